@@ -1,0 +1,1 @@
+//! Routee's COLLECT events: the key that an employee pressed.

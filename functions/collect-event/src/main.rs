@@ -1,0 +1,3 @@
+//! Routee's COLLECT events: the key that an employee pressed.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Works off the `calls` queue: places calls, watches them, ends waits.

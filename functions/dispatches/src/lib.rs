@@ -1,0 +1,1 @@
+//! The API for dispatches: create, read, list, cancel, resolve, preview.

@@ -1,0 +1,3 @@
+//! The API for dispatches: create, read, list, cancel, resolve, preview.
+
+fn main() {}

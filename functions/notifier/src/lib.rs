@@ -1,0 +1,1 @@
+//! Works off the `notifications` queue: tells requesters what happened.

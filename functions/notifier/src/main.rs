@@ -1,0 +1,3 @@
+//! Works off the `notifications` queue: tells requesters what happened.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Routee's status callbacks: what became of a call.

@@ -1,0 +1,3 @@
+//! Routee's status callbacks: what became of a call.
+
+fn main() {}

@@ -1,0 +1,148 @@
+//! What can happen to a dispatch.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::ids::{AttemptId, Nonce};
+
+/// How a call ended, from the provider's final statuses (`routee.md` 5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Ending {
+    /// Answered, perhaps by voicemail; says nothing about a key.
+    Completed,
+    /// The line was busy.
+    Busy,
+    /// Rang out, or was rejected on the phone.
+    NoAnswer,
+    /// The provider could not place it.
+    Failed,
+    /// The network lost it. The sources disagree whether this is final; it is taken as final once looked up.
+    Unknown,
+    /// `Unsent` or `Terminated`: the account has no money.
+    OutOfMoney,
+}
+
+/// Why the provider certainly placed no call.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum NotPlaced {
+    /// It refuses this call for good: a bad number, a bad sender, no permission.
+    Refused,
+    /// It cannot now (429, no connection): try again soon.
+    TryLater,
+    /// The account has no money.
+    OutOfMoney,
+}
+
+/// What the provider said when it was asked about an attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Sighting {
+    /// The call is still going on.
+    Live,
+    /// The call is over; `keys` are the keys that it saw.
+    Over {
+        /// How it ended.
+        ending: Ending,
+        /// All keys of the call, as far as the provider knows them.
+        keys: String,
+    },
+    /// The provider knows nothing of it, or could not be asked.
+    Nothing,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// A dialer is about to place the call and asks for the right to do so.
+    Claim {
+        /// Which attempt.
+        attempt: AttemptId,
+    },
+    /// The employee is on the phone for another dispatch.
+    EmployeeBusy {
+        /// Which attempt found it.
+        attempt: AttemptId,
+        /// When that lease ends at the latest.
+        until: Timestamp,
+    },
+    /// The provider took the call.
+    Placed {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// The provider's name for the conversation.
+        tracking_id: String,
+    },
+    /// The provider certainly did not take the call.
+    NotPlaced {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// Why.
+        why: NotPlaced,
+    },
+    /// Whether the provider took the call cannot be told; `Watch` will find out.
+    Unclear {
+        /// Which attempt.
+        attempt: AttemptId,
+    },
+    /// The employee pressed a key.
+    Key {
+        /// In which call.
+        attempt: AttemptId,
+        /// All keys that came with the event; the last one counts.
+        keys: String,
+    },
+    /// The provider reports the end of the call.
+    CallEnded {
+        /// Which call.
+        attempt: AttemptId,
+        /// How.
+        ending: Ending,
+        /// The provider's name for the conversation, from the report.
+        tracking_id: Option<String>,
+    },
+    /// The watch over an attempt looked at it.
+    Watched {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// What the provider said.
+        sighting: Sighting,
+        /// How often it has been looked at, this time included.
+        looks: u8,
+    },
+    /// A wait is over.
+    Resume {
+        /// Which wait.
+        wait: Nonce,
+    },
+    /// The time to resolve an accepted ticket is over.
+    Overdue {
+        /// Which acceptance (by its attempt).
+        attempt: AttemptId,
+    },
+    /// The requester withdraws the ticket.
+    Cancel,
+    /// The requester says that the ticket is done.
+    Resolve,
+}
+
+/// What to tell whoever brought the event. Valid only once the decision is committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was noted, or was of no consequence; nothing to say.
+    Noted,
+    /// The event is about something that is past.
+    Stale,
+    /// The dialer may place the call.
+    Dial,
+    /// This key made its presser the acceptor (or repeats what did).
+    Accepted,
+    /// This key rejected the ticket.
+    Rejected,
+    /// This key means nothing: say the options again.
+    AskAgain,
+    /// Somebody else has the ticket: the employee's index.
+    TakenBy(u8),
+    /// The ticket is closed: nobody needs to accept it any more.
+    Closed,
+    /// The request contradicts the state: such as a cancel of what somebody has accepted.
+    Refused,
+}

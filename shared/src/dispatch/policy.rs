@@ -1,0 +1,165 @@
+//! How a dispatch is run: copied into it at the start, so that an edit never disturbs a running one.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::employee::{Gender, Language};
+
+/// Where the COLLECT verb stands in the dial plan.
+///
+/// Whether listening starts when the call is answered or where COLLECT stands is contested (`routee.md` section 4).
+/// First is right under every reading; last is what the provider published.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "explained above")]
+pub enum CollectPosition {
+    #[default]
+    First,
+    Last,
+}
+
+/// Sentences that a policy may put in place of the translated ones, for one language.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TextOverrides {
+    /// Instead of "Press 1 to accept, press 2 to reject".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub options: Option<String>,
+}
+
+/// The rules of one dispatch. All durations are in seconds.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// Calls to one employee before the next is phoned: 1 to 10.
+    pub attempts: u8,
+    /// Between two calls to the same employee: 5 to 3600.
+    pub retry_delay: u32,
+    /// How long the phone rings: 1 to 60 (the provider's limits); none leaves it to the network, which may let
+    /// voicemail answer.
+    pub ring_timeout: Option<u32>,
+    /// Longest the call itself may last, 30 to 600; the provider ends it then. None sets no limit at the provider.
+    pub max_duration: Option<u32>,
+    /// Silence before the ticket is read: 0 to 60.
+    pub greeting_pause: u32,
+    /// Silence between the ticket and the options: 0 to 60.
+    pub options_pause: u32,
+    /// Silence after the options before they are said again: 1 to 60.
+    pub repeat_after: u32,
+    /// How often the options are said again: 0 to 5.
+    pub repeats: u8,
+    /// Silence at the end, in which a key still counts: 1 to 60.
+    pub closing_pause: u32,
+    /// How often a wrong key is answered with the options again: 0 to 5.
+    pub wrong_keys: u8,
+    /// Between two rounds through the list: 0 to 86400.
+    pub round_pause: u32,
+    /// Rounds through the list, 1 to 1000; none goes on until the dispatch expires.
+    pub max_rounds: Option<u32>,
+    /// Life of the dispatch: 60 to 604800 (a week).
+    pub expires_after: u32,
+    /// Time in which an accepted ticket must be resolved before it is opened again: 60 to 604800; none never re-opens.
+    pub resolve_within: Option<u32>,
+    /// Whether somebody who rejected is asked again in the next round.
+    pub ask_again: bool,
+    /// Language for employees who have none of their own.
+    pub language: Language,
+    /// Voice that reads the ticket to employees who have none of their own.
+    pub ticket_voice: Gender,
+    /// Voice of the options.
+    pub options_voice: Gender,
+    /// Where COLLECT stands.
+    pub collect: CollectPosition,
+    /// Whether `#` sends the keys at once. A provider that honours it may drop keys that no `#` follows
+    /// (`routee.md` 5.4), so it is off unless asked for.
+    pub submit_on_hash: bool,
+    /// Sentences of the requester's own, by language.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub texts: BTreeMap<Language, TextOverrides>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            attempts: 3,
+            retry_delay: 30,
+            // Below the 25 to 30 s at which most voicemail picks up.
+            ring_timeout: Some(25),
+            max_duration: Some(180),
+            greeting_pause: 3,
+            options_pause: 4,
+            repeat_after: 10,
+            repeats: 1,
+            closing_pause: 6,
+            wrong_keys: 2,
+            round_pause: 300,
+            max_rounds: None,
+            expires_after: 86_400,
+            resolve_within: None,
+            ask_again: true,
+            language: Language::EnUs,
+            ticket_voice: Gender::Male,
+            options_voice: Gender::Female,
+            collect: CollectPosition::First,
+            submit_on_hash: false,
+            texts: BTreeMap::new(),
+        }
+    }
+}
+
+/// A field that is out of its range.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// Path of the field, such as `policy.attempts`.
+    pub field: String,
+    /// What is expected there.
+    pub detail: String,
+}
+
+impl FieldError {
+    /// An error at `field`.
+    pub fn new(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { field: field.into(), detail: detail.into() }
+    }
+}
+
+/// Longest option text of a requester's own, in characters.
+const MAX_OPTIONS_CHARS: usize = 300;
+
+impl Policy {
+    /// Every field that is out of its range; empty when the policy is sound.
+    pub fn errors(&self) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let mut range = |field: &str, value: u32, low: u32, high: u32| {
+            if !(low..=high).contains(&value) {
+                errors.push(FieldError::new(format!("policy.{field}"), format!("must be from {low} to {high}")));
+            }
+        };
+        range("attempts", self.attempts.into(), 1, 10);
+        range("retry_delay", self.retry_delay, 5, 3_600);
+        range("ring_timeout", self.ring_timeout.unwrap_or(1), 1, 60);
+        range("max_duration", self.max_duration.unwrap_or(30), 30, 600);
+        range("greeting_pause", self.greeting_pause, 0, 60);
+        range("options_pause", self.options_pause, 0, 60);
+        range("repeat_after", self.repeat_after, 1, 60);
+        range("repeats", self.repeats.into(), 0, 5);
+        range("closing_pause", self.closing_pause, 1, 60);
+        range("wrong_keys", self.wrong_keys.into(), 0, 5);
+        range("round_pause", self.round_pause, 0, 86_400);
+        range("max_rounds", self.max_rounds.unwrap_or(1), 1, 1_000);
+        range("expires_after", self.expires_after, 60, 604_800);
+        range("resolve_within", self.resolve_within.unwrap_or(60), 60, 604_800);
+        for (language, texts) in &self.texts {
+            let Some(options) = &texts.options else { continue };
+            let chars = options.trim().chars().count();
+            if chars == 0 || chars > MAX_OPTIONS_CHARS {
+                errors.push(FieldError::new(
+                    format!("policy.texts.{}.options", super::texts::tag(*language)),
+                    format!("must have from 1 to {MAX_OPTIONS_CHARS} characters"),
+                ));
+            }
+        }
+        errors
+    }
+}

@@ -1,0 +1,242 @@
+//! What a dispatch is at a moment.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::employee::Employee;
+use super::policy::Policy;
+use super::ticket::Ticket;
+use crate::clock::Timestamp;
+use crate::ids::{AttemptId, DispatchKey, Nonce};
+
+/// When the requester's webhook is called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the provider's own two words, see the variants' use")]
+pub enum Strategy {
+    /// At every outcome of an attempt and every change of the whole.
+    #[default]
+    OnChange,
+    /// Only when the dispatch as a whole is decided.
+    OnCompletion,
+}
+
+/// Where the requester hears of what happens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    /// An https URL with a public address.
+    pub url: String,
+    /// How much is told.
+    #[serde(default)]
+    pub strategy: Strategy,
+}
+
+/// All that is fixed when a dispatch is created.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct NewDispatch {
+    /// What the employees are told.
+    pub ticket: Ticket,
+    /// Whom to phone, in order. Never empty.
+    pub employees: Vec<Employee>,
+    /// By which rules.
+    pub policy: Policy,
+    /// Whom to tell.
+    pub webhook: Option<Webhook>,
+}
+
+/// A ticket on its way to somebody who accepts it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Dispatch {
+    /// Its name.
+    pub key: DispatchKey,
+    /// Counts the commits, from 1. A commit is conditional on it.
+    pub version: u64,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// After this moment no further call is placed.
+    pub expires_at: Timestamp,
+    /// SHA-256 of the request that made it: tells a repeated request from another one under the same key.
+    pub fingerprint: String,
+    /// What is fixed.
+    #[serde(flatten)]
+    pub brief: NewDispatch,
+    /// What is counted.
+    pub progress: Progress,
+    /// Where it stands.
+    pub state: State,
+}
+
+/// What a dispatch remembers beside its state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Progress {
+    /// Ordinal of the newest attempt; 0 before the first.
+    pub attempts: u32,
+    /// Attempts with a lower ordinal belong to an acceptance that was opened again: their keys count no more.
+    pub live_from: u32,
+    /// Rounds begun, from 1.
+    pub round: u32,
+    /// Whether a call was placed in this round. A round in which everybody was skipped is not counted.
+    pub called: bool,
+    /// Who rejected since the dispatch was opened (indexes).
+    pub rejected: BTreeSet<u8>,
+    /// Who is on the phone for another dispatch, and until when at the longest.
+    pub busy: BTreeMap<u8, Timestamp>,
+    /// How often in a row the provider put us off (429, no connection) without a call.
+    pub deferrals: u8,
+}
+
+/// Where a dispatch stands. States only move forward, but for an acceptance that is opened again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum State {
+    /// An attempt is planned or under way.
+    Calling(Attempt),
+    /// Nobody is to be phoned before a certain moment.
+    Waiting(Wait),
+    /// Somebody pressed 1.
+    Accepted(Acceptance),
+    /// Nobody is left and no round is to come.
+    Exhausted {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// The requester withdrew it.
+    Cancelled {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// Its time ran out.
+    Expired {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// The requester says that it is done.
+    Resolved {
+        /// Since when.
+        at: Timestamp,
+        /// Who had accepted it, if anybody.
+        acceptance: Option<Acceptance>,
+    },
+}
+
+/// One call to one employee, the current one of a dispatch.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Its name; also says whom it is for.
+    pub id: AttemptId,
+    /// The how manieth call to this employee in a row, from 1.
+    pub number: u8,
+    /// No call is placed before this moment.
+    pub due_at: Timestamp,
+    /// How far it is.
+    pub phase: Phase,
+}
+
+/// How far an attempt is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Phase {
+    /// Nothing has been sent to the provider.
+    Planned,
+    /// A dialer has made it its own and may have placed the call. It is never dialled again.
+    Claimed {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// The provider took the call.
+    Placed {
+        /// Since when.
+        at: Timestamp,
+        /// The provider's name for the conversation.
+        tracking_id: String,
+    },
+    /// The call was answered and is over without a key so far; a key may still be on its way.
+    Ended {
+        /// Since when.
+        at: Timestamp,
+        /// The provider's name for the conversation, if known.
+        tracking_id: Option<String>,
+    },
+}
+
+/// A time in which nobody is phoned.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Wait {
+    /// Fences the message that ends it.
+    pub id: Nonce,
+    /// When it ends.
+    pub until: Timestamp,
+    /// Why.
+    pub reason: WaitReason,
+    /// Whose turn it is then (an index).
+    pub next: u8,
+}
+
+/// Why nobody is phoned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitReason {
+    /// Between two rounds.
+    RoundPause,
+    /// Nobody is available before then.
+    NobodyAvailable,
+    /// The provider's account has no money. Waiting gives somebody the time to top it up.
+    OutOfMoney,
+}
+
+/// Who has the ticket.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Acceptance {
+    /// The attempt whose key it was; says who.
+    pub attempt: AttemptId,
+    /// Since when.
+    pub at: Timestamp,
+    /// When it is opened again unless it is resolved.
+    pub resolve_by: Option<Timestamp>,
+}
+
+impl Dispatch {
+    /// The employee at `index`; none when the index comes from a reference to another list.
+    pub fn employee(&self, index: u8) -> Option<&Employee> {
+        self.brief.employees.get(usize::from(index))
+    }
+
+    /// The current attempt, if one is planned or under way.
+    pub const fn attempt(&self) -> Option<&Attempt> {
+        match &self.state {
+            State::Calling(attempt) => Some(attempt),
+            _ => None,
+        }
+    }
+
+    /// The current attempt, if it is the one called `id`.
+    pub fn attempt_called(&self, id: AttemptId) -> Option<&Attempt> {
+        self.attempt().filter(|attempt| attempt.id == id)
+    }
+}
+
+impl State {
+    /// Whether nothing will happen any more by itself.
+    pub const fn is_over(&self) -> bool {
+        match self {
+            Self::Calling(_) | Self::Waiting(_) => false,
+            Self::Accepted(acceptance) => acceptance.resolve_by.is_none(),
+            Self::Exhausted { .. } | Self::Cancelled { .. } | Self::Expired { .. } | Self::Resolved { .. } => true,
+        }
+    }
+
+    /// The state's published name.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Calling(_) => "Calling",
+            Self::Waiting(_) => "Waiting",
+            Self::Accepted(_) => "Accepted",
+            Self::Exhausted { .. } => "Exhausted",
+            Self::Cancelled { .. } => "Cancelled",
+            Self::Expired { .. } => "Expired",
+            Self::Resolved { .. } => "Resolved",
+        }
+    }
+}

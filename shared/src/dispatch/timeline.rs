@@ -1,0 +1,132 @@
+//! What a dispatch tells about itself: one entry an event, never changed.
+
+use serde::{Deserialize, Serialize};
+
+use super::availability::Unavailable;
+use super::event::Ending;
+use super::state::WaitReason;
+use crate::clock::Timestamp;
+use crate::ids::AttemptId;
+
+/// Why an attempt did not lead to a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// It rang out, or was rejected on the phone.
+    NotPickedUp,
+    /// The line was busy.
+    Busy,
+    /// Answered, but no key (perhaps voicemail).
+    NoKey,
+    /// The provider could not place the call.
+    Failed,
+    /// The provider refused the call.
+    Refused,
+    /// What became of the call could not be found out.
+    Unknown,
+}
+
+/// One line of the story of a dispatch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When it happened, by our clock.
+    pub at: Timestamp,
+    /// Ordinal of the newest attempt at that time; entries are kept in this order.
+    pub ordinal: u32,
+    /// What happened.
+    #[serde(flatten)]
+    pub fact: Fact,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the fields are named alike everywhere: attempt, employee (an index), reason")]
+pub enum Fact {
+    /// The dispatch was created.
+    Created,
+    /// A call is planned.
+    Planned { attempt: AttemptId, number: u8, due_at: Timestamp },
+    /// An employee is passed over.
+    Skipped { employee: u8, reason: Unavailable, until: Option<Timestamp> },
+    /// A call is being placed.
+    Dialling { attempt: AttemptId },
+    /// The provider took the call.
+    Placed { attempt: AttemptId, tracking_id: String },
+    /// The provider put us off; the call is tried again.
+    PutOff { attempt: AttemptId, until: Timestamp },
+    /// Whether the provider took the call is not known.
+    Unclear { attempt: AttemptId },
+    /// An intermediate status from the provider.
+    Status { attempt: AttemptId, name: String, message_id: String, tracking_id: String },
+    /// The call ended.
+    Ended { attempt: AttemptId, ending: Ending },
+    /// A key was pressed that means nothing, or too late to matter.
+    Key { attempt: AttemptId, key: char },
+    /// **NoAnswer**: the attempt is over without a key.
+    NoAnswer { attempt: AttemptId, number: u8, reason: Reason },
+    /// **Rejected**: the employee pressed 2.
+    Rejected { attempt: AttemptId },
+    /// **Accepted**: the employee pressed 1. `late` when it came from a call that was over or another's turn.
+    Accepted { attempt: AttemptId, late: bool, resolve_by: Option<Timestamp> },
+    /// Nobody is phoned for a while.
+    Waiting { until: Timestamp, reason: WaitReason },
+    /// **OutOfMoney**: the provider's account is empty.
+    OutOfMoney { attempt: AttemptId },
+    /// **Reopened**: accepted, but not resolved in time.
+    Reopened { attempt: AttemptId },
+    /// **Exhausted**: nobody is left.
+    Exhausted,
+    /// **Cancelled** by the requester.
+    Cancelled,
+    /// **Expired**.
+    Expired,
+    /// **Resolved**, by the requester's word.
+    Resolved,
+}
+
+impl Fact {
+    /// The published status that this fact reports to the requester, if it reports one.
+    pub const fn status(&self) -> Option<&'static str> {
+        match self {
+            Self::Accepted { .. } => Some("Accepted"),
+            Self::Rejected { .. } => Some("Rejected"),
+            Self::NoAnswer { .. } => Some("NoAnswer"),
+            Self::OutOfMoney { .. } => Some("OutOfMoney"),
+            Self::Exhausted => Some("Exhausted"),
+            Self::Cancelled => Some("Cancelled"),
+            Self::Expired => Some("Expired"),
+            Self::Reopened { .. } => Some("Reopened"),
+            Self::Resolved => Some("Resolved"),
+            _ => None,
+        }
+    }
+
+    /// Whether the status is about the dispatch as a whole, and so is told even with `OnCompletion`.
+    pub const fn is_about_the_whole(&self) -> bool {
+        match self {
+            Self::Rejected { .. } | Self::NoAnswer { .. } => false,
+            _ => self.status().is_some(),
+        }
+    }
+
+    /// The attempt that it is about, if it is about one.
+    pub const fn attempt(&self) -> Option<AttemptId> {
+        match self {
+            Self::Planned { attempt, .. }
+            | Self::Dialling { attempt }
+            | Self::Placed { attempt, .. }
+            | Self::PutOff { attempt, .. }
+            | Self::Unclear { attempt }
+            | Self::Status { attempt, .. }
+            | Self::Ended { attempt, .. }
+            | Self::Key { attempt, .. }
+            | Self::NoAnswer { attempt, .. }
+            | Self::Rejected { attempt }
+            | Self::Accepted { attempt, .. }
+            | Self::OutOfMoney { attempt }
+            | Self::Reopened { attempt } => Some(*attempt),
+            _ => None,
+        }
+    }
+}

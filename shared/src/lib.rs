@@ -1,0 +1,21 @@
+//! What two patchbay functions share.
+//!
+//! - [`dispatch`]: the domain of the main job, pure: no I/O, no clock, no randomness of its own.
+//! - [`providers`]: clients of the voice providers: the types of their wires and nothing else.
+//! - [`store`], [`queue`]: DynamoDB and SQS.
+//! - [`web`]: problem documents, signed callback references, tokens, outgoing webhooks.
+//! - [`engine`]: load, decide, send, commit: the one way in which a dispatch changes.
+
+pub mod clock;
+//WIP pub mod config;
+pub mod dispatch;
+//WIP pub mod engine;
+pub mod http;
+pub mod ids;
+pub mod phone;
+//WIP pub mod providers;
+pub mod queue;
+pub mod secret;
+//WIP pub mod store;
+//WIP pub mod telemetry;
+//WIP pub mod web;

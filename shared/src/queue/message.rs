@@ -1,0 +1,83 @@
+//! Messages to ourselves.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::ids::{AttemptId, DispatchKey, Nonce};
+
+/// A message on the `calls` queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Which dispatch it is about.
+    #[serde(flatten)]
+    pub dispatch: DispatchKey,
+    /// The version that the commit belonging to this message makes. A consumer that finds a lower version has come
+    /// before the commit (or the writer crashed before it).
+    pub version: u64,
+    /// When it was sent first. An uncommitted message older than any function could still be running is dropped.
+    pub sent_at: Timestamp,
+    /// When it is to be acted on. Trusted instead of the message's arrival: delays over 900 s travel in hops.
+    pub due_at: Timestamp,
+    /// What to do.
+    #[serde(flatten)]
+    pub work: Work,
+}
+
+/// What a dialer is to do.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "work", rename_all = "snake_case")]
+pub enum Work {
+    /// Place the call of an attempt.
+    Dial {
+        /// Which.
+        attempt: AttemptId,
+        /// The pacing slot that was reserved for it on an earlier hop.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slot: Option<Timestamp>,
+    },
+    /// See what became of an attempt.
+    Watch {
+        /// Which.
+        attempt: AttemptId,
+        /// How often it has been looked at before.
+        looks: u8,
+    },
+    /// End a wait.
+    Resume {
+        /// Which.
+        wait: Nonce,
+    },
+    /// See whether an accepted ticket has been resolved.
+    Remind {
+        /// Which acceptance.
+        attempt: AttemptId,
+    },
+    /// End the call of an attempt that is wanted no more.
+    HangUp {
+        /// Which.
+        attempt: AttemptId,
+        /// How often it has been tried before.
+        tries: u8,
+    },
+    /// Tell the requester of an entry of the timeline.
+    Notify {
+        /// The entry's name in the table.
+        entry: String,
+    },
+}
+
+/// A message on the `notifications` queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Which dispatch it is about.
+    #[serde(flatten)]
+    pub dispatch: DispatchKey,
+    /// The entry of the timeline to tell of.
+    pub entry: String,
+    /// When the first delivery was due.
+    pub first_at: Timestamp,
+    /// When this delivery is due.
+    pub due_at: Timestamp,
+    /// How many deliveries have failed.
+    pub failures: u8,
+}

@@ -1,0 +1,1 @@
+//! Everything around patchbay, in process: DynamoDB, SQS, Routee and the phones, on one clock.

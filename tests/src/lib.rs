@@ -1,0 +1,1 @@
+//! Tests that cross functions live beside this file, in `tests/`.
