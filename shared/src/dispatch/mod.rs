@@ -5,7 +5,7 @@
 
 pub mod availability;
 //WIP pub mod decide;
-//WIP pub mod dialplan;
+pub mod dialplan;
 pub mod employee;
 pub mod event;
 //WIP pub mod plan;

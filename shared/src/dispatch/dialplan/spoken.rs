@@ -1,0 +1,346 @@
+//! From what somebody wrote to what a voice can say.
+//!
+//! Whether the provider reads markup is unknown (`routee.md` section 4), so nothing that looks like it leaves here.
+
+use super::MAX_SAY_CHARS;
+use crate::dispatch::texts::Sentences;
+
+/// A ticket's text as it is spoken: without markup, at most [`MAX_SAY_CHARS`] long, never empty.
+pub(super) fn ticket(text: &str, texts: &Sentences) -> String {
+    let clean = clean(text, texts);
+    if !is_speakable(&clean) {
+        return texts.no_text.to_owned();
+    }
+    cut(&clean, texts.more).replace('\n', " ")
+}
+
+/// A short text of the requester's own as it is spoken, or nothing when a voice could say nothing of it.
+pub(super) fn phrase(text: &str, texts: &Sentences, max_chars: usize) -> Option<String> {
+    let clean = clean(text, texts).replace('\n', " ");
+    let short: String = clean.chars().take(max_chars).collect();
+    is_speakable(&short).then(|| short.trim_end().to_owned())
+}
+
+fn is_speakable(text: &str) -> bool {
+    text.chars().any(char::is_alphanumeric)
+}
+
+/// `text` without markup and control characters, its white space collapsed: a line break to `\n`, all other to a space.
+pub(super) fn clean(text: &str, texts: &Sentences) -> String {
+    let mut cleaner = Cleaner::default();
+    let mut in_tag = false;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        let rest = chars.as_str();
+        match c {
+            '&' => {
+                let (read, rest) = entity(rest);
+                match read {
+                    Some(' ') => cleaner.gap(' '),
+                    Some(plain) => cleaner.push(plain),
+                    None => cleaner.word(texts.and),
+                }
+                chars = rest.chars();
+            }
+            '<' if rest.starts_with(|c: char| c.is_alphabetic() || matches!(c, '/' | '!' | '?')) => {
+                in_tag = true;
+                cleaner.gap(' ');
+            }
+            '>' if in_tag => {
+                in_tag = false;
+                cleaner.gap(' ');
+            }
+            '<' if cleaner.compares(rest) => cleaner.word(texts.less_than),
+            '>' if cleaner.compares(rest) => cleaner.word(texts.more_than),
+            '<' | '>' => cleaner.gap(' '),
+            '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => cleaner.gap('\n'),
+            c if c.is_whitespace() || c.is_control() => cleaner.gap(' '),
+            c if is_invisible(c) => {}
+            c => cleaner.push(c),
+        }
+    }
+    cleaner.out
+}
+
+/// The entities of HTML that ticket systems leave in their texts: what to say instead, and what follows.
+fn entity(rest: &str) -> (Option<char>, &str) {
+    // Escaped angle brackets become spaces, as bare ones inside a tag do.
+    let known = [
+        ("lt;", ' '),
+        ("gt;", ' '),
+        ("nbsp;", ' '),
+        ("quot;", '"'),
+        ("apos;", '\''),
+        ("#34;", '"'),
+        ("#39;", '\''),
+    ];
+    for (name, plain) in known {
+        if let Some(rest) = rest.strip_prefix(name) {
+            return (Some(plain), rest);
+        }
+    }
+    (None, rest.strip_prefix("amp;").unwrap_or(rest))
+}
+
+/// Characters that no voice can say and that reorder or hide what a person sees.
+const fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[derive(Default)]
+struct Cleaner {
+    out: String,
+    gap: Option<char>,
+}
+
+impl Cleaner {
+    /// White space, which shows only between two words; a line break is stronger than a space.
+    fn gap(&mut self, kind: char) {
+        if self.gap != Some('\n') {
+            self.gap = Some(kind);
+        }
+    }
+
+    fn push(&mut self, c: char) {
+        if let Some(gap) = self.gap.take()
+            && !self.out.is_empty()
+        {
+            self.out.push(gap);
+        }
+        self.out.push(c);
+    }
+
+    fn word(&mut self, word: &str) {
+        self.gap(' ');
+        word.chars().for_each(|c| self.push(c));
+        self.gap(' ');
+    }
+
+    /// Whether an angle bracket before `rest` compares two things, as in `T > 90`, and is not an arrow, the mark of
+    /// a quoted line or part of a tag.
+    fn compares(&self, rest: &str) -> bool {
+        let line_start = self.out.is_empty() || self.gap == Some('\n');
+        let arrow = self.gap.is_none() && self.out.ends_with(['-', '=', '>', '<']);
+        let operand = rest.trim_start_matches(['=', ' ']);
+        let number = operand.starts_with(|c: char| c.is_ascii_digit());
+        if line_start {
+            rest.starts_with(|c: char| c.is_ascii_digit())
+        } else {
+            !arrow && (number || rest.starts_with(' '))
+        }
+    }
+}
+
+/// Whether a sentence may end with `c`.
+const fn ends_sentence(c: char) -> bool {
+    matches!(c, '.' | '!' | '?' | '…')
+}
+
+/// `clean`, cut at the end of a sentence or a line, else of a word, with `suffix` added, when it is too long.
+///
+/// Lengths are counted in UTF-16 units: the provider may count so or in characters, and what fits the first fits
+/// the second.
+fn cut(clean: &str, suffix: &str) -> String {
+    let units = |text: &str| text.encode_utf16().count();
+    if units(clean) <= MAX_SAY_CHARS {
+        return clean.to_owned();
+    }
+    let room = MAX_SAY_CHARS.saturating_sub(units(suffix) + ". ".len());
+    let (mut sentence, mut word, mut anywhere) = ("", "", "");
+    let mut used = 0;
+    let mut chars = clean.char_indices().peekable();
+    while let Some((start, c)) = chars.next() {
+        used += c.len_utf16();
+        if used > room {
+            break;
+        }
+        let (before, _) = clean.split_at(start);
+        let (with, _) = clean.split_at(start + c.len_utf8());
+        anywhere = with;
+        if c.is_whitespace() {
+            word = before;
+        }
+        if c == '\n' {
+            sentence = before;
+        } else if ends_sentence(c) && chars.peek().is_none_or(|(_, next)| next.is_whitespace()) {
+            sentence = with;
+        }
+    }
+    // A cut that throws away more than half is worse than one inside a sentence or a word.
+    let kept = [sentence, word]
+        .into_iter()
+        .find(|part| units(part) >= room / 2)
+        .unwrap_or(anywhere);
+    let kept = kept.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '-'));
+    match kept.chars().next_back() {
+        None => suffix.to_owned(),
+        Some(last) if ends_sentence(last) => format!("{kept} {suffix}"),
+        Some(_) => format!("{kept}. {suffix}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::dispatch::employee::Language;
+    use crate::dispatch::texts::sentences;
+
+    fn english(text: &str) -> String {
+        ticket(text, sentences(Language::EnUs))
+    }
+
+    #[test]
+    fn markup_is_never_spoken_and_no_word_is_lost_with_it() {
+        for (written, spoken) in [
+            ("<b>Pump</b> down", "b Pump /b down"),
+            ("R&D and M&amp;A", "R and D and M and A"),
+            ("pressure > 5 bar", "pressure more than 5 bar"),
+            ("T>=90", "T more than =90"),
+            ("<5 bar left", "less than 5 bar left"),
+            ("a < b", "a less than b"),
+            ("pump -> valve", "pump - valve"),
+            ("<b>5</b>", "b 5 /b"),
+            ("> quoted\n> 5 times", "quoted 5 times"),
+            ("&lt;script&gt; said &quot;hi&quot;", "script said \"hi\""),
+            (
+                "<speak><break time=\"9s\"/>Hi</speak>",
+                "speak break time=\"9s\"/ Hi /speak",
+            ),
+            ("<<<x>>>", "x"),
+        ] {
+            assert_eq!(english(written), spoken, "{written}");
+        }
+    }
+
+    #[test]
+    fn white_space_collapses_and_control_characters_go() {
+        assert_eq!(
+            english(" \u{0}Pump\t\tfour\r\n\r\nis\u{7}  down\u{200b}\u{202e} "),
+            "Pump four is down"
+        );
+    }
+
+    #[test]
+    fn a_ticket_with_nothing_to_say_says_so() {
+        for text in ["", " \n ", "!!! ---", "<>&lt;", "\u{1f525}"] {
+            assert_eq!(english(text), sentences(Language::EnUs).no_text, "{text:?}");
+        }
+        let german = sentences(Language::DeDe);
+        assert_eq!(ticket("", german), german.no_text);
+    }
+
+    #[test]
+    fn a_text_of_the_limit_is_said_whole() {
+        let text = "x".repeat(MAX_SAY_CHARS);
+        assert_eq!(english(&text), text);
+    }
+
+    #[test]
+    fn a_long_ticket_is_cut_at_the_end_of_a_sentence() {
+        let sentence = "Valve 4.2 at db1.example.org is stuck. ";
+        let spoken = english(&sentence.repeat(40));
+        let kept = spoken
+            .strip_suffix(" There is more in the ticket.")
+            .expect("the suffix");
+        assert_eq!(kept, sentence.repeat(kept.len() / sentence.len() + 1).trim_end());
+        assert!(kept.chars().count() > 900, "{spoken}");
+    }
+
+    #[test]
+    fn a_line_break_ends_a_sentence_too() {
+        let line = "Valve four is stuck\n";
+        let spoken = english(&line.repeat(80));
+        assert!(
+            spoken.ends_with("Valve four is stuck. There is more in the ticket."),
+            "{spoken}"
+        );
+    }
+
+    #[test]
+    fn without_sentences_it_is_cut_at_a_word_and_without_words_anywhere() {
+        let spoken = english(&"valve ".repeat(300));
+        assert!(
+            spoken.ends_with("valve valve. There is more in the ticket."),
+            "{spoken}"
+        );
+        let early = format!("Hello. {}", "valve ".repeat(300));
+        assert!(
+            english(&early).chars().count() > 900,
+            "the rest is not thrown away for one early full stop"
+        );
+        let spoken = english(&"x".repeat(2_000));
+        assert_eq!(spoken.chars().count(), MAX_SAY_CHARS);
+        assert!(spoken.ends_with("xx. There is more in the ticket."));
+    }
+
+    #[test]
+    fn characters_outside_the_basic_plane_fit_even_if_the_provider_counts_them_twice() {
+        let spoken = english(&"fire \u{1f525} ".repeat(300));
+        assert!(spoken.encode_utf16().count() <= MAX_SAY_CHARS);
+        assert!(spoken.ends_with("There is more in the ticket."));
+    }
+
+    #[test]
+    fn a_phrase_is_short_and_clean_or_nothing() {
+        let texts = sentences(Language::EnUs);
+        assert_eq!(phrase(" Anna\n<Smith> ", texts, 80).as_deref(), Some("Anna Smith"));
+        assert_eq!(phrase("Anna Smith", texts, 5).as_deref(), Some("Anna"));
+        assert_eq!(phrase("<>", texts, 80), None);
+    }
+
+    const PARTS: [&str; 22] = [
+        "valve",
+        "ключ",
+        "x",
+        "Ω",
+        "\u{1f525}",
+        "7",
+        " ",
+        " ",
+        "\n",
+        "\t",
+        "\u{0}",
+        "\u{200b}",
+        "<",
+        ">",
+        "&",
+        "&amp;",
+        "&lt;",
+        "<b>",
+        ". ",
+        "! ",
+        "…",
+        "。",
+    ];
+
+    fn texts_of_any_kind() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            proptest::collection::vec(proptest::sample::select(PARTS.to_vec()), 0..500)
+                .prop_map(|parts| parts.concat()),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_written_a_voice_can_say_it(
+            text in texts_of_any_kind(),
+            language in proptest::sample::select(Language::ALL.to_vec()),
+        ) {
+            let texts = sentences(language);
+            let spoken = ticket(&text, texts);
+            prop_assert!(!spoken.chars().any(|c| matches!(c, '<' | '>' | '&') || c.is_control()), "{spoken:?}");
+            prop_assert!((1..=MAX_SAY_CHARS).contains(&spoken.chars().count()));
+            prop_assert!(!spoken.contains("  ") && spoken.trim() == spoken);
+            let whole = clean(&text, texts).replace('\n', " ");
+            if spoken != texts.no_text && spoken != whole {
+                let kept = spoken.strip_suffix(texts.more).expect("a cut text says that there is more");
+                let kept = kept.strip_suffix(". ").or_else(|| kept.strip_suffix(' ')).unwrap_or(kept);
+                prop_assert!(whole.starts_with(kept), "{kept:?} of {whole:?}");
+                prop_assert!(whole.encode_utf16().count() > MAX_SAY_CHARS);
+            }
+        }
+    }
+}
