@@ -13,7 +13,7 @@ pub mod dispatch;
 pub mod http;
 pub mod ids;
 pub mod phone;
-//WIP pub mod providers;
+pub mod providers;
 pub mod queue;
 pub mod secret;
 //WIP pub mod store;

@@ -1,0 +1,3 @@
+//! Clients of the voice providers: the types of their wires and nothing else.
+
+pub mod routee;

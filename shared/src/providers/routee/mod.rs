@@ -1,0 +1,185 @@
+//! Routee's conversation API (`routee.md`).
+//!
+//! What matters most is what [`Routee::create`] says about a call that was perhaps placed: Routee has no idempotency
+//! key, so a request that may have arrived is never sent again (`routee.md` section 7).
+
+mod conversation;
+mod errors;
+mod lenient;
+mod status;
+#[cfg(test)]
+mod testing;
+mod token;
+mod tracking;
+mod webhook;
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, header};
+
+pub use self::{
+    conversation::{
+        Callback, CallbackStrategy, CreateConversation, CreateError, Created, Deferral, Destination, EndAction,
+        EndError, Ended,
+    },
+    status::{CallStatus, ending},
+    tracking::{AnsweredBy, Leg, TrackingError},
+    webhook::{CollectEvent, Direction, StatusCallback, Unreadable},
+};
+use self::{
+    errors::{ErrorBody, detail},
+    token::{TokenError, Tokens},
+};
+use crate::clock::Clock;
+use crate::http::{HttpClient, Request, Response, SendError};
+use crate::secret::Secret;
+
+/// Longest id of the provider's that is taken, in characters. Theirs have 36.
+const MAX_ID_CHARS: usize = 128;
+
+/// What proves who we are (`routee.md` section 1).
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// Id of the application in Routee's console.
+    pub application_id: String,
+    /// Its secret.
+    pub application_secret: Secret,
+}
+
+/// Where Routee is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    /// Base URL of the token endpoint.
+    pub auth: String,
+    /// Base URL of everything else.
+    pub connect: String,
+}
+
+impl Default for Endpoints {
+    fn default() -> Self {
+        Self {
+            auth: "https://auth.routee.net".to_owned(),
+            connect: "https://connect.routee.net".to_owned(),
+        }
+    }
+}
+
+/// A client of Routee's API for one application. Keeps the application's token; make one and share it.
+pub struct Routee {
+    http: HttpClient,
+    connect: String,
+    tokens: Tokens,
+}
+
+impl fmt::Debug for Routee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Routee")
+            .field("connect", &self.connect)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Routee {
+    /// A client; asks for nothing yet.
+    pub fn new(http: HttpClient, clock: Clock, credentials: Credentials, endpoints: Endpoints) -> Self {
+        let tokens = Tokens::new(http.clone(), clock, credentials, &endpoints.auth);
+        Self {
+            http,
+            connect: endpoints.connect.trim_end_matches('/').to_owned(),
+            tokens,
+        }
+    }
+
+    /// Sends a request with the token; on 401 or 403 once more with a new one (`routee.md` section 1). That is safe
+    /// for every request: one that was turned away at the door did nothing.
+    async fn call(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<Response, Fault> {
+        let bearer = self.tokens.current().await?;
+        let response = self.attempt(&method, path, body.clone(), &bearer.header).await?;
+        if !is_unauthorised(&response) {
+            return Ok(response);
+        }
+        let bearer = self.tokens.instead_of(&bearer).await?;
+        let response = self.attempt(&method, path, body, &bearer.header).await?;
+        if is_unauthorised(&response) {
+            let status = response.status().as_u16();
+            let detail = ErrorBody::parse(response.body()).detail;
+            return Err(Fault::Unauthorised { status, detail });
+        }
+        Ok(response)
+    }
+
+    async fn attempt(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<Bytes>,
+        bearer: &HeaderValue,
+    ) -> Result<Response, SendError> {
+        let mut request = http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.connect))
+            .header(header::AUTHORIZATION, bearer);
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let request: Request = request
+            .body(body.unwrap_or_default())
+            .map_err(|error| SendError::NotSent(error.to_string()))?;
+        self.http.send(request).await
+    }
+}
+
+/// Why a request has no answer of its own.
+#[derive(Debug)]
+enum Fault {
+    /// No token: the request was never sent, or was turned away before.
+    Token(TokenError),
+    /// Two tokens were turned away.
+    Unauthorised { status: u16, detail: String },
+    /// The request certainly did not arrive.
+    NotSent(String),
+    /// Whether the request arrived is unknown.
+    NoAnswer(String),
+}
+
+impl From<TokenError> for Fault {
+    fn from(error: TokenError) -> Self {
+        Self::Token(error)
+    }
+}
+
+impl From<SendError> for Fault {
+    fn from(error: SendError) -> Self {
+        let text = detail(&error.to_string());
+        match error {
+            SendError::NotSent(_) | SendError::Forbidden(_) => Self::NotSent(text),
+            SendError::NoAnswer(_) => Self::NoAnswer(text),
+        }
+    }
+}
+
+fn is_unauthorised(response: &Response) -> bool {
+    matches!(response.status().as_u16(), 401 | 403)
+}
+
+/// An id of the provider's as one segment of a path; nothing when it cannot be one. Everything but unreserved
+/// characters is escaped: such an id came in a webhook, and must not choose another path.
+fn segment(id: &str) -> Option<String> {
+    if id.chars().count() > MAX_ID_CHARS || id.chars().all(|c| c == '.') {
+        return None;
+    }
+    let mut escaped = String::with_capacity(id.len());
+    for byte in id.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push('%');
+            escaped.push_str(&crate::secret::hex(&[byte]).to_ascii_uppercase());
+        }
+    }
+    Some(escaped)
+}
+
+#[cfg(test)]
+mod tests;
