@@ -28,14 +28,11 @@ fn pump() -> Ticket {
 }
 
 fn texts(plan: &DialPlan) -> Vec<&str> {
-    let said = |verb| {
-        if let &Verb::Say { ref message, .. } = verb {
-            Some(message.text.as_str())
-        } else {
-            None
-        }
-    };
-    plan.verbs.iter().filter_map(said).collect()
+    let said = plan.verbs.iter().map(|verb| match verb {
+        Verb::Say { message, .. } => Some(message.text.as_str()),
+        _ => None,
+    });
+    said.flatten().collect()
 }
 
 fn kinds(plan: &DialPlan) -> Vec<String> {

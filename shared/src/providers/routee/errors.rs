@@ -1,5 +1,7 @@
 //! What Routee says when it refuses, in both of its families (`routee.md` 1 and 2.3).
 
+use std::fmt::Write;
+
 use serde_json::Value;
 
 use super::lenient::{Fields, as_text};
@@ -42,7 +44,8 @@ impl ErrorBody {
         if let Some(Value::Object(properties)) = fields.value("properties") {
             for (field, problem) in properties {
                 let problem = as_text(problem).unwrap_or_else(|| problem.to_string());
-                text.push_str(&format!(" [{field}: {problem}]"));
+                // Writing to a string cannot fail.
+                let _ = write!(text, " [{field}: {problem}]");
             }
         }
         Self {
@@ -67,7 +70,7 @@ impl ErrorBody {
 
 /// A code is digits or a word of OAuth's; anything longer is not one.
 fn detail_of_code(code: &str) -> String {
-    code.chars().filter(|c| c.is_ascii_graphic()).take(64).collect()
+    code.chars().filter(char::is_ascii_graphic).take(64).collect()
 }
 
 /// Seconds after which to try again, when the answer tells them. Dates are not read: nothing documents them here.

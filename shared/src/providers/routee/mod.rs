@@ -83,10 +83,11 @@ impl fmt::Debug for Routee {
 impl Routee {
     /// A client; asks for nothing yet.
     pub fn new(http: HttpClient, clock: Clock, credentials: Credentials, endpoints: Endpoints) -> Self {
-        let tokens = Tokens::new(http.clone(), clock, credentials, &endpoints.auth);
+        let Endpoints { auth, connect } = endpoints;
+        let tokens = Tokens::new(http.clone(), clock, credentials, &auth);
         Self {
             http,
-            connect: endpoints.connect.trim_end_matches('/').to_owned(),
+            connect: connect.trim_end_matches('/').to_owned(),
             tokens,
         }
     }

@@ -137,7 +137,7 @@ impl CollectEvent {
         })
     }
 
-    /// The keys alone, as [`keys`] has them.
+    /// The keys alone, without the commas, spaces and `#` that may stand between them.
     pub fn keys(&self) -> String {
         keys(&self.collected_tones)
     }
@@ -256,7 +256,7 @@ mod tests {
             ("12", "12"),
             (r#""1,2, 3#""#, "123"),
             (r#"" 1 ""#, "1"),
-            (r##""*1#""##, "*1"),
+            (r#""*1#""#, "*1"),
             ("[]", ""),
             ("true", ""),
             (r#""one""#, ""),
