@@ -4,9 +4,15 @@
 //! - [`problem`], [`body`]: answers for what went wrong (RFC 9457), and reading what was sent.
 //! - [`auth`]: API tokens.
 //! - [`reference`]: the signed references that callback URLs end in.
+//! - [`standard_webhooks`]: the signatures on webhooks that we send.
+//! - [`target`], and `outbound` (a cargo feature): which URLs are fetched, and the client that fetches them.
 
 pub mod auth;
 pub mod body;
 mod mac;
+#[cfg(feature = "outbound")]
+pub mod outbound;
 pub mod problem;
 pub mod reference;
+pub mod standard_webhooks;
+pub mod target;
