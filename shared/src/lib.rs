@@ -17,5 +17,5 @@ pub mod phone;
 pub mod queue;
 pub mod secret;
 //WIP pub mod store;
-//WIP pub mod telemetry;
+pub mod telemetry;
 pub mod web;
