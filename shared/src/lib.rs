@@ -9,13 +9,13 @@
 pub mod clock;
 //WIP pub mod config;
 pub mod dispatch;
-//WIP pub mod engine;
+pub mod engine;
 pub mod http;
 pub mod ids;
 pub mod phone;
 //WIP pub mod providers;
 pub mod queue;
 pub mod secret;
-//WIP pub mod store;
+pub mod store;
 //WIP pub mod telemetry;
 //WIP pub mod web;

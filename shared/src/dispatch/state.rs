@@ -12,7 +12,6 @@ use crate::ids::{AttemptId, DispatchKey, Nonce};
 
 /// When the requester's webhook is called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the provider's own two words, see the variants' use")]
 pub enum Strategy {
     /// At every outcome of an attempt and every change of the whole.
     #[default]
