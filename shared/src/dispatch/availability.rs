@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn quiet_hours_span_midnight_on_the_employees_own_clock() {
         let anna = Employee {
-            quiet_hours: night(22 * 60, 7 * 60, 120),
+            quiet_hours: Some(night(22 * 60, 7 * 60, 120)),
             ..anna()
         };
         let ends = Some(at("2026-01-06T05:00:00Z"));
@@ -165,7 +165,7 @@ mod tests {
                 duty("2026-01-07T00:00:00Z", "2026-01-07T09:00:00Z"),
                 duty("2026-01-05T08:00:00Z", "2026-01-05T09:00:00Z"),
             ],
-            quiet_hours: night(22 * 60, 7 * 60, 0),
+            quiet_hours: Some(night(22 * 60, 7 * 60, 0)),
             ..anna()
         };
         assert_eq!(anna.availability(at("2026-01-05T08:30:00Z")), Availability::Available);
