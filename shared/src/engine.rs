@@ -56,19 +56,21 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Creates a dispatch, or gives back the one that has this key already.
+    /// Creates a dispatch, or gives back the one that has this key already: tells whether it is new.
     pub async fn create(
         &self,
         key: DispatchKey,
         brief: NewDispatch,
         fingerprint: String,
-    ) -> Result<Dispatch, EngineError> {
+    ) -> Result<(Dispatch, bool), EngineError> {
         let decision = dispatch::create(key.clone(), brief, fingerprint, self.context()?);
         self.calls.send(&decision.messages, self.clock.now()).await?;
         match self.commit(&key, &decision, None).await? {
-            Committed::Yes => decision.next.ok_or(EngineError::Contended),
-            Committed::No(Some(existing)) => Ok(*existing),
-            Committed::No(None) => self.store.load(&key).await?.ok_or(EngineError::Contended),
+            Committed::Yes => decision.next.map(|dispatch| (dispatch, true)).ok_or(EngineError::Contended),
+            Committed::No(Some(existing)) => Ok((*existing, false)),
+            Committed::No(None) => {
+                self.store.load(&key).await?.map(|existing| (existing, false)).ok_or(EngineError::Contended)
+            }
         }
     }
 

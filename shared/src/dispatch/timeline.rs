@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::availability::Unavailable;
-use super::event::Ending;
 use super::state::WaitReason;
 use crate::clock::Timestamp;
 use crate::ids::{AttemptId, Nonce};
@@ -111,8 +110,6 @@ pub enum Fact {
         message_id: String,
         tracking_id: String,
     },
-    /// The call ended.
-    Ended { attempt: AttemptId, ending: Ending },
     /// A key was pressed that means nothing, or too late to matter.
     Key { attempt: AttemptId, key: char },
     /// **NoAnswer**: the attempt is over without a key.
@@ -179,13 +176,21 @@ impl Fact {
             | Self::PutOff { attempt, .. }
             | Self::Unclear { attempt }
             | Self::Status { attempt, .. }
-            | Self::Ended { attempt, .. }
             | Self::Key { attempt, .. }
             | Self::NoAnswer { attempt, .. }
             | Self::Rejected { attempt }
             | Self::Accepted { attempt, .. }
             | Self::OutOfMoney { attempt }
             | Self::Reopened { attempt } => Some(*attempt),
+            _ => None,
+        }
+    }
+
+    /// Index of the employee that it is about, if it is about one.
+    pub const fn employee(&self) -> Option<u8> {
+        match (self, self.attempt()) {
+            (Self::Skipped { employee, .. }, _) => Some(*employee),
+            (_, Some(attempt)) => Some(attempt.employee),
             _ => None,
         }
     }

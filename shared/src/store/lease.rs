@@ -1,5 +1,6 @@
 //! Leases: an employee is phoned by one dispatch at a time. A lease ends by itself.
 
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, Update};
 
 use super::items::{PARTITION_KEY, key, lease_partition, millis_of, number, text};
@@ -55,7 +56,7 @@ impl Store {
             .await;
         let Err(error) = result else { return Ok(Lease::Taken) };
         let Some(failed) = error.as_service_error().and_then(|error| match error {
-            aws_sdk_dynamodb::operation::update_item::UpdateItemError::ConditionalCheckFailedException(failed) => {
+            UpdateItemError::ConditionalCheckFailedException(failed) => {
                 Some(failed)
             }
             _ => None,
@@ -66,6 +67,28 @@ impl Store {
             .item()
             .ok_or_else(|| StoreError::item("a held lease was not returned"))?;
         Ok(Lease::HeldUntil(millis_of(held, "lease_until")?))
+    }
+
+    /// Ends the lease of `attempt`, if it still holds it. One request.
+    pub async fn end_lease(&self, dispatch: &Dispatch, attempt: AttemptId) -> Result<(), StoreError> {
+        let Some(update) = self.release_update(dispatch, attempt)? else { return Ok(()) };
+        let result = self
+            .client
+            .update_item()
+            .set_table_name(Some(update.table_name))
+            .set_key(Some(update.key))
+            .set_update_expression(Some(update.update_expression))
+            .set_condition_expression(update.condition_expression)
+            .set_expression_attribute_names(update.expression_attribute_names)
+            .set_expression_attribute_values(update.expression_attribute_values)
+            .send()
+            .await;
+        match result {
+            Err(error) if !error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
+                Err(StoreError::request("UpdateItem", &error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The write that ends the lease of `attempt`, on condition that it still holds it.
