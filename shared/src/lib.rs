@@ -18,4 +18,4 @@ pub mod queue;
 pub mod secret;
 pub mod store;
 //WIP pub mod telemetry;
-//WIP pub mod web;
+pub mod web;

@@ -1,0 +1,12 @@
+//! What stands between patchbay and the web: answers and request bodies, who may do what, what is signed, and where
+//! requests may go.
+//!
+//! - [`problem`], [`body`]: answers for what went wrong (RFC 9457), and reading what was sent.
+//! - [`auth`]: API tokens.
+//! - [`reference`]: the signed references that callback URLs end in.
+
+pub mod auth;
+pub mod body;
+mod mac;
+pub mod problem;
+pub mod reference;
