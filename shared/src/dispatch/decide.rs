@@ -223,6 +223,9 @@ impl<'a> Draft<'a> {
     }
 
     fn wait(&mut self, until: Timestamp, reason: WaitReason, next: u8) {
+        if self.now() >= self.next.expires_at {
+            return self.expire();
+        }
         let until = until.min(self.next.expires_at);
         self.next.state = State::Waiting(Wait {
             id: self.context.fresh,
