@@ -376,6 +376,8 @@ impl<'a> Draft<'a> {
         let Some(attempt) = self.before.attempt_called(id).filter(|a| a.phase == Phase::Planned) else {
             return self.leave(Verdict::Stale);
         };
+        // The dialer took the lease before it asked; without a call it must not keep others from phoning the employee.
+        self.release = Some(id);
         if self.now() >= self.next.expires_at {
             self.expire();
             return self.commit(Verdict::Noted);
@@ -390,6 +392,7 @@ impl<'a> Draft<'a> {
             self.turn(id.employee + 1);
             return self.commit(Verdict::Noted);
         }
+        self.release = None;
         self.next.state = State::Calling(Attempt {
             phase: Phase::Claimed { at: self.now() },
             ..attempt.clone()
