@@ -631,6 +631,9 @@ impl<'a> Draft<'a> {
             // We were told that it is over; tracking only lags behind.
             Sighting::Live | Sighting::Nothing => (MAX_BLIND_LOOKS, GRACE_SECONDS),
         };
+        if self.in_grace(&attempt) {
+            return self.leave(Verdict::Noted);
+        }
         if looks < most_looks {
             self.send(Work::Watch { attempt: id, looks }, self.now().plus_seconds(pause));
             return self.leave(Verdict::Noted);
@@ -643,14 +646,18 @@ impl<'a> Draft<'a> {
         self.commit(Verdict::Noted)
     }
 
+    /// Whether a key of this call may still be on its way. The watch that was sent when the call ended comes after
+    /// that; one that was sent earlier and happens to look now decides nothing but keys.
+    fn in_grace(&self, attempt: &Attempt) -> bool {
+        matches!(attempt.phase, Phase::Ended { at, .. } if self.now() < at.plus_seconds(GRACE_SECONDS))
+    }
+
     /// The provider says that the call is over, and which keys it saw.
     fn over(mut self, attempt: &Attempt, ending: Ending, keys: &str) -> Decision {
         match (keys.chars().last(), ending) {
-            (Some('1'), _) => {
-                self.let_go(attempt);
-                return self.accept(attempt.id);
-            }
+            (Some('1'), _) => return self.accept(attempt.id),
             (Some('2'), _) => return self.reject(attempt.id),
+            _ if self.in_grace(attempt) => return self.leave(Verdict::Noted),
             (_, Ending::OutOfMoney) => self.out_of_money(attempt),
             (_, ending) => self.failed(attempt, reason(ending)),
         }
