@@ -214,6 +214,17 @@ impl Dispatch {
     pub fn attempt_called(&self, id: AttemptId) -> Option<&Attempt> {
         self.attempt().filter(|attempt| attempt.id == id)
     }
+
+    /// Whether the call of `id` is to go on: it is the current attempt's, or the acceptor's own. A hang-up may name
+    /// such a call when whoever sent it lost the race for the commit; it must be dropped then, or it would cut off
+    /// the acceptor in the middle of being told so.
+    pub fn wants_call(&self, id: AttemptId) -> bool {
+        match &self.state {
+            State::Calling(attempt) => attempt.id == id,
+            State::Accepted(acceptance) => acceptance.attempt == id,
+            _ => false,
+        }
+    }
 }
 
 impl State {
