@@ -54,6 +54,7 @@ pub fn create(key: DispatchKey, brief: NewDispatch, fingerprint: String, context
     let dispatch = Dispatch {
         key,
         version: 0,
+        decision: context.fresh,
         created_at: now,
         expires_at: now.plus_seconds(brief.policy.expires_after),
         fingerprint,
@@ -126,6 +127,7 @@ impl<'a> Draft<'a> {
     /// The dispatch changes.
     fn commit(mut self, verdict: Verdict) -> Decision {
         self.next.version = self.before.version + 1;
+        self.next.decision = self.context.fresh;
         let version = self.next.version;
         self.finish(verdict, version, true)
     }

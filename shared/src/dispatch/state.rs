@@ -51,6 +51,9 @@ pub struct Dispatch {
     pub key: DispatchKey,
     /// Counts the commits, from 1. A commit is conditional on it.
     pub version: u64,
+    /// Which decision made this version. Two writers may decide the same at the same millisecond: this tells whose
+    /// commit it was when DynamoDB's answer was lost, so that only one of them dials.
+    pub decision: Nonce,
     /// When it was created.
     pub created_at: Timestamp,
     /// After this moment no further call is placed.
