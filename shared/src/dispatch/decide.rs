@@ -54,6 +54,7 @@ pub fn create(key: DispatchKey, brief: NewDispatch, fingerprint: String, context
     let dispatch = Dispatch {
         key,
         version: 0,
+        decision: context.fresh,
         created_at: now,
         expires_at: now.plus_seconds(brief.policy.expires_after),
         fingerprint,
@@ -126,6 +127,7 @@ impl<'a> Draft<'a> {
     /// The dispatch changes.
     fn commit(mut self, verdict: Verdict) -> Decision {
         self.next.version = self.before.version + 1;
+        self.next.decision = self.context.fresh;
         let version = self.next.version;
         self.finish(verdict, version, true)
     }
@@ -223,6 +225,9 @@ impl<'a> Draft<'a> {
     }
 
     fn wait(&mut self, until: Timestamp, reason: WaitReason, next: u8) {
+        if self.now() >= self.next.expires_at {
+            return self.expire();
+        }
         let until = until.min(self.next.expires_at);
         self.next.state = State::Waiting(Wait {
             id: self.context.fresh,
@@ -373,6 +378,8 @@ impl<'a> Draft<'a> {
         let Some(attempt) = self.before.attempt_called(id).filter(|a| a.phase == Phase::Planned) else {
             return self.leave(Verdict::Stale);
         };
+        // The dialer took the lease before it asked; without a call it must not keep others from phoning the employee.
+        self.release = Some(id);
         if self.now() >= self.next.expires_at {
             self.expire();
             return self.commit(Verdict::Noted);
@@ -387,6 +394,7 @@ impl<'a> Draft<'a> {
             self.turn(id.employee + 1);
             return self.commit(Verdict::Noted);
         }
+        self.release = None;
         self.next.state = State::Calling(Attempt {
             phase: Phase::Claimed { at: self.now() },
             ..attempt.clone()
@@ -625,6 +633,9 @@ impl<'a> Draft<'a> {
             // We were told that it is over; tracking only lags behind.
             Sighting::Live | Sighting::Nothing => (MAX_BLIND_LOOKS, GRACE_SECONDS),
         };
+        if self.in_grace(&attempt) {
+            return self.leave(Verdict::Noted);
+        }
         if looks < most_looks {
             self.send(Work::Watch { attempt: id, looks }, self.now().plus_seconds(pause));
             return self.leave(Verdict::Noted);
@@ -637,14 +648,18 @@ impl<'a> Draft<'a> {
         self.commit(Verdict::Noted)
     }
 
+    /// Whether a key of this call may still be on its way. The watch that was sent when the call ended comes after
+    /// that; one that was sent earlier and happens to look now decides nothing but keys.
+    fn in_grace(&self, attempt: &Attempt) -> bool {
+        matches!(attempt.phase, Phase::Ended { at, .. } if self.now() < at.plus_seconds(GRACE_SECONDS))
+    }
+
     /// The provider says that the call is over, and which keys it saw.
     fn over(mut self, attempt: &Attempt, ending: Ending, keys: &str) -> Decision {
         match (keys.chars().last(), ending) {
-            (Some('1'), _) => {
-                self.let_go(attempt);
-                return self.accept(attempt.id);
-            }
+            (Some('1'), _) => return self.accept(attempt.id),
             (Some('2'), _) => return self.reject(attempt.id),
+            _ if self.in_grace(attempt) => return self.leave(Verdict::Noted),
             (_, Ending::OutOfMoney) => self.out_of_money(attempt),
             (_, ending) => self.failed(attempt, reason(ending)),
         }

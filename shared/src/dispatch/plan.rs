@@ -63,7 +63,11 @@ impl Dispatch {
         } else if dispatch.attempt().is_none() {
             return None;
         }
+        let round = dispatch.progress.round;
         for step in 0..MAX_STEPS {
+            if dispatch.progress.round != round {
+                break;
+            }
             let (event, at) = match &dispatch.state {
                 State::Calling(attempt) => match &attempt.phase {
                     Phase::Planned => {
@@ -91,6 +95,8 @@ impl Dispatch {
         }
         let resumes_at = match &dispatch.state {
             State::Waiting(wait) if wait.until < dispatch.expires_at => Some(wait.until),
+            // A round may follow without a pause.
+            State::Calling(attempt) => Some(attempt.due_at),
             _ => None,
         };
         let summary = summary(&turns, now, &dispatch);
@@ -176,6 +182,7 @@ fn summary(turns: &[Turn], end: Timestamp, after: &Dispatch) -> String {
             };
             format!("{why} at {} UTC", wait.until.time_of_day())
         }
+        State::Calling(attempt) => format!("again from the top at {} UTC", attempt.due_at.time_of_day()),
         state => state.name().to_lowercase(),
     };
     format!("{people}, ends {} UTC, then {then}", end.time_of_day())
