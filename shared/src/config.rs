@@ -60,7 +60,10 @@ pub enum ConfigError {
 
 /// A variable that must be set.
 pub fn required(name: &'static str) -> Result<String, ConfigError> {
-    std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(ConfigError::Missing(name))
+    std::env::var(name)
+        .ok()
+        .filter(|value| !value.is_empty())
+        .ok_or(ConfigError::Missing(name))
 }
 
 /// A variable that may be left out.
@@ -78,19 +81,26 @@ impl Aws {
     /// Finds region and credentials. Time limits are below every function's own, and below what a webhook may take.
     pub async fn load() -> Self {
         // ring: see Cargo.toml.
-        let http_client = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+        let http_client = Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .build_https();
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(1))
             .operation_attempt_timeout(Duration::from_secs(1))
             .operation_timeout(Duration::from_secs(4))
             .build();
         let loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
-        Self { config: loader.http_client(http_client).timeout_config(timeouts).load().await }
+        Self {
+            config: loader.http_client(http_client).timeout_config(timeouts).load().await,
+        }
     }
 
     /// The table.
     pub fn store(&self) -> Result<Store, ConfigError> {
-        Ok(Store::new(aws_sdk_dynamodb::Client::new(&self.config), required("PATCHBAY_TABLE")?))
+        Ok(Store::new(
+            aws_sdk_dynamodb::Client::new(&self.config),
+            required("PATCHBAY_TABLE")?,
+        ))
     }
 
     /// The `calls` queue.
@@ -109,7 +119,11 @@ impl Aws {
 
     /// Dispatches, on the system's clock.
     pub fn engine(&self) -> Result<Engine, ConfigError> {
-        Ok(Engine { store: self.store()?, calls: self.calls()?, clock: Clock::system() })
+        Ok(Engine {
+            store: self.store()?,
+            calls: self.calls()?,
+            clock: Clock::system(),
+        })
     }
 
     /// Callback URLs and references.
@@ -118,11 +132,17 @@ impl Aws {
         let long_enough = |key: &Secret| key.expose().chars().count() >= MIN_KEY_CHARS;
         if !long_enough(&current) || !previous.as_ref().is_none_or(long_enough) {
             let expected = "must name a parameter with one or two keys of at least 32 characters";
-            return Err(ConfigError::Wrong { name: "PATCHBAY_REFERENCE_KEYS_PARAM", expected });
+            return Err(ConfigError::Wrong {
+                name: "PATCHBAY_REFERENCE_KEYS_PARAM",
+                expected,
+            });
         }
         let base = required("PATCHBAY_PUBLIC_URL")?;
         if !base.starts_with("https://") && !base.starts_with("http://") {
-            return Err(ConfigError::Wrong { name: "PATCHBAY_PUBLIC_URL", expected: "must begin with https://" });
+            return Err(ConfigError::Wrong {
+                name: "PATCHBAY_PUBLIC_URL",
+                expected: "must begin with https://",
+            });
         }
         Ok(Callbacks::new(&base, References::new(current, previous)))
     }
@@ -140,7 +160,11 @@ impl Aws {
     pub async fn secret(&self, name: &'static str) -> Result<Secret, ConfigError> {
         let parameter = required(name)?;
         let client = aws_sdk_ssm::Client::new(&self.config);
-        let wrong = |cause: String| ConfigError::Parameter { name, parameter: parameter.clone(), cause };
+        let wrong = |cause: String| ConfigError::Parameter {
+            name,
+            parameter: parameter.clone(),
+            cause,
+        };
         let output = client
             .get_parameters()
             .names(&parameter)
@@ -149,6 +173,8 @@ impl Aws {
             .await
             .map_err(|error| wrong(DisplayErrorContext(&error).to_string()))?;
         let value = output.parameters().first().and_then(|parameter| parameter.value());
-        value.map(Secret::new).ok_or_else(|| wrong("there is no such parameter".into()))
+        value
+            .map(Secret::new)
+            .ok_or_else(|| wrong("there is no such parameter".into()))
     }
 }

@@ -66,11 +66,17 @@ impl Engine {
         let decision = dispatch::create(key.clone(), brief, fingerprint, self.context()?);
         self.calls.send(&decision.messages, self.clock.now()).await?;
         match self.commit(&key, &decision, None).await? {
-            Committed::Yes => decision.next.map(|dispatch| (dispatch, true)).ok_or(EngineError::Contended),
+            Committed::Yes => decision
+                .next
+                .map(|dispatch| (dispatch, true))
+                .ok_or(EngineError::Contended),
             Committed::No(Some(existing)) => Ok((*existing, false)),
-            Committed::No(None) => {
-                self.store.load(&key).await?.map(|existing| (existing, false)).ok_or(EngineError::Contended)
-            }
+            Committed::No(None) => self
+                .store
+                .load(&key)
+                .await?
+                .map(|existing| (existing, false))
+                .ok_or(EngineError::Contended),
         }
     }
 

@@ -7,7 +7,7 @@
 //! - [`engine`]: load, decide, send, commit: the one way in which a dispatch changes.
 
 pub mod clock;
-//WIP pub mod config;
+pub mod config;
 pub mod dispatch;
 pub mod engine;
 pub mod http;

@@ -13,7 +13,9 @@ pub(crate) fn to(deps: &Deps, press: &Press, dispatch: &Dispatch, verdict: &Verd
         Verdict::Accepted => dialplan::accepted(policy, language),
         Verdict::Rejected => dialplan::rejected(policy, language),
         Verdict::TakenBy(employee) => {
-            let name = dispatch.employee(*employee).map_or("", |employee| employee.name.as_str());
+            let name = dispatch
+                .employee(*employee)
+                .map_or("", |employee| employee.name.as_str());
             dialplan::taken_by(policy, language, name)
         }
         Verdict::Closed => dialplan::closed(policy, language),
@@ -49,10 +51,13 @@ pub(crate) fn unknown() -> DialPlan {
 }
 
 fn language(press: &Press, dispatch: &Dispatch) -> Language {
-    let own = dispatch.employee(press.reference.attempt.employee).and_then(|employee| employee.language);
+    let own = dispatch
+        .employee(press.reference.attempt.employee)
+        .and_then(|employee| employee.language);
     own.unwrap_or(dispatch.brief.policy.language)
 }
 
 fn collect_url(deps: &Deps, press: &Press, asked_again: u8) -> String {
-    deps.callbacks.collect_url(&press.reference.dispatch, press.reference.attempt, asked_again)
+    deps.callbacks
+        .collect_url(&press.reference.dispatch, press.reference.attempt, asked_again)
 }

@@ -53,8 +53,16 @@ async fn answer(deps: &Deps, request: &Request) -> Result<DialPlan, Problem> {
         tracing::warn!(dispatch = %reference.dispatch.id, attempt = %reference.attempt, %error, "a COLLECT event cannot be read");
         String::new()
     });
-    let asked_again = request.query_string_parameters().first(AGAIN).and_then(|n| n.parse().ok()).unwrap_or(0);
-    let press = Press { reference, keys, asked_again };
+    let asked_again = request
+        .query_string_parameters()
+        .first(AGAIN)
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0);
+    let press = Press {
+        reference,
+        keys,
+        asked_again,
+    };
     let plan = match tokio::time::timeout(TIME_LIMIT, take(deps, &press)).await {
         Ok(plan) => plan,
         Err(_) => {
@@ -82,7 +90,10 @@ async fn take(deps: &Deps, press: &Press) -> DialPlan {
     if press.keys.is_empty() {
         return answer::no_key(deps, press, &dispatch);
     }
-    let event = Event::Key { attempt: *attempt, keys: press.keys.clone() };
+    let event = Event::Key {
+        attempt: *attempt,
+        keys: press.keys.clone(),
+    };
     match deps.engine.apply_to(dispatch.clone(), &event, None).await {
         Ok(applied) => {
             tracing::info!(dispatch = %key.id, attempt = %attempt, verdict = ?applied.verdict, "a key was pressed");
@@ -99,9 +110,17 @@ async fn keep(deps: &Deps, press: &Press, dispatch: Option<&Dispatch>, error: &E
     tracing::error!(dispatch = %key.id, attempt = %attempt, %error, "a key could not be stored");
     if !press.keys.is_empty() {
         let now = deps.engine.clock.now();
-        let event = Event::Key { attempt: *attempt, keys: press.keys.clone() };
-        let message =
-            Message { dispatch: key.clone(), version: 0, sent_at: now, due_at: now, work: Work::Apply { event } };
+        let event = Event::Key {
+            attempt: *attempt,
+            keys: press.keys.clone(),
+        };
+        let message = Message {
+            dispatch: key.clone(),
+            version: 0,
+            sent_at: now,
+            due_at: now,
+            work: Work::Apply { event },
+        };
         if let Err(error) = deps.engine.calls.send(&[message], now).await {
             tracing::error!(dispatch = %key.id, attempt = %attempt, %error, "a key is lost unless it is pressed again");
         }

@@ -11,6 +11,12 @@ use patchbay::telemetry;
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let aws = Aws::load().await;
-    let deps = Deps { engine: aws.engine()?, callbacks: aws.callbacks().await? };
-    run(service_fn(|request| async { Ok::<_, Infallible>(handle(&deps, request).await) })).await
+    let deps = Deps {
+        engine: aws.engine()?,
+        callbacks: aws.callbacks().await?,
+    };
+    run(service_fn(|request| async {
+        Ok::<_, Infallible>(handle(&deps, request).await)
+    }))
+    .await
 }

@@ -30,7 +30,11 @@ pub(crate) async fn dial(
     id: AttemptId,
     slot: Option<Timestamp>,
 ) -> Result<(), Failure> {
-    let Some(attempt) = dispatch.attempt_called(id).filter(|attempt| attempt.phase == Phase::Planned).cloned() else {
+    let Some(attempt) = dispatch
+        .attempt_called(id)
+        .filter(|attempt| attempt.phase == Phase::Planned)
+        .cloned()
+    else {
         tracing::info!(dispatch = %dispatch.key.id, attempt = %id, "dropped a call that is no longer wanted");
         return Ok(());
     };
@@ -42,12 +46,26 @@ pub(crate) async fn dial(
     let watch_after = call.watch_after(&dispatch);
     let lease_until = now.plus_seconds(watch_after + LEASE_MARGIN_SECONDS);
     if let Lease::HeldUntil(until) = deps.engine.store.take_lease(&dispatch, id, now, lease_until).await? {
-        return deps.apply(dispatch, &Event::EmployeeBusy { attempt: id, until }).await.map(drop);
+        return deps
+            .apply(dispatch, &Event::EmployeeBusy { attempt: id, until })
+            .await
+            .map(drop);
     }
     if let Some(later) = wait_for_slot(deps, &attempt, slot).await? {
         deps.engine.store.end_lease(&dispatch, id).await?;
-        let work = Work::Dial { attempt: id, slot: later.slot };
-        return deps.again(&Message { work, ..message.clone() }, later.due_at).await;
+        let work = Work::Dial {
+            attempt: id,
+            slot: later.slot,
+        };
+        return deps
+            .again(
+                &Message {
+                    work,
+                    ..message.clone()
+                },
+                later.due_at,
+            )
+            .await;
     }
     place(deps, dispatch, call, watch_after).await
 }
@@ -62,17 +80,29 @@ struct Later {
 async fn wait_for_slot(deps: &Deps, attempt: &Attempt, slot: Option<Timestamp>) -> Result<Option<Later>, Failure> {
     let now = deps.engine.clock.now();
     let patient = now < attempt.due_at.plus_seconds(RETRY_PATIENCE_SECONDS);
-    let priority = if attempt.number > 1 && patient { Priority::Retry } else { Priority::First };
+    let priority = if attempt.number > 1 && patient {
+        Priority::Retry
+    } else {
+        Priority::First
+    };
     let reserved = match slot {
         Some(at) => Slot::At(at),
-        None => deps.engine.store.reserve_slot(PROVIDER, deps.call_interval, priority, now).await?,
+        None => {
+            deps.engine
+                .store
+                .reserve_slot(PROVIDER, deps.call_interval, priority, now)
+                .await?
+        }
     };
     match reserved {
         Slot::At(at) if at <= now.plus_millis(WAIT_IN_PLACE_MILLIS) => {
             deps.engine.clock.sleep_until(at).await;
             Ok(None)
         }
-        Slot::At(at) => Ok(Some(Later { slot: Some(at), due_at: at })),
+        Slot::At(at) => Ok(Some(Later {
+            slot: Some(at),
+            due_at: at,
+        })),
         Slot::AskAgainAt(at) => Ok(Some(Later { slot: None, due_at: at })),
     }
 }
@@ -86,14 +116,24 @@ struct Call {
 
 impl Call {
     fn new(deps: &Deps, dispatch: &Dispatch, id: AttemptId) -> Self {
-        let Some(employee) = dispatch.employee(id.employee) else { return Self { id, request: None, longest: 0 } };
+        let Some(employee) = dispatch.employee(id.employee) else {
+            return Self {
+                id,
+                request: None,
+                longest: 0,
+            };
+        };
         let policy = &dispatch.brief.policy;
         let event_url = deps.callbacks.collect_url(&dispatch.key, id, 0);
         let plan = dialplan::offer(&dispatch.brief.ticket, employee, policy, &event_url);
         let longest = dialplan::longest_seconds(&plan);
         let status_url = deps.callbacks.status_url(&dispatch.key, id);
         let request = CreateConversation::call(&deps.from, &employee.phone, plan, status_url, policy);
-        Self { id, request: Some(request), longest }
+        Self {
+            id,
+            request: Some(request),
+            longest,
+        }
     }
 
     /// Seconds after which the call must have ended by itself.
@@ -110,12 +150,15 @@ async fn place(deps: &Deps, dispatch: Dispatch, call: Call, watch_after: u32) ->
         version: dispatch.version + 1,
         sent_at: now,
         due_at: now.plus_seconds(watch_after),
-        work: Work::Watch { attempt: call.id, looks: 0 },
+        work: Work::Watch {
+            attempt: call.id,
+            looks: 0,
+        },
     };
     deps.engine.calls.send(&[watch], now).await?;
     let claimed = deps.apply(dispatch, &Event::Claim { attempt: call.id }).await?;
     if claimed.verdict != Verdict::Dial {
-        return Ok(deps.engine.store.end_lease(&claimed.dispatch, call.id).await?);
+        return Ok(());
     }
     let event = outcome(deps, call).await;
     record(deps, claimed.dispatch, &event).await
@@ -125,9 +168,16 @@ async fn place(deps: &Deps, dispatch: Dispatch, call: Call, watch_after: u32) ->
 async fn outcome(deps: &Deps, call: Call) -> Event {
     let attempt = call.id;
     let not_placed = |why| Event::NotPlaced { attempt, why };
-    let Some(request) = call.request else { return not_placed(NotPlaced::Refused) };
+    let Some(request) = call.request else {
+        return not_placed(NotPlaced::Refused);
+    };
     let error = match deps.routee.create(&request).await {
-        Ok(created) => return Event::Placed { attempt, tracking_id: created.tracking_id },
+        Ok(created) => {
+            return Event::Placed {
+                attempt,
+                tracking_id: created.tracking_id,
+            };
+        }
         Err(error) => error,
     };
     tracing::warn!(attempt = %attempt, %error, "the provider did not take a call");
@@ -144,10 +194,24 @@ async fn outcome(deps: &Deps, call: Call) -> Event {
 /// goes to the queue, and when that fails too the watch finds out.
 async fn record(deps: &Deps, dispatch: Dispatch, event: &Event) -> Result<(), Failure> {
     let key = dispatch.key.clone();
-    let Err(error) = deps.apply(dispatch, event).await else { return Ok(()) };
+    let Err(error) = deps.apply(dispatch, event).await else {
+        return Ok(());
+    };
     tracing::error!(dispatch = %key.id, %error, "what came of a call could not be recorded");
     let now = deps.engine.clock.now();
     let work = Work::Apply { event: event.clone() };
-    deps.engine.calls.send(&[Message { dispatch: key, version: 0, sent_at: now, due_at: now, work }], now).await?;
+    deps.engine
+        .calls
+        .send(
+            &[Message {
+                dispatch: key,
+                version: 0,
+                sent_at: now,
+                due_at: now,
+                work,
+            }],
+            now,
+        )
+        .await?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Ending a call that is wanted no more: somebody else accepted, or the ticket was cancelled or resolved.
 
-use patchbay::dispatch::{Dispatch, Fact, State};
+use patchbay::dispatch::{Dispatch, Fact};
 use patchbay::ids::AttemptId;
 use patchbay::providers::routee::{self, CallStatus, EndAction, EndError};
 use patchbay::queue::{Message, Work};
@@ -19,8 +19,7 @@ pub(crate) async fn hang_up(
     id: AttemptId,
     tries: u8,
 ) -> Result<(), Failure> {
-    if is_wanted(dispatch, id) {
-        // Whoever wanted it ended was not the one who committed.
+    if dispatch.wants_call(id) {
         return Ok(());
     }
     match end(deps, dispatch, id).await? {
@@ -30,19 +29,20 @@ pub(crate) async fn hang_up(
             Ok(())
         }
         Outcome::NotYet => {
-            let work = Work::HangUp { attempt: id, tries: tries + 1 };
+            let work = Work::HangUp {
+                attempt: id,
+                tries: tries + 1,
+            };
             let due_at = deps.engine.clock.now().plus_seconds(PAUSE_SECONDS);
-            deps.again(&Message { work, ..message.clone() }, due_at).await
+            deps.again(
+                &Message {
+                    work,
+                    ..message.clone()
+                },
+                due_at,
+            )
+            .await
         }
-    }
-}
-
-/// Whether the call of `id` is the one that the dispatch lives on.
-fn is_wanted(dispatch: &Dispatch, id: AttemptId) -> bool {
-    match &dispatch.state {
-        State::Calling(attempt) => attempt.id == id,
-        State::Accepted(acceptance) => acceptance.attempt == id,
-        _ => false,
     }
 }
 
@@ -71,13 +71,21 @@ async fn end(deps: &Deps, dispatch: &Dispatch, id: AttemptId) -> Result<Outcome,
     }
     if message_ids.is_empty() {
         for tracking_id in tracking_ids {
-            let Ok(legs) = deps.routee.legs(&tracking_id).await else { continue };
+            let Ok(legs) = deps.routee.legs(&tracking_id).await else {
+                continue;
+            };
             message_ids.extend(legs.into_iter().filter_map(|leg| Some((leg.message_id, leg.status?))));
         }
     }
     // The newest status says whether the phone still rings.
-    let Some((message_id, status)) = message_ids.pop() else { return Ok(Outcome::NotYet) };
-    let action = if status == CallStatus::InProgress { EndAction::HangUp } else { EndAction::Reject };
+    let Some((message_id, status)) = message_ids.pop() else {
+        return Ok(Outcome::NotYet);
+    };
+    let action = if status == CallStatus::InProgress {
+        EndAction::HangUp
+    } else {
+        EndAction::Reject
+    };
     match deps.routee.end_call(&message_id, action).await {
         Ok(_) | Err(EndError::Gone) => Ok(Outcome::Over),
         Err(error) => {

@@ -21,8 +21,12 @@ use patchbay::telemetry::{self, Unit};
 use patchbay::web::callbacks::Callbacks;
 
 /// Looks for a commit that is about to be made, before the message is put back: half a second in all.
-const COMMIT_LOOKS: [Duration; 4] =
-    [Duration::ZERO, Duration::from_millis(50), Duration::from_millis(150), Duration::from_millis(300)];
+const COMMIT_LOOKS: [Duration; 4] = [
+    Duration::ZERO,
+    Duration::from_millis(50),
+    Duration::from_millis(150),
+    Duration::from_millis(300),
+];
 
 /// What the function works with.
 #[derive(Clone, Debug)]
@@ -75,16 +79,28 @@ async fn work_off(deps: &Deps, record: &SqsMessage) -> Result<(), Failure> {
     if message.due_at > now {
         return deps.again(&message, message.due_at).await;
     }
-    telemetry::metric("TimerLag", Unit::Milliseconds, now.since(message.due_at).as_secs_f64() * 1000.0);
-    let Some(dispatch) = deps.fenced(&message).await? else { return Ok(()) };
+    telemetry::metric(
+        "TimerLag",
+        Unit::Milliseconds,
+        now.since(message.due_at).as_secs_f64() * 1000.0,
+    );
+    let Some(dispatch) = deps.fenced(&message).await? else {
+        return Ok(());
+    };
     match &message.work {
         Work::Dial { attempt, slot } => dial::dial(deps, &message, dispatch, *attempt, *slot).await,
         Work::Watch { attempt, looks } => watch::watch(deps, dispatch, *attempt, *looks).await,
         Work::HangUp { attempt, tries } => hang_up::hang_up(deps, &message, &dispatch, *attempt, *tries).await,
         Work::Resume { wait } => deps.apply(dispatch, &Event::Resume { wait: *wait }).await.map(drop),
-        Work::Remind { attempt } => deps.apply(dispatch, &Event::Overdue { attempt: *attempt }).await.map(drop),
+        Work::Remind { attempt } => deps
+            .apply(dispatch, &Event::Overdue { attempt: *attempt })
+            .await
+            .map(drop),
         Work::Apply { event } => deps.apply(dispatch, event).await.map(drop),
-        Work::Notify { entry } => deps.pass_on(message.dispatch.clone(), entry.clone(), message.due_at).await,
+        Work::Notify { entry } => {
+            deps.pass_on(message.dispatch.clone(), entry.clone(), message.due_at)
+                .await
+        }
     }
 }
 
@@ -115,7 +131,10 @@ impl Deps {
 
     /// Sends a message again, to be acted on at `due_at`.
     async fn again(&self, message: &Message, due_at: Timestamp) -> Result<(), Failure> {
-        let message = Message { due_at, ..message.clone() };
+        let message = Message {
+            due_at,
+            ..message.clone()
+        };
         Ok(self.engine.calls.send(&[message], self.engine.clock.now()).await?)
     }
 
@@ -128,7 +147,13 @@ impl Deps {
 
     /// Hands an entry of the timeline to the notifier.
     async fn pass_on(&self, dispatch: DispatchKey, entry: String, first_at: Timestamp) -> Result<(), Failure> {
-        let notice = Notice { dispatch, entry, first_at, due_at: first_at, failures: 0 };
+        let notice = Notice {
+            dispatch,
+            entry,
+            first_at,
+            due_at: first_at,
+            failures: 0,
+        };
         Ok(self.notifications.send_notice(&notice, self.engine.clock.now()).await?)
     }
 }

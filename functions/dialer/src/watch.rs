@@ -7,11 +7,18 @@ use patchbay::providers::routee::{self, Leg};
 use crate::{Deps, Failure};
 
 pub(crate) async fn watch(deps: &Deps, dispatch: Dispatch, id: AttemptId, looks: u8) -> Result<(), Failure> {
-    let Some(attempt) = dispatch.attempt_called(id).filter(|attempt| attempt.phase != Phase::Planned) else {
+    let Some(attempt) = dispatch
+        .attempt_called(id)
+        .filter(|attempt| attempt.phase != Phase::Planned)
+    else {
         return Ok(());
     };
     let sighting = look(deps, &dispatch, attempt).await?;
-    let event = Event::Watched { attempt: id, sighting, looks: looks.saturating_add(1) };
+    let event = Event::Watched {
+        attempt: id,
+        sighting,
+        looks: looks.saturating_add(1),
+    };
     deps.apply(dispatch, &event).await.map(drop)
 }
 
@@ -50,20 +57,25 @@ async fn tracking_id(deps: &Deps, dispatch: &Dispatch, attempt: &Attempt) -> Res
 
 /// Calls to the employee since the attempt was claimed. Only this dispatch phones the employee then, and only this
 /// attempt.
-async fn search(
-    deps: &Deps,
-    dispatch: &Dispatch,
-    attempt: &Attempt,
-) -> Result<Vec<Leg>, routee::TrackingError> {
-    let Phase::Claimed { at } = attempt.phase else { return Ok(Vec::new()) };
-    let Some(employee) = dispatch.employee(attempt.id.employee) else { return Ok(Vec::new()) };
-    deps.routee.search(&employee.phone, at.plus_millis(-1_000), deps.engine.clock.now()).await
+async fn search(deps: &Deps, dispatch: &Dispatch, attempt: &Attempt) -> Result<Vec<Leg>, routee::TrackingError> {
+    let Phase::Claimed { at } = attempt.phase else {
+        return Ok(Vec::new());
+    };
+    let Some(employee) = dispatch.employee(attempt.id.employee) else {
+        return Ok(Vec::new());
+    };
+    deps.routee
+        .search(&employee.phone, at.plus_millis(-1_000), deps.engine.clock.now())
+        .await
 }
 
 /// What the legs of one conversation come to.
 fn sighting(legs: &[Leg]) -> Sighting {
     let keys: String = legs.iter().map(Leg::keys).collect();
-    let endings: Vec<_> = legs.iter().map(|leg| leg.status.as_ref().and_then(routee::ending)).collect();
+    let endings: Vec<_> = legs
+        .iter()
+        .map(|leg| leg.status.as_ref().and_then(routee::ending))
+        .collect();
     match endings.last() {
         None => Sighting::Nothing,
         Some(_) if endings.contains(&None) => Sighting::Live,

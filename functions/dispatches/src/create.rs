@@ -31,8 +31,11 @@ pub(crate) async fn create(deps: &Deps, request: &Request, tenant: Tenant) -> An
             return repeated(deps, &existing, &fingerprint);
         }
     }
-    let (dispatch, new) =
-        deps.engine.create(key, brief, fingerprint.clone()).await.map_err(|error| changed(&error))?;
+    let (dispatch, new) = deps
+        .engine
+        .create(key, brief, fingerprint.clone())
+        .await
+        .map_err(|error| changed(&error))?;
     if !new {
         return repeated(deps, &dispatch, &fingerprint);
     }
@@ -51,16 +54,32 @@ fn repeated(deps: &Deps, existing: &Dispatch, fingerprint: &str) -> Answer {
     }
     let mut response: Response<Body> =
         json_response(StatusCode::OK, &view::whole(existing, None, deps.engine.clock.now()));
-    response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
+    response
+        .headers_mut()
+        .insert("idempotent-replayed", HeaderValue::from_static("true"));
     Ok(response)
 }
 
 pub(crate) fn preview(deps: &Deps, request: &Request, tenant: Tenant) -> Answer {
     let (brief, fingerprint) = read(deps, request)?;
     let now = deps.engine.clock.now();
-    let key = DispatchKey { tenant, id: DispatchId::new(0) };
-    let decision = dispatch::create(key, brief, fingerprint, Context { now, fresh: Nonce::new(0) });
-    let body = decision.next.as_ref().map(|dispatch| view::preview(dispatch, &decision.entries, now));
+    let key = DispatchKey {
+        tenant,
+        id: DispatchId::new(0),
+    };
+    let decision = dispatch::create(
+        key,
+        brief,
+        fingerprint,
+        Context {
+            now,
+            fresh: Nonce::new(0),
+        },
+    );
+    let body = decision
+        .next
+        .as_ref()
+        .map(|dispatch| view::preview(dispatch, &decision.entries, now));
     Ok(json_response(StatusCode::OK, &body))
 }
 
@@ -79,8 +98,19 @@ fn read(deps: &Deps, request: &Request) -> Result<(NewDispatch, String), Problem
 }
 
 fn idempotency_key(request: &Request) -> Result<Option<&str>, Problem> {
-    let Some(value) = request.headers().get(IDEMPOTENCY_KEY) else { return Ok(None) };
-    let wrong = || Problem::invalid_field("Idempotency-Key", format!("must have from 1 to {MAX_KEY_CHARS} printable ASCII characters"));
+    let Some(value) = request.headers().get(IDEMPOTENCY_KEY) else {
+        return Ok(None);
+    };
+    let wrong = || {
+        Problem::invalid_field(
+            "Idempotency-Key",
+            format!("must have from 1 to {MAX_KEY_CHARS} printable ASCII characters"),
+        )
+    };
     let key = value.to_str().map_err(|_| wrong())?;
-    if key.is_empty() || key.len() > MAX_KEY_CHARS { Err(wrong()) } else { Ok(Some(key)) }
+    if key.is_empty() || key.len() > MAX_KEY_CHARS {
+        Err(wrong())
+    } else {
+        Ok(Some(key))
+    }
 }

@@ -34,7 +34,10 @@ impl Cursor {
         if start_of(day).is_none() || !(after.is_empty() || is_place) {
             return Err(wrong());
         }
-        Ok(Self { day: day.to_owned(), after: Some(after.to_owned()).filter(|after| !after.is_empty()) })
+        Ok(Self {
+            day: day.to_owned(),
+            after: Some(after.to_owned()).filter(|after| !after.is_empty()),
+        })
     }
 }
 
@@ -48,7 +51,10 @@ pub(crate) fn start_of(day: &str) -> Option<Timestamp> {
 pub(crate) fn entry_after(text: &str) -> Result<&str, Problem> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
     if text.is_empty() || text.len() > 100 || !text.bytes().all(allowed) {
-        return Err(Problem::invalid_field("timeline_after", "is not one that a timeline has given out"));
+        return Err(Problem::invalid_field(
+            "timeline_after",
+            "is not one that a timeline has given out",
+        ));
     }
     Ok(text)
 }
@@ -61,14 +67,23 @@ mod tests {
     fn a_cursor_survives_its_text_form() {
         let place = "2026-11-20T01:02:03.004Z#dsp_00000000000000000000000000000001";
         for after in [None, Some(place.to_owned())] {
-            let cursor = Cursor { day: "20261120".into(), after };
+            let cursor = Cursor {
+                day: "20261120".into(),
+                after,
+            };
             assert_eq!(Cursor::decode(&cursor.encode()).expect("our own cursor"), cursor);
         }
     }
 
     #[test]
     fn a_cursor_of_somebody_elses_making_is_refused() {
-        for text in ["", "?", "MjAyNjExMjA", &URL_SAFE_NO_PAD.encode("20261340~"), &URL_SAFE_NO_PAD.encode("20261120~x#y")] {
+        for text in [
+            "",
+            "?",
+            "MjAyNjExMjA",
+            &URL_SAFE_NO_PAD.encode("20261340~"),
+            &URL_SAFE_NO_PAD.encode("20261120~x#y"),
+        ] {
             assert!(Cursor::decode(text).is_err(), "{text}");
         }
     }

@@ -37,7 +37,11 @@ type Answer = Result<Response<Body>, Problem>;
 
 async fn route(deps: &Deps, request: &Request) -> Answer {
     let path = body::path_segments(request);
-    let path: Vec<&str> = path.iter().map(String::as_str).skip_while(|segment| *segment != "dispatches").collect();
+    let path: Vec<&str> = path
+        .iter()
+        .map(String::as_str)
+        .skip_while(|segment| *segment != "dispatches")
+        .collect();
     match (request.method(), path.as_slice()) {
         (&Method::POST, ["dispatches"]) => {
             create::create(deps, request, tenant(deps, request, Scope::DispatchesWrite).await?).await
@@ -54,7 +58,11 @@ async fn route(deps: &Deps, request: &Request) -> Answer {
         }
         (&Method::POST, ["dispatches", id, verb @ ("cancel" | "resolve")]) => {
             let tenant = tenant(deps, request, Scope::DispatchesWrite).await?;
-            let event = if *verb == "cancel" { Event::Cancel } else { Event::Resolve };
+            let event = if *verb == "cancel" {
+                Event::Cancel
+            } else {
+                Event::Resolve
+            };
             change(deps, tenant, id, &event).await
         }
         (_, ["dispatches"]) => Err(Problem::method_not_allowed("GET, POST")),
@@ -69,7 +77,12 @@ async fn route(deps: &Deps, request: &Request) -> Answer {
 /// Whose request it is, if it may do what it asks for.
 async fn tenant(deps: &Deps, request: &Request, needed: Scope) -> Result<Tenant, Problem> {
     let token = Token::from_headers(request.headers())?;
-    let record = deps.engine.store.token(&token.hash()).await.map_err(|error| stored(&error))?;
+    let record = deps
+        .engine
+        .store
+        .token(&token.hash())
+        .await
+        .map_err(|error| stored(&error))?;
     authorise(record.as_ref(), needed, deps.engine.clock.now())
 }
 
@@ -79,21 +92,35 @@ async fn show(deps: &Deps, request: &Request, tenant: Tenant, id: &str) -> Answe
     let dispatch = dispatch.ok_or_else(Problem::not_found)?;
     let query = request.query_string_parameters();
     let after = query.first("timeline_after").map(cursor::entry_after).transpose()?;
-    let page = deps.engine.store.timeline(&key, after, view::TIMELINE_LIMIT).await.map_err(|error| stored(&error))?;
+    let page = deps
+        .engine
+        .store
+        .timeline(&key, after, view::TIMELINE_LIMIT)
+        .await
+        .map_err(|error| stored(&error))?;
     let body = view::whole(&dispatch, Some(&page), deps.engine.clock.now());
     Ok(json_response(StatusCode::OK, &body))
 }
 
 async fn change(deps: &Deps, tenant: Tenant, id: &str, event: &Event) -> Answer {
     let key = dispatch_key(tenant, id)?;
-    let applied = deps.engine.apply(&key, event, None).await.map_err(|error| changed(&error))?;
+    let applied = deps
+        .engine
+        .apply(&key, event, None)
+        .await
+        .map_err(|error| changed(&error))?;
     let applied = applied.ok_or_else(Problem::not_found)?;
     if applied.verdict == Verdict::Refused {
         let state = applied.dispatch.state.name();
-        return Err(Problem::conflict(format!("the dispatch is {state}; that cannot be changed any more")));
+        return Err(Problem::conflict(format!(
+            "the dispatch is {state}; that cannot be changed any more"
+        )));
     }
     tracing::info!(dispatch = %key.id, ?event, state = applied.dispatch.state.name(), "changed by the requester");
-    Ok(json_response(StatusCode::OK, &view::whole(&applied.dispatch, None, deps.engine.clock.now())))
+    Ok(json_response(
+        StatusCode::OK,
+        &view::whole(&applied.dispatch, None, deps.engine.clock.now()),
+    ))
 }
 
 fn dispatch_key(tenant: Tenant, id: &str) -> Result<DispatchKey, Problem> {

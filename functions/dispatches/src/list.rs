@@ -31,7 +31,10 @@ pub(crate) async fn list(deps: &Deps, request: &Request, tenant: &Tenant) -> Ans
     let now = deps.engine.clock.now();
     let mut place = match query.first("cursor") {
         Some(text) => Cursor::decode(text)?,
-        None => Cursor { day: now.day(), after: None },
+        None => Cursor {
+            day: now.day(),
+            after: None,
+        },
     };
     let mut dispatches = Vec::new();
     for _ in 0..MAX_DAYS {
@@ -44,17 +47,34 @@ pub(crate) async fn list(deps: &Deps, request: &Request, tenant: &Tenant) -> Ans
             .map_err(|error| stored(&error))?;
         dispatches.extend(page.dispatches);
         let next = match page.more_after {
-            Some(after) => Some(Cursor { after: Some(after), ..place }),
+            Some(after) => Some(Cursor {
+                after: Some(after),
+                ..place
+            }),
             None => day_before(&place.day, now).map(|day| Cursor { day, after: None }),
         };
-        let Some(next) = next else { return Ok(json_response(StatusCode::OK, &List { dispatches, next_cursor: None })) };
+        let Some(next) = next else {
+            return Ok(json_response(
+                StatusCode::OK,
+                &List {
+                    dispatches,
+                    next_cursor: None,
+                },
+            ));
+        };
         place = next;
         if dispatches.len() >= limit {
             break;
         }
     }
     let next_cursor = Some(place.encode());
-    Ok(json_response(StatusCode::OK, &List { dispatches, next_cursor }))
+    Ok(json_response(
+        StatusCode::OK,
+        &List {
+            dispatches,
+            next_cursor,
+        },
+    ))
 }
 
 fn limit(text: &str) -> Result<usize, Problem> {

@@ -12,6 +12,12 @@ use patchbay::web::target::Targets;
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let aws = Aws::load().await;
-    let deps = Deps { engine: aws.engine()?, targets: Targets::public_only() };
-    run(service_fn(|request| async { Ok::<_, Infallible>(handle(&deps, request).await) })).await
+    let deps = Deps {
+        engine: aws.engine()?,
+        targets: Targets::public_only(),
+    };
+    run(service_fn(|request| async {
+        Ok::<_, Infallible>(handle(&deps, request).await)
+    }))
+    .await
 }

@@ -106,9 +106,17 @@ pub(crate) fn preview<'a>(dispatch: &'a Dispatch, entries: &'a [Entry], now: Tim
     let dial_plans = brief.employees.iter().map(|employee| {
         let url = "https://hooks.example.org/routee/collect";
         let dial_plan = dialplan::offer(&brief.ticket, employee, &brief.policy, url);
-        DialPlanOf { person: of(employee), longest_seconds: dialplan::longest_seconds(&dial_plan), dial_plan }
+        DialPlanOf {
+            person: of(employee),
+            longest_seconds: dialplan::longest_seconds(&dial_plan),
+            dial_plan,
+        }
     });
-    Preview { plan: dispatch.outlook(now), timeline: lines(dispatch, entries), dial_plans: dial_plans.collect() }
+    Preview {
+        plan: dispatch.outlook(now),
+        timeline: lines(dispatch, entries),
+        dial_plans: dial_plans.collect(),
+    }
 }
 
 fn accepted(dispatch: &Dispatch) -> Option<Accepted<'_>> {
@@ -119,17 +127,29 @@ fn accepted(dispatch: &Dispatch) -> Option<Accepted<'_>> {
     };
     let by = dispatch.employee(acceptance.attempt.employee).map(of);
     let (at, resolve_by) = (acceptance.at, acceptance.resolve_by);
-    Some(Accepted { by, at, attempt: acceptance.attempt.ordinal, resolve_by })
+    Some(Accepted {
+        by,
+        at,
+        attempt: acceptance.attempt.ordinal,
+        resolve_by,
+    })
 }
 
 fn of(employee: &Employee) -> Person<'_> {
-    Person { id: &employee.id, name: &employee.name }
+    Person {
+        id: &employee.id,
+        name: &employee.name,
+    }
 }
 
 fn lines<'a>(dispatch: &'a Dispatch, entries: &'a [Entry]) -> Vec<Line<'a>> {
     let line = |entry: &'a Entry| {
         let person = entry.fact.employee().and_then(|index| dispatch.employee(index)).map(of);
-        Line { entry, person, text: entry.fact.sentence(dispatch) }
+        Line {
+            entry,
+            person,
+            text: entry.fact.sentence(dispatch),
+        }
     };
     entries.iter().map(line).collect()
 }

@@ -67,7 +67,13 @@ async fn take(deps: &Deps, request: &Request) -> Result<(), Problem> {
 async fn record(deps: &Deps, reference: &Reference, callback: &StatusCallback) -> Result<(), EngineError> {
     let Reference { dispatch: key, attempt } = reference;
     let (name, message_id) = (callback.status.as_str(), callback.message_id.as_str());
-    let entry = Entry::status(*attempt, deps.engine.clock.now(), name, message_id, &callback.tracking_id);
+    let entry = Entry::status(
+        *attempt,
+        deps.engine.clock.now(),
+        name,
+        message_id,
+        &callback.tracking_id,
+    );
     let Some(event) = ending(reference, callback) else {
         let new = deps.engine.store.put_entry(key, &entry).await?;
         tracing::info!(dispatch = %key.id, attempt = %attempt, status = name, new, "a call is under way");
@@ -83,22 +89,29 @@ async fn record(deps: &Deps, reference: &Reference, callback: &StatusCallback) -
 fn ending(reference: &Reference, callback: &StatusCallback) -> Option<Event> {
     let tracking_id = Some(callback.tracking_id.clone()).filter(|id| !id.is_empty());
     let ending = routee::ending(&callback.status)?;
-    Some(Event::CallEnded { attempt: reference.attempt, ending, tracking_id })
+    Some(Event::CallEnded {
+        attempt: reference.attempt,
+        ending,
+        tracking_id,
+    })
 }
 
 /// The table cannot be had: a final status is kept on the queue. Only when that fails too is Routee told to come
 /// again; the watch over the attempt stands behind it all.
-async fn keep(
-    deps: &Deps,
-    reference: &Reference,
-    callback: &StatusCallback,
-    error: &str,
-) -> Result<(), Problem> {
+async fn keep(deps: &Deps, reference: &Reference, callback: &StatusCallback, error: &str) -> Result<(), Problem> {
     let Reference { dispatch: key, attempt } = reference;
     tracing::error!(dispatch = %key.id, attempt = %attempt, error, "a status could not be stored");
-    let Some(event) = ending(reference, callback) else { return Ok(()) };
+    let Some(event) = ending(reference, callback) else {
+        return Ok(());
+    };
     let now = deps.engine.clock.now();
-    let message = Message { dispatch: key.clone(), version: 0, sent_at: now, due_at: now, work: Work::Apply { event } };
+    let message = Message {
+        dispatch: key.clone(),
+        version: 0,
+        sent_at: now,
+        due_at: now,
+        work: Work::Apply { event },
+    };
     deps.engine.calls.send(&[message], now).await.map_err(|error| {
         tracing::error!(dispatch = %key.id, attempt = %attempt, %error, "a status could not be kept either");
         Problem::unavailable(30)

@@ -127,12 +127,12 @@ mod tests {
         }
     }
 
-    fn night(from: u16, until: u16, offset: i16) -> Option<QuietHours> {
-        Some(QuietHours {
+    fn night(from: u16, until: u16, offset: i16) -> QuietHours {
+        QuietHours {
             from_minute: from,
             until_minute: until,
             utc_offset_minutes: offset,
-        })
+        }
     }
 
     #[test]

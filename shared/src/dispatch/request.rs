@@ -91,34 +91,63 @@ impl DispatchRequest {
         let mut errors = self.policy.errors();
         check_ticket(&self.ticket, &mut errors);
         if self.employees.is_empty() || self.employees.len() > MAX_EMPLOYEES {
-            errors.push(FieldError::new("employees", format!("must have from 1 to {MAX_EMPLOYEES} entries")));
+            errors.push(FieldError::new(
+                "employees",
+                format!("must have from 1 to {MAX_EMPLOYEES} entries"),
+            ));
         }
-        if self.webhook.as_ref().is_some_and(|webhook| webhook.url.chars().count() > MAX_URL_CHARS) {
-            errors.push(FieldError::new("webhook.url", format!("must have at most {MAX_URL_CHARS} characters")));
+        if self
+            .webhook
+            .as_ref()
+            .is_some_and(|webhook| webhook.url.chars().count() > MAX_URL_CHARS)
+        {
+            errors.push(FieldError::new(
+                "webhook.url",
+                format!("must have at most {MAX_URL_CHARS} characters"),
+            ));
         }
         let mut employees = Vec::with_capacity(self.employees.len().min(MAX_EMPLOYEES));
         let mut ids = BTreeSet::new();
         for (index, request) in self.employees.into_iter().enumerate().take(MAX_EMPLOYEES) {
-            let Some(employee) = request.check(index, &mut errors) else { continue };
+            let Some(employee) = request.check(index, &mut errors) else {
+                continue;
+            };
             if !ids.insert(employee.id.clone()) {
-                errors.push(FieldError::new(format!("employees[{index}].id"), "is used by an earlier employee"));
+                errors.push(FieldError::new(
+                    format!("employees[{index}].id"),
+                    "is used by an earlier employee",
+                ));
             }
             employees.push(employee);
         }
         if !errors.is_empty() {
             return Err(errors);
         }
-        Ok(NewDispatch { ticket: self.ticket, employees, policy: self.policy, webhook: self.webhook })
+        Ok(NewDispatch {
+            ticket: self.ticket,
+            employees,
+            policy: self.policy,
+            webhook: self.webhook,
+        })
     }
 }
 
 fn check_ticket(ticket: &Ticket, errors: &mut Vec<FieldError>) {
     if ticket.text.trim().is_empty() || ticket.text.chars().count() > MAX_TEXT_CHARS {
-        errors.push(FieldError::new("ticket.text", format!("must have from 1 to {MAX_TEXT_CHARS} characters")));
+        errors.push(FieldError::new(
+            "ticket.text",
+            format!("must have from 1 to {MAX_TEXT_CHARS} characters"),
+        ));
     }
-    if ticket.reference.as_ref().is_some_and(|r| r.is_empty() || r.chars().count() > MAX_REFERENCE_CHARS) {
-        errors
-            .push(FieldError::new("ticket.reference", format!("must have from 1 to {MAX_REFERENCE_CHARS} characters")));
+    if ticket
+        .reference
+        .as_ref()
+        .is_some_and(|r| r.is_empty() || r.chars().count() > MAX_REFERENCE_CHARS)
+    {
+        errors.push(FieldError::new(
+            "ticket.reference",
+            format!("must have from 1 to {MAX_REFERENCE_CHARS} characters"),
+        ));
     }
 }
 
@@ -130,7 +159,10 @@ impl EmployeeRequest {
         };
         let id = self.id.unwrap_or_else(|| format!("{}", index + 1));
         if id.is_empty() || id.chars().count() > MAX_NAME_CHARS || id.chars().any(char::is_control) {
-            wrong("id", &format!("must have from 1 to {MAX_NAME_CHARS} printable characters"));
+            wrong(
+                "id",
+                &format!("must have from 1 to {MAX_NAME_CHARS} printable characters"),
+            );
         }
         if self.name.trim().is_empty() || self.name.chars().count() > MAX_NAME_CHARS {
             wrong("name", &format!("must have from 1 to {MAX_NAME_CHARS} characters"));
@@ -179,9 +211,16 @@ impl QuietHoursRequest {
             wrong("quiet_hours.until", "must differ from from");
         }
         if offset.is_none() {
-            wrong("quiet_hours.utc_offset", "must be an offset from -12:00 to +14:00, such as +02:00");
+            wrong(
+                "quiet_hours.utc_offset",
+                "must be an offset from -12:00 to +14:00, such as +02:00",
+            );
         }
-        Some(QuietHours { from_minute: from?, until_minute: until?, utc_offset_minutes: offset? })
+        Some(QuietHours {
+            from_minute: from?,
+            until_minute: until?,
+            utc_offset_minutes: offset?,
+        })
     }
 }
 
@@ -213,18 +252,22 @@ mod tests {
 
     fn request(json: &str) -> Result<NewDispatch, Vec<String>> {
         let request: DispatchRequest = serde_json::from_str(json).expect(json);
-        request.check().map_err(|errors| errors.into_iter().map(|error| error.field).collect())
+        request
+            .check()
+            .map_err(|errors| errors.into_iter().map(|error| error.field).collect())
     }
 
     #[test]
     fn a_short_request_has_every_default() {
-        let brief = request(
-            r#"{"ticket":{"text":"Pump four"},"employees":[{"name":" Anna ","phone":"+1 202 555 0101"}]}"#,
-        )
-        .expect("a sound request");
+        let brief =
+            request(r#"{"ticket":{"text":"Pump four"},"employees":[{"name":" Anna ","phone":"+1 202 555 0101"}]}"#)
+                .expect("a sound request");
         assert_eq!(brief.policy, Policy::default());
         let anna = brief.employees.first().expect("anna");
-        assert_eq!((anna.id.as_str(), anna.name.as_str(), anna.phone.as_str()), ("1", "Anna", "+12025550101"));
+        assert_eq!(
+            (anna.id.as_str(), anna.name.as_str(), anna.phone.as_str()),
+            ("1", "Anna", "+12025550101")
+        );
         assert!(!anna.unverified);
     }
 

@@ -9,36 +9,80 @@ use crate::ids::AttemptId;
 impl Fact {
     /// What happened, as a sentence. Times of day are UTC.
     pub fn sentence(&self, dispatch: &Dispatch) -> String {
-        let name = |index: u8| dispatch.employee(index).map_or("somebody", |employee| employee.name.as_str());
+        let name = |index: u8| {
+            dispatch
+                .employee(index)
+                .map_or("somebody", |employee| employee.name.as_str())
+        };
         let who = |attempt: &AttemptId| name(attempt.employee);
         match self {
             Self::Created => format!("Created, {} to phone", people(dispatch.brief.employees.len())),
-            Self::Planned { attempt, number, due_at } => {
-                format!("{} is to be phoned at {} (call {number})", who(attempt), due_at.time_of_day())
+            Self::Planned {
+                attempt,
+                number,
+                due_at,
+            } => {
+                format!(
+                    "{} is to be phoned at {} (call {number})",
+                    who(attempt),
+                    due_at.time_of_day()
+                )
             }
-            Self::Skipped { employee, reason, until } => {
-                format!("{} is passed over: {}{}", name(*employee), unavailable(*reason), until_words(*until))
+            Self::Skipped {
+                employee,
+                reason,
+                until,
+            } => {
+                format!(
+                    "{} is passed over: {}{}",
+                    name(*employee),
+                    unavailable(*reason),
+                    until_words(*until)
+                )
             }
             Self::Dialling { attempt } => format!("Phoning {}", who(attempt)),
             Self::Placed { attempt, .. } => format!("The provider took the call to {}", who(attempt)),
             Self::PutOff { attempt, until } => {
-                format!("The provider put off the call to {}, again at {}", who(attempt), until.time_of_day())
+                format!(
+                    "The provider put off the call to {}, again at {}",
+                    who(attempt),
+                    until.time_of_day()
+                )
             }
-            Self::Unclear { attempt } => format!("It is unclear whether the provider took the call to {}", who(attempt)),
+            Self::Unclear { attempt } => {
+                format!("It is unclear whether the provider took the call to {}", who(attempt))
+            }
             Self::Status { attempt, name, .. } => format!("Call to {}: {name}", who(attempt)),
             Self::Key { attempt, key } => format!("{} pressed {key}, to no effect", who(attempt)),
-            Self::NoAnswer { attempt, number, reason } => {
-                format!("No answer from {}: {} (call {number})", who(attempt), no_answer(*reason))
+            Self::NoAnswer {
+                attempt,
+                number,
+                reason,
+            } => {
+                format!(
+                    "No answer from {}: {} (call {number})",
+                    who(attempt),
+                    no_answer(*reason)
+                )
             }
             Self::Rejected { attempt } => format!("{} pressed 2: rejected", who(attempt)),
-            Self::Accepted { attempt, late, resolve_by } => {
+            Self::Accepted {
+                attempt,
+                late,
+                resolve_by,
+            } => {
                 let late = if *late { " (late)" } else { "" };
-                let by = resolve_by.map(|by| format!(", to be resolved by {}", by.time_of_day())).unwrap_or_default();
+                let by = resolve_by
+                    .map(|by| format!(", to be resolved by {}", by.time_of_day()))
+                    .unwrap_or_default();
                 format!("{} pressed 1: accepted{late}{by}", who(attempt))
             }
             Self::Waiting { until, reason } => format!("Waiting until {}: {}", until.time_of_day(), waiting(*reason)),
             Self::OutOfMoney { attempt } => {
-                format!("The call to {} was not made: the provider's account has no money", who(attempt))
+                format!(
+                    "The call to {} was not made: the provider's account has no money",
+                    who(attempt)
+                )
             }
             Self::Reopened { attempt } => format!("{} did not resolve it in time: opened again", who(attempt)),
             Self::Exhausted => "Nobody is left to phone: exhausted".to_owned(),
@@ -50,11 +94,17 @@ impl Fact {
 }
 
 fn people(count: usize) -> String {
-    if count == 1 { "1 person".to_owned() } else { format!("{count} people") }
+    if count == 1 {
+        "1 person".to_owned()
+    } else {
+        format!("{count} people")
+    }
 }
 
 fn until_words(until: Option<Timestamp>) -> String {
-    until.map(|until| format!(" until {}", until.time_of_day())).unwrap_or_default()
+    until
+        .map(|until| format!(" until {}", until.time_of_day()))
+        .unwrap_or_default()
 }
 
 const fn unavailable(reason: Unavailable) -> &'static str {

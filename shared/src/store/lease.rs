@@ -56,9 +56,7 @@ impl Store {
             .await;
         let Err(error) = result else { return Ok(Lease::Taken) };
         let Some(failed) = error.as_service_error().and_then(|error| match error {
-            UpdateItemError::ConditionalCheckFailedException(failed) => {
-                Some(failed)
-            }
+            UpdateItemError::ConditionalCheckFailedException(failed) => Some(failed),
             _ => None,
         }) else {
             return Err(StoreError::request("UpdateItem", &error));
@@ -71,7 +69,9 @@ impl Store {
 
     /// Ends the lease of `attempt`, if it still holds it. One request.
     pub async fn end_lease(&self, dispatch: &Dispatch, attempt: AttemptId) -> Result<(), StoreError> {
-        let Some(update) = self.release_update(dispatch, attempt)? else { return Ok(()) };
+        let Some(update) = self.release_update(dispatch, attempt)? else {
+            return Ok(());
+        };
         let result = self
             .client
             .update_item()
@@ -84,7 +84,11 @@ impl Store {
             .send()
             .await;
         match result {
-            Err(error) if !error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
+            Err(error)
+                if !error
+                    .as_service_error()
+                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
                 Err(StoreError::request("UpdateItem", &error))
             }
             _ => Ok(()),

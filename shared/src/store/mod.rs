@@ -17,7 +17,7 @@ mod lease;
 mod list;
 mod pace;
 mod read;
-//WIP mod token;
+mod token;
 
 use aws_sdk_dynamodb::Client;
 

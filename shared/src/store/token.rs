@@ -18,8 +18,15 @@ impl Store {
     /// Writes a token. One request.
     pub async fn put_token(&self, hash: &str, record: &TokenRecord) -> Result<(), StoreError> {
         let mut item = token_key(hash);
-        item.insert(DOC.into(), text(serde_json::to_string(record).map_err(StoreError::item)?));
+        item.insert(
+            DOC.into(),
+            text(serde_json::to_string(record).map_err(StoreError::item)?),
+        );
         let request = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        request.send().await.map(drop).map_err(|error| StoreError::request("PutItem", &error))
+        request
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| StoreError::request("PutItem", &error))
     }
 }

@@ -3,10 +3,11 @@
 //!
 //! - [`problem`], [`body`]: answers for what went wrong (RFC 9457), and reading what was sent.
 //! - [`auth`]: API tokens.
-//! - [`reference`]: the signed references that callback URLs end in.
+//! - [`reference`], [`callbacks`]: the signed references that callback URLs end in, and those URLs.
 
 pub mod auth;
 pub mod body;
+pub mod callbacks;
 mod mac;
 pub mod problem;
 pub mod reference;
