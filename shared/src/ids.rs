@@ -107,7 +107,12 @@ impl DispatchId {
         hash.update([0]);
         hash.update(key.as_bytes());
         let digest = hash.finalize();
-        Self(digest.iter().take(16).fold(0, |bits, byte| (bits << 8) | u128::from(*byte)))
+        Self(
+            digest
+                .iter()
+                .take(16)
+                .fold(0, |bits, byte| (bits << 8) | u128::from(*byte)),
+        )
     }
 
     /// Wraps 128 bits, for a model or a fixture.
@@ -136,7 +141,9 @@ impl FromStr for DispatchId {
         if digits.len() != 32 || !digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
             return Err(BadId("dispatch id"));
         }
-        u128::from_str_radix(digits, 16).map(Self).map_err(|_| BadId("dispatch id"))
+        u128::from_str_radix(digits, 16)
+            .map(Self)
+            .map_err(|_| BadId("dispatch id"))
     }
 }
 
@@ -222,7 +229,11 @@ mod tests {
 
     #[test]
     fn ids_survive_their_text_form() {
-        let attempt = AttemptId { ordinal: 7, employee: 2, nonce: Nonce::new(0x9f8a) };
+        let attempt = AttemptId {
+            ordinal: 7,
+            employee: 2,
+            nonce: Nonce::new(0x9f8a),
+        };
         assert_eq!(attempt.to_string(), "000007-02-0000000000009f8a");
         assert_eq!(attempt.to_string().parse(), Ok(attempt));
         let dispatch = DispatchId::random(Timestamp::from_millis(1_700_000_000_000)).expect("randomness");
@@ -231,10 +242,20 @@ mod tests {
 
     #[test]
     fn there_is_one_text_for_one_id() {
-        for text in ["7-02-0000000000009f8a", "000007-2-0000000000009f8a", "+00007-02-0000000000009f8a", "", "---"] {
+        for text in [
+            "7-02-0000000000009f8a",
+            "000007-2-0000000000009f8a",
+            "+00007-02-0000000000009f8a",
+            "",
+            "---",
+        ] {
             assert!(text.parse::<AttemptId>().is_err(), "{text}");
         }
-        for text in ["dsp_", "dsp_+000000000000000000000000000001f", "dsp_0000000000000000000000000000001F"] {
+        for text in [
+            "dsp_",
+            "dsp_+000000000000000000000000000001f",
+            "dsp_0000000000000000000000000000001F",
+        ] {
             assert!(text.parse::<DispatchId>().is_err(), "{text}");
         }
         for text in ["", "UPPER", "a#b", "a.b", "abcdefghijklmnopqrstuvwxyz0123456"] {
