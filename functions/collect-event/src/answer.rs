@@ -10,20 +10,20 @@ pub(crate) fn to(deps: &Deps, press: &Press, dispatch: &Dispatch, verdict: &Verd
     let policy = &dispatch.brief.policy;
     let language = language(press, dispatch);
     match verdict {
-        Verdict::Accepted => dialplan::accepted(policy, language),
-        Verdict::Rejected => dialplan::rejected(policy, language),
+        Verdict::Accepted => dialplan::accepted(language, policy),
+        Verdict::Rejected => dialplan::rejected(language, policy),
         Verdict::TakenBy(employee) => {
             let name = dispatch
                 .employee(*employee)
                 .map_or("", |employee| employee.name.as_str());
-            dialplan::taken_by(policy, language, name)
+            dialplan::taken_by(name, language, policy)
         }
-        Verdict::Closed => dialplan::closed(policy, language),
+        Verdict::Closed => dialplan::closed(language, policy),
         Verdict::AskAgain if press.asked_again < policy.wrong_keys => {
-            dialplan::ask_again(policy, language, &collect_url(deps, press, press.asked_again + 1))
+            dialplan::ask_again(language, policy, &collect_url(deps, press, press.asked_again + 1))
         }
         Verdict::AskAgain | Verdict::Noted | Verdict::Stale | Verdict::Dial | Verdict::Refused => {
-            dialplan::goodbye(policy, language)
+            dialplan::goodbye(language, policy)
         }
     }
 }
@@ -40,21 +40,20 @@ pub(crate) fn no_key(deps: &Deps, press: &Press, dispatch: &Dispatch) -> DialPla
 pub(crate) fn one_moment(deps: &Deps, press: &Press, dispatch: Option<&Dispatch>) -> DialPlan {
     let url = collect_url(deps, press, press.asked_again);
     match dispatch {
-        Some(dispatch) => dialplan::one_moment(&dispatch.brief.policy, language(press, dispatch), &url),
-        None => dialplan::one_moment(&Policy::default(), Language::default(), &url),
+        Some(dispatch) => dialplan::one_moment(language(press, dispatch), &dispatch.brief.policy, &url),
+        None => dialplan::one_moment(Language::default(), &Policy::default(), &url),
     }
 }
 
 /// The dispatch is gone (it is kept for months): there is nothing left to say.
 pub(crate) fn unknown() -> DialPlan {
-    dialplan::closed(&Policy::default(), Language::default())
+    dialplan::closed(Language::default(), &Policy::default())
 }
 
 fn language(press: &Press, dispatch: &Dispatch) -> Language {
-    let own = dispatch
-        .employee(press.reference.attempt.employee)
-        .and_then(|employee| employee.language);
-    own.unwrap_or(dispatch.brief.policy.language)
+    let policy = &dispatch.brief.policy;
+    let employee = dispatch.employee(press.reference.attempt.employee);
+    employee.map_or(policy.language, |employee| dialplan::language_of(employee, policy))
 }
 
 fn collect_url(deps: &Deps, press: &Press, asked_again: u8) -> String {

@@ -7,6 +7,7 @@ use patchbay::ids::AttemptId;
 use patchbay::providers::routee::{CreateConversation, CreateError};
 use patchbay::queue::{Message, Work};
 use patchbay::store::{Lease, Priority, Slot};
+use patchbay::telemetry::{self, Unit};
 
 use crate::{Deps, Failure};
 
@@ -181,7 +182,7 @@ async fn outcome(deps: &Deps, call: Call) -> Event {
         Err(error) => error,
     };
     tracing::warn!(attempt = %attempt, %error, "the provider did not take a call");
-    patchbay::telemetry::metric("ProviderErrors", patchbay::telemetry::Unit::Count, 1.0);
+    telemetry::emf(deps.engine.clock.now(), &[], &[("ProviderErrors", Unit::Count, 1.0)], &[]);
     match error {
         CreateError::Refused { .. } => not_placed(NotPlaced::Refused),
         CreateError::TryLater { .. } => not_placed(NotPlaced::TryLater),

@@ -79,11 +79,8 @@ async fn work_off(deps: &Deps, record: &SqsMessage) -> Result<(), Failure> {
     if message.due_at > now {
         return deps.again(&message, message.due_at).await;
     }
-    telemetry::metric(
-        "TimerLag",
-        Unit::Milliseconds,
-        now.since(message.due_at).as_secs_f64() * 1000.0,
-    );
+    let lag = now.since(message.due_at).as_secs_f64() * 1000.0;
+    telemetry::emf(now, &[], &[("TimerLag", Unit::Milliseconds, lag)], &[]);
     let Some(dispatch) = deps.fenced(&message).await? else {
         return Ok(());
     };
