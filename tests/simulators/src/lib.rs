@@ -1,1 +1,4 @@
 //! Everything around patchbay, in process: DynamoDB, SQS, Routee and the phones, on one clock.
+
+pub mod phones;
+pub mod routee;
