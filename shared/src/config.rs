@@ -24,7 +24,7 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::queue::Queue;
-use crate::secret::Secret;
+use crate::secret::{Randomness, Secret};
 use crate::store::Store;
 use crate::web::callbacks::Callbacks;
 use crate::web::reference::References;
@@ -123,6 +123,7 @@ impl Aws {
             store: self.store()?,
             calls: self.calls()?,
             clock: Clock::system(),
+            random: Randomness::default(),
         })
     }
 

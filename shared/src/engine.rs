@@ -9,6 +9,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::dispatch::{self, Context, Decision, Dispatch, Entry, Event, NewDispatch, Verdict, decide};
 use crate::ids::{DispatchKey, Nonce};
 use crate::queue::{Message, Queue, QueueError};
+use crate::secret::Randomness;
 use crate::store::{Committed, Store, StoreError};
 
 /// Decisions on what others left before giving up. Each loses only to somebody else's progress.
@@ -53,6 +54,8 @@ pub struct Engine {
     pub calls: Queue,
     /// The time.
     pub clock: Clock,
+    /// What fences one decision from another.
+    pub random: Randomness,
 }
 
 impl Engine {
@@ -140,7 +143,7 @@ impl Engine {
     fn context(&self) -> Result<Context, EngineError> {
         Ok(Context {
             now: self.clock.now(),
-            fresh: Nonce::random()?,
+            fresh: Nonce::random(&self.random)?,
         })
     }
 }

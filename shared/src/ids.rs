@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
+use crate::secret::Randomness;
 
 /// The text is not an identifier of this kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -23,12 +24,12 @@ impl Nonce {
         Self(bits)
     }
 
-    /// 64 bits from the operating system.
+    /// 64 random bits.
     ///
     /// # Errors
     /// When the operating system has no randomness to give.
-    pub fn random() -> Result<Self, getrandom::Error> {
-        getrandom::u64().map(Self)
+    pub fn random(random: &Randomness) -> Result<Self, getrandom::Error> {
+        random.bits().map(Self)
     }
 }
 
@@ -92,11 +93,10 @@ impl DispatchId {
     ///
     /// # Errors
     /// When the operating system has no randomness to give.
-    pub fn random(now: Timestamp) -> Result<Self, getrandom::Error> {
-        let mut bits = [0_u8; 16];
-        getrandom::fill(&mut bits)?;
+    pub fn random(random: &Randomness, now: Timestamp) -> Result<Self, getrandom::Error> {
+        let (high, low) = (u128::from(random.bits()?), u128::from(random.bits()?));
         let time = u128::from(now.millis().unsigned_abs()) << 80;
-        Ok(Self(time | (u128::from_be_bytes(bits) >> 48)))
+        Ok(Self(time | (((high << 64) | low) >> 48)))
     }
 
     /// The id that belongs to an idempotency key: the same key of one tenant always names the same dispatch, so a
@@ -236,7 +236,8 @@ mod tests {
         };
         assert_eq!(attempt.to_string(), "000007-02-0000000000009f8a");
         assert_eq!(attempt.to_string().parse(), Ok(attempt));
-        let dispatch = DispatchId::random(Timestamp::from_millis(1_700_000_000_000)).expect("randomness");
+        let dispatch =
+            DispatchId::random(&Randomness::default(), Timestamp::from_millis(1_700_000_000_000)).expect("randomness");
         assert_eq!(dispatch.to_string().parse(), Ok(dispatch));
     }
 
@@ -274,7 +275,8 @@ mod tests {
 
     #[test]
     fn newer_dispatches_sort_after_older_ones() {
-        let id = |millis| DispatchId::random(Timestamp::from_millis(millis)).expect("randomness");
+        let id =
+            |millis| DispatchId::random(&Randomness::default(), Timestamp::from_millis(millis)).expect("randomness");
         assert!(id(1_700_000_000_000) < id(1_700_000_000_001));
     }
 }

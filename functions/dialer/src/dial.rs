@@ -182,7 +182,12 @@ async fn outcome(deps: &Deps, call: Call) -> Event {
         Err(error) => error,
     };
     tracing::warn!(attempt = %attempt, %error, "the provider did not take a call");
-    telemetry::emf(deps.engine.clock.now(), &[], &[("ProviderErrors", Unit::Count, 1.0)], &[]);
+    telemetry::emf(
+        deps.engine.clock.now(),
+        &[],
+        &[("ProviderErrors", Unit::Count, 1.0)],
+        &[],
+    );
     match error {
         CreateError::Refused { .. } => not_placed(NotPlaced::Refused),
         CreateError::TryLater { .. } => not_placed(NotPlaced::TryLater),

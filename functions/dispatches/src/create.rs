@@ -21,7 +21,7 @@ pub(crate) async fn create(deps: &Deps, request: &Request, tenant: Tenant) -> An
     let now = deps.engine.clock.now();
     let id = match idempotency_key {
         Some(key) => DispatchId::for_idempotency_key(&tenant, key),
-        None => DispatchId::random(now).map_err(|error| changed(&error.into()))?,
+        None => DispatchId::random(&deps.engine.random, now).map_err(|error| changed(&error.into()))?,
     };
     let key = DispatchKey { tenant, id };
     if idempotency_key.is_some() {

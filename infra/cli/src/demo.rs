@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 use console::style;
 
-use crate::{story, storm};
+use crate::{storm, story};
 
 /// What can be said about the demo.
 #[derive(Debug, Args)]
@@ -35,7 +35,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let told = runtime.block_on(story::tell(options.seed, slow))?;
     println!();
     let weathered = runtime.block_on(storm::weather(options.seed, options.tickets))?;
-    let breaches: Vec<String> = told.breaches.iter().chain(&weathered.breaches).map(ToString::to_string).collect();
+    let breaches: Vec<String> = told
+        .breaches
+        .iter()
+        .chain(&weathered.breaches)
+        .map(ToString::to_string)
+        .collect();
     println!();
     for breach in &breaches {
         println!("{} {breach}", style("✗").red().bold());
@@ -48,6 +53,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         );
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} {} things that must not happen", style("✗").red().bold(), breaches.len());
+    println!(
+        "{} {} things that must not happen",
+        style("✗").red().bold(),
+        breaches.len()
+    );
     Ok(ExitCode::FAILURE)
 }

@@ -51,13 +51,19 @@ const HABITS: [(&str, &str); 6] = [
 ];
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("no runtime")?;
     runtime.block_on(serve(options))?;
     Ok(ExitCode::SUCCESS)
 }
 
 async fn serve(options: &Options) -> anyhow::Result<()> {
-    anyhow::ensure!(options.speed >= 0.1 && options.speed <= 1_000.0, "--speed must be from 0.1 to 1000");
+    anyhow::ensure!(
+        options.speed >= 0.1 && options.speed <= 1_000.0,
+        "--speed must be from 0.1 to 1000"
+    );
     let requester = Outbound::new(Targets::any(), Duration::from_secs(10)).context("no HTTP client")?;
     let world = World::start(WorldOptions {
         start: Clock::system().now(),
@@ -71,8 +77,14 @@ async fn serve(options: &Options) -> anyhow::Result<()> {
     .await?;
     world.routee.subscribe(print);
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
-    let listener = tokio::net::TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
-    println!("patchbay listens on http://{} ({}x real time)", listener.local_addr()?, options.speed);
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))?;
+    println!(
+        "patchbay listens on http://{} ({}x real time)",
+        listener.local_addr()?,
+        options.speed
+    );
     println!("token: {TOKEN}");
     for (number, habit) in HABITS {
         println!("phone: {number} {habit}");
@@ -94,8 +106,10 @@ fn phones() -> anyhow::Result<Phones> {
         Behaviour::presses("2", When::OptionsSay(1)),
         Behaviour::presses("1", When::OptionsSay(1)),
         Behaviour::Busy,
-        Behaviour::presses("7", When::OptionsSay(1))
-            .and(When::OptionsSay(2), patchbay_simulators::phones::Deed::Press("1".into())),
+        Behaviour::presses("7", When::OptionsSay(1)).and(
+            When::OptionsSay(2),
+            patchbay_simulators::phones::Deed::Press("1".into()),
+        ),
     ];
     let mut phones = Phones::new();
     for ((number, _), behaviour) in HABITS.into_iter().zip(behaviours) {
@@ -107,13 +121,23 @@ fn phones() -> anyhow::Result<Phones> {
 /// Whatever comes: Routee's own paths go to the simulator, everything else to the API.
 async fn answer(State(world): State<Arc<World>>, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, MAX_BODY).await else { return status(StatusCode::PAYLOAD_TOO_LARGE) };
+    let Ok(body) = to_bytes(body, MAX_BODY).await else {
+        return status(StatusCode::PAYLOAD_TOO_LARGE);
+    };
     let path = parts.uri.path();
-    let is_routee = ["/oauth/", "/voice/", "/accounts/"].iter().any(|prefix| path.starts_with(prefix));
-    let client = if is_routee { HttpClient::new(world.routee.clone()) } else { world.api() };
+    let is_routee = ["/oauth/", "/voice/", "/accounts/"]
+        .iter()
+        .any(|prefix| path.starts_with(prefix));
+    let client = if is_routee {
+        HttpClient::new(world.routee.clone())
+    } else {
+        world.api()
+    };
     match client.send(Request::from_parts(parts, body)).await {
         Ok(response) => response.map(Body::from),
-        Err(SendError::NotSent(_) | SendError::Forbidden(_) | SendError::NoAnswer(_)) => status(StatusCode::BAD_GATEWAY),
+        Err(SendError::NotSent(_) | SendError::Forbidden(_) | SendError::NoAnswer(_)) => {
+            status(StatusCode::BAD_GATEWAY)
+        }
     }
 }
 

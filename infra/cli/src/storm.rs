@@ -16,8 +16,9 @@ use serde_json::{Value, json};
 
 use crate::story::{create, key_of};
 
-const TEAM: [&str; 12] =
-    ["Ada", "Bo", "Cleo", "Dan", "Eva", "Finn", "Gus", "Hana", "Ivo", "Jo", "Kim", "Lou"];
+const TEAM: [&str; 12] = [
+    "Ada", "Bo", "Cleo", "Dan", "Eva", "Finn", "Gus", "Hana", "Ivo", "Jo", "Kim", "Lou",
+];
 /// Employees on each ticket's list.
 const LIST: usize = 5;
 /// All tickets are done within this time: three rounds with their pauses.
@@ -27,18 +28,29 @@ const KILLED_PER_MILLE: u16 = 20;
 
 /// Lets a storm pass.
 pub(crate) async fn weather(seed: u64, tickets: u16) -> anyhow::Result<Audit> {
-    println!("{}", style(format!("A storm: {tickets} tickets at once, {} people", TEAM.len())).bold());
+    println!(
+        "{}",
+        style(format!("A storm: {tickets} tickets at once, {} people", TEAM.len())).bold()
+    );
     println!(
         "  {}",
         style("webhooks lost, late and twice; one in fifty invocations killed; one call a second").dim()
     );
     let began = Instant::now();
     let mut rng = Rng::new(seed);
-    let world = World::start(Options { seed, phones: phones(&mut rng)?, ..Options::default() }).await?;
+    let world = World::start(Options {
+        seed,
+        phones: phones(&mut rng)?,
+        ..Options::default()
+    })
+    .await?;
     let start = world.clock.now();
-    world.routee.change_faults(|faults| *faults = Faults::random(&mut rng, 0.03));
-    let bar = ProgressBar::new(u64::from(tickets))
-        .with_style(ProgressStyle::with_template("  {bar:40.green/dim} {pos:>3}/{len} tickets  {msg}")?);
+    world
+        .routee
+        .change_faults(|faults| *faults = Faults::random(&mut rng, 0.03));
+    let bar = ProgressBar::new(u64::from(tickets)).with_style(ProgressStyle::with_template(
+        "  {bar:40.green/dim} {pos:>3}/{len} tickets  {msg}",
+    )?);
     let mut keys = Vec::new();
     for number in 0..tickets {
         keys.push(key_of(&create(&world, &request(number, &mut rng)).await?)?);
@@ -53,13 +65,22 @@ pub(crate) async fn weather(seed: u64, tickets: u16) -> anyhow::Result<Audit> {
         world.clock.sleep(Duration::from_secs(5)).await;
         let mut still_open = Vec::with_capacity(open.len());
         for key in open {
-            if world.store.load(&key).await?.is_some_and(|dispatch| !dispatch.state.is_over()) {
+            if world
+                .store
+                .load(&key)
+                .await?
+                .is_some_and(|dispatch| !dispatch.state.is_over())
+            {
                 still_open.push(key);
             }
         }
         open = still_open;
         bar.set_position(u64::try_from(keys.len() - open.len())?);
-        bar.set_message(format!("{} calls, {} min of storm", world.routee.calls().len(), passed.as_secs() / 60));
+        bar.set_message(format!(
+            "{} calls, {} min of storm",
+            world.routee.calls().len(),
+            passed.as_secs() / 60
+        ));
     }
     let passed = world.clock.now().since(start);
     bar.finish();
@@ -92,7 +113,10 @@ fn request(number: u16, rng: &mut Rng) -> Value {
     let first = usize::try_from(rng.below(TEAM.len() as u64)).unwrap_or(0);
     let employees: Vec<Value> = (0..LIST)
         .map(|step| (first + step) % TEAM.len())
-        .filter_map(|index| TEAM.get(index).map(|name| json!({ "name": name, "phone": number_of(index) })))
+        .filter_map(|index| {
+            TEAM.get(index)
+                .map(|name| json!({ "name": name, "phone": number_of(index) }))
+        })
         .collect();
     json!({
         "ticket": { "reference": format!("STORM-{number}"), "text": format!("Sensor {number} reports a fault.") },
@@ -103,8 +127,18 @@ fn request(number: u16, rng: &mut Rng) -> Value {
 }
 
 fn summary(world: &World, audit: &Audit, passed: Duration, real: Duration) {
-    let states: Vec<String> = audit.states.iter().map(|(state, count)| format!("{count} {state}")).collect();
-    let killed = world.aws.recorder().invocations().iter().filter(|i| i.end == End::Crashed).count();
+    let states: Vec<String> = audit
+        .states
+        .iter()
+        .map(|(state, count)| format!("{count} {state}"))
+        .collect();
+    let killed = world
+        .aws
+        .recorder()
+        .invocations()
+        .iter()
+        .filter(|i| i.end == End::Crashed)
+        .count();
     let invocations = world.aws.recorder().invocations().len();
     println!("  {}", style(states.join(", ")).bold());
     println!(
@@ -112,7 +146,10 @@ fn summary(world: &World, audit: &Audit, passed: Duration, real: Duration) {
         seconds(median(&audit.millis_to_first_call)),
         seconds(median(&audit.millis_to_accept)),
     );
-    println!("  {} calls, {invocations} invocations, {killed} of them killed half-way", audit.calls);
+    println!(
+        "  {} calls, {invocations} invocations, {killed} of them killed half-way",
+        audit.calls
+    );
     println!(
         "  {} min of storm in {:.1} s; at most {} call at a time to one phone",
         passed.as_secs() / 60,

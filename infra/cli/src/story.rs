@@ -34,7 +34,12 @@ const LIMIT: Duration = Duration::from_secs(3_600);
 
 /// Plays the story; with `slow` it leaves a reader the time to read.
 pub(crate) async fn tell(seed: u64, slow: bool) -> anyhow::Result<Audit> {
-    let world = World::start(Options { seed, phones: phones()?, ..Options::default() }).await?;
+    let world = World::start(Options {
+        seed,
+        phones: phones()?,
+        ..Options::default()
+    })
+    .await?;
     println!("{}", style("One ticket, four people").bold());
     for (name, number, habit) in CAST {
         println!("  {name:<8} {number}  {}", style(habit).dim());
@@ -46,8 +51,14 @@ pub(crate) async fn tell(seed: u64, slow: bool) -> anyhow::Result<Audit> {
 
     let created = create(&world, &request()).await?;
     let key = key_of(&created)?;
-    let summary = created.pointer("/plan/summary").and_then(Value::as_str).unwrap_or_default();
-    teller.say(world.clock.now(), &format!("{} {summary}", style("the plan, if nobody picks up:").dim()));
+    let summary = created
+        .pointer("/plan/summary")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    teller.say(
+        world.clock.now(),
+        &format!("{} {summary}", style("the plan, if nobody picks up:").dim()),
+    );
     follow(&world, &key, &teller).await?;
     let audit = audit(&world, std::slice::from_ref(&key)).await?;
     let told = world.notifications().len();
@@ -76,7 +87,8 @@ fn phones() -> anyhow::Result<Phones> {
 }
 
 fn request() -> Value {
-    let employee = |(name, number, _): (&str, &str, &str)| json!({ "id": name.to_lowercase(), "name": name, "phone": number });
+    let employee =
+        |(name, number, _): (&str, &str, &str)| json!({ "id": name.to_lowercase(), "name": name, "phone": number });
     json!({
         "ticket": { "reference": "INC-4711", "text": TICKET },
         "employees": CAST.map(employee),
@@ -100,8 +112,14 @@ pub(crate) async fn create(world: &World, body: &Value) -> anyhow::Result<Value>
 
 /// The key of a dispatch as the API shows it.
 pub(crate) fn key_of(dispatch: &Value) -> anyhow::Result<DispatchKey> {
-    let id = dispatch.get("id").and_then(Value::as_str).context("an answer without an id")?;
-    Ok(DispatchKey { tenant: "local".parse()?, id: id.parse()? })
+    let id = dispatch
+        .get("id")
+        .and_then(Value::as_str)
+        .context("an answer without an id")?;
+    Ok(DispatchKey {
+        tenant: "local".parse()?,
+        id: id.parse()?,
+    })
 }
 
 /// Tells the timeline of a dispatch until all is quiet.
@@ -138,7 +156,12 @@ struct Teller {
 impl Teller {
     fn new(start: Timestamp, slow: bool) -> Self {
         let names = CAST.into_iter().map(|(name, number, _)| (number, name)).collect();
-        Self { start, slow, names, last: Mutex::new(start) }
+        Self {
+            start,
+            slow,
+            names,
+            last: Mutex::new(start),
+        }
     }
 
     fn say(&self, at: Timestamp, line: &str) {
@@ -180,7 +203,11 @@ impl Teller {
 /// A text that fits on a line.
 fn shown(text: &str) -> String {
     let short: String = text.chars().take(SHOWN_CHARS).collect();
-    if short.len() < text.len() { format!("“{short}…”") } else { format!("“{short}”") }
+    if short.len() < text.len() {
+        format!("“{short}…”")
+    } else {
+        format!("“{short}”")
+    }
 }
 
 /// Minutes and seconds.

@@ -15,7 +15,7 @@ use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending
 use patchbay::ids::Tenant;
 use patchbay::providers::routee::{Credentials, Endpoints};
 use patchbay::queue::Queue;
-use patchbay::secret::Secret;
+use patchbay::secret::{Randomness, Secret};
 use patchbay::store::Store;
 use patchbay::web::auth::{Scope, TokenRecord, token_hash};
 use patchbay::web::callbacks::Callbacks;
@@ -160,7 +160,8 @@ impl World {
         let webhooks = options.requester.unwrap_or_else(|| HttpClient::new(requester.clone()));
         let signer = signer()?;
 
-        let engine = Engine { store: store.clone(), calls: calls_queue, clock: clock.clone() };
+        let random = Randomness::seeded(options.seed);
+        let engine = Engine { store: store.clone(), calls: calls_queue, clock: clock.clone(), random };
         let callbacks = Callbacks::new(PUBLIC_URL, References::new(Secret::new(REFERENCE_KEY), None));
         let api = HttpClient::new(Api {
             aws: aws.clone(),
