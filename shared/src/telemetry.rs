@@ -12,7 +12,7 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 
 /// The namespace of every metric.
 const NAMESPACE: &str = "patchbay";
@@ -96,6 +96,11 @@ impl Unit {
 
 /// A metric's name, unit and value.
 pub type Metric<'a> = (&'a str, Unit, f64);
+
+/// Writes one metric that is counted by nothing, now.
+pub fn metric(name: &str, unit: Unit, value: f64) {
+    emf(Clock::system().now(), &[], &[(name, unit, value)], &[]);
+}
 
 /// Writes metrics. `dimensions` are what they are counted by (every combination is a metric of its own, and is paid
 /// for), `properties` are only for reading and searching.
