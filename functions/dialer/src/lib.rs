@@ -5,6 +5,7 @@
 
 mod dial;
 mod hang_up;
+mod load;
 mod watch;
 
 use std::time::Duration;

@@ -193,6 +193,7 @@ impl World {
             http: aws.http(webhooks),
             clock: clock.clone(),
             signer: signer.clone(),
+            targets: Targets::any(),
         });
         let one_by_one = Polling { batch_size: 1, max_concurrency: 10 };
         let pollers = vec![
