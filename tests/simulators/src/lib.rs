@@ -1,1 +1,3 @@
 //! Everything around patchbay, in process: DynamoDB, SQS, Routee and the phones, on one clock.
+
+pub mod aws;
