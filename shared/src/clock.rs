@@ -58,7 +58,9 @@ impl Timestamp {
     /// Parses RFC 3339 with any number of fraction digits.
     pub fn parse(text: &str) -> Option<Self> {
         let parsed = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-        i64::try_from(parsed.unix_timestamp_nanos() / 1_000_000).ok().map(Self::from_millis)
+        i64::try_from(parsed.unix_timestamp_nanos() / 1_000_000)
+            .ok()
+            .map(Self::from_millis)
     }
 
     /// The moment as a calendar date and time in UTC.
@@ -84,7 +86,12 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let utc = self.utc();
         let (year, month, day) = (utc.year(), u8::from(utc.month()), utc.day());
-        write!(f, "{year:04}-{month:02}-{day:02}T{}.{:03}Z", self.time_of_day(), utc.millisecond())
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{}.{:03}Z",
+            self.time_of_day(),
+            utc.millisecond()
+        )
     }
 }
 
@@ -117,7 +124,11 @@ pub struct Clock(Source);
 #[derive(Clone, Debug)]
 enum Source {
     System,
-    Virtual { base: Timestamp, start: tokio::time::Instant, speed: f64 },
+    Virtual {
+        base: Timestamp,
+        start: tokio::time::Instant,
+        speed: f64,
+    },
 }
 
 impl Clock {
@@ -128,14 +139,20 @@ impl Clock {
 
     /// A clock that shows `base` now and runs `speed` times as fast as tokio's clock. Must be made inside a runtime.
     pub fn starting_at(base: Timestamp, speed: f64) -> Self {
-        Self(Source::Virtual { base, start: tokio::time::Instant::now(), speed: speed.max(0.001) })
+        Self(Source::Virtual {
+            base,
+            start: tokio::time::Instant::now(),
+            speed: speed.max(0.001),
+        })
     }
 
     /// The present moment.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => {
-                let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+                let since_epoch = std::time::SystemTime::now()
+                    .duration_since(std::time::UNIX_EPOCH)
+                    .unwrap_or_default();
                 Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(LAST_MILLIS))
             }
             Source::Virtual { base, start, speed } => {
@@ -185,7 +202,10 @@ mod tests {
 
     #[test]
     fn arithmetic_never_leaves_the_representable_years() {
-        assert_eq!(Timestamp::from_millis(i64::MAX).plus_seconds(u32::MAX).utc().year(), 9999);
+        assert_eq!(
+            Timestamp::from_millis(i64::MAX).plus_seconds(u32::MAX).utc().year(),
+            9999
+        );
         assert_eq!(Timestamp::from_millis(5).plus_millis(-10).millis(), 0);
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
+use crate::secret::Randomness;
 
 /// The text is not an identifier of this kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -23,12 +24,12 @@ impl Nonce {
         Self(bits)
     }
 
-    /// 64 bits from the operating system.
+    /// 64 random bits.
     ///
     /// # Errors
     /// When the operating system has no randomness to give.
-    pub fn random() -> Result<Self, getrandom::Error> {
-        getrandom::u64().map(Self)
+    pub fn random(random: &Randomness) -> Result<Self, getrandom::Error> {
+        random.bits().map(Self)
     }
 }
 
@@ -92,11 +93,10 @@ impl DispatchId {
     ///
     /// # Errors
     /// When the operating system has no randomness to give.
-    pub fn random(now: Timestamp) -> Result<Self, getrandom::Error> {
-        let mut bits = [0_u8; 16];
-        getrandom::fill(&mut bits)?;
+    pub fn random(random: &Randomness, now: Timestamp) -> Result<Self, getrandom::Error> {
+        let (high, low) = (u128::from(random.bits()?), u128::from(random.bits()?));
         let time = u128::from(now.millis().unsigned_abs()) << 80;
-        Ok(Self(time | (u128::from_be_bytes(bits) >> 48)))
+        Ok(Self(time | (((high << 64) | low) >> 48)))
     }
 
     /// The id that belongs to an idempotency key: the same key of one tenant always names the same dispatch, so a
@@ -107,7 +107,12 @@ impl DispatchId {
         hash.update([0]);
         hash.update(key.as_bytes());
         let digest = hash.finalize();
-        Self(digest.iter().take(16).fold(0, |bits, byte| (bits << 8) | u128::from(*byte)))
+        Self(
+            digest
+                .iter()
+                .take(16)
+                .fold(0, |bits, byte| (bits << 8) | u128::from(*byte)),
+        )
     }
 
     /// Wraps 128 bits, for a model or a fixture.
@@ -136,7 +141,9 @@ impl FromStr for DispatchId {
         if digits.len() != 32 || !digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
             return Err(BadId("dispatch id"));
         }
-        u128::from_str_radix(digits, 16).map(Self).map_err(|_| BadId("dispatch id"))
+        u128::from_str_radix(digits, 16)
+            .map(Self)
+            .map_err(|_| BadId("dispatch id"))
     }
 }
 
@@ -222,19 +229,34 @@ mod tests {
 
     #[test]
     fn ids_survive_their_text_form() {
-        let attempt = AttemptId { ordinal: 7, employee: 2, nonce: Nonce::new(0x9f8a) };
+        let attempt = AttemptId {
+            ordinal: 7,
+            employee: 2,
+            nonce: Nonce::new(0x9f8a),
+        };
         assert_eq!(attempt.to_string(), "000007-02-0000000000009f8a");
         assert_eq!(attempt.to_string().parse(), Ok(attempt));
-        let dispatch = DispatchId::random(Timestamp::from_millis(1_700_000_000_000)).expect("randomness");
+        let dispatch =
+            DispatchId::random(&Randomness::default(), Timestamp::from_millis(1_700_000_000_000)).expect("randomness");
         assert_eq!(dispatch.to_string().parse(), Ok(dispatch));
     }
 
     #[test]
     fn there_is_one_text_for_one_id() {
-        for text in ["7-02-0000000000009f8a", "000007-2-0000000000009f8a", "+00007-02-0000000000009f8a", "", "---"] {
+        for text in [
+            "7-02-0000000000009f8a",
+            "000007-2-0000000000009f8a",
+            "+00007-02-0000000000009f8a",
+            "",
+            "---",
+        ] {
             assert!(text.parse::<AttemptId>().is_err(), "{text}");
         }
-        for text in ["dsp_", "dsp_+000000000000000000000000000001f", "dsp_0000000000000000000000000000001F"] {
+        for text in [
+            "dsp_",
+            "dsp_+000000000000000000000000000001f",
+            "dsp_0000000000000000000000000000001F",
+        ] {
             assert!(text.parse::<DispatchId>().is_err(), "{text}");
         }
         for text in ["", "UPPER", "a#b", "a.b", "abcdefghijklmnopqrstuvwxyz0123456"] {
@@ -253,7 +275,8 @@ mod tests {
 
     #[test]
     fn newer_dispatches_sort_after_older_ones() {
-        let id = |millis| DispatchId::random(Timestamp::from_millis(millis)).expect("randomness");
+        let id =
+            |millis| DispatchId::random(&Randomness::default(), Timestamp::from_millis(millis)).expect("randomness");
         assert!(id(1_700_000_000_000) < id(1_700_000_000_001));
     }
 }

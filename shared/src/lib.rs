@@ -7,15 +7,15 @@
 //! - [`engine`]: load, decide, send, commit: the one way in which a dispatch changes.
 
 pub mod clock;
-//WIP pub mod config;
+pub mod config;
 pub mod dispatch;
-//WIP pub mod engine;
+pub mod engine;
 pub mod http;
 pub mod ids;
 pub mod phone;
 pub mod providers;
 pub mod queue;
 pub mod secret;
-//WIP pub mod store;
-//WIP pub mod telemetry;
-//WIP pub mod web;
+pub mod store;
+pub mod telemetry;
+pub mod web;

@@ -77,7 +77,17 @@ mod tests {
 
     #[test]
     fn what_cannot_be_dialled_is_refused() {
-        for text in ["", "+", "12025550123", "+1202555", "+1234567890123456", "+0123456789", "+1202x550123", "anonymous", "++12025550123"] {
+        for text in [
+            "",
+            "+",
+            "12025550123",
+            "+1202555",
+            "+1234567890123456",
+            "+0123456789",
+            "+1202x550123",
+            "anonymous",
+            "++12025550123",
+        ] {
             assert_eq!(PhoneNumber::parse(text), Err(NotAPhoneNumber), "{text}");
         }
     }

@@ -1,1 +1,129 @@
 //! Routee's COLLECT events: the key that an employee pressed.
+//!
+//! Routee waits 3 s for a dial plan, and what it does without one is not known (`contracts/routee.md` 5.3). So whoever
+//! comes with a reference of ours gets 200 and a plan, whatever happens behind it; and nobody hears "accepted" before
+//! it is so.
+
+mod answer;
+
+use std::time::Duration;
+
+use lambda_http::http::{Method, StatusCode};
+use lambda_http::{Body, Request, RequestExt, Response};
+use patchbay::dispatch::dialplan::DialPlan;
+use patchbay::dispatch::{Dispatch, Event};
+use patchbay::engine::{Engine, EngineError};
+use patchbay::providers::routee::CollectEvent;
+use patchbay::queue::{Message, Work};
+use patchbay::web::body::{self, json_response};
+use patchbay::web::callbacks::{AGAIN, Callbacks};
+use patchbay::web::problem::Problem;
+use patchbay::web::reference::Reference;
+
+/// What is left of Routee's 3 s after the way there and back.
+const TIME_LIMIT: Duration = Duration::from_millis(2_200);
+
+/// What the function works with.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// Dispatches.
+    pub engine: Engine,
+    /// References and URLs.
+    pub callbacks: Callbacks,
+}
+
+/// `POST /routee/collect/{ref}`.
+pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
+    match answer(deps, &request).await {
+        Ok(plan) => json_response(StatusCode::OK, &plan),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn answer(deps: &Deps, request: &Request) -> Result<DialPlan, Problem> {
+    if request.method() != Method::POST {
+        return Err(Problem::method_not_allowed("POST"));
+    }
+    let path = body::path_segments(request);
+    let reference = path.last().map(String::as_str).unwrap_or_default();
+    let reference = deps.callbacks.check(reference).map_err(|_| Problem::bad_reference())?;
+    let bytes = body::bytes(request)?;
+    // Only Routee has this reference. What cannot be read is no key, and the call must go on.
+    let keys = CollectEvent::parse(bytes).map(|event| event.keys()).unwrap_or_else(|error| {
+        tracing::warn!(dispatch = %reference.dispatch.id, attempt = %reference.attempt, %error, "a COLLECT event cannot be read");
+        String::new()
+    });
+    let asked_again = request
+        .query_string_parameters()
+        .first(AGAIN)
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0);
+    let press = Press {
+        reference,
+        keys,
+        asked_again,
+    };
+    let plan = match tokio::time::timeout(TIME_LIMIT, take(deps, &press)).await {
+        Ok(plan) => plan,
+        Err(_) => {
+            tracing::error!(dispatch = %press.reference.dispatch.id, attempt = %press.reference.attempt, "no answer in time to a key");
+            answer::one_moment(deps, &press, None)
+        }
+    };
+    Ok(plan)
+}
+
+/// Keys that came from one call.
+struct Press {
+    reference: Reference,
+    keys: String,
+    asked_again: u8,
+}
+
+async fn take(deps: &Deps, press: &Press) -> DialPlan {
+    let Reference { dispatch: key, attempt } = &press.reference;
+    let dispatch = match deps.engine.store.load(key).await {
+        Ok(Some(dispatch)) => dispatch,
+        Ok(None) => return answer::unknown(),
+        Err(error) => return keep(deps, press, None, &error.into()).await,
+    };
+    if press.keys.is_empty() {
+        return answer::no_key(deps, press, &dispatch);
+    }
+    let event = Event::Key {
+        attempt: *attempt,
+        keys: press.keys.clone(),
+    };
+    match deps.engine.apply_to(dispatch.clone(), &event, None).await {
+        Ok(applied) => {
+            tracing::info!(dispatch = %key.id, attempt = %attempt, verdict = ?applied.verdict, "a key was pressed");
+            answer::to(deps, press, &applied.dispatch, &applied.verdict)
+        }
+        Err(error) => keep(deps, press, Some(&dispatch), &error).await,
+    }
+}
+
+/// The table cannot be had: the key is kept on the queue, so that it is not lost even if nobody presses it again. The
+/// person is not told more than we know.
+async fn keep(deps: &Deps, press: &Press, dispatch: Option<&Dispatch>, error: &EngineError) -> DialPlan {
+    let Reference { dispatch: key, attempt } = &press.reference;
+    tracing::error!(dispatch = %key.id, attempt = %attempt, %error, "a key could not be stored");
+    if !press.keys.is_empty() {
+        let now = deps.engine.clock.now();
+        let event = Event::Key {
+            attempt: *attempt,
+            keys: press.keys.clone(),
+        };
+        let message = Message {
+            dispatch: key.clone(),
+            version: 0,
+            sent_at: now,
+            due_at: now,
+            work: Work::Apply { event },
+        };
+        if let Err(error) = deps.engine.calls.send(&[message], now).await {
+            tracing::error!(dispatch = %key.id, attempt = %attempt, %error, "a key is lost unless it is pressed again");
+        }
+    }
+    answer::one_moment(deps, press, dispatch)
+}

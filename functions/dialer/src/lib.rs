@@ -1,1 +1,157 @@
-//! Works off the `calls` queue: places calls, watches them, ends waits.
+//! Works off the `calls` queue: places calls, watches them, ends them, ends waits.
+//!
+//! Every message may come twice, late, or before the commit that it belongs to. So each is fenced against the
+//! dispatch as it is, and what cannot be repeated (placing a call) is done only under a claim that one writer gets.
+
+mod dial;
+mod hang_up;
+mod load;
+mod watch;
+
+use std::time::Duration;
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use patchbay::clock::Timestamp;
+use patchbay::dispatch::{Dispatch, Event};
+use patchbay::engine::{Applied, Arrival, Engine, EngineError, arrival};
+use patchbay::ids::DispatchKey;
+use patchbay::providers::routee::Routee;
+use patchbay::queue::{Message, Notice, Queue, QueueError, Work};
+use patchbay::store::StoreError;
+use patchbay::telemetry::{self, Unit};
+use patchbay::web::callbacks::Callbacks;
+
+/// Looks for a commit that is about to be made, before the message is put back: half a second in all.
+const COMMIT_LOOKS: [Duration; 4] = [
+    Duration::ZERO,
+    Duration::from_millis(50),
+    Duration::from_millis(150),
+    Duration::from_millis(300),
+];
+
+/// What the function works with.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// Dispatches, and the `calls` queue.
+    pub engine: Engine,
+    /// The `notifications` queue.
+    pub notifications: Queue,
+    /// The provider.
+    pub routee: Routee,
+    /// URLs for the provider.
+    pub callbacks: Callbacks,
+    /// The number or name that calls come from.
+    pub from: String,
+    /// Milliseconds from one call to the next that the provider's account allows.
+    pub call_interval: i64,
+}
+
+/// Why a message could not be worked off; it is delivered again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    #[error("not a message of ours: {0}")]
+    Malformed(String),
+}
+
+/// Works off a batch. What fails is delivered again, and stops nothing else.
+pub async fn handle(deps: &Deps, event: SqsEvent) -> SqsBatchResponse {
+    let mut response = SqsBatchResponse::default();
+    for record in event.records {
+        // A record without an id could only be reported by failing the batch; an empty id does that.
+        let id = record.message_id.clone().unwrap_or_default();
+        if let Err(error) = work_off(deps, &record).await {
+            tracing::error!(message = %id, %error, "a message failed and will be delivered again");
+            response.add_failure(id);
+        }
+    }
+    response
+}
+
+async fn work_off(deps: &Deps, record: &SqsMessage) -> Result<(), Failure> {
+    let body = record.body.as_deref().unwrap_or_default();
+    let message: Message = serde_json::from_str(body).map_err(|error| Failure::Malformed(error.to_string()))?;
+    let now = deps.engine.clock.now();
+    if message.due_at > now {
+        return deps.again(&message, message.due_at).await;
+    }
+    let lag = now.since(message.due_at).as_secs_f64() * 1000.0;
+    telemetry::emf(now, &[], &[("TimerLag", Unit::Milliseconds, lag)], &[]);
+    let Some(dispatch) = deps.fenced(&message).await? else {
+        return Ok(());
+    };
+    match &message.work {
+        Work::Dial { attempt, slot } => dial::dial(deps, &message, dispatch, *attempt, *slot).await,
+        Work::Watch { attempt, looks } => watch::watch(deps, dispatch, *attempt, *looks).await,
+        Work::HangUp { attempt, tries } => hang_up::hang_up(deps, &message, &dispatch, *attempt, *tries).await,
+        Work::Resume { wait } => deps.apply(dispatch, &Event::Resume { wait: *wait }).await.map(drop),
+        Work::Remind { attempt } => deps
+            .apply(dispatch, &Event::Overdue { attempt: *attempt })
+            .await
+            .map(drop),
+        Work::Apply { event } => deps.apply(dispatch, event).await.map(drop),
+        Work::Notify { entry } => {
+            deps.pass_on(message.dispatch.clone(), entry.clone(), message.due_at)
+                .await
+        }
+    }
+}
+
+impl Deps {
+    /// The dispatch, once the commit that belongs to `message` is made. None when there is nothing to do (now).
+    async fn fenced(&self, message: &Message) -> Result<Option<Dispatch>, Failure> {
+        for pause in COMMIT_LOOKS {
+            if !pause.is_zero() {
+                self.engine.clock.sleep(pause).await;
+            }
+            let dispatch = self.engine.store.load(&message.dispatch).await?;
+            match arrival(message, dispatch.as_ref(), self.engine.clock.now()) {
+                Arrival::Committed => return Ok(dispatch),
+                Arrival::Abandoned => {
+                    tracing::info!(dispatch = %message.dispatch.id, work = ?message.work, "dropped what was never committed");
+                    return Ok(None);
+                }
+                Arrival::TooEarly => {}
+            }
+        }
+        // Sent anew instead of being left to the visibility timeout: that would be minutes, and would count against
+        // the receives after which a message is taken for poisoned.
+        let now = self.engine.clock.now();
+        let age = i64::try_from(now.since(message.sent_at).as_millis()).unwrap_or(i64::MAX);
+        self.again(message, now.plus_millis(age.clamp(1_000, 10_000))).await?;
+        Ok(None)
+    }
+
+    /// Sends a message again, to be acted on at `due_at`.
+    async fn again(&self, message: &Message, due_at: Timestamp) -> Result<(), Failure> {
+        let message = Message {
+            due_at,
+            ..message.clone()
+        };
+        Ok(self.engine.calls.send(&[message], self.engine.clock.now()).await?)
+    }
+
+    async fn apply(&self, dispatch: Dispatch, event: &Event) -> Result<Applied, Failure> {
+        let id = dispatch.key.id;
+        let applied = self.engine.apply_to(dispatch, event, None).await?;
+        tracing::info!(dispatch = %id, ?event, verdict = ?applied.verdict, state = applied.dispatch.state.name(), "applied");
+        Ok(applied)
+    }
+
+    /// Hands an entry of the timeline to the notifier.
+    async fn pass_on(&self, dispatch: DispatchKey, entry: String, first_at: Timestamp) -> Result<(), Failure> {
+        let notice = Notice {
+            dispatch,
+            entry,
+            first_at,
+            due_at: first_at,
+            failures: 0,
+        };
+        Ok(self.notifications.send_notice(&notice, self.engine.clock.now()).await?)
+    }
+}

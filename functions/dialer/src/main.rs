@@ -1,3 +1,17 @@
 //! Works off the `calls` queue: places calls, watches them, ends waits.
 
-fn main() {}
+use std::convert::Infallible;
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use dialer::{Deps, handle};
+use patchbay::telemetry;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let deps = Deps::load().await?;
+    run(service_fn(|event: LambdaEvent<_>| async {
+        Ok::<_, Infallible>(handle(&deps, event.payload).await)
+    }))
+    .await
+}

@@ -1,3 +1,23 @@
 //! The API for dispatches: create, read, list, cancel, resolve, preview.
 
-fn main() {}
+use std::convert::Infallible;
+
+use dispatches::{Deps, handle};
+use lambda_http::{Error, run, service_fn};
+use patchbay::config::Aws;
+use patchbay::telemetry;
+use patchbay::web::target::Targets;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let aws = Aws::load().await;
+    let deps = Deps {
+        engine: aws.engine()?,
+        targets: Targets::public_only(),
+    };
+    run(service_fn(|request| async {
+        Ok::<_, Infallible>(handle(&deps, request).await)
+    }))
+    .await
+}

@@ -1,1 +1,193 @@
 //! Works off the `notifications` queue: tells requesters what happened.
+//!
+//! A message is a [`Notice`]: one delivery of one webhook, due at a moment. What becomes of it:
+//!
+//! - **Delivered** (2xx), or nothing to tell: done.
+//! - **Not due yet**: sent again. SQS holds a message back for 15 minutes at most, so long pauses are made of hops.
+//! - **Failed**: sent again with the next pause of the schedule (5 s to 8 h, over 24 h; `Retry-After` is honoured).
+//! - **Given up**, because the schedule is over, the receiver said 410 Gone, or the target is not allowed: sent again
+//!   with a mark. A marked message is never posted: it is reported as failed at every receive, so that SQS moves it to
+//!   the dead-letter queue and the alarm on that goes off. Redriven from there, it begins anew.
+//! - **Our own failure** (table, queue, an unreadable message): reported as failed. SQS delivers it again, and moves
+//!   it to the dead-letter queue in the end.
+//!
+//! A delivery may be made twice (when the next notice was not sent before the sandbox died); the receiver tells by the
+//! header `webhook-id`.
+
+mod deliver;
+mod load;
+pub mod payload;
+pub mod ports;
+mod schedule;
+
+use std::time::Duration;
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use patchbay::clock::{Clock, Timestamp};
+use patchbay::dispatch::state::Strategy;
+use patchbay::http::HttpClient;
+use patchbay::queue::{Notice, Queue};
+use patchbay::store::Store;
+use patchbay::web::standard_webhooks::Signer;
+use patchbay::web::target::Targets;
+use tracing::Instrument as _;
+use url::Url;
+
+use crate::deliver::{Outcome, deliver};
+use crate::payload::payload;
+use crate::ports::{ReadDispatch, SendNotice};
+
+/// Longest that a receiver may take to answer.
+pub const POST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest that a record may take, the table and the queue included. The function's own time limit must be longer than
+/// this times the size of a batch.
+pub const RECORD_TIMEOUT: Duration = Duration::from_secs(25);
+/// What is due within this many milliseconds is due: the queue's delays are whole seconds, and a notice that is sent
+/// again for less would come back at once, many times.
+const SLACK: i64 = 1_000;
+
+/// What the function works with.
+#[derive(Clone, Debug)]
+pub struct Deps<S = Store, Q = Queue> {
+    /// Dispatches and their timelines.
+    pub store: S,
+    /// The `notifications` queue.
+    pub queue: Q,
+    /// The way to the receivers.
+    pub http: HttpClient,
+    /// The time.
+    pub clock: Clock,
+    /// Signs the webhooks.
+    pub signer: Signer,
+    /// Where webhooks may go.
+    pub targets: Targets,
+}
+
+/// Why a message is reported as failed.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("the message has no id")]
+    NoId,
+    #[error("not a notice of ours: {0}")]
+    Malformed(#[from] serde_json::Error),
+    #[error("the table cannot be read: {0}")]
+    Store(String),
+    #[error("the queue does not take the next notice: {0}")]
+    Queue(String),
+    #[error("it took too long")]
+    TooSlow,
+    #[error("the webhook was given up")]
+    GivenUp,
+}
+
+/// Works off a batch, one record after another. What fails is reported, and stops nothing else.
+pub async fn handle<S: ReadDispatch, Q: SendNotice>(deps: &Deps<S, Q>, event: SqsEvent) -> SqsBatchResponse {
+    let mut response = SqsBatchResponse::default();
+    for record in event.records {
+        let id = record.message_id.clone().unwrap_or_default();
+        let worked_off = if id.is_empty() {
+            // It cannot be reported by its name. An empty name makes Lambda take the whole batch for failed: the others
+            // come twice then, but this one is not lost.
+            Err(Failure::NoId)
+        } else {
+            let limited = tokio::time::timeout(RECORD_TIMEOUT, work_off(deps, &record)).await;
+            limited.unwrap_or(Err(Failure::TooSlow))
+        };
+        if let Err(error) = worked_off {
+            tracing::error!(message = %id, %error, "a notice failed");
+            response.add_failure(id);
+        }
+    }
+    response
+}
+
+async fn work_off<S: ReadDispatch, Q: SendNotice>(deps: &Deps<S, Q>, record: &SqsMessage) -> Result<(), Failure> {
+    let notice: Notice = serde_json::from_str(record.body.as_deref().unwrap_or_default())?;
+    let span = tracing::info_span!(
+        "notice",
+        tenant = %notice.dispatch.tenant,
+        dispatch = %notice.dispatch.id,
+        entry = %notice.entry,
+        failures = notice.failures,
+    );
+    deps.work_off(notice, sent_at(record)).instrument(span).await
+}
+
+/// When the queue took the message.
+fn sent_at(record: &SqsMessage) -> Option<Timestamp> {
+    record
+        .attributes
+        .get("SentTimestamp")?
+        .parse()
+        .ok()
+        .map(Timestamp::from_millis)
+}
+
+impl<S: ReadDispatch, Q: SendNotice> Deps<S, Q> {
+    async fn work_off(&self, notice: Notice, sent_at: Option<Timestamp>) -> Result<(), Failure> {
+        let now = self.clock.now();
+        let notice = if schedule::is_given_up(&notice) {
+            let anew = schedule::redriven(&notice, sent_at, now).ok_or(Failure::GivenUp)?;
+            tracing::info!("redriven: deliveries begin anew");
+            anew
+        } else {
+            notice
+        };
+        if notice.due_at > now.plus_millis(SLACK) {
+            return self.send(&notice).await;
+        }
+        let store_failure = |error: S::Error| Failure::Store(error.to_string());
+        let Some(dispatch) = self.store.load(&notice.dispatch).await.map_err(store_failure)? else {
+            tracing::warn!("there is no such dispatch (any more)");
+            return Ok(());
+        };
+        let Some(webhook) = &dispatch.brief.webhook else {
+            return Ok(());
+        };
+        let found = self
+            .store
+            .entry(&notice.dispatch, &notice.entry)
+            .await
+            .map_err(store_failure)?;
+        let Some(entry) = found else {
+            tracing::warn!("there is no such entry (any more)");
+            return Ok(());
+        };
+        if webhook.strategy == Strategy::OnCompletion && !entry.fact.is_about_the_whole() {
+            return Ok(());
+        }
+        let Some(payload) = payload(&dispatch, &entry) else {
+            return Ok(());
+        };
+        let id = schedule::webhook_id(&notice.dispatch, &notice.entry);
+        // The host only: the rest of the URL may hold a secret of the receiver's.
+        let host = Url::parse(&webhook.url)
+            .ok()
+            .and_then(|url| url.host_str().map(str::to_owned));
+        let host = host.unwrap_or_default();
+        match deliver(self, &webhook.url, &id, payload.to_string()).await {
+            Outcome::Delivered => {
+                tracing::info!(webhook = id, host, "delivered");
+                Ok(())
+            }
+            Outcome::Failed { why, retry_after } => {
+                let next = schedule::after_failure(&notice, &id, self.clock.now(), retry_after);
+                if schedule::is_given_up(&next) {
+                    tracing::error!(webhook = id, host, why, "given up: the last delivery failed");
+                } else {
+                    tracing::warn!(webhook = id, host, why, next = %next.due_at, "not delivered");
+                }
+                self.send(&next).await
+            }
+            Outcome::Refused { why } => {
+                tracing::error!(webhook = id, host, why, "given up: it will never be delivered");
+                self.send(&schedule::given_up(&notice, self.clock.now())).await
+            }
+        }
+    }
+
+    async fn send(&self, notice: &Notice) -> Result<(), Failure> {
+        let sent = self.queue.send_notice(notice, self.clock.now()).await;
+        sent.map_err(|error| Failure::Queue(error.to_string()))
+    }
+}

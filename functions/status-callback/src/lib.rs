@@ -1,1 +1,119 @@
 //! Routee's status callbacks: what became of a call.
+//!
+//! An intermediate status is one write; only a final one moves the dispatch. Statuses come twice, late and in any
+//! order, so each is an entry under a name of its own, and only the end of the current call counts.
+
+use std::time::Duration;
+
+use lambda_http::http::{Method, StatusCode};
+use lambda_http::{Body, Request, Response};
+use patchbay::dispatch::{Entry, Event};
+use patchbay::engine::{Engine, EngineError};
+use patchbay::providers::routee::{self, StatusCallback};
+use patchbay::queue::{Message, Work};
+use patchbay::web::body::{self, json_response};
+use patchbay::web::callbacks::Callbacks;
+use patchbay::web::problem::Problem;
+use patchbay::web::reference::Reference;
+use serde_json::json;
+
+/// What is left of Routee's 2 s after the way there and back.
+const TIME_LIMIT: Duration = Duration::from_millis(1_500);
+
+/// What the function works with.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// Dispatches.
+    pub engine: Engine,
+    /// References.
+    pub callbacks: Callbacks,
+}
+
+/// `POST /routee/status/{ref}`.
+pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
+    match take(deps, &request).await {
+        // Literally 200: Routee takes nothing else for success (`contracts/routee.md` 5.7).
+        Ok(()) => json_response(StatusCode::OK, &json!({})),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn take(deps: &Deps, request: &Request) -> Result<(), Problem> {
+    if request.method() != Method::POST {
+        return Err(Problem::method_not_allowed("POST"));
+    }
+    let path = body::path_segments(request);
+    let reference = path.last().map(String::as_str).unwrap_or_default();
+    let reference = deps.callbacks.check(reference).map_err(|_| Problem::bad_reference())?;
+    let bytes = body::bytes(request)?;
+    let callback = match StatusCallback::parse(bytes) {
+        Ok(callback) => callback,
+        Err(error) => {
+            // Only Routee has this reference, and sending the same again would not make it better.
+            tracing::warn!(dispatch = %reference.dispatch.id, attempt = %reference.attempt, %error, "a status cannot be read");
+            return Ok(());
+        }
+    };
+    let result = match tokio::time::timeout(TIME_LIMIT, record(deps, &reference, &callback)).await {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("no answer in time".to_owned()),
+    };
+    match result {
+        Ok(()) => Ok(()),
+        Err(error) => keep(deps, &reference, &callback, &error).await,
+    }
+}
+
+async fn record(deps: &Deps, reference: &Reference, callback: &StatusCallback) -> Result<(), EngineError> {
+    let Reference { dispatch: key, attempt } = reference;
+    let (name, message_id) = (callback.status.as_str(), callback.message_id.as_str());
+    let entry = Entry::status(
+        *attempt,
+        deps.engine.clock.now(),
+        name,
+        message_id,
+        &callback.tracking_id,
+    );
+    let Some(event) = ending(reference, callback) else {
+        let new = deps.engine.store.put_entry(key, &entry).await?;
+        tracing::info!(dispatch = %key.id, attempt = %attempt, status = name, new, "a call is under way");
+        return Ok(());
+    };
+    let applied = deps.engine.apply(key, &event, Some(&entry)).await?;
+    let verdict = applied.map(|applied| applied.verdict);
+    tracing::info!(dispatch = %key.id, attempt = %attempt, status = name, ?verdict, "a call is over");
+    Ok(())
+}
+
+/// The event that a final status is; none for an intermediate one.
+fn ending(reference: &Reference, callback: &StatusCallback) -> Option<Event> {
+    let tracking_id = Some(callback.tracking_id.clone()).filter(|id| !id.is_empty());
+    let ending = routee::ending(&callback.status)?;
+    Some(Event::CallEnded {
+        attempt: reference.attempt,
+        ending,
+        tracking_id,
+    })
+}
+
+/// The table cannot be had: a final status is kept on the queue. Only when that fails too is Routee told to come
+/// again; the watch over the attempt stands behind it all.
+async fn keep(deps: &Deps, reference: &Reference, callback: &StatusCallback, error: &str) -> Result<(), Problem> {
+    let Reference { dispatch: key, attempt } = reference;
+    tracing::error!(dispatch = %key.id, attempt = %attempt, error, "a status could not be stored");
+    let Some(event) = ending(reference, callback) else {
+        return Ok(());
+    };
+    let now = deps.engine.clock.now();
+    let message = Message {
+        dispatch: key.clone(),
+        version: 0,
+        sent_at: now,
+        due_at: now,
+        work: Work::Apply { event },
+    };
+    deps.engine.calls.send(&[message], now).await.map_err(|error| {
+        tracing::error!(dispatch = %key.id, attempt = %attempt, %error, "a status could not be kept either");
+        Problem::unavailable(30)
+    })
+}

@@ -1,3 +1,22 @@
 //! Routee's status callbacks: what became of a call.
 
-fn main() {}
+use std::convert::Infallible;
+
+use lambda_http::{Error, run, service_fn};
+use patchbay::config::Aws;
+use patchbay::telemetry;
+use status_callback::{Deps, handle};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let aws = Aws::load().await;
+    let deps = Deps {
+        engine: aws.engine()?,
+        callbacks: aws.callbacks().await?,
+    };
+    run(service_fn(|request| async {
+        Ok::<_, Infallible>(handle(&deps, request).await)
+    }))
+    .await
+}

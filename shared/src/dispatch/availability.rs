@@ -42,7 +42,11 @@ impl QuietHours {
         let local_minute = at.millis().div_euclid(MINUTE) + offset;
         let minute = local_minute.rem_euclid(DAY_MINUTES);
         let (from, until) = (i64::from(self.from_minute), i64::from(self.until_minute));
-        let quiet = if from <= until { (from..until).contains(&minute) } else { minute >= from || minute < until };
+        let quiet = if from <= until {
+            (from..until).contains(&minute)
+        } else {
+            minute >= from || minute < until
+        };
         if !quiet {
             return at;
         }
@@ -73,7 +77,11 @@ impl Employee {
         if self.on_duty.is_empty() {
             return Some(at);
         }
-        self.on_duty.iter().filter(|duty| at < duty.until).map(|duty| duty.from.max(at)).min()
+        self.on_duty
+            .iter()
+            .filter(|duty| at < duty.until)
+            .map(|duty| duty.from.max(at))
+            .min()
     }
 
     fn quiet_until(&self, at: Timestamp) -> Timestamp {
@@ -119,16 +127,27 @@ mod tests {
         }
     }
 
-    fn night(from: u16, until: u16, offset: i16) -> Option<QuietHours> {
-        Some(QuietHours { from_minute: from, until_minute: until, utc_offset_minutes: offset })
+    fn night(from: u16, until: u16, offset: i16) -> QuietHours {
+        QuietHours {
+            from_minute: from,
+            until_minute: until,
+            utc_offset_minutes: offset,
+        }
     }
 
     #[test]
     fn quiet_hours_span_midnight_on_the_employees_own_clock() {
-        let anna = Employee { quiet_hours: night(22 * 60, 7 * 60, 120), ..anna() };
+        let anna = Employee {
+            quiet_hours: Some(night(22 * 60, 7 * 60, 120)),
+            ..anna()
+        };
         let ends = Some(at("2026-01-06T05:00:00Z"));
         for quiet in ["2026-01-05T20:00:00Z", "2026-01-05T23:30:00Z", "2026-01-06T04:59:59Z"] {
-            assert_eq!(anna.availability(at(quiet)), Availability::Not(Unavailable::QuietHours, ends), "{quiet}");
+            assert_eq!(
+                anna.availability(at(quiet)),
+                Availability::Not(Unavailable::QuietHours, ends),
+                "{quiet}"
+            );
         }
         for awake in ["2026-01-05T19:59:59Z", "2026-01-06T05:00:00Z"] {
             assert_eq!(anna.availability(at(awake)), Availability::Available, "{awake}");
@@ -137,13 +156,16 @@ mod tests {
 
     #[test]
     fn off_duty_lasts_until_the_next_duty_outside_quiet_hours() {
-        let duty = |from, until| Duty { from: at(from), until: at(until) };
+        let duty = |from, until| Duty {
+            from: at(from),
+            until: at(until),
+        };
         let anna = Employee {
             on_duty: vec![
                 duty("2026-01-07T00:00:00Z", "2026-01-07T09:00:00Z"),
                 duty("2026-01-05T08:00:00Z", "2026-01-05T09:00:00Z"),
             ],
-            quiet_hours: night(22 * 60, 7 * 60, 0),
+            quiet_hours: Some(night(22 * 60, 7 * 60, 0)),
             ..anna()
         };
         assert_eq!(anna.availability(at("2026-01-05T08:30:00Z")), Availability::Available);
@@ -159,10 +181,19 @@ mod tests {
 
     #[test]
     fn whoever_opted_out_or_was_never_verified_is_never_phoned() {
-        let out = Employee { opted_out: true, ..anna() };
-        let unverified = Employee { unverified: true, ..anna() };
+        let out = Employee {
+            opted_out: true,
+            ..anna()
+        };
+        let unverified = Employee {
+            unverified: true,
+            ..anna()
+        };
         let now = at("2026-01-05T08:30:00Z");
         assert_eq!(out.availability(now), Availability::Not(Unavailable::OptedOut, None));
-        assert_eq!(unverified.availability(now), Availability::Not(Unavailable::Unverified, None));
+        assert_eq!(
+            unverified.availability(now),
+            Availability::Not(Unavailable::Unverified, None)
+        );
     }
 }

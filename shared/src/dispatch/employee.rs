@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::phone::PhoneNumber;
 
-/// Most employees that one dispatch may list.
-pub const MAX_EMPLOYEES: usize = 50;
+/// Most employees that one dispatch may list: a decision that passes over everybody twice still fits into one
+/// transaction (100 items).
+pub const MAX_EMPLOYEES: usize = 40;
 
 /// A language that the provider speaks: the 14 of the contract, `routee.md` section 4.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

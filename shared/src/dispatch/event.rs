@@ -34,7 +34,8 @@ pub enum NotPlaced {
 }
 
 /// What the provider said when it was asked about an attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
 pub enum Sighting {
     /// The call is still going on.
     Live,
@@ -50,7 +51,8 @@ pub enum Sighting {
 }
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// A dialer is about to place the call and asks for the right to do so.
     Claim {

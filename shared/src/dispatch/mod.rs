@@ -4,22 +4,25 @@
 //! becomes and what has to be done; it performs nothing, and draws no time and no randomness of its own.
 
 pub mod availability;
-//WIP pub mod decide;
+pub mod decide;
 pub mod dialplan;
 pub mod employee;
 pub mod event;
-//WIP pub mod plan;
+pub mod plan;
 pub mod policy;
+pub mod request;
 pub mod state;
+pub mod story;
 pub mod texts;
 pub mod ticket;
 pub mod timeline;
 
 pub use availability::{Availability, Unavailable};
-//WIP pub use decide::{Context, Decision, decide};
+pub use decide::{Context, Decision, create, decide};
 pub use employee::{Employee, Gender, Language};
 pub use event::{Ending, Event, NotPlaced, Sighting, Verdict};
 pub use policy::Policy;
+pub use request::DispatchRequest;
 pub use state::{Acceptance, Attempt, Dispatch, NewDispatch, Phase, Progress, State, Wait, WaitReason};
 pub use ticket::Ticket;
 pub use timeline::{Entry, Fact, Reason};

@@ -120,7 +120,10 @@ pub struct FieldError {
 impl FieldError {
     /// An error at `field`.
     pub fn new(field: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { field: field.into(), detail: detail.into() }
+        Self {
+            field: field.into(),
+            detail: detail.into(),
+        }
     }
 }
 
@@ -133,7 +136,10 @@ impl Policy {
         let mut errors = Vec::new();
         let mut range = |field: &str, value: u32, low: u32, high: u32| {
             if !(low..=high).contains(&value) {
-                errors.push(FieldError::new(format!("policy.{field}"), format!("must be from {low} to {high}")));
+                errors.push(FieldError::new(
+                    format!("policy.{field}"),
+                    format!("must be from {low} to {high}"),
+                ));
             }
         };
         range("attempts", self.attempts.into(), 1, 10);

@@ -51,6 +51,9 @@ pub struct Dispatch {
     pub key: DispatchKey,
     /// Counts the commits, from 1. A commit is conditional on it.
     pub version: u64,
+    /// Which decision made this version. Two writers may decide the same at the same millisecond: this tells whose
+    /// commit it was when DynamoDB's answer was lost, so that only one of them dials.
+    pub decision: Nonce,
     /// When it was created.
     pub created_at: Timestamp,
     /// After this moment no further call is placed.
@@ -213,6 +216,17 @@ impl Dispatch {
     /// The current attempt, if it is the one called `id`.
     pub fn attempt_called(&self, id: AttemptId) -> Option<&Attempt> {
         self.attempt().filter(|attempt| attempt.id == id)
+    }
+
+    /// Whether the call of `id` is to go on: it is the current attempt's, or the acceptor's own. A hang-up may name
+    /// such a call when whoever sent it lost the race for the commit; it must be dropped then, or it would cut off
+    /// the acceptor in the middle of being told so.
+    pub fn wants_call(&self, id: AttemptId) -> bool {
+        match &self.state {
+            State::Calling(attempt) => attempt.id == id,
+            State::Accepted(acceptance) => acceptance.attempt == id,
+            _ => false,
+        }
     }
 }
 

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::availability::Unavailable;
-use super::event::Ending;
 use super::state::WaitReason;
 use crate::clock::Timestamp;
-use crate::ids::AttemptId;
+use crate::ids::{AttemptId, Nonce};
+use crate::secret::sha256_hex;
 
 /// Why an attempt did not lead to a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -29,26 +29,72 @@ pub enum Reason {
 /// One line of the story of a dispatch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
+    /// Its name in the dispatch; entries sort by it. See [`Entry::decided`] and [`Entry::status`].
+    pub id: String,
     /// When it happened, by our clock.
     pub at: Timestamp,
-    /// Ordinal of the newest attempt at that time; entries are kept in this order.
-    pub ordinal: u32,
     /// What happened.
     #[serde(flatten)]
     pub fact: Fact,
 }
 
+impl Entry {
+    /// The `index`th entry of a decision. Its name begins with the ordinal of the newest attempt, so that a page of a
+    /// long timeline holds what belongs together; the decision's nonce keeps two writers' entries apart.
+    pub fn decided(ordinal: u32, at: Timestamp, fresh: Nonce, index: usize, fact: Fact) -> Self {
+        Self {
+            id: format!("{ordinal:06}-{:013}-{fresh}-{index:02}", at.millis()),
+            at,
+            fact,
+        }
+    }
+
+    /// An intermediate or final status as the provider told it. The name depends on nothing but the status, so a
+    /// status that is delivered twice is one entry.
+    pub fn status(attempt: AttemptId, at: Timestamp, name: &str, message_id: &str, tracking_id: &str) -> Self {
+        let id = format!(
+            "{}{}-{}",
+            Self::status_prefix(attempt),
+            name,
+            sha256_hex(message_id.as_bytes()).get(..8).unwrap_or_default()
+        );
+        let fact = Fact::Status {
+            attempt,
+            name: name.to_owned(),
+            message_id: message_id.to_owned(),
+            tracking_id: tracking_id.to_owned(),
+        };
+        Self { id, at, fact }
+    }
+
+    /// What the names of all statuses of an attempt begin with.
+    pub fn status_prefix(attempt: AttemptId) -> String {
+        format!("{:06}-status-{}-", attempt.ordinal, attempt.nonce)
+    }
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the fields are named alike everywhere: attempt, employee (an index), reason")]
+#[expect(
+    missing_docs,
+    reason = "the fields are named alike everywhere: attempt, employee (an index), reason"
+)]
 pub enum Fact {
     /// The dispatch was created.
     Created,
     /// A call is planned.
-    Planned { attempt: AttemptId, number: u8, due_at: Timestamp },
+    Planned {
+        attempt: AttemptId,
+        number: u8,
+        due_at: Timestamp,
+    },
     /// An employee is passed over.
-    Skipped { employee: u8, reason: Unavailable, until: Option<Timestamp> },
+    Skipped {
+        employee: u8,
+        reason: Unavailable,
+        until: Option<Timestamp>,
+    },
     /// A call is being placed.
     Dialling { attempt: AttemptId },
     /// The provider took the call.
@@ -58,20 +104,31 @@ pub enum Fact {
     /// Whether the provider took the call is not known.
     Unclear { attempt: AttemptId },
     /// An intermediate status from the provider.
-    Status { attempt: AttemptId, name: String, message_id: String, tracking_id: String },
-    /// The call ended.
-    Ended { attempt: AttemptId, ending: Ending },
+    Status {
+        attempt: AttemptId,
+        name: String,
+        message_id: String,
+        tracking_id: String,
+    },
     /// A key was pressed that means nothing, or too late to matter.
     Key { attempt: AttemptId, key: char },
     /// **NoAnswer**: the attempt is over without a key.
-    NoAnswer { attempt: AttemptId, number: u8, reason: Reason },
+    NoAnswer {
+        attempt: AttemptId,
+        number: u8,
+        reason: Reason,
+    },
     /// **Rejected**: the employee pressed 2.
     Rejected { attempt: AttemptId },
     /// **Accepted**: the employee pressed 1. `late` when it came from a call that was over or another's turn.
-    Accepted { attempt: AttemptId, late: bool, resolve_by: Option<Timestamp> },
+    Accepted {
+        attempt: AttemptId,
+        late: bool,
+        resolve_by: Option<Timestamp>,
+    },
     /// Nobody is phoned for a while.
     Waiting { until: Timestamp, reason: WaitReason },
-    /// **OutOfMoney**: the provider's account is empty.
+    /// **`OutOfMoney`**: the provider's account is empty.
     OutOfMoney { attempt: AttemptId },
     /// **Reopened**: accepted, but not resolved in time.
     Reopened { attempt: AttemptId },
@@ -119,13 +176,21 @@ impl Fact {
             | Self::PutOff { attempt, .. }
             | Self::Unclear { attempt }
             | Self::Status { attempt, .. }
-            | Self::Ended { attempt, .. }
             | Self::Key { attempt, .. }
             | Self::NoAnswer { attempt, .. }
             | Self::Rejected { attempt }
             | Self::Accepted { attempt, .. }
             | Self::OutOfMoney { attempt }
             | Self::Reopened { attempt } => Some(*attempt),
+            _ => None,
+        }
+    }
+
+    /// Index of the employee that it is about, if it is about one.
+    pub const fn employee(&self) -> Option<u8> {
+        match (self, self.attempt()) {
+            (Self::Skipped { employee, .. }, _) => Some(*employee),
+            (_, Some(attempt)) => Some(attempt.employee),
             _ => None,
         }
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::dispatch::Event;
 use crate::ids::{AttemptId, DispatchKey, Nonce};
 
 /// A message on the `calls` queue.
@@ -58,6 +59,11 @@ pub enum Work {
         attempt: AttemptId,
         /// How often it has been tried before.
         tries: u8,
+    },
+    /// Apply an event that a webhook brought when the table could not be had.
+    Apply {
+        /// What happened.
+        event: Event,
     },
     /// Tell the requester of an entry of the timeline.
     Notify {

@@ -1,7 +1,7 @@
 //! The `calls` and `notifications` queues: what is in their messages, and how they are sent.
 
 mod message;
-//WIP mod sqs;
+mod sqs;
 
 pub use message::{Message, Notice, Work};
-//WIP pub use sqs::{MAX_DELAY, Queue, QueueError};
+pub use sqs::{MAX_DELAY, Queue, QueueError};

@@ -1,0 +1,223 @@
+//! Placing the call of an attempt: lease, slot, watch, claim, call, record. In this order: until the claim anything
+//! may be repeated; after it nothing is.
+
+use patchbay::clock::Timestamp;
+use patchbay::dispatch::{Attempt, Dispatch, Event, NotPlaced, Phase, Verdict, dialplan};
+use patchbay::ids::AttemptId;
+use patchbay::providers::routee::{CreateConversation, CreateError};
+use patchbay::queue::{Message, Work};
+use patchbay::store::{Lease, Priority, Slot};
+use patchbay::telemetry::{self, Unit};
+
+use crate::{Deps, Failure};
+
+/// The provider whose slots are reserved.
+const PROVIDER: &str = "routee";
+/// A slot that is not further away than this is waited for in place.
+const WAIT_IN_PLACE_MILLIS: i64 = 3_000;
+/// A retry that has stood back for so long queues like a first attempt, in seconds.
+const RETRY_PATIENCE_SECONDS: u32 = 60;
+/// Ring time where the policy leaves it to the network, in seconds.
+const NETWORK_RING_SECONDS: u32 = 90;
+/// What a call takes beyond ringing and playing before it is worth asking after it, in seconds.
+const WATCH_MARGIN_SECONDS: u32 = 10;
+/// How long a lease outlives the first look at the call, in seconds: long enough for the last of the looks.
+const LEASE_MARGIN_SECONDS: u32 = 60;
+
+pub(crate) async fn dial(
+    deps: &Deps,
+    message: &Message,
+    dispatch: Dispatch,
+    id: AttemptId,
+    slot: Option<Timestamp>,
+) -> Result<(), Failure> {
+    let Some(attempt) = dispatch
+        .attempt_called(id)
+        .filter(|attempt| attempt.phase == Phase::Planned)
+        .cloned()
+    else {
+        tracing::info!(dispatch = %dispatch.key.id, attempt = %id, "dropped a call that is no longer wanted");
+        return Ok(());
+    };
+    let now = deps.engine.clock.now();
+    if attempt.due_at > now {
+        return deps.again(message, attempt.due_at).await;
+    }
+    let call = Call::new(deps, &dispatch, id);
+    let watch_after = call.watch_after(&dispatch);
+    let lease_until = now.plus_seconds(watch_after + LEASE_MARGIN_SECONDS);
+    if let Lease::HeldUntil(until) = deps.engine.store.take_lease(&dispatch, id, now, lease_until).await? {
+        return deps
+            .apply(dispatch, &Event::EmployeeBusy { attempt: id, until })
+            .await
+            .map(drop);
+    }
+    if let Some(later) = wait_for_slot(deps, &attempt, slot).await? {
+        deps.engine.store.end_lease(&dispatch, id).await?;
+        let work = Work::Dial {
+            attempt: id,
+            slot: later.slot,
+        };
+        return deps
+            .again(
+                &Message {
+                    work,
+                    ..message.clone()
+                },
+                later.due_at,
+            )
+            .await;
+    }
+    place(deps, dispatch, call, watch_after).await
+}
+
+/// A call that has to come back for its slot.
+struct Later {
+    slot: Option<Timestamp>,
+    due_at: Timestamp,
+}
+
+/// Waits for the moment at which the provider may be asked; says when to come back if that is far away.
+async fn wait_for_slot(deps: &Deps, attempt: &Attempt, slot: Option<Timestamp>) -> Result<Option<Later>, Failure> {
+    let now = deps.engine.clock.now();
+    let patient = now < attempt.due_at.plus_seconds(RETRY_PATIENCE_SECONDS);
+    let priority = if attempt.number > 1 && patient {
+        Priority::Retry
+    } else {
+        Priority::First
+    };
+    let reserved = match slot {
+        Some(at) => Slot::At(at),
+        None => {
+            deps.engine
+                .store
+                .reserve_slot(PROVIDER, deps.call_interval, priority, now)
+                .await?
+        }
+    };
+    match reserved {
+        Slot::At(at) if at <= now.plus_millis(WAIT_IN_PLACE_MILLIS) => {
+            deps.engine.clock.sleep_until(at).await;
+            Ok(None)
+        }
+        Slot::At(at) => Ok(Some(Later {
+            slot: Some(at),
+            due_at: at,
+        })),
+        Slot::AskAgainAt(at) => Ok(Some(Later { slot: None, due_at: at })),
+    }
+}
+
+/// The request to the provider, and whom it is for.
+struct Call {
+    id: AttemptId,
+    request: Option<CreateConversation>,
+    longest: u32,
+}
+
+impl Call {
+    fn new(deps: &Deps, dispatch: &Dispatch, id: AttemptId) -> Self {
+        let Some(employee) = dispatch.employee(id.employee) else {
+            return Self {
+                id,
+                request: None,
+                longest: 0,
+            };
+        };
+        let policy = &dispatch.brief.policy;
+        let event_url = deps.callbacks.collect_url(&dispatch.key, id, 0);
+        let plan = dialplan::offer(&dispatch.brief.ticket, employee, policy, &event_url);
+        let longest = dialplan::longest_seconds(&plan);
+        let status_url = deps.callbacks.status_url(&dispatch.key, id);
+        let request = CreateConversation::call(&deps.from, &employee.phone, plan, status_url, policy);
+        Self {
+            id,
+            request: Some(request),
+            longest,
+        }
+    }
+
+    /// Seconds after which the call must have ended by itself.
+    fn watch_after(&self, dispatch: &Dispatch) -> u32 {
+        let ring = dispatch.brief.policy.ring_timeout.unwrap_or(NETWORK_RING_SECONDS);
+        ring + self.longest + WATCH_MARGIN_SECONDS
+    }
+}
+
+async fn place(deps: &Deps, dispatch: Dispatch, call: Call, watch_after: u32) -> Result<(), Failure> {
+    let now = deps.engine.clock.now();
+    let watch = Message {
+        dispatch: dispatch.key.clone(),
+        version: dispatch.version + 1,
+        sent_at: now,
+        due_at: now.plus_seconds(watch_after),
+        work: Work::Watch {
+            attempt: call.id,
+            looks: 0,
+        },
+    };
+    deps.engine.calls.send(&[watch], now).await?;
+    let claimed = deps.apply(dispatch, &Event::Claim { attempt: call.id }).await?;
+    if claimed.verdict != Verdict::Dial {
+        return Ok(());
+    }
+    let event = outcome(deps, call).await;
+    record(deps, claimed.dispatch, &event).await
+}
+
+/// Places the call: what came of it.
+async fn outcome(deps: &Deps, call: Call) -> Event {
+    let attempt = call.id;
+    let not_placed = |why| Event::NotPlaced { attempt, why };
+    let Some(request) = call.request else {
+        return not_placed(NotPlaced::Refused);
+    };
+    let error = match deps.routee.create(&request).await {
+        Ok(created) => {
+            return Event::Placed {
+                attempt,
+                tracking_id: created.tracking_id,
+            };
+        }
+        Err(error) => error,
+    };
+    tracing::warn!(attempt = %attempt, %error, "the provider did not take a call");
+    telemetry::emf(
+        deps.engine.clock.now(),
+        &[],
+        &[("ProviderErrors", Unit::Count, 1.0)],
+        &[],
+    );
+    match error {
+        CreateError::Refused { .. } => not_placed(NotPlaced::Refused),
+        CreateError::TryLater { .. } => not_placed(NotPlaced::TryLater),
+        CreateError::OutOfMoney { .. } => not_placed(NotPlaced::OutOfMoney),
+        CreateError::Unclear { .. } => Event::Unclear { attempt },
+    }
+}
+
+/// Records what came of the call. Nothing here may lead to a second call: when the table cannot be had, the record
+/// goes to the queue, and when that fails too the watch finds out.
+async fn record(deps: &Deps, dispatch: Dispatch, event: &Event) -> Result<(), Failure> {
+    let key = dispatch.key.clone();
+    let Err(error) = deps.apply(dispatch, event).await else {
+        return Ok(());
+    };
+    tracing::error!(dispatch = %key.id, %error, "what came of a call could not be recorded");
+    let now = deps.engine.clock.now();
+    let work = Work::Apply { event: event.clone() };
+    deps.engine
+        .calls
+        .send(
+            &[Message {
+                dispatch: key,
+                version: 0,
+                sent_at: now,
+                due_at: now,
+                work,
+            }],
+            now,
+        )
+        .await?;
+    Ok(())
+}

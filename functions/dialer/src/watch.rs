@@ -1,0 +1,85 @@
+//! Looking after an attempt that nobody told us the end of.
+
+use patchbay::dispatch::{Attempt, Dispatch, Event, Fact, Phase, Sighting};
+use patchbay::ids::AttemptId;
+use patchbay::providers::routee::{self, Leg};
+
+use crate::{Deps, Failure};
+
+pub(crate) async fn watch(deps: &Deps, dispatch: Dispatch, id: AttemptId, looks: u8) -> Result<(), Failure> {
+    let Some(attempt) = dispatch
+        .attempt_called(id)
+        .filter(|attempt| attempt.phase != Phase::Planned)
+    else {
+        return Ok(());
+    };
+    let sighting = look(deps, &dispatch, attempt).await?;
+    let event = Event::Watched {
+        attempt: id,
+        sighting,
+        looks: looks.saturating_add(1),
+    };
+    deps.apply(dispatch, &event).await.map(drop)
+}
+
+async fn look(deps: &Deps, dispatch: &Dispatch, attempt: &Attempt) -> Result<Sighting, Failure> {
+    let legs = match tracking_id(deps, dispatch, attempt).await? {
+        Some(tracking_id) => deps.routee.legs(&tracking_id).await,
+        None => search(deps, dispatch, attempt).await,
+    };
+    Ok(match legs {
+        Ok(legs) => sighting(&legs),
+        Err(error) => {
+            tracing::warn!(dispatch = %dispatch.key.id, attempt = %attempt.id, %error, "the provider could not be asked");
+            Sighting::Nothing
+        }
+    })
+}
+
+/// The provider's name for the conversation: from the dispatch, or from what webhooks told.
+async fn tracking_id(deps: &Deps, dispatch: &Dispatch, attempt: &Attempt) -> Result<Option<String>, Failure> {
+    let known = match &attempt.phase {
+        Phase::Placed { tracking_id, .. } => Some(tracking_id.clone()),
+        Phase::Ended { tracking_id, .. } => tracking_id.clone(),
+        Phase::Planned | Phase::Claimed { .. } => None,
+    };
+    if known.is_some() {
+        return Ok(known);
+    }
+    let entries = deps.engine.store.entries_of(&dispatch.key, attempt.id).await?;
+    Ok(entries.into_iter().find_map(|entry| match entry.fact {
+        Fact::Status { tracking_id, .. } | Fact::Placed { tracking_id, .. } if !tracking_id.is_empty() => {
+            Some(tracking_id)
+        }
+        _ => None,
+    }))
+}
+
+/// Calls to the employee since the attempt was claimed. Only this dispatch phones the employee then, and only this
+/// attempt.
+async fn search(deps: &Deps, dispatch: &Dispatch, attempt: &Attempt) -> Result<Vec<Leg>, routee::TrackingError> {
+    let Phase::Claimed { at } = attempt.phase else {
+        return Ok(Vec::new());
+    };
+    let Some(employee) = dispatch.employee(attempt.id.employee) else {
+        return Ok(Vec::new());
+    };
+    deps.routee
+        .search(&employee.phone, at.plus_millis(-1_000), deps.engine.clock.now())
+        .await
+}
+
+/// What the legs of one conversation come to.
+fn sighting(legs: &[Leg]) -> Sighting {
+    let keys: String = legs.iter().map(Leg::keys).collect();
+    let endings: Vec<_> = legs
+        .iter()
+        .map(|leg| leg.status.as_ref().and_then(routee::ending))
+        .collect();
+    match endings.last() {
+        None => Sighting::Nothing,
+        Some(_) if endings.contains(&None) => Sighting::Live,
+        Some(None) => Sighting::Live,
+        Some(Some(ending)) => Sighting::Over { ending: *ending, keys },
+    }
+}

@@ -1,0 +1,116 @@
+//! `POST /v1/dispatches` and `POST /v1/dispatches/preview`.
+
+use lambda_http::http::StatusCode;
+use lambda_http::http::header::{HeaderValue, LOCATION};
+use lambda_http::{Body, Request, Response};
+use patchbay::dispatch::{self, Context, Dispatch, DispatchRequest, NewDispatch};
+use patchbay::ids::{DispatchId, DispatchKey, Nonce, Tenant};
+use patchbay::secret::sha256_hex;
+use patchbay::web::body::{self, json_response};
+use patchbay::web::problem::Problem;
+use url::Url;
+
+use crate::{Answer, Deps, changed, stored, view};
+
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const MAX_KEY_CHARS: usize = 255;
+
+pub(crate) async fn create(deps: &Deps, request: &Request, tenant: Tenant) -> Answer {
+    let idempotency_key = idempotency_key(request)?;
+    let (brief, fingerprint) = read(deps, request)?;
+    let now = deps.engine.clock.now();
+    let id = match idempotency_key {
+        Some(key) => DispatchId::for_idempotency_key(&tenant, key),
+        None => DispatchId::random(&deps.engine.random, now).map_err(|error| changed(&error.into()))?,
+    };
+    let key = DispatchKey { tenant, id };
+    if idempotency_key.is_some() {
+        // Looked up first, so that a repeated request sends no messages.
+        let existing = deps.engine.store.load(&key).await.map_err(|error| stored(&error))?;
+        if let Some(existing) = existing {
+            return repeated(deps, &existing, &fingerprint);
+        }
+    }
+    let (dispatch, new) = deps
+        .engine
+        .create(key, brief, fingerprint.clone())
+        .await
+        .map_err(|error| changed(&error))?;
+    if !new {
+        return repeated(deps, &dispatch, &fingerprint);
+    }
+    tracing::info!(dispatch = %dispatch.key.id, employees = dispatch.brief.employees.len(), "created");
+    let mut response = json_response(StatusCode::CREATED, &view::whole(&dispatch, None, now));
+    if let Ok(location) = HeaderValue::from_str(&format!("/v1/dispatches/{}", dispatch.key.id)) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// The answer to a request whose key has been used: the dispatch that it made, as it is now.
+fn repeated(deps: &Deps, existing: &Dispatch, fingerprint: &str) -> Answer {
+    if existing.fingerprint != fingerprint {
+        return Err(Problem::idempotency_key_reused());
+    }
+    let mut response: Response<Body> =
+        json_response(StatusCode::OK, &view::whole(existing, None, deps.engine.clock.now()));
+    response
+        .headers_mut()
+        .insert("idempotent-replayed", HeaderValue::from_static("true"));
+    Ok(response)
+}
+
+pub(crate) fn preview(deps: &Deps, request: &Request, tenant: Tenant) -> Answer {
+    let (brief, fingerprint) = read(deps, request)?;
+    let now = deps.engine.clock.now();
+    let key = DispatchKey {
+        tenant,
+        id: DispatchId::new(0),
+    };
+    let decision = dispatch::create(
+        key,
+        brief,
+        fingerprint,
+        Context {
+            now,
+            fresh: Nonce::new(0),
+        },
+    );
+    let body = decision
+        .next
+        .as_ref()
+        .map(|dispatch| view::preview(dispatch, &decision.entries, now));
+    Ok(json_response(StatusCode::OK, &body))
+}
+
+/// The request, checked, and the fingerprint of what it says (not of how it is spaced).
+fn read(deps: &Deps, request: &Request) -> Result<(NewDispatch, String), Problem> {
+    let parsed: DispatchRequest = body::json(request)?;
+    let plain: serde_json::Value = body::json(request)?;
+    let fingerprint = sha256_hex(plain.to_string().as_bytes());
+    let brief = parsed.check().map_err(Problem::invalid_fields)?;
+    if let Some(webhook) = &brief.webhook {
+        let wrong = |detail: String| Problem::invalid_field("webhook.url", detail);
+        let url = Url::parse(&webhook.url).map_err(|error| wrong(format!("is no URL: {error}")))?;
+        deps.targets.check_url(&url).map_err(|error| wrong(error.to_string()))?;
+    }
+    Ok((brief, fingerprint))
+}
+
+fn idempotency_key(request: &Request) -> Result<Option<&str>, Problem> {
+    let Some(value) = request.headers().get(IDEMPOTENCY_KEY) else {
+        return Ok(None);
+    };
+    let wrong = || {
+        Problem::invalid_field(
+            "Idempotency-Key",
+            format!("must have from 1 to {MAX_KEY_CHARS} printable ASCII characters"),
+        )
+    };
+    let key = value.to_str().map_err(|_| wrong())?;
+    if key.is_empty() || key.len() > MAX_KEY_CHARS {
+        Err(wrong())
+    } else {
+        Ok(Some(key))
+    }
+}

@@ -1,0 +1,155 @@
+//! A dispatch as the API shows it.
+
+use patchbay::clock::Timestamp;
+use patchbay::dispatch::plan::Outlook;
+use patchbay::dispatch::policy::Policy;
+use patchbay::dispatch::state::Webhook;
+use patchbay::dispatch::{Dispatch, Employee, Entry, State, Ticket, dialplan};
+use patchbay::ids::DispatchId;
+use patchbay::store::TimelinePage;
+use serde::Serialize;
+
+/// Entries of the timeline in one answer.
+pub(crate) const TIMELINE_LIMIT: i32 = 500;
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Whole<'a> {
+    id: DispatchId,
+    status: &'static str,
+    created_at: Timestamp,
+    expires_at: Timestamp,
+    ticket: &'a Ticket,
+    employees: &'a [Employee],
+    policy: &'a Policy,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook: Option<&'a Webhook>,
+    /// Calls so far.
+    attempts: u32,
+    round: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted: Option<Accepted<'a>>,
+    /// What comes next if nobody picks up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<Outlook>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeline: Option<Vec<Line<'a>>>,
+    /// Give it back as `timeline_after` to read on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeline_more: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Accepted<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<Person<'a>>,
+    at: Timestamp,
+    attempt: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolve_by: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize)]
+struct Person<'a> {
+    id: &'a str,
+    name: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    entry: &'a Entry,
+    /// Whom it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    person: Option<Person<'a>>,
+    /// The same in words.
+    text: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Preview<'a> {
+    plan: Option<Outlook>,
+    /// Why somebody is passed over, and what is planned first.
+    timeline: Vec<Line<'a>>,
+    /// What each employee would hear, verb by verb.
+    dial_plans: Vec<DialPlanOf<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct DialPlanOf<'a> {
+    person: Person<'a>,
+    longest_seconds: u32,
+    dial_plan: dialplan::DialPlan,
+}
+
+pub(crate) fn whole<'a>(dispatch: &'a Dispatch, page: Option<&'a TimelinePage>, now: Timestamp) -> Whole<'a> {
+    let brief = &dispatch.brief;
+    Whole {
+        id: dispatch.key.id,
+        status: dispatch.state.name(),
+        created_at: dispatch.created_at,
+        expires_at: dispatch.expires_at,
+        ticket: &brief.ticket,
+        employees: &brief.employees,
+        policy: &brief.policy,
+        webhook: brief.webhook.as_ref(),
+        attempts: dispatch.progress.attempts,
+        round: dispatch.progress.round,
+        accepted: accepted(dispatch),
+        plan: dispatch.outlook(now),
+        timeline: page.map(|page| lines(dispatch, &page.entries)),
+        timeline_more: page.and_then(|page| page.more_after.as_deref()),
+    }
+}
+
+pub(crate) fn preview<'a>(dispatch: &'a Dispatch, entries: &'a [Entry], now: Timestamp) -> Preview<'a> {
+    let brief = &dispatch.brief;
+    let dial_plans = brief.employees.iter().map(|employee| {
+        let url = "https://hooks.example.org/routee/collect";
+        let dial_plan = dialplan::offer(&brief.ticket, employee, &brief.policy, url);
+        DialPlanOf {
+            person: of(employee),
+            longest_seconds: dialplan::longest_seconds(&dial_plan),
+            dial_plan,
+        }
+    });
+    Preview {
+        plan: dispatch.outlook(now),
+        timeline: lines(dispatch, entries),
+        dial_plans: dial_plans.collect(),
+    }
+}
+
+fn accepted(dispatch: &Dispatch) -> Option<Accepted<'_>> {
+    let acceptance = match &dispatch.state {
+        State::Accepted(acceptance) => acceptance,
+        State::Resolved { acceptance, .. } => acceptance.as_ref()?,
+        _ => return None,
+    };
+    let by = dispatch.employee(acceptance.attempt.employee).map(of);
+    let (at, resolve_by) = (acceptance.at, acceptance.resolve_by);
+    Some(Accepted {
+        by,
+        at,
+        attempt: acceptance.attempt.ordinal,
+        resolve_by,
+    })
+}
+
+fn of(employee: &Employee) -> Person<'_> {
+    Person {
+        id: &employee.id,
+        name: &employee.name,
+    }
+}
+
+fn lines<'a>(dispatch: &'a Dispatch, entries: &'a [Entry]) -> Vec<Line<'a>> {
+    let line = |entry: &'a Entry| {
+        let person = entry.fact.employee().and_then(|index| dispatch.employee(index)).map(of);
+        Line {
+            entry,
+            person,
+            text: entry.fact.sentence(dispatch),
+        }
+    };
+    entries.iter().map(line).collect()
+}

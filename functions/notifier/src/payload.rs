@@ -1,0 +1,76 @@
+//! What a requester is told.
+//!
+//! | `type` | `data.status` | when |
+//! |---|---|---|
+//! | `dispatch.accepted` | `Accepted` | an employee pressed 1 |
+//! | `dispatch.rejected` | `Rejected` | an employee pressed 2; the next one is phoned |
+//! | `dispatch.no_answer` | `NoAnswer` | a call is over without a key; `data.reason` says why |
+//! | `dispatch.out_of_money` | `OutOfMoney` | the provider's account is empty; no call is placed for a while |
+//! | `dispatch.reopened` | `Reopened` | accepted, but not resolved in time; the next employee is phoned |
+//! | `dispatch.exhausted` | `Exhausted` | nobody is left and no round is to come |
+//! | `dispatch.cancelled` | `Cancelled` | the requester withdrew it |
+//! | `dispatch.expired` | `Expired` | its time ran out |
+//! | `dispatch.resolved` | `Resolved` | the requester said that it is done |
+//!
+//! All but `dispatch.rejected` and `dispatch.no_answer` are about the dispatch as a whole, and are told with the
+//! strategy `OnCompletion` too.
+
+use patchbay::dispatch::{Dispatch, Entry, Fact};
+use serde_json::{Map, Value, json};
+
+/// The type of the event, for a fact that a requester is told of.
+pub const fn event_type(fact: &Fact) -> Option<&'static str> {
+    match fact {
+        Fact::Accepted { .. } => Some("dispatch.accepted"),
+        Fact::Rejected { .. } => Some("dispatch.rejected"),
+        Fact::NoAnswer { .. } => Some("dispatch.no_answer"),
+        Fact::OutOfMoney { .. } => Some("dispatch.out_of_money"),
+        Fact::Reopened { .. } => Some("dispatch.reopened"),
+        Fact::Exhausted => Some("dispatch.exhausted"),
+        Fact::Cancelled => Some("dispatch.cancelled"),
+        Fact::Expired => Some("dispatch.expired"),
+        Fact::Resolved => Some("dispatch.resolved"),
+        _ => None,
+    }
+}
+
+/// The body of the webhook about `entry`; none when it is not something that a requester is told of.
+///
+/// Made of the entry and of what never changes in a dispatch, so that a retry hours later says the same as the first
+/// delivery, whatever has happened since. What does not apply is left out.
+pub fn payload(dispatch: &Dispatch, entry: &Entry) -> Option<Value> {
+    let (event_type, status) = (event_type(&entry.fact)?, entry.fact.status()?);
+    let mut data = Map::new();
+    let mut put = |name: &str, value: Value| data.insert(name.to_owned(), value);
+    put("dispatch", json!(dispatch.key.id));
+    if let Some(reference) = &dispatch.brief.ticket.reference {
+        put("reference", json!(reference));
+    }
+    put("status", json!(status));
+    put("at", json!(entry.at));
+    if let Some(employee) = entry.fact.employee().and_then(|index| dispatch.employee(index)) {
+        put("employee", json!({ "id": employee.id, "name": employee.name }));
+    }
+    match (&entry.fact, entry.fact.attempt()) {
+        (Fact::NoAnswer { number, .. }, Some(attempt)) => {
+            put("attempt", json!({ "ordinal": attempt.ordinal, "number": number }));
+        }
+        (_, Some(attempt)) => {
+            put("attempt", json!({ "ordinal": attempt.ordinal }));
+        }
+        (_, None) => {}
+    }
+    match &entry.fact {
+        Fact::NoAnswer { reason, .. } => {
+            put("reason", json!(reason));
+        }
+        Fact::Accepted { late, resolve_by, .. } => {
+            put("late", json!(late));
+            if let Some(resolve_by) = resolve_by {
+                put("resolve_by", json!(resolve_by));
+            }
+        }
+        _ => {}
+    }
+    Some(json!({ "type": event_type, "timestamp": entry.at, "data": data }))
+}

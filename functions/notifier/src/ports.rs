@@ -1,0 +1,55 @@
+//! What the notifier needs of the table and the queue, and nothing more.
+
+use std::fmt::Display;
+use std::future::Future;
+
+use patchbay::clock::Timestamp;
+use patchbay::dispatch::{Dispatch, Entry};
+use patchbay::ids::DispatchKey;
+use patchbay::queue::{Notice, Queue, QueueError};
+use patchbay::store::{Store, StoreError};
+
+/// Reads dispatches and what they told about themselves.
+pub trait ReadDispatch: Sync {
+    /// Why something could not be read.
+    type Error: Display + Send;
+
+    /// The dispatch, if there is one.
+    fn load(&self, dispatch: &DispatchKey) -> impl Future<Output = Result<Option<Dispatch>, Self::Error>> + Send;
+
+    /// The entry `id` of a dispatch's timeline, if there is one.
+    fn entry(
+        &self,
+        dispatch: &DispatchKey,
+        id: &str,
+    ) -> impl Future<Output = Result<Option<Entry>, Self::Error>> + Send;
+}
+
+/// Sends notices to ourselves.
+pub trait SendNotice: Sync {
+    /// Why a notice could not be sent.
+    type Error: Display + Send;
+
+    /// Sends `notice`, to arrive when it is due or as late before that as the queue can.
+    fn send_notice(&self, notice: &Notice, now: Timestamp) -> impl Future<Output = Result<(), Self::Error>> + Send;
+}
+
+impl ReadDispatch for Store {
+    type Error = StoreError;
+
+    async fn load(&self, dispatch: &DispatchKey) -> Result<Option<Dispatch>, StoreError> {
+        Self::load(self, dispatch).await
+    }
+
+    async fn entry(&self, dispatch: &DispatchKey, id: &str) -> Result<Option<Entry>, StoreError> {
+        Self::entry(self, dispatch, id).await
+    }
+}
+
+impl SendNotice for Queue {
+    type Error = QueueError;
+
+    async fn send_notice(&self, notice: &Notice, now: Timestamp) -> Result<(), QueueError> {
+        Self::send_notice(self, notice, now).await
+    }
+}

@@ -1,0 +1,222 @@
+//! When a webhook is delivered again, and when no more.
+
+use std::time::Duration;
+
+use patchbay::clock::Timestamp;
+use patchbay::ids::DispatchKey;
+use patchbay::queue::Notice;
+use patchbay::secret::sha256_hex;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+
+/// Seconds from a failed delivery to the next: 23 h 42 min in all.
+const DELAYS: [u32; 10] = [5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800, 28_800];
+/// Seconds after the first delivery was due after which none is made.
+const SPAN: u32 = 24 * 3_600;
+/// Longest that a receiver may put us off by `Retry-After`, in seconds.
+const MAX_RETRY_AFTER: u64 = 3_600;
+/// In place of the number of failures: no delivery is to be made any more.
+const GIVEN_UP: u8 = u8::MAX;
+/// A notice that was given up is sent at that moment. One that was sent this many milliseconds later was sent by
+/// somebody else: redriven from the dead-letter queue, which gives a message a new time of sending.
+const REDRIVEN_AFTER: i64 = 60_000;
+
+/// The name of the event: the same at every delivery and every retry, so that a receiver can tell a repeated one.
+pub(crate) fn webhook_id(dispatch: &DispatchKey, entry: &str) -> String {
+    let text = format!("patchbay webhook v1\n{}\n{}\n{entry}", dispatch.tenant, dispatch.id);
+    let digest = sha256_hex(text.as_bytes());
+    format!("msg_{}", digest.get(..32).unwrap_or(&digest))
+}
+
+/// The notice of the next delivery, after one that failed; a given-up one when it was the last.
+pub(crate) fn after_failure(notice: &Notice, id: &str, now: Timestamp, retry_after: Option<Duration>) -> Notice {
+    let end = notice.first_at.plus_seconds(SPAN);
+    let Some(delay) = DELAYS.get(usize::from(notice.failures)).filter(|_| now < end) else {
+        return given_up(notice, now);
+    };
+    let delay = jittered(*delay, id, notice.failures);
+    let asked_for = retry_after.map_or(0, |wait| wait.as_secs().min(MAX_RETRY_AFTER) * 1_000);
+    Notice {
+        due_at: now
+            .plus_millis(delay.max(i64::try_from(asked_for).unwrap_or(0)))
+            .min(end),
+        failures: notice.failures + 1,
+        ..notice.clone()
+    }
+}
+
+/// The notice of a webhook that is not delivered any more.
+pub(crate) fn given_up(notice: &Notice, now: Timestamp) -> Notice {
+    Notice {
+        due_at: now,
+        failures: GIVEN_UP,
+        ..notice.clone()
+    }
+}
+
+/// Whether the webhook is not delivered any more.
+pub(crate) fn is_given_up(notice: &Notice) -> bool {
+    usize::from(notice.failures) > DELAYS.len()
+}
+
+/// A given-up notice, begun anew if somebody has put it back from the dead-letter queue since: it was sent, as the
+/// queue says, at `sent_at`.
+pub(crate) fn redriven(notice: &Notice, sent_at: Option<Timestamp>, now: Timestamp) -> Option<Notice> {
+    let is_redriven = sent_at.is_some_and(|sent_at| sent_at > notice.due_at.plus_millis(REDRIVEN_AFTER));
+    is_redriven.then(|| Notice {
+        first_at: now,
+        due_at: now,
+        failures: 0,
+        ..notice.clone()
+    })
+}
+
+/// What a `Retry-After` header asks for: seconds, or a date.
+pub(crate) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = OffsetDateTime::parse(value, &Rfc2822).ok()?;
+    Some(Timestamp::from_millis(date.unix_timestamp().checked_mul(1_000)?).since(now))
+}
+
+/// `seconds` in milliseconds, up to a tenth more or less, so that what failed together is not repeated together. The
+/// event's name decides, not chance: a repeated message makes the same decision.
+fn jittered(seconds: u32, id: &str, failures: u8) -> i64 {
+    let digest = sha256_hex(format!("{id} {failures}").as_bytes());
+    let dice = digest
+        .get(..8)
+        .and_then(|digits| i64::from_str_radix(digits, 16).ok())
+        .unwrap_or(0);
+    let per_mille = 900 + dice % 201;
+    i64::from(seconds) * per_mille
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use patchbay::ids::DispatchId;
+
+    const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn notice(failures: u8) -> Notice {
+        Notice {
+            dispatch: DispatchKey {
+                tenant: "acme".parse().expect("tenant"),
+                id: DispatchId::new(7),
+            },
+            entry: "000001-x".to_owned(),
+            first_at: START,
+            due_at: START,
+            failures,
+        }
+    }
+
+    #[test]
+    fn a_webhook_has_one_name_for_all_its_deliveries_and_no_other_webhook_has_it() {
+        let (key, id) = (notice(0).dispatch, webhook_id);
+        assert_eq!(id(&key, "a"), id(&key, "a"));
+        assert_ne!(id(&key, "a"), id(&key, "b"));
+        let others = DispatchKey {
+            tenant: "b".parse().expect("tenant"),
+            ..key.clone()
+        };
+        assert_ne!(id(&key, "a"), id(&others, "a"));
+        // A full stop in the name could move the borders of what is signed.
+        assert!(
+            id(&key, "a.b")
+                .strip_prefix("msg_")
+                .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_alphanumeric()))
+        );
+    }
+
+    #[test]
+    fn deliveries_go_on_for_a_day_with_growing_pauses_and_then_stop() {
+        let (mut now, mut current) = (START, notice(0));
+        let mut pauses = Vec::new();
+        loop {
+            let next = after_failure(&current, "msg_1", now, None);
+            if is_given_up(&next) {
+                break;
+            }
+            assert_eq!(next.failures, current.failures + 1);
+            assert_eq!(next.first_at, START);
+            pauses.push(next.due_at.since(now).as_secs_f64());
+            (now, current) = (next.due_at, next);
+        }
+        assert_eq!(pauses.len(), DELAYS.len());
+        for (pause, planned) in pauses.iter().zip(DELAYS) {
+            let planned = f64::from(planned);
+            assert!((planned * 0.9..=planned * 1.1).contains(pause), "{planned}: {pauses:?}");
+        }
+        let hours = now.since(START).as_secs_f64() / 3_600.0;
+        assert!((21.0..=24.0).contains(&hours), "{hours}");
+    }
+
+    #[test]
+    fn a_delivery_that_fails_after_a_day_is_the_last_whatever_its_number() {
+        let end = START.plus_seconds(SPAN);
+        assert!(is_given_up(&after_failure(&notice(3), "msg_1", end, None)));
+        assert_eq!(
+            after_failure(&notice(3), "msg_1", end.plus_millis(-1), None).due_at,
+            end
+        );
+    }
+
+    #[test]
+    fn a_receiver_may_put_us_off_but_not_hurry_us_and_not_for_long() {
+        let pause = |failures, seconds| {
+            let next = after_failure(&notice(failures), "msg_1", START, Some(Duration::from_secs(seconds)));
+            next.due_at.since(START).as_secs()
+        };
+        assert_eq!(pause(0, 90), 90);
+        assert_eq!(pause(0, u64::MAX), MAX_RETRY_AFTER);
+        assert!((540..=660).contains(&pause(3, 1)), "{}", pause(3, 1));
+        assert!(pause(8, 10) > 20_000, "{}", pause(8, 10));
+    }
+
+    #[test]
+    fn retry_after_is_read_as_seconds_and_as_a_date() {
+        let now = Timestamp::parse("2015-10-21T07:27:00Z").expect("a time");
+        assert_eq!(retry_after(" 120 ", now), Some(Duration::from_mins(2)));
+        assert_eq!(
+            retry_after("Wed, 21 Oct 2015 07:28:00 GMT", now),
+            Some(Duration::from_mins(1))
+        );
+        assert_eq!(retry_after("Wed, 21 Oct 2015 07:26:00 GMT", now), Some(Duration::ZERO));
+        for nonsense in ["", "-5", "soon", "1.5", "99999999999999999999999999"] {
+            assert_eq!(retry_after(nonsense, now), None, "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn a_given_up_notice_begins_anew_only_when_somebody_has_put_it_back() {
+        let given_up = given_up(&notice(4), START);
+        assert!(is_given_up(&given_up));
+        let later = START.plus_seconds(7_200);
+        for ours in [None, Some(START), Some(START.plus_seconds(20))] {
+            assert_eq!(redriven(&given_up, ours, later), None, "{ours:?}");
+        }
+        let anew = redriven(&given_up, Some(later), later).expect("redriven");
+        assert_eq!((anew.failures, anew.first_at, anew.due_at), (0, later, later));
+        assert_eq!(anew.entry, given_up.entry);
+    }
+
+    proptest! {
+        #[test]
+        fn the_jitter_is_within_a_tenth_and_repeats_itself(seconds in 1_u32..100_000, id: String, failures: u8) {
+            let millis = jittered(seconds, &id, failures);
+            prop_assert_eq!(millis, jittered(seconds, &id, failures));
+            let exact = i64::from(seconds) * 1_000;
+            prop_assert!((exact * 9 / 10..=exact * 11 / 10).contains(&millis));
+        }
+
+        #[test]
+        fn any_retry_after_is_read_without_a_panic(value: String) {
+            let _ = retry_after(&value, START);
+        }
+    }
+}

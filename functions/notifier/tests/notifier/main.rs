@@ -1,0 +1,9 @@
+//! The notifier, between a table, a queue and a receiver in memory.
+
+// `cfg(test)` is always true here; it tells clippy that these are tests.
+#[cfg(test)]
+mod handle;
+#[cfg(test)]
+mod payload;
+#[cfg(test)]
+mod support;

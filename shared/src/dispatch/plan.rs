@@ -1,0 +1,189 @@
+//! The plan ahead: "Anna ×3, then Ben ×3, ends 14:32".
+//!
+//! It is had by letting the real rules play against phones that nobody picks up, so it says what would really happen.
+
+use serde::Serialize;
+
+use super::decide::{Context, decide};
+use super::event::{Ending, Event};
+use super::state::{Dispatch, Phase, State, WaitReason};
+use crate::clock::Timestamp;
+use crate::ids::Nonce;
+
+/// Steps after which the outlook ends; more than enough for the longest list with the most attempts.
+const MAX_STEPS: u32 = 1_500;
+/// How long a phone is taken to ring where the policy leaves it to the network, in seconds.
+const NETWORK_RING_SECONDS: u32 = 60;
+
+/// One employee's turn, if nobody picks up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Turn {
+    /// Index of the employee.
+    #[serde(skip)]
+    pub employee: u8,
+    /// Id of the employee.
+    pub id: String,
+    /// Name of the employee.
+    pub name: String,
+    /// How many calls.
+    pub calls: u32,
+    /// When the first call is placed.
+    pub from: Timestamp,
+    /// When the last call has rung out.
+    pub until: Timestamp,
+}
+
+/// What will happen if nobody picks up, up to the end of the round.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Outlook {
+    /// Who is phoned, in order.
+    pub turns: Vec<Turn>,
+    /// In words.
+    pub summary: String,
+    /// When the round ends.
+    pub round_ends_at: Timestamp,
+    /// What comes then: the name of the state.
+    pub then: &'static str,
+    /// When phoning goes on after the round, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resumes_at: Option<Timestamp>,
+    /// When the dispatch gives up.
+    pub expires_at: Timestamp,
+}
+
+impl Dispatch {
+    /// What will happen from `now` on if nobody picks up; none when nobody will be phoned any more.
+    pub fn outlook(&self, now: Timestamp) -> Option<Outlook> {
+        let ring = self.brief.policy.ring_timeout.unwrap_or(NETWORK_RING_SECONDS);
+        let mut dispatch = self.clone();
+        let mut now = now;
+        let mut turns: Vec<Turn> = Vec::new();
+        if let State::Waiting(wait) = &dispatch.state {
+            now = now.max(wait.until);
+        } else if dispatch.attempt().is_none() {
+            return None;
+        }
+        let round = dispatch.progress.round;
+        for step in 0..MAX_STEPS {
+            if dispatch.progress.round != round {
+                break;
+            }
+            let (event, at) = match &dispatch.state {
+                State::Calling(attempt) => match &attempt.phase {
+                    Phase::Planned => {
+                        now = now.max(attempt.due_at);
+                        (Event::Claim { attempt: attempt.id }, now)
+                    }
+                    Phase::Claimed { at } | Phase::Placed { at, .. } | Phase::Ended { at, .. } => {
+                        let rung_out = now.max(at.plus_seconds(ring));
+                        dispatch.count_call(&mut turns, *at, rung_out);
+                        now = rung_out;
+                        let Some(next) = dispatch.nobody_picks_up(now, step) else {
+                            break;
+                        };
+                        dispatch = next;
+                        continue;
+                    }
+                },
+                State::Waiting(wait) if turns.is_empty() && step == 0 => (Event::Resume { wait: wait.id }, now),
+                _ => break,
+            };
+            let Some(next) = decide(&dispatch, &event, made_up(at, step)).next else {
+                break;
+            };
+            dispatch = next;
+        }
+        let resumes_at = match &dispatch.state {
+            State::Waiting(wait) if wait.until < dispatch.expires_at => Some(wait.until),
+            // A round may follow without a pause.
+            State::Calling(attempt) => Some(attempt.due_at),
+            _ => None,
+        };
+        let summary = summary(&turns, now, &dispatch);
+        let then = dispatch.state.name();
+        Some(Outlook {
+            turns,
+            summary,
+            round_ends_at: now,
+            then,
+            resumes_at,
+            expires_at: dispatch.expires_at,
+        })
+    }
+
+    /// The dispatch after its current call rang out at `now`.
+    fn nobody_picks_up(&self, now: Timestamp, step: u32) -> Option<Self> {
+        let attempt = self.attempt()?.clone();
+        let mut ringing = self.clone();
+        // A call that was answered is taken as one that still rings: what it comes to without a key is the same.
+        ringing.state = State::Calling(super::state::Attempt {
+            phase: Phase::Claimed { at: now },
+            ..attempt.clone()
+        });
+        let event = Event::CallEnded {
+            attempt: attempt.id,
+            ending: Ending::NoAnswer,
+            tracking_id: None,
+        };
+        decide(&ringing, &event, made_up(now, step)).next
+    }
+
+    fn count_call(&self, turns: &mut Vec<Turn>, from: Timestamp, until: Timestamp) {
+        let Some(attempt) = self.attempt() else { return };
+        let index = attempt.id.employee;
+        match turns.last_mut() {
+            Some(turn) if turn.employee == index => {
+                turn.calls += 1;
+                turn.until = until;
+            }
+            _ => {
+                let Some(employee) = self.employee(index) else { return };
+                let (id, name) = (employee.id.clone(), employee.name.clone());
+                turns.push(Turn {
+                    employee: index,
+                    id,
+                    name,
+                    calls: 1,
+                    from,
+                    until,
+                });
+            }
+        }
+    }
+}
+
+/// A context for a decision that is never committed.
+fn made_up(now: Timestamp, step: u32) -> Context {
+    Context {
+        now,
+        fresh: Nonce::new(u64::from(step)),
+    }
+}
+
+fn summary(turns: &[Turn], end: Timestamp, after: &Dispatch) -> String {
+    let people: Vec<String> = turns
+        .iter()
+        .map(|turn| format!("{} ×{}", turn.name, turn.calls))
+        .collect();
+    let people = if people.is_empty() {
+        "Nobody".to_owned()
+    } else {
+        people.join(", then ")
+    };
+    let then = match &after.state {
+        State::Waiting(wait) if wait.until >= after.expires_at => {
+            format!("expires at {} UTC", after.expires_at.time_of_day())
+        }
+        State::Waiting(wait) => {
+            let why = match wait.reason {
+                WaitReason::RoundPause => "again from the top",
+                WaitReason::NobodyAvailable => "on when somebody is available",
+                WaitReason::OutOfMoney => "on when the provider's account has money",
+            };
+            format!("{why} at {} UTC", wait.until.time_of_day())
+        }
+        State::Calling(attempt) => format!("again from the top at {} UTC", attempt.due_at.time_of_day()),
+        state => state.name().to_lowercase(),
+    };
+    format!("{people}, ends {} UTC, then {then}", end.time_of_day())
+}

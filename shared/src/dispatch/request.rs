@@ -1,0 +1,310 @@
+//! A request for a dispatch as a requester writes it, checked field by field.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use super::employee::{Duty, Employee, Gender, Language, MAX_EMPLOYEES, QuietHours};
+use super::policy::{FieldError, Policy};
+use super::state::{NewDispatch, Webhook};
+use super::ticket::{MAX_REFERENCE_CHARS, MAX_TEXT_CHARS, Ticket};
+use crate::phone::PhoneNumber;
+
+/// Longest id or name of an employee, in characters.
+const MAX_NAME_CHARS: usize = 80;
+/// Longest URL of a webhook, in characters.
+const MAX_URL_CHARS: usize = 2_000;
+/// Most stretches of duty of one employee.
+const MAX_DUTIES: usize = 31;
+
+/// The body of `POST /v1/dispatches`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DispatchRequest {
+    /// What is to be read.
+    pub ticket: Ticket,
+    /// Whom to phone, in order.
+    pub employees: Vec<EmployeeRequest>,
+    /// By which rules; what is left out has its default.
+    #[serde(default)]
+    pub policy: Policy,
+    /// Whom to tell.
+    #[serde(default)]
+    pub webhook: Option<Webhook>,
+}
+
+/// An employee as a requester writes one.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmployeeRequest {
+    /// The requester's own name for the person; the phone's position in the list when left out.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// What the person is called.
+    pub name: String,
+    /// E.164, separators allowed.
+    pub phone: String,
+    /// Language of the texts and voices.
+    #[serde(default)]
+    pub language: Option<Language>,
+    /// Voice that reads the ticket.
+    #[serde(default)]
+    pub voice: Option<Gender>,
+    /// Stretches of duty; empty means always.
+    #[serde(default)]
+    pub on_duty: Vec<Duty>,
+    /// Hours of the night.
+    #[serde(default)]
+    pub quiet_hours: Option<QuietHoursRequest>,
+    /// Wants no calls.
+    #[serde(default)]
+    pub opted_out: bool,
+    /// Whether the number is known to be the person's.
+    #[serde(default = "yes")]
+    pub verified: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// Quiet hours as a requester writes them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuietHoursRequest {
+    /// `HH:MM`.
+    pub from: String,
+    /// `HH:MM`.
+    pub until: String,
+    /// `+HH:MM` or `-HH:MM`; UTC when left out.
+    #[serde(default)]
+    pub utc_offset: Option<String>,
+}
+
+impl DispatchRequest {
+    /// Checks every field. The webhook's URL is checked for its form only; whether it is a target that may be called
+    /// is for the caller to say.
+    ///
+    /// # Errors
+    /// All fields that are wrong, each with what is expected.
+    pub fn check(self) -> Result<NewDispatch, Vec<FieldError>> {
+        let mut errors = self.policy.errors();
+        check_ticket(&self.ticket, &mut errors);
+        if self.employees.is_empty() || self.employees.len() > MAX_EMPLOYEES {
+            errors.push(FieldError::new(
+                "employees",
+                format!("must have from 1 to {MAX_EMPLOYEES} entries"),
+            ));
+        }
+        if self
+            .webhook
+            .as_ref()
+            .is_some_and(|webhook| webhook.url.chars().count() > MAX_URL_CHARS)
+        {
+            errors.push(FieldError::new(
+                "webhook.url",
+                format!("must have at most {MAX_URL_CHARS} characters"),
+            ));
+        }
+        let mut employees = Vec::with_capacity(self.employees.len().min(MAX_EMPLOYEES));
+        let mut ids = BTreeSet::new();
+        for (index, request) in self.employees.into_iter().enumerate().take(MAX_EMPLOYEES) {
+            let Some(employee) = request.check(index, &mut errors) else {
+                continue;
+            };
+            if !ids.insert(employee.id.clone()) {
+                errors.push(FieldError::new(
+                    format!("employees[{index}].id"),
+                    "is used by an earlier employee",
+                ));
+            }
+            employees.push(employee);
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(NewDispatch {
+            ticket: self.ticket,
+            employees,
+            policy: self.policy,
+            webhook: self.webhook,
+        })
+    }
+}
+
+fn check_ticket(ticket: &Ticket, errors: &mut Vec<FieldError>) {
+    if ticket.text.trim().is_empty() || ticket.text.chars().count() > MAX_TEXT_CHARS {
+        errors.push(FieldError::new(
+            "ticket.text",
+            format!("must have from 1 to {MAX_TEXT_CHARS} characters"),
+        ));
+    }
+    if ticket
+        .reference
+        .as_ref()
+        .is_some_and(|r| r.is_empty() || r.chars().count() > MAX_REFERENCE_CHARS)
+    {
+        errors.push(FieldError::new(
+            "ticket.reference",
+            format!("must have from 1 to {MAX_REFERENCE_CHARS} characters"),
+        ));
+    }
+}
+
+impl EmployeeRequest {
+    fn check(self, index: usize, errors: &mut Vec<FieldError>) -> Option<Employee> {
+        let before = errors.len();
+        let mut wrong = |field: &str, detail: &str| {
+            errors.push(FieldError::new(format!("employees[{index}].{field}"), detail));
+        };
+        let id = self.id.unwrap_or_else(|| format!("{}", index + 1));
+        if id.is_empty() || id.chars().count() > MAX_NAME_CHARS || id.chars().any(char::is_control) {
+            wrong(
+                "id",
+                &format!("must have from 1 to {MAX_NAME_CHARS} printable characters"),
+            );
+        }
+        if self.name.trim().is_empty() || self.name.chars().count() > MAX_NAME_CHARS {
+            wrong("name", &format!("must have from 1 to {MAX_NAME_CHARS} characters"));
+        }
+        let phone = PhoneNumber::parse(&self.phone);
+        if let Err(error) = &phone {
+            wrong("phone", &error.to_string());
+        }
+        if self.on_duty.len() > MAX_DUTIES {
+            wrong("on_duty", &format!("must have at most {MAX_DUTIES} entries"));
+        }
+        if let Some(duty) = self.on_duty.iter().position(|duty| duty.until <= duty.from) {
+            wrong(&format!("on_duty[{duty}].until"), "must be later than from");
+        }
+        let quiet_hours = self.quiet_hours.and_then(|quiet| quiet.check(&mut wrong));
+        if errors.len() > before {
+            return None;
+        }
+        Some(Employee {
+            id,
+            name: self.name.trim().to_owned(),
+            phone: phone.ok()?,
+            language: self.language,
+            voice: self.voice,
+            on_duty: self.on_duty,
+            quiet_hours,
+            opted_out: self.opted_out,
+            unverified: !self.verified,
+        })
+    }
+}
+
+impl QuietHoursRequest {
+    fn check(&self, wrong: &mut impl FnMut(&str, &str)) -> Option<QuietHours> {
+        const TIME: &str = "must be a time of day such as 22:00";
+        let from = minute_of_day(&self.from);
+        let until = minute_of_day(&self.until);
+        let offset = self.utc_offset.as_deref().map_or(Some(0), utc_offset);
+        if from.is_none() {
+            wrong("quiet_hours.from", TIME);
+        }
+        if until.is_none() {
+            wrong("quiet_hours.until", TIME);
+        }
+        if from.is_some() && from == until {
+            wrong("quiet_hours.until", "must differ from from");
+        }
+        if offset.is_none() {
+            wrong(
+                "quiet_hours.utc_offset",
+                "must be an offset from -12:00 to +14:00, such as +02:00",
+            );
+        }
+        Some(QuietHours {
+            from_minute: from?,
+            until_minute: until?,
+            utc_offset_minutes: offset?,
+        })
+    }
+}
+
+/// Minutes since midnight of `HH:MM`.
+fn minute_of_day(text: &str) -> Option<u16> {
+    let (hours, minutes) = text.split_once(':')?;
+    let digits = |text: &str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
+    if !digits(hours) || !digits(minutes) {
+        return None;
+    }
+    let (hours, minutes): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
+    (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
+}
+
+/// Minutes ahead of UTC of `+HH:MM` or `-HH:MM`.
+fn utc_offset(text: &str) -> Option<i16> {
+    let (sign, rest) = match text.split_at_checked(1)? {
+        ("+", rest) => (1, rest),
+        ("-", rest) => (-1, rest),
+        _ => return None,
+    };
+    let minutes = sign * i16::try_from(minute_of_day(rest)?).ok()?;
+    (-720..=840).contains(&minutes).then_some(minutes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(json: &str) -> Result<NewDispatch, Vec<String>> {
+        let request: DispatchRequest = serde_json::from_str(json).expect(json);
+        request
+            .check()
+            .map_err(|errors| errors.into_iter().map(|error| error.field).collect())
+    }
+
+    #[test]
+    fn a_short_request_has_every_default() {
+        let brief =
+            request(r#"{"ticket":{"text":"Pump four"},"employees":[{"name":" Anna ","phone":"+1 202 555 0101"}]}"#)
+                .expect("a sound request");
+        assert_eq!(brief.policy, Policy::default());
+        let anna = brief.employees.first().expect("anna");
+        assert_eq!(
+            (anna.id.as_str(), anna.name.as_str(), anna.phone.as_str()),
+            ("1", "Anna", "+12025550101")
+        );
+        assert!(!anna.unverified);
+    }
+
+    #[test]
+    fn every_wrong_field_is_named_at_once() {
+        let errors = request(
+            r#"{"ticket":{"text":" ","reference":""},
+                "employees":[{"id":"a","name":"","phone":"555","quiet_hours":{"from":"24:00","until":"7:00","utc_offset":"CET"}},
+                             {"id":"b","name":"B","phone":"+12025550102","on_duty":[{"from":"2026-01-02T00:00:00Z","until":"2026-01-01T00:00:00Z"}]},
+                             {"id":"c","name":"C","phone":"+12025550103"},{"id":"c","name":"C","phone":"+12025550103"}],
+                "policy":{"attempts":0,"ring_timeout":61}}"#,
+        )
+        .expect_err("wrong fields");
+        assert_eq!(
+            errors,
+            [
+                "policy.attempts",
+                "policy.ring_timeout",
+                "ticket.text",
+                "ticket.reference",
+                "employees[0].name",
+                "employees[0].phone",
+                "employees[0].quiet_hours.from",
+                "employees[0].quiet_hours.until",
+                "employees[0].quiet_hours.utc_offset",
+                "employees[1].on_duty[0].until",
+                "employees[3].id",
+            ]
+        );
+    }
+
+    #[test]
+    fn offsets_and_times_have_one_form() {
+        assert_eq!(utc_offset("+05:30"), Some(330));
+        assert_eq!(utc_offset("-12:00"), Some(-720));
+        for wrong in ["", "+", "05:30", "+5:30", "+15:00", "-13:00", "+05:60", "Z"] {
+            assert_eq!(utc_offset(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Load, decide, send, commit: the one way in which a dispatch changes.
+//!
+//! DynamoDB and SQS cannot be written together, so the order is fixed: first the messages of a decision are sent, then
+//! it is committed on condition that nobody else was faster. A crash in between leaves messages about a state that
+//! never came to be, and [`arrival`] tells a consumer so; a crash before leaves the event to be delivered again. So at
+//! every moment a dispatch that is not over has a message in flight that will move it on.
+
+use crate::clock::{Clock, Timestamp};
+use crate::dispatch::{self, Context, Decision, Dispatch, Entry, Event, NewDispatch, Verdict, decide};
+use crate::ids::{DispatchKey, Nonce};
+use crate::queue::{Message, Queue, QueueError};
+use crate::secret::Randomness;
+use crate::store::{Committed, Store, StoreError};
+
+/// Decisions on what others left before giving up. Each loses only to somebody else's progress.
+const TRIES: u8 = 8;
+
+/// Older than this, in seconds, no function that sent a message can still be running, so what it did not commit by
+/// then it never will. Every function's time-out is below it.
+pub const WRITER_LIFETIME_SECONDS: u32 = 60;
+
+/// Why an event could not be applied. It may be brought again: everything that it caused is fenced.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The table.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The queue.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// Others committed again and again before us.
+    #[error("others kept changing the dispatch")]
+    Contended,
+    /// The operating system has no randomness.
+    #[error("no randomness: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+/// A committed decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// What to tell whoever brought the event.
+    pub verdict: Verdict,
+    /// The dispatch as it is now.
+    pub dispatch: Dispatch,
+}
+
+/// What it takes to change a dispatch.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    /// Where dispatches are.
+    pub store: Store,
+    /// The `calls` queue.
+    pub calls: Queue,
+    /// The time.
+    pub clock: Clock,
+    /// What fences one decision from another.
+    pub random: Randomness,
+}
+
+impl Engine {
+    /// Creates a dispatch, or gives back the one that has this key already: tells whether it is new.
+    pub async fn create(
+        &self,
+        key: DispatchKey,
+        brief: NewDispatch,
+        fingerprint: String,
+    ) -> Result<(Dispatch, bool), EngineError> {
+        let decision = dispatch::create(key.clone(), brief, fingerprint, self.context()?);
+        self.calls.send(&decision.messages, self.clock.now()).await?;
+        match self.commit(&key, &decision, None).await? {
+            Committed::Yes => decision
+                .next
+                .map(|dispatch| (dispatch, true))
+                .ok_or(EngineError::Contended),
+            Committed::No(Some(existing)) => Ok((*existing, false)),
+            Committed::No(None) => self
+                .store
+                .load(&key)
+                .await?
+                .map(|existing| (existing, false))
+                .ok_or(EngineError::Contended),
+        }
+    }
+
+    /// Loads the dispatch and applies `event`; `status` is written along. None when there is no such dispatch.
+    pub async fn apply(
+        &self,
+        key: &DispatchKey,
+        event: &Event,
+        status: Option<&Entry>,
+    ) -> Result<Option<Applied>, EngineError> {
+        let Some(dispatch) = self.store.load(key).await? else {
+            return Ok(None);
+        };
+        self.apply_to(dispatch, event, status).await.map(Some)
+    }
+
+    /// Applies `event` to a dispatch as it was loaded, or as others have left it since.
+    pub async fn apply_to(
+        &self,
+        mut dispatch: Dispatch,
+        event: &Event,
+        status: Option<&Entry>,
+    ) -> Result<Applied, EngineError> {
+        let key = dispatch.key.clone();
+        for _ in 0..TRIES {
+            let decision = decide(&dispatch, event, self.context()?);
+            self.calls.send(&decision.messages, self.clock.now()).await?;
+            match self.commit(&key, &decision, status).await? {
+                Committed::Yes => {
+                    let dispatch = decision.next.unwrap_or(dispatch);
+                    return Ok(Applied {
+                        verdict: decision.verdict,
+                        dispatch,
+                    });
+                }
+                Committed::No(Some(left)) => dispatch = *left,
+                Committed::No(None) => dispatch = self.store.load(&key).await?.ok_or(EngineError::Contended)?,
+            }
+        }
+        Err(EngineError::Contended)
+    }
+
+    /// Commits; when DynamoDB does not say whether it did, looks.
+    async fn commit(
+        &self,
+        key: &DispatchKey,
+        decision: &Decision,
+        status: Option<&Entry>,
+    ) -> Result<Committed, StoreError> {
+        let result = self.store.commit(key, decision, status, self.clock.now()).await;
+        let (Err(error), Some(next)) = (&result, &decision.next) else {
+            return result;
+        };
+        tracing::warn!(dispatch = %key.id, %error, "a commit got no answer, looking whether it was made");
+        match self.store.load(key).await {
+            Ok(Some(stored)) if stored == *next => Ok(Committed::Yes),
+            _ => result,
+        }
+    }
+
+    fn context(&self) -> Result<Context, EngineError> {
+        Ok(Context {
+            now: self.clock.now(),
+            fresh: Nonce::random(&self.random)?,
+        })
+    }
+}
+
+/// How a message stands to the dispatch that its consumer loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// The commit that belongs to it is made: compare ids and act.
+    Committed,
+    /// The commit is not there yet; its writer may be about to make it.
+    TooEarly,
+    /// The commit is not there, and whoever was to make it is gone.
+    Abandoned,
+}
+
+/// Tells whether the commit that belongs to `message` has been made.
+pub fn arrival(message: &Message, dispatch: Option<&Dispatch>, now: Timestamp) -> Arrival {
+    if dispatch.is_some_and(|dispatch| dispatch.version >= message.version) {
+        return Arrival::Committed;
+    }
+    if now < message.sent_at.plus_seconds(WRITER_LIFETIME_SECONDS) {
+        return Arrival::TooEarly;
+    }
+    Arrival::Abandoned
+}

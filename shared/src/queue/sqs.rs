@@ -1,0 +1,117 @@
+//! Sending to SQS.
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::DisplayErrorContext;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use serde::Serialize;
+
+use super::{Message, Notice};
+use crate::clock::Timestamp;
+
+/// The longest that SQS holds a message back, in seconds. Longer delays travel in hops.
+pub const MAX_DELAY: i64 = 900;
+/// The most messages that SQS takes in one request.
+const MAX_BATCH: usize = 10;
+
+/// A message could not be sent (or perhaps was: sending again is harmless, consumers fence).
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// SQS did not take the request.
+    #[error("SQS: {0}")]
+    Request(String),
+    /// SQS took the request, but not every message in it.
+    #[error("SQS refused {count} of the messages: {reason}")]
+    Refused {
+        /// How many.
+        count: usize,
+        /// Why the first of them.
+        reason: String,
+    },
+    /// A message could not be written as JSON; a bug.
+    #[error("a message could not be written: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A request could not be built; a bug.
+    #[error("a request could not be built: {0}")]
+    Build(#[from] aws_sdk_sqs::error::BuildError),
+}
+
+/// A queue.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    client: Client,
+    url: String,
+}
+
+impl Queue {
+    /// The queue at `url`.
+    pub fn new(client: Client, url: impl Into<String>) -> Self {
+        Self {
+            client,
+            url: url.into(),
+        }
+    }
+
+    /// Sends messages, each to arrive when it is due or after 900 s. All of them are taken when this returns `Ok`.
+    /// One request for up to ten.
+    pub async fn send(&self, messages: &[Message], now: Timestamp) -> Result<(), QueueError> {
+        for batch in messages.chunks(MAX_BATCH) {
+            self.send_batch(batch.iter().map(|message| (message, message.due_at)), now)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Sends a notice, to arrive when it is due or after 900 s. One request.
+    pub async fn send_notice(&self, notice: &Notice, now: Timestamp) -> Result<(), QueueError> {
+        self.send_batch(std::iter::once((notice, notice.due_at)), now).await
+    }
+
+    async fn send_batch<'a, M: Serialize + 'a>(
+        &self,
+        messages: impl Iterator<Item = (&'a M, Timestamp)>,
+        now: Timestamp,
+    ) -> Result<(), QueueError> {
+        let mut request = self.client.send_message_batch().queue_url(&self.url);
+        for (index, (message, due_at)) in messages.enumerate() {
+            let entry = SendMessageBatchRequestEntry::builder()
+                .id(index.to_string())
+                .delay_seconds(delay(now, due_at))
+                .message_body(serde_json::to_string(message)?)
+                .build()?;
+            request = request.entries(entry);
+        }
+        let output = request
+            .send()
+            .await
+            .map_err(|error| QueueError::Request(DisplayErrorContext(&error).to_string()))?;
+        let Some(first) = output.failed().first() else {
+            return Ok(());
+        };
+        let reason = first.message().unwrap_or_else(|| first.code()).to_owned();
+        Err(QueueError::Refused {
+            count: output.failed().len(),
+            reason,
+        })
+    }
+}
+
+/// Seconds from `now` to `due_at`, rounded up so that a message never comes early, at most [`MAX_DELAY`].
+fn delay(now: Timestamp, due_at: Timestamp) -> i32 {
+    let seconds = (due_at.millis() - now.millis() + 999)
+        .div_euclid(1000)
+        .clamp(0, MAX_DELAY);
+    i32::try_from(seconds).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_never_comes_early_and_never_waits_longer_than_sqs_can() {
+        let now = Timestamp::from_millis(1_000_000);
+        for (millis, seconds) in [(-5_000, 0), (0, 0), (1, 1), (1_000, 1), (1_001, 2), (86_400_000, 900)] {
+            assert_eq!(delay(now, now.plus_millis(millis)), seconds, "{millis} ms");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! What can go wrong with the table.
+
+use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+
+/// The table could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// DynamoDB did not do what it was asked to; whether it did is unknown.
+    #[error("DynamoDB {operation}: {cause}")]
+    Request {
+        /// The operation.
+        operation: &'static str,
+        /// What the SDK says, with all its sources.
+        cause: String,
+    },
+    /// An item is not what this version of patchbay writes.
+    #[error("an item in the table cannot be read: {0}")]
+    Item(String),
+    /// A request could not be built; a bug.
+    #[error("a request could not be built: {0}")]
+    Build(#[from] aws_sdk_dynamodb::error::BuildError),
+}
+
+impl StoreError {
+    pub(super) fn request<E, R>(operation: &'static str, error: &SdkError<E, R>) -> Self
+    where
+        E: std::error::Error + Send + Sync + 'static,
+        R: std::fmt::Debug + Send + Sync + 'static,
+    {
+        Self::Request {
+            operation,
+            cause: DisplayErrorContext(error).to_string(),
+        }
+    }
+
+    pub(super) fn item(what: impl std::fmt::Display) -> Self {
+        Self::Item(what.to_string())
+    }
+}

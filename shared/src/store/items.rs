@@ -1,0 +1,121 @@
+//! How things lie in the table: keys, and items built and read.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{RETENTION_SECONDS, StoreError};
+use crate::clock::Timestamp;
+use crate::dispatch::{Dispatch, Entry};
+use crate::ids::{DispatchKey, Tenant};
+use crate::phone::PhoneNumber;
+use crate::secret::sha256_hex;
+
+/// Name of the partition key.
+pub const PARTITION_KEY: &str = "pk";
+/// Name of the sort key.
+pub const SORT_KEY: &str = "sk";
+/// Name of the index for lists.
+pub const INDEX_BY_DAY: &str = "by_day";
+
+/// An item as the SDK has it.
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// The whole thing, as JSON: what is not needed in a condition or an index lies here.
+pub(super) const DOC: &str = "doc";
+/// Sort key of a dispatch.
+pub(super) const DISPATCH: &str = "D";
+/// What the sort keys of a timeline begin with.
+pub(super) const ENTRY_PREFIX: &str = "E#";
+
+pub(super) fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+pub(super) fn number(value: impl std::fmt::Display) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// A primary key.
+pub(super) fn key(partition: String, sort: &str) -> Item {
+    HashMap::from([
+        (PARTITION_KEY.to_owned(), text(partition)),
+        (SORT_KEY.to_owned(), text(sort)),
+    ])
+}
+
+pub(super) fn dispatch_partition(dispatch: &DispatchKey) -> String {
+    format!("T#{}#D#{}", dispatch.tenant, dispatch.id)
+}
+
+pub(super) fn lease_partition(tenant: &Tenant, phone: &PhoneNumber) -> String {
+    // Hashed, so that a number stands in the table only inside the dispatches that need it.
+    format!("T#{tenant}#L#{}", sha256_hex(phone.as_str().as_bytes()))
+}
+
+pub(super) fn day_partition(tenant: &Tenant, day: &str) -> String {
+    format!("T#{tenant}#{day}")
+}
+
+fn json(value: &impl Serialize) -> Result<AttributeValue, StoreError> {
+    serde_json::to_string(value)
+        .map(AttributeValue::S)
+        .map_err(StoreError::item)
+}
+
+pub(super) fn dispatch_item(dispatch: &Dispatch, now: Timestamp) -> Result<Item, StoreError> {
+    let mut item = key(dispatch_partition(&dispatch.key), DISPATCH);
+    let created = dispatch.created_at;
+    item.insert("version".into(), number(dispatch.version));
+    item.insert("status".into(), text(dispatch.state.name()));
+    item.insert("created_at".into(), text(created.to_string()));
+    item.insert("updated_at".into(), text(now.to_string()));
+    item.insert(
+        "day_pk".into(),
+        text(day_partition(&dispatch.key.tenant, &created.day())),
+    );
+    item.insert("day_sk".into(), text(format!("{created}#{}", dispatch.key.id)));
+    // A running dispatch may outlive the retention by its own expiry, never less.
+    item.insert(
+        "expires".into(),
+        number(dispatch.expires_at.max(now).seconds() + RETENTION_SECONDS),
+    );
+    if let Some(reference) = &dispatch.brief.ticket.reference {
+        item.insert("reference".into(), text(reference));
+    }
+    item.insert(DOC.into(), json(dispatch)?);
+    Ok(item)
+}
+
+pub(super) fn entry_item(dispatch: &DispatchKey, entry: &Entry) -> Result<Item, StoreError> {
+    let mut item = key(dispatch_partition(dispatch), &format!("{ENTRY_PREFIX}{}", entry.id));
+    item.insert("expires".into(), number(entry.at.seconds() + RETENTION_SECONDS));
+    item.insert(DOC.into(), json(entry)?);
+    Ok(item)
+}
+
+/// Reads what [`dispatch_item`] and [`entry_item`] wrote.
+pub(super) fn read_doc<T: DeserializeOwned>(item: &Item) -> Result<T, StoreError> {
+    let doc = text_of(item, DOC)?;
+    serde_json::from_str(doc).map_err(StoreError::item)
+}
+
+pub(super) fn text_of<'a>(item: &'a Item, name: &str) -> Result<&'a str, StoreError> {
+    match item.get(name) {
+        Some(AttributeValue::S(text)) => Ok(text),
+        _ => Err(StoreError::item(format_args!(
+            "attribute `{name}` is missing or no text"
+        ))),
+    }
+}
+
+pub(super) fn millis_of(item: &Item, name: &str) -> Result<Timestamp, StoreError> {
+    let Some(AttributeValue::N(digits)) = item.get(name) else {
+        return Err(StoreError::item(format_args!(
+            "attribute `{name}` is missing or no number"
+        )));
+    };
+    digits.parse().map(Timestamp::from_millis).map_err(StoreError::item)
+}

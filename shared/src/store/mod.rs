@@ -1,0 +1,50 @@
+//! DynamoDB: one table, and the only module that knows how things lie in it.
+//!
+//! | item | `pk` | `sk` |
+//! |---|---|---|
+//! | dispatch, versioned | `T#{tenant}#D#{dispatch}` | `D` |
+//! | its timeline, one item an entry | same | `E#{entry}` |
+//! | lease on an employee's phone | `T#{tenant}#L#{hash of the number}` | `L` |
+//! | pacing slot of a provider | `PACE#{provider}` | `P` |
+//! | API token | `TOKEN#{SHA-256 of the secret}` | `T` |
+//!
+//! The index `by_day` (`day_pk` = `T#{tenant}#{day}`, `day_sk` = `{created_at}#{dispatch}`) lists dispatches.
+
+mod commit;
+mod error;
+mod items;
+mod lease;
+mod list;
+mod pace;
+mod read;
+mod token;
+
+use aws_sdk_dynamodb::Client;
+
+pub use commit::Committed;
+pub use error::StoreError;
+pub use items::{INDEX_BY_DAY, PARTITION_KEY, SORT_KEY};
+pub use lease::Lease;
+pub use list::{Page, Summary};
+pub use pace::{Priority, Slot};
+pub use read::TimelinePage;
+
+/// How long a dispatch and its timeline are kept after their last change.
+pub const RETENTION_SECONDS: i64 = 90 * 86_400;
+
+/// The table.
+#[derive(Clone, Debug)]
+pub struct Store {
+    client: Client,
+    table: String,
+}
+
+impl Store {
+    /// The table called `table`.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self {
+            client,
+            table: table.into(),
+        }
+    }
+}

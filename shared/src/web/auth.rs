@@ -1,0 +1,294 @@
+//! API tokens: what one looks like, and what it allows.
+//!
+//! Of a token only its SHA-256 is kept. A token has 256 random bits, so a plain hash is enough: there is nothing to
+//! guess, and a look-up by hash leaks nothing through its timing.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use serde::{Deserialize, Serialize};
+
+use super::problem::Problem;
+use crate::clock::Timestamp;
+use crate::ids::Tenant;
+use crate::secret::{Secret, hex, sha256_hex};
+
+/// What every token begins with, so that a scanner for leaked secrets can find one.
+const PREFIX: &str = "pb_";
+/// Random bytes in a token.
+const RANDOM_BYTES: usize = 32;
+
+/// A token as a caller shows it.
+#[derive(Clone, Debug)]
+pub struct Token(Secret);
+
+impl Token {
+    /// The token in the value of an `Authorization` header.
+    ///
+    /// # Errors
+    /// 401 when the value is not `Bearer` and a text that has the form of a token; so nothing else ever reaches the
+    /// table.
+    pub fn parse(header: &str) -> Result<Self, Problem> {
+        let (scheme, token) = header.trim().split_once(' ').ok_or_else(Problem::unauthorized)?;
+        let token = token.trim_start();
+        let digits = token.strip_prefix(PREFIX).unwrap_or_default();
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if !scheme.eq_ignore_ascii_case("bearer") || digits.len() != 2 * RANDOM_BYTES || !digits.bytes().all(is_digit) {
+            return Err(Problem::unauthorized());
+        }
+        Ok(Self(Secret::new(token)))
+    }
+
+    /// The token of a request.
+    ///
+    /// # Errors
+    /// 401 when there is no `Authorization` header, more than one, or none with a token.
+    pub fn from_headers(headers: &HeaderMap) -> Result<Self, Problem> {
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return Err(Problem::unauthorized());
+        };
+        Self::parse(value.to_str().map_err(|_| Problem::unauthorized())?)
+    }
+
+    /// Under what it is kept.
+    pub fn hash(&self) -> String {
+        token_hash(self.0.expose())
+    }
+}
+
+/// Under what a token is kept: its SHA-256.
+pub fn token_hash(token: &str) -> String {
+    sha256_hex(token.as_bytes())
+}
+
+/// A new token and its hash. The token is shown to a person once; only the hash is kept.
+///
+/// # Errors
+/// When the operating system has no randomness to give.
+pub fn new_token() -> Result<(Secret, String), getrandom::Error> {
+    let mut random = [0_u8; RANDOM_BYTES];
+    getrandom::fill(&mut random)?;
+    let token = format!("{PREFIX}{}", hex(&random));
+    let hash = token_hash(&token);
+    Ok((Secret::new(token), hash))
+}
+
+/// One thing that a token may allow: a pair for every collection of the API. Writing does not imply reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Scope {
+    /// See dispatches and their timelines, and preview one.
+    #[serde(rename = "dispatches:read")]
+    DispatchesRead,
+    /// Create, cancel and resolve dispatches.
+    #[serde(rename = "dispatches:write")]
+    DispatchesWrite,
+    /// See employees and rosters.
+    #[serde(rename = "employees:read")]
+    EmployeesRead,
+    /// Change employees and rosters.
+    #[serde(rename = "employees:write")]
+    EmployeesWrite,
+    /// Read what voice agents share about a caller.
+    #[serde(rename = "context:read")]
+    ContextRead,
+    /// Write what voice agents share about a caller.
+    #[serde(rename = "context:write")]
+    ContextWrite,
+    /// See the links of task chains.
+    #[serde(rename = "links:read")]
+    LinksRead,
+    /// Change the links of task chains.
+    #[serde(rename = "links:write")]
+    LinksWrite,
+    /// See outbound calls and messages.
+    #[serde(rename = "calls:read")]
+    CallsRead,
+    /// Make outbound calls and messages.
+    #[serde(rename = "calls:write")]
+    CallsWrite,
+}
+
+impl Scope {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::DispatchesRead,
+        Self::DispatchesWrite,
+        Self::EmployeesRead,
+        Self::EmployeesWrite,
+        Self::ContextRead,
+        Self::ContextWrite,
+        Self::LinksRead,
+        Self::LinksWrite,
+        Self::CallsRead,
+        Self::CallsWrite,
+    ];
+
+    /// The published name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DispatchesRead => "dispatches:read",
+            Self::DispatchesWrite => "dispatches:write",
+            Self::EmployeesRead => "employees:read",
+            Self::EmployeesWrite => "employees:write",
+            Self::ContextRead => "context:read",
+            Self::ContextWrite => "context:write",
+            Self::LinksRead => "links:read",
+            Self::LinksWrite => "links:write",
+            Self::CallsRead => "calls:read",
+            Self::CallsWrite => "calls:write",
+        }
+    }
+
+    /// The scope called `name`.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.name() == name)
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What is kept of a token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRecord {
+    /// Whose it is.
+    pub tenant: Tenant,
+    /// What it allows.
+    pub scopes: BTreeSet<Scope>,
+    /// From when on it is worth nothing; none never expires.
+    pub expires_at: Option<Timestamp>,
+    /// Whether it was withdrawn.
+    pub revoked: bool,
+}
+
+/// Whose request it is, if the token that is kept as `record` allows what is `needed`.
+///
+/// # Errors
+/// 401 for a token that is unknown, expired or withdrawn (and never which of these), 403 for one without the scope.
+pub fn authorise(record: Option<&TokenRecord>, needed: Scope, now: Timestamp) -> Result<Tenant, Problem> {
+    let record = record
+        .filter(|record| !record.revoked && record.expires_at.is_none_or(|expires_at| now < expires_at))
+        .ok_or_else(Problem::unauthorized)?;
+    if !record.scopes.contains(&needed) {
+        return Err(Problem::forbidden(needed.name()));
+    }
+    Ok(record.tenant.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::problem::Kind;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn record() -> TokenRecord {
+        TokenRecord {
+            tenant: "acme".parse().expect("tenant"),
+            scopes: [Scope::DispatchesRead].into(),
+            expires_at: None,
+            revoked: false,
+        }
+    }
+
+    #[test]
+    fn a_new_token_is_parsed_back_and_has_the_hash_it_came_with() {
+        let (token, hash) = new_token().expect("randomness");
+        for header in [
+            format!("Bearer {}", token.expose()),
+            format!("bearer  {} ", token.expose()),
+        ] {
+            assert_eq!(Token::parse(&header).expect("a token").hash(), hash, "{header}");
+        }
+        assert_ne!(new_token().expect("randomness").1, hash);
+        assert!(!format!("{:?}", Token::parse(&format!("Bearer {}", token.expose()))).contains(token.expose()));
+    }
+
+    #[test]
+    fn what_does_not_look_like_a_token_is_refused_before_any_look_up() {
+        let good = "0".repeat(64);
+        assert!(Token::parse(&format!("Bearer pb_{good}")).is_ok());
+        for header in [
+            String::new(),
+            "Bearer".to_owned(),
+            "Bearer ".to_owned(),
+            format!("pb_{good}"),
+            format!("Basic pb_{good}"),
+            format!("Bearer {good}"),
+            format!("Bearer pb_{good}0"),
+            format!("Bearer pb_{}", &good[1..]),
+            format!("Bearer pb_{}", "A".repeat(64)),
+            format!("Bearer pb_{good} pb_{good}"),
+        ] {
+            assert_eq!(
+                Token::parse(&header).map(|_| ()),
+                Err(Problem::unauthorized()),
+                "{header}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_request_has_exactly_one_authorization() {
+        let value: http::HeaderValue = format!("Bearer pb_{}", "0".repeat(64)).parse().expect("a header");
+        let mut headers = HeaderMap::new();
+        assert!(Token::from_headers(&headers).is_err());
+        headers.append(AUTHORIZATION, value.clone());
+        assert!(Token::from_headers(&headers).is_ok());
+        headers.append(AUTHORIZATION, value);
+        assert!(Token::from_headers(&headers).is_err());
+    }
+
+    #[test]
+    fn a_token_allows_its_scopes_and_nothing_else() {
+        let record = record();
+        assert_eq!(
+            authorise(Some(&record), Scope::DispatchesRead, NOW),
+            Ok(record.tenant.clone())
+        );
+        for needed in Scope::ALL.into_iter().filter(|scope| *scope != Scope::DispatchesRead) {
+            let refused = authorise(Some(&record), needed, NOW).expect_err("not in the token");
+            assert_eq!(refused.kind, Kind::Forbidden);
+            assert!(refused.detail.contains(needed.name()), "{}", refused.detail);
+        }
+    }
+
+    #[test]
+    fn an_unknown_an_expired_and_a_revoked_token_get_the_same_answer() {
+        let expired = TokenRecord {
+            expires_at: Some(NOW),
+            ..record()
+        };
+        let revoked = TokenRecord {
+            revoked: true,
+            ..record()
+        };
+        for refused in [None, Some(&expired), Some(&revoked)] {
+            assert_eq!(
+                authorise(refused, Scope::DispatchesRead, NOW),
+                Err(Problem::unauthorized()),
+                "{refused:?}"
+            );
+        }
+        let nearly = TokenRecord {
+            expires_at: Some(NOW.plus_millis(1)),
+            ..record()
+        };
+        assert!(authorise(Some(&nearly), Scope::DispatchesRead, NOW).is_ok());
+    }
+
+    #[test]
+    fn a_scope_has_one_name_in_the_table_and_in_the_code() {
+        for scope in Scope::ALL {
+            assert_eq!(serde_json::to_value(scope).expect("a text"), scope.name());
+            assert_eq!(Scope::named(scope.name()), Some(scope));
+        }
+        assert_eq!(Scope::named("dispatches"), None);
+    }
+}

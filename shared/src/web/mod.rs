@@ -1,0 +1,19 @@
+//! What stands between patchbay and the web: answers and request bodies, who may do what, what is signed, and where
+//! requests may go.
+//!
+//! - [`problem`], [`body`]: answers for what went wrong (RFC 9457), and reading what was sent.
+//! - [`auth`]: API tokens.
+//! - [`reference`], [`callbacks`]: the signed references that callback URLs end in, and those URLs.
+//! - [`standard_webhooks`]: the signatures on webhooks that we send.
+//! - [`target`], and `outbound` (a cargo feature): which URLs are fetched, and the client that fetches them.
+
+pub mod auth;
+pub mod body;
+pub mod callbacks;
+mod mac;
+#[cfg(feature = "outbound")]
+pub mod outbound;
+pub mod problem;
+pub mod reference;
+pub mod standard_webhooks;
+pub mod target;

@@ -1,0 +1,241 @@
+//! Which URLs are fetched.
+//!
+//! A URL that a user gives is fetched from inside our network and with our address. Without this policy it could name
+//! the metadata service, the runtime's own API on loopback, or a neighbour in the VPC.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use url::{Host, Url};
+
+/// Why a URL is not fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadTarget {
+    /// Not https.
+    #[error("must be an https URL")]
+    Scheme,
+    /// It has a user name or a password in it: those end up in logs.
+    #[error("must not contain a user name or a password")]
+    UserInfo,
+    /// No host.
+    #[error("must have a host")]
+    Host,
+    /// A port that no web server of a requester is on.
+    #[error("must have port 443 or one from 1024 up")]
+    Port,
+    /// An address that is not on the public internet.
+    #[error("must have a public address")]
+    NotPublic,
+}
+
+/// Which targets requests may go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Targets {
+    any: bool,
+}
+
+impl Targets {
+    /// https to public addresses: the only policy for a deployment.
+    pub const fn public_only() -> Self {
+        Self { any: false }
+    }
+
+    /// Whatever is http or https: for runs on one machine, and tests.
+    pub const fn any() -> Self {
+        Self { any: true }
+    }
+
+    /// Whether only public addresses are allowed.
+    pub const fn is_public_only(self) -> bool {
+        !self.any
+    }
+
+    /// Whether `url` may be fetched, as far as the URL alone tells. What its host's name stands for is checked when
+    /// the connection is made, by the client: checked here, the name could stand for something else by then.
+    pub fn check_url(self, url: &Url) -> Result<(), BadTarget> {
+        if self.any {
+            let is_web = matches!(url.scheme(), "http" | "https");
+            return if is_web { Ok(()) } else { Err(BadTarget::Scheme) };
+        }
+        if url.scheme() != "https" {
+            return Err(BadTarget::Scheme);
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(BadTarget::UserInfo);
+        }
+        if !matches!(url.port_or_known_default(), Some(443 | 1024..)) {
+            return Err(BadTarget::Port);
+        }
+        match url.host().ok_or(BadTarget::Host)? {
+            // The parser has turned every spelling of an IPv4 address (`0x7f.1`, `2130706433`) into one by now.
+            Host::Ipv4(address) => self.check_address(address.into()),
+            Host::Ipv6(address) => self.check_address(address.into()),
+            Host::Domain(_) => Ok(()),
+        }
+    }
+
+    /// Whether a connection to `address` may be made.
+    pub const fn check_address(self, address: IpAddr) -> Result<(), BadTarget> {
+        if self.any || is_public(address) {
+            Ok(())
+        } else {
+            Err(BadTarget::NotPublic)
+        }
+    }
+}
+
+/// Whether `address` is one of the public internet, by IANA's registries of special-purpose addresses.
+pub const fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+#[expect(clippy::match_same_arms, reason = "one arm for every purpose in the registry")]
+const fn is_public_v4(address: Ipv4Addr) -> bool {
+    match address.octets() {
+        // This network, private, loopback; multicast, reserved and broadcast.
+        [0 | 10 | 127 | 224..=255, ..] => false,
+        // Carrier-grade NAT.
+        [100, 64..=127, ..] => false,
+        // Link-local, and with it the metadata service.
+        [169, 254, ..] => false,
+        // Private.
+        [172, 16..=31, ..] | [192, 168, ..] => false,
+        // IETF protocol assignments, and the relays of 6to4, withdrawn.
+        [192, 0, 0, _] | [192, 88, 99, _] => false,
+        // Documentation.
+        [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => false,
+        // Benchmarks.
+        [198, 18 | 19, ..] => false,
+        _ => true,
+    }
+}
+
+const fn is_public_v6(address: Ipv6Addr) -> bool {
+    match address.segments() {
+        // Addresses that stand for an IPv4 address are as public as that: mapped, NAT64, 6to4.
+        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
+            let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+            is_public_v4(Ipv4Addr::new(a, b, c, d))
+        }
+        // Inside global unicast: IETF protocol assignments (Teredo among them) and documentation.
+        [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
+        // Global unicast is 2000::/3. All else is unspecified, loopback, unique-local, link-local, multicast or unassigned.
+        [first, ..] => first & 0xe000 == 0x2000,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(url: &str) -> Result<(), BadTarget> {
+        Targets::public_only().check_url(&Url::parse(url).expect(url))
+    }
+
+    #[test]
+    fn an_https_url_of_a_public_host_is_fetched() {
+        for url in [
+            "https://example.org/hook?x=1#y",
+            "https://example.org:443/",
+            "https://example.org:8443/",
+            "https://93.184.216.34/",
+            "https://[2606:2800:220:1:248:1893:25c8:1946]/",
+            "https://b\u{fc}cher.example/",
+        ] {
+            assert_eq!(check(url), Ok(()), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_refused_for_what_is_wrong_with_it() {
+        for (url, why) in [
+            ("http://example.org/", BadTarget::Scheme),
+            ("ftp://example.org/", BadTarget::Scheme),
+            ("file:///etc/passwd", BadTarget::Scheme),
+            ("https://user@example.org/", BadTarget::UserInfo),
+            ("https://user:secret@example.org/", BadTarget::UserInfo),
+            ("https://:secret@example.org/", BadTarget::UserInfo),
+            ("https://example.org:25/", BadTarget::Port),
+            ("https://example.org:80/", BadTarget::Port),
+            ("https://example.org:1023/", BadTarget::Port),
+            ("https://127.0.0.1:9001/", BadTarget::NotPublic),
+            ("https://169.254.169.254/latest/meta-data/", BadTarget::NotPublic),
+            ("https://2130706433/", BadTarget::NotPublic),
+            ("https://0x7f.1/", BadTarget::NotPublic),
+            ("https://0177.0.0.1/", BadTarget::NotPublic),
+            ("https://127.1./", BadTarget::NotPublic),
+            ("https://\u{ff11}\u{ff12}\u{ff17}.0.0.1/", BadTarget::NotPublic),
+            ("https://[::1]/", BadTarget::NotPublic),
+            ("https://[::ffff:10.0.0.1]/", BadTarget::NotPublic),
+        ] {
+            assert_eq!(check(url), Err(why), "{url}");
+        }
+    }
+
+    #[test]
+    fn on_one_machine_any_web_server_is_fetched_and_nothing_else() {
+        let check = |url: &str| Targets::any().check_url(&Url::parse(url).expect(url));
+        assert_eq!(check("http://127.0.0.1:8080/hook"), Ok(()));
+        assert_eq!(check("https://example.org/"), Ok(()));
+        assert_eq!(check("file:///etc/passwd"), Err(BadTarget::Scheme));
+    }
+
+    #[test]
+    fn no_special_purpose_address_is_public() {
+        let addresses = "0.0.0.0 0.255.255.255 10.0.0.0 10.255.255.255 100.64.0.0 100.127.255.255 127.0.0.1 \
+             127.255.255.255 169.254.0.0 169.254.169.254 172.16.0.0 172.31.255.255 192.0.0.0 192.0.0.255 \
+             192.0.2.1 192.88.99.1 192.168.0.0 192.168.255.255 198.18.0.0 198.19.255.255 198.51.100.1 \
+             203.0.113.255 224.0.0.1 239.255.255.255 240.0.0.0 255.255.255.255 :: ::1 ::7f00:1 \
+             ::ffff:127.0.0.1 ::ffff:169.254.169.254 64:ff9b::10.0.0.1 64:ff9b:1::1 100::1 2001::1 \
+             2001:1ff::1 2001:2::1 2001:db8::1 2001:db8:ffff::1 2002:7f00:1::1 2002:a9fe:a9fe::1 3fff::1 \
+             3fff:fff::1 4000::1 5f00::1 fc00::1 fd00:ec2::254 fe80::1 febf::1 fec0::1 ff00::1 ff02::1";
+        for text in addresses.split_whitespace() {
+            assert!(!is_public(text.parse().expect(text)), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_neighbours_of_special_purpose_addresses_are_public() {
+        let addresses = "1.0.0.0 9.255.255.255 11.0.0.0 100.63.255.255 100.128.0.0 126.255.255.255 128.0.0.0 \
+             169.253.255.255 169.255.0.0 172.15.255.255 172.32.0.0 192.0.1.0 192.0.3.0 192.88.98.255 \
+             192.167.255.255 192.169.0.0 198.17.255.255 198.20.0.0 198.51.99.255 203.0.112.255 203.0.114.0 \
+             223.255.255.255 ::ffff:8.8.8.8 64:ff9b::8.8.8.8 2000::1 2001:200::1 2001:db7::1 2001:db9::1 \
+             2002:808:808::1 2003::1 3ffe::1 3fff:1000::1";
+        for text in addresses.split_whitespace() {
+            assert!(is_public(text.parse().expect(text)), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_ipv4_address_is_as_public_in_every_ipv6_form(bits: u32) {
+            let v4 = Ipv4Addr::from(bits);
+            let (high, low) = ((bits >> 16) as u16, (bits & 0xffff) as u16);
+            for v6 in [
+                v4.to_ipv6_mapped(),
+                Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, high, low),
+                Ipv6Addr::new(0x2002, high, low, 0, 0, 0, 0, 1),
+            ] {
+                prop_assert_eq!(is_public(v6.into()), is_public(v4.into()), "{} {}", v4, v6);
+            }
+        }
+
+        #[test]
+        fn what_the_standard_library_calls_special_is_not_public(v4: u32, v6: u128, net in 0_u8..=255) {
+            for v4 in [Ipv4Addr::from(v4), Ipv4Addr::from((v4 & 0x00ff_ffff) | (u32::from(net) << 24))] {
+                let special = v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_multicast()
+                    || v4.is_broadcast() || v4.is_documentation() || v4.is_unspecified();
+                prop_assert!(!(special && is_public(v4.into())), "{}", v4);
+            }
+            for v6 in [Ipv6Addr::from(v6), Ipv6Addr::from((v6 >> 8) | (u128::from(net) << 120))] {
+                let special = v6.is_loopback() || v6.is_multicast() || v6.is_unspecified() || v6.is_unique_local()
+                    || v6.is_unicast_link_local();
+                prop_assert!(!(special && is_public(v6.into())), "{}", v6);
+            }
+        }
+    }
+}

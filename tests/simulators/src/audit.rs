@@ -1,0 +1,272 @@
+//! What must be true of a world when it has come to rest.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use patchbay::clock::Timestamp;
+use patchbay::dispatch::{Dispatch, Entry, Fact, Reason, State, dialplan};
+use patchbay::ids::{AttemptId, DispatchKey};
+use patchbay::store::StoreError;
+
+use crate::routee::CallRecord;
+use crate::world::World;
+
+/// Something that must never happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Breach {
+    /// A ticket that nothing moves on any more, or that is gone.
+    Lost(DispatchKey),
+    /// A ticket with two acceptances and no re-opening between them.
+    DoublyAccepted(DispatchKey),
+    /// An acceptance by somebody who pressed no 1.
+    FalselyAccepted(DispatchKey),
+    /// Somebody was told "accepted" who has not accepted.
+    FalselyTold(DispatchKey),
+    /// An attempt with two calls.
+    DoublyDialled(String),
+    /// A call to a number that is not that of the employee it was for, or to nobody's.
+    WrongPerson(String),
+    /// Two phones rang for one ticket at once, by our own doing.
+    TwoAtOnce(DispatchKey, String, String),
+    /// A call was placed after the ticket was closed.
+    CalledAfterTheEnd(DispatchKey, String),
+    /// An employee was called more often in a row than the policy allows.
+    CalledTooOften(DispatchKey),
+    /// A message ended in a dead-letter queue.
+    DeadLetter(String),
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lost(key) => write!(f, "{} is lost", key.id),
+            Self::DoublyAccepted(key) => write!(f, "{} was accepted twice", key.id),
+            Self::FalselyAccepted(key) => write!(f, "{} counts as accepted, but nobody pressed 1", key.id),
+            Self::FalselyTold(key) => write!(f, "{}: somebody was told \"accepted\" for nothing", key.id),
+            Self::DoublyDialled(call) => write!(f, "dialled twice: {call}"),
+            Self::WrongPerson(call) => write!(f, "the wrong person was phoned: {call}"),
+            Self::TwoAtOnce(key, first, second) => write!(f, "{}: two phones at once: {first} and {second}", key.id),
+            Self::CalledAfterTheEnd(key, call) => write!(f, "{}: called after its end: {call}", key.id),
+            Self::CalledTooOften(key) => write!(f, "{}: somebody was called too often", key.id),
+            Self::DeadLetter(body) => write!(f, "in a dead-letter queue: {body}"),
+        }
+    }
+}
+
+/// What became of some tickets.
+#[derive(Clone, Debug, Default)]
+pub struct Audit {
+    /// How many tickets ended in each state.
+    pub states: BTreeMap<&'static str, usize>,
+    /// From creation to the first acceptance of each accepted ticket, in milliseconds, sorted.
+    pub millis_to_accept: Vec<i64>,
+    /// From creation to the first call, in milliseconds, sorted.
+    pub millis_to_first_call: Vec<i64>,
+    /// Calls that were placed.
+    pub calls: usize,
+    /// What must never happen, and did.
+    pub breaches: Vec<Breach>,
+}
+
+/// Looks at the tickets `keys` in a world that has come to rest.
+pub async fn audit(world: &World, keys: &[DispatchKey]) -> Result<Audit, StoreError> {
+    let mut audit = Audit::default();
+    let mut calls: BTreeMap<(DispatchKey, AttemptId), Vec<CallRecord>> = BTreeMap::new();
+    for call in world.routee.calls() {
+        audit.calls += 1;
+        match attempt_of(&call) {
+            Some(attempt) => calls.entry(attempt).or_default().push(call),
+            None => audit.breaches.push(Breach::WrongPerson(describe(&call))),
+        }
+    }
+    for key in keys {
+        let Some(dispatch) = world.store.load(key).await? else {
+            audit.breaches.push(Breach::Lost(key.clone()));
+            continue;
+        };
+        let ticket = Ticket {
+            calls: calls.iter().filter(|((of, _), _)| of == key).map(|((_, id), calls)| (*id, calls.as_slice())).collect(),
+            entries: all_entries(world, key).await?,
+            dispatch,
+        };
+        ticket.look(&mut audit);
+    }
+    for name in ["calls", "notifications"] {
+        let dead = world.aws.sqs().queue(name).and_then(|queue| queue.dlq());
+        let bodies = dead.into_iter().flat_map(|queue| queue.messages()).map(|message| message.body);
+        audit.breaches.extend(bodies.map(Breach::DeadLetter));
+    }
+    audit.millis_to_accept.sort_unstable();
+    audit.millis_to_first_call.sort_unstable();
+    Ok(audit)
+}
+
+async fn all_entries(world: &World, key: &DispatchKey) -> Result<Vec<Entry>, StoreError> {
+    let mut entries = Vec::new();
+    let mut after = None;
+    loop {
+        let page = world.store.timeline(key, after.as_deref(), 500).await?;
+        entries.extend(page.entries);
+        after = page.more_after;
+        if after.is_none() {
+            return Ok(entries);
+        }
+    }
+}
+
+/// The attempt that a call was for, from the reference in its callback URL.
+fn attempt_of(call: &CallRecord) -> Option<(DispatchKey, AttemptId)> {
+    let reference = call.status_url.as_deref()?.rsplit('/').next()?;
+    let mut parts = reference.split('.');
+    let tenant = parts.next()?.parse().ok()?;
+    let id = parts.next()?.parse().ok()?;
+    Some((DispatchKey { tenant, id }, parts.next()?.parse().ok()?))
+}
+
+fn describe(call: &CallRecord) -> String {
+    format!("call to {} at {} ({})", call.to, call.created_at, call.status_url.as_deref().unwrap_or("no callback"))
+}
+
+struct Ticket<'a> {
+    dispatch: Dispatch,
+    entries: Vec<Entry>,
+    calls: Vec<(AttemptId, &'a [CallRecord])>,
+}
+
+impl Ticket<'_> {
+    fn look(&self, audit: &mut Audit) {
+        let key = &self.dispatch.key;
+        *audit.states.entry(self.dispatch.state.name()).or_default() += 1;
+        let mut breach = |found: bool, breach: Breach| {
+            if found {
+                audit.breaches.push(breach);
+            }
+        };
+        let lost = matches!(self.dispatch.state, State::Calling(_) | State::Waiting(_));
+        breach(lost, Breach::Lost(key.clone()));
+        breach(self.accepted_twice(), Breach::DoublyAccepted(key.clone()));
+        breach(self.accepted_falsely(), Breach::FalselyAccepted(key.clone()));
+        breach(self.told_falsely(), Breach::FalselyTold(key.clone()));
+        breach(self.called_too_often(), Breach::CalledTooOften(key.clone()));
+        for (attempt, calls) in &self.calls {
+            for call in *calls {
+                let right = self.dispatch.employee(attempt.employee).is_some_and(|e| e.phone.as_str() == call.to);
+                breach(!right, Breach::WrongPerson(describe(call)));
+                breach(self.closed_before(call.created_at), Breach::CalledAfterTheEnd(key.clone(), describe(call)));
+            }
+            if let [first, .., _] = *calls {
+                breach(true, Breach::DoublyDialled(describe(first)));
+            }
+        }
+        for (first, second) in self.two_at_once() {
+            audit.breaches.push(Breach::TwoAtOnce(key.clone(), describe(first), describe(second)));
+        }
+        let since = |at: Timestamp| at.millis() - self.dispatch.created_at.millis();
+        audit.millis_to_accept.extend(self.first_acceptance().map(since));
+        let first_call = self.calls.iter().flat_map(|(_, calls)| *calls).map(|call| call.created_at).min();
+        audit.millis_to_first_call.extend(first_call.map(since));
+    }
+
+    fn first_acceptance(&self) -> Option<Timestamp> {
+        self.entries.iter().find(|entry| matches!(entry.fact, Fact::Accepted { .. })).map(|entry| entry.at)
+    }
+
+    fn accepted_twice(&self) -> bool {
+        let mut held = false;
+        for entry in &self.entries {
+            match entry.fact {
+                Fact::Accepted { .. } if held => return true,
+                Fact::Accepted { .. } => held = true,
+                Fact::Reopened { .. } => held = false,
+                _ => {}
+            }
+        }
+        false
+    }
+
+    fn accepted_falsely(&self) -> bool {
+        self.entries.iter().any(|entry| {
+            let Fact::Accepted { attempt, .. } = entry.fact else { return false };
+            let pressed = |call: &CallRecord| call.keys.iter().any(|(_, key)| *key == '1');
+            !self.calls.iter().any(|(id, calls)| *id == attempt && calls.iter().any(pressed))
+        })
+    }
+
+    /// Whether "you have accepted" was spoken to somebody who is nowhere an acceptor.
+    fn told_falsely(&self) -> bool {
+        self.calls.iter().any(|(attempt, calls)| {
+            let Some(employee) = self.dispatch.employee(attempt.employee) else { return false };
+            let policy = &self.dispatch.brief.policy;
+            let said = dialplan::accepted(dialplan::language_of(employee, policy), policy);
+            let told = calls.iter().flat_map(|call| &call.heard).any(|(_, text)| said.says(text));
+            let acceptor = |entry: &Entry| {
+                matches!(entry.fact, Fact::Accepted { attempt: by, .. } if by.employee == attempt.employee)
+            };
+            told && !self.entries.iter().any(acceptor)
+        })
+    }
+
+    /// Whether somebody was called more often in a row than the policy says. Calls that the provider certainly did
+    /// not place, or put off, are not calls.
+    fn called_too_often(&self) -> bool {
+        let mut attempts: Vec<AttemptId> = self.calls.iter().map(|(id, _)| *id).collect();
+        attempts.sort_unstable();
+        let most = usize::from(self.dispatch.brief.policy.attempts);
+        let mut in_a_row = 0;
+        let mut last = None;
+        // With one employee alone, rounds follow each other without anybody between them.
+        let alone = self.dispatch.brief.employees.len() == 1;
+        for attempt in attempts {
+            let new_turn = last != Some(attempt.employee) || self.first_of_its_turn(attempt);
+            in_a_row = if new_turn { 1 } else { in_a_row + 1 };
+            if in_a_row > most && !alone {
+                return true;
+            }
+            last = Some(attempt.employee);
+        }
+        false
+    }
+
+    fn first_of_its_turn(&self, attempt: AttemptId) -> bool {
+        let first = |entry: &Entry| matches!(entry.fact, Fact::Planned { attempt: id, number: 1, .. } if id == attempt);
+        self.entries.iter().any(first)
+    }
+
+    /// Whether the ticket was closed for good well before `at`. A call that was being placed at that moment is not
+    /// counted: it is hung up.
+    fn closed_before(&self, at: Timestamp) -> bool {
+        const IN_THE_MAKING_MILLIS: i64 = 30_000;
+        let closed = match &self.dispatch.state {
+            State::Cancelled { at } | State::Expired { at } | State::Resolved { at, .. } => *at,
+            State::Accepted(acceptance) => acceptance.at,
+            _ => return false,
+        };
+        at > closed.plus_millis(IN_THE_MAKING_MILLIS)
+    }
+
+    /// Pairs of calls that were live at once although we had no reason to believe that the first one was over.
+    fn two_at_once(&self) -> Vec<(&CallRecord, &CallRecord)> {
+        let mut pairs = Vec::new();
+        for (first_id, first) in self.calls.iter().flat_map(|(id, calls)| calls.iter().map(move |call| (*id, call))) {
+            for (second_id, second) in self.calls.iter().flat_map(|(id, calls)| calls.iter().map(move |c| (*id, c))) {
+                let overlap = first_id != second_id
+                    && first.created_at <= second.created_at
+                    && first.ended_at.is_none_or(|ended| ended > second.created_at);
+                if overlap && !self.given_up(first_id) {
+                    pairs.push((first, second));
+                }
+            }
+        }
+        pairs
+    }
+
+    /// Whether the story went on from an attempt for a reason that does not need the call to be over: the employee
+    /// rejected (and hears a last sentence), or the provider could tell us nothing of it.
+    fn given_up(&self, id: AttemptId) -> bool {
+        self.entries.iter().any(|entry| match &entry.fact {
+            Fact::Rejected { attempt } | Fact::Accepted { attempt, .. } => *attempt == id,
+            Fact::NoAnswer { attempt, reason, .. } => *attempt == id && *reason == Reason::Unknown,
+            _ => false,
+        })
+    }
+}

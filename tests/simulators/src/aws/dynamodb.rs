@@ -1,0 +1,238 @@
+//! DynamoDB: the embedded engine behind the SDK's protocol.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use dynoxide::actions::batch_get_item::BatchGetItemRequest;
+use dynoxide::actions::batch_write_item::BatchWriteItemRequest;
+use dynoxide::actions::create_table::CreateTableRequest;
+use dynoxide::actions::delete_item::DeleteItemRequest;
+use dynoxide::actions::describe_table::DescribeTableRequest;
+use dynoxide::actions::describe_time_to_live::DescribeTimeToLiveRequest;
+use dynoxide::actions::get_item::GetItemRequest;
+use dynoxide::actions::list_tables::ListTablesRequest;
+use dynoxide::actions::put_item::PutItemRequest;
+use dynoxide::actions::query::QueryRequest;
+use dynoxide::actions::scan::ScanRequest;
+use dynoxide::actions::transact_write_items::{TransactWriteItem, TransactWriteItemsRequest};
+use dynoxide::actions::update_item::UpdateItemRequest;
+use dynoxide::actions::update_time_to_live::UpdateTimeToLiveRequest;
+use dynoxide::{Database, DynoxideError};
+use patchbay::clock::Clock;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::recorder::Service;
+use super::sdk::{Answer, Backend, Prepared};
+
+/// An embedded DynamoDB. Cheap to clone; clones share their tables.
+#[derive(Clone)]
+pub struct DynamoDb(Database);
+
+impl DynamoDb {
+    /// Empty, in memory; items expire by `clock`.
+    pub fn in_memory(clock: Clock) -> Result<Self, DynoxideError> {
+        Database::memory_with_clock(Arc::new(TableClock(clock))).map(Self)
+    }
+
+    /// In the file at `path`, which is made if need be. Items expire by the system's clock.
+    pub fn in_file(path: &str) -> Result<Self, DynoxideError> {
+        Database::new(path).map(Self)
+    }
+
+    /// The engine itself, past the log and the faults: for looking at tables after a run.
+    pub const fn engine(&self) -> &Database {
+        &self.0
+    }
+
+    /// Deletes the items whose time to live is over, as DynamoDB does now and then, and says how many.
+    pub fn delete_expired(&self) -> Result<usize, DynoxideError> {
+        self.0.sweep_ttl()
+    }
+
+    fn prepared<Q, A>(
+        &self,
+        body: &[u8],
+        target: impl FnOnce(&Q) -> String,
+        operation: impl FnOnce(&Database, Q) -> dynoxide::Result<A> + Send + 'static,
+    ) -> Result<Prepared, Answer>
+    where
+        Q: DeserializeOwned + Send + 'static,
+        A: Serialize,
+    {
+        let request: Q = serde_json::from_slice(body).map_err(|error| failure(&unreadable(&error.to_string())))?;
+        let target = target(&request);
+        let database = self.0.clone();
+        let effect = async move {
+            match operation(&database, request) {
+                Ok(answer) => match serde_json::to_vec(&answer) {
+                    Ok(body) => Answer::ok(body),
+                    Err(error) => failure(&DynoxideError::InternalServerError(error.to_string())),
+                },
+                Err(error) => failure(&error),
+            }
+        };
+        Ok(Prepared {
+            target,
+            effect: Box::pin(effect),
+        })
+    }
+}
+
+impl fmt::Debug for DynamoDb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DynamoDb")
+    }
+}
+
+impl Backend for DynamoDb {
+    const SERVICE: Service = Service::DynamoDb;
+    const TARGET_PREFIX: &'static str = "DynamoDB_20120810.";
+
+    fn prepare(&self, operation: &str, body: &[u8]) -> Result<Prepared, Answer> {
+        match operation {
+            "GetItem" => self.prepared(body, |r: &GetItemRequest| r.table_name.clone(), Database::get_item),
+            "PutItem" => self.prepared(body, |r: &PutItemRequest| r.table_name.clone(), Database::put_item),
+            "UpdateItem" => self.prepared(
+                body,
+                |r: &UpdateItemRequest| r.table_name.clone(),
+                Database::update_item,
+            ),
+            "DeleteItem" => self.prepared(
+                body,
+                |r: &DeleteItemRequest| r.table_name.clone(),
+                Database::delete_item,
+            ),
+            "Query" => self.prepared(body, |r: &QueryRequest| r.table_name.clone(), Database::query),
+            "Scan" => self.prepared(body, |r: &ScanRequest| r.table_name.clone(), Database::scan),
+            "TransactWriteItems" => self.prepared(body, transaction_tables, Database::transact_write_items),
+            "BatchGetItem" => self.prepared(
+                body,
+                |r: &BatchGetItemRequest| batch_tables(&r.request_items),
+                Database::batch_get_item,
+            ),
+            "BatchWriteItem" => self.prepared(
+                body,
+                |r: &BatchWriteItemRequest| batch_tables(&r.request_items),
+                Database::batch_write_item,
+            ),
+            "CreateTable" => self.prepared(
+                body,
+                |r: &CreateTableRequest| r.table_name.clone(),
+                Database::create_table,
+            ),
+            "DescribeTable" => self.prepared(
+                body,
+                |r: &DescribeTableRequest| r.table_name.clone(),
+                Database::describe_table,
+            ),
+            "ListTables" => self.prepared(body, |_: &ListTablesRequest| String::new(), Database::list_tables),
+            "UpdateTimeToLive" => self.prepared(
+                body,
+                |r: &UpdateTimeToLiveRequest| r.table_name.clone(),
+                Database::update_time_to_live,
+            ),
+            "DescribeTimeToLive" => self.prepared(
+                body,
+                |r: &DescribeTimeToLiveRequest| r.table_name.clone(),
+                Database::describe_time_to_live,
+            ),
+            _ => Err(error(
+                400,
+                "com.amazon.coral.service#UnknownOperationException",
+                operation,
+            )),
+        }
+    }
+
+    fn fault(throttled: bool) -> Answer {
+        if throttled {
+            error(
+                400,
+                "com.amazon.coral.availability#ThrottlingException",
+                "Rate exceeded",
+            )
+        } else {
+            error(
+                500,
+                "com.amazonaws.dynamodb.v20120810#InternalServerError",
+                "Internal server error",
+            )
+        }
+    }
+}
+
+fn failure(error: &DynoxideError) -> Answer {
+    Answer {
+        status: error.status_code(),
+        body: error.to_json().into_bytes(),
+        query_error: None,
+    }
+}
+
+fn error(status: u16, kind: &str, message: &str) -> Answer {
+    let body = serde_json::json!({ "__type": kind, "message": message }).to_string();
+    Answer {
+        status,
+        body: body.into_bytes(),
+        query_error: None,
+    }
+}
+
+/// The engine's request types tell by a mark at the start of a message which error DynamoDB would answer.
+fn unreadable(message: &str) -> DynoxideError {
+    let plain = message
+        .rfind(" at line ")
+        .and_then(|at| message.get(..at))
+        .unwrap_or(message);
+    for mark in ["VALIDATION_REQUEST:", "VALIDATION_AS_READ:", "VALIDATION:"] {
+        if let Some(reason) = plain.strip_prefix(mark) {
+            return DynoxideError::ValidationException(reason.to_owned());
+        }
+    }
+    let invalid = [
+        "missing field",
+        "unknown variant",
+        "invalid type: null",
+        "Supplied AttributeValue",
+    ];
+    if invalid.iter().any(|sign| plain.contains(sign)) {
+        return DynoxideError::ValidationException(plain.to_owned());
+    }
+    let marks = ["SERIALIZATION_AS_READ:", "SERIALIZATION:"];
+    let reason = marks.iter().find_map(|mark| plain.strip_prefix(mark)).unwrap_or(plain);
+    DynoxideError::SerializationException(reason.to_owned())
+}
+
+fn transaction_tables(request: &TransactWriteItemsRequest) -> String {
+    let table = |item: &TransactWriteItem| {
+        let put = item.put.as_ref().map(|put| &put.table_name);
+        let update = item.update.as_ref().map(|update| &update.table_name);
+        let delete = item.delete.as_ref().map(|delete| &delete.table_name);
+        let check = item.condition_check.as_ref().map(|check| &check.table_name);
+        put.or(update).or(delete).or(check).cloned()
+    };
+    joined(request.transact_items.iter().filter_map(table).collect())
+}
+
+fn batch_tables<T>(tables: &HashMap<String, T>) -> String {
+    joined(tables.keys().cloned().collect())
+}
+
+/// Sorted, so that the log of a run does not depend on the order of a hash map.
+fn joined(tables: BTreeSet<String>) -> String {
+    tables.into_iter().collect::<Vec<_>>().join(",")
+}
+
+struct TableClock(Clock);
+
+impl dynoxide::storage_backend::Clock for TableClock {
+    fn now_unix_secs(&self) -> u64 {
+        u64::try_from(self.0.now().seconds()).unwrap_or(0)
+    }
+
+    fn now_unix_secs_f64(&self) -> f64 {
+        std::time::Duration::from_millis(u64::try_from(self.0.now().millis()).unwrap_or(0)).as_secs_f64()
+    }
+}

@@ -1,0 +1,178 @@
+//! The SDK's clients with the simulators in the place of the network.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::retry::RetryConfig;
+
+use super::faults::Fault;
+use super::gate::Gate;
+use super::recorder::Service;
+use super::{Aws, REGION};
+
+/// The answer of a service, before it is HTTP.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+    /// SQS names its errors once more in a header, and there the SDK looks first.
+    pub(super) query_error: Option<String>,
+}
+
+impl Answer {
+    pub(super) const fn ok(body: Vec<u8>) -> Self {
+        Self {
+            status: 200,
+            body,
+            query_error: None,
+        }
+    }
+}
+
+/// A request that has been understood but has not taken effect.
+pub(super) struct Prepared {
+    pub(super) target: String,
+    pub(super) effect: Pin<Box<dyn Future<Output = Answer> + Send>>,
+}
+
+/// A simulated service.
+pub(super) trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
+    /// Which.
+    const SERVICE: Service;
+    /// What its operations begin with in `x-amz-target`.
+    const TARGET_PREFIX: &'static str;
+
+    /// Reads a request. An answer instead of a prepared request is a refusal.
+    fn prepare(&self, operation: &str, body: &[u8]) -> Result<Prepared, Answer>;
+
+    /// What the service says when it throttles or fails.
+    fn fault(throttled: bool) -> Answer;
+}
+
+#[derive(Clone, Debug)]
+struct Connector<B> {
+    gate: Gate,
+    backend: B,
+}
+
+impl<B: Backend> HttpConnector for Connector<B> {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let this = self.clone();
+        HttpConnectorFuture::new(async move { this.answer(&request).await })
+    }
+}
+
+impl<B: Backend> Connector<B> {
+    async fn answer(&self, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let operation = target.strip_prefix(B::TARGET_PREFIX).unwrap_or(target);
+        let body = request.body().bytes().unwrap_or_default();
+        let prepared = self
+            .backend
+            .prepare(operation, body)
+            .unwrap_or_else(|refusal| Prepared {
+                target: String::new(),
+                effect: Box::pin(std::future::ready(refusal)),
+            });
+        match self
+            .gate
+            .pass(B::SERVICE, operation.to_owned(), prepared.target, prepared.effect)
+            .await
+        {
+            Ok(answer) => response(answer),
+            Err(Fault::Throttled) => response(B::fault(true)),
+            Err(Fault::InternalError) => response(B::fault(false)),
+            Err(Fault::Refused) => Err(ConnectorError::io("injected: connection refused".into()).never_connected()),
+            Err(Fault::LostRequest | Fault::LostAnswer) => Err(ConnectorError::timeout("injected: timed out".into())),
+        }
+    }
+}
+
+fn response(answer: Answer) -> Result<HttpResponse, ConnectorError> {
+    let status = answer
+        .status
+        .try_into()
+        .map_err(|error| ConnectorError::user(Box::new(error)))?;
+    let mut response = HttpResponse::new(status, SdkBody::from(answer.body));
+    response
+        .headers_mut()
+        .insert("content-type", "application/x-amz-json-1.0");
+    if let Some(error) = answer.query_error {
+        response.headers_mut().insert("x-amzn-query-error", error);
+    }
+    Ok(response)
+}
+
+fn http_client<B: Backend>(gate: &Gate, backend: &B) -> SharedHttpClient {
+    let connector = SharedHttpConnector::new(Connector {
+        gate: gate.clone(),
+        backend: backend.clone(),
+    });
+    http_client_fn(move |_settings, _components| connector.clone())
+}
+
+/// Retries like those of the deployed functions, on tokio's clock: three attempts, 50 ms and then 100 ms apart, less
+/// the SDK's jitter.
+pub fn retries() -> RetryConfig {
+    RetryConfig::standard()
+        .with_max_attempts(3)
+        .with_initial_backoff(Duration::from_millis(50))
+}
+
+/// The SDK's own clients, with `aws` in the place of the network. They may be cloned like any others.
+///
+/// Their retries wait on tokio's clock, with jitter from the generator that [`Aws::in_memory`] seeds. Each pair has
+/// its own quota of retries: the SDK's default one is shared by the whole process, so that a run would feel the
+/// retries of the runs before it. Signing uses the system's clock, which nobody here looks at.
+pub fn clients(aws: &Aws, retries: &RetryConfig) -> (aws_sdk_dynamodb::Client, aws_sdk_sqs::Client) {
+    let dynamodb = {
+        use aws_sdk_dynamodb::config::retry::RetryPartition;
+        use aws_sdk_dynamodb::config::{
+            BehaviorVersion, Config, Credentials, Region, SharedCredentialsProvider, StalledStreamProtectionConfig,
+        };
+        Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new(REGION))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "test", "test", None, None, "test",
+            )))
+            .http_client(http_client(&aws.gate, &aws.dynamodb))
+            .sleep_impl(TokioSleep::new())
+            .retry_config(retries.clone())
+            .retry_partition(RetryPartition::custom("simulated DynamoDB").build())
+            // Bodies are in memory: there is no stream to stall.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build()
+    };
+    let sqs = {
+        use aws_sdk_sqs::config::retry::RetryPartition;
+        use aws_sdk_sqs::config::{
+            BehaviorVersion, Config, Credentials, Region, SharedCredentialsProvider, StalledStreamProtectionConfig,
+        };
+        Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new(REGION))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "test", "test", None, None, "test",
+            )))
+            .http_client(http_client(&aws.gate, &aws.sqs))
+            .sleep_impl(TokioSleep::new())
+            .retry_config(retries.clone())
+            .retry_partition(RetryPartition::custom("simulated SQS").build())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build()
+    };
+    (
+        aws_sdk_dynamodb::Client::from_conf(dynamodb),
+        aws_sdk_sqs::Client::from_conf(sqs),
+    )
+}

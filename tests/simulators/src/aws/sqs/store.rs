@@ -1,0 +1,398 @@
+//! What SQS does with messages, given the time and the chance: no protocol, no waiting.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use patchbay::clock::Timestamp;
+
+use super::attributes::{Attributes, md5_of_attributes, md5_of_body};
+use super::{Delivery, Disorder, End, QueueSettings, Story, Waiting, arn};
+use crate::aws::rng::SplitMix64;
+
+/// The newest stories that a queue keeps: a bound for a `patchbay local` that runs for weeks.
+const KEPT_STORIES: usize = 65_536;
+
+#[derive(Debug)]
+pub(super) struct Store {
+    rng: SplitMix64,
+    pub(super) disorder: Disorder,
+    queues: BTreeMap<String, Queue>,
+    serial: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub(super) settings: QueueSettings,
+    /// By serial, which is the order of sending.
+    messages: BTreeMap<u64, Message>,
+    due: BTreeSet<(Timestamp, u64)>,
+    stories: BTreeMap<u64, Story>,
+    purged_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug)]
+struct Message {
+    id: String,
+    body: String,
+    attributes: Attributes,
+    sent_at: Timestamp,
+    visible_at: Timestamp,
+    first_received_at: Option<Timestamp>,
+    receive_count: u32,
+    /// The newest receipt; older ones are stale.
+    receipt: u64,
+    /// The queue that gave it up, in a dead-letter queue.
+    source: Option<String>,
+}
+
+/// Why a visibility cannot be changed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unchangeable {
+    NotAReceipt,
+    Gone,
+    Stale,
+    NotInFlight,
+}
+
+impl Store {
+    pub(super) const fn new(rng: SplitMix64) -> Self {
+        Self {
+            rng,
+            disorder: Disorder::NONE,
+            queues: BTreeMap::new(),
+            serial: 0,
+        }
+    }
+
+    pub(super) fn create(&mut self, name: &str, settings: QueueSettings) {
+        let queue = self
+            .queues
+            .entry(name.to_owned())
+            .or_insert_with(|| Queue::new(settings.clone()));
+        queue.settings = settings;
+    }
+
+    pub(super) fn queue(&self, name: &str) -> Option<&Queue> {
+        self.queues.get(name)
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.queues.keys().map(String::as_str)
+    }
+
+    /// Takes a message in and says its id; nothing if there is no such queue.
+    pub(super) fn send(
+        &mut self,
+        name: &str,
+        body: String,
+        attributes: Attributes,
+        delay: Option<Duration>,
+        now: Timestamp,
+    ) -> Option<String> {
+        let queue = self.queues.get_mut(name)?;
+        self.serial += 1;
+        let mut visible_at = after(now, delay.unwrap_or(queue.settings.delay));
+        if self.rng.hits(self.disorder.late) {
+            visible_at = visible_at.plus_millis(self.rng.below(1 + millis(self.disorder.late_by)).cast_signed());
+        }
+        let id = message_id(self.serial);
+        queue.tell(self.serial, Story::new(id.clone(), body.clone(), now));
+        let message = Message {
+            id: id.clone(),
+            body,
+            attributes,
+            sent_at: now,
+            visible_at,
+            first_received_at: None,
+            receive_count: 0,
+            receipt: 0,
+            source: None,
+        };
+        queue.insert(self.serial, message);
+        Some(id)
+    }
+
+    /// Hands out up to `most` messages that are visible at `now`, and hides them for `visibility`. Says too whether a
+    /// message went to the dead-letter queue instead.
+    pub(super) fn receive(
+        &mut self,
+        name: &str,
+        most: usize,
+        visibility: Option<Duration>,
+        now: Timestamp,
+    ) -> (Vec<Delivery>, bool) {
+        let mut deliveries = Vec::new();
+        let mut buried = false;
+        // A message counts once in a batch, even when a duplicate of it is due again at once.
+        let mut given = BTreeSet::new();
+        while deliveries.len() < most {
+            let Some(queue) = self.queues.get_mut(name) else { break };
+            queue.expire(now);
+            let mut visible = queue
+                .due
+                .range(..=(now, u64::MAX))
+                .map(|(_, serial)| *serial)
+                .filter(|s| !given.contains(s));
+            let picked = if self.rng.hits(self.disorder.reorder) {
+                let visible: Vec<u64> = visible.collect();
+                let index = self.rng.below(visible.len() as u64);
+                usize::try_from(index)
+                    .ok()
+                    .and_then(|index| visible.get(index).copied())
+            } else {
+                visible.next()
+            };
+            let Some(serial) = picked else { break };
+            let Some(mut message) = queue.take(serial) else { break };
+            if let Some(redrive) = queue
+                .settings
+                .redrive
+                .clone()
+                .filter(|r| message.receive_count >= r.max_receive_count)
+            {
+                queue.finish(serial, End::DeadLettered, now);
+                message.source = Some(name.to_owned());
+                self.bury(&redrive.queue, serial, message, now);
+                buried = true;
+                continue;
+            }
+            let visibility = visibility.unwrap_or(queue.settings.visibility_timeout);
+            self.serial += 1;
+            message.receipt = self.serial;
+            message.receive_count += 1;
+            message.first_received_at.get_or_insert(now);
+            message.visible_at = after(now, visibility);
+            let delivery = message.delivery(name, serial);
+            if self.rng.hits(self.disorder.duplicate) {
+                // As if from another server, which does not hear of what becomes of this delivery.
+                let soon = now.plus_millis(self.rng.below(2000).cast_signed());
+                message.visible_at = message.visible_at.min(soon);
+                message.receipt = 0;
+            }
+            if let Some(story) = queue.stories.get_mut(&serial) {
+                story.deliveries.push(now);
+            }
+            deliveries.push(delivery);
+            queue.insert(serial, message);
+            given.insert(serial);
+        }
+        (deliveries, buried)
+    }
+
+    /// Moves a message to the dead-letter queue. Its age counts on from when it was sent first.
+    fn bury(&mut self, dlq: &str, serial: u64, mut message: Message, now: Timestamp) {
+        // SQS would not have let the redrive policy name a queue that does not exist; then the message is lost.
+        let Some(dlq) = self.queues.get_mut(dlq) else { return };
+        message.visible_at = now;
+        dlq.tell(serial, Story::new(message.id.clone(), message.body.clone(), now));
+        dlq.insert(serial, message);
+    }
+
+    /// Deletes a message. A stale receipt is accepted and does nothing; false only for what is no receipt at all.
+    pub(super) fn delete(&mut self, name: &str, handle: &str, now: Timestamp) -> bool {
+        let Some((serial, receipt)) = read_handle(name, handle) else {
+            return false;
+        };
+        let Some(queue) = self.queues.get_mut(name) else {
+            return true;
+        };
+        if queue
+            .messages
+            .get(&serial)
+            .is_some_and(|message| message.receipt == receipt)
+            && !self.rng.hits(self.disorder.undelete)
+        {
+            queue.take(serial);
+            queue.finish(serial, End::Deleted, now);
+        }
+        true
+    }
+
+    /// Hides a message for `visibility` from now on, instead of as long as it would have been.
+    pub(super) fn change_visibility(
+        &mut self,
+        name: &str,
+        handle: &str,
+        visibility: Duration,
+        now: Timestamp,
+    ) -> Result<(), Unchangeable> {
+        let (serial, receipt) = read_handle(name, handle).ok_or(Unchangeable::NotAReceipt)?;
+        let queue = self.queues.get_mut(name).ok_or(Unchangeable::Gone)?;
+        let message = queue.messages.get(&serial).ok_or(Unchangeable::Gone)?;
+        if message.receipt != receipt {
+            return Err(Unchangeable::Stale);
+        }
+        if message.visible_at <= now {
+            return Err(Unchangeable::NotInFlight);
+        }
+        if let Some(mut message) = queue.take(serial) {
+            message.visible_at = after(now, visibility);
+            queue.insert(serial, message);
+        }
+        Ok(())
+    }
+
+    /// Deletes everything, unless that was done less than 60 seconds ago.
+    pub(super) fn purge(&mut self, name: &str, now: Timestamp) -> bool {
+        let Some(queue) = self.queues.get_mut(name) else {
+            return true;
+        };
+        if queue.purged_at.is_some_and(|before| now < before.plus_seconds(60)) {
+            return false;
+        }
+        queue.purged_at = Some(now);
+        queue.due.clear();
+        for serial in std::mem::take(&mut queue.messages).into_keys() {
+            queue.finish(serial, End::Purged, now);
+        }
+        true
+    }
+
+    pub(super) fn expire(&mut self, now: Timestamp) {
+        for queue in self.queues.values_mut() {
+            queue.expire(now);
+        }
+    }
+}
+
+impl Queue {
+    fn new(settings: QueueSettings) -> Self {
+        let (messages, due, stories) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        Self {
+            settings,
+            messages,
+            due,
+            stories,
+            purged_at: None,
+        }
+    }
+
+    /// When the next message becomes visible; in the past if one is.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    pub(super) fn waiting(&self, now: Timestamp) -> Vec<Waiting> {
+        self.messages.values().map(|message| message.waiting(now)).collect()
+    }
+
+    /// How many messages are visible, delayed and in flight.
+    pub(super) fn counts(&self, now: Timestamp) -> (usize, usize, usize) {
+        self.messages
+            .values()
+            .fold((0, 0, 0), |(visible, delayed, in_flight), message| {
+                match (message.visible_at <= now, message.receive_count) {
+                    (true, _) => (visible + 1, delayed, in_flight),
+                    (false, 0) => (visible, delayed + 1, in_flight),
+                    (false, _) => (visible, delayed, in_flight + 1),
+                }
+            })
+    }
+
+    pub(super) fn stories(&self) -> Vec<Story> {
+        self.stories.values().cloned().collect()
+    }
+
+    fn insert(&mut self, serial: u64, message: Message) {
+        self.due.insert((message.visible_at, serial));
+        self.messages.insert(serial, message);
+    }
+
+    fn take(&mut self, serial: u64) -> Option<Message> {
+        let message = self.messages.remove(&serial)?;
+        self.due.remove(&(message.visible_at, serial));
+        Some(message)
+    }
+
+    fn expire(&mut self, now: Timestamp) {
+        while let Some((&serial, message)) = self.messages.first_key_value() {
+            if now < after(message.sent_at, self.settings.retention) {
+                break;
+            }
+            self.take(serial);
+            self.finish(serial, End::Expired, now);
+        }
+    }
+
+    fn tell(&mut self, serial: u64, story: Story) {
+        self.stories.insert(serial, story);
+        if self.stories.len() > KEPT_STORIES {
+            self.stories.pop_first();
+        }
+    }
+
+    fn finish(&mut self, serial: u64, end: End, now: Timestamp) {
+        if let Some(story) = self.stories.get_mut(&serial) {
+            story.end = Some((end, now));
+        }
+    }
+}
+
+impl Message {
+    fn waiting(&self, now: Timestamp) -> Waiting {
+        Waiting {
+            id: self.id.clone(),
+            body: self.body.clone(),
+            sent_at: self.sent_at,
+            visible_at: self.visible_at,
+            receive_count: self.receive_count,
+            in_flight: self.receive_count > 0 && self.visible_at > now,
+        }
+    }
+
+    fn delivery(&self, queue: &str, serial: u64) -> Delivery {
+        let first = self.first_received_at.unwrap_or(self.sent_at);
+        let mut system = BTreeMap::from([
+            ("ApproximateReceiveCount".to_owned(), self.receive_count.to_string()),
+            ("SentTimestamp".to_owned(), self.sent_at.millis().to_string()),
+            ("SenderId".to_owned(), "AROATESTTESTTESTTEST:patchbay".to_owned()),
+            (
+                "ApproximateFirstReceiveTimestamp".to_owned(),
+                first.millis().to_string(),
+            ),
+        ]);
+        if let Some(source) = &self.source {
+            system.insert("DeadLetterQueueSourceArn".to_owned(), arn(source));
+        }
+        Delivery {
+            id: self.id.clone(),
+            receipt_handle: STANDARD.encode(format!("{queue}/{serial}/{}", self.receipt)),
+            body: self.body.clone(),
+            md5_of_body: md5_of_body(&self.body),
+            md5_of_attributes: md5_of_attributes(&self.attributes),
+            system,
+            attributes: self.attributes.clone(),
+        }
+    }
+}
+
+fn read_handle(queue: &str, handle: &str) -> Option<(u64, u64)> {
+    let text = String::from_utf8(STANDARD.decode(handle).ok()?).ok()?;
+    let (serial, receipt) = text.strip_prefix(queue)?.strip_prefix('/')?.split_once('/')?;
+    Some((serial.parse().ok()?, receipt.parse().ok()?))
+}
+
+/// Looks like SQS's ids (a UUID), but tells nobody anything and is the same in every run.
+fn message_id(serial: u64) -> String {
+    let mut rng = SplitMix64::new(serial);
+    let id = (u128::from(rng.next()) << 64) | u128::from(rng.next());
+    // Version 4, variant 1.
+    let id = id & !(0xf << 76) & !(0b11 << 62) | (4 << 76) | (0b10 << 62);
+    let hex = format!("{id:032x}");
+    [0..8, 8..12, 12..16, 16..20, 20..32]
+        .map(|part| hex.get(part).unwrap_or_default())
+        .join("-")
+}
+
+fn after(now: Timestamp, wait: Duration) -> Timestamp {
+    now.plus_millis(millis(wait).cast_signed())
+}
+
+fn millis(duration: Duration) -> u64 {
+    // Half of the range is far beyond the year 9999, and fits a signed number.
+    u64::try_from(duration.as_millis())
+        .unwrap_or(u64::MAX)
+        .min(u64::MAX / 2)
+}

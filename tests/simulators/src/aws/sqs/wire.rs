@@ -1,0 +1,393 @@
+//! SQS's protocol: AWS JSON 1.0, with the names of errors repeated in a header as in the days of the query protocol.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use super::attributes::{Attributes, md5_of_attributes, md5_of_body, size, with};
+use super::errors::Refusal;
+use super::store::Unchangeable;
+use super::{Delivery, Sqs, url};
+use crate::aws::recorder::Service;
+use crate::aws::sdk::{Answer, Backend, Prepared};
+
+const LARGEST: usize = 1024 * 1024;
+const LARGEST_BATCH: usize = 10;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Message {
+    /// Only in batches.
+    #[serde(default)]
+    id: String,
+    #[serde(rename = "MessageBody")]
+    body: Option<String>,
+    delay_seconds: Option<i64>,
+    #[serde(default, rename = "MessageAttributes")]
+    attributes: Attributes,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Batch<T> {
+    #[serde(default = "Vec::new")]
+    entries: Vec<T>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Receipt {
+    /// Only in batches.
+    #[serde(default)]
+    id: String,
+    #[serde(default, rename = "ReceiptHandle")]
+    handle: String,
+    visibility_timeout: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Receive {
+    max_number_of_messages: Option<i64>,
+    visibility_timeout: Option<i64>,
+    wait_time_seconds: Option<i64>,
+    #[serde(default)]
+    attribute_names: Vec<String>,
+    #[serde(default)]
+    message_system_attribute_names: Vec<String>,
+    #[serde(default)]
+    message_attribute_names: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Attribution {
+    #[serde(default)]
+    attribute_names: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Naming {
+    #[serde(default, rename = "QueueUrl")]
+    url: String,
+    #[serde(default, rename = "QueueName")]
+    name: String,
+    #[serde(default, rename = "QueueNamePrefix")]
+    prefix: String,
+}
+
+impl Backend for Sqs {
+    const SERVICE: Service = Service::Sqs;
+    const TARGET_PREFIX: &'static str = "AmazonSQS.";
+
+    fn prepare(&self, operation: &str, body: &[u8]) -> Result<Prepared, Answer> {
+        let naming: Naming = read(body)?;
+        let by_url = naming.url.rsplit('/').next().unwrap_or_default();
+        let target = if by_url.is_empty() {
+            naming.name.clone()
+        } else {
+            by_url.to_owned()
+        };
+        let (sqs, queue) = (self.clone(), target.clone());
+        let prepared = |effect| Ok(Prepared { target, effect });
+        // What takes effect without waiting, as one future.
+        macro_rules! at_once {
+            ($request:ident: $kind:ty => $effect:expr) => {{
+                let $request: $kind = read(body)?;
+                prepared(Box::pin(async move {
+                    answer(sqs.exists(&queue).and_then(|()| $effect(&sqs, &queue, $request)))
+                }))
+            }};
+        }
+        match operation {
+            "SendMessage" => at_once!(message: Message => Sqs::send),
+            "SendMessageBatch" => at_once!(batch: Batch<Message> => Sqs::send_batch),
+            "DeleteMessage" => at_once!(receipt: Receipt => Sqs::delete),
+            "DeleteMessageBatch" => at_once!(batch: Batch<Receipt> => Sqs::delete_batch),
+            "ChangeMessageVisibility" => at_once!(receipt: Receipt => Sqs::change_visibility),
+            "GetQueueAttributes" => {
+                at_once!(attribution: Attribution => |sqs: &Self, queue: &str, wanted| sqs.attributes(queue, &wanted))
+            }
+            "GetQueueUrl" => {
+                at_once!(_naming: Naming => |_: &Sqs, queue: &str, _| Ok(json!({ "QueueUrl": url(queue) })))
+            }
+            "PurgeQueue" => at_once!(_naming: Naming => |sqs: &Sqs, queue: &str, _| sqs.purge(queue)),
+            "ListQueues" => prepared(Box::pin(async move { answer(Ok(sqs.list(&naming.prefix))) })),
+            "ReceiveMessage" => {
+                let request: Receive = read(body)?;
+                prepared(Box::pin(
+                    async move { answer(sqs.receive_message(&queue, request).await) },
+                ))
+            }
+            _ => Err(Refusal::unknown_operation(operation).answer()),
+        }
+    }
+
+    fn fault(throttled: bool) -> Answer {
+        if throttled {
+            Refusal::throttled().answer()
+        } else {
+            Refusal::internal().answer()
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Answer> {
+    serde_json::from_slice(body).map_err(|error| Refusal::unreadable(&error.to_string()).answer())
+}
+
+fn answer(result: Result<Value, Refusal>) -> Answer {
+    result.map_or_else(
+        |refusal| refusal.answer(),
+        |body| Answer::ok(body.to_string().into_bytes()),
+    )
+}
+
+impl Sqs {
+    fn exists(&self, queue: &str) -> Result<(), Refusal> {
+        self.lock().queue(queue).map(|_| ()).ok_or_else(Refusal::no_queue)
+    }
+
+    fn send(&self, queue: &str, message: Message) -> Result<Value, Refusal> {
+        let body = message.body.unwrap_or_default();
+        let delay = checked(&body, message.delay_seconds, &message.attributes)?;
+        let (md5, attributes_md5) = (md5_of_body(&body), md5_of_attributes(&message.attributes));
+        let id = self.change(|store, now| store.send(queue, body, message.attributes, delay, now));
+        let sent = json!({ "MessageId": id.ok_or_else(Refusal::no_queue)?, "MD5OfMessageBody": md5 });
+        Ok(with(sent, "MD5OfMessageAttributes", attributes_md5))
+    }
+
+    fn send_batch(&self, queue: &str, batch: Batch<Message>) -> Result<Value, Refusal> {
+        check_ids(batch.entries.iter().map(|entry| entry.id.as_str()))?;
+        let sizes = batch
+            .entries
+            .iter()
+            .map(|e| size(e.body.as_deref().unwrap_or_default(), &e.attributes));
+        let total = sizes.sum::<usize>();
+        if total > LARGEST {
+            return Err(Refusal::batch_too_long(total));
+        }
+        Ok(each(batch.entries, |entry| (entry.id.clone(), self.send(queue, entry))))
+    }
+
+    fn delete(&self, queue: &str, receipt: Receipt) -> Result<Value, Refusal> {
+        let handle = receipt.handle;
+        if self.change(|store, now| store.delete(queue, &handle, now)) {
+            Ok(json!({}))
+        } else {
+            Err(Refusal::not_a_receipt(&handle))
+        }
+    }
+
+    fn delete_batch(&self, queue: &str, batch: Batch<Receipt>) -> Result<Value, Refusal> {
+        check_ids(batch.entries.iter().map(|entry| entry.id.as_str()))?;
+        Ok(each(batch.entries, |entry| {
+            (entry.id.clone(), self.delete(queue, entry))
+        }))
+    }
+
+    fn change_visibility(&self, queue: &str, receipt: Receipt) -> Result<Value, Refusal> {
+        let seconds = receipt
+            .visibility_timeout
+            .ok_or_else(|| Refusal::missing("VisibilityTimeout"))?;
+        let visibility = within("VisibilityTimeout", seconds, 43_200)?;
+        let handle = receipt.handle;
+        self.change(|store, now| store.change_visibility(queue, &handle, visibility, now))
+            .map_err(|why| match why {
+                Unchangeable::NotAReceipt => Refusal::not_a_receipt(&handle),
+                Unchangeable::Gone => Refusal::message_gone(&handle),
+                Unchangeable::Stale => Refusal::receipt_expired(&handle),
+                Unchangeable::NotInFlight => Refusal::not_in_flight(),
+            })?;
+        Ok(json!({}))
+    }
+
+    async fn receive_message(&self, queue: &str, request: Receive) -> Result<Value, Refusal> {
+        self.exists(queue)?;
+        let most = request.max_number_of_messages.unwrap_or(1);
+        let most = usize::try_from(most)
+            .ok()
+            .filter(|most| (1..=LARGEST_BATCH).contains(most));
+        let most = most.ok_or_else(|| {
+            let value = request.max_number_of_messages.unwrap_or_default();
+            Refusal::value("MaxNumberOfMessages", value, "Must be between 1 and 10, if provided.")
+        })?;
+        let visibility = request
+            .visibility_timeout
+            .map(|s| within("VisibilityTimeout", s, 43_200))
+            .transpose()?;
+        let wait = within("WaitTimeSeconds", request.wait_time_seconds.unwrap_or(0), 20)?;
+        let deadline = self
+            .clock
+            .now()
+            .plus_millis(i64::try_from(wait.as_millis()).unwrap_or(0));
+        loop {
+            // Listen before looking, or a message that comes in between would not be heard of.
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            let deliveries = self.receive(queue, most, visibility);
+            if !deliveries.is_empty() || self.clock.now() >= deadline {
+                let messages: Vec<Value> = deliveries.iter().map(|delivery| received(delivery, &request)).collect();
+                return Ok(if messages.is_empty() {
+                    json!({})
+                } else {
+                    json!({ "Messages": messages })
+                });
+            }
+            let next = self.lock().queue(queue).and_then(super::store::Queue::next_due);
+            tokio::select! {
+                () = changed => {}
+                () = self.sleep_until(Some(next.map_or(deadline, |next| next.min(deadline)))) => {}
+            }
+        }
+    }
+
+    fn attributes(&self, queue: &str, request: &Attribution) -> Result<Value, Refusal> {
+        let now = self.clock.now();
+        let store = self.lock();
+        let state = store.queue(queue).ok_or_else(Refusal::no_queue)?;
+        let (visible, delayed, in_flight) = state.counts(now);
+        let settings = &state.settings;
+        let mut all = vec![
+            ("QueueArn", super::arn(queue)),
+            ("ApproximateNumberOfMessages", visible.to_string()),
+            ("ApproximateNumberOfMessagesDelayed", delayed.to_string()),
+            ("ApproximateNumberOfMessagesNotVisible", in_flight.to_string()),
+            ("VisibilityTimeout", settings.visibility_timeout.as_secs().to_string()),
+            ("DelaySeconds", settings.delay.as_secs().to_string()),
+            ("MessageRetentionPeriod", settings.retention.as_secs().to_string()),
+            ("MaximumMessageSize", LARGEST.to_string()),
+            ("ReceiveMessageWaitTimeSeconds", "0".to_owned()),
+        ];
+        if let Some(redrive) = &settings.redrive {
+            let target = super::arn(&redrive.queue);
+            let policy = json!({ "deadLetterTargetArn": target, "maxReceiveCount": redrive.max_receive_count });
+            all.push(("RedrivePolicy", policy.to_string()));
+        }
+        let wanted = |name: &str| asks_for(&request.attribute_names, name);
+        let attributes: Map<String, Value> = all
+            .into_iter()
+            .filter(|(name, _)| wanted(name))
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect();
+        Ok(json!({ "Attributes": attributes }))
+    }
+
+    fn purge(&self, queue: &str) -> Result<Value, Refusal> {
+        if self.change(|store, now| store.purge(queue, now)) {
+            Ok(json!({}))
+        } else {
+            Err(Refusal::purging(queue))
+        }
+    }
+
+    fn list(&self, prefix: &str) -> Value {
+        let store = self.lock();
+        json!({ "QueueUrls": store.names().filter(|name| name.starts_with(prefix)).map(url).collect::<Vec<_>>() })
+    }
+}
+
+/// Does a batch's entries one by one; each has a result of its own.
+fn each<T>(entries: Vec<T>, act: impl Fn(T) -> (String, Result<Value, Refusal>)) -> Value {
+    let (mut successful, mut failed) = (Vec::new(), Vec::new());
+    for entry in entries {
+        match act(entry) {
+            (id, Ok(result)) => successful.push(with(result, "Id", Some(id))),
+            (id, Err(refusal)) => failed.push(refusal.entry(&id)),
+        }
+    }
+    json!({ "Successful": successful, "Failed": failed })
+}
+
+fn check_ids<'a>(ids: impl Iterator<Item = &'a str>) -> Result<(), Refusal> {
+    let ids: Vec<&str> = ids.collect();
+    if ids.is_empty() {
+        return Err(Refusal::empty_batch());
+    }
+    if ids.len() > LARGEST_BATCH {
+        return Err(Refusal::too_many_entries(ids.len()));
+    }
+    for (index, id) in ids.iter().enumerate() {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if id.is_empty() || id.len() > 80 || !id.chars().all(allowed) {
+            return Err(Refusal::bad_entry_id());
+        }
+        if ids.iter().take(index).any(|before| before == id) {
+            return Err(Refusal::repeated_entry_id(id));
+        }
+    }
+    Ok(())
+}
+
+fn checked(body: &str, delay_seconds: Option<i64>, attributes: &Attributes) -> Result<Option<Duration>, Refusal> {
+    if body.is_empty() {
+        return Err(Refusal::missing("MessageBody"));
+    }
+    if size(body, attributes) > LARGEST {
+        return Err(Refusal::too_long(LARGEST));
+    }
+    // SQS takes the characters of XML 1.0.
+    let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
+    if !body.chars().all(allowed) {
+        return Err(Refusal::bad_characters());
+    }
+    let delay = |seconds: i64| match u64::try_from(seconds) {
+        Ok(seconds @ 0..=900) => Ok(Duration::from_secs(seconds)),
+        _ => Err(Refusal::value(
+            "DelaySeconds",
+            seconds,
+            "DelaySeconds must be >= 0 and <= 900.",
+        )),
+    };
+    delay_seconds.map(delay).transpose()
+}
+
+fn within(parameter: &str, seconds: i64, most: u64) -> Result<Duration, Refusal> {
+    match u64::try_from(seconds) {
+        Ok(seconds) if seconds <= most => Ok(Duration::from_secs(seconds)),
+        _ => Err(Refusal::value(
+            parameter,
+            seconds,
+            &format!("Must be >= 0 and <= {most}, if provided."),
+        )),
+    }
+}
+
+fn asks_for(names: &[String], name: &str) -> bool {
+    names
+        .iter()
+        .any(|asked| asked == "All" || asked == ".*" || asked == name)
+}
+
+fn received(delivery: &Delivery, request: &Receive) -> Value {
+    let system: Map<String, Value> = delivery
+        .system
+        .iter()
+        .filter(|(name, _)| {
+            asks_for(&request.attribute_names, name) || asks_for(&request.message_system_attribute_names, name)
+        })
+        .map(|(name, value)| (name.clone(), value.as_str().into()))
+        .collect();
+    let attributes: Attributes = delivery
+        .attributes
+        .iter()
+        .filter(|(name, _)| asks_for(&request.message_attribute_names, name))
+        .map(|(name, attribute)| (name.clone(), attribute.clone()))
+        .collect();
+    let message = json!({
+        "MessageId": delivery.id,
+        "ReceiptHandle": delivery.receipt_handle,
+        "MD5OfBody": delivery.md5_of_body,
+        "Body": delivery.body,
+    });
+    let message = with(message, "Attributes", (!system.is_empty()).then_some(system));
+    let message = with(message, "MD5OfMessageAttributes", md5_of_attributes(&attributes));
+    with(
+        message,
+        "MessageAttributes",
+        (!attributes.is_empty()).then(|| json!(attributes)),
+    )
+}

@@ -1,0 +1,322 @@
+//! Dial plans: what the provider does, verb by verb, in an answered call (section 4).
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::fields::{Object, Problems};
+
+/// The verbs that are still to be done.
+pub(super) type Plan = VecDeque<Verb>;
+
+/// One step of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    Say {
+        text: String,
+        times: Times,
+        barge_in: bool,
+    },
+    Play {
+        url: String,
+        times: Times,
+        barge_in: bool,
+    },
+    Pause {
+        seconds: u32,
+    },
+    Collect(Collect),
+    /// Nobody answers at the other end: to bridge calls is no part of what is simulated.
+    Dial {
+        seconds: u32,
+    },
+}
+
+/// How often something is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Times {
+    Number(u32),
+    Forever,
+}
+
+/// How keys are collected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Collect {
+    pub(super) event_url: Option<String>,
+    pub(super) submit_on_hash: bool,
+    pub(super) max_digits: usize,
+}
+
+/// The languages that can be spoken.
+const LANGUAGES: [&str; 14] = [
+    "en-US", "de-DE", "fr-FR", "it-IT", "pt-BR", "es-ES", "es-LA", "en-GB", "el-GR", "bg-BG", "pl-PL", "hu-HU",
+    "sv-SE", "ru-RU",
+];
+
+/// Longest text that can be spoken, in characters (section 7).
+const LONGEST_TEXT: usize = 1000;
+
+/// Where DIAL gives up when it says nothing.
+const DIAL_SECONDS: u32 = 20;
+
+/// Characters that are spoken in a second.
+const CHARACTERS_PER_SECOND: u64 = 14;
+
+/// How long a sound file plays: the simulator does not fetch it.
+pub(super) const PLAY_TIME: Duration = Duration::from_secs(2);
+
+/// How long it takes to say `text`.
+pub(super) fn speaking_time(text: &str) -> Duration {
+    let characters = u64::try_from(text.chars().count()).unwrap_or(u64::MAX / 1000);
+    Duration::from_millis(characters.saturating_mul(1000) / CHARACTERS_PER_SECOND).max(Duration::from_secs(1))
+}
+
+impl Verb {
+    /// Whether it takes time, that is, keeps the line open.
+    pub(super) const fn takes_time(&self) -> bool {
+        !matches!(self, Self::Collect(_))
+    }
+}
+
+/// The first COLLECT of a plan.
+pub(super) fn first_collect(plan: &Plan) -> Option<&Collect> {
+    plan.iter().find_map(|verb| match verb {
+        Verb::Collect(collect) => Some(collect),
+        _ => None,
+    })
+}
+
+/// Reads `{"verbs": [...]}`; none, with a problem, when it is not a valid plan.
+pub(super) fn read(path: &str, value: &Value, problems: &mut Problems) -> Option<Plan> {
+    let plan = Object::of(path, value, problems)?;
+    plan.only(&["verbs"], problems);
+    let Some(verbs) = plan
+        .get("verbs")
+        .and_then(Value::as_array)
+        .filter(|verbs| !verbs.is_empty())
+    else {
+        problems.add(plan.path("verbs"), "may not be empty");
+        return None;
+    };
+    let path = plan.path("verbs");
+    let read: Plan = verbs
+        .iter()
+        .enumerate()
+        .filter_map(|(index, verb)| read_verb(&Object::of(format!("{path}[{index}]"), verb, problems)?, problems))
+        .collect();
+    if read.iter().filter(|verb| matches!(verb, Verb::Dial { .. })).count() > 1 {
+        problems.add(path, "may contain one DIAL only");
+        return None;
+    }
+    (read.len() == verbs.len()).then_some(read)
+}
+
+fn read_verb(verb: &Object<'_>, problems: &mut Problems) -> Option<Verb> {
+    match verb.required_text("type", problems)? {
+        "SAY" => {
+            verb.only(&["type", "message", "repeat", "bargeIn"], problems);
+            let times = read_times(verb, problems);
+            let barge_in = verb.boolean("bargeIn", problems);
+            let text = read_message(verb, problems)?;
+            Some(Verb::Say { text, times, barge_in })
+        }
+        "PLAY" => {
+            verb.only(&["type", "fileURL", "repeat", "bargeIn"], problems);
+            let times = read_times(verb, problems);
+            let barge_in = verb.boolean("bargeIn", problems);
+            verb.required_text("fileURL", problems)?;
+            let url = verb.url("fileURL", problems)?;
+            Some(Verb::Play { url, times, barge_in })
+        }
+        "PAUSE" => {
+            verb.only(&["type", "duration"], problems);
+            let Some(seconds) = verb.whole("duration", &(1..=60), problems) else {
+                if verb.get("duration").is_none() {
+                    problems.add(verb.path("duration"), "may not be empty");
+                }
+                return None;
+            };
+            Some(Verb::Pause {
+                seconds: u32::try_from(seconds).ok()?,
+            })
+        }
+        "COLLECT" => {
+            verb.only(&["type", "eventUrl", "submitOnHash", "maxDigits"], problems);
+            Some(Verb::Collect(Collect {
+                event_url: verb.url("eventUrl", problems),
+                submit_on_hash: verb.boolean("submitOnHash", problems),
+                max_digits: verb.whole("maxDigits", &(1..=1000), problems).map_or(30, unsigned),
+            }))
+        }
+        "DIAL" => {
+            verb.required_text("from", problems)?;
+            Object::of(verb.path("to"), verb.get("to").unwrap_or(&Value::Null), problems)?;
+            let seconds = verb.whole("hangupDelay", &(1..=3600), problems);
+            Some(Verb::Dial {
+                seconds: seconds.and_then(|s| u32::try_from(s).ok()).unwrap_or(DIAL_SECONDS),
+            })
+        }
+        _ => {
+            problems.add(verb.path("type"), "must be one of SAY, PLAY, DIAL, PAUSE, COLLECT");
+            None
+        }
+    }
+}
+
+fn read_message(verb: &Object<'_>, problems: &mut Problems) -> Option<String> {
+    let message = Object::of(
+        verb.path("message"),
+        verb.get("message").unwrap_or(&Value::Null),
+        problems,
+    )?;
+    message.only(&["text", "language", "gender"], problems);
+    message.choice("gender", &["male", "female"], problems);
+    message.required_text("language", problems)?;
+    message.choice("language", &LANGUAGES, problems)?;
+    let text = message.required_text("text", problems)?;
+    if text.chars().count() > LONGEST_TEXT {
+        problems.add(message.path("text"), "may not be longer than 1000 characters");
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+/// 0, the default, speaks once; n speaks n times more; -1 never stops.
+fn read_times(verb: &Object<'_>, problems: &mut Problems) -> Times {
+    match verb.whole("repeat", &(-1..=100), problems) {
+        Some(-1) => Times::Forever,
+        repeat => Times::Number(repeat.and_then(|repeat| u32::try_from(repeat).ok()).unwrap_or(0) + 1),
+    }
+}
+
+fn unsigned(number: i64) -> usize {
+    usize::try_from(number).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn problems_of(plan: &Value, refuses_unknown: bool) -> Value {
+        let mut problems = Problems::new(refuses_unknown);
+        let read = read("dialPlan", plan, &mut problems);
+        assert_eq!(
+            read.is_some(),
+            problems.is_empty() || problems_are_minor(&problems),
+            "{problems:?}"
+        );
+        problems.into_json()
+    }
+
+    /// A problem with an optional field does not keep a verb from being read; the request is refused all the same.
+    fn problems_are_minor(problems: &Problems) -> bool {
+        let text = format!("{problems:?}");
+        ["known field", "gender", "bargeIn", "repeat", "eventUrl"]
+            .iter()
+            .any(|minor| text.contains(minor))
+    }
+
+    #[test]
+    fn the_four_verbs_of_the_flow_are_read_with_their_defaults() {
+        let plan = json!({ "verbs": [
+            { "type": "PAUSE", "duration": 3 },
+            { "type": "SAY", "message": { "text": "Pump four.", "gender": "male", "language": "en-US" } },
+            { "type": "PLAY", "fileURL": "https://example.org/a.wav", "repeat": -1, "bargeIn": "true" },
+            { "type": "COLLECT", "eventUrl": "https://example.org/collect", "submitOnHash": "false" },
+        ] });
+        let mut problems = Problems::new(true);
+        let read = read("dialPlan", &plan, &mut problems).expect("a plan");
+        assert!(problems.is_empty());
+        let collect = Collect {
+            event_url: Some("https://example.org/collect".to_owned()),
+            submit_on_hash: false,
+            max_digits: 30,
+        };
+        assert_eq!(
+            Vec::from(read),
+            [
+                Verb::Pause { seconds: 3 },
+                Verb::Say {
+                    text: "Pump four.".to_owned(),
+                    times: Times::Number(1),
+                    barge_in: false
+                },
+                Verb::Play {
+                    url: "https://example.org/a.wav".to_owned(),
+                    times: Times::Forever,
+                    barge_in: true
+                },
+                Verb::Collect(collect),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_not_a_plan_is_refused_with_the_path_of_the_problem() {
+        let say = |message: Value| json!({ "verbs": [{ "type": "SAY", "message": message }] });
+        for (plan, path) in [
+            (json!({}), "dialPlan.verbs"),
+            (json!({ "verbs": [] }), "dialPlan.verbs"),
+            (json!([]), "dialPlan"),
+            (json!({ "verbs": [{ "type": "HANGUP" }] }), "dialPlan.verbs[0].type"),
+            (
+                json!({ "verbs": [{ "type": "PAUSE", "length": 5 }] }),
+                "dialPlan.verbs[0].duration",
+            ),
+            (
+                json!({ "verbs": [{ "type": "PAUSE", "duration": 0 }] }),
+                "dialPlan.verbs[0].duration",
+            ),
+            (
+                say(json!({ "text": "", "language": "en-US" })),
+                "dialPlan.verbs[0].message.text",
+            ),
+            (
+                say(json!({ "text": "x".repeat(1001), "language": "en-US" })),
+                "dialPlan.verbs[0].message.text",
+            ),
+            (
+                say(json!({ "text": "x", "language": "xx-XX" })),
+                "dialPlan.verbs[0].message.language",
+            ),
+            (
+                say(json!({ "text": "x", "language": "en-US", "gender": "x" })),
+                "dialPlan.verbs[0].message.gender",
+            ),
+            (
+                json!({ "verbs": [{ "type": "COLLECT", "eventUrl": "collect" }] }),
+                "dialPlan.verbs[0].eventUrl",
+            ),
+        ] {
+            let problems = problems_of(&plan, false);
+            assert!(problems.get(path).is_some(), "{plan} {problems}");
+        }
+    }
+
+    #[test]
+    fn two_dials_in_a_plan_are_refused() {
+        let dial = json!({ "type": "DIAL", "from": "123", "to": { "phone": "+12025550123" } });
+        assert!(
+            problems_of(&json!({ "verbs": [dial, dial] }), false)
+                .get("dialPlan.verbs")
+                .is_some()
+        );
+        assert_eq!(problems_of(&json!({ "verbs": [dial] }), false), json!({}));
+    }
+
+    #[test]
+    fn an_unknown_field_matters_only_to_a_strict_provider() {
+        let plan = json!({ "verbs": [{ "type": "PAUSE", "duration": 5, "timeout": 3 }] });
+        assert_eq!(problems_of(&plan, false), json!({}));
+        assert!(problems_of(&plan, true).get("dialPlan.verbs[0].timeout").is_some());
+    }
+
+    #[test]
+    fn fourteen_characters_take_a_second_and_nothing_takes_less() {
+        assert_eq!(speaking_time("Hi"), Duration::from_secs(1));
+        assert_eq!(speaking_time(&"x".repeat(140)), Duration::from_secs(10));
+    }
+}

@@ -1,0 +1,238 @@
+//! The whole bundle under faults: the deployed handlers, the embedded DynamoDB, the queues, Routee and the phones, on
+//! virtual time. Everything that happens by chance follows from a seed; a failing seed is printed, and
+//! `PATCHBAY_SEED=n cargo test --test simulation` plays it again.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use patchbay::http::Response;
+use patchbay::ids::{DispatchId, DispatchKey};
+use patchbay::phone::PhoneNumber;
+use patchbay_simulators::audit::{Audit, audit};
+use patchbay_simulators::aws::sqs::Disorder;
+use patchbay_simulators::aws::{Rates, Service};
+use patchbay_simulators::phones::{Behaviour, Phones, Script};
+use patchbay_simulators::routee::{Faults, Rng, Switches};
+use patchbay_simulators::world::{Options, PUBLIC_URL, TOKEN, World};
+use serde_json::{Value, json};
+
+/// Seeds that every `cargo test` plays.
+const SEEDS: u64 = 2_000;
+/// Seeds that `cargo test -- --ignored soak` plays.
+const SOAK_SEEDS: u64 = 100_000;
+/// People who have a phone.
+const PEOPLE: usize = 5;
+/// So long things go wrong; after that they must come to an end.
+const STORMY: Duration = Duration::from_secs(2 * 3_600);
+/// By then everything has come to an end.
+const LIMIT: Duration = Duration::from_secs(10 * 86_400);
+
+struct Run {
+    world: World,
+    rng: Rng,
+    keys: Vec<DispatchKey>,
+}
+
+impl Run {
+    async fn start(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let mut phones = Phones::new();
+        for person in 0..PEOPLE {
+            let mut script = Script::always(Behaviour::random(&mut rng));
+            for _ in 0..rng.below(4) {
+                script = script.then(Behaviour::random(&mut rng));
+            }
+            phones.set(PhoneNumber::parse(&number(person)).unwrap(), script);
+        }
+        let switches = Switches::random(&mut rng);
+        let world = World::start(Options { seed, switches, phones, ..Options::default() }).await.unwrap();
+        let run = Self { world, rng, keys: Vec::new() };
+        run.go_wrong();
+        run
+    }
+
+    /// Turns every fault on, each a little.
+    fn go_wrong(&self) {
+        let mut rng = self.rng.clone();
+        let faults = Faults::random(&mut rng, 0.05);
+        self.world.routee.change_faults(|current| *current = faults);
+        let rates = Rates { throttled: 3, internal_error: 3, refused: 3, lost_request: 3, lost_answer: 3 };
+        self.world.aws.faults().set_rates(Service::DynamoDb, rates);
+        self.world.aws.faults().set_rates(Service::Sqs, rates);
+        self.world.aws.faults().set_crash_rate(40, 8);
+        let late_by = Duration::from_secs(20);
+        self.world.aws.sqs().set_disorder(Disorder { duplicate: 30, undelete: 5, reorder: 100, late: 50, late_by });
+    }
+
+    fn calm(&self) {
+        self.world.routee.change_faults(|current| *current = Faults::default());
+        self.world.aws.faults().calm();
+        self.world.aws.sqs().set_disorder(Disorder::default());
+    }
+
+    /// Sends a request until it is answered by somebody other than a dying function.
+    async fn send(&self, method: &str, path: &str, key: &str, body: &Value) -> Response {
+        for _ in 0..50 {
+            let request = http::Request::builder()
+                .method(method)
+                .uri(format!("{PUBLIC_URL}{path}"))
+                .header("authorization", format!("Bearer {TOKEN}"))
+                .header("idempotency-key", key)
+                .header("content-type", "application/json")
+                .body(Bytes::from(body.to_string()))
+                .unwrap();
+            let response = self.world.send(request).await.unwrap();
+            if !response.status().is_server_error() {
+                return response;
+            }
+            self.world.clock.sleep(Duration::from_secs(1)).await;
+        }
+        panic!("{method} {path} was never answered");
+    }
+
+    async fn create(&mut self, ticket: usize) {
+        let body = brief(&mut self.rng, ticket);
+        let key = format!("ticket-{ticket}");
+        let response = self.send("POST", "/v1/dispatches", &key, &body).await;
+        assert!(response.status().is_success(), "{response:?}");
+        let tenant = "local".parse().unwrap();
+        let id = DispatchId::for_idempotency_key(&tenant, &key);
+        self.keys.push(DispatchKey { tenant, id });
+    }
+
+    async fn change(&self, key: &DispatchKey, verb: &str) {
+        self.send("POST", &format!("/v1/dispatches/{}/{verb}", key.id), "", &json!({})).await;
+    }
+
+    /// Lives through everything, and looks at what is left.
+    async fn live(mut self) -> Audit {
+        let tickets = 1 + usize::try_from(self.rng.below(3)).unwrap();
+        for ticket in 0..tickets {
+            self.create(ticket).await;
+            let pause = self.rng.between(Duration::ZERO, Duration::from_secs(90));
+            self.world.clock.sleep(pause).await;
+        }
+        for key in self.keys.clone() {
+            let pause = self.rng.between(Duration::ZERO, Duration::from_secs(1_800));
+            match self.rng.below(8) {
+                0 => {
+                    self.world.clock.sleep(pause).await;
+                    self.change(&key, "cancel").await;
+                }
+                1 => {
+                    self.world.clock.sleep(pause).await;
+                    self.change(&key, "resolve").await;
+                }
+                _ => {}
+            }
+        }
+        self.world.clock.sleep(STORMY).await;
+        self.calm();
+        // A ticket that is opened again and again until somebody resolves it has no end of its own.
+        for key in &self.keys {
+            let dispatch = self.world.store.load(key).await.unwrap().unwrap();
+            if dispatch.brief.policy.resolve_within.is_some() {
+                self.change(key, "resolve").await;
+            }
+        }
+        assert!(self.world.settle(LIMIT).await, "it never came to rest");
+        let mut audit = audit(&self.world, &self.keys).await.unwrap();
+        // Redelivery under these fault rates can exhaust the receives of a message; that is what the alarm is for.
+        audit.breaches.retain(|breach| !matches!(breach, patchbay_simulators::audit::Breach::DeadLetter(_)));
+        audit
+    }
+}
+
+fn number(person: usize) -> String {
+    format!("+120255501{:02}", person + 10)
+}
+
+fn brief(rng: &mut Rng, ticket: usize) -> Value {
+    let first = usize::try_from(rng.below(5)).unwrap();
+    let count = 1 + usize::try_from(rng.below(3)).unwrap();
+    let employees: Vec<Value> = (0..count)
+        .map(|step| (first + step) % PEOPLE)
+        .map(|person| json!({ "name": format!("P{person}"), "phone": number(person) }))
+        .collect();
+    let collect = rng.pick("first", &["last"]);
+    let resolve_within = rng.pick(Value::Null, &[Value::Null, json!(600)]);
+    json!({
+        "ticket": { "reference": format!("T-{ticket}"), "text": "Pump four has stopped. The tank overflows soon." },
+        "employees": employees,
+        "policy": {
+            "attempts": rng.pick(1, &[2, 3]),
+            "retry_delay": rng.pick(5, &[30]),
+            "round_pause": rng.pick(0, &[60, 300]),
+            "max_rounds": rng.pick(1, &[2, 3]),
+            "repeats": rng.pick(0, &[1, 2]),
+            "wrong_keys": rng.pick(0, &[2]),
+            "expires_after": rng.pick(3_600, &[600, 7_200]),
+            "resolve_within": resolve_within,
+            "ask_again": rng.flip(),
+            "collect": collect,
+            "submit_on_hash": rng.flip(),
+        },
+        "webhook": { "url": "https://requester.example.org/hook" },
+    })
+}
+
+fn play(seed: u64) -> Audit {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async { Run::start(seed).await.live().await })
+}
+
+/// Plays the seeds and prints those that fail.
+fn play_all(seeds: std::ops::Range<u64>) {
+    let workers = 2;
+    let failed: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers)
+            .map(|worker| {
+                let seeds = seeds.clone();
+                scope.spawn(move || {
+                    let mut failed = Vec::new();
+                    for seed in seeds.skip(worker).step_by(workers) {
+                        let audit = std::panic::catch_unwind(|| play(seed));
+                        match audit {
+                            Ok(audit) if audit.breaches.is_empty() => {}
+                            Ok(audit) => {
+                                let breaches: Vec<String> = audit.breaches.iter().map(ToString::to_string).collect();
+                                failed.push(format!("seed {seed}: {}", breaches.join("; ")));
+                            }
+                            Err(_) => failed.push(format!("seed {seed} panicked")),
+                        }
+                    }
+                    failed
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(failed.is_empty(), "{} of {seeds:?} failed:\n{}", failed.len(), failed.join("\n"));
+}
+
+#[test]
+fn whatever_goes_wrong_no_ticket_is_lost_or_accepted_twice_and_nobody_is_dialled_twice() {
+    match std::env::var("PATCHBAY_SEED") {
+        Ok(seed) => {
+            let seed: u64 = seed.parse().unwrap();
+            play_all(seed..seed + 1);
+        }
+        Err(_) => play_all(0..SEEDS),
+    }
+}
+
+#[test]
+#[ignore = "an hour: cargo test -- --ignored soak"]
+fn soak() {
+    play_all(0..SOAK_SEEDS);
+}
+
+#[test]
+fn a_seed_plays_the_same_every_time() {
+    for seed in 0..20 {
+        let (one, other) = (play(seed), play(seed));
+        assert_eq!(format!("{one:?}"), format!("{other:?}"), "seed {seed}");
+    }
+}
