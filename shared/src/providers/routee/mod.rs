@@ -14,6 +14,7 @@ mod tracking;
 mod webhook;
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
@@ -65,11 +66,12 @@ impl Default for Endpoints {
     }
 }
 
-/// A client of Routee's API for one application. Keeps the application's token; make one and share it.
+/// A client of Routee's API for one application. Keeps the application's token, which its clones share.
+#[derive(Clone)]
 pub struct Routee {
     http: HttpClient,
     connect: String,
-    tokens: Tokens,
+    tokens: Arc<Tokens>,
 }
 
 impl fmt::Debug for Routee {
@@ -84,7 +86,7 @@ impl Routee {
     /// A client; asks for nothing yet.
     pub fn new(http: HttpClient, clock: Clock, credentials: Credentials, endpoints: Endpoints) -> Self {
         let Endpoints { auth, connect } = endpoints;
-        let tokens = Tokens::new(http.clone(), clock, credentials, &auth);
+        let tokens = Arc::new(Tokens::new(http.clone(), clock, credentials, &auth));
         Self {
             http,
             connect: connect.trim_end_matches('/').to_owned(),

@@ -122,7 +122,8 @@ async fn callers_at_the_same_time_ask_for_one_token() {
     let page = || tracking_page(&[]);
     let provider = Provider::slow(Duration::from_millis(100), [any_token(), page(), page(), page()]);
     let routee = provider.client();
-    let (a, b, c) = tokio::join!(routee.legs("c-1"), routee.legs("c-1"), routee.legs("c-1"));
+    let clone = routee.clone();
+    let (a, b, c) = tokio::join!(routee.legs("c-1"), routee.legs("c-1"), clone.legs("c-1"));
     assert!(a.is_ok() && b.is_ok() && c.is_ok());
     assert_eq!(provider.asked().iter().filter(|asked| *asked == TOKEN).count(), 1);
 }
