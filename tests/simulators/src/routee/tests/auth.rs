@@ -100,6 +100,11 @@ async fn nothing_is_open_without_a_token_with_basic_credentials_or_after_a_revoc
     basic.headers_mut().insert("authorization", credentials);
     assert_eq!(world.raw(basic).await.expect("an answer").0, 401);
 
+    let mut other_scheme = call();
+    let value = format!("Token {}", world.token).parse().expect("a value");
+    other_scheme.headers_mut().insert("authorization", value);
+    assert_eq!(world.raw(other_scheme).await.expect("an answer").0, 401);
+
     let mut lower_case = call();
     let value = format!("bearer {}", world.token).parse().expect("a value");
     lower_case.headers_mut().insert("authorization", value);
@@ -107,7 +112,7 @@ async fn nothing_is_open_without_a_token_with_basic_credentials_or_after_a_revoc
 
     world.routee.revoke_tokens();
     assert_eq!(world.raw(call()).await.expect("an answer").0, 401);
-    assert_eq!(world.routee.calls().len(), 1, "only one of the four was placed");
+    assert_eq!(world.routee.calls().len(), 1, "only one of the five was placed");
 }
 
 #[tokio::test(start_paused = true)]

@@ -220,6 +220,9 @@ async fn an_invalid_reply_lets_the_plan_go_on_or_drops_the_call() {
         Reply::with(200, "not JSON"),
         Reply::plan(&plan(&[])),
         Reply::plan(&plan(&[json!({ "type": "HANGUP" })])),
+        Reply::plan(&plan(&[json!({
+            "type": "SAY", "message": { "text": "Thanks.", "language": "en-US", "gender": "male" }, "bargeIn": "maybe",
+        })])),
         Reply::with(500, plan(&[say("Thanks.", false)]).to_string()),
         Reply::with(204, ""),
         Reply::plan(&plan(&[say("Thanks.", false)])).late(Duration::from_millis(3100)),
@@ -241,6 +244,23 @@ async fn an_invalid_reply_lets_the_plan_go_on_or_drops_the_call() {
             assert_eq!(call.texts().iter().filter(|text| **text == OPTIONS).count(), options);
             assert!(!call.texts().contains(&"Thanks."));
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_field_in_a_reply_is_ignored_or_makes_it_invalid() {
+    for (refuses_unknown_fields, replaced) in [(false, true), (true, false)] {
+        let switches = Switches {
+            refuses_unknown_fields,
+            ..Switches::default()
+        };
+        let world = World::new(switches, Behaviour::presses("1", When::OptionsSay(1))).await;
+        world.answer_keys(|_| {
+            let mut thanks = say("Thanks.", false);
+            thanks["timeout"] = json!(5);
+            Reply::plan(&plan(&[thanks]))
+        });
+        assert_eq!(world.play(two_options()).await.texts().contains(&"Thanks."), replaced);
     }
 }
 

@@ -56,6 +56,28 @@ async fn the_end_that_a_late_key_precedes_may_be_that_of_the_longest_duration() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn deeds_are_done_in_the_order_of_their_moments_not_of_the_script() {
+    let deed = |key: &str| Deed::Press(key.to_owned());
+    let after = |seconds| When::AfterAnswer(Duration::from_secs(seconds));
+    let (_, keys) = pressed(Behaviour::silent(5).and(after(20), deed("2")).and(after(15), deed("1"))).await;
+    assert_eq!(keys.into_iter().map(|(_, key)| key).collect::<String>(), "12");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ticket_that_is_spoken_again_does_not_count_as_the_options() {
+    let world = World::new(Switches::default(), Behaviour::presses("1", When::OptionsSay(1))).await;
+    let call = world
+        .play(call(&[
+            collect(),
+            say(TICKET, false),
+            say(TICKET, false),
+            say(OPTIONS, true),
+        ]))
+        .await;
+    assert!((since_answer(&call, call.keys[0].0) - 5.5).abs() < 0.01);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_sequence_of_keys_takes_its_time() {
     let (_, keys) = pressed(Behaviour::presses("12#", When::Pause(3))).await;
     let expected = [(17.0, '1'), (17.4, '2'), (17.8, '#')];
