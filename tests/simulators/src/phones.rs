@@ -136,6 +136,12 @@ impl Behaviour {
         self
     }
 
+    /// This at the first call, and `next` at those that follow.
+    #[must_use]
+    pub fn then(self, next: Self) -> Script {
+        Script::from(self).then(next)
+    }
+
     /// Any behaviour but the interactive one, for seeded simulations.
     pub fn random(rng: &mut Rng) -> Self {
         let after = rng.between(Duration::ZERO, Duration::from_secs(40));
@@ -215,9 +221,7 @@ mod tests {
 
     #[test]
     fn a_script_goes_on_call_by_call_and_repeats_its_last_behaviour() {
-        let script = Script::always(Behaviour::Busy)
-            .then(Behaviour::NeverPicksUp)
-            .then(Behaviour::silent(3));
+        let script = Behaviour::Busy.then(Behaviour::NeverPicksUp).then(Behaviour::silent(3));
         let done: Vec<&Behaviour> = (0..4).map(|nth| script.behaviour(nth)).collect();
         assert_eq!(
             done,

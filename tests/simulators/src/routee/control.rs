@@ -28,7 +28,7 @@ impl Routee {
             _ => false,
         };
         let command = if hangup { Command::ApiHangup } else { Command::ApiReject };
-        if !fits || leg.record.ended_at.is_some() || leg.commands.send(command).is_err() {
+        if !fits || leg.commands.send(command).is_err() {
             let status = match self.0.switches.wrong_state {
                 WrongState::Conflict => 409,
                 WrongState::BadRequest => 400,

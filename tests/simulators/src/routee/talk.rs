@@ -120,7 +120,7 @@ impl<'a> Talk<'a> {
             .routee
             .plan_question(self.call.id, WebhookKind::DialPlan, url)?;
         let reply = self.call.routee.ask(question).await;
-        read_reply(reply.as_deref())
+        read_reply(reply.as_deref(), self.switches())
     }
 
     fn begin(&mut self, plan: Plan) {
@@ -323,7 +323,7 @@ impl<'a> Talk<'a> {
             let url = collect.event_url.clone().filter(|_| tells);
             if let Some(url) = url {
                 let tones = self.tones.tell(&routee.0.switches);
-                routee.emit_tells(self.call.id, &tones);
+                routee.emit(self.call.id, Happening::Tells { tones: tones.clone() });
                 self.ask(routee.collect_event(self.call.id, url, &tones, false));
             }
             if let Some(leg) = routee.lock().leg_mut(self.call.id) {
@@ -340,7 +340,7 @@ impl<'a> Talk<'a> {
         let (routee, id) = (self.call.routee.clone(), self.call.id);
         tokio::spawn(async move {
             let reply = routee.ask(question).await;
-            routee.command(id, Command::Reply(read_reply(reply.as_deref())));
+            routee.command(id, Command::Reply(read_reply(reply.as_deref(), routee.switches())));
         });
     }
 
@@ -382,8 +382,8 @@ impl<'a> Talk<'a> {
 }
 
 /// The plan in a reply, if it is a valid one.
-fn read_reply(body: Option<&str>) -> Option<Plan> {
+fn read_reply(body: Option<&str>, switches: &Switches) -> Option<Plan> {
     let body = serde_json::from_str(body?).ok()?;
-    let mut problems = Problems::default();
+    let mut problems = Problems::new(switches.refuses_unknown_fields);
     plan::read("", &body, &mut problems).filter(|_| problems.is_empty())
 }

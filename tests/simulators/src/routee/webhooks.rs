@@ -13,7 +13,7 @@ use url::form_urlencoded;
 use super::Routee;
 use super::faults::{AttemptFate, Fate, Target};
 use super::hand::later_by;
-use super::records::{CallId, Happening, Status, WebhookKind, WebhookOutcome, WebhookRecord};
+use super::records::{CallId, Status, WebhookKind, WebhookOutcome, WebhookRecord};
 use super::state::price;
 use super::switches::Strategy;
 
@@ -332,15 +332,5 @@ impl Routee {
             outcome,
         });
         state.webhooks.len() - 1
-    }
-
-    /// Tells the listeners that keys are told.
-    pub(super) fn emit_tells(&self, call: CallId, tones: &str) {
-        self.emit(
-            call,
-            Happening::Tells {
-                tones: tones.to_owned(),
-            },
-        );
     }
 }

@@ -1,6 +1,17 @@
 //! The simulator, seen through its API and its webhooks.
 
+mod auth;
+mod collect;
+mod collect_timing;
+mod control;
+mod create;
+mod faults;
 mod flow;
+mod lines;
+mod random;
+mod statuses;
+mod tracking;
+mod webhooks;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -180,14 +191,14 @@ impl World {
     }
 
     async fn send(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
-        self.raw(self.request(method, path, body)).await.expect("an answer")
+        self.raw(self.request(method, path, &body)).await.expect("an answer")
     }
 
     async fn get(&self, path: &str) -> (u16, Value) {
         self.send("GET", path, Value::Null).await
     }
 
-    fn request(&self, method: &str, path: &str, body: Value) -> Request {
+    fn request(&self, method: &str, path: &str, body: &Value) -> Request {
         let body = if body.is_null() {
             Bytes::new()
         } else {

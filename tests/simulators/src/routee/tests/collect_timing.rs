@@ -1,0 +1,184 @@
+//! When COLLECT events are sent, above all the one after the call.
+
+use super::*;
+use crate::phones::When;
+
+fn quiet_plan() -> Value {
+    call(&[collect(), say(TICKET, false), pause(10)])
+}
+
+/// The webhooks of the end, in order of arrival: `status` and `keys`.
+fn order_of_end(world: &World) -> Vec<&'static str> {
+    let end = world
+        .received()
+        .into_iter()
+        .filter(|received| received.tones().is_some() || received.status().is_some_and(|status| status == "Completed"));
+    end.map(|received| if received.tones().is_some() { "keys" } else { "status" })
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_event_of_the_ended_call_comes_or_does_not() {
+    for (end_event, expected) in [(true, ["1"].as_slice()), (false, &[])] {
+        let switches = Switches {
+            end_event,
+            ..Switches::default()
+        };
+        let world = World::new(switches, Behaviour::presses("1", When::Pause(1))).await;
+        world.play(quiet_plan()).await;
+        assert_eq!(world.tones(), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_event_of_the_ended_call_comes_after_the_final_status_or_before_it() {
+    for (end_event_order, expected) in [
+        (EndEventOrder::AfterStatus, ["status", "keys"]),
+        (EndEventOrder::BeforeStatus, ["keys", "status"]),
+    ] {
+        let world = World::new(
+            Switches {
+                end_event_order,
+                ..Switches::default()
+            },
+            Behaviour::silent(5),
+        )
+        .await;
+        let call = world.play(quiet_plan()).await;
+        assert_eq!(order_of_end(&world), expected);
+        assert!(
+            world
+                .received()
+                .iter()
+                .filter(|r| r.tones().is_some())
+                .all(|r| Some(r.at) >= call.ended_at)
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_call_has_an_end_event_or_not() {
+    for (end_event_without_keys, expected) in [(true, [""].as_slice()), (false, &[])] {
+        let switches = Switches {
+            end_event_without_keys,
+            ..Switches::default()
+        };
+        let world = World::new(switches.clone(), Behaviour::silent(5)).await;
+        world.play(quiet_plan()).await;
+        assert_eq!(world.tones(), expected);
+
+        let world = World::new(switches, Behaviour::presses("1", When::Pause(1))).await;
+        world.play(quiet_plan()).await;
+        assert_eq!(world.tones(), ["1"], "keys are told in any case");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_without_collect_does_away_with_the_end_event_or_not() {
+    for (end_event_after_replacement, count) in [(true, 2), (false, 1)] {
+        let switches = Switches {
+            end_event_after_replacement,
+            ..Switches::default()
+        };
+        let world = World::new(switches, Behaviour::presses("1", When::OptionsSay(1))).await;
+        world.answer_keys(|_| Reply::plan(&plan(&[say("Thanks.", false)])));
+        world.play(published()).await;
+        assert_eq!(world.tones().len(), count);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn hanging_up_early_does_away_with_the_end_event_or_not() {
+    for (end_event_after_hang_up, expected) in [(true, [""].as_slice()), (false, &[])] {
+        let switches = Switches {
+            end_event_after_hang_up,
+            ..Switches::default()
+        };
+        let world = World::new(switches.clone(), Behaviour::hangs_up_after(4)).await;
+        let call = world.play(quiet_plan()).await;
+        assert_eq!(call.ended_by, Some(EndedBy::Employee));
+        assert_eq!(world.tones(), expected);
+
+        let world = World::new(switches, Behaviour::silent(4)).await;
+        world.play(quiet_plan()).await;
+        assert_eq!(world.tones(), [""], "a call that runs to its end has it in any case");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_event_that_is_not_answered_with_200_is_sent_again_or_not() {
+    for (end_event_is_retried, count) in [(true, 2), (false, 1)] {
+        let switches = Switches {
+            end_event_is_retried,
+            ..Switches::default()
+        };
+        let world = World::new(switches, Behaviour::silent(5)).await;
+        let mut refusals = 1;
+        world.answer_keys(move |_| {
+            refusals -= 1;
+            if refusals == 0 {
+                Reply::with(500, "")
+            } else {
+                Reply::ok()
+            }
+        });
+        world.play(quiet_plan()).await;
+        world.pass(3600).await;
+        assert_eq!(world.tones().len(), count);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_verb_waits_for_the_reply_or_does_not() {
+    for (plan_waits_for_reply, waited) in [(true, 2.0), (false, 0.0)] {
+        let switches = Switches {
+            plan_waits_for_reply,
+            ..Switches::default()
+        };
+        let world = World::new(switches, Behaviour::presses("1", When::OptionsSay(1))).await;
+        world.answer_keys(|_| Reply::ok().late(Duration::from_secs(2)));
+        let call = world
+            .play(call(&[
+                collect(),
+                say(TICKET, false),
+                say(OPTIONS, true),
+                say("Wait.", false),
+            ]))
+            .await;
+        let wait = call.heard.last().expect("heard").0;
+        assert!(
+            (since_answer(&call, wait) - 3.5 - waited).abs() < 0.05,
+            "{}",
+            since_answer(&call, wait)
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_may_be_over_before_the_reply_comes_which_then_changes_nothing() {
+    let switches = Switches {
+        plan_waits_for_reply: false,
+        ..Switches::default()
+    };
+    let world = World::new(switches, Behaviour::presses("1", When::OptionsSay(1))).await;
+    world.answer_keys(|_| Reply::plan(&plan(&[say("Thanks.", false)])).late(Duration::from_secs(2)));
+    let call = world
+        .play(call(&[collect(), say(TICKET, false), say(OPTIONS, true)]))
+        .await;
+    assert_eq!(call.texts(), [TICKET, OPTIONS]);
+    assert!(talk_time(&call) < 4.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_is_no_event_for_silence_while_the_call_goes_on() {
+    let world = World::new(
+        Switches {
+            end_event: false,
+            ..Switches::default()
+        },
+        Behaviour::silent(5),
+    )
+    .await;
+    world.play(published()).await;
+    assert_eq!(world.tones(), [] as [&str; 0]);
+}

@@ -1,0 +1,299 @@
+//! What happens on the lines: each behaviour, machine detection, a person at a terminal, listeners.
+
+use super::*;
+use crate::phones::{Deed, When};
+
+/// When each key was pressed, in seconds after the answer, in the published plan.
+async fn pressed(behaviour: Behaviour) -> (CallRecord, Vec<(f64, char)>) {
+    let world = World::new(Switches::default(), behaviour).await;
+    let call = world.play(published()).await;
+    let keys = call
+        .keys
+        .iter()
+        .map(|(at, key)| (since_answer(&call, *at), *key))
+        .collect();
+    (call, keys)
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_are_pressed_at_the_moments_that_the_script_names() {
+    for (when, expected) in [
+        (When::AfterAnswer(Duration::from_millis(700)), 0.7),
+        (When::TicketSay, 4.0),
+        (When::OptionsSay(1), 10.5),
+        (When::OptionsSay(2), 23.5),
+        (When::Pause(1), 1.5),
+        (When::Pause(2), 7.0),
+        (When::Pause(4), 28.0),
+        (When::JustBeforeEnd, 30.5),
+    ] {
+        let (_, keys) = pressed(Behaviour::presses("1", when)).await;
+        assert_eq!(keys.len(), 1, "{when:?}");
+        assert!((keys[0].0 - expected).abs() < 0.01, "{when:?} {keys:?}");
+        assert_eq!(keys[0].1, '1');
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_moment_that_never_comes_presses_nothing() {
+    for when in [
+        When::OptionsSay(3),
+        When::Pause(5),
+        When::AfterAnswer(Duration::from_secs(32)),
+    ] {
+        assert_eq!(pressed(Behaviour::presses("1", when)).await.1, []);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_that_a_late_key_precedes_may_be_that_of_the_longest_duration() {
+    let world = World::new(Switches::default(), Behaviour::presses("1", When::JustBeforeEnd)).await;
+    let mut order = published();
+    order["maxDuration"] = json!(15);
+    let call = world.play(order).await;
+    assert!((since_answer(&call, call.keys[0].0) - 14.5).abs() < 0.01);
+    assert_eq!(world.tones(), ["1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn deeds_are_done_in_the_order_of_their_moments_not_of_the_script() {
+    let deed = |key: &str| Deed::Press(key.to_owned());
+    let after = |seconds| When::AfterAnswer(Duration::from_secs(seconds));
+    let (_, keys) = pressed(Behaviour::silent(5).and(after(20), deed("2")).and(after(15), deed("1"))).await;
+    assert_eq!(keys.into_iter().map(|(_, key)| key).collect::<String>(), "12");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ticket_that_is_spoken_again_does_not_count_as_the_options() {
+    let world = World::new(Switches::default(), Behaviour::presses("1", When::OptionsSay(1))).await;
+    let call = world
+        .play(call(&[
+            collect(),
+            say(TICKET, false),
+            say(TICKET, false),
+            say(OPTIONS, true),
+        ]))
+        .await;
+    assert!((since_answer(&call, call.keys[0].0) - 5.5).abs() < 0.01);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sequence_of_keys_takes_its_time() {
+    let (_, keys) = pressed(Behaviour::presses("12#", When::Pause(3))).await;
+    let expected = [(17.0, '1'), (17.4, '2'), (17.8, '#')];
+    assert_eq!(keys.len(), expected.len());
+    for ((at, key), (expected_at, expected_key)) in keys.into_iter().zip(expected) {
+        assert_eq!(key, expected_key);
+        assert!((at - expected_at).abs() < 0.01, "{key} {at}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_presses_and_hangs_up_at_once_is_heard_all_the_same() {
+    for when in [When::OptionsSay(1), When::Pause(3)] {
+        let world = World::new(Switches::default(), Behaviour::presses_and_hangs_up("1", when)).await;
+        let call = world.play(published()).await;
+        assert_eq!(
+            (call.status(), call.ended_by),
+            (Status::Completed, Some(EndedBy::Employee))
+        );
+        assert_eq!(call.keys.last().map(|(at, _)| *at), call.ended_at);
+        assert!(world.tones().iter().all(|tones| tones == "1"));
+        assert_eq!(world.tones().len(), if when == When::Pause(3) { 1 } else { 2 });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_hangs_up_ends_the_call() {
+    let (call, _) = pressed(Behaviour::hangs_up_after(4)).await;
+    assert_eq!(
+        (call.status(), call.ended_by),
+        (Status::Completed, Some(EndedBy::Employee))
+    );
+    assert!((talk_time(&call) - 4.0).abs() < 0.01);
+    assert_eq!(call.texts(), [TICKET]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn voicemail_listens_to_everything_and_completes_the_call() {
+    let world = World::new(Switches::default(), Behaviour::voicemail(20)).await;
+    let beeps = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&beeps);
+    world.routee.subscribe(move |event| {
+        if event.what == Happening::Beeps {
+            *counted.lock().expect("not poisoned") += 1;
+        }
+    });
+    let call = world.play(published()).await;
+    assert_eq!((call.status(), call.ended_by), (Status::Completed, Some(EndedBy::Plan)));
+    assert_eq!(call.texts(), [TICKET, OPTIONS, OPTIONS]);
+    assert_eq!(call.keys, []);
+    assert_eq!(*beeps.lock().expect("not poisoned"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn machine_detection_hangs_up_on_voicemail_but_never_on_a_person() {
+    let mut order = published();
+    order["machineDetection"] = json!({ "strategy": "Hangup" });
+    for (behaviour, machine_detection, ended_by) in [
+        (Behaviour::voicemail(5), true, EndedBy::Machine),
+        (Behaviour::voicemail(5), false, EndedBy::Plan),
+        (Behaviour::silent(5), true, EndedBy::Plan),
+    ] {
+        let world = World::new(
+            Switches {
+                machine_detection,
+                ..Switches::default()
+            },
+            behaviour,
+        )
+        .await;
+        assert_eq!(world.play(order.clone()).await.ended_by, Some(ended_by));
+    }
+    for after_machine_hangup in [Status::Completed, Status::NoAnswer] {
+        let switches = Switches {
+            after_machine_hangup,
+            machine_detection_after: Duration::from_secs(2),
+            ..Switches::default()
+        };
+        let world = World::new(switches, Behaviour::voicemail(5)).await;
+        let call = world.play(order.clone()).await;
+        assert_eq!(call.status(), after_machine_hangup);
+        assert!((talk_time(&call) - 2.0).abs() < 0.01);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn machine_detection_can_ask_for_another_plan() {
+    let mut order = published();
+    order["machineDetection"] = json!({ "strategy": "Continue", "eventUrl": "https://hooks.example.org/machine" });
+    let world = World::new(Switches::default(), Behaviour::voicemail(5)).await;
+    world.answer(|received| {
+        let machine = received.url.contains("/machine");
+        if machine {
+            Reply::plan(&plan(&[say("Call us back.", false)]))
+        } else {
+            Reply::ok()
+        }
+    });
+    let call = world.play(order).await;
+    assert_eq!(call.texts().last(), Some(&"Call us back."));
+    assert!(talk_time(&call) < 8.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_at_a_terminal_picks_up_presses_and_hangs_up() {
+    let world = World::new(Switches::default(), Behaviour::Interactive).await;
+    world.order(published()).await;
+    let id = world.until(Status::Ringing).await.id;
+    world.pass(7).await;
+    assert!(world.routee.pick_up(id));
+    world.pass(10).await;
+    assert!(world.routee.press(id, '1'));
+    world.pass(2).await;
+    assert!(world.routee.hang_up(id));
+    let call = world.until_over().await;
+    assert_eq!(
+        call.status_names(),
+        ["Queued", "Initiated", "Ringing", "InProgress", "Completed"]
+    );
+    assert_eq!(world.tones(), ["1", "1"]);
+    assert!((talk_time(&call) - 12.0).abs() < 0.01);
+    assert!(
+        !world.routee.pick_up(id) && !world.routee.press(id, '1') && !world.routee.hang_up(id),
+        "it is over"
+    );
+    assert!(!world.routee.press(CallId(9), '1'), "there is no such call");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_at_a_terminal_may_reject_or_ignore_the_call() {
+    let world = World::new(Switches::default(), Behaviour::Interactive).await;
+    world.order(published()).await;
+    let id = world.until(Status::Ringing).await.id;
+    assert!(world.routee.hang_up(id));
+    assert_eq!(world.until_over().await.ended_by, Some(EndedBy::Employee));
+    assert_eq!(world.play(published()).await.ended_by, Some(EndedBy::RingTimeout));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hand_may_join_a_scripted_call() {
+    let world = World::new(Switches::default(), Behaviour::silent(5)).await;
+    world.order(published()).await;
+    let id = world.until(Status::InProgress).await.id;
+    world.pass(10).await;
+    world.routee.press(id, '1');
+    world.until_over().await;
+    assert_eq!(world.tones(), ["1", "1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_to_a_number_without_a_script_is_reported_and_nobody_picks_up() {
+    let world = World::new(Switches::default(), Behaviour::Busy).await;
+    let mut order = published();
+    order["to"]["phone"] = json!("+12025550199");
+    let call = world.play(order).await;
+    assert_eq!(call.status(), Status::NoAnswer);
+    let unexpected = world.routee.unexpected();
+    assert!(
+        matches!(unexpected.as_slice(), [Unexpected::Call { to, .. }] if to == "+12025550199"),
+        "{unexpected:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn phones_can_change_what_they_do_between_two_calls() {
+    let world = World::new(Switches::default(), Behaviour::Busy).await;
+    assert_eq!(world.play(published()).await.status(), Status::Busy);
+    world
+        .routee
+        .change_phones(|phones| phones.set(number(), Behaviour::Fails));
+    assert_eq!(world.play(published()).await.status(), Status::Failed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_hears_of_everything_in_order() {
+    let behaviour = Behaviour::silent(5).and(When::OptionsSay(1), Deed::Press("1".to_owned()));
+    let world = World::new(
+        Switches {
+            end_event: false,
+            ..Switches::default()
+        },
+        behaviour,
+    )
+    .await;
+    world.answer_keys(|_| Reply::plan(&plan(&[say("Thanks.", false)])));
+    let events: Arc<Mutex<Vec<PhoneEvent>>> = Arc::default();
+    let (sink, routee) = (Arc::clone(&events), world.routee.clone());
+    world.routee.subscribe(move |event| {
+        // A listener may ask the simulator: nothing is locked while it is told.
+        assert!(!routee.calls().is_empty());
+        sink.lock().expect("not poisoned").push(event.clone());
+    });
+    let call = world.play(published()).await;
+    let events = events.lock().expect("not poisoned").clone();
+    let text = |text: &str| Happening::Says { text: text.to_owned() };
+    let happened: Vec<Happening> = events.iter().map(|event| event.what.clone()).collect();
+    assert_eq!(
+        happened,
+        [
+            Happening::Created,
+            Happening::Ringing,
+            Happening::Answered { machine: false },
+            Happening::Pauses { seconds: 3 },
+            text(TICKET),
+            Happening::Pauses { seconds: 4 },
+            text(OPTIONS),
+            Happening::Key { key: '1' },
+            Happening::Tells { tones: "1".to_owned() },
+            Happening::PlanReplaced,
+            text("Thanks."),
+            Happening::Ended {
+                status: Status::Completed,
+                by: EndedBy::Plan
+            },
+        ]
+    );
+    assert!(events.iter().all(|event| event.call == call.id && event.to == NUMBER));
+    assert!(events.windows(2).all(|pair| pair[0].at <= pair[1].at));
+}

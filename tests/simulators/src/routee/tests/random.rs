@@ -1,0 +1,102 @@
+//! Any setting of the switches, any behaviour, any fault: what must hold all the same.
+
+use super::*;
+
+/// Plays a few calls in a world that the seed makes up, and gives everything that was recorded.
+async fn made_up(seed: u64) -> (World, Vec<CallRecord>) {
+    let mut rng = Rng::new(seed);
+    let switches = Switches::random(&mut rng);
+    let script = Script::always(Behaviour::random(&mut rng))
+        .then(Behaviour::random(&mut rng))
+        .then(Behaviour::random(&mut rng));
+    let mut world = World::seeded(switches, script, seed).await;
+    world.answer(|received| {
+        // A form body, with the switch for it, is not JSON.
+        if received.url.contains("/collect") && received.body.contains('7') {
+            Reply::plan(&plan(&[collect(), say(OPTIONS, true), pause(10)]))
+        } else {
+            Reply::ok()
+        }
+    });
+    world
+        .routee
+        .change_faults(|faults| *faults = Faults::random(&mut rng, 0.2));
+    for _ in 0..4 {
+        let request = world.request("POST", "/voice/conversation", &published());
+        if matches!(world.raw(request).await, Ok((401, _))) {
+            let renewed = world.raw(token_request("client_credentials")).await;
+            if let Ok((200, body)) = renewed {
+                world.token = body["access_token"].as_str().unwrap_or_default().to_owned();
+            }
+        }
+        world.pass(400).await;
+    }
+    let calls = world.routee.calls();
+    (world, calls)
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_call_ends_with_one_final_status_whatever_goes_wrong() {
+    let mut ended = 0;
+    for seed in 0..150 {
+        let (world, calls) = made_up(seed).await;
+        assert_eq!(world.routee.live_calls(), [], "seed {seed}");
+        for call in calls {
+            let intermediate = [Status::Queued, Status::Initiated, Status::Ringing, Status::InProgress];
+            let finals = call
+                .statuses
+                .iter()
+                .filter(|(_, status)| !intermediate.contains(status))
+                .count();
+            let unknown = call
+                .statuses
+                .iter()
+                .filter(|(_, status)| *status == Status::Unknown)
+                .count();
+            assert_eq!(
+                finals - usize::from(unknown > 0 && call.status() != Status::Unknown),
+                1,
+                "seed {seed}: {call:?}"
+            );
+            assert!(call.statuses.windows(2).all(|pair| pair[0].0 <= pair[1].0));
+            assert_eq!(call.answered_at.is_some(), call.status_names().contains(&"InProgress"));
+            ended += 1;
+        }
+        assert_eq!(world.routee.unexpected(), []);
+    }
+    assert!(ended > 200, "{ended}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_seed_replays_the_same_calls_and_webhooks_to_the_millisecond() {
+    for seed in 0..30 {
+        let (first, first_calls) = made_up(seed).await;
+        let (second, second_calls) = made_up(seed).await;
+        assert_eq!(first_calls, second_calls, "seed {seed}");
+        assert_eq!(first.routee.webhooks(), second.routee.webhooks(), "seed {seed}");
+        assert_eq!(first.received(), second.received(), "seed {seed}");
+        assert_eq!(first.routee.requests(), second.routee.requests(), "seed {seed}");
+    }
+    let (_, one) = made_up(1).await;
+    let (_, other) = made_up(2).await;
+    assert_ne!(
+        one.first().map(|call| &call.tracking_id),
+        other.first().map(|call| &call.tracking_id)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_called_back_is_what_happened() {
+    for seed in 0..60 {
+        let (world, calls) = made_up(seed).await;
+        for received in world.received().iter().filter(|received| received.url == STATUS_URL) {
+            let body = received.json();
+            let call = calls
+                .iter()
+                .find(|call| body["messageId"] == call.message_id.as_str())
+                .expect("a call");
+            let name = body["status"]["name"].as_str().expect("a name");
+            assert!(call.status_names().contains(&name), "seed {seed}: {name} {call:?}");
+        }
+    }
+}
