@@ -3,7 +3,7 @@
 //!
 //! - [`problem`], [`body`]: answers for what went wrong (RFC 9457), and reading what was sent.
 //! - [`auth`]: API tokens.
-//! - [`reference`], [`callbacks`]: the signed references that callback URLs end in, and those URLs.
+//! - [`mod@reference`], [`callbacks`]: the signed references that callback URLs end in, and those URLs.
 //! - [`standard_webhooks`]: the signatures on webhooks that we send.
 //! - [`target`], and `outbound` (a cargo feature): which URLs are fetched, and the client that fetches them.
 
