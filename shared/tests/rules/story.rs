@@ -1,0 +1,283 @@
+//! A dispatch to which things happen, and everything that was decided on the way.
+
+use patchbay::clock::Timestamp;
+use patchbay::dispatch::{
+    Context, Decision, Dispatch, Employee, Ending, Entry, Event, Fact, NewDispatch, NotPlaced, Phase, Policy, Sighting,
+    State, Ticket, Verdict, WaitReason, create, decide,
+};
+use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce};
+use patchbay::phone::PhoneNumber;
+use patchbay::queue::{Message, Work};
+
+/// How long a phone rings in these stories before nobody picks up, in seconds.
+pub(crate) const RING: u32 = 25;
+
+/// When every story begins: a Monday morning.
+pub(crate) fn start() -> Timestamp {
+    Timestamp::parse("2026-01-05T09:00:00Z").expect("a moment")
+}
+
+pub(crate) fn person(index: usize, name: &str) -> Employee {
+    Employee {
+        id: name.to_lowercase(),
+        name: name.to_owned(),
+        phone: PhoneNumber::parse(&format!("+120255501{index:02}")).expect("a number"),
+        language: None,
+        voice: None,
+        on_duty: Vec::new(),
+        quiet_hours: None,
+        opted_out: false,
+        unverified: false,
+    }
+}
+
+pub(crate) fn people(names: &[&str]) -> Vec<Employee> {
+    names.iter().enumerate().map(|(i, name)| person(i, name)).collect()
+}
+
+pub(crate) fn brief(employees: Vec<Employee>, policy: Policy) -> NewDispatch {
+    NewDispatch {
+        ticket: Ticket {
+            reference: Some("INC-4711".into()),
+            text: "Database down".into(),
+        },
+        employees,
+        policy,
+        webhook: None,
+    }
+}
+
+pub(crate) struct Story {
+    pub(crate) dispatch: Dispatch,
+    pub(crate) now: Timestamp,
+    pub(crate) last: Decision,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) messages: Vec<Message>,
+    decisions: u64,
+}
+
+impl Story {
+    /// The people of `names` with the default policy.
+    pub(crate) fn of(names: &[&str]) -> Self {
+        Self::with(people(names), Policy::default())
+    }
+
+    pub(crate) fn under(policy: Policy, names: &[&str]) -> Self {
+        Self::with(people(names), policy)
+    }
+
+    pub(crate) fn with(employees: Vec<Employee>, policy: Policy) -> Self {
+        Self::about(brief(employees, policy))
+    }
+
+    pub(crate) fn about(brief: NewDispatch) -> Self {
+        let key = DispatchKey {
+            tenant: "demo".parse().expect("a tenant"),
+            id: DispatchId::new(1),
+        };
+        let context = Context {
+            now: start(),
+            fresh: Nonce::new(1),
+        };
+        let last = create(key, brief, String::new(), context);
+        Self {
+            dispatch: last.next.clone().expect("a dispatch"),
+            now: start(),
+            entries: last.entries.clone(),
+            messages: last.messages.clone(),
+            last,
+            decisions: 1,
+        }
+    }
+
+    // When.
+
+    /// Something happens.
+    pub(crate) fn when(&mut self, event: &Event) -> Verdict {
+        self.decisions += 1;
+        let context = Context {
+            now: self.now,
+            fresh: Nonce::new(self.decisions),
+        };
+        let decision = decide(&self.dispatch, event, context);
+        if let Some(next) = &decision.next {
+            assert_eq!(next.version, self.dispatch.version + 1, "a commit is one version");
+            self.dispatch = next.clone();
+        }
+        self.entries.extend(decision.entries.iter().cloned());
+        self.messages.extend(decision.messages.iter().cloned());
+        self.last = decision;
+        self.last.verdict.clone()
+    }
+
+    pub(crate) fn later(&mut self, seconds: u32) {
+        self.now = self.now.plus_seconds(seconds);
+    }
+
+    /// It is now so many seconds after the start.
+    pub(crate) fn at(&mut self, seconds: u32) {
+        self.now = start().plus_seconds(seconds);
+    }
+
+    /// The dialer claims the planned call when it is due.
+    pub(crate) fn claims(&mut self) -> (AttemptId, Verdict) {
+        let attempt = self.dispatch.attempt().expect("an attempt").clone();
+        self.now = self.now.max(attempt.due_at);
+        (attempt.id, self.when(&Event::Claim { attempt: attempt.id }))
+    }
+
+    /// The dialer asks the provider to phone `name`, whose turn it must be.
+    pub(crate) fn dials(&mut self, name: &str) -> AttemptId {
+        assert_eq!(self.turn().0, name, "whose turn it is");
+        let (id, verdict) = self.claims();
+        assert_eq!(verdict, Verdict::Dial, "may {name} be phoned");
+        id
+    }
+
+    /// The phone of `name` rings, whose turn it must be.
+    pub(crate) fn rings(&mut self, name: &str) -> AttemptId {
+        let id = self.dials(name);
+        self.when(&Event::Placed {
+            attempt: id,
+            tracking_id: format!("track-{}", id.ordinal),
+        });
+        id
+    }
+
+    pub(crate) fn ends(&mut self, attempt: AttemptId, ending: Ending) -> Verdict {
+        self.when(&Event::CallEnded {
+            attempt,
+            ending,
+            tracking_id: None,
+        })
+    }
+
+    /// The phone of `name` rings, and nobody picks up.
+    pub(crate) fn rings_out(&mut self, name: &str) -> AttemptId {
+        let id = self.rings(name);
+        self.later(RING);
+        self.ends(id, Ending::NoAnswer);
+        id
+    }
+
+    pub(crate) fn presses(&mut self, attempt: AttemptId, keys: &str) -> Verdict {
+        self.when(&Event::Key {
+            attempt,
+            keys: keys.into(),
+        })
+    }
+
+    /// The phone of `name` rings, whose turn it must be, and `keys` are pressed.
+    pub(crate) fn answers(&mut self, name: &str, keys: &str) -> (AttemptId, Verdict) {
+        let id = self.rings(name);
+        self.later(8);
+        (id, self.presses(id, keys))
+    }
+
+    pub(crate) fn refused(&mut self, attempt: AttemptId, why: NotPlaced) -> Verdict {
+        self.when(&Event::NotPlaced { attempt, why })
+    }
+
+    pub(crate) fn watched(&mut self, attempt: AttemptId, sighting: Sighting, looks: u8) -> Verdict {
+        self.when(&Event::Watched {
+            attempt,
+            sighting,
+            looks,
+        })
+    }
+
+    pub(crate) fn over(&mut self, attempt: AttemptId, ending: Ending, keys: &str) -> Verdict {
+        let keys = keys.to_owned();
+        self.watched(attempt, Sighting::Over { ending, keys }, 1)
+    }
+
+    /// The current wait comes to its end.
+    pub(crate) fn resumes(&mut self) {
+        let State::Waiting(wait) = self.dispatch.state.clone() else {
+            panic!("nothing to wait for: {:?}", self.dispatch.state)
+        };
+        self.now = self.now.max(wait.until);
+        self.when(&Event::Resume { wait: wait.id });
+    }
+
+    /// The employee is found to be on the phone for another dispatch, for so many seconds more.
+    pub(crate) fn is_busy(&mut self, name: &str, seconds: u32) {
+        assert_eq!(self.turn().0, name, "whose turn it is");
+        let attempt = self.dispatch.attempt().expect("an attempt").id;
+        let until = self.now.plus_seconds(seconds);
+        self.when(&Event::EmployeeBusy { attempt, until });
+    }
+
+    // Then.
+
+    pub(crate) fn name(&self, employee: u8) -> &str {
+        &self.dispatch.employee(employee).expect("an employee").name
+    }
+
+    /// Whose turn it is, and the how manieth call in a row it is.
+    pub(crate) fn turn(&self) -> (&str, u8) {
+        let Some(attempt) = self.dispatch.attempt() else {
+            panic!("nobody's turn: {:?}", self.dispatch.state)
+        };
+        (self.name(attempt.id.employee), attempt.number)
+    }
+
+    /// In how many seconds the current call is due.
+    pub(crate) fn due_in(&self) -> u64 {
+        let attempt = self.dispatch.attempt().expect("an attempt");
+        attempt.due_at.since(self.now).as_secs()
+    }
+
+    pub(crate) fn phase(&self) -> &Phase {
+        &self.dispatch.attempt().expect("an attempt").phase
+    }
+
+    /// How long is waited, in seconds, and why.
+    pub(crate) fn waits(&self) -> (u64, WaitReason) {
+        let State::Waiting(wait) = &self.dispatch.state else {
+            panic!("no wait: {:?}", self.dispatch.state)
+        };
+        (wait.until.since(self.now).as_secs(), wait.reason)
+    }
+
+    pub(crate) fn status(&self) -> &'static str {
+        self.dispatch.state.name()
+    }
+
+    /// Who has the ticket.
+    pub(crate) fn acceptor(&self) -> &str {
+        let State::Accepted(acceptance) = &self.dispatch.state else {
+            panic!("nobody has it: {:?}", self.dispatch.state)
+        };
+        self.name(acceptance.attempt.employee)
+    }
+
+    /// What the last decision wrote into the timeline.
+    pub(crate) fn facts(&self) -> Vec<&Fact> {
+        self.last.entries.iter().map(|entry| &entry.fact).collect()
+    }
+
+    /// Whether the last decision wrote such a line.
+    pub(crate) fn tells(&self, is: impl Fn(&Fact) -> bool) -> bool {
+        self.last.entries.iter().any(|entry| is(&entry.fact))
+    }
+
+    /// What the last decision sent.
+    pub(crate) fn sent(&self) -> Vec<&Work> {
+        self.last.messages.iter().map(|message| &message.work).collect()
+    }
+
+    /// Whose call the last decision hangs up.
+    pub(crate) fn hung_up(&self) -> Vec<AttemptId> {
+        let hang_ups = self.sent().into_iter().filter_map(|work| match work {
+            Work::HangUp { attempt, tries: 0 } => Some(*attempt),
+            _ => None,
+        });
+        hang_ups.collect()
+    }
+
+    /// The last event was of no consequence whatever.
+    pub(crate) fn nothing_happened(&self) -> bool {
+        self.last.next.is_none() && self.last.entries.is_empty() && self.last.messages.is_empty()
+    }
+}
