@@ -38,6 +38,18 @@ def wait_for(what, look, seconds):
     raise SystemExit(f"gave up after {seconds} s waiting for {what}")
 
 
+def end(process):
+    """Ends a process that has a session of its own, with all its children."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, sign)
+            process.wait(10)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
 class Aws:
     """MiniStack as a child process. Ends with the `with` block, and its functions with it."""
 
@@ -90,14 +102,7 @@ class Aws:
         return self
 
     def __exit__(self, *_):
-        for sign, patience in ((signal.SIGTERM, 10), (signal.SIGKILL, 10)):
-            try:
-                os.killpg(self.server.pid, sign)
-                self.server.wait(patience)
-            except ProcessLookupError:
-                break
-            except subprocess.TimeoutExpired:
-                continue
+        end(self.server)
         self.log.close()
 
     def is_up(self):
@@ -129,11 +134,17 @@ class Aws:
         # Not the profile of a release: that is for size, and takes minutes a function.
         environment |= {"CARGO_TARGET_DIR": str(HOME / "cargo"), "CARGO_PROFILE_RELEASE_LTO": "off",
                         "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16", "CARGO_PROFILE_RELEASE_OPT_LEVEL": "1"}
-        with open(HOME / "sam.log", "a", encoding="utf-8") as log:
-            done = subprocess.run(command, cwd=ROOT, env=environment, stdout=log, stderr=log, timeout=1800, check=False)
-        if done.returncode != 0:
-            sys.stderr.write("".join(open(log.name, encoding="utf-8").readlines()[-60:]))
-            raise SystemExit(f"{command[0]} failed, see {log.name}")
+        path = HOME / "sam.log"
+        with open(path, "a", encoding="utf-8") as log:
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log,
+                                       start_new_session=True)
+            try:
+                failed = process.wait()
+            finally:
+                end(process)
+        if failed:
+            sys.stderr.write("\n".join(path.read_text(encoding="utf-8").splitlines()[-60:]) + "\n")
+            raise SystemExit(f"{command[0]} failed, see {path}")
 
     def deploy(self, stubs, parameters):
         """`sam build` and `sam deploy` of the real template; gives back what the stack puts out."""

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import json
 import secrets
+import signal
 import sys
 import time
 import urllib.parse
@@ -13,6 +14,8 @@ from aws import FUNCTIONS, HOME, REGION, STACK, Aws, wait_for
 from routee import PRESSES_1, PRESSES_2, RINGS_OUT, Routee
 
 CREDENTIALS = "e2e-application:e2e-secret"
+# The first build of the functions included.
+LIMIT_SECONDS = 45 * 60
 # One path for every route of the API, and the function that has to get it.
 ROUTES = [
     ("POST", "/v1/dispatches", "dispatches"),
@@ -222,6 +225,11 @@ def main():
     arguments.add_argument("--keep", action="store_true", help="leave it running until Ctrl-C")
     arguments = arguments.parse_args()
     began = time.monotonic()
+    # However it ends, it takes along what it started. It ends by itself, too.
+    for sign in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
+        signal.signal(sign, lambda number, _: sys.exit(f"ended by {signal.Signals(number).name}"))
+    if not arguments.keep:
+        signal.alarm(LIMIT_SECONDS)
     with Aws() as aws:
         print(f"== A stand-in for AWS at {aws.endpoint}, log in {HOME / 'ministack.log'}", flush=True)
         put_secrets(aws)
