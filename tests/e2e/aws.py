@@ -1,0 +1,196 @@
+"""A stand-in for AWS on this machine (MiniStack), and the stack deployed to it."""
+
+import http.client
+import json
+import os
+import pathlib
+import platform
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import boto3
+from botocore.config import Config
+from samcli.yamlhelper import yaml_parse
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HOME = ROOT / "target/e2e"
+STACK = "patchbay-local"
+REGION = "us-east-1"
+FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/Cargo.toml"))
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_for(what, look, seconds):
+    """The first true answer of `look`, asked again and again."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if answer := look():
+            return answer
+        time.sleep(0.2)
+    raise SystemExit(f"gave up after {seconds} s waiting for {what}")
+
+
+def end(process):
+    """Ends a process that has a session of its own, with all its children."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, sign)
+            process.wait(10)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+class Aws:
+    """MiniStack as a child process. Ends with the `with` block, and its functions with it."""
+
+    def __enter__(self):
+        self.port = free_port()
+        self.endpoint = f"http://localhost:{self.port}"
+        for name in ("tmp", "seen"):
+            (HOME / name).mkdir(parents=True, exist_ok=True)
+            for old in (HOME / name).glob("*.jsonl"):
+                old.unlink()
+        credentials = {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            # Functions inherit it and so come back to this one.
+            "AWS_ENDPOINT_URL": self.endpoint,
+            # A profile of the person at this machine must not get into this.
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "SAM_CLI_TELEMETRY": "0",
+        }
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        self.environment = inherited | credentials
+        os.environ.update(credentials)
+        os.environ.pop("AWS_PROFILE", None)
+        os.environ.pop("AWS_SESSION_TOKEN", None)
+        server = self.environment | {
+            "GATEWAY_PORT": str(self.port),
+            "BIND_HOST": "127.0.0.1",
+            # Roles count: a function that lacks a right fails here as it would on AWS.
+            "AUTH": "true",
+            # Nothing in here needs containers.
+            "DOCKER_HOST": "unix:///nonexistent",
+            "TMPDIR": str(HOME / "tmp"),
+            "E2E_SEEN": str(HOME / "seen"),
+        }
+        self.log = open(HOME / "ministack.log", "w", encoding="utf-8")
+        # A session of its own: the functions are its children, and all of them end with it.
+        self.server = subprocess.Popen(
+            [HOME / "ministack/bin/ministack"],
+            env=server, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True,
+        )
+        try:
+            wait_for("MiniStack", self.is_up, 60)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        end(self.server)
+        self.log.close()
+
+    def is_up(self):
+        if self.server.poll() is not None:
+            raise SystemExit(f"MiniStack ended at once, see {self.log.name}")
+        try:
+            return self.request("GET", "/_ministack/health")[0] == 200
+        except OSError:
+            return False
+
+    def client(self, service):
+        return boto3.client(service, config=Config(retries={"max_attempts": 2}, read_timeout=120))
+
+    def request(self, method, path, body=None, headers=None, host=None):
+        """One HTTP request to the stand-in. The host goes into the header: a name below localhost resolves nowhere."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, body, {**({"Host": host} if host else {}), **(headers or {})})
+            response = connection.getresponse()
+            text = response.read().decode()
+            return response.status, json.loads(text) if text.startswith(("{", "[")) else text
+        finally:
+            connection.close()
+
+    def run(self, *command):
+        print("   $", *command, flush=True)
+        tools = str(HOME / "tools/bin")
+        environment = self.environment | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+        # Not the profile of a release: that is for size, and takes minutes a function.
+        environment |= {"CARGO_TARGET_DIR": str(HOME / "cargo"), "CARGO_PROFILE_RELEASE_LTO": "off",
+                        "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16", "CARGO_PROFILE_RELEASE_OPT_LEVEL": "1"}
+        path = HOME / "sam.log"
+        with open(path, "a", encoding="utf-8") as log:
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log,
+                                       start_new_session=True)
+            try:
+                failed = process.wait()
+            finally:
+                end(process)
+        if failed:
+            sys.stderr.write("\n".join(path.read_text(encoding="utf-8").splitlines()[-60:]) + "\n")
+            raise SystemExit(f"{command[0]} failed, see {path}")
+
+    def deploy(self, stubs, parameters):
+        """`sam build` and `sam deploy` of the real template; gives back what the stack puts out."""
+        architecture = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[platform.machine()]
+        overrides = {"Architecture": architecture, "DeletionProtection": "false", "LogLevel": "DEBUG"} | parameters
+        overrides = [f"{name}={value}" for name, value in overrides.items()]
+        config = ("--config-file", ROOT / "samconfig.toml", "--config-env", "local")
+        (HOME / "sam.log").unlink(missing_ok=True)
+        if stubs:
+            template = self.with_stubs()
+        else:
+            build = HOME / "build"
+            self.run("sam", "build", *config, "--build-dir", build, "--parameter-overrides", *overrides)
+            template = build / "template.yaml"
+        self.run("sam", "deploy", *config, "--template-file", template, "--parameter-overrides", *overrides)
+        self.complete()
+        stack = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    def complete(self):
+        """Does what the template says and MiniStack leaves out."""
+        template = yaml_parse((ROOT / "infra/template.yaml").read_text(encoding="utf-8"))["Resources"]
+        deployed = self.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+        for resource in deployed:
+            properties = template.get(resource["LogicalResourceId"], {}).get("Properties", {})
+            if loop := properties.get("RecursiveLoop"):
+                self.client("lambda").put_function_recursion_config(
+                    FunctionName=resource["PhysicalResourceId"], RecursiveLoop=loop)
+            if ttl := properties.get("TimeToLiveSpecification"):
+                self.client("dynamodb").update_time_to_live(
+                    TableName=resource["PhysicalResourceId"], TimeToLiveSpecification=ttl)
+
+    def with_stubs(self):
+        """The template, as `sam build` would leave it, with a stub for every function."""
+        stubs = HOME / "stubs"
+        stubs.mkdir(parents=True, exist_ok=True)
+        template = (ROOT / "infra/template.yaml").read_text(encoding="utf-8")
+        for name in FUNCTIONS:
+            (stubs / name).mkdir(exist_ok=True)
+            bootstrap = stubs / name / "bootstrap"
+            bootstrap.write_bytes((ROOT / "tests/e2e/stub").read_bytes())
+            bootstrap.chmod(0o755)
+            source = f"CodeUri: ../functions/{name}\n"
+            if source not in template:
+                raise SystemExit(f"the template does not deploy functions/{name}")
+            template = template.replace(source, f"CodeUri: {name}\n")
+        path = stubs / "template.yaml"
+        path.write_text(template, encoding="utf-8")
+        return path
