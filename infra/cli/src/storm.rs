@@ -137,7 +137,7 @@ fn summary(world: &World, audit: &Audit, passed: Duration, real: Duration) {
         .recorder()
         .invocations()
         .iter()
-        .filter(|i| i.end == End::Crashed)
+        .filter(|i| i.end == Some(End::Crashed))
         .count();
     let invocations = world.aws.recorder().invocations().len();
     println!("  {}", style(states.join(", ")).bold());

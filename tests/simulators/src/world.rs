@@ -34,7 +34,7 @@ const TABLE: &str = "patchbay";
 /// Where the API is, as far as the simulated Routee knows.
 pub const PUBLIC_URL: &str = "https://hooks.example.org";
 /// The token that a world gives out: everything is allowed with it.
-pub const TOKEN: &str = "pb_local_0123456789abcdef0123456789abcdef";
+pub const TOKEN: &str = "pb_0000000000000000000000000000000000000000000000000000000000000000";
 /// The host to which requesters' webhooks go in a world without a network.
 pub const REQUESTER: &str = "requester.example.org";
 const APPLICATION: (&str, &str) = ("local-application", "local-secret");
