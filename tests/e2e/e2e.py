@@ -124,12 +124,13 @@ def check_rights(aws):
                 allowed[resource] = actions
         expected = {resource: set(actions.split()) for resource, actions in RIGHTS[name].items()}
         check(f"{name}: {', '.join(sorted(expected))}", allowed == expected, allowed)
-        if any("GetParameters" in actions for actions in expected.values()):
-            # MiniStack takes a request for several parameters for one about all there are. Only from here on: what the
-            # template allows has been checked.
-            everything = {"Effect": "Allow", "Action": "ssm:GetParameters", "Resource": "*"}
-            aws.client("iam").put_role_policy(RoleName=role, PolicyName="stand-in", PolicyDocument=json.dumps(
-                {"Version": "2012-10-17", "Statement": [everything]}))
+        # Where MiniStack asks for more than AWS: it takes a request for several parameters for one about all there are,
+        # and a batch of messages for a right of its own. Only from here on; what the template allows has been checked.
+        more = [("ssm:GetParameters", "*") for actions in expected.values() if "GetParameters" in actions]
+        more += [("sqs:SendMessageBatch", arns[name][1]) for name in expected if "SendMessage" in expected[name]]
+        aws.client("iam").put_role_policy(RoleName=role, PolicyName="stand-in", PolicyDocument=json.dumps({
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": action, "Resource": resource} for action, resource in more]}))
 
 
 def check_stubs(aws, outputs):
@@ -256,12 +257,16 @@ def main():
             })
             for name, value in outputs.items():
                 print(f"   {name}: {value}")
-            check_resources(aws, outputs)
-            check_rights(aws)
-            if arguments.stubs:
-                check_stubs(aws, outputs)
-            else:
-                check_main_job(aws, outputs, routee)
+            try:
+                check_resources(aws, outputs)
+                check_rights(aws)
+                if arguments.stubs:
+                    check_stubs(aws, outputs)
+                else:
+                    check_main_job(aws, outputs, routee)
+            except BaseException:
+                print("\n== What the functions wrote", *aws.logs(), sep="\n   ", flush=True)
+                raise
             print(f"\n== All of it holds, {time.monotonic() - began:.0f} s", flush=True)
             if arguments.keep:
                 print("Ctrl-C ends it.")
