@@ -167,10 +167,9 @@ fn summary(world: &World, audit: &Audit, passed: Duration, real: Duration) {
         audit.calls
     );
     println!(
-        "  {} min of storm in {:.1} s; at most {} call at a time to one phone",
+        "  {} min of storm in {:.1} s",
         passed.as_secs() / 60,
         real.as_secs_f64(),
-        world.routee.most_live_calls_to_one_number()
     );
 }
 
