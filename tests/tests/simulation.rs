@@ -25,9 +25,9 @@ const SOAK_SEEDS: u64 = 100_000;
 /// People who have a phone.
 const PEOPLE: usize = 5;
 /// So long things go wrong; after that they must come to an end.
-const STORMY: Duration = Duration::from_secs(2 * 3_600);
+const STORMY: Duration = Duration::from_hours(2);
 /// By then everything has come to an end.
-const LIMIT: Duration = Duration::from_secs(10 * 86_400);
+const LIMIT: Duration = Duration::from_hours(240);
 
 struct Run {
     world: World,
@@ -139,7 +139,7 @@ impl Run {
             self.world.clock.sleep(pause).await;
         }
         for key in self.keys.clone() {
-            let pause = self.rng.between(Duration::ZERO, Duration::from_secs(1_800));
+            let pause = self.rng.between(Duration::ZERO, Duration::from_mins(30));
             match self.rng.below(8) {
                 0 => {
                     self.world.clock.sleep(pause).await;

@@ -22,7 +22,7 @@ const TEAM: [&str; 12] = [
 /// Employees on each ticket's list.
 const LIST: usize = 5;
 /// All tickets are done within this time: three rounds with their pauses.
-const LIMIT: Duration = Duration::from_secs(12 * 3_600);
+const LIMIT: Duration = Duration::from_hours(12);
 /// How often it is looked how far the storm is.
 const LOOK_EVERY: Duration = Duration::from_secs(20);
 /// Of a thousand invocations, how many are killed.

@@ -151,10 +151,10 @@ impl World {
         give_token(&store).await?;
 
         // As in infra/template.yaml: six times the functions' time-outs.
-        let calls = aws.sqs().create_queue_with_dlq("calls", Duration::from_secs(180), 5);
+        let calls = aws.sqs().create_queue_with_dlq("calls", Duration::from_mins(3), 5);
         let notifications = aws
             .sqs()
-            .create_queue_with_dlq("notifications", Duration::from_secs(180), 5);
+            .create_queue_with_dlq("notifications", Duration::from_mins(3), 5);
         let calls_queue = Queue::new(sqs.clone(), calls.url());
         let notifications_queue = Queue::new(sqs, notifications.url());
 
@@ -192,20 +192,10 @@ impl World {
         });
         routee.set_webhooks(api.clone());
 
-        let credentials = Credentials {
-            application_id: APPLICATION.0.into(),
-            application_secret: Secret::new(APPLICATION.1),
-        };
-        let client = patchbay::providers::routee::Routee::new(
-            aws.http(HttpClient::new(routee.clone())),
-            clock.clone(),
-            credentials,
-            Endpoints::default(),
-        );
         let dialer = Arc::new(dialer::Deps {
             engine,
             notifications: notifications_queue.clone(),
-            routee: client,
+            routee: client_of(&aws, &routee),
             callbacks,
             from: "12025550100".into(),
             call_interval: options.call_interval,
@@ -284,6 +274,16 @@ impl World {
         }
         true
     }
+}
+
+/// patchbay's own client, on its way to the simulated Routee.
+fn client_of(aws: &Aws, routee: &Routee) -> patchbay::providers::routee::Routee {
+    let credentials = Credentials {
+        application_id: APPLICATION.0.into(),
+        application_secret: Secret::new(APPLICATION.1),
+    };
+    let http = aws.http(HttpClient::new(routee.clone()));
+    patchbay::providers::routee::Routee::new(http, aws.clock().clone(), credentials, Endpoints::default())
 }
 
 fn poll<F, H>(aws: &Aws, function: &'static str, queue: aws::sqs::Queue, polling: Polling, handle: F) -> AbortHandle
