@@ -97,10 +97,12 @@ impl Aws {
 
     /// The table.
     pub fn store(&self) -> Result<Store, ConfigError> {
-        Ok(Store::new(
-            aws_sdk_dynamodb::Client::new(&self.config),
-            required("PATCHBAY_TABLE")?,
-        ))
+        Ok(self.store_called(&required("PATCHBAY_TABLE")?))
+    }
+
+    /// The table of that name, for a command that is told it.
+    pub fn store_called(&self, table: &str) -> Store {
+        Store::new(aws_sdk_dynamodb::Client::new(&self.config), table)
     }
 
     /// The `calls` queue.

@@ -1,6 +1,6 @@
 //! The whole bundle under faults: the deployed handlers, the embedded DynamoDB, the queues, Routee and the phones, on
 //! virtual time. Everything that happens by chance follows from a seed; a failing seed is printed, and
-//! `PATCHBAY_SEED=n cargo test --test simulation` plays it again.
+//! `PATCHBAY_SEED=n cargo test --workspace --test simulation` plays it again (`n..m` plays all from n to m).
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -250,9 +250,10 @@ fn play_all(seeds: std::ops::Range<u64>) {
 #[test]
 fn whatever_goes_wrong_no_ticket_is_lost_or_accepted_twice_and_nobody_is_dialled_twice() {
     match std::env::var("PATCHBAY_SEED") {
-        Ok(seed) => {
-            let seed: u64 = seed.parse().unwrap();
-            play_all(seed..seed + 1);
+        Ok(seeds) => {
+            let (first, last) = seeds.split_once("..").unwrap_or((&seeds, &seeds));
+            let (first, last): (u64, u64) = (first.parse().unwrap(), last.parse().unwrap());
+            play_all(first..last + 1);
         }
         Err(_) => play_all(0..SEEDS),
     }

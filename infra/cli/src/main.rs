@@ -4,6 +4,7 @@ mod demo;
 mod local;
 mod storm;
 mod story;
+mod token;
 
 use std::process::ExitCode;
 
@@ -23,12 +24,15 @@ enum Command {
     Demo(demo::Options),
     /// Serve the API and a simulated Routee on one port
     Local(local::Options),
+    /// Make and withdraw the tokens of a deployment's API
+    Token(token::Options),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo(options) => demo::run(&options),
         Command::Local(options) => local::run(&options),
+        Command::Token(options) => token::run(&options),
     };
     result.unwrap_or_else(|error| {
         eprintln!("patchbay: {error:#}");

@@ -270,7 +270,7 @@ impl World {
             if self.clock.now() >= end {
                 return false;
             }
-            self.clock.sleep(Duration::from_secs(5)).await;
+            self.clock.sleep(Duration::from_secs(30)).await;
         }
         true
     }
