@@ -16,11 +16,11 @@ use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_sdk_ssm::error::DisplayErrorContext;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
+use crate::aws_error::in_words;
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::queue::Queue;
@@ -172,7 +172,7 @@ impl Aws {
             .with_decryption(true)
             .send()
             .await
-            .map_err(|error| wrong(DisplayErrorContext(&error).to_string()))?;
+            .map_err(|error| wrong(in_words(&error)))?;
         let value = output.parameters().first().and_then(|parameter| parameter.value());
         value
             .map(Secret::new)

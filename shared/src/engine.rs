@@ -6,11 +6,12 @@
 //! every moment a dispatch that is not over has a message in flight that will move it on.
 
 use crate::clock::{Clock, Timestamp};
-use crate::dispatch::{self, Context, Decision, Dispatch, Entry, Event, NewDispatch, Verdict, decide};
+use crate::dispatch::{self, Context, Decision, Dispatch, Entry, Event, Fact, NewDispatch, Verdict, decide};
 use crate::ids::{DispatchKey, Nonce};
-use crate::queue::{Message, Queue, QueueError};
+use crate::queue::{Message, Queue, QueueError, Work};
 use crate::secret::Randomness;
 use crate::store::{Committed, Store, StoreError};
+use crate::telemetry::{self, Unit};
 
 /// Decisions on what others left before giving up. Each loses only to somebody else's progress.
 const TRIES: u8 = 8;
@@ -122,6 +123,40 @@ impl Engine {
         Err(EngineError::Contended)
     }
 
+    /// Counts what a committed decision has brought about.
+    fn count(&self, decision: &Decision) {
+        let now = self.clock.now();
+        let count = |name| telemetry::emf(now, &[], &[(name, Unit::Count, 1.0)], &[]);
+        let Some(next) = &decision.next else { return };
+        let age = now.since(next.created_at).as_secs_f64() * 1_000.0;
+        let time = |name| telemetry::emf(now, &[], &[(name, Unit::Milliseconds, age)], &[]);
+        for entry in &decision.entries {
+            match &entry.fact {
+                Fact::Accepted { .. } => time("TimeToAccept"),
+                Fact::Dialling { attempt } if attempt.ordinal == 1 => time("TimeToFirstDial"),
+                Fact::NoAnswer { .. } => count("NoAnswer"),
+                Fact::Rejected { .. } => count("Rejected"),
+                Fact::OutOfMoney { .. } => count("OutOfMoney"),
+                Fact::Exhausted => count("Exhausted"),
+                _ => {}
+            }
+        }
+    }
+
+    /// Keeps an event on the queue because the table cannot be had: a dialer applies it later.
+    pub async fn keep(&self, key: &DispatchKey, event: Event) -> Result<(), QueueError> {
+        let now = self.clock.now();
+        let message = Message {
+            dispatch: key.clone(),
+            // It belongs to no commit.
+            version: 0,
+            sent_at: now,
+            due_at: now,
+            work: Work::Apply { event },
+        };
+        self.calls.send(&[message], now).await
+    }
+
     /// Commits; when DynamoDB does not say whether it did, looks.
     async fn commit(
         &self,
@@ -130,14 +165,20 @@ impl Engine {
         status: Option<&Entry>,
     ) -> Result<Committed, StoreError> {
         let result = self.store.commit(key, decision, status, self.clock.now()).await;
-        let (Err(error), Some(next)) = (&result, &decision.next) else {
-            return result;
-        };
-        tracing::warn!(dispatch = %key.id, %error, "a commit got no answer, looking whether it was made");
-        match self.store.load(key).await {
-            Ok(Some(stored)) if stored == *next => Ok(Committed::Yes),
+        let result = match (&result, &decision.next) {
+            (Err(error), Some(next)) => {
+                tracing::warn!(dispatch = %key.id, %error, "a commit got no answer, looking whether it was made");
+                match self.store.load(key).await {
+                    Ok(Some(stored)) if stored == *next => Ok(Committed::Yes),
+                    _ => result,
+                }
+            }
             _ => result,
+        };
+        if matches!(result, Ok(Committed::Yes)) {
+            self.count(decision);
         }
+        result
     }
 
     fn context(&self) -> Result<Context, EngineError> {

@@ -6,6 +6,7 @@
 //! - [`web`]: problem documents, signed callback references, tokens, outgoing webhooks.
 //! - [`engine`]: load, decide, send, commit: the one way in which a dispatch changes.
 
+mod aws_error;
 pub mod clock;
 pub mod config;
 pub mod dispatch;

@@ -177,6 +177,16 @@ class Aws:
                 self.client("dynamodb").update_time_to_live(
                     TableName=resource["PhysicalResourceId"], TimeToLiveSpecification=ttl)
 
+    def logs(self):
+        """What the functions wrote, newest last: the warnings and errors, and the last lines of all."""
+        client = self.client("logs")
+        for group in client.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{STACK}")["logGroups"]:
+            events = client.filter_log_events(logGroupName=group["logGroupName"], limit=1000)["events"]
+            lines = [event["message"].rstrip() for event in events]
+            wrong = [line for line in lines if '"level":"WARN"' in line or '"level":"ERROR"' in line]
+            for line in wrong[-10:] + ["-- last lines"] + lines[-5:]:
+                yield f"{group['logGroupName']}: {line[:1000]}"
+
     def with_stubs(self):
         """The template, as `sam build` would leave it, with a stub for every function."""
         stubs = HOME / "stubs"

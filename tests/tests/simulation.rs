@@ -25,9 +25,9 @@ const SOAK_SEEDS: u64 = 100_000;
 /// People who have a phone.
 const PEOPLE: usize = 5;
 /// So long things go wrong; after that they must come to an end.
-const STORMY: Duration = Duration::from_secs(2 * 3_600);
+const STORMY: Duration = Duration::from_hours(2);
 /// By then everything has come to an end.
-const LIMIT: Duration = Duration::from_secs(10 * 86_400);
+const LIMIT: Duration = Duration::from_hours(240);
 
 struct Run {
     world: World,
@@ -47,8 +47,19 @@ impl Run {
             phones.set(PhoneNumber::parse(&number(person)).unwrap(), script);
         }
         let switches = Switches::random(&mut rng);
-        let world = World::start(Options { seed, switches, phones, ..Options::default() }).await.unwrap();
-        let run = Self { world, rng, keys: Vec::new() };
+        let world = World::start(Options {
+            seed,
+            switches,
+            phones,
+            ..Options::default()
+        })
+        .await
+        .unwrap();
+        let run = Self {
+            world,
+            rng,
+            keys: Vec::new(),
+        };
         run.go_wrong();
         run
     }
@@ -58,12 +69,24 @@ impl Run {
         let mut rng = self.rng.clone();
         let faults = Faults::random(&mut rng, 0.05);
         self.world.routee.change_faults(|current| *current = faults);
-        let rates = Rates { throttled: 3, internal_error: 3, refused: 3, lost_request: 3, lost_answer: 3 };
+        let rates = Rates {
+            throttled: 3,
+            internal_error: 3,
+            refused: 3,
+            lost_request: 3,
+            lost_answer: 3,
+        };
         self.world.aws.faults().set_rates(Service::DynamoDb, rates);
         self.world.aws.faults().set_rates(Service::Sqs, rates);
         self.world.aws.faults().set_crash_rate(40, 8);
         let late_by = Duration::from_secs(20);
-        self.world.aws.sqs().set_disorder(Disorder { duplicate: 30, undelete: 5, reorder: 100, late: 50, late_by });
+        self.world.aws.sqs().set_disorder(Disorder {
+            duplicate: 30,
+            undelete: 5,
+            reorder: 100,
+            late: 50,
+            late_by,
+        });
     }
 
     fn calm(&self) {
@@ -103,7 +126,8 @@ impl Run {
     }
 
     async fn change(&self, key: &DispatchKey, verb: &str) {
-        self.send("POST", &format!("/v1/dispatches/{}/{verb}", key.id), "", &json!({})).await;
+        self.send("POST", &format!("/v1/dispatches/{}/{verb}", key.id), "", &json!({}))
+            .await;
     }
 
     /// Lives through everything, and looks at what is left.
@@ -115,7 +139,7 @@ impl Run {
             self.world.clock.sleep(pause).await;
         }
         for key in self.keys.clone() {
-            let pause = self.rng.between(Duration::ZERO, Duration::from_secs(1_800));
+            let pause = self.rng.between(Duration::ZERO, Duration::from_mins(30));
             match self.rng.below(8) {
                 0 => {
                     self.world.clock.sleep(pause).await;
@@ -140,7 +164,9 @@ impl Run {
         assert!(self.world.settle(LIMIT).await, "it never came to rest");
         let mut audit = audit(&self.world, &self.keys).await.unwrap();
         // Redelivery under these fault rates can exhaust the receives of a message; that is what the alarm is for.
-        audit.breaches.retain(|breach| !matches!(breach, patchbay_simulators::audit::Breach::DeadLetter(_)));
+        audit
+            .breaches
+            .retain(|breach| !matches!(breach, patchbay_simulators::audit::Breach::DeadLetter(_)));
         audit
     }
 }
@@ -179,7 +205,11 @@ fn brief(rng: &mut Rng, ticket: usize) -> Value {
 }
 
 fn play(seed: u64) -> Audit {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
     runtime.block_on(async { Run::start(seed).await.live().await })
 }
 
@@ -209,7 +239,12 @@ fn play_all(seeds: std::ops::Range<u64>) {
             .collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
-    assert!(failed.is_empty(), "{} of {seeds:?} failed:\n{}", failed.len(), failed.join("\n"));
+    assert!(
+        failed.is_empty(),
+        "{} of {seeds:?} failed:\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
 }
 
 #[test]

@@ -12,16 +12,17 @@ use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, RequestExt, Response};
 use patchbay::dispatch::dialplan::DialPlan;
 use patchbay::dispatch::{Dispatch, Event};
-use patchbay::engine::{Engine, EngineError};
+use patchbay::engine::Engine;
 use patchbay::providers::routee::CollectEvent;
-use patchbay::queue::{Message, Work};
 use patchbay::web::body::{self, json_response};
 use patchbay::web::callbacks::{AGAIN, Callbacks};
 use patchbay::web::problem::Problem;
 use patchbay::web::reference::Reference;
 
-/// What is left of Routee's 3 s after the way there and back.
-const TIME_LIMIT: Duration = Duration::from_millis(2_200);
+/// What the table may take of Routee's 3 s.
+const TIME_LIMIT: Duration = Duration::from_millis(1_800);
+/// What then remains for keeping the key on the queue.
+const KEEP_LIMIT: Duration = Duration::from_millis(600);
 
 /// What the function works with.
 #[derive(Clone, Debug)]
@@ -49,10 +50,14 @@ async fn answer(deps: &Deps, request: &Request) -> Result<DialPlan, Problem> {
     let reference = deps.callbacks.check(reference).map_err(|_| Problem::bad_reference())?;
     let bytes = body::bytes(request)?;
     // Only Routee has this reference. What cannot be read is no key, and the call must go on.
-    let keys = CollectEvent::parse(bytes).map(|event| event.keys()).unwrap_or_else(|error| {
-        tracing::warn!(dispatch = %reference.dispatch.id, attempt = %reference.attempt, %error, "a COLLECT event cannot be read");
-        String::new()
-    });
+    let keys = match CollectEvent::parse(bytes) {
+        Ok(event) => event.keys(),
+        Err(error) => {
+            let Reference { dispatch, attempt } = &reference;
+            tracing::warn!(dispatch = %dispatch.id, %attempt, %error, "a COLLECT event cannot be read");
+            String::new()
+        }
+    };
     let asked_again = request
         .query_string_parameters()
         .first(AGAIN)
@@ -63,12 +68,8 @@ async fn answer(deps: &Deps, request: &Request) -> Result<DialPlan, Problem> {
         keys,
         asked_again,
     };
-    let plan = match tokio::time::timeout(TIME_LIMIT, take(deps, &press)).await {
-        Ok(plan) => plan,
-        Err(_) => {
-            tracing::error!(dispatch = %press.reference.dispatch.id, attempt = %press.reference.attempt, "no answer in time to a key");
-            answer::one_moment(deps, &press, None)
-        }
+    let Ok(plan) = tokio::time::timeout(TIME_LIMIT, take(deps, &press)).await else {
+        return Ok(keep(deps, &press, None, "no answer in time").await);
     };
     Ok(plan)
 }
@@ -85,7 +86,7 @@ async fn take(deps: &Deps, press: &Press) -> DialPlan {
     let dispatch = match deps.engine.store.load(key).await {
         Ok(Some(dispatch)) => dispatch,
         Ok(None) => return answer::unknown(),
-        Err(error) => return keep(deps, press, None, &error.into()).await,
+        Err(error) => return keep(deps, press, None, &error.to_string()).await,
     };
     if press.keys.is_empty() {
         return answer::no_key(deps, press, &dispatch);
@@ -99,30 +100,23 @@ async fn take(deps: &Deps, press: &Press) -> DialPlan {
             tracing::info!(dispatch = %key.id, attempt = %attempt, verdict = ?applied.verdict, "a key was pressed");
             answer::to(deps, press, &applied.dispatch, &applied.verdict)
         }
-        Err(error) => keep(deps, press, Some(&dispatch), &error).await,
+        Err(error) => keep(deps, press, Some(&dispatch), &error.to_string()).await,
     }
 }
 
 /// The table cannot be had: the key is kept on the queue, so that it is not lost even if nobody presses it again. The
 /// person is not told more than we know.
-async fn keep(deps: &Deps, press: &Press, dispatch: Option<&Dispatch>, error: &EngineError) -> DialPlan {
+async fn keep(deps: &Deps, press: &Press, dispatch: Option<&Dispatch>, error: &str) -> DialPlan {
     let Reference { dispatch: key, attempt } = &press.reference;
-    tracing::error!(dispatch = %key.id, attempt = %attempt, %error, "a key could not be stored");
+    tracing::error!(dispatch = %key.id, %attempt, error, "a key could not be stored");
     if !press.keys.is_empty() {
-        let now = deps.engine.clock.now();
         let event = Event::Key {
             attempt: *attempt,
             keys: press.keys.clone(),
         };
-        let message = Message {
-            dispatch: key.clone(),
-            version: 0,
-            sent_at: now,
-            due_at: now,
-            work: Work::Apply { event },
-        };
-        if let Err(error) = deps.engine.calls.send(&[message], now).await {
-            tracing::error!(dispatch = %key.id, attempt = %attempt, %error, "a key is lost unless it is pressed again");
+        let kept = tokio::time::timeout(KEEP_LIMIT, deps.engine.keep(key, event)).await;
+        if !matches!(kept, Ok(Ok(()))) {
+            tracing::error!(dispatch = %key.id, %attempt, ?kept, "a key is lost unless it is pressed again");
         }
     }
     answer::one_moment(deps, press, dispatch)

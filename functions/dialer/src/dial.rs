@@ -204,20 +204,5 @@ async fn record(deps: &Deps, dispatch: Dispatch, event: &Event) -> Result<(), Fa
         return Ok(());
     };
     tracing::error!(dispatch = %key.id, %error, "what came of a call could not be recorded");
-    let now = deps.engine.clock.now();
-    let work = Work::Apply { event: event.clone() };
-    deps.engine
-        .calls
-        .send(
-            &[Message {
-                dispatch: key,
-                version: 0,
-                sent_at: now,
-                due_at: now,
-                work,
-            }],
-            now,
-        )
-        .await?;
-    Ok(())
+    Ok(deps.engine.keep(&key, event.clone()).await?)
 }

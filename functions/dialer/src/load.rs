@@ -22,11 +22,14 @@ impl Deps {
     pub async fn load() -> Result<Self, lambda_runtime::Error> {
         let aws = Aws::load().await;
         let secret = aws.secret(CREDENTIALS).await?;
-        let (id, secret) = secret
-            .expose()
-            .split_once(':')
-            .ok_or(ConfigError::Wrong { name: CREDENTIALS, expected: "must name a parameter of the form id:secret" })?;
-        let credentials = Credentials { application_id: id.to_owned(), application_secret: Secret::new(secret) };
+        let (id, secret) = secret.expose().split_once(':').ok_or(ConfigError::Wrong {
+            name: CREDENTIALS,
+            expected: "must name a parameter of the form id:secret",
+        })?;
+        let credentials = Credentials {
+            application_id: id.to_owned(),
+            application_secret: Secret::new(secret),
+        };
         // Routee's own endpoints, or the operator's: never a requester's, so any address will do.
         let http = HttpClient::new(Outbound::new(Targets::any(), ROUTEE_TIMEOUT)?);
         let endpoints = Endpoints::default();
@@ -42,7 +45,10 @@ impl Deps {
             routee: Routee::new(http, Clock::system(), credentials, endpoints),
             callbacks: aws.callbacks().await?,
             from: required("PATCHBAY_ROUTEE_FROM")?,
-            call_interval: call_interval.map_err(|_| ConfigError::Wrong { name: INTERVAL, expected })?,
+            call_interval: call_interval.map_err(|_| ConfigError::Wrong {
+                name: INTERVAL,
+                expected,
+            })?,
         })
     }
 }

@@ -2,8 +2,8 @@
 
 use std::convert::Infallible;
 
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use dialer::{Deps, handle};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use patchbay::telemetry;
 
 #[tokio::main(flavor = "current_thread")]

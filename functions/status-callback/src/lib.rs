@@ -10,15 +10,16 @@ use lambda_http::{Body, Request, Response};
 use patchbay::dispatch::{Entry, Event};
 use patchbay::engine::{Engine, EngineError};
 use patchbay::providers::routee::{self, StatusCallback};
-use patchbay::queue::{Message, Work};
 use patchbay::web::body::{self, json_response};
 use patchbay::web::callbacks::Callbacks;
 use patchbay::web::problem::Problem;
 use patchbay::web::reference::Reference;
 use serde_json::json;
 
-/// What is left of Routee's 2 s after the way there and back.
-const TIME_LIMIT: Duration = Duration::from_millis(1_500);
+/// What the table may take of Routee's 2 s.
+const TIME_LIMIT: Duration = Duration::from_millis(1_100);
+/// What then remains for keeping the status on the queue.
+const KEEP_LIMIT: Duration = Duration::from_millis(500);
 
 /// What the function works with.
 #[derive(Clone, Debug)]
@@ -104,16 +105,10 @@ async fn keep(deps: &Deps, reference: &Reference, callback: &StatusCallback, err
     let Some(event) = ending(reference, callback) else {
         return Ok(());
     };
-    let now = deps.engine.clock.now();
-    let message = Message {
-        dispatch: key.clone(),
-        version: 0,
-        sent_at: now,
-        due_at: now,
-        work: Work::Apply { event },
-    };
-    deps.engine.calls.send(&[message], now).await.map_err(|error| {
-        tracing::error!(dispatch = %key.id, attempt = %attempt, %error, "a status could not be kept either");
-        Problem::unavailable(30)
-    })
+    let kept = tokio::time::timeout(KEEP_LIMIT, deps.engine.keep(key, event)).await;
+    if matches!(kept, Ok(Ok(()))) {
+        return Ok(());
+    }
+    tracing::error!(dispatch = %key.id, %attempt, ?kept, "a status could not be kept either");
+    Err(Problem::unavailable(30))
 }

@@ -31,6 +31,14 @@ pub struct DialPlan {
     pub verbs: Vec<Verb>,
 }
 
+impl DialPlan {
+    /// Whether this text is one that the plan speaks.
+    pub fn says(&self, text: &str) -> bool {
+        let is_said = |verb: &Verb| matches!(verb, Verb::Say { message, .. } if message.text == text);
+        self.verbs.iter().any(is_said)
+    }
+}
+
 /// One step of a dial plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "UPPERCASE", rename_all_fields = "camelCase")]

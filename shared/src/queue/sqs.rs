@@ -1,11 +1,11 @@
 //! Sending to SQS.
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use serde::Serialize;
 
 use super::{Message, Notice};
+use crate::aws_error::in_words;
 use crate::clock::Timestamp;
 
 /// The longest that SQS holds a message back, in seconds. Longer delays travel in hops.
@@ -83,7 +83,7 @@ impl Queue {
         let output = request
             .send()
             .await
-            .map_err(|error| QueueError::Request(DisplayErrorContext(&error).to_string()))?;
+            .map_err(|error| QueueError::Request(in_words(&error)))?;
         let Some(first) = output.failed().first() else {
             return Ok(());
         };

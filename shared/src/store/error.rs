@@ -1,6 +1,8 @@
 //! What can go wrong with the table.
 
-use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::error::SdkError;
+
+use crate::aws_error::in_words;
 
 /// The table could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -24,12 +26,12 @@ pub enum StoreError {
 impl StoreError {
     pub(super) fn request<E, R>(operation: &'static str, error: &SdkError<E, R>) -> Self
     where
-        E: std::error::Error + Send + Sync + 'static,
-        R: std::fmt::Debug + Send + Sync + 'static,
+        E: std::error::Error + 'static,
+        R: std::fmt::Debug + 'static,
     {
         Self::Request {
             operation,
-            cause: DisplayErrorContext(error).to_string(),
+            cause: in_words(error),
         }
     }
 

@@ -85,7 +85,11 @@ pub async fn audit(world: &World, keys: &[DispatchKey]) -> Result<Audit, StoreEr
             continue;
         };
         let ticket = Ticket {
-            calls: calls.iter().filter(|((of, _), _)| of == key).map(|((_, id), calls)| (*id, calls.as_slice())).collect(),
+            calls: calls
+                .iter()
+                .filter(|((of, _), _)| of == key)
+                .map(|((_, id), calls)| (*id, calls.as_slice()))
+                .collect(),
             entries: all_entries(world, key).await?,
             dispatch,
         };
@@ -93,7 +97,10 @@ pub async fn audit(world: &World, keys: &[DispatchKey]) -> Result<Audit, StoreEr
     }
     for name in ["calls", "notifications"] {
         let dead = world.aws.sqs().queue(name).and_then(|queue| queue.dlq());
-        let bodies = dead.into_iter().flat_map(|queue| queue.messages()).map(|message| message.body);
+        let bodies = dead
+            .into_iter()
+            .flat_map(|queue| queue.messages())
+            .map(|message| message.body);
         audit.breaches.extend(bodies.map(Breach::DeadLetter));
     }
     audit.millis_to_accept.sort_unstable();
@@ -124,7 +131,12 @@ fn attempt_of(call: &CallRecord) -> Option<(DispatchKey, AttemptId)> {
 }
 
 fn describe(call: &CallRecord) -> String {
-    format!("call to {} at {} ({})", call.to, call.created_at, call.status_url.as_deref().unwrap_or("no callback"))
+    format!(
+        "call to {} at {} ({})",
+        call.to,
+        call.created_at,
+        call.status_url.as_deref().unwrap_or("no callback")
+    )
 }
 
 struct Ticket<'a> {
@@ -150,25 +162,41 @@ impl Ticket<'_> {
         breach(self.called_too_often(), Breach::CalledTooOften(key.clone()));
         for (attempt, calls) in &self.calls {
             for call in *calls {
-                let right = self.dispatch.employee(attempt.employee).is_some_and(|e| e.phone.as_str() == call.to);
+                let right = self
+                    .dispatch
+                    .employee(attempt.employee)
+                    .is_some_and(|e| e.phone.as_str() == call.to);
                 breach(!right, Breach::WrongPerson(describe(call)));
-                breach(self.closed_before(call.created_at), Breach::CalledAfterTheEnd(key.clone(), describe(call)));
+                breach(
+                    self.closed_before(call.created_at),
+                    Breach::CalledAfterTheEnd(key.clone(), describe(call)),
+                );
             }
             if let [first, .., _] = *calls {
                 breach(true, Breach::DoublyDialled(describe(first)));
             }
         }
         for (first, second) in self.two_at_once() {
-            audit.breaches.push(Breach::TwoAtOnce(key.clone(), describe(first), describe(second)));
+            audit
+                .breaches
+                .push(Breach::TwoAtOnce(key.clone(), describe(first), describe(second)));
         }
         let since = |at: Timestamp| at.millis() - self.dispatch.created_at.millis();
         audit.millis_to_accept.extend(self.first_acceptance().map(since));
-        let first_call = self.calls.iter().flat_map(|(_, calls)| *calls).map(|call| call.created_at).min();
+        let first_call = self
+            .calls
+            .iter()
+            .flat_map(|(_, calls)| *calls)
+            .map(|call| call.created_at)
+            .min();
         audit.millis_to_first_call.extend(first_call.map(since));
     }
 
     fn first_acceptance(&self) -> Option<Timestamp> {
-        self.entries.iter().find(|entry| matches!(entry.fact, Fact::Accepted { .. })).map(|entry| entry.at)
+        self.entries
+            .iter()
+            .find(|entry| matches!(entry.fact, Fact::Accepted { .. }))
+            .map(|entry| entry.at)
     }
 
     fn accepted_twice(&self) -> bool {
@@ -186,9 +214,14 @@ impl Ticket<'_> {
 
     fn accepted_falsely(&self) -> bool {
         self.entries.iter().any(|entry| {
-            let Fact::Accepted { attempt, .. } = entry.fact else { return false };
+            let Fact::Accepted { attempt, .. } = entry.fact else {
+                return false;
+            };
             let pressed = |call: &CallRecord| call.keys.iter().any(|(_, key)| *key == '1');
-            !self.calls.iter().any(|(id, calls)| *id == attempt && calls.iter().any(pressed))
+            !self
+                .calls
+                .iter()
+                .any(|(id, calls)| *id == attempt && calls.iter().any(pressed))
         })
     }
 
@@ -247,8 +280,16 @@ impl Ticket<'_> {
     /// Pairs of calls that were live at once although we had no reason to believe that the first one was over.
     fn two_at_once(&self) -> Vec<(&CallRecord, &CallRecord)> {
         let mut pairs = Vec::new();
-        for (first_id, first) in self.calls.iter().flat_map(|(id, calls)| calls.iter().map(move |call| (*id, call))) {
-            for (second_id, second) in self.calls.iter().flat_map(|(id, calls)| calls.iter().map(move |c| (*id, c))) {
+        for (first_id, first) in self
+            .calls
+            .iter()
+            .flat_map(|(id, calls)| calls.iter().map(move |call| (*id, call)))
+        {
+            for (second_id, second) in self
+                .calls
+                .iter()
+                .flat_map(|(id, calls)| calls.iter().map(move |c| (*id, c)))
+            {
                 let overlap = first_id != second_id
                     && first.created_at <= second.created_at
                     && first.ended_at.is_none_or(|ended| ended > second.created_at);

@@ -10,8 +10,17 @@ use serde_json::{Map, Value, json};
 
 /// Whether API Gateway hands a body of this type over as text; every other one comes in base64.
 fn is_text(content_type: &str) -> bool {
-    let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    media.starts_with("text/") || matches!(media.as_str(), "application/json" | "application/xml" | "application/javascript")
+    let media = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    media.starts_with("text/")
+        || matches!(
+            media.as_str(),
+            "application/json" | "application/xml" | "application/javascript"
+        )
 }
 
 /// The event as Lambda gets it.
@@ -29,8 +38,14 @@ pub fn event(request: &Request, now: Timestamp) -> Value {
     }
     let host = uri.host().unwrap_or("api.example.org");
     headers.entry("host").or_insert_with(|| json!(host));
-    let content_type = headers.get("content-type").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let text = std::str::from_utf8(request.body()).ok().filter(|_| is_text(&content_type));
+    let content_type = headers
+        .get("content-type")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    let text = std::str::from_utf8(request.body())
+        .ok()
+        .filter(|_| is_text(&content_type));
     let (body, encoded) = match text {
         Some(text) => (text.to_owned(), false),
         None => (STANDARD.encode(request.body()), true),

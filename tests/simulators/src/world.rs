@@ -34,7 +34,7 @@ const TABLE: &str = "patchbay";
 /// Where the API is, as far as the simulated Routee knows.
 pub const PUBLIC_URL: &str = "https://hooks.example.org";
 /// The token that a world gives out: everything is allowed with it.
-pub const TOKEN: &str = "pb_local_0123456789abcdef0123456789abcdef";
+pub const TOKEN: &str = "pb_0000000000000000000000000000000000000000000000000000000000000000";
 /// The host to which requesters' webhooks go in a world without a network.
 pub const REQUESTER: &str = "requester.example.org";
 const APPLICATION: (&str, &str) = ("local-application", "local-secret");
@@ -144,45 +144,58 @@ impl World {
         }
         .map_err(|error| WorldError::Database(error.to_string()))?;
         let (dynamodb, sqs) = aws::clients(&aws, &aws::retries());
-        table::create(&dynamodb, TABLE).await.map_err(|error| WorldError::Table(error.to_string()))?;
+        table::create(&dynamodb, TABLE)
+            .await
+            .map_err(|error| WorldError::Table(error.to_string()))?;
         let store = Store::new(dynamodb, TABLE);
         give_token(&store).await?;
 
         // As in infra/template.yaml: six times the functions' time-outs.
-        let calls = aws.sqs().create_queue_with_dlq("calls", Duration::from_secs(180), 5);
-        let notifications = aws.sqs().create_queue_with_dlq("notifications", Duration::from_secs(180), 5);
+        let calls = aws.sqs().create_queue_with_dlq("calls", Duration::from_mins(3), 5);
+        let notifications = aws
+            .sqs()
+            .create_queue_with_dlq("notifications", Duration::from_mins(3), 5);
         let calls_queue = Queue::new(sqs.clone(), calls.url());
         let notifications_queue = Queue::new(sqs, notifications.url());
 
         let routee = Routee::new(clock.clone(), options.switches, options.phones, options.seed);
         routee.set_credentials(APPLICATION.0, APPLICATION.1);
-        let requester = Requester { clock: clock.clone(), got: Arc::default() };
+        let requester = Requester {
+            clock: clock.clone(),
+            got: Arc::default(),
+        };
         let webhooks = options.requester.unwrap_or_else(|| HttpClient::new(requester.clone()));
         let signer = signer()?;
 
         let random = Randomness::seeded(options.seed);
-        let engine = Engine { store: store.clone(), calls: calls_queue, clock: clock.clone(), random };
+        let engine = Engine {
+            store: store.clone(),
+            calls: calls_queue,
+            clock: clock.clone(),
+            random,
+        };
         let callbacks = Callbacks::new(PUBLIC_URL, References::new(Secret::new(REFERENCE_KEY), None));
         let api = HttpClient::new(Api {
             aws: aws.clone(),
-            dispatches: Arc::new(dispatches::Deps { engine: engine.clone(), targets: Targets::any() }),
-            collect: Arc::new(collect_event::Deps { engine: engine.clone(), callbacks: callbacks.clone() }),
-            status: Arc::new(status_callback::Deps { engine: engine.clone(), callbacks: callbacks.clone() }),
+            dispatches: Arc::new(dispatches::Deps {
+                engine: engine.clone(),
+                targets: Targets::any(),
+            }),
+            collect: Arc::new(collect_event::Deps {
+                engine: engine.clone(),
+                callbacks: callbacks.clone(),
+            }),
+            status: Arc::new(status_callback::Deps {
+                engine: engine.clone(),
+                callbacks: callbacks.clone(),
+            }),
         });
         routee.set_webhooks(api.clone());
 
-        let credentials =
-            Credentials { application_id: APPLICATION.0.into(), application_secret: Secret::new(APPLICATION.1) };
-        let client = patchbay::providers::routee::Routee::new(
-            aws.http(HttpClient::new(routee.clone())),
-            clock.clone(),
-            credentials,
-            Endpoints::default(),
-        );
         let dialer = Arc::new(dialer::Deps {
             engine,
             notifications: notifications_queue.clone(),
-            routee: client,
+            routee: client_of(&aws, &routee),
             callbacks,
             from: "12025550100".into(),
             call_interval: options.call_interval,
@@ -195,7 +208,10 @@ impl World {
             signer: signer.clone(),
             targets: Targets::any(),
         });
-        let one_by_one = Polling { batch_size: 1, max_concurrency: 10 };
+        let one_by_one = Polling {
+            batch_size: 1,
+            max_concurrency: 10,
+        };
         let pollers = vec![
             poll(&aws, "dialer", calls, one_by_one, move |event| {
                 let deps = Arc::clone(&dialer);
@@ -206,7 +222,16 @@ impl World {
                 async move { notifier::handle(&deps, event).await }
             }),
         ];
-        Ok(Self { clock, aws, routee, store, signer, api, requester, pollers })
+        Ok(Self {
+            clock,
+            aws,
+            routee,
+            store,
+            signer,
+            api,
+            requester,
+            pollers,
+        })
     }
 
     /// Sends a request through API Gateway.
@@ -221,7 +246,11 @@ impl World {
 
     /// Webhooks that the requester inside this world got so far.
     pub fn notifications(&self) -> Vec<Notification> {
-        self.requester.got.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.requester
+            .got
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Whether nothing is on its way any more: no message, no call.
@@ -233,7 +262,10 @@ impl World {
 
     /// Lets time pass until nothing is on its way any more, for at most `limit`: tells whether it came to that.
     pub async fn settle(&self, limit: Duration) -> bool {
-        let end = self.clock.now().plus_millis(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
+        let end = self
+            .clock
+            .now()
+            .plus_millis(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
         while !self.is_quiet() {
             if self.clock.now() >= end {
                 return false;
@@ -242,6 +274,16 @@ impl World {
         }
         true
     }
+}
+
+/// patchbay's own client, on its way to the simulated Routee.
+fn client_of(aws: &Aws, routee: &Routee) -> patchbay::providers::routee::Routee {
+    let credentials = Credentials {
+        application_id: APPLICATION.0.into(),
+        application_secret: Secret::new(APPLICATION.1),
+    };
+    let http = aws.http(HttpClient::new(routee.clone()));
+    patchbay::providers::routee::Routee::new(http, aws.clock().clone(), credentials, Endpoints::default())
 }
 
 fn poll<F, H>(aws: &Aws, function: &'static str, queue: aws::sqs::Queue, polling: Polling, handle: F) -> AbortHandle
@@ -264,8 +306,16 @@ where
 
 async fn give_token(store: &Store) -> Result<(), WorldError> {
     let tenant: Tenant = "local".parse().map_err(|error| WorldError::SetUp(format!("{error}")))?;
-    let record = TokenRecord { tenant, scopes: Scope::ALL.into_iter().collect(), expires_at: None, revoked: false };
-    store.put_token(&token_hash(TOKEN), &record).await.map_err(|error| WorldError::Table(error.to_string()))
+    let record = TokenRecord {
+        tenant,
+        scopes: Scope::ALL.into_iter().collect(),
+        expires_at: None,
+        revoked: false,
+    };
+    store
+        .put_token(&token_hash(TOKEN), &record)
+        .await
+        .map_err(|error| WorldError::Table(error.to_string()))
 }
 
 fn signer() -> Result<Signer, WorldError> {
@@ -288,18 +338,27 @@ impl SendHttp for Api {
                 .map_err(|error| SendError::NoAnswer(error.to_string()))?;
             let path = request.uri().path();
             let outcome = if path == "/v1/dispatches" || path.starts_with("/v1/dispatches/") {
-                self.aws.invoke("dispatches", dispatches::handle(&self.dispatches, event)).await
+                self.aws
+                    .invoke("dispatches", dispatches::handle(&self.dispatches, event))
+                    .await
             } else if path.starts_with("/routee/collect/") {
-                self.aws.invoke("collect-event", collect_event::handle(&self.collect, event)).await
+                self.aws
+                    .invoke("collect-event", collect_event::handle(&self.collect, event))
+                    .await
             } else if path.starts_with("/routee/status/") {
-                self.aws.invoke("status-callback", status_callback::handle(&self.status, event)).await
+                self.aws
+                    .invoke("status-callback", status_callback::handle(&self.status, event))
+                    .await
             } else {
                 return Ok(plain(StatusCode::NOT_FOUND, r#"{"message":"Not Found"}"#));
             };
             Ok(match outcome {
                 Outcome::Done(response) => gateway::from_function(response),
                 // What API Gateway says when a function dies.
-                Outcome::Crashed => plain(StatusCode::INTERNAL_SERVER_ERROR, r#"{"message":"Internal Server Error"}"#),
+                Outcome::Crashed => plain(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    r#"{"message":"Internal Server Error"}"#,
+                ),
             })
         })
     }
@@ -320,8 +379,14 @@ struct Requester {
 
 impl SendHttp for Requester {
     fn send(&self, request: Request) -> Sending<'_> {
-        let notification = Notification { at: self.clock.now(), request };
-        self.got.lock().unwrap_or_else(PoisonError::into_inner).push(notification);
+        let notification = Notification {
+            at: self.clock.now(),
+            request,
+        };
+        self.got
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(notification);
         Box::pin(async { Ok(plain(StatusCode::NO_CONTENT, "")) })
     }
 }

@@ -30,7 +30,7 @@ impl Gate {
         }
         let entry = Entry {
             at: self.clock.now(),
-            invocation: running.as_ref().map(|running| running.number),
+            run: running.as_ref().map(|running| running.number),
             function: running
                 .as_ref()
                 .map(|running| running.function.clone())

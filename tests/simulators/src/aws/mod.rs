@@ -41,7 +41,7 @@ use patchbay::http::HttpClient;
 pub use faults::{CrashPoint, Fault, Faults, Rates, Rule, Side};
 pub use http::CrashableHttp;
 pub use invocation::Outcome;
-pub use recorder::{End, Entry, Fate, Invocation, Recorder, Service};
+pub use recorder::{End, Entry, Fate, Recorder, Run, Service};
 pub use rng::SplitMix64;
 pub use sdk::{clients, retries};
 

@@ -26,8 +26,8 @@ pub enum Service {
 pub struct Entry {
     /// When it was made.
     pub at: Timestamp,
-    /// The invocation that made it, if any did: see [`Invocation::number`].
-    pub invocation: Option<u64>,
+    /// The invocation that made it, if one did: see [`Run::number`].
+    pub run: Option<u64>,
     /// The function that made it; empty outside an invocation.
     pub function: Arc<str>,
     /// Whom it is addressed to.
@@ -53,9 +53,9 @@ pub enum Fate {
     Faulted(Fault),
 }
 
-/// One run of a function.
+/// One invocation of a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invocation {
+pub struct Run {
     /// Which, counted from 0.
     pub number: u64,
     /// The function's name.
@@ -72,7 +72,7 @@ pub struct Invocation {
     pub end: Option<End>,
 }
 
-impl Invocation {
+impl Run {
     /// All requests so far: how many crash points of each kind it has passed.
     pub const fn requests(&self) -> u32 {
         self.dynamodb + self.sqs + self.http
@@ -97,7 +97,7 @@ pub struct Recorder(Arc<Mutex<Log>>);
 #[derive(Debug, Default)]
 struct Log {
     entries: Numbered<Entry>,
-    invocations: Numbered<Invocation>,
+    runs: Numbered<Run>,
 }
 
 impl Recorder {
@@ -107,18 +107,18 @@ impl Recorder {
     }
 
     /// The newest invocations, oldest first.
-    pub fn invocations(&self) -> Vec<Invocation> {
-        self.lock().invocations.kept.iter().cloned().collect()
+    pub fn runs(&self) -> Vec<Run> {
+        self.lock().runs.kept.iter().cloned().collect()
     }
 
     /// The newest invocation of `function`.
-    pub fn last(&self, function: &str) -> Option<Invocation> {
+    pub fn last(&self, function: &str) -> Option<Run> {
         self.lock()
-            .invocations
+            .runs
             .kept
             .iter()
             .rev()
-            .find(|invocation| &*invocation.function == function)
+            .find(|run| &*run.function == function)
             .cloned()
     }
 
@@ -131,14 +131,14 @@ impl Recorder {
     pub fn clear(&self) {
         let mut log = self.lock();
         log.entries.clear();
-        log.invocations.clear();
+        log.runs.clear();
     }
 
     pub(super) fn begin(&self, function: Arc<str>, started: Timestamp) -> u64 {
         let mut log = self.lock();
-        let number = log.invocations.next_number();
+        let number = log.runs.next_number();
         let (dynamodb, sqs, http) = (0, 0, 0);
-        log.invocations.push(Invocation {
+        log.runs.push(Run {
             number,
             function,
             started,
@@ -150,18 +150,18 @@ impl Recorder {
     }
 
     pub(super) fn end(&self, number: u64, end: End) {
-        if let Some(invocation) = self.lock().invocations.get(number) {
-            invocation.end = Some(end);
+        if let Some(run) = self.lock().runs.get(number) {
+            run.end = Some(end);
         }
     }
 
     pub(super) fn request(&self, entry: Entry) -> u64 {
         let mut log = self.lock();
-        if let Some(invocation) = entry.invocation.and_then(|number| log.invocations.get(number)) {
+        if let Some(run) = entry.run.and_then(|number| log.runs.get(number)) {
             match entry.service {
-                Service::DynamoDb => invocation.dynamodb += 1,
-                Service::Sqs => invocation.sqs += 1,
-                Service::Http => invocation.http += 1,
+                Service::DynamoDb => run.dynamodb += 1,
+                Service::Sqs => run.sqs += 1,
+                Service::Http => run.http += 1,
             }
         }
         log.entries.push(entry)

@@ -37,3 +37,27 @@ impl SplitMix64 {
         Self(self.next())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_are_those_of_the_published_generator() {
+        let mut rng = SplitMix64::new(1_234_567);
+        let published = [
+            6_457_827_717_110_365_317,
+            3_203_168_211_198_807_973,
+            9_817_491_932_198_370_423,
+        ];
+        assert_eq!([rng.next(), rng.next(), rng.next()], published);
+    }
+
+    #[test]
+    fn what_is_switched_off_draws_nothing() {
+        let (mut drawn, mut untouched) = (SplitMix64::new(1), SplitMix64::new(1));
+        assert!(!drawn.hits(0));
+        assert_eq!(drawn.next(), untouched.next());
+        assert!(drawn.hits(1000));
+    }
+}

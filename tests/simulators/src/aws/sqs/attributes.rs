@@ -60,7 +60,7 @@ pub(super) fn size(body: &str, attributes: &Attributes) -> usize {
     body.len() + attributes.iter().map(attribute).sum::<usize>()
 }
 
-/// The MD5 of a body, in hex.
+/// The MD5 of a body, in hex. The Rust SDK does not check the sums, but a function or a test may.
 pub(super) fn md5_of_body(body: &str) -> String {
     format!("{:x}", md5::compute(body))
 }

@@ -78,6 +78,8 @@ impl Queue {
             }
             let next = if running.len() < most { self.next_due() } else { None };
             tokio::select! {
+                // By chance otherwise, and not by our seed.
+                biased;
                 Some(ended) = running.join_next() => {
                     if let Err(error) = ended && error.is_panic() {
                         std::panic::resume_unwind(error.into_panic());

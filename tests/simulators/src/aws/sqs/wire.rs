@@ -239,6 +239,7 @@ impl Sqs {
             }
             let next = self.lock().queue(queue).and_then(super::store::Queue::next_due);
             tokio::select! {
+                biased;
                 () = changed => {}
                 () = self.sleep_until(Some(next.map_or(deadline, |next| next.min(deadline)))) => {}
             }

@@ -64,11 +64,16 @@ async fn messages_come_when_due_and_are_deleted_when_done() {
     for (body, delay) in [("c", 700), ("a", 0), ("b", 0)] {
         queue.put(body, Duration::from_secs(delay));
     }
-    poll_for(3600, &queue, Polling::default(), |event| {
-        seen.note(&clock, &event);
-        async { Invocation::Done(SqsBatchResponse::default()) }
-    })
-    .await;
+    let (fed, noted) = (queue.clone(), seen.clone());
+    let polling = tokio::spawn(async move {
+        fed.poll(Polling::default(), |event| {
+            noted.note(&clock, &event);
+            async { Invocation::Done(SqsBatchResponse::default()) }
+        })
+        .await;
+    });
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    polling.abort();
     assert_eq!(seen.all(), [(0, bodies(&["a", "b"])), (700, bodies(&["c"]))]);
     assert!(queue.is_empty());
 }
@@ -220,6 +225,36 @@ async fn a_function_that_dies_at_its_request_is_invoked_again() {
         [0, 60, 120]
     );
     assert_eq!(effects.depth(), 2, "the crash before the effect left none");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_at_the_dead_letter_queue_hears_of_a_burial() {
+    let w = world(1);
+    let (queue, clock, seen) = queue(&w);
+    queue.put("poison", Duration::ZERO);
+    let (dlq, noted) = (queue.dlq().unwrap(), seen.clone());
+    let polling = tokio::spawn(async move {
+        dlq.poll(Polling::default(), |event| {
+            noted.note(&clock, &event);
+            async { Invocation::Done(SqsBatchResponse::default()) }
+        })
+        .await;
+    });
+    poll_for(3600, &queue, Polling::default(), |_| async { Invocation::Failed }).await;
+    polling.abort();
+    assert_eq!(seen.all(), [(180, bodies(&["poison"]))]);
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "a bug in the handler")]
+async fn a_panic_of_a_handler_reaches_whoever_awaits_the_polling() {
+    let w = world(1);
+    let (queue, _, _) = queue(&w);
+    queue.put("m", Duration::ZERO);
+    poll_for(1, &queue, Polling::default(), |_| async {
+        panic!("a bug in the handler")
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,63 +1,79 @@
 //! What a request costs. `cargo test -p patchbay-simulators speed -- --ignored --nocapture`
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use serde_json::json;
 
 use super::dynamodb::create_table;
 use super::world;
 
-const ROUNDS: u32 = 2000;
+/// About as many requests as a simulated day makes, so that what grows with their number counts as it will.
+const ROUNDS: usize = 200;
+
+/// Of each operation. The median, because on a busy machine the mean tells of the neighbours.
+#[derive(Default)]
+struct Times(Vec<Duration>);
+
+impl Times {
+    fn since(&mut self, start: Instant) {
+        self.0.push(start.elapsed());
+    }
+
+    fn print(mut self, what: &str) {
+        self.0.sort();
+        println!("{what}: {:?}", self.0[self.0.len() / 2]);
+    }
+}
 
 #[tokio::test(start_paused = true)]
 #[ignore = "prints figures and checks nothing"]
 async fn the_price_of_a_request() {
     let s = |text: &str| AttributeValue::S(text.to_owned());
-    let started = Instant::now();
+    let mut worlds = Times::default();
+    for seed in 0..20 {
+        let started = Instant::now();
+        create_table(&world(seed).dynamodb).await;
+        worlds.since(started);
+    }
+    worlds.print("a world with a table");
+
     let w = world(1);
     create_table(&w.dynamodb).await;
-    w.aws
-        .sqs()
-        .create_queue_with_dlq("calls", std::time::Duration::from_mins(1), 3);
-    println!("a world with a table: {:?}", started.elapsed());
+    w.aws.sqs().create_queue_with_dlq("calls", Duration::from_mins(1), 3);
+    let state = "x".repeat(1500);
     let put = |key: &str| {
-        let state = "x".repeat(1500);
-        Put::builder()
+        let put = Put::builder()
             .table_name("patchbay")
             .item("pk", s(key))
             .item("sk", s("state"))
-            .item("version", AttributeValue::N("1".into()))
-            .item("state", s(&state))
-            .condition_expression("attribute_not_exists(pk)")
-            .build()
-            .unwrap()
+            .item("state", s(&state));
+        let put = put.condition_expression("attribute_not_exists(pk)").build().unwrap();
+        TransactWriteItem::builder().put(put).build()
     };
-    let started = Instant::now();
+    let (mut writes, mut reads, mut sends) = <(Times, Times, Times)>::default();
+    let url = w.aws.sqs().queue("calls").unwrap().url();
     for n in 0..ROUNDS {
-        let item = |prefix: &str| TransactWriteItem::builder().put(put(&format!("{prefix}{n}"))).build();
-        let transaction = w
-            .dynamodb
-            .transact_write_items()
-            .transact_items(item("a"))
-            .transact_items(item("b"));
-        transaction.send().await.unwrap();
-    }
-    println!("TransactWriteItems with two puts: {:?}", started.elapsed() / ROUNDS);
-    let started = Instant::now();
-    for n in 0..ROUNDS {
-        let get = w.dynamodb.get_item().table_name("patchbay").consistent_read(true);
-        let got = get
+        let started = Instant::now();
+        let write = w.dynamodb.transact_write_items();
+        let write = write
+            .transact_items(put(&format!("a{n}")))
+            .transact_items(put(&format!("b{n}")));
+        write.send().await.unwrap();
+        writes.since(started);
+
+        let started = Instant::now();
+        let read = w.dynamodb.get_item().table_name("patchbay").consistent_read(true);
+        let read = read
             .key("pk", s(&format!("a{n}")))
             .key("sk", s("state"))
             .send()
             .await
             .unwrap();
-        assert!(got.item.is_some());
-    }
-    println!("GetItem: {:?}", started.elapsed() / ROUNDS);
-    let started = Instant::now();
-    let url = w.aws.sqs().queue("calls").unwrap().url();
-    for _ in 0..ROUNDS {
+        reads.since(started);
+        assert!(read.item.is_some());
+
+        let started = Instant::now();
         w.sqs
             .send_message()
             .queue_url(&url)
@@ -66,6 +82,34 @@ async fn the_price_of_a_request() {
             .send()
             .await
             .unwrap();
+        sends.since(started);
     }
-    println!("SendMessage: {:?}", started.elapsed() / ROUNDS);
+    writes.print("TransactWriteItems with two puts of 1.5 kB");
+    reads.print("GetItem of 1.5 kB");
+    sends.print("SendMessage");
+
+    let engine = w.aws.dynamodb().engine();
+    let (mut writes, mut reads) = <(Times, Times)>::default();
+    for n in 0..ROUNDS {
+        let put = |prefix: &str| {
+            json!({ "Put": {
+                "TableName": "patchbay",
+                "Item": { "pk": { "S": format!("{prefix}{n}") }, "sk": { "S": "state" }, "state": { "S": state } },
+                "ConditionExpression": "attribute_not_exists(pk)",
+            }})
+        };
+        let request = json!({ "TransactItems": [put("c"), put("d")], "ClientRequestToken": format!("engine{n}") });
+        let request = serde_json::from_value(request).unwrap();
+        let started = Instant::now();
+        engine.transact_write_items(request).unwrap();
+        writes.since(started);
+
+        let key = json!({ "pk": { "S": format!("c{n}") }, "sk": { "S": "state" } });
+        let request = serde_json::from_value(json!({ "TableName": "patchbay", "Key": key })).unwrap();
+        let started = Instant::now();
+        engine.get_item(request).unwrap();
+        reads.since(started);
+    }
+    writes.print("TransactWriteItems, the engine alone");
+    reads.print("GetItem, the engine alone");
 }
