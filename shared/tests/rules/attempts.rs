@@ -180,6 +180,14 @@ fn the_name_in_the_final_status_is_kept_when_no_other_is_known() {
 }
 
 #[test]
+fn the_name_in_the_answer_to_the_request_is_kept_when_the_final_status_has_none() {
+    let mut story = Story::of(&["Anna"]);
+    let call = story.rings("Anna");
+    story.ends(call, Ending::Completed);
+    assert!(matches!(story.phase(), Phase::Ended { tracking_id: Some(id), .. } if id == "track-1"));
+}
+
+#[test]
 fn three_attempts_take_as_long_as_their_rings_and_delays() {
     let mut story = Story::of(&["Anna", "Ben"]);
     for _ in 0..3 {

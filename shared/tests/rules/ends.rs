@@ -3,7 +3,7 @@
 use patchbay::dispatch::{Event, Fact, Policy, State, Verdict, WaitReason};
 use patchbay::queue::Work;
 
-use crate::story::{Story, start};
+use crate::story::{Story, people, start};
 
 fn short() -> Policy {
     Policy {
@@ -53,6 +53,17 @@ fn a_call_that_fails_after_the_expiry_ends_the_dispatch_at_once() {
     story.rings_out("Anna");
     assert_eq!(story.status(), "Expired");
     assert!(story.sent().is_empty());
+}
+
+#[test]
+fn an_expired_dispatch_says_so_and_nothing_of_whoever_would_have_been_next() {
+    let mut employees = people(&["Anna", "Ben"]);
+    employees[1].opted_out = true;
+    let policy = Policy { attempts: 1, ..short() };
+    let mut story = Story::with(employees, policy);
+    story.at(50);
+    story.rings_out("Anna");
+    assert!(matches!(story.facts()[..], [Fact::NoAnswer { .. }, Fact::Expired]));
 }
 
 #[test]
@@ -133,6 +144,18 @@ fn an_acceptance_is_not_opened_again_before_its_time_nor_after_it_is_resolved() 
     story.later(600);
     assert_eq!(story.when(&Event::Overdue { attempt }), Verdict::Stale);
     assert_eq!(story.status(), "Resolved");
+}
+
+#[test]
+fn a_reminder_of_one_acceptance_does_not_open_another() {
+    let mut story = Story::under(reminding(), &["Anna", "Ben"]);
+    let (first, _) = story.answers("Anna", "1");
+    story.later(600);
+    story.when(&Event::Overdue { attempt: first });
+    story.answers("Ben", "1");
+    story.later(600);
+    assert_eq!(story.when(&Event::Overdue { attempt: first }), Verdict::Stale);
+    assert_eq!(story.acceptor(), "Ben");
 }
 
 #[test]

@@ -123,6 +123,18 @@ fn a_late_reject_spares_the_calls_that_were_to_follow() {
 }
 
 #[test]
+fn a_late_reject_does_not_stop_a_call_that_rings_already() {
+    // The person may be about to say something else; the call comes to its own end.
+    let mut story = Story::of(&["Anna", "Ben"]);
+    let first = story.rings_out("Anna");
+    let second = story.rings("Anna");
+    assert_eq!(story.presses(first, "2"), Verdict::Rejected);
+    assert!(story.hung_up().is_empty());
+    assert_eq!(story.dispatch.attempt().map(|attempt| attempt.id), Some(second));
+    assert_eq!(story.presses(second, "1"), Verdict::Accepted);
+}
+
+#[test]
 fn whoever_rejected_is_asked_again_in_the_next_round_unless_the_policy_says_no() {
     for ask_again in [true, false] {
         let policy = Policy {

@@ -128,3 +128,20 @@ fn the_pause_lasts_longer_when_nobody_is_available_at_its_end() {
     story.is_busy("Anna", 900);
     assert_eq!(story.waits(), (900, WaitReason::NobodyAvailable));
 }
+
+#[test]
+fn a_later_round_in_which_nobody_was_called_is_not_counted_either() {
+    let policy = Policy {
+        max_rounds: Some(2),
+        ..once()
+    };
+    let mut story = Story::under(policy, &["Anna", "Ben"]);
+    story.rings_out("Anna");
+    story.rings_out("Ben");
+    story.resumes();
+    story.is_busy("Anna", 60);
+    story.is_busy("Ben", 60);
+    assert_eq!(story.waits(), (60, WaitReason::NobodyAvailable));
+    story.resumes();
+    assert_eq!((story.turn(), story.dispatch.progress.round), (("Anna", 1), 2));
+}

@@ -1,7 +1,7 @@
 //! Who is passed over, and what happens when everybody is.
 
 use patchbay::dispatch::employee::{Duty, QuietHours};
-use patchbay::dispatch::{Event, Fact, Policy, Unavailable, Verdict, WaitReason};
+use patchbay::dispatch::{Event, Fact, Policy, State, Unavailable, Verdict, WaitReason};
 
 use crate::story::{Story, people, start};
 
@@ -123,6 +123,16 @@ fn busy_is_forgotten_once_it_is_past() {
 }
 
 #[test]
+fn what_was_busy_once_is_not_carried_along() {
+    let mut story = Story::of(&["Anna", "Ben"]);
+    story.is_busy("Anna", 10);
+    story.later(10);
+    story.is_busy("Ben", 10);
+    let busy: Vec<_> = story.dispatch.progress.busy.keys().collect();
+    assert_eq!(busy, [&1]);
+}
+
+#[test]
 fn busy_is_about_the_current_planned_call_only() {
     let mut story = Story::of(&["Anna", "Ben"]);
     let call = story.dials("Anna");
@@ -150,7 +160,7 @@ fn nobody_is_phoned_during_a_wait() {
     let mut employees = people(&["Anna"]);
     employees[0].on_duty = duty(3_600, 7_200);
     let mut story = Story::with(employees, Policy::default());
-    let patchbay::dispatch::State::Waiting(wait) = story.dispatch.state.clone() else {
+    let State::Waiting(wait) = story.dispatch.state.clone() else {
         panic!("a wait")
     };
     story.at(3_599);
@@ -159,4 +169,18 @@ fn nobody_is_phoned_during_a_wait() {
     assert_eq!(story.when(&Event::Resume { wait: wait.id }), Verdict::Noted);
     assert_eq!(story.when(&Event::Resume { wait: wait.id }), Verdict::Stale, "once");
     assert_eq!(story.turn(), ("Anna", 1));
+}
+
+#[test]
+fn a_message_of_an_earlier_wait_ends_no_later_one() {
+    let mut story = Story::of(&["Anna"]);
+    story.is_busy("Anna", 60);
+    let State::Waiting(earlier) = story.dispatch.state.clone() else {
+        panic!("a wait")
+    };
+    story.resumes();
+    story.is_busy("Anna", 60);
+    story.later(60);
+    assert_eq!(story.when(&Event::Resume { wait: earlier.id }), Verdict::Stale);
+    assert_eq!(story.status(), "Waiting");
 }

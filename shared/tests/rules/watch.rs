@@ -125,8 +125,11 @@ fn tracking_that_lags_behind_an_end_is_asked_a_few_times() {
     story.ends(attempt, Ending::Completed);
     story.later(GRACE_SECONDS);
     for looks in 1..MAX_BLIND_LOOKS {
-        story.watched(attempt, Sighting::Live, looks);
-        assert_eq!(story.sent(), [&Work::Watch { attempt, looks }]);
+        for lagging in [Sighting::Live, Sighting::Nothing] {
+            story.watched(attempt, lagging, looks);
+            assert_eq!(story.sent(), [&Work::Watch { attempt, looks }]);
+            assert_eq!(story.last.messages[0].due_at, story.now.plus_seconds(GRACE_SECONDS));
+        }
         story.later(GRACE_SECONDS);
     }
     story.watched(attempt, Sighting::Live, MAX_BLIND_LOOKS);
@@ -146,6 +149,10 @@ fn an_unknown_end_is_looked_up_before_it_is_believed() {
     let attempt = story.rings("Anna");
     assert_eq!(story.ends(attempt, Ending::Unknown), Verdict::Noted);
     assert_eq!(story.sent(), [&Work::Watch { attempt, looks: 0 }]);
+    assert_eq!(
+        story.last.messages[0].due_at,
+        story.now.plus_seconds(LOOK_AGAIN_SECONDS)
+    );
     assert!(
         matches!(story.phase(), Phase::Placed { .. }),
         "a key still counts as live"
