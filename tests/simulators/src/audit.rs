@@ -239,30 +239,23 @@ impl Ticket<'_> {
         })
     }
 
-    /// Whether somebody was called more often in a row than the policy says. Calls that the provider certainly did
-    /// not place, or put off, are not calls.
+    /// Whether somebody was called more often in one turn than the policy says. An attempt that the provider
+    /// certainly did not take is no call.
     fn called_too_often(&self) -> bool {
-        let mut attempts: Vec<AttemptId> = self.calls.iter().map(|(id, _)| *id).collect();
-        attempts.sort_unstable();
         let most = usize::from(self.dispatch.brief.policy.attempts);
-        let mut in_a_row = 0;
-        let mut last = None;
-        // With one employee alone, rounds follow each other without anybody between them.
-        let alone = self.dispatch.brief.employees.len() == 1;
-        for attempt in attempts {
-            let new_turn = last != Some(attempt.employee) || self.first_of_its_turn(attempt);
-            in_a_row = if new_turn { 1 } else { in_a_row + 1 };
-            if in_a_row > most && !alone {
+        let mut planned: Vec<(AttemptId, u8)> = self.entries.iter().filter_map(planned).collect();
+        planned.sort_unstable();
+        let mut calls_in_turn = 0;
+        for (attempt, number) in planned {
+            if number == 1 {
+                calls_in_turn = 0;
+            }
+            calls_in_turn += usize::from(self.calls.iter().any(|(id, _)| *id == attempt));
+            if calls_in_turn > most || usize::from(number) > most {
                 return true;
             }
-            last = Some(attempt.employee);
         }
         false
-    }
-
-    fn first_of_its_turn(&self, attempt: AttemptId) -> bool {
-        let first = |entry: &Entry| matches!(entry.fact, Fact::Planned { attempt: id, number: 1, .. } if id == attempt);
-        self.entries.iter().any(first)
     }
 
     /// Whether the ticket was closed for good well before `at`. A call that was being placed at that moment is not
@@ -309,5 +302,12 @@ impl Ticket<'_> {
             Fact::NoAnswer { attempt, reason, .. } => *attempt == id && *reason == Reason::Unknown,
             _ => false,
         })
+    }
+}
+
+fn planned(entry: &Entry) -> Option<(AttemptId, u8)> {
+    match entry.fact {
+        Fact::Planned { attempt, number, .. } => Some((attempt, number)),
+        _ => None,
     }
 }
