@@ -3,6 +3,7 @@
 
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::{Attempt, Dispatch, Event, NotPlaced, Phase, Verdict, dialplan};
+use patchbay::engine::WRITER_LIFETIME_SECONDS;
 use patchbay::ids::AttemptId;
 use patchbay::providers::routee::{CreateConversation, CreateError};
 use patchbay::queue::{Message, Work};
@@ -140,7 +141,8 @@ impl Call {
     /// Seconds after which the call must have ended by itself.
     fn watch_after(&self, dispatch: &Dispatch) -> u32 {
         let ring = dispatch.brief.policy.ring_timeout.unwrap_or(NETWORK_RING_SECONDS);
-        ring + self.longest + WATCH_MARGIN_SECONDS
+        // Never while the dialer that sends it could still be running: it would find no claim, and be dropped.
+        (ring + self.longest + WATCH_MARGIN_SECONDS).max(WRITER_LIFETIME_SECONDS)
     }
 }
 
@@ -159,6 +161,11 @@ async fn place(deps: &Deps, dispatch: Dispatch, call: Call, watch_after: u32) ->
     deps.engine.calls.send(&[watch], now).await?;
     let claimed = deps.apply(dispatch, &Event::Claim { attempt: call.id }).await?;
     if claimed.verdict != Verdict::Dial {
+        // Overtaken (cancelled, accepted late): the lease taken for it is given back. While it is the current attempt,
+        // another delivery of this message holds the lease in the same name.
+        if claimed.dispatch.attempt_called(call.id).is_none() {
+            deps.engine.store.end_lease(&claimed.dispatch, call.id).await?;
+        }
         return Ok(());
     }
     let event = outcome(deps, call).await;

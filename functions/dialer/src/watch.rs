@@ -23,12 +23,16 @@ pub(crate) async fn watch(deps: &Deps, dispatch: Dispatch, id: AttemptId, looks:
 }
 
 async fn look(deps: &Deps, dispatch: &Dispatch, attempt: &Attempt) -> Result<Sighting, Failure> {
-    let legs = match tracking_id(deps, dispatch, attempt).await? {
-        Some(tracking_id) => deps.routee.legs(&tracking_id).await,
+    let known = tracking_id(deps, dispatch, attempt).await?;
+    let legs = match &known {
+        Some(tracking_id) => deps.routee.legs(tracking_id).await,
         None => search(deps, dispatch, attempt).await,
     };
-    Ok(match legs {
-        Ok(legs) => sighting(&legs),
+    Ok(match legs.map(|legs| sighting(&legs)) {
+        // A search goes by the number, and may find another ticket's call to the same phone: its keys and its end are
+        // not ours. That somebody is on the line is reason enough to wait; anything more would be a guess.
+        Ok(Sighting::Over { .. }) if known.is_none() => Sighting::Nothing,
+        Ok(sighting) => sighting,
         Err(error) => {
             tracing::warn!(dispatch = %dispatch.key.id, attempt = %attempt.id, %error, "the provider could not be asked");
             Sighting::Nothing
@@ -55,8 +59,7 @@ async fn tracking_id(deps: &Deps, dispatch: &Dispatch, attempt: &Attempt) -> Res
     }))
 }
 
-/// Calls to the employee since the attempt was claimed. Only this dispatch phones the employee then, and only this
-/// attempt.
+/// Calls to the employee since the attempt was claimed.
 async fn search(deps: &Deps, dispatch: &Dispatch, attempt: &Attempt) -> Result<Vec<Leg>, routee::TrackingError> {
     let Phase::Claimed { at } = attempt.phase else {
         return Ok(Vec::new());
@@ -78,8 +81,7 @@ fn sighting(legs: &[Leg]) -> Sighting {
         .collect();
     match endings.last() {
         None => Sighting::Nothing,
-        Some(_) if endings.contains(&None) => Sighting::Live,
-        Some(None) => Sighting::Live,
-        Some(Some(ending)) => Sighting::Over { ending: *ending, keys },
+        Some(Some(ending)) if !endings.contains(&None) => Sighting::Over { ending: *ending, keys },
+        Some(_) => Sighting::Live,
     }
 }
