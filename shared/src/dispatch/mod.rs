@@ -6,6 +6,7 @@
 pub mod availability;
 pub mod decide;
 pub mod dialplan;
+mod draft;
 pub mod employee;
 pub mod event;
 pub mod plan;

@@ -1,0 +1,284 @@
+//! A decision in the making: what all events have in common.
+
+use super::availability::{Availability, Unavailable};
+use super::decide::{Context, Decision};
+use super::event::Verdict;
+use super::state::{Attempt, Dispatch, Phase, State, Strategy, Wait, WaitReason};
+use super::timeline::{Entry, Fact, Reason};
+use crate::clock::Timestamp;
+use crate::ids::AttemptId;
+use crate::queue::{Message, Work};
+
+/// A decision in the making: the dispatch as it becomes, and what has piled up so far.
+pub(super) struct Draft<'a> {
+    pub(super) before: &'a Dispatch,
+    pub(super) next: Dispatch,
+    pub(super) context: Context,
+    pub(super) entries: Vec<Entry>,
+    pub(super) work: Vec<(Work, Timestamp)>,
+    pub(super) release: Option<AttemptId>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn of(dispatch: &'a Dispatch, context: Context) -> Self {
+        let next = dispatch.clone();
+        Self {
+            before: dispatch,
+            next,
+            context,
+            entries: Vec::new(),
+            work: Vec::new(),
+            release: None,
+        }
+    }
+
+    // How a decision ends.
+
+    /// The dispatch changes.
+    pub(super) fn commit(mut self, verdict: Verdict) -> Decision {
+        self.next.version = self.before.version + 1;
+        self.next.decision = self.context.fresh;
+        let version = self.next.version;
+        self.finish(verdict, version, true)
+    }
+
+    /// The dispatch stays as it is; entries and messages may have come up.
+    pub(super) fn leave(self, verdict: Verdict) -> Decision {
+        let version = self.before.version;
+        self.finish(verdict, version, false)
+    }
+
+    fn finish(self, verdict: Verdict, version: u64, changed: bool) -> Decision {
+        let sent_at = self.context.now;
+        let dispatch = &self.next.key;
+        let messages = self
+            .work
+            .into_iter()
+            .map(|(work, due_at)| Message {
+                dispatch: dispatch.clone(),
+                version,
+                sent_at,
+                due_at,
+                work,
+            })
+            .collect();
+        let next = changed.then_some(self.next);
+        Decision {
+            verdict,
+            next,
+            entries: self.entries,
+            messages,
+            release: self.release,
+        }
+    }
+
+    // Small steps.
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.context.now
+    }
+
+    /// Writes a line, and has the requester told of it when it reports a status that was asked for.
+    pub(super) fn note(&mut self, fact: Fact) {
+        let strategy = self.next.brief.webhook.as_ref().map(|webhook| webhook.strategy);
+        let told = match strategy {
+            None => false,
+            Some(Strategy::OnChange) => fact.status().is_some(),
+            Some(Strategy::OnCompletion) => fact.is_about_the_whole(),
+        };
+        let ordinal = self.next.progress.attempts;
+        let entry = Entry::decided(ordinal, self.now(), self.context.fresh, self.entries.len(), fact);
+        if told {
+            self.send(
+                Work::Notify {
+                    entry: entry.id.clone(),
+                },
+                self.now(),
+            );
+        }
+        self.entries.push(entry);
+    }
+
+    pub(super) fn send(&mut self, work: Work, due_at: Timestamp) {
+        self.work.push((work, due_at));
+    }
+
+    /// Plans a call.
+    pub(super) fn plan(&mut self, employee: u8, number: u8, due_at: Timestamp) {
+        if due_at >= self.next.expires_at {
+            return self.wait(self.next.expires_at, WaitReason::NobodyAvailable, employee);
+        }
+        self.next.progress.attempts += 1;
+        let id = AttemptId {
+            ordinal: self.next.progress.attempts,
+            employee,
+            nonce: self.context.fresh,
+        };
+        self.next.state = State::Calling(Attempt {
+            id,
+            number,
+            due_at,
+            phase: Phase::Planned,
+        });
+        self.note(Fact::Planned {
+            attempt: id,
+            number,
+            due_at,
+        });
+        self.send(
+            Work::Dial {
+                attempt: id,
+                slot: None,
+            },
+            due_at,
+        );
+    }
+
+    pub(super) fn wait(&mut self, until: Timestamp, reason: WaitReason, next: u8) {
+        if self.now() >= self.next.expires_at {
+            return self.expire();
+        }
+        let until = until.min(self.next.expires_at);
+        self.next.state = State::Waiting(Wait {
+            id: self.context.fresh,
+            until,
+            reason,
+            next,
+        });
+        self.note(Fact::Waiting { until, reason });
+        self.send(
+            Work::Resume {
+                wait: self.context.fresh,
+            },
+            until,
+        );
+    }
+
+    pub(super) fn expire(&mut self) {
+        self.next.state = State::Expired { at: self.now() };
+        self.note(Fact::Expired);
+    }
+
+    /// Whether the `employee`th can be phoned at `at`, as far as this dispatch knows.
+    pub(super) fn availability(&self, employee: u8, at: Timestamp) -> Availability {
+        let Some(person) = self.next.employee(employee) else {
+            return Availability::Not(Unavailable::OffDuty, None);
+        };
+        let progress = &self.next.progress;
+        if !self.next.brief.policy.ask_again && progress.rejected.contains(&employee) {
+            return Availability::Not(Unavailable::Rejected, None);
+        }
+        match (person.availability(at), progress.busy.get(&employee)) {
+            (Availability::Available, Some(until)) if *until > at => Availability::Not(Unavailable::Busy, Some(*until)),
+            (availability, _) => availability,
+        }
+    }
+
+    pub(super) fn indexes(&self) -> std::ops::Range<u8> {
+        0..u8::try_from(self.next.brief.employees.len()).unwrap_or(u8::MAX)
+    }
+
+    /// Phones the next available employee from `from` on, or ends the round.
+    pub(super) fn turn(&mut self, from: u8) {
+        if self.now() >= self.next.expires_at {
+            return self.expire();
+        }
+        for employee in from..self.indexes().end {
+            match self.availability(employee, self.now()) {
+                Availability::Available => return self.plan(employee, 1, self.now()),
+                Availability::Not(reason, until) => self.note(Fact::Skipped {
+                    employee,
+                    reason,
+                    until,
+                }),
+            }
+        }
+        self.end_round();
+    }
+
+    pub(super) fn end_round(&mut self) {
+        let now = self.now();
+        let policy = &self.next.brief.policy;
+        let (round_pause, max_rounds) = (policy.round_pause, policy.max_rounds);
+        let called = self.next.progress.called;
+        let last_round = called && max_rounds.is_some_and(|max| self.next.progress.round >= max);
+        let start = if called { now.plus_seconds(round_pause) } else { now };
+        let Some(until) = self.earliest(start).filter(|_| !last_round) else {
+            self.next.state = State::Exhausted { at: now };
+            return self.note(Fact::Exhausted);
+        };
+        if called {
+            self.next.progress.round += 1;
+            self.next.progress.called = false;
+        }
+        if until <= now {
+            // Somebody is available this very moment, so this comes to an end.
+            return self.turn(0);
+        }
+        let reason = if until == start {
+            WaitReason::RoundPause
+        } else {
+            WaitReason::NobodyAvailable
+        };
+        self.wait(until, reason, 0);
+    }
+
+    /// The first moment at or after `from` at which somebody can be phoned.
+    pub(super) fn earliest(&self, from: Timestamp) -> Option<Timestamp> {
+        self.indexes()
+            .filter_map(|employee| match self.availability(employee, from) {
+                Availability::Available => Some(from),
+                Availability::Not(_, until) => until.map(|until| until.max(from)),
+            })
+            .min()
+    }
+
+    /// The attempt came to nothing: the same employee again, or the next.
+    pub(super) fn failed(&mut self, attempt: &Attempt, reason: Reason) {
+        self.note(Fact::NoAnswer {
+            attempt: attempt.id,
+            number: attempt.number,
+            reason,
+        });
+        self.let_go(attempt);
+        self.next.progress.deferrals = 0;
+        let employee = attempt.id.employee;
+        if attempt.number >= self.next.brief.policy.attempts {
+            return self.turn(employee + 1);
+        }
+        let due_at = self.now().plus_seconds(self.next.brief.policy.retry_delay);
+        match self.availability(employee, due_at) {
+            Availability::Available => self.plan(employee, attempt.number + 1, due_at),
+            Availability::Not(reason, until) => {
+                self.note(Fact::Skipped {
+                    employee,
+                    reason,
+                    until,
+                });
+                self.turn(employee + 1);
+            }
+        }
+    }
+
+    /// Gives the employee back to other dispatches, if this attempt holds the lease.
+    pub(super) fn let_go(&mut self, attempt: &Attempt) {
+        if matches!(attempt.phase, Phase::Claimed { .. } | Phase::Placed { .. }) {
+            self.release = Some(attempt.id);
+        }
+    }
+
+    /// Ends the current attempt's call, if there may be one.
+    pub(super) fn stop_calling(&mut self) {
+        let Some(attempt) = self.before.attempt() else { return };
+        if matches!(attempt.phase, Phase::Claimed { .. } | Phase::Placed { .. }) {
+            self.send(
+                Work::HangUp {
+                    attempt: attempt.id,
+                    tries: 0,
+                },
+                self.now(),
+            );
+        }
+        self.let_go(attempt);
+    }
+}
