@@ -38,7 +38,8 @@ pub const TOKEN: &str = "pb_0000000000000000000000000000000000000000000000000000
 /// The host to which requesters' webhooks go in a world without a network.
 pub const REQUESTER: &str = "requester.example.org";
 const APPLICATION: (&str, &str) = ("local-application", "local-secret");
-const REFERENCE_KEY: &str = "a key that is good enough for one machine";
+/// Signs the references in callback URLs.
+pub const REFERENCE_KEY: &str = "a key that is good enough for one machine";
 /// Base64 of 24 bytes; signs the webhooks of a world.
 const WEBHOOK_KEY: &str = "whsec_bG9jYWwga2V5LCBuby1vbmUncyBzZWNyZXQ=";
 

@@ -1,0 +1,191 @@
+//! What things cost in requests: a webhook must be answered within 2 s on a cold function, and every request is paid.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
+use common::{
+    brief, calls_to, change, cost, cost_of, create, effects, keys_event, load, rings, send, settle, status_event,
+    webhook, world,
+};
+use patchbay::ids::DispatchKey;
+use patchbay_simulators::phones::{Behaviour, Script, When};
+use patchbay_simulators::routee::CallRecord;
+use patchbay_simulators::world::World;
+use serde_json::{Value, json};
+
+/// A ticket whose first phone rings, and nobody but the test does anything about it.
+async fn ringing() -> (World, DispatchKey, CallRecord) {
+    let world = world([Behaviour::Interactive.into(), Script::always(Behaviour::Interactive)]).await;
+    let key = create(&world, &brief(2, &json!({ "attempts": 1 }))).await;
+    let call = rings(&world, 0, 0).await;
+    world.aws.recorder().clear();
+    (world, key, call)
+}
+
+/// Tells of keys, and what that cost at DynamoDB and SQS.
+async fn press(world: &World, call: &CallRecord, keys: &str) -> (u32, u32, u32) {
+    let url = call.collect_url.as_deref().unwrap();
+    let answer = send(world, webhook(url, keys_event(keys).to_string())).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    cost(world, "collect-event")
+}
+
+/// Tells of a status, and what that cost.
+async fn status(world: &World, call: &CallRecord, name: &str) -> (u32, u32, u32) {
+    let url = call.status_url.as_deref().unwrap();
+    let answer = send(world, webhook(url, status_event(name).to_string())).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    cost(world, "status-callback")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_costs_two_requests_to_the_table_and_at_most_one_to_the_queue() {
+    // A wrong key is only noted: nothing is to be done about it.
+    for (keys, queue) in [("1", 1), ("2", 1), ("7", 0), ("*", 0)] {
+        let (world, ..) = ringing().await;
+        let call = calls_to(&world, 0).remove(0);
+        assert_eq!(press(&world, &call, keys).await, (2, queue, 0), "key {keys}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_changes_nothing_any_more_is_within_the_budget_too() {
+    let (world, key, call) = ringing().await;
+    assert_eq!(press(&world, &call, "1").await, (2, 1, 0));
+    // The acceptor presses again: all is as it was.
+    assert_eq!(press(&world, &call, "1").await, (1, 0, 0));
+    assert_eq!(press(&world, &call, "2").await, (1, 0, 0));
+    change(&world, &key, "resolve").await;
+    // Too late: it is written down.
+    assert_eq!(press(&world, &call, "1").await, (2, 0, 0));
+
+    let (world, _, call) = ringing().await;
+    assert_eq!(press(&world, &call, "2").await, (2, 1, 0));
+    assert_eq!(press(&world, &call, "2").await, (2, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_without_a_key_writes_nothing() {
+    let (world, _, call) = ringing().await;
+    assert_eq!(press(&world, &call, "").await, (1, 0, 0));
+    assert_eq!(effects(&world), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_intermediate_status_costs_one_request_to_the_table_and_none_to_the_queue() {
+    for name in ["Queued", "Initiated", "Ringing", "InProgress", "SomethingNew"] {
+        let (world, _, call) = ringing().await;
+        assert_eq!(status(&world, &call, name).await, (1, 0, 0), "{name}");
+        assert_eq!(status(&world, &call, name).await, (1, 0, 0), "{name} again");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_final_status_costs_two_requests_to_the_table_and_at_most_one_to_the_queue() {
+    for name in [
+        "Completed",
+        "NoAnswer",
+        "Busy",
+        "Failed",
+        "Unsent",
+        "Terminated",
+        "Unknown",
+    ] {
+        let (world, _, call) = ringing().await;
+        assert_eq!(status(&world, &call, name).await, (2, 1, 0), "{name}");
+    }
+    let (world, _, call) = ringing().await;
+    assert_eq!(status(&world, &call, "NoAnswer").await, (2, 1, 0));
+    assert_eq!(status(&world, &call, "NoAnswer").await, (2, 0, 0), "again");
+    assert_eq!(status(&world, &call, "Completed").await, (2, 0, 0), "after the end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_to_the_api_costs_this_much() {
+    let world = world([Script::always(Behaviour::Interactive)]).await;
+    let mut costs = Vec::new();
+    let mut note = |what, world: &World| costs.push((what, cost(world, "dispatches")));
+    let key = create(&world, &brief(1, &json!({}))).await;
+    note("create", &world);
+    for (what, method, path, body) in [
+        ("preview", "POST", "/preview".to_owned(), brief(1, &json!({}))),
+        ("show", "GET", format!("/{}", key.id), Value::Null),
+        ("cancel", "POST", format!("/{}/cancel", key.id), Value::Null),
+        ("cancel again", "POST", format!("/{}/cancel", key.id), Value::Null),
+    ] {
+        let answer = common::ask(&world, method, &format!("/v1/dispatches{path}"), &body).await;
+        assert_eq!(answer.status, 200, "{what}: {answer:?}");
+        note(what, &world);
+    }
+    let table = [
+        // The token, the commit; Dial.
+        ("create", (2, 1, 0)),
+        ("preview", (1, 0, 0)),
+        // The token, the dispatch, its timeline.
+        ("show", (3, 0, 0)),
+        // The token, the dispatch, the commit; the notice.
+        ("cancel", (3, 1, 0)),
+        ("cancel again", (2, 0, 0)),
+    ];
+    assert_eq!(costs, table);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ticket_costs_this_much_from_its_creation_to_its_acceptance() {
+    let world = world([
+        Script::always(Behaviour::NeverPicksUp),
+        Script::always(Behaviour::presses("1", When::OptionsSay(1))),
+    ])
+    .await;
+    let key = create(&world, &brief(2, &json!({ "attempts": 1 }))).await;
+    settle(&world).await;
+    assert_eq!(load(&world, &key).await.state.name(), "Accepted");
+    let runs = world.aws.recorder().runs();
+    let of = |function: &str| -> Vec<(u32, u32, u32)> {
+        let such = runs.iter().filter(|run| &*run.function == function);
+        such.map(cost_of).collect()
+    };
+    let table = [
+        ("dispatches", vec![(2, 1, 0)]),
+        (
+            "dialer",
+            vec![
+                // Dial: twice the dispatch (the message is faster than the commit that it belongs to), the lease, the
+                // slot, the claim, what came of it; Watch; Routee's token and the call.
+                (6, 1, 2),
+                // Notify of NoAnswer: twice the dispatch; the notice.
+                (2, 1, 0),
+                // Dial; the token is still good.
+                (6, 1, 1),
+                // Notify of Accepted.
+                (2, 1, 0),
+                // Two Watches over calls that are over.
+                (1, 0, 0),
+                (1, 0, 0),
+            ],
+        ),
+        (
+            "status-callback",
+            vec![
+                // Queued, Initiated, Ringing; NoAnswer moves the dispatch.
+                (1, 0, 0),
+                (1, 0, 0),
+                (1, 0, 0),
+                (2, 1, 0),
+                // Queued, Initiated, Ringing, InProgress; Completed is no news any more.
+                (1, 0, 0),
+                (1, 0, 0),
+                (1, 0, 0),
+                (1, 0, 0),
+                (2, 0, 0),
+            ],
+        ),
+        // The key; the end of the call, which brings none.
+        ("collect-event", vec![(2, 1, 0), (1, 0, 0)]),
+        // The dispatch, the entry; the webhook.
+        ("notifier", vec![(2, 0, 1), (2, 0, 1)]),
+    ];
+    let costs = table.each_ref().map(|(function, _)| (*function, of(function)));
+    assert_eq!(costs, table);
+}
