@@ -108,7 +108,9 @@ fn idempotency_key(request: &Request) -> Result<Option<&str>, Problem> {
         )
     };
     let key = value.to_str().map_err(|_| wrong())?;
-    if key.is_empty() || key.len() > MAX_KEY_CHARS {
+    // A tab is text to the header, but it does not print.
+    let prints = key.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    if key.is_empty() || key.len() > MAX_KEY_CHARS || !prints {
         Err(wrong())
     } else {
         Ok(Some(key))
