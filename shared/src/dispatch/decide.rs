@@ -295,12 +295,12 @@ impl Draft<'_> {
             attempt.id == id || (attempt.id.employee == id.employee && attempt.phase == Phase::Planned)
         });
         let Some(current) = current else {
+            if !first_time {
+                // The provider repeats the keys of a call when it ends: that is no second key.
+                return self.leave(Verdict::Rejected);
+            }
             self.note(Fact::Key { attempt: id, key: '2' });
-            return if first_time {
-                self.commit(Verdict::Rejected)
-            } else {
-                self.leave(Verdict::Rejected)
-            };
+            return self.commit(Verdict::Rejected);
         };
         self.note(Fact::Rejected { attempt: id });
         self.let_go(current);
