@@ -7,6 +7,7 @@
 //! | lease on an employee's phone | `T#{tenant}#L#{hash of the number}` | `L` |
 //! | pacing slot of a provider | `PACE#{provider}` | `P` |
 //! | API token | `TOKEN#{SHA-256 of the secret}` | `T` |
+//! | its line in the list of tokens | `T#{tenant}#TOKENS` | the SHA-256 |
 //!
 //! The index `by_day` (`day_pk` = `T#{tenant}#{day}`, `day_sk` = `{created_at}#{dispatch}`) lists dispatches.
 
@@ -17,6 +18,7 @@ mod lease;
 mod list;
 mod pace;
 mod read;
+mod setup;
 mod token;
 
 use aws_sdk_dynamodb::Client;
@@ -28,6 +30,8 @@ pub use lease::Lease;
 pub use list::{Page, Summary};
 pub use pace::{Priority, Slot};
 pub use read::TimelinePage;
+pub use setup::Setup;
+pub use token::TokenEntry;
 
 /// How long a dispatch and its timeline are kept after their last change.
 pub const RETENTION_SECONDS: i64 = 90 * 86_400;
