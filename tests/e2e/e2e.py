@@ -138,9 +138,33 @@ def check_stubs(aws, outputs):
     for name in FUNCTIONS:
         seen = HOME / f"seen/{STACK}-{name}.jsonl"
         wait_for(f"an event at {name}", seen.exists, 30)
-        settings = json.loads(seen.read_text(encoding="utf-8").splitlines()[0])["settings"]
+        first = json.loads(seen.read_text(encoding="utf-8").splitlines()[0])
+        settings = first["settings"]
         empty = [key for key, value in settings.items() if not value and not key.endswith("_URL")]
         check(f"{name} was called and has {len(settings)} settings", "PATCHBAY_TABLE" in settings and not empty, settings)
+        fixture = min((ROOT / "tests/events").glob(f"{name}*.json"))
+        differences = list(differing(json.loads(fixture.read_text(encoding="utf-8")), first["event"]))
+        check(f"{name} got an event of the form of {fixture.name}", not differences, differences)
+
+
+# What AWS sends and the stand-in does not, nor does any function read it; and what depends on the request.
+LEFT_OUT = {"domainPrefix", "AWSTraceHeader", "body", "queryStringParameters", "rawQueryString"}
+
+
+def differing(fixture, event, path="event"):
+    """Where an event is not of the form that a fixture has: which fields there are, and of which types."""
+    if isinstance(fixture, dict) and isinstance(event, dict):
+        if path.endswith("headers"):
+            yield from (f"{path}.{name} is not in lower case" for name in event if name != name.lower())
+            return
+        for name in fixture.keys() - event.keys() - LEFT_OUT:
+            yield f"{path}.{name} is missing"
+        for name in fixture.keys() & event.keys():
+            yield from differing(fixture[name], event[name], f"{path}.{name}")
+    elif isinstance(fixture, list) and isinstance(event, list):
+        yield from differing(fixture[0], event[0], f"{path}[0]")
+    elif type(fixture) is not type(event):
+        yield f"{path} is a {type(event).__name__}, not a {type(fixture).__name__}"
 
 
 def make_token(aws, outputs):
