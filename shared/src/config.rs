@@ -10,6 +10,7 @@
 //! | `PATCHBAY_ROUTEE_FROM` | number or name that calls come from |
 //! | `PATCHBAY_ROUTEE_AUTH_URL`, `PATCHBAY_ROUTEE_CONNECT_URL` | Routee's endpoints, when they are not the public ones |
 //! | `PATCHBAY_ROUTEE_CALL_INTERVAL_MS` | milliseconds between two calls, 1000 when left out |
+//! | `PATCHBAY_PRIVATE_ORIGINS` | origins, separated by commas, that webhooks may go to although they are not public |
 //! | `PATCHBAY_WEBHOOK_KEYS_PARAM` | SSM parameter: the key of outgoing webhooks (`whsec_…`), or the new and the old one, separated by a comma |
 //! | `PATCHBAY_STACK` | name of the stack, the dimension of its metrics; may be left out |
 //!
@@ -33,6 +34,7 @@ use crate::store::Store;
 use crate::web::callbacks::Callbacks;
 use crate::web::reference::References;
 use crate::web::standard_webhooks::{Signer, SigningKey};
+use crate::web::target::Targets;
 
 /// The names of the variables.
 #[expect(missing_docs, reason = "the table above")]
@@ -143,6 +145,13 @@ pub fn https_client() -> SharedHttpClient {
     Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https()
+}
+
+/// Where requests to URLs of users may go.
+pub fn targets() -> Result<Targets, ConfigError> {
+    let name = "PATCHBAY_PRIVATE_ORIGINS";
+    let expected = "must be origins such as https://hooks.internal.example, separated by commas";
+    Targets::public_and(&optional(name).unwrap_or_default()).map_err(|_| ConfigError::Wrong { name, expected })
 }
 
 /// The way to AWS: one HTTP client, one set of credentials.

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.parse
 
-from aws import FUNCTIONS, HOME, REGION, STACK, Aws, wait_for
+from aws import FUNCTIONS, HOME, REGION, ROOT, STACK, Aws, wait_for
 from routee import PRESSES_1, PRESSES_2, RINGS_OUT, Routee
 
 CREDENTIALS = "e2e-application:e2e-secret"
@@ -27,18 +27,9 @@ ROUTES = [
     ("POST", "/routee/collect/a.b.c.d", "collect-event"),
     ("POST", "/routee/status/a.b.c.d", "status-callback"),
 ]
-# What each function may do, and to what. Everything else in ACTIONS it may not.
-RIGHTS = {
-    "dispatches": {"table": "GetItem PutItem UpdateItem Query", "index": "Query", "calls": "SendMessage"},
-    "collect-event": {"table": "GetItem PutItem UpdateItem", "calls": "SendMessage", "reference-keys": "GetParameters"},
-    "status-callback": {"table": "GetItem PutItem UpdateItem", "calls": "SendMessage",
-                        "reference-keys": "GetParameters"},
-    "dialer": {"table": "GetItem PutItem UpdateItem Query", "notifications": "SendMessage",
-               "calls": "SendMessage ReceiveMessage DeleteMessage GetQueueAttributes",
-               "reference-keys": "GetParameters", "routee-credentials": "GetParameters"},
-    "notifier": {"table": "GetItem", "webhook-keys": "GetParameters",
-                 "notifications": "SendMessage ReceiveMessage DeleteMessage GetQueueAttributes"},
-}
+# What each function may do, and to what: what it was seen to ask for (tests/tests/rights.rs). Everything else in ACTIONS
+# it may not.
+RIGHTS = json.loads((ROOT / "tests/e2e/rights.json").read_text(encoding="utf-8"))
 ACTIONS = {
     "dynamodb": "GetItem PutItem UpdateItem DeleteItem Query Scan BatchWriteItem DeleteTable",
     "sqs": "SendMessage ReceiveMessage DeleteMessage GetQueueAttributes PurgeQueue",
@@ -122,7 +113,7 @@ def check_rights(aws):
                        if result["EvalDecision"] == "allowed"}
             if actions:
                 allowed[resource] = actions
-        expected = {resource: set(actions.split()) for resource, actions in RIGHTS[name].items()}
+        expected = {resource: set(actions) for resource, actions in RIGHTS[name].items()}
         check(f"{name}: {', '.join(sorted(expected))}", allowed == expected, allowed)
         # Where MiniStack asks for more than AWS: it takes a request for several parameters for one about all there are,
         # and a batch of messages for a right of its own. Only from here on; what the template allows has been checked.
@@ -147,9 +138,33 @@ def check_stubs(aws, outputs):
     for name in FUNCTIONS:
         seen = HOME / f"seen/{STACK}-{name}.jsonl"
         wait_for(f"an event at {name}", seen.exists, 30)
-        settings = json.loads(seen.read_text(encoding="utf-8").splitlines()[0])["settings"]
+        first = json.loads(seen.read_text(encoding="utf-8").splitlines()[0])
+        settings = first["settings"]
         empty = [key for key, value in settings.items() if not value and not key.endswith("_URL")]
         check(f"{name} was called and has {len(settings)} settings", "PATCHBAY_TABLE" in settings and not empty, settings)
+        fixture = min((ROOT / "tests/events").glob(f"{name}*.json"))
+        differences = list(differing(json.loads(fixture.read_text(encoding="utf-8")), first["event"]))
+        check(f"{name} got an event of the form of {fixture.name}", not differences, differences)
+
+
+# What AWS sends and the stand-in does not, nor does any function read it; and what depends on the request.
+LEFT_OUT = {"domainPrefix", "AWSTraceHeader", "body", "queryStringParameters", "rawQueryString"}
+
+
+def differing(fixture, event, path="event"):
+    """Where an event is not of the form that a fixture has: which fields there are, and of which types."""
+    if isinstance(fixture, dict) and isinstance(event, dict):
+        if path.endswith("headers"):
+            yield from (f"{path}.{name} is not in lower case" for name in event if name != name.lower())
+            return
+        for name in fixture.keys() - event.keys() - LEFT_OUT:
+            yield f"{path}.{name} is missing"
+        for name in fixture.keys() & event.keys():
+            yield from differing(fixture[name], event[name], f"{path}.{name}")
+    elif isinstance(fixture, list) and isinstance(event, list):
+        yield from differing(fixture[0], event[0], f"{path}[0]")
+    elif type(fixture) is not type(event):
+        yield f"{path} is a {type(event).__name__}, not a {type(fixture).__name__}"
 
 
 def make_token(aws, outputs):

@@ -14,7 +14,8 @@ use patchbay_simulators::audit::{Audit, audit};
 use patchbay_simulators::aws::sqs::Disorder;
 use patchbay_simulators::aws::{Rates, Service};
 use patchbay_simulators::phones::{Behaviour, Phones, Script};
-use patchbay_simulators::routee::{Faults, Rng, Switches};
+use patchbay_simulators::rng::Rng;
+use patchbay_simulators::routee::{Faults, Switches};
 use patchbay_simulators::world::{Options, PUBLIC_URL, TOKEN, World};
 use serde_json::{Value, json};
 

@@ -8,13 +8,13 @@ mod answer;
 
 use std::time::Duration;
 
-use lambda_http::http::{Method, StatusCode};
+use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, RequestExt, Response};
 use patchbay::dispatch::dialplan::DialPlan;
 use patchbay::dispatch::{Dispatch, Event};
 use patchbay::engine::Engine;
 use patchbay::providers::routee::CollectEvent;
-use patchbay::web::body::{self, json_response};
+use patchbay::web::body::json_response;
 use patchbay::web::callbacks::{AGAIN, Callbacks};
 use patchbay::web::problem::Problem;
 use patchbay::web::reference::Reference;
@@ -42,13 +42,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
 }
 
 async fn answer(deps: &Deps, request: &Request) -> Result<DialPlan, Problem> {
-    if request.method() != Method::POST {
-        return Err(Problem::method_not_allowed("POST"));
-    }
-    let path = body::path_segments(request);
-    let reference = path.last().map(String::as_str).unwrap_or_default();
-    let reference = deps.callbacks.check(reference).map_err(|_| Problem::bad_reference())?;
-    let bytes = body::bytes(request)?;
+    let (reference, bytes) = deps.callbacks.open(request)?;
     // Only Routee has this reference. What cannot be read is no key, and the call must go on.
     let keys = match CollectEvent::parse(bytes) {
         Ok(event) => event.keys(),

@@ -2,10 +2,9 @@
 
 use lambda_runtime::Error;
 use patchbay::clock::Clock;
-use patchbay::config::Aws;
+use patchbay::config::{self, Aws};
 use patchbay::http::HttpClient;
 use patchbay::web::outbound::Outbound;
-use patchbay::web::target::Targets;
 
 use crate::{Deps, POST_TIMEOUT};
 
@@ -16,11 +15,11 @@ impl Deps {
     /// When a variable or a parameter is missing or wrong.
     pub async fn load() -> Result<Self, Error> {
         let aws = Aws::load().await;
-        let targets = Targets::public_only();
+        let targets = config::targets()?;
         Ok(Self {
             store: aws.store()?,
             queue: aws.notifications()?,
-            http: HttpClient::new(Outbound::new(targets, POST_TIMEOUT)?),
+            http: HttpClient::new(Outbound::new(targets.clone(), POST_TIMEOUT)?),
             clock: Clock::system(),
             signer: aws.signer().await?,
             targets,

@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use lambda_http::http::{Method, StatusCode};
+use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use patchbay::dispatch::{Entry, Event};
 use patchbay::engine::{Engine, EngineError};
 use patchbay::providers::routee::{self, StatusCallback};
-use patchbay::web::body::{self, json_response};
+use patchbay::web::body::json_response;
 use patchbay::web::callbacks::Callbacks;
 use patchbay::web::problem::Problem;
 use patchbay::web::reference::Reference;
@@ -40,13 +40,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
 }
 
 async fn take(deps: &Deps, request: &Request) -> Result<(), Problem> {
-    if request.method() != Method::POST {
-        return Err(Problem::method_not_allowed("POST"));
-    }
-    let path = body::path_segments(request);
-    let reference = path.last().map(String::as_str).unwrap_or_default();
-    let reference = deps.callbacks.check(reference).map_err(|_| Problem::bad_reference())?;
-    let bytes = body::bytes(request)?;
+    let (reference, bytes) = deps.callbacks.open(request)?;
     let callback = match StatusCallback::parse(bytes) {
         Ok(callback) => callback,
         Err(error) => {

@@ -10,7 +10,8 @@ use patchbay::phone::PhoneNumber;
 use patchbay_simulators::audit::{Audit, audit};
 use patchbay_simulators::aws::End;
 use patchbay_simulators::phones::{Behaviour, Phones, Script, When};
-use patchbay_simulators::routee::{Faults, Rng};
+use patchbay_simulators::rng::Rng;
+use patchbay_simulators::routee::Faults;
 use patchbay_simulators::world::{Options, World};
 use serde_json::{Value, json};
 

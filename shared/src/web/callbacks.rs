@@ -1,6 +1,11 @@
 //! The URLs under which providers reach us.
 
+use http::Method;
+use lambda_http::Request;
+
 use crate::ids::{AttemptId, DispatchKey};
+use crate::web::body;
+use crate::web::problem::Problem;
 use crate::web::reference::{BadReference, Reference, References};
 
 /// Builds callback URLs from the one public base URL, and checks what comes back on them.
@@ -41,6 +46,21 @@ impl Callbacks {
             self.base,
             self.references.sign(dispatch, attempt)
         )
+    }
+
+    /// Which attempt a callback is about, by the reference at the end of its path, and its body.
+    ///
+    /// # Errors
+    /// 405 for another method than POST, 404 for a reference that was not made with one of our keys, 413 for a body
+    /// that is too large.
+    pub fn open<'a>(&self, request: &'a Request) -> Result<(Reference, &'a [u8]), Problem> {
+        if request.method() != Method::POST {
+            return Err(Problem::method_not_allowed("POST"));
+        }
+        let path = body::path_segments(request);
+        let reference = path.last().map(String::as_str).unwrap_or_default();
+        let reference = self.check(reference).map_err(|_| Problem::bad_reference())?;
+        Ok((reference, body::bytes(request)?))
     }
 
     /// Which attempt a reference names.

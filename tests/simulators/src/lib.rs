@@ -6,6 +6,7 @@ pub mod audit;
 pub mod aws;
 pub mod gateway;
 pub mod phones;
+pub mod rng;
 pub mod routee;
 pub mod table;
 pub mod world;

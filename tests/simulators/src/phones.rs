@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use patchbay::phone::PhoneNumber;
 
-use crate::routee::Rng;
+use crate::rng::Rng;
 
 /// Whose phone does what. A number that is not in here is not expected to be phoned.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -75,6 +75,7 @@ impl DynamoDb {
         };
         Ok(Prepared {
             target,
+            parts: Vec::new(),
             effect: Box::pin(effect),
         })
     }
@@ -104,9 +105,17 @@ impl Backend for DynamoDb {
                 |r: &DeleteItemRequest| r.table_name.clone(),
                 Database::delete_item,
             ),
-            "Query" => self.prepared(body, |r: &QueryRequest| r.table_name.clone(), Database::query),
+            "Query" => self.prepared(body, queried, Database::query),
             "Scan" => self.prepared(body, |r: &ScanRequest| r.table_name.clone(), Database::scan),
-            "TransactWriteItems" => self.prepared(body, transaction_tables, Database::transact_write_items),
+            "TransactWriteItems" => {
+                let mut parts = Vec::new();
+                let tables = |request: &TransactWriteItemsRequest| {
+                    parts = request.transact_items.iter().filter_map(part).collect();
+                    transaction_tables(request)
+                };
+                let prepared = self.prepared(body, tables, Database::transact_write_items)?;
+                Ok(Prepared { parts, ..prepared })
+            }
             "BatchGetItem" => self.prepared(
                 body,
                 |r: &BatchGetItemRequest| batch_tables(&r.request_items),
@@ -138,6 +147,7 @@ impl Backend for DynamoDb {
                 |r: &DescribeTimeToLiveRequest| r.table_name.clone(),
                 Database::describe_time_to_live,
             ),
+            "DescribeContinuousBackups" => Ok(recoverable(body)),
             _ => Err(error(
                 400,
                 "com.amazon.coral.service#UnknownOperationException",
@@ -160,6 +170,21 @@ impl Backend for DynamoDb {
                 "Internal server error",
             )
         }
+    }
+}
+
+/// The engine keeps no backups; the table that it stands for does, by the template.
+fn recoverable(body: &[u8]) -> Prepared {
+    let request: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let target = request["TableName"].as_str().unwrap_or_default().to_owned();
+    let description = serde_json::json!({ "ContinuousBackupsDescription": {
+        "ContinuousBackupsStatus": "ENABLED",
+        "PointInTimeRecoveryDescription": { "PointInTimeRecoveryStatus": "ENABLED" },
+    }});
+    let answer = Answer::ok(description.to_string().into_bytes());
+    Prepared {
+        target,
+        effect: Box::pin(std::future::ready(answer)),
     }
 }
 
@@ -203,6 +228,23 @@ fn unreadable(message: &str) -> DynoxideError {
     let marks = ["SERIALIZATION_AS_READ:", "SERIALIZATION:"];
     let reason = marks.iter().find_map(|mark| plain.strip_prefix(mark)).unwrap_or(plain);
     DynoxideError::SerializationException(reason.to_owned())
+}
+
+/// The table, and the index if one is asked.
+fn queried(request: &QueryRequest) -> String {
+    match &request.index_name {
+        Some(index) => format!("{}/index/{index}", request.table_name),
+        None => request.table_name.clone(),
+    }
+}
+
+/// The operation that is this part of a transaction.
+fn part(item: &TransactWriteItem) -> Option<&'static str> {
+    let put = item.put.as_ref().map(|_| "PutItem");
+    let update = item.update.as_ref().map(|_| "UpdateItem");
+    let delete = item.delete.as_ref().map(|_| "DeleteItem");
+    let check = item.condition_check.as_ref().map(|_| "ConditionCheckItem");
+    put.or(update).or(delete).or(check)
 }
 
 fn transaction_tables(request: &TransactWriteItemsRequest) -> String {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::recorder::{Entry, Service};
-use super::rng::SplitMix64;
+use crate::rng::Rng;
 
 /// How a request fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +127,7 @@ impl Rates {
         self.throttled + self.internal_error + self.refused + self.lost_request + self.lost_answer
     }
 
-    fn draw(self, rng: &mut SplitMix64) -> Option<Fault> {
+    fn draw(self, rng: &mut Rng) -> Option<Fault> {
         if self.total() == 0 {
             return None;
         }
@@ -172,7 +172,7 @@ pub struct Faults(Arc<Mutex<Settings>>);
 
 #[derive(Debug)]
 struct Settings {
-    rng: SplitMix64,
+    rng: Rng,
     rules: Vec<Rule>,
     rates: BTreeMap<Service, Rates>,
     crashes: Vec<(String, CrashPoint)>,
@@ -186,7 +186,7 @@ impl Faults {
     /// No faults yet; those by chance will follow from `seed`.
     pub fn seeded(seed: u64) -> Self {
         Self(Arc::new(Mutex::new(Settings {
-            rng: SplitMix64::new(seed),
+            rng: Rng::new(seed),
             rules: Vec::new(),
             rates: BTreeMap::new(),
             crashes: Vec::new(),
@@ -239,7 +239,7 @@ impl Faults {
         settings.crash_rate = 0;
     }
 
-    pub(super) fn fork_rng(&self) -> SplitMix64 {
+    pub(super) fn fork_rng(&self) -> Rng {
         self.lock().rng.fork()
     }
 

@@ -8,6 +8,14 @@ use super::faults::{Fault, Faults, Side};
 use super::invocation::Running;
 use super::recorder::{Entry, Fate, Recorder, Service};
 
+/// What is asked of a service: see the fields of the same names of [`Entry`].
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    pub(super) operation: String,
+    pub(super) target: String,
+    pub(super) parts: Vec<&'static str>,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Gate {
     pub(super) clock: Clock,
@@ -20,8 +28,11 @@ impl Gate {
     pub(super) async fn pass<T>(
         &self,
         service: Service,
-        operation: String,
-        target: String,
+        Asked {
+            operation,
+            target,
+            parts,
+        }: Asked,
         effect: impl Future<Output = T>,
     ) -> Result<T, Fault> {
         let running = Running::current();
@@ -38,6 +49,7 @@ impl Gate {
             service,
             operation,
             target,
+            parts,
             fate: Fate::Open,
         };
         let request = running.as_ref().map_or(0, |running| running.count());

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
 
 use super::faults::Fault;
-use super::gate::Gate;
+use super::gate::{Asked, Gate};
 use super::recorder::Service;
 
 /// An HTTP client behind the same gate as the AWS clients: its requests are logged, fail and kill like theirs.
@@ -30,11 +30,12 @@ impl SendHttp for CrashableHttp {
             .map_or(url.as_str(), |(before, _)| before)
             .to_owned();
         Box::pin(async move {
-            match self
-                .gate
-                .pass(Service::Http, operation, target, self.inner.send(request))
-                .await
-            {
+            let asked = Asked {
+                operation,
+                target,
+                ..Asked::default()
+            };
+            match self.gate.pass(Service::Http, asked, self.inner.send(request)).await {
                 Ok(answer) => answer,
                 Err(Fault::Throttled) => Ok(empty(http::StatusCode::TOO_MANY_REQUESTS)),
                 Err(Fault::InternalError) => Ok(empty(http::StatusCode::INTERNAL_SERVER_ERROR)),

@@ -26,7 +26,6 @@ mod gate;
 mod http;
 mod invocation;
 mod recorder;
-mod rng;
 mod sdk;
 pub mod sqs;
 #[cfg(test)]
@@ -42,7 +41,6 @@ pub use faults::{CrashPoint, Fault, Faults, Rates, Rule, Side};
 pub use http::CrashableHttp;
 pub use invocation::Outcome;
 pub use recorder::{End, Entry, Fate, Recorder, Run, Service};
-pub use rng::SplitMix64;
 pub use sdk::{clients, retries};
 
 use dynamodb::DynamoDb;

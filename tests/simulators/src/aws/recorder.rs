@@ -34,8 +34,10 @@ pub struct Entry {
     pub service: Service,
     /// The operation (`PutItem`, `SendMessage`) or, for HTTP, the method.
     pub operation: String,
-    /// The table, the queue or, for HTTP, the URL without its query.
+    /// The table, the index of a table (`table/index/name`), the queue or, for HTTP, the URL without its query.
     pub target: String,
+    /// The operations that a transaction consists of, each of which needs its own right; empty otherwise.
+    pub parts: Vec<&'static str>,
     /// What became of it.
     pub fate: Fate,
 }

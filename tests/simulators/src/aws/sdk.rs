@@ -15,7 +15,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::RetryConfig;
 
 use super::faults::Fault;
-use super::gate::Gate;
+use super::gate::{Asked, Gate};
 use super::recorder::Service;
 use super::{Aws, REGION};
 
@@ -41,6 +41,7 @@ impl Answer {
 /// A request that has been understood but has not taken effect.
 pub(super) struct Prepared {
     pub(super) target: String,
+    pub(super) parts: Vec<&'static str>,
     pub(super) effect: Pin<Box<dyn Future<Output = Answer> + Send>>,
 }
 
@@ -81,13 +82,15 @@ impl<B: Backend> Connector<B> {
             .prepare(operation, body)
             .unwrap_or_else(|refusal| Prepared {
                 target: String::new(),
+                parts: Vec::new(),
                 effect: Box::pin(std::future::ready(refusal)),
             });
-        match self
-            .gate
-            .pass(B::SERVICE, operation.to_owned(), prepared.target, prepared.effect)
-            .await
-        {
+        let asked = Asked {
+            operation: operation.to_owned(),
+            target: prepared.target,
+            parts: prepared.parts,
+        };
+        match self.gate.pass(B::SERVICE, asked, prepared.effect).await {
             Ok(answer) => response(answer),
             Err(Fault::Throttled) => response(B::fault(true)),
             Err(Fault::InternalError) => response(B::fault(false)),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::records::Status;
-use super::rng::Rng;
+use crate::rng::Rng;
 
 /// Everything that can go wrong with this Routee, as probabilities. None by default.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -15,7 +15,6 @@ mod fields;
 mod hand;
 mod plan;
 mod records;
-mod rng;
 mod state;
 mod switches;
 mod talk;
@@ -37,7 +36,6 @@ pub use self::records::{
     CallId, CallRecord, EndedBy, Happening, PhoneEvent, RequestRecord, Status, Unexpected, WebhookKind, WebhookOutcome,
     WebhookRecord,
 };
-pub use self::rng::Rng;
 use self::state::{Command, State};
 pub use self::switches::{
     AnsweredBy, Arms, CodeForm, DateFraction, DialPlanEcho, EndEventOrder, FilterShape, InvalidReply, QuietKeys,

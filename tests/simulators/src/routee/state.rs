@@ -13,11 +13,11 @@ use super::faults::{ApiFault, CreateFault, Endpoint, Faults, Target, WebhookFaul
 use super::hand::later_by;
 use super::plan::Plan;
 use super::records::{CallId, CallRecord, RequestRecord, Status, Unexpected, WebhookRecord};
-use super::rng::Rng;
 use super::tones::Tones;
 use super::webhooks::Envelope;
 use super::{APPLICATION_ID, APPLICATION_SECRET};
 use crate::phones::Phones;
+use crate::rng::Rng;
 
 pub(super) struct State {
     pub(super) rng: Rng,

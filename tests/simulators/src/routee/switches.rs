@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::records::Status;
-use super::rng::Rng;
+use crate::rng::Rng;
 
 /// One two-way (or more) question about the provider that its pages do not answer.
 macro_rules! question {

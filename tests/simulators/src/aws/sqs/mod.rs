@@ -17,8 +17,8 @@ use std::time::Duration;
 use patchbay::clock::{Clock, Timestamp};
 use tokio::sync::Notify;
 
-use super::rng::SplitMix64;
 use super::{ACCOUNT, REGION};
+use crate::rng::Rng;
 use store::Store;
 
 pub use attributes::{Attribute, Attributes};
@@ -169,7 +169,7 @@ pub enum End {
 }
 
 impl Sqs {
-    pub(super) fn new(clock: Clock, rng: SplitMix64) -> Self {
+    pub(super) fn new(clock: Clock, rng: Rng) -> Self {
         Self {
             clock,
             store: Arc::new(Mutex::new(Store::new(rng))),

@@ -9,14 +9,14 @@ use patchbay::clock::Timestamp;
 
 use super::attributes::{Attributes, md5_of_attributes, md5_of_body};
 use super::{Delivery, Disorder, End, QueueSettings, Story, Waiting, arn};
-use crate::aws::rng::SplitMix64;
+use crate::rng::Rng;
 
 /// The newest stories that a queue keeps: a bound for a `patchbay local` that runs for weeks.
 const KEPT_STORIES: usize = 65_536;
 
 #[derive(Debug)]
 pub(super) struct Store {
-    rng: SplitMix64,
+    rng: Rng,
     pub(super) disorder: Disorder,
     queues: BTreeMap<String, Queue>,
     serial: u64,
@@ -57,7 +57,7 @@ pub(super) enum Unchangeable {
 }
 
 impl Store {
-    pub(super) const fn new(rng: SplitMix64) -> Self {
+    pub(super) const fn new(rng: Rng) -> Self {
         Self {
             rng,
             disorder: Disorder::NONE,
@@ -376,8 +376,8 @@ fn read_handle(queue: &str, handle: &str) -> Option<(u64, u64)> {
 
 /// Looks like SQS's ids (a UUID), but tells nobody anything and is the same in every run.
 fn message_id(serial: u64) -> String {
-    let mut rng = SplitMix64::new(serial);
-    let id = (u128::from(rng.next()) << 64) | u128::from(rng.next());
+    let mut rng = Rng::new(serial);
+    let id = (u128::from(rng.bits()) << 64) | u128::from(rng.bits());
     // Version 4, variant 1.
     let id = id & !(0xf << 76) & !(0b11 << 62) | (4 << 76) | (0b10 << 62);
     let hex = format!("{id:032x}");

@@ -92,7 +92,13 @@ impl Backend for Sqs {
             by_url.to_owned()
         };
         let (sqs, queue) = (self.clone(), target.clone());
-        let prepared = |effect| Ok(Prepared { target, effect });
+        let prepared = |effect| {
+            Ok(Prepared {
+                target,
+                parts: Vec::new(),
+                effect,
+            })
+        };
         // What takes effect without waiting, as one future.
         macro_rules! at_once {
             ($request:ident: $kind:ty => $effect:expr) => {{

@@ -1,6 +1,7 @@
 //! Any setting of the switches, any behaviour, any fault: what must hold all the same.
 
 use super::*;
+use crate::rng::Rng;
 
 /// Plays a few calls in a world that the seed makes up, and gives everything that was recorded.
 async fn made_up(seed: u64) -> (World, Vec<CallRecord>) {

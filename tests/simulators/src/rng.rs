@@ -38,6 +38,17 @@ impl Rng {
         probability >= 1.0 || f64::from(high) / f64::from(u32::MAX) < probability
     }
 
+    /// True in `per_mille` of a thousand cases; draws as [`Self::chance`] does.
+    pub fn hits(&mut self, per_mille: u16) -> bool {
+        self.chance(f64::from(per_mille) / 1000.0)
+    }
+
+    /// A generator of its own for a part, so that one part's draws do not shift another's.
+    #[must_use]
+    pub const fn fork(&mut self) -> Self {
+        Self(self.bits())
+    }
+
     /// True or false.
     pub const fn flip(&mut self) -> bool {
         self.below(2) == 1
@@ -76,6 +87,17 @@ impl Rng {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_numbers_are_those_of_the_published_generator() {
+        let mut rng = Rng::new(1_234_567);
+        let published = [
+            6_457_827_717_110_365_317,
+            3_203_168_211_198_807_973,
+            9_817_491_932_198_370_423,
+        ];
+        assert_eq!([rng.bits(), rng.bits(), rng.bits()], published);
+    }
 
     #[test]
     fn a_seed_always_draws_the_same_and_another_seed_something_else() {

@@ -1,0 +1,132 @@
+//! What the functions ask of the table and the queues is exactly what `tests/e2e/rights.json` lists; and that is
+//! exactly what the deployed template allows them, which `tests/e2e/run` checks. So a right that is missing fails a
+//! test, and so does one that nobody needs.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use common::{ask, brief, change, create, get, keys_event, pass, rings, send, settle, status_event, webhook, world};
+use patchbay_simulators::aws::{Fault, Rule, Service};
+use patchbay_simulators::phones::{Behaviour, Script, When};
+use patchbay_simulators::world::World;
+use serde_json::{Value, json};
+
+/// By function, by resource, the actions.
+type Rights = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
+
+/// Done by Lambda in a function's name, or before its first request: not seen in this process, but in the run with the
+/// real functions.
+const OUTSIDE: [&str; 4] = ["DeleteMessage", "GetParameters", "GetQueueAttributes", "ReceiveMessage"];
+
+/// What is listed and can be seen here.
+fn listed() -> Rights {
+    let mut rights: Rights = serde_json::from_str(include_str!("../e2e/rights.json")).unwrap();
+    for resources in rights.values_mut() {
+        for actions in resources.values_mut() {
+            actions.retain(|action| !OUTSIDE.contains(&action.as_str()));
+        }
+        resources.retain(|_, actions| !actions.is_empty());
+    }
+    rights
+}
+
+/// The name that a resource has in the list.
+fn resource(service: Service, target: &str) -> String {
+    match (service, target.split_once("/index/")) {
+        (Service::DynamoDb, Some(_)) => "index".to_owned(),
+        (Service::DynamoDb, None) => "table".to_owned(),
+        _ => target.to_owned(),
+    }
+}
+
+/// Adds what the functions of a world asked for.
+fn note(rights: &mut Rights, world: &World) {
+    for entry in world.aws.recorder().log() {
+        if entry.service == Service::Http || entry.function.is_empty() {
+            continue;
+        }
+        // A batch needs the right to the single action; so does a transaction, to each of its own.
+        let single = entry.operation.trim_end_matches("Batch").to_owned();
+        let actions = match entry.parts.as_slice() {
+            [] => vec![single],
+            parts => parts.iter().map(|&part| part.to_owned()).collect(),
+        };
+        let resources = rights.entry(entry.function.to_string()).or_default();
+        let name = resource(entry.service, &entry.target);
+        resources.entry(name).or_default().extend(actions);
+    }
+}
+
+/// Everybody does something else, and one ticket is opened again.
+async fn a_long_night() -> World {
+    let world = world([
+        Behaviour::NeverPicksUp.then(Behaviour::Busy).then(Behaviour::silent(1)),
+        Script::always(Behaviour::presses("2", When::OptionsSay(1))),
+        Script::always(Behaviour::presses("71", When::OptionsSay(1))),
+    ])
+    .await;
+    // One webhook has to be sent again.
+    let refused = Rule::new(Fault::Refused).service(Service::Http).function("notifier");
+    world.aws.faults().plan(refused);
+    let mut tickets = Vec::new();
+    for _ in 0..4 {
+        tickets.push(create(&world, &brief(3, &json!({ "resolve_within": 600 }))).await);
+    }
+    pass(&world, 3_600).await;
+    for ticket in tickets {
+        change(&world, &ticket, "resolve").await;
+    }
+    settle(&world).await;
+    world
+}
+
+/// All that the API offers, while a phone rings.
+async fn every_request() -> World {
+    let world = world([Script::always(Behaviour::Interactive)]).await;
+    ask(&world, "POST", "/v1/dispatches/preview", &brief(1, &json!({}))).await;
+    let [first, second] = [
+        create(&world, &brief(1, &json!({}))).await,
+        create(&world, &brief(1, &json!({}))).await,
+    ];
+    rings(&world, 0, 0).await;
+    pass(&world, 1).await;
+    get(&world, &format!("/v1/dispatches/{}", first.id)).await;
+    get(&world, "/v1/dispatches").await;
+    change(&world, &first, "cancel").await;
+    pass(&world, 5).await;
+    change(&world, &second, "resolve").await;
+    settle(&world).await;
+    world
+}
+
+/// A key and a final status, while the table cannot be had.
+async fn an_outage() -> World {
+    let world = world([Script::always(Behaviour::Interactive)]).await;
+    create(&world, &brief(1, &json!({}))).await;
+    let call = rings(&world, 0, 0).await;
+    let rule = Rule::new(Fault::InternalError).service(Service::DynamoDb);
+    world.aws.faults().plan(rule.times(u32::MAX));
+    let status = webhook(
+        call.status_url.as_deref().unwrap(),
+        status_event("NoAnswer").to_string(),
+    );
+    send(&world, status).await;
+    let key = webhook(call.collect_url.as_deref().unwrap(), keys_event("1").to_string());
+    send(&world, key).await;
+    world.aws.faults().calm();
+    settle(&world).await;
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn functions_ask_for_what_the_template_allows_them_and_the_template_allows_nothing_else() {
+    let mut rights = Rights::new();
+    for world in [a_long_night().await, every_request().await, an_outage().await] {
+        note(&mut rights, &world);
+    }
+    let [asked, listed]: [Value; 2] = [rights, listed()].map(|rights| serde_json::to_value(rights).unwrap());
+    assert_eq!(asked, listed, "left: asked for; right: tests/e2e/rights.json");
+}
