@@ -176,7 +176,8 @@ impl Backend for DynamoDb {
 /// The engine keeps no backups; the table that it stands for does, by the template.
 fn recoverable(body: &[u8]) -> Prepared {
     let request: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let target = request["TableName"].as_str().unwrap_or_default().to_owned();
+    let target = request.get("TableName").and_then(serde_json::Value::as_str);
+    let target = target.unwrap_or_default().to_owned();
     let description = serde_json::json!({ "ContinuousBackupsDescription": {
         "ContinuousBackupsStatus": "ENABLED",
         "PointInTimeRecoveryDescription": { "PointInTimeRecoveryStatus": "ENABLED" },
@@ -184,6 +185,7 @@ fn recoverable(body: &[u8]) -> Prepared {
     let answer = Answer::ok(description.to_string().into_bytes());
     Prepared {
         target,
+        parts: Vec::new(),
         effect: Box::pin(std::future::ready(answer)),
     }
 }
