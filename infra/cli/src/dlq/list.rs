@@ -78,16 +78,14 @@ async fn with_status(clients: &Clients, deployment: &Deployment, letters: Vec<Le
     let mut known: BTreeMap<DispatchKey, Option<&'static str>> = BTreeMap::new();
     let mut shown = Vec::with_capacity(letters.len());
     for letter in letters {
-        let dispatch_status = match letter.dispatch() {
-            None => None,
-            Some(key) => match known.get(&key) {
-                Some(status) => *status,
-                None => {
-                    let status = store.load(&key).await?.map(|dispatch| dispatch.state.name());
-                    *known.entry(key).or_insert(status)
-                }
-            },
-        };
+        let dispatch = letter.dispatch();
+        if let Some(key) = &dispatch
+            && !known.contains_key(key)
+        {
+            let status = store.load(key).await?.map(|dispatch| dispatch.state.name());
+            known.insert(key.clone(), status);
+        }
+        let dispatch_status = dispatch.and_then(|key| known.get(&key).copied().flatten());
         let now = clients.clock.now();
         shown.push(Shown {
             age_seconds: letter.sent_at.map(|sent_at| now.since(sent_at).as_secs()),

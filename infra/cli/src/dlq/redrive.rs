@@ -45,7 +45,7 @@ pub(super) struct Redrive {
 
 /// What came of one queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Moved {
+pub(super) struct Outcome {
     queue: Source,
     /// Dead letters when it began, about.
     found: usize,
@@ -87,21 +87,21 @@ pub(super) async fn redrive(
     Ok(())
 }
 
-fn sentence(moved: &Moved, wanted: &Redrive) -> String {
-    let name = moved.queue.name();
+fn sentence(outcome: &Outcome, wanted: &Redrive) -> String {
+    let name = outcome.queue.name();
     let many = |count| counted(count, "dead letter", "dead letters");
-    if moved.found == 0 && moved.moved == 0 {
+    if outcome.found == 0 && outcome.moved == 0 {
         return format!("{name}: no dead letters");
     }
     if wanted.dry_run {
-        return format!("{name}: {} would be moved back", many(most(moved.found, wanted)));
+        return format!("{name}: {} would be moved back", many(most(outcome.found, wanted)));
     }
-    let rest = if moved.complete {
+    let rest = if outcome.complete {
         ""
     } else {
         "; SQS is still at it, `patchbay dlq list` shows what is left"
     };
-    format!("{name}: {} moved back{rest}", many(moved.moved))
+    format!("{name}: {} moved back{rest}", many(outcome.moved))
 }
 
 /// How many of `found` are to be moved.
@@ -110,9 +110,9 @@ fn most(found: usize, wanted: &Redrive) -> usize {
     limit.map_or(found, |limit| limit.min(found))
 }
 
-async fn move_back(clients: &Clients, pair: &Pair, wanted: &Redrive) -> anyhow::Result<Moved> {
+async fn move_back(clients: &Clients, pair: &Pair, wanted: &Redrive) -> anyhow::Result<Outcome> {
     let found = depth(&clients.sqs, &pair.dead_url).await?;
-    let mut result = Moved {
+    let mut result = Outcome {
         queue: pair.source,
         found,
         moved: 0,

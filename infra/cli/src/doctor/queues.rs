@@ -64,15 +64,13 @@ async fn examine(clients: &Clients, settings: &Settings, queue: &Queue<'_>) -> V
         Ok(attributes) => attributes,
         Err(error) => return vec![Finding::fail(queue.check, error.to_string(), describe(url))],
     };
-    let mut findings = vec![timing(queue, url, &attributes)];
-    findings.push(match policy(&attributes) {
-        Some(dead_letters) => dead(clients, queue, &dead_letters).await,
-        None => {
-            let what = "messages that always fail are tried for four days, and then lost";
-            Finding::fail(queue.dead_check, what, "sam build && sam deploy")
-        }
-    });
-    findings
+    let dead_letters = if let Some(policy) = policy(&attributes) {
+        dead(clients, queue, &policy).await
+    } else {
+        let what = "messages that always fail are tried for four days, and then lost";
+        Finding::fail(queue.dead_check, what, "sam build && sam deploy")
+    };
+    vec![timing(queue, url, &attributes), dead_letters]
 }
 
 fn describe(url: &str) -> String {

@@ -224,7 +224,7 @@ async fn a_queue_whose_messages_come_again_too_soon_is_found_out() {
         "DelaySeconds=0",
     );
     settings.delay = Duration::ZERO;
-    settings.visibility_timeout = Duration::from_secs(180);
+    settings.visibility_timeout = Duration::from_mins(3);
     settings.redrive = None;
     world.aws.sqs().create_queue("calls", settings);
     only(
