@@ -27,6 +27,7 @@ use crate::engine::Engine;
 use crate::queue::Queue;
 use crate::secret::{Randomness, Secret};
 use crate::store::Store;
+use crate::trust::tls_context;
 use crate::web::callbacks::Callbacks;
 use crate::web::reference::References;
 use crate::web::target::Targets;
@@ -92,6 +93,7 @@ impl Aws {
         // ring: see Cargo.toml.
         let http_client = Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .tls_context(tls_context())
             .build_https();
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(1))
