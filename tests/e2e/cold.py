@@ -6,7 +6,7 @@ not wall time: it is what Lambda's fraction of a CPU stretches, and it does not 
 
 import http.server
 import json
-import os
+
 import pathlib
 import statistics
 import subprocess
@@ -106,7 +106,7 @@ class StandIn:
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "INFO",
             "PATCHBAY_TABLE": "cold", "PATCHBAY_PUBLIC_URL": "https://hooks.example.org",
             "PATCHBAY_CALLS_QUEUE_URL": f"{queue}/calls", "PATCHBAY_NOTIFICATIONS_QUEUE_URL": f"{queue}/notifications",
-            "PATCHBAY_ROUTEE_FROM": "12025550100", **({"SSL_CERT_FILE": os.environ["X"]} if "X" in os.environ else {}),
+            "PATCHBAY_ROUTEE_FROM": "12025550100",
         } | {f"PATCHBAY_{name.upper().replace('-', '_')}_PARAM": f"/patchbay/{name}" for name in SECRETS}
         self.process = subprocess.Popen([CARGO / "lambda" / name / "bootstrap"], env=environment,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
@@ -156,7 +156,7 @@ def check_cold_starts():
     for name in [EMPTY, *FUNCTIONS]:
         start, invocation, memory = measure(name)
         line = f"{name:16} start {start:5.2f} ms, first invocation {invocation:5.2f} ms, {memory:4.1f} MB"
-        check(line, True or name == EMPTY or (start <= INIT_MS and invocation <= INVOCATION_MS and memory <= RSS_MB))
+        check(line, name == EMPTY or (start <= INIT_MS and invocation <= INVOCATION_MS and memory <= RSS_MB))
 
 
 if __name__ == "__main__":
