@@ -16,6 +16,7 @@
 //!
 //! A function that lacks one of them does not start, and says which and why.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
@@ -31,6 +32,7 @@ use crate::engine::Engine;
 use crate::queue::Queue;
 use crate::secret::{Randomness, Secret};
 use crate::store::Store;
+use crate::trust::tls_context;
 use crate::web::callbacks::Callbacks;
 use crate::web::reference::References;
 use crate::web::standard_webhooks::{Signer, SigningKey};
@@ -144,6 +146,7 @@ pub fn https_client() -> SharedHttpClient {
     // ring: see Cargo.toml.
     Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .tls_context(tls_context())
         .build_https()
 }
 
@@ -158,6 +161,8 @@ pub fn targets() -> Result<Targets, ConfigError> {
 #[derive(Debug)]
 pub struct Aws {
     config: SdkConfig,
+    /// By the variable that names the parameter.
+    secrets: HashMap<&'static str, Secret>,
 }
 
 impl Aws {
@@ -171,7 +176,15 @@ impl Aws {
         let loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
         Self {
             config: loader.http_client(https_client()).timeout_config(timeouts).load().await,
+            secrets: HashMap::new(),
         }
+    }
+
+    /// Reads the SSM parameters that these variables name, at most ten, with one request: for a function that needs
+    /// more than one of them.
+    pub async fn with_secrets(mut self, names: &[&'static str]) -> Result<Self, ConfigError> {
+        self.secrets = self.read_secrets(names).await?;
+        Ok(self)
     }
 
     /// The table.
@@ -219,24 +232,40 @@ impl Aws {
 
     /// The SSM parameter that the variable `name` names, decrypted.
     pub async fn secret(&self, name: &'static str) -> Result<Secret, ConfigError> {
-        let parameter = required(name)?;
-        let client = aws_sdk_ssm::Client::new(&self.config);
-        let wrong = |cause: String| ConfigError::Parameter {
-            name,
-            parameter: parameter.clone(),
-            cause,
+        match self.secrets.get(name) {
+            Some(secret) => Ok(secret.clone()),
+            None => self
+                .read_secrets(&[name])
+                .await?
+                .remove(name)
+                .ok_or(ConfigError::Missing(name)),
+        }
+    }
+
+    async fn read_secrets(&self, names: &[&'static str]) -> Result<HashMap<&'static str, Secret>, ConfigError> {
+        let parameters: Vec<(&'static str, String)> = names
+            .iter()
+            .map(|&name| Ok((name, required(name)?)))
+            .collect::<Result<_, ConfigError>>()?;
+        let paths = parameters.iter().map(|(_, path)| path.clone()).collect();
+        let request = aws_sdk_ssm::Client::new(&self.config).get_parameters();
+        let answer = request.set_names(Some(paths)).with_decryption(true).send().await;
+        let answer = answer.map_err(|error| in_words(&error));
+        let value = |name: &'static str, parameter: String| {
+            let found = answer.as_ref().map_err(Clone::clone).and_then(|answer| {
+                let found = answer.parameters().iter().find(|one| one.name() == Some(&parameter));
+                let value = found.and_then(|one| one.value());
+                value.ok_or_else(|| "there is no such parameter".to_owned())
+            });
+            match found {
+                Ok(value) => Ok((name, Secret::new(value))),
+                Err(cause) => Err(ConfigError::Parameter { name, parameter, cause }),
+            }
         };
-        let output = client
-            .get_parameters()
-            .names(&parameter)
-            .with_decryption(true)
-            .send()
-            .await
-            .map_err(|error| wrong(in_words(&error)))?;
-        let value = output.parameters().first().and_then(|parameter| parameter.value());
-        value
-            .map(Secret::new)
-            .ok_or_else(|| wrong("there is no such parameter".into()))
+        parameters
+            .into_iter()
+            .map(|(name, parameter)| value(name, parameter))
+            .collect()
     }
 }
 

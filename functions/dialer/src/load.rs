@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use patchbay::clock::Clock;
-use patchbay::config::variables::{ROUTEE_AUTH_URL, ROUTEE_CONNECT_URL, ROUTEE_CREDENTIALS_PARAM as CREDENTIALS};
+use patchbay::config::variables::{
+    REFERENCE_KEYS_PARAM, ROUTEE_AUTH_URL, ROUTEE_CONNECT_URL, ROUTEE_CREDENTIALS_PARAM as CREDENTIALS,
+};
 use patchbay::config::{Aws, ConfigError, optional, required};
 use patchbay::http::HttpClient;
 use patchbay::providers::routee::{Credentials, Endpoints, Routee};
@@ -20,6 +22,7 @@ impl Deps {
     /// Reads the environment and the secrets that it names.
     pub async fn load() -> Result<Self, lambda_runtime::Error> {
         let aws = Aws::load().await;
+        let aws = aws.with_secrets(&[CREDENTIALS, REFERENCE_KEYS_PARAM]).await?;
         let credentials = Credentials::parse(CREDENTIALS, &aws.secret(CREDENTIALS).await?)?;
         // Routee's own endpoints, or the operator's: never a requester's, so any address will do.
         let http = HttpClient::new(Outbound::new(Targets::any(), ROUTEE_TIMEOUT)?);

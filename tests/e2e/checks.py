@@ -1,0 +1,32 @@
+"""What all checks share: saying what holds, and asking the deployed API."""
+
+import http.server
+import json
+import sys
+import urllib.parse
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves functions, and says nothing when one of them is killed while it waits for the answer."""
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class Api:
+    """The deployed API, as the world sees it."""
+
+    def __init__(self, aws, url, token=None):
+        self.aws, self.host, self.token = aws, urllib.parse.urlsplit(url).netloc, token
+
+    def __call__(self, method, path, body=None, **headers):
+        authorization = {"authorization": f"Bearer {self.token}"} if self.token else {}
+        return self.aws.request(method, path, None if body is None else json.dumps(body),
+                                {"content-type": "application/json", **authorization, **headers}, self.host)
+
+
+def check(what, holds, seen=None):
+    print(f"   {'ok  ' if holds else 'FAIL'} {what}", flush=True)
+    if not holds:
+        raise SystemExit(f"seen: {json.dumps(seen, indent=2, default=str)}" if seen is not None else 1)
