@@ -10,6 +10,7 @@
 //! | `PATCHBAY_ROUTEE_FROM` | number or name that calls come from |
 //! | `PATCHBAY_ROUTEE_AUTH_URL`, `PATCHBAY_ROUTEE_CONNECT_URL` | Routee's endpoints, when they are not the public ones |
 //! | `PATCHBAY_ROUTEE_CALL_INTERVAL_MS` | milliseconds between two calls, 1000 when left out |
+//! | `PATCHBAY_DEFAULT_COUNTRY` | calling code of callers' numbers without a `+`, such as `1`; without it they are refused |
 //! | `PATCHBAY_WEBHOOK_KEYS_PARAM` | SSM parameter: the key of outgoing webhooks (`whsec_…`), or the new and the old one, separated by a comma |
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use crate::aws_error::in_words;
 use crate::clock::Clock;
 use crate::engine::Engine;
+use crate::phone::CallingCode;
 use crate::queue::Queue;
 use crate::secret::{Randomness, Secret};
 use crate::store::Store;
@@ -69,6 +71,17 @@ pub fn required(name: &'static str) -> Result<String, ConfigError> {
 /// A variable that may be left out.
 pub fn optional(name: &'static str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The country of numbers without a `+`, if there is one.
+pub fn default_country() -> Result<Option<CallingCode>, ConfigError> {
+    let wrong = |_| ConfigError::Wrong {
+        name: "PATCHBAY_DEFAULT_COUNTRY",
+        expected: "must be a country's calling code, such as 1 or 49",
+    };
+    optional("PATCHBAY_DEFAULT_COUNTRY")
+        .map(|code| code.parse().map_err(wrong))
+        .transpose()
 }
 
 /// The way to AWS: one HTTP client, one set of credentials.

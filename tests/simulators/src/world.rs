@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use patchbay::clock::{Clock, Timestamp};
 use patchbay::engine::Engine;
 use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
@@ -22,6 +22,7 @@ use patchbay::web::callbacks::Callbacks;
 use patchbay::web::reference::References;
 use patchbay::web::standard_webhooks::{Signer, SigningKey};
 use patchbay::web::target::Targets;
+use patchbay::web::tokens::Tokens;
 use tokio::task::AbortHandle;
 
 use crate::aws::sqs::{Invocation, Polling};
@@ -190,6 +191,19 @@ impl World {
                 engine: engine.clone(),
                 callbacks: callbacks.clone(),
             }),
+            set_context: Arc::new(set_context::Deps {
+                tokens: Tokens::new(store.clone(), clock.clone()),
+                store: store.clone(),
+                clock: clock.clone(),
+                random: engine.random.clone(),
+                home: None,
+            }),
+            get_context: Arc::new(get_context::Deps {
+                tokens: Tokens::new(store.clone(), clock.clone()),
+                store: store.clone(),
+                clock: clock.clone(),
+                home: None,
+            }),
         });
         routee.set_webhooks(api.clone());
 
@@ -330,6 +344,8 @@ struct Api {
     dispatches: Arc<dispatches::Deps>,
     collect: Arc<collect_event::Deps>,
     status: Arc<status_callback::Deps>,
+    set_context: Arc<set_context::Deps>,
+    get_context: Arc<get_context::Deps>,
 }
 
 impl SendHttp for Api {
@@ -350,6 +366,14 @@ impl SendHttp for Api {
                 self.aws
                     .invoke("status-callback", status_callback::handle(&self.status, event))
                     .await
+            } else if is_of_context(request.method(), path, "set-context", &Method::DELETE) {
+                self.aws
+                    .invoke("set-context", set_context::handle(&self.set_context, event))
+                    .await
+            } else if is_of_context(request.method(), path, "get-context", &Method::GET) {
+                self.aws
+                    .invoke("get-context", get_context::handle(&self.get_context, event))
+                    .await
             } else {
                 return Ok(plain(StatusCode::NOT_FOUND, r#"{"message":"Not Found"}"#));
             };
@@ -362,6 +386,16 @@ impl SendHttp for Api {
                 ),
             })
         })
+    }
+}
+
+/// Whether it is the platforms' route that ends in `verb`, or our own with `method`.
+fn is_of_context(of_request: &Method, path: &str, verb: &str, method: &Method) -> bool {
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    match segments.as_slice() {
+        ["voice", "api", "v1", _, last] => of_request == Method::POST && *last == verb,
+        ["v1", "contexts", _] => of_request == method,
+        _ => false,
     }
 }
 
