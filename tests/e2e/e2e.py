@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.parse
 
+from agents import hand_over
 from aws import FUNCTIONS, HOME, REGION, STACK, Aws, wait_for
 from routee import PRESSES_1, PRESSES_2, RINGS_OUT, Routee
 
@@ -26,6 +27,10 @@ ROUTES = [
     ("POST", "/v1/dispatches/preview", "dispatches"),
     ("POST", "/routee/collect/a.b.c.d", "collect-event"),
     ("POST", "/routee/status/a.b.c.d", "status-callback"),
+    ("POST", "/voice/api/v1/twilio/set-context?api_token=x", "set-context"),
+    ("DELETE", "/v1/contexts/+12025550143", "set-context"),
+    ("POST", "/voice/api/v1/vapi/get-context?api_token=x", "get-context"),
+    ("GET", "/v1/contexts/+12025550143", "get-context"),
 ]
 # What each function may do, and to what. Everything else in ACTIONS it may not.
 RIGHTS = {
@@ -38,6 +43,8 @@ RIGHTS = {
                "reference-keys": "GetParameters", "routee-credentials": "GetParameters"},
     "notifier": {"table": "GetItem", "webhook-keys": "GetParameters",
                  "notifications": "SendMessage ReceiveMessage DeleteMessage GetQueueAttributes"},
+    "set-context": {"table": "GetItem PutItem UpdateItem DeleteItem"},
+    "get-context": {"table": "GetItem", "index": "Query"},
 }
 ACTIONS = {
     "dynamodb": "GetItem PutItem UpdateItem DeleteItem Query Scan BatchWriteItem DeleteTable",
@@ -137,7 +144,7 @@ def check_stubs(aws, outputs):
     print("\n== Every route leads to its function")
     api = Api(aws, outputs["ApiUrl"])
     for method, path, function in ROUTES:
-        status, answer = api(method, path, None if method == "GET" else {})
+        status, answer = api(method, path, None if method in ("GET", "DELETE") else {})
         check(f"{method} {path}", (status, answer) == (200, {"function": f"{STACK}-{function}"}), (status, answer))
     for method, path in (("DELETE", "/v1/dispatches"), ("POST", "/v1/other"), ("GET", "/routee/status/a.b.c.d")):
         check(f"{method} {path} leads nowhere", api(method, path)[0] == 404)
@@ -152,11 +159,10 @@ def check_stubs(aws, outputs):
         check(f"{name} was called and has {len(settings)} settings", "PATCHBAY_TABLE" in settings and not empty, settings)
 
 
-def make_token(aws, outputs):
+def make_token(aws, outputs, *scopes):
     """What `patchbay token` does: of a token, only its hash is kept."""
     token = "pb_" + secrets.token_hex(32)
-    record = {"tenant": "example", "scopes": ["dispatches:read", "dispatches:write"], "expires_at": None,
-              "revoked": False}
+    record = {"tenant": "example", "scopes": scopes, "expires_at": None, "revoked": False}
     aws.client("dynamodb").put_item(TableName=outputs["TableName"], Item={
         "pk": {"S": "TOKEN#" + hashlib.sha256(token.encode()).hexdigest()}, "sk": {"S": "T"},
         "doc": {"S": json.dumps(record)},
@@ -175,7 +181,7 @@ def ticket(reference, *employees):
 def check_main_job(aws, outputs, routee):
     anna, ben, cleo = ("Anna", "+12025550101"), ("Ben", "+12025550102"), ("Cleo", "+12025550103")
     routee.phones = {anna[1]: RINGS_OUT, ben[1]: PRESSES_2, cleo[1]: PRESSES_1}
-    api = Api(aws, outputs["ApiUrl"], make_token(aws, outputs))
+    api = Api(aws, outputs["ApiUrl"], make_token(aws, outputs, "dispatches:read", "dispatches:write"))
 
     print("\n== Who may not, may not")
     stranger = Api(aws, outputs["ApiUrl"], "pb_" + "0" * 64)
@@ -230,6 +236,13 @@ def check_main_job(aws, outputs, routee):
         check(f"{queue}: nothing is due", True)
 
 
+def check_agents(aws, outputs):
+    print("\n== Voice agents hand a caller to each other")
+    token = make_token(aws, outputs, "context:read", "context:write")
+    # A name below localhost resolves nowhere, so the host goes into the header.
+    hand_over(aws.endpoint, token, check, {"Host": urllib.parse.urlsplit(outputs["ApiUrl"]).netloc})
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--stubs", action="store_true", help="check the deployment alone")
@@ -253,7 +266,7 @@ def main():
             print("\n== Deploying infra/template.yaml", flush=True)
             outputs = aws.deploy(arguments.stubs, {
                 "RouteeFrom": "12025550100", "RouteeAuthUrl": routee.url, "RouteeConnectUrl": routee.url,
-                "RouteeCallIntervalMs": "1000",
+                "RouteeCallIntervalMs": "1000", "DefaultCountry": "1",
             })
             for name, value in outputs.items():
                 print(f"   {name}: {value}")
@@ -264,6 +277,7 @@ def main():
                     check_stubs(aws, outputs)
                 else:
                     check_main_job(aws, outputs, routee)
+                    check_agents(aws, outputs)
             except BaseException:
                 print("\n== What the functions wrote", *aws.logs(), sep="\n   ", flush=True)
                 raise

@@ -191,19 +191,8 @@ impl World {
                 engine: engine.clone(),
                 callbacks: callbacks.clone(),
             }),
-            set_context: Arc::new(set_context::Deps {
-                tokens: Tokens::new(store.clone(), clock.clone()),
-                store: store.clone(),
-                clock: clock.clone(),
-                random: engine.random.clone(),
-                home: None,
-            }),
-            get_context: Arc::new(get_context::Deps {
-                tokens: Tokens::new(store.clone(), clock.clone()),
-                store: store.clone(),
-                clock: clock.clone(),
-                home: None,
-            }),
+            set_context: Arc::new(set_context_deps(&engine)),
+            get_context: Arc::new(get_context_deps(&engine)),
         });
         routee.set_webhooks(api.clone());
 
@@ -299,6 +288,25 @@ fn client_of(aws: &Aws, routee: &Routee) -> patchbay::providers::routee::Routee 
     };
     let http = aws.http(HttpClient::new(routee.clone()));
     patchbay::providers::routee::Routee::new(http, aws.clock().clone(), credentials, Endpoints::default())
+}
+
+fn set_context_deps(engine: &Engine) -> set_context::Deps {
+    set_context::Deps {
+        tokens: Tokens::new(engine.store.clone(), engine.clock.clone()),
+        store: engine.store.clone(),
+        clock: engine.clock.clone(),
+        random: engine.random.clone(),
+        home: None,
+    }
+}
+
+fn get_context_deps(engine: &Engine) -> get_context::Deps {
+    get_context::Deps {
+        tokens: Tokens::new(engine.store.clone(), engine.clock.clone()),
+        store: engine.store.clone(),
+        clock: engine.clock.clone(),
+        home: None,
+    }
 }
 
 fn poll<F, H>(aws: &Aws, function: &'static str, queue: aws::sqs::Queue, polling: Polling, handle: F) -> AbortHandle

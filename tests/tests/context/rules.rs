@@ -299,15 +299,15 @@ async fn of_many_who_set_at_once_all_are_versions_and_the_last_one_counts() {
     let bodies: Vec<Value> = (0..6)
         .map(|n| purchase_with("description", format!("agent {n}")))
         .collect();
-    let (a, b, c, d, e, f) = tokio::join!(
+    let answers = <[Answer; 6]>::from(tokio::join!(
         post(&world, "twilio/set-context", &bodies[0]),
         post(&world, "twilio/set-context", &bodies[1]),
         post(&world, "bland/set-context", &bodies[2]),
         post(&world, "bland/set-context", &bodies[3]),
         post(&world, "twilio/set-context", &bodies[4]),
         post(&world, "twilio/set-context", &bodies[5]),
-    );
-    assert!([a, b, c, d, e, f].iter().all(|answer| answer.status == 200));
+    ));
+    assert!(answers.iter().all(|answer| answer.status == 200));
     let context = load(&world).await.unwrap();
     let mut told: Vec<&str> = context
         .earlier

@@ -36,7 +36,7 @@ async fn the_token_is_taken_from_the_header_or_the_query_or_both_if_it_is_one() 
 async fn without_a_good_token_nothing_is_read_or_written() {
     let world = world([]).await;
     let expired = token(&world, '1', |record| {
-        record.expires_at = Some(Timestamp::from_millis(1))
+        record.expires_at = Some(Timestamp::from_millis(1));
     })
     .await;
     let revoked = token(&world, '2', |record| record.revoked = true).await;
