@@ -135,6 +135,8 @@ def check_rights(aws):
         # and a batch of messages for a right of its own. Only from here on; what the template allows has been checked.
         more = [("ssm:GetParameters", "*") for actions in expected.values() if "GetParameters" in actions]
         more += [("sqs:SendMessageBatch", arns[name][1]) for name in expected if "SendMessage" in expected[name]]
+        if not more:
+            continue
         aws.client("iam").put_role_policy(RoleName=role, PolicyName="stand-in", PolicyDocument=json.dumps({
             "Version": "2012-10-17",
             "Statement": [{"Effect": "Allow", "Action": action, "Resource": resource} for action, resource in more]}))

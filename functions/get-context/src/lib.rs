@@ -52,7 +52,7 @@ async fn get(deps: &Deps, request: &Request, platform: &str) -> Result<Response<
     }
     let tenant = tenant(deps, request).await?;
     let body: Value = body::json(request)?;
-    let asks = read_get(platform, &body).map_err(Problem::invalid_fields)?;
+    let asks = read_get(platform, &body).map_err(|errors| refused(platform, Problem::invalid_fields(errors)))?;
     let mut done = Vec::with_capacity(asks.len());
     for ask in asks {
         let result = answered(deps, platform, &tenant, &ask).await;
@@ -62,7 +62,7 @@ async fn get(deps: &Deps, request: &Request, platform: &str) -> Result<Response<
 }
 
 async fn answered(deps: &Deps, platform: Platform, tenant: &Tenant, ask: &Ask<Query>) -> Result<Value, Problem> {
-    let wrong = |errors| Problem::invalid_fields(ask.located(errors));
+    let wrong = |errors| refused(platform, Problem::invalid_fields(ask.located(errors)));
     let query = ask.what.clone().map_err(wrong)?;
     let call = query.call_id.as_deref().filter(|id| !id.is_empty()).map(CallId::new);
     let caller = caller_of(deps, &query, call.is_some()).map_err(|error| wrong(vec![error]))?;
@@ -126,6 +126,16 @@ async fn tenant(deps: &Deps, request: &Request) -> Result<Tenant, Problem> {
     let api_tokens = query.all("api_token").unwrap_or_default();
     let token = Token::from_headers_or_query(request.headers(), &api_tokens)?;
     deps.tokens.tenant(&token, Scope::ContextRead).await
+}
+
+/// Notes which fields of an agent's request are wrong, never what is in them: platforms show it to nobody.
+fn refused(platform: Platform, problem: Problem) -> Problem {
+    tracing::info!(
+        platform = platform.name(),
+        problem = problem.detail,
+        "a request was refused"
+    );
+    problem
 }
 
 /// The table failed: said once in the log, and to the agent only that it may come again.

@@ -53,12 +53,12 @@ async fn set(deps: &Deps, request: &Request, platform: &str) -> Result<Response<
     let tenant = tenant(deps, request).await?;
     let replace = flag(request, "replace")?;
     let body: serde_json::Value = body::json(request)?;
-    let asks = read_set(platform, &body).map_err(Problem::invalid_fields)?;
+    let asks = read_set(platform, &body).map_err(|errors| refused(platform, Problem::invalid_fields(errors)))?;
     let mut done = Vec::with_capacity(asks.len());
     for ask in asks {
         let result = match checked(deps, &ask, replace) {
             Ok(new) => store(deps, platform, &tenant, &new).await.map(|()| new.caller),
-            Err(problem) => Err(problem),
+            Err(problem) => Err(refused(platform, problem)),
         };
         done.push((ask.tool_call, result));
     }
@@ -115,6 +115,16 @@ fn flag(request: &Request, name: &str) -> Result<bool, Problem> {
         Some("true") => Ok(true),
         Some(_) => Err(Problem::invalid_field(name, "expected true or false")),
     }
+}
+
+/// Notes which fields of an agent's request are wrong, never what is in them: platforms show it to nobody.
+fn refused(platform: Platform, problem: Problem) -> Problem {
+    tracing::info!(
+        platform = platform.name(),
+        problem = problem.detail,
+        "a request was refused"
+    );
+    problem
 }
 
 /// The table failed: said once in the log, and to the agent only that it may come again.
