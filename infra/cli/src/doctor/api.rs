@@ -82,26 +82,28 @@ pub(super) async fn check(
         )];
     }
     let base = base.trim_end_matches('/');
-    let mut findings = vec![without_token(clients, base).await];
+    let mut findings = match without_token(clients, base).await {
+        Ok(finding) => vec![finding],
+        // Said once: the others would not get any further.
+        Err(unreachable) => return vec![unreachable],
+    };
     for hook in &HOOKS {
         findings.push(hook.examine(clients, base, secrets.references.as_ref()).await);
     }
     findings
 }
 
-/// Somebody without a token is turned away, by us.
-async fn without_token(clients: &Clients, base: &str) -> Finding {
+/// Somebody without a token is turned away, by us; an error when nobody is there to do it.
+async fn without_token(clients: &Clients, base: &str) -> Result<Finding, Finding> {
     let check = "api.dispatches";
     let route = "GET /v1/dispatches";
     let request = http::Request::get(format!("{base}/v1/dispatches")).body(Bytes::new());
-    let answer = match Answer::to(clients, request).await {
-        Ok(answer) => answer,
-        Err(error) => return unreachable(check, base, &error),
-    };
+    let answer = Answer::to(clients, request).await;
+    let answer = answer.map_err(|error| unreachable(check, base, &error))?;
     if answer.status == StatusCode::UNAUTHORIZED && answer.is(UNAUTHORIZED) {
-        return Finding::ok(check, format!("{base} answers, and wants a token"));
+        return Ok(Finding::ok(check, format!("{base} answers, and wants a token")));
     }
-    answer.not_ours(check, route, "dispatches")
+    Ok(answer.not_ours(check, route, "dispatches"))
 }
 
 impl Hook {

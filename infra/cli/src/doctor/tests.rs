@@ -380,6 +380,23 @@ async fn a_public_url_that_leads_elsewhere_is_found_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_public_url_that_cannot_be_reached_is_said_once() {
+    let (world, account) = (world().await, Account::default());
+    account.change(|state| {
+        for function in state.functions.values_mut() {
+            function["Environment"]["Variables"]["PATCHBAY_PUBLIC_URL"] = Value::from("https://nobody.invalid");
+        }
+    });
+    only(
+        &complaints(&world, &account).await,
+        "api.dispatches",
+        Level::Fail,
+        "https://nobody.invalid cannot be reached: the connection was never made",
+        "curl -i https://nobody.invalid/v1/dispatches",
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_report_is_aligned_for_people_and_stable_for_programs() {
     console::set_colors_enabled(false);
     let (world, account) = (world().await, Account::default());
