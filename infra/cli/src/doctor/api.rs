@@ -88,7 +88,7 @@ pub(super) async fn check(
         Err(unreachable) => return vec![unreachable],
     };
     for hook in &HOOKS {
-        findings.push(hook.examine(clients, base, secrets.references.as_ref()).await);
+        findings.push(hook.examine(clients, base, settings, secrets).await);
     }
     findings
 }
@@ -107,7 +107,7 @@ async fn without_token(clients: &Clients, base: &str) -> Result<Finding, Finding
 }
 
 impl Hook {
-    async fn examine(&self, clients: &Clients, base: &str, references: Option<&References>) -> Finding {
+    async fn examine(&self, clients: &Clients, base: &str, settings: &Settings, secrets: &Secrets) -> Finding {
         let (dispatch, attempt) = match nowhere(clients.clock.now()) {
             Ok(nowhere) => nowhere,
             Err(error) => return Finding::fail(self.check, error.to_string(), "this machine has no randomness"),
@@ -124,7 +124,7 @@ impl Hook {
             Ok(answer) if answer.is(BAD_REFERENCE) => {}
             Ok(answer) => return answer.not_ours(self.check, self.route, self.function),
         }
-        let Some(references) = references else {
+        let Some(references) = &secrets.references else {
             let what = format!("{} refuses a forged reference; no key is known to sign one", self.route);
             return Finding::warn(self.check, what, "mend secret.reference-keys, see above");
         };
@@ -133,7 +133,7 @@ impl Hook {
             Ok(answer) => answer,
             Err(error) => return unreachable(self.check, base, &error),
         };
-        self.judge(&answer, began.elapsed().as_millis())
+        self.judge(&answer, began.elapsed().as_millis(), settings)
     }
 
     fn request(&self, url: &str) -> Result<Request, http::Error> {
@@ -142,10 +142,10 @@ impl Hook {
     }
 
     /// What a good reference was answered with.
-    fn judge(&self, answer: &Answer, millis: u128) -> Finding {
+    fn judge(&self, answer: &Answer, millis: u128, settings: &Settings) -> Finding {
         if answer.is(BAD_REFERENCE) {
             let what = format!("{} refuses references made with the present key", self.route);
-            let mend = "sam deploy    # sandboxes keep the key that they started with: in a rotation, new,old";
+            let mend = settings.start_afresh(self.function);
             return Finding::fail(self.check, what, mend);
         }
         if answer.status != StatusCode::OK || !(self.is_answer)(&answer.body) {
