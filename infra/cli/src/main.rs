@@ -8,6 +8,8 @@ mod doctor;
 mod local;
 mod lookup;
 mod output;
+#[cfg(test)]
+mod rights;
 mod storm;
 mod story;
 #[cfg(test)]

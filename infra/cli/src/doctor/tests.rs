@@ -24,6 +24,11 @@ async fn findings(world: &World, account: &Account) -> Vec<Finding> {
     examine(&clients_in(world, account), &options(&[])).await
 }
 
+/// All that the command does.
+pub(crate) async fn everything(world: &World) {
+    findings(world, &Account::default()).await;
+}
+
 /// What is not as it should be: check, level, and what is said of it.
 async fn complaints(world: &World, account: &Account) -> Vec<(&'static str, Level, String, String)> {
     let mut found = findings(world, account).await;
@@ -308,7 +313,7 @@ async fn two_keys_are_a_rotation_under_way() {
         .iter()
         .find(|finding| finding.check == "secret.reference-keys")
         .expect("checked");
-    assert!(keys.what.contains("the new one and the old one"), "{keys:?}");
+    assert!(keys.what.contains("a rotation is under way"), "{keys:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -377,6 +382,23 @@ async fn a_public_url_that_leads_elsewhere_is_found_out() {
             "{finding:?}"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_public_url_that_cannot_be_reached_is_said_once() {
+    let (world, account) = (world().await, Account::default());
+    account.change(|state| {
+        for function in state.functions.values_mut() {
+            function["Environment"]["Variables"]["PATCHBAY_PUBLIC_URL"] = Value::from("https://nobody.invalid");
+        }
+    });
+    only(
+        &complaints(&world, &account).await,
+        "api.dispatches",
+        Level::Fail,
+        "https://nobody.invalid cannot be reached: the connection was never made",
+        "curl -i https://nobody.invalid/v1/dispatches",
+    );
 }
 
 #[tokio::test(start_paused = true)]
