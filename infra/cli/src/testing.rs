@@ -121,6 +121,8 @@ impl Default for Account {
         let state = State {
             functions: BTreeMap::from([
                 function("dispatches", 10, json!({ "PATCHBAY_TABLE": table })),
+                function("set-context", 10, json!({ "PATCHBAY_TABLE": table })),
+                function("get-context", 10, json!({ "PATCHBAY_TABLE": table })),
                 function("collect-event", 10, hook.clone()),
                 function("status-callback", 10, hook),
                 function("dialer", 30, dialer),

@@ -9,13 +9,15 @@ use super::finding::Finding;
 use crate::aws::{Clients, Target};
 use crate::lookup::{Function, LookupError};
 
-/// The functions of the main job and the checks of their names.
-const FUNCTIONS: [(&str, &str); 5] = [
+/// The functions, and the names of their checks.
+const FUNCTIONS: [(&str, &str); 7] = [
     ("dispatches", "function.dispatches"),
     ("collect-event", "function.collect-event"),
     ("status-callback", "function.status-callback"),
     ("dialer", "function.dialer"),
     ("notifier", "function.notifier"),
+    ("set-context", "function.set-context"),
+    ("get-context", "function.get-context"),
 ];
 const DEPLOY: &str = "sam build && sam deploy";
 

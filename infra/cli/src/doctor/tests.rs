@@ -68,6 +68,8 @@ async fn a_deployment_as_it_should_be_has_nothing_to_mend() {
             "function.status-callback",
             "function.dialer",
             "function.notifier",
+            "function.set-context",
+            "function.get-context",
             "settings",
             "clock",
             "table",
@@ -130,7 +132,7 @@ async fn of_a_stack_that_is_not_there_everything_else_is_said_not_to_be_checked(
         .filter(|(_, level, ..)| *level == Level::Fail)
         .map(|(check, ..)| *check)
         .collect();
-    assert_eq!(failed.len(), 5, "{complaints:#?}");
+    assert_eq!(failed.len(), 7, "{complaints:#?}");
     for check in ["table", "queue.calls", "secret.webhook-keys", "api", "routee"] {
         assert!(
             complaints
