@@ -11,6 +11,7 @@
 //! | `PATCHBAY_ROUTEE_AUTH_URL`, `PATCHBAY_ROUTEE_CONNECT_URL` | Routee's endpoints, when they are not the public ones |
 //! | `PATCHBAY_ROUTEE_CALL_INTERVAL_MS` | milliseconds between two calls, 1000 when left out |
 //! | `PATCHBAY_WEBHOOK_KEYS_PARAM` | SSM parameter: the key of outgoing webhooks (`whsec_…`), or the new and the old one, separated by a comma |
+//! | `PATCHBAY_LINK_SECRETS_PARAM` | prefix of SSM parameters: the secrets that task chains name, `PREFIX/TENANT/HOST/NAME` |
 
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use crate::aws_error::in_words;
 use crate::clock::Clock;
 use crate::engine::Engine;
+use crate::parameters::Parameters;
 use crate::queue::Queue;
 use crate::secret::{Randomness, Secret};
 use crate::store::Store;
@@ -148,6 +150,12 @@ impl Aws {
             });
         }
         Ok(Callbacks::new(&base, References::new(current, previous)))
+    }
+
+    /// The secrets below the prefix that the variable `name` names.
+    pub fn parameters(&self, name: &'static str) -> Result<Parameters, ConfigError> {
+        let client = aws_sdk_ssm::Client::new(&self.config);
+        Ok(Parameters::ssm(client, &required(name)?, Clock::system()))
     }
 
     /// One or two keys, the new one first, from the SSM parameter that the variable `name` names.

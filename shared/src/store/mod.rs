@@ -6,6 +6,7 @@
 //! | its timeline, one item an entry | same | `E#{entry}` |
 //! | lease on an employee's phone | `T#{tenant}#L#{hash of the number}` | `L` |
 //! | pacing slot of a provider | `PACE#{provider}` | `P` |
+//! | task chain, versioned | `T#{tenant}#C` | `C#{chain}` |
 //! | API token | `TOKEN#{SHA-256 of the secret}` | `T` |
 //!
 //! The index `by_day` (`day_pk` = `T#{tenant}#{day}`, `day_sk` = `{created_at}#{dispatch}`) lists dispatches.
@@ -14,6 +15,7 @@ mod commit;
 mod error;
 mod items;
 mod lease;
+mod links;
 mod list;
 mod pace;
 mod read;
@@ -25,6 +27,7 @@ pub use commit::Committed;
 pub use error::StoreError;
 pub use items::{INDEX_BY_DAY, PARTITION_KEY, SORT_KEY};
 pub use lease::Lease;
+pub use links::{ChainPage, ChainSummary, DeletedChain, Expected, KnownChain, PutChain, StoredChain};
 pub use list::{Page, Summary};
 pub use pace::{Priority, Slot};
 pub use read::TimelinePage;
