@@ -10,9 +10,11 @@
 //! | `PATCHBAY_ROUTEE_FROM` | number or name that calls come from |
 //! | `PATCHBAY_ROUTEE_AUTH_URL`, `PATCHBAY_ROUTEE_CONNECT_URL` | Routee's endpoints, when they are not the public ones |
 //! | `PATCHBAY_ROUTEE_CALL_INTERVAL_MS` | milliseconds between two calls, 1000 when left out |
+//! | `PATCHBAY_PRIVATE_ORIGINS` | origins, separated by commas, that webhooks may go to although they are not public |
 //! | `PATCHBAY_WEBHOOK_KEYS_PARAM` | SSM parameter: the key of outgoing webhooks (`whsec_…`), or the new and the old one, separated by a comma |
 //! | `PATCHBAY_LINK_SECRETS_PARAM` | prefix of SSM parameters: the secrets that task chains name, `PREFIX/TENANT/HOST/NAME` |
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
@@ -28,9 +30,13 @@ use crate::parameters::Parameters;
 use crate::queue::Queue;
 use crate::secret::{Randomness, Secret};
 use crate::store::Store;
+use crate::trust::tls_context;
 use crate::web::callbacks::Callbacks;
 use crate::web::reference::References;
+use crate::web::target::Targets;
 
+/// Names the SSM parameter with the keys of callback references.
+pub const REFERENCE_KEYS: &str = "PATCHBAY_REFERENCE_KEYS_PARAM";
 /// The shortest key that is taken for signing, in characters.
 const MIN_KEY_CHARS: usize = 32;
 
@@ -73,10 +79,19 @@ pub fn optional(name: &'static str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Where requests to URLs of users may go.
+pub fn targets() -> Result<Targets, ConfigError> {
+    let name = "PATCHBAY_PRIVATE_ORIGINS";
+    let expected = "must be origins such as https://hooks.internal.example, separated by commas";
+    Targets::public_and(&optional(name).unwrap_or_default()).map_err(|_| ConfigError::Wrong { name, expected })
+}
+
 /// The way to AWS: one HTTP client, one set of credentials.
 #[derive(Debug)]
 pub struct Aws {
     config: SdkConfig,
+    /// By the variable that names the parameter.
+    secrets: HashMap<&'static str, Secret>,
 }
 
 impl Aws {
@@ -85,6 +100,7 @@ impl Aws {
         // ring: see Cargo.toml.
         let http_client = Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .tls_context(tls_context())
             .build_https();
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(1))
@@ -94,7 +110,15 @@ impl Aws {
         let loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
         Self {
             config: loader.http_client(http_client).timeout_config(timeouts).load().await,
+            secrets: HashMap::new(),
         }
+    }
+
+    /// Reads the SSM parameters that these variables name, at most ten, with one request: for a function that needs
+    /// more than one of them.
+    pub async fn with_secrets(mut self, names: &[&'static str]) -> Result<Self, ConfigError> {
+        self.secrets = self.read_secrets(names).await?;
+        Ok(self)
     }
 
     /// The table.
@@ -133,12 +157,12 @@ impl Aws {
 
     /// Callback URLs and references.
     pub async fn callbacks(&self) -> Result<Callbacks, ConfigError> {
-        let (current, previous) = self.keys("PATCHBAY_REFERENCE_KEYS_PARAM").await?;
+        let (current, previous) = self.keys(REFERENCE_KEYS).await?;
         let long_enough = |key: &Secret| key.expose().chars().count() >= MIN_KEY_CHARS;
         if !long_enough(&current) || !previous.as_ref().is_none_or(long_enough) {
             let expected = "must name a parameter with one or two keys of at least 32 characters";
             return Err(ConfigError::Wrong {
-                name: "PATCHBAY_REFERENCE_KEYS_PARAM",
+                name: REFERENCE_KEYS,
                 expected,
             });
         }
@@ -169,23 +193,39 @@ impl Aws {
 
     /// The SSM parameter that the variable `name` names, decrypted.
     pub async fn secret(&self, name: &'static str) -> Result<Secret, ConfigError> {
-        let parameter = required(name)?;
-        let client = aws_sdk_ssm::Client::new(&self.config);
-        let wrong = |cause: String| ConfigError::Parameter {
-            name,
-            parameter: parameter.clone(),
-            cause,
+        match self.secrets.get(name) {
+            Some(secret) => Ok(secret.clone()),
+            None => self
+                .read_secrets(&[name])
+                .await?
+                .remove(name)
+                .ok_or(ConfigError::Missing(name)),
+        }
+    }
+
+    async fn read_secrets(&self, names: &[&'static str]) -> Result<HashMap<&'static str, Secret>, ConfigError> {
+        let parameters: Vec<(&'static str, String)> = names
+            .iter()
+            .map(|&name| Ok((name, required(name)?)))
+            .collect::<Result<_, ConfigError>>()?;
+        let paths = parameters.iter().map(|(_, path)| path.clone()).collect();
+        let request = aws_sdk_ssm::Client::new(&self.config).get_parameters();
+        let answer = request.set_names(Some(paths)).with_decryption(true).send().await;
+        let answer = answer.map_err(|error| in_words(&error));
+        let value = |name: &'static str, parameter: String| {
+            let found = answer.as_ref().map_err(Clone::clone).and_then(|answer| {
+                let found = answer.parameters().iter().find(|one| one.name() == Some(&parameter));
+                let value = found.and_then(|one| one.value());
+                value.ok_or_else(|| "there is no such parameter".to_owned())
+            });
+            match found {
+                Ok(value) => Ok((name, Secret::new(value))),
+                Err(cause) => Err(ConfigError::Parameter { name, parameter, cause }),
+            }
         };
-        let output = client
-            .get_parameters()
-            .names(&parameter)
-            .with_decryption(true)
-            .send()
-            .await
-            .map_err(|error| wrong(in_words(&error)))?;
-        let value = output.parameters().first().and_then(|parameter| parameter.value());
-        value
-            .map(Secret::new)
-            .ok_or_else(|| wrong("there is no such parameter".into()))
+        parameters
+            .into_iter()
+            .map(|(name, parameter)| value(name, parameter))
+            .collect()
     }
 }

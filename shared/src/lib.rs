@@ -23,4 +23,5 @@ pub mod queue;
 pub mod secret;
 pub mod store;
 pub mod telemetry;
+mod trust;
 pub mod web;

@@ -17,6 +17,8 @@ from samcli.yamlhelper import yaml_parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HOME = ROOT / "target/e2e"
+# Where the functions are built, by the profile of a release.
+CARGO = HOME / "cargo"
 STACK = "patchbay-local"
 REGION = "us-east-1"
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/Cargo.toml"))
@@ -131,9 +133,7 @@ class Aws:
         print("   $", *command, flush=True)
         tools = str(HOME / "tools/bin")
         environment = self.environment | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
-        # Not the profile of a release: that is for size, and takes minutes a function.
-        environment |= {"CARGO_TARGET_DIR": str(HOME / "cargo"), "CARGO_PROFILE_RELEASE_LTO": "off",
-                        "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16", "CARGO_PROFILE_RELEASE_OPT_LEVEL": "1"}
+        environment |= {"CARGO_TARGET_DIR": str(CARGO)}
         path = HOME / "sam.log"
         with open(path, "a", encoding="utf-8") as log:
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log,

@@ -27,6 +27,8 @@ class Routee:
         self.phones = {}
         # What was ordered, and what our API answered to each event: for the checks.
         self.orders, self.answers, self.legs = [], [], {}
+        # Called when a call has been placed, before that is answered; and when an event has been sent off.
+        self.on_order = self.on_event = lambda: None
 
     def __enter__(self):
         routee = self
@@ -68,8 +70,15 @@ class Routee:
             return 401, {"error": "invalid_token", "error_description": "Invalid access token"}
         if (method, path) == ("POST", "/voice/conversation"):
             return self.order(json.loads(body))
-        if path.startswith("/voice/tracking/conversation/"):
-            legs = [leg for leg in self.legs.values() if path.endswith(leg["conversationTrackingId"])]
+        if path.startswith("/voice/tracking"):
+            legs = list(self.legs.values())
+            if path.startswith("/voice/tracking/conversation/"):
+                legs = [leg for leg in legs if path.endswith(leg["conversationTrackingId"])]
+            else:
+                conditions = json.loads(body)
+                if not isinstance(conditions, list):
+                    return 400, {"code": "400000000", "developerMessage": "a list of conditions is expected"}
+                legs = [leg for leg in legs if all(leg["to"].endswith(one["searchTerm"]) for one in conditions)]
             return 200, {"content": legs, "first": True, "last": True, "number": 0, "numberOfElements": len(legs),
                          "size": 20, "totalElements": len(legs), "totalPages": 1}
         if method == "PUT" and (leg := self.legs.get(path.rpartition("/")[2])):
@@ -85,6 +94,7 @@ class Routee:
         }
         self.legs[leg["messageId"]] = leg
         threading.Thread(target=self.ring, args=(order, leg), daemon=True).start()
+        self.on_order()
         return 200, {"trackingId": leg["conversationTrackingId"], "direction": "Outbound", "from": order["from"],
                      "to": order["to"], "dialPlans": [order["dialPlan"]], "callback": order["callback"],
                      "createdAt": now()}
@@ -114,9 +124,16 @@ class Routee:
         })
 
     def send(self, url, event):
-        began = time.monotonic()
-        status, answer = self.call_back(urllib.parse.urlsplit(url), json.dumps(event))
-        self.answers.append((url, event, status, answer, time.monotonic() - began))
+        """Sends once what Routee sends once: the keys. A status that is not answered with 200 comes again."""
+        for _ in range(1 if "/collect/" in url else 12):
+            began = time.monotonic()
+            threading.Thread(target=self.on_event, daemon=True).start()
+            status, answer = self.call_back(urllib.parse.urlsplit(url), json.dumps(event))
+            self.answers.append((url, event, status, answer, time.monotonic() - began))
+            if status == 200:
+                return
+            # 30 s at Routee.
+            time.sleep(1)
 
 
 def now():

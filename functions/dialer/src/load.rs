@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use patchbay::clock::Clock;
-use patchbay::config::{Aws, ConfigError, optional, required};
+use patchbay::config::{Aws, ConfigError, REFERENCE_KEYS, optional, required};
 use patchbay::http::HttpClient;
 use patchbay::providers::routee::{Credentials, Endpoints, Routee};
 use patchbay::secret::Secret;
@@ -20,7 +20,7 @@ const INTERVAL: &str = "PATCHBAY_ROUTEE_CALL_INTERVAL_MS";
 impl Deps {
     /// Reads the environment and the secrets that it names.
     pub async fn load() -> Result<Self, lambda_runtime::Error> {
-        let aws = Aws::load().await;
+        let aws = Aws::load().await.with_secrets(&[CREDENTIALS, REFERENCE_KEYS]).await?;
         let secret = aws.secret(CREDENTIALS).await?;
         let (id, secret) = secret.expose().split_once(':').ok_or(ConfigError::Wrong {
             name: CREDENTIALS,

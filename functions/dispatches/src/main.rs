@@ -4,9 +4,8 @@ use std::convert::Infallible;
 
 use dispatches::{Deps, handle};
 use lambda_http::{Error, run, service_fn};
-use patchbay::config::Aws;
+use patchbay::config::{self, Aws};
 use patchbay::telemetry;
-use patchbay::web::target::Targets;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -14,7 +13,7 @@ async fn main() -> Result<(), Error> {
     let aws = Aws::load().await;
     let deps = Deps {
         engine: aws.engine()?,
-        targets: Targets::public_only(),
+        targets: config::targets()?,
     };
     run(service_fn(|request| async {
         Ok::<_, Infallible>(handle(&deps, request).await)

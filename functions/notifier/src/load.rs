@@ -2,11 +2,10 @@
 
 use lambda_runtime::Error;
 use patchbay::clock::Clock;
-use patchbay::config::Aws;
+use patchbay::config::{self, Aws};
 use patchbay::http::HttpClient;
 use patchbay::web::outbound::Outbound;
 use patchbay::web::standard_webhooks::{Signer, SigningKey};
-use patchbay::web::target::Targets;
 
 use crate::{Deps, POST_TIMEOUT};
 
@@ -19,11 +18,11 @@ impl Deps {
         let aws = Aws::load().await;
         let (current, previous) = aws.keys("PATCHBAY_WEBHOOK_KEYS_PARAM").await?;
         let previous = previous.as_ref().map(SigningKey::parse).transpose()?;
-        let targets = Targets::public_only();
+        let targets = config::targets()?;
         Ok(Self {
             store: aws.store()?,
             queue: aws.notifications()?,
-            http: HttpClient::new(Outbound::new(targets, POST_TIMEOUT)?),
+            http: HttpClient::new(Outbound::new(targets.clone(), POST_TIMEOUT)?),
             clock: Clock::system(),
             signer: Signer::new(SigningKey::parse(&current)?, previous),
             targets,

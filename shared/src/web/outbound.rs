@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::target::{BadTarget, Targets};
+use super::target::{BadTarget, Targets, is_public};
 use crate::http::{Request, Response, SendError, SendHttp, Sending};
 
 /// Longest time that a connection may take to be made: name, TCP and TLS.
@@ -50,15 +50,8 @@ impl Outbound {
             // A sandbox is frozen between two invocations, and connections die meanwhile. A request written to a dead
             // one looks like a call that may have been placed; a handshake more is the lesser evil.
             .pool_max_idle_per_host(0);
-        let builder = if targets.is_public_only() {
-            builder.dns_resolver(PublicOnly)
-        } else {
-            builder
-        };
-        Ok(Self {
-            client: builder.build()?,
-            targets,
-        })
+        let client = builder.dns_resolver(Resolver(targets.clone())).build()?;
+        Ok(Self { client, targets })
     }
 
     async fn exchange(&self, request: Request) -> Result<Response, SendError> {
@@ -90,22 +83,26 @@ impl SendHttp for Outbound {
     }
 }
 
-/// Resolves names to public addresses only. The connection is made to what is returned here, so that a name cannot
-/// stand for one address when it is checked and for another when it is connected to.
-struct PublicOnly;
+/// Resolves names that are not trusted to public addresses only. The connection is made to what is returned here, so
+/// that a name cannot stand for one address when it is checked and for another when it is connected to.
+struct Resolver(Targets);
 
-impl Resolve for PublicOnly {
+impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
+        let trusted = self.0.is_trusted(name.as_str());
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            Ok(Box::new(only_public(found)?.into_iter()) as Addrs)
+            let mut found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            if !trusted {
+                found = only_public(found)?;
+            }
+            Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
 }
 
 /// Those of `addresses` that are public.
 fn only_public(mut addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, BadTarget> {
-    addresses.retain(|address| Targets::public_only().check_address(address.ip()).is_ok());
+    addresses.retain(|address| is_public(address.ip()));
     if addresses.is_empty() {
         Err(BadTarget::NotPublic)
     } else {

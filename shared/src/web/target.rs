@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use url::{Host, Url};
+use url::{Host, Origin, Url};
 
 /// Why a URL is not fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,59 +27,97 @@ pub enum BadTarget {
     NotPublic,
 }
 
+/// What is no list of origins.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no origin such as https://hooks.internal.example:8443")]
+pub struct BadOrigin(String);
+
 /// Which targets requests may go to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Targets {
     any: bool,
+    private: Vec<Origin>,
 }
 
 impl Targets {
-    /// https to public addresses: the only policy for a deployment.
+    /// https to public addresses: the policy for a deployment.
     pub const fn public_only() -> Self {
-        Self { any: false }
+        Self {
+            any: false,
+            private: Vec::new(),
+        }
+    }
+
+    /// https to public addresses, and the origins in `list`, separated by commas, wherever these are: for receivers of
+    /// the operator's own that the internet does not see. http is allowed there too.
+    ///
+    /// # Errors
+    /// When one of them has a path, a user name, or is no http or https URL at all.
+    pub fn public_and(list: &str) -> Result<Self, BadOrigin> {
+        let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+        Ok(Self {
+            any: false,
+            private: names.map(origin).collect::<Result<_, _>>()?,
+        })
     }
 
     /// Whatever is http or https: for runs on one machine, and tests.
     pub const fn any() -> Self {
-        Self { any: true }
+        Self {
+            any: true,
+            private: Vec::new(),
+        }
     }
 
-    /// Whether only public addresses are allowed.
-    pub const fn is_public_only(self) -> bool {
-        !self.any
+    /// Whether what `host` stands for may be connected to without a look at the address. [`Self::check_url`] has seen
+    /// to it that the port is the listed one.
+    pub fn is_trusted(&self, host: &str) -> bool {
+        self.any || self.private.iter().any(|origin| host_of(origin) == Some(host))
     }
 
     /// Whether `url` may be fetched, as far as the URL alone tells. What its host's name stands for is checked when
     /// the connection is made, by the client: checked here, the name could stand for something else by then.
-    pub fn check_url(self, url: &Url) -> Result<(), BadTarget> {
+    pub fn check_url(&self, url: &Url) -> Result<(), BadTarget> {
         if self.any {
             let is_web = matches!(url.scheme(), "http" | "https");
             return if is_web { Ok(()) } else { Err(BadTarget::Scheme) };
         }
-        if url.scheme() != "https" {
-            return Err(BadTarget::Scheme);
-        }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(BadTarget::UserInfo);
+        }
+        if self.private.contains(&url.origin()) {
+            return Ok(());
+        }
+        if url.scheme() != "https" {
+            return Err(BadTarget::Scheme);
         }
         if !matches!(url.port_or_known_default(), Some(443 | 1024..)) {
             return Err(BadTarget::Port);
         }
         match url.host().ok_or(BadTarget::Host)? {
             // The parser has turned every spelling of an IPv4 address (`0x7f.1`, `2130706433`) into one by now.
-            Host::Ipv4(address) => self.check_address(address.into()),
-            Host::Ipv6(address) => self.check_address(address.into()),
-            Host::Domain(_) => Ok(()),
+            Host::Ipv4(address) if !is_public(address.into()) => Err(BadTarget::NotPublic),
+            Host::Ipv6(address) if !is_public(address.into()) => Err(BadTarget::NotPublic),
+            // A listed host, but another port of it.
+            Host::Domain(name) if self.is_trusted(name) => Err(BadTarget::NotPublic),
+            _ => Ok(()),
         }
     }
+}
 
-    /// Whether a connection to `address` may be made.
-    pub const fn check_address(self, address: IpAddr) -> Result<(), BadTarget> {
-        if self.any || is_public(address) {
-            Ok(())
-        } else {
-            Err(BadTarget::NotPublic)
-        }
+fn origin(text: &str) -> Result<Origin, BadOrigin> {
+    let url = Url::parse(text).map_err(|_| BadOrigin(text.to_owned()))?;
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if !bare || !matches!(url.scheme(), "http" | "https") {
+        return Err(BadOrigin(text.to_owned()));
+    }
+    Ok(url.origin())
+}
+
+fn host_of(origin: &Origin) -> Option<&str> {
+    match origin {
+        Origin::Tuple(_, Host::Domain(name), _) => Some(name),
+        _ => None,
     }
 }
 
@@ -182,6 +220,42 @@ mod tests {
         assert_eq!(check("http://127.0.0.1:8080/hook"), Ok(()));
         assert_eq!(check("https://example.org/"), Ok(()));
         assert_eq!(check("file:///etc/passwd"), Err(BadTarget::Scheme));
+    }
+
+    #[test]
+    fn a_listed_origin_is_fetched_wherever_it_is_and_nothing_beside_it() {
+        let targets =
+            Targets::public_and("https://hooks.internal.example:8443, http://10.0.0.7:9000").expect("origins");
+        let check = |url: &str| targets.check_url(&Url::parse(url).expect(url));
+        assert_eq!(check("https://hooks.internal.example:8443/patchbay"), Ok(()));
+        assert_eq!(check("http://10.0.0.7:9000/hook?x=1"), Ok(()));
+        assert_eq!(check("https://example.org/"), Ok(()));
+        for (url, why) in [
+            ("http://hooks.internal.example:8443/", BadTarget::Scheme),
+            ("https://hooks.internal.example/", BadTarget::NotPublic),
+            ("https://hooks.internal.example:8444/", BadTarget::NotPublic),
+            ("https://10.0.0.7:9000/", BadTarget::NotPublic),
+            ("http://10.0.0.7:9001/", BadTarget::Scheme),
+            ("http://user@10.0.0.7:9000/", BadTarget::UserInfo),
+        ] {
+            assert_eq!(check(url), Err(why), "{url}");
+        }
+        assert!(targets.is_trusted("hooks.internal.example"));
+        assert!(!targets.is_trusted("example.org"));
+    }
+
+    #[test]
+    fn no_origins_are_none_and_what_is_no_origin_is_said() {
+        assert_eq!(Targets::public_and(" ,"), Ok(Targets::public_only()));
+        for text in [
+            "hooks.internal.example",
+            "https://a.example/path",
+            "https://a.example/?x",
+            "https://user@a.example",
+            "ftp://a.example",
+        ] {
+            assert_eq!(Targets::public_and(text), Err(BadOrigin(text.to_owned())));
+        }
     }
 
     #[test]

@@ -90,15 +90,6 @@ pub fn event(request: &Request, now: Timestamp) -> Value {
     event
 }
 
-/// The request as a function's runtime reads it from the event.
-///
-/// # Errors
-/// When the event is none that the runtime takes.
-pub fn to_function(request: &Request, now: Timestamp) -> Result<lambda_http::Request, serde_json::Error> {
-    let event = event(request, now).to_string();
-    lambda_http::request::from_str(&event).map_err(|error| serde::de::Error::custom(error.to_string()))
-}
-
 /// The response as the client of API Gateway gets it.
 pub fn from_function(response: lambda_http::Response<Body>) -> Response {
     let (parts, body) = response.into_parts();

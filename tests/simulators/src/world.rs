@@ -9,6 +9,7 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use bytes::Bytes;
 use http::StatusCode;
+use lambda_http::RequestExt as _;
 use patchbay::clock::{Clock, Timestamp};
 use patchbay::engine::Engine;
 use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
@@ -88,6 +89,9 @@ pub enum WorldError {
     /// The table or the token cannot be written.
     #[error("the table: {0}")]
     Table(String),
+    /// An event that no function can read.
+    #[error("the event: {0}")]
+    Event(String),
     /// A constant of this module is wrong; a bug.
     #[error("set-up: {0}")]
     SetUp(String),
@@ -123,6 +127,8 @@ pub struct World {
     /// Signs what requesters get.
     pub signer: Signer,
     api: HttpClient,
+    functions: Api,
+    workers: Workers,
     requester: Requester,
     pollers: Vec<AbortHandle>,
 }
@@ -176,28 +182,11 @@ impl World {
             random,
         };
         let callbacks = Callbacks::new(PUBLIC_URL, References::new(Secret::new(REFERENCE_KEY), None));
-        let api = HttpClient::new(Api {
-            aws: aws.clone(),
-            dispatches: Arc::new(dispatches::Deps {
-                engine: engine.clone(),
-                targets: Targets::any(),
-            }),
-            collect: Arc::new(collect_event::Deps {
-                engine: engine.clone(),
-                callbacks: callbacks.clone(),
-            }),
-            status: Arc::new(status_callback::Deps {
-                engine: engine.clone(),
-                callbacks: callbacks.clone(),
-            }),
-        });
-        routee.set_webhooks(api.clone());
-
         let dialer = Arc::new(dialer::Deps {
-            engine,
+            engine: engine.clone(),
             notifications: notifications_queue.clone(),
             routee: client_of(&aws, &routee),
-            callbacks,
+            callbacks: callbacks.clone(),
             from: "12025550100".into(),
             call_interval: options.call_interval,
         });
@@ -209,19 +198,32 @@ impl World {
             signer: signer.clone(),
             targets: Targets::any(),
         });
+        let workers = Workers {
+            aws: aws.clone(),
+            dialer,
+            notifier,
+        };
+        let functions = Api {
+            aws: aws.clone(),
+            dispatches: Arc::new(dispatches::Deps {
+                engine: engine.clone(),
+                targets: Targets::any(),
+            }),
+            collect: Arc::new(collect_event::Deps {
+                engine: engine.clone(),
+                callbacks: callbacks.clone(),
+            }),
+            status: Arc::new(status_callback::Deps { engine, callbacks }),
+        };
+        let api = HttpClient::new(functions.clone());
+        routee.set_webhooks(api.clone());
         let one_by_one = Polling {
             batch_size: 1,
             max_concurrency: 10,
         };
         let pollers = vec![
-            poll(&aws, "dialer", calls, one_by_one, move |event| {
-                let deps = Arc::clone(&dialer);
-                async move { dialer::handle(&deps, event).await }
-            }),
-            poll(&aws, "notifier", notifications, Polling::default(), move |event| {
-                let deps = Arc::clone(&notifier);
-                async move { notifier::handle(&deps, event).await }
-            }),
+            workers.poll(calls, one_by_one, "dialer"),
+            workers.poll(notifications, Polling::default(), "notifier"),
         ];
         Ok(Self {
             clock,
@@ -230,6 +232,8 @@ impl World {
             store,
             signer,
             api,
+            functions,
+            workers,
             requester,
             pollers,
         })
@@ -238,6 +242,23 @@ impl World {
     /// Sends a request through API Gateway.
     pub async fn send(&self, request: Request) -> Result<Response, SendError> {
         self.api.send(request).await
+    }
+
+    /// Hands an event of API Gateway (HTTP API, payload version 2.0) to the function that its path leads to.
+    ///
+    /// # Errors
+    /// When it is no such event.
+    pub async fn invoke(&self, event: &str) -> Result<Response, WorldError> {
+        let request = lambda_http::request::from_str(event).map_err(|error| WorldError::Event(error.to_string()))?;
+        Ok(self.functions.answer(request).await)
+    }
+
+    /// Hands an event of SQS to a function that works off a queue; none when the function was killed.
+    pub async fn work_off(&self, function: &'static str, event: SqsEvent) -> Option<SqsBatchResponse> {
+        match self.workers.work_off(function, event).await {
+            Outcome::Done(response) => Some(response),
+            Outcome::Crashed => None,
+        }
     }
 
     /// The API, as something that sends requests.
@@ -287,24 +308,6 @@ fn client_of(aws: &Aws, routee: &Routee) -> patchbay::providers::routee::Routee 
     patchbay::providers::routee::Routee::new(http, aws.clock().clone(), credentials, Endpoints::default())
 }
 
-fn poll<F, H>(aws: &Aws, function: &'static str, queue: aws::sqs::Queue, polling: Polling, handle: F) -> AbortHandle
-where
-    F: Fn(SqsEvent) -> H + Send + Sync + 'static,
-    H: Future<Output = SqsBatchResponse> + Send + 'static,
-{
-    let aws = aws.clone();
-    let handler = move |event| {
-        let (aws, handled) = (aws.clone(), handle(event));
-        async move {
-            match aws.invoke(function, handled).await {
-                Outcome::Done(response) => Invocation::Done(response),
-                Outcome::Crashed => Invocation::Crashed,
-            }
-        }
-    };
-    tokio::spawn(async move { queue.poll(polling, handler).await }).abort_handle()
-}
-
 async fn give_token(store: &Store) -> Result<(), WorldError> {
     let tenant: Tenant = "local".parse().map_err(|error| WorldError::SetUp(format!("{error}")))?;
     let record = TokenRecord {
@@ -325,6 +328,7 @@ fn signer() -> Result<Signer, WorldError> {
 }
 
 /// The functions behind API Gateway, by their routes in `infra/template.yaml`.
+#[derive(Clone, Debug)]
 struct Api {
     aws: Aws,
     dispatches: Arc<dispatches::Deps>,
@@ -332,36 +336,74 @@ struct Api {
     status: Arc<status_callback::Deps>,
 }
 
+impl Api {
+    async fn answer(&self, request: lambda_http::Request) -> Response {
+        let path = request.raw_http_path().to_owned();
+        let aws = &self.aws;
+        let outcome = if path == "/v1/dispatches" || path.starts_with("/v1/dispatches/") {
+            aws.invoke("dispatches", dispatches::handle(&self.dispatches, request))
+                .await
+        } else if path.starts_with("/routee/collect/") {
+            aws.invoke("collect-event", collect_event::handle(&self.collect, request))
+                .await
+        } else if path.starts_with("/routee/status/") {
+            aws.invoke("status-callback", status_callback::handle(&self.status, request))
+                .await
+        } else {
+            return plain(StatusCode::NOT_FOUND, r#"{"message":"Not Found"}"#);
+        };
+        match outcome {
+            Outcome::Done(response) => gateway::from_function(response),
+            // What API Gateway says when a function dies.
+            Outcome::Crashed => plain(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                r#"{"message":"Internal Server Error"}"#,
+            ),
+        }
+    }
+}
+
 impl SendHttp for Api {
     fn send(&self, request: Request) -> Sending<'_> {
         Box::pin(async move {
-            let event = gateway::to_function(&request, self.aws.clock().now())
-                .map_err(|error| SendError::NoAnswer(error.to_string()))?;
-            let path = request.uri().path();
-            let outcome = if path == "/v1/dispatches" || path.starts_with("/v1/dispatches/") {
-                self.aws
-                    .invoke("dispatches", dispatches::handle(&self.dispatches, event))
-                    .await
-            } else if path.starts_with("/routee/collect/") {
-                self.aws
-                    .invoke("collect-event", collect_event::handle(&self.collect, event))
-                    .await
-            } else if path.starts_with("/routee/status/") {
-                self.aws
-                    .invoke("status-callback", status_callback::handle(&self.status, event))
-                    .await
-            } else {
-                return Ok(plain(StatusCode::NOT_FOUND, r#"{"message":"Not Found"}"#));
-            };
-            Ok(match outcome {
-                Outcome::Done(response) => gateway::from_function(response),
-                // What API Gateway says when a function dies.
-                Outcome::Crashed => plain(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    r#"{"message":"Internal Server Error"}"#,
-                ),
-            })
+            let event = gateway::event(&request, self.aws.clock().now()).to_string();
+            let request =
+                lambda_http::request::from_str(&event).map_err(|error| SendError::NoAnswer(error.to_string()))?;
+            Ok(self.answer(request).await)
         })
+    }
+}
+
+/// The functions behind the queues. Apart from [`Api`]: a Routee that calls back to whoever places calls with it would
+/// never be dropped.
+#[derive(Clone, Debug)]
+struct Workers {
+    aws: Aws,
+    dialer: Arc<dialer::Deps>,
+    notifier: Arc<notifier::Deps>,
+}
+
+impl Workers {
+    async fn work_off(&self, function: &'static str, event: SqsEvent) -> Outcome<SqsBatchResponse> {
+        match function {
+            "dialer" => self.aws.invoke(function, dialer::handle(&self.dialer, event)).await,
+            _ => self.aws.invoke(function, notifier::handle(&self.notifier, event)).await,
+        }
+    }
+
+    /// Lets `function` work off a queue.
+    fn poll(&self, queue: aws::sqs::Queue, polling: Polling, function: &'static str) -> AbortHandle {
+        let workers = self.clone();
+        let handler = move |event| {
+            let workers = workers.clone();
+            async move {
+                match workers.work_off(function, event).await {
+                    Outcome::Done(response) => Invocation::Done(response),
+                    Outcome::Crashed => Invocation::Crashed,
+                }
+            }
+        };
+        tokio::spawn(async move { queue.poll(polling, handler).await }).abort_handle()
     }
 }
 

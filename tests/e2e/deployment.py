@@ -1,0 +1,128 @@
+"""What was deployed: resources, rights, routes, the events that functions get."""
+
+import json
+
+from aws import FUNCTIONS, HOME, REGION, ROOT, STACK, wait_for
+from checks import Api, check
+
+# One path for every route of the API, and the function that has to get it.
+ROUTES = [
+    ("POST", "/v1/dispatches", "dispatches"),
+    ("GET", "/v1/dispatches?limit=20", "dispatches"),
+    ("GET", "/v1/dispatches/dsp_00000000000000000000000000000001", "dispatches"),
+    ("POST", "/v1/dispatches/dsp_00000000000000000000000000000001/cancel", "dispatches"),
+    ("POST", "/v1/dispatches/dsp_00000000000000000000000000000001/resolve", "dispatches"),
+    ("POST", "/v1/dispatches/preview", "dispatches"),
+    ("POST", "/routee/collect/a.b.c.d", "collect-event"),
+    ("POST", "/routee/status/a.b.c.d", "status-callback"),
+]
+# What each function may do, and to what: what it was seen to ask for (tests/tests/rights.rs). Everything else in ACTIONS
+# it may not.
+RIGHTS = json.loads((ROOT / "tests/e2e/rights.json").read_text(encoding="utf-8"))
+ACTIONS = {
+    "dynamodb": "GetItem PutItem UpdateItem DeleteItem Query Scan BatchWriteItem DeleteTable",
+    "sqs": "SendMessage ReceiveMessage DeleteMessage GetQueueAttributes PurgeQueue",
+    "ssm": "GetParameters PutParameter",
+}
+
+
+def check_resources(aws, outputs):
+    print("\n== What was deployed")
+    table = aws.client("dynamodb").describe_table(TableName=outputs["TableName"])["Table"]
+    index = table["GlobalSecondaryIndexes"][0]
+    check("the table has its index", (index["IndexName"], index["Projection"]["ProjectionType"]) ==
+          ("by_day", "INCLUDE"), table)
+    ttl = aws.client("dynamodb").describe_time_to_live(TableName=outputs["TableName"])["TimeToLiveDescription"]
+    check("the table forgets what has expired", ttl.get("AttributeName") == "expires", ttl)
+    sqs, functions = aws.client("sqs"), aws.client("lambda")
+    for queue, consumer in (("Calls", "dialer"), ("Notifications", "notifier")):
+        attributes = sqs.get_queue_attributes(QueueUrl=outputs[f"{queue}QueueUrl"], AttributeNames=["All"])["Attributes"]
+        timeout = functions.get_function_configuration(FunctionName=f"{STACK}-{consumer}")["Timeout"]
+        check(f"{queue}: hidden for six times the {timeout} s of {consumer}, then given up after five receives",
+              int(attributes["VisibilityTimeout"]) == 6 * timeout < 6 * 60
+              and int(json.loads(attributes["RedrivePolicy"])["maxReceiveCount"]) == 5, attributes)
+        recursion = functions.get_function_recursion_config(FunctionName=f"{STACK}-{consumer}")["RecursiveLoop"]
+        check(f"{queue}: {consumer} may send to itself more than 16 times", recursion == "Allow", recursion)
+        sources = functions.list_event_source_mappings(FunctionName=f"{STACK}-{consumer}")["EventSourceMappings"]
+        check(f"{queue}: {consumer} works it off, message by message",
+              len(sources) == 1 and sources[0]["FunctionResponseTypes"] == ["ReportBatchItemFailures"], sources)
+
+
+def logical_id(function):
+    return "".join(word.title() for word in function.split("-"))
+
+
+def check_rights(aws):
+    print("\n== Every function may do what it needs, and nothing else")
+    stack = aws.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+    resources = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in stack}
+    table = aws.client("dynamodb").describe_table(TableName=resources["Table"])["Table"]["TableArn"]
+    account = table.split(":")[4]
+    arns = {"table": ("dynamodb", table), "index": ("dynamodb", f"{table}/index/by_day")}
+    for queue in ("calls", "notifications", "calls-dead-letters", "notifications-dead-letters"):
+        arns[queue] = ("sqs", f"arn:aws:sqs:{REGION}:{account}:{STACK}-{queue}")
+    for parameter in ("reference-keys", "routee-credentials", "webhook-keys", "another"):
+        arns[parameter] = ("ssm", f"arn:aws:ssm:{REGION}:{account}:parameter/patchbay/{parameter}")
+    for name in FUNCTIONS:
+        role = resources[logical_id(name) + "Role"]
+        allowed = {}
+        for resource, (service, arn) in arns.items():
+            results = aws.client("iam").simulate_principal_policy(
+                PolicySourceArn=f"arn:aws:iam::{account}:role/{role}", ResourceArns=[arn],
+                ActionNames=[f"{service}:{action}" for action in ACTIONS[service].split()])["EvaluationResults"]
+            actions = {result["EvalActionName"].partition(":")[2] for result in results
+                       if result["EvalDecision"] == "allowed"}
+            if actions:
+                allowed[resource] = actions
+        expected = {resource: set(actions) for resource, actions in RIGHTS[name].items()}
+        check(f"{name}: {', '.join(sorted(expected))}", allowed == expected, allowed)
+        # Where MiniStack asks for more than AWS: it takes a request for several parameters for one about all there are,
+        # and a batch of messages for a right of its own. Only from here on; what the template allows has been checked.
+        more = [("ssm:GetParameters", "*") for actions in expected.values() if "GetParameters" in actions]
+        more += [("sqs:SendMessageBatch", arns[name][1]) for name in expected if "SendMessage" in expected[name]]
+        aws.client("iam").put_role_policy(RoleName=role, PolicyName="stand-in", PolicyDocument=json.dumps({
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": action, "Resource": resource} for action, resource in more]}))
+
+
+def check_stubs(aws, outputs):
+    print("\n== Every route leads to its function")
+    api = Api(aws, outputs["ApiUrl"])
+    for method, path, function in ROUTES:
+        status, answer = api(method, path, None if method == "GET" else {})
+        check(f"{method} {path}", (status, answer) == (200, {"function": f"{STACK}-{function}"}), (status, answer))
+    for method, path in (("DELETE", "/v1/dispatches"), ("POST", "/v1/other"), ("GET", "/routee/status/a.b.c.d")):
+        check(f"{method} {path} leads nowhere", api(method, path)[0] == 404)
+    print("\n== Every queue leads to its function")
+    for queue in ("Calls", "Notifications"):
+        aws.client("sqs").send_message(QueueUrl=outputs[f"{queue}QueueUrl"], MessageBody="{}")
+    for name in FUNCTIONS:
+        seen = HOME / f"seen/{STACK}-{name}.jsonl"
+        wait_for(f"an event at {name}", seen.exists, 30)
+        first = json.loads(seen.read_text(encoding="utf-8").splitlines()[0])
+        settings = first["settings"]
+        empty = [key for key, value in settings.items() if not value and not key.endswith("_URL")]
+        check(f"{name} was called and has {len(settings)} settings", "PATCHBAY_TABLE" in settings and not empty, settings)
+        fixture = min((ROOT / "tests/events").glob(f"{name}*.json"))
+        differences = list(differing(json.loads(fixture.read_text(encoding="utf-8")), first["event"]))
+        check(f"{name} got an event of the form of {fixture.name}", not differences, differences)
+
+
+# What AWS sends and the stand-in does not, nor does any function read it; and what depends on the request.
+LEFT_OUT = {"domainPrefix", "AWSTraceHeader", "body", "queryStringParameters", "rawQueryString"}
+
+
+def differing(fixture, event, path="event"):
+    """Where an event is not of the form that a fixture has: which fields there are, and of which types."""
+    if isinstance(fixture, dict) and isinstance(event, dict):
+        if path.endswith("headers"):
+            yield from (f"{path}.{name} is not in lower case" for name in event if name != name.lower())
+            return
+        for name in fixture.keys() - event.keys() - LEFT_OUT:
+            yield f"{path}.{name} is missing"
+        for name in fixture.keys() & event.keys():
+            yield from differing(fixture[name], event[name], f"{path}.{name}")
+    elif isinstance(fixture, list) and isinstance(event, list):
+        yield from differing(fixture[0], event[0], f"{path}[0]")
+    elif type(fixture) is not type(event):
+        yield f"{path} is a {type(event).__name__}, not a {type(fixture).__name__}"

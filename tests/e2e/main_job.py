@@ -1,0 +1,102 @@
+"""The main job, over HTTP, with real delays."""
+
+import hashlib
+import json
+import secrets
+import time
+
+from aws import wait_for
+from checks import Api, check
+from routee import PRESSES_1, PRESSES_2, RINGS_OUT
+
+
+def make_token(aws, outputs):
+    """What `patchbay token` does: of a token, only its hash is kept."""
+    token = "pb_" + secrets.token_hex(32)
+    record = {"tenant": "example", "scopes": ["dispatches:read", "dispatches:write"], "expires_at": None,
+              "revoked": False}
+    aws.client("dynamodb").put_item(TableName=outputs["TableName"], Item={
+        "pk": {"S": "TOKEN#" + hashlib.sha256(token.encode()).hexdigest()}, "sk": {"S": "T"},
+        "doc": {"S": json.dumps(record)},
+    })
+    return token
+
+
+def ticket(reference, requester, *employees, **policy):
+    return {
+        "ticket": {"reference": reference, "text": "Cold store 3 reports minus 9 degrees and rising."},
+        "employees": [{"id": name.lower(), "name": name, "phone": phone} for name, phone in employees],
+        "policy": {"attempts": 1, "retry_delay": 5, "ring_timeout": 5, "max_rounds": 1, "round_pause": 0} | policy,
+        "webhook": {"url": f"{requester.origin}/hook"},
+    }
+
+
+def check_main_job(aws, outputs, routee, requester):
+    anna, ben, cleo = ("Anna", "+12025550101"), ("Ben", "+12025550102"), ("Cleo", "+12025550103")
+    routee.phones = {anna[1]: RINGS_OUT, ben[1]: PRESSES_2, cleo[1]: PRESSES_1}
+    api = Api(aws, outputs["ApiUrl"], make_token(aws, outputs))
+
+    print("\n== Who may not, may not")
+    stranger = Api(aws, outputs["ApiUrl"], "pb_" + "0" * 64)
+    check("a ticket with a token that nobody made", stranger("POST", "/v1/dispatches", ticket("X", requester, anna))[0] == 401)
+    for kind in ("collect", "status"):
+        status, answer = stranger("POST", f"/routee/{kind}/example.dsp_{1:032x}.000001-00-{1:016x}.{'0' * 32}", {})
+        check(f"a {kind} with a reference that nobody signed", 400 <= status < 500, (status, answer))
+
+    print("\n== A ticket: Anna does not pick up, Ben rejects, Cleo accepts")
+    status, preview = api("POST", "/v1/dispatches/preview", ticket("INC-1", requester, anna, ben, cleo))
+    check("the preview calls nobody", status == 200 and not routee.orders, preview)
+    status, created = api("POST", "/v1/dispatches", ticket("INC-1", requester, anna, ben, cleo), **{"idempotency-key": "INC-1"})
+    check("the ticket is taken", status == 201, (status, created))
+    status, again = api("POST", "/v1/dispatches", ticket("INC-1", requester, anna, ben, cleo), **{"idempotency-key": "INC-1"})
+    check("taken once, however often it is sent", status == 200 and again["id"] == created["id"], (status, again))
+    path = f"/v1/dispatches/{created['id']}"
+    final = wait_for("Cleo", lambda: (seen := api("GET", path)[1])["status"] == "Accepted" and seen, 120)
+    check("Cleo has it", final["accepted"]["by"]["id"] == "cleo", final)
+    check("three calls, in order", [order["to"]["phone"] for order in routee.orders] ==
+          [anna[1], ben[1], cleo[1]], routee.orders)
+    wait_for("the end of the call", lambda: routee.answers and routee.answers[-1][1].get("collectedTones") == "", 30)
+    check("every webhook was answered 200 in time", all(
+        status == 200 and took < (3 if "/collect/" in url else 2) for url, _, status, _, took in routee.answers),
+        routee.answers)
+    check("every key was answered with a dial plan", all(
+        answer.get("verbs") for url, _, _, answer, _ in routee.answers if "/collect/" in url), routee.answers)
+    check("what came after the acceptance undid nothing", api("GET", path)[1]["status"] == "Accepted")
+    status, listed = api("GET", "/v1/dispatches?limit=20")
+    check("it is in the list", [line["id"] for line in listed["dispatches"]] == [created["id"]], listed)
+    status, resolved = api("POST", f"{path}/resolve")
+    check("and resolved", (status, resolved["status"]) == (200, "Resolved"), resolved)
+
+    print("\n== A ticket that is withdrawn")
+    status, second = api("POST", "/v1/dispatches", ticket("INC-2", requester, anna, anna_again := ("Anna too", "+12025550104")))
+    routee.phones[anna_again[1]] = RINGS_OUT
+    check("the ticket is taken", status == 201, second)
+    status, cancelled = api("POST", f"/v1/dispatches/{second['id']}/cancel")
+    check("and cancelled", (status, cancelled["status"]) == (200, "Cancelled"), cancelled)
+
+    print("\n== The requester was told, in words that are signed")
+    told = wait_for("four webhooks", lambda: len(told := requester.told(created["id"])) == 4 and told, 30)
+    check("of who did not answer, who rejected, who has it, and the end", [
+        (one["data"]["status"], one["data"].get("employee", {}).get("id")) for one in told] == [
+        ("NoAnswer", "anna"), ("Rejected", "ben"), ("Accepted", "cleo"), ("Resolved", None)], told)
+    wait_for("the other webhook", lambda: requester.told(second["id"]), 30)
+    check("nothing was told that is not signed, or not the same twice", not requester.wrong, requester.wrong)
+
+    print("\n== Nothing is left behind")
+    check_nothing_left(aws, outputs)
+    return api
+
+
+def check_nothing_left(aws, outputs, seconds=60):
+    sqs = aws.client("sqs")
+
+    def count(output, *names):
+        attributes = sqs.get_queue_attributes(QueueUrl=outputs[output], AttributeNames=["All"])["Attributes"]
+        return sum(int(attributes[name]) for name in names)
+
+    time.sleep(2)
+    for queue in ("Calls", "Notifications"):
+        check(f"{queue}: no dead letters", count(f"{queue}DeadLettersUrl", "ApproximateNumberOfMessages") == 0)
+        wait_for(f"an empty {queue} queue", lambda q=queue: count(
+            f"{q}QueueUrl", "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible") == 0, seconds)
+        check(f"{queue}: nothing is due", True)

@@ -1,0 +1,128 @@
+//! The events of `tests/events`, as AWS sends them, reach their functions and are understood. They all belong to one
+//! dispatch: the one that `dispatches-create.json` makes.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use common::{Answer, our_callbacks, text, world};
+use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, Tenant};
+use patchbay::web::auth::{Scope, TokenRecord, token_hash};
+use patchbay_simulators::world::World;
+use serde_json::Value;
+
+/// The token in the events.
+const TOKEN: &str = "pb_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+fn directory() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("events")
+}
+
+fn event(name: &str) -> String {
+    fs::read_to_string(directory().join(name)).unwrap()
+}
+
+/// The dispatch that all events are about.
+fn key() -> DispatchKey {
+    let tenant: Tenant = "example".parse().unwrap();
+    let id = DispatchId::for_idempotency_key(&tenant, "INC-4711");
+    DispatchKey { tenant, id }
+}
+
+async fn example() -> World {
+    let world = world([]).await;
+    let record = TokenRecord {
+        tenant: key().tenant,
+        scopes: Scope::ALL.into(),
+        expires_at: None,
+        revoked: false,
+    };
+    world.store.put_token(&token_hash(TOKEN), &record).await.unwrap();
+    world
+}
+
+async fn invoke(world: &World, name: &str) -> Answer {
+    world.invoke(&event(name)).await.unwrap().into()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_events_of_api_gateway_tell_a_ticket_from_its_creation_to_its_end() {
+    let world = example().await;
+    let created = invoke(&world, "dispatches-create.json").await;
+    assert_eq!(created.status, 201, "{created:?}");
+    assert_eq!(created.text("/id"), key().id.to_string());
+    for name in ["dispatches-preview.json", "dispatches-list.json", "dispatches-get.json"] {
+        let answer = invoke(&world, name).await;
+        assert_eq!(answer.status, 200, "{name}: {answer:?}");
+    }
+
+    let status = invoke(&world, "status-callback.json").await;
+    assert_eq!(
+        (status.status, &status.json),
+        (200, &serde_json::json!({})),
+        "{status:?}"
+    );
+    for name in ["collect-event.json", "collect-event-form.json"] {
+        let answer = invoke(&world, name).await;
+        assert_eq!(answer.status, 200, "{name}: {answer:?}");
+        assert!(!common::list(&answer.json, "/verbs").is_empty(), "{name}: {answer:?}");
+    }
+    let now = invoke(&world, "dispatches-get.json").await;
+    assert_eq!(text(&now.json, "/accepted/by/id"), "anna", "{now:?}");
+
+    for (name, status) in [("dispatches-resolve.json", 200), ("dispatches-cancel.json", 409)] {
+        let answer = invoke(&world, name).await;
+        assert_eq!(answer.status, status, "{name}: {answer:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_references_in_the_events_are_signed_as_ours_are() {
+    let attempt = AttemptId {
+        ordinal: 1,
+        employee: 0,
+        nonce: Nonce::new(0x9f8a_7b6c_5d4e_3f2a),
+    };
+    for (name, url) in [
+        ("collect-event.json", our_callbacks().collect_url(&key(), attempt, 0)),
+        (
+            "collect-event-form.json",
+            our_callbacks().collect_url(&key(), attempt, 0),
+        ),
+        ("status-callback.json", our_callbacks().status_url(&key(), attempt)),
+    ] {
+        let event: Value = serde_json::from_str(&event(name)).unwrap();
+        assert!(url.ends_with(text(&event, "/rawPath")), "{name}: {url}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_events_of_sqs_are_worked_off() {
+    let world = example().await;
+    for function in ["dialer", "notifier"] {
+        let event = serde_json::from_str(&event(&format!("{function}.json"))).unwrap();
+        let response = world.work_off(function, event).await.unwrap();
+        assert_eq!(response.batch_item_failures, [], "{function}");
+    }
+}
+
+#[test]
+fn no_event_is_forgotten() {
+    let files: BTreeSet<String> = fs::read_dir(directory())
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let source = include_str!("events.rs");
+    let forgotten: Vec<&String> = files
+        .iter()
+        .filter(|name| {
+            let function = name.trim_end_matches(".json");
+            !source.contains(&format!("\"{name}\"")) && !source.contains(&format!("\"{function}\""))
+        })
+        .collect();
+    assert_eq!(forgotten, Vec::<&String>::new());
+}
