@@ -64,7 +64,7 @@ impl Deps {
             store: aws.store()?,
             clock: Clock::system(),
             callbacks: aws.callbacks().await?,
-            http: HttpClient::new(Outbound::new(targets, HTTP_TIMEOUT)?),
+            http: HttpClient::new(Outbound::new(targets.clone(), HTTP_TIMEOUT)?),
             targets,
             secrets: aws.parameters("PATCHBAY_LINK_SECRETS_PARAM")?,
             cache: Cache::default(),

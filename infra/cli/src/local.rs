@@ -71,6 +71,7 @@ async fn serve(options: &Options) -> anyhow::Result<()> {
         seed: options.seed,
         phones: phones()?,
         data: options.data.clone(),
+        back_ends: Some(HttpClient::new(requester.clone())),
         requester: Some(HttpClient::new(requester)),
         ..WorldOptions::default()
     })

@@ -322,7 +322,7 @@ impl<'a> Run<'a> {
         let Some(parameters) = &link.qualified_parameters else {
             return self.rules(&link.qualified, &rules, &self.with_context(None));
         };
-        let arguments = request.arguments(&schema::names(parameters));
+        let arguments = schema::arguments(parameters, request);
         let misfit = match schema::fit(parameters, &arguments) {
             Ok(context) => {
                 if request.tries(&link.name) > 0 {
@@ -361,10 +361,10 @@ impl<'a> Run<'a> {
     fn with_context(&self, parameters: Option<&Value>) -> Scope {
         let request = self.call.request;
         let context = match parameters {
-            Some(parameters) => schema::fit_loosely(parameters, &request.arguments(&schema::names(parameters))),
+            Some(parameters) => schema::fit_loosely(parameters, &schema::arguments(parameters, request)),
             None => {
                 let any = json!({ "properties": { "responses": { "type": "string" } } });
-                schema::fit_loosely(&any, &request.arguments(&[]))
+                schema::fit_loosely(&any, &schema::arguments(&any, request))
             }
         };
         let mut scope = self.scope.clone();

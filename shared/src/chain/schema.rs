@@ -15,6 +15,7 @@ use regex_lite::Regex;
 use serde_json::{Map, Value};
 
 use super::source::{Issue, element, field};
+use super::wire::Request;
 
 /// Most characters of a text whose schema says nothing of its length: nobody says more on the telephone.
 const DEFAULT_MAX_LENGTH: u64 = 1_000;
@@ -59,6 +60,22 @@ pub fn is_name(name: &str) -> bool {
 pub fn names(schema: &Value) -> Vec<String> {
     let properties = schema.get("properties").and_then(Value::as_object);
     properties.map_or_else(Vec::new, |properties| properties.keys().cloned().collect())
+}
+
+/// The property that an argument without a name must be: the only one, or the only one that is required.
+pub fn single(schema: &Value) -> Option<String> {
+    if let [only] = names(schema).as_slice() {
+        return Some(only.clone());
+    }
+    match schema.get("required").and_then(Value::as_array)?.as_slice() {
+        [only] => only.as_str().map(str::to_owned),
+        _ => None,
+    }
+}
+
+/// What a request's context says, by the names that the schema declares.
+pub fn arguments(schema: &Value, request: &Request) -> Map<String, Value> {
+    request.arguments(&names(schema), single(schema).as_deref())
 }
 
 fn check_schema(schema: &Value, path: &str, issues: &mut Vec<Issue>) {

@@ -126,12 +126,12 @@ impl Request {
             .unwrap_or(0)
     }
 
-    /// What the model returned: named arguments. `names` are those that the link declares.
+    /// What the model returned: named arguments. `names` are those that the link declares; `single` is the one that an
+    /// argument without a name must be.
     ///
-    /// Seen or shown: null, an object, an object inside `responses`, a text that holds either, and a bare text, which
-    /// is then the one argument of a link that declares one.
-    pub fn arguments(&self, names: &[String]) -> Map<String, Value> {
-        unwrapped(parsed(&self.context), names)
+    /// Seen or shown: null, an object, an object inside `responses`, a text that holds either, and a bare text.
+    pub fn arguments(&self, names: &[String], single: Option<&str>) -> Map<String, Value> {
+        unwrapped(parsed(&self.context), names, single.unwrap_or(RESPONSES))
     }
 }
 
@@ -154,7 +154,7 @@ fn parsed(value: &Value) -> Value {
     }
 }
 
-fn unwrapped(value: Value, names: &[String]) -> Map<String, Value> {
+fn unwrapped(value: Value, names: &[String], single: &str) -> Map<String, Value> {
     match value {
         Value::Object(mut fields) => {
             let declared = names.iter().any(|name| fields.contains_key(name));
@@ -166,21 +166,17 @@ fn unwrapped(value: Value, names: &[String]) -> Map<String, Value> {
                 }
                 Some(inner) => match parsed(&inner) {
                     Value::Object(fields) => fields,
-                    single => single_argument(single, names),
+                    bare => named(single, bare),
                 },
                 None => fields,
             }
         }
         Value::Null => Map::new(),
-        single => single_argument(single, names),
+        bare => named(single, bare),
     }
 }
 
-fn single_argument(value: Value, names: &[String]) -> Map<String, Value> {
-    let name = match names {
-        [only] => only.as_str(),
-        _ => RESPONSES,
-    };
+fn named(name: &str, value: Value) -> Map<String, Value> {
     let mut fields = Map::new();
     fields.insert(name.into(), value);
     fields
@@ -312,8 +308,16 @@ mod tests {
 
     fn arguments(context: &Value, names: &[&str]) -> Value {
         let body = json!({ "name": "a", "action": "qualified", "context": context }).to_string();
+        let single = match names {
+            [only] => Some(*only),
+            _ => None,
+        };
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        Value::Object(Request::parse(body.as_bytes()).expect("a request").arguments(&names))
+        Value::Object(
+            Request::parse(body.as_bytes())
+                .expect("a request")
+                .arguments(&names, single),
+        )
     }
 
     #[test]

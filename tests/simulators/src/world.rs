@@ -3,6 +3,7 @@
 //! HTTP requests reach a function as API Gateway events, messages as SQS events, as on Lambda; requests to Routee
 //! leave by the door that the deployed functions use. Only what is outside patchbay is simulated.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use patchbay::clock::{Clock, Timestamp};
 use patchbay::engine::Engine;
 use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
 use patchbay::ids::Tenant;
+use patchbay::parameters::Parameters;
 use patchbay::providers::routee::{Credentials, Endpoints};
 use patchbay::queue::Queue;
 use patchbay::secret::{Randomness, Secret};
@@ -27,8 +29,10 @@ use tokio::task::AbortHandle;
 
 use crate::aws::sqs::{Invocation, Polling};
 use crate::aws::{self, Aws, Outcome};
+use crate::back_ends::BackEnds;
 use crate::phones::Phones;
 use crate::routee::{Routee, Switches};
+use crate::shipstation::{self, ShipStation};
 use crate::{gateway, table};
 
 const TABLE: &str = "patchbay";
@@ -41,6 +45,10 @@ pub const REQUESTER: &str = "requester.example.org";
 const APPLICATION: (&str, &str) = ("local-application", "local-secret");
 /// Signs the references in callback URLs.
 pub const REFERENCE_KEY: &str = "a key that is good enough for one machine";
+/// What opens the simulated ShipStation: as the secret `shipstation` of the world's tenant, too.
+pub const SHIPSTATION_CREDENTIALS: &str = "local-api-key:local-api-secret";
+/// The tenant of a world.
+pub const TENANT: &str = "local";
 /// Base64 of 24 bytes; signs the webhooks of a world.
 const WEBHOOK_KEY: &str = "whsec_bG9jYWwga2V5LCBuby1vbmUncyBzZWNyZXQ=";
 
@@ -63,6 +71,10 @@ pub struct Options {
     pub call_interval: i64,
     /// Who sends webhooks to requesters; none keeps them inside the world.
     pub requester: Option<HttpClient>,
+    /// Who answers task chains that look something up; none lets only what is simulated answer.
+    pub back_ends: Option<HttpClient>,
+    /// Secrets that task chains name beside ShipStation's, `TENANT/HOST/NAME`.
+    pub secrets: HashMap<String, Secret>,
 }
 
 impl Default for Options {
@@ -76,6 +88,8 @@ impl Default for Options {
             data: None,
             call_interval: 1_000,
             requester: None,
+            back_ends: None,
+            secrets: HashMap::new(),
         }
     }
 }
@@ -122,6 +136,10 @@ pub struct World {
     pub aws: Aws,
     /// Routee and the phones.
     pub routee: Routee,
+    /// ShipStation.
+    pub shipstation: ShipStation,
+    /// What task chains look things up at.
+    pub back_ends: BackEnds,
     /// The table, for looking into it.
     pub store: Store,
     /// Signs what requesters get.
@@ -203,8 +221,21 @@ impl World {
             dialer,
             notifier,
         };
+        let shipstation = ShipStation::new(clock.clone(), SHIPSTATION_CREDENTIALS);
+        let back_ends = BackEnds::new(&shipstation, options.back_ends);
+        let chains = chain_link::Deps {
+            store: store.clone(),
+            clock: clock.clone(),
+            callbacks: callbacks.clone(),
+            http: aws.http(HttpClient::new(back_ends.clone())),
+            targets: Targets::any(),
+            secrets: secrets(options.secrets, &clock),
+            cache: chain_link::Cache::default(),
+            limits: chain_link::Limits::default(),
+        };
         let functions = Api {
             aws: aws.clone(),
+            chains: Arc::new(chains),
             dispatches: Arc::new(dispatches::Deps {
                 engine: engine.clone(),
                 targets: Targets::any(),
@@ -229,6 +260,8 @@ impl World {
             clock,
             aws,
             routee,
+            shipstation,
+            back_ends,
             store,
             signer,
             api,
@@ -309,7 +342,7 @@ fn client_of(aws: &Aws, routee: &Routee) -> patchbay::providers::routee::Routee 
 }
 
 async fn give_token(store: &Store) -> Result<(), WorldError> {
-    let tenant: Tenant = "local".parse().map_err(|error| WorldError::SetUp(format!("{error}")))?;
+    let tenant: Tenant = TENANT.parse().map_err(|error| WorldError::SetUp(format!("{error}")))?;
     let record = TokenRecord {
         tenant,
         scopes: Scope::ALL.into_iter().collect(),
@@ -322,6 +355,15 @@ async fn give_token(store: &Store) -> Result<(), WorldError> {
         .map_err(|error| WorldError::Table(error.to_string()))
 }
 
+/// The secrets of a world.
+fn secrets(mut secrets: HashMap<String, Secret>, clock: &Clock) -> Parameters {
+    let name = format!("{TENANT}/{}/shipstation", shipstation::HOST);
+    secrets
+        .entry(name)
+        .or_insert_with(|| Secret::new(SHIPSTATION_CREDENTIALS));
+    Parameters::fixed(secrets, clock.clone())
+}
+
 fn signer() -> Result<Signer, WorldError> {
     let key = SigningKey::parse(&Secret::new(WEBHOOK_KEY)).map_err(|error| WorldError::SetUp(error.to_string()))?;
     Ok(Signer::new(key, None))
@@ -331,6 +373,7 @@ fn signer() -> Result<Signer, WorldError> {
 #[derive(Clone, Debug)]
 struct Api {
     aws: Aws,
+    chains: Arc<chain_link::Deps>,
     dispatches: Arc<dispatches::Deps>,
     collect: Arc<collect_event::Deps>,
     status: Arc<status_callback::Deps>,
@@ -342,6 +385,9 @@ impl Api {
         let aws = &self.aws;
         let outcome = if path == "/v1/dispatches" || path.starts_with("/v1/dispatches/") {
             aws.invoke("dispatches", dispatches::handle(&self.dispatches, request))
+                .await
+        } else if path == "/v1/links" || path.starts_with("/v1/links/") || path.starts_with("/agent4/") {
+            aws.invoke("chain-link", chain_link::handle(&self.chains, request))
                 .await
         } else if path.starts_with("/routee/collect/") {
             aws.invoke("collect-event", collect_event::handle(&self.collect, request))

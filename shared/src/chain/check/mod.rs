@@ -60,7 +60,7 @@ impl Chain {
         let document = serde_path_to_error::deserialize(value).map_err(|error| {
             let path = error.path().to_string();
             let path = if path == "." { String::new() } else { path };
-            vec![Issue::new(path, error.into_inner().to_string())]
+            vec![Issue::new(path, in_words(&error.into_inner().to_string()))]
         })?;
         Self::compile(document)
     }
@@ -383,6 +383,14 @@ impl<'a> Checker<'a> {
             self.wrong(path, "a name has 1 to 64 of a-z, A-Z, 0-9 and _, and no digit first");
         }
     }
+}
+
+/// What serde says, without the names of our types.
+fn in_words(message: &str) -> String {
+    if message.contains("expected struct ") {
+        return "must be an object with the fields that the schema names".to_owned();
+    }
+    message.to_owned()
 }
 
 /// Whether something has the form of a mail address; only its server knows more.

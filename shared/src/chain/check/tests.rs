@@ -143,7 +143,10 @@ fn a_list_of_rules_always_answers_and_has_no_dead_rules() {
         "the last rule must always be true",
     );
     says(
-        &with("    qualified: [{actions", "    qualified: []\n    interrupt: [{actions"),
+        &with(
+            "    qualified: [{actions",
+            "    qualified: []\n    interrupt: [{actions",
+        ),
         "links[1].qualified: must have at least one rule",
     );
 }
@@ -171,7 +174,7 @@ fn fields_that_do_not_exist_are_named() {
         "links[0].disqualified[0].actions[0]",
     );
     says(&issues("links: 7"), "1:1: links: invalid type");
-    says(&issues("- a"), "invalid type: sequence");
+    says(&issues("- a"), "1:1: must be an object");
 }
 
 #[test]

@@ -288,17 +288,25 @@ impl Run<'_> {
             }
         }
         let notifications = answer["additional_call_notifications"].as_array();
-        self.record.notifications.extend(notifications.cloned().unwrap_or_default());
+        self.record
+            .notifications
+            .extend(notifications.cloned().unwrap_or_default());
     }
 
     async fn post(&mut self, index: usize, action: &str, arguments: &Value) -> Result<Value, String> {
         let request = self.request(index, action, arguments);
-        let url = self.agent.links.get(index).map_or_else(String::new, |link| link.endpoint.clone());
+        let url = self
+            .agent
+            .links
+            .get(index)
+            .map_or_else(String::new, |link| link.endpoint.clone());
         let answer = self.exchange(&url, &request).await?;
         if self.agent.switches.duplicates {
             let again = self.exchange(&url, &request).await?;
             if again != answer {
-                self.wrong(format!("a repeated `{action}` was answered otherwise: {answer} / {again}"));
+                self.wrong(format!(
+                    "a repeated `{action}` was answered otherwise: {answer} / {again}"
+                ));
             }
         }
         if action != "initial" {
@@ -319,7 +327,11 @@ impl Run<'_> {
         let switches = self.agent.switches;
         let name = self.agent.links.get(index).map_or("", |link| link.name.as_str());
         let mut request = json!({ "name": name, "action": action, "call_from": self.caller });
-        request["call_forwarded_by"] = if switches.forwarded_by { json!(LINE) } else { Value::Null };
+        request["call_forwarded_by"] = if switches.forwarded_by {
+            json!(LINE)
+        } else {
+            Value::Null
+        };
         let early = match action {
             "initial" => Some(switches.context_at_initial),
             "interrupt" => Some(switches.context_at_interrupt),

@@ -30,7 +30,13 @@ pub enum ContextForm {
 
 impl ContextForm {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Object, Self::InResponses, Self::Text, Self::TextInResponses, Self::Single];
+    pub const ALL: [Self; 5] = [
+        Self::Object,
+        Self::InResponses,
+        Self::Text,
+        Self::TextInResponses,
+        Self::Single,
+    ];
 }
 
 /// What `context` is where it has no content.
@@ -108,7 +114,12 @@ impl Switches {
         let mut all = Vec::new();
         for state in [StateRule::Merge, StateRule::Replace] {
             for context in ContextForm::ALL {
-                for early in [EarlyContext::Missing, EarlyContext::Null, EarlyContext::Empty, EarlyContext::Last] {
+                for early in [
+                    EarlyContext::Missing,
+                    EarlyContext::Null,
+                    EarlyContext::Empty,
+                    EarlyContext::Last,
+                ] {
                     for (flag, after_nothing) in [(false, AfterNothing::Next), (true, AfterNothing::End)] {
                         for duplicates in [false, true] {
                             all.push(Self {

@@ -42,7 +42,12 @@ fn agent(server: Sample) -> Agent4 {
         context: ContextForm::Single,
         ..Switches::default()
     };
-    Agent4::new(HttpClient::new(server), switches, "https://chain.example.org/", &["ask", "greet"])
+    Agent4::new(
+        HttpClient::new(server),
+        switches,
+        "https://chain.example.org/",
+        &["ask", "greet"],
+    )
 }
 
 #[tokio::test]
@@ -81,14 +86,35 @@ impl SendHttp for Always {
 #[tokio::test]
 async fn what_the_contract_does_not_allow_is_noticed() {
     for (answer, expected) in [
-        (json!({ "content": "x", "prompt": "y" }), "a field that does not exist: prompt"),
-        (json!({ "content": "x", "actions": [{ "name": "hang_up" }] }), "an action that does not exist: hang_up"),
-        (json!({ "actions": [{ "name": "switch_task", "context": { "name": "z" } }] }), "a link that is not there: z"),
+        (
+            json!({ "content": "x", "prompt": "y" }),
+            "a field that does not exist: prompt",
+        ),
+        (
+            json!({ "content": "x", "actions": [{ "name": "hang_up" }] }),
+            "an action that does not exist: hang_up",
+        ),
+        (
+            json!({ "actions": [{ "name": "switch_task", "context": { "name": "z" } }] }),
+            "a link that is not there: z",
+        ),
         (json!({}), "neither a prompt nor a move"),
-        (json!({ "content": "x", "qualified_parameters": {} }), "`qualified_parameters` in the answer to `qualified`"),
+        (
+            json!({ "content": "x", "qualified_parameters": {} }),
+            "`qualified_parameters` in the answer to `qualified`",
+        ),
     ] {
-        let agent = Agent4::new(HttpClient::new(Always(answer.clone())), Switches::default(), "https://chain.example.org/", &["a"]);
+        let agent = Agent4::new(
+            HttpClient::new(Always(answer.clone())),
+            Switches::default(),
+            "https://chain.example.org/",
+            &["a"],
+        );
         let record = agent.call("+12025550143", |_| Move::Qualified(json!({}))).await;
-        assert!(record.violations.iter().any(|violation| violation.contains(expected)), "{answer}: {:?}", record.violations);
+        assert!(
+            record.violations.iter().any(|violation| violation.contains(expected)),
+            "{answer}: {:?}",
+            record.violations
+        );
     }
 }

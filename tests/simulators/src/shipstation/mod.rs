@@ -161,7 +161,10 @@ impl ShipStation {
             let mut state = self.lock();
             state.seen.push(Seen {
                 at: now,
-                target: request.uri().path_and_query().map_or_else(String::new, ToString::to_string),
+                target: request
+                    .uri()
+                    .path_and_query()
+                    .map_or_else(String::new, ToString::to_string),
             });
             state.mood
         };
@@ -179,9 +182,15 @@ impl ShipStation {
             state.window = now.millis();
             state.used = 0;
         }
-        let reset = (state.window + WINDOW_MILLIS - now.millis()).max(0).unsigned_abs().div_ceil(1_000);
+        let reset = (state.window + WINDOW_MILLIS - now.millis())
+            .max(0)
+            .unsigned_abs()
+            .div_ceil(1_000);
         if state.used >= LIMIT || mood == Mood::Limited {
-            let response = json_answer(StatusCode::TOO_MANY_REQUESTS, &json!({ "message": "Too Many Requests" }));
+            let response = json_answer(
+                StatusCode::TOO_MANY_REQUESTS,
+                &json!({ "message": "Too Many Requests" }),
+            );
             return Ok(limits(response, 0, reset));
         }
         state.used += 1;
@@ -200,12 +209,21 @@ impl State {
     /// Why a request is not even counted.
     fn refused(&self, request: &Request) -> Option<Response> {
         let expected = format!("Basic {}", STANDARD.encode(&self.credentials));
-        let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let given = request
+            .headers()
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
         if given != Some(expected.as_str()) {
-            return Some(json_answer(StatusCode::UNAUTHORIZED, &json!({ "message": "Unauthorized" })));
+            return Some(json_answer(
+                StatusCode::UNAUTHORIZED,
+                &json!({ "message": "Unauthorized" }),
+            ));
         }
         if request.method() != Method::GET {
-            return Some(json_answer(StatusCode::METHOD_NOT_ALLOWED, &json!({ "message": "Method not allowed" })));
+            return Some(json_answer(
+                StatusCode::METHOD_NOT_ALLOWED,
+                &json!({ "message": "Method not allowed" }),
+            ));
         }
         None
     }
@@ -225,10 +243,16 @@ impl State {
             "/fulfillments" => ("fulfillments", &self.fulfillments),
             _ => return json_answer(StatusCode::NOT_FOUND, &json!({ "message": "Not Found" })),
         };
-        let query: Vec<(String, String)> = url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes())
-            .into_owned()
-            .collect();
-        let parameter = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let query: Vec<(String, String)> =
+            url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes())
+                .into_owned()
+                .collect();
+        let parameter = |name: &str| {
+            query
+                .iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.as_str())
+        };
         let begins = |item: &&Value| match parameter("orderNumber") {
             None => true,
             Some(prefix) => item["orderNumber"]
@@ -237,7 +261,10 @@ impl State {
         };
         let mut matching: Vec<Value> = items.iter().filter(begins).cloned().collect();
         if mood == Mood::Echoes {
-            let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+            let header = request
+                .headers()
+                .get(header::AUTHORIZATION)
+                .and_then(|value| value.to_str().ok());
             for item in &mut matching {
                 item["orderStatus"] = json!(format!("{} {}", header.unwrap_or_default(), self.credentials));
             }

@@ -5,7 +5,11 @@ use patchbay::clock::Timestamp;
 /// A moment as ShipStation writes it: Pacific time, seven digits of fraction, and no word of the zone.
 pub fn pacific(at: Timestamp) -> String {
     let standard = at.plus_millis(-8 * 3_600_000);
-    let local = if is_summer(standard) { standard.plus_millis(3_600_000) } else { standard };
+    let local = if is_summer(standard) {
+        standard.plus_millis(3_600_000)
+    } else {
+        standard
+    };
     // `2026-11-21T03:00:00.000Z`, without the zone and with four digits more.
     format!("{}0000", local.to_string().trim_end_matches('Z'))
 }

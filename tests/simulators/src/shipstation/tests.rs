@@ -52,7 +52,9 @@ async fn forty_requests_a_minute_are_answered_and_every_answer_says_how_many_are
 #[tokio::test(start_paused = true)]
 async fn only_its_own_credentials_open_it() {
     let shop = shop();
-    let request = http::Request::get(format!("https://{HOST}/orders")).body(Bytes::new()).expect("a request");
+    let request = http::Request::get(format!("https://{HOST}/orders"))
+        .body(Bytes::new())
+        .expect("a request");
     assert_eq!(shop.send(request).await.expect("an answer").status(), 401);
     assert_eq!(get(&shop, "/stores").await.0, 404);
 }
