@@ -121,10 +121,41 @@ async fn an_outage() -> World {
     world
 }
 
+/// A task chain from its upload to its end, and all that the API for it offers.
+async fn a_task_chain() -> World {
+    let world = world([]).await;
+    let document = include_str!("../events/links-test.json");
+    let sample: Value = serde_json::from_str(document).unwrap();
+    let sample: Value = serde_json::from_str(sample["body"].as_str().unwrap()).unwrap();
+    let chain = json!({ "links": [{
+        "name": "order_start",
+        "qualified_parameters": { "properties": { "order_number": { "type": "string" } } },
+        "initial": [{ "content": "Ask, then call qualified." }],
+        "qualified": [{ "content": "Thank you." }],
+        "disqualified": [{}],
+    }] });
+    let written = ask(&world, "PUT", "/v1/links/orders", &chain).await;
+    get(&world, "/v1/links").await;
+    get(&world, "/v1/links/orders").await;
+    ask(&world, "POST", "/v1/links/orders/test", &sample).await;
+    send(
+        &world,
+        webhook(written.text("/endpoint"), sample["request"].to_string()),
+    )
+    .await;
+    ask(&world, "DELETE", "/v1/links/orders", &Value::Null).await;
+    world
+}
+
 #[tokio::test(start_paused = true)]
 async fn functions_ask_for_what_the_template_allows_them_and_the_template_allows_nothing_else() {
     let mut rights = Rights::new();
-    for world in [a_long_night().await, every_request().await, an_outage().await] {
+    for world in [
+        a_long_night().await,
+        every_request().await,
+        an_outage().await,
+        a_task_chain().await,
+    ] {
         note(&mut rights, &world);
     }
     let [asked, listed]: [Value; 2] = [rights, listed()].map(|rights| serde_json::to_value(rights).unwrap());

@@ -1,6 +1,7 @@
 //! The `patchbay` command.
 
 mod demo;
+mod link;
 mod local;
 mod storm;
 mod story;
@@ -22,6 +23,8 @@ struct Arguments {
 enum Command {
     /// Play the main job on this machine: one ticket told live, then a storm of tickets, on virtual time
     Demo(demo::Options),
+    /// Check, try, read and write the documents of Agent4's task chains
+    Link(link::Options),
     /// Serve the API and a simulated Routee on one port
     Local(local::Options),
     /// Make and withdraw the tokens of a deployment's API
@@ -31,6 +34,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo(options) => demo::run(&options),
+        Command::Link(options) => link::run(&options),
         Command::Local(options) => local::run(&options),
         Command::Token(options) => token::run(&options),
     };
