@@ -13,6 +13,9 @@
 //! | `PATCHBAY_PRIVATE_ORIGINS` | origins, separated by commas, that webhooks may go to although they are not public |
 //! | `PATCHBAY_WEBHOOK_KEYS_PARAM` | SSM parameter: the key of outgoing webhooks (`whsec_…`), or the new and the old one, separated by a comma |
 //! | `PATCHBAY_LINK_SECRETS_PARAM` | prefix of SSM parameters: the secrets that task chains name, `PREFIX/TENANT/HOST/NAME` |
+//! | `PATCHBAY_STACK` | name of the stack, the dimension of its metrics; may be left out |
+//!
+//! A function that lacks one of them does not start, and says which and why.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -22,6 +25,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use crate::aws_error::in_words;
 use crate::clock::Clock;
@@ -33,10 +37,26 @@ use crate::store::Store;
 use crate::trust::tls_context;
 use crate::web::callbacks::Callbacks;
 use crate::web::reference::References;
+use crate::web::standard_webhooks::{Signer, SigningKey};
 use crate::web::target::Targets;
 
-/// Names the SSM parameter with the keys of callback references.
-pub const REFERENCE_KEYS: &str = "PATCHBAY_REFERENCE_KEYS_PARAM";
+/// The names of the variables.
+#[expect(missing_docs, reason = "the table above")]
+pub mod variables {
+    pub const TABLE: &str = "PATCHBAY_TABLE";
+    pub const CALLS_QUEUE_URL: &str = "PATCHBAY_CALLS_QUEUE_URL";
+    pub const NOTIFICATIONS_QUEUE_URL: &str = "PATCHBAY_NOTIFICATIONS_QUEUE_URL";
+    pub const PUBLIC_URL: &str = "PATCHBAY_PUBLIC_URL";
+    pub const REFERENCE_KEYS_PARAM: &str = "PATCHBAY_REFERENCE_KEYS_PARAM";
+    pub const WEBHOOK_KEYS_PARAM: &str = "PATCHBAY_WEBHOOK_KEYS_PARAM";
+    pub const ROUTEE_CREDENTIALS_PARAM: &str = "PATCHBAY_ROUTEE_CREDENTIALS_PARAM";
+    pub const ROUTEE_AUTH_URL: &str = "PATCHBAY_ROUTEE_AUTH_URL";
+    pub const ROUTEE_CONNECT_URL: &str = "PATCHBAY_ROUTEE_CONNECT_URL";
+}
+use variables::{
+    CALLS_QUEUE_URL, NOTIFICATIONS_QUEUE_URL, PUBLIC_URL, REFERENCE_KEYS_PARAM, TABLE, WEBHOOK_KEYS_PARAM,
+};
+
 /// The shortest key that is taken for signing, in characters.
 const MIN_KEY_CHARS: usize = 32;
 
@@ -68,15 +88,68 @@ pub enum ConfigError {
 
 /// A variable that must be set.
 pub fn required(name: &'static str) -> Result<String, ConfigError> {
-    std::env::var(name)
-        .ok()
-        .filter(|value| !value.is_empty())
-        .ok_or(ConfigError::Missing(name))
+    optional(name).ok_or(ConfigError::Missing(name))
 }
 
-/// A variable that may be left out.
+/// A variable that may be left out. An empty one is as good as none: a template cannot leave one out on a condition.
 pub fn optional(name: &'static str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// One or two keys in the value of the parameter that the variable `name` names, the new one first.
+pub fn one_or_two(name: &'static str, value: &Secret) -> Result<(Secret, Option<Secret>), ConfigError> {
+    let mut keys = value.expose().split(',').map(|key| Secret::new(key.trim()));
+    let filled = |key: &Secret| !key.expose().is_empty();
+    match (keys.next(), keys.next(), keys.next()) {
+        (Some(current), previous, None) if filled(&current) && previous.as_ref().is_none_or(filled) => {
+            Ok((current, previous))
+        }
+        _ => Err(ConfigError::Wrong {
+            name,
+            expected: "must name a parameter with one key, or the new and the old one separated by a comma",
+        }),
+    }
+}
+
+/// References with the keys in `value`.
+pub fn references(name: &'static str, value: &Secret) -> Result<References, ConfigError> {
+    let (current, previous) = one_or_two(name, value)?;
+    let long_enough = |key: &Secret| key.expose().chars().count() >= MIN_KEY_CHARS;
+    if !long_enough(&current) || !previous.as_ref().is_none_or(long_enough) {
+        let expected = "must name a parameter with one or two keys of at least 32 characters";
+        return Err(ConfigError::Wrong { name, expected });
+    }
+    Ok(References::new(current, previous))
+}
+
+/// What signs webhooks, with the keys in `value`.
+pub fn signer(name: &'static str, value: &Secret) -> Result<Signer, ConfigError> {
+    let (current, previous) = one_or_two(name, value)?;
+    let key = |text: &Secret| {
+        let expected = "must name a parameter with one or two keys of the form whsec_ and 24 to 64 bytes in base64";
+        SigningKey::parse(text).map_err(|_| ConfigError::Wrong { name, expected })
+    };
+    Ok(Signer::new(key(&current)?, previous.as_ref().map(key).transpose()?))
+}
+
+/// The public base URL, if it is one.
+pub fn base_url(text: &str) -> Result<&str, ConfigError> {
+    if text.starts_with("https://") || text.starts_with("http://") {
+        return Ok(text);
+    }
+    Err(ConfigError::Wrong {
+        name: PUBLIC_URL,
+        expected: "must begin with https://",
+    })
+}
+
+/// The client through which the SDK reaches AWS.
+pub fn https_client() -> SharedHttpClient {
+    // ring: see Cargo.toml.
+    Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .tls_context(tls_context())
+        .build_https()
 }
 
 /// Where requests to URLs of users may go.
@@ -97,11 +170,6 @@ pub struct Aws {
 impl Aws {
     /// Finds region and credentials. Time limits are below every function's own, and below what a webhook may take.
     pub async fn load() -> Self {
-        // ring: see Cargo.toml.
-        let http_client = Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .tls_context(tls_context())
-            .build_https();
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(1))
             .operation_attempt_timeout(Duration::from_secs(1))
@@ -109,7 +177,7 @@ impl Aws {
             .build();
         let loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
         Self {
-            config: loader.http_client(http_client).timeout_config(timeouts).load().await,
+            config: loader.http_client(https_client()).timeout_config(timeouts).load().await,
             secrets: HashMap::new(),
         }
     }
@@ -123,22 +191,20 @@ impl Aws {
 
     /// The table.
     pub fn store(&self) -> Result<Store, ConfigError> {
-        Ok(self.store_called(&required("PATCHBAY_TABLE")?))
-    }
-
-    /// The table of that name, for a command that is told it.
-    pub fn store_called(&self, table: &str) -> Store {
-        Store::new(aws_sdk_dynamodb::Client::new(&self.config), table)
+        Ok(Store::new(
+            aws_sdk_dynamodb::Client::new(&self.config),
+            required(TABLE)?,
+        ))
     }
 
     /// The `calls` queue.
     pub fn calls(&self) -> Result<Queue, ConfigError> {
-        self.queue("PATCHBAY_CALLS_QUEUE_URL")
+        self.queue(CALLS_QUEUE_URL)
     }
 
     /// The `notifications` queue.
     pub fn notifications(&self) -> Result<Queue, ConfigError> {
-        self.queue("PATCHBAY_NOTIFICATIONS_QUEUE_URL")
+        self.queue(NOTIFICATIONS_QUEUE_URL)
     }
 
     fn queue(&self, name: &'static str) -> Result<Queue, ConfigError> {
@@ -157,23 +223,8 @@ impl Aws {
 
     /// Callback URLs and references.
     pub async fn callbacks(&self) -> Result<Callbacks, ConfigError> {
-        let (current, previous) = self.keys(REFERENCE_KEYS).await?;
-        let long_enough = |key: &Secret| key.expose().chars().count() >= MIN_KEY_CHARS;
-        if !long_enough(&current) || !previous.as_ref().is_none_or(long_enough) {
-            let expected = "must name a parameter with one or two keys of at least 32 characters";
-            return Err(ConfigError::Wrong {
-                name: REFERENCE_KEYS,
-                expected,
-            });
-        }
-        let base = required("PATCHBAY_PUBLIC_URL")?;
-        if !base.starts_with("https://") && !base.starts_with("http://") {
-            return Err(ConfigError::Wrong {
-                name: "PATCHBAY_PUBLIC_URL",
-                expected: "must begin with https://",
-            });
-        }
-        Ok(Callbacks::new(&base, References::new(current, previous)))
+        let references = references(REFERENCE_KEYS_PARAM, &self.secret(REFERENCE_KEYS_PARAM).await?)?;
+        Ok(Callbacks::new(base_url(&required(PUBLIC_URL)?)?, references))
     }
 
     /// The secrets below the prefix that the variable `name` names.
@@ -182,13 +233,9 @@ impl Aws {
         Ok(Parameters::ssm(client, &required(name)?, Clock::system()))
     }
 
-    /// One or two keys, the new one first, from the SSM parameter that the variable `name` names.
-    pub async fn keys(&self, name: &'static str) -> Result<(Secret, Option<Secret>), ConfigError> {
-        let value = self.secret(name).await?;
-        let mut keys = value.expose().split(',').map(|key| Secret::new(key.trim()));
-        let current = keys.next().filter(|key| !key.expose().is_empty());
-        let expected = "names an SSM parameter that is empty";
-        Ok((current.ok_or(ConfigError::Wrong { name, expected })?, keys.next()))
+    /// What signs webhooks.
+    pub async fn signer(&self) -> Result<Signer, ConfigError> {
+        signer(WEBHOOK_KEYS_PARAM, &self.secret(WEBHOOK_KEYS_PARAM).await?)
     }
 
     /// The SSM parameter that the variable `name` names, decrypted.
@@ -227,5 +274,119 @@ impl Aws {
             .into_iter()
             .map(|(name, parameter)| value(name, parameter))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::variables::ROUTEE_CREDENTIALS_PARAM;
+    use super::*;
+    use crate::providers::routee::Credentials;
+
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+    const WEBHOOK_KEY: &str = "whsec_bG9jYWwga2V5LCBuby1vbmUncyBzZWNyZXQ=";
+
+    #[track_caller]
+    fn says<T>(result: Result<T, ConfigError>, expected: &str) {
+        let Err(error) = result else {
+            panic!("taken, instead of: {expected}")
+        };
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn a_variable_that_is_missing_is_named() {
+        // A name that no environment has: the environment of a test cannot be changed safely.
+        says(
+            required("PATCHBAY_NOBODY_SETS_THIS"),
+            "the environment variable PATCHBAY_NOBODY_SETS_THIS is not set",
+        );
+        assert_eq!(optional("PATCHBAY_NOBODY_SETS_THIS"), None);
+    }
+
+    #[test]
+    fn a_parameter_that_cannot_be_read_is_named_with_the_variable_that_names_it() {
+        let error = ConfigError::Parameter {
+            name: REFERENCE_KEYS_PARAM,
+            parameter: "/patchbay/reference-keys".into(),
+            cause: "there is no such parameter".into(),
+        };
+        says::<()>(
+            Err(error),
+            "the SSM parameter /patchbay/reference-keys (named by PATCHBAY_REFERENCE_KEYS_PARAM) cannot be read: there \
+             is no such parameter",
+        );
+    }
+
+    #[test]
+    fn one_key_or_two_are_taken_and_nothing_else() {
+        let keys = |text: &str| one_or_two(REFERENCE_KEYS_PARAM, &Secret::new(text));
+        assert_eq!(keys("new").expect("one"), (Secret::new("new"), None));
+        assert_eq!(
+            keys(" new , old\n").expect("two"),
+            (Secret::new("new"), Some(Secret::new("old")))
+        );
+        for text in ["", " ", ",", "new,", ",old", "a,b,c"] {
+            says(
+                keys(text),
+                "PATCHBAY_REFERENCE_KEYS_PARAM must name a parameter with one key, or the new and the old one \
+                 separated by a comma",
+            );
+        }
+    }
+
+    #[test]
+    fn a_short_reference_key_is_refused_as_the_new_and_as_the_old_one() {
+        let with = |text: &str| references(REFERENCE_KEYS_PARAM, &Secret::new(text));
+        assert!(with(KEY).is_ok());
+        assert!(with(&format!("{KEY},{KEY}")).is_ok());
+        for text in ["short", &format!("{KEY},short"), &format!("short,{KEY}")] {
+            says(
+                with(text),
+                "PATCHBAY_REFERENCE_KEYS_PARAM must name a parameter with one or two keys of at least 32 characters",
+            );
+        }
+    }
+
+    #[test]
+    fn a_webhook_key_has_its_form_and_the_error_never_shows_it() {
+        let with = |text: &str| signer(WEBHOOK_KEYS_PARAM, &Secret::new(text));
+        assert!(with(WEBHOOK_KEY).is_ok());
+        assert!(with(&format!("{WEBHOOK_KEY}, {WEBHOOK_KEY}")).is_ok());
+        for text in ["whsec_c2hvcnQ=", KEY, &format!("{WEBHOOK_KEY},{KEY}")] {
+            says(
+                with(text),
+                "PATCHBAY_WEBHOOK_KEYS_PARAM must name a parameter with one or two keys of the form whsec_ and 24 to \
+                 64 bytes in base64",
+            );
+        }
+    }
+
+    #[test]
+    fn routee_credentials_are_an_id_and_a_secret() {
+        let with = |text: &str| Credentials::parse(ROUTEE_CREDENTIALS_PARAM, &Secret::new(text));
+        let credentials = with("app:se:cret\n").expect("good ones");
+        assert_eq!(
+            (
+                credentials.application_id.as_str(),
+                credentials.application_secret.expose()
+            ),
+            ("app", "se:cret")
+        );
+        for text in ["", "app", "app:", ":secret", " : "] {
+            says(
+                with(text),
+                "PATCHBAY_ROUTEE_CREDENTIALS_PARAM must name a parameter of the form applicationId:applicationSecret",
+            );
+        }
+    }
+
+    #[test]
+    fn the_public_url_is_one() {
+        assert!(base_url("https://hooks.example.org").is_ok());
+        says(
+            base_url("hooks.example.org"),
+            "PATCHBAY_PUBLIC_URL must begin with https://",
+        );
     }
 }

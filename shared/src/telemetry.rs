@@ -2,7 +2,7 @@
 
 use std::env;
 use std::io::{self, Write as _};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 
 use serde_json::{Map, Value, json};
 use tracing::level_filters::LevelFilter;
@@ -28,17 +28,23 @@ const OWN: [&str; 7] = [
     "status_callback",
 ];
 
-/// Whether metrics are written: only where [`init`] was called, so that tests stay quiet.
-static METRICS: AtomicBool = AtomicBool::new(false);
+/// Tells the metrics of two stacks in one account apart. Alarms and the dashboard ask for it by this name.
+const STACK: &str = "Stack";
+
+/// By which dimensions all metrics are counted: the stack's name, where there is one. Set by [`init`]; without that no
+/// metric is written, so that tests stay quiet.
+static EVERYWHERE: OnceLock<Option<String>> = OnceLock::new();
 
 /// Starts logging, at the level in `AWS_LAMBDA_LOG_LEVEL`, else in `RUST_LOG` (a level's name, no directives), else at
-/// `info`; and starts writing metrics. Call it once, first.
+/// `info`; and starts writing metrics, each with the dimension `Stack` when `PATCHBAY_STACK` names one. Call it once,
+/// first.
 pub fn init() {
     let named = |name| env::var(name).ok();
     let level = level(named("AWS_LAMBDA_LOG_LEVEL").as_deref(), named("RUST_LOG").as_deref());
     // The only error is that somebody has started logging before us.
     let _ = tracing::subscriber::set_global_default(subscriber(level, io::stdout));
-    METRICS.store(true, Ordering::Relaxed);
+    // Set before only if somebody has called this before.
+    let _ = EVERYWHERE.set(named("PATCHBAY_STACK").filter(|stack| !stack.is_empty()));
 }
 
 fn level(lambda: Option<&str>, rust_log: Option<&str>) -> LevelFilter {
@@ -106,12 +112,21 @@ pub fn metric(name: &str, unit: Unit, value: f64) {
 /// Writes metrics. `dimensions` are what they are counted by (every combination is a metric of its own, and is paid
 /// for), `properties` are only for reading and searching.
 pub fn emf(now: Timestamp, dimensions: &[(&str, &str)], metrics: &[Metric<'_>], properties: &[(&str, Value)]) {
-    if METRICS.load(Ordering::Relaxed) {
-        let line = emf_line(now, dimensions, metrics, properties);
+    if let Some(stack) = EVERYWHERE.get() {
+        let line = emf_line(now, &with_stack(stack.as_deref(), dimensions), metrics, properties);
         // One write a line, so that lines of other threads cannot end up inside it. A metric that cannot be written is
         // not worth failing for.
         let _ = io::stdout().lock().write_all(format!("{line}\n").as_bytes());
     }
+}
+
+/// The dimensions of a metric and, before them, the stack.
+fn with_stack<'a>(stack: Option<&'a str>, dimensions: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    stack
+        .map(|stack| (STACK, stack))
+        .into_iter()
+        .chain(dimensions.iter().copied())
+        .collect()
 }
 
 /// The line that `CloudWatch` makes metrics of: Embedded Metric Format.
@@ -191,6 +206,36 @@ mod tests {
                 "dispatch": "dsp_1",
             })
         );
+    }
+
+    #[test]
+    fn a_stack_with_a_name_tells_its_metrics_from_anothers() {
+        let dimensions = [("provider", "routee")];
+        let line = |stack| {
+            let dimensions = with_stack(stack, &dimensions);
+            let line = emf_line(
+                Timestamp::from_millis(1),
+                &dimensions,
+                &[("Calls", Unit::Count, 1.0)],
+                &[],
+            );
+            serde_json::from_str::<Value>(&line).expect("JSON")
+        };
+        let with = line(Some("patchbay-prod"));
+        assert_eq!(
+            with["_aws"]["CloudWatchMetrics"][0]["Dimensions"],
+            json!([["Stack", "provider"]])
+        );
+        assert_eq!(
+            (&with["Stack"], &with["provider"]),
+            (&json!("patchbay-prod"), &json!("routee"))
+        );
+        let without = line(None);
+        assert_eq!(
+            without["_aws"]["CloudWatchMetrics"][0]["Dimensions"],
+            json!([["provider"]])
+        );
+        assert_eq!(without.get("Stack"), None);
     }
 
     #[test]

@@ -11,10 +11,11 @@ from aws import HOME, Aws
 from cold import check_cold_starts
 from deployment import check_resources, check_rights, check_stubs
 from kills import check_kills
-from main_job import check_main_job
+from main_job import check_main_job, put_token
 from requester import Requester
 from routee import Routee
 from sizes import check_sizes
+from watch import check_watch
 
 CREDENTIALS = "e2e-application:e2e-secret"
 # The first build of the functions included.
@@ -67,6 +68,7 @@ def main():
                 else:
                     check_sizes()
                     check_cold_starts()
+                    check_watch(aws, outputs, put_token)
                     api = check_main_job(aws, outputs, routee, requester)
                     check_kills(aws, outputs, api, routee, requester)
             except BaseException:

@@ -10,16 +10,14 @@ from checks import Api, check
 from routee import PRESSES_1, PRESSES_2, RINGS_OUT
 
 
-def make_token(aws, outputs):
+def put_token(aws, outputs, token):
     """What `patchbay token` does: of a token, only its hash is kept."""
-    token = "pb_" + secrets.token_hex(32)
     record = {"tenant": "example", "scopes": ["dispatches:read", "dispatches:write"], "expires_at": None,
               "revoked": False}
     aws.client("dynamodb").put_item(TableName=outputs["TableName"], Item={
         "pk": {"S": "TOKEN#" + hashlib.sha256(token.encode()).hexdigest()}, "sk": {"S": "T"},
         "doc": {"S": json.dumps(record)},
     })
-    return token
 
 
 def ticket(reference, requester, *employees, **policy):
@@ -34,7 +32,9 @@ def ticket(reference, requester, *employees, **policy):
 def check_main_job(aws, outputs, routee, requester):
     anna, ben, cleo = ("Anna", "+12025550101"), ("Ben", "+12025550102"), ("Cleo", "+12025550103")
     routee.phones = {anna[1]: RINGS_OUT, ben[1]: PRESSES_2, cleo[1]: PRESSES_1}
-    api = Api(aws, outputs["ApiUrl"], make_token(aws, outputs))
+    token = "pb_" + secrets.token_hex(32)
+    put_token(aws, outputs, token)
+    api = Api(aws, outputs["ApiUrl"], token)
 
     print("\n== Who may not, may not")
     stranger = Api(aws, outputs["ApiUrl"], "pb_" + "0" * 64)

@@ -8,6 +8,8 @@ import json
 import threading
 import time
 
+import checks
+
 
 class Requester:
     """Listens on the loopback while the `with` block lasts."""
@@ -35,7 +37,7 @@ class Requester:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = checks.Server(("127.0.0.1", 0), Handler)
         self.origin = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         return self

@@ -13,6 +13,8 @@ import time
 import urllib.parse
 import uuid
 
+import checks
+
 # What a phone does when it rings.
 RINGS_OUT, PRESSES_1, PRESSES_2 = "rings out", "presses 1", "presses 2"
 
@@ -42,7 +44,7 @@ class Routee:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = checks.Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         return self

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use patchbay::clock::Clock;
-use patchbay::config::{Aws, ConfigError, REFERENCE_KEYS, optional, required};
+use patchbay::config::variables::{
+    REFERENCE_KEYS_PARAM, ROUTEE_AUTH_URL, ROUTEE_CONNECT_URL, ROUTEE_CREDENTIALS_PARAM as CREDENTIALS,
+};
+use patchbay::config::{Aws, ConfigError, optional, required};
 use patchbay::http::HttpClient;
 use patchbay::providers::routee::{Credentials, Endpoints, Routee};
-use patchbay::secret::Secret;
 use patchbay::web::outbound::Outbound;
 use patchbay::web::target::Targets;
 
@@ -14,28 +16,20 @@ use crate::Deps;
 
 /// How long one request to Routee may take. A token and a call fit twice into the function's 30 s.
 const ROUTEE_TIMEOUT: Duration = Duration::from_secs(7);
-const CREDENTIALS: &str = "PATCHBAY_ROUTEE_CREDENTIALS_PARAM";
 const INTERVAL: &str = "PATCHBAY_ROUTEE_CALL_INTERVAL_MS";
 
 impl Deps {
     /// Reads the environment and the secrets that it names.
     pub async fn load() -> Result<Self, lambda_runtime::Error> {
-        let aws = Aws::load().await.with_secrets(&[CREDENTIALS, REFERENCE_KEYS]).await?;
-        let secret = aws.secret(CREDENTIALS).await?;
-        let (id, secret) = secret.expose().split_once(':').ok_or(ConfigError::Wrong {
-            name: CREDENTIALS,
-            expected: "must name a parameter of the form id:secret",
-        })?;
-        let credentials = Credentials {
-            application_id: id.to_owned(),
-            application_secret: Secret::new(secret),
-        };
+        let aws = Aws::load().await;
+        let aws = aws.with_secrets(&[CREDENTIALS, REFERENCE_KEYS_PARAM]).await?;
+        let credentials = Credentials::parse(CREDENTIALS, &aws.secret(CREDENTIALS).await?)?;
         // Routee's own endpoints, or the operator's: never a requester's, so any address will do.
         let http = HttpClient::new(Outbound::new(Targets::any(), ROUTEE_TIMEOUT)?);
         let endpoints = Endpoints::default();
         let endpoints = Endpoints {
-            auth: optional("PATCHBAY_ROUTEE_AUTH_URL").unwrap_or(endpoints.auth),
-            connect: optional("PATCHBAY_ROUTEE_CONNECT_URL").unwrap_or(endpoints.connect),
+            auth: optional(ROUTEE_AUTH_URL).unwrap_or(endpoints.auth),
+            connect: optional(ROUTEE_CONNECT_URL).unwrap_or(endpoints.connect),
         };
         let call_interval = optional(INTERVAL).map_or(Ok(1_000), |text| text.parse());
         let expected = "must be a number of milliseconds";

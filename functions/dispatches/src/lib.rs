@@ -3,7 +3,7 @@
 mod create;
 mod cursor;
 mod list;
-mod view;
+pub mod view;
 
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, RequestExt, Response};

@@ -1,4 +1,4 @@
-//! A dispatch as the API shows it.
+//! A dispatch as the API shows it, and as everybody else does who shows one.
 
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::plan::Outlook;
@@ -10,10 +10,11 @@ use patchbay::store::TimelinePage;
 use serde::Serialize;
 
 /// Entries of the timeline in one answer.
-pub(crate) const TIMELINE_LIMIT: i32 = 500;
+pub const TIMELINE_LIMIT: i32 = 500;
 
+/// One dispatch: what it is, how it stands, what comes next and what happened.
 #[derive(Debug, Serialize)]
-pub(crate) struct Whole<'a> {
+pub struct Whole<'a> {
     id: DispatchId,
     status: &'static str,
     created_at: Timestamp,
@@ -81,7 +82,8 @@ struct DialPlanOf<'a> {
     dial_plan: dialplan::DialPlan,
 }
 
-pub(crate) fn whole<'a>(dispatch: &'a Dispatch, page: Option<&'a TimelinePage>, now: Timestamp) -> Whole<'a> {
+/// The dispatch as of `now`, with a page of its timeline.
+pub fn whole<'a>(dispatch: &'a Dispatch, page: Option<&'a TimelinePage>, now: Timestamp) -> Whole<'a> {
     let brief = &dispatch.brief;
     Whole {
         id: dispatch.key.id,

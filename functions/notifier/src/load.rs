@@ -5,7 +5,6 @@ use patchbay::clock::Clock;
 use patchbay::config::{self, Aws};
 use patchbay::http::HttpClient;
 use patchbay::web::outbound::Outbound;
-use patchbay::web::standard_webhooks::{Signer, SigningKey};
 
 use crate::{Deps, POST_TIMEOUT};
 
@@ -16,15 +15,13 @@ impl Deps {
     /// When a variable or a parameter is missing or wrong.
     pub async fn load() -> Result<Self, Error> {
         let aws = Aws::load().await;
-        let (current, previous) = aws.keys("PATCHBAY_WEBHOOK_KEYS_PARAM").await?;
-        let previous = previous.as_ref().map(SigningKey::parse).transpose()?;
         let targets = config::targets()?;
         Ok(Self {
             store: aws.store()?,
             queue: aws.notifications()?,
             http: HttpClient::new(Outbound::new(targets.clone(), POST_TIMEOUT)?),
             clock: Clock::system(),
-            signer: Signer::new(SigningKey::parse(&current)?, previous),
+            signer: aws.signer().await?,
             targets,
         })
     }

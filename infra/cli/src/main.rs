@@ -1,15 +1,27 @@
 //! The `patchbay` command.
 
+mod aws;
 mod demo;
+mod dispatch;
+mod dlq;
+mod doctor;
 mod link;
 mod local;
+mod lookup;
+mod output;
 mod storm;
 mod story;
+#[cfg(test)]
+mod testing;
+mod timeline;
 mod token;
 
+use std::io;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+use output::{Format, Output};
 
 /// patchbay phones a team's people, one at a time, until one accepts the ticket.
 #[derive(Debug, Parser)]
@@ -27,19 +39,118 @@ enum Command {
     Link(link::Options),
     /// Serve the API and a simulated Routee on one port
     Local(local::Options),
-    /// Make and withdraw the tokens of a deployment's API
+    /// Make, list and withdraw the tokens of a deployment's API
     Token(token::Options),
+    /// List, show and cancel the dispatches of a deployment
+    Dispatch(dispatch::Options),
+    /// See what the queues of a deployment gave up, and move it back
+    Dlq(dlq::Options),
+    /// Check a deployment: say what is wrong, and how to mend it
+    Doctor(doctor::Options),
+    /// Print the completions of a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
-        Command::Demo(options) => demo::run(&options),
-        Command::Link(options) => link::run(&options),
-        Command::Local(options) => local::run(&options),
-        Command::Token(options) => token::run(&options),
-    };
+    let result = run(&Arguments::parse().command);
     result.unwrap_or_else(|error| {
+        if is_broken_pipe(&error) {
+            // Whoever read has seen enough.
+            return ExitCode::SUCCESS;
+        }
         eprintln!("patchbay: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+fn run(command: &Command) -> anyhow::Result<ExitCode> {
+    let told = |format: Format, act: &dyn Fn(&mut Output<'_>) -> anyhow::Result<ExitCode>| {
+        act(&mut Output::new(&mut io::stdout().lock(), format))
+    };
+    match command {
+        Command::Demo(options) => demo::run(options),
+        Command::Link(options) => link::run(options),
+        Command::Local(options) => local::run(options),
+        Command::Token(options) => told(options.target.output, &|output| token::run(options, output)),
+        Command::Dispatch(options) => told(options.target.output, &|output| dispatch::run(options, output)),
+        Command::Dlq(options) => told(options.target.output, &|output| dlq::run(options, output)),
+        Command::Doctor(options) => told(options.target.output, &|output| doctor::run(options, output)),
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Arguments::command(), "patchbay", &mut io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(broken))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, String> {
+        let parsed = Arguments::try_parse_from(line.split(' ')).map_err(|error| error.to_string())?;
+        Ok(parsed.command)
+    }
+
+    #[test]
+    fn the_arguments_contradict_each_other_nowhere() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn which_deployment_may_be_said_before_or_after_the_command() {
+        for line in [
+            "patchbay token --stack prod --output json --tenant acme list",
+            "patchbay token list --stack prod --output json --tenant acme",
+        ] {
+            let Ok(Command::Token(options)) = parse(line) else {
+                panic!("{line}")
+            };
+            assert_eq!(
+                (options.target.stack.as_str(), options.target.output),
+                ("prod", Format::Json)
+            );
+        }
+    }
+
+    #[test]
+    fn a_slip_is_refused_and_named() {
+        for (line, says) in [
+            (
+                "patchbay token create --scopes dispatches:fly",
+                "there are: dispatches:read",
+            ),
+            ("patchbay token create --tenant Acme", "not a tenant"),
+            ("patchbay dispatch show 4711", "not a dispatch id"),
+            ("patchbay dispatch list --limit 0", "0 is not in 1..=1000"),
+            (
+                "patchbay dlq redrive --queue callz",
+                "possible values: calls, notifications",
+            ),
+            ("patchbay doctor --output yaml", "possible values: text, json"),
+            ("patchbay completions cobol", "possible values: bash"),
+        ] {
+            let error = parse(line).expect_err(line);
+            assert!(error.contains(says), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn completions_know_the_commands() {
+        let mut script = Vec::new();
+        clap_complete::generate(Shell::Bash, &mut Arguments::command(), "patchbay", &mut script);
+        let script = String::from_utf8(script).expect("text");
+        for word in ["doctor", "redrive", "--notifications-queue"] {
+            assert!(script.contains(word), "{word}");
+        }
+    }
 }

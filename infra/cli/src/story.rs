@@ -18,6 +18,8 @@ use patchbay_simulators::routee::{Happening, PhoneEvent};
 use patchbay_simulators::world::{Options, PUBLIC_URL, TOKEN, World};
 use serde_json::{Value, json};
 
+use crate::timeline;
+
 /// Who is phoned, and what they do.
 const CAST: [(&str, &str, &str); 4] = [
     ("Anna", "+12025550101", "never picks up"),
@@ -134,7 +136,7 @@ async fn follow(world: &World, key: &DispatchKey, teller: &Teller) -> anyhow::Re
                 continue;
             }
             if entry.fact.status().is_some() {
-                teller.decided(entry.at, &entry.fact.sentence(&dispatch), entry.fact.status());
+                teller.say(entry.at, &timeline::told(&entry.fact, &dispatch));
             }
             told.push(entry.id);
         }
@@ -173,15 +175,6 @@ impl Teller {
         }
         *last = at.max(*last);
         println!("{}  {line}", style(minutes(at.since(self.start))).dim());
-    }
-
-    fn decided(&self, at: Timestamp, sentence: &str, status: Option<&str>) {
-        let words = match status {
-            Some("Accepted") => style(sentence).green().bold(),
-            Some("Rejected" | "Exhausted" | "OutOfMoney") => style(sentence).red(),
-            _ => style(sentence).yellow(),
-        };
-        self.say(at, &format!("{} {words}", style("▶").bold()));
     }
 
     fn on_the_line(&self, event: &PhoneEvent) {

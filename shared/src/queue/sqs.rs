@@ -1,6 +1,7 @@
 //! Sending to SQS.
 
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use serde::Serialize;
 
@@ -33,6 +34,17 @@ pub enum QueueError {
     /// A request could not be built; a bug.
     #[error("a request could not be built: {0}")]
     Build(#[from] aws_sdk_sqs::error::BuildError),
+}
+
+impl QueueError {
+    /// What the SDK says, with all its sources.
+    pub fn request<E, R>(error: &SdkError<E, R>) -> Self
+    where
+        E: std::error::Error + 'static,
+        R: std::fmt::Debug + 'static,
+    {
+        Self::Request(in_words(error))
+    }
 }
 
 /// A queue.
@@ -80,10 +92,7 @@ impl Queue {
                 .build()?;
             request = request.entries(entry);
         }
-        let output = request
-            .send()
-            .await
-            .map_err(|error| QueueError::Request(in_words(&error)))?;
+        let output = request.send().await.map_err(|error| QueueError::request(&error))?;
         let Some(first) = output.failed().first() else {
             return Ok(());
         };

@@ -52,7 +52,9 @@ impl Store {
         self.transact(writes, release).await
     }
 
-    async fn transact(
+    /// Writes everything or nothing, on the condition of the first write. Without the condition of `release` when that
+    /// one does not hold.
+    pub(super) async fn transact(
         &self,
         writes: Vec<TransactWriteItem>,
         mut release: Option<Update>,

@@ -8,6 +8,7 @@
 //! | pacing slot of a provider | `PACE#{provider}` | `P` |
 //! | task chain, versioned | `T#{tenant}#C` | `C#{chain}` |
 //! | API token | `TOKEN#{SHA-256 of the secret}` | `T` |
+//! | its line in the list of tokens | `T#{tenant}#TOKENS` | the SHA-256 |
 //!
 //! The index `by_day` (`day_pk` = `T#{tenant}#{day}`, `day_sk` = `{created_at}#{dispatch}`) lists dispatches.
 
@@ -19,6 +20,7 @@ mod links;
 mod list;
 mod pace;
 mod read;
+mod setup;
 mod token;
 
 use aws_sdk_dynamodb::Client;
@@ -31,6 +33,8 @@ pub use links::{ChainPage, ChainSummary, DeletedChain, Expected, KnownChain, Put
 pub use list::{Page, Summary};
 pub use pace::{Priority, Slot};
 pub use read::TimelinePage;
+pub use setup::Setup;
+pub use token::TokenEntry;
 
 /// How long a dispatch and its timeline are kept after their last change.
 pub const RETENTION_SECONDS: i64 = 90 * 86_400;

@@ -1,11 +1,42 @@
 //! API tokens.
 
-use super::items::{DOC, Item, key, read_doc, text};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use serde::{Deserialize, Serialize};
+
+use super::commit::Committed;
+use super::items::{DOC, Item, PARTITION_KEY, SORT_KEY, key, read_doc, text, text_of};
 use super::{Store, StoreError};
+use crate::clock::Timestamp;
+use crate::ids::Tenant;
 use crate::web::auth::TokenRecord;
+
+/// Tries against others who change the same token.
+const TRIES: u8 = 4;
+
+/// A token as a person knows it: beside what is checked at every request, what it is called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenEntry {
+    /// The SHA-256 of its secret.
+    pub hash: String,
+    /// What it is for.
+    pub name: Option<String>,
+    /// When it was made; unknown for one from before tokens were listed.
+    pub created_at: Option<Timestamp>,
+    /// What is checked.
+    #[serde(flatten)]
+    pub record: TokenRecord,
+}
 
 fn token_key(hash: &str) -> Item {
     key(format!("TOKEN#{hash}"), "T")
+}
+
+fn list_partition(tenant: &Tenant) -> String {
+    format!("T#{tenant}#TOKENS")
+}
+
+fn json(value: &impl Serialize) -> Result<AttributeValue, StoreError> {
+    serde_json::to_string(value).map(text).map_err(StoreError::item)
 }
 
 impl Store {
@@ -15,18 +46,101 @@ impl Store {
         item.map(|item| read_doc(&item)).transpose()
     }
 
-    /// Writes a token. One request.
+    /// Writes a token that no list shows. One request.
     pub async fn put_token(&self, hash: &str, record: &TokenRecord) -> Result<(), StoreError> {
         let mut item = token_key(hash);
-        item.insert(
-            DOC.into(),
-            text(serde_json::to_string(record).map_err(StoreError::item)?),
-        );
+        item.insert(DOC.into(), json(record)?);
         let request = self.client.put_item().table_name(&self.table).set_item(Some(item));
         request
             .send()
             .await
             .map(drop)
             .map_err(|error| StoreError::request("PutItem", &error))
+    }
+
+    /// Writes a new token and its line in the tenant's list, both or neither: tells whether it is new. One request.
+    pub async fn create_token(&self, entry: &TokenEntry) -> Result<bool, StoreError> {
+        self.write_token(entry, None).await
+    }
+
+    /// Withdraws the token whose secret has this SHA-256; none when there is no such token. A token that no list has
+    /// shown so far is listed from then on.
+    pub async fn revoke_token(&self, hash: &str) -> Result<Option<TokenEntry>, StoreError> {
+        for _ in 0..TRIES {
+            let Some(item) = self.get(token_key(hash)).await? else {
+                return Ok(None);
+            };
+            let record: TokenRecord = read_doc(&item)?;
+            let listed = self.get(key(list_partition(&record.tenant), hash)).await?;
+            let listed: Option<TokenEntry> = listed.map(|item| read_doc(&item)).transpose()?;
+            let (name, created_at) = listed.map_or((None, None), |entry| (entry.name, entry.created_at));
+            let entry = TokenEntry {
+                hash: hash.to_owned(),
+                name,
+                created_at,
+                record: TokenRecord {
+                    revoked: true,
+                    ..record
+                },
+            };
+            if self.write_token(&entry, Some(text_of(&item, DOC)?)).await? {
+                return Ok(Some(entry));
+            }
+        }
+        Err(StoreError::item("others keep changing the token"))
+    }
+
+    /// The tokens of a tenant whose SHA-256 begins with `prefix`, in no order that means anything. One request for
+    /// thousands of them.
+    pub async fn tokens(&self, tenant: &Tenant, prefix: &str) -> Result<Vec<TokenEntry>, StoreError> {
+        let mut entries = Vec::new();
+        let mut start = None;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .consistent_read(true)
+                .key_condition_expression("#pk = :pk AND begins_with(#sk, :prefix)")
+                .expression_attribute_names("#pk", PARTITION_KEY)
+                .expression_attribute_names("#sk", SORT_KEY)
+                .expression_attribute_values(":pk", text(list_partition(tenant)))
+                .expression_attribute_values(":prefix", text(prefix))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| StoreError::request("Query", &error))?;
+            for item in page.items() {
+                entries.push(read_doc(item)?);
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(entries);
+            }
+        }
+    }
+
+    /// Writes a token and its line, on condition that the token is as it was read; that it is new, when there was none.
+    async fn write_token(&self, entry: &TokenEntry, before: Option<&str>) -> Result<bool, StoreError> {
+        let mut token = token_key(&entry.hash);
+        token.insert(DOC.into(), json(&entry.record)?);
+        let mut line = key(list_partition(&entry.record.tenant), &entry.hash);
+        line.insert(DOC.into(), json(entry)?);
+        let put = Put::builder().table_name(&self.table).set_item(Some(token));
+        let put = match before {
+            None => put
+                .condition_expression("attribute_not_exists(#pk)")
+                .expression_attribute_names("#pk", PARTITION_KEY),
+            Some(before) => put
+                .condition_expression("#doc = :before")
+                .expression_attribute_names("#doc", DOC)
+                .expression_attribute_values(":before", text(before)),
+        };
+        let line = Put::builder().table_name(&self.table).set_item(Some(line));
+        let writes = vec![
+            TransactWriteItem::builder().put(put.build()?).build(),
+            TransactWriteItem::builder().put(line.build()?).build(),
+        ];
+        Ok(self.transact(writes, None).await? == Committed::Yes)
     }
 }

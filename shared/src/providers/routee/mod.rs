@@ -25,14 +25,16 @@ pub use self::{
         EndError, Ended,
     },
     status::{CallStatus, ending},
+    token::TokenError,
     tracking::{AnsweredBy, Leg, TrackingError},
     webhook::{CollectEvent, Direction, StatusCallback, Unreadable},
 };
 use self::{
     errors::{ErrorBody, detail},
-    token::{TokenError, Tokens},
+    token::Tokens,
 };
 use crate::clock::Clock;
+use crate::config::ConfigError;
 use crate::http::{HttpClient, Request, Response, SendError};
 use crate::secret::Secret;
 
@@ -46,6 +48,22 @@ pub struct Credentials {
     pub application_id: String,
     /// Its secret.
     pub application_secret: Secret,
+}
+
+impl Credentials {
+    /// The credentials in the value of the parameter that the variable `name` names: `applicationId:applicationSecret`.
+    pub fn parse(name: &'static str, value: &Secret) -> Result<Self, ConfigError> {
+        let (id, secret) = value.expose().split_once(':').unwrap_or_default();
+        let (id, secret) = (id.trim(), secret.trim());
+        if id.is_empty() || secret.is_empty() {
+            let expected = "must name a parameter of the form applicationId:applicationSecret";
+            return Err(ConfigError::Wrong { name, expected });
+        }
+        Ok(Self {
+            application_id: id.to_owned(),
+            application_secret: Secret::new(secret),
+        })
+    }
 }
 
 /// Where Routee is.
@@ -92,6 +110,14 @@ impl Routee {
             connect: connect.trim_end_matches('/').to_owned(),
             tokens,
         }
+    }
+
+    /// Gets a token, unless one is kept, and does nothing with it: whether Routee takes the credentials.
+    ///
+    /// # Errors
+    /// It does not, or cannot be asked.
+    pub async fn authenticate(&self) -> Result<(), TokenError> {
+        self.tokens.current().await.map(drop)
     }
 
     /// Sends a request with the token; on 401 or 403 once more with a new one (`routee.md` section 1). That is safe

@@ -18,12 +18,24 @@ const EARLY_SECONDS: u32 = 60;
 const DEFAULT_LIFE_SECONDS: u64 = 3_600;
 
 /// Why there is no token. In every case the request that needed it did nothing.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum TokenError {
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
     /// The credentials are turned away: trying again does not help until somebody mends them.
-    Rejected { status: u16, detail: String },
+    #[error("the credentials are turned away (status {status}): {detail}")]
+    Rejected {
+        /// The status.
+        status: u16,
+        /// What Routee says.
+        detail: String,
+    },
     /// The endpoint cannot answer now.
-    Unavailable { retry_after: Option<u32>, detail: String },
+    #[error("the token endpoint does not answer: {detail}")]
+    Unavailable {
+        /// Seconds after which to try again, when it told.
+        retry_after: Option<u32>,
+        /// What was seen.
+        detail: String,
+    },
 }
 
 /// A token as it is sent, and which one it is.

@@ -19,6 +19,8 @@ pub(super) struct Store {
     rng: Rng,
     pub(super) disorder: Disorder,
     queues: BTreeMap<String, Queue>,
+    /// How many messages the newest task moved away from a dead-letter queue.
+    moved: BTreeMap<String, usize>,
     serial: u64,
 }
 
@@ -62,6 +64,7 @@ impl Store {
             rng,
             disorder: Disorder::NONE,
             queues: BTreeMap::new(),
+            moved: BTreeMap::new(),
             serial: 0,
         }
     }
@@ -232,6 +235,32 @@ impl Store {
             queue.insert(serial, message);
         }
         Ok(())
+    }
+
+    /// Moves what is visible in a dead-letter queue back to the queues that gave it up, as new messages. What was never
+    /// in another queue stays.
+    pub(super) fn move_back(&mut self, name: &str, now: Timestamp) {
+        let mut moved = 0;
+        let due: Vec<u64> = self.queues.get(name).map_or_else(Vec::new, |queue| {
+            queue.due.range(..=(now, u64::MAX)).map(|(_, serial)| *serial).collect()
+        });
+        for serial in due {
+            let Some(queue) = self.queues.get_mut(name) else { break };
+            let Some(message) = queue.take(serial) else { continue };
+            let Some(source) = message.source.clone() else {
+                queue.insert(serial, message);
+                continue;
+            };
+            queue.finish(serial, End::Deleted, now);
+            self.send(&source, message.body, message.attributes, Some(Duration::ZERO), now);
+            moved += 1;
+        }
+        self.moved.insert(name.to_owned(), moved);
+    }
+
+    /// How many messages the newest task moved, if there was one.
+    pub(super) fn moved_from(&self, name: &str) -> Option<usize> {
+        self.moved.get(name).copied()
     }
 
     /// Deletes everything, unless that was done less than 60 seconds ago.

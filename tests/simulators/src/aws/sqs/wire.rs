@@ -77,6 +77,8 @@ struct Naming {
     name: String,
     #[serde(default, rename = "QueueNamePrefix")]
     prefix: String,
+    #[serde(default, rename = "SourceArn")]
+    arn: String,
 }
 
 impl Backend for Sqs {
@@ -86,11 +88,10 @@ impl Backend for Sqs {
     fn prepare(&self, operation: &str, body: &[u8]) -> Result<Prepared, Answer> {
         let naming: Naming = read(body)?;
         let by_url = naming.url.rsplit('/').next().unwrap_or_default();
-        let target = if by_url.is_empty() {
-            naming.name.clone()
-        } else {
-            by_url.to_owned()
-        };
+        let by_arn = naming.arn.rsplit(':').next().unwrap_or_default();
+        let names = [by_url, by_arn, &naming.name];
+        let target = names.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
+        let target = target.to_owned();
         let (sqs, queue) = (self.clone(), target.clone());
         let prepared = |effect| {
             Ok(Prepared {
@@ -121,6 +122,8 @@ impl Backend for Sqs {
                 at_once!(_naming: Naming => |_: &Sqs, queue: &str, _| Ok(json!({ "QueueUrl": url(queue) })))
             }
             "PurgeQueue" => at_once!(_naming: Naming => |sqs: &Sqs, queue: &str, _| sqs.purge(queue)),
+            "StartMessageMoveTask" => at_once!(_naming: Naming => |sqs: &Sqs, queue: &str, _| Ok(sqs.move_back(queue))),
+            "ListMessageMoveTasks" => at_once!(_naming: Naming => |sqs: &Sqs, queue: &str, _| Ok(sqs.moves(queue))),
             "ListQueues" => prepared(Box::pin(async move { answer(Ok(sqs.list(&naming.prefix))) })),
             "ReceiveMessage" => {
                 let request: Receive = read(body)?;
@@ -289,6 +292,24 @@ impl Sqs {
         } else {
             Err(Refusal::purging(queue))
         }
+    }
+
+    /// A task that is over when it has begun; the service's own takes its time.
+    fn move_back(&self, queue: &str) -> Value {
+        self.change(|store, now| store.move_back(queue, now));
+        json!({ "TaskHandle": queue })
+    }
+
+    fn moves(&self, queue: &str) -> Value {
+        let task = |moved| {
+            json!({
+                "Status": "COMPLETED",
+                "SourceArn": super::arn(queue),
+                "ApproximateNumberOfMessagesMoved": moved,
+                "ApproximateNumberOfMessagesToMove": moved,
+            })
+        };
+        json!({ "Results": self.lock().moved_from(queue).map(task).into_iter().collect::<Vec<_>>() })
     }
 
     fn list(&self, prefix: &str) -> Value {

@@ -1,0 +1,175 @@
+//! The way to a deployment: region, credentials, and the clients that they make.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region};
+use clap::Args;
+use patchbay::clock::Clock;
+use patchbay::config::{https_client, variables};
+use patchbay::engine::Engine;
+use patchbay::http::HttpClient;
+use patchbay::queue::Queue;
+use patchbay::secret::Randomness;
+use patchbay::store::Store;
+use patchbay::web::outbound::Outbound;
+use patchbay::web::target::Targets;
+
+use crate::lookup::Lookup;
+use crate::output::Format;
+
+/// Longest that one request may take; receiving from a queue waits by itself for seconds.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Which deployment. Region and credentials are those of the environment, as for the AWS CLI.
+#[derive(Debug, Args)]
+pub(crate) struct Target {
+    /// The deployment's stack; its functions know the names of everything else
+    #[arg(long, global = true, env = "PATCHBAY_STACK", default_value = "patchbay")]
+    pub(crate) stack: String,
+    /// AWS region, when it is not the environment's
+    #[arg(long, global = true)]
+    pub(crate) region: Option<String>,
+    /// Profile of the AWS configuration, when it is not the environment's
+    #[arg(long, global = true)]
+    profile: Option<String>,
+    /// Where AWS is, when it is a stand-in
+    #[arg(long, global = true)]
+    endpoint_url: Option<String>,
+    /// The table, instead of the one that the stack's functions use
+    #[arg(long, global = true, env = variables::TABLE)]
+    pub(crate) table: Option<String>,
+    /// URL of the calls queue, instead of the one that the stack's functions use
+    #[arg(long, global = true, env = variables::CALLS_QUEUE_URL)]
+    pub(crate) calls_queue: Option<String>,
+    /// URL of the notifications queue, instead of the one that the stack's functions use
+    #[arg(long, global = true, env = variables::NOTIFICATIONS_QUEUE_URL)]
+    pub(crate) notifications_queue: Option<String>,
+    /// For people or for programs
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub(crate) output: Format,
+}
+
+/// Everything that a command asks, and the time.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    pub(crate) dynamodb: aws_sdk_dynamodb::Client,
+    pub(crate) sqs: aws_sdk_sqs::Client,
+    /// Functions and parameters.
+    pub(crate) lookup: Lookup,
+    /// The deployed API, and providers.
+    pub(crate) http: HttpClient,
+    pub(crate) clock: Clock,
+}
+
+impl Clients {
+    /// Finds region and credentials.
+    pub(crate) async fn connect(target: &Target) -> anyhow::Result<Self> {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .operation_attempt_timeout(TIMEOUT)
+            .build();
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(https_client())
+            .timeout_config(timeouts);
+        if let Some(region) = &target.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(profile) = &target.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(url) = &target.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        let config = loader.load().await;
+        let region = config
+            .region()
+            .context("no AWS region is known: set AWS_REGION or give --region")?;
+        let credentials = config
+            .credentials_provider()
+            .context("no AWS credentials are known: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")?;
+        let http = HttpClient::new(Outbound::new(Targets::any(), TIMEOUT)?);
+        let clock = Clock::system();
+        let endpoint = config.endpoint_url().map(str::to_owned);
+        Ok(Self {
+            lookup: Lookup::new(http.clone(), region.as_ref(), endpoint, credentials, clock.clone()),
+            dynamodb: aws_sdk_dynamodb::Client::new(&config),
+            sqs: aws_sdk_sqs::Client::new(&config),
+            http,
+            clock,
+        })
+    }
+
+    pub(crate) fn store(&self, table: &str) -> Store {
+        Store::new(self.dynamodb.clone(), table)
+    }
+
+    /// Dispatches, changed in the one way in which the functions change them.
+    pub(crate) fn engine(&self, deployment: &Deployment) -> Engine {
+        Engine {
+            store: self.store(&deployment.table),
+            calls: Queue::new(self.sqs.clone(), &deployment.calls_queue),
+            clock: self.clock.clone(),
+            random: Randomness::default(),
+        }
+    }
+}
+
+/// The names of what a deployment consists of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Deployment {
+    pub(crate) table: String,
+    pub(crate) calls_queue: String,
+    pub(crate) notifications_queue: String,
+}
+
+impl Target {
+    /// The table's name; asks only when it was not given.
+    pub(crate) async fn find_table(&self, clients: &Clients) -> anyhow::Result<String> {
+        match &self.table {
+            Some(table) => Ok(table.clone()),
+            None => Ok(self.find(clients).await?.table),
+        }
+    }
+
+    /// All names; asks the stack's dialer only when one was not given.
+    pub(crate) async fn find(&self, clients: &Clients) -> anyhow::Result<Deployment> {
+        if let (Some(table), Some(calls_queue), Some(notifications_queue)) =
+            (&self.table, &self.calls_queue, &self.notifications_queue)
+        {
+            return Ok(Deployment {
+                table: table.clone(),
+                calls_queue: calls_queue.clone(),
+                notifications_queue: notifications_queue.clone(),
+            });
+        }
+        let function = format!("{}-dialer", self.stack);
+        let dialer = clients.lookup.function(&function).await.with_context(|| {
+            format!(
+                "cannot ask the function {function} for the names of table and queues (is --stack right, and the \
+                 region? or give --table, --calls-queue and --notifications-queue)"
+            )
+        })?;
+        let known = |given: &Option<String>, variable: &str| {
+            given
+                .clone()
+                .or_else(|| dialer.variable(variable).map(str::to_owned))
+                .with_context(|| format!("the function {function} has no {variable}"))
+        };
+        Ok(Deployment {
+            table: known(&self.table, variables::TABLE)?,
+            calls_queue: known(&self.calls_queue, variables::CALLS_QUEUE_URL)?,
+            notifications_queue: known(&self.notifications_queue, variables::NOTIFICATIONS_QUEUE_URL)?,
+        })
+    }
+}
+
+/// Runs a command to its end, on this thread.
+pub(crate) fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("no runtime")?
+        .block_on(future)
+}

@@ -1,0 +1,157 @@
+use std::time::Duration;
+
+use patchbay_simulators::world::World;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::story::{create, key_of};
+use crate::testing::{clients, deployment, json_of, text_of, world};
+
+async fn ticket(world: &World, reference: &str) -> DispatchKey {
+    let request = json!({
+        "ticket": { "reference": reference, "text": "Pump four has stopped." },
+        "employees": [
+            { "id": "anna", "name": "Anna", "phone": "+12025550101" },
+            { "id": "ben", "name": "Ben", "phone": "+12025550102" },
+        ],
+        "policy": { "attempts": 1 },
+    });
+    key_of(&create(world, &request).await.expect("created")).expect("an id")
+}
+
+fn wanted(limit: u16, days: u16, open: bool) -> List {
+    List { limit, days, open }
+}
+
+async fn references(world: &World, wanted: &List) -> Vec<Value> {
+    let tenant = "local".parse().expect("a tenant");
+    let document = json_of(async |output| list(&world.store, &world.clock, &tenant, wanted, output).await).await;
+    let lines = document["dispatches"].as_array().expect("a list").iter();
+    lines.map(|line| line["reference"].clone()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_goes_back_over_days_newest_first_up_to_its_limit() {
+    let world = world().await;
+    ticket(&world, "OLD").await;
+    world.clock.sleep(Duration::from_hours(48)).await;
+    ticket(&world, "NEW").await;
+    ticket(&world, "NEWEST").await;
+    assert_eq!(
+        references(&world, &wanted(20, 7, false)).await,
+        ["NEWEST", "NEW", "OLD"]
+    );
+    assert_eq!(references(&world, &wanted(20, 2, false)).await, ["NEWEST", "NEW"]);
+    assert_eq!(references(&world, &wanted(1, 7, false)).await, ["NEWEST"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_what_is_open_leaves_out_what_is_over() {
+    let world = world().await;
+    let key = ticket(&world, "GONE").await;
+    let engine = clients(&world).engine(&deployment());
+    json_of(async |output| cancel(&engine, &key, output).await.map(drop)).await;
+    ticket(&world, "OPEN").await;
+    assert_eq!(references(&world, &wanted(20, 7, true)).await, ["OPEN"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_story_of_a_ticket_is_told_in_order_with_masked_numbers() {
+    let world = world().await;
+    let key = ticket(&world, "INC-1").await;
+    assert!(world.settle(Duration::from_hours(1)).await);
+    let told = text_of(async |output| show(&world.store, &world.clock, &key, output).await).await;
+    let parts = [
+        "INC-1  Pump four has stopped.",
+        &format!("{}  Accepted by Ben, 2 calls, round 1", key.id),
+        "Anna …01, Ben …02",
+        "2026-11-23",
+        "· Created, 2 people to phone",
+        "☎ Phoning Anna",
+        "▶ No answer from Anna: not picked up (call 1)",
+        "☎ Phoning Ben",
+        "▶ Ben pressed 1: accepted",
+    ];
+    let mut from = 0;
+    for part in parts {
+        let at = told[from..].find(part);
+        from += at.unwrap_or_else(|| panic!("no {part:?} after byte {from} of\n{told}")) + part.len();
+    }
+    assert!(!told.contains("202555"), "{told}");
+    assert!(!told.contains("Ahead"), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ticket_under_way_shows_what_comes_next() {
+    let world = world().await;
+    let key = ticket(&world, "INC-1").await;
+    world.clock.sleep(Duration::from_secs(5)).await;
+    let told = text_of(async |output| show(&world.store, &world.clock, &key, output).await).await;
+    let (_, ahead) = told.split_once("Ahead, if nobody picks up\n").expect("a plan");
+    for part in [
+        "Anna ×1, until",
+        "Ben ×1, until",
+        "Waiting, on again at",
+        "gives up at 2026-11-",
+    ] {
+        assert!(ahead.contains(part), "no {part:?} in\n{told}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_document_of_a_ticket_is_that_of_the_api() {
+    let world = world().await;
+    let key = ticket(&world, "INC-1").await;
+    assert!(world.settle(Duration::from_hours(1)).await);
+    let shown = json_of(async |output| show(&world.store, &world.clock, &key, output).await).await;
+    let request = http::Request::get(format!("https://hooks.example.org/v1/dispatches/{}", key.id));
+    let request = request.header("authorization", format!("Bearer {}", patchbay_simulators::world::TOKEN));
+    let answer = world.send(request.body(bytes::Bytes::new()).expect("a request")).await;
+    let answer: Value = serde_json::from_slice(answer.expect("an answer").body()).expect("JSON");
+    assert_eq!(shown, answer);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_ticket_rings_no_more() {
+    let world = world().await;
+    let key = ticket(&world, "INC-1").await;
+    world.clock.sleep(Duration::from_secs(10)).await;
+    assert_eq!(world.routee.live_calls().len(), 1);
+    let engine = clients(&world).engine(&deployment());
+    let told = text_of(async |output| cancel(&engine, &key, output).await.map(drop)).await;
+    assert_eq!(told, format!("{} is Cancelled\n", key.id));
+    assert!(world.settle(Duration::from_mins(10)).await);
+    assert_eq!(world.routee.calls().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_has_accepted_is_not_cancelled() {
+    let world = world().await;
+    let key = ticket(&world, "INC-1").await;
+    assert!(world.settle(Duration::from_hours(1)).await);
+    let engine = clients(&world).engine(&deployment());
+    let told = json_of(async |output| {
+        assert!(!cancel(&engine, &key, output).await?);
+        Ok(())
+    })
+    .await;
+    assert_eq!(told, json!({ "id": key.id, "status": "Accepted", "cancelled": false }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ticket_of_nobody_is_not_found() {
+    let world = world().await;
+    let key = DispatchKey {
+        tenant: "main".parse().expect("a tenant"),
+        id: DispatchId::new(7),
+    };
+    let mut buffer = Vec::new();
+    let mut output = Output::new(&mut buffer, crate::output::Format::Text);
+    let error = show(&world.store, &world.clock, &key, &mut output)
+        .await
+        .expect_err("nothing");
+    assert_eq!(
+        error.to_string(),
+        "main has no dispatch dsp_00000000000000000000000000000007"
+    );
+}

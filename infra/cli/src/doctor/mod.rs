@@ -1,0 +1,125 @@
+//! `patchbay doctor`: is a deployment as it should be, and if not, what mends it?
+//!
+//! Nothing here changes anything, and no call is placed. What a check needs it takes from the variables of the deployed
+//! functions: they are what the functions go by, whatever a template says.
+
+mod api;
+mod finding;
+mod functions;
+mod provider;
+mod queues;
+mod secrets;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::process::ExitCode;
+
+use clap::Args;
+use console::style;
+use serde_json::json;
+
+use crate::aws::{Clients, Target, block_on};
+use crate::output::{Output, counted};
+use finding::{Finding, Level};
+use functions::Settings;
+
+/// AWS refuses signatures when a clock is off by five minutes; one that is off by this much is on its way there.
+const SKEW_WARN_SECONDS: i64 = 30;
+const SKEW_FAIL_SECONDS: i64 = 240;
+
+/// What can be said to the doctor.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Base URL at which the API is asked, instead of the one that the functions give to providers
+    #[arg(long)]
+    public_url: Option<String>,
+}
+
+/// Fails when something does.
+pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
+    block_on(async {
+        let clients = Clients::connect(&options.target).await?;
+        let findings = examine(&clients, options).await;
+        tell(&options.target, &clients, &findings, output)?;
+        let failed = findings.iter().any(|finding| finding.level == Level::Fail);
+        Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    })
+}
+
+/// Checks everything that can be checked; what cannot be is said, too.
+async fn examine(clients: &Clients, options: &Options) -> Vec<Finding> {
+    let (settings, mut findings) = functions::check(clients, &options.target).await;
+    findings.push(clock(clients));
+    findings.extend(table::check(clients, &settings).await);
+    findings.extend(queues::check(clients, &settings).await);
+    let (secrets, of_secrets) = secrets::check(clients, &settings).await;
+    findings.extend(of_secrets);
+    findings.extend(api::check(clients, options.public_url.as_deref(), &settings, &secrets).await);
+    findings.extend(provider::check(clients, &settings, secrets).await);
+    findings
+}
+
+fn clock(clients: &Clients) -> Finding {
+    let check = "clock";
+    let Some(seconds) = clients.lookup.clock_ahead() else {
+        return Finding::warn(check, "AWS did not tell the time", "make AWS reachable, see above");
+    };
+    let what = match seconds {
+        0 => "this machine's clock agrees with AWS's".to_owned(),
+        1.. => format!("this machine's clock is {seconds} s ahead of AWS's"),
+        _ => format!("this machine's clock is {} s behind AWS's", -seconds),
+    };
+    let mend = "sudo timedatectl set-ntp true    # AWS refuses requests of clocks that are off by 5 min";
+    match seconds.abs() {
+        0..SKEW_WARN_SECONDS => Finding::ok(check, what),
+        SKEW_WARN_SECONDS..SKEW_FAIL_SECONDS => Finding::warn(check, what, mend),
+        _ => Finding::fail(check, what, mend),
+    }
+}
+
+fn tell(target: &Target, clients: &Clients, findings: &[Finding], output: &mut Output<'_>) -> anyhow::Result<()> {
+    let count = |level: Level| findings.iter().filter(|finding| finding.level == level).count();
+    let (warned, failed) = (count(Level::Warn), count(Level::Fail));
+    let region = clients.lookup.region();
+    if output.is_json() {
+        let document = json!({
+            "stack": target.stack, "region": region, "healthy": failed == 0,
+            "warnings": warned, "failures": failed, "checks": findings,
+        });
+        return Ok(output.json(&document)?);
+    }
+    output.line(style(format!("{} in {region}", target.stack)).bold().to_string())?;
+    let width = findings.iter().map(|finding| finding.check.len()).max().unwrap_or(0);
+    for finding in findings {
+        let level = match finding.level {
+            Level::Ok => style("ok  ").green(),
+            Level::Warn => style("warn").yellow(),
+            Level::Fail => style("FAIL").red().bold(),
+        };
+        output.line(format!("{level}  {:width$}  {}", finding.check, finding.what))?;
+        if let Some(mend) = &finding.mend {
+            output.line(format!("      {:width$}  {} {mend}", "", style("→").cyan()))?;
+        }
+    }
+    let sum = match (failed, warned) {
+        (0, 0) => style("all is well".to_owned()).green(),
+        (0, _) => style(counted(warned, "warning", "warnings")).yellow(),
+        _ => {
+            let warnings = counted(warned, "warning", "warnings");
+            style(format!("{}, {warnings}", counted(failed, "failure", "failures"))).red()
+        }
+    };
+    Ok(output.line(sum.bold().to_string())?)
+}
+
+/// Settings that could not be had make a check impossible; that is said once, where they are looked for.
+type Known<'a> = Option<&'a str>;
+
+/// That something cannot be checked because it is not known.
+fn unknown(check: &'static str, what: &str, settings: &Settings) -> Finding {
+    let mend = format!("make the function {} readable, see above", settings.asked);
+    Finding::warn(check, format!("not checked: {what} is not known"), mend)
+}

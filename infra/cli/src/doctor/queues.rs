@@ -1,0 +1,187 @@
+//! The queues.
+
+use std::collections::HashMap;
+
+use aws_sdk_sqs::types::QueueAttributeName;
+use patchbay::queue::QueueError;
+use serde_json::Value;
+
+use super::finding::Finding;
+use super::functions::Settings;
+use super::{Known, unknown};
+use crate::aws::Clients;
+use crate::output::counted;
+
+/// A message that is being worked on must not come again; AWS advises six times the function's time-out.
+const TIMES_TIMEOUT: u32 = 6;
+/// Dead letters keep the age that they had, so they need the longest life that there is.
+const DEAD_SECONDS: u32 = 1_209_600;
+
+/// A queue and the function that works it off.
+struct Queue<'a> {
+    name: &'static str,
+    consumer: &'static str,
+    check: &'static str,
+    dead_check: &'static str,
+    url: Known<'a>,
+    timeout: Option<u32>,
+}
+
+type Attributes = HashMap<QueueAttributeName, String>;
+
+pub(super) async fn check(clients: &Clients, settings: &Settings) -> Vec<Finding> {
+    let queues = [
+        Queue {
+            name: "calls",
+            consumer: "dialer",
+            check: "queue.calls",
+            dead_check: "queue.calls.dead-letters",
+            url: settings.calls_queue.as_deref(),
+            timeout: settings.dialer_timeout,
+        },
+        Queue {
+            name: "notifications",
+            consumer: "notifier",
+            check: "queue.notifications",
+            dead_check: "queue.notifications.dead-letters",
+            url: settings.notifications_queue.as_deref(),
+            timeout: settings.notifier_timeout,
+        },
+    ];
+    let mut findings = Vec::new();
+    for queue in queues {
+        findings.extend(examine(clients, settings, &queue).await);
+    }
+    findings
+}
+
+async fn examine(clients: &Clients, settings: &Settings, queue: &Queue<'_>) -> Vec<Finding> {
+    let Some(url) = queue.url else {
+        let what = format!("the URL of the {} queue", queue.name);
+        return vec![unknown(queue.check, &what, settings)];
+    };
+    let attributes = match attributes(clients, url).await {
+        Ok(attributes) => attributes,
+        Err(error) => return vec![Finding::fail(queue.check, error.to_string(), describe(url))],
+    };
+    let dead_letters = if let Some(policy) = policy(&attributes) {
+        dead(clients, queue, &policy).await
+    } else {
+        let what = "messages that always fail are tried for four days, and then lost";
+        Finding::fail(queue.dead_check, what, "sam build && sam deploy")
+    };
+    vec![timing(queue, url, &attributes), dead_letters]
+}
+
+fn describe(url: &str) -> String {
+    format!("aws sqs get-queue-attributes --queue-url {url} --attribute-names All")
+}
+
+async fn attributes(clients: &Clients, url: &str) -> Result<Attributes, QueueError> {
+    let request = clients.sqs.get_queue_attributes().queue_url(url);
+    let output = request.attribute_names(QueueAttributeName::All).send().await;
+    let output = output.map_err(|error| QueueError::request(&error))?;
+    Ok(output.attributes.unwrap_or_default())
+}
+
+fn number(attributes: &Attributes, name: &QueueAttributeName) -> Option<u32> {
+    attributes.get(name)?.parse().ok()
+}
+
+/// Visibility against the function's time-out, and delay.
+fn timing(queue: &Queue<'_>, url: &str, attributes: &Attributes) -> Finding {
+    let set = |value: String| format!("aws sqs set-queue-attributes --queue-url {url} --attributes {value}");
+    let delay = number(attributes, &QueueAttributeName::DelaySeconds).unwrap_or(0);
+    if delay > 0 {
+        let what = format!("every message waits for {delay} s, and so does every first call");
+        return Finding::fail(queue.check, what, set("DelaySeconds=0".into()));
+    }
+    let Some(hidden) = number(attributes, &QueueAttributeName::VisibilityTimeout) else {
+        return Finding::fail(queue.check, "has no visibility time-out", describe(url));
+    };
+    let Some(timeout) = queue.timeout else {
+        let what = format!(
+            "hides messages for {hidden} s; how long {} may run is not known",
+            queue.consumer
+        );
+        return Finding::warn(queue.check, what, "make the function readable, see above");
+    };
+    let wanted = TIMES_TIMEOUT * timeout;
+    let what = format!("hides messages for {hidden} s, {} may run {timeout} s", queue.consumer);
+    let mend = set(format!("VisibilityTimeout={wanted}"));
+    if hidden < timeout {
+        return Finding::fail(
+            queue.check,
+            format!("{what}: they come again while they are worked on"),
+            mend,
+        );
+    }
+    if hidden < wanted {
+        return Finding::warn(
+            queue.check,
+            format!("{what}: it should be {TIMES_TIMEOUT} times as long"),
+            mend,
+        );
+    }
+    Finding::ok(queue.check, what)
+}
+
+/// Where messages go that always fail: the queue's name, and after how many receives.
+struct DeadLetters {
+    name: String,
+    receives: u64,
+}
+
+fn policy(attributes: &Attributes) -> Option<DeadLetters> {
+    let policy: Value = serde_json::from_str(attributes.get(&QueueAttributeName::RedrivePolicy)?).ok()?;
+    let arn = policy.get("deadLetterTargetArn")?.as_str()?;
+    let receives = policy.get("maxReceiveCount")?;
+    // CloudFormation writes a number, some consoles a text.
+    let receives = receives.as_u64().or_else(|| receives.as_str()?.parse().ok())?;
+    Some(DeadLetters {
+        name: arn.rsplit(':').next()?.to_owned(),
+        receives,
+    })
+}
+
+async fn dead(clients: &Clients, queue: &Queue<'_>, dead: &DeadLetters) -> Finding {
+    let check = queue.dead_check;
+    let url = clients.sqs.get_queue_url().queue_name(&dead.name).send().await;
+    let url = match url {
+        Ok(output) => output.queue_url.unwrap_or_default(),
+        Err(error) => {
+            let mend = format!("aws sqs get-queue-url --queue-name {}", dead.name);
+            return Finding::fail(check, QueueError::request(&error).to_string(), mend);
+        }
+    };
+    let attributes = match attributes(clients, &url).await {
+        Ok(attributes) => attributes,
+        Err(error) => return Finding::fail(check, error.to_string(), describe(&url)),
+    };
+    let count = number(&attributes, &QueueAttributeName::ApproximateNumberOfMessages).unwrap_or(0);
+    if count > 0 {
+        let count = counted(
+            usize::try_from(count).unwrap_or(usize::MAX),
+            "dead letter",
+            "dead letters",
+        );
+        let mend = format!(
+            "patchbay dlq list --queue {0}; patchbay dlq redrive --queue {0}",
+            queue.name
+        );
+        return Finding::warn(check, format!("{count} in {}", dead.name), mend);
+    }
+    let kept = number(&attributes, &QueueAttributeName::MessageRetentionPeriod).unwrap_or(0);
+    if kept < DEAD_SECONDS {
+        let what = format!(
+            "{} forgets after {} days, counted from the first sending",
+            dead.name,
+            kept / 86_400
+        );
+        let mend = format!(
+            "aws sqs set-queue-attributes --queue-url {url} --attributes MessageRetentionPeriod={DEAD_SECONDS}"
+        );
+        return Finding::warn(check, what, mend);
+    }
+    Finding::ok(check, format!("empty; {} receives lead there", dead.receives))
+}

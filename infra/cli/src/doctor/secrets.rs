@@ -1,0 +1,126 @@
+//! The secrets: there, encrypted, and of the form that the functions want. Their values are never shown.
+
+use patchbay::config::{self, ConfigError, variables};
+use patchbay::providers::routee::Credentials;
+use patchbay::secret::Secret;
+use patchbay::web::reference::References;
+
+use super::finding::Finding;
+use super::functions::Settings;
+use super::{Known, unknown};
+use crate::aws::Clients;
+
+/// What is needed of them for further checks.
+#[derive(Debug, Default)]
+pub(super) struct Secrets {
+    pub(super) references: Option<References>,
+    pub(super) credentials: Option<Credentials>,
+}
+
+/// A kind of secret.
+struct Kind<T> {
+    check: &'static str,
+    /// What it is, in words.
+    what: &'static str,
+    /// A shell word that makes a good one.
+    value: &'static str,
+    read: fn(&Secret) -> Result<T, ConfigError>,
+    /// Whether two at a time are how it is changed.
+    rotates: bool,
+}
+
+pub(super) async fn check(clients: &Clients, settings: &Settings) -> (Secrets, Vec<Finding>) {
+    let references = Kind {
+        check: "secret.reference-keys",
+        what: "the key of callback URLs",
+        value: r#""$(openssl rand -hex 32)""#,
+        read: |secret| config::references(variables::REFERENCE_KEYS_PARAM, secret),
+        rotates: true,
+    };
+    let webhooks = Kind {
+        check: "secret.webhook-keys",
+        what: "the key of webhooks",
+        value: r#""whsec_$(openssl rand -base64 32)""#,
+        read: |secret| config::signer(variables::WEBHOOK_KEYS_PARAM, secret),
+        rotates: true,
+    };
+    let credentials = Kind {
+        check: "secret.routee-credentials",
+        what: "Routee's credentials",
+        value: "'APPLICATION_ID:APPLICATION_SECRET'",
+        read: |secret| Credentials::parse(variables::ROUTEE_CREDENTIALS_PARAM, secret),
+        rotates: false,
+    };
+    let (references, first) = references
+        .examine(clients, settings, settings.reference_keys.as_deref())
+        .await;
+    let (_, second) = webhooks
+        .examine(clients, settings, settings.webhook_keys.as_deref())
+        .await;
+    let (credentials, third) = credentials
+        .examine(clients, settings, settings.routee_credentials.as_deref())
+        .await;
+    let secrets = Secrets {
+        references,
+        credentials,
+    };
+    (secrets, vec![first, second, third])
+}
+
+impl<T> Kind<T> {
+    async fn examine(&self, clients: &Clients, settings: &Settings, name: Known<'_>) -> (Option<T>, Finding) {
+        let Some(name) = name else {
+            let what = format!("the parameter with {}", self.what);
+            return (None, unknown(self.check, &what, settings));
+        };
+        let parameter = match clients.lookup.parameter(name).await {
+            Ok(Some(parameter)) => parameter,
+            Ok(None) => {
+                let what = format!("there is no parameter {name} with {}", self.what);
+                return (None, Finding::fail(self.check, what, self.put(name, "")));
+            }
+            Err(error) => {
+                let mend = format!("aws ssm get-parameters --names {name} --with-decryption    # is a right missing?");
+                return (None, Finding::fail(self.check, error.to_string(), mend));
+            }
+        };
+        let value = match (self.read)(&parameter.value) {
+            Ok(value) => value,
+            Err(ConfigError::Wrong { expected, .. }) => {
+                // "must name a parameter with …" is said of a variable; this is said of the parameter.
+                let expected = expected.trim_start_matches("must name a parameter ");
+                let what = format!("{name} is not a parameter {expected}");
+                return (None, Finding::fail(self.check, what, self.put(name, "--overwrite ")));
+            }
+            Err(error) => {
+                return (
+                    None,
+                    Finding::fail(self.check, error.to_string(), self.put(name, "--overwrite ")),
+                );
+            }
+        };
+        if !parameter.is_encrypted() {
+            let what = format!("{name} is not encrypted: everybody who may read parameters sees it");
+            let mend = format!(
+                "aws ssm delete-parameter --name {name} && {}    # the type of a parameter cannot be changed",
+                self.put(name, "")
+            );
+            return (Some(value), Finding::warn(self.check, what, mend));
+        }
+        let two = self.rotates && parameter.value.expose().contains(',');
+        let rotation = if two {
+            ", the new one and the old one: drop the old one when no call is under way"
+        } else {
+            ""
+        };
+        (
+            Some(value),
+            Finding::ok(self.check, format!("{name} is well-formed{rotation}")),
+        )
+    }
+
+    fn put(&self, name: &str, overwrite: &str) -> String {
+        let value = self.value;
+        format!("aws ssm put-parameter {overwrite}--type SecureString --name {name} --value {value}")
+    }
+}

@@ -1,0 +1,418 @@
+use std::time::Duration;
+
+use clap::Parser;
+use patchbay_simulators::aws::sqs::QueueSettings;
+use patchbay_simulators::aws::{Fault, Rule, Service};
+use patchbay_simulators::world::World;
+use serde_json::Value;
+
+use super::*;
+use crate::output::Format;
+use crate::testing::{Account, clients_in, world};
+
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    options: Options,
+}
+
+fn options(arguments: &[&str]) -> Options {
+    Line::parse_from(["doctor"].iter().chain(arguments)).options
+}
+
+async fn findings(world: &World, account: &Account) -> Vec<Finding> {
+    examine(&clients_in(world, account), &options(&[])).await
+}
+
+/// What is not as it should be: check, level, and what is said of it.
+async fn complaints(world: &World, account: &Account) -> Vec<(&'static str, Level, String, String)> {
+    let mut found = findings(world, account).await;
+    // The world's table has no protection; said once here instead of in every test.
+    found.retain(|finding| finding.level != Level::Ok && finding.check != "table.protection");
+    let whole = |finding: Finding| {
+        let mend = finding.mend.expect("whatever is wrong can be mended");
+        (finding.check, finding.level, finding.what, mend)
+    };
+    found.into_iter().map(whole).collect()
+}
+
+/// That exactly this is wrong, and that both texts contain what they must.
+#[track_caller]
+fn only(complaints: &[(&'static str, Level, String, String)], check: &str, level: Level, what: &str, mend: &str) {
+    let [(of, at, says, mends)] = complaints else {
+        panic!("not one complaint: {complaints:#?}")
+    };
+    assert_eq!((*of, *at), (check, level), "{complaints:#?}");
+    assert!(says.contains(what) && mends.contains(mend), "{complaints:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployment_as_it_should_be_has_nothing_to_mend() {
+    let world = world().await;
+    assert_eq!(complaints(&world, &Account::default()).await, []);
+    let checks: Vec<&str> = findings(&world, &Account::default())
+        .await
+        .iter()
+        .map(|finding| finding.check)
+        .collect();
+    assert_eq!(
+        checks,
+        [
+            "function.dispatches",
+            "function.collect-event",
+            "function.status-callback",
+            "function.dialer",
+            "function.notifier",
+            "settings",
+            "clock",
+            "table",
+            "table.ttl",
+            "table.recovery",
+            "table.protection",
+            "queue.calls",
+            "queue.calls.dead-letters",
+            "queue.notifications",
+            "queue.notifications.dead-letters",
+            "secret.reference-keys",
+            "secret.webhook-keys",
+            "secret.routee-credentials",
+            "api.dispatches",
+            "api.collect",
+            "api.status",
+            "routee",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_examination_writes_nothing_sends_nothing_and_calls_nobody() {
+    let world = world().await;
+    world.aws.recorder().clear();
+    findings(&world, &Account::default()).await;
+    let changing = [
+        "Put", "Update", "Delete", "Transact", "Batch", "Send", "Purge", "Start", "Change",
+    ];
+    let log = world.aws.recorder().log();
+    assert!(log.len() > 8, "{log:?}");
+    for entry in log {
+        let changes = changing.iter().any(|verb| entry.operation.starts_with(verb));
+        assert!(!changes, "{entry:?}");
+    }
+    assert!(world.routee.calls().is_empty());
+    assert!(world.is_quiet());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_that_is_missing_is_named() {
+    let (world, account) = (world().await, Account::default());
+    account.change(|state| drop(state.functions.remove("patchbay-status-callback")));
+    only(
+        &complaints(&world, &account).await,
+        "function.status-callback",
+        Level::Fail,
+        "there is no function patchbay-status-callback in eu-west-1",
+        "sam build && sam deploy",
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_stack_that_is_not_there_everything_else_is_said_not_to_be_checked() {
+    let (world, account) = (world().await, Account::default());
+    account.change(|state| state.functions.clear());
+    let complaints = complaints(&world, &account).await;
+    let failed: Vec<&str> = complaints
+        .iter()
+        .filter(|(_, level, ..)| *level == Level::Fail)
+        .map(|(check, ..)| *check)
+        .collect();
+    assert_eq!(failed.len(), 5, "{complaints:#?}");
+    for check in ["table", "queue.calls", "secret.webhook-keys", "api", "routee"] {
+        assert!(
+            complaints
+                .iter()
+                .any(|(of, level, ..)| *of == check && *level == Level::Warn),
+            "{check}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn functions_that_go_by_different_tables_are_found_out() {
+    let (world, account) = (world().await, Account::default());
+    account.change(|state| {
+        let notifier = state.functions.get_mut("patchbay-notifier").expect("there");
+        notifier["Environment"]["Variables"]["PATCHBAY_TABLE"] = Value::from("another");
+    });
+    only(
+        &complaints(&world, &account).await,
+        "settings",
+        Level::Fail,
+        "do not agree on PATCHBAY_TABLE",
+        "sam deploy",
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_off_is_told_by_how_much() {
+    let (world, account) = (world().await, Account::default());
+    for (seconds, level) in [(31, Level::Warn), (300, Level::Fail)] {
+        account.change(|state| state.ahead_seconds = seconds);
+        only(
+            &complaints(&world, &account).await,
+            "clock",
+            level,
+            &format!("{seconds} s behind"),
+            "set-ntp",
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_is_not_there_is_told_from_one_that_cannot_be_read() {
+    let (world, account) = (world().await, Account::default());
+    let gone = examine(&clients_in(&world, &account), &options(&["--table", "gone"])).await;
+    let of_table: Vec<&Finding> = gone
+        .iter()
+        .filter(|finding| finding.check.starts_with("table"))
+        .collect();
+    assert_eq!(of_table.len(), 1, "{of_table:?}");
+    assert_eq!(
+        (of_table[0].level, of_table[0].what.as_str()),
+        (Level::Fail, "there is no table gone")
+    );
+    let rule = Rule::new(Fault::Refused)
+        .service(Service::DynamoDb)
+        .operation("DescribeTimeToLive");
+    world.aws.faults().plan(rule.times(10));
+    only(
+        &complaints(&world, &account).await,
+        "table.ttl",
+        Level::Fail,
+        "DynamoDB DescribeTimeToLive",
+        "aws dynamodb describe-time-to-live --table-name patchbay",
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_whose_messages_come_again_too_soon_is_found_out() {
+    let (world, account) = (world().await, Account::default());
+    let mut settings = QueueSettings {
+        redrive: Some(patchbay_simulators::aws::sqs::Redrive {
+            queue: "calls-dlq".into(),
+            max_receive_count: 5,
+        }),
+        ..QueueSettings::default()
+    };
+    for (seconds, level) in [(29, Level::Fail), (179, Level::Warn)] {
+        settings.visibility_timeout = Duration::from_secs(seconds);
+        world.aws.sqs().create_queue("calls", settings.clone());
+        only(
+            &complaints(&world, &account).await,
+            "queue.calls",
+            level,
+            &format!("hides messages for {seconds} s, dialer may run 30 s"),
+            "VisibilityTimeout=180",
+        );
+    }
+    settings.delay = Duration::from_secs(5);
+    world.aws.sqs().create_queue("calls", settings.clone());
+    only(
+        &complaints(&world, &account).await,
+        "queue.calls",
+        Level::Fail,
+        "every message waits for 5 s",
+        "DelaySeconds=0",
+    );
+    settings.delay = Duration::ZERO;
+    settings.visibility_timeout = Duration::from_mins(3);
+    settings.redrive = None;
+    world.aws.sqs().create_queue("calls", settings);
+    only(
+        &complaints(&world, &account).await,
+        "queue.calls.dead-letters",
+        Level::Fail,
+        "and then lost",
+        "sam deploy",
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn dead_letters_are_counted() {
+    let (world, account) = (world().await, Account::default());
+    let dead = world.aws.sqs().queue("notifications-dlq").expect("there");
+    dead.put("anything", Duration::ZERO);
+    only(
+        &complaints(&world, &account).await,
+        "queue.notifications.dead-letters",
+        Level::Warn,
+        "1 dead letter in notifications-dlq",
+        "patchbay dlq list --queue notifications",
+    );
+}
+
+async fn with_parameter(name: &str, kind: &'static str, value: &str) -> Vec<(&'static str, Level, String, String)> {
+    let (world, account) = (world().await, Account::default());
+    account.change(|state| {
+        state
+            .parameters
+            .insert(format!("/patchbay/{name}"), (kind, value.to_owned()));
+    });
+    let complaints = complaints(&world, &account).await;
+    assert!(
+        value.len() < 8
+            || complaints
+                .iter()
+                .all(|complaint| !format!("{complaint:?}").contains(value)),
+        "a secret is shown: {complaints:#?}"
+    );
+    complaints
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_webhook_key_of_the_wrong_form_is_refused() {
+    for value in ["whsec_c2hvcnQ=", "0123456789abcdef0123456789abcdef", "a,b,c"] {
+        only(
+            &with_parameter("webhook-keys", "SecureString", value).await,
+            "secret.webhook-keys",
+            Level::Fail,
+            "/patchbay/webhook-keys is not a parameter with one",
+            "--value \"whsec_$(openssl rand -base64 32)\"",
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_is_not_encrypted_is_a_warning() {
+    only(
+        &with_parameter("webhook-keys", "String", crate::testing::WEBHOOK_KEY).await,
+        "secret.webhook-keys",
+        Level::Warn,
+        "is not encrypted",
+        "aws ssm delete-parameter --name /patchbay/webhook-keys",
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_keys_are_a_rotation_under_way() {
+    let (world, account) = (world().await, Account::default());
+    let key = patchbay_simulators::world::REFERENCE_KEY;
+    account.change(|state| {
+        let both = format!("{key},an older key that was just as good");
+        state
+            .parameters
+            .insert("/patchbay/reference-keys".into(), ("SecureString", both));
+    });
+    assert_eq!(complaints(&world, &account).await, []);
+    let found = findings(&world, &account).await;
+    let keys = found
+        .iter()
+        .find(|finding| finding.check == "secret.reference-keys")
+        .expect("checked");
+    assert!(keys.what.contains("the new one and the old one"), "{keys:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_the_functions_do_not_use_yet_is_told_at_both_webhooks() {
+    let key = "a key that no function has been given yet";
+    let complaints = with_parameter("reference-keys", "SecureString", key).await;
+    let checks: Vec<(&str, Level)> = complaints.iter().map(|(check, level, ..)| (*check, *level)).collect();
+    assert_eq!(
+        checks,
+        [("api.collect", Level::Fail), ("api.status", Level::Fail)],
+        "{complaints:#?}"
+    );
+    assert!(
+        complaints
+            .iter()
+            .all(|(_, _, what, _)| what.contains("refuses references made with the present key"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_that_routee_does_not_take_are_told() {
+    only(
+        &with_parameter("routee-credentials", "SecureString", "local-application:another-secret").await,
+        "routee",
+        Level::Fail,
+        "the credentials are turned away (status 401)",
+        "aws ssm put-parameter --overwrite --type SecureString --name /patchbay/routee-credentials",
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_is_missing_is_one_complaint_and_what_hangs_on_it_another() {
+    let (world, account) = (world().await, Account::default());
+    account.change(|state| drop(state.parameters.remove("/patchbay/routee-credentials")));
+    let complaints = complaints(&world, &account).await;
+    let checks: Vec<(&str, Level)> = complaints.iter().map(|(check, level, ..)| (*check, *level)).collect();
+    assert_eq!(
+        checks,
+        [("secret.routee-credentials", Level::Fail), ("routee", Level::Warn)]
+    );
+    assert!(
+        complaints[0]
+            .2
+            .contains("there is no parameter /patchbay/routee-credentials"),
+        "{complaints:#?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_public_url_that_leads_elsewhere_is_found_out() {
+    let (world, account) = (world().await, Account::default());
+    let found = examine(
+        &clients_in(&world, &account),
+        &options(&["--public-url", "https://hooks.example.org/elsewhere/"]),
+    )
+    .await;
+    let of_api: Vec<&Finding> = found
+        .iter()
+        .filter(|finding| finding.check.starts_with("api"))
+        .collect();
+    assert_eq!(of_api.len(), 3);
+    for finding in of_api {
+        assert_eq!(finding.level, Level::Fail, "{finding:?}");
+        assert!(
+            finding.what.contains("answered with 404, and not by the function"),
+            "{finding:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_report_is_aligned_for_people_and_stable_for_programs() {
+    console::set_colors_enabled(false);
+    let (world, account) = (world().await, Account::default());
+    account.change(|state| state.ahead_seconds = 40);
+    let (clients, options) = (clients_in(&world, &account), options(&[]));
+    let findings = examine(&clients, &options).await;
+    let said = |format: Format| {
+        let mut buffer = Vec::new();
+        let mut output = Output::new(&mut buffer, format);
+        tell(&options.target, &clients, &findings, &mut output).expect("told");
+        String::from_utf8(buffer).expect("text")
+    };
+    let text = said(Format::Text);
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("patchbay in eu-west-1"));
+    assert_eq!(
+        lines.next(),
+        Some("ok    function.dispatches               deployed, may run 10 s")
+    );
+    assert!(
+        text.contains("\nwarn  clock                             this machine's clock is 40 s behind AWS's\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\n                                        → sudo timedatectl set-ntp true"),
+        "{text}"
+    );
+    assert!(text.ends_with("\n2 warnings\n"), "{text}");
+    let document: Value = serde_json::from_str(&said(Format::Json)).expect("JSON");
+    assert_eq!(
+        (&document["healthy"], &document["warnings"], &document["failures"]),
+        (&Value::from(true), &Value::from(2), &Value::from(0))
+    );
+    assert_eq!(document["checks"][0]["level"], "ok");
+    assert_eq!(document["checks"][0].get("mend"), None);
+}

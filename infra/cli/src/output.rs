@@ -1,0 +1,113 @@
+//! What a command says: words and tables for people, JSON for programs.
+
+use std::io::{self, Write};
+
+use clap::ValueEnum;
+use console::{Alignment, measure_text_width, pad_str, style};
+use serde::Serialize;
+
+/// Between two columns of a table.
+const GAP: &str = "  ";
+
+/// In which form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs; the names of the fields do not change.
+    Json,
+}
+
+/// Where a command says it.
+pub(crate) struct Output<'a> {
+    writer: &'a mut dyn Write,
+    format: Format,
+}
+
+impl<'a> Output<'a> {
+    pub(crate) fn new(writer: &'a mut dyn Write, format: Format) -> Self {
+        Self { writer, format }
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// A document for programs; nothing else may be said beside it.
+    pub(crate) fn json(&mut self, document: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut *self.writer, document)?;
+        writeln!(self.writer)
+    }
+
+    /// A line for people.
+    pub(crate) fn line(&mut self, line: impl AsRef<str>) -> io::Result<()> {
+        writeln!(self.writer, "{}", line.as_ref().trim_end())
+    }
+
+    /// A table for people. The last column may be as long as it likes.
+    pub(crate) fn table<const N: usize>(&mut self, head: [&str; N], rows: &[[String; N]]) -> io::Result<()> {
+        let head = head.map(|name| style(name).dim().to_string());
+        let width = |column: usize| {
+            let of = |row: &[String; N]| row.get(column).map_or(0, |cell| measure_text_width(cell));
+            rows.iter().map(of).chain([of(&head)]).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..N).map(width).collect();
+        for row in [&head].into_iter().chain(rows) {
+            let cells = row.iter().zip(&widths);
+            let cells: Vec<_> = cells
+                .map(|(cell, width)| pad_str(cell, *width, Alignment::Left, None))
+                .collect();
+            self.line(cells.join(GAP))?;
+        }
+        Ok(())
+    }
+}
+
+/// `count` things, in words.
+pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
+    if count == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{count} {many}")
+    }
+}
+
+/// How long ago, in the largest unit that says enough.
+pub(crate) fn age(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_below_each_other_and_no_line_ends_in_blanks() {
+        console::set_colors_enabled(false);
+        let mut buffer = Vec::new();
+        let rows = [["a".into(), "long enough".into()], ["bbbb".into(), String::new()]];
+        let mut output = Output::new(&mut buffer, Format::Text);
+        output.table(["ID", "TEXT"], &rows).expect("a buffer takes everything");
+        let text = String::from_utf8(buffer).expect("text");
+        assert_eq!(text, "ID    TEXT\na     long enough\nbbbb\n");
+    }
+
+    #[test]
+    fn an_age_is_told_in_a_unit_that_says_enough() {
+        for (seconds, told) in [
+            (0, "0 s"),
+            (119, "119 s"),
+            (120, "2 min"),
+            (7_200, "2 h"),
+            (200_000, "2 d"),
+        ] {
+            assert_eq!(age(seconds), told);
+        }
+    }
+}

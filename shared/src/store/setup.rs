@@ -1,0 +1,88 @@
+//! How the table is set up: for an operator who asks whether it is as it should be.
+
+use aws_sdk_dynamodb::types::{
+    ContinuousBackupsStatus, KeySchemaElement, KeyType, PointInTimeRecoveryStatus, TimeToLiveStatus,
+};
+
+use super::items::INDEX_BY_DAY;
+use super::{Store, StoreError};
+
+/// The table's set-up, as far as patchbay depends on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setup {
+    /// Partition key and sort key.
+    pub keys: Vec<String>,
+    /// The same of the index for lists; none when there is no such index.
+    pub index_keys: Option<Vec<String>>,
+    /// Whether DynamoDB refuses to delete the table.
+    pub deletion_protection: bool,
+}
+
+impl Store {
+    /// How the table is set up; none when there is none of this name. One request.
+    pub async fn setup(&self) -> Result<Option<Setup>, StoreError> {
+        let result = self.client.describe_table().table_name(&self.table).send().await;
+        let output = match result {
+            Ok(output) => output,
+            Err(error)
+                if error.as_service_error().is_some_and(
+                    aws_sdk_dynamodb::operation::describe_table::DescribeTableError::is_resource_not_found_exception,
+                ) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => return Err(StoreError::request("DescribeTable", &error)),
+        };
+        let table = output
+            .table()
+            .ok_or_else(|| StoreError::item("a description without a table"))?;
+        let index = table
+            .global_secondary_indexes()
+            .iter()
+            .find(|index| index.index_name() == Some(INDEX_BY_DAY));
+        Ok(Some(Setup {
+            keys: names(table.key_schema()),
+            index_keys: index.map(|index| names(index.key_schema())),
+            deletion_protection: table.deletion_protection_enabled() == Some(true),
+        }))
+    }
+
+    /// The attribute by which items expire; none when they do not. One request.
+    pub async fn time_to_live(&self) -> Result<Option<String>, StoreError> {
+        let result = self.client.describe_time_to_live().table_name(&self.table).send().await;
+        let output = result.map_err(|error| StoreError::request("DescribeTimeToLive", &error))?;
+        let on = [TimeToLiveStatus::Enabled, TimeToLiveStatus::Enabling];
+        Ok(output
+            .time_to_live_description
+            .filter(|ttl| ttl.time_to_live_status().is_some_and(|status| on.contains(status)))
+            .and_then(|ttl| ttl.attribute_name))
+    }
+
+    /// Whether the table can be had back as it was at any moment of the last weeks. One request.
+    pub async fn point_in_time_recovery(&self) -> Result<bool, StoreError> {
+        let result = self
+            .client
+            .describe_continuous_backups()
+            .table_name(&self.table)
+            .send()
+            .await;
+        let output = result.map_err(|error| StoreError::request("DescribeContinuousBackups", &error))?;
+        Ok(output
+            .continuous_backups_description()
+            .filter(|backups| *backups.continuous_backups_status() == ContinuousBackupsStatus::Enabled)
+            .and_then(|backups| backups.point_in_time_recovery_description())
+            .and_then(|recovery| recovery.point_in_time_recovery_status())
+            .is_some_and(|status| *status == PointInTimeRecoveryStatus::Enabled))
+    }
+}
+
+/// The names of keys, the partition key first.
+fn names(schema: &[KeySchemaElement]) -> Vec<String> {
+    let of = |kind: KeyType| {
+        schema
+            .iter()
+            .filter(move |key| *key.key_type() == kind)
+            .map(|key| key.attribute_name().to_owned())
+    };
+    of(KeyType::Hash).chain(of(KeyType::Range)).collect()
+}
