@@ -2,6 +2,7 @@
 //!
 //! - `chain` (a cargo feature): task chains for Agent4, links as data; pure too.
 //! - [`dispatch`]: the domain of the main job, pure: no I/O, no clock, no randomness of its own.
+//! - [`context`]: what voice agents share about a caller, pure.
 //! - [`providers`]: clients of the voice providers: the types of their wires and nothing else.
 //! - [`store`], [`queue`]: DynamoDB and SQS.
 //! - [`web`]: problem documents, signed callback references, tokens, outgoing webhooks.
@@ -12,6 +13,7 @@ mod aws_error;
 pub mod chain;
 pub mod clock;
 pub mod config;
+pub mod context;
 pub mod dispatch;
 pub mod engine;
 pub mod http;

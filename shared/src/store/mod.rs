@@ -7,12 +7,15 @@
 //! | lease on an employee's phone | `T#{tenant}#L#{hash of the number}` | `L` |
 //! | pacing slot of a provider | `PACE#{provider}` | `P` |
 //! | task chain, versioned | `T#{tenant}#C` | `C#{chain}` |
+//! | what is known of a caller | `T#{tenant}#X#{hash of the number}` | `X` |
 //! | API token | `TOKEN#{SHA-256 of the secret}` | `T` |
 //! | its line in the list of tokens | `T#{tenant}#TOKENS` | the SHA-256 |
 //!
-//! The index `by_day` (`day_pk` = `T#{tenant}#{day}`, `day_sk` = `{created_at}#{dispatch}`) lists dispatches.
+//! The index `by_day` (`day_pk` = `T#{tenant}#{day}`, `day_sk` = `{created_at}#{dispatch}`) lists dispatches; it also
+//! finds a context by the call that it was set in (`day_pk` = `T#{tenant}#K#{hash of the call}`).
 
 mod commit;
+mod context;
 mod error;
 mod items;
 mod lease;
@@ -26,6 +29,7 @@ mod token;
 use aws_sdk_dynamodb::Client;
 
 pub use commit::Committed;
+pub use context::OutcomePut;
 pub use error::StoreError;
 pub use items::{INDEX_BY_DAY, PARTITION_KEY, SORT_KEY};
 pub use lease::Lease;

@@ -1,0 +1,139 @@
+//! Numbers under which a context may be kept.
+
+use crate::phone::{CallingCode, PhoneNumber};
+
+/// Why a text is no number that somebody can be found by. The words are for the developer of an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoNumber {
+    /// The caller does not show a number: every such caller would be the same one.
+    #[error("the number is withheld; a context needs the caller's own number")]
+    Withheld,
+    /// A client of an app, not a telephone.
+    #[error("is an app's client, not a telephone; expected an E.164 number, such as +12025550123")]
+    App,
+    /// A SIP address.
+    #[error("is a SIP address; expected an E.164 number, such as +12025550123")]
+    Sip,
+    /// It may be a number, but nobody knows of which country.
+    #[error("has no country code; expected an E.164 number: + and 8 to 15 digits, such as +12025550123")]
+    NoCountry,
+    /// Something else.
+    #[error("expected an E.164 number: + and 8 to 15 digits, such as +12025550123")]
+    NotANumber,
+}
+
+/// Words that carriers and platforms put in the place of a number.
+const WITHHELD: [&str; 9] = [
+    "anonymous",
+    "unknown",
+    "restricted",
+    "private",
+    "unavailable",
+    "withheld",
+    "blocked",
+    "no caller id",
+    "no-caller-id",
+];
+/// The same words as a telephone's keys spell them (ANONYMOUS, RESTRICTED, UNAVAILABLE): long enough to look like
+/// numbers, so that callers who have nothing in common would share a context.
+const SPELLED: [&str; 3] = ["+266696687", "+7378742833", "+86282452253"];
+
+/// The number that `text` says, in E.164; a number without a `+` is taken for one of `home`, when that is set.
+///
+/// # Errors
+/// Why it cannot be had.
+pub fn number(text: &str, home: Option<&CallingCode>) -> Result<PhoneNumber, NoNumber> {
+    let text = text.trim();
+    let lower = text.to_ascii_lowercase();
+    if WITHHELD.contains(&lower.as_str()) {
+        return Err(NoNumber::Withheld);
+    }
+    if lower.starts_with("client:") {
+        return Err(NoNumber::App);
+    }
+    if lower.starts_with("sip:") || lower.starts_with("sips:") || lower.contains('@') {
+        return Err(NoNumber::Sip);
+    }
+    let parsed = match home {
+        Some(home) => PhoneNumber::parse_at_home(text, home),
+        None => PhoneNumber::parse(text),
+    };
+    match parsed {
+        Ok(number) if SPELLED.contains(&number.as_str()) => Err(NoNumber::Withheld),
+        Ok(number) => Ok(number),
+        Err(_) if home.is_none() && looks_dialled(text) => Err(NoNumber::NoCountry),
+        Err(_) => Err(NoNumber::NotANumber),
+    }
+}
+
+/// Digits and separators only: a number as people of one country write it.
+fn looks_dialled(text: &str) -> bool {
+    text.chars().any(|c| c.is_ascii_digit())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_digit() || matches!(c, ' ' | '-' | '.' | '(' | ')'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_caller_has_one_key_however_the_number_is_written() {
+        for text in [
+            "+12025550143",
+            "+1 (202) 555-0143",
+            " +1.202.555.0143 ",
+            "+1-202-555-0143",
+        ] {
+            let number = number(text, None).expect(text);
+            assert_eq!(number.as_str(), "+12025550143");
+        }
+    }
+
+    #[test]
+    fn whoever_shows_no_number_of_his_own_is_refused_and_told_why() {
+        for (text, why) in [
+            ("anonymous", NoNumber::Withheld),
+            ("Anonymous", NoNumber::Withheld),
+            ("RESTRICTED", NoNumber::Withheld),
+            (" unknown ", NoNumber::Withheld),
+            ("+266696687", NoNumber::Withheld),
+            ("+7378742833", NoNumber::Withheld),
+            ("+86282452253", NoNumber::Withheld),
+            ("+86 282 452 253", NoNumber::Withheld),
+            ("client:alice", NoNumber::App),
+            ("CLIENT:+12025550143", NoNumber::App),
+            ("sip:alice@example.org", NoNumber::Sip),
+            ("sips:12025550143@example.org", NoNumber::Sip),
+            ("12025550143@example.org", NoNumber::Sip),
+            ("12025550143", NoNumber::NoCountry),
+            ("(202) 555-0143", NoNumber::NoCountry),
+            ("", NoNumber::NotANumber),
+            ("+", NoNumber::NotANumber),
+            ("+1202555", NoNumber::NotANumber),
+            ("+1202555014312345", NoNumber::NotANumber),
+            ("+1202x550143", NoNumber::NotANumber),
+            ("+12025550143;ext=1", NoNumber::NotANumber),
+        ] {
+            assert_eq!(number(text, None), Err(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_default_country_takes_national_numbers_but_no_withheld_ones() {
+        let home: CallingCode = "1".parse().expect("a code");
+        let expected = number("+12025550143", None).expect("a number");
+        for text in ["2025550143", "(202) 555-0143", "1 202 555 0143", "+12025550143"] {
+            assert_eq!(number(text, Some(&home)), Ok(expected.clone()), "{text}");
+        }
+        for (text, why) in [
+            ("anonymous", NoNumber::Withheld),
+            ("+266696687", NoNumber::Withheld),
+            ("client:alice", NoNumber::App),
+            ("555-0143", NoNumber::NotANumber),
+        ] {
+            assert_eq!(number(text, Some(&home)), Err(why), "{text}");
+        }
+    }
+}
