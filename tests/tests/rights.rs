@@ -131,7 +131,7 @@ async fn a_task_chain() -> World {
         "name": "order_start",
         "qualified_parameters": { "properties": { "order_number": { "type": "string" } } },
         "initial": [{ "content": "Ask, then call qualified." }],
-        "qualified": [{ "content": "Thank you." }],
+        "qualified": [{ "content": "Thank you.", "remember": { "memory": "Was here." } }],
         "disqualified": [{}],
     }] });
     let written = ask(&world, "PUT", "/v1/links/orders", &chain).await;

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::cache::NoChain;
 use crate::lookup::look_up;
+use crate::remember::remember;
 use crate::secrets::Used;
 use crate::{Answer, Deps};
 
@@ -62,6 +63,7 @@ pub(crate) async fn answer(deps: &Deps, http: &HttpRequest, reference: &str, cha
         ),
     };
     let done = without_secrets(deps, &tenant, &name, &call, &used, done);
+    keep(deps, &tenant, &name, &request, &done, deadline).await;
     say(&tenant, &name, &request, &done);
     Ok(json_response(StatusCode::OK, &done.answer))
 }
@@ -117,6 +119,20 @@ fn without_secrets(deps: &Deps, tenant: &Tenant, name: &ChainName, call: &Call<'
         call,
         "the answer would hold a secret",
     )
+}
+
+/// Remembers what the answer says is to be remembered. The caller hears the answer either way.
+async fn keep(deps: &Deps, tenant: &Tenant, name: &ChainName, request: &Request, done: &Done, deadline: Instant) {
+    let (Some(remembered), Some(caller)) = (&done.remembered, &request.caller) else {
+        return;
+    };
+    let writing = remember(deps, tenant, name, caller, &done.answer.key, remembered);
+    let why = match tokio::time::timeout_at(deadline, writing).await {
+        Ok(Ok(())) => return,
+        Ok(Err(why)) => why,
+        Err(_) => "there was no time left".to_owned(),
+    };
+    tracing::warn!(%tenant, chain = %name, call = done.answer.key, why, "what was to be remembered is lost");
 }
 
 fn say(tenant: &Tenant, name: &ChainName, request: &Request, done: &Done) {

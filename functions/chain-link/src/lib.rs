@@ -2,12 +2,13 @@
 //!
 //! - `answer`: `POST /agent4/{ref}/{chain}`, one URL for all links of a chain.
 //! - `links`: `/v1/links`, where the documents are kept.
-//! - `lookup`: requests to back ends.
+//! - `lookup`: requests to back ends; `remember`: what the next voice agent should know.
 
 mod answer;
 mod cache;
 mod links;
 mod lookup;
+mod remember;
 mod secrets;
 
 use std::time::Duration;

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use patchbay::context::ContextKey;
+use patchbay::phone::PhoneNumber;
 use patchbay_simulators::aws::{Fault, Rule, Service};
+use patchbay_simulators::world::TENANT;
 use serde_json::json;
 
 use crate::{CALLER, SMS, api, endpoint, one_rule, post, put, qualified, quiet_world};
@@ -99,6 +102,33 @@ async fn somebody_elses_state_is_carried_on() {
     // As a text of JSON too, which nobody has shown but the context is.
     request["state"] = json!(request["state"].to_string());
     assert_eq!(post(&world, &url, &request).await.json["state"], answer.json["state"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_remembered_is_there_for_the_next_voice_agent() {
+    let world = quiet_world().await;
+    let rule = "{content: x, remember: {description: Asked for something., memory: 'Said {{ context.text }}'}}";
+    let url = endpoint(&put(&world, "a", &one_rule(rule)).await);
+    let request = qualified("a", &json!({ "text": "hello" }));
+    for _ in 0..2 {
+        assert_eq!(post(&world, &url, &request).await.text("/content"), "x");
+    }
+    let of = ContextKey {
+        tenant: TENANT.parse().unwrap(),
+        caller: PhoneNumber::parse(CALLER).unwrap(),
+    };
+    let context = world.store.context(&of, world.clock.now()).await.unwrap().unwrap();
+    assert_eq!(context.current.memory, "Said hello");
+    assert_eq!(context.current.brief.description, "Asked for something.");
+    assert_eq!(context.earlier.len(), 0, "a repeated request is one set");
+    // Nobody knows who it was: nothing is kept, and the answer is the same.
+    let mut hidden = request.clone();
+    hidden["call_from"] = json!("anonymous");
+    assert_eq!(post(&world, &url, &hidden).await.text("/content"), "x");
+    // Without the table for it, too.
+    let outage = Rule::new(Fault::InternalError).service(Service::DynamoDb);
+    world.aws.faults().plan(outage.times(u32::MAX));
+    assert_eq!(post(&world, &url, &request).await.text("/content"), "x");
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,6 +10,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod cost;
 mod documents;
 mod examples;
 mod fetch;
