@@ -126,7 +126,7 @@ async fn a_task_chain() -> World {
     let world = world([]).await;
     let document = include_str!("../events/links-test.json");
     let sample: Value = serde_json::from_str(document).unwrap();
-    let sample: Value = serde_json::from_str(sample["body"].as_str().unwrap()).unwrap();
+    let sample: Value = serde_json::from_str(common::text(&sample, "/body")).unwrap();
     let chain = json!({ "links": [{
         "name": "order_start",
         "qualified_parameters": { "properties": { "order_number": { "type": "string" } } },
@@ -140,7 +140,10 @@ async fn a_task_chain() -> World {
     ask(&world, "POST", "/v1/links/orders/test", &sample).await;
     send(
         &world,
-        webhook(written.text("/endpoint"), sample["request"].to_string()),
+        webhook(
+            written.text("/endpoint"),
+            sample.pointer("/request").unwrap().to_string(),
+        ),
     )
     .await;
     ask(&world, "DELETE", "/v1/links/orders", &Value::Null).await;

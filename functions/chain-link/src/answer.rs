@@ -24,7 +24,7 @@ use crate::secrets::Used;
 use crate::{Answer, Deps};
 
 /// Agent4 says nothing of how long it waits. People do: after 5 s of silence they speak.
-const TIME_LIMIT: Duration = Duration::from_millis(4_000);
+const TIME_LIMIT: Duration = Duration::from_secs(4);
 /// What look-ups leave of it for the answer itself.
 const MARGIN: Duration = Duration::from_millis(150);
 /// What the table may take of it, before an older copy of the chain will do.
@@ -81,7 +81,8 @@ async fn work(
         Err(why) => return run::fallback(None, call, &why),
     };
     let mut found = Findings::new();
-    let done = loop {
+
+    loop {
         match run::advance(&chain, call, &found) {
             Step::Done(done) => break *done,
             Step::Fetch(lookup) => {
@@ -89,8 +90,7 @@ async fn work(
                 found.insert(lookup.path, result);
             }
         }
-    };
-    done
+    }
 }
 
 /// The chain as it is now, or as it was last when the table cannot be had.
@@ -139,7 +139,7 @@ fn say(tenant: &Tenant, name: &ChainName, request: &Request, done: &Done) {
     let moment = request.moment.name();
     match &done.trouble {
         None => {
-            tracing::info!(%tenant, chain = %name, call = done.answer.key, moment, answered_by = done.answered_by, "answered")
+            tracing::info!(%tenant, chain = %name, call = done.answer.key, moment, answered_by = done.answered_by, "answered");
         }
         Some(trouble) => {
             tracing::error!(%tenant, chain = %name, call = done.answer.key, moment, %trouble, "answered with the fallback");

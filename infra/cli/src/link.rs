@@ -208,7 +208,7 @@ fn push(file: &Path, chain: Option<&str>, expect: Option<i64>, api: &Api) -> any
         &headers,
         read(file)?.into(),
     )?;
-    println!("{name}: version {}", answer["version"]);
+    println!("{name}: version {}", field(&answer, "version"));
     println!(
         "endpoint of every link in Agent4's portal: {}",
         text(&answer, "endpoint")
@@ -224,12 +224,12 @@ fn pull(chain: &str, file: Option<&Path>, api: &Api) -> anyhow::Result<ExitCode>
         &[],
         Bytes::new(),
     )?;
-    let document = format!("{:#}\n", answer["document"]);
+    let document = format!("{:#}\n", field(&answer, "document"));
     match file {
         None => print!("{document}"),
         Some(file) => {
             fs::write(file, document).with_context(|| format!("cannot write {}", file.display()))?;
-            println!("{}: version {}", file.display(), answer["version"]);
+            println!("{}: version {}", file.display(), field(&answer, "version"));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -250,6 +250,10 @@ fn url(chain: &str, api: &Api) -> anyhow::Result<ExitCode> {
 fn name(text: &str) -> anyhow::Result<ChainName> {
     text.parse()
         .with_context(|| format!("`{text}` is not a name: use --chain"))
+}
+
+fn field<'a>(value: &'a Value, name: &str) -> &'a Value {
+    value.get(name).unwrap_or(&Value::Null)
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {

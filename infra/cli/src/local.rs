@@ -40,7 +40,7 @@ pub(crate) struct Options {
     seed: u64,
 }
 
-/// Who has ordered something at the simulated ShipStation.
+/// Who has ordered something at the simulated `ShipStation`.
 const CUSTOMER: &str = "+12025550143";
 
 /// The phones that answer by themselves, by the last two digits.

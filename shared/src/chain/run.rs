@@ -172,7 +172,7 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    fn new(path: impl Into<String>, why: impl ToString) -> Self {
+    fn new(path: impl Into<String>, why: &(impl std::fmt::Display + ?Sized)) -> Self {
         Self {
             path: path.into(),
             why: why.to_string(),
@@ -217,7 +217,7 @@ fn sorry(call: &Call<'_>, trouble: Trouble) -> Done {
     let tries = state.get(OWN_STATE).and_then(|own| own.get("tries")).cloned();
     state.insert(
         OWN_STATE.into(),
-        own_state(call.key, tries.unwrap_or_else(|| json!({}))),
+        own_state(call.key, &tries.unwrap_or_else(|| json!({}))),
     );
     Done {
         answer: Answer {
@@ -233,7 +233,7 @@ fn sorry(call: &Call<'_>, trouble: Trouble) -> Done {
     }
 }
 
-fn own_state(key: &str, tries: Value) -> Value {
+fn own_state(key: &str, tries: &Value) -> Value {
     json!({ "call": key, "tries": tries })
 }
 
@@ -353,19 +353,18 @@ impl<'a> Run<'a> {
         self.tries.set(Some(0));
         match &invalid.give_up {
             Some(give_up) => Ok(self.reply(give_up.reply(), &field(&path, "give_up"), &self.scope)?),
-            None => Err(Trouble::new(path, format!("the model did not keep to the schema: {misfit}")).into()),
+            None => Err(Trouble::new(path, &format!("the model did not keep to the schema: {misfit}")).into()),
         }
     }
 
     /// The scope with what the model returned, where nobody is asked again.
     fn with_context(&self, parameters: Option<&Value>) -> Scope {
         let request = self.call.request;
-        let context = match parameters {
-            Some(parameters) => schema::fit_loosely(parameters, &schema::arguments(parameters, request)),
-            None => {
-                let any = json!({ "properties": { "responses": { "type": "string" } } });
-                schema::fit_loosely(&any, &schema::arguments(&any, request))
-            }
+        let context = if let Some(parameters) = parameters {
+            schema::fit_loosely(parameters, &schema::arguments(parameters, request))
+        } else {
+            let any = json!({ "properties": { "responses": { "type": "string" } } });
+            schema::fit_loosely(&any, &schema::arguments(&any, request))
         };
         let mut scope = self.scope.clone();
         scope.set("context", Value::Object(context));
@@ -380,7 +379,7 @@ impl<'a> Run<'a> {
                     .chain
                     .templates()
                     .holds(when, scope)
-                    .map_err(|error| Trouble::new(field(&element(path, index), "when"), error))?,
+                    .map_err(|error| Trouble::new(field(&element(path, index), "when"), &error))?,
             };
             if taken {
                 return self.rule(rule, &element(path, index), scope);
@@ -406,7 +405,7 @@ impl<'a> Run<'a> {
                 .chain
                 .templates()
                 .eval(&value.value, &scope)
-                .map_err(|error| Trouble::new(field(&element(&field(path, "let"), index), "value"), error))?;
+                .map_err(|error| Trouble::new(field(&element(&field(path, "let"), index), "value"), &error))?;
             scope.set(&value.name, computed);
         }
         if rule.rules.is_empty() {
@@ -418,20 +417,19 @@ impl<'a> Run<'a> {
     fn fetch(&self, fetch: &Fetch, path: &str, scope: &Scope) -> Result<Found, Stop> {
         let templates = self.chain.templates();
         let at = |name: &str| field(path, name);
-        if let Some(when) = &fetch.when {
-            if !templates
+        if let Some(when) = &fetch.when
+            && !templates
                 .holds(when, scope)
-                .map_err(|error| Trouble::new(at("when"), error))?
-            {
-                return Ok(Found::without_answer(Outcome::Skipped));
-            }
+                .map_err(|error| Trouble::new(at("when"), &error))?
+        {
+            return Ok(Found::without_answer(Outcome::Skipped));
         }
         if let Some(found) = self.found.get(path) {
             return Ok(found.clone());
         }
         let url = templates
             .render(Kind::Url, &fetch.url, scope)
-            .map_err(|error| Trouble::new(at("url"), error))?;
+            .map_err(|error| Trouble::new(at("url"), &error))?;
         if url.len() > MAX_URL || !is_tame(&url) {
             return Err(Trouble::new(at("url"), "a value does not fit into the URL").into());
         }
@@ -441,14 +439,14 @@ impl<'a> Run<'a> {
             let value = templates.render(Kind::Line, value, scope);
             headers.push((
                 name.clone(),
-                value.map_err(|error| Trouble::new(field(&at("headers"), name), error))?,
+                value.map_err(|error| Trouble::new(field(&at("headers"), name), &error))?,
             ));
         }
         let body = match &fetch.json {
             None => None,
             Some(json) => Some(
                 self.data(json, scope)
-                    .map_err(|error| Trouble::new(at("json"), error))?
+                    .map_err(|error| Trouble::new(at("json"), &error))?
                     .to_string(),
             ),
         };
@@ -492,7 +490,7 @@ impl<'a> Run<'a> {
         let write = |kind: Kind, source: &str, name: &str| {
             templates
                 .render(kind, source, scope)
-                .map_err(|error| Trouble::new(field(path, name), error))
+                .map_err(|error| Trouble::new(field(path, name), &error))
         };
         let content = reply
             .content
@@ -501,21 +499,21 @@ impl<'a> Run<'a> {
         let mut actions = Vec::with_capacity(reply.actions.len());
         for (index, action) in reply.actions.iter().enumerate() {
             let path = element(&field(path, "actions"), index);
-            actions.push(self.action(action, scope).map_err(|error| Trouble::new(path, error))?);
+            actions.push(self.action(action, scope).map_err(|error| Trouble::new(path, &error))?);
         }
         let mut notifications = Vec::with_capacity(reply.notifications.len());
         for (index, notification) in reply.notifications.iter().enumerate() {
             let path = element(&field(path, "additional_call_notifications"), index);
             notifications.push(
                 self.notification(notification, scope)
-                    .map_err(|error| Trouble::new(path, error))?,
+                    .map_err(|error| Trouble::new(path, &error))?,
             );
         }
         let mut changes = Map::new();
         for (name, value) in reply.state {
             let value = self.data(value, scope);
             let at = || field(&field(path, "state"), name);
-            changes.insert(name.clone(), value.map_err(|error| Trouble::new(at(), error))?);
+            changes.insert(name.clone(), value.map_err(|error| Trouble::new(at(), &error))?);
         }
         let remembered = match reply.remember {
             None => None,
@@ -625,7 +623,7 @@ impl<'a> Run<'a> {
                 tries.insert(link.name.clone(), count.into());
             }
         }
-        state.insert(OWN_STATE.into(), own_state(self.call.key, Value::Object(tries)));
+        state.insert(OWN_STATE.into(), own_state(self.call.key, &Value::Object(tries)));
         if size(&state) > MAX_STATE {
             return Err("would have more than 16 KB");
         }

@@ -230,10 +230,10 @@ fn fit_value(schema: &Value, value: &Value, path: &str) -> Result<Value, Misfit>
     if schema.get("const").is_some_and(|only| *only != value) {
         return Err(misfit(path, "is not the one value that is allowed"));
     }
-    if let Some(allowed) = schema.get("enum").and_then(Value::as_array) {
-        if !allowed.contains(&value) {
-            return Err(misfit(path, "is not one of the values that are allowed"));
-        }
+    if let Some(allowed) = schema.get("enum").and_then(Value::as_array)
+        && !allowed.contains(&value)
+    {
+        return Err(misfit(path, "is not one of the values that are allowed"));
     }
     match &value {
         Value::String(text) => fit_text(schema, text, path)?,

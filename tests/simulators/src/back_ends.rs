@@ -1,4 +1,4 @@
-//! What task chains look things up at: ShipStation, and whoever a test puts under a host's name.
+//! What task chains look things up at: `ShipStation`, and whoever a test puts under a host's name.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -22,7 +22,7 @@ impl fmt::Debug for BackEnds {
 }
 
 impl BackEnds {
-    /// ShipStation under its name, and `others` for every other host; without them no other host is found.
+    /// `ShipStation` under its name, and `others` for every other host; without them no other host is found.
     pub fn new(shop: &ShipStation, others: Option<HttpClient>) -> Self {
         let back_ends = Self {
             hosts: Arc::default(),

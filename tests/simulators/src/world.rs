@@ -45,7 +45,7 @@ pub const REQUESTER: &str = "requester.example.org";
 const APPLICATION: (&str, &str) = ("local-application", "local-secret");
 /// Signs the references in callback URLs.
 pub const REFERENCE_KEY: &str = "a key that is good enough for one machine";
-/// What opens the simulated ShipStation: as the secret `shipstation` of the world's tenant, too.
+/// What opens the simulated `ShipStation`: as the secret `shipstation` of the world's tenant, too.
 pub const SHIPSTATION_CREDENTIALS: &str = "local-api-key:local-api-secret";
 /// The tenant of a world.
 pub const TENANT: &str = "local";
@@ -73,7 +73,7 @@ pub struct Options {
     pub requester: Option<HttpClient>,
     /// Who answers task chains that look something up; none lets only what is simulated answer.
     pub back_ends: Option<HttpClient>,
-    /// Secrets that task chains name beside ShipStation's, `TENANT/HOST/NAME`.
+    /// Secrets that task chains name beside `ShipStation`'s, `TENANT/HOST/NAME`.
     pub secrets: HashMap<String, Secret>,
 }
 
@@ -136,7 +136,7 @@ pub struct World {
     pub aws: Aws,
     /// Routee and the phones.
     pub routee: Routee,
-    /// ShipStation.
+    /// `ShipStation`.
     pub shipstation: ShipStation,
     /// What task chains look things up at.
     pub back_ends: BackEnds,
@@ -223,19 +223,9 @@ impl World {
         };
         let shipstation = ShipStation::new(clock.clone(), SHIPSTATION_CREDENTIALS);
         let back_ends = BackEnds::new(&shipstation, options.back_ends);
-        let chains = chain_link::Deps {
-            store: store.clone(),
-            clock: clock.clone(),
-            callbacks: callbacks.clone(),
-            http: aws.http(HttpClient::new(back_ends.clone())),
-            targets: Targets::any(),
-            secrets: secrets(options.secrets, &clock),
-            cache: chain_link::Cache::default(),
-            limits: chain_link::Limits::default(),
-        };
         let functions = Api {
             aws: aws.clone(),
-            chains: Arc::new(chains),
+            chains: Arc::new(chains(&store, &callbacks, &aws, &back_ends, options.secrets)),
             dispatches: Arc::new(dispatches::Deps {
                 engine: engine.clone(),
                 targets: Targets::any(),
@@ -353,6 +343,26 @@ async fn give_token(store: &Store) -> Result<(), WorldError> {
         .put_token(&token_hash(TOKEN), &record)
         .await
         .map_err(|error| WorldError::Table(error.to_string()))
+}
+
+/// What answers Agent4.
+fn chains(
+    store: &Store,
+    callbacks: &Callbacks,
+    aws: &Aws,
+    back_ends: &BackEnds,
+    given: HashMap<String, Secret>,
+) -> chain_link::Deps {
+    chain_link::Deps {
+        store: store.clone(),
+        clock: aws.clock().clone(),
+        callbacks: callbacks.clone(),
+        http: aws.http(HttpClient::new(back_ends.clone())),
+        targets: Targets::any(),
+        secrets: secrets(given, aws.clock()),
+        cache: chain_link::Cache::default(),
+        limits: chain_link::Limits::default(),
+    }
 }
 
 /// The secrets of a world.

@@ -2,6 +2,7 @@
 //!
 //! `cargo test --release --workspace --test chain -- --ignored cost --nocapture`
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use patchbay::chain::run::{Call, Findings, Found, Step, advance};
@@ -115,7 +116,7 @@ fn what_is_measured_answers_with_the_last_rule() {
         &chain,
         &sample::Sample {
             request,
-            fetch: Default::default(),
+            fetch: BTreeMap::new(),
         },
     )
     .unwrap();

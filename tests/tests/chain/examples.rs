@@ -56,7 +56,7 @@ async fn an_order_is_told_to_its_owner_whatever_agent4_turns_out_to_do() {
     let (world, url) = shop().await;
     for switches in Switches::all() {
         // ShipStation counts requests, not calls.
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         let record = call(&world, switches, &url, &ORDERS, CALLER, asks_for("QX-1009")).await;
         assert_eq!(record.violations, Vec::<String>::new(), "{switches:?}");
         assert_eq!(record.ending, Ending::EndTask, "{switches:?} {record:#?}");

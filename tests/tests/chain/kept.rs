@@ -77,7 +77,7 @@ async fn a_call_has_one_key_and_the_next_call_another() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(post(&world, &url, &first).await.json, answer.json);
     // Hours later the state still says which call it is.
-    tokio::time::sleep(Duration::from_secs(7_200)).await;
+    tokio::time::sleep(Duration::from_hours(2)).await;
     let mut later = qualified("a", &json!({}));
     later["state"] = answer.json["state"].clone();
     let later = post(&world, &url, &later).await;

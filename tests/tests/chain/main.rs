@@ -1,12 +1,6 @@
 //! Task chains, from Agent4's first request to the last, through the deployed handler.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::missing_panics_doc,
-    reason = "a test"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -71,10 +65,10 @@ pub(crate) async fn call(
 ) -> CallRecord {
     assert!(PhoneNumber::parse(caller).is_ok() || caller == "anonymous");
     let mut agent = Agent4::new(world.api(), switches, endpoint, links);
-    agent.metadata = json!({ "greeting": "Welcome to the shop.", "unknown": "x" })
-        .as_object()
-        .unwrap()
-        .clone();
+    let Value::Object(metadata) = json!({ "greeting": "Welcome to the shop.", "unknown": "x" }) else {
+        unreachable!("an object")
+    };
+    agent.metadata = metadata;
     agent.call(caller, person).await
 }
 

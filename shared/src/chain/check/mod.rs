@@ -269,10 +269,9 @@ impl<'a> Checker<'a> {
             .iter()
             .position(Action::moves)
             .filter(|at| at + 1 < reply.actions.len())
+            && reply.actions.iter().skip(early + 1).any(Action::moves)
         {
-            if reply.actions.iter().skip(early + 1).any(Action::moves) {
-                self.wrong(&actions, "more than one action ends the link");
-            }
+            self.wrong(&actions, "more than one action ends the link");
         }
         for (name, value) in reply.state {
             let path = field(&field(path, "state"), name);
@@ -323,10 +322,10 @@ impl<'a> Checker<'a> {
             }
             Action::TransferCall { number } => {
                 let path = field(path, "context.number");
-                if is_literal(number) {
-                    if let Err(error) = crate::phone::PhoneNumber::parse(number) {
-                        self.wrong(&path, error.to_string());
-                    }
+                if is_literal(number)
+                    && let Err(error) = crate::phone::PhoneNumber::parse(number)
+                {
+                    self.wrong(&path, error.to_string());
                 }
                 self.template(Kind::Line, number, &path, names);
             }

@@ -1,5 +1,7 @@
 //! One call through a chain.
 
+#![expect(clippy::indexing_slicing, reason = "of JSON: what is not there is null")]
+
 use bytes::Bytes;
 use http::{StatusCode, header};
 use patchbay::http::{Request, Response, SendError};
@@ -224,12 +226,11 @@ impl Run<'_> {
                 "next_task" => Some(Onward::Link(index + 1)),
                 "switch_task" => {
                     let name = text("name");
-                    match self.agent.links.iter().position(|link| link.name == name) {
-                        Some(index) => Some(Onward::Link(index)),
-                        None => {
-                            self.wrong(format!("`switch_task` to a link that is not there: {name}"));
-                            Some(Onward::End(Ending::Broken("no such link".into())))
-                        }
+                    if let Some(index) = self.agent.links.iter().position(|link| link.name == name) {
+                        Some(Onward::Link(index))
+                    } else {
+                        self.wrong(format!("`switch_task` to a link that is not there: {name}"));
+                        Some(Onward::End(Ending::Broken("no such link".into())))
                     }
                 }
                 "sms" => {

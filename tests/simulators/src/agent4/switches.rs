@@ -65,6 +65,7 @@ pub enum AfterNothing {
 
 /// Which way it goes where nobody knows.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "switches")]
 pub struct Switches {
     /// What becomes of the state.
     pub state: StateRule,

@@ -1,4 +1,4 @@
-//! ShipStation V1, the part that looks orders up: `GET /orders`, `/shipments`, `/fulfillments`.
+//! `ShipStation` V1, the part that looks orders up: `GET /orders`, `/shipments`, `/fulfillments`.
 //!
 //! Written from the contract (`agent4.md` 5): `orderNumber` finds whatever begins so, answers come in pages, every
 //! answer tells the rate limit (40 requests in a minute), and stamps are Pacific time without saying so.
@@ -72,7 +72,7 @@ struct State {
     used: u32,
 }
 
-/// A ShipStation. Clones are handles on the same one.
+/// A `ShipStation`. Clones are handles on the same one.
 #[derive(Clone)]
 pub struct ShipStation {
     clock: Clock,
@@ -109,7 +109,7 @@ impl ShipStation {
         self.lock().mood = mood;
     }
 
-    /// Adds an order; nothing in it but its number and status is there unless `fields` say so: ShipStation sends null
+    /// Adds an order; nothing in it but its number and status is there unless `fields` say so: `ShipStation` sends null
     /// for whatever it does not have.
     pub fn add_order(&self, number: &str, status: &str, fields: &Value) {
         let now = pacific(self.clock.now());

@@ -1,8 +1,8 @@
-//! ShipStation's clock.
+//! `ShipStation`'s clock.
 
 use patchbay::clock::Timestamp;
 
-/// A moment as ShipStation writes it: Pacific time, seven digits of fraction, and no word of the zone.
+/// A moment as `ShipStation` writes it: Pacific time, seven digits of fraction, and no word of the zone.
 pub fn pacific(at: Timestamp) -> String {
     let standard = at.plus_millis(-8 * 3_600_000);
     let local = if is_summer(standard) {
