@@ -11,6 +11,7 @@
 //! | `PATCHBAY_ROUTEE_AUTH_URL`, `PATCHBAY_ROUTEE_CONNECT_URL` | Routee's endpoints, when they are not the public ones |
 //! | `PATCHBAY_ROUTEE_CALL_INTERVAL_MS` | milliseconds between two calls, 1000 when left out |
 //! | `PATCHBAY_PRIVATE_ORIGINS` | origins, separated by commas, that webhooks may go to although they are not public |
+//! | `PATCHBAY_DEFAULT_COUNTRY` | calling code of callers' numbers without a `+`, such as `1`; without it they are refused |
 //! | `PATCHBAY_WEBHOOK_KEYS_PARAM` | SSM parameter: the key of outgoing webhooks (`whsec_…`), or the new and the old one, separated by a comma |
 //! | `PATCHBAY_LINK_SECRETS_PARAM` | prefix of SSM parameters: the secrets that task chains name, `PREFIX/TENANT/HOST/NAME` |
 //! | `PATCHBAY_STACK` | name of the stack, the dimension of its metrics; may be left out |
@@ -31,6 +32,7 @@ use crate::aws_error::in_words;
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::parameters::Parameters;
+use crate::phone::CallingCode;
 use crate::queue::Queue;
 use crate::secret::{Randomness, Secret};
 use crate::store::Store;
@@ -157,6 +159,17 @@ pub fn targets() -> Result<Targets, ConfigError> {
     let name = "PATCHBAY_PRIVATE_ORIGINS";
     let expected = "must be origins such as https://hooks.internal.example, separated by commas";
     Targets::public_and(&optional(name).unwrap_or_default()).map_err(|_| ConfigError::Wrong { name, expected })
+}
+
+/// The country of numbers without a `+`, if there is one.
+pub fn default_country() -> Result<Option<CallingCode>, ConfigError> {
+    let wrong = |_| ConfigError::Wrong {
+        name: "PATCHBAY_DEFAULT_COUNTRY",
+        expected: "must be a country's calling code, such as 1 or 49",
+    };
+    optional("PATCHBAY_DEFAULT_COUNTRY")
+        .map(|code| code.parse().map_err(wrong))
+        .transpose()
 }
 
 /// The way to AWS: one HTTP client, one set of credentials.

@@ -22,6 +22,10 @@ ROUTES = [
     ("POST", "/v1/links/orders/test", "chain-link"),
     ("POST", "/routee/collect/a.b.c.d", "collect-event"),
     ("POST", "/routee/status/a.b.c.d", "status-callback"),
+    ("POST", "/voice/api/v1/twilio/set-context?api_token=x", "set-context"),
+    ("DELETE", "/v1/contexts/+12025550143", "set-context"),
+    ("POST", "/voice/api/v1/vapi/get-context?api_token=x", "get-context"),
+    ("GET", "/v1/contexts/+12025550143", "get-context"),
 ]
 # What each function may do, and to what: what it was seen to ask for (tests/tests/rights.rs). Everything else in ACTIONS
 # it may not.
@@ -88,6 +92,8 @@ def check_rights(aws):
         # and a batch of messages for a right of its own. Only from here on; what the template allows has been checked.
         more = [("ssm:GetParameters", "*") for actions in expected.values() if "GetParameters" in actions]
         more += [("sqs:SendMessageBatch", arns[name][1]) for name in expected if "SendMessage" in expected[name]]
+        if not more:
+            continue
         aws.client("iam").put_role_policy(RoleName=role, PolicyName="stand-in", PolicyDocument=json.dumps({
             "Version": "2012-10-17",
             "Statement": [{"Effect": "Allow", "Action": action, "Resource": resource} for action, resource in more]}))
@@ -97,7 +103,7 @@ def check_stubs(aws, outputs):
     print("\n== Every route leads to its function")
     api = Api(aws, outputs["ApiUrl"])
     for method, path, function in ROUTES:
-        status, answer = api(method, path, None if method == "GET" else {})
+        status, answer = api(method, path, None if method in ("GET", "DELETE") else {})
         check(f"{method} {path}", (status, answer) == (200, {"function": f"{STACK}-{function}"}), (status, answer))
     for method, path in (("DELETE", "/v1/dispatches"), ("POST", "/v1/other"), ("GET", "/routee/status/a.b.c.d")):
         check(f"{method} {path} leads nowhere", api(method, path)[0] == 404)

@@ -6,8 +6,11 @@ import secrets
 import signal
 import sys
 import time
+import urllib.parse
 
+from agents import hand_over
 from aws import HOME, Aws
+from checks import check
 from cold import check_cold_starts
 from deployment import check_resources, check_rights, check_stubs
 from kills import check_kills
@@ -30,6 +33,14 @@ def put_secrets(aws, webhook_key):
     }
     for name, value in values.items():
         aws.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
+
+
+def check_agents(aws, outputs):
+    print("\n== Voice agents hand a caller to each other")
+    token = "pb_" + secrets.token_hex(32)
+    put_token(aws, outputs, token, "context:read", "context:write")
+    # A name below localhost resolves nowhere, so the host goes into the header.
+    hand_over(aws.endpoint, token, check, {"Host": urllib.parse.urlsplit(outputs["ApiUrl"]).netloc})
 
 
 def main():
@@ -56,7 +67,7 @@ def main():
             print("\n== Deploying infra/template.yaml", flush=True)
             outputs = aws.deploy(arguments.stubs, {
                 "RouteeFrom": "12025550100", "RouteeAuthUrl": routee.url, "RouteeConnectUrl": routee.url,
-                "RouteeCallIntervalMs": "1000", "PrivateOrigins": requester.origin,
+                "RouteeCallIntervalMs": "1000", "PrivateOrigins": requester.origin, "DefaultCountry": "1",
             })
             for name, value in outputs.items():
                 print(f"   {name}: {value}")
@@ -70,6 +81,7 @@ def main():
                     check_cold_starts()
                     check_watch(aws, outputs, put_token)
                     api = check_main_job(aws, outputs, routee, requester)
+                    check_agents(aws, outputs)
                     check_kills(aws, outputs, api, routee, requester)
             except BaseException:
                 print("\n== What the functions wrote", *aws.logs(), sep="\n   ", flush=True)

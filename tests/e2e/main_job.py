@@ -10,9 +10,9 @@ from checks import Api, check
 from routee import PRESSES_1, PRESSES_2, RINGS_OUT
 
 
-def put_token(aws, outputs, token):
+def put_token(aws, outputs, token, *scopes):
     """What `patchbay token` does: of a token, only its hash is kept."""
-    record = {"tenant": "example", "scopes": ["dispatches:read", "dispatches:write"], "expires_at": None,
+    record = {"tenant": "example", "scopes": scopes, "expires_at": None,
               "revoked": False}
     aws.client("dynamodb").put_item(TableName=outputs["TableName"], Item={
         "pk": {"S": "TOKEN#" + hashlib.sha256(token.encode()).hexdigest()}, "sk": {"S": "T"},
@@ -33,7 +33,7 @@ def check_main_job(aws, outputs, routee, requester):
     anna, ben, cleo = ("Anna", "+12025550101"), ("Ben", "+12025550102"), ("Cleo", "+12025550103")
     routee.phones = {anna[1]: RINGS_OUT, ben[1]: PRESSES_2, cleo[1]: PRESSES_1}
     token = "pb_" + secrets.token_hex(32)
-    put_token(aws, outputs, token)
+    put_token(aws, outputs, token, "dispatches:read", "dispatches:write")
     api = Api(aws, outputs["ApiUrl"], token)
 
     print("\n== Who may not, may not")

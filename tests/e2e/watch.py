@@ -15,7 +15,7 @@ TOOLS = HOME / "tools/bin"
 
 def check_watch(aws, outputs, put_token):
     print("\n== cargo lambda watch and invoke", flush=True)
-    put_token(aws, outputs, TOKEN)
+    put_token(aws, outputs, TOKEN, "dispatches:read")
     settings = {
         "PATCHBAY_TABLE": outputs["TableName"], "PATCHBAY_PUBLIC_URL": outputs["ApiUrl"],
         "PATCHBAY_CALLS_QUEUE_URL": outputs["CallsQueueUrl"],

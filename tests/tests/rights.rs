@@ -150,6 +150,27 @@ async fn a_task_chain() -> World {
     world
 }
 
+/// A caller's context, from the first set to the last trace of it; in between it expires.
+async fn a_caller() -> World {
+    let world = world([]).await;
+    let said = json!({
+        "caller": "+12025550143", "description": "Two seats", "price": "42.00", "vendor": "acme-stage", "ttl": 60,
+        "call_id": "CA00000000000000000000000000000001",
+    });
+    for _ in 0..2 {
+        ask(&world, "POST", "/voice/api/v1/twilio/set-context", &said).await;
+        for by in [
+            json!({ "caller": "+12025550143" }),
+            json!({ "call_id": "CA00000000000000000000000000000001" }),
+        ] {
+            ask(&world, "POST", "/voice/api/v1/twilio/get-context", &by).await;
+        }
+        pass(&world, 61).await;
+    }
+    ask(&world, "DELETE", "/v1/contexts/+12025550143", &Value::Null).await;
+    world
+}
+
 #[tokio::test(start_paused = true)]
 async fn functions_ask_for_what_the_template_allows_them_and_the_template_allows_nothing_else() {
     let mut rights = Rights::new();
@@ -158,6 +179,7 @@ async fn functions_ask_for_what_the_template_allows_them_and_the_template_allows
         every_request().await,
         an_outage().await,
         a_task_chain().await,
+        a_caller().await,
     ] {
         note(&mut rights, &world);
     }

@@ -137,9 +137,11 @@ async fn answer(State(world): State<Arc<World>>, request: Request<Body>) -> Resp
         return status(StatusCode::PAYLOAD_TOO_LARGE);
     };
     let path = parts.uri.path();
-    let is_routee = ["/oauth/", "/voice/", "/accounts/"]
-        .iter()
-        .any(|prefix| path.starts_with(prefix));
+    // `/voice/api/` is where voice agents find us.
+    let is_routee = !path.starts_with("/voice/api/")
+        && ["/oauth/", "/voice/", "/accounts/"]
+            .iter()
+            .any(|prefix| path.starts_with(prefix));
     let client = if is_routee {
         HttpClient::new(world.routee.clone())
     } else {

@@ -1,3 +1,4 @@
 //! Clients of the voice providers: the types of their wires and nothing else.
 
+pub mod protegee;
 pub mod routee;

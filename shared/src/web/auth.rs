@@ -32,10 +32,20 @@ impl Token {
     /// table.
     pub fn parse(header: &str) -> Result<Self, Problem> {
         let (scheme, token) = header.trim().split_once(' ').ok_or_else(Problem::unauthorized)?;
-        let token = token.trim_start();
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(Problem::unauthorized());
+        }
+        Self::plain(token.trim_start())
+    }
+
+    /// The token itself, as it stands in a query.
+    ///
+    /// # Errors
+    /// 401 when it has not the form of a token.
+    pub fn plain(token: &str) -> Result<Self, Problem> {
         let digits = token.strip_prefix(PREFIX).unwrap_or_default();
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        if !scheme.eq_ignore_ascii_case("bearer") || digits.len() != 2 * RANDOM_BYTES || !digits.bytes().all(is_digit) {
+        if digits.len() != 2 * RANDOM_BYTES || !digits.bytes().all(is_digit) {
             return Err(Problem::unauthorized());
         }
         Ok(Self(Secret::new(token)))
@@ -51,6 +61,23 @@ impl Token {
             return Err(Problem::unauthorized());
         };
         Self::parse(value.to_str().map_err(|_| Problem::unauthorized())?)
+    }
+
+    /// The token of a request that may have it in the query instead, under `api_token`.
+    ///
+    /// # Errors
+    /// 401 when there is none, when one is none, and when there are two different ones: whoever sends two does not know
+    /// for whom he speaks.
+    pub fn from_headers_or_query(headers: &HeaderMap, api_tokens: &[&str]) -> Result<Self, Problem> {
+        let query = match api_tokens {
+            [] => return Self::from_headers(headers),
+            [token] => Self::plain(token)?,
+            _ => return Err(Problem::unauthorized()),
+        };
+        if headers.contains_key(AUTHORIZATION) && Self::from_headers(headers)?.hash() != query.hash() {
+            return Err(Problem::unauthorized());
+        }
+        Ok(query)
     }
 
     /// Under what it is kept.
@@ -243,6 +270,40 @@ mod tests {
         assert!(Token::from_headers(&headers).is_ok());
         headers.append(AUTHORIZATION, value);
         assert!(Token::from_headers(&headers).is_err());
+    }
+
+    #[test]
+    fn a_token_may_stand_in_the_query_and_in_the_header_only_if_it_is_the_same() {
+        let (one, other) = (format!("pb_{}", "0".repeat(64)), format!("pb_{}", "1".repeat(64)));
+        let header = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(AUTHORIZATION, value.parse().expect("a header"));
+            }
+            headers
+        };
+        let (bearer, basic) = (format!("Bearer {one}"), format!("Basic {one}"));
+        for (headers, query, fine) in [
+            (header(&[]), vec![one.as_str()], true),
+            (header(&[&bearer]), vec![], true),
+            (header(&[&bearer]), vec![&one], true),
+            (header(&[&bearer]), vec![&other], false),
+            (header(&[&bearer]), vec![""], false),
+            (header(&[&basic]), vec![&one], false),
+            (header(&[&bearer, &bearer]), vec![&one], false),
+            (header(&[]), vec![&one, &one], false),
+            (header(&[]), vec![&bearer], false),
+            (header(&[]), vec!["test_ABCDEFGHIJKLMNOPQRSTUVWX"], false),
+            (header(&[]), vec![], false),
+        ] {
+            let token = Token::from_headers_or_query(&headers, &query).map(|token| token.hash());
+            let expected = if fine {
+                Ok(token_hash(&one))
+            } else {
+                Err(Problem::unauthorized())
+            };
+            assert_eq!(token, expected, "{headers:?} {query:?}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! requests may go.
 //!
 //! - [`problem`], [`body`]: answers for what went wrong (RFC 9457), and reading what was sent.
-//! - [`auth`]: API tokens.
+//! - [`auth`], [`tokens`]: API tokens, and the ones that were seen a moment ago.
 //! - [`mod@reference`], [`callbacks`]: the signed references that callback URLs end in, and those URLs.
 //! - [`standard_webhooks`]: the signatures on webhooks that we send.
 //! - [`target`], and `outbound` (a cargo feature): which URLs are fetched, and the client that fetches them.
@@ -17,3 +17,4 @@ pub mod problem;
 pub mod reference;
 pub mod standard_webhooks;
 pub mod target;
+pub mod tokens;

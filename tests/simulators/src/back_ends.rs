@@ -4,9 +4,17 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use patchbay::clock::Clock;
 use patchbay::http::{HttpClient, Request, SendError, SendHttp, Sending};
+use patchbay::parameters::Parameters;
+use patchbay::secret::Secret;
+use patchbay::store::Store;
+use patchbay::web::callbacks::Callbacks;
+use patchbay::web::target::Targets;
 
+use crate::aws::Aws;
 use crate::shipstation::{self, ShipStation};
+use crate::world::{SHIPSTATION_CREDENTIALS, TENANT};
 
 /// Back ends, by host. Clones share them.
 #[derive(Clone)]
@@ -55,4 +63,33 @@ impl SendHttp for BackEnds {
             }
         })
     }
+}
+
+/// What answers Agent4.
+pub(crate) fn chains(
+    store: &Store,
+    callbacks: &Callbacks,
+    aws: &Aws,
+    back_ends: &BackEnds,
+    given: HashMap<String, Secret>,
+) -> chain_link::Deps {
+    chain_link::Deps {
+        store: store.clone(),
+        clock: aws.clock().clone(),
+        callbacks: callbacks.clone(),
+        http: aws.http(HttpClient::new(back_ends.clone())),
+        targets: Targets::any(),
+        secrets: secrets(given, aws.clock()),
+        cache: chain_link::Cache::default(),
+        limits: chain_link::Limits::default(),
+    }
+}
+
+/// The secrets of a world.
+fn secrets(mut secrets: HashMap<String, Secret>, clock: &Clock) -> Parameters {
+    let name = format!("{TENANT}/{}/shipstation", shipstation::HOST);
+    secrets
+        .entry(name)
+        .or_insert_with(|| Secret::new(SHIPSTATION_CREDENTIALS));
+    Parameters::fixed(secrets, clock.clone())
 }

@@ -9,13 +9,12 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use lambda_http::RequestExt as _;
 use patchbay::clock::{Clock, Timestamp};
 use patchbay::engine::Engine;
 use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
 use patchbay::ids::Tenant;
-use patchbay::parameters::Parameters;
 use patchbay::providers::routee::{Credentials, Endpoints};
 use patchbay::queue::Queue;
 use patchbay::secret::{Randomness, Secret};
@@ -25,14 +24,15 @@ use patchbay::web::callbacks::Callbacks;
 use patchbay::web::reference::References;
 use patchbay::web::standard_webhooks::{Signer, SigningKey};
 use patchbay::web::target::Targets;
+use patchbay::web::tokens::Tokens;
 use tokio::task::AbortHandle;
 
 use crate::aws::sqs::{Invocation, Polling};
 use crate::aws::{self, Aws, Outcome};
-use crate::back_ends::BackEnds;
+use crate::back_ends::{self, BackEnds};
 use crate::phones::Phones;
 use crate::routee::{Routee, Switches};
-use crate::shipstation::{self, ShipStation};
+use crate::shipstation::ShipStation;
 use crate::{gateway, table};
 
 const TABLE: &str = "patchbay";
@@ -225,7 +225,7 @@ impl World {
         let back_ends = BackEnds::new(&shipstation, options.back_ends);
         let functions = Api {
             aws: aws.clone(),
-            chains: Arc::new(chains(&store, &callbacks, &aws, &back_ends, options.secrets)),
+            chains: Arc::new(back_ends::chains(&store, &callbacks, &aws, &back_ends, options.secrets)),
             dispatches: Arc::new(dispatches::Deps {
                 engine: engine.clone(),
                 targets: Targets::any(),
@@ -234,6 +234,8 @@ impl World {
                 engine: engine.clone(),
                 callbacks: callbacks.clone(),
             }),
+            set_context: Arc::new(set_context_deps(&engine)),
+            get_context: Arc::new(get_context_deps(&engine)),
             status: Arc::new(status_callback::Deps { engine, callbacks }),
         };
         let api = HttpClient::new(functions.clone());
@@ -331,6 +333,25 @@ fn client_of(aws: &Aws, routee: &Routee) -> patchbay::providers::routee::Routee 
     patchbay::providers::routee::Routee::new(http, aws.clock().clone(), credentials, Endpoints::default())
 }
 
+fn set_context_deps(engine: &Engine) -> set_context::Deps {
+    set_context::Deps {
+        tokens: Tokens::new(engine.store.clone(), engine.clock.clone()),
+        store: engine.store.clone(),
+        clock: engine.clock.clone(),
+        random: engine.random.clone(),
+        home: None,
+    }
+}
+
+fn get_context_deps(engine: &Engine) -> get_context::Deps {
+    get_context::Deps {
+        tokens: Tokens::new(engine.store.clone(), engine.clock.clone()),
+        store: engine.store.clone(),
+        clock: engine.clock.clone(),
+        home: None,
+    }
+}
+
 async fn give_token(store: &Store) -> Result<(), WorldError> {
     let tenant: Tenant = TENANT.parse().map_err(|error| WorldError::SetUp(format!("{error}")))?;
     let record = TokenRecord {
@@ -343,35 +364,6 @@ async fn give_token(store: &Store) -> Result<(), WorldError> {
         .put_token(&token_hash(TOKEN), &record)
         .await
         .map_err(|error| WorldError::Table(error.to_string()))
-}
-
-/// What answers Agent4.
-fn chains(
-    store: &Store,
-    callbacks: &Callbacks,
-    aws: &Aws,
-    back_ends: &BackEnds,
-    given: HashMap<String, Secret>,
-) -> chain_link::Deps {
-    chain_link::Deps {
-        store: store.clone(),
-        clock: aws.clock().clone(),
-        callbacks: callbacks.clone(),
-        http: aws.http(HttpClient::new(back_ends.clone())),
-        targets: Targets::any(),
-        secrets: secrets(given, aws.clock()),
-        cache: chain_link::Cache::default(),
-        limits: chain_link::Limits::default(),
-    }
-}
-
-/// The secrets of a world.
-fn secrets(mut secrets: HashMap<String, Secret>, clock: &Clock) -> Parameters {
-    let name = format!("{TENANT}/{}/shipstation", shipstation::HOST);
-    secrets
-        .entry(name)
-        .or_insert_with(|| Secret::new(SHIPSTATION_CREDENTIALS));
-    Parameters::fixed(secrets, clock.clone())
 }
 
 fn signer() -> Result<Signer, WorldError> {
@@ -387,26 +379,21 @@ struct Api {
     dispatches: Arc<dispatches::Deps>,
     collect: Arc<collect_event::Deps>,
     status: Arc<status_callback::Deps>,
+    set_context: Arc<set_context::Deps>,
+    get_context: Arc<get_context::Deps>,
 }
 
 impl Api {
     async fn answer(&self, request: lambda_http::Request) -> Response {
-        let path = request.raw_http_path().to_owned();
         let aws = &self.aws;
-        let outcome = if path == "/v1/dispatches" || path.starts_with("/v1/dispatches/") {
-            aws.invoke("dispatches", dispatches::handle(&self.dispatches, request))
-                .await
-        } else if path == "/v1/links" || path.starts_with("/v1/links/") || path.starts_with("/agent4/") {
-            aws.invoke("chain-link", chain_link::handle(&self.chains, request))
-                .await
-        } else if path.starts_with("/routee/collect/") {
-            aws.invoke("collect-event", collect_event::handle(&self.collect, request))
-                .await
-        } else if path.starts_with("/routee/status/") {
-            aws.invoke("status-callback", status_callback::handle(&self.status, request))
-                .await
-        } else {
-            return plain(StatusCode::NOT_FOUND, r#"{"message":"Not Found"}"#);
+        let outcome = match function_of(request.method(), request.raw_http_path()) {
+            Some(name @ "dispatches") => aws.invoke(name, dispatches::handle(&self.dispatches, request)).await,
+            Some(name @ "chain-link") => aws.invoke(name, chain_link::handle(&self.chains, request)).await,
+            Some(name @ "collect-event") => aws.invoke(name, collect_event::handle(&self.collect, request)).await,
+            Some(name @ "status-callback") => aws.invoke(name, status_callback::handle(&self.status, request)).await,
+            Some(name @ "set-context") => aws.invoke(name, set_context::handle(&self.set_context, request)).await,
+            Some(name @ "get-context") => aws.invoke(name, get_context::handle(&self.get_context, request)).await,
+            _ => return plain(StatusCode::NOT_FOUND, r#"{"message":"Not Found"}"#),
         };
         match outcome {
             Outcome::Done(response) => gateway::from_function(response),
@@ -416,6 +403,22 @@ impl Api {
                 r#"{"message":"Internal Server Error"}"#,
             ),
         }
+    }
+}
+
+/// The function to which a route leads; whether that takes the method is, but for the contexts, its own business.
+fn function_of(method: &Method, path: &str) -> Option<&'static str> {
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    match segments.as_slice() {
+        ["v1", "dispatches", ..] => Some("dispatches"),
+        ["v1", "links", ..] | ["agent4", _, _] => Some("chain-link"),
+        ["routee", "collect", _] => Some("collect-event"),
+        ["routee", "status", _] => Some("status-callback"),
+        ["voice", "api", "v1", _, "set-context"] => Some("set-context"),
+        ["voice", "api", "v1", _, "get-context"] => Some("get-context"),
+        ["v1", "contexts", _] if method == Method::DELETE => Some("set-context"),
+        ["v1", "contexts", _] if method == Method::GET => Some("get-context"),
+        _ => None,
     }
 }
 

@@ -1,0 +1,134 @@
+//! A voice agent says what it knows of a caller: `POST /voice/api/v1/{platform}/set-context`. Whoever runs the agents
+//! forgets a caller: `DELETE /v1/contexts/{caller}`.
+
+use lambda_http::http::{Method, StatusCode};
+use lambda_http::{Body, Request, RequestExt as _, Response};
+use patchbay::clock::Clock;
+use patchbay::context::{ContextKey, Draft, NewContext, caller};
+use patchbay::ids::{Nonce, Tenant};
+use patchbay::phone::{CallingCode, PhoneNumber};
+use patchbay::providers::protegee::{Ask, Platform, answer, read_set};
+use patchbay::secret::Randomness;
+use patchbay::store::{Store, StoreError};
+use patchbay::web::auth::{Scope, Token};
+use patchbay::web::body;
+use patchbay::web::problem::Problem;
+use patchbay::web::tokens::Tokens;
+
+/// What the function works with.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// Who may do it.
+    pub tokens: Tokens,
+    /// Contexts.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// Where the names of sets come from.
+    pub random: Randomness,
+    /// The country of numbers without a `+`.
+    pub home: Option<CallingCode>,
+}
+
+/// Everything that changes contexts.
+pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
+    let path = body::path_segments(&request);
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match path.as_slice() {
+        ["v1", "contexts", number] => forget(deps, &request, number)
+            .await
+            .unwrap_or_else(Problem::into_response),
+        ["voice", "api", "v1", platform, "set-context"] => set(deps, &request, platform)
+            .await
+            .unwrap_or_else(|problem| answer::refusal(&problem)),
+        _ => Problem::not_found().into_response(),
+    }
+}
+
+async fn set(deps: &Deps, request: &Request, platform: &str) -> Result<Response<Body>, Problem> {
+    let platform = Platform::named(platform).ok_or_else(Problem::not_found)?;
+    if request.method() != Method::POST {
+        return Err(Problem::method_not_allowed("POST"));
+    }
+    let tenant = tenant(deps, request).await?;
+    let replace = flag(request, "replace")?;
+    let body: serde_json::Value = body::json(request)?;
+    let asks = read_set(platform, &body).map_err(|errors| refused(platform, Problem::invalid_fields(errors)))?;
+    let mut done = Vec::with_capacity(asks.len());
+    for ask in asks {
+        let result = match checked(deps, &ask, replace) {
+            Ok(new) => store(deps, platform, &tenant, &new).await.map(|()| new.caller),
+            Err(problem) => Err(refused(platform, problem)),
+        };
+        done.push((ask.tool_call, result));
+    }
+    Ok(answer::to_set(&done))
+}
+
+fn checked(deps: &Deps, ask: &Ask<Draft>, replace: bool) -> Result<NewContext, Problem> {
+    let draft = ask.what.clone();
+    draft
+        .and_then(|draft| draft.check(deps.home.as_ref(), replace))
+        .map_err(|errors| Problem::invalid_fields(ask.located(errors)))
+}
+
+async fn store(deps: &Deps, platform: Platform, tenant: &Tenant, new: &NewContext) -> Result<(), Problem> {
+    let generation = Nonce::random(&deps.random).map_err(|error| {
+        tracing::error!(%error, "there is no randomness");
+        Problem::unavailable(1)
+    })?;
+    deps.store
+        .set_context(tenant, new, generation, deps.clock.now())
+        .await
+        .map_err(|error| stored(&error))?;
+    tracing::info!(%tenant, platform = platform.name(), caller = %new.caller, %generation, "context set");
+    Ok(())
+}
+
+async fn forget(deps: &Deps, request: &Request, number: &str) -> Result<Response<Body>, Problem> {
+    if request.method() != Method::DELETE {
+        return Err(Problem::method_not_allowed("GET, DELETE"));
+    }
+    let tenant = tenant(deps, request).await?;
+    let caller: PhoneNumber = caller::number(number, deps.home.as_ref())
+        .map_err(|error| Problem::invalid_field("caller", error.to_string()))?;
+    let of = ContextKey { tenant, caller };
+    deps.store.delete_context(&of).await.map_err(|error| stored(&error))?;
+    tracing::info!(tenant = %of.tenant, caller = %of.caller, "context forgotten");
+    // The same whether or not there was one: that, too, is something about a person.
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    Ok(response)
+}
+
+async fn tenant(deps: &Deps, request: &Request) -> Result<Tenant, Problem> {
+    let query = request.query_string_parameters();
+    let api_tokens = query.all("api_token").unwrap_or_default();
+    let token = Token::from_headers_or_query(request.headers(), &api_tokens)?;
+    deps.tokens.tenant(&token, Scope::ContextWrite).await
+}
+
+/// Whether the query says `name=true`.
+fn flag(request: &Request, name: &str) -> Result<bool, Problem> {
+    match request.query_string_parameters().first(name) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(Problem::invalid_field(name, "expected true or false")),
+    }
+}
+
+/// Notes which fields of an agent's request are wrong, never what is in them: platforms show it to nobody.
+fn refused(platform: Platform, problem: Problem) -> Problem {
+    tracing::info!(
+        platform = platform.name(),
+        problem = problem.detail,
+        "a request was refused"
+    );
+    problem
+}
+
+/// The table failed: said once in the log, and to the agent only that it may come again.
+fn stored(error: &StoreError) -> Problem {
+    tracing::error!(%error, "the table cannot be had");
+    Problem::unavailable(1)
+}

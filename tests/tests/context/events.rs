@@ -1,0 +1,118 @@
+//! The events in `tests/events`, as API Gateway delivers them.
+
+use patchbay::phone::CallingCode;
+use patchbay::secret::Randomness;
+use patchbay::web::auth::{Scope, TokenRecord, token_hash};
+use patchbay::web::tokens::Tokens;
+use patchbay_simulators::gateway::from_function;
+use patchbay_simulators::world::World;
+use serde_json::{Value, json};
+
+use crate::common::{Answer, world};
+use crate::{CALLER, is_error};
+
+/// The token in the events.
+const EVENT_TOKEN: &str = "pb_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+pub(crate) fn set_deps(world: &World, home: Option<CallingCode>) -> set_context::Deps {
+    set_context::Deps {
+        tokens: Tokens::new(world.store.clone(), world.clock.clone()),
+        store: world.store.clone(),
+        clock: world.clock.clone(),
+        random: Randomness::seeded(7),
+        home,
+    }
+}
+
+fn get_deps(world: &World, home: Option<CallingCode>) -> get_context::Deps {
+    get_context::Deps {
+        tokens: Tokens::new(world.store.clone(), world.clock.clone()),
+        store: world.store.clone(),
+        clock: world.clock.clone(),
+        home,
+    }
+}
+
+async fn with_event_token() -> World {
+    let world = world([]).await;
+    let record = TokenRecord {
+        tenant: "local".parse().unwrap(),
+        scopes: [Scope::ContextRead, Scope::ContextWrite].into(),
+        expires_at: None,
+        revoked: false,
+    };
+    world.store.put_token(&token_hash(EVENT_TOKEN), &record).await.unwrap();
+    world
+}
+
+/// Says what is known, as the event does.
+async fn set(world: &World, event: &str, home: Option<CallingCode>) -> Answer {
+    let request = lambda_http::request::from_str(event).unwrap();
+    from_function(set_context::handle(&set_deps(world, home), request).await).into()
+}
+
+async fn get(world: &World, event: &str, home: Option<CallingCode>) -> Answer {
+    let request = lambda_http::request::from_str(event).unwrap();
+    from_function(get_context::handle(&get_deps(world, home), request).await).into()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_event_does_what_its_name_says() {
+    let gets = [
+        (include_str!("../../events/get-context.json"), "/memory"),
+        (
+            include_str!("../../events/get-context-vapi.json"),
+            "/results/0/result/memory",
+        ),
+        (include_str!("../../events/get-context-retell.json"), "/memory"),
+        (include_str!("../../events/get-context-show.json"), "/versions/0/memory"),
+    ];
+    for event in [
+        include_str!("../../events/set-context.json"),
+        include_str!("../../events/set-context-vapi.json"),
+        include_str!("../../events/set-context-retell.json"),
+    ] {
+        let world = with_event_token().await;
+        let answer = set(&world, event, None).await;
+        assert_eq!(
+            (answer.status, answer.text("/message/caller")),
+            (200, CALLER),
+            "{answer:?}"
+        );
+        for (event, memory) in gets {
+            let answer = get(&world, event, None).await;
+            assert_eq!((answer.status, answer.text(memory)), (200, "wants row F"), "{answer:?}");
+        }
+        let answer = set(&world, include_str!("../../events/set-context-forget.json"), None).await;
+        assert_eq!(answer.status, 204, "{answer:?}");
+        let answer = get(&world, include_str!("../../events/get-context.json"), None).await;
+        assert_eq!(answer.text("/status"), "no-context");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_default_country_takes_numbers_as_they_are_written_at_home() {
+    let world = with_event_token().await;
+    let with_number = |event: &str, number: &str| {
+        let mut event: Value = serde_json::from_str(event).unwrap();
+        let mut body: Value = serde_json::from_str(event["body"].as_str().unwrap()).unwrap();
+        body["caller"] = json!(number);
+        event["body"] = json!(body.to_string());
+        event.to_string()
+    };
+    let home: CallingCode = "1".parse().unwrap();
+    let set_event = with_number(include_str!("../../events/set-context.json"), "(202) 555-0143");
+    assert_eq!(is_error(&set(&world, &set_event, None).await, 422), ["caller"]);
+    let answer = set(&world, &set_event, Some(home.clone())).await;
+    assert_eq!(
+        (answer.status, answer.text("/message/caller")),
+        (200, CALLER),
+        "{answer:?}"
+    );
+    let get_event = with_number(include_str!("../../events/get-context.json"), "1-202-555-0143");
+    let answer = get(&world, &get_event, Some(home)).await;
+    assert_eq!(
+        (answer.text("/caller"), answer.text("/memory")),
+        (CALLER, "wants row F")
+    );
+}

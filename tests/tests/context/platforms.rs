@@ -1,0 +1,335 @@
+//! The four envelopes, as they are published.
+
+use serde_json::{Value, json};
+
+use crate::common::world;
+use crate::{CALLER, get, is_error, load, post, purchase, purchase_without, set};
+
+/// The payload without what the platform itself says.
+fn arguments() -> Value {
+    purchase_without("caller")
+}
+
+/// A message of Vapi's in which the agent calls `function`.
+fn vapi(function: &str, ids: &[Option<&str>], arguments: &Value) -> Value {
+    let call = |id: Option<&str>| {
+        let mut call = json!({ "type": "function", "function": { "name": function, "arguments": arguments } });
+        if let Some(id) = id {
+            call["id"] = json!(id);
+        }
+        call
+    };
+    json!({
+        "message": {
+            "type": "tool-calls",
+            "customer": { "number": CALLER },
+            "call": { "id": "vapi-call-1" },
+            "toolCalls": ids.iter().copied().map(call).collect::<Vec<_>>(),
+        }
+    })
+}
+
+fn retell(call: &Value, args: &Value) -> Value {
+    json!({ "name": "send_context", "call": call, "args": args })
+}
+
+fn inbound() -> Value {
+    json!({ "call_id": "retell-call-1", "direction": "inbound", "from_number": CALLER, "to_number": "+12025550188" })
+}
+
+fn stored() -> Value {
+    json!({ "status": "success", "message": { "caller": CALLER } })
+}
+
+/// What everybody but Retell reads after [`purchase`].
+fn read_back() -> Value {
+    let mut expected = purchase();
+    expected["status"] = json!("pending");
+    expected["start_time"] = json!("");
+    expected["processor"] = json!({});
+    expected["debug"] = json!("");
+    expected
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_set_on_twilio_and_bland_is_read_there_and_on_every_other_platform() {
+    for platform in ["twilio", "bland"] {
+        let world = world([]).await;
+        let answer = post(&world, &format!("{platform}/set-context"), &purchase()).await;
+        assert_eq!((answer.status, &answer.json), (200, &stored()));
+        assert_eq!(answer.header("content-type"), "application/json");
+        assert_eq!(answer.header("cache-control"), "no-store");
+        for reader in ["twilio", "bland"] {
+            let answer = post(&world, &format!("{reader}/get-context"), &json!({ "caller": CALLER })).await;
+            assert_eq!((answer.status, &answer.json), (200, &read_back()), "{reader}");
+        }
+        let ask = vapi("GetContextFromProtegee", &[Some("call-9")], &json!({}));
+        let answer = post(&world, "vapi/get-context", &ask).await;
+        let expected = json!({ "results": [{ "toolCallId": "call-9", "result": read_back() }] });
+        assert_eq!((answer.status, &answer.json), (200, &expected));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn retell_reads_two_fields_less_and_two_types_swapped() {
+    let world = world([]).await;
+    set(&world, &purchase()).await;
+    let mut expected = read_back();
+    let fields = expected.as_object_mut().unwrap();
+    fields.remove("persona");
+    fields.remove("transaction_type");
+    fields.insert("processor".into(), json!(""));
+    fields.insert("debug".into(), json!({}));
+    // As published, and as a custom function really sends it.
+    let published = json!({ "from_number": CALLER, "llm_id": "llm_1", "to_number": "+12025550188" });
+    for ask in [published, retell(&inbound(), &json!({}))] {
+        let answer = post(&world, "retell/get-context", &ask).await;
+        assert_eq!((answer.status, &answer.json), (200, &expected), "{ask}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_set_on_retell_and_vapi_is_read_on_twilio() {
+    let of_vapi = |arguments: &Value| vapi("SendContextToProtegee", &[None], arguments);
+    let as_text = Value::String(arguments().to_string());
+    let mut second_form = of_vapi(&Value::Null);
+    second_form["message"].as_object_mut().unwrap().remove("toolCalls");
+    second_form["message"]["toolCallList"] = json!([{ "name": "SendContextToProtegee", "arguments": arguments() }]);
+    for (platform, body) in [
+        ("retell", retell(&inbound(), &arguments())),
+        ("vapi", of_vapi(&arguments())),
+        ("vapi", of_vapi(&as_text)),
+        ("vapi", second_form),
+    ] {
+        let world = world([]).await;
+        let answer = post(&world, &format!("{platform}/set-context"), &body).await;
+        assert_eq!((answer.status, &answer.json), (200, &stored()), "{body}");
+        assert_eq!(get(&world).await, read_back(), "{body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whom_we_called_is_the_customer_of_an_outbound_call() {
+    let world = world([]).await;
+    let outbound = json!({ "direction": "outbound", "from_number": "+12025550188", "to_number": CALLER });
+    let answer = post(&world, "retell/set-context", &retell(&outbound, &arguments())).await;
+    assert_eq!((answer.status, &answer.json), (200, &stored()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn vapi_gets_a_result_for_every_tool_call_of_ours_and_none_for_others() {
+    let world = world([]).await;
+    let mut body = vapi("SendContextToProtegee", &[Some("a"), Some("b")], &arguments());
+    let calls = body["message"]["toolCalls"].as_array_mut().unwrap();
+    calls.insert(
+        0,
+        json!({ "id": "other", "function": { "name": "bookTable", "arguments": {} } }),
+    );
+    let answer = post(&world, "vapi/set-context", &body).await;
+    let mut expected = stored();
+    expected["results"] = json!([
+        { "toolCallId": "a", "result": stored() },
+        { "toolCallId": "b", "result": stored() },
+    ]);
+    assert_eq!((answer.status, &answer.json), (200, &expected));
+    assert_eq!(load(&world).await.unwrap().current.number, 2);
+
+    let ask = vapi("GetContextFromProtegee", &[Some("c"), Some("d")], &json!({}));
+    let answer = post(&world, "vapi/get-context", &ask).await;
+    let expected = ["c", "d"].map(|id| json!({ "toolCallId": id, "result": read_back() }));
+    assert_eq!((answer.status, &answer.json), (200, &json!({ "results": expected })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_on_vapi_hears_what_is_wrong_because_vapi_hides_every_other_status() {
+    let world = world([]).await;
+    let mut wrong = arguments();
+    wrong["price"] = json!(42.0);
+    let answer = post(
+        &world,
+        "vapi/set-context",
+        &vapi("SendContextToProtegee", &[Some("a")], &wrong),
+    )
+    .await;
+    let field = "message.toolCalls[0].function.arguments.price";
+    assert_eq!(is_error(&answer, 200), [field]);
+    let told = answer.text("/results/0/error");
+    assert!(told.starts_with(field) && told.contains("\"10.00\""), "{told}");
+    assert!(!told.contains('\n'), "{told}");
+    assert_eq!(answer.text("/results/0/toolCallId"), "a");
+    assert_eq!(load(&world).await, None);
+    // Without a tool call to answer it is an error like any other.
+    let answer = post(
+        &world,
+        "vapi/set-context",
+        &vapi("SendContextToProtegee", &[None], &wrong),
+    )
+    .await;
+    assert_eq!(is_error(&answer, 422), [field]);
+    let mut ask = vapi("GetContextFromProtegee", &[Some("b")], &json!({}));
+    ask["message"]["customer"]["number"] = json!("12025550143");
+    ask["message"]["call"] = json!({});
+    let answer = post(&world, "vapi/get-context", &ask).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(
+        answer
+            .text("/results/0/error")
+            .starts_with("message.customer.number has no country code"),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_wrong_tool_call_does_not_spoil_another() {
+    let world = world([]).await;
+    let mut body = vapi("SendContextToProtegee", &[Some("a"), Some("b")], &arguments());
+    body["message"]["toolCalls"][0]["function"]["arguments"]["vendor"] = json!("");
+    let answer = post(&world, "vapi/set-context", &body).await;
+    assert_eq!(
+        is_error(&answer, 200),
+        ["message.toolCalls[0].function.arguments.vendor"]
+    );
+    assert!(
+        answer.text("/results/0/error").contains("vendor is missing"),
+        "{answer:?}"
+    );
+    assert_eq!(answer.json.pointer("/results/1/result"), Some(&stored()));
+    assert_eq!(load(&world).await.unwrap().current.number, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_is_named_by_its_place_in_the_envelope() {
+    let world = world([]).await;
+    let no_vendor = json!({ "description": "x", "price": "1", "transaction_type": 7 });
+    for (platform, body, fields) in [
+        ("twilio", json!({}), vec!["description", "vendor", "caller", "price"]),
+        ("twilio", json!([]), vec!["(body)"]),
+        ("twilio", json!({ "caller": 12_025_550_143_u64 }), vec!["caller"]),
+        ("bland", json!({ "caller": CALLER, "price": 1 }), vec!["price"]),
+        ("retell", json!({ "args": arguments() }), vec!["call"]),
+        ("retell", json!({ "call": inbound() }), vec!["args"]),
+        ("retell", json!({ "call": 1, "args": {} }), vec!["call"]),
+        (
+            "retell",
+            retell(&json!({ "from_number": 1 }), &arguments()),
+            vec!["call.from_number"],
+        ),
+        ("retell", retell(&json!({}), &arguments()), vec!["call.from_number"]),
+        (
+            "retell",
+            retell(
+                &json!({ "direction": "outbound", "to_number": "anonymous" }),
+                &arguments(),
+            ),
+            vec!["call.to_number"],
+        ),
+        ("retell", retell(&inbound(), &no_vendor), vec!["args.transaction_type"]),
+        ("vapi", json!({}), vec!["message"]),
+        ("vapi", json!({ "message": {} }), vec!["message.toolCalls"]),
+        (
+            "vapi",
+            json!({ "message": { "toolCalls": {} } }),
+            vec!["message.toolCalls"],
+        ),
+        (
+            "vapi",
+            json!({ "message": { "toolCalls": [] } }),
+            vec!["message.toolCalls"],
+        ),
+        (
+            "vapi",
+            vapi("somethingElse", &[None], &arguments()),
+            vec!["message.toolCalls"],
+        ),
+        (
+            "vapi",
+            vapi("SendContextToProtegee", &[None; 9], &arguments()),
+            vec!["message.toolCalls"],
+        ),
+        (
+            "vapi",
+            vapi("SendContextToProtegee", &[None], &json!("not JSON")),
+            vec!["message.toolCalls[0].function.arguments"],
+        ),
+    ] {
+        let answer = post(&world, &format!("{platform}/set-context"), &body).await;
+        assert_eq!(is_error(&answer, 422), fields, "{platform} {body}");
+    }
+    for (platform, body, fields) in [
+        ("twilio", json!({}), vec!["caller"]),
+        ("twilio", json!({ "caller": "x" }), vec!["caller"]),
+        ("retell", json!({}), vec!["from_number"]),
+        ("retell", json!({ "call": {} }), vec!["call.from_number"]),
+        (
+            "vapi",
+            vapi("GetContextFromProtegee", &[None], &json!({})),
+            vec!["message.toolCalls[0].id"],
+        ),
+    ] {
+        let answer = post(&world, &format!("{platform}/get-context"), &body).await;
+        assert_eq!(is_error(&answer, 422), fields, "{platform} {body}");
+    }
+    assert_eq!(load(&world).await, None);
+}
+
+/// A caller must not get at another's context by telling the agent another's number.
+#[tokio::test(start_paused = true)]
+async fn the_number_is_the_platforms_and_never_the_language_models() {
+    let world = world([]).await;
+    set(&world, &purchase()).await;
+    let other = "+12025550199";
+    let mut args = arguments();
+    args["caller"] = json!(CALLER);
+    args["call_id"] = json!("mine");
+    let call = json!({ "from_number": other });
+    let answer = post(&world, "retell/set-context", &retell(&call, &args)).await;
+    assert_eq!(answer.text("/message/caller"), other);
+    let answer = post(
+        &world,
+        "retell/get-context",
+        &retell(&call, &json!({ "caller": CALLER })),
+    )
+    .await;
+    assert_eq!(answer.text("/caller"), other);
+    let mut ask = vapi("GetContextFromProtegee", &[Some("a")], &json!({ "caller": CALLER }));
+    ask["message"]["customer"]["number"] = json!(other);
+    let answer = post(&world, "vapi/get-context", &ask).await;
+    assert_eq!(answer.text("/results/0/result/caller"), other);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_of_whom_nothing_is_known_is_an_answer_with_every_field() {
+    let world = world([]).await;
+    let mut nothing = json!({
+        "caller": CALLER, "description": "", "price": "", "vendor": "", "customer_id": "", "persona": "english-jessica",
+        "callback": "", "email": "", "full_name": "", "transaction_type": "once", "memory": "",
+        "status": "no-context", "start_time": "", "processor": {}, "debug": "",
+    });
+    assert_eq!(get(&world).await, nothing);
+    let answer = post(
+        &world,
+        "vapi/get-context",
+        &vapi("GetContextFromProtegee", &[Some("a")], &json!({})),
+    )
+    .await;
+    assert_eq!(answer.json.pointer("/results/0/result"), Some(&nothing));
+    let fields = nothing.as_object_mut().unwrap();
+    fields.remove("persona");
+    fields.remove("transaction_type");
+    fields.insert("processor".into(), json!(""));
+    fields.insert("debug".into(), json!({}));
+    let answer = post(&world, "retell/get-context", &json!({ "from_number": CALLER })).await;
+    assert_eq!((answer.status, &answer.json), (200, &nothing));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_platform_or_method_that_is_not_there_is_told_so() {
+    let world = world([]).await;
+    for path in ["twillio/set-context", "TWILIO/get-context", "%20/set-context"] {
+        let answer = post(&world, path, &purchase()).await;
+        assert_eq!(is_error(&answer, 404), Vec::<String>::new(), "{path}");
+    }
+    let request = crate::common::request("GET", "/voice/api/v1/twilio/set-context");
+    let answer = crate::common::send(&world, request.body(bytes::Bytes::new()).unwrap()).await;
+    assert_eq!((answer.status, answer.header("allow")), (405, "POST"));
+}

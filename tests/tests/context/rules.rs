@@ -1,0 +1,365 @@
+//! What a context is and how it changes, as agents see it.
+
+use patchbay::clock::Timestamp;
+use patchbay::context::{Outcome, Processor, Status};
+use patchbay::store::OutcomePut;
+use serde_json::{Value, json};
+
+use crate::common::{Answer, list, pass, text, world};
+use crate::{
+    CALLBACK, CALLER, get, is_error, key, load, own, post, post_as, purchase, purchase_with, purchase_without, set,
+    token,
+};
+
+#[tokio::test(start_paused = true)]
+async fn one_caller_is_one_caller_however_the_number_is_written() {
+    let world = world([]).await;
+    let answer = post(
+        &world,
+        "twilio/set-context",
+        &purchase_with("caller", "+1 (202) 555-0143"),
+    )
+    .await;
+    assert_eq!(answer.text("/message/caller"), CALLER, "{answer:?}");
+    for number in [CALLER, "+1-202-555-0143", " +1.202.555.0143 "] {
+        let answer = post(&world, "twilio/get-context", &json!({ "caller": number })).await;
+        assert_eq!(
+            (answer.text("/caller"), answer.text("/memory")),
+            (CALLER, "wants row F")
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_shows_no_number_is_no_key_and_the_agent_is_told_why() {
+    let world = world([]).await;
+    for (number, why) in [
+        ("anonymous", "withheld"),
+        ("Restricted", "withheld"),
+        ("+266696687", "withheld"),
+        ("client:alice", "app's client"),
+        ("sip:alice@example.org", "SIP address"),
+        ("12025550143", "has no country code; expected an E.164 number: +"),
+        ("+1303", "expected an E.164 number"),
+        ("", "missing"),
+    ] {
+        for (path, body) in [
+            ("twilio/set-context", purchase_with("caller", number)),
+            ("twilio/get-context", json!({ "caller": number })),
+        ] {
+            let answer = post(&world, path, &body).await;
+            assert_eq!(is_error(&answer, 422), ["caller"], "{path} {number}");
+            assert!(answer.text("/message/detail").contains(why), "{answer:?}");
+            // What the caller's platform said may be a number; it is not repeated.
+            assert!(
+                number.is_empty() || !answer.json.to_string().contains(number),
+                "{answer:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_price_is_a_decimal_string() {
+    let world = world([]).await;
+    for price in [
+        json!(42),
+        json!(42.5),
+        json!("42,00"),
+        json!("$42"),
+        json!("42.005"),
+        json!("-1"),
+        json!("1e2"),
+        json!(""),
+        json!("0.00"),
+        json!(null),
+        json!(["42"]),
+        json!("1000000"),
+    ] {
+        let answer = post(&world, "twilio/set-context", &purchase_with("price", price.clone())).await;
+        assert_eq!(is_error(&answer, 422), ["price"], "{price}");
+    }
+    assert_eq!(load(&world).await, None);
+    for price in ["42", "0.01", "42.5", "999999.99"] {
+        set(&world, &purchase_with("price", price)).await;
+        assert_eq!(text(&get(&world).await, "/price"), price);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_callback_there_is_none_whatever_the_documentation_has_in_its_forms() {
+    let world = world([]).await;
+    for body in [
+        purchase_without("callback"),
+        purchase_with("callback", ""),
+        purchase_with("callback", Value::Null),
+    ] {
+        set(&world, &body).await;
+        assert_eq!(get(&world).await["callback"], json!(""), "{body}");
+    }
+    set(&world, &purchase_with("callback", "+1 202 555-0177")).await;
+    assert_eq!(get(&world).await["callback"], json!(CALLBACK));
+    for wrong in ["2025550177", "sip:b@example.org", "client:b", "none"] {
+        let answer = post(&world, "twilio/set-context", &purchase_with("callback", wrong)).await;
+        assert_eq!(is_error(&answer, 422), ["callback"], "{wrong}");
+    }
+    // The last good one is untouched.
+    assert_eq!(get(&world).await["callback"], json!(CALLBACK));
+}
+
+#[tokio::test(start_paused = true)]
+async fn four_fields_are_enough_and_only_three_have_defaults() {
+    let world = world([]).await;
+    let least = json!({ "caller": CALLER, "description": "x", "price": "1", "vendor": "Acme Stage" });
+    set(&world, &least).await;
+    let read = get(&world).await;
+    for (field, expected) in [
+        ("persona", "english-jessica"),
+        ("transaction_type", "once"),
+        ("customer_id", ""),
+        ("callback", ""),
+        ("full_name", ""),
+        ("email", ""),
+        ("memory", ""),
+        ("vendor", "Acme Stage"),
+    ] {
+        assert_eq!(read[field], json!(expected), "{field}");
+    }
+    for field in ["caller", "description", "price", "vendor"] {
+        let answer = post(&world, "twilio/set-context", &purchase_without(field)).await;
+        assert_eq!(is_error(&answer, 422), [field]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_platform_adds_is_not_our_business() {
+    let world = world([]).await;
+    set(&world, &purchase_with("sentiment", json!({ "score": 0.7 }))).await;
+    assert_eq!(get(&world).await.get("sentiment"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_memory_goes_from_agent_to_agent_until_one_replaces_it() {
+    let world = world([]).await;
+    let memory = async || text(&get(&world).await, "/memory").to_owned();
+    let silent = purchase_without("memory");
+    set(&world, &purchase()).await;
+    set(&world, &silent).await;
+    assert_eq!(memory().await, "wants row F");
+    set(&world, &purchase_with("memory", Value::Null)).await;
+    assert_eq!(memory().await, "wants row F");
+    set(&world, &purchase_with("memory", "wants row G")).await;
+    assert_eq!(memory().await, "wants row G");
+    let answer = post(&world, "twilio/set-context?replace=false", &silent).await;
+    assert_eq!((answer.status, memory().await.as_str()), (200, "wants row G"));
+    let answer = post(&world, "twilio/set-context?replace=true", &silent).await;
+    assert_eq!((answer.status, memory().await.as_str()), (200, ""));
+    set(&world, &purchase()).await;
+    set(&world, &purchase_with("memory", "")).await;
+    assert_eq!(memory().await, "");
+    let answer = post(&world, "twilio/set-context?replace=perhaps", &silent).await;
+    assert_eq!(is_error(&answer, 422), ["replace"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_context_lives_as_long_as_the_agent_says() {
+    let world = world([]).await;
+    for ttl in [json!(120), json!("120")] {
+        set(&world, &purchase_with("ttl", ttl)).await;
+        pass(&world, 119).await;
+        assert_eq!(get(&world).await["status"], json!("pending"));
+        pass(&world, 2).await;
+        // DynamoDB has not deleted it yet.
+        assert_eq!(get(&world).await["status"], json!("no-context"));
+        own(&world, "GET", CALLER).await.is_problem(404, "not-found");
+    }
+    // Of what has expired not even the memory comes back.
+    set(&world, &purchase_without("memory")).await;
+    assert_eq!(get(&world).await["memory"], json!(""));
+    assert_eq!(load(&world).await.unwrap().current.number, 1);
+    for wrong in [
+        json!(59),
+        json!(2_592_001),
+        json!(-1),
+        json!(1.5),
+        json!("soon"),
+        json!(true),
+        json!(u64::MAX),
+    ] {
+        let answer = post(&world, "twilio/set-context", &purchase_with("ttl", wrong.clone())).await;
+        assert_eq!(is_error(&answer, 422), ["ttl"], "{wrong}");
+    }
+    pass(&world, 6 * 86_400).await;
+    assert_eq!(
+        get(&world).await["status"],
+        json!("pending"),
+        "a week, when nobody says"
+    );
+    pass(&world, 86_402).await;
+    assert_eq!(get(&world).await["status"], json!("no-context"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_versions_can_be_seen_and_nobody_elses() {
+    let world = world([]).await;
+    own(&world, "GET", CALLER).await.is_problem(404, "not-found");
+    for n in 1..=8 {
+        set(&world, &purchase_with("description", n.to_string())).await;
+    }
+    let answer = own(&world, "GET", "%2B1%20(202)%20555-0143").await;
+    assert_eq!((answer.status, answer.text("/caller")), (200, CALLER), "{answer:?}");
+    let versions: Vec<(Option<u64>, &str)> = list(&answer.json, "/versions")
+        .iter()
+        .map(|version| (version["version"].as_u64(), text(version, "/description")))
+        .collect();
+    let expected = [(8, "8"), (7, "7"), (6, "6"), (5, "5"), (4, "4"), (3, "3")].map(|(n, what)| (Some(n), what));
+    assert_eq!(versions, expected);
+    assert!(Timestamp::parse(answer.text("/expires_at")).is_some());
+    assert!(Timestamp::parse(answer.text("/versions/0/set_at")).is_some());
+    assert_eq!(
+        own(&world, "GET", "anonymous").await.is_problem(422, "invalid-field"),
+        ["caller"]
+    );
+    assert_eq!(
+        own(&world, "DELETE", "x").await.is_problem(422, "invalid-field"),
+        ["caller"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_is_forgotten_with_everything_that_was_said() {
+    let world = world([]).await;
+    set(&world, &purchase()).await;
+    set(&world, &purchase_with("memory", "wants row G")).await;
+    // `+` in a path is itself; some clients encode it all the same.
+    for number in [CALLER, "%2B12025550143"] {
+        let answer = own(&world, "DELETE", number).await;
+        assert_eq!((answer.status, &answer.json), (204, &Value::Null));
+        assert_eq!(get(&world).await["status"], json!("no-context"));
+        own(&world, "GET", CALLER).await.is_problem(404, "not-found");
+    }
+    set(&world, &purchase_without("memory")).await;
+    assert_eq!(get(&world).await["memory"], json!(""));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_finds_what_was_set_in_it() {
+    let world = world([]).await;
+    let in_call = |call: &str, what: &str| {
+        let mut body = purchase_with("call_id", call);
+        body["description"] = json!(what);
+        body
+    };
+    let asked = async |body: Value| post(&world, "twilio/get-context", &body).await;
+    let described = |answer: &Answer| answer.text("/description").to_owned();
+    set(&world, &in_call("a", "first")).await;
+    set(&world, &in_call("b", "second")).await;
+    for (body, expected) in [
+        (json!({ "caller": CALLER }), "second"),
+        // The call of an earlier set still finds it.
+        (json!({ "caller": CALLER, "call_id": "a" }), "first"),
+        (json!({ "caller": CALLER, "call_id": "b" }), "second"),
+        // An agent asks from a call of its own.
+        (json!({ "caller": CALLER, "call_id": "z" }), "second"),
+        (json!({ "caller": CALLER, "call_id": "" }), "second"),
+        // No number, or none to be found by.
+        (json!({ "call_id": "b" }), "second"),
+        (json!({ "caller": "anonymous", "call_id": "b" }), "second"),
+        (json!({ "caller": "anonymous", "call_id": "z" }), ""),
+    ] {
+        let answer = asked(body.clone()).await;
+        assert_eq!((answer.status, described(&answer).as_str()), (200, expected), "{body}");
+    }
+    let answer = asked(json!({ "caller": "12025550143", "call_id": "b" })).await;
+    assert_eq!(is_error(&answer, 422), ["caller"]);
+    let other = token(&world, '7', |record| record.tenant = "other".parse().unwrap()).await;
+    let answer = post_as(&world, &other, "twilio/get-context", &json!({ "call_id": "b" })).await;
+    assert_eq!(answer.text("/status"), "no-context");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_tenants_have_two_callers_of_one_number() {
+    let world = world([]).await;
+    let other = token(&world, '7', |record| record.tenant = "other".parse().unwrap()).await;
+    set(&world, &purchase()).await;
+    let ask = json!({ "caller": CALLER });
+    let answer = post_as(&world, &other, "twilio/get-context", &ask).await;
+    assert_eq!(answer.text("/status"), "no-context");
+    let theirs = purchase_with("memory", "theirs");
+    assert_eq!(post_as(&world, &other, "twilio/set-context", &theirs).await.status, 200);
+    assert_eq!(text(&get(&world).await, "/memory"), "wants row F");
+    own(&world, "DELETE", CALLER).await;
+    let answer = post_as(&world, &other, "twilio/get-context", &ask).await;
+    assert_eq!(answer.text("/memory"), "theirs");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_who_set_at_once_all_are_versions_and_the_last_one_counts() {
+    let world = world([]).await;
+    let bodies: Vec<Value> = (0..6)
+        .map(|n| purchase_with("description", format!("agent {n}")))
+        .collect();
+    let answers = <[Answer; 6]>::from(tokio::join!(
+        post(&world, "twilio/set-context", &bodies[0]),
+        post(&world, "twilio/set-context", &bodies[1]),
+        post(&world, "bland/set-context", &bodies[2]),
+        post(&world, "bland/set-context", &bodies[3]),
+        post(&world, "twilio/set-context", &bodies[4]),
+        post(&world, "twilio/set-context", &bodies[5]),
+    ));
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    let context = load(&world).await.unwrap();
+    let mut told: Vec<&str> = context
+        .earlier
+        .iter()
+        .map(|version| &*version.brief.description)
+        .collect();
+    told.push(&context.current.brief.description);
+    told.sort_unstable();
+    assert_eq!(told, ["agent 0", "agent 1", "agent 2", "agent 3", "agent 4", "agent 5"]);
+    assert_eq!(context.current.number, 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_of_the_payment_is_read_with_the_set_that_it_was_for() {
+    let world = world([]).await;
+    set(&world, &purchase()).await;
+    let context = load(&world).await.unwrap();
+    let paid = Outcome {
+        status: Status::PaymentSuccess,
+        call: "CA00000000000000000000000000000001".into(),
+        start_time: Timestamp::parse("2026-11-21T10:11:12.131Z").unwrap(),
+        processor: Processor {
+            confirmation_code: Some("ch_1".into()),
+            last_four: Some("4242".into()),
+            ..Processor::default()
+        },
+        debug: "paid at the second attempt".into(),
+    };
+    let until = context.lives_until(world.clock.now());
+    let of = key("local");
+    let put = world
+        .store
+        .put_outcome(&of, context.current.generation, &paid, until)
+        .await;
+    assert_eq!(put.unwrap(), OutcomePut::Written);
+    let read = get(&world).await;
+    assert_eq!(read["status"], json!("payment-success"));
+    assert_eq!(read["start_time"], json!("2026-11-21T10:11:12.131000+00:00"));
+    assert_eq!(
+        read["processor"],
+        json!({ "confirmation_code": "ch_1", "last_four": "4242" })
+    );
+    assert_eq!(read["debug"], json!("paid at the second attempt"));
+    let answer = post(&world, "retell/get-context", &json!({ "from_number": CALLER })).await;
+    assert_eq!(
+        answer.json["processor"],
+        json!(r#"{"confirmation_code":"ch_1","last_four":"4242"}"#)
+    );
+    assert_eq!(answer.json["debug"], json!({ "message": "paid at the second attempt" }));
+    // The next purchase of the same caller is not paid yet.
+    set(&world, &purchase()).await;
+    assert_eq!(get(&world).await["status"], json!("pending"));
+    let own = own(&world, "GET", CALLER).await;
+    assert_eq!(own.text("/versions/1/status"), "payment-success");
+}

@@ -1,0 +1,121 @@
+//! What is logged: that something was done, and nothing of whom or what it was about.
+//!
+//! One test in a process of its own: a line that another test reached first, where nobody listened, stays unheard.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use patchbay_simulators::aws::{Fault, Rule, Service};
+use patchbay_simulators::world::TOKEN;
+use patchbay_simulators::world::World;
+use serde_json::{Value, json};
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::common::{request, send, with_token, world};
+
+const CALLER: &str = "+12025550143";
+
+fn purchase() -> Value {
+    json!({
+        "caller": CALLER,
+        "description": "Two theatre seats",
+        "price": "42.00",
+        "vendor": "acme-stage",
+        "callback": "+12025550177",
+        "email": "c@example.org",
+        "full_name": "Ana Ruiz",
+        "memory": "wants row F",
+    })
+}
+
+fn purchase_with(field: &str, value: &str) -> Value {
+    let mut purchase = purchase();
+    purchase.as_object_mut().unwrap().insert(field.to_owned(), json!(value));
+    purchase
+}
+
+async fn post(world: &World, path: &str, body: &Value) {
+    let request = request("POST", &format!("/voice/api/v1/{path}?api_token={TOKEN}"));
+    send(world, request.body(body.to_string().into()).unwrap()).await;
+}
+
+async fn own(world: &World, method: &str, number: &str) {
+    let request = with_token(method, &format!("/v1/contexts/{number}"));
+    send(world, request.body(bytes::Bytes::new()).unwrap()).await;
+}
+
+/// Keeps every line.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_names_nobody_and_repeats_nothing() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::INFO)
+        .with_writer(move || writer.clone());
+    let _guard = subscriber.finish().set_default();
+    let world = world([]).await;
+    post(&world, "twilio/set-context", &purchase()).await;
+    post(&world, "twilio/get-context", &json!({ "caller": CALLER })).await;
+    for body in [
+        purchase_with("price", "forty-two"),
+        purchase_with("caller", "sip:ana@example.org"),
+        json!({ "caller": [CALLER], "Ana Ruiz": "row F" }),
+    ] {
+        post(&world, "twilio/set-context", &body).await;
+        post(&world, "bland/get-context", &body).await;
+        post(&world, "vapi/set-context", &body).await;
+    }
+    own(&world, "GET", CALLER).await;
+    own(&world, "DELETE", CALLER).await;
+    world
+        .aws
+        .faults()
+        .plan(Rule::new(Fault::Refused).service(Service::DynamoDb).times(u32::MAX));
+    post(&world, "twilio/set-context", &purchase()).await;
+    post(&world, "twilio/get-context", &purchase()).await;
+
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    for expected in [
+        "context set",
+        "context read",
+        "context forgotten",
+        "a request was refused",
+        "the table cannot be had",
+        "…43",
+        "see errors: price",
+    ] {
+        assert!(text.contains(expected), "no {expected:?} in {text}");
+    }
+    for secret in [
+        "2025550143",
+        "2025550177",
+        "Ruiz",
+        "row F",
+        "example.org",
+        "theatre",
+        "forty",
+        "42.00",
+        TOKEN,
+    ] {
+        assert!(!text.contains(secret), "{secret:?} in {text}");
+    }
+}
