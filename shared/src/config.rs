@@ -13,6 +13,7 @@
 //! | `PATCHBAY_PRIVATE_ORIGINS` | origins, separated by commas, that webhooks may go to although they are not public |
 //! | `PATCHBAY_DEFAULT_COUNTRY` | calling code of callers' numbers without a `+`, such as `1`; without it they are refused |
 //! | `PATCHBAY_WEBHOOK_KEYS_PARAM` | SSM parameter: the key of outgoing webhooks (`whsec_…`), or the new and the old one, separated by a comma |
+//! | `PATCHBAY_LINK_SECRETS_PARAM` | prefix of SSM parameters: the secrets that task chains name, `PREFIX/TENANT/HOST/NAME` |
 //! | `PATCHBAY_STACK` | name of the stack, the dimension of its metrics; may be left out |
 //!
 //! A function that lacks one of them does not start, and says which and why.
@@ -30,6 +31,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use crate::aws_error::in_words;
 use crate::clock::Clock;
 use crate::engine::Engine;
+use crate::parameters::Parameters;
 use crate::phone::CallingCode;
 use crate::queue::Queue;
 use crate::secret::{Randomness, Secret};
@@ -236,6 +238,12 @@ impl Aws {
     pub async fn callbacks(&self) -> Result<Callbacks, ConfigError> {
         let references = references(REFERENCE_KEYS_PARAM, &self.secret(REFERENCE_KEYS_PARAM).await?)?;
         Ok(Callbacks::new(base_url(&required(PUBLIC_URL)?)?, references))
+    }
+
+    /// The secrets below the prefix that the variable `name` names.
+    pub fn parameters(&self, name: &'static str) -> Result<Parameters, ConfigError> {
+        let client = aws_sdk_ssm::Client::new(&self.config);
+        Ok(Parameters::ssm(client, &required(name)?, Clock::system()))
     }
 
     /// What signs webhooks.

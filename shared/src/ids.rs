@@ -84,6 +84,41 @@ impl FromStr for Tenant {
     }
 }
 
+/// The name of a task chain: 1 to 64 of `a-z`, `0-9`, `-` and `_`. It is part of URLs and keys.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChainName(String);
+
+impl ChainName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ChainName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ChainName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for ChainName {
+    type Err = BadId;
+
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+        if text.is_empty() || text.len() > 64 || !text.bytes().all(allowed) {
+            return Err(BadId("name of a chain: 1 to 64 of a-z, 0-9, - and _"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
 /// A dispatch: `dsp_` and 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DispatchId(u128);
@@ -221,7 +256,7 @@ macro_rules! serde_as_text {
     )*};
 }
 
-serde_as_text!(Nonce, Tenant, DispatchId, AttemptId);
+serde_as_text!(Nonce, Tenant, ChainName, DispatchId, AttemptId);
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,6 @@
 //! What two patchbay functions share.
 //!
+//! - `chain` (a cargo feature): task chains for Agent4, links as data; pure too.
 //! - [`dispatch`]: the domain of the main job, pure: no I/O, no clock, no randomness of its own.
 //! - [`context`]: what voice agents share about a caller, pure.
 //! - [`providers`]: clients of the voice providers: the types of their wires and nothing else.
@@ -8,6 +9,8 @@
 //! - [`engine`]: load, decide, send, commit: the one way in which a dispatch changes.
 
 mod aws_error;
+#[cfg(feature = "chain")]
+pub mod chain;
 pub mod clock;
 pub mod config;
 pub mod context;
@@ -15,6 +18,7 @@ pub mod dispatch;
 pub mod engine;
 pub mod http;
 pub mod ids;
+pub mod parameters;
 pub mod phone;
 pub mod providers;
 pub mod queue;

@@ -18,8 +18,9 @@ use crate::clock::{Clock, Timestamp};
 const NAMESPACE: &str = "patchbay";
 /// Crates whose debug and trace events are let through. At those levels the libraries below us write whole requests
 /// and responses: phone numbers, tokens, tickets. A crate that is missing here logs from `info` up.
-const OWN: [&str; 8] = [
+const OWN: [&str; 9] = [
     "patchbay",
+    "chain_link",
     "collect_event",
     "dialer",
     "dispatches",

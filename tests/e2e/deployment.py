@@ -13,6 +13,13 @@ ROUTES = [
     ("POST", "/v1/dispatches/dsp_00000000000000000000000000000001/cancel", "dispatches"),
     ("POST", "/v1/dispatches/dsp_00000000000000000000000000000001/resolve", "dispatches"),
     ("POST", "/v1/dispatches/preview", "dispatches"),
+    ("POST", "/agent4/a.b/orders", "chain-link"),
+    ("GET", "/v1/links", "chain-link"),
+    ("GET", "/v1/links/orders", "chain-link"),
+    ("PUT", "/v1/links/orders", "chain-link"),
+    ("DELETE", "/v1/links/orders", "chain-link"),
+    ("GET", "/v1/links/orders/endpoint", "chain-link"),
+    ("POST", "/v1/links/orders/test", "chain-link"),
     ("POST", "/routee/collect/a.b.c.d", "collect-event"),
     ("POST", "/routee/status/a.b.c.d", "status-callback"),
     ("POST", "/voice/api/v1/twilio/set-context?api_token=x", "set-context"),
@@ -67,6 +74,7 @@ def check_rights(aws):
         arns[queue] = ("sqs", f"arn:aws:sqs:{REGION}:{account}:{STACK}-{queue}")
     for parameter in ("reference-keys", "routee-credentials", "webhook-keys", "another"):
         arns[parameter] = ("ssm", f"arn:aws:ssm:{REGION}:{account}:parameter/patchbay/{parameter}")
+    arns["link-secrets"] = ("ssm", f"arn:aws:ssm:{REGION}:{account}:parameter/patchbay/link-secrets/main/api.example.org/key")
     for name in FUNCTIONS:
         role = resources[logical_id(name) + "Role"]
         allowed = {}

@@ -81,6 +81,43 @@ async fn the_events_of_api_gateway_tell_a_ticket_from_its_creation_to_its_end() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_events_of_a_task_chain_are_written_called_and_deleted() {
+    let world = example().await;
+    for (name, pointer, expected) in [
+        ("links-put.json", "/links/0", "order_start"),
+        ("links-list.json", "/links/0/chain", "orders"),
+        ("links-get.json", "/document/links/0/name", "order_start"),
+        ("links-test.json", "/answered_by", "links[0].qualified[0]"),
+        (
+            "chain-link-initial.json",
+            "/content",
+            "Ask for the order number, then call qualified with it.",
+        ),
+        (
+            "chain-link-qualified.json",
+            "/content",
+            "Thank you for Q, X, dash, 1, 0, 0, 9.",
+        ),
+    ] {
+        let answer = invoke(&world, name).await;
+        assert_eq!(
+            (answer.status, answer.text(pointer)),
+            (200, expected),
+            "{name}: {answer:?}"
+        );
+    }
+    let endpoint = invoke(&world, "links-endpoint.json").await;
+    for name in ["chain-link-initial.json", "chain-link-qualified.json"] {
+        let event: Value = serde_json::from_str(&event(name)).unwrap();
+        assert!(
+            endpoint.text("/endpoint").ends_with(text(&event, "/rawPath")),
+            "{endpoint:?}"
+        );
+    }
+    assert_eq!(invoke(&world, "links-delete.json").await.status, 204);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_references_in_the_events_are_signed_as_ours_are() {
     let attempt = AttemptId {
         ordinal: 1,

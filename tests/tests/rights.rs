@@ -121,6 +121,35 @@ async fn an_outage() -> World {
     world
 }
 
+/// A task chain from its upload to its end, and all that the API for it offers.
+async fn a_task_chain() -> World {
+    let world = world([]).await;
+    let document = include_str!("../events/links-test.json");
+    let sample: Value = serde_json::from_str(document).unwrap();
+    let sample: Value = serde_json::from_str(common::text(&sample, "/body")).unwrap();
+    let chain = json!({ "links": [{
+        "name": "order_start",
+        "qualified_parameters": { "properties": { "order_number": { "type": "string" } } },
+        "initial": [{ "content": "Ask, then call qualified." }],
+        "qualified": [{ "content": "Thank you.", "remember": { "memory": "Was here." } }],
+        "disqualified": [{}],
+    }] });
+    let written = ask(&world, "PUT", "/v1/links/orders", &chain).await;
+    get(&world, "/v1/links").await;
+    get(&world, "/v1/links/orders").await;
+    ask(&world, "POST", "/v1/links/orders/test", &sample).await;
+    send(
+        &world,
+        webhook(
+            written.text("/endpoint"),
+            sample.pointer("/request").unwrap().to_string(),
+        ),
+    )
+    .await;
+    ask(&world, "DELETE", "/v1/links/orders", &Value::Null).await;
+    world
+}
+
 /// A caller's context, from the first set to the last trace of it; in between it expires.
 async fn a_caller() -> World {
     let world = world([]).await;
@@ -149,6 +178,7 @@ async fn functions_ask_for_what_the_template_allows_them_and_the_template_allows
         a_long_night().await,
         every_request().await,
         an_outage().await,
+        a_task_chain().await,
         a_caller().await,
     ] {
         note(&mut rights, &world);

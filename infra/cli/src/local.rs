@@ -40,6 +40,9 @@ pub(crate) struct Options {
     seed: u64,
 }
 
+/// Who has ordered something at the simulated `ShipStation`.
+const CUSTOMER: &str = "+12025550143";
+
 /// The phones that answer by themselves, by the last two digits.
 const HABITS: [(&str, &str); 6] = [
     ("+12025550101", "never picks up"),
@@ -71,6 +74,7 @@ async fn serve(options: &Options) -> anyhow::Result<()> {
         seed: options.seed,
         phones: phones()?,
         data: options.data.clone(),
+        back_ends: Some(HttpClient::new(requester.clone())),
         requester: Some(HttpClient::new(requester)),
         ..WorldOptions::default()
     })
@@ -86,6 +90,14 @@ async fn serve(options: &Options) -> anyhow::Result<()> {
         options.speed
     );
     println!("token: {TOKEN}");
+    for (number, status) in [("QX-1009", "shipped"), ("QX-2000", "awaiting_shipment")] {
+        let owner = serde_json::json!({ "billTo": { "phone": CUSTOMER } });
+        world.shipstation.add_order(number, status, &owner);
+        println!("order: {number} {status}, of {CUSTOMER}, at the simulated ShipStation");
+    }
+    world
+        .shipstation
+        .add_shipment("QX-1009", "1Z-999", &serde_json::json!({}));
     for (number, habit) in HABITS {
         println!("phone: {number} {habit}");
     }

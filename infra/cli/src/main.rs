@@ -5,6 +5,7 @@ mod demo;
 mod dispatch;
 mod dlq;
 mod doctor;
+mod link;
 mod local;
 mod lookup;
 mod output;
@@ -36,6 +37,8 @@ struct Arguments {
 enum Command {
     /// Play the main job on this machine: one ticket told live, then a storm of tickets, on virtual time
     Demo(demo::Options),
+    /// Check, try, read and write the documents of Agent4's task chains
+    Link(link::Options),
     /// Serve the API and a simulated Routee on one port
     Local(local::Options),
     /// Make, list and withdraw the tokens of a deployment's API
@@ -71,6 +74,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
     };
     match command {
         Command::Demo(options) => demo::run(options),
+        Command::Link(options) => link::run(options),
         Command::Local(options) => local::run(options),
         Command::Token(options) => told(options.target.output, &|output| token::run(options, output)),
         Command::Dispatch(options) => told(options.target.output, &|output| dispatch::run(options, output)),

@@ -6,6 +6,7 @@
 //! | its timeline, one item an entry | same | `E#{entry}` |
 //! | lease on an employee's phone | `T#{tenant}#L#{hash of the number}` | `L` |
 //! | pacing slot of a provider | `PACE#{provider}` | `P` |
+//! | task chain, versioned | `T#{tenant}#C` | `C#{chain}` |
 //! | what is known of a caller | `T#{tenant}#X#{hash of the number}` | `X` |
 //! | API token | `TOKEN#{SHA-256 of the secret}` | `T` |
 //! | its line in the list of tokens | `T#{tenant}#TOKENS` | the SHA-256 |
@@ -18,6 +19,7 @@ mod context;
 mod error;
 mod items;
 mod lease;
+mod links;
 mod list;
 mod pace;
 mod read;
@@ -31,6 +33,7 @@ pub use context::OutcomePut;
 pub use error::StoreError;
 pub use items::{INDEX_BY_DAY, PARTITION_KEY, SORT_KEY};
 pub use lease::Lease;
+pub use links::{ChainPage, ChainSummary, DeletedChain, Expected, KnownChain, PutChain, StoredChain};
 pub use list::{Page, Summary};
 pub use pace::{Priority, Slot};
 pub use read::TimelinePage;

@@ -23,13 +23,21 @@ const WHOLE: &str = "(body)";
 /// # Errors
 /// 413 for more than [`MAX_BODY`].
 pub fn bytes(request: &Request) -> Result<&[u8], Problem> {
+    bytes_up_to(request, MAX_BODY)
+}
+
+/// The bytes of a body that may have another length.
+///
+/// # Errors
+/// 413 for more than `limit`.
+pub fn bytes_up_to(request: &Request, limit: usize) -> Result<&[u8], Problem> {
     let bytes: &[u8] = match request.body() {
         Body::Text(text) => text.as_bytes(),
         Body::Binary(bytes) => bytes,
         _ => &[],
     };
-    if bytes.len() > MAX_BODY {
-        return Err(Problem::body_too_large(MAX_BODY));
+    if bytes.len() > limit {
+        return Err(Problem::body_too_large(limit));
     }
     Ok(bytes)
 }

@@ -3,10 +3,10 @@
 use http::Method;
 use lambda_http::Request;
 
-use crate::ids::{AttemptId, DispatchKey};
+use crate::ids::{AttemptId, ChainName, DispatchKey, Tenant};
 use crate::web::body;
 use crate::web::problem::Problem;
-use crate::web::reference::{BadReference, Reference, References};
+use crate::web::reference::{BadReference, Purpose, Reference, References};
 
 /// Builds callback URLs from the one public base URL, and checks what comes back on them.
 #[derive(Clone, Debug)]
@@ -46,6 +46,25 @@ impl Callbacks {
             self.base,
             self.references.sign(dispatch, attempt)
         )
+    }
+
+    /// Where Agent4 calls a task chain.
+    pub fn chain_url(&self, tenant: &Tenant, chain: &ChainName) -> String {
+        let reference = self.references.sign_named(Purpose::Agent4, tenant, chain.as_str());
+        format!("{}/agent4/{reference}/{chain}", self.base)
+    }
+
+    /// Whose chain a call of Agent4's is about.
+    ///
+    /// # Errors
+    /// When the reference was not made with one of our keys, or for another chain.
+    pub fn check_chain(&self, reference: &str, chain: &ChainName) -> Result<Tenant, BadReference> {
+        self.references.check_named(Purpose::Agent4, reference, chain.as_str())
+    }
+
+    /// Bits that nobody can guess, see [`References::derive`].
+    pub fn derive(&self, what: &str, text: &str) -> [u8; 32] {
+        self.references.derive(what, text)
     }
 
     /// Which attempt a callback is about, by the reference at the end of its path, and its body.

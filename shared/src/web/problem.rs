@@ -34,6 +34,8 @@ pub enum Kind {
     },
     /// The thing is not in a state in which this can be done.
     Conflict,
+    /// It has changed since the caller looked.
+    PreconditionFailed,
     /// The key of an earlier, different request.
     IdempotencyKeyReused,
     /// Something that we need does not answer.
@@ -70,6 +72,11 @@ impl Kind {
                 "The method is not allowed here",
             ),
             Self::Conflict => ("conflict", StatusCode::CONFLICT, "This cannot be done now"),
+            Self::PreconditionFailed => (
+                "precondition-failed",
+                StatusCode::PRECONDITION_FAILED,
+                "It has changed meanwhile",
+            ),
             Self::IdempotencyKeyReused => (
                 "idempotency-key-reused",
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -195,6 +202,11 @@ impl Problem {
         Self::new(Kind::Conflict, detail)
     }
 
+    /// It is not the version that `If-Match` or `If-None-Match` asks for, but what `detail` says.
+    pub fn precondition_failed(detail: impl Into<String>) -> Self {
+        Self::new(Kind::PreconditionFailed, detail)
+    }
+
     /// The idempotency key was used with a different request.
     pub fn idempotency_key_reused() -> Self {
         Self::new(
@@ -301,6 +313,7 @@ mod tests {
             (Problem::not_found(), "not-found", 404),
             (Problem::method_not_allowed("GET"), "method-not-allowed", 405),
             (Problem::conflict("x"), "conflict", 409),
+            (Problem::precondition_failed("x"), "precondition-failed", 412),
             (Problem::idempotency_key_reused(), "idempotency-key-reused", 422),
             (Problem::unavailable(5), "unavailable", 503),
             (Problem::bad_reference(), "bad-reference", 404),

@@ -6,11 +6,15 @@
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::mac::hmac_sha256;
-use crate::ids::{AttemptId, DispatchKey};
+use crate::ids::{AttemptId, DispatchKey, Tenant};
 use crate::secret::{Secret, hex};
 
 /// What is signed begins with this, so that no other signature made with the same key is ever a tag.
 const DOMAIN: &[u8] = b"patchbay callback v1\n";
+/// The same for references that belong to a tenant and a name instead of an attempt.
+const NAMED_DOMAIN: &[u8] = b"patchbay named callback v1\n";
+/// And for values that are derived from a key for something else.
+const DERIVED_DOMAIN: &[u8] = b"patchbay derived v1\n";
 /// Bytes of the MAC that go into the tag: 128 bits cannot be guessed, and the URL stays short.
 const TAG_BYTES: usize = 16;
 /// Length of the longest reference there is: tenant, dispatch id, attempt id, tag, and the dots between them.
@@ -30,6 +34,21 @@ pub struct Reference {
     pub attempt: AttemptId,
 }
 
+/// What a reference that belongs to a name is good for, and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Agent4 calls a task chain of this name.
+    Agent4,
+}
+
+impl Purpose {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Agent4 => "agent4",
+        }
+    }
+}
+
 /// Signs references, and checks them.
 #[derive(Clone, Debug)]
 pub struct References {
@@ -42,6 +61,42 @@ impl References {
     /// while calls are under way.
     pub const fn new(current: Secret, previous: Option<Secret>) -> Self {
         Self { current, previous }
+    }
+
+    /// A reference for a URL that lasts: `{tenant}.{tag}`. Good for one purpose and the one `name` in the same URL.
+    pub fn sign_named(&self, purpose: Purpose, tenant: &Tenant, name: &str) -> String {
+        format!("{tenant}.{}", named_tag(&self.current, purpose, tenant, name))
+    }
+
+    /// Whose `reference` is, if we made it for this purpose and `name`.
+    ///
+    /// # Errors
+    /// The text is not a reference, or its tag was not made for this with a key still in use.
+    pub fn check_named(&self, purpose: Purpose, reference: &str, name: &str) -> Result<Tenant, BadReference> {
+        let (tenant, given) = reference.split_once('.').ok_or(BadReference)?;
+        let tenant: Tenant = tenant.parse().map_err(|_| BadReference)?;
+        let matches = self.any_key(|key| {
+            named_tag(key, purpose, &tenant, name)
+                .as_bytes()
+                .ct_eq(given.as_bytes())
+        });
+        if matches { Ok(tenant) } else { Err(BadReference) }
+    }
+
+    /// Bits that follow from the current key, `what` they are for, and `text`; nobody without the key can guess them.
+    pub fn derive(&self, what: &str, text: &str) -> [u8; 32] {
+        let key = self.current.expose().as_bytes();
+        hmac_sha256(key, &[DERIVED_DOMAIN, what.as_bytes(), b"\n", text.as_bytes()])
+    }
+
+    /// Whether any key that is in use passes `test`.
+    ///
+    /// Every key is tried always: how long it takes tells nobody which one matched. An empty key is a configuration
+    /// gone wrong, and would let anybody sign.
+    fn any_key(&self, test: impl Fn(&Secret) -> Choice) -> bool {
+        let keys = [Some(&self.current), self.previous.as_ref()];
+        let keys = keys.into_iter().flatten().filter(|key| !key.expose().is_empty());
+        bool::from(keys.fold(Choice::from(0), |found, key| found | test(key)))
     }
 
     /// The reference to an attempt. Safe in a URL as it is.
@@ -60,16 +115,8 @@ impl References {
             return Err(BadReference);
         }
         let (text, given) = reference.rsplit_once('.').ok_or(BadReference)?;
-        // Every key is tried always: how long it takes tells nobody which one matched. An empty key is a
-        // configuration gone wrong, and would let anybody sign.
-        let matches = [Some(&self.current), self.previous.as_ref()]
-            .into_iter()
-            .flatten()
-            .filter(|key| !key.expose().is_empty())
-            .fold(Choice::from(0), |found, key| {
-                found | tag(key, text).as_bytes().ct_eq(given.as_bytes())
-            });
-        if !bool::from(matches) {
+        let matches = self.any_key(|key| tag(key, text).as_bytes().ct_eq(given.as_bytes()));
+        if !matches {
             return Err(BadReference);
         }
         parse(text).ok_or(BadReference)
@@ -79,6 +126,13 @@ impl References {
 /// The tag of `text`, in lower-case hexadecimal.
 fn tag(key: &Secret, text: &str) -> String {
     let mut digits = hex(&hmac_sha256(key.expose().as_bytes(), &[DOMAIN, text.as_bytes()]));
+    digits.truncate(2 * TAG_BYTES);
+    digits
+}
+
+fn named_tag(key: &Secret, purpose: Purpose, tenant: &Tenant, name: &str) -> String {
+    let text = format!("{}\n{tenant}\n{name}", purpose.name());
+    let mut digits = hex(&hmac_sha256(key.expose().as_bytes(), &[NAMED_DOMAIN, text.as_bytes()]));
     digits.truncate(2 * TAG_BYTES);
     digits
 }
@@ -176,6 +230,40 @@ mod tests {
         assert_eq!(keys.check(&format!("{text}.{}", &tag[..30])), Err(BadReference));
         assert_eq!(keys.check(&format!("{text}.")), Err(BadReference));
         assert_eq!(keys.check(text), Err(BadReference));
+    }
+
+    #[test]
+    fn a_named_reference_is_good_for_its_name_and_tenant_only() {
+        let keys = references("current", Some("previous"));
+        let (acme, other): (Tenant, Tenant) = ("acme".parse().expect("tenant"), "other".parse().expect("tenant"));
+        let signed = keys.sign_named(Purpose::Agent4, &acme, "orders");
+        assert_eq!(keys.check_named(Purpose::Agent4, &signed, "orders"), Ok(acme.clone()));
+        assert_eq!(keys.check_named(Purpose::Agent4, &signed, "order"), Err(BadReference));
+        let stolen = signed.replacen("acme", "other", 1);
+        assert_eq!(keys.check_named(Purpose::Agent4, &stolen, "orders"), Err(BadReference));
+        assert_ne!(
+            signed.rsplit('.').next(),
+            keys.sign_named(Purpose::Agent4, &other, "orders").rsplit('.').next()
+        );
+        // Neither kind of reference passes for the other.
+        assert_eq!(keys.check(&signed), Err(BadReference));
+        let attempt = keys.sign(&key("acme", 1), attempt(1, 0, 1));
+        assert_eq!(keys.check_named(Purpose::Agent4, &attempt, "orders"), Err(BadReference));
+        for wrong in ["", ".", "acme", "acme.", "ACME.00"] {
+            assert_eq!(
+                keys.check_named(Purpose::Agent4, wrong, "orders"),
+                Err(BadReference),
+                "{wrong}"
+            );
+        }
+        let old = references("previous", None).sign_named(Purpose::Agent4, &acme, "orders");
+        assert_eq!(keys.check_named(Purpose::Agent4, &old, "orders"), Ok(acme.clone()));
+        let empty = references("", None);
+        let unsigned = empty.sign_named(Purpose::Agent4, &acme, "orders");
+        assert_eq!(
+            empty.check_named(Purpose::Agent4, &unsigned, "orders"),
+            Err(BadReference)
+        );
     }
 
     proptest! {

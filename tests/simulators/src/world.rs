@@ -3,6 +3,7 @@
 //! HTTP requests reach a function as API Gateway events, messages as SQS events, as on Lambda; requests to Routee
 //! leave by the door that the deployed functions use. Only what is outside patchbay is simulated.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,8 +29,10 @@ use tokio::task::AbortHandle;
 
 use crate::aws::sqs::{Invocation, Polling};
 use crate::aws::{self, Aws, Outcome};
+use crate::back_ends::{self, BackEnds};
 use crate::phones::Phones;
 use crate::routee::{Routee, Switches};
+use crate::shipstation::ShipStation;
 use crate::{gateway, table};
 
 const TABLE: &str = "patchbay";
@@ -42,6 +45,10 @@ pub const REQUESTER: &str = "requester.example.org";
 const APPLICATION: (&str, &str) = ("local-application", "local-secret");
 /// Signs the references in callback URLs.
 pub const REFERENCE_KEY: &str = "a key that is good enough for one machine";
+/// What opens the simulated `ShipStation`: as the secret `shipstation` of the world's tenant, too.
+pub const SHIPSTATION_CREDENTIALS: &str = "local-api-key:local-api-secret";
+/// The tenant of a world.
+pub const TENANT: &str = "local";
 /// Base64 of 24 bytes; signs the webhooks of a world.
 const WEBHOOK_KEY: &str = "whsec_bG9jYWwga2V5LCBuby1vbmUncyBzZWNyZXQ=";
 
@@ -64,6 +71,10 @@ pub struct Options {
     pub call_interval: i64,
     /// Who sends webhooks to requesters; none keeps them inside the world.
     pub requester: Option<HttpClient>,
+    /// Who answers task chains that look something up; none lets only what is simulated answer.
+    pub back_ends: Option<HttpClient>,
+    /// Secrets that task chains name beside `ShipStation`'s, `TENANT/HOST/NAME`.
+    pub secrets: HashMap<String, Secret>,
 }
 
 impl Default for Options {
@@ -77,6 +88,8 @@ impl Default for Options {
             data: None,
             call_interval: 1_000,
             requester: None,
+            back_ends: None,
+            secrets: HashMap::new(),
         }
     }
 }
@@ -123,6 +136,10 @@ pub struct World {
     pub aws: Aws,
     /// Routee and the phones.
     pub routee: Routee,
+    /// `ShipStation`.
+    pub shipstation: ShipStation,
+    /// What task chains look things up at.
+    pub back_ends: BackEnds,
     /// The table, for looking into it.
     pub store: Store,
     /// Signs what requesters get.
@@ -204,8 +221,11 @@ impl World {
             dialer,
             notifier,
         };
+        let shipstation = ShipStation::new(clock.clone(), SHIPSTATION_CREDENTIALS);
+        let back_ends = BackEnds::new(&shipstation, options.back_ends);
         let functions = Api {
             aws: aws.clone(),
+            chains: Arc::new(back_ends::chains(&store, &callbacks, &aws, &back_ends, options.secrets)),
             dispatches: Arc::new(dispatches::Deps {
                 engine: engine.clone(),
                 targets: Targets::any(),
@@ -232,6 +252,8 @@ impl World {
             clock,
             aws,
             routee,
+            shipstation,
+            back_ends,
             store,
             signer,
             api,
@@ -331,7 +353,7 @@ fn get_context_deps(engine: &Engine) -> get_context::Deps {
 }
 
 async fn give_token(store: &Store) -> Result<(), WorldError> {
-    let tenant: Tenant = "local".parse().map_err(|error| WorldError::SetUp(format!("{error}")))?;
+    let tenant: Tenant = TENANT.parse().map_err(|error| WorldError::SetUp(format!("{error}")))?;
     let record = TokenRecord {
         tenant,
         scopes: Scope::ALL.into_iter().collect(),
@@ -353,6 +375,7 @@ fn signer() -> Result<Signer, WorldError> {
 #[derive(Clone, Debug)]
 struct Api {
     aws: Aws,
+    chains: Arc<chain_link::Deps>,
     dispatches: Arc<dispatches::Deps>,
     collect: Arc<collect_event::Deps>,
     status: Arc<status_callback::Deps>,
@@ -365,6 +388,7 @@ impl Api {
         let aws = &self.aws;
         let outcome = match function_of(request.method(), request.raw_http_path()) {
             Some(name @ "dispatches") => aws.invoke(name, dispatches::handle(&self.dispatches, request)).await,
+            Some(name @ "chain-link") => aws.invoke(name, chain_link::handle(&self.chains, request)).await,
             Some(name @ "collect-event") => aws.invoke(name, collect_event::handle(&self.collect, request)).await,
             Some(name @ "status-callback") => aws.invoke(name, status_callback::handle(&self.status, request)).await,
             Some(name @ "set-context") => aws.invoke(name, set_context::handle(&self.set_context, request)).await,
@@ -387,6 +411,7 @@ fn function_of(method: &Method, path: &str) -> Option<&'static str> {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     match segments.as_slice() {
         ["v1", "dispatches", ..] => Some("dispatches"),
+        ["v1", "links", ..] | ["agent4", _, _] => Some("chain-link"),
         ["routee", "collect", ..] => Some("collect-event"),
         ["routee", "status", ..] => Some("status-callback"),
         ["voice", "api", "v1", _, "set-context"] => Some("set-context"),

@@ -1,0 +1,188 @@
+//! `POST /agent4/{ref}/{chain}`.
+//!
+//! Whoever has the reference gets 200 and something to say, whatever happens behind it: what Agent4 does with anything
+//! else is not known, and a caller is on the line.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lambda_http::Request as HttpRequest;
+use lambda_http::http::StatusCode;
+use patchbay::chain::Chain;
+use patchbay::chain::run::{self, Call, Done, Findings, Step};
+use patchbay::chain::wire::Request;
+use patchbay::ids::{ChainName, Tenant};
+use patchbay::secret::hex;
+use patchbay::web::body::{self, json_response};
+use patchbay::web::problem::Problem;
+use tokio::time::Instant;
+
+use crate::cache::NoChain;
+use crate::lookup::look_up;
+use crate::remember::remember;
+use crate::secrets::Used;
+use crate::{Answer, Deps};
+
+/// Agent4 says nothing of how long it waits. People do: after 5 s of silence they speak.
+const TIME_LIMIT: Duration = Duration::from_secs(4);
+/// What look-ups leave of it for the answer itself.
+const MARGIN: Duration = Duration::from_millis(150);
+/// What the table may take of it, before an older copy of the chain will do.
+const TABLE_LIMIT: Duration = Duration::from_millis(1_500);
+/// Seconds within which the first request of a call, repeated, is still the same call.
+const CALL_WINDOW: i64 = 900;
+
+pub(crate) async fn answer(deps: &Deps, http: &HttpRequest, reference: &str, chain: &str) -> Answer {
+    let name: ChainName = chain.parse().map_err(|_| Problem::bad_reference())?;
+    let tenant = deps
+        .callbacks
+        .check_chain(reference, &name)
+        .map_err(|_| Problem::bad_reference())?;
+    let request =
+        Request::parse(body::bytes(http)?).map_err(|error| Problem::invalid_field("name", error.to_string()))?;
+    let key = call_key(deps, &tenant, &name, &request);
+    let code = code(deps, &tenant, &name, &key, &request);
+    let call = Call {
+        request: &request,
+        key: &key,
+        code: &code,
+    };
+    let deadline = Instant::now() + TIME_LIMIT;
+    let mut used = Used::default();
+    let worked = tokio::time::timeout_at(
+        deadline,
+        work(deps, &tenant, &name, &call, deadline - MARGIN, &mut used),
+    )
+    .await;
+    let done = match worked {
+        Ok(done) => done,
+        Err(_) => run::fallback(
+            deps.cache.peek(&tenant, &name).as_deref(),
+            &call,
+            "there was no time left",
+        ),
+    };
+    let done = without_secrets(deps, &tenant, &name, &call, &used, done);
+    keep(deps, &tenant, &name, &request, &done, deadline).await;
+    say(&tenant, &name, &request, &done);
+    Ok(json_response(StatusCode::OK, &done.answer))
+}
+
+async fn work(
+    deps: &Deps,
+    tenant: &Tenant,
+    name: &ChainName,
+    call: &Call<'_>,
+    deadline: Instant,
+    used: &mut Used,
+) -> Done {
+    let chain = match chain(deps, tenant, name).await {
+        Ok(chain) => chain,
+        Err(why) => return run::fallback(None, call, &why),
+    };
+    let mut found = Findings::new();
+
+    loop {
+        match run::advance(&chain, call, &found) {
+            Step::Done(done) => break *done,
+            Step::Fetch(lookup) => {
+                let result = look_up(deps, tenant, &lookup, deadline, used).await;
+                found.insert(lookup.path, result);
+            }
+        }
+    }
+}
+
+/// The chain as it is now, or as it was last when the table cannot be had.
+async fn chain(deps: &Deps, tenant: &Tenant, name: &ChainName) -> Result<Arc<Chain>, String> {
+    let asked = tokio::time::timeout(TABLE_LIMIT, deps.cache.get(&deps.store, tenant, name)).await;
+    let why = match asked {
+        Ok(Ok(chain)) => return Ok(chain),
+        Ok(Err(NoChain::Missing)) => return Err("there is no such chain".into()),
+        Ok(Err(NoChain::Unreadable(why))) => return Err(format!("the chain cannot be read: {why}")),
+        Ok(Err(NoChain::Store(error))) => error.to_string(),
+        Err(_) => "the table does not answer in time".to_owned(),
+    };
+    let known = deps.cache.peek(tenant, name);
+    tracing::error!(%tenant, chain = %name, why, kept = known.is_some(), "the table cannot be had");
+    known.ok_or(why)
+}
+
+/// `done`, unless a secret is in it: a back end may echo what it gets.
+fn without_secrets(deps: &Deps, tenant: &Tenant, name: &ChainName, call: &Call<'_>, used: &Used, done: Done) -> Done {
+    let told = serde_json::to_string(&(&done.answer, &done.remembered)).unwrap_or_default();
+    if !used.are_in(&told) {
+        return done;
+    }
+    run::fallback(
+        deps.cache.peek(tenant, name).as_deref(),
+        call,
+        "the answer would hold a secret",
+    )
+}
+
+/// Remembers what the answer says is to be remembered. The caller hears the answer either way.
+async fn keep(deps: &Deps, tenant: &Tenant, name: &ChainName, request: &Request, done: &Done, deadline: Instant) {
+    let (Some(remembered), Some(caller)) = (&done.remembered, &request.caller) else {
+        return;
+    };
+    let writing = remember(deps, tenant, name, caller, &done.answer.key, remembered);
+    let why = match tokio::time::timeout_at(deadline, writing).await {
+        Ok(Ok(())) => return,
+        Ok(Err(why)) => why,
+        Err(_) => "there was no time left".to_owned(),
+    };
+    tracing::warn!(%tenant, chain = %name, call = done.answer.key, why, "what was to be remembered is lost");
+}
+
+fn say(tenant: &Tenant, name: &ChainName, request: &Request, done: &Done) {
+    let moment = request.moment.name();
+    match &done.trouble {
+        None => {
+            tracing::info!(%tenant, chain = %name, call = done.answer.key, moment, answered_by = done.answered_by, "answered");
+        }
+        Some(trouble) => {
+            tracing::error!(%tenant, chain = %name, call = done.answer.key, moment, %trouble, "answered with the fallback");
+        }
+    }
+}
+
+/// Our id of the call: the one in the state, else one that follows from the request. So a first request that is
+/// repeated within minutes gets the same id, and the same person's next call another one.
+fn call_key(deps: &Deps, tenant: &Tenant, name: &ChainName, request: &Request) -> String {
+    if let Some(key) = request.call() {
+        return key.to_owned();
+    }
+    let number =
+        |number: &Option<patchbay::phone::PhoneNumber>| number.as_ref().map_or("", |number| number.as_str()).to_owned();
+    let window = deps.clock.now().seconds() / CALL_WINDOW;
+    let text = format!(
+        "{tenant}\n{name}\n{}\n{}\n{window}",
+        number(&request.caller),
+        number(&request.line)
+    );
+    let digits = hex(&deps.callbacks.derive("agent4 call", &text));
+    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
+    // A UUID of version 8, the one for ids made in one's own way.
+    format!(
+        "{}-{}-8{}-8{}-{}",
+        part(0, 8),
+        part(8, 12),
+        part(12, 15),
+        part(15, 18),
+        part(18, 30)
+    )
+}
+
+/// Six digits that belong to a call and its caller.
+fn code(deps: &Deps, tenant: &Tenant, name: &ChainName, key: &str, request: &Request) -> String {
+    let caller = request.caller.as_ref().map_or("", |number| number.as_str());
+    let bits = deps
+        .callbacks
+        .derive("agent4 code", &format!("{tenant}\n{name}\n{key}\n{caller}"));
+    let number = bits
+        .iter()
+        .take(8)
+        .fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+    format!("{:06}", number % 1_000_000)
+}

@@ -1,0 +1,108 @@
+//! Answers Agent4: task chains whose links are data, and the API for them.
+//!
+//! - `answer`: `POST /agent4/{ref}/{chain}`, one URL for all links of a chain.
+//! - `links`: `/v1/links`, where the documents are kept.
+//! - `lookup`: requests to back ends; `remember`: what the next voice agent should know.
+
+mod answer;
+mod cache;
+mod links;
+mod lookup;
+mod remember;
+mod secrets;
+
+use std::time::Duration;
+
+use lambda_http::http::Method;
+use lambda_http::{Body, Error, Request, Response};
+use patchbay::clock::Clock;
+use patchbay::config::Aws;
+use patchbay::http::HttpClient;
+use patchbay::parameters::Parameters;
+use patchbay::store::{Store, StoreError};
+use patchbay::web::body;
+use patchbay::web::callbacks::Callbacks;
+use patchbay::web::outbound::Outbound;
+use patchbay::web::problem::Problem;
+use patchbay::web::target::Targets;
+
+pub use cache::Cache;
+pub use lookup::Limits;
+
+/// Longest time that a request to a back end may take: a document may say less.
+const HTTP_TIMEOUT: Duration = Duration::from_millis(3_600);
+
+/// What the function works with.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// The table.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// References, URLs, and what is derived from their keys.
+    pub callbacks: Callbacks,
+    /// Requests to back ends.
+    pub http: HttpClient,
+    /// Which back ends may be called.
+    pub targets: Targets,
+    /// Secrets of the tenants, `TENANT/HOST/NAME`.
+    pub secrets: Parameters,
+    /// Chains that were read before.
+    pub cache: Cache,
+    /// Back ends that asked not to be called for a while.
+    pub limits: Limits,
+}
+
+impl Deps {
+    /// As deployed: see `infra/template.yaml`.
+    ///
+    /// # Errors
+    /// When the environment or a secret is not what it must be.
+    pub async fn load() -> Result<Self, Error> {
+        let aws = Aws::load().await;
+        let targets = Targets::public_only();
+        Ok(Self {
+            store: aws.store()?,
+            clock: Clock::system(),
+            callbacks: aws.callbacks().await?,
+            http: HttpClient::new(Outbound::new(targets.clone(), HTTP_TIMEOUT)?),
+            targets,
+            secrets: aws.parameters("PATCHBAY_LINK_SECRETS_PARAM")?,
+            cache: Cache::default(),
+            limits: Limits::default(),
+        })
+    }
+}
+
+/// Everything under `/agent4` and `/v1/links`.
+pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
+    match route(deps, &request).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+type Answer = Result<Response<Body>, Problem>;
+
+async fn route(deps: &Deps, request: &Request) -> Answer {
+    let path = body::path_segments(request);
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match path.as_slice() {
+        [.., "agent4", reference, chain] => {
+            if request.method() != Method::POST {
+                return Err(Problem::method_not_allowed("POST"));
+            }
+            answer::answer(deps, request, reference, chain).await
+        }
+        [.., "v1", "links"] => links::collection(deps, request).await,
+        [.., "v1", "links", chain] => links::one(deps, request, chain).await,
+        [.., "v1", "links", chain, verb @ ("test" | "endpoint")] => links::verb(deps, request, chain, verb).await,
+        _ => Err(Problem::not_found()),
+    }
+}
+
+/// The table failed: said once in the log, and to the caller only that it may come again.
+fn stored(error: &StoreError) -> Problem {
+    tracing::error!(%error, "the table cannot be had");
+    Problem::unavailable(1)
+}

@@ -1,0 +1,17 @@
+//! Answers Agent4: task chains whose links are data, and the API for them.
+
+use std::convert::Infallible;
+
+use chain_link::{Deps, handle};
+use lambda_http::{Error, run, service_fn};
+use patchbay::telemetry;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let deps = Deps::load().await?;
+    run(service_fn(|request| async {
+        Ok::<_, Infallible>(handle(&deps, request).await)
+    }))
+    .await
+}

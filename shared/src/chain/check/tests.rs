@@ -1,0 +1,339 @@
+use serde_json::json;
+
+use super::*;
+
+const SMALL: &str = "\
+state: {misses: 0}
+links:
+  - name: start
+    qualified_parameters:
+      properties: {order: {type: string}}
+      required: [order]
+    initial:
+      - content: Ask for the order number, then call qualified.
+    qualified:
+      - when: context.order == 'X'
+        content: 'Order {{ context.order | spell }}.'
+        actions: [{name: switch_task, context: {name: talk}}]
+      - content: Once more.
+        state: {misses: '{{ state.misses + 1 }}'}
+        actions: [{name: switch_task, context: {name: start}}]
+    disqualified:
+      - actions: [{name: end_call}]
+  - name: talk
+    initial:
+      - content: Talk, then call qualified.
+    qualified: [{actions: [{name: end_call}]}]
+    disqualified: [{actions: [{name: end_call}]}]
+";
+
+fn issues(text: &str) -> Vec<String> {
+    match Chain::read(text) {
+        Ok(_) => Vec::new(),
+        Err(issues) => issues.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// What is said of the small chain with one text in it replaced.
+#[track_caller]
+fn with(old: &str, new: &str) -> Vec<String> {
+    assert_eq!(SMALL.matches(old).count(), 1, "{old}");
+    issues(&SMALL.replace(old, new))
+}
+
+#[track_caller]
+fn says(found: &[String], expected: &str) {
+    assert!(
+        found.iter().any(|issue| issue.contains(expected)),
+        "{expected}\n{found:#?}"
+    );
+}
+
+#[test]
+fn a_sound_document_is_taken() {
+    assert_eq!(issues(SMALL), Vec::<String>::new());
+}
+
+#[test]
+fn an_unknown_link_is_named_with_its_line() {
+    let found = with("context: {name: talk}", "context: {name: tlak}");
+    says(
+        &found,
+        "12:49: links[0].qualified[0].actions[0].context.name: is not the name of a link",
+    );
+    says(&found, "18:5: links[1].name: cannot be reached");
+}
+
+#[test]
+fn what_is_undefined_is_named_when_it_is_uploaded() {
+    for (old, new, expected) in [
+        (
+            "context.order == 'X'",
+            "context.ordr == 'X'",
+            "10:9: links[0].qualified[0].when: `context.ordr` is undefined; the link's parameters are: order",
+        ),
+        (
+            "state.misses + 1",
+            "state.hits + 1",
+            "`state.hits` is undefined; the chain's `state` declares: misses",
+        ),
+        (
+            "Talk, then",
+            "Talk to {{ context.order }}, then",
+            "`context` is only there",
+        ),
+        (
+            "Talk, then",
+            "Talk to {{ caller.name }}, then",
+            "`caller.name` is undefined",
+        ),
+        ("Talk, then", "Talk to {{ customer }}, then", "`customer` is undefined"),
+        (
+            "Talk, then",
+            "Talk of {{ fetch.orders.json }}, then",
+            "`fetch.orders` is undefined",
+        ),
+        (
+            "state: {misses: '{{",
+            "state: {missed: '{{",
+            "links[0].qualified[1].state.missed: is not declared",
+        ),
+    ] {
+        says(&with(old, new), expected);
+    }
+}
+
+#[test]
+fn a_template_that_cannot_work_is_named_with_its_place() {
+    for (old, new, expected) in [
+        ("Talk, then", "Talk {{ link, then", "links[1].initial[0].content: "),
+        (
+            "context.order | spell",
+            "context.order | shout",
+            "the filter `shout` is not known",
+        ),
+        (
+            "context.order == 'X'",
+            "context.order is strange",
+            "the test `strange` is not known",
+        ),
+        (
+            "context.order == 'X'",
+            "context.order ==",
+            "links[0].qualified[0].when: ",
+        ),
+        (
+            "context.order == 'X'",
+            "context.order.upper() == 'X'",
+            "values have no methods",
+        ),
+    ] {
+        says(&with(old, new), expected);
+    }
+}
+
+#[test]
+fn a_list_of_rules_always_answers_and_has_no_dead_rules() {
+    says(
+        &with("when: context.order == 'X'\n        ", ""),
+        "links[0].qualified[0]: is always true",
+    );
+    says(
+        &with("content: Once more.", "when: state.misses\n        content: Once more."),
+        "the last rule must always be true",
+    );
+    says(
+        &with(
+            "    qualified: [{actions",
+            "    qualified: []\n    interrupt: [{actions",
+        ),
+        "links[1].qualified: must have at least one rule",
+    );
+}
+
+#[test]
+fn a_prompt_that_never_ends_is_refused() {
+    says(
+        &with("Talk, then call qualified.", "Talk."),
+        "nothing else ends the conversation",
+    );
+    says(
+        &with("content: Talk, then call qualified.", "state: {misses: 1}"),
+        "needs `content`, the prompt",
+    );
+}
+
+#[test]
+fn fields_that_do_not_exist_are_named() {
+    says(
+        &with("content: Once more.", "contents: Once more."),
+        "13:9: links[0].qualified[1].contents: unknown field `contents`",
+    );
+    says(
+        &with("name: end_call}]\n  - name", "name: hang_up}]\n  - name"),
+        "links[0].disqualified[0].actions[0]",
+    );
+    says(&issues("links: 7"), "1:1: links: invalid type");
+    says(&issues("- a"), "1:1: must be an object");
+}
+
+#[test]
+fn a_schema_that_is_not_understood_is_refused() {
+    says(
+        &with("{type: string}", "{type: text}"),
+        "5:28: links[0].qualified_parameters.properties.order.type: must be of",
+    );
+    says(
+        &with("required: [order]", "required: [number]"),
+        "`number` is not among the properties",
+    );
+}
+
+fn with_fetch(fetch: &str) -> Vec<String> {
+    let rule = format!("      - fetch:\n          - {fetch}\n        content: Once more.");
+    with("      - content: Once more.", &rule)
+}
+
+#[test]
+fn a_request_is_checked_before_it_is_ever_made() {
+    let good = "{name: a, url: 'https://api.example.org/o/{{ context.order }}', on: {failed: {content: Sorry.}}}";
+    assert_eq!(with_fetch(good), Vec::<String>::new());
+    for (fetch, expected) in [
+        (
+            "{name: a, url: 'https://api.example.org/'}",
+            "fetch[0]: says nothing of what happens when it fails",
+        ),
+        (
+            "{name: a, url: 'http://api.example.org/', on: {failed: {}}}",
+            "fetch[0].url: must begin with https",
+        ),
+        (
+            "{name: a, url: 'https://{{ context.order }}/', on: {failed: {}}}",
+            "host written out",
+        ),
+        (
+            "{name: a, url: 'https://169.254.169.254/', on: {failed: {}}}",
+            "must have a public address",
+        ),
+        (
+            "{name: 'a b', url: 'https://api.example.org/', on: {failed: {}}}",
+            "fetch[0].name: a name has",
+        ),
+        (
+            "{name: a, url: 'https://api.example.org/', timeout_ms: 9000, on: {failed: {}}}",
+            "must be from 100 to 3500",
+        ),
+        (
+            "{name: a, url: 'https://api.example.org/', json: {}, on: {failed: {}}}",
+            "a GET has no body",
+        ),
+        (
+            "{name: a, url: 'https://api.example.org/', auth: {basic: 'user:password'}, on: {failed: {}}}",
+            "name of a secret",
+        ),
+        (
+            "{name: a, url: 'https://api.example.org/', headers: {Authorization: x}, on: {failed: {}}}",
+            "secrets go into `auth`",
+        ),
+        (
+            "{name: a, url: 'https://api.example.org/', on: {failed: {content: '{{ fetch.a.body }}'}}}",
+            "a request has: ok",
+        ),
+    ] {
+        says(&with_fetch(fetch), expected);
+    }
+}
+
+#[test]
+fn actions_and_notifications_are_checked() {
+    let with_action = |action: &str| {
+        with(
+            "    qualified: [{actions: [{name: end_call}]}]",
+            &format!("    qualified: [{{actions: [{action}]}}]"),
+        )
+    };
+    for good in [
+        "{name: next_task}",
+        "{name: sms, context: {message: hi}}",
+        "{name: transfer_call, context: {number: '+12025550100'}}",
+        "{name: transfer_call, context: {number: '{{ caller.line }}'}}",
+        "{name: email, context: {email: ops@example.org}}",
+        "{name: set_trigger, context: {trigger: x}}",
+        "{name: say, context: {content: x}}",
+        "{name: end_task}",
+    ] {
+        assert_eq!(with_action(good), Vec::<String>::new(), "{good}");
+    }
+    for (bad, expected) in [
+        (
+            "{name: transfer_call, context: {number: '555'}}",
+            "context.number: expected an E.164 number",
+        ),
+        ("{name: email, context: {email: nobody}}", "is no mail address"),
+        ("{name: sms, context: {text: hi}}", "actions[0]"),
+        (
+            "{name: end_call}, {name: next_task}",
+            "more than one action ends the link",
+        ),
+    ] {
+        says(&with_action(bad), expected);
+    }
+    let notify = |value: &str| {
+        with(
+            "    qualified: [{actions",
+            &format!("    qualified: [{{additional_call_notifications: [{value}], actions"),
+        )
+    };
+    assert_eq!(
+        notify("{webhook: {host: 'https://sink.example.org/a', headers: {Authorization: 'Token x'}}}"),
+        Vec::<String>::new()
+    );
+    says(&notify("{}"), "has either `email` or `webhook`");
+    says(
+        &notify("{webhook: {host: 'http://sink.example.org/a'}}"),
+        "must begin with https",
+    );
+}
+
+#[test]
+fn several_things_are_told_at_once_in_the_order_of_the_lines() {
+    let text = SMALL
+        .replace("context.order ==", "context.ordr ==")
+        .replace("state.misses +", "state.hits +");
+    let found = issues(&text);
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(
+        found[0].starts_with("10:9: ") && found[1].starts_with("14:17: "),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn a_document_survives_being_kept_as_json() {
+    let chain = Chain::read(SMALL).expect("sound");
+    let kept = serde_json::to_value(chain.document()).expect("JSON");
+    let again = Chain::from_value(&kept).expect("still sound");
+    assert_eq!(again.document(), chain.document());
+}
+
+#[test]
+fn too_much_is_refused() {
+    let long = format!("description: {}\n{SMALL}", "x".repeat(MAX_DOCUMENT));
+    says(&issues(&long), "has more than");
+    let mut rules = vec![json!({ "when": "1", "content": "call qualified" }); MAX_RULES];
+    rules.push(json!({ "content": "call qualified" }));
+    let document = json!({ "links": [{ "name": "a", "initial": rules, "qualified": [{}], "disqualified": [{}] }] });
+    says(&issues(&document.to_string()), "there may be 1000");
+}
+
+/// The published schema is made from the types. To renew it: `PATCHBAY_RENEW=1 cargo test --workspace --lib schema`.
+#[test]
+fn the_published_schema_is_in_step_with_the_types() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/chain/link-document.schema.json");
+    let made = format!("{:#}\n", schemars::schema_for!(Document).to_value());
+    if std::env::var_os("PATCHBAY_RENEW").is_some() {
+        std::fs::write(path, &made).expect("the schema is written");
+    }
+    let published = std::fs::read_to_string(path).expect("the schema");
+    assert_eq!(published, made, "see the comment above this test");
+}

@@ -1,0 +1,281 @@
+//! The filters and tests that templates have: those of the engine that only look at values, and a few for telephone
+//! calls.
+
+use minijinja::value::ValueKind;
+use minijinja::{Environment, Value, filters, tests};
+
+use crate::clock::Timestamp;
+
+/// Every filter.
+pub(super) const FILTERS: [&str; 31] = [
+    "abs",
+    "at",
+    "bool",
+    "capitalize",
+    "day",
+    "default",
+    "digits",
+    "first",
+    "float",
+    "int",
+    "join",
+    "last",
+    "length",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "or_null",
+    "reject",
+    "rejectattr",
+    "replace",
+    "round",
+    "same_number",
+    "select",
+    "selectattr",
+    "sort",
+    "spell",
+    "string",
+    "trim",
+    "upper",
+];
+
+/// Every test.
+pub(super) const TESTS: [&str; 23] = [
+    "defined",
+    "endingwith",
+    "eq",
+    "equalto",
+    "even",
+    "false",
+    "ge",
+    "greaterthan",
+    "gt",
+    "in",
+    "integer",
+    "le",
+    "lessthan",
+    "lt",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "sequence",
+    "startingwith",
+    "string",
+    "true",
+];
+
+/// Gives an environment all of them.
+pub(super) fn add(environment: &mut Environment<'static>) {
+    environment.add_filter("abs", filters::abs);
+    environment.add_filter("at", at);
+    environment.add_filter("bool", filters::bool);
+    environment.add_filter("capitalize", filters::capitalize);
+    environment.add_filter("day", day);
+    environment.add_filter("default", default);
+    environment.add_filter("digits", digits);
+    environment.add_filter("first", filters::first);
+    environment.add_filter("float", filters::float);
+    environment.add_filter("int", filters::int);
+    environment.add_filter("join", filters::join);
+    environment.add_filter("last", filters::last);
+    environment.add_filter("length", filters::length);
+    environment.add_filter("list", filters::list);
+    environment.add_filter("lower", filters::lower);
+    environment.add_filter("map", filters::map);
+    environment.add_filter("max", filters::max);
+    environment.add_filter("min", filters::min);
+    environment.add_filter("or_null", or_null);
+    environment.add_filter("reject", filters::reject);
+    environment.add_filter("rejectattr", filters::rejectattr);
+    environment.add_filter("replace", filters::replace);
+    environment.add_filter("round", filters::round);
+    environment.add_filter("same_number", same_number);
+    environment.add_filter("select", filters::select);
+    environment.add_filter("selectattr", filters::selectattr);
+    environment.add_filter("sort", filters::sort);
+    environment.add_filter("spell", spell);
+    environment.add_filter("string", filters::string);
+    environment.add_filter("trim", filters::trim);
+    environment.add_filter("upper", filters::upper);
+
+    environment.add_test("defined", tests::is_defined);
+    environment.add_test("endingwith", tests::is_endingwith);
+    environment.add_test("eq", tests::is_eq);
+    environment.add_test("equalto", tests::is_eq);
+    environment.add_test("even", tests::is_even);
+    environment.add_test("false", tests::is_false);
+    environment.add_test("ge", tests::is_ge);
+    environment.add_test("greaterthan", tests::is_gt);
+    environment.add_test("gt", tests::is_gt);
+    environment.add_test("in", tests::is_in);
+    environment.add_test("integer", tests::is_integer);
+    environment.add_test("le", tests::is_le);
+    environment.add_test("lessthan", tests::is_lt);
+    environment.add_test("lt", tests::is_lt);
+    environment.add_test("mapping", tests::is_mapping);
+    environment.add_test("ne", tests::is_ne);
+    environment.add_test("none", tests::is_none);
+    environment.add_test("number", tests::is_number);
+    environment.add_test("odd", tests::is_odd);
+    environment.add_test("sequence", tests::is_sequence);
+    environment.add_test("startingwith", tests::is_startingwith);
+    environment.add_test("string", tests::is_string);
+    environment.add_test("true", tests::is_true);
+}
+
+fn nothing() -> Value {
+    Value::from(())
+}
+
+/// Null for what is undefined.
+fn or_null(value: &Value) -> Value {
+    if value.is_undefined() { nothing() } else { value.clone() }
+}
+
+/// `other` for what is undefined, null or empty text: answers of back ends have all three for "not there".
+fn default(value: &Value, other: &Value) -> Value {
+    if value.is_undefined() || value.is_none() || value.as_str().is_some_and(str::is_empty) {
+        other.clone()
+    } else {
+        value.clone()
+    }
+}
+
+/// What is at a path such as `billTo.phone`, or null if anything on the way is missing.
+fn at(value: &Value, path: &str) -> Value {
+    let mut inner = value.clone();
+    for name in path.split('.') {
+        inner = match name.parse::<usize>() {
+            Ok(index) => inner.get_item_by_index(index),
+            Err(_) => inner.get_attr(name),
+        }
+        .unwrap_or_default();
+    }
+    or_null(&inner)
+}
+
+fn text(value: &Value) -> String {
+    match value.kind() {
+        ValueKind::String | ValueKind::Number => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+        _ => String::new(),
+    }
+}
+
+/// The digits of a text, without anything between them; empty for null.
+fn digits(value: &Value) -> String {
+    text(value).chars().filter(char::is_ascii_digit).collect()
+}
+
+/// A text character by character, as one reads out an order number: `A, B, 1`.
+fn spell(value: &Value) -> String {
+    let text = text(value);
+    let spoken = text.chars().filter_map(|c| match c {
+        '-' => Some("dash".to_owned()),
+        '.' => Some("dot".to_owned()),
+        '/' => Some("slash".to_owned()),
+        '_' => Some("underscore".to_owned()),
+        '#' => Some("number".to_owned()),
+        c if c.is_alphanumeric() => Some(c.to_uppercase().collect()),
+        _ => None,
+    });
+    spoken.collect::<Vec<_>>().join(", ")
+}
+
+/// Whether two telephone numbers are the same, however they are written: with or without country code, with any
+/// separators. Fewer than ten digits prove nothing.
+fn same_number(value: &Value, other: &Value) -> bool {
+    let (one, two) = (digits(value), digits(other));
+    let (short, long) = if one.len() <= two.len() { (one, two) } else { (two, one) };
+    let short = short.trim_start_matches('0');
+    short.len() >= 10 && long.ends_with(short) && long.len() - short.len() <= 3
+}
+
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+/// The day of a time stamp, as one says it: `November 20, 2026`. Null for what does not begin with a date.
+fn day(value: &Value) -> Value {
+    let text = text(value);
+    let date = text
+        .get(..10)
+        .and_then(|date| Timestamp::parse(&format!("{date}T00:00:00Z")));
+    let Some(date) = date else { return nothing() };
+    let date = date.utc();
+    let month = MONTHS
+        .get(usize::from(u8::from(date.month())) - 1)
+        .copied()
+        .unwrap_or_default();
+    Value::from(format!("{month} {}, {}", date.day(), date.year()))
+}
+
+#[cfg(test)]
+mod unit_tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_the_same_however_it_is_written() {
+        let same = |one: &str, two: &str| same_number(&Value::from(one), &Value::from(two));
+        assert!(same("+12025550143", "(202) 555-0143"));
+        assert!(same("202.555.0143", "+1 202 555 0143"));
+        assert!(same("+442025550143", "02025550143"));
+        assert!(!same("+12025550143", "+12025550144"));
+        assert!(!same("+12025550143", "555-0143"));
+        assert!(!same("", ""));
+        assert!(!same_number(&nothing(), &Value::from("+12025550143")));
+    }
+
+    #[test]
+    fn a_date_is_said_as_people_say_it() {
+        assert_eq!(
+            day(&Value::from("2026-11-20T23:59:00.0000000")).as_str(),
+            Some("November 20, 2026")
+        );
+        assert_eq!(day(&Value::from("2026-01-02")).as_str(), Some("January 2, 2026"));
+        for wrong in ["", "soon", "2026-13-01", "2026-1-1T00:00"] {
+            assert!(day(&Value::from(wrong)).is_none(), "{wrong}");
+        }
+        assert!(day(&nothing()).is_none());
+    }
+
+    #[test]
+    fn an_order_number_is_spelled() {
+        assert_eq!(spell(&Value::from("qx-10")), "Q, X, dash, 1, 0");
+        assert_eq!(spell(&Value::from(7)), "7");
+        assert_eq!(spell(&nothing()), "");
+    }
+
+    #[test]
+    fn lists_of_names_are_what_is_there() {
+        let mut environment = Environment::empty();
+        add(&mut environment);
+        for name in FILTERS {
+            // Found, even if it does not like what it gets.
+            let source = format!("1 | {name}");
+            let result = environment.compile_expression_owned(source).expect("a filter").eval(());
+            let unknown = result.is_err_and(|error| error.kind() == minijinja::ErrorKind::UnknownFilter);
+            assert!(!unknown, "{name}");
+        }
+        for name in TESTS {
+            let source = format!("1 is {name}");
+            let result = environment.compile_expression_owned(source).expect("a test").eval(());
+            let unknown = result.is_err_and(|error| error.kind() == minijinja::ErrorKind::UnknownTest);
+            assert!(!unknown, "{name}");
+        }
+    }
+}

@@ -1,0 +1,487 @@
+//! Templates and expressions: minijinja, with everything taken out that a sentence does not need.
+//!
+//! A template comes from the document and never from a caller; what a caller says is a value, and a value is never
+//! read as a template. Where it ends up decides how it is written ([`Kind`]): as one line without markup in speech,
+//! percent-encoded in a URL, without line breaks in a header, as JSON in data.
+//!
+//! There are no loaders, no macros, no includes and no assignments; instructions and output are bounded. An undefined
+//! variable is an error, and so is a value that cannot be said, such as null: never a hole in a sentence.
+
+mod filters;
+mod scan;
+
+use std::collections::BTreeMap;
+use std::io;
+
+use minijinja::value::{Serde, ValueKind};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
+
+/// Instructions that one template may take.
+const FUEL: u64 = 20_000;
+/// Bytes that one template may write.
+const MAX_OUTPUT: usize = 16 * 1024;
+/// Bytes that an expression's value may have as JSON: an answer of a back end is at most as long.
+const MAX_VALUE: usize = 256 * 1024;
+/// Longest template.
+const MAX_SOURCE: usize = 16 * 1024;
+/// Nesting that one template may have.
+const RECURSION: usize = 64;
+
+/// What a template is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Text that a person hears or reads, or a model is told.
+    Speech,
+    /// A URL: every value is percent-encoded.
+    Url,
+    /// A header, an address, a number: a value is one line.
+    Line,
+    /// A text inside data.
+    Plain,
+    /// An expression; its value is written as JSON.
+    Expression,
+}
+
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Speech => "speech",
+            Self::Url => "url",
+            Self::Line => "line",
+            Self::Plain => "plain",
+            Self::Expression => "value",
+        }
+    }
+
+    fn limit(self) -> usize {
+        if self == Self::Expression {
+            MAX_VALUE
+        } else {
+            MAX_OUTPUT
+        }
+    }
+}
+
+/// A template went wrong. Says where in the document, never with which value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TemplateError(String);
+
+impl TemplateError {
+    pub(super) fn new(what: impl Into<String>) -> Self {
+        Self(what.into())
+    }
+}
+
+/// What templates see: the roots, by their names.
+#[derive(Clone, Debug, Default)]
+pub struct Scope(BTreeMap<String, Value>);
+
+impl Scope {
+    /// Adds a root.
+    pub fn set(&mut self, name: &str, value: impl serde::Serialize) {
+        self.0.insert(name.to_owned(), Value::from(Serde(value)));
+    }
+
+    /// Adds something inside a root that is an object, or becomes one.
+    pub fn set_inside(&mut self, root: &str, name: &str, value: impl serde::Serialize) {
+        let mut fields: BTreeMap<String, Value> = BTreeMap::new();
+        if let Some(there) = self.0.get(root) {
+            for key in there.try_iter().into_iter().flatten() {
+                if let (Some(name), Ok(value)) = (key.as_str(), there.get_item(&key)) {
+                    fields.insert(name.to_owned(), value);
+                }
+            }
+        }
+        fields.insert(name.to_owned(), Value::from(Serde(value)));
+        self.0.insert(root.to_owned(), Value::from(fields));
+    }
+}
+
+/// The compiled templates of a document.
+#[derive(Clone, Debug)]
+pub struct Templates {
+    environment: Environment<'static>,
+}
+
+impl Default for Templates {
+    fn default() -> Self {
+        let mut environment = Environment::empty();
+        filters::add(&mut environment);
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_fuel(Some(FUEL));
+        environment.set_recursion_limit(RECURSION);
+        environment.set_auto_escape_callback(|name| {
+            let kind = name.split(':').next().unwrap_or_default();
+            let known = [Kind::Speech, Kind::Url, Kind::Line, Kind::Plain, Kind::Expression];
+            let kind = known
+                .into_iter()
+                .find(|known| known.name() == kind)
+                .unwrap_or(Kind::Speech);
+            AutoEscape::Custom(kind.name().into())
+        });
+        environment.set_formatter(format);
+        Self { environment }
+    }
+}
+
+impl Templates {
+    /// Compiles a template, unless it is one that is compiled already; gives back the variables that it needs, such
+    /// as `state.order`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn add(&mut self, kind: Kind, source: &str) -> Result<Vec<String>, TemplateError> {
+        if kind != Kind::Expression && is_literal(source) {
+            return Ok(Vec::new());
+        }
+        if source.len() > MAX_SOURCE {
+            return Err(TemplateError(format!("has more than {MAX_SOURCE} bytes")));
+        }
+        let text = if kind == Kind::Expression {
+            // Compiled as an expression first, so that nothing else hides between the braces.
+            self.environment
+                .compile_expression_owned(source.to_owned())
+                .map_err(|error| syntax(&error))?;
+            as_template(source)
+        } else {
+            source.to_owned()
+        };
+        scan::check(&text).map_err(TemplateError)?;
+        let name = name(kind, source);
+        self.environment
+            .add_template_owned(name.clone(), text)
+            .map_err(|error| syntax(&error))?;
+        let template = self.environment.get_template(&name).map_err(|error| syntax(&error))?;
+        let mut variables: Vec<String> = template.undeclared_variables(true).into_iter().collect();
+        variables.sort();
+        Ok(variables)
+    }
+
+    /// Writes a template.
+    ///
+    /// # Errors
+    /// When a value is missing or cannot be written there, or the bounds are passed.
+    pub fn render(&self, kind: Kind, source: &str, scope: &Scope) -> Result<String, TemplateError> {
+        if kind != Kind::Expression && is_literal(source) {
+            return Ok(source.to_owned());
+        }
+        let template = self
+            .environment
+            .get_template(&name(kind, source))
+            .map_err(|error| failed(&error))?;
+        let mut output = Bounded {
+            text: Vec::new(),
+            limit: kind.limit(),
+        };
+        template
+            .render_captured_to(Value::from(scope.0.clone()), &mut output)
+            .map_err(|error| failed(&error))?;
+        String::from_utf8(output.text).map_err(|_| TemplateError("is not UTF-8".into()))
+    }
+
+    /// The value of an expression.
+    ///
+    /// # Errors
+    /// As [`Templates::render`].
+    pub fn eval(&self, source: &str, scope: &Scope) -> Result<serde_json::Value, TemplateError> {
+        let text = self.render(Kind::Expression, source, scope)?;
+        serde_json::from_str(&text).map_err(|_| TemplateError("has no value".into()))
+    }
+
+    /// Whether an expression is true: neither false, null, zero nor empty.
+    ///
+    /// # Errors
+    /// As [`Templates::render`].
+    pub fn holds(&self, source: &str, scope: &Scope) -> Result<bool, TemplateError> {
+        Ok(match self.eval(source, scope)? {
+            serde_json::Value::Null => false,
+            serde_json::Value::Bool(holds) => holds,
+            serde_json::Value::Number(number) => number.as_f64() != Some(0.0),
+            serde_json::Value::String(text) => !text.is_empty(),
+            serde_json::Value::Array(list) => !list.is_empty(),
+            serde_json::Value::Object(fields) => !fields.is_empty(),
+        })
+    }
+}
+
+/// Whether there is nothing to fill in.
+pub fn is_literal(source: &str) -> bool {
+    !source.contains("{{") && !source.contains("{%") && !source.contains("{#")
+}
+
+/// The expression, if the text is nothing but `{{ expression }}`: then its value keeps its type.
+pub fn lone_expression(source: &str) -> Option<&str> {
+    let inner = source.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+    let inner = inner.trim();
+    (!inner.contains("{{") && !inner.contains("}}") && !inner.contains("{%")).then_some(inner)
+}
+
+fn name(kind: Kind, source: &str) -> String {
+    format!("{}:{source}", kind.name())
+}
+
+/// Undefined at the outermost level is null: answers of back ends leave out what they do not have.
+fn as_template(expression: &str) -> String {
+    format!("{{{{ ({expression}) | or_null }}}}")
+}
+
+/// What is wrong with a template that does not compile: the engine's words, and the line inside the template.
+fn syntax(error: &Error) -> TemplateError {
+    let detail = error.detail().unwrap_or("is no template");
+    match error.line() {
+        Some(line) if line > 1 => TemplateError(format!("{detail} (line {line} of the template)")),
+        _ => TemplateError(detail.to_owned()),
+    }
+}
+
+/// What went wrong while a template was written. The engine's details may quote a value, so only the kind is told.
+fn failed(error: &Error) -> TemplateError {
+    let what = match error.kind() {
+        ErrorKind::UndefinedError => "a variable is undefined",
+        ErrorKind::OutOfFuel => "takes too many steps",
+        ErrorKind::WriteFailure => "writes too much",
+        ErrorKind::UnknownFilter => "a filter is not known",
+        ErrorKind::UnknownTest => "a test is not known",
+        ErrorKind::UnknownFunction | ErrorKind::UnknownMethod => "a function is not known",
+        ErrorKind::BadEscape => "a value cannot be written here: it is null, or no text and no number",
+        _ => "an operation is not possible with these values",
+    };
+    match error.line() {
+        Some(line) if line > 1 => TemplateError(format!("{what} (line {line} of the template)")),
+        _ => TemplateError(what.to_owned()),
+    }
+}
+
+/// Writes a value as the kind of template wants it. That a value calls itself safe changes nothing.
+fn format(output: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
+    let AutoEscape::Custom(kind) = state.auto_escape() else {
+        return Err(ErrorKind::BadEscape.into());
+    };
+    if kind == Kind::Expression.name() {
+        let text = serde_json::to_string(value).map_err(|_| Error::from(ErrorKind::BadEscape))?;
+        return output.write_str(&text).map_err(|_| ErrorKind::WriteFailure.into());
+    }
+    let text = said(value).ok_or(ErrorKind::BadEscape)?;
+    let written = if kind == Kind::Speech.name() {
+        output.write_str(&one_line(&text, |c| matches!(c, '<' | '>')))
+    } else if kind == Kind::Url.name() {
+        output.write_str(&percent_encoded(&text))
+    } else if kind == Kind::Line.name() {
+        output.write_str(&one_line(&text, |_| false))
+    } else {
+        output.write_str(&text)
+    };
+    written.map_err(|_| ErrorKind::WriteFailure.into())
+}
+
+/// A text, a number or a truth value as text; nothing else can be said.
+fn said(value: &Value) -> Option<String> {
+    if let Some(text) = value.as_str() {
+        return Some(text.to_owned());
+    }
+    match value.kind() {
+        // As JSON writes it, not as Python does.
+        ValueKind::Bool => Some(value.is_true().to_string()),
+        ValueKind::Number => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+/// `text` on one line, without what `unwanted` says: a caller's words must neither begin a new line of a prompt nor be
+/// markup for a voice.
+fn one_line(text: &str, unwanted: impl Fn(char) -> bool) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if !(c.is_control() || c.is_whitespace() || unwanted(c) || is_separator(c)) {
+            line.push(c);
+        } else if !line.ends_with(' ') {
+            line.push(' ');
+        }
+    }
+    line.trim().to_owned()
+}
+
+/// Line and paragraph separators, and the marks that turn the direction of a text around.
+const fn is_separator(c: char) -> bool {
+    matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// `text` with everything encoded that RFC 3986 does not call unreserved.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push('%');
+            for digit in [byte >> 4, byte & 15] {
+                encoded.push(char::from_digit(digit.into(), 16).unwrap_or('0').to_ascii_uppercase());
+            }
+        }
+    }
+    encoded
+}
+
+/// Takes so many bytes and no more.
+struct Bounded {
+    text: Vec<u8>,
+    limit: usize,
+}
+
+impl io::Write for &mut Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.text.len() + bytes.len() > self.limit {
+            return Err(io::Error::other("too much"));
+        }
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn scope(name: &str, value: &serde_json::Value) -> Scope {
+        let mut scope = Scope::default();
+        scope.set(name, value);
+        scope
+    }
+
+    fn render(kind: Kind, source: &str, scope: &Scope) -> Result<String, String> {
+        let mut templates = Templates::default();
+        templates.add(kind, source).map_err(|error| error.to_string())?;
+        templates.render(kind, source, scope).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_value_is_written_as_the_place_wants_it() {
+        let scope = scope("v", &json!("a/b ?<i>\r\nx"));
+        let written = |kind| render(kind, "[{{ v }}]", &scope);
+        assert_eq!(written(Kind::Speech).as_deref(), Ok("[a/b ? i x]"));
+        assert_eq!(written(Kind::Url).as_deref(), Ok("[a%2Fb%20%3F%3Ci%3E%0D%0Ax]"));
+        assert_eq!(written(Kind::Line).as_deref(), Ok("[a/b ?<i> x]"));
+        assert_eq!(written(Kind::Plain).as_deref(), Ok("[a/b ?<i>\r\nx]"));
+    }
+
+    #[test]
+    fn what_cannot_be_said_is_an_error_and_not_a_hole() {
+        for value in [json!(null), json!([]), json!({ "a": 1 })] {
+            let why = render(Kind::Speech, "x {{ v }} y", &scope("v", &value)).expect_err("no hole");
+            assert!(why.contains("cannot be written here"), "{why}");
+        }
+        let why = render(Kind::Speech, "{{ v.a }}", &scope("v", &json!({}))).expect_err("no hole");
+        assert_eq!(why, "a variable is undefined");
+        for (value, said) in [
+            (json!(7), "7"),
+            (json!(1.5), "1.5"),
+            (json!(false), "false"),
+            (json!(""), ""),
+        ] {
+            assert_eq!(
+                render(Kind::Speech, "{{ v }}", &scope("v", &value)).as_deref(),
+                Ok(said)
+            );
+        }
+    }
+
+    #[test]
+    fn an_expression_keeps_its_type_and_nothing_is_null() {
+        let mut templates = Templates::default();
+        let scope = scope(
+            "v",
+            &json!({ "n": 3, "list": [{ "k": "a" }, { "k": "b" }], "none": null }),
+        );
+        for (source, value) in [
+            ("v.n + 1", json!(4)),
+            ("v.list | selectattr('k', 'eq', 'b') | first", json!({ "k": "b" })),
+            ("v.list | selectattr('k', 'eq', 'z') | first", json!(null)),
+            ("v.none.deeper", json!(null)),
+            ("v.missing", json!(null)),
+            ("v.n > 2 and 'b' in ['a', 'b']", json!(true)),
+            ("'x' ~ v.n", json!("x3")),
+        ] {
+            templates.add(Kind::Expression, source).expect(source);
+            assert_eq!(templates.eval(source, &scope), Ok(value), "{source}");
+        }
+    }
+
+    #[test]
+    fn a_template_that_loops_or_grows_is_stopped() {
+        let many = scope("v", &json!((0..1_000).collect::<Vec<_>>()));
+        let nested = "{% for a in v %}{% for b in v %}{% endfor %}{% endfor %}";
+        assert_eq!(render(Kind::Speech, nested, &many), Err("takes too many steps".into()));
+        let long = scope("v", &json!("x".repeat(20_000)));
+        assert_eq!(render(Kind::Speech, "a {{ v }}", &long), Err("writes too much".into()));
+    }
+
+    #[test]
+    fn what_could_do_more_than_fill_in_is_refused_when_it_is_compiled() {
+        for source in [
+            "{% set a = 1 %}",
+            "{% include 'x' %}",
+            "{% macro a() %}{% endmacro %}",
+            "{% extends 'x' %}",
+            "{% raw %}{% endraw %}",
+            "{% filter upper %}{% endfilter %}",
+            "{{ v | tojson }}",
+            "{{ v | safe }}",
+            "{{ v is filter }}",
+            "{{ 'a",
+            "{% if v %}",
+            "{{ v.a() }}",
+        ] {
+            assert!(Templates::default().add(Kind::Speech, source).is_err(), "{source}");
+        }
+        for source in ["a }} b {{ c", "", "v |", "v | nothing", "v is nothing"] {
+            assert!(Templates::default().add(Kind::Expression, source).is_err(), "{source}");
+        }
+    }
+
+    #[test]
+    fn the_variables_of_a_template_are_known_before_it_is_written() {
+        let mut templates = Templates::default();
+        let source = "{% for item in fetch.orders.json.orders %}{{ item.name }} {{ state.a }}{% endfor %}";
+        assert_eq!(
+            templates.add(Kind::Speech, source),
+            Ok(vec!["fetch.orders.json.orders".to_owned(), "state.a".to_owned()])
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_is_data_in_every_place(text in "(\\PC|[{}%#\"'\\\\<>\r\n]){0,60}") {
+            let scope = scope("v", &json!(text));
+            let spoken = render(Kind::Speech, "say: {{ v }}.", &scope).expect("speech");
+            prop_assert!(spoken.starts_with("say: ") && spoken.ends_with('.'));
+            prop_assert!(!spoken.contains(['<', '>', '\n', '\r']), "{}", spoken);
+            let url = render(Kind::Url, "https://example.org/a/{{ v }}?b={{ v }}#c", &scope).expect("a URL");
+            let rest = url.strip_prefix("https://example.org/a/").expect("the host");
+            prop_assert_eq!(rest.matches(['/', '#', '&', '@', '\\', ' ']).count(), 1, "{}", url);
+            prop_assert_eq!(rest.matches('?').count(), 1, "{}", url);
+            let mut templates = Templates::default();
+            templates.add(Kind::Expression, "v").expect("an expression");
+            prop_assert_eq!(templates.eval("v", &scope), Ok(json!(text)));
+        }
+
+        #[test]
+        fn any_template_is_compiled_or_refused(text in "\\PC{0,60}", like in "(\\{\\{|\\}\\}|\\{%|%\\}|[a-c.|() '~+0-9]|if |endif|for |in |endfor|is ){0,20}") {
+            for source in [text, like] {
+                for kind in [Kind::Speech, Kind::Expression] {
+                    let mut templates = Templates::default();
+                    if templates.add(kind, &source).is_ok() {
+                        let _ = templates.render(kind, &source, &scope("a", &json!([1, 2])));
+                    }
+                }
+            }
+        }
+    }
+}

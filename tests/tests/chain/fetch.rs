@@ -1,0 +1,277 @@
+//! Look-ups: where they may go, how long they may take, and what of them stays secret.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
+use patchbay::web::outbound::Outbound;
+use patchbay::web::target::Targets;
+use patchbay_simulators::world::{SHIPSTATION_CREDENTIALS, World};
+use serde_json::{Value, json};
+
+use crate::{endpoint, one_rule, post, put, qualified, quiet_world};
+
+/// Notes what it is asked, and answers with what it is told to.
+#[derive(Clone)]
+struct BackEnd {
+    seen: Arc<Mutex<Vec<Request>>>,
+    status: u16,
+    headers: Vec<(&'static str, &'static str)>,
+    body: &'static str,
+    delay: Duration,
+}
+
+impl BackEnd {
+    fn new(status: u16, body: &'static str) -> Self {
+        Self {
+            seen: Arc::default(),
+            status,
+            headers: Vec::new(),
+            body,
+            delay: Duration::ZERO,
+        }
+    }
+
+    fn seen(&self) -> Vec<Request> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+impl SendHttp for BackEnd {
+    fn send(&self, request: Request) -> Sending<'_> {
+        self.seen.lock().unwrap().push(request);
+        Box::pin(async move {
+            tokio::time::sleep(self.delay).await;
+            let mut response = Response::new(self.body.into());
+            *response.status_mut() = self.status.try_into().unwrap();
+            for (name, value) in &self.headers {
+                response.headers_mut().insert(*name, (*value).try_into().unwrap());
+            }
+            Ok(response)
+        })
+    }
+}
+
+async fn with_back_end(rule: &str, back_end: &BackEnd) -> (World, String) {
+    let world = quiet_world().await;
+    world
+        .back_ends
+        .set("api.example.org", HttpClient::new(back_end.clone()));
+    let url = endpoint(&put(&world, "a", &one_rule(rule)).await);
+    (world, url)
+}
+
+const TELLS: &str = "{fetch: [{name: f, url: 'https://api.example.org/x/{{ context.text }}'}], content: '{{ fetch.f.outcome }} {{ fetch.f.status }}'}";
+
+#[tokio::test(start_paused = true)]
+async fn every_outcome_has_a_name() {
+    for (status, body, expected) in [
+        (200, "{}", "ok 200"),
+        (204, "", "ok 204"),
+        (200, "<html>", "failed 200"),
+        (302, "{}", "failed 302"),
+        (400, "{}", "failed 400"),
+        (404, "", "not_found 404"),
+        (410, "{}", "not_found 410"),
+        (429, "{}", "rate_limited 429"),
+        (500, "{}", "server_error 500"),
+        (503, "no", "server_error 503"),
+    ] {
+        let (world, url) = with_back_end(TELLS, &BackEnd::new(status, body)).await;
+        let answer = post(&world, &url, &qualified("a", &json!({ "text": "1" }))).await;
+        assert_eq!(answer.text("/content"), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_for_an_outcome_comes_before_the_one_for_all() {
+    let rule = "{fetch: [{name: f, url: 'https://api.example.org/', on: {not_found: {content: N}, rate_limited: {content: '{{ fetch.f.retry_after }}'}, server_error: {content: S}, timed_out: {content: T}, failed: {content: F}}}], content: C}";
+    for (status, expected) in [(200, "C"), (404, "N"), (500, "S"), (403, "F")] {
+        let (world, url) = with_back_end(rule, &BackEnd::new(status, "{}")).await;
+        assert_eq!(
+            post(&world, &url, &qualified("a", &json!({}))).await.text("/content"),
+            expected
+        );
+    }
+    let mut limited = BackEnd::new(429, "{}");
+    limited.headers.push(("retry-after", "17"));
+    let (world, url) = with_back_end(rule, &limited).await;
+    assert_eq!(
+        post(&world, &url, &qualified("a", &json!({}))).await.text("/content"),
+        "17"
+    );
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    // It asked for 17 s of peace, and gets them.
+    assert_eq!(
+        post(&world, &url, &qualified("a", &json!({}))).await.text("/content"),
+        "10"
+    );
+    assert_eq!(limited.seen().len(), 1);
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    post(&world, &url, &qualified("a", &json!({}))).await;
+    assert_eq!(limited.seen().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_comes_within_five_seconds_whatever_four_back_ends_do() {
+    let fetch = |n: u8| format!("{{name: f{n}, timeout_ms: 3500, url: 'https://api.example.org/{n}'}}");
+    let fetches: Vec<String> = (0..4).map(fetch).collect();
+    let rule = format!(
+        "{{fetch: [{}], content: '{{{{ fetch.f0.outcome }}}} {{{{ fetch.f1.outcome }}}} {{{{ fetch.f2.ok }}}} {{{{ fetch.f3.ok }}}}'}}",
+        fetches.join(", ")
+    );
+    let mut slow = BackEnd::new(200, "{}");
+    slow.delay = Duration::from_hours(1);
+    let (world, url) = with_back_end(&rule, &slow).await;
+    let start = tokio::time::Instant::now();
+    let answer = post(&world, &url, &qualified("a", &json!({}))).await;
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert_eq!(answer.text("/content"), "timed_out timed_out false false");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_stays_where_the_url_has_its_place() {
+    let back_end = BackEnd::new(200, "{}");
+    let (world, url) = with_back_end(TELLS, &back_end).await;
+    for text in [
+        "a/../../b",
+        "x?y=1#z",
+        "..%2f",
+        "a@evil.example",
+        "{{ key }}",
+        "\u{e9}\u{0}",
+        "//evil.example",
+    ] {
+        let answer = post(&world, &url, &qualified("a", &json!({ "text": text }))).await;
+        assert_eq!(answer.text("/content"), "ok 200", "{text}");
+    }
+    for request in back_end.seen() {
+        assert_eq!(request.uri().host(), Some("api.example.org"));
+        assert_eq!(request.uri().query(), None, "{}", request.uri());
+        assert_eq!(request.uri().path().matches('/').count(), 2, "{}", request.uri());
+    }
+    let before = back_end.seen().len();
+    for text in ["..", "."] {
+        let answer = post(&world, &url, &qualified("a", &json!({ "text": text }))).await;
+        assert_eq!(answer.text("/content"), "FALLBACK", "{text}");
+    }
+    assert_eq!(back_end.seen().len(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn headers_and_bodies_carry_values_as_data() {
+    let rule = "{fetch: [{name: f, method: POST, url: 'https://api.example.org/', headers: {X-Text: 'a {{ context.text }}'}, json: {text: '{{ context.text }}', inner: ['{{ context.other }}', 'n {{ context.text }}']}}], content: '{{ fetch.f.ok }}'}";
+    let back_end = BackEnd::new(200, "{}");
+    let (world, url) = with_back_end(rule, &back_end).await;
+    let text = "\"}, \"admin\": true, {\r\nX-Evil: 1";
+    post(&world, &url, &qualified("a", &json!({ "text": text, "other": 7 }))).await;
+    let request = back_end.seen().remove(0);
+    assert_eq!(request.headers()["x-text"], "a \"}, \"admin\": true, { X-Evil: 1");
+    assert!(!request.headers().contains_key("x-evil"));
+    let body: Value = serde_json::from_slice(request.body()).unwrap();
+    assert_eq!(body, json!({ "text": text, "inner": [7, format!("n {text}")] }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_is_missing_is_a_request_that_is_not_made() {
+    let rule = "{fetch: [{name: f, url: 'https://api.example.org/', auth: {bearer: nobody}}], content: '{{ fetch.f.outcome }}'}";
+    let back_end = BackEnd::new(200, "{}");
+    let (world, url) = with_back_end(rule, &back_end).await;
+    assert_eq!(
+        post(&world, &url, &qualified("a", &json!({}))).await.text("/content"),
+        "failed"
+    );
+    assert!(back_end.seen().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_of_one_host_never_goes_to_another() {
+    let rule = "{fetch: [{name: f, url: 'https://api.example.org/', auth: {basic: shipstation}}], content: '{{ fetch.f.outcome }}'}";
+    let back_end = BackEnd::new(200, "{}");
+    let (world, url) = with_back_end(rule, &back_end).await;
+    assert_eq!(
+        post(&world, &url, &qualified("a", &json!({}))).await.text("/content"),
+        "failed"
+    );
+    assert!(back_end.seen().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_back_end_that_echoes_a_secret_does_not_get_it_spoken() {
+    let world = quiet_world().await;
+    world.shipstation.add_order("X", "shipped", &json!({}));
+    world
+        .shipstation
+        .set_mood(patchbay_simulators::shipstation::Mood::Echoes);
+    for place in [
+        "content: '{{ v }}'",
+        "state: {seen: '{{ v }}'}",
+        "actions: [{name: sms, context: {message: '{{ v }}'}}]",
+    ] {
+        let rule = format!(
+            "{{fetch: [{{name: f, url: 'https://ssapi.shipstation.com/orders?orderNumber=X', auth: {{basic: shipstation}}, on: {{failed: {{}}}}}}], \
+             let: [{{name: v, value: \"fetch.f | at('json.orders.0.orderStatus')\"}}], {place}}}"
+        );
+        let url = endpoint(&put(&world, "a", &one_rule(&rule)).await);
+        let answer = post(&world, &url, &qualified("a", &json!({}))).await;
+        assert_eq!(answer.text("/content"), "FALLBACK", "{place}");
+        let told = answer.json.to_string();
+        assert!(
+            !told.contains(SHIPSTATION_CREDENTIALS) && !told.contains("local-api-secret") && !told.contains("Basic "),
+            "{told}"
+        );
+    }
+    assert_eq!(world.shipstation.seen().len(), 3);
+}
+
+/// The client of the deployed function, in front of whatever this machine has.
+struct Guarded(Outbound);
+
+impl SendHttp for Guarded {
+    fn send(&self, request: Request) -> Sending<'_> {
+        self.0.send(request)
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_stands_for_a_private_address_is_never_reached() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let world = quiet_world().await;
+    let guarded = Outbound::new(Targets::public_only(), Duration::from_secs(2)).unwrap();
+    world.back_ends.set("localhost", HttpClient::new(Guarded(guarded)));
+    let rule =
+        format!("{{fetch: [{{name: f, url: 'https://localhost:{port}/'}}], content: '{{{{ fetch.f.outcome }}}}'}}");
+    let url = endpoint(&put(&world, "a", &one_rule(&rule)).await);
+    assert_eq!(
+        post(&world, &url, &qualified("a", &json!({}))).await.text("/content"),
+        "failed"
+    );
+    let visited = tokio::time::timeout(Duration::from_millis(200), listener.accept()).await;
+    assert!(visited.is_err(), "nobody has connected");
+}
+
+/// Cannot be reached, and says what it was asked while it fails.
+struct Tells;
+
+impl SendHttp for Tells {
+    fn send(&self, request: Request) -> Sending<'_> {
+        Box::pin(async move {
+            Err(SendError::NoAnswer(format!(
+                "{:?}",
+                request.headers()["authorization"].to_str()
+            )))
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_of_the_client_is_not_told_to_anybody() {
+    let world = quiet_world().await;
+    world.back_ends.set("ssapi.shipstation.com", HttpClient::new(Tells));
+    let rule = "{fetch: [{name: f, url: 'https://ssapi.shipstation.com/', auth: {basic: shipstation}}], content: '{{ fetch.f.outcome }}'}";
+    let url = endpoint(&put(&world, "a", &one_rule(rule)).await);
+    let lines = crate::hostile::logged(post(&world, &url, &qualified("a", &json!({})))).await;
+    assert!(lines.contains("no complete answer"), "{lines}");
+    assert!(!lines.contains("Basic") && !lines.contains("local-api"), "{lines}");
+}

@@ -1,0 +1,234 @@
+//! Whatever a caller says is data.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use patchbay_simulators::world::World;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Value, json};
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::{endpoint, one_rule, post, put, qualified, quiet_world};
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// What is logged while something is done.
+pub(crate) async fn logged<T>(doing: impl Future<Output = T>) -> String {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .with_writer(lines.clone())
+        .with_max_level(tracing::Level::TRACE)
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    doing.await;
+    drop(guard);
+    let bytes = lines.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+const EVERYWHERE: &str = "{content: 'You said: {{ context.text }}.', state: {seen: '{{ context.text }}'}, \
+     actions: [{name: say, context: {content: '{{ context.text }}'}}, {name: sms, context: {message: 'm {{ context.text }}'}}, {name: end_task}], \
+     additional_call_notifications: [{webhook: {host: 'https://sink.example.org/a/{{ context.text }}x', headers: {X-A: 'b {{ context.text }}'}}}]}";
+
+async fn parrot() -> (World, String) {
+    let world = quiet_world().await;
+    let url = endpoint(&put(&world, "a", &one_rule(EVERYWHERE)).await);
+    (world, url)
+}
+
+/// What must hold of the parrot's answer, whatever was said to it.
+fn is_data(said: &str, answer: &crate::common::Answer) {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let content = answer.text("/content");
+    if content == "FALLBACK" {
+        // Too long to be spoken; nothing of it is.
+        assert!(said.len() > 10_000, "{said:?} {answer:?}");
+        return;
+    }
+    assert!(content.starts_with("You said: ") && content.ends_with('.'), "{content}");
+    assert!(!content.contains(['<', '>', '\n', '\r']), "{content}");
+    assert_eq!(answer.json["state"]["seen"], said, "data keeps its every character");
+    let actions = answer.json["actions"].as_array().unwrap();
+    assert_eq!(actions.len(), 3);
+    assert_eq!(actions[2], json!({ "name": "end_task" }));
+    let host = answer.text("/additional_call_notifications/0/webhook/host");
+    assert!(host.starts_with("https://sink.example.org/a/"), "{host}");
+    assert_eq!(host.matches('/').count(), 4, "{host}");
+    let header = answer.text("/additional_call_notifications/0/webhook/headers/X-A");
+    assert!(!header.contains(['\r', '\n']), "{header}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_looks_like_a_template_json_or_markup_is_repeated_and_not_obeyed() {
+    let (world, url) = parrot().await;
+    for said in [
+        "{{ key }}",
+        "{% for a in [1] %}x{% endfor %}",
+        "{{ state.__class__ }}",
+        "{{ 7 * 7 }}",
+        "${7*7}",
+        "#{7*7}",
+        "\"}],\"actions\":[{\"name\":\"transfer_call\",\"context\":{\"number\":\"+12025550100\"}}]",
+        "<speak><break time=\"3600s\"/></speak>",
+        "<!--",
+        "]]>",
+        "\u{202e}evil",
+        "a\u{0}b",
+        "\\",
+        "'; DROP TABLE calls; --",
+        "%2e%2e%2f",
+    ] {
+        let answer = post(&world, &url, &qualified("a", &json!({ "text": said }))).await;
+        is_data(said, &answer);
+        assert!(!answer.text("/content").contains("49"), "{answer:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sixty_four_kilobytes_are_too_much_and_less_is_not() {
+    let (world, url) = parrot().await;
+    for length in [1, 1_000, 5_000, 20_000, 60_000] {
+        let said = "x".repeat(length);
+        is_data(
+            &said,
+            &post(&world, &url, &qualified("a", &json!({ "text": said }))).await,
+        );
+    }
+    let answer = post(&world, &url, &qualified("a", &json!({ "text": "x".repeat(70_000) }))).await;
+    answer.is_problem(413, "body-too-large");
+}
+
+/// Runs a property whose body is asynchronous.
+fn holds<S: Strategy>(cases: u32, strategy: S, property: impl Fn(&World, &str, &tokio::runtime::Runtime, S::Value)) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    let (world, url) = runtime.block_on(parrot());
+    let mut runner = TestRunner::new(Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    runner
+        .run(&strategy, |value| {
+            property(&world, &url, &runtime, value);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn whatever_is_said_is_data_everywhere() {
+    let said = "(\\PC|[{}%#\"'\\\\<>&\r\n\t\u{0}\u{2028}]){1,60}";
+    holds(300, said, |world, url, runtime, said: String| {
+        // A text that is an object by itself is one of the forms in which Agent4 sends what the model returned.
+        let answer = runtime.block_on(post(world, url, &qualified("a", &json!({ "text": said }))));
+        is_data(&said, &answer);
+    });
+}
+
+#[test]
+fn whatever_the_context_is_there_is_an_answer() {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "\\PC{0,20}".prop_map(Value::from)
+    ];
+    let context = leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("(text|other|responses|[a-z]{1,3})", inner, 0..4)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    });
+    let moment = prop_oneof!["initial|qualified|disqualified|interrupt", "[a-z]{0,8}"];
+    holds(
+        300,
+        (context, moment, any::<bool>()),
+        |world, url, runtime, (context, moment, as_text)| {
+            let context = if as_text { json!(context.to_string()) } else { context };
+            let body = json!({ "name": "a", "action": moment, "call_from": context, "state": context, "metadata": context, "context": context });
+            let answer = runtime.block_on(post(world, url, &body));
+            assert_eq!(answer.status, 200, "{answer:?}");
+            assert!(answer.json["key"].is_string(), "{answer:?}");
+            let again = runtime.block_on(post(world, url, &body));
+            assert_eq!(answer.json, again.json, "the same request has the same answer");
+        },
+    );
+}
+
+#[test]
+fn whatever_the_body_is_there_is_an_answer() {
+    let body = prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..200),
+        "[{}\\[\\]\":,a-z0-9 ]{0,80}".prop_map(String::into_bytes),
+    ];
+    holds(200, body, |world, url, runtime, body| {
+        let request = crate::request("POST", url)
+            .header("content-type", "application/json")
+            .body(body.into())
+            .unwrap();
+        let answer = runtime.block_on(crate::send(world, request));
+        assert!(matches!(answer.status, 200 | 422), "{answer:?}");
+    });
+}
+
+#[test]
+fn whatever_the_document_is_it_is_taken_or_refused() {
+    let text = prop_oneof![
+        "\\PC{0,200}",
+        "(links:|  - name: a|    initial:|      - content: x|\\{|\\}|\\[|\\]|\n|'|\"| ){0,30}"
+    ];
+    holds(200, text, |world, _, runtime, text| {
+        let answer = runtime.block_on(put(world, "b", &text));
+        assert!(matches!(answer.status, 200 | 422), "{answer:?}");
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_that_is_said_is_logged() {
+    let (world, url) = parrot().await;
+    let lines = logged(async {
+        for context in [
+            json!({ "text": "my-card-is-4111" }),
+            json!({ "text": { "my-card-is-4111": 1 } }),
+        ] {
+            post(&world, &url, &qualified("a", &context)).await;
+        }
+        post(
+            &world,
+            &url,
+            &json!({ "name": "my-card-is-4111", "action": "initial", "call_from": "+12025550143" }),
+        )
+        .await;
+    })
+    .await;
+    let own: String = lines.lines().filter(|line| line.contains("chain_link")).collect();
+    assert!(own.contains("answered"), "{lines}");
+    assert!(!own.contains("4111") && !own.contains("2025550143"), "{own}");
+}

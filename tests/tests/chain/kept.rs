@@ -1,0 +1,143 @@
+//! What an answer costs at the table, and what happens without one.
+
+use std::time::Duration;
+
+use patchbay::context::ContextKey;
+use patchbay::phone::PhoneNumber;
+use patchbay_simulators::aws::{Fault, Rule, Service};
+use patchbay_simulators::world::TENANT;
+use serde_json::json;
+
+use crate::{CALLER, SMS, api, endpoint, one_rule, post, put, qualified, quiet_world};
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_costs_one_request_to_the_table_cold_or_warm() {
+    let world = quiet_world().await;
+    let url = endpoint(&put(&world, "sms", SMS).await);
+    for _ in 0..3 {
+        post(
+            &world,
+            &url,
+            &json!({ "name": "send_code", "action": "initial", "call_from": CALLER }),
+        )
+        .await;
+        let run = world.aws.recorder().last("chain-link").unwrap();
+        assert_eq!((run.dynamodb, run.sqs, run.http), (1, 0, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_version_is_in_use_at_once_even_after_it_was_deleted_and_made_anew() {
+    let world = quiet_world().await;
+    for text in ["one", "two", "three"] {
+        let url = endpoint(&put(&world, "a", &one_rule(&format!("{{content: {text}}}"))).await);
+        let answer = post(&world, &url, &qualified("a", &json!({}))).await;
+        assert_eq!(answer.text("/content"), text);
+        if text == "two" {
+            api(&world, "DELETE", "/v1/links/a", &json!(null)).await;
+            assert!(
+                post(&world, &url, &qualified("a", &json!({})))
+                    .await
+                    .text("/content")
+                    .starts_with("I am sorry")
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_table_the_last_version_answers_and_without_that_an_apology() {
+    let world = quiet_world().await;
+    let url = endpoint(&put(&world, "a", &one_rule("{content: known}")).await);
+    let other = endpoint(&put(&world, "b", &one_rule("{content: never read}")).await);
+    post(&world, &url, &qualified("a", &json!({}))).await;
+    for fault in [Fault::InternalError, Fault::Refused] {
+        let outage = Rule::new(fault).service(Service::DynamoDb);
+        world.aws.faults().plan(outage.times(u32::MAX));
+        let start = tokio::time::Instant::now();
+        let answer = post(&world, &url, &qualified("a", &json!({}))).await;
+        assert_eq!(answer.text("/content"), "known");
+        let answer = post(&world, &other, &qualified("a", &json!({}))).await;
+        assert!(answer.text("/content").starts_with("I am sorry"), "{answer:?}");
+        assert_eq!(answer.json["actions"], json!([{ "name": "end_task" }]));
+        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+        world.aws.faults().calm();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_has_one_key_and_the_next_call_another() {
+    let world = quiet_world().await;
+    let url = endpoint(&put(&world, "a", &one_rule("{content: '{{ key }}'}")).await);
+    let first = json!({ "name": "a", "action": "initial", "call_from": CALLER });
+    let answer = post(&world, &url, &first).await;
+    let key = answer.text("/key").to_owned();
+    assert!(patchbay::chain::wire::is_call_id(&key), "{key}");
+    // A repetition some seconds later.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(post(&world, &url, &first).await.json, answer.json);
+    // Hours later the state still says which call it is.
+    tokio::time::sleep(Duration::from_hours(2)).await;
+    let mut later = qualified("a", &json!({}));
+    later["state"] = answer.json["state"].clone();
+    let later = post(&world, &url, &later).await;
+    assert_eq!(
+        (later.text("/key"), later.text("/content")),
+        (key.as_str(), key.as_str())
+    );
+    assert_ne!(post(&world, &url, &first).await.text("/key"), key);
+    let other = json!({ "name": "a", "action": "initial", "call_from": "+12025550144" });
+    assert_ne!(post(&world, &url, &other).await.text("/key"), key);
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_elses_state_is_carried_on() {
+    let world = quiet_world().await;
+    let url = endpoint(&put(&world, "a", &one_rule("{content: x, state: {seen: 2}}")).await);
+    let mut request = qualified("a", &json!({}));
+    request["state"] = json!({ "seen": 1, "theirs": { "deep": [1] } });
+    let answer = post(&world, &url, &request).await;
+    assert_eq!(answer.json["state"]["theirs"], json!({ "deep": [1] }));
+    assert_eq!(answer.json["state"]["seen"], 2);
+    // As a text of JSON too, which nobody has shown but the context is.
+    request["state"] = json!(request["state"].to_string());
+    assert_eq!(post(&world, &url, &request).await.json["state"], answer.json["state"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_remembered_is_there_for_the_next_voice_agent() {
+    let world = quiet_world().await;
+    let rule = "{content: x, remember: {description: Asked for something., memory: 'Said {{ context.text }}'}}";
+    let url = endpoint(&put(&world, "a", &one_rule(rule)).await);
+    let request = qualified("a", &json!({ "text": "hello" }));
+    for _ in 0..2 {
+        assert_eq!(post(&world, &url, &request).await.text("/content"), "x");
+    }
+    let of = ContextKey {
+        tenant: TENANT.parse().unwrap(),
+        caller: PhoneNumber::parse(CALLER).unwrap(),
+    };
+    let context = world.store.context(&of, world.clock.now()).await.unwrap().unwrap();
+    assert_eq!(context.current.memory, "Said hello");
+    assert_eq!(context.current.brief.description, "Asked for something.");
+    assert_eq!(context.earlier.len(), 0, "a repeated request is one set");
+    // Nobody knows who it was: nothing is kept, and the answer is the same.
+    let mut hidden = request.clone();
+    hidden["call_from"] = json!("anonymous");
+    assert_eq!(post(&world, &url, &hidden).await.text("/content"), "x");
+    // Without the table for it, too.
+    let outage = Rule::new(Fault::InternalError).service(Service::DynamoDb);
+    world.aws.faults().plan(outage.times(u32::MAX));
+    assert_eq!(post(&world, &url, &request).await.text("/content"), "x");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_link_or_action_is_no_silence() {
+    let world = quiet_world().await;
+    let url = endpoint(&put(&world, "a", &one_rule("{content: x}")).await);
+    let unknown = post(&world, &url, &json!({ "name": "z", "action": "initial" })).await;
+    assert_eq!((unknown.status, unknown.text("/content")), (200, "FALLBACK"));
+    let later = post(&world, &url, &json!({ "name": "a", "action": "resumed" })).await;
+    assert_eq!((later.status, later.json["content"].clone()), (200, json!(null)));
+    assert!(later.json["state"]["patchbay"]["call"].is_string());
+}

@@ -1,0 +1,255 @@
+//! `/v1/links`: documents are checked whole, versioned, and each tenant's own.
+
+use bytes::Bytes;
+use patchbay_simulators::world::World;
+use serde_json::{Value, json};
+
+use crate::common::{Answer, request, send, text, with_token};
+use crate::{PIN, SHIPSTATION, SMS, api, endpoint, one_rule, put, quiet_world};
+
+async fn put_with(world: &World, headers: &[(&str, &str)], document: &str) -> Answer {
+    let builder = headers
+        .iter()
+        .fold(with_token("PUT", "/v1/links/a"), |builder, (name, value)| {
+            builder.header(*name, *value)
+        });
+    send(world, builder.body(Bytes::from(document.to_owned())).unwrap()).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_is_kept_read_listed_and_deleted() {
+    let world = quiet_world().await;
+    for (name, document) in [("sms", SMS), ("orders", SHIPSTATION), ("pin", PIN)] {
+        let answer = put(&world, name, document).await;
+        assert!(
+            endpoint(&answer).starts_with("https://hooks.example.org/agent4/local."),
+            "{answer:?}"
+        );
+        assert_eq!(answer.text("/chain"), name);
+    }
+    let got = api(&world, "GET", "/v1/links/sms", &Value::Null).await;
+    assert_eq!(got.status, 200);
+    assert_eq!(got.text("/document/links/0/name"), "send_code");
+    assert_eq!(got.header("etag"), format!("\"{}\"", got.json["version"]));
+    // What was read can be written back, as JSON.
+    let again = put_with(
+        &world,
+        &[("content-type", "application/json")],
+        &got.json["document"].to_string(),
+    )
+    .await;
+    assert_eq!(again.status, 200, "{again:?}");
+
+    let list = api(&world, "GET", "/v1/links?limit=3", &Value::Null).await;
+    let names: Vec<&str> = list.json["links"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|link| text(link, "/chain"))
+        .collect();
+    assert_eq!(names, ["a", "orders", "pin"]);
+    let rest = api(
+        &world,
+        "GET",
+        &format!("/v1/links?cursor={}", list.text("/next_cursor")),
+        &Value::Null,
+    )
+    .await;
+    assert_eq!(rest.json["links"][0]["chain"], "sms");
+    assert_eq!(rest.json["next_cursor"], Value::Null);
+
+    assert_eq!(api(&world, "DELETE", "/v1/links/sms", &Value::Null).await.status, 204);
+    api(&world, "DELETE", "/v1/links/sms", &Value::Null)
+        .await
+        .is_problem(404, "not-found");
+    api(&world, "GET", "/v1/links/sms", &Value::Null)
+        .await
+        .is_problem(404, "not-found");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_who_change_a_document_the_second_one_notices() {
+    let world = quiet_world().await;
+    let document = one_rule("{content: x}");
+    let first = put_with(&world, &[("if-none-match", "*")], &document).await;
+    assert_eq!(first.status, 201, "{first:?}");
+    put_with(&world, &[("if-none-match", "*")], &document)
+        .await
+        .is_problem(412, "precondition-failed");
+    let tag = first.header("etag").to_owned();
+    let second = put_with(&world, &[("if-match", &tag)], &document).await;
+    assert_eq!(second.status, 200, "{second:?}");
+    assert!(second.json["version"].as_i64() > first.json["version"].as_i64());
+    put_with(&world, &[("if-match", &tag)], &document)
+        .await
+        .is_problem(412, "precondition-failed");
+    assert_eq!(put_with(&world, &[("if-match", "*")], &document).await.status, 200);
+    let delete = |tag: &str| {
+        with_token("DELETE", "/v1/links/a")
+            .header("if-match", tag)
+            .body(Bytes::new())
+            .unwrap()
+    };
+    send(&world, delete(&tag)).await.is_problem(412, "precondition-failed");
+    let now = api(&world, "GET", "/v1/links/a", &Value::Null).await;
+    assert_eq!(send(&world, delete(now.header("etag"))).await.status, 204);
+    put_with(&world, &[("if-match", "*")], &document)
+        .await
+        .is_problem(412, "precondition-failed");
+    for headers in [
+        vec![("if-match", "soon")],
+        vec![("if-none-match", "\"1\"")],
+        vec![("if-match", "*"), ("if-none-match", "*")],
+    ] {
+        put_with(&world, &headers, &document)
+            .await
+            .is_problem(422, "invalid-field");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_that_is_wrong_is_named_with_its_line_and_changes_nothing() {
+    let world = quiet_world().await;
+    let sound = put(&world, "orders", SHIPSTATION).await;
+    let broken = SHIPSTATION
+        .replace(
+            "{name: switch_task, context: {name: order_talk}}",
+            "{name: switch_task, context: {name: order_chat}}",
+        )
+        .replace("when: state.misses > 0", "when: state.mises > 0")
+        .replace("{{ metadata.greeting }}", "{{ metadata.greeting | shout }}")
+        .replace(
+            "type: string\n          description: The order number",
+            "type: text\n          description: The order number",
+        );
+    let answer = put(&world, "orders", &broken).await;
+    let fields = answer.is_problem(422, "invalid-field");
+    for field in [
+        "links[0].qualified[1].rules[1].actions[0].context.name",
+        "links[0].initial[0].when",
+        "links[0].initial[1].content",
+        "links[0].qualified_parameters.properties.order_number.type",
+        "links[1].name",
+    ] {
+        assert!(fields.iter().any(|known| known == field), "{field}: {fields:#?}");
+    }
+    for error in answer.json["errors"].as_array().unwrap() {
+        assert!(text(error, "/detail").starts_with("line "), "{error}");
+    }
+    let line = broken.lines().position(|line| line.contains("state.mises")).unwrap() + 1;
+    assert!(
+        answer.json["errors"]
+            .to_string()
+            .contains(&format!("line {line}, column 9: `state.mises` is undefined")),
+        "{answer:?}"
+    );
+    let kept = api(&world, "GET", "/v1/links/orders", &Value::Null).await;
+    assert_eq!(kept.json["version"], sound.json["version"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_document_is_refused() {
+    let world = quiet_world().await;
+    for (document, field) in [
+        ("", "(document)"),
+        ("links: [", "(document)"),
+        ("{\"links\": }", "(document)"),
+        ("links: []", "links"),
+    ] {
+        let answer = put(&world, "a", document).await;
+        assert!(
+            answer
+                .is_problem(422, "invalid-field")
+                .iter()
+                .any(|known| known == field),
+            "{document}: {answer:?}"
+        );
+    }
+    put(&world, "a", &format!("description: {}", "x".repeat(360_000)))
+        .await
+        .is_problem(413, "body-too-large");
+    put(&world, "A", SMS).await.is_problem(422, "invalid-field");
+    put_with(&world, &[("content-type", "application/xml")], SMS)
+        .await
+        .is_problem(415, "unsupported-media-type");
+    api(&world, "PATCH", "/v1/links/a", &json!({}))
+        .await
+        .is_problem(405, "method-not-allowed");
+    api(&world, "POST", "/v1/links", &json!({}))
+        .await
+        .is_problem(405, "method-not-allowed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_token_there_is_nothing() {
+    let world = quiet_world().await;
+    put(&world, "a", SMS).await;
+    for (method, path) in [
+        ("GET", "/v1/links"),
+        ("GET", "/v1/links/a"),
+        ("PUT", "/v1/links/a"),
+        ("DELETE", "/v1/links/a"),
+        ("POST", "/v1/links/a/test"),
+        ("GET", "/v1/links/a/endpoint"),
+    ] {
+        let answer = send(&world, request(method, path).body(Bytes::from_static(b"{}")).unwrap()).await;
+        answer.is_problem(401, "unauthorized");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_shows_the_answer_and_looks_nothing_up() {
+    let world = quiet_world().await;
+    put(&world, "orders", SHIPSTATION).await;
+    let order = json!({ "orderNumber": "QX-1", "orderStatus": "shipped", "billTo": { "phone": "2025550143" } });
+    let sample = json!({
+        "request": { "name": "order_start", "action": "qualified", "call_from": "+12025550143", "context": "{\"responses\":\"QX-1\"}" },
+        "fetch": { "orders": { "json": { "orders": [order] } } },
+    });
+    let tried = api(&world, "POST", "/v1/links/orders/test", &sample).await;
+    assert_eq!(tried.status, 200, "{tried:?}");
+    assert_eq!(tried.text("/answered_by"), "links[0].qualified[1].rules[1]");
+    assert_eq!(tried.text("/answer/actions/0/context/name"), "order_talk");
+    let url = "https://ssapi.shipstation.com/orders?orderNumber=QX-1&pageSize=100";
+    assert_eq!(
+        tried.json["fetches"],
+        json!([{ "name": "orders", "url": url, "outcome": "ok" }])
+    );
+    let mut sample = sample;
+    sample["fetch"] = json!({});
+    let tried = api(&world, "POST", "/v1/links/orders/test", &sample).await;
+    assert_eq!(
+        tried.text("/answered_by"),
+        "links[0].qualified[1].fetch[0].on.timed_out"
+    );
+    assert!(world.shipstation.seen().is_empty());
+    api(&world, "POST", "/v1/links/none/test", &sample)
+        .await
+        .is_problem(404, "not-found");
+    api(&world, "POST", "/v1/links/orders/test", &json!({ "request": {} }))
+        .await
+        .is_problem(422, "invalid-field");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_url_of_a_chain_opens_that_chain_only() {
+    let world = quiet_world().await;
+    let sms = endpoint(&put(&world, "sms", SMS).await);
+    endpoint(&put(&world, "pin", PIN).await);
+    let told = api(&world, "GET", "/v1/links/sms/endpoint", &Value::Null).await;
+    assert_eq!(told.text("/endpoint"), sms);
+    let body = json!({ "name": "send_code", "action": "initial", "call_from": "+12025550143" });
+    assert_eq!(crate::post(&world, &sms, &body).await.status, 200);
+    for wrong in [
+        sms.replace("/sms", "/pin"),
+        sms.replace("local.", "other."),
+        sms.replace("local.", "local.0"),
+        sms.replace("/sms", "/SMS"),
+    ] {
+        crate::post(&world, &wrong, &body)
+            .await
+            .is_problem(404, "bad-reference");
+    }
+    let answer = send(&world, request("GET", &sms).body(Bytes::new()).unwrap()).await;
+    answer.is_problem(405, "method-not-allowed");
+}

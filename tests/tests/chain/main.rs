@@ -1,0 +1,88 @@
+//! Task chains, from Agent4's first request to the last, through the deployed handler.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod cost;
+mod documents;
+mod examples;
+mod fetch;
+mod hostile;
+mod kept;
+mod links;
+
+use bytes::Bytes;
+use common::{Answer, ask, request, send, with_token, world};
+use patchbay::phone::PhoneNumber;
+use patchbay_simulators::agent4::{Agent4, CallRecord, Move, Switches, Turn};
+use patchbay_simulators::world::World;
+use serde_json::{Value, json};
+
+pub(crate) const CALLER: &str = "+12025550143";
+pub(crate) const STRANGER: &str = "+12025550199";
+pub(crate) const SHIPSTATION: &str = include_str!("../../../functions/chain-link/examples/shipstation.yaml");
+pub(crate) const PIN: &str = include_str!("../../../functions/chain-link/examples/pin.yaml");
+pub(crate) const SMS: &str = include_str!("../../../functions/chain-link/examples/sms.yaml");
+
+/// A world in which nobody phones employees.
+pub(crate) async fn quiet_world() -> World {
+    world([]).await
+}
+
+/// Writes a chain; gives back the answer.
+pub(crate) async fn put(world: &World, chain: &str, document: &str) -> Answer {
+    let builder = with_token("PUT", &format!("/v1/links/{chain}")).header("content-type", "application/yaml");
+    send(world, builder.body(Bytes::from(document.to_owned())).unwrap()).await
+}
+
+/// Writes a chain that is sound; gives back where Agent4 finds it.
+#[track_caller]
+pub(crate) fn endpoint(answer: &Answer) -> String {
+    assert!(matches!(answer.status, 200 | 201), "{answer:?}");
+    answer.text("/endpoint").to_owned()
+}
+
+/// Posts to a chain.
+pub(crate) async fn post(world: &World, endpoint: &str, body: &Value) -> Answer {
+    let builder = request("POST", endpoint).header("content-type", "application/json");
+    send(world, builder.body(Bytes::from(body.to_string())).unwrap()).await
+}
+
+/// What Agent4 posts when a model returns something.
+pub(crate) fn qualified(link: &str, context: &Value) -> Value {
+    json!({ "name": link, "action": "qualified", "call_from": CALLER, "call_forwarded_by": "+12025550100", "context": context })
+}
+
+/// Runs a call through a chain.
+pub(crate) async fn call(
+    world: &World,
+    switches: Switches,
+    endpoint: &str,
+    links: &[&str],
+    caller: &str,
+    person: impl FnMut(&Turn<'_>) -> Move,
+) -> CallRecord {
+    assert!(PhoneNumber::parse(caller).is_ok() || caller == "anonymous");
+    let mut agent = Agent4::new(world.api(), switches, endpoint, links);
+    let Value::Object(metadata) = json!({ "greeting": "Welcome to the shop.", "unknown": "x" }) else {
+        unreachable!("an object")
+    };
+    agent.metadata = metadata;
+    agent.call(caller, person).await
+}
+
+/// A chain with one link whose `qualified` is `rule`, a flow mapping of YAML.
+pub(crate) fn one_rule(rule: &str) -> String {
+    format!(
+        "state: {{seen: null}}\nfallback: {{content: FALLBACK, actions: [{{name: end_call}}]}}\nlinks:\n  - name: a\n    \
+         qualified_parameters: {{properties: {{text: {{type: string, maxLength: 70000}}, other: {{}}}}}}\n    \
+         initial: [{{content: 'Ask, then call qualified.'}}]\n    qualified: [{rule}]\n    \
+         disqualified: [{{actions: [{{name: end_call}}]}}]\n"
+    )
+}
+
+/// Asks the API for JSON.
+pub(crate) async fn api(world: &World, method: &str, path: &str, body: &Value) -> Answer {
+    ask(world, method, path, body).await
+}
