@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use patchbay::clock::Timestamp;
 use patchbay::context::ContextKey;
 use patchbay::phone::PhoneNumber;
+use patchbay::store::Expected;
 use patchbay_simulators::aws::{Fault, Rule, Service};
 use patchbay_simulators::world::TENANT;
 use serde_json::json;
@@ -43,6 +45,28 @@ async fn a_new_version_is_in_use_at_once_even_after_it_was_deleted_and_made_anew
             );
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_is_known_is_not_read_again() {
+    let world = quiet_world().await;
+    let url = endpoint(&put(&world, "a", &one_rule("{content: known}")).await);
+    post(&world, &url, &qualified("a", &json!({}))).await;
+    let (tenant, name) = (TENANT.parse().unwrap(), "a".parse().unwrap());
+    let kept = world.store.chain(&tenant, &name).await.unwrap().unwrap();
+    // Something else under the same version, which no writer of ours would ever leave there.
+    world.store.delete_chain(&tenant, &name, None).await.unwrap();
+    let at = Timestamp::from_millis(kept.version);
+    let other = kept.document.replace("known", "other");
+    world
+        .store
+        .put_chain(&tenant, &name, &other, Expected::Nothing, at)
+        .await
+        .unwrap();
+    assert_eq!(
+        post(&world, &url, &qualified("a", &json!({}))).await.text("/content"),
+        "known"
+    );
 }
 
 #[tokio::test(start_paused = true)]
