@@ -11,6 +11,9 @@
 //! | `PATCHBAY_ROUTEE_AUTH_URL`, `PATCHBAY_ROUTEE_CONNECT_URL` | Routee's endpoints, when they are not the public ones |
 //! | `PATCHBAY_ROUTEE_CALL_INTERVAL_MS` | milliseconds between two calls, 1000 when left out |
 //! | `PATCHBAY_DEFAULT_COUNTRY` | calling code of callers' numbers without a `+`, such as `1`; without it they are refused |
+//! | `PATCHBAY_TWILIO_AUTH_TOKENS_PARAM` | SSM parameter: the auth token of the account at Twilio, or the new and the old one, separated by a comma |
+//! | `PATCHBAY_TWILIO_PAY_CONNECTOR` | name of the pay connector, `Default` when left out |
+//! | `PATCHBAY_TWILIO_PAY_ATTEMPTS` | how often a caller may try to pay, 1 to 3; 3 when left out |
 //! | `PATCHBAY_WEBHOOK_KEYS_PARAM` | SSM parameter: the key of outgoing webhooks (`whsec_…`), or the new and the old one, separated by a comma |
 
 use std::time::Duration;
@@ -144,7 +147,15 @@ impl Aws {
 
     /// Callback URLs and references.
     pub async fn callbacks(&self) -> Result<Callbacks, ConfigError> {
-        let (current, previous) = self.keys("PATCHBAY_REFERENCE_KEYS_PARAM").await?;
+        let name = "PATCHBAY_REFERENCE_KEYS_PARAM";
+        self.callbacks_at(&required("PATCHBAY_PUBLIC_URL")?, &required(name)?)
+            .await
+    }
+
+    /// Callback URLs below `base`, signed with the keys in this SSM parameter, for a command that is told both.
+    pub async fn callbacks_at(&self, base: &str, parameter: &str) -> Result<Callbacks, ConfigError> {
+        let name = "PATCHBAY_REFERENCE_KEYS_PARAM";
+        let (current, previous) = keys_in(name, &self.parameter(name, parameter).await?)?;
         let long_enough = |key: &Secret| key.expose().chars().count() >= MIN_KEY_CHARS;
         if !long_enough(&current) || !previous.as_ref().is_none_or(long_enough) {
             let expected = "must name a parameter with one or two keys of at least 32 characters";
@@ -153,37 +164,35 @@ impl Aws {
                 expected,
             });
         }
-        let base = required("PATCHBAY_PUBLIC_URL")?;
         if !base.starts_with("https://") && !base.starts_with("http://") {
             return Err(ConfigError::Wrong {
                 name: "PATCHBAY_PUBLIC_URL",
                 expected: "must begin with https://",
             });
         }
-        Ok(Callbacks::new(&base, References::new(current, previous)))
+        Ok(Callbacks::new(base, References::new(current, previous)))
     }
 
     /// One or two keys, the new one first, from the SSM parameter that the variable `name` names.
     pub async fn keys(&self, name: &'static str) -> Result<(Secret, Option<Secret>), ConfigError> {
-        let value = self.secret(name).await?;
-        let mut keys = value.expose().split(',').map(|key| Secret::new(key.trim()));
-        let current = keys.next().filter(|key| !key.expose().is_empty());
-        let expected = "names an SSM parameter that is empty";
-        Ok((current.ok_or(ConfigError::Wrong { name, expected })?, keys.next()))
+        keys_in(name, &self.secret(name).await?)
     }
 
     /// The SSM parameter that the variable `name` names, decrypted.
     pub async fn secret(&self, name: &'static str) -> Result<Secret, ConfigError> {
-        let parameter = required(name)?;
+        self.parameter(name, &required(name)?).await
+    }
+
+    async fn parameter(&self, name: &'static str, parameter: &str) -> Result<Secret, ConfigError> {
         let client = aws_sdk_ssm::Client::new(&self.config);
         let wrong = |cause: String| ConfigError::Parameter {
             name,
-            parameter: parameter.clone(),
+            parameter: parameter.to_owned(),
             cause,
         };
         let output = client
             .get_parameters()
-            .names(&parameter)
+            .names(parameter)
             .with_decryption(true)
             .send()
             .await
@@ -193,4 +202,12 @@ impl Aws {
             .map(Secret::new)
             .ok_or_else(|| wrong("there is no such parameter".into()))
     }
+}
+
+/// One or two keys, the new one first, separated by a comma.
+fn keys_in(name: &'static str, value: &Secret) -> Result<(Secret, Option<Secret>), ConfigError> {
+    let mut keys = value.expose().split(',').map(|key| Secret::new(key.trim()));
+    let current = keys.next().filter(|key| !key.expose().is_empty());
+    let expected = "names an SSM parameter that is empty";
+    Ok((current.ok_or(ConfigError::Wrong { name, expected })?, keys.next()))
 }

@@ -18,7 +18,7 @@ use crate::clock::{Clock, Timestamp};
 const NAMESPACE: &str = "patchbay";
 /// Crates whose debug and trace events are let through. At those levels the libraries below us write whole requests
 /// and responses: phone numbers, tokens, tickets. A crate that is missing here logs from `info` up.
-const OWN: [&str; 8] = [
+const OWN: [&str; 9] = [
     "patchbay",
     "collect_event",
     "dialer",
@@ -27,6 +27,7 @@ const OWN: [&str; 8] = [
     "notifier",
     "set_context",
     "status_callback",
+    "transfer",
 ];
 
 /// Whether metrics are written: only where [`init`] was called, so that tests stay quiet.
