@@ -89,7 +89,7 @@ pub(crate) async fn save(deps: &Deps, transfer: &TransferCall, outcome: &Outcome
     match put {
         Ok(OutcomePut::Written) => Saved::Yes,
         Ok(OutcomePut::Refused(there)) => {
-            if paid {
+            if paid && there.call != outcome.call {
                 tracing::error!(%tenant, call, confirmation_code = code, other_call = there.call, "paid twice: another call has paid for the same");
                 counted(deps, "paid-twice");
                 return Saved::Yes;

@@ -8,4 +8,5 @@ pub mod gateway;
 pub mod phones;
 pub mod routee;
 pub mod table;
+pub mod twilio;
 pub mod world;

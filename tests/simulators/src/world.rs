@@ -14,6 +14,7 @@ use patchbay::engine::Engine;
 use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
 use patchbay::ids::Tenant;
 use patchbay::providers::routee::{Credentials, Endpoints};
+use patchbay::providers::twilio::signature::Signatures;
 use patchbay::queue::Queue;
 use patchbay::secret::{Randomness, Secret};
 use patchbay::store::Store;
@@ -29,6 +30,7 @@ use crate::aws::sqs::{Invocation, Polling};
 use crate::aws::{self, Aws, Outcome};
 use crate::phones::Phones;
 use crate::routee::{Routee, Switches};
+use crate::twilio::{self, Twilio};
 use crate::{gateway, table};
 
 const TABLE: &str = "patchbay";
@@ -119,6 +121,8 @@ pub struct World {
     pub aws: Aws,
     /// Routee and the phones.
     pub routee: Routee,
+    /// Twilio and the callers.
+    pub twilio: Twilio,
     /// The table, for looking into it.
     pub store: Store,
     /// Signs what requesters get.
@@ -193,7 +197,9 @@ impl World {
             }),
             set_context: Arc::new(set_context_deps(&engine)),
             get_context: Arc::new(get_context_deps(&engine)),
+            transfer: Arc::new(transfer_deps(&engine, &callbacks)),
         });
+        let twilio = Twilio::new(clock.clone(), api.clone());
         routee.set_webhooks(api.clone());
 
         let dialer = Arc::new(dialer::Deps {
@@ -230,12 +236,20 @@ impl World {
             clock,
             aws,
             routee,
+            twilio,
             store,
             signer,
             api,
             requester,
             pollers,
         })
+    }
+
+    /// The voice webhook of this world's number at Twilio.
+    pub fn transfer_url(&self) -> Result<String, WorldError> {
+        let tenant: Tenant = "local".parse().map_err(|error| WorldError::SetUp(format!("{error}")))?;
+        let callbacks = Callbacks::new(PUBLIC_URL, References::new(Secret::new(REFERENCE_KEY), None));
+        Ok(callbacks.transfer_url(&tenant))
     }
 
     /// Sends a request through API Gateway.
@@ -309,6 +323,16 @@ fn get_context_deps(engine: &Engine) -> get_context::Deps {
     }
 }
 
+fn transfer_deps(engine: &Engine, callbacks: &Callbacks) -> transfer::Deps {
+    transfer::Deps {
+        store: engine.store.clone(),
+        clock: engine.clock.clone(),
+        callbacks: callbacks.clone(),
+        signatures: Signatures::new(Secret::new(twilio::AUTH_TOKEN), None),
+        pay: transfer::PaySettings::default(),
+    }
+}
+
 fn poll<F, H>(aws: &Aws, function: &'static str, queue: aws::sqs::Queue, polling: Polling, handle: F) -> AbortHandle
 where
     F: Fn(SqsEvent) -> H + Send + Sync + 'static,
@@ -354,6 +378,7 @@ struct Api {
     status: Arc<status_callback::Deps>,
     set_context: Arc<set_context::Deps>,
     get_context: Arc<get_context::Deps>,
+    transfer: Arc<transfer::Deps>,
 }
 
 impl SendHttp for Api {
@@ -382,6 +407,10 @@ impl SendHttp for Api {
                 self.aws
                     .invoke("get-context", get_context::handle(&self.get_context, event))
                     .await
+            } else if is_of_twilio(path) {
+                self.aws
+                    .invoke("transfer", transfer::handle(&self.transfer, event))
+                    .await
             } else {
                 return Ok(plain(StatusCode::NOT_FOUND, r#"{"message":"Not Found"}"#));
             };
@@ -405,6 +434,13 @@ fn is_of_context(of_request: &Method, path: &str, verb: &str, method: &Method) -
         ["v1", "contexts", _] => of_request == method,
         _ => false,
     }
+}
+
+/// Whether it is one of Twilio's routes.
+fn is_of_twilio(path: &str) -> bool {
+    ["transfer", "payment", "handback"]
+        .iter()
+        .any(|verb| path.starts_with(&format!("/twilio/{verb}/")))
 }
 
 fn plain(status: StatusCode, body: &'static str) -> Response {
