@@ -57,7 +57,13 @@ async fn no_card_number_code_or_expiry_is_in_the_table_or_in_a_log() {
     let world = world([]).await;
     let url = world.transfer_url().unwrap();
     let card = AtPay::Card("4242424242424242");
-    for at_pay in [AtPay::Declined, AtPay::ConnectorFails, AtPay::Star, AtPay::HangsUp, card.clone()] {
+    for at_pay in [
+        AtPay::Declined,
+        AtPay::ConnectorFails,
+        AtPay::Star,
+        AtPay::HangsUp,
+        card.clone(),
+    ] {
         set(&world).await;
         let script = Script {
             callee: Callee::Busy,
@@ -66,12 +72,18 @@ async fn no_card_number_code_or_expiry_is_in_the_table_or_in_a_log() {
         let record = world.twilio.call(&url, script).await;
         assert_eq!(record.failures, Vec::<String>::new());
         // What the simulator sends does hold what must not stay.
-        let sent: String = record.requests.iter().map(|request| format!("{:?}", request.form)).collect();
+        let sent: String = record
+            .requests
+            .iter()
+            .map(|request| format!("{:?}", request.form))
+            .collect();
         assert!(sent.contains("1231") && sent.contains("20500"), "{sent}");
     }
     for (operation, skip) in [("UpdateItem", 1), ("GetItem", 0)] {
         set(&world).await;
-        let rule = Rule::new(Fault::Refused).service(Service::DynamoDb).function("transfer");
+        let rule = Rule::new(Fault::Refused)
+            .service(Service::DynamoDb)
+            .function("transfer");
         world
             .aws
             .faults()
@@ -103,12 +115,24 @@ async fn no_card_number_code_or_expiry_is_in_the_table_or_in_a_log() {
     ] {
         assert!(log.contains(expected), "no {expected:?} in {log}");
     }
-    let secrets = ["4242424242424242", "4000000000000002", "\"1231\"", "1231 ", " 987", "\"987\"", "20500", "was refused\""];
+    let secrets = [
+        "4242424242424242",
+        "4000000000000002",
+        "\"1231\"",
+        "1231 ",
+        " 987",
+        "\"987\"",
+        "20500",
+        "was refused\"",
+    ];
     for secret in secrets {
         assert!(!table.contains(secret), "{secret:?} in {table}");
     }
     let private = ["2025550143", "2025550177", "Ruiz", "Two seats", "made-up-auth-token"];
-    for secret in ["4242424242424242", "4000000000000002", " 987", "20500"].into_iter().chain(private) {
+    for secret in ["4242424242424242", "4000000000000002", " 987", "20500"]
+        .into_iter()
+        .chain(private)
+    {
         assert!(!log.contains(secret), "{secret:?} in {log}");
     }
 }

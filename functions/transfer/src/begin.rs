@@ -144,9 +144,7 @@ async fn over(deps: &Deps, key: &ContextKey, call: &str) -> Twiml {
             ..outcome.clone()
         };
         let until = context.lives_until(now);
-        deps.store
-            .put_outcome(key, version.generation, &outcome, until)
-            .await?;
+        deps.store.put_outcome(key, version.generation, &outcome, until).await?;
         tracing::info!(tenant = %key.tenant, caller = %key.caller, call, "a caller hung up while paying");
         counted(deps, Status::CallerHungUp.name());
         Ok::<_, StoreError>(())

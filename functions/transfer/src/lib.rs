@@ -132,10 +132,5 @@ fn xml(twiml: &Twiml) -> Response<Body> {
 /// Counts what came of a transferred call, or of a part of it.
 fn counted(deps: &Deps, outcome: &str) {
     let dimensions = [("outcome", outcome)];
-    telemetry::emf(
-        deps.clock.now(),
-        &dimensions,
-        &[("Transfers", Unit::Count, 1.0)],
-        &[],
-    );
+    telemetry::emf(deps.clock.now(), &dimensions, &[("Transfers", Unit::Count, 1.0)], &[]);
 }

@@ -92,8 +92,7 @@ pub(crate) fn trouble() -> Twiml {
 }
 
 /// The table cannot be had while the payment was to begin.
-pub(crate) const NO_PAYMENT_NOW: &str =
-    "Sorry, we cannot take your payment at the moment. You have not been charged.";
+pub(crate) const NO_PAYMENT_NOW: &str = "Sorry, we cannot take your payment at the moment. You have not been charged.";
 /// There is a payment for this context.
 pub(crate) const PAID_BEFORE: &str = "This has been paid already. Thank you.";
 
@@ -110,7 +109,9 @@ pub(crate) fn pay(deps: &Deps, call: &TransferCall, brief: &Brief) -> Twiml {
             format!("We are going to register your card for {vendor}, for: {what}. You are not charged now.")
         }
         TransactionType::Subscription => {
-            format!("We are going to register your card for your subscription at {vendor}: {what}. You are not charged now.")
+            format!(
+                "We are going to register your card for your subscription at {vendor}: {what}. You are not charged now."
+            )
         }
     };
     let greeting = match cut(&brief.full_name, NAME) {
@@ -157,7 +158,10 @@ fn prompts(voice: Voice) -> Vec<Prompt> {
             "Please enter the month and the year in which your card expires, with two digits each.",
         ),
         ("security-code", "Please enter the security code of your card."),
-        ("postal-code", "Please enter the postal code of your billing address, then press pound."),
+        (
+            "postal-code",
+            "Please enter the postal code of your billing address, then press pound.",
+        ),
     ];
     let mut prompts: Vec<Prompt> = Vec::with_capacity(2 * steps.len() + 1);
     for (step, text) in steps {

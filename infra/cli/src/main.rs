@@ -1,10 +1,12 @@
 //! The `patchbay` command.
 
+mod caller;
 mod demo;
 mod local;
 mod storm;
 mod story;
 mod token;
+mod url;
 
 use std::process::ExitCode;
 
@@ -26,6 +28,8 @@ enum Command {
     Local(local::Options),
     /// Make and withdraw the tokens of a deployment's API
     Token(token::Options),
+    /// Print URLs to paste at a provider
+    Url(url::Options),
 }
 
 fn main() -> ExitCode {
@@ -33,6 +37,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Local(options) => local::run(&options),
         Command::Token(options) => token::run(&options),
+        Command::Url(options) => url::run(&options),
     };
     result.unwrap_or_else(|error| {
         eprintln!("patchbay: {error:#}");

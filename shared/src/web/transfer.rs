@@ -173,7 +173,10 @@ mod tests {
     fn what_a_step_was_told_is_read_back_and_only_at_that_step() {
         let (callbacks, mut call) = (callbacks(), call());
         let tenant = callbacks.transfer_url(&call.tenant);
-        assert!(tenant.starts_with("https://hooks.example.org/twilio/transfer/acme."), "{tenant}");
+        assert!(
+            tenant.starts_with("https://hooks.example.org/twilio/transfer/acme."),
+            "{tenant}"
+        );
         assert_eq!(callbacks.check_transfer(last(&tenant)), Ok(call.tenant.clone()));
         assert_eq!(callbacks.check_payment(last(&tenant)), Err(BadReference));
         let payment = callbacks.payment_url(&call);
@@ -218,7 +221,12 @@ mod tests {
     #[test]
     fn a_url_is_that_which_twilio_was_given() {
         for (base, path, query, expected) in [
-            ("https://a.example", "/twilio/transfer/x", None, "https://a.example/twilio/transfer/x"),
+            (
+                "https://a.example",
+                "/twilio/transfer/x",
+                None,
+                "https://a.example/twilio/transfer/x",
+            ),
             (
                 "https://a.example/prod/",
                 "/prod/twilio/payment/x",

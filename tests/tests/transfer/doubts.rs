@@ -12,7 +12,10 @@ async fn a_failed_payment_is_noticed_whether_or_not_its_action_is_requested() {
     assert!(record.heard("Sorry, the payment did not work."), "{record:#?}");
     assert_eq!(record.dialled[0].number, CALLBACK);
     let context = get(&world).await;
-    assert_eq!((&context["status"], &context["debug"]), (&"payment-failed".into(), &"Pay ended with unknown".into()));
+    assert_eq!(
+        (&context["status"], &context["debug"]),
+        (&"payment-failed".into(), &"Pay ended with unknown".into())
+    );
 }
 
 #[tokio::test(start_paused = true)]

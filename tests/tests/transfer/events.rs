@@ -61,7 +61,7 @@ async fn every_document_is_written_for_the_official_library_to_read() {
     }
     let record = pays(&world([]).await, [CARD]).await;
     fs::write(folder.join("no-context.xml"), &record.requests[0].body).unwrap();
-    assert_eq!(count, 14);
+    assert_eq!(count, 13);
 }
 
 #[tokio::test(start_paused = true)]

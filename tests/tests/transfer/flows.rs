@@ -16,11 +16,21 @@ async fn a_payment_is_taken_and_the_next_agent_knows_it() {
     assert!(record.heard("Hello Ana Ruiz."), "{record:#?}");
     assert!(record.heard("You are about to pay $42.00 to acme-stage for: Two theatre seats."));
     assert!(record.heard("Thank you, that worked."));
-    let [dialled] = &record.dialled[..] else { panic!("{record:#?}") };
-    assert_eq!((dialled.number.as_str(), dialled.caller_id.as_str()), (CALLBACK, CALLER));
-    let [charge] = &world.twilio.charges()[..] else { panic!("not charged once") };
+    let [dialled] = &record.dialled[..] else {
+        panic!("{record:#?}")
+    };
+    assert_eq!(
+        (dialled.number.as_str(), dialled.caller_id.as_str()),
+        (CALLBACK, CALLER)
+    );
+    let [charge] = &world.twilio.charges()[..] else {
+        panic!("not charged once")
+    };
     assert_eq!(charge.amount.as_deref(), Some("42.00"));
-    assert_eq!((charge.connector.as_str(), charge.description.as_str()), ("Default", "acme-stage: Two theatre seats"));
+    assert_eq!(
+        (charge.connector.as_str(), charge.description.as_str()),
+        ("Default", "acme-stage: Two theatre seats")
+    );
     let context = get(&world).await;
     assert_eq!(context["status"], "payment-success");
     assert_eq!(context["memory"], "wants row F");

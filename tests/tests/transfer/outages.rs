@@ -1,6 +1,8 @@
 //! The table cannot be had.
 
-use patchbay_simulators::aws::{Fault, Rule, Service};
+use std::time::Duration;
+
+use patchbay_simulators::aws::{Fault, Rule, Run, Service};
 use patchbay_simulators::twilio::{CallRecord, Script};
 use patchbay_simulators::world::World;
 
@@ -9,7 +11,10 @@ use crate::{CALLBACK, CALLER, CARD, call, get, purchase, purchase_with, world_wi
 /// `times` requests of this function with this operation fail, after the first `skip`.
 fn down(world: &World, fault: Fault, operation: &str, skip: u32, times: u32) {
     let rule = Rule::new(fault).service(Service::DynamoDb).function("transfer");
-    world.aws.faults().plan(rule.operation(operation).skip(skip).times(times));
+    world
+        .aws
+        .faults()
+        .plan(rule.operation(operation).skip(skip).times(times));
 }
 
 /// A call in which every answer is one that Twilio takes, in time.
@@ -19,7 +24,12 @@ async fn heard(world: &World) -> CallRecord {
     record
 }
 
-const FAULTS: [Fault; 4] = [Fault::Refused, Fault::LostRequest, Fault::InternalError, Fault::Throttled];
+const FAULTS: [Fault; 4] = [
+    Fault::Refused,
+    Fault::LostRequest,
+    Fault::InternalError,
+    Fault::Throttled,
+];
 
 #[tokio::test(start_paused = true)]
 async fn nobody_is_charged_when_the_context_cannot_be_had() {
@@ -59,14 +69,15 @@ async fn a_payment_that_cannot_be_stored_travels_on_and_is_stored_when_the_calle
     for callback in [CALLBACK, ""] {
         for fault in FAULTS {
             let world = world_with(&purchase_with("callback", callback)).await;
-            // More requests than the tries after the payment make, fewer than those and the ones at the hand-back do.
             down(&world, fault, "UpdateItem", 1, u32::MAX);
             let calm = async {
-                while world.twilio.charges().is_empty() {
-                    world.clock.sleep(std::time::Duration::from_millis(100)).await;
+                let is_over = |run: &Run| &*run.function == "transfer" && run.end.is_some();
+                // The call and the result of the payment.
+                while world.aws.recorder().runs().iter().filter(|run| is_over(run)).count() < 2 {
+                    world.clock.sleep(Duration::from_millis(50)).await;
                 }
-                world.clock.sleep(std::time::Duration::from_millis(8_500)).await;
                 world.aws.faults().calm();
+                assert_eq!(get(&world).await["status"], "in-progress", "{fault:?} {callback}");
             };
             let (record, ()) = tokio::join!(heard(&world), calm);
             assert!(record.heard("Thank you, that worked."), "{record:#?}");

@@ -90,7 +90,9 @@ fn spellings(url: &str) -> Vec<String> {
     let (authority, tail) = rest.split_at(end);
     // Not the colon of a password or inside an IPv6 address.
     let host_at = authority.rfind('@').map_or(0, |at| at + 1);
-    let colon = authority.rfind(':').filter(|at| *at >= host_at && !authority.ends_with(']'));
+    let colon = authority
+        .rfind(':')
+        .filter(|at| *at >= host_at && !authority.ends_with(']'));
     match colon {
         Some(colon) => {
             let host = authority.get(..colon).unwrap_or(authority);

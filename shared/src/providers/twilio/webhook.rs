@@ -190,7 +190,8 @@ mod tests {
 
     #[test]
     fn a_voice_request_is_read_whatever_else_is_in_it() {
-        let body = b"AccountSid=AC1&CallSid=CA01&CallSid=CA02&From=%2B12025550143&CallStatus=ringing&New=%FF&Empty=&=x&&";
+        let body =
+            b"AccountSid=AC1&CallSid=CA01&CallSid=CA02&From=%2B12025550143&CallStatus=ringing&New=%FF&Empty=&=x&&";
         let form = Form::parse(body);
         let call = CallRequest::read(&form);
         assert_eq!((call.call.as_str(), call.from.as_str()), ("CA01", "+12025550143"));

@@ -94,12 +94,7 @@ impl<'a> Call<'a> {
         Then::Over
     }
 
-    async fn request(
-        &mut self,
-        url: &str,
-        fields: &[(String, String)],
-        status: &str,
-    ) -> super::RequestRecord {
+    async fn request(&mut self, url: &str, fields: &[(String, String)], status: &str) -> super::RequestRecord {
         let mut form = self.common(status);
         form.extend(fields.iter().cloned());
         let answer = self.twilio.post(url, &form).await;
@@ -176,7 +171,10 @@ impl<'a> Call<'a> {
     }
 
     async fn dial(&mut self, dial: Node<'_, '_>) -> Then {
-        let number = dial.children().find(Node::is_element).map_or_else(|| text_of(dial), text_of);
+        let number = dial
+            .children()
+            .find(Node::is_element)
+            .map_or_else(|| text_of(dial), text_of);
         let ring = seconds(dial, "timeout", 30);
         let (status, took) = match self.script.callee {
             Callee::Answers(seconds) => ("completed", Duration::from_secs(u64::from(seconds) + 3)),

@@ -29,7 +29,10 @@ enum Attempt {
 }
 
 pub(super) async fn pay(call: &mut Call<'_>, pay: Node<'_, '_>, url: &str) -> Then {
-    let attempts: usize = pay.attribute("maxAttempts").and_then(|text| text.parse().ok()).unwrap_or(1);
+    let attempts: usize = pay
+        .attribute("maxAttempts")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1);
     let mut code = 0;
     for attempt in 1..=attempts {
         prompts(call, pay, attempt).await;
