@@ -104,9 +104,17 @@ def post(api, path, form, signature):
         return error.code, error.read().decode()
 
 
+class Form(dict):
+    """A form as web frameworks hand it to the library: a name may have several values."""
+
+    def getall(self, name):
+        value = self[name]
+        return value if isinstance(value, list) else [value]
+
+
 def check_signatures(api):
     path = transfer_path()
-    form = {
+    form = Form({
         "AccountSid": "AC00000000000000000000000000000001",
         "CallSid": "CA00000000000000000000000000000001",
         "CallStatus": "ringing",
@@ -115,7 +123,7 @@ def check_signatures(api):
         "FromCity": "K\u00f6ln & +",
         "To": "+12025550190",
         "Twice": ["b", "a", "b"],
-    }
+    })
     validator = RequestValidator(AUTH_TOKEN)
     failures = []
 
