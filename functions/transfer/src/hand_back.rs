@@ -14,11 +14,11 @@ pub(crate) async fn take(deps: &Deps, reference: &str, form: &Form) -> Twiml {
         counted(deps, "bad-reference");
         return words::not_set_up();
     };
-    if let Some(outcome) = &transfer.unsaved {
-        if let Saved::No = save(deps, &transfer, outcome).await {
-            let code = outcome.processor.confirmation_code.as_deref();
-            tracing::error!(tenant = %transfer.tenant, call = transfer.call, confirmation_code = code, status = outcome.status.name(), "an outcome is lost but for this line");
-        }
+    if let Some(outcome) = &transfer.unsaved
+        && let Saved::No = save(deps, &transfer, outcome).await
+    {
+        let code = outcome.processor.confirmation_code.as_deref();
+        tracing::error!(tenant = %transfer.tenant, call = transfer.call, confirmation_code = code, status = outcome.status.name(), "an outcome is lost but for this line");
     }
     match was_reached(form) {
         Some(false) => {

@@ -17,7 +17,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(8);
 const PAUSES: [Duration; 3] = [
     Duration::from_millis(200),
     Duration::from_millis(500),
-    Duration::from_millis(1_000),
+    Duration::from_secs(1),
 ];
 
 /// `POST /twilio/payment/{ref}`: as the action of `<Pay>` with its result, or as the verb after it, without one.

@@ -6,7 +6,7 @@ use patchbay::providers::twilio::webhook::Form;
 use patchbay::secret::Secret;
 use patchbay::web::callbacks::Callbacks;
 use patchbay::web::reference::References;
-use patchbay_simulators::twilio::{AUTH_TOKEN, Script};
+use patchbay_simulators::twilio::{AUTH_TOKEN, AtPay, Script};
 use patchbay_simulators::world::{PUBLIC_URL, REFERENCE_KEY, World};
 use proptest::prelude::*;
 
@@ -76,7 +76,7 @@ async fn another_tenants_number_knows_nothing_of_our_callers() {
 #[tokio::test(start_paused = true)]
 async fn a_forged_result_pays_nothing() {
     let world = world_with(&purchase()).await;
-    let record = pays(&world, [patchbay_simulators::twilio::AtPay::Star]).await;
+    let record = pays(&world, [AtPay::Star]).await;
     let payment = &record.requests[1];
     let (head, _) = payment.url.rsplit_once('.').unwrap();
     for url in [
@@ -145,7 +145,7 @@ proptest! {
             let answer = post(&world, &url, FORM, body.clone(), signature.as_deref()).await;
             assert!(answer.status == 403 || reference.is_empty(), "{answer:?}");
             let signed = world.twilio.post(&url, &pairs).await;
-            assert!(signed.status == 200 || !ours && signed.status == 404, "{url} {signed:?}");
+            assert!(signed.status == 200 || (!ours && signed.status == 404), "{url} {signed:?}");
             if signed.status == 200 {
                 assert!(signed.body.starts_with("<?xml"), "{signed:?}");
             }

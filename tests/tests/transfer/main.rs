@@ -1,6 +1,6 @@
 //! A caller is transferred to us, pays, and is handed back: from agent A to agent B.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -93,16 +93,13 @@ fn spellings(url: &str) -> Vec<String> {
     let colon = authority
         .rfind(':')
         .filter(|at| *at >= host_at && !authority.ends_with(']'));
-    match colon {
-        Some(colon) => {
-            let host = authority.get(..colon).unwrap_or(authority);
-            vec![url.to_owned(), format!("{scheme}://{host}{tail}")]
-        }
-        None => {
-            let port = if scheme == "http" { 80 } else { 443 };
-            vec![url.to_owned(), format!("{scheme}://{authority}:{port}{tail}")]
-        }
-    }
+    let other = if let Some(host) = colon.and_then(|colon| authority.get(..colon)) {
+        format!("{scheme}://{host}{tail}")
+    } else {
+        let port = if scheme == "http" { 80 } else { 443 };
+        format!("{scheme}://{authority}:{port}{tail}")
+    };
+    vec![url.to_owned(), other]
 }
 
 #[cfg(test)]

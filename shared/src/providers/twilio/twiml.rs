@@ -1,4 +1,4 @@
-//! TwiML: the documents that tell Twilio what to do with a call. Only the verbs and attributes that the contract has
+//! The documents that tell Twilio what to do with a call. Only the verbs and attributes that the contract has
 //! (`twilio.md` 3 and 4.1) can be written.
 
 use std::fmt::{self, Write as _};

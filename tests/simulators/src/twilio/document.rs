@@ -165,7 +165,6 @@ fn value_fault(verb: &str, name: &str, value: &str) -> Option<String> {
     let number = value.parse::<u32>().ok();
     let right = match (verb, name) {
         ("Pay", "maxAttempts") => ["1", "2", "3"].contains(&value),
-        ("Pay", "action") => value.starts_with("https://"),
         ("Pay", "tokenType") => ["one-time", "reusable", "payment-method"].contains(&value),
         ("Pay", "paymentMethod") => ["credit-card", "ach-debit"].contains(&value),
         ("Pay", "language") => ["en-US", "en-GB", "en-us"].contains(&value),
@@ -176,7 +175,7 @@ fn value_fault(verb: &str, name: &str, value: &str) -> Option<String> {
         ("Prompt", "attempt") => value.split(' ').all(|one| ["1", "2", "3"].contains(&one)),
         (_, "method") => ["GET", "POST"].contains(&value),
         (_, "timeout" | "length" | "numDigits") => number.is_some_and(|number| number > 0),
-        ("Dial" | "Gather", "action") => value.starts_with("https://"),
+        ("Dial" | "Gather" | "Pay", "action") => value.starts_with("https://"),
         _ => true,
     };
     (!right).then(|| format!("<{verb} {name}={value:?}>"))
