@@ -12,6 +12,9 @@
 //! | `PATCHBAY_ROUTEE_CALL_INTERVAL_MS` | milliseconds between two calls, 1000 when left out |
 //! | `PATCHBAY_PRIVATE_ORIGINS` | origins, separated by commas, that webhooks may go to although they are not public |
 //! | `PATCHBAY_DEFAULT_COUNTRY` | calling code of callers' numbers without a `+`, such as `1`; without it they are refused |
+//! | `PATCHBAY_TWILIO_AUTH_TOKENS_PARAM` | SSM parameter: the auth token of the account at Twilio, or the new and the old one, separated by a comma |
+//! | `PATCHBAY_TWILIO_PAY_CONNECTOR` | name of the pay connector, `Default` when left out |
+//! | `PATCHBAY_TWILIO_PAY_ATTEMPTS` | how often a caller may try to pay, 1 to 3; 3 when left out |
 //! | `PATCHBAY_WEBHOOK_KEYS_PARAM` | SSM parameter: the key of outgoing webhooks (`whsec_…`), or the new and the old one, separated by a comma |
 //! | `PATCHBAY_LINK_SECRETS_PARAM` | prefix of SSM parameters: the secrets that task chains name, `PREFIX/TENANT/HOST/NAME` |
 //! | `PATCHBAY_STACK` | name of the stack, the dimension of its metrics; may be left out |
@@ -198,7 +201,10 @@ impl Aws {
     /// Reads the SSM parameters that these variables name, at most ten, with one request: for a function that needs
     /// more than one of them.
     pub async fn with_secrets(mut self, names: &[&'static str]) -> Result<Self, ConfigError> {
-        self.secrets = self.read_secrets(names).await?;
+        let parameters = names.iter().map(|&name| Ok((name, required(name)?)));
+        self.secrets = self
+            .read_secrets(parameters.collect::<Result<_, ConfigError>>()?)
+            .await?;
         Ok(self)
     }
 
@@ -240,6 +246,14 @@ impl Aws {
         Ok(Callbacks::new(base_url(&required(PUBLIC_URL)?)?, references))
     }
 
+    /// Callback URLs below `base`, signed with the keys in this SSM parameter, for a command that is told both.
+    pub async fn callbacks_at(&self, base: &str, parameter: &str) -> Result<Callbacks, ConfigError> {
+        let name = REFERENCE_KEYS_PARAM;
+        let mut found = self.read_secrets(vec![(name, parameter.to_owned())]).await?;
+        let keys = found.remove(name).ok_or(ConfigError::Missing(name))?;
+        Ok(Callbacks::new(base_url(base)?, references(name, &keys)?))
+    }
+
     /// The secrets below the prefix that the variable `name` names.
     pub fn parameters(&self, name: &'static str) -> Result<Parameters, ConfigError> {
         let client = aws_sdk_ssm::Client::new(&self.config);
@@ -256,18 +270,18 @@ impl Aws {
         match self.secrets.get(name) {
             Some(secret) => Ok(secret.clone()),
             None => self
-                .read_secrets(&[name])
+                .read_secrets(vec![(name, required(name)?)])
                 .await?
                 .remove(name)
                 .ok_or(ConfigError::Missing(name)),
         }
     }
 
-    async fn read_secrets(&self, names: &[&'static str]) -> Result<HashMap<&'static str, Secret>, ConfigError> {
-        let parameters: Vec<(&'static str, String)> = names
-            .iter()
-            .map(|&name| Ok((name, required(name)?)))
-            .collect::<Result<_, ConfigError>>()?;
+    /// Reads these parameters, each with the variable that names it.
+    async fn read_secrets(
+        &self,
+        parameters: Vec<(&'static str, String)>,
+    ) -> Result<HashMap<&'static str, Secret>, ConfigError> {
         let paths = parameters.iter().map(|(_, path)| path.clone()).collect();
         let request = aws_sdk_ssm::Client::new(&self.config).get_parameters();
         let answer = request.set_names(Some(paths)).with_decryption(true).send().await;

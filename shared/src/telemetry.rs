@@ -18,7 +18,7 @@ use crate::clock::{Clock, Timestamp};
 const NAMESPACE: &str = "patchbay";
 /// Crates whose debug and trace events are let through. At those levels the libraries below us write whole requests
 /// and responses: phone numbers, tokens, tickets. A crate that is missing here logs from `info` up.
-const OWN: [&str; 9] = [
+const OWN: [&str; 10] = [
     "patchbay",
     "chain_link",
     "collect_event",
@@ -28,6 +28,7 @@ const OWN: [&str; 9] = [
     "notifier",
     "set_context",
     "status_callback",
+    "transfer",
 ];
 
 /// Tells the metrics of two stacks in one account apart. Alarms and the dashboard ask for it by this name.

@@ -28,6 +28,7 @@ SECRETS = {
     "reference-keys": "a key that is good enough for one machine",
     "webhook-keys": "whsec_bG9jYWwga2V5LCBuby1vbmUncyBzZWNyZXQ=",
     "routee-credentials": "application:secret",
+    "twilio-auth-tokens": "made-up-auth-token-000001",
 }
 
 
@@ -108,7 +109,7 @@ class StandIn:
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "INFO",
             "PATCHBAY_TABLE": "cold", "PATCHBAY_PUBLIC_URL": "https://hooks.example.org",
             "PATCHBAY_CALLS_QUEUE_URL": f"{queue}/calls", "PATCHBAY_NOTIFICATIONS_QUEUE_URL": f"{queue}/notifications",
-            "PATCHBAY_ROUTEE_FROM": "12025550100",
+            "PATCHBAY_ROUTEE_FROM": "12025550100", "PATCHBAY_LINK_SECRETS_PARAM": "/patchbay/link-secrets",
         } | {f"PATCHBAY_{name.upper().replace('-', '_')}_PARAM": f"/patchbay/{name}" for name in SECRETS}
         self.process = subprocess.Popen([CARGO / "lambda" / name / "bootstrap"], env=environment,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)

@@ -26,6 +26,9 @@ ROUTES = [
     ("DELETE", "/v1/contexts/+12025550143", "set-context"),
     ("POST", "/voice/api/v1/vapi/get-context?api_token=x", "get-context"),
     ("GET", "/v1/contexts/+12025550143", "get-context"),
+    ("POST", "/twilio/transfer/a.b", "transfer"),
+    ("POST", "/twilio/payment/a.b", "transfer"),
+    ("POST", "/twilio/handback/a.b", "transfer"),
 ]
 # What each function may do, and to what: what it was seen to ask for (tests/tests/rights.rs). Everything else in ACTIONS
 # it may not.
@@ -72,7 +75,7 @@ def check_rights(aws):
     arns = {"table": ("dynamodb", table), "index": ("dynamodb", f"{table}/index/by_day")}
     for queue in ("calls", "notifications", "calls-dead-letters", "notifications-dead-letters"):
         arns[queue] = ("sqs", f"arn:aws:sqs:{REGION}:{account}:{STACK}-{queue}")
-    for parameter in ("reference-keys", "routee-credentials", "webhook-keys", "another"):
+    for parameter in ("reference-keys", "routee-credentials", "webhook-keys", "twilio-auth-tokens", "another"):
         arns[parameter] = ("ssm", f"arn:aws:ssm:{REGION}:{account}:parameter/patchbay/{parameter}")
     arns["link-secrets"] = ("ssm", f"arn:aws:ssm:{REGION}:{account}:parameter/patchbay/link-secrets/main/api.example.org/key")
     for name in FUNCTIONS:

@@ -30,6 +30,7 @@ def put_secrets(aws, webhook_key):
         "/patchbay/reference-keys": secrets.token_hex(32),
         "/patchbay/routee-credentials": CREDENTIALS,
         "/patchbay/webhook-keys": webhook_key,
+        "/patchbay/twilio-auth-tokens": secrets.token_hex(16),
     }
     for name, value in values.items():
         aws.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
@@ -68,6 +69,7 @@ def main():
             outputs = aws.deploy(arguments.stubs, {
                 "RouteeFrom": "12025550100", "RouteeAuthUrl": routee.url, "RouteeConnectUrl": routee.url,
                 "RouteeCallIntervalMs": "1000", "PrivateOrigins": requester.origin, "DefaultCountry": "1",
+                "TwilioAuthTokensParam": "/patchbay/twilio-auth-tokens",
             })
             for name, value in outputs.items():
                 print(f"   {name}: {value}")

@@ -153,7 +153,11 @@ fn no_event_is_forgotten() {
         .unwrap()
         .map(|file| file.unwrap().file_name().into_string().unwrap())
         .collect();
-    let source = concat!(include_str!("events.rs"), include_str!("context/events.rs"));
+    let source = concat!(
+        include_str!("events.rs"),
+        include_str!("context/events.rs"),
+        include_str!("transfer/events.rs")
+    );
     let forgotten: Vec<&String> = files
         .iter()
         .filter(|name| {

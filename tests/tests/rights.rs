@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use common::{ask, brief, change, create, get, keys_event, pass, rings, send, settle, status_event, webhook, world};
 use patchbay_simulators::aws::{Fault, Rule, Service};
 use patchbay_simulators::phones::{Behaviour, Script, When};
+use patchbay_simulators::twilio::AtPay;
 use patchbay_simulators::world::World;
 use serde_json::{Value, json};
 
@@ -171,6 +172,17 @@ async fn a_caller() -> World {
     world
 }
 
+/// A caller who is transferred to us, and pays.
+async fn a_payment() -> World {
+    let world = world([]).await;
+    let said =
+        json!({ "caller": "+12025550143", "description": "Two seats", "price": "42.00", "vendor": "acme-stage" });
+    ask(&world, "POST", "/voice/api/v1/twilio/set-context", &said).await;
+    let pays = patchbay_simulators::twilio::Script::new("+12025550143", [AtPay::Card("4242424242424242")]);
+    world.twilio.call(&world.transfer_url().unwrap(), pays).await;
+    world
+}
+
 #[tokio::test(start_paused = true)]
 async fn functions_ask_for_what_the_template_allows_them_and_the_template_allows_nothing_else() {
     let mut rights = Rights::new();
@@ -180,6 +192,7 @@ async fn functions_ask_for_what_the_template_allows_them_and_the_template_allows
         an_outage().await,
         a_task_chain().await,
         a_caller().await,
+        a_payment().await,
     ] {
         note(&mut rights, &world);
     }

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 use console::style;
 
-use crate::{storm, story};
+use crate::{caller, storm, story};
 
 /// What can be said about the demo.
 #[derive(Debug, Args)]
@@ -35,6 +35,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let told = runtime.block_on(story::tell(options.seed, slow))?;
     println!();
     let weathered = runtime.block_on(storm::weather(options.seed, options.tickets))?;
+    println!();
+    runtime.block_on(caller::follow(options.seed))?;
     let breaches: Vec<String> = told
         .breaches
         .iter()

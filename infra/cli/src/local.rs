@@ -14,14 +14,19 @@ use http::{Request, Response, StatusCode};
 use patchbay::clock::Clock;
 use patchbay::http::{HttpClient, SendError};
 use patchbay::phone::PhoneNumber;
+use patchbay::providers::twilio::webhook::Form;
 use patchbay::web::outbound::Outbound;
 use patchbay::web::target::Targets;
 use patchbay_simulators::phones::{Behaviour, Phones, When};
 use patchbay_simulators::routee::{Happening, PhoneEvent};
+use patchbay_simulators::twilio::{AUTH_TOKEN, AtPay, Script};
 use patchbay_simulators::world::{Options as WorldOptions, TOKEN, World};
 
 /// Largest request body that reaches a handler; the handlers refuse less themselves.
 const MAX_BODY: usize = 1 << 20;
+
+/// Where a call to our number at the simulated Twilio is asked for.
+const SIMULATED_CALL: &str = "/simulated/twilio/call";
 
 /// What can be said about the local server.
 #[derive(Debug, Args)]
@@ -101,6 +106,8 @@ async fn serve(options: &Options) -> anyhow::Result<()> {
     for (number, habit) in HABITS {
         println!("phone: {number} {habit}");
     }
+    println!("Twilio: {} (auth token {AUTH_TOKEN})", world.transfer_url()?);
+    println!("caller: POST {SIMULATED_CALL}?from=%2B12025550143&pays=card (or declined, star, hangs-up, nothing)");
     let router = Router::new().fallback(answer).with_state(Arc::new(world));
     axum::serve(listener, router)
         .with_graceful_shutdown(async {
@@ -137,6 +144,9 @@ async fn answer(State(world): State<Arc<World>>, request: Request<Body>) -> Resp
         return status(StatusCode::PAYLOAD_TOO_LARGE);
     };
     let path = parts.uri.path();
+    if path == SIMULATED_CALL {
+        return simulated_call(&world, parts.uri.query().unwrap_or_default()).await;
+    }
     // `/voice/api/` is where voice agents find us.
     let is_routee = !path.starts_with("/voice/api/")
         && ["/oauth/", "/voice/", "/accounts/"]
@@ -153,6 +163,32 @@ async fn answer(State(world): State<Arc<World>>, request: Request<Body>) -> Resp
             status(StatusCode::BAD_GATEWAY)
         }
     }
+}
+
+/// A caller comes to our number at the simulated Twilio; the answer, when the call is over, is what was heard in it.
+async fn simulated_call(world: &World, query: &str) -> Response<Body> {
+    let fields = Form::parse(query.as_bytes());
+    let pays = match fields.get("pays").unwrap_or("card") {
+        "card" => AtPay::Card("4242424242424242"),
+        "declined" => AtPay::Declined,
+        "star" => AtPay::Star,
+        "hangs-up" => AtPay::HangsUp,
+        "nothing" => AtPay::Nothing,
+        _ => return status(StatusCode::BAD_REQUEST),
+    };
+    let Ok(url) = world.transfer_url() else {
+        return status(StatusCode::INTERNAL_SERVER_ERROR);
+    };
+    let script = Script::new(fields.get("from").unwrap_or("anonymous"), [pays]);
+    let record = world.twilio.call(&url, script).await;
+    let dialled = record.dialled.iter().map(|dialled| dialled.number.as_str());
+    let body = serde_json::json!({
+        "call": record.sid,
+        "heard": record.heard,
+        "dialled": dialled.collect::<Vec<_>>(),
+        "failures": record.failures,
+    });
+    Response::new(Body::from(body.to_string()))
 }
 
 fn status(status: StatusCode) -> Response<Body> {

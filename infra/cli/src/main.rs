@@ -1,6 +1,7 @@
 //! The `patchbay` command.
 
 mod aws;
+mod caller;
 mod demo;
 mod dispatch;
 mod dlq;
@@ -17,6 +18,7 @@ mod story;
 mod testing;
 mod timeline;
 mod token;
+mod url;
 
 use std::io;
 use std::process::ExitCode;
@@ -49,6 +51,8 @@ enum Command {
     Dlq(dlq::Options),
     /// Check a deployment: say what is wrong, and how to mend it
     Doctor(doctor::Options),
+    /// Print URLs to paste at a provider
+    Url(url::Options),
     /// Print the completions of a shell
     Completions {
         /// Which shell
@@ -80,6 +84,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Dispatch(options) => told(options.target.output, &|output| dispatch::run(options, output)),
         Command::Dlq(options) => told(options.target.output, &|output| dlq::run(options, output)),
         Command::Doctor(options) => told(options.target.output, &|output| doctor::run(options, output)),
+        Command::Url(options) => url::run(options),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Arguments::command(), "patchbay", &mut io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -215,11 +215,10 @@ impl<'a> Draft<'a> {
         let start = if called { now.plus_seconds(round_pause) } else { now };
         if last_round && let Some(free_at) = self.missed(now) {
             self.next.progress.catching_up = true;
-            return if free_at <= now {
-                self.turn(0)
-            } else {
-                self.wait(free_at, WaitReason::NobodyAvailable, 0)
-            };
+            if free_at <= now {
+                return self.turn(0);
+            }
+            return self.wait(free_at, WaitReason::NobodyAvailable, 0);
         }
         let Some(until) = self.earliest(start).filter(|_| !last_round) else {
             self.next.state = State::Exhausted { at: now };

@@ -2,3 +2,4 @@
 
 pub mod protegee;
 pub mod routee;
+pub mod twilio;

@@ -11,8 +11,8 @@ use crate::web::reference::{BadReference, Purpose, Reference, References};
 /// Builds callback URLs from the one public base URL, and checks what comes back on them.
 #[derive(Clone, Debug)]
 pub struct Callbacks {
-    base: String,
-    references: References,
+    pub(super) base: String,
+    pub(super) references: References,
 }
 
 impl Callbacks {

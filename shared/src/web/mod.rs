@@ -3,14 +3,14 @@
 //!
 //! - [`problem`], [`body`]: answers for what went wrong (RFC 9457), and reading what was sent.
 //! - [`auth`], [`tokens`]: API tokens, and the ones that were seen a moment ago.
-//! - [`mod@reference`], [`callbacks`]: the signed references that callback URLs end in, and those URLs.
+//! - [`mod@reference`], [`callbacks`], [`transfer`]: the signed references that callback URLs end in, and those URLs.
 //! - [`standard_webhooks`]: the signatures on webhooks that we send.
 //! - [`target`], and `outbound` (a cargo feature): which URLs are fetched, and the client that fetches them.
 
 pub mod auth;
 pub mod body;
 pub mod callbacks;
-mod mac;
+pub(crate) mod mac;
 #[cfg(feature = "outbound")]
 pub mod outbound;
 pub mod problem;
@@ -18,3 +18,4 @@ pub mod reference;
 pub mod standard_webhooks;
 pub mod target;
 pub mod tokens;
+pub mod transfer;

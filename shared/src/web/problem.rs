@@ -45,6 +45,8 @@ pub enum Kind {
     },
     /// A callback URL that is none of ours.
     BadReference,
+    /// A webhook that its provider did not sign.
+    BadSignature,
 }
 
 impl Kind {
@@ -88,6 +90,7 @@ impl Kind {
                 "The service is not available at the moment",
             ),
             Self::BadReference => ("bad-reference", StatusCode::NOT_FOUND, "The reference is not valid"),
+            Self::BadSignature => ("bad-signature", StatusCode::FORBIDDEN, "The signature is not valid"),
         }
     }
 
@@ -220,6 +223,14 @@ impl Problem {
         Self::new(
             Kind::Unavailable { retry_after },
             format!("try again in {retry_after} s"),
+        )
+    }
+
+    /// A webhook that its provider did not sign.
+    pub fn bad_signature() -> Self {
+        Self::new(
+            Kind::BadSignature,
+            "this request was not signed by the provider, or not for this URL",
         )
     }
 

@@ -101,8 +101,12 @@ impl References {
 
     /// The reference to an attempt. Safe in a URL as it is.
     pub fn sign(&self, dispatch: &DispatchKey, attempt: AttemptId) -> String {
-        let text = format!("{}.{}.{attempt}", dispatch.tenant, dispatch.id);
-        let tag = tag(&self.current, &text);
+        self.sign_text(DOMAIN, &format!("{}.{}.{attempt}", dispatch.tenant, dispatch.id))
+    }
+
+    /// `text` with its tag. `domain` says what kind of text it is, so that no tag is ever good for another kind.
+    pub(super) fn sign_text(&self, domain: &[u8], text: &str) -> String {
+        let tag = tag(&self.current, domain, text);
         format!("{text}.{tag}")
     }
 
@@ -114,27 +118,29 @@ impl References {
         if reference.len() > MAX_LEN {
             return Err(BadReference);
         }
+        parse(self.check_text(DOMAIN, reference)?).ok_or(BadReference)
+    }
+
+    /// The text of `reference`, if it is of this kind and we made it.
+    pub(super) fn check_text<'a>(&self, domain: &[u8], reference: &'a str) -> Result<&'a str, BadReference> {
         let (text, given) = reference.rsplit_once('.').ok_or(BadReference)?;
-        let matches = self.any_key(|key| tag(key, text).as_bytes().ct_eq(given.as_bytes()));
+        let matches = self.any_key(|key| tag(key, domain, text).as_bytes().ct_eq(given.as_bytes()));
         if !matches {
             return Err(BadReference);
         }
-        parse(text).ok_or(BadReference)
+        Ok(text)
     }
 }
 
 /// The tag of `text`, in lower-case hexadecimal.
-fn tag(key: &Secret, text: &str) -> String {
-    let mut digits = hex(&hmac_sha256(key.expose().as_bytes(), &[DOMAIN, text.as_bytes()]));
+fn tag(key: &Secret, domain: &[u8], text: &str) -> String {
+    let mut digits = hex(&hmac_sha256(key.expose().as_bytes(), &[domain, text.as_bytes()]));
     digits.truncate(2 * TAG_BYTES);
     digits
 }
 
 fn named_tag(key: &Secret, purpose: Purpose, tenant: &Tenant, name: &str) -> String {
-    let text = format!("{}\n{tenant}\n{name}", purpose.name());
-    let mut digits = hex(&hmac_sha256(key.expose().as_bytes(), &[NAMED_DOMAIN, text.as_bytes()]));
-    digits.truncate(2 * TAG_BYTES);
-    digits
+    tag(key, NAMED_DOMAIN, &format!("{}\n{tenant}\n{name}", purpose.name()))
 }
 
 fn parse(text: &str) -> Option<Reference> {

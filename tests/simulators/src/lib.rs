@@ -12,4 +12,5 @@ pub mod rng;
 pub mod routee;
 pub mod shipstation;
 pub mod table;
+pub mod twilio;
 pub mod world;

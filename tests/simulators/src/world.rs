@@ -16,6 +16,7 @@ use patchbay::engine::Engine;
 use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
 use patchbay::ids::Tenant;
 use patchbay::providers::routee::{Credentials, Endpoints};
+use patchbay::providers::twilio::signature::Signatures;
 use patchbay::queue::Queue;
 use patchbay::secret::{Randomness, Secret};
 use patchbay::store::Store;
@@ -33,6 +34,7 @@ use crate::back_ends::{self, BackEnds};
 use crate::phones::Phones;
 use crate::routee::{Routee, Switches};
 use crate::shipstation::ShipStation;
+use crate::twilio::{self, Twilio};
 use crate::{gateway, table};
 
 const TABLE: &str = "patchbay";
@@ -140,6 +142,8 @@ pub struct World {
     pub shipstation: ShipStation,
     /// What task chains look things up at.
     pub back_ends: BackEnds,
+    /// Twilio and the callers.
+    pub twilio: Twilio,
     /// The table, for looking into it.
     pub store: Store,
     /// Signs what requesters get.
@@ -169,11 +173,7 @@ impl World {
         }
         .map_err(|error| WorldError::Database(error.to_string()))?;
         let (dynamodb, sqs) = aws::clients(&aws, &aws::retries());
-        table::create(&dynamodb, TABLE)
-            .await
-            .map_err(|error| WorldError::Table(error.to_string()))?;
-        let store = Store::new(dynamodb, TABLE);
-        give_token(&store).await?;
+        let store = open_table(dynamodb).await?;
 
         // As in infra/template.yaml: six times the functions' time-outs.
         let calls = aws.sqs().create_queue_with_dlq("calls", Duration::from_mins(3), 5);
@@ -234,12 +234,14 @@ impl World {
                 engine: engine.clone(),
                 callbacks: callbacks.clone(),
             }),
+            transfer: Arc::new(transfer_deps(&engine, &callbacks)),
             set_context: Arc::new(set_context_deps(&engine)),
             get_context: Arc::new(get_context_deps(&engine)),
             status: Arc::new(status_callback::Deps { engine, callbacks }),
         };
         let api = HttpClient::new(functions.clone());
         routee.set_webhooks(api.clone());
+        let twilio = Twilio::new(clock.clone(), api.clone());
         let one_by_one = Polling {
             batch_size: 1,
             max_concurrency: 10,
@@ -254,6 +256,7 @@ impl World {
             routee,
             shipstation,
             back_ends,
+            twilio,
             store,
             signer,
             api,
@@ -262,6 +265,13 @@ impl World {
             requester,
             pollers,
         })
+    }
+
+    /// The voice webhook of this world's number at Twilio.
+    pub fn transfer_url(&self) -> Result<String, WorldError> {
+        let tenant: Tenant = "local".parse().map_err(|error| WorldError::SetUp(format!("{error}")))?;
+        let callbacks = Callbacks::new(PUBLIC_URL, References::new(Secret::new(REFERENCE_KEY), None));
+        Ok(callbacks.transfer_url(&tenant))
     }
 
     /// Sends a request through API Gateway.
@@ -352,6 +362,25 @@ fn get_context_deps(engine: &Engine) -> get_context::Deps {
     }
 }
 
+fn transfer_deps(engine: &Engine, callbacks: &Callbacks) -> transfer::Deps {
+    transfer::Deps {
+        store: engine.store.clone(),
+        clock: engine.clock.clone(),
+        callbacks: callbacks.clone(),
+        signatures: Signatures::new(Secret::new(twilio::AUTH_TOKEN), None),
+        pay: transfer::PaySettings::default(),
+    }
+}
+
+async fn open_table(dynamodb: aws_sdk_dynamodb::Client) -> Result<Store, WorldError> {
+    table::create(&dynamodb, TABLE)
+        .await
+        .map_err(|error| WorldError::Table(error.to_string()))?;
+    let store = Store::new(dynamodb, TABLE);
+    give_token(&store).await?;
+    Ok(store)
+}
+
 async fn give_token(store: &Store) -> Result<(), WorldError> {
     let tenant: Tenant = TENANT.parse().map_err(|error| WorldError::SetUp(format!("{error}")))?;
     let record = TokenRecord {
@@ -381,6 +410,7 @@ struct Api {
     status: Arc<status_callback::Deps>,
     set_context: Arc<set_context::Deps>,
     get_context: Arc<get_context::Deps>,
+    transfer: Arc<transfer::Deps>,
 }
 
 impl Api {
@@ -391,6 +421,7 @@ impl Api {
             Some(name @ "chain-link") => aws.invoke(name, chain_link::handle(&self.chains, request)).await,
             Some(name @ "collect-event") => aws.invoke(name, collect_event::handle(&self.collect, request)).await,
             Some(name @ "status-callback") => aws.invoke(name, status_callback::handle(&self.status, request)).await,
+            Some(name @ "transfer") => aws.invoke(name, transfer::handle(&self.transfer, request)).await,
             Some(name @ "set-context") => aws.invoke(name, set_context::handle(&self.set_context, request)).await,
             Some(name @ "get-context") => aws.invoke(name, get_context::handle(&self.get_context, request)).await,
             _ => return plain(StatusCode::NOT_FOUND, r#"{"message":"Not Found"}"#),
@@ -414,6 +445,7 @@ fn function_of(method: &Method, path: &str) -> Option<&'static str> {
         ["v1", "links", ..] | ["agent4", _, _] => Some("chain-link"),
         ["routee", "collect", ..] => Some("collect-event"),
         ["routee", "status", ..] => Some("status-callback"),
+        ["twilio", "transfer" | "payment" | "handback", ..] => Some("transfer"),
         ["voice", "api", "v1", _, "set-context"] => Some("set-context"),
         ["voice", "api", "v1", _, "get-context"] => Some("get-context"),
         ["v1", "contexts", _] if method == Method::DELETE => Some("set-context"),

@@ -1,0 +1,158 @@
+//! The caller comes to us.
+
+use patchbay::clock::Timestamp;
+use patchbay::context::{Context, ContextKey, Outcome, Processor, Status, Version, caller};
+use patchbay::phone::PhoneNumber;
+use patchbay::providers::twilio::twiml::Twiml;
+use patchbay::providers::twilio::webhook::{CallRequest, Form};
+use patchbay::store::{OutcomePut, StoreError};
+use patchbay::web::transfer::TransferCall;
+use tokio::time::timeout;
+
+use crate::{Deps, TIME_LIMIT, counted, words};
+
+/// `POST /twilio/transfer/{ref}`.
+pub(crate) async fn take(deps: &Deps, reference: &str, form: &Form) -> Twiml {
+    let Ok(tenant) = deps.callbacks.check_transfer(reference) else {
+        tracing::error!("a number's webhook at Twilio is not one of our URLs, or its key is no longer in use");
+        counted(deps, "bad-reference");
+        return words::not_set_up();
+    };
+    let request = CallRequest::read(form);
+    let caller = match caller::number(&request.from, None) {
+        Ok(caller) => caller,
+        Err(error) => {
+            tracing::info!(%tenant, call = request.call, %error, "a caller cannot be known");
+            counted(deps, "no-number");
+            return words::no_number();
+        }
+    };
+    let key = ContextKey { tenant, caller };
+    if request.is_over {
+        return over(deps, &key, &request.call).await;
+    }
+    let now = deps.clock.now();
+    let context = match timeout(TIME_LIMIT, deps.store.context(&key, now)).await {
+        Ok(Ok(Some(context))) => context,
+        Ok(Ok(None)) => {
+            tracing::info!(tenant = %key.tenant, caller = %key.caller, call = request.call, "nothing is known of a caller");
+            counted(deps, "no-context");
+            return words::no_context();
+        }
+        Ok(Err(error)) => return no_table(deps, &key, &request.call, &error.to_string()),
+        Err(_) => return no_table(deps, &key, &request.call, "no answer in time"),
+    };
+    greet(deps, &key, &context, &request.call, now).await
+}
+
+fn no_table(deps: &Deps, key: &ContextKey, call: &str, error: &str) -> Twiml {
+    tracing::error!(tenant = %key.tenant, call, error, "a context cannot be had; nobody was charged");
+    counted(deps, "unavailable");
+    words::trouble()
+}
+
+/// Puts down that the caller is with us; only then a payment may be taken.
+async fn greet(deps: &Deps, key: &ContextKey, context: &Context, call: &str, now: Timestamp) -> Twiml {
+    let version = &context.current;
+    let under_way = version.outcome.as_ref().filter(|outcome| outcome.call == call);
+    let outcome = Outcome {
+        status: Status::InProgress,
+        call: call.to_owned(),
+        // A repeated webhook begins nothing anew.
+        start_time: under_way.map_or(now, |outcome| outcome.start_time),
+        processor: Processor::default(),
+        debug: String::new(),
+    };
+    let transfer = transfer_of(key, context, version, &outcome, now);
+    if version.status() == Status::PaymentSuccess {
+        return paid_before(deps, &transfer);
+    }
+    let put = deps
+        .store
+        .put_outcome(key, version.generation, &outcome, transfer.until);
+    match timeout(TIME_LIMIT, put).await {
+        Ok(Ok(OutcomePut::Written)) => {
+            let caller: &PhoneNumber = &key.caller;
+            tracing::info!(tenant = %key.tenant, %caller, call, generation = %version.generation, "a caller is asked to pay");
+            counted(deps, "asked");
+            words::pay(deps, &transfer, &version.brief)
+        }
+        Ok(Ok(OutcomePut::Refused(there))) if there.status == Status::PaymentSuccess => paid_before(deps, &transfer),
+        // A repeated webhook of a call that has got further than this.
+        Ok(Ok(OutcomePut::Refused(_))) => words::back(deps, &transfer, ""),
+        Ok(Ok(OutcomePut::Gone)) => {
+            counted(deps, "no-context");
+            words::no_context()
+        }
+        Ok(Err(error)) => not_charged(deps, &transfer, &error.to_string()),
+        Err(_) => not_charged(deps, &transfer, "no answer in time"),
+    }
+}
+
+fn transfer_of(
+    key: &ContextKey,
+    context: &Context,
+    version: &Version,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> TransferCall {
+    TransferCall {
+        tenant: key.tenant.clone(),
+        caller: key.caller.clone(),
+        generation: version.generation,
+        call: outcome.call.clone(),
+        start_time: outcome.start_time,
+        until: context.lives_until(now),
+        callback: version.brief.callback.clone(),
+        persona: words::known_persona(&version.brief.persona).to_owned(),
+        unsaved: None,
+    }
+}
+
+fn paid_before(deps: &Deps, transfer: &TransferCall) -> Twiml {
+    tracing::info!(tenant = %transfer.tenant, call = transfer.call, "a caller has paid before");
+    counted(deps, "paid-before");
+    words::back(deps, transfer, words::PAID_BEFORE)
+}
+
+/// What could not be put down could not be put down after a payment either: none is taken.
+fn not_charged(deps: &Deps, transfer: &TransferCall, error: &str) -> Twiml {
+    tracing::error!(tenant = %transfer.tenant, call = transfer.call, error, "a call cannot be put down; nobody was charged");
+    counted(deps, "unavailable");
+    words::back(deps, transfer, words::NO_PAYMENT_NOW)
+}
+
+/// The status callback of our number, if it is set: the caller hung up, perhaps while paying, and Twilio need not have
+/// told of that otherwise.
+async fn over(deps: &Deps, key: &ContextKey, call: &str) -> Twiml {
+    let left = async {
+        let now = deps.clock.now();
+        let Some(context) = deps.store.context(key, now).await? else {
+            return Ok(());
+        };
+        let mut versions = std::iter::once(&context.current).chain(&context.earlier);
+        let ours = versions.find_map(|version| {
+            let outcome = version.outcome.as_ref();
+            let outcome = outcome.filter(|outcome| outcome.call == call && outcome.status == Status::InProgress)?;
+            Some((version, outcome))
+        });
+        let Some((version, outcome)) = ours else {
+            return Ok(());
+        };
+        let outcome = Outcome {
+            status: Status::CallerHungUp,
+            ..outcome.clone()
+        };
+        let until = context.lives_until(now);
+        deps.store.put_outcome(key, version.generation, &outcome, until).await?;
+        tracing::info!(tenant = %key.tenant, caller = %key.caller, call, "a caller hung up while paying");
+        counted(deps, Status::CallerHungUp.name());
+        Ok::<_, StoreError>(())
+    };
+    match timeout(TIME_LIMIT, left).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(tenant = %key.tenant, call, %error, "the end of a call cannot be put down"),
+        Err(_) => tracing::error!(tenant = %key.tenant, call, "the end of a call cannot be put down in time"),
+    }
+    Twiml::default()
+}

@@ -1,0 +1,15 @@
+//! A caller is transferred to us: takes a payment and hands the caller back.
+
+use std::convert::Infallible;
+
+use lambda_http::{Error, run, service_fn};
+use patchbay::telemetry;
+use transfer::{Deps, handle};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let deps = Deps::load().await?;
+    let answer = async |request| Ok::<_, Infallible>(handle(&deps, request).await);
+    run(service_fn(answer)).await
+}

@@ -1,0 +1,127 @@
+//! How a payment ended.
+
+use std::time::Duration;
+
+use patchbay::context::{Outcome, Status};
+use patchbay::providers::twilio::twiml::Twiml;
+use patchbay::providers::twilio::webhook::{Form, PayResult};
+use patchbay::store::OutcomePut;
+use patchbay::web::transfer::TransferCall;
+use tokio::time::timeout;
+
+use crate::{Deps, counted, words};
+
+/// What the table may take of Twilio's 15 s once the caller has paid: worth more silence than before.
+const TIME_LIMIT: Duration = Duration::from_secs(8);
+/// Pauses between tries, each of which tries several times by itself.
+const PAUSES: [Duration; 3] = [
+    Duration::from_millis(200),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+];
+
+/// `POST /twilio/payment/{ref}`: as the action of `<Pay>` with its result, or as the verb after it, without one.
+pub(crate) async fn take(deps: &Deps, reference: &str, form: &Form) -> Twiml {
+    let Ok(mut transfer) = deps.callbacks.check_payment(reference) else {
+        tracing::error!("the result of a payment came to a URL that is none of ours, or whose key is no longer in use");
+        counted(deps, "bad-reference");
+        return words::not_set_up();
+    };
+    let result = PayResult::read(form, &deps.pay.connector);
+    let outcome = Outcome {
+        status: result.end.status(),
+        call: transfer.call.clone(),
+        start_time: transfer.start_time,
+        debug: match result.error_code {
+            Some(code) => format!("Pay ended with {}, code {code}", result.end.name()),
+            None => format!("Pay ended with {}", result.end.name()),
+        },
+        processor: result.processor,
+    }
+    .safe();
+    if outcome.status != Status::PaymentSuccess && outcome.processor.confirmation_code.is_some() {
+        let code = outcome.processor.confirmation_code.as_deref();
+        tracing::error!(tenant = %transfer.tenant, call = transfer.call, confirmation_code = code, "a payment failed, but has a confirmation");
+    }
+    let status = match save(deps, &transfer, &outcome).await {
+        Saved::Yes => outcome.status,
+        Saved::Instead(status) => status,
+        Saved::No => {
+            transfer.unsaved = Some(Box::new(outcome.clone()));
+            outcome.status
+        }
+    };
+    tracing::info!(tenant = %transfer.tenant, caller = %transfer.caller, call = transfer.call, status = status.name(), "a payment is over");
+    counted(deps, status.name());
+    match status {
+        Status::CallerHungUp if transfer.unsaved.is_none() => words::hang_up(),
+        status => words::back(deps, &transfer, text(status)),
+    }
+}
+
+fn text(status: Status) -> &'static str {
+    match status {
+        Status::PaymentSuccess => "Thank you, that worked.",
+        Status::PaymentCancelled => "The payment was cancelled.",
+        _ => "Sorry, the payment did not work.",
+    }
+}
+
+/// What became of an outcome.
+pub(crate) enum Saved {
+    /// It is in the table, or belongs to what nobody can ask for any more.
+    Yes,
+    /// This stands there instead.
+    Instead(Status),
+    /// The table could not be had.
+    No,
+}
+
+/// Puts an outcome down, and says so loudly when money has changed hands and nobody will find it there.
+pub(crate) async fn save(deps: &Deps, transfer: &TransferCall, outcome: &Outcome) -> Saved {
+    let put = match timeout(TIME_LIMIT, tried(deps, transfer, outcome)).await {
+        Ok(result) => result,
+        Err(_) => Err("no answer in time".to_owned()),
+    };
+    let (tenant, call) = (&transfer.tenant, &transfer.call);
+    let paid = outcome.status == Status::PaymentSuccess;
+    let code = outcome.processor.confirmation_code.as_deref();
+    match put {
+        Ok(OutcomePut::Written) => Saved::Yes,
+        Ok(OutcomePut::Refused(there)) => {
+            if paid && there.call != outcome.call {
+                tracing::error!(%tenant, call, confirmation_code = code, other_call = there.call, "paid twice: another call has paid for the same");
+                counted(deps, "paid-twice");
+                return Saved::Yes;
+            }
+            Saved::Instead(there.status)
+        }
+        Ok(OutcomePut::Gone) => {
+            if paid {
+                tracing::error!(%tenant, call, confirmation_code = code, "paid for a context that does not exist any more");
+                counted(deps, "not-stored");
+            }
+            Saved::Yes
+        }
+        Err(error) => {
+            tracing::error!(%tenant, call, confirmation_code = code, status = outcome.status.name(), error, "an outcome could not be stored");
+            counted(deps, "not-stored");
+            Saved::No
+        }
+    }
+}
+
+async fn tried(deps: &Deps, transfer: &TransferCall, outcome: &Outcome) -> Result<OutcomePut, String> {
+    let key = transfer.key();
+    let mut pauses = PAUSES.into_iter();
+    loop {
+        let put = deps
+            .store
+            .put_outcome(&key, transfer.generation, outcome, transfer.until);
+        match (put.await, pauses.next()) {
+            (Ok(put), _) => return Ok(put),
+            (Err(_), Some(pause)) => deps.clock.sleep(pause).await,
+            (Err(error), None) => return Err(error.to_string()),
+        }
+    }
+}

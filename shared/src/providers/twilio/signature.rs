@@ -1,0 +1,264 @@
+//! `X-Twilio-Signature`: `base64(HMAC-SHA1(auth token, URL + parameters))` (`protegee.md` 6.3).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use subtle::{Choice, ConstantTimeEq as _};
+
+use super::webhook::Form;
+use crate::secret::{Secret, sha256_hex};
+use crate::web::mac::hmac_sha1;
+
+/// Name of the header.
+pub const HEADER: &str = "x-twilio-signature";
+/// Query parameter with the hash of a body that is no form.
+const BODY_HASH: &str = "bodySHA256";
+
+/// Signature of a request to `url` with the parameters `form`.
+pub fn sign(token: &Secret, url: &str, form: &Form) -> String {
+    STANDARD.encode(hmac_sha1(
+        token.expose().as_bytes(),
+        &[url.as_bytes(), signed_text(form).as_bytes()],
+    ))
+}
+
+/// Every distinct name in the order of its bytes, before each of its distinct values; blank values count.
+fn signed_text(form: &Form) -> String {
+    let mut sorted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (name, value) in form.fields() {
+        sorted.entry(name).or_default().insert(value);
+    }
+    let mut text = String::new();
+    for (name, values) in sorted {
+        for value in values {
+            text.push_str(name);
+            text.push_str(value);
+        }
+    }
+    text
+}
+
+/// Checks signatures.
+#[derive(Clone, Debug)]
+pub struct Signatures {
+    tokens: Vec<Secret>,
+}
+
+impl Signatures {
+    /// Accepts what was signed with `current` or `previous`, so that the auth token can be changed while calls are under
+    /// way. An empty token accepts nothing.
+    pub fn new(current: Secret, previous: Option<Secret>) -> Self {
+        let tokens = [Some(current), previous].into_iter().flatten();
+        Self {
+            tokens: tokens.filter(|token| !token.expose().is_empty()).collect(),
+        }
+    }
+
+    /// Whether Twilio signed this request. `url` is the one that Twilio was given, with the query as it came; `body` is
+    /// the raw one, and `is_form` what its content type says.
+    pub fn accepts(&self, url: &str, body: &[u8], is_form: bool, signature: &str) -> bool {
+        let query = url.split_once('?').map_or("", |(_, query)| query);
+        let stated_hash = url::form_urlencoded::parse(query.as_bytes())
+            .find(|(name, _)| name == BODY_HASH)
+            .map(|(_, value)| value.into_owned());
+        let form = match stated_hash {
+            Some(hash) if !bool::from(sha256_hex(body).as_bytes().ct_eq(hash.as_bytes())) => return false,
+            None if is_form => Form::parse(body),
+            _ => Form::default(),
+        };
+        // Every token and every spelling is tried always: how long it takes tells nobody which one matched.
+        let urls = spellings(url);
+        let tried = self
+            .tokens
+            .iter()
+            .flat_map(|token| urls.iter().map(move |url| (token, url)));
+        tried
+            .fold(Choice::from(0), |found, (token, url)| {
+                found | sign(token, url, &form).as_bytes().ct_eq(signature.as_bytes())
+            })
+            .into()
+    }
+}
+
+/// The URL with its port and without: Twilio signs now the one, now the other.
+fn spellings(url: &str) -> Vec<String> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return vec![url.to_owned()];
+    };
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(end);
+    // Not the colon of a password or inside an IPv6 address.
+    let host_at = authority.rfind('@').map_or(0, |at| at + 1);
+    let colon = authority
+        .rfind(':')
+        .filter(|at| *at >= host_at && !authority.ends_with(']'));
+    let other = if let Some(host) = colon.and_then(|colon| authority.get(..colon)) {
+        format!("{scheme}://{host}{tail}")
+    } else {
+        let port = if scheme == "http" { 80 } else { 443 };
+        format!("{scheme}://{authority}:{port}{tail}")
+    };
+    vec![url.to_owned(), other]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const URL: &str = "https://mycompany.com/myapp.php?foo=1&bar=2";
+    const PUBLISHED: &[u8] =
+        b"CallSid=CA1234567890ABCDE&Digits=1234&From=%2B14158675309&To=%2B18005551212&Caller=%2B14158675309";
+    const OWN_URL: &str = "https://voice.example.org/twilio/incoming?step=2";
+    const OWN: &[u8] = b"Digits=4%23&CallSid=CA00000000000000000000000000000001&From=%2B12025550143&CallerName=\
+        &To=%2B12025550177&CallStatus=ringing";
+
+    fn checker(token: &str) -> Signatures {
+        Signatures::new(Secret::new(token), None)
+    }
+
+    #[test]
+    fn the_published_vectors_hold() {
+        let json: &[u8] = br#"{"property": "value", "boolean": true}"#;
+        let hash = "0a1ff7634d9ab3b95db5c9a2dfe9416e41502b283a80c7cf19632632f96e6620";
+        let with_hash = format!("{URL}&bodySHA256={hash}");
+        for (url, body, is_form, signature) in [
+            (URL, PUBLISHED, true, "RSOYDt4T1cUTdK1PDd93/VVr8B8="),
+            (
+                "https://mycompany.com:443/myapp.php?foo=1&bar=2",
+                PUBLISHED,
+                true,
+                "kvajT1Ptam85bY51eRf/AJRuM3w=",
+            ),
+            (
+                "http://mycompany.com:1234/myapp.php?foo=1&bar=2",
+                PUBLISHED,
+                true,
+                "Zmvh+3yNM1Phv2jhDCwEM3q5ebU=",
+            ),
+            (
+                "http://mycompany.com:80/myapp.php?foo=1&bar=2",
+                PUBLISHED,
+                true,
+                "0ZXoZLH/DfblKGATFgpif+LLRf4=",
+            ),
+            (
+                URL,
+                b"Sid=CA123&SidAccount=AC123&Digits=5678&Digits=1234",
+                true,
+                "IK+Dwps556ElfBT0I3Rgjkr1wJU=",
+            ),
+            (with_hash.as_str(), json, false, "a9nBmqA0ju/hNViExpshrM61xv4="),
+        ] {
+            assert!(checker("12345").accepts(url, body, is_form, signature), "{url}");
+            let form = if is_form { Form::parse(body) } else { Form::default() };
+            assert_eq!(sign(&Secret::new("12345"), url, &form), signature, "{url}");
+        }
+    }
+
+    #[test]
+    fn our_own_vector_holds_and_blank_values_count() {
+        let token = Secret::new("made-up-auth-token-000001");
+        let form = Form::parse(OWN);
+        assert_eq!(sign(&token, OWN_URL, &form), "9FUf+NmyvXtexgt4hHdM2d2JYCs=");
+        let with_port = "https://voice.example.org:443/twilio/incoming?step=2";
+        assert_eq!(sign(&token, with_port, &form), "DOMMXPKEv2qirg/IK0n3rNw/nWQ=");
+        let checker = checker("made-up-auth-token-000001");
+        assert!(checker.accepts(OWN_URL, OWN, true, "9FUf+NmyvXtexgt4hHdM2d2JYCs="));
+        assert!(!checker.accepts(OWN_URL, OWN, true, "itZP9U8ztI9Sq4XnuI6D1g2UfB8="));
+    }
+
+    #[test]
+    fn the_port_may_be_in_the_signature_or_not_whichever_we_were_given() {
+        let checker = checker("12345");
+        let with_port = "https://mycompany.com:443/myapp.php?foo=1&bar=2";
+        for url in [URL, with_port] {
+            for signature in ["RSOYDt4T1cUTdK1PDd93/VVr8B8=", "kvajT1Ptam85bY51eRf/AJRuM3w="] {
+                assert!(checker.accepts(url, PUBLISHED, true, signature), "{url} {signature}");
+            }
+        }
+        let plain = "http://mycompany.com/myapp.php?foo=1&bar=2";
+        assert!(checker.accepts(plain, PUBLISHED, true, "0ZXoZLH/DfblKGATFgpif+LLRf4="));
+    }
+
+    #[test]
+    fn the_query_counts_as_it_came() {
+        let checker = checker("12345");
+        for url in [
+            "https://mycompany.com/myapp.php?bar=2&foo=1",
+            "https://mycompany.com/myapp.php?foo=1&bar=%32",
+            "https://mycompany.com/myapp.php?foo=1&bar=2&",
+            "https://mycompany.com/myapp.php",
+            "https://mycompany.org/myapp.php?foo=1&bar=2",
+        ] {
+            assert!(
+                !checker.accepts(url, PUBLISHED, true, "RSOYDt4T1cUTdK1PDd93/VVr8B8="),
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_body_with_a_stated_hash_must_have_that_hash() {
+        let hash = "0a1ff7634d9ab3b95db5c9a2dfe9416e41502b283a80c7cf19632632f96e6620";
+        let (url, signature) = (format!("{URL}&bodySHA256={hash}"), "a9nBmqA0ju/hNViExpshrM61xv4=");
+        for body in [&b"{}"[..], b"", br#"{"property": "value", "boolean": false}"#] {
+            assert!(!checker("12345").accepts(&url, body, false, signature));
+            assert!(!checker("12345").accepts(&url, body, true, signature));
+        }
+    }
+
+    #[test]
+    fn two_tokens_count_in_a_rotation_and_an_empty_one_never() {
+        let signature = "RSOYDt4T1cUTdK1PDd93/VVr8B8=";
+        let accepts = |current: &str, previous: Option<&str>| {
+            Signatures::new(Secret::new(current), previous.map(Secret::new)).accepts(URL, PUBLISHED, true, signature)
+        };
+        assert!(accepts("new", Some("12345")));
+        assert!(accepts("12345", Some("old")));
+        assert!(!accepts("new", None));
+        let by_nobody = sign(&Secret::new(""), URL, &Form::parse(PUBLISHED));
+        let nobody = Signatures::new(Secret::new(""), Some(Secret::new("")));
+        assert!(!nobody.accepts(URL, PUBLISHED, true, &by_nobody));
+        assert!(!checker("12345").accepts(URL, PUBLISHED, true, ""));
+    }
+
+    #[test]
+    fn a_url_has_two_spellings() {
+        for (url, other) in [
+            ("https://a.example/x?y:z=1", "https://a.example:443/x?y:z=1"),
+            ("https://a.example", "https://a.example:443"),
+            ("https://a.example:8443/x", "https://a.example/x"),
+            ("http://u:p@a.example/x", "http://u:p@a.example:80/x"),
+            ("http://u:p@a.example:81/x", "http://u:p@a.example/x"),
+            ("https://[::1]/x", "https://[::1]:443/x"),
+            ("https://[::1]:8/x", "https://[::1]/x"),
+        ] {
+            assert_eq!(spellings(url), [url, other]);
+        }
+        assert_eq!(spellings("no url"), ["no url"]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_signed_is_accepted_and_nothing_that_differs(
+            body in proptest::collection::vec(any::<u8>(), 0..200), other in proptest::collection::vec(any::<u8>(), 0..200),
+            path in "/[a-z0-9./]{0,30}", query in "(\\?[a-z=&%+]{0,20})?",
+        ) {
+            let url = format!("https://hooks.example.org{path}{query}");
+            let signature = sign(&Secret::new("token"), &url, &Form::parse(&body));
+            prop_assert!(checker("token").accepts(&url, &body, true, &signature));
+            prop_assert!(!checker("another").accepts(&url, &body, true, &signature));
+            if signed_text(&Form::parse(&other)) != signed_text(&Form::parse(&body)) {
+                prop_assert!(!checker("token").accepts(&url, &other, true, &signature));
+            }
+        }
+
+        #[test]
+        fn nothing_panics(url in "\\PC{0,80}", body in proptest::collection::vec(any::<u8>(), 0..80), signature in "\\PC{0,40}") {
+            prop_assert!(!checker("token").accepts(&url, &body, true, &signature));
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The URLs of a transfer: the one that is pasted into Twilio, and those that a call under way is sent to.
+//!
+//! Nothing is stored for a call under way: what the next step has to know travels in its URL, signed. So the caller is
+//! handed back even while the table cannot be had, and an outcome finds the set that it belongs to, whatever has been
+//! set since. URLs are seen by Twilio, which has all of this anyway, and by no log of ours.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::callbacks::Callbacks;
+use super::reference::BadReference;
+use crate::clock::Timestamp;
+use crate::context::{ContextKey, Outcome};
+use crate::ids::{Nonce, Tenant};
+use crate::phone::PhoneNumber;
+
+/// What is signed begins with one of these, so that no reference is ever good for another step.
+const TRANSFER: &[u8] = b"patchbay twilio transfer v1\n";
+const PAYMENT: &[u8] = b"patchbay twilio payment v1\n";
+const HAND_BACK: &[u8] = b"patchbay twilio hand-back v1\n";
+/// Longest reference that is looked at. Twilio takes URLs of 4000 characters.
+const MAX_LEN: usize = 3_800;
+
+/// A call under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferCall {
+    /// Whose call it is.
+    #[serde(rename = "t")]
+    pub tenant: Tenant,
+    /// Who is calling.
+    #[serde(rename = "c")]
+    pub caller: PhoneNumber,
+    /// The set that the payment belongs to.
+    #[serde(rename = "g")]
+    pub generation: Nonce,
+    /// The call, as Twilio names it.
+    #[serde(rename = "i")]
+    pub call: String,
+    /// When the caller came to us.
+    #[serde(rename = "s")]
+    pub start_time: Timestamp,
+    /// Until when the context has to live once there is an outcome.
+    #[serde(rename = "u")]
+    pub until: Timestamp,
+    /// Where the caller goes afterwards; none ends the call.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub callback: Option<PhoneNumber>,
+    /// The voice, by the name of the persona.
+    #[serde(rename = "v")]
+    pub persona: String,
+    /// An outcome that could not be stored when it was known: the next step tries again.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub unsaved: Option<Box<Outcome>>,
+}
+
+impl TransferCall {
+    /// Whose context it is about.
+    pub fn key(&self) -> ContextKey {
+        ContextKey {
+            tenant: self.tenant.clone(),
+            caller: self.caller.clone(),
+        }
+    }
+}
+
+impl Callbacks {
+    /// The voice webhook of a tenant's number at Twilio. Good as long as the key that it is signed with.
+    pub fn transfer_url(&self, tenant: &Tenant) -> String {
+        let reference = self.references.sign_text(TRANSFER, &tenant.to_string());
+        format!("{}/twilio/transfer/{reference}", self.base)
+    }
+
+    /// Where Twilio goes with the result of a payment.
+    pub fn payment_url(&self, call: &TransferCall) -> String {
+        format!("{}/twilio/payment/{}", self.base, self.signed(PAYMENT, call))
+    }
+
+    /// Where Twilio goes when the caller was handed back.
+    pub fn hand_back_url(&self, call: &TransferCall) -> String {
+        format!("{}/twilio/handback/{}", self.base, self.signed(HAND_BACK, call))
+    }
+
+    /// Whose number was called.
+    ///
+    /// # Errors
+    /// When the reference was not made with one of our keys.
+    pub fn check_transfer(&self, reference: &str) -> Result<Tenant, BadReference> {
+        let text = self.checked(TRANSFER, reference)?;
+        text.parse().map_err(|_| BadReference)
+    }
+
+    /// Which call was paid in, or not.
+    ///
+    /// # Errors
+    /// As [`Callbacks::check_transfer`].
+    pub fn check_payment(&self, reference: &str) -> Result<TransferCall, BadReference> {
+        read(self.checked(PAYMENT, reference)?)
+    }
+
+    /// Which call was handed back.
+    ///
+    /// # Errors
+    /// As [`Callbacks::check_transfer`].
+    pub fn check_hand_back(&self, reference: &str) -> Result<TransferCall, BadReference> {
+        read(self.checked(HAND_BACK, reference)?)
+    }
+
+    /// The URL that Twilio was given when it asked for this raw path and query: never made from the `Host` header,
+    /// which anybody may send. Before `/twilio/` there may be a stage or a mapped path, which our base URL has too.
+    pub fn twilio_url(&self, raw_path: &str, raw_query: Option<&str>) -> String {
+        let path = raw_path.rfind("/twilio/").and_then(|at| raw_path.get(at..));
+        let (base, path) = (&self.base, path.unwrap_or(raw_path));
+        match raw_query {
+            Some(query) => format!("{base}{path}?{query}"),
+            None => format!("{base}{path}"),
+        }
+    }
+
+    fn signed(&self, domain: &[u8], call: &TransferCall) -> String {
+        // Its parts are texts and numbers, which always have a JSON form.
+        let json = serde_json::to_vec(call).unwrap_or_default();
+        self.references.sign_text(domain, &URL_SAFE_NO_PAD.encode(json))
+    }
+
+    fn checked<'a>(&self, domain: &[u8], reference: &'a str) -> Result<&'a str, BadReference> {
+        if reference.len() > MAX_LEN {
+            return Err(BadReference);
+        }
+        self.references.check_text(domain, reference)
+    }
+}
+
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, BadReference> {
+    let json = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadReference)?;
+    serde_json::from_slice(&json).map_err(|_| BadReference)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::{Processor, Status};
+    use crate::secret::Secret;
+    use crate::web::reference::References;
+
+    fn callbacks() -> Callbacks {
+        Callbacks::new(
+            "https://hooks.example.org/",
+            References::new(Secret::new("a key that is good enough for one test"), None),
+        )
+    }
+
+    fn call() -> TransferCall {
+        TransferCall {
+            tenant: "acme".parse().expect("a tenant"),
+            caller: PhoneNumber::parse("+12025550143").expect("a number"),
+            generation: Nonce::new(7),
+            call: "CA00000000000000000000000000000001".into(),
+            start_time: Timestamp::from_millis(1_795_402_800_123),
+            until: Timestamp::from_millis(1_795_502_800_000),
+            callback: PhoneNumber::parse("+12025550177").ok(),
+            persona: "english-jessica".into(),
+            unsaved: None,
+        }
+    }
+
+    fn last(url: &str) -> &str {
+        url.rsplit('/').next().unwrap_or_default()
+    }
+
+    #[test]
+    fn what_a_step_was_told_is_read_back_and_only_at_that_step() {
+        let (callbacks, mut call) = (callbacks(), call());
+        let tenant = callbacks.transfer_url(&call.tenant);
+        assert!(
+            tenant.starts_with("https://hooks.example.org/twilio/transfer/acme."),
+            "{tenant}"
+        );
+        assert_eq!(callbacks.check_transfer(last(&tenant)), Ok(call.tenant.clone()));
+        assert_eq!(callbacks.check_payment(last(&tenant)), Err(BadReference));
+        let payment = callbacks.payment_url(&call);
+        assert_eq!(callbacks.check_payment(last(&payment)), Ok(call.clone()));
+        assert_eq!(callbacks.check_hand_back(last(&payment)), Err(BadReference));
+        assert_eq!(callbacks.check_transfer(last(&payment)), Err(BadReference));
+        call.unsaved = Some(Box::new(Outcome {
+            status: Status::PaymentSuccess,
+            call: call.call.clone(),
+            start_time: call.start_time,
+            processor: Processor {
+                confirmation_code: Some("x".repeat(200)),
+                token: Some("ä".repeat(200)),
+                ..Processor::default()
+            },
+            debug: "y".repeat(200),
+        }));
+        let back = callbacks.hand_back_url(&call);
+        assert_eq!(callbacks.check_hand_back(last(&back)), Ok(call));
+    }
+
+    #[test]
+    fn no_changed_reference_is_taken() {
+        let callbacks = callbacks();
+        let url = callbacks.payment_url(&call());
+        let reference = last(&url);
+        for at in 0..reference.len() {
+            let mut changed = reference.as_bytes().to_vec();
+            if let Some(byte) = changed.get_mut(at) {
+                *byte = if *byte == b'a' { b'b' } else { b'a' };
+            }
+            let changed = String::from_utf8(changed).expect("ASCII");
+            assert_eq!(callbacks.check_payment(&changed), Err(BadReference), "{at}");
+        }
+        for text in ["", ".", "acme", "a.b.c", &"a".repeat(10_000)] {
+            assert_eq!(callbacks.check_transfer(text), Err(BadReference));
+            assert_eq!(callbacks.check_payment(text), Err(BadReference));
+            assert_eq!(callbacks.check_hand_back(text), Err(BadReference));
+        }
+    }
+
+    #[test]
+    fn a_url_is_that_which_twilio_was_given() {
+        for (base, path, query, expected) in [
+            (
+                "https://a.example",
+                "/twilio/transfer/x",
+                None,
+                "https://a.example/twilio/transfer/x",
+            ),
+            (
+                "https://a.example/prod/",
+                "/prod/twilio/payment/x",
+                Some("b=%20&a=+"),
+                "https://a.example/prod/twilio/payment/x?b=%20&a=+",
+            ),
+            ("https://a.example", "/else", None, "https://a.example/else"),
+        ] {
+            let callbacks = Callbacks::new(base, References::new(Secret::new("k"), None));
+            assert_eq!(callbacks.twilio_url(path, query), expected);
+        }
+    }
+}

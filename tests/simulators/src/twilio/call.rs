@@ -1,0 +1,221 @@
+//! A call: documents are fetched and done, verb by verb, until nobody is on the line any more.
+
+use std::time::Duration;
+
+use patchbay::clock::Clock;
+use roxmltree::{Document, Node};
+
+use super::document::{faults, text_of};
+use super::records::{CallRecord, Callee, Dialled, Script};
+use super::{OUR_NUMBER, Switches, Twilio, pay};
+
+/// Documents after which a call is taken for one that runs in circles.
+const MAX_DOCUMENTS: usize = 20;
+/// How fast a voice speaks.
+const MILLIS_PER_CHAR: u64 = 60;
+/// What an application error sounds like.
+const APPLICATION_ERROR: &str = "An application error has occurred.";
+
+type Fields = Vec<(String, String)>;
+
+/// What comes after a verb.
+pub(super) enum Then {
+    /// The next one.
+    Next,
+    /// Another document.
+    Fetch(String, Fields),
+    /// Nothing: somebody hung up.
+    Over,
+}
+
+/// A call under way.
+pub(super) struct Call<'a> {
+    pub(super) twilio: &'a Twilio,
+    pub(super) script: Script,
+    pub(super) record: CallRecord,
+    pub(super) tries: usize,
+    gathers: usize,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn new(twilio: &'a Twilio, sid: String, script: Script) -> Self {
+        Self {
+            twilio,
+            script,
+            record: CallRecord {
+                sid,
+                ..CallRecord::default()
+            },
+            tries: 0,
+            gathers: 0,
+        }
+    }
+
+    pub(super) async fn run(mut self, url: &str) -> CallRecord {
+        let mut next = (url.to_owned(), vec![]);
+        for _ in 0..MAX_DOCUMENTS {
+            match self.document(&next.0, &next.1).await {
+                Then::Fetch(url, fields) => next = (url, fields),
+                Then::Next | Then::Over => {
+                    self.tell_the_end(url).await;
+                    return self.record;
+                }
+            }
+        }
+        self.record.failures.push("the call runs in circles".to_owned());
+        self.record
+    }
+
+    pub(super) fn switches(&self) -> Switches {
+        self.twilio.switches()
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.twilio.0.clock
+    }
+
+    async fn document(&mut self, url: &str, fields: &[(String, String)]) -> Then {
+        let answer = self.request(url, fields, "in-progress").await;
+        let found = faults(&answer);
+        if !found.is_empty() {
+            self.record.failures.extend(found);
+            self.record.heard.push(APPLICATION_ERROR.to_owned());
+            return Then::Over;
+        }
+        let Ok(document) = Document::parse(&answer.body) else {
+            return Then::Over;
+        };
+        for verb in document.root_element().children().filter(Node::is_element) {
+            match self.verb(verb, url).await {
+                Then::Next => {}
+                then => return then,
+            }
+        }
+        Then::Over
+    }
+
+    async fn request(&mut self, url: &str, fields: &[(String, String)], status: &str) -> super::RequestRecord {
+        let mut form = self.common(status);
+        form.extend(fields.iter().cloned());
+        let answer = self.twilio.post(url, &form).await;
+        self.record.requests.push(answer.clone());
+        if self.switches().sends_twice {
+            let again = self.twilio.post(url, &form).await;
+            let found = faults(&again);
+            self.record
+                .failures
+                .extend(found.into_iter().map(|fault| format!("to a repetition: {fault}")));
+        }
+        answer
+    }
+
+    /// The fields of every request about a call (`twilio.md` 2.1).
+    fn common(&self, status: &str) -> Fields {
+        let from = self.script.from.as_str();
+        [
+            ("AccountSid", "AC00000000000000000000000000000001"),
+            ("ApiVersion", "2010-04-01"),
+            ("CallSid", &self.record.sid),
+            ("CallStatus", status),
+            ("Called", OUR_NUMBER),
+            ("Caller", from),
+            ("CallerName", ""),
+            ("Direction", "inbound"),
+            ("From", from),
+            ("FromCity", "WASHINGTON & CO"),
+            ("SomethingNew", "100% +ü"),
+            ("To", OUR_NUMBER),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+    }
+
+    async fn verb(&mut self, verb: Node<'_, '_>, url: &str) -> Then {
+        match verb.tag_name().name() {
+            "Say" => self.say(verb).await,
+            "Play" => self.record.heard.push(format!("[{}]", text_of(verb))),
+            "Pause" => self.clock().sleep(seconds(verb, "length", 1)).await,
+            "Gather" => return self.gather(verb, url).await,
+            "Dial" => return self.dial(verb).await,
+            "Redirect" => return Then::Fetch(text_of(verb), vec![]),
+            "Pay" => return pay::pay(self, verb, url).await,
+            // Hangup, Reject.
+            _ => return Then::Over,
+        }
+        Then::Next
+    }
+
+    pub(super) async fn say(&mut self, say: Node<'_, '_>) {
+        let text = text_of(say);
+        let millis = u64::try_from(text.len()).unwrap_or(0) * MILLIS_PER_CHAR;
+        self.clock().sleep(Duration::from_millis(millis)).await;
+        self.record.heard.push(text);
+    }
+
+    async fn gather(&mut self, gather: Node<'_, '_>, url: &str) -> Then {
+        for nested in gather.children().filter(Node::is_element) {
+            match nested.tag_name().name() {
+                "Say" => self.say(nested).await,
+                "Pause" => self.clock().sleep(seconds(nested, "length", 1)).await,
+                _ => {}
+            }
+        }
+        let keys = self.script.keys.get(self.gathers).cloned().unwrap_or_default();
+        self.gathers += 1;
+        if keys.is_empty() {
+            self.clock().sleep(seconds(gather, "timeout", 5)).await;
+            return Then::Next;
+        }
+        let action = gather.attribute("action").unwrap_or(url).to_owned();
+        Then::Fetch(action, vec![("Digits".to_owned(), keys)])
+    }
+
+    async fn dial(&mut self, dial: Node<'_, '_>) -> Then {
+        let number = dial
+            .children()
+            .find(Node::is_element)
+            .map_or_else(|| text_of(dial), text_of);
+        let ring = seconds(dial, "timeout", 30);
+        let (status, took) = match self.script.callee {
+            Callee::Answers(seconds) => ("completed", Duration::from_secs(u64::from(seconds) + 3)),
+            Callee::Busy => ("busy", Duration::from_secs(2)),
+            Callee::NeverPicksUp => ("no-answer", ring),
+            Callee::Fails => ("failed", Duration::from_secs(1)),
+        };
+        self.clock().sleep(took).await;
+        // Without an attribute, the number of whoever called us (`protegee.md` 6.1).
+        let caller_id = dial.attribute("callerId").unwrap_or(&self.script.from).to_owned();
+        self.record.dialled.push(Dialled {
+            number,
+            caller_id,
+            status,
+        });
+        let Some(action) = dial.attribute("action") else {
+            return Then::Next;
+        };
+        let fields = [
+            ("DialCallStatus", status),
+            ("DialCallSid", "CA000000000000000000000000000000ff"),
+            ("DialCallDuration", "60"),
+        ];
+        let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Then::Fetch(action.to_owned(), fields.to_vec())
+    }
+
+    /// The status callback of the number, if it has one.
+    async fn tell_the_end(&mut self, url: &str) {
+        if !self.switches().status_callback {
+            return;
+        }
+        let fields = [("CallDuration", "61"), ("CallbackSource", "call-progress-events")];
+        let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let answer = self.request(url, &fields, "completed").await;
+        self.record.failures.extend(faults(&answer));
+    }
+}
+
+/// The seconds that an attribute says.
+fn seconds(node: Node<'_, '_>, name: &str, default: u64) -> Duration {
+    let seconds = node.attribute(name).and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(default))
+}

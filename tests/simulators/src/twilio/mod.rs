@@ -1,0 +1,143 @@
+//! Twilio, the voice provider, in process: it calls our URLs as a client, signs what it sends, and does with a call what
+//! our documents say.
+//!
+//! Written from the wire contracts (`twilio.md`, `protegee.md` 6). Where they contradict themselves, a switch
+//! ([`Switches`]) sets which way this Twilio goes. What the contract does not have (a verb, an attribute, an answer that
+//! comes too late) is a failure on the record of the call. Cards are numbers that processors publish for tests, and no
+//! others are taken.
+
+mod call;
+mod document;
+mod pay;
+mod records;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use patchbay::clock::Clock;
+use patchbay::http::HttpClient;
+use patchbay::secret::Secret;
+
+pub use self::records::{AtPay, CallRecord, Callee, Charge, Dialled, RequestRecord, Script};
+
+/// The auth token with which this Twilio signs.
+pub const AUTH_TOKEN: &str = "made-up-auth-token-000001";
+/// The number of ours that callers are transferred to.
+pub const OUR_NUMBER: &str = "+12025550190";
+
+/// How it behaves where its documentation says two things.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one doubt about the contract")]
+pub struct Switches {
+    /// A payment that failed goes to the action; else the next verb runs.
+    pub action_after_failure: bool,
+    /// Somebody who hangs up while paying is told to the action; else nothing is.
+    pub action_after_hang_up: bool,
+    /// The end of a call is told to the URL of its number.
+    pub status_callback: bool,
+    /// The port is in the URL that is signed.
+    pub port_is_signed: bool,
+    /// Card numbers are masked with dashes.
+    pub mask_has_dashes: bool,
+    /// Every request is sent twice; the answer to the first one counts.
+    pub sends_twice: bool,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self {
+            action_after_failure: true,
+            action_after_hang_up: true,
+            status_callback: false,
+            port_is_signed: false,
+            mask_has_dashes: true,
+            sends_twice: false,
+        }
+    }
+}
+
+/// A Twilio. Clones are handles on the same one.
+#[derive(Clone)]
+pub struct Twilio(Arc<Core>);
+
+struct Core {
+    clock: Clock,
+    api: HttpClient,
+    state: Mutex<State>,
+}
+
+struct State {
+    switches: Switches,
+    token: Secret,
+    calls: u64,
+    charges: Vec<Charge>,
+}
+
+impl Twilio {
+    /// A Twilio on this clock whose requests leave through `api`.
+    pub fn new(clock: Clock, api: HttpClient) -> Self {
+        Self(Arc::new(Core {
+            clock,
+            api,
+            state: Mutex::new(State {
+                switches: Switches::default(),
+                token: Secret::new(AUTH_TOKEN),
+                calls: 0,
+                charges: Vec::new(),
+            }),
+        }))
+    }
+
+    /// Changes how it behaves from the next request on.
+    pub fn change(&self, change: impl FnOnce(&mut Switches)) {
+        change(&mut self.lock().switches);
+    }
+
+    /// Signs with this token from now on.
+    pub fn set_token(&self, token: &str) {
+        self.lock().token = Secret::new(token);
+    }
+
+    /// What cards were charged, or made tokens, in all calls.
+    pub fn charges(&self) -> Vec<Charge> {
+        self.lock().charges.clone()
+    }
+
+    /// Plays a call to a number whose voice webhook is `url`, from its first ring to its end.
+    pub async fn call(&self, url: &str, script: Script) -> CallRecord {
+        let sid = {
+            let mut state = self.lock();
+            state.calls += 1;
+            format!("CA{:032x}", state.calls)
+        };
+        call::Call::new(self, sid, script).run(url).await
+    }
+
+    /// Sends the requests of a call once more, the last one first, as a network that repeats and reorders does.
+    pub async fn repeat(&self, record: &CallRecord) -> Vec<RequestRecord> {
+        let mut repeated = Vec::new();
+        for request in record.requests.iter().rev() {
+            repeated.push(self.post(&request.url, &request.form).await);
+        }
+        repeated
+    }
+
+    /// Posts a form with its signature.
+    pub async fn post(&self, url: &str, form: &[(String, String)]) -> RequestRecord {
+        records::post(self, url, form).await
+    }
+
+    fn switches(&self) -> Switches {
+        self.lock().switches.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Twilio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Twilio")
+    }
+}

@@ -1,0 +1,76 @@
+//! The events in `tests/events`, as API Gateway delivers them; and every document that we make, for a check with
+//! Twilio's own library (`tests/e2e/twilio_check.py`).
+
+use std::fs;
+use std::path::Path;
+
+use patchbay::providers::twilio::signature::Signatures;
+use patchbay::secret::Secret;
+use patchbay::web::callbacks::Callbacks;
+use patchbay::web::reference::References;
+use patchbay_simulators::gateway::from_function;
+use patchbay_simulators::twilio::{AUTH_TOKEN, AtPay};
+use patchbay_simulators::world::{PUBLIC_URL, REFERENCE_KEY, World};
+
+use crate::common::{send, world};
+use crate::{CARD, pays, purchase, purchase_with, world_with};
+
+/// What the function answers to the event itself, with the body as base64.
+async fn replay(world: &World, event: &str) -> (u16, String) {
+    let deps = transfer::Deps {
+        store: world.store.clone(),
+        clock: world.clock.clone(),
+        callbacks: Callbacks::new(PUBLIC_URL, References::new(Secret::new(REFERENCE_KEY), None)),
+        signatures: Signatures::new(Secret::new("new-token"), Some(Secret::new(AUTH_TOKEN))),
+        pay: transfer::PaySettings::default(),
+    };
+    let request = lambda_http::request::from_str(event).unwrap();
+    let response = from_function(transfer::handle(&deps, request).await);
+    let body = String::from_utf8_lossy(response.body()).into_owned();
+    (response.status().as_u16(), body)
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_event_does_what_its_name_says() {
+    let world = world_with(&purchase()).await;
+    let (status, body) = replay(&world, include_str!("../../events/transfer.json")).await;
+    assert_eq!(status, 200, "{body}");
+    assert!(body.contains("<Pay "), "{body}");
+    let unsigned = include_str!("../../events/transfer-unsigned.json");
+    assert_eq!(replay(&world, unsigned).await.0, 403);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_document_is_written_for_the_official_library_to_read() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../twiml");
+    fs::create_dir_all(&folder).unwrap();
+    let mut count = 0;
+    for (name, purchase, at_pay) in [
+        ("once", purchase(), CARD),
+        ("declined", purchase(), AtPay::Declined),
+        ("cancelled", purchase_with("callback", ""), AtPay::Star),
+        ("token", purchase_with("transaction_type", "authorize"), CARD),
+        ("customer", purchase_with("customer_id", "c & <1>"), AtPay::HangsUp),
+    ] {
+        let world = world_with(&purchase).await;
+        let record = pays(&world, [at_pay]).await;
+        for (step, request) in record.requests.iter().enumerate() {
+            fs::write(folder.join(format!("{name}-{step}.xml")), &request.body).unwrap();
+            count += 1;
+        }
+    }
+    let record = pays(&world([]).await, [CARD]).await;
+    fs::write(folder.join("no-context.xml"), &record.requests[0].body).unwrap();
+    assert_eq!(count, 13);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_post_is_answered() {
+    let world = world_with(&purchase()).await;
+    let url = world.transfer_url().unwrap();
+    for method in ["GET", "PUT", "DELETE"] {
+        let request = http::Request::builder().method(method).uri(&url);
+        let answer = send(&world, request.body(bytes::Bytes::new()).unwrap()).await;
+        answer.is_problem(405, "method-not-allowed");
+    }
+}

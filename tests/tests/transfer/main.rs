@@ -1,0 +1,83 @@
+//! A caller is transferred to us, pays, and is handed back: from agent A to agent B.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod doubts;
+mod events;
+mod flows;
+mod hostile;
+mod outages;
+
+use patchbay_simulators::twilio::{AtPay, CallRecord, Callee, Script};
+use patchbay_simulators::world::{TOKEN, World};
+use serde_json::{Value, json};
+
+use crate::common::{request, send, world};
+
+const CALLER: &str = "+12025550143";
+const CALLBACK: &str = "+12025550177";
+const CARD: AtPay = AtPay::Card("4242424242424242");
+
+/// What agent A says of the caller.
+fn purchase() -> Value {
+    json!({
+        "caller": CALLER,
+        "description": "Two theatre seats",
+        "price": "42.00",
+        "vendor": "acme-stage",
+        "callback": CALLBACK,
+        "full_name": "Ana Ruiz",
+        "memory": "wants row F",
+    })
+}
+
+fn purchase_with(field: &str, value: impl Into<Value>) -> Value {
+    let mut purchase = purchase();
+    purchase[field] = value.into();
+    purchase
+}
+
+async fn post(world: &World, verb: &str, body: &Value) -> Value {
+    let request = request("POST", &format!("/voice/api/v1/twilio/{verb}?api_token={TOKEN}"));
+    let request = request.header("content-type", "application/json");
+    let answer = send(world, request.body(body.to_string().into()).unwrap()).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json
+}
+
+async fn set(world: &World, body: &Value) {
+    assert_eq!(post(world, "set-context", body).await["status"], "success");
+}
+
+/// What agent B reads.
+async fn get(world: &World) -> Value {
+    post(world, "get-context", &json!({ "caller": CALLER })).await
+}
+
+/// A world in which agent A has said something.
+async fn world_with(purchase: &Value) -> World {
+    let world = world([]).await;
+    set(&world, purchase).await;
+    world
+}
+
+async fn call(world: &World, script: Script) -> CallRecord {
+    world.twilio.call(&world.transfer_url().unwrap(), script).await
+}
+
+/// A call of the caller who pays like this; nothing that the contract does not have may happen in it.
+async fn pays(world: &World, pays: impl Into<Vec<AtPay>>) -> CallRecord {
+    let record = call(world, Script::new(CALLER, pays)).await;
+    assert_eq!(record.failures, Vec::<String>::new(), "{record:#?}");
+    record
+}
+
+/// A script whose call back is answered like this.
+fn script(pays: impl Into<Vec<AtPay>>, callee: Callee) -> Script {
+    Script {
+        callee,
+        ..Script::new(CALLER, pays)
+    }
+}

@@ -1,0 +1,134 @@
+//! Of cards, nothing stays: neither in the table nor in a log.
+//!
+//! One test in a process of its own: a line that another test reached first, where nobody listened, stays unheard.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use patchbay_simulators::aws::{self, Fault, Rule, Service};
+use patchbay_simulators::twilio::{AtPay, Callee, Script};
+use patchbay_simulators::world::{TOKEN, World};
+use serde_json::json;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::common::{request, send, world};
+
+const CALLER: &str = "+12025550143";
+
+/// Keeps every line.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+async fn set(world: &World) {
+    let purchase = json!({
+        "caller": CALLER, "description": "Two seats", "price": "42.00", "vendor": "acme-stage",
+        "callback": "+12025550177", "full_name": "Ana Ruiz",
+    });
+    let request = request("POST", &format!("/voice/api/v1/twilio/set-context?api_token={TOKEN}"));
+    let request = request.header("content-type", "application/json");
+    let answer = send(world, request.body(purchase.to_string().into()).unwrap()).await;
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_card_number_code_or_expiry_is_in_the_table_or_in_a_log() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::INFO)
+        .with_writer(move || writer.clone());
+    let _guard = subscriber.finish().set_default();
+    let world = world([]).await;
+    let url = world.transfer_url().unwrap();
+    let card = AtPay::Card("4242424242424242");
+    for at_pay in [
+        AtPay::Declined,
+        AtPay::ConnectorFails,
+        AtPay::Star,
+        AtPay::HangsUp,
+        card.clone(),
+    ] {
+        set(&world).await;
+        let script = Script {
+            callee: Callee::Busy,
+            ..Script::new(CALLER, [at_pay])
+        };
+        let record = world.twilio.call(&url, script).await;
+        assert_eq!(record.failures, Vec::<String>::new());
+        // What the simulator sends does hold what must not stay.
+        let sent = format!("{:?}", record.requests);
+        assert!(sent.contains("1231") && sent.contains("20500"), "{sent}");
+    }
+    for (operation, skip) in [("UpdateItem", 1), ("GetItem", 0)] {
+        set(&world).await;
+        let rule = Rule::new(Fault::Refused)
+            .service(Service::DynamoDb)
+            .function("transfer");
+        world
+            .aws
+            .faults()
+            .plan(rule.operation(operation).skip(skip).times(u32::MAX));
+        world.twilio.call(&url, Script::new(CALLER, [card.clone()])).await;
+        world.aws.faults().calm();
+    }
+    world.twilio.call(&url, Script::new("anonymous", [card.clone()])).await;
+    world.twilio.set_token("another");
+    world.twilio.call(&url, Script::new(CALLER, [card])).await;
+
+    let (dynamodb, _) = aws::clients(&world.aws, &aws::retries());
+    let items = dynamodb.scan().table_name("patchbay").send().await.unwrap();
+    let table = format!("{:?}", items.items());
+    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    for expected in ["payment-success", "payment-failed", "ch_000001", "visa"] {
+        assert!(table.contains(expected), "no {expected:?} in {table}");
+    }
+    for expected in [
+        "a caller is asked to pay",
+        "a payment is over",
+        "the next agent was not reached",
+        "an outcome is lost but for this line",
+        "ch_000002",
+        "a caller cannot be known",
+        "a request that Twilio did not sign was refused",
+        "nobody was charged",
+        "…43",
+    ] {
+        assert!(log.contains(expected), "no {expected:?} in {log}");
+    }
+    let secrets = [
+        "4242424242424242",
+        "4000000000000002",
+        "\"1231\"",
+        "1231 ",
+        " 987",
+        "\"987\"",
+        "20500",
+        "was refused\"",
+    ];
+    for secret in secrets {
+        assert!(!table.contains(secret), "{secret:?} in {table}");
+    }
+    let private = ["2025550143", "2025550177", "Ruiz", "Two seats", "made-up-auth-token"];
+    for secret in ["4242424242424242", "4000000000000002", " 987", "20500"]
+        .into_iter()
+        .chain(private)
+    {
+        assert!(!log.contains(secret), "{secret:?} in {log}");
+    }
+}
