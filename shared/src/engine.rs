@@ -137,7 +137,7 @@ impl Engine {
                 Fact::NoAnswer { .. } => count("NoAnswer"),
                 Fact::Rejected { .. } => count("Rejected"),
                 Fact::OutOfMoney { .. } => count("OutOfMoney"),
-                Fact::Exhausted => count("Exhausted"),
+                Fact::Exhausted | Fact::Expired => count("Unaccepted"),
                 _ => {}
             }
         }

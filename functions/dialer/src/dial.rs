@@ -18,12 +18,12 @@ const PROVIDER: &str = "routee";
 const WAIT_IN_PLACE_MILLIS: i64 = 3_000;
 /// A retry that has stood back for so long queues like a first attempt, in seconds.
 const RETRY_PATIENCE_SECONDS: u32 = 60;
-/// Ring time where the policy leaves it to the network, in seconds.
-const NETWORK_RING_SECONDS: u32 = 90;
 /// What a call takes beyond ringing and playing before it is worth asking after it, in seconds.
 const WATCH_MARGIN_SECONDS: u32 = 10;
-/// How long a lease outlives the first look at the call, in seconds: long enough for the last of the looks.
+/// How long a lease outlives the longest call, in seconds. Mostly it is given back much earlier, when the call ends.
 const LEASE_MARGIN_SECONDS: u32 = 60;
+/// How long before its slot a call comes back, to wait for it in place: a message arrives up to a second late.
+const EARLY_MILLIS: i64 = 2_000;
 
 pub(crate) async fn dial(
     deps: &Deps,
@@ -46,7 +46,7 @@ pub(crate) async fn dial(
     }
     let call = Call::new(deps, &dispatch, id);
     let watch_after = call.watch_after(&dispatch);
-    let lease_until = now.plus_seconds(watch_after + LEASE_MARGIN_SECONDS);
+    let lease_until = now.plus_seconds(dispatch.brief.policy.longest_call() + LEASE_MARGIN_SECONDS);
     if let Lease::HeldUntil(until) = deps.engine.store.take_lease(&dispatch, id, now, lease_until).await? {
         return deps
             .apply(dispatch, &Event::EmployeeBusy { attempt: id, until })
@@ -88,8 +88,9 @@ async fn wait_for_slot(deps: &Deps, attempt: &Attempt, slot: Option<Timestamp>) 
         Priority::First
     };
     let reserved = match slot {
-        Some(at) => Slot::At(at),
-        None => {
+        // One that has long gone is no right to call now: after a disturbance many would use theirs at once.
+        Some(at) if now < at.plus_millis(deps.call_interval) => Slot::At(at),
+        _ => {
             deps.engine
                 .store
                 .reserve_slot(PROVIDER, deps.call_interval, priority, now)
@@ -103,7 +104,7 @@ async fn wait_for_slot(deps: &Deps, attempt: &Attempt, slot: Option<Timestamp>) 
         }
         Slot::At(at) => Ok(Some(Later {
             slot: Some(at),
-            due_at: at,
+            due_at: at.plus_millis(-EARLY_MILLIS),
         })),
         Slot::AskAgainAt(at) => Ok(Some(Later { slot: None, due_at: at })),
     }
@@ -140,9 +141,8 @@ impl Call {
 
     /// Seconds after which the call must have ended by itself.
     fn watch_after(&self, dispatch: &Dispatch) -> u32 {
-        let ring = dispatch.brief.policy.ring_timeout.unwrap_or(NETWORK_RING_SECONDS);
         // Never while the dialer that sends it could still be running: it would find no claim, and be dropped.
-        (ring + self.longest + WATCH_MARGIN_SECONDS).max(WRITER_LIFETIME_SECONDS)
+        (dispatch.brief.policy.longest_ring() + self.longest + WATCH_MARGIN_SECONDS).max(WRITER_LIFETIME_SECONDS)
     }
 }
 

@@ -14,8 +14,9 @@ use patchbay::web::target::Targets;
 
 use crate::Deps;
 
-/// How long one request to Routee may take. A token and a call fit twice into the function's 30 s.
-const ROUTEE_TIMEOUT: Duration = Duration::from_secs(7);
+/// How long one request to Routee may take. A token and a call fit twice into the function's 30 s, with the wait for a
+/// slot before them and the records after them.
+const ROUTEE_TIMEOUT: Duration = Duration::from_secs(6);
 const INTERVAL: &str = "PATCHBAY_ROUTEE_CALL_INTERVAL_MS";
 
 impl Deps {

@@ -112,9 +112,10 @@ async fn change(deps: &Deps, tenant: Tenant, id: &str, event: &Event) -> Answer 
     let applied = applied.ok_or_else(Problem::not_found)?;
     if applied.verdict == Verdict::Refused {
         let state = applied.dispatch.state.name();
-        return Err(Problem::conflict(format!(
-            "the dispatch is {state}; that cannot be changed any more"
-        )));
+        return Err(Problem::conflict(match (event, state) {
+            (Event::Cancel, "Accepted") => "the dispatch is Accepted: it is resolved, not cancelled".to_owned(),
+            _ => format!("the dispatch is {state}; that cannot be changed any more"),
+        }));
     }
     tracing::info!(dispatch = %key.id, ?event, state = applied.dispatch.state.name(), "changed by the requester");
     Ok(json_response(

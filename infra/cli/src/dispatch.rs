@@ -281,4 +281,4 @@ async fn cancel(engine: &Engine, key: &DispatchKey, output: &mut Output<'_>) -> 
 
 #[cfg(test)]
 #[path = "dispatch/tests.rs"]
-mod tests;
+pub(crate) mod tests;

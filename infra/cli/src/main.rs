@@ -9,6 +9,8 @@ mod link;
 mod local;
 mod lookup;
 mod output;
+#[cfg(test)]
+mod rights;
 mod storm;
 mod story;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use bytes::Bytes;
-use patchbay::http::{HttpClient, Request, Response, SendHttp, Sending};
+use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
 use patchbay_simulators::aws;
 use patchbay_simulators::phones::{Behaviour, Phones, When};
 use patchbay_simulators::world::{Options, PUBLIC_URL, REFERENCE_KEY, World};
@@ -121,6 +121,8 @@ impl Default for Account {
         let state = State {
             functions: BTreeMap::from([
                 function("dispatches", 10, json!({ "PATCHBAY_TABLE": table })),
+                function("set-context", 10, json!({ "PATCHBAY_TABLE": table })),
+                function("get-context", 10, json!({ "PATCHBAY_TABLE": table })),
                 function("collect-event", 10, hook.clone()),
                 function("status-callback", 10, hook),
                 function("dialer", 30, dialer),
@@ -191,6 +193,9 @@ impl SendHttp for Net {
         Box::pin(async move {
             if host.ends_with("routee.net") {
                 return self.routee.send(request).await;
+            }
+            if host.ends_with(".invalid") {
+                return Err(SendError::NotSent("the name is not known".into()));
             }
             if !host.ends_with(".amazonaws.com") {
                 return self.api.send(request).await;

@@ -233,7 +233,7 @@ fn row(line: &Line<'_>) -> [String; 6] {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use patchbay_simulators::world::{TOKEN, World};
     use serde_json::Value;
 
@@ -280,6 +280,13 @@ mod tests {
         let mut output = Output::new(&mut buffer, crate::output::Format::Json);
         revoke(&world.store, &world.clock, &tenant(), token, &mut output).await?;
         Ok(serde_json::from_slice(&buffer)?)
+    }
+
+    /// All that the command does.
+    pub(crate) async fn everything(world: &World) {
+        let (_, id) = made(world, &a_token("short", None)).await;
+        assert_eq!(listed(world).await.len(), 1);
+        revoked(world, &id).await.expect("withdrawn");
     }
 
     #[tokio::test(start_paused = true)]

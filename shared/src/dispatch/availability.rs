@@ -21,6 +21,8 @@ pub enum Unavailable {
     Busy,
     /// Rejected before, and the policy does not ask again.
     Rejected,
+    /// The provider refused to call the number.
+    Refused,
 }
 
 /// Whether an employee can be phoned at a moment.

@@ -20,6 +20,11 @@ pub const MAX_LIVE_LOOKS: u8 = 40;
 pub const MAX_BLIND_LOOKS: u8 = 3;
 /// How long to wait for somebody to top up the provider's account.
 pub const MONEY_PAUSE_SECONDS: u32 = 900;
+/// After how long at the latest somebody is tried again who is on the phone for another dispatch.
+pub const BUSY_SECONDS: u32 = 30;
+/// After how long a number is tried again that the provider refused to call: by then somebody may have mended what was
+/// wrong.
+pub const REFUSED_SECONDS: u32 = 900;
 /// How often in a row the provider may put a call off before that counts as a failed attempt.
 pub const MAX_DEFERRALS: u8 = 8;
 
@@ -129,19 +134,20 @@ impl Draft<'_> {
         });
         self.next.progress.called = true;
         self.next.progress.busy.remove(&id.employee);
+        self.next.progress.interrupted.remove(&id.employee);
         self.note(Fact::Dialling { attempt: id });
         self.commit(Verdict::Dial)
     }
 
     fn employee_busy(mut self, id: AttemptId, until: Timestamp) -> Decision {
-        if self.before.attempt_called(id).is_none_or(|a| a.phase != Phase::Planned) {
+        let Some(attempt) = self.before.attempt_called(id).filter(|a| a.phase == Phase::Planned) else {
             return self.leave(Verdict::Stale);
-        }
+        };
+        self.next.progress.interrupted.insert(id.employee, attempt.number);
         let now = self.now();
-        let until = until.max(now.plus_seconds(1));
-        let busy = &mut self.next.progress.busy;
-        busy.retain(|_, until| *until > now);
-        busy.insert(id.employee, until);
+        // The lease is for the longest call there can be; most end sooner, and asking again costs one request.
+        let until = until.min(now.plus_seconds(BUSY_SECONDS)).max(now.plus_seconds(1));
+        self.next.progress.busy.insert(id.employee, until);
         self.note(Fact::Skipped {
             employee: id.employee,
             reason: Unavailable::Busy,
@@ -192,7 +198,12 @@ impl Draft<'_> {
             return self.leave(Verdict::Stale);
         };
         match why {
-            NotPlaced::Refused => self.failed(&attempt, Reason::Refused),
+            NotPlaced::Refused => {
+                // The same request would be refused again, and each one takes a slot from somebody who can be phoned.
+                let until = self.now().plus_seconds(REFUSED_SECONDS);
+                self.next.progress.refused.insert(id.employee, until);
+                self.failed(&attempt, Reason::Refused);
+            }
             NotPlaced::OutOfMoney => self.out_of_money(&attempt),
             NotPlaced::TryLater if self.next.progress.deferrals >= MAX_DEFERRALS => {
                 self.failed(&attempt, Reason::Failed);
@@ -211,6 +222,10 @@ impl Draft<'_> {
     fn out_of_money(&mut self, attempt: &Attempt) {
         self.let_go(attempt);
         self.note(Fact::OutOfMoney { attempt: attempt.id });
+        self.next
+            .progress
+            .interrupted
+            .insert(attempt.id.employee, attempt.number);
         let until = self.now().plus_seconds(MONEY_PAUSE_SECONDS);
         self.wait(until, WaitReason::OutOfMoney, attempt.id.employee);
     }
@@ -294,11 +309,11 @@ impl Draft<'_> {
         let current = self.before.attempt().filter(|attempt| {
             attempt.id == id || (attempt.id.employee == id.employee && attempt.phase == Phase::Planned)
         });
+        // The provider repeats the keys of a call when it ends: that is no second key.
+        if !first_time && current.is_none_or(|attempt| attempt.id != id) {
+            return self.leave(Verdict::Rejected);
+        }
         let Some(current) = current else {
-            if !first_time {
-                // The provider repeats the keys of a call when it ends: that is no second key.
-                return self.leave(Verdict::Rejected);
-            }
             self.note(Fact::Key { attempt: id, key: '2' });
             return self.commit(Verdict::Rejected);
         };

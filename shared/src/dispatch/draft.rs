@@ -1,5 +1,7 @@
 //! A decision in the making: what all events have in common.
 
+use std::collections::BTreeMap;
+
 use super::availability::{Availability, Unavailable};
 use super::decide::{Context, Decision};
 use super::event::Verdict;
@@ -106,7 +108,7 @@ impl<'a> Draft<'a> {
     /// Plans a call.
     pub(super) fn plan(&mut self, employee: u8, number: u8, due_at: Timestamp) {
         if due_at >= self.next.expires_at {
-            return self.wait(self.next.expires_at, WaitReason::NobodyAvailable, employee);
+            return self.wait(self.next.expires_at, WaitReason::Expiry, employee);
         }
         self.next.progress.attempts += 1;
         let id = AttemptId {
@@ -168,9 +170,11 @@ impl<'a> Draft<'a> {
         if !self.next.brief.policy.ask_again && progress.rejected.contains(&employee) {
             return Availability::Not(Unavailable::Rejected, None);
         }
-        match (person.availability(at), progress.busy.get(&employee)) {
-            (Availability::Available, Some(until)) if *until > at => Availability::Not(Unavailable::Busy, Some(*until)),
-            (availability, _) => availability,
+        let later = |moments: &BTreeMap<u8, Timestamp>| moments.get(&employee).copied().filter(|until| *until > at);
+        match (person.availability(at), later(&progress.refused), later(&progress.busy)) {
+            (Availability::Available, Some(until), _) => Availability::Not(Unavailable::Refused, Some(until)),
+            (Availability::Available, None, Some(until)) => Availability::Not(Unavailable::Busy, Some(until)),
+            (availability, ..) => availability,
         }
     }
 
@@ -184,8 +188,14 @@ impl<'a> Draft<'a> {
             return self.expire();
         }
         for employee in from..self.indexes().end {
+            if self.next.progress.catching_up && !self.next.progress.busy.contains_key(&employee) {
+                continue;
+            }
             match self.availability(employee, self.now()) {
-                Availability::Available => return self.plan(employee, 1, self.now()),
+                Availability::Available => {
+                    let number = self.next.progress.interrupted.get(&employee).copied();
+                    return self.plan(employee, number.unwrap_or(1), self.now());
+                }
                 Availability::Not(reason, until) => self.note(Fact::Skipped {
                     employee,
                     reason,
@@ -203,6 +213,14 @@ impl<'a> Draft<'a> {
         let called = self.next.progress.called;
         let last_round = called && max_rounds.is_some_and(|max| self.next.progress.round >= max);
         let start = if called { now.plus_seconds(round_pause) } else { now };
+        if last_round && let Some(free_at) = self.missed(now) {
+            self.next.progress.catching_up = true;
+            return if free_at <= now {
+                self.turn(0)
+            } else {
+                self.wait(free_at, WaitReason::NobodyAvailable, 0)
+            };
+        }
         let Some(until) = self.earliest(start).filter(|_| !last_round) else {
             self.next.state = State::Exhausted { at: now };
             return self.note(Fact::Exhausted);
@@ -210,6 +228,8 @@ impl<'a> Draft<'a> {
         if called {
             self.next.progress.round += 1;
             self.next.progress.called = false;
+            self.next.progress.busy.retain(|_, until| *until > now);
+            self.next.progress.interrupted.clear();
         }
         if until <= now {
             // Somebody is available this very moment, so this comes to an end.
@@ -221,6 +241,16 @@ impl<'a> Draft<'a> {
             WaitReason::NobodyAvailable
         };
         self.wait(until, reason, 0);
+    }
+
+    /// The first moment at which somebody can be phoned who was on the phone for another dispatch whenever it was their
+    /// turn in this round.
+    fn missed(&self, now: Timestamp) -> Option<Timestamp> {
+        let busy = self.next.progress.busy.iter();
+        busy.map(|(employee, until)| (*employee, (*until).max(now)))
+            .filter(|(employee, free_at)| self.availability(*employee, *free_at) == Availability::Available)
+            .map(|(_, free_at)| free_at)
+            .min()
     }
 
     /// The first moment at or after `from` at which somebody can be phoned.

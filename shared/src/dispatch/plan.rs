@@ -12,8 +12,6 @@ use crate::ids::Nonce;
 
 /// Steps after which the outlook ends; more than enough for the longest list with the most attempts.
 const MAX_STEPS: u32 = 1_500;
-/// How long a phone is taken to ring where the policy leaves it to the network, in seconds.
-const NETWORK_RING_SECONDS: u32 = 60;
 
 /// One employee's turn, if nobody picks up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -54,7 +52,7 @@ pub struct Outlook {
 impl Dispatch {
     /// What will happen from `now` on if nobody picks up; none when nobody will be phoned any more.
     pub fn outlook(&self, now: Timestamp) -> Option<Outlook> {
-        let ring = self.brief.policy.ring_timeout.unwrap_or(NETWORK_RING_SECONDS);
+        let ring = self.brief.policy.longest_ring();
         let mut dispatch = self.clone();
         let mut now = now;
         let mut turns: Vec<Turn> = Vec::new();
@@ -178,6 +176,7 @@ fn summary(turns: &[Turn], end: Timestamp, after: &Dispatch) -> String {
             let why = match wait.reason {
                 WaitReason::RoundPause => "again from the top",
                 WaitReason::NobodyAvailable => "on when somebody is available",
+                WaitReason::Expiry => "on no more",
                 WaitReason::OutOfMoney => "on when the provider's account has money",
             };
             format!("{why} at {} UTC", wait.until.time_of_day())

@@ -130,7 +130,22 @@ impl FieldError {
 /// Longest option text of a requester's own, in characters.
 const MAX_OPTIONS_CHARS: usize = 300;
 
+/// How long a phone may ring where the policy leaves it to the network, in seconds.
+const NETWORK_RING_SECONDS: u32 = 90;
+/// How long a call may take where the policy sets no limit, in seconds: then it is given up.
+const UNLIMITED_CALL_SECONDS: u32 = 600;
+
 impl Policy {
+    /// Seconds for which a phone rings at the longest.
+    pub fn longest_ring(&self) -> u32 {
+        self.ring_timeout.unwrap_or(NETWORK_RING_SECONDS)
+    }
+
+    /// Seconds that a call takes at the longest, from the moment at which it is placed.
+    pub fn longest_call(&self) -> u32 {
+        self.longest_ring() + self.max_duration.unwrap_or(UNLIMITED_CALL_SECONDS)
+    }
+
     /// Every field that is out of its range; empty when the policy is sound.
     pub fn errors(&self) -> Vec<FieldError> {
         let mut errors = Vec::new();

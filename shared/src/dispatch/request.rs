@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
+use super::dialplan;
 use super::employee::{Duty, Employee, Gender, Language, MAX_EMPLOYEES, QuietHours};
 use super::policy::{FieldError, Policy};
 use super::state::{NewDispatch, Webhook};
@@ -123,13 +124,25 @@ impl DispatchRequest {
         if !errors.is_empty() {
             return Err(errors);
         }
-        Ok(NewDispatch {
+        let brief = NewDispatch {
             ticket: self.ticket,
             employees,
             policy: self.policy,
             webhook: self.webhook,
-        })
+        };
+        check_length(&brief).map_or(Ok(brief), |error| Err(vec![error]))
     }
+}
+
+/// A call that is cut off before the options were all said can never be accepted, so such a policy is refused.
+fn check_length(brief: &NewDispatch) -> Option<FieldError> {
+    let limit = brief.policy.max_duration?;
+    let least = |employee| dialplan::shortest_seconds(&dialplan::offer(&brief.ticket, employee, &brief.policy, ""));
+    let longest = brief.employees.iter().map(least).max()?;
+    (longest > limit).then(|| {
+        let message = format!("is too short: ticket, options and pauses take at least {longest} s");
+        FieldError::new("policy.max_duration", message)
+    })
 }
 
 fn check_ticket(ticket: &Ticket, errors: &mut Vec<FieldError>) {
@@ -297,6 +310,26 @@ mod tests {
                 "employees[3].id",
             ]
         );
+    }
+
+    #[test]
+    fn a_call_that_would_be_cut_off_before_the_options_are_over_is_refused() {
+        let with = |policy: &str| {
+            request(&format!(
+                r#"{{"ticket":{{"text":"{}"}},"employees":[{{"name":"Anna","phone":"+12025550101"}}],"policy":{policy}}}"#,
+                "Pump four has stopped. ".repeat(8)
+            ))
+            .map(|_| ())
+        };
+        assert_eq!(with(r#"{"max_duration":60}"#), Ok(()));
+        for short in [
+            r#"{"max_duration":30}"#,
+            r#"{"repeats":5,"repeat_after":60}"#,
+            r#"{"greeting_pause":60,"options_pause":60,"closing_pause":60}"#,
+        ] {
+            assert_eq!(with(short), Err(vec!["policy.max_duration".to_owned()]), "{short}");
+        }
+        assert_eq!(with(r#"{"repeats":5,"repeat_after":60,"max_duration":null}"#), Ok(()));
     }
 
     #[test]

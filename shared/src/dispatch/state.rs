@@ -85,6 +85,15 @@ pub struct Progress {
     pub rejected: BTreeSet<u8>,
     /// Who is on the phone for another dispatch, and until when at the longest.
     pub busy: BTreeMap<u8, Timestamp>,
+    /// Whose turn was interrupted (on the phone for another dispatch, no money), and which call in this round it was.
+    #[serde(default)]
+    pub interrupted: BTreeMap<u8, u8>,
+    /// Whose call the provider refused for good, and before when nobody tries again.
+    #[serde(default)]
+    pub refused: BTreeMap<u8, Timestamp>,
+    /// The last round is over but for those who were on the phone for another dispatch all through it.
+    #[serde(default)]
+    pub catching_up: bool,
     /// How often in a row the provider put us off (429, no connection) without a call.
     pub deferrals: u8,
 }
@@ -184,6 +193,8 @@ pub enum WaitReason {
     RoundPause,
     /// Nobody is available before then.
     NobodyAvailable,
+    /// The next call would come after the end.
+    Expiry,
     /// The provider's account has no money. Waiting gives somebody the time to top it up.
     OutOfMoney,
 }

@@ -115,6 +115,7 @@ const fn unavailable(reason: Unavailable) -> &'static str {
         Unavailable::QuietHours => "quiet hours",
         Unavailable::Busy => "on the phone for another ticket",
         Unavailable::Rejected => "rejected before",
+        Unavailable::Refused => "the provider refuses to call the number",
     }
 }
 
@@ -133,6 +134,7 @@ const fn waiting(reason: WaitReason) -> &'static str {
     match reason {
         WaitReason::RoundPause => "pause before the next round",
         WaitReason::NobodyAvailable => "nobody is available before",
+        WaitReason::Expiry => "the next call would come after the end",
         WaitReason::OutOfMoney => "the provider's account has no money",
     }
 }

@@ -52,10 +52,17 @@ impl Entry {
     /// An intermediate or final status as the provider told it. The name depends on nothing but the status, so a
     /// status that is delivered twice is one entry.
     pub fn status(attempt: AttemptId, at: Timestamp, name: &str, message_id: &str, tracking_id: &str) -> Self {
+        // The name of a status that we do not know is the provider's text, and a reader gives ids back in URLs.
+        let plain = name.len() <= 24 && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let hashed = sha256_hex(name.as_bytes());
         let id = format!(
             "{}{}-{}",
             Self::status_prefix(attempt),
-            name,
+            if plain {
+                name
+            } else {
+                hashed.get(..16).unwrap_or_default()
+            },
             sha256_hex(message_id.as_bytes()).get(..8).unwrap_or_default()
         );
         let fact = Fact::Status {

@@ -96,17 +96,24 @@ impl Store {
         let mut entries = Vec::new();
         let mut start = None;
         loop {
-            let page = self
+            let query = self
                 .client
                 .query()
                 .table_name(&self.table)
                 .consistent_read(true)
-                .key_condition_expression("#pk = :pk AND begins_with(#sk, :prefix)")
                 .expression_attribute_names("#pk", PARTITION_KEY)
-                .expression_attribute_names("#sk", SORT_KEY)
                 .expression_attribute_values(":pk", text(list_partition(tenant)))
-                .expression_attribute_values(":prefix", text(prefix))
-                .set_exclusive_start_key(start)
+                .set_exclusive_start_key(start);
+            let query = if prefix.is_empty() {
+                // DynamoDB refuses to compare a key with an empty text.
+                query.key_condition_expression("#pk = :pk")
+            } else {
+                query
+                    .key_condition_expression("#pk = :pk AND begins_with(#sk, :prefix)")
+                    .expression_attribute_names("#sk", SORT_KEY)
+                    .expression_attribute_values(":prefix", text(prefix))
+            };
+            let page = query
                 .send()
                 .await
                 .map_err(|error| StoreError::request("Query", &error))?;

@@ -1,6 +1,6 @@
 //! Calls to one employee, and from one to the next.
 
-use patchbay::dispatch::{Ending, Event, Fact, NotPlaced, Phase, Policy, Reason, Verdict};
+use patchbay::dispatch::{Ending, Event, Fact, NotPlaced, Phase, Policy, Reason, Verdict, WaitReason};
 use patchbay::queue::Work;
 
 use crate::story::{RING, Story, start};
@@ -59,7 +59,7 @@ fn every_attempt_has_an_id_of_its_own_and_a_higher_ordinal() {
 }
 
 #[test]
-fn busy_failed_and_refused_calls_count_as_attempts() {
+fn busy_and_failed_calls_count_as_attempts() {
     for (ending, reason) in [
         (Ending::Busy, Reason::Busy),
         (Ending::NoAnswer, Reason::NotPickedUp),
@@ -76,7 +76,11 @@ fn busy_failed_and_refused_calls_count_as_attempts() {
         assert_eq!(story.facts()[0], &told, "{ending:?}");
         assert_eq!(story.turn(), ("Anna", 2));
     }
-    let mut story = Story::of(&["Anna"]);
+}
+
+#[test]
+fn a_number_that_the_provider_refuses_is_left_alone_for_a_while() {
+    let mut story = Story::of(&["Anna", "Ben"]);
     let attempt = story.dials("Anna");
     story.refused(attempt, NotPlaced::Refused);
     assert!(story.tells(|fact| matches!(
@@ -86,7 +90,42 @@ fn busy_failed_and_refused_calls_count_as_attempts() {
             ..
         }
     )));
-    assert_eq!(story.turn(), ("Anna", 2));
+    assert_eq!(story.turn(), ("Ben", 1), "the same request would be refused again");
+    for _ in 0..3 {
+        story.rings_out("Ben");
+    }
+    story.resumes();
+    assert_eq!(
+        story.turn(),
+        ("Ben", 1),
+        "after the pause of 300 s it is too early for Anna"
+    );
+    for _ in 0..3 {
+        story.rings_out("Ben");
+    }
+    story.at(2 * 900);
+    story.resumes();
+    assert_eq!(story.turn(), ("Anna", 1), "somebody may have mended it");
+}
+
+#[test]
+fn a_list_of_refused_numbers_is_not_tried_in_a_loop() {
+    let policy = Policy {
+        round_pause: 0,
+        ..Policy::default()
+    };
+    let mut story = Story::under(policy, &["Anna"]);
+    let attempt = story.dials("Anna");
+    story.refused(attempt, NotPlaced::Refused);
+    assert_eq!(story.waits(), (900, WaitReason::NobodyAvailable));
+    let policy = Policy {
+        max_rounds: Some(1),
+        ..Policy::default()
+    };
+    let mut story = Story::under(policy, &["Anna"]);
+    let attempt = story.dials("Anna");
+    story.refused(attempt, NotPlaced::Refused);
+    assert_eq!(story.status(), "Exhausted");
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn a_call_that_would_be_due_after_the_expiry_is_not_planned() {
     let mut story = Story::under(short(), &["Anna", "Ben"]);
     story.at(10);
     story.rings_out("Anna");
-    assert_eq!(story.waits(), (25, WaitReason::NobodyAvailable), "35 s are over");
+    assert_eq!(story.waits(), (25, WaitReason::Expiry), "35 s are over");
     story.resumes();
     assert_eq!((story.status(), story.now), ("Expired", story.dispatch.expires_at));
 }

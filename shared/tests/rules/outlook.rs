@@ -77,9 +77,9 @@ fn the_outlook_says_when_the_dispatch_ends_for_good() {
 #[test]
 fn the_outlook_of_a_wait_begins_with_its_end() {
     let mut story = Story::of(&["Anna"]);
-    story.is_busy("Anna", 60);
+    story.is_busy("Anna", 20);
     let outlook = story.dispatch.outlook(story.now).expect("an outlook");
-    assert_eq!(outlook.turns[0].from, start().plus_seconds(60));
+    assert_eq!(outlook.turns[0].from, start().plus_seconds(20));
 }
 
 #[test]

@@ -82,9 +82,9 @@ fn a_round_in_which_nobody_was_called_is_not_counted() {
     };
     let mut story = Story::under(policy, &["Anna", "Ben"]);
     for _ in 0..5 {
-        story.is_busy("Anna", 60);
-        story.is_busy("Ben", 60);
-        assert_eq!(story.waits(), (60, WaitReason::NobodyAvailable));
+        story.is_busy("Anna", 20);
+        story.is_busy("Ben", 20);
+        assert_eq!(story.waits(), (20, WaitReason::NobodyAvailable));
         story.resumes();
     }
     assert_eq!(story.dispatch.progress.round, 1);
@@ -118,15 +118,38 @@ fn a_dispatch_whose_people_can_never_be_phoned_is_exhausted_from_the_start() {
 fn the_pause_lasts_longer_when_nobody_is_available_at_its_end() {
     let mut story = Story::under(once(), &["Anna", "Ben"]);
     story.rings_out("Anna");
-    story.is_busy("Ben", 7_200);
+    story.is_busy("Ben", 20);
     assert_eq!(
         story.waits(),
         (300, WaitReason::RoundPause),
         "Anna is available after the pause"
     );
     story.resumes();
-    story.is_busy("Anna", 900);
-    assert_eq!(story.waits(), (900, WaitReason::NobodyAvailable));
+    story.is_busy("Anna", 20);
+    story.is_busy("Ben", 25);
+    assert_eq!(story.waits(), (20, WaitReason::NobodyAvailable));
+}
+
+#[test]
+fn whoever_was_on_the_phone_all_through_the_last_round_is_phoned_before_it_is_over() {
+    let policy = Policy {
+        max_rounds: Some(1),
+        attempts: 2,
+        ..Policy::default()
+    };
+    let mut story = Story::under(policy, &["Anna", "Ben", "Carla"]);
+    story.is_busy("Anna", 20);
+    for name in ["Ben", "Ben", "Carla", "Carla"] {
+        story.rings_out(name);
+    }
+    // Anna is free by now, and had no call: she has hers, and nobody is phoned again with her.
+    assert_eq!(story.turn(), ("Anna", 1));
+    story.is_busy("Anna", 20);
+    assert_eq!(story.waits(), (20, WaitReason::NobodyAvailable), "busy again");
+    story.resumes();
+    story.rings_out("Anna");
+    story.rings_out("Anna");
+    assert_eq!(story.status(), "Exhausted");
 }
 
 #[test]
@@ -139,9 +162,9 @@ fn a_later_round_in_which_nobody_was_called_is_not_counted_either() {
     story.rings_out("Anna");
     story.rings_out("Ben");
     story.resumes();
-    story.is_busy("Anna", 60);
-    story.is_busy("Ben", 60);
-    assert_eq!(story.waits(), (60, WaitReason::NobodyAvailable));
+    story.is_busy("Anna", 20);
+    story.is_busy("Ben", 20);
+    assert_eq!(story.waits(), (20, WaitReason::NobodyAvailable));
     story.resumes();
     assert_eq!((story.turn(), story.dispatch.progress.round), (("Anna", 1), 2));
 }

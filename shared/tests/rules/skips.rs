@@ -123,13 +123,10 @@ fn busy_is_forgotten_once_it_is_past() {
 }
 
 #[test]
-fn what_was_busy_once_is_not_carried_along() {
-    let mut story = Story::of(&["Anna", "Ben"]);
-    story.is_busy("Anna", 10);
-    story.later(10);
-    story.is_busy("Ben", 10);
-    let busy: Vec<_> = story.dispatch.progress.busy.keys().collect();
-    assert_eq!(busy, [&1]);
+fn somebody_on_the_phone_is_tried_again_before_the_longest_call_could_be_over() {
+    let mut story = Story::of(&["Anna"]);
+    story.is_busy("Anna", 600);
+    assert_eq!(story.waits(), (30, WaitReason::NobodyAvailable));
 }
 
 #[test]

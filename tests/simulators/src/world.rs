@@ -412,8 +412,8 @@ fn function_of(method: &Method, path: &str) -> Option<&'static str> {
     match segments.as_slice() {
         ["v1", "dispatches", ..] => Some("dispatches"),
         ["v1", "links", ..] | ["agent4", _, _] => Some("chain-link"),
-        ["routee", "collect", _] => Some("collect-event"),
-        ["routee", "status", _] => Some("status-callback"),
+        ["routee", "collect", ..] => Some("collect-event"),
+        ["routee", "status", ..] => Some("status-callback"),
         ["voice", "api", "v1", _, "set-context"] => Some("set-context"),
         ["voice", "api", "v1", _, "get-context"] => Some("get-context"),
         ["v1", "contexts", _] if method == Method::DELETE => Some("set-context"),

@@ -137,6 +137,8 @@ async fn a_token_works_as_soon_as_it_is_made_though_it_was_tried_before() {
     let ask = json!({ "caller": CALLER });
     let early = format!("pb_{}", "a".repeat(64));
     is_error(&post_as(&world, &early, "twilio/get-context", &ask).await, 401);
+    token(&world, 'a', |record| record.revoked = true).await;
+    is_error(&post_as(&world, &early, "twilio/get-context", &ask).await, 401);
     token(&world, 'a', |_| ()).await;
     assert_eq!(post_as(&world, &early, "twilio/get-context", &ask).await.status, 200);
 }

@@ -7,7 +7,7 @@ use super::*;
 use crate::story::{create, key_of};
 use crate::testing::{clients, deployment, json_of, text_of, world};
 
-async fn ticket(world: &World, reference: &str) -> DispatchKey {
+pub(crate) async fn ticket(world: &World, reference: &str) -> DispatchKey {
     let request = json!({
         "ticket": { "reference": reference, "text": "Pump four has stopped." },
         "employees": [
@@ -28,6 +28,14 @@ async fn references(world: &World, wanted: &List) -> Vec<Value> {
     let document = json_of(async |output| list(&world.store, &world.clock, &tenant, wanted, output).await).await;
     let lines = document["dispatches"].as_array().expect("a list").iter();
     lines.map(|line| line["reference"].clone()).collect()
+}
+
+/// All that the command does.
+pub(crate) async fn everything(world: &World, key: &DispatchKey) {
+    assert_eq!(references(world, &wanted(20, 7, false)).await.len(), 1);
+    text_of(async |output| show(&world.store, &world.clock, key, output).await).await;
+    let engine = clients(world).engine(&deployment());
+    json_of(async |output| cancel(&engine, key, output).await.map(drop)).await;
 }
 
 #[tokio::test(start_paused = true)]

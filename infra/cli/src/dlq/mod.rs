@@ -4,7 +4,7 @@ mod letter;
 mod list;
 mod redrive;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::process::ExitCode;
 

@@ -53,6 +53,17 @@ async fn redriven(world: &World, wanted: &redrive::Redrive) -> Value {
     document["queues"][0].clone()
 }
 
+/// All that the command does.
+pub(crate) async fn everything(world: &World) {
+    for id in 0..2 {
+        queue(world, "calls-dlq").put(dial(id), Duration::ZERO);
+    }
+    world.aws.recorder().clear();
+    assert_eq!(listed(world).await.len(), 2);
+    redriven(world, &wanted(Some(1), false)).await;
+    redriven(world, &wanted(None, false)).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_dead_letter_is_told_and_stays_where_it_is() {
     let world = world().await;

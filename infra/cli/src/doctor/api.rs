@@ -82,30 +82,32 @@ pub(super) async fn check(
         )];
     }
     let base = base.trim_end_matches('/');
-    let mut findings = vec![without_token(clients, base).await];
+    let mut findings = match without_token(clients, base).await {
+        Ok(finding) => vec![finding],
+        // Said once: the others would not get any further.
+        Err(unreachable) => return vec![unreachable],
+    };
     for hook in &HOOKS {
-        findings.push(hook.examine(clients, base, secrets.references.as_ref()).await);
+        findings.push(hook.examine(clients, base, settings, secrets).await);
     }
     findings
 }
 
-/// Somebody without a token is turned away, by us.
-async fn without_token(clients: &Clients, base: &str) -> Finding {
+/// Somebody without a token is turned away, by us; an error when nobody is there to do it.
+async fn without_token(clients: &Clients, base: &str) -> Result<Finding, Finding> {
     let check = "api.dispatches";
     let route = "GET /v1/dispatches";
     let request = http::Request::get(format!("{base}/v1/dispatches")).body(Bytes::new());
-    let answer = match Answer::to(clients, request).await {
-        Ok(answer) => answer,
-        Err(error) => return unreachable(check, base, &error),
-    };
+    let answer = Answer::to(clients, request).await;
+    let answer = answer.map_err(|error| unreachable(check, base, &error))?;
     if answer.status == StatusCode::UNAUTHORIZED && answer.is(UNAUTHORIZED) {
-        return Finding::ok(check, format!("{base} answers, and wants a token"));
+        return Ok(Finding::ok(check, format!("{base} answers, and wants a token")));
     }
-    answer.not_ours(check, route, "dispatches")
+    Ok(answer.not_ours(check, route, "dispatches"))
 }
 
 impl Hook {
-    async fn examine(&self, clients: &Clients, base: &str, references: Option<&References>) -> Finding {
+    async fn examine(&self, clients: &Clients, base: &str, settings: &Settings, secrets: &Secrets) -> Finding {
         let (dispatch, attempt) = match nowhere(clients.clock.now()) {
             Ok(nowhere) => nowhere,
             Err(error) => return Finding::fail(self.check, error.to_string(), "this machine has no randomness"),
@@ -122,7 +124,7 @@ impl Hook {
             Ok(answer) if answer.is(BAD_REFERENCE) => {}
             Ok(answer) => return answer.not_ours(self.check, self.route, self.function),
         }
-        let Some(references) = references else {
+        let Some(references) = &secrets.references else {
             let what = format!("{} refuses a forged reference; no key is known to sign one", self.route);
             return Finding::warn(self.check, what, "mend secret.reference-keys, see above");
         };
@@ -131,7 +133,7 @@ impl Hook {
             Ok(answer) => answer,
             Err(error) => return unreachable(self.check, base, &error),
         };
-        self.judge(&answer, began.elapsed().as_millis())
+        self.judge(&answer, began.elapsed().as_millis(), settings)
     }
 
     fn request(&self, url: &str) -> Result<Request, http::Error> {
@@ -140,10 +142,10 @@ impl Hook {
     }
 
     /// What a good reference was answered with.
-    fn judge(&self, answer: &Answer, millis: u128) -> Finding {
+    fn judge(&self, answer: &Answer, millis: u128, settings: &Settings) -> Finding {
         if answer.is(BAD_REFERENCE) {
             let what = format!("{} refuses references made with the present key", self.route);
-            let mend = "sam deploy    # sandboxes keep the key that they started with: in a rotation, new,old";
+            let mend = settings.start_afresh(self.function);
             return Finding::fail(self.check, what, mend);
         }
         if answer.status != StatusCode::OK || !(self.is_answer)(&answer.body) {

@@ -9,19 +9,23 @@ use super::finding::Finding;
 use crate::aws::{Clients, Target};
 use crate::lookup::{Function, LookupError};
 
-/// The functions of the main job and the checks of their names.
-const FUNCTIONS: [(&str, &str); 5] = [
+/// The functions, and the names of their checks.
+const FUNCTIONS: [(&str, &str); 7] = [
     ("dispatches", "function.dispatches"),
     ("collect-event", "function.collect-event"),
     ("status-callback", "function.status-callback"),
     ("dialer", "function.dialer"),
     ("notifier", "function.notifier"),
+    ("set-context", "function.set-context"),
+    ("get-context", "function.get-context"),
 ];
 const DEPLOY: &str = "sam build && sam deploy";
 
 /// What the functions go by, as far as it is known.
 #[derive(Debug)]
 pub(super) struct Settings {
+    /// The stack.
+    stack: String,
     /// The function that knows most of it.
     pub(super) asked: String,
     pub(super) table: Option<String>,
@@ -35,6 +39,17 @@ pub(super) struct Settings {
     /// Seconds after which the dialer, the notifier is ended.
     pub(super) dialer_timeout: Option<u32>,
     pub(super) notifier_timeout: Option<u32>,
+}
+
+impl Settings {
+    /// The command after which a function reads its secrets anew: any change of its configuration does that.
+    pub(super) fn start_afresh(&self, function: &str) -> String {
+        format!(
+            "aws lambda update-function-configuration --function-name {}-{function} --description \"$(date)\"    # it \
+             keeps the keys that it started with",
+            self.stack
+        )
+    }
 }
 
 /// Reads the functions' settings.
@@ -115,6 +130,7 @@ fn settings(target: &Target, found: &[(&str, Function)]) -> Settings {
     };
     let public = Endpoints::default();
     Settings {
+        stack: target.stack.clone(),
         asked: format!("{}-dialer", target.stack),
         table: target.table.clone().or_else(|| variable(variables::TABLE)),
         calls_queue: target

@@ -11,7 +11,7 @@ mod queues;
 mod secrets;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::process::ExitCode;
 

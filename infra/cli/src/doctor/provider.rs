@@ -26,7 +26,8 @@ pub(super) async fn check(clients: &Clients, settings: &Settings, secrets: Secre
         Err(error @ TokenError::Rejected { .. }) => {
             let mend = format!(
                 "aws ssm put-parameter --overwrite --type SecureString --name {parameter} --value \
-                 'APPLICATION_ID:APPLICATION_SECRET'    # from Routee's console; then sam deploy"
+                 'APPLICATION_ID:APPLICATION_SECRET' && {}",
+                settings.start_afresh("dialer")
             );
             Finding::fail(check, error.to_string(), mend)
         }

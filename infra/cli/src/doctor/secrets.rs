@@ -108,11 +108,7 @@ impl<T> Kind<T> {
             return (Some(value), Finding::warn(self.check, what, mend));
         }
         let two = self.rotates && parameter.value.expose().contains(',');
-        let rotation = if two {
-            ", the new one and the old one: drop the old one when no call is under way"
-        } else {
-            ""
-        };
+        let rotation = if two { ", two keys: a rotation is under way" } else { "" };
         (
             Some(value),
             Finding::ok(self.check, format!("{name} is well-formed{rotation}")),

@@ -24,6 +24,11 @@ async fn findings(world: &World, account: &Account) -> Vec<Finding> {
     examine(&clients_in(world, account), &options(&[])).await
 }
 
+/// All that the command does.
+pub(crate) async fn everything(world: &World) {
+    findings(world, &Account::default()).await;
+}
+
 /// What is not as it should be: check, level, and what is said of it.
 async fn complaints(world: &World, account: &Account) -> Vec<(&'static str, Level, String, String)> {
     let mut found = findings(world, account).await;
@@ -63,6 +68,8 @@ async fn a_deployment_as_it_should_be_has_nothing_to_mend() {
             "function.status-callback",
             "function.dialer",
             "function.notifier",
+            "function.set-context",
+            "function.get-context",
             "settings",
             "clock",
             "table",
@@ -125,7 +132,7 @@ async fn of_a_stack_that_is_not_there_everything_else_is_said_not_to_be_checked(
         .filter(|(_, level, ..)| *level == Level::Fail)
         .map(|(check, ..)| *check)
         .collect();
-    assert_eq!(failed.len(), 5, "{complaints:#?}");
+    assert_eq!(failed.len(), 7, "{complaints:#?}");
     for check in ["table", "queue.calls", "secret.webhook-keys", "api", "routee"] {
         assert!(
             complaints
@@ -308,7 +315,7 @@ async fn two_keys_are_a_rotation_under_way() {
         .iter()
         .find(|finding| finding.check == "secret.reference-keys")
         .expect("checked");
-    assert!(keys.what.contains("the new one and the old one"), "{keys:?}");
+    assert!(keys.what.contains("a rotation is under way"), "{keys:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -377,6 +384,23 @@ async fn a_public_url_that_leads_elsewhere_is_found_out() {
             "{finding:?}"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_public_url_that_cannot_be_reached_is_said_once() {
+    let (world, account) = (world().await, Account::default());
+    account.change(|state| {
+        for function in state.functions.values_mut() {
+            function["Environment"]["Variables"]["PATCHBAY_PUBLIC_URL"] = Value::from("https://nobody.invalid");
+        }
+    });
+    only(
+        &complaints(&world, &account).await,
+        "api.dispatches",
+        Level::Fail,
+        "https://nobody.invalid cannot be reached: the connection was never made",
+        "curl -i https://nobody.invalid/v1/dispatches",
+    );
 }
 
 #[tokio::test(start_paused = true)]

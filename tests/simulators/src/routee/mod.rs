@@ -2,7 +2,7 @@
 //!
 //! Written from the wire contract (`routee.md`). Where the contract only guesses, a switch ([`Switches`]) sets which
 //! way this Routee goes, so that patchbay is tested against all of them. Everything runs on one
-//! [`Clock`] and draws from one seeded [`Rng`]: on a paused current-thread runtime the same
+//! [`Clock`] and draws from one seeded [`Rng`](crate::rng::Rng): on a paused current-thread runtime the same
 //! seed plays the same calls, to the millisecond.
 
 mod api;
