@@ -12,6 +12,8 @@ from aws import CARGO, FUNCTIONS, ROOT
 from checks import check
 
 MOST_BYTES = 3 * 1024 * 1024
+# Templates, YAML and the documents' types weigh 0.9 MB in the one function that needs them.
+LARGER = {"chain-link": 4 * 1024 * 1024}
 GROWTH = 1.05
 ACCEPTED = ROOT / "tests/e2e/sizes.json"
 
@@ -29,7 +31,7 @@ def check_sizes():
     accepted = json.loads(ACCEPTED.read_text(encoding="utf-8"))
     sizes = {name: zipped(name) for name in FUNCTIONS}
     for name, size in sizes.items():
-        most = min(MOST_BYTES, accepted.get(name, 0) * GROWTH)
+        most = min(LARGER.get(name, MOST_BYTES), accepted.get(name, 0) * GROWTH)
         whole = (CARGO / "lambda" / name / "bootstrap").stat().st_size
         check(f"{name:16} {whole / 1e6:.2f} MB, zipped {size / 1e6:.2f} MB of at most {most / 1e6:.2f}", size <= most,
               {"tests/e2e/sizes.json would be": sizes})
