@@ -121,6 +121,12 @@ async fn all_entries(world: &World, key: &DispatchKey) -> Result<Vec<Entry>, Sto
     }
 }
 
+/// Whether the call ended because there was no money for it.
+fn cut_off(call: &CallRecord) -> bool {
+    let names = call.status_names();
+    names.contains(&"Unsent") || names.contains(&"Terminated")
+}
+
 /// The attempt that a call was for, from the reference in its callback URL.
 fn attempt_of(call: &CallRecord) -> Option<(DispatchKey, AttemptId)> {
     let reference = call.status_url.as_deref()?.rsplit('/').next()?;
@@ -240,18 +246,21 @@ impl Ticket<'_> {
     }
 
     /// Whether somebody was called more often in one turn than the policy says. An attempt that the provider
-    /// certainly did not take is no call.
+    /// certainly did not take is no call. A turn that was interrupted (on the phone for another ticket) goes on after
+    /// others had theirs, and a call for which there was no money is had again.
     fn called_too_often(&self) -> bool {
         let most = usize::from(self.dispatch.brief.policy.attempts);
         let mut planned: Vec<(AttemptId, u8)> = self.entries.iter().filter_map(planned).collect();
         planned.sort_unstable();
-        let mut calls_in_turn = 0;
+        let mut turns: BTreeMap<u8, usize> = BTreeMap::new();
         for (attempt, number) in planned {
+            let calls_in_turn = turns.entry(attempt.employee).or_default();
             if number == 1 {
-                calls_in_turn = 0;
+                *calls_in_turn = 0;
             }
-            calls_in_turn += usize::from(self.calls.iter().any(|(id, _)| *id == attempt));
-            if calls_in_turn > most || usize::from(number) > most {
+            let mut calls = self.calls.iter().filter(|(id, _)| *id == attempt);
+            *calls_in_turn += usize::from(calls.any(|(_, calls)| calls.iter().any(|call| !cut_off(call))));
+            if *calls_in_turn > most || usize::from(number) > most {
                 return true;
             }
         }
