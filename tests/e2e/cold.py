@@ -22,7 +22,7 @@ RUNS = 15
 COLD_MS, RSS_MB = 4.5, 10.0
 EMPTY = "empty-function"
 # The first event of each; where nothing is said, the first of its events by name.
-EVENTS = {EMPTY: "dispatches-get.json", "dispatches": "dispatches-get.json"}
+EVENTS = {EMPTY: "dispatches-get.json", "dispatches": "dispatches-get.json", "transfer": "transfer.json"}
 TOKEN = {"tenant": "example", "scopes": ["dispatches:read"], "expires_at": None, "revoked": False}
 SECRETS = {
     "reference-keys": "a key that is good enough for one machine",
