@@ -21,26 +21,8 @@
 //!
 //! A function that lacks one of them does not start, and says which and why.
 
-use std::collections::HashMap;
-use std::time::Duration;
-
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
-use aws_smithy_http_client::Builder;
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
-
-use crate::aws_error::in_words;
-use crate::clock::Clock;
-use crate::engine::Engine;
-use crate::parameters::Parameters;
 use crate::phone::CallingCode;
-use crate::queue::Queue;
-use crate::secret::{Randomness, Secret};
-use crate::store::Store;
-use crate::trust::tls_context;
-use crate::web::callbacks::Callbacks;
+use crate::secret::Secret;
 use crate::web::reference::References;
 use crate::web::standard_webhooks::{Signer, SigningKey};
 use crate::web::target::Targets;
@@ -57,10 +39,9 @@ pub mod variables {
     pub const ROUTEE_CREDENTIALS_PARAM: &str = "PATCHBAY_ROUTEE_CREDENTIALS_PARAM";
     pub const ROUTEE_AUTH_URL: &str = "PATCHBAY_ROUTEE_AUTH_URL";
     pub const ROUTEE_CONNECT_URL: &str = "PATCHBAY_ROUTEE_CONNECT_URL";
+    pub const TWILIO_AUTH_TOKENS_PARAM: &str = "PATCHBAY_TWILIO_AUTH_TOKENS_PARAM";
 }
-use variables::{
-    CALLS_QUEUE_URL, NOTIFICATIONS_QUEUE_URL, PUBLIC_URL, REFERENCE_KEYS_PARAM, TABLE, WEBHOOK_KEYS_PARAM,
-};
+use variables::PUBLIC_URL;
 
 /// The shortest key that is taken for signing, in characters.
 const MIN_KEY_CHARS: usize = 32;
@@ -148,15 +129,6 @@ pub fn base_url(text: &str) -> Result<&str, ConfigError> {
     })
 }
 
-/// The client through which the SDK reaches AWS.
-pub fn https_client() -> SharedHttpClient {
-    // ring: see Cargo.toml.
-    Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .tls_context(tls_context())
-        .build_https()
-}
-
 /// Where requests to URLs of users may go.
 pub fn targets() -> Result<Targets, ConfigError> {
     let name = "PATCHBAY_PRIVATE_ORIGINS";
@@ -175,138 +147,9 @@ pub fn default_country() -> Result<Option<CallingCode>, ConfigError> {
         .transpose()
 }
 
-/// The way to AWS: one HTTP client, one set of credentials.
-#[derive(Debug)]
-pub struct Aws {
-    config: SdkConfig,
-    /// By the variable that names the parameter.
-    secrets: HashMap<&'static str, Secret>,
-}
-
-impl Aws {
-    /// Finds region and credentials. Time limits are below every function's own, and below what a webhook may take.
-    pub async fn load() -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(1))
-            .operation_attempt_timeout(Duration::from_secs(1))
-            .operation_timeout(Duration::from_secs(4))
-            .build();
-        let loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
-        Self {
-            config: loader.http_client(https_client()).timeout_config(timeouts).load().await,
-            secrets: HashMap::new(),
-        }
-    }
-
-    /// Reads the SSM parameters that these variables name, at most ten, with one request: for a function that needs
-    /// more than one of them.
-    pub async fn with_secrets(mut self, names: &[&'static str]) -> Result<Self, ConfigError> {
-        let parameters = names.iter().map(|&name| Ok((name, required(name)?)));
-        self.secrets = self
-            .read_secrets(parameters.collect::<Result<_, ConfigError>>()?)
-            .await?;
-        Ok(self)
-    }
-
-    /// The table.
-    pub fn store(&self) -> Result<Store, ConfigError> {
-        Ok(Store::new(
-            aws_sdk_dynamodb::Client::new(&self.config),
-            required(TABLE)?,
-        ))
-    }
-
-    /// The `calls` queue.
-    pub fn calls(&self) -> Result<Queue, ConfigError> {
-        self.queue(CALLS_QUEUE_URL)
-    }
-
-    /// The `notifications` queue.
-    pub fn notifications(&self) -> Result<Queue, ConfigError> {
-        self.queue(NOTIFICATIONS_QUEUE_URL)
-    }
-
-    fn queue(&self, name: &'static str) -> Result<Queue, ConfigError> {
-        Ok(Queue::new(aws_sdk_sqs::Client::new(&self.config), required(name)?))
-    }
-
-    /// Dispatches, on the system's clock.
-    pub fn engine(&self) -> Result<Engine, ConfigError> {
-        Ok(Engine {
-            store: self.store()?,
-            calls: self.calls()?,
-            clock: Clock::system(),
-            random: Randomness::default(),
-        })
-    }
-
-    /// Callback URLs and references.
-    pub async fn callbacks(&self) -> Result<Callbacks, ConfigError> {
-        let references = references(REFERENCE_KEYS_PARAM, &self.secret(REFERENCE_KEYS_PARAM).await?)?;
-        Ok(Callbacks::new(base_url(&required(PUBLIC_URL)?)?, references))
-    }
-
-    /// Callback URLs below `base`, signed with the keys in this SSM parameter, for a command that is told both.
-    pub async fn callbacks_at(&self, base: &str, parameter: &str) -> Result<Callbacks, ConfigError> {
-        let name = REFERENCE_KEYS_PARAM;
-        let mut found = self.read_secrets(vec![(name, parameter.to_owned())]).await?;
-        let keys = found.remove(name).ok_or(ConfigError::Missing(name))?;
-        Ok(Callbacks::new(base_url(base)?, references(name, &keys)?))
-    }
-
-    /// The secrets below the prefix that the variable `name` names.
-    pub fn parameters(&self, name: &'static str) -> Result<Parameters, ConfigError> {
-        let client = aws_sdk_ssm::Client::new(&self.config);
-        Ok(Parameters::ssm(client, &required(name)?, Clock::system()))
-    }
-
-    /// What signs webhooks.
-    pub async fn signer(&self) -> Result<Signer, ConfigError> {
-        signer(WEBHOOK_KEYS_PARAM, &self.secret(WEBHOOK_KEYS_PARAM).await?)
-    }
-
-    /// The SSM parameter that the variable `name` names, decrypted.
-    pub async fn secret(&self, name: &'static str) -> Result<Secret, ConfigError> {
-        match self.secrets.get(name) {
-            Some(secret) => Ok(secret.clone()),
-            None => self
-                .read_secrets(vec![(name, required(name)?)])
-                .await?
-                .remove(name)
-                .ok_or(ConfigError::Missing(name)),
-        }
-    }
-
-    /// Reads these parameters, each with the variable that names it.
-    async fn read_secrets(
-        &self,
-        parameters: Vec<(&'static str, String)>,
-    ) -> Result<HashMap<&'static str, Secret>, ConfigError> {
-        let paths = parameters.iter().map(|(_, path)| path.clone()).collect();
-        let request = aws_sdk_ssm::Client::new(&self.config).get_parameters();
-        let answer = request.set_names(Some(paths)).with_decryption(true).send().await;
-        let answer = answer.map_err(|error| in_words(&error));
-        let value = |name: &'static str, parameter: String| {
-            let found = answer.as_ref().map_err(Clone::clone).and_then(|answer| {
-                let found = answer.parameters().iter().find(|one| one.name() == Some(&parameter));
-                let value = found.and_then(|one| one.value());
-                value.ok_or_else(|| "there is no such parameter".to_owned())
-            });
-            match found {
-                Ok(value) => Ok((name, Secret::new(value))),
-                Err(cause) => Err(ConfigError::Parameter { name, parameter, cause }),
-            }
-        };
-        parameters
-            .into_iter()
-            .map(|(name, parameter)| value(name, parameter))
-            .collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::variables::ROUTEE_CREDENTIALS_PARAM;
+    use super::variables::{REFERENCE_KEYS_PARAM, ROUTEE_CREDENTIALS_PARAM, WEBHOOK_KEYS_PARAM};
     use super::*;
     use crate::providers::routee::Credentials;
 

@@ -8,6 +8,7 @@
 //! - [`web`]: problem documents, signed callback references, tokens, outgoing webhooks.
 //! - [`engine`]: load, decide, send, commit: the one way in which a dispatch changes.
 
+pub mod aws;
 mod aws_error;
 #[cfg(feature = "chain")]
 pub mod chain;

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use lambda_http::http::Method;
 use lambda_http::{Body, Error, Request, Response};
+use patchbay::aws::Aws;
 use patchbay::clock::Clock;
-use patchbay::config::Aws;
 use patchbay::http::HttpClient;
 use patchbay::parameters::Parameters;
 use patchbay::store::{Store, StoreError};
@@ -59,7 +59,7 @@ impl Deps {
     /// # Errors
     /// When the environment or a secret is not what it must be.
     pub async fn load() -> Result<Self, Error> {
-        let aws = Aws::load().await;
+        let aws = Aws::load()?;
         let targets = Targets::public_only();
         Ok(Self {
             store: aws.store()?,

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use patchbay::aws::Aws;
 use patchbay::clock::Clock;
 use patchbay::config::variables::{
     REFERENCE_KEYS_PARAM, ROUTEE_AUTH_URL, ROUTEE_CONNECT_URL, ROUTEE_CREDENTIALS_PARAM as CREDENTIALS,
 };
-use patchbay::config::{Aws, ConfigError, optional, required};
+use patchbay::config::{ConfigError, optional, required};
 use patchbay::http::HttpClient;
 use patchbay::providers::routee::{Credentials, Endpoints, Routee};
 use patchbay::web::outbound::Outbound;
@@ -22,7 +23,7 @@ const INTERVAL: &str = "PATCHBAY_ROUTEE_CALL_INTERVAL_MS";
 impl Deps {
     /// Reads the environment and the secrets that it names.
     pub async fn load() -> Result<Self, lambda_runtime::Error> {
-        let aws = Aws::load().await;
+        let aws = Aws::load()?;
         let aws = aws.with_secrets(&[CREDENTIALS, REFERENCE_KEYS_PARAM]).await?;
         let credentials = Credentials::parse(CREDENTIALS, &aws.secret(CREDENTIALS).await?)?;
         // Routee's own endpoints, or the operator's: never a requester's, so any address will do.

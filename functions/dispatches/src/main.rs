@@ -4,13 +4,14 @@ use std::convert::Infallible;
 
 use dispatches::{Deps, handle};
 use lambda_http::{Error, run, service_fn};
-use patchbay::config::{self, Aws};
+use patchbay::aws::Aws;
+use patchbay::config;
 use patchbay::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let aws = Aws::load().await;
+    let aws = Aws::load()?;
     let deps = Deps {
         engine: aws.engine()?,
         targets: config::targets()?,

@@ -1,8 +1,9 @@
 //! What the deployed function works with.
 
 use lambda_runtime::Error;
+use patchbay::aws::Aws;
 use patchbay::clock::Clock;
-use patchbay::config::{self, Aws};
+use patchbay::config;
 use patchbay::http::HttpClient;
 use patchbay::web::outbound::Outbound;
 
@@ -14,7 +15,7 @@ impl Deps {
     /// # Errors
     /// When a variable or a parameter is missing or wrong.
     pub async fn load() -> Result<Self, Error> {
-        let aws = Aws::load().await;
+        let aws = Aws::load()?;
         let targets = config::targets()?;
         Ok(Self {
             store: aws.store()?,

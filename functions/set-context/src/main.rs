@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 
 use lambda_http::{Error, run, service_fn};
+use patchbay::aws::Aws;
 use patchbay::clock::Clock;
-use patchbay::config::{self, Aws};
+use patchbay::config;
 use patchbay::secret::Randomness;
 use patchbay::telemetry;
 use patchbay::web::tokens::Tokens;
@@ -13,7 +14,7 @@ use set_context::{Deps, handle};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let (store, clock) = (Aws::load().await.store()?, Clock::system());
+    let (store, clock) = (Aws::load()?.store()?, Clock::system());
     let deps = Deps {
         tokens: Tokens::new(store.clone(), clock.clone()),
         store,

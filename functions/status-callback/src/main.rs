@@ -3,14 +3,14 @@
 use std::convert::Infallible;
 
 use lambda_http::{Error, run, service_fn};
-use patchbay::config::Aws;
+use patchbay::aws::Aws;
 use patchbay::telemetry;
 use status_callback::{Deps, handle};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let aws = Aws::load().await;
+    let aws = Aws::load()?;
     let deps = Deps {
         engine: aws.engine()?,
         callbacks: aws.callbacks().await?,

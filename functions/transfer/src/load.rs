@@ -1,13 +1,13 @@
 //! What the function works with, from its environment.
 
+use patchbay::aws::Aws;
 use patchbay::clock::Clock;
-use patchbay::config::variables::REFERENCE_KEYS_PARAM;
-use patchbay::config::{Aws, ConfigError, one_or_two, optional};
+use patchbay::config::variables::{REFERENCE_KEYS_PARAM, TWILIO_AUTH_TOKENS_PARAM as AUTH_TOKENS};
+use patchbay::config::{ConfigError, one_or_two, optional};
 use patchbay::providers::twilio::signature::Signatures;
 
 use crate::{Deps, PaySettings};
 
-const AUTH_TOKENS: &str = "PATCHBAY_TWILIO_AUTH_TOKENS_PARAM";
 const ATTEMPTS: &str = "PATCHBAY_TWILIO_PAY_ATTEMPTS";
 
 impl Deps {
@@ -16,10 +16,7 @@ impl Deps {
     /// # Errors
     /// What is missing or wrong.
     pub async fn load() -> Result<Self, ConfigError> {
-        let aws = Aws::load()
-            .await
-            .with_secrets(&[AUTH_TOKENS, REFERENCE_KEYS_PARAM])
-            .await?;
+        let aws = Aws::load()?.with_secrets(&[AUTH_TOKENS, REFERENCE_KEYS_PARAM]).await?;
         let (current, previous) = one_or_two(AUTH_TOKENS, &aws.secret(AUTH_TOKENS).await?)?;
         let default = PaySettings::default();
         let attempts = optional(ATTEMPTS).map(|text| text.parse().ok().filter(|attempts| (1..=3).contains(attempts)));

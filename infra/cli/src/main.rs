@@ -84,7 +84,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Dispatch(options) => told(options.target.output, &|output| dispatch::run(options, output)),
         Command::Dlq(options) => told(options.target.output, &|output| dlq::run(options, output)),
         Command::Doctor(options) => told(options.target.output, &|output| doctor::run(options, output)),
-        Command::Url(options) => url::run(options),
+        Command::Url(options) => told(options.target.output, &|output| url::run(options, output)),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Arguments::command(), "patchbay", &mut io::stdout());
             Ok(ExitCode::SUCCESS)

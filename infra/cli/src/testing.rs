@@ -9,6 +9,7 @@ use bytes::Bytes;
 use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
 use patchbay_simulators::aws;
 use patchbay_simulators::phones::{Behaviour, Phones, When};
+use patchbay_simulators::twilio::AUTH_TOKEN;
 use patchbay_simulators::world::{Options, PUBLIC_URL, REFERENCE_KEY, World};
 use serde_json::{Value, json};
 
@@ -117,6 +118,8 @@ impl Default for Account {
         dialer["PATCHBAY_NOTIFICATIONS_QUEUE_URL"] = json!(notifications_queue);
         dialer["PATCHBAY_ROUTEE_CREDENTIALS_PARAM"] = json!("/patchbay/routee-credentials");
         dialer["PATCHBAY_ROUTEE_AUTH_URL"] = json!("");
+        let mut transfer = hook.clone();
+        transfer["PATCHBAY_TWILIO_AUTH_TOKENS_PARAM"] = json!("/patchbay/twilio-auth-tokens");
         let secret = |name: &str, value: &str| (format!("/patchbay/{name}"), ("SecureString", value.to_owned()));
         let state = State {
             functions: BTreeMap::from([
@@ -124,7 +127,9 @@ impl Default for Account {
                 function("set-context", 10, json!({ "PATCHBAY_TABLE": table })),
                 function("get-context", 10, json!({ "PATCHBAY_TABLE": table })),
                 function("collect-event", 10, hook.clone()),
-                function("status-callback", 10, hook),
+                function("status-callback", 10, hook.clone()),
+                function("chain-link", 10, hook),
+                function("transfer", 15, transfer),
                 function("dialer", 30, dialer),
                 function(
                     "notifier",
@@ -139,6 +144,7 @@ impl Default for Account {
                 secret("reference-keys", REFERENCE_KEY),
                 secret("webhook-keys", WEBHOOK_KEY),
                 secret("routee-credentials", "local-application:local-secret"),
+                secret("twilio-auth-tokens", AUTH_TOKEN),
             ]),
             ahead_seconds: 0,
         };

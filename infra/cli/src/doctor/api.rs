@@ -1,13 +1,15 @@
 //! The public URL: requests as a provider would make them, through whatever stands before the functions.
 //!
-//! All of them are about a dispatch that does not exist, so nothing is written and nobody is called.
+//! All of them are about a dispatch, a chain and a caller that do not exist, so nothing is written and nobody is called.
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use patchbay::clock::Timestamp;
 use patchbay::config::base_url;
 use patchbay::http::{Request, Response};
-use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce};
+use patchbay::ids::{AttemptId, ChainName, DispatchId, DispatchKey, Nonce};
+use patchbay::providers::twilio::signature;
+use patchbay::providers::twilio::webhook::Form;
 use patchbay::secret::{Randomness, Secret};
 use patchbay::web::callbacks::Callbacks;
 use patchbay::web::reference::References;
@@ -21,39 +23,74 @@ use crate::aws::Clients;
 
 const TENANT: &str = "doctor";
 const BAD_REFERENCE: &str = "urn:patchbay:problem:bad-reference";
+const BAD_SIGNATURE: &str = "urn:patchbay:problem:bad-signature";
 const UNAUTHORIZED: &str = "urn:patchbay:problem:unauthorized";
-/// What Routee waits for a key's answer, and for a status's, in milliseconds.
-const COLLECT_MILLIS: u128 = 3_000;
-const STATUS_MILLIS: u128 = 2_000;
+const INVALID_FIELD: &str = "urn:patchbay:problem:invalid-field";
 
-/// A webhook of Routee's, and what an answer to it must look like.
+/// Something that wants a token.
+struct Door {
+    check: &'static str,
+    method: Method,
+    path: &'static str,
+    function: &'static str,
+}
+
+const DOORS: [Door; 4] = [
+    Door {
+        check: "api.dispatches",
+        method: Method::GET,
+        path: "/v1/dispatches",
+        function: "dispatches",
+    },
+    Door {
+        check: "api.set-context",
+        method: Method::POST,
+        path: "/voice/api/v1/twilio/set-context",
+        function: "set-context",
+    },
+    Door {
+        check: "api.get-context",
+        method: Method::POST,
+        path: "/voice/api/v1/twilio/get-context",
+        function: "get-context",
+    },
+    Door {
+        check: "api.links",
+        method: Method::GET,
+        path: "/v1/links",
+        function: "chain-link",
+    },
+];
+
+/// A webhook whose URL is signed, and what an answer to it must look like.
 struct Hook {
     check: &'static str,
     route: &'static str,
     function: &'static str,
-    limit_millis: u128,
-    url: fn(&Callbacks, &DispatchKey, AttemptId) -> String,
+    /// Who calls it, and for how many milliseconds they wait.
+    caller: (&'static str, u128),
+    url: fn(&Callbacks, &Nowhere) -> String,
     body: fn() -> Value,
-    is_answer: fn(&Value) -> bool,
+    is_answer: fn(StatusCode, &Value) -> bool,
 }
 
-const HOOKS: [Hook; 2] = [
+const HOOKS: [Hook; 3] = [
     Hook {
         check: "api.collect",
         route: "POST /routee/collect/{ref}",
         function: "collect-event",
-        limit_millis: COLLECT_MILLIS,
-        url: |callbacks, dispatch, attempt| callbacks.collect_url(dispatch, attempt, 0),
+        caller: ("Routee", 3_000),
+        url: |callbacks, nowhere| callbacks.collect_url(&nowhere.dispatch, nowhere.attempt, 0),
         body: || json!({ "messageId": "doctor", "conversationTrackingId": "doctor", "collectedTones": "" }),
         // A dial plan, whatever it says.
-        is_answer: |answer| answer.get("verbs").is_some_and(Value::is_array),
+        is_answer: |status, answer| status.is_success() && answer.get("verbs").is_some_and(Value::is_array),
     },
     Hook {
         check: "api.status",
         route: "POST /routee/status/{ref}",
         function: "status-callback",
-        limit_millis: STATUS_MILLIS,
-        url: Callbacks::status_url,
+        caller: ("Routee", 2_000),
+        url: |callbacks, nowhere| callbacks.status_url(&nowhere.dispatch, nowhere.attempt),
         // A final status: of a dispatch that does not exist, an intermediate one would be written down.
         body: || {
             json!({
@@ -61,9 +98,26 @@ const HOOKS: [Hook; 2] = [
                 "status": { "name": "Completed", "updatedDate": Timestamp::from_millis(0).to_string() },
             })
         },
-        is_answer: Value::is_object,
+        is_answer: |status, answer| status.is_success() && answer.is_object(),
+    },
+    Hook {
+        check: "api.chain",
+        route: "POST /agent4/{ref}/{chain}",
+        function: "chain-link",
+        caller: ("a caller", 5_000),
+        url: |callbacks, nowhere| callbacks.chain_url(&nowhere.dispatch.tenant, &nowhere.chain),
+        // Without the link's name: told after the reference was looked at, and before anything else.
+        body: || json!({}),
+        is_answer: |_, answer| is_problem(answer, INVALID_FIELD),
     },
 ];
+
+/// What does not exist.
+struct Nowhere {
+    dispatch: DispatchKey,
+    attempt: AttemptId,
+    chain: ChainName,
+}
 
 pub(super) async fn check(
     clients: &Clients,
@@ -82,43 +136,55 @@ pub(super) async fn check(
         )];
     }
     let base = base.trim_end_matches('/');
-    let mut findings = match without_token(clients, base).await {
-        Ok(finding) => vec![finding],
-        // Said once: the others would not get any further.
-        Err(unreachable) => return vec![unreachable],
-    };
+    let mut findings = Vec::new();
+    for door in &DOORS {
+        match door.examine(clients, base).await {
+            Ok(finding) => findings.push(finding),
+            // Said once: the others would not get any further.
+            Err(unreachable) => return vec![unreachable],
+        }
+    }
     for hook in &HOOKS {
         findings.push(hook.examine(clients, base, settings, secrets).await);
     }
+    findings.extend(transfer(clients, base, settings, secrets).await);
     findings
 }
 
-/// Somebody without a token is turned away, by us; an error when nobody is there to do it.
-async fn without_token(clients: &Clients, base: &str) -> Result<Finding, Finding> {
-    let check = "api.dispatches";
-    let route = "GET /v1/dispatches";
-    let request = http::Request::get(format!("{base}/v1/dispatches")).body(Bytes::new());
-    let answer = Answer::to(clients, request).await;
-    let answer = answer.map_err(|error| unreachable(check, base, &error))?;
-    if answer.status == StatusCode::UNAUTHORIZED && answer.is(UNAUTHORIZED) {
-        return Ok(Finding::ok(check, format!("{base} answers, and wants a token")));
+impl Door {
+    /// Somebody without a token is turned away, by us; an error when nobody is there to do it.
+    async fn examine(&self, clients: &Clients, base: &str) -> Result<Finding, Finding> {
+        let (check, path) = (self.check, self.path);
+        let request = http::Request::builder()
+            .method(&self.method)
+            .uri(format!("{base}{path}"))
+            .header("content-type", "application/json")
+            .body(Bytes::new());
+        let answer = Answer::to(clients, request).await;
+        let answer = answer.map_err(|error| unreachable(check, base, &error))?;
+        if answer.status == StatusCode::UNAUTHORIZED && answer.is(UNAUTHORIZED) {
+            return Ok(Finding::ok(check, format!("{base}{path} answers, and wants a token")));
+        }
+        Ok(answer.not_ours(check, &format!("{} {path}", self.method), self.function))
     }
-    Ok(answer.not_ours(check, route, "dispatches"))
 }
 
 impl Hook {
     async fn examine(&self, clients: &Clients, base: &str, settings: &Settings, secrets: &Secrets) -> Finding {
-        let (dispatch, attempt) = match nowhere(clients.clock.now()) {
+        let nowhere = match Nowhere::new(clients.clock.now()) {
             Ok(nowhere) => nowhere,
             Err(error) => return Finding::fail(self.check, error.to_string(), "this machine has no randomness"),
         };
-        let url = |references: References| (self.url)(&Callbacks::new(base, references), &dispatch, attempt);
+        let url = |references: References| (self.url)(&Callbacks::new(base, references), &nowhere);
         // The id is random, and signed with itself: a key that nobody has.
-        let forged = url(References::new(Secret::new(dispatch.id.to_string()), None));
+        let forged = url(References::new(Secret::new(nowhere.dispatch.id.to_string()), None));
         match Answer::to(clients, self.request(&forged)).await {
             Err(error) => return unreachable(self.check, base, &error),
-            Ok(answer) if answer.status.is_success() => {
-                let what = format!("{} takes a forged reference: anybody can press keys", self.route);
+            Ok(answer) if (self.is_answer)(answer.status, &answer.body) => {
+                let what = format!(
+                    "{} takes a forged reference: anybody can send what they like",
+                    self.route
+                );
                 return Finding::fail(self.check, what, "sam build && sam deploy");
             }
             Ok(answer) if answer.is(BAD_REFERENCE) => {}
@@ -148,12 +214,13 @@ impl Hook {
             let mend = settings.start_afresh(self.function);
             return Finding::fail(self.check, what, mend);
         }
-        if answer.status != StatusCode::OK || !(self.is_answer)(&answer.body) {
+        if !(self.is_answer)(answer.status, &answer.body) {
             return answer.not_ours(self.check, self.route, self.function);
         }
         let what = format!("a forged reference is refused, a good one answered in {millis} ms");
-        if millis >= self.limit_millis {
-            let what = format!("{what}; Routee waits {} ms", self.limit_millis);
+        let (caller, limit_millis) = self.caller;
+        if millis >= limit_millis {
+            let what = format!("{what}; {caller} waits {limit_millis} ms");
             let mend = "run it again: the first request may have met a cold function, or a slow way from here";
             return Finding::warn(self.check, what, mend);
         }
@@ -161,24 +228,83 @@ impl Hook {
     }
 }
 
-/// A dispatch that does not exist.
-fn nowhere(now: Timestamp) -> anyhow::Result<(DispatchKey, AttemptId)> {
-    let random = Randomness::default();
-    let dispatch = DispatchKey {
-        tenant: TENANT.parse()?,
-        id: DispatchId::random(&random, now)?,
+impl Nowhere {
+    fn new(now: Timestamp) -> anyhow::Result<Self> {
+        let random = Randomness::default();
+        Ok(Self {
+            dispatch: DispatchKey {
+                tenant: TENANT.parse()?,
+                id: DispatchId::random(&random, now)?,
+            },
+            attempt: AttemptId {
+                ordinal: 1,
+                employee: 0,
+                nonce: Nonce::random(&random)?,
+            },
+            chain: TENANT.parse()?,
+        })
+    }
+}
+
+/// The number's webhook at Twilio, when callers are transferred to us: the end of a call that nobody made.
+async fn transfer(clients: &Clients, base: &str, settings: &Settings, secrets: &Secrets) -> Option<Finding> {
+    let (check, route, function) = ("api.transfer", "POST /twilio/transfer/{ref}", "transfer");
+    settings.twilio_auth_tokens.as_ref()?;
+    let (Some(references), Some(token)) = (&secrets.references, &secrets.twilio) else {
+        let what = "not checked: a key that it needs is not known";
+        return Some(Finding::warn(
+            check,
+            what,
+            "mend secret.reference-keys and secret.twilio-auth-tokens",
+        ));
     };
-    let attempt = AttemptId {
-        ordinal: 1,
-        employee: 0,
-        nonce: Nonce::random(&random)?,
+    let tenant = TENANT.parse().ok()?;
+    let url = Callbacks::new(base, references.clone()).transfer_url(&tenant);
+    let body = "CallSid=CAdoctor&CallStatus=completed&From=%2B12025550100";
+    let request = |token: &Secret| {
+        http::Request::post(&url)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header(
+                signature::HEADER,
+                signature::sign(token, &url, &Form::parse(body.as_bytes())),
+            )
+            .body(Bytes::from_static(body.as_bytes()))
     };
-    Ok((dispatch, attempt))
+    // The URL as the key: a token that Twilio does not have.
+    let forged = match Answer::to(clients, request(&Secret::new(url.as_str()))).await {
+        Ok(answer) => answer,
+        Err(error) => return Some(unreachable(check, base, &error)),
+    };
+    if forged.status.is_success() {
+        let what = format!("{route} takes what Twilio did not sign: anybody can say that a caller has paid");
+        return Some(Finding::fail(check, what, "sam build && sam deploy"));
+    }
+    if !forged.is(BAD_SIGNATURE) {
+        return Some(forged.not_ours(check, route, function));
+    }
+    let answer = match Answer::to(clients, request(token)).await {
+        Ok(answer) => answer,
+        Err(error) => return Some(unreachable(check, base, &error)),
+    };
+    Some(if answer.is(BAD_SIGNATURE) {
+        let what = format!("{route} refuses what the present auth token signed, for {base}");
+        Finding::fail(check, what, settings.start_afresh(function))
+    } else if answer.status.is_success() {
+        Finding::ok(check, "what Twilio did not sign is refused, what it did is taken")
+    } else {
+        answer.not_ours(check, route, function)
+    })
 }
 
 fn unreachable(check: &'static str, base: &str, error: &str) -> Finding {
     let mend = format!("curl -i {base}/v1/dispatches    # name, certificate, firewall; or is PublicUrl wrong?");
     Finding::fail(check, format!("{base} cannot be reached: {error}"), mend)
+}
+
+/// Whether an answer tells of this problem, in our own form or in Protegee's.
+fn is_problem(answer: &Value, problem: &str) -> bool {
+    let kind = answer.get("type").or_else(|| answer.pointer("/message/type"));
+    kind.and_then(Value::as_str) == Some(problem)
 }
 
 /// What came back.
@@ -198,7 +324,7 @@ impl Answer {
     }
 
     fn is(&self, problem: &str) -> bool {
-        self.body.get("type").and_then(Value::as_str) == Some(problem)
+        is_problem(&self.body, problem)
     }
 
     /// An answer that the function does not give.

@@ -10,7 +10,7 @@ use crate::aws::{Clients, Target};
 use crate::lookup::{Function, LookupError};
 
 /// The functions, and the names of their checks.
-const FUNCTIONS: [(&str, &str); 7] = [
+const FUNCTIONS: [(&str, &str); 9] = [
     ("dispatches", "function.dispatches"),
     ("collect-event", "function.collect-event"),
     ("status-callback", "function.status-callback"),
@@ -18,7 +18,11 @@ const FUNCTIONS: [(&str, &str); 7] = [
     ("notifier", "function.notifier"),
     ("set-context", "function.set-context"),
     ("get-context", "function.get-context"),
+    ("chain-link", "function.chain-link"),
+    (TRANSFER, "function.transfer"),
 ];
+/// The one that need not be there: without Twilio's auth token it is not deployed.
+const TRANSFER: &str = "transfer";
 const DEPLOY: &str = "sam build && sam deploy";
 
 /// What the functions go by, as far as it is known.
@@ -36,6 +40,8 @@ pub(super) struct Settings {
     pub(super) webhook_keys: Option<String>,
     pub(super) routee_credentials: Option<String>,
     pub(super) routee: Endpoints,
+    /// None when callers are not transferred to us.
+    pub(super) twilio_auth_tokens: Option<String>,
     /// Seconds after which the dialer, the notifier is ended.
     pub(super) dialer_timeout: Option<u32>,
     pub(super) notifier_timeout: Option<u32>,
@@ -62,6 +68,10 @@ pub(super) async fn check(clients: &Clients, target: &Target) -> (Settings, Vec<
             Ok(function) => {
                 findings.push(Finding::ok(check, format!("deployed, may run {} s", function.timeout)));
                 found.push((name, function));
+            }
+            Err(error) if name == TRANSFER && error.is_not_found() => {
+                let what = "not deployed: TwilioAuthTokensParam is not set";
+                findings.push(Finding::ok(check, what));
             }
             Err(error) => findings.push(missing(check, &full, &error, target, clients)),
         }
@@ -149,6 +159,7 @@ fn settings(target: &Target, found: &[(&str, Function)]) -> Settings {
             auth: variable(variables::ROUTEE_AUTH_URL).unwrap_or(public.auth),
             connect: variable(variables::ROUTEE_CONNECT_URL).unwrap_or(public.connect),
         },
+        twilio_auth_tokens: variable(variables::TWILIO_AUTH_TOKENS_PARAM),
         dialer_timeout: function("dialer").map(|function| function.timeout),
         notifier_timeout: function("notifier").map(|function| function.timeout),
     }

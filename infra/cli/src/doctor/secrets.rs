@@ -15,6 +15,8 @@ use crate::aws::Clients;
 pub(super) struct Secrets {
     pub(super) references: Option<References>,
     pub(super) credentials: Option<Credentials>,
+    /// The auth token with which Twilio signs.
+    pub(super) twilio: Option<Secret>,
 }
 
 /// A kind of secret.
@@ -51,6 +53,13 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> (Secrets, V
         read: |secret| Credentials::parse(variables::ROUTEE_CREDENTIALS_PARAM, secret),
         rotates: false,
     };
+    let tokens = Kind {
+        check: "secret.twilio-auth-tokens",
+        what: "Twilio's auth token",
+        value: "'AUTH_TOKEN'",
+        read: |secret| config::one_or_two(variables::TWILIO_AUTH_TOKENS_PARAM, secret).map(|(current, _)| current),
+        rotates: true,
+    };
     let (references, first) = references
         .examine(clients, settings, settings.reference_keys.as_deref())
         .await;
@@ -60,11 +69,19 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> (Secrets, V
     let (credentials, third) = credentials
         .examine(clients, settings, settings.routee_credentials.as_deref())
         .await;
+    let mut findings = vec![first, second, third];
+    let mut twilio = None;
+    if let Some(parameter) = settings.twilio_auth_tokens.as_deref() {
+        let (token, finding) = tokens.examine(clients, settings, Some(parameter)).await;
+        findings.push(finding);
+        twilio = token;
+    }
     let secrets = Secrets {
         references,
         credentials,
+        twilio,
     };
-    (secrets, vec![first, second, third])
+    (secrets, findings)
 }
 
 impl<T> Kind<T> {

@@ -70,6 +70,8 @@ async fn a_deployment_as_it_should_be_has_nothing_to_mend() {
             "function.notifier",
             "function.set-context",
             "function.get-context",
+            "function.chain-link",
+            "function.transfer",
             "settings",
             "clock",
             "table",
@@ -83,9 +85,15 @@ async fn a_deployment_as_it_should_be_has_nothing_to_mend() {
             "secret.reference-keys",
             "secret.webhook-keys",
             "secret.routee-credentials",
+            "secret.twilio-auth-tokens",
             "api.dispatches",
+            "api.set-context",
+            "api.get-context",
+            "api.links",
             "api.collect",
             "api.status",
+            "api.chain",
+            "api.transfer",
             "routee",
         ]
     );
@@ -132,7 +140,8 @@ async fn of_a_stack_that_is_not_there_everything_else_is_said_not_to_be_checked(
         .filter(|(_, level, ..)| *level == Level::Fail)
         .map(|(check, ..)| *check)
         .collect();
-    assert_eq!(failed.len(), 7, "{complaints:#?}");
+    // All but the one that need not be there.
+    assert_eq!(failed.len(), 8, "{complaints:#?}");
     for check in ["table", "queue.calls", "secret.webhook-keys", "api", "routee"] {
         assert!(
             complaints
@@ -319,19 +328,46 @@ async fn two_keys_are_a_rotation_under_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_the_functions_do_not_use_yet_is_told_at_both_webhooks() {
+async fn a_key_that_the_functions_do_not_use_yet_is_told_at_every_webhook() {
     let key = "a key that no function has been given yet";
     let complaints = with_parameter("reference-keys", "SecureString", key).await;
     let checks: Vec<(&str, Level)> = complaints.iter().map(|(check, level, ..)| (*check, *level)).collect();
     assert_eq!(
         checks,
-        [("api.collect", Level::Fail), ("api.status", Level::Fail)],
+        ["api.collect", "api.status", "api.chain"].map(|check| (check, Level::Fail)),
         "{complaints:#?}"
     );
     assert!(
         complaints
             .iter()
             .all(|(_, _, what, _)| what.contains("refuses references made with the present key"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_auth_token_that_the_function_does_not_use_yet_is_told() {
+    only(
+        &with_parameter("twilio-auth-tokens", "SecureString", "another-auth-token").await,
+        "api.transfer",
+        Level::Fail,
+        "refuses what the present auth token signed",
+        "update-function-configuration --function-name patchbay-transfer",
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployment_without_transfers_lacks_nothing() {
+    let (world, account) = (world().await, Account::default());
+    account.change(|state| {
+        state.functions.remove("patchbay-transfer");
+        state.parameters.remove("/patchbay/twilio-auth-tokens");
+    });
+    assert_eq!(complaints(&world, &account).await, []);
+    let found = findings(&world, &account).await;
+    assert!(
+        found
+            .iter()
+            .all(|finding| !finding.check.ends_with("transfer") || finding.what.contains("not deployed"))
     );
 }
 
@@ -376,7 +412,7 @@ async fn a_public_url_that_leads_elsewhere_is_found_out() {
         .iter()
         .filter(|finding| finding.check.starts_with("api"))
         .collect();
-    assert_eq!(of_api.len(), 3);
+    assert_eq!(of_api.len(), 8);
     for finding in of_api {
         assert_eq!(finding.level, Level::Fail, "{finding:?}");
         assert!(
