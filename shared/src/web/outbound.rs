@@ -1,15 +1,17 @@
 //! The HTTP client of the deployed functions.
 //!
-//! One client a sandbox, made while it starts: reading the roots is the costly part. Redirects are not followed, the
+//! One client a sandbox, made while it starts. Redirects are not followed, the
 //! environment's proxies are not used (a proxy would resolve names by itself, past our policy), and nothing is sent
 //! twice: whether a request may be repeated is the caller's decision.
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use rustls::RootCertStore;
 
 use super::target::{BadTarget, Targets, is_public};
 use crate::http::{Request, Response, SendError, SendHttp, Sending};
@@ -22,7 +24,12 @@ pub const MAX_RESPONSE: usize = 256 * 1024;
 /// The client could not be made: its configuration is wrong.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client could not be made")]
-pub struct CannotBuild(#[from] reqwest::Error);
+pub enum CannotBuild {
+    /// By its own account.
+    Client(#[from] reqwest::Error),
+    /// For want of TLS.
+    Tls(#[from] rustls::Error),
+}
 
 /// Sends requests over the network.
 #[derive(Clone, Debug)]
@@ -37,11 +44,8 @@ impl Outbound {
     /// # Errors
     /// When the TLS configuration is refused.
     pub fn new(targets: Targets, timeout: Duration) -> Result<Self, CannotBuild> {
-        // The only error is that one is installed, which is what we want.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
         let builder = reqwest::Client::builder()
-            .tls_certs_only(roots.filter_map(|der| reqwest::Certificate::from_der(der).ok()))
+            .tls_backend_preconfigured(tls()?)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .no_proxy()
@@ -75,6 +79,17 @@ impl Outbound {
         *response.body_mut() = body.freeze();
         Ok(response)
     }
+}
+
+/// Trusts whom browsers trust. The roots are compiled in as what is needed of them: reqwest would parse 140 certificates
+/// at every cold start.
+fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
+    let roots = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 impl SendHttp for Outbound {
@@ -135,7 +150,6 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Instant;
 
