@@ -12,7 +12,7 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Timestamp;
 
 /// The namespace of every metric.
 const NAMESPACE: &str = "patchbay";
@@ -104,23 +104,42 @@ impl Unit {
     }
 }
 
+/// Every metric that there is, and what it is counted by besides the stack. Alarms and dashboard go by these names: one
+/// that asks for another dimension hears nothing, and says so to nobody.
+pub const METRICS: [(&str, &[&str]); 9] = [
+    ("NoAnswer", &[]),
+    ("OutOfMoney", &[]),
+    ("ProviderErrors", &[]),
+    ("Rejected", &[]),
+    ("TimeToAccept", &[]),
+    ("TimeToFirstDial", &[]),
+    ("TimerLag", &[]),
+    ("Transfers", &["outcome"]),
+    ("Unaccepted", &[]),
+];
+
 /// A metric's name, unit and value.
 pub type Metric<'a> = (&'a str, Unit, f64);
-
-/// Writes one metric that is counted by nothing, now.
-pub fn metric(name: &str, unit: Unit, value: f64) {
-    emf(Clock::system().now(), &[], &[(name, unit, value)], &[]);
-}
 
 /// Writes metrics. `dimensions` are what they are counted by (every combination is a metric of its own, and is paid
 /// for), `properties` are only for reading and searching.
 pub fn emf(now: Timestamp, dimensions: &[(&str, &str)], metrics: &[Metric<'_>], properties: &[(&str, Value)]) {
+    debug_assert!(
+        metrics.iter().all(|(name, ..)| is_known(name, dimensions)),
+        "not in METRICS: {metrics:?} by {dimensions:?}"
+    );
     if let Some(stack) = EVERYWHERE.get() {
         let line = emf_line(now, &with_stack(stack.as_deref(), dimensions), metrics, properties);
         // One write a line, so that lines of other threads cannot end up inside it. A metric that cannot be written is
         // not worth failing for.
         let _ = io::stdout().lock().write_all(format!("{line}\n").as_bytes());
     }
+}
+
+fn is_known(name: &str, dimensions: &[(&str, &str)]) -> bool {
+    let counted_by = dimensions.iter().map(|(name, _)| *name);
+    let known = METRICS.iter().find(|(known, _)| *known == name);
+    known.is_some_and(|(_, names)| counted_by.eq(names.iter().copied()))
 }
 
 /// The dimensions of a metric and, before them, the stack.
@@ -312,5 +331,40 @@ mod tests {
         assert!(event["timestamp"].is_string());
         assert_eq!(event.get("spans"), None);
         assert!(!line.contains('\u{1b}'), "{line}");
+    }
+
+    /// The template's alarms on metrics of ours: the name, and the names of the dimensions.
+    fn alarms() -> Vec<(String, Vec<String>)> {
+        let template = include_str!("../../infra/template.yaml");
+        let of_ours = template.split("Namespace: patchbay\n").skip(1);
+        of_ours
+            .map(|rest| {
+                let (alarm, _) = rest.split_once("Period:").expect("every alarm has a period");
+                let (_, name) = alarm.split_once("MetricName: ").expect("a metric");
+                let name = name.lines().next().expect("a name").to_owned();
+                let dimensions = alarm.split("Name: ").skip(2);
+                let dimension = |rest: &str| rest.split(',').next().expect("a name").to_owned();
+                (name, dimensions.map(dimension).collect())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_alarm_listens_to_a_metric_as_it_is_written() {
+        let alarms = alarms();
+        assert_eq!(alarms.len(), 6, "{alarms:?}");
+        for (name, dimensions) in alarms {
+            let (_, by) = METRICS.iter().find(|(known, _)| *known == name).expect(&name);
+            let written: Vec<&str> = [STACK].into_iter().chain(by.iter().copied()).collect();
+            assert_eq!(dimensions, written, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_metric_that_nobody_knows_or_that_is_counted_by_something_else_is_found_out() {
+        assert!(is_known("Unaccepted", &[]) && is_known("Transfers", &[("outcome", "asked")]));
+        assert!(!is_known("Unacepted", &[]));
+        assert!(!is_known("Unaccepted", &[("tenant", "main")]));
+        assert!(!is_known("Transfers", &[]));
     }
 }

@@ -24,6 +24,11 @@ REGION = "us-east-1"
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/Cargo.toml"))
 
 
+def architecture():
+    """What this machine builds and runs, in the template's words."""
+    return {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[platform.machine()]
+
+
 def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -148,8 +153,7 @@ class Aws:
 
     def deploy(self, stubs, parameters):
         """`sam build` and `sam deploy` of the real template; gives back what the stack puts out."""
-        architecture = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[platform.machine()]
-        overrides = {"Architecture": architecture, "DeletionProtection": "false", "LogLevel": "DEBUG"} | parameters
+        overrides = {"Architecture": architecture(), "DeletionProtection": "false", "LogLevel": "DEBUG"} | parameters
         overrides = [f"{name}={value}" for name, value in overrides.items()]
         config = ("--config-file", ROOT / "samconfig.toml", "--config-env", "local")
         (HOME / "sam.log").unlink(missing_ok=True)
@@ -178,6 +182,12 @@ class Aws:
             if ttl := properties.get("TimeToLiveSpecification"):
                 self.client("dynamodb").update_time_to_live(
                     TableName=resource["PhysicalResourceId"], TimeToLiveSpecification=ttl)
+
+        # A number that a parameter gives is a text to MiniStack, with which its pollers cannot reckon.
+        functions = self.client("lambda")
+        for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
+            scaling = {"MaximumConcurrency": int(mapping["ScalingConfig"]["MaximumConcurrency"])}
+            functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig=scaling)
 
     def logs(self):
         """What the functions wrote, newest last: the warnings and errors, and the last lines of all."""

@@ -62,6 +62,20 @@ def check_resources(aws, outputs):
               len(sources) == 1 and sources[0]["FunctionResponseTypes"] == ["ReportBatchItemFailures"], sources)
 
 
+def check_deletion(aws, outputs):
+    """Tears the stack down as README says."""
+    print("\n== What a deletion leaves behind", flush=True)
+    aws.run("sam", "delete", "--stack-name", STACK, "--region", REGION, "--no-prompts")
+    functions = [function["FunctionName"] for function in aws.client("lambda").list_functions()["Functions"]]
+    check("no function", not functions, functions)
+    queues = aws.client("sqs").list_queues(QueueNamePrefix=STACK).get("QueueUrls", [])
+    check("no queue", not queues, queues)
+    groups = aws.client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{STACK}")["logGroups"]
+    check("no log", not groups, groups)
+    tables = aws.client("dynamodb").list_tables()["TableNames"]
+    check("but the table, with everything that was accepted", outputs["TableName"] in tables, tables)
+
+
 def logical_id(function):
     return "".join(word.title() for word in function.split("-"))
 

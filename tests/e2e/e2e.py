@@ -12,12 +12,12 @@ from agents import hand_over
 from aws import HOME, Aws
 from checks import check
 from cold import check_cold_starts
-from deployment import check_resources, check_rights, check_stubs
+from deployment import check_deletion, check_resources, check_rights, check_stubs
 from kills import check_kills
 from main_job import check_main_job, put_token
 from requester import Requester
 from routee import Routee
-from sizes import check_sizes
+from sizes import check_arm64_sizes, check_sizes
 from watch import check_watch
 
 CREDENTIALS = "e2e-application:e2e-secret"
@@ -80,6 +80,7 @@ def main():
                     check_stubs(aws, outputs)
                 else:
                     check_sizes()
+                    check_arm64_sizes(aws)
                     check_cold_starts()
                     check_watch(aws, outputs, put_token)
                     api = check_main_job(aws, outputs, routee, requester)
@@ -88,6 +89,8 @@ def main():
             except BaseException:
                 print("\n== What the functions wrote", *aws.logs(), sep="\n   ", flush=True)
                 raise
+            if not arguments.keep:
+                check_deletion(aws, outputs)
             print(f"\n== All of it holds, {time.monotonic() - began:.0f} s", flush=True)
             if arguments.keep:
                 print("Ctrl-C ends it.")
