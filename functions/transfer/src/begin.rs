@@ -78,6 +78,7 @@ async fn greet(deps: &Deps, key: &ContextKey, context: &Context, call: &str, now
             words::pay(deps, &transfer, &version.brief)
         }
         Ok(Ok(OutcomePut::Refused(there))) if there.status == Status::PaymentSuccess => paid_before(deps, &transfer),
+        Ok(Ok(OutcomePut::Refused(there))) if there.call != call => elsewhere(deps, &transfer, &there),
         // A repeated webhook of a call that has got further than this.
         Ok(Ok(OutcomePut::Refused(_))) => words::back(deps, &transfer, ""),
         Ok(Ok(OutcomePut::Gone)) => {
@@ -113,6 +114,14 @@ fn paid_before(deps: &Deps, transfer: &TransferCall) -> Twiml {
     tracing::info!(tenant = %transfer.tenant, call = transfer.call, "a caller has paid before");
     counted(deps, "paid-before");
     words::back(deps, transfer, words::PAID_BEFORE)
+}
+
+/// Of two calls at a time both would be charged.
+fn elsewhere(deps: &Deps, transfer: &TransferCall, there: &Outcome) -> Twiml {
+    let (tenant, call, other_call) = (&transfer.tenant, &transfer.call, &there.call);
+    tracing::warn!(%tenant, call, other_call, "another call of this caller's is paying; nobody was charged in this one");
+    counted(deps, "under-way");
+    words::back(deps, transfer, words::UNDER_WAY)
 }
 
 /// What could not be put down could not be put down after a payment either: none is taken.

@@ -12,6 +12,10 @@ const MAX_CHARS: usize = 200;
 /// Most characters of `debug`.
 const MAX_DEBUG_CHARS: usize = 1_000;
 
+/// Seconds after which nobody can be paying any more: three attempts of four answers each, with every key pressed as late
+/// as Twilio waits for it. Only waited out when Twilio told neither how the payment ended nor that the call did.
+pub const PAYING_SECONDS: u32 = 900;
+
 /// How it goes with a context. Only `payment-success` is published by the service that we are compatible with; the
 /// other names are ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -207,9 +211,24 @@ impl Outcome {
     }
 
     /// Whether it takes the place of `earlier`, which is about the same set.
+    ///
+    /// While a caller may still be paying in one call, another call of theirs gets no further: of two payments at a time
+    /// both would be taken. Only a payment replaces that, for money has changed hands.
     pub fn replaces(&self, earlier: &Self) -> bool {
         let (rank, before) = (self.status.rank(), earlier.status.rank());
-        before < Status::FINAL && (self.call != earlier.call || rank >= before)
+        if before >= Status::FINAL {
+            return false;
+        }
+        if self.call == earlier.call {
+            return rank >= before;
+        }
+        let paying = earlier.status == Status::InProgress && earlier.start_time > self.others_were_over();
+        self.status == Status::PaymentSuccess || !paying
+    }
+
+    /// Other calls that began later than this may still be paying, unless it is known that they are over.
+    pub fn others_were_over(&self) -> Timestamp {
+        self.start_time.plus_millis(-i64::from(PAYING_SECONDS) * 1_000)
     }
 }
 
@@ -256,10 +275,24 @@ mod tests {
             ((CallerHungUp, "a"), (PaymentSuccess, "a"), false),
             ((PaymentFailed, "b"), (PaymentSuccess, "a"), false),
             ((PaymentSuccess, "b"), (PaymentSuccess, "a"), false),
+            // Both are there at the same time.
+            ((InProgress, "b"), (InProgress, "a"), false),
+            ((PaymentFailed, "b"), (InProgress, "a"), false),
+            ((PaymentSuccess, "b"), (InProgress, "a"), true),
         ] {
             let (new, old) = (outcome(later.0, later.1), outcome(earlier.0, earlier.1));
             assert_eq!(new.replaces(&old), replaces, "{new:?} after {old:?}");
         }
+    }
+
+    #[test]
+    fn a_call_of_which_nothing_was_heard_again_is_waited_for_no_longer_than_a_payment_can_take() {
+        let paying = outcome(Status::InProgress, "a");
+        let mut next = outcome(Status::InProgress, "b");
+        next.start_time = paying.start_time.plus_seconds(PAYING_SECONDS).plus_millis(-1);
+        assert!(!next.replaces(&paying));
+        next.start_time = paying.start_time.plus_seconds(PAYING_SECONDS);
+        assert!(next.replaces(&paying));
     }
 
     #[test]

@@ -296,7 +296,20 @@ impl Store {
     ) -> Result<Option<Item>, StoreError> {
         let doc = serde_json::to_string(outcome).map_err(StoreError::item)?;
         let mut request = self.client.update_item();
-        let mut expression = "SET #slot.#outcome = :outcome, #slot.#rank = :rank, #slot.#oc = :oc".to_owned();
+        let mut expression =
+            "SET #slot.#outcome = :outcome, #slot.#rank = :rank, #slot.#oc = :oc, #slot.#began = :began".to_owned();
+        // As `Outcome::replaces`.
+        let mut another_call = "#slot.#oc <> :oc";
+        if outcome.status != Status::PaymentSuccess {
+            another_call = "#slot.#oc <> :oc AND (#slot.#rank <> :paying OR #slot.#began <= :over)";
+            request = request
+                .expression_attribute_values(":paying", number(Status::InProgress.rank()))
+                .expression_attribute_values(":over", number(outcome.others_were_over().millis()));
+        }
+        let condition = format!(
+            "#slot.#gen = :gen AND (attribute_not_exists(#slot.#rank) OR (#slot.#rank < :final AND \
+             ((#slot.#oc = :oc AND #slot.#rank <= :rank) OR ({another_call}))))"
+        );
         if back == 0 {
             // The life of an item is that of its newest set.
             expression.push_str(", #expires = :until");
@@ -308,19 +321,18 @@ impl Store {
             .table_name(&self.table)
             .set_key(Some(context_key(of)))
             .update_expression(expression)
-            .condition_expression(
-                "#slot.#gen = :gen AND (attribute_not_exists(#slot.#rank) \
-                 OR (#slot.#rank < :final AND (#slot.#oc <> :oc OR #slot.#rank <= :rank)))",
-            )
+            .condition_expression(condition)
             .expression_attribute_names("#slot", slot_name(back))
             .expression_attribute_names("#gen", "gen")
             .expression_attribute_names("#outcome", "outcome")
             .expression_attribute_names("#rank", "rank")
             .expression_attribute_names("#oc", "oc")
+            .expression_attribute_names("#began", "began")
             .expression_attribute_values(":gen", text(generation.to_string()))
             .expression_attribute_values(":outcome", text(doc))
             .expression_attribute_values(":rank", number(outcome.status.rank()))
             .expression_attribute_values(":oc", text(&outcome.call))
+            .expression_attribute_values(":began", number(outcome.start_time.millis()))
             .expression_attribute_values(":final", number(Status::FINAL))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()

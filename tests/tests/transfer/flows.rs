@@ -206,6 +206,40 @@ async fn nobody_pays_twice_for_one_set() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_two_calls_at_once_one_is_asked_to_pay() {
+    let world = world_with(&purchase()).await;
+    let first = pays(&world, [AtPay::Nothing, AtPay::Nothing, CARD]);
+    let second = async {
+        world.clock.sleep(Duration::from_secs(5)).await;
+        pays(&world, [CARD]).await
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert!(first.heard("Thank you, that worked."), "{first:#?}");
+    assert!(second.heard("was begun in another call"), "{second:#?}");
+    assert_eq!(second.dialled[0].number, CALLBACK);
+    assert_eq!(world.twilio.charges().len(), 1);
+    assert_eq!(get(&world).await["status"], "payment-success");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_hung_up_while_paying_may_call_again_at_once_if_twilio_told_and_else_later() {
+    for told in [true, false] {
+        let world = world_with(&purchase()).await;
+        world.twilio.change(|twilio| twilio.action_after_hang_up = told);
+        pays(&world, [AtPay::HangsUp]).await;
+        if !told {
+            let record = pays(&world, [CARD]).await;
+            assert!(record.heard("call again in a quarter of an hour"), "{record:#?}");
+            assert_eq!(world.twilio.charges(), []);
+            world.clock.sleep(Duration::from_secs(900)).await;
+        }
+        let record = pays(&world, [CARD]).await;
+        assert!(record.heard("Thank you, that worked."), "{record:#?}");
+        assert_eq!(world.twilio.charges().len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_two_calls_at_once_the_earlier_ones_outcome_stays_with_its_own_set() {
     let world = world_with(&purchase()).await;
     let first = pays(&world, [AtPay::Nothing, AtPay::Nothing, CARD]);
