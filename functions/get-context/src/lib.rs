@@ -35,10 +35,10 @@ pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
     let path = body::path_segments(&request);
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     match path.as_slice() {
-        ["v1", "contexts", number] => show(deps, &request, number)
+        [.., "v1", "contexts", number] => show(deps, &request, number)
             .await
             .unwrap_or_else(Problem::into_response),
-        ["voice", "api", "v1", platform, "get-context"] => get(deps, &request, platform)
+        [.., "voice", "api", "v1", platform, "get-context"] => get(deps, &request, platform)
             .await
             .unwrap_or_else(|problem| answer::refusal(&problem)),
         _ => Problem::not_found().into_response(),

@@ -437,9 +437,12 @@ impl Api {
     }
 }
 
+/// A path that a custom domain maps to the API. It stays in the path that functions see, as at API Gateway.
+const MAPPED: &str = "mapped";
+
 /// The function to which a route leads; whether that takes the method is, but for the contexts, its own business.
 fn function_of(method: &Method, path: &str) -> Option<&'static str> {
-    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    let segments: Vec<&str> = path.split('/').skip(1).skip_while(|first| *first == MAPPED).collect();
     match segments.as_slice() {
         ["v1", "dispatches", ..] => Some("dispatches"),
         ["v1", "links", ..] | ["agent4", _, _] => Some("chain-link"),

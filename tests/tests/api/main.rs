@@ -6,6 +6,7 @@
 mod common;
 mod ends;
 mod lists;
+mod mapping;
 mod notices;
 mod provider;
 mod second_thoughts;
