@@ -71,7 +71,7 @@ fn text(status: Status) -> &'static str {
 pub(crate) enum Saved {
     /// It is in the table, or belongs to what nobody can ask for any more.
     Yes,
-    /// This stands there instead.
+    /// This stands there instead, of the same call.
     Instead(Status),
     /// The table could not be had.
     No,
@@ -88,13 +88,14 @@ pub(crate) async fn save(deps: &Deps, transfer: &TransferCall, outcome: &Outcome
     let code = outcome.processor.confirmation_code.as_deref();
     match put {
         Ok(OutcomePut::Written) => Saved::Yes,
+        Ok(OutcomePut::Refused(there)) if there.call == outcome.call => Saved::Instead(there.status),
+        // What another call came to is no news for this caller.
         Ok(OutcomePut::Refused(there)) => {
-            if paid && there.call != outcome.call {
+            if paid {
                 tracing::error!(%tenant, call, confirmation_code = code, other_call = there.call, "paid twice: another call has paid for the same");
                 counted(deps, "paid-twice");
-                return Saved::Yes;
             }
-            Saved::Instead(there.status)
+            Saved::Yes
         }
         Ok(OutcomePut::Gone) => {
             if paid {

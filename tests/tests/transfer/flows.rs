@@ -231,7 +231,7 @@ async fn whoever_hung_up_while_paying_may_call_again_at_once_if_twilio_told_and_
             let record = pays(&world, [CARD]).await;
             assert!(record.heard("call again in a quarter of an hour"), "{record:#?}");
             assert_eq!(world.twilio.charges(), []);
-            world.clock.sleep(Duration::from_secs(900)).await;
+            world.clock.sleep(Duration::from_mins(15)).await;
         }
         let record = pays(&world, [CARD]).await;
         assert!(record.heard("Thank you, that worked."), "{record:#?}");

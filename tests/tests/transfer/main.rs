@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
+mod chance;
 #[path = "../common/mod.rs"]
 mod common;
 mod doubts;

@@ -131,8 +131,61 @@ impl CallRecord {
     }
 }
 
-/// Posts a form to `url` with its signature.
+/// What Twilio does when there is no good answer: so many tries more, and after what (`twilio.md` 6).
+struct Overrides {
+    retries: u32,
+    after: Vec<String>,
+}
+
+/// All tries of a request together.
+const TOTAL: Duration = Duration::from_secs(15);
+
+impl Overrides {
+    /// By the fragment of a URL; what it does not say is as Twilio has it.
+    fn read(fragment: &str) -> Self {
+        let field = |name: &str| {
+            let fields = fragment.split('&').filter_map(|field| field.split_once('='));
+            fields
+                .filter(|(key, _)| *key == name)
+                .map(|(_, value)| value)
+                .next_back()
+        };
+        let after = field("rp").unwrap_or("ct").split(',').map(str::to_owned);
+        Self {
+            retries: field("rc").and_then(|count| count.parse().ok()).unwrap_or(1).min(5),
+            after: after.collect(),
+        }
+    }
+
+    fn try_again(&self, status: u16) -> bool {
+        let kind = match status {
+            0 => "ct",
+            400..=499 => "4xx",
+            500..=599 => "5xx",
+            _ => return false,
+        };
+        self.after.iter().any(|policy| policy == kind || policy == "all")
+    }
+}
+
+/// Posts a form to `url` with its signature, as often as its fragment wants. Only the last try is recorded, as in Twilio's
+/// log of calls.
 pub(super) async fn post(twilio: &Twilio, url: &str, form: &[(String, String)]) -> RequestRecord {
+    let (url, fragment) = url.split_once('#').unwrap_or((url, ""));
+    let overrides = Overrides::read(fragment);
+    let began = twilio.0.clock.now();
+    let mut record = try_once(twilio, url, form).await;
+    for _ in 0..overrides.retries {
+        if !overrides.try_again(record.status) || twilio.0.clock.now().since(began) >= TOTAL {
+            break;
+        }
+        record = try_once(twilio, url, form).await;
+    }
+    record.took = twilio.0.clock.now().since(began);
+    record
+}
+
+async fn try_once(twilio: &Twilio, url: &str, form: &[(String, String)]) -> RequestRecord {
     let body = url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs(form)
         .finish();

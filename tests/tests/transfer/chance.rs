@@ -1,0 +1,156 @@
+//! Many callers at once, while functions die and the table fails: nobody pays twice, and no payment is made up or lost
+//! without a word.
+//!
+//! `PATCHBAY_SEED=n cargo test --workspace --test transfer chance` plays a seed again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use patchbay_simulators::aws::{Rates, Service};
+use patchbay_simulators::rng::Rng;
+use patchbay_simulators::twilio::{AtPay, CallRecord, Callee, Script};
+use patchbay_simulators::world::{Options, World};
+
+use tokio::task::JoinSet;
+
+use crate::{CALLER, CARD, call, get, purchase, set};
+
+const SEEDS: u64 = 600;
+/// Calls begin within so many seconds of the first one.
+const BEGIN_WITHIN: u64 = 240;
+/// What whoever paid is told.
+const THANKS: &str = "Thank you, that worked.";
+
+fn script(rng: &mut Rng) -> Script {
+    let others = [
+        AtPay::Declined,
+        AtPay::Nothing,
+        AtPay::WrongNumber,
+        AtPay::Star,
+        AtPay::HangsUp,
+    ];
+    let pays: Vec<AtPay> = (0..=rng.below(2)).map(|_| rng.pick(CARD, &others)).collect();
+    Script {
+        callee: rng.pick(
+            Callee::Answers(20),
+            &[Callee::Busy, Callee::NeverPicksUp, Callee::Fails],
+        ),
+        ..Script::new(CALLER, pays)
+    }
+}
+
+/// Gives back whether the table fails so often that even many tries may all fail.
+fn go_wrong(world: &World, rng: &mut Rng) -> bool {
+    world.twilio.change(|twilio| {
+        twilio.action_after_failure = rng.flip();
+        twilio.action_after_hang_up = rng.flip();
+        twilio.status_callback = rng.flip();
+        twilio.sends_twice = rng.flip();
+    });
+    let most = rng.pick(40, &[200]);
+    let per_mille = u16::try_from(rng.below(most)).unwrap();
+    let rates = Rates {
+        throttled: per_mille,
+        internal_error: per_mille,
+        refused: per_mille,
+        lost_request: per_mille,
+        lost_answer: per_mille,
+    };
+    world.aws.faults().set_rates(Service::DynamoDb, rates);
+    world
+        .aws
+        .faults()
+        .set_crash_rate(u16::try_from(rng.below(400)).unwrap(), 1);
+    per_mille > 40
+}
+
+/// What is left of a run.
+struct Played {
+    world: World,
+    calls: Vec<CallRecord>,
+    stormy: bool,
+}
+
+/// Several calls of one caller about one purchase.
+async fn play(seed: u64) -> Played {
+    let mut rng = Rng::new(seed);
+    let options = Options {
+        seed,
+        ..Options::default()
+    };
+    let world = Arc::new(World::start(options).await.unwrap());
+    set(&world, &purchase()).await;
+    let stormy = go_wrong(&world, &mut rng);
+    let mut calls = JoinSet::new();
+    for _ in 0..2 + rng.below(3) {
+        let (script, world) = (script(&mut rng), Arc::clone(&world));
+        let begins = Duration::from_secs(rng.below(BEGIN_WITHIN));
+        calls.spawn(async move {
+            world.clock.sleep(begins).await;
+            call(&world, script).await
+        });
+    }
+    let calls = calls.join_all().await;
+    world.aws.faults().calm();
+    let world = Arc::into_inner(world).unwrap();
+    Played { world, calls, stormy }
+}
+
+impl Played {
+    /// What must not be.
+    async fn breaches(&self) -> Vec<String> {
+        let mut breaches = Vec::new();
+        let charges = self.world.twilio.charges();
+        if charges.len() > 1 {
+            breaches.push(format!("paid {} times", charges.len()));
+        }
+        for call in self.calls.iter().filter(|call| call.heard(THANKS)) {
+            if !charges.iter().any(|charge| charge.call == call.sid) {
+                breaches.push(format!("{} was told of a success, and has not paid", call.sid));
+            }
+        }
+        let context = get(&self.world).await;
+        let is_paid = context["status"] == "payment-success";
+        let code = context["processor"]["confirmation_code"].as_str();
+        match charges.first() {
+            None if is_paid => breaches.push("a payment that nobody made".to_owned()),
+            Some(charge) if is_paid && code != Some(&charge.code) => {
+                breaches.push(format!("{code:?} instead of {}", charge.code));
+            }
+            _ => {}
+        }
+        breaches
+    }
+
+    /// Whether somebody paid, and nobody who looks at the context hears of it.
+    async fn is_lost(&self) -> bool {
+        !self.world.twilio.charges().is_empty() && get(&self.world).await["status"] != "payment-success"
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_pays_twice_and_no_payment_is_made_up() {
+    let seeds = match std::env::var("PATCHBAY_SEED") {
+        Ok(seed) => {
+            let seed: u64 = seed.parse().unwrap();
+            seed..seed + 1
+        }
+        Err(_) => 0..SEEDS,
+    };
+    let (mut paid, mut lost, mut refused) = (0, 0, 0);
+    for seed in seeds.clone() {
+        let played = play(seed).await;
+        assert_eq!(played.breaches().await, Vec::<String>::new(), "PATCHBAY_SEED={seed}");
+        paid += played.world.twilio.charges().len();
+        // In a storm its code in an ERROR line may be all that there is.
+        lost += usize::from(!played.stormy && played.is_lost().await);
+        let was_refused = |call: &&CallRecord| call.heard("begun in another call");
+        refused += played.calls.iter().filter(was_refused).count();
+    }
+    if seeds.end - seeds.start == SEEDS {
+        // The test means something only when both have happened.
+        assert!(paid > 100 && refused > 100, "{paid} {refused}");
+        // Of a function that dies at four tries in a row there is no news; without those tries it would be one in twenty.
+        assert!(lost * 100 <= paid, "{lost} of {paid}");
+    }
+}
