@@ -34,10 +34,10 @@ pub(crate) struct Target {
     pub(crate) region: Option<String>,
     /// Profile of the AWS configuration, when it is not the environment's
     #[arg(long, global = true)]
-    profile: Option<String>,
+    pub(crate) profile: Option<String>,
     /// Where AWS is, when it is a stand-in
     #[arg(long, global = true)]
-    endpoint_url: Option<String>,
+    pub(crate) endpoint_url: Option<String>,
     /// The table, instead of the one that the stack's functions use
     #[arg(long, global = true, env = variables::TABLE)]
     pub(crate) table: Option<String>,

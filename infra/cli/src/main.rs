@@ -6,9 +6,11 @@ mod demo;
 mod dispatch;
 mod dlq;
 mod doctor;
+mod input;
 mod link;
 mod local;
 mod lookup;
+mod manual;
 mod output;
 #[cfg(test)]
 mod rights;
@@ -58,6 +60,8 @@ enum Command {
         /// Which shell
         shell: Shell,
     },
+    /// Print the manual, as man pages are written
+    Man(manual::Options),
 }
 
 fn main() -> ExitCode {
@@ -78,7 +82,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
     };
     match command {
         Command::Demo(options) => demo::run(options),
-        Command::Link(options) => link::run(options),
+        Command::Link(options) => told(options.output, &|output| link::run(options, output)),
         Command::Local(options) => local::run(options),
         Command::Token(options) => told(options.target.output, &|output| token::run(options, output)),
         Command::Dispatch(options) => told(options.target.output, &|output| dispatch::run(options, output)),
@@ -89,6 +93,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
             clap_complete::generate(*shell, &mut Arguments::command(), "patchbay", &mut io::stdout());
             Ok(ExitCode::SUCCESS)
         }
+        Command::Man(options) => manual::run(Arguments::command(), options, &mut io::stdout().lock()),
     }
 }
 
@@ -130,6 +135,16 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_may_stand_on_stdin() {
+        for line in [
+            "patchbay token revoke -",
+            "patchbay link url orders --api https://api.example.org --token -",
+        ] {
+            assert!(parse(line).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
     fn a_slip_is_refused_and_named() {
         for (line, says) in [
             (
@@ -144,6 +159,10 @@ mod tests {
                 "possible values: calls, notifications",
             ),
             ("patchbay doctor --output yaml", "possible values: text, json"),
+            (
+                "patchbay link url orders --api http://api.example.org --token pb_1",
+                "the token would travel to api.example.org in plain text",
+            ),
             ("patchbay completions cobol", "possible values: bash"),
         ] {
             let error = parse(line).expect_err(line);

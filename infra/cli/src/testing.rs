@@ -1,7 +1,8 @@
 //! What the commands' tests share: a world, the account around it, and what a command says of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -93,8 +94,26 @@ pub(crate) struct Account(Arc<Mutex<State>>);
 pub(crate) struct State {
     /// By name: the answer to `GetFunctionConfiguration`.
     pub(crate) functions: BTreeMap<String, Value>,
+    /// By function: what hands it messages.
+    pub(crate) mappings: BTreeMap<String, Vec<Value>>,
+    /// By function: how many may run at a time.
+    pub(crate) reserved: BTreeMap<String, u32>,
+    /// How many of all others may.
+    pub(crate) unreserved: u32,
     /// By name: type and value.
     pub(crate) parameters: BTreeMap<String, (&'static str, String)>,
+    /// Actions that whoever asks has no right to.
+    pub(crate) denied: BTreeSet<&'static str>,
+    /// So many requests are refused because there are too many.
+    pub(crate) throttled: usize,
+    /// Whether it knows whoever asks.
+    pub(crate) knows_us: bool,
+    /// Whether it answers.
+    pub(crate) reachable: bool,
+    /// Actions that were asked for.
+    asked: BTreeSet<String>,
+    /// How long it takes to answer.
+    pub(crate) delay: Duration,
     /// How far AWS's clock is ahead of the world's.
     pub(crate) ahead_seconds: u32,
 }
@@ -120,6 +139,13 @@ impl Default for Account {
         dialer["PATCHBAY_ROUTEE_AUTH_URL"] = json!("");
         let mut transfer = hook.clone();
         transfer["PATCHBAY_TWILIO_AUTH_TOKENS_PARAM"] = json!("/patchbay/twilio-auth-tokens");
+        let mapping = |function: &str, queue: &str| {
+            let mapping = json!({
+                "UUID": format!("{function}-mapping"), "State": "Enabled", "StateTransitionReason": "USER_INITIATED",
+                "EventSourceArn": format!("arn:aws:sqs:{REGION}:000000000000:{queue}"),
+            });
+            (format!("patchbay-{function}"), vec![mapping])
+        };
         let secret = |name: &str, value: &str| (format!("/patchbay/{name}"), ("SecureString", value.to_owned()));
         let state = State {
             functions: BTreeMap::from([
@@ -146,6 +172,15 @@ impl Default for Account {
                 secret("routee-credentials", "local-application:local-secret"),
                 secret("twilio-auth-tokens", AUTH_TOKEN),
             ]),
+            mappings: BTreeMap::from([mapping("dialer", "calls"), mapping("notifier", "notifications")]),
+            reserved: BTreeMap::new(),
+            unreserved: 1_000,
+            denied: BTreeSet::new(),
+            throttled: 0,
+            knows_us: true,
+            reachable: true,
+            asked: BTreeSet::new(),
+            delay: Duration::ZERO,
             ahead_seconds: 0,
         };
         Self(Arc::new(Mutex::new(state)))
@@ -157,6 +192,11 @@ impl Account {
         change(&mut self.0.lock().expect("not poisoned"));
     }
 
+    /// Actions that were asked for, without their services.
+    pub(crate) fn asked(&self) -> BTreeSet<String> {
+        self.0.lock().expect("not poisoned").asked.clone()
+    }
+
     fn answer(&self, request: &Request) -> (u16, Value) {
         assert!(
             request.headers()["authorization"]
@@ -165,23 +205,74 @@ impl Account {
                 .contains("/eu-west-1/"),
             "a request that is not signed"
         );
-        let state = self.0.lock().expect("not poisoned");
-        if let Some(path) = request.uri().path().strip_prefix("/2015-03-31/functions/") {
-            let name = path.trim_end_matches("/configuration");
-            return match state.functions.get(name) {
-                Some(function) => (200, function.clone()),
-                None => (404, json!({ "Message": format!("Function not found: {name}") })),
-            };
+        let mut state = self.0.lock().expect("not poisoned");
+        if !state.knows_us {
+            return (403, json!({ "__type": "UnrecognizedClientException" }));
         }
-        assert_eq!(request.headers()["x-amz-target"], "AmazonSSM.GetParameters");
-        let wanted: Value = serde_json::from_slice(request.body()).expect("JSON");
-        let name = wanted["Names"][0].as_str().expect("a name");
-        let found = state.parameters.get(name);
-        let found: Vec<Value> = found
-            .map(|(kind, value)| json!({ "Name": name, "Type": kind, "Value": value }))
-            .into_iter()
-            .collect();
-        (200, json!({ "Parameters": found }))
+        if state.throttled > 0 {
+            state.throttled -= 1;
+            return (429, json!({ "__type": "TooManyRequestsException" }));
+        }
+        let action = action(request);
+        state.asked.insert(action.to_owned());
+        if state.denied.contains(action) {
+            return (
+                403,
+                json!({ "__type": "AccessDeniedException", "Message": "not authorized" }),
+            );
+        }
+        state.answer(action, request)
+    }
+}
+
+/// What a request asks for.
+fn action(request: &Request) -> &str {
+    let path = request.uri().path();
+    match path.trim_matches('/').split('/').collect::<Vec<_>>()[..] {
+        ["2015-03-31", "functions", _, "configuration"] => "GetFunctionConfiguration",
+        ["2019-09-30", "functions", _, "concurrency"] => "GetFunctionConcurrency",
+        ["2015-03-31", "event-source-mappings"] => "ListEventSourceMappings",
+        ["2016-08-19", "account-settings"] => "GetAccountSettings",
+        _ => {
+            let target = request.headers()["x-amz-target"].to_str().expect("text");
+            target.rsplit('.').next().expect("a name")
+        }
+    }
+}
+
+impl State {
+    fn answer(&self, action: &str, request: &Request) -> (u16, Value) {
+        let name = request.uri().path().split('/').nth(3).unwrap_or_default();
+        let absent = || (404, json!({ "Message": format!("Function not found: {name}") }));
+        match action {
+            "GetFunctionConfiguration" => self.functions.get(name).cloned().map_or_else(absent, |it| (200, it)),
+            "GetFunctionConcurrency" if !self.functions.contains_key(name) => absent(),
+            "GetFunctionConcurrency" => match self.reserved.get(name) {
+                Some(count) => (200, json!({ "ReservedConcurrentExecutions": count })),
+                None => (200, json!({})),
+            },
+            "ListEventSourceMappings" => {
+                let query = request.uri().query().unwrap_or_default();
+                let function = query.strip_prefix("FunctionName=").expect("of a function");
+                let mappings = self.mappings.get(function).cloned().unwrap_or_default();
+                (200, json!({ "EventSourceMappings": mappings }))
+            }
+            "GetAccountSettings" => {
+                let limit = json!({ "UnreservedConcurrentExecutions": self.unreserved });
+                (200, json!({ "AccountLimit": limit }))
+            }
+            "GetParameters" => {
+                let wanted: Value = serde_json::from_slice(request.body()).expect("JSON");
+                let name = wanted["Names"][0].as_str().expect("a name");
+                let found = self.parameters.get(name);
+                let found: Vec<Value> = found
+                    .map(|(kind, value)| json!({ "Name": name, "Type": kind, "Value": value }))
+                    .into_iter()
+                    .collect();
+                (200, json!({ "Parameters": found }))
+            }
+            other => panic!("a request for {other}"),
+        }
     }
 }
 
@@ -205,6 +296,13 @@ impl SendHttp for Net {
             }
             if !host.ends_with(".amazonaws.com") {
                 return self.api.send(request).await;
+            }
+            if !self.account.0.lock().expect("not poisoned").reachable {
+                return Err(SendError::NotSent("no route to host".into()));
+            }
+            let delay = self.account.0.lock().expect("not poisoned").delay;
+            if !delay.is_zero() {
+                self.clock.sleep(delay).await;
             }
             let (status, body) = self.account.answer(&request);
             let ahead = self.account.0.lock().expect("not poisoned").ahead_seconds;

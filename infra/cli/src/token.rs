@@ -1,5 +1,6 @@
 //! `patchbay token`: who may use the API of a deployment.
 
+use std::io;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
@@ -13,6 +14,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::aws::{Clients, Target, block_on};
+use crate::input;
 use crate::output::Output;
 
 /// What every token begins with.
@@ -43,7 +45,7 @@ enum Command {
     List,
     /// Withdraw a token; what it was used for stays
     Revoke {
-        /// The token, or the beginning of its id
+        /// The token, or the beginning of its id; - reads it from stdin, and keeps it out of the shell's history
         token: String,
     },
 }
@@ -86,7 +88,10 @@ pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<
                 }
             }
             Command::List => list(&store, &clients.clock, &options.tenant, output).await?,
-            Command::Revoke { token } => revoke(&store, &clients.clock, &options.tenant, token, output).await?,
+            Command::Revoke { token } => {
+                let token = input::secret(token, io::stdin().lock())?;
+                revoke(&store, &clients.clock, &options.tenant, token.expose(), output).await?;
+            }
         }
         Ok(ExitCode::SUCCESS)
     })
@@ -156,7 +161,7 @@ async fn revoke(
     token: &str,
     output: &mut Output<'_>,
 ) -> anyhow::Result<()> {
-    let hash = find(store, tenant, token.trim()).await?;
+    let hash = find(store, tenant, token).await?;
     let entry = store.revoke_token(&hash).await?.context("there is no such token")?;
     if output.is_json() {
         return Ok(output.json(&line(&entry, clock.now()))?);

@@ -49,7 +49,12 @@ Move dead letters back to their queue; what has been overtaken by events is drop
 
 Without --limit, SQS moves everything by itself (a message move task), and this command only watches. With --limit, or \
 where SQS knows no such tasks, each message is sent to its queue and then deleted here. Should this command die in \
-between, that message comes twice, which does no harm: whoever works it off compares it with the dispatch first.";
+between, that message comes twice, which does no harm: whoever works it off compares it with the dispatch first.
+
+Ends with 0 when everything is back, with 2 when SQS was still moving after --wait seconds, and with 1 when it failed.";
+
+/// How a redrive ends that is still under way.
+const UNDER_WAY: u8 = 2;
 
 /// A queue that messages come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
@@ -86,10 +91,21 @@ pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<
         let deployment = options.target.find(&clients).await?;
         match &options.command {
             Command::List { limit } => list::list(&clients, &deployment, &sources, *limit, output).await?,
-            Command::Redrive(wanted) => redrive::redrive(&clients, &deployment, &sources, wanted, output).await?,
+            Command::Redrive(wanted) => {
+                let complete = redrive::redrive(&clients, &deployment, &sources, wanted, output).await?;
+                return Ok(exit_code(complete));
+            }
         }
         Ok(ExitCode::SUCCESS)
     })
+}
+
+fn exit_code(complete: bool) -> ExitCode {
+    if complete {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(UNDER_WAY)
+    }
 }
 
 /// A queue and where its messages go when they are given up.

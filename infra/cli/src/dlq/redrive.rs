@@ -38,7 +38,7 @@ pub(super) struct Redrive {
     /// Only say how many would be moved
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Stop watching after so many seconds; SQS goes on moving
+    /// Stop watching after so many seconds; SQS goes on moving, and this command ends with 2
     #[arg(long, default_value_t = 600)]
     pub(super) wait: u32,
 }
@@ -65,13 +65,14 @@ enum By {
     Hand,
 }
 
+/// Moves what was given up; tells whether all of it is back.
 pub(super) async fn redrive(
     clients: &Clients,
     deployment: &Deployment,
     sources: &[Source],
     wanted: &Redrive,
     output: &mut Output<'_>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let mut all = Vec::new();
     for source in sources {
         let pair = Pair::find(&clients.sqs, deployment, *source).await?;
@@ -81,10 +82,11 @@ pub(super) async fn redrive(
         }
         all.push(moved);
     }
+    let complete = all.iter().all(|outcome: &Outcome| outcome.complete);
     if output.is_json() {
-        output.json(&json!({ "dry_run": wanted.dry_run, "queues": all }))?;
+        output.json(&json!({ "dry_run": wanted.dry_run, "complete": complete, "queues": all }))?;
     }
-    Ok(())
+    Ok(complete)
 }
 
 fn sentence(outcome: &Outcome, wanted: &Redrive) -> String {
@@ -96,12 +98,14 @@ fn sentence(outcome: &Outcome, wanted: &Redrive) -> String {
     if wanted.dry_run {
         return format!("{name}: {} would be moved back", many(most(outcome.found, wanted)));
     }
-    let rest = if outcome.complete {
-        ""
-    } else {
-        "; SQS is still at it, `patchbay dlq list` shows what is left"
-    };
-    format!("{name}: {} moved back{rest}", many(outcome.moved))
+    let moved = format!("{name}: {} moved back", many(outcome.moved));
+    if outcome.complete {
+        return moved;
+    }
+    format!(
+        "{moved}, not all within {} s; SQS is still at it, `patchbay dlq list` shows what is left",
+        wanted.wait
+    )
 }
 
 /// How many of `found` are to be moved.

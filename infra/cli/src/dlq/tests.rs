@@ -48,8 +48,13 @@ fn wanted(limit: Option<u32>, dry_run: bool) -> redrive::Redrive {
 
 async fn redriven(world: &World, wanted: &redrive::Redrive) -> Value {
     let clients = clients(world);
-    let document =
-        json_of(async |output| redrive::redrive(&clients, &deployment(), &[Source::Calls], wanted, output).await).await;
+    let document = json_of(async |output| {
+        redrive::redrive(&clients, &deployment(), &[Source::Calls], wanted, output)
+            .await
+            .map(drop)
+    })
+    .await;
+    assert_eq!(document["complete"], document["queues"][0]["complete"]);
     document["queues"][0].clone()
 }
 
@@ -147,9 +152,12 @@ async fn nothing_given_up_is_said_in_words() {
     let clients = clients(&world);
     let told = text_of(async |output| list::list(&clients, &deployment(), &BOTH, 100, output).await).await;
     assert_eq!(told, "no dead letters\n");
-    let told =
-        text_of(async |output| redrive::redrive(&clients, &deployment(), &BOTH, &wanted(None, false), output).await)
-            .await;
+    let told = text_of(async |output| {
+        redrive::redrive(&clients, &deployment(), &BOTH, &wanted(None, false), output)
+            .await
+            .map(drop)
+    })
+    .await;
     assert_eq!(told, "calls: no dead letters\nnotifications: no dead letters\n");
 }
 
@@ -162,7 +170,9 @@ async fn a_dry_run_moves_nothing() {
     assert_eq!(queue(&world, "calls-dlq").depth(), 1);
     let clients = clients(&world);
     let told = text_of(async |output| {
-        redrive::redrive(&clients, &deployment(), &[Source::Calls], &wanted(None, true), output).await
+        redrive::redrive(&clients, &deployment(), &[Source::Calls], &wanted(None, true), output)
+            .await
+            .map(drop)
     })
     .await;
     assert_eq!(told, "calls: 1 dead letter would be moved back\n");
@@ -180,6 +190,30 @@ async fn sqs_moves_everything_back_by_itself() {
     );
     assert!(queue(&world, "calls-dlq").is_empty());
     assert_eq!(queue(&world, "calls").history().len(), before + 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_move_that_takes_longer_than_it_is_waited_for_is_not_complete() {
+    let world = world().await;
+    poison(&world, "calls", 3).await;
+    world.aws.sqs().keep_moving();
+    let clients = clients(&world);
+    let began = world.clock.now();
+    let mut complete = true;
+    let told = text_of(async |output| {
+        complete = redrive::redrive(&clients, &deployment(), &[Source::Calls], &wanted(None, false), output).await?;
+        Ok(())
+    })
+    .await;
+    assert!(!complete);
+    assert_eq!(world.clock.now().since(began).as_secs(), 60);
+    assert_eq!(
+        told,
+        "calls: 3 dead letters moved back, not all within 60 s; SQS is still at it, `patchbay dlq list` shows what is \
+         left\n"
+    );
+    assert_eq!(exit_code(complete), ExitCode::from(2));
+    assert_eq!(exit_code(true), ExitCode::SUCCESS);
 }
 
 #[tokio::test(start_paused = true)]

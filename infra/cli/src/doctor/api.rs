@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::finding::Finding;
 use super::functions::Settings;
+use super::mend::Mends;
 use super::secrets::Secrets;
 use super::unknown;
 use crate::aws::Clients;
@@ -132,13 +133,13 @@ pub(super) async fn check(
         return vec![Finding::fail(
             "api",
             error.to_string(),
-            "sam deploy with PublicUrl=https://…",
+            format!("{} --parameter-overrides PublicUrl=https://…", settings.mends.deploy()),
         )];
     }
     let base = base.trim_end_matches('/');
     let mut findings = Vec::new();
     for door in &DOORS {
-        match door.examine(clients, base).await {
+        match door.examine(clients, base, &settings.mends).await {
             Ok(finding) => findings.push(finding),
             // Said once: the others would not get any further.
             Err(unreachable) => return vec![unreachable],
@@ -153,7 +154,7 @@ pub(super) async fn check(
 
 impl Door {
     /// Somebody without a token is turned away, by us; an error when nobody is there to do it.
-    async fn examine(&self, clients: &Clients, base: &str) -> Result<Finding, Finding> {
+    async fn examine(&self, clients: &Clients, base: &str, mends: &Mends) -> Result<Finding, Finding> {
         let (check, path) = (self.check, self.path);
         let request = http::Request::builder()
             .method(&self.method)
@@ -165,7 +166,7 @@ impl Door {
         if answer.status == StatusCode::UNAUTHORIZED && answer.is(UNAUTHORIZED) {
             return Ok(Finding::ok(check, format!("{base}{path} answers, and wants a token")));
         }
-        Ok(answer.not_ours(check, &format!("{} {path}", self.method), self.function))
+        Ok(answer.not_ours(mends, check, &format!("{} {path}", self.method), self.function))
     }
 }
 
@@ -185,10 +186,10 @@ impl Hook {
                     "{} takes a forged reference: anybody can send what they like",
                     self.route
                 );
-                return Finding::fail(self.check, what, "sam build && sam deploy");
+                return Finding::fail(self.check, what, settings.mends.deploy());
             }
             Ok(answer) if answer.is(BAD_REFERENCE) => {}
-            Ok(answer) => return answer.not_ours(self.check, self.route, self.function),
+            Ok(answer) => return answer.not_ours(&settings.mends, self.check, self.route, self.function),
         }
         let Some(references) = &secrets.references else {
             let what = format!("{} refuses a forged reference; no key is known to sign one", self.route);
@@ -215,7 +216,7 @@ impl Hook {
             return Finding::fail(self.check, what, mend);
         }
         if !(self.is_answer)(answer.status, &answer.body) {
-            return answer.not_ours(self.check, self.route, self.function);
+            return answer.not_ours(&settings.mends, self.check, self.route, self.function);
         }
         let what = format!("a forged reference is refused, a good one answered in {millis} ms");
         let (caller, limit_millis) = self.caller;
@@ -279,10 +280,10 @@ async fn transfer(clients: &Clients, base: &str, settings: &Settings, secrets: &
     };
     if forged.status.is_success() {
         let what = format!("{route} takes what Twilio did not sign: anybody can say that a caller has paid");
-        return Some(Finding::fail(check, what, "sam build && sam deploy"));
+        return Some(Finding::fail(check, what, settings.mends.deploy()));
     }
     if !forged.is(BAD_SIGNATURE) {
-        return Some(forged.not_ours(check, route, function));
+        return Some(forged.not_ours(&settings.mends, check, route, function));
     }
     let answer = match Answer::to(clients, request(token)).await {
         Ok(answer) => answer,
@@ -294,7 +295,7 @@ async fn transfer(clients: &Clients, base: &str, settings: &Settings, secrets: &
     } else if answer.status.is_success() {
         Finding::ok(check, "what Twilio did not sign is refused, what it did is taken")
     } else {
-        answer.not_ours(check, route, function)
+        answer.not_ours(&settings.mends, check, route, function)
     })
 }
 
@@ -330,14 +331,17 @@ impl Answer {
     }
 
     /// An answer that the function does not give.
-    fn not_ours(&self, check: &'static str, route: &str, function: &str) -> Finding {
+    fn not_ours(&self, mends: &Mends, check: &'static str, route: &str, function: &str) -> Finding {
         let status = self.status.as_u16();
         let what = format!("{route} is answered with {status}, and not by the function {function}");
         let mend = match status {
-            404 => "is PublicUrl the API's address, and does the route exist? sam build && sam deploy",
+            404 => &format!(
+                "is PublicUrl the API's address, and does the route exist? {}",
+                mends.deploy()
+            ),
             403 => "let the route through: a firewall, or an authorizer, stands before it",
             429 => "the API is throttled: try again, then look for who sends so much",
-            500..=599 => "sam logs --tail    # the function fails: its log says why",
+            500..=599 => &format!("{}    # the function fails: its log says why", mends.logs()),
             _ => "look at what stands before the API: a redirect, a proxy, another service?",
         };
         Finding::fail(check, what, mend)

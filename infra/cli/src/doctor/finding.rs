@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::lookup::LookupError;
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -38,6 +40,15 @@ impl Finding {
 
     pub(super) fn fail(check: &'static str, what: impl Into<String>, mend: impl Into<String>) -> Self {
         Self::new(check, Level::Fail, what, Some(mend.into()))
+    }
+
+    /// That the account does not say, most of the time for want of a right; that says nothing of the deployment.
+    pub(super) fn not_checked(check: &'static str, error: &LookupError) -> Self {
+        let mend = match error.missing_right() {
+            Some(right) => format!("allow {right} to whoever runs this"),
+            None => "run it again".to_owned(),
+        };
+        Self::warn(check, format!("not checked: {error}"), mend)
     }
 
     fn new(check: &'static str, level: Level, what: impl Into<String>, mend: Option<String>) -> Self {

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::future::join_all;
 use patchbay::config::variables;
 use patchbay::providers::routee::Endpoints;
 
 use super::finding::Finding;
+use super::mend::{Mends, word};
 use crate::aws::{Clients, Target};
 use crate::lookup::{Function, LookupError};
 
@@ -23,13 +25,14 @@ const FUNCTIONS: [(&str, &str); 9] = [
 ];
 /// The one that need not be there: without Twilio's auth token it is not deployed.
 const TRANSFER: &str = "transfer";
-const DEPLOY: &str = "sam build && sam deploy";
 
 /// What the functions go by, as far as it is known.
 #[derive(Debug)]
 pub(super) struct Settings {
     /// The stack.
-    stack: String,
+    pub(super) stack: String,
+    /// Writes the commands that mend it.
+    pub(super) mends: Mends,
     /// The function that knows most of it.
     pub(super) asked: String,
     pub(super) table: Option<String>,
@@ -58,47 +61,141 @@ impl Settings {
     }
 }
 
-/// Reads the functions' settings.
-pub(super) async fn check(clients: &Clients, target: &Target) -> (Settings, Vec<Finding>) {
+/// Reads the functions' settings; an error when nothing can be asked of this account at all.
+pub(super) async fn check(clients: &Clients, target: &Target) -> Result<(Settings, Vec<Finding>), LookupError> {
+    let mends = Mends::of(target);
+    let mut answers = join_all(FUNCTIONS.map(|(name, _)| ask(clients, target, name))).await;
+    if answers
+        .iter()
+        .all(|answer| matches!(answer, Err(error) if error.is_general()))
+        && let Some(Err(error)) = answers.pop()
+    {
+        return Err(error);
+    }
     let mut findings = Vec::new();
-    let mut found = Vec::new();
-    for (name, check) in FUNCTIONS {
+    let (mut found, mut reserved) = (Vec::new(), Vec::new());
+    for ((name, check), answer) in FUNCTIONS.into_iter().zip(answers) {
         let full = format!("{}-{name}", target.stack);
-        match clients.lookup.function(&full).await {
-            Ok(function) => {
-                findings.push(Finding::ok(check, format!("deployed, may run {} s", function.timeout)));
+        match answer {
+            Ok((function, concurrency)) => {
+                findings.push(standing(check, &full, &function, &mends));
                 found.push((name, function));
+                reserved.push((full, concurrency));
             }
             Err(error) if name == TRANSFER && error.is_not_found() => {
                 let what = "not deployed: TwilioAuthTokensParam is not set";
                 findings.push(Finding::ok(check, what));
             }
-            Err(error) => findings.push(missing(check, &full, &error, target, clients)),
+            Err(error) => findings.push(missing(check, &full, &error, &mends, target, clients)),
         }
     }
-    findings.extend(agreement(&found));
-    (settings(target, &found), findings)
+    findings.extend(switched_off(&reserved, &mends));
+    findings.extend(agreement(&found, &mends));
+    Ok((settings(target, mends, &found), findings))
 }
 
-fn missing(check: &'static str, name: &str, error: &LookupError, target: &Target, clients: &Clients) -> Finding {
+/// How many of a function may run at a time, when some are reserved for it.
+type Reserved = Result<Option<u32>, LookupError>;
+
+/// One request after the other: all functions at once are as much as Lambda takes.
+async fn ask(clients: &Clients, target: &Target, name: &str) -> Result<(Function, Reserved), LookupError> {
+    let name = format!("{}-{name}", target.stack);
+    let function = clients.lookup.function(&name).await?;
+    Ok((function, clients.lookup.reserved_concurrency(&name).await))
+}
+
+/// Whether a function can be called, and is what was deployed last. What a stand-in does not tell is taken for good.
+fn standing(check: &'static str, name: &str, function: &Function, mends: &Mends) -> Finding {
+    let because = |state: &str, reason: &Option<String>| match reason.as_deref().unwrap_or_default() {
+        "" => state.to_owned(),
+        reason => format!("{state}: {reason}"),
+    };
+    let wait = || format!("wait a minute, then: {}", mends.patchbay("doctor"));
+    match function.state.as_deref().unwrap_or_default() {
+        "" | "Active" => {}
+        state => {
+            let what = format!(
+                "cannot be called, its state is {}",
+                because(state, &function.state_reason)
+            );
+            let mend = match state {
+                "Pending" => wait(),
+                // Lambda lays a function to rest that nobody has called for weeks.
+                "Inactive" => {
+                    let wake = mends.aws(&format!("lambda invoke --function-name {} /dev/null", word(name)));
+                    format!("{wake}    # wakes it; this first call fails")
+                }
+                _ => mends.deploy(),
+            };
+            return Finding::fail(check, what, mend);
+        }
+    }
+    match function.last_update_status.as_deref().unwrap_or_default() {
+        "" | "Successful" => Finding::ok(check, format!("deployed, may run {} s", function.timeout)),
+        // What was deployed before runs meanwhile.
+        "InProgress" => Finding::warn(check, "is being changed at the moment", wait()),
+        status => {
+            let status = because(status, &function.last_update_status_reason);
+            Finding::fail(
+                check,
+                format!("is not what was deployed last, its update is {status}"),
+                mends.deploy(),
+            )
+        }
+    }
+}
+
+/// Which functions may not run at all: somebody has reserved none of the account's concurrency for them.
+fn switched_off(reserved: &[(String, Reserved)], mends: &Mends) -> Option<Finding> {
+    let check = "concurrency.functions";
+    let off = reserved.iter().filter(|(_, answer)| matches!(answer, Ok(Some(0))));
+    let off: Vec<&str> = off.map(|(name, _)| name.as_str()).collect();
+    if !off.is_empty() {
+        let what = format!("switched off, by a reserved concurrency of 0: {}", off.join(", "));
+        let switch_on = |name: &&str| {
+            mends.aws(&format!(
+                "lambda delete-function-concurrency --function-name {}",
+                word(name)
+            ))
+        };
+        let mend = off.iter().map(switch_on).collect::<Vec<_>>().join("; ");
+        return Some(Finding::fail(check, what, mend));
+    }
+    let unknown = reserved.iter().find_map(|(_, answer)| answer.as_ref().err());
+    match unknown {
+        Some(error) => Some(Finding::not_checked(check, error)),
+        None if reserved.is_empty() => None,
+        None => Some(Finding::ok(check, "no function is switched off")),
+    }
+}
+
+fn missing(
+    check: &'static str,
+    name: &str,
+    error: &LookupError,
+    mends: &Mends,
+    target: &Target,
+    clients: &Clients,
+) -> Finding {
     let region = clients.lookup.region();
     if error.is_not_found() {
         let what = format!("there is no function {name} in {region}");
         let mend = format!(
-            "{DEPLOY}    # or is it another --stack than {}, or another --region?",
+            "{}    # or is it another --stack than {}, or another --region?",
+            mends.deploy(),
             target.stack
         );
         return Finding::fail(check, what, mend);
     }
-    let mend = format!(
-        "aws lambda get-function-configuration --region {region} --function-name {name}    # needs the right \
-         lambda:GetFunctionConfiguration"
-    );
+    let mend = mends.aws(&format!(
+        "lambda get-function-configuration --function-name {}    # needs the right lambda:GetFunctionConfiguration",
+        word(name)
+    ));
     Finding::fail(check, format!("{name} cannot be read: {error}"), mend)
 }
 
 /// Whether all functions use the same table, queues, URL and keys.
-fn agreement(found: &[(&str, Function)]) -> Option<Finding> {
+fn agreement(found: &[(&str, Function)], mends: &Mends) -> Option<Finding> {
     let check = "settings";
     if found.is_empty() {
         return None;
@@ -123,11 +220,11 @@ fn agreement(found: &[(&str, Function)]) -> Option<Finding> {
         Finding::ok(check, "the functions agree on table, queues, URL and keys")
     } else {
         let what = format!("the functions do not agree on {}", differing.join(", "));
-        Finding::fail(check, what, DEPLOY)
+        Finding::fail(check, what, mends.deploy())
     })
 }
 
-fn settings(target: &Target, found: &[(&str, Function)]) -> Settings {
+fn settings(target: &Target, mends: Mends, found: &[(&str, Function)]) -> Settings {
     let function = |wanted: &str| {
         found
             .iter()
@@ -141,6 +238,7 @@ fn settings(target: &Target, found: &[(&str, Function)]) -> Settings {
     let public = Endpoints::default();
     Settings {
         stack: target.stack.clone(),
+        mends,
         asked: format!("{}-dialer", target.stack),
         table: target.table.clone().or_else(|| variable(variables::TABLE)),
         calls_queue: target

@@ -4,8 +4,11 @@
 //! functions: they are what the functions go by, whatever a template says.
 
 mod api;
+mod concurrency;
+mod consumers;
 mod finding;
 mod functions;
+mod mend;
 mod provider;
 mod queues;
 mod secrets;
@@ -14,15 +17,19 @@ mod table;
 pub(crate) mod tests;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use console::style;
+use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::aws::{Clients, Target, block_on};
+use crate::lookup::LookupError;
 use crate::output::{Output, counted};
 use finding::{Finding, Level};
 use functions::Settings;
+use mend::Mends;
 
 /// AWS refuses signatures when a clock is off by five minutes; one that is off by this much is on its way there.
 const SKEW_WARN_SECONDS: i64 = 30;
@@ -42,23 +49,65 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     block_on(async {
         let clients = Clients::connect(&options.target).await?;
-        let findings = examine(&clients, options).await;
+        let progress = progress(output);
+        let findings = examine(&clients, options, &progress).await;
+        progress.finish_and_clear();
         tell(&options.target, &clients, &findings, output)?;
         let failed = findings.iter().any(|finding| finding.level == Level::Fail);
         Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     })
 }
 
+/// Tells a person what is being looked at: on standard error, and only when that is a terminal.
+fn progress(output: &Output<'_>) -> ProgressBar {
+    if output.is_json() {
+        return ProgressBar::hidden();
+    }
+    let progress = ProgressBar::new_spinner();
+    progress.enable_steady_tick(Duration::from_millis(100));
+    progress
+}
+
 /// Checks everything that can be checked; what cannot be is said, too.
-async fn examine(clients: &Clients, options: &Options) -> Vec<Finding> {
-    let (settings, mut findings) = functions::check(clients, &options.target).await;
-    findings.push(clock(clients));
-    findings.extend(table::check(clients, &settings).await);
-    findings.extend(queues::check(clients, &settings).await);
-    let (secrets, of_secrets) = secrets::check(clients, &settings).await;
+async fn examine(clients: &Clients, options: &Options, progress: &ProgressBar) -> Vec<Finding> {
+    let target = &options.target;
+    progress.set_message("credentials");
+    if let Err(error) = clients.lookup.identify().await {
+        return stranger(clients, target, &error);
+    }
+    progress.set_message("functions");
+    let (settings, mut findings) = match functions::check(clients, target).await {
+        Ok(checked) => checked,
+        Err(error) => return stranger(clients, target, &error),
+    };
+    progress.set_message("table, queues and secrets");
+    let (concurrency, table, queues, (secrets, of_secrets)) = tokio::join!(
+        concurrency::check(clients, &settings),
+        // On the heap: they are large.
+        Box::pin(table::check(clients, &settings)),
+        Box::pin(queues::check(clients, &settings)),
+        Box::pin(secrets::check(clients, &settings)),
+    );
+    findings.extend([concurrency, clock(clients)]);
+    findings.extend(table);
+    findings.extend(queues);
     findings.extend(of_secrets);
+    progress.set_message("public URL");
     findings.extend(api::check(clients, options.public_url.as_deref(), &settings, &secrets).await);
+    progress.set_message("Routee");
     findings.extend(provider::check(clients, &settings, secrets).await);
+    findings
+}
+
+/// That nothing can be asked, said once: for want of credentials, of a network, or of the right time.
+fn stranger(clients: &Clients, target: &Target, error: &LookupError) -> Vec<Finding> {
+    let mends = Mends::of(target);
+    let mend = format!("{}    # must work first", mends.aws("sts get-caller-identity"));
+    let what = format!("nothing can be asked in {}: {error}", clients.lookup.region());
+    let mut findings = vec![Finding::fail("aws", what, mend)];
+    if clients.lookup.clock_ahead().is_some() {
+        findings.push(clock(clients));
+    }
     findings
 }
 

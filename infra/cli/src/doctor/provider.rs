@@ -4,6 +4,7 @@ use patchbay::providers::routee::{Routee, TokenError};
 
 use super::finding::Finding;
 use super::functions::Settings;
+use super::mend::Value;
 use super::secrets::Secrets;
 use crate::aws::Clients;
 
@@ -24,11 +25,9 @@ pub(super) async fn check(clients: &Clients, settings: &Settings, secrets: Secre
     vec![match routee.authenticate().await {
         Ok(()) => Finding::ok(check, format!("{auth} takes the credentials; no call was placed")),
         Err(error @ TokenError::Rejected { .. }) => {
-            let mend = format!(
-                "aws ssm put-parameter --overwrite --type SecureString --name {parameter} --value \
-                 'APPLICATION_ID:APPLICATION_SECRET' && {}",
-                settings.start_afresh("dialer")
-            );
+            let value = Value::Known("APPLICATION_ID:APPLICATION_SECRET");
+            let put = settings.mends.put_secret(parameter, value, "--overwrite ");
+            let mend = format!("{put} && {}", settings.start_afresh("dialer"));
             Finding::fail(check, error.to_string(), mend)
         }
         Err(error) => Finding::fail(check, error.to_string(), format!("curl -i {auth}/oauth/token")),

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::finding::Finding;
 use super::functions::Settings;
-use super::{Known, unknown};
+use super::mend::word;
+use super::{Known, consumers, unknown};
 use crate::aws::Clients;
 use crate::output::counted;
 
@@ -16,12 +17,16 @@ use crate::output::counted;
 const TIMES_TIMEOUT: u32 = 6;
 /// Dead letters keep the age that they had, so they need the longest life that there is.
 const DEAD_SECONDS: u32 = 1_209_600;
+/// More messages that are due than this are not a burst any more. Timers are delayed, and do not count.
+const BACKLOG: u32 = 100;
 
 /// A queue and the function that works it off.
-struct Queue<'a> {
+pub(super) struct Queue<'a> {
     name: &'static str,
-    consumer: &'static str,
+    pub(super) consumer: &'static str,
     check: &'static str,
+    pub(super) consumer_check: &'static str,
+    backlog_check: &'static str,
     dead_check: &'static str,
     url: Known<'a>,
     timeout: Option<u32>,
@@ -35,6 +40,8 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> Vec<Finding
             name: "calls",
             consumer: "dialer",
             check: "queue.calls",
+            consumer_check: "queue.calls.consumer",
+            backlog_check: "queue.calls.backlog",
             dead_check: "queue.calls.dead-letters",
             url: settings.calls_queue.as_deref(),
             timeout: settings.dialer_timeout,
@@ -43,15 +50,19 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> Vec<Finding
             name: "notifications",
             consumer: "notifier",
             check: "queue.notifications",
+            consumer_check: "queue.notifications.consumer",
+            backlog_check: "queue.notifications.backlog",
             dead_check: "queue.notifications.dead-letters",
             url: settings.notifications_queue.as_deref(),
             timeout: settings.notifier_timeout,
         },
     ];
-    let mut findings = Vec::new();
-    for queue in queues {
-        findings.extend(examine(clients, settings, &queue).await);
-    }
+    let [calls, notifications] = &queues;
+    let (mut findings, others) = tokio::join!(
+        examine(clients, settings, calls),
+        examine(clients, settings, notifications)
+    );
+    findings.extend(others);
     findings
 }
 
@@ -62,19 +73,40 @@ async fn examine(clients: &Clients, settings: &Settings, queue: &Queue<'_>) -> V
     };
     let attributes = match attributes(clients, url).await {
         Ok(attributes) => attributes,
-        Err(error) => return vec![Finding::fail(queue.check, error.to_string(), describe(url))],
+        Err(error) => {
+            let unreadable = Finding::fail(queue.check, error.to_string(), describe(settings, url));
+            return vec![unreadable, consumers::check(clients, settings, queue, url, None).await];
+        }
     };
+    let arn = attributes.get(&QueueAttributeName::QueueArn).map(String::as_str);
+    let consumer = consumers::check(clients, settings, queue, url, arn).await;
     let dead_letters = if let Some(policy) = policy(&attributes) {
-        dead(clients, queue, &policy).await
+        dead(clients, settings, queue, &policy).await
     } else {
         let what = "messages that always fail are tried for four days, and then lost";
-        Finding::fail(queue.dead_check, what, "sam build && sam deploy")
+        Finding::fail(queue.dead_check, what, settings.mends.deploy())
     };
-    vec![timing(queue, url, &attributes), dead_letters]
+    vec![
+        timing(settings, queue, url, &attributes),
+        consumer,
+        backlog(settings, queue, &attributes),
+        dead_letters,
+    ]
 }
 
-fn describe(url: &str) -> String {
-    format!("aws sqs get-queue-attributes --queue-url {url} --attribute-names All")
+fn describe(settings: &Settings, url: &str) -> String {
+    settings.mends.aws(&format!(
+        "sqs get-queue-attributes --queue-url {} --attribute-names All",
+        word(url)
+    ))
+}
+
+/// A command that sets an attribute of a queue.
+fn set(settings: &Settings, url: &str, attribute: &str) -> String {
+    settings.mends.aws(&format!(
+        "sqs set-queue-attributes --queue-url {} --attributes {attribute}",
+        word(url)
+    ))
 }
 
 async fn attributes(clients: &Clients, url: &str) -> Result<Attributes, QueueError> {
@@ -89,15 +121,14 @@ fn number(attributes: &Attributes, name: &QueueAttributeName) -> Option<u32> {
 }
 
 /// Visibility against the function's time-out, and delay.
-fn timing(queue: &Queue<'_>, url: &str, attributes: &Attributes) -> Finding {
-    let set = |value: String| format!("aws sqs set-queue-attributes --queue-url {url} --attributes {value}");
+fn timing(settings: &Settings, queue: &Queue<'_>, url: &str, attributes: &Attributes) -> Finding {
     let delay = number(attributes, &QueueAttributeName::DelaySeconds).unwrap_or(0);
     if delay > 0 {
         let what = format!("every message waits for {delay} s, and so does every first call");
-        return Finding::fail(queue.check, what, set("DelaySeconds=0".into()));
+        return Finding::fail(queue.check, what, set(settings, url, "DelaySeconds=0"));
     }
     let Some(hidden) = number(attributes, &QueueAttributeName::VisibilityTimeout) else {
-        return Finding::fail(queue.check, "has no visibility time-out", describe(url));
+        return Finding::fail(queue.check, "has no visibility time-out", describe(settings, url));
     };
     let Some(timeout) = queue.timeout else {
         let what = format!(
@@ -108,7 +139,7 @@ fn timing(queue: &Queue<'_>, url: &str, attributes: &Attributes) -> Finding {
     };
     let wanted = TIMES_TIMEOUT * timeout;
     let what = format!("hides messages for {hidden} s, {} may run {timeout} s", queue.consumer);
-    let mend = set(format!("VisibilityTimeout={wanted}"));
+    let mend = set(settings, url, &format!("VisibilityTimeout={wanted}"));
     if hidden < timeout {
         return Finding::fail(
             queue.check,
@@ -124,6 +155,19 @@ fn timing(queue: &Queue<'_>, url: &str, attributes: &Attributes) -> Finding {
         );
     }
     Finding::ok(queue.check, what)
+}
+
+/// Whether what is due is worked off.
+fn backlog(settings: &Settings, queue: &Queue<'_>, attributes: &Attributes) -> Finding {
+    let check = queue.backlog_check;
+    let due = number(attributes, &QueueAttributeName::ApproximateNumberOfMessages).unwrap_or(0);
+    if due > BACKLOG {
+        let what = format!("{due} messages are due: {} does not keep up", queue.consumer);
+        let mend = format!("{}    # is it throttled, or does it fail?", settings.mends.logs());
+        return Finding::warn(check, what, mend);
+    }
+    let due = usize::try_from(due).unwrap_or(usize::MAX);
+    Finding::ok(check, format!("{} due", counted(due, "message is", "messages are")))
 }
 
 /// Where messages go that always fail: the queue's name, and after how many receives.
@@ -144,19 +188,21 @@ fn policy(attributes: &Attributes) -> Option<DeadLetters> {
     })
 }
 
-async fn dead(clients: &Clients, queue: &Queue<'_>, dead: &DeadLetters) -> Finding {
+async fn dead(clients: &Clients, settings: &Settings, queue: &Queue<'_>, dead: &DeadLetters) -> Finding {
     let check = queue.dead_check;
     let url = clients.sqs.get_queue_url().queue_name(&dead.name).send().await;
     let url = match url {
         Ok(output) => output.queue_url.unwrap_or_default(),
         Err(error) => {
-            let mend = format!("aws sqs get-queue-url --queue-name {}", dead.name);
+            let mend = settings
+                .mends
+                .aws(&format!("sqs get-queue-url --queue-name {}", word(&dead.name)));
             return Finding::fail(check, QueueError::request(&error).to_string(), mend);
         }
     };
     let attributes = match attributes(clients, &url).await {
         Ok(attributes) => attributes,
-        Err(error) => return Finding::fail(check, error.to_string(), describe(&url)),
+        Err(error) => return Finding::fail(check, error.to_string(), describe(settings, &url)),
     };
     let count = number(&attributes, &QueueAttributeName::ApproximateNumberOfMessages).unwrap_or(0);
     if count > 0 {
@@ -165,10 +211,8 @@ async fn dead(clients: &Clients, queue: &Queue<'_>, dead: &DeadLetters) -> Findi
             "dead letter",
             "dead letters",
         );
-        let mend = format!(
-            "patchbay dlq list --queue {0}; patchbay dlq redrive --queue {0}",
-            queue.name
-        );
+        let command = |verb: &str| settings.mends.patchbay(&format!("dlq {verb} --queue {}", queue.name));
+        let mend = format!("{}; {}", command("list"), command("redrive"));
         return Finding::warn(check, format!("{count} in {}", dead.name), mend);
     }
     let kept = number(&attributes, &QueueAttributeName::MessageRetentionPeriod).unwrap_or(0);
@@ -178,9 +222,7 @@ async fn dead(clients: &Clients, queue: &Queue<'_>, dead: &DeadLetters) -> Findi
             dead.name,
             kept / 86_400
         );
-        let mend = format!(
-            "aws sqs set-queue-attributes --queue-url {url} --attributes MessageRetentionPeriod={DEAD_SECONDS}"
-        );
+        let mend = set(settings, &url, &format!("MessageRetentionPeriod={DEAD_SECONDS}"));
         return Finding::warn(check, what, mend);
     }
     Finding::ok(check, format!("empty; {} receives lead there", dead.receives))

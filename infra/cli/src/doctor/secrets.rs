@@ -7,6 +7,7 @@ use patchbay::web::reference::References;
 
 use super::finding::Finding;
 use super::functions::Settings;
+use super::mend::{Value, word};
 use super::{Known, unknown};
 use crate::aws::Clients;
 
@@ -24,8 +25,8 @@ struct Kind<T> {
     check: &'static str,
     /// What it is, in words.
     what: &'static str,
-    /// A shell word that makes a good one.
-    value: &'static str,
+    /// Where a good one comes from.
+    value: Value,
     read: fn(&Secret) -> Result<T, ConfigError>,
     /// Whether two at a time are how it is changed.
     rotates: bool,
@@ -35,51 +36,48 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> (Secrets, V
     let references = Kind {
         check: "secret.reference-keys",
         what: "the key of callback URLs",
-        value: r#""$(openssl rand -hex 32)""#,
+        value: Value::Made(r#""$(openssl rand -hex 32)""#),
         read: |secret| config::references(variables::REFERENCE_KEYS_PARAM, secret),
         rotates: true,
     };
     let webhooks = Kind {
         check: "secret.webhook-keys",
         what: "the key of webhooks",
-        value: r#""whsec_$(openssl rand -base64 32)""#,
+        value: Value::Made(r#""whsec_$(openssl rand -base64 32)""#),
         read: |secret| config::signer(variables::WEBHOOK_KEYS_PARAM, secret),
         rotates: true,
     };
     let credentials = Kind {
         check: "secret.routee-credentials",
         what: "Routee's credentials",
-        value: "'APPLICATION_ID:APPLICATION_SECRET'",
+        value: Value::Known("APPLICATION_ID:APPLICATION_SECRET"),
         read: |secret| Credentials::parse(variables::ROUTEE_CREDENTIALS_PARAM, secret),
         rotates: false,
     };
     let tokens = Kind {
         check: "secret.twilio-auth-tokens",
         what: "Twilio's auth token",
-        value: "'AUTH_TOKEN'",
+        value: Value::Known("AUTH_TOKEN"),
         read: |secret| config::one_or_two(variables::TWILIO_AUTH_TOKENS_PARAM, secret).map(|(current, _)| current),
         rotates: true,
     };
-    let (references, first) = references
-        .examine(clients, settings, settings.reference_keys.as_deref())
-        .await;
-    let (_, second) = webhooks
-        .examine(clients, settings, settings.webhook_keys.as_deref())
-        .await;
-    let (credentials, third) = credentials
-        .examine(clients, settings, settings.routee_credentials.as_deref())
-        .await;
+    let transfers = async {
+        let parameter = settings.twilio_auth_tokens.as_deref()?;
+        Some(tokens.examine(clients, settings, Some(parameter)).await)
+    };
+    let ((references, first), (_, second), (credentials, third), transfers) = tokio::join!(
+        references.examine(clients, settings, settings.reference_keys.as_deref()),
+        webhooks.examine(clients, settings, settings.webhook_keys.as_deref()),
+        credentials.examine(clients, settings, settings.routee_credentials.as_deref()),
+        transfers,
+    );
     let mut findings = vec![first, second, third];
-    let mut twilio = None;
-    if let Some(parameter) = settings.twilio_auth_tokens.as_deref() {
-        let (token, finding) = tokens.examine(clients, settings, Some(parameter)).await;
-        findings.push(finding);
-        twilio = token;
-    }
+    let (twilio, fourth) = transfers.unzip();
+    findings.extend(fourth);
     let secrets = Secrets {
         references,
         credentials,
-        twilio,
+        twilio: twilio.flatten(),
     };
     (secrets, findings)
 }
@@ -90,14 +88,18 @@ impl<T> Kind<T> {
             let what = format!("the parameter with {}", self.what);
             return (None, unknown(self.check, &what, settings));
         };
+        let put = |options: &str| settings.mends.put_secret(name, self.value, options);
         let parameter = match clients.lookup.parameter(name).await {
             Ok(Some(parameter)) => parameter,
             Ok(None) => {
                 let what = format!("there is no parameter {name} with {}", self.what);
-                return (None, Finding::fail(self.check, what, self.put(name, "")));
+                return (None, Finding::fail(self.check, what, put("")));
             }
             Err(error) => {
-                let mend = format!("aws ssm get-parameters --names {name} --with-decryption    # is a right missing?");
+                let mend = settings.mends.aws(&format!(
+                    "ssm get-parameters --names {} --with-decryption    # is a right missing?",
+                    word(name)
+                ));
                 return (None, Finding::fail(self.check, error.to_string(), mend));
             }
         };
@@ -107,21 +109,19 @@ impl<T> Kind<T> {
                 // "must name a parameter with …" is said of a variable; this is said of the parameter.
                 let expected = expected.trim_start_matches("must name a parameter ");
                 let what = format!("{name} is not a parameter {expected}");
-                return (None, Finding::fail(self.check, what, self.put(name, "--overwrite ")));
+                return (None, Finding::fail(self.check, what, put("--overwrite ")));
             }
             Err(error) => {
-                return (
-                    None,
-                    Finding::fail(self.check, error.to_string(), self.put(name, "--overwrite ")),
-                );
+                return (None, Finding::fail(self.check, error.to_string(), put("--overwrite ")));
             }
         };
         if !parameter.is_encrypted() {
             let what = format!("{name} is not encrypted: everybody who may read parameters sees it");
-            let mend = format!(
-                "aws ssm delete-parameter --name {name} && {}    # the type of a parameter cannot be changed",
-                self.put(name, "")
-            );
+            // The type of a parameter cannot be changed.
+            let delete = settings
+                .mends
+                .aws(&format!("ssm delete-parameter --name {}", word(name)));
+            let mend = format!("{delete} && {}", put(""));
             return (Some(value), Finding::warn(self.check, what, mend));
         }
         let two = self.rotates && parameter.value.expose().contains(',');
@@ -130,10 +130,5 @@ impl<T> Kind<T> {
             Some(value),
             Finding::ok(self.check, format!("{name} is well-formed{rotation}")),
         )
-    }
-
-    fn put(&self, name: &str, overwrite: &str) -> String {
-        let value = self.value;
-        format!("aws ssm put-parameter {overwrite}--type SecureString --name {name} --value {value}")
     }
 }

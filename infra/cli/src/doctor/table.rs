@@ -4,6 +4,7 @@ use patchbay::store::{Setup, Store, StoreError};
 
 use super::finding::Finding;
 use super::functions::Settings;
+use super::mend::{Mends, word};
 use super::unknown;
 use crate::aws::Clients;
 
@@ -15,29 +16,32 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> Vec<Finding
     let Some(table) = &settings.table else {
         return vec![unknown("table", "the table's name", settings)];
     };
-    let store = clients.store(table);
+    let (store, mends) = (clients.store(table), &settings.mends);
     let setup = match store.setup().await {
         Ok(Some(setup)) => setup,
         Ok(None) => {
             let what = format!("there is no table {table}");
-            return vec![Finding::fail("table", what, "sam build && sam deploy")];
+            return vec![Finding::fail("table", what, mends.deploy())];
         }
-        Err(error) => return vec![unreadable("table", "describe-table", table, &error)],
+        Err(error) => return vec![unreadable("table", "describe-table", mends, table, &error)],
     };
     vec![
-        keys(table, &setup),
-        time_to_live(&store, table).await,
-        recovery(&store, table).await,
-        protection(table, &setup),
+        keys(mends, table, &setup),
+        time_to_live(&store, mends, table).await,
+        recovery(&store, mends, table).await,
+        protection(mends, table, &setup),
     ]
 }
 
-fn unreadable(check: &'static str, command: &str, table: &str, error: &StoreError) -> Finding {
-    let mend = format!("aws dynamodb {command} --table-name {table}    # is the right missing?");
+fn unreadable(check: &'static str, command: &str, mends: &Mends, table: &str, error: &StoreError) -> Finding {
+    let mend = mends.aws(&format!(
+        "dynamodb {command} --table-name {}    # is the right missing?",
+        word(table)
+    ));
     Finding::fail(check, error.to_string(), mend)
 }
 
-fn keys(table: &str, setup: &Setup) -> Finding {
+fn keys(mends: &Mends, table: &str, setup: &Setup) -> Finding {
     let index = setup.index_keys.as_deref().unwrap_or_default();
     if setup.keys == KEYS && index == INDEX_KEYS {
         return Finding::ok("table", format!("{table} has its keys and its index"));
@@ -47,7 +51,11 @@ fn keys(table: &str, setup: &Setup) -> Finding {
         words(&setup.keys),
         words(index)
     );
-    Finding::fail("table", what, "is it the right table? else: sam build && sam deploy")
+    Finding::fail(
+        "table",
+        what,
+        format!("is it the right table? else: {}", mends.deploy()),
+    )
 }
 
 fn words(names: &[String]) -> String {
@@ -58,12 +66,12 @@ fn words(names: &[String]) -> String {
     }
 }
 
-async fn time_to_live(store: &Store, table: &str) -> Finding {
+async fn time_to_live(store: &Store, mends: &Mends, table: &str) -> Finding {
     let check = "table.ttl";
-    let mend = format!(
-        "aws dynamodb update-time-to-live --table-name {table} --time-to-live-specification \
-         Enabled=true,AttributeName={EXPIRES}"
-    );
+    let mend = mends.aws(&format!(
+        "dynamodb update-time-to-live --table-name {} --time-to-live-specification Enabled=true,AttributeName={EXPIRES}",
+        word(table)
+    ));
     match store.time_to_live().await {
         Ok(Some(attribute)) if attribute == EXPIRES => Finding::ok(check, "old dispatches are forgotten"),
         Ok(Some(attribute)) => Finding::fail(check, format!("items expire by {attribute}, not by {EXPIRES}"), mend),
@@ -72,31 +80,33 @@ async fn time_to_live(store: &Store, table: &str) -> Finding {
             "nothing is ever forgotten: the table grows, and keeps numbers",
             mend,
         ),
-        Err(error) => unreadable(check, "describe-time-to-live", table, &error),
+        Err(error) => unreadable(check, "describe-time-to-live", mends, table, &error),
     }
 }
 
-async fn recovery(store: &Store, table: &str) -> Finding {
+async fn recovery(store: &Store, mends: &Mends, table: &str) -> Finding {
     let check = "table.recovery";
-    let mend = format!(
-        "aws dynamodb update-continuous-backups --table-name {table} --point-in-time-recovery-specification \
-         PointInTimeRecoveryEnabled=true"
-    );
+    let mend = mends.aws(&format!(
+        "dynamodb update-continuous-backups --table-name {} --point-in-time-recovery-specification \
+         PointInTimeRecoveryEnabled=true",
+        word(table)
+    ));
     match store.point_in_time_recovery().await {
         Ok(true) => Finding::ok(check, "can be had back as it was at any second of the last 35 days"),
         Ok(false) => Finding::warn(check, "what is deleted by accident is gone", mend),
-        Err(error) => unreadable(check, "describe-continuous-backups", table, &error),
+        Err(error) => unreadable(check, "describe-continuous-backups", mends, table, &error),
     }
 }
 
-fn protection(table: &str, setup: &Setup) -> Finding {
+fn protection(mends: &Mends, table: &str, setup: &Setup) -> Finding {
     let check = "table.protection";
     if setup.deletion_protection {
         return Finding::ok(check, "is not deleted by a slip");
     }
-    let mend = format!(
-        "aws dynamodb update-table --table-name {table} --deletion-protection-enabled    # and DeletionProtection=true \
-         at the next deployment"
-    );
+    let mend = mends.aws(&format!(
+        "dynamodb update-table --table-name {} --deletion-protection-enabled    # and DeletionProtection=true at the \
+         next deployment",
+        word(table)
+    ));
     Finding::warn(check, "may be deleted by a slip", mend)
 }

@@ -1,3 +1,6 @@
+mod mends;
+mod running;
+
 use std::time::Duration;
 
 use clap::Parser;
@@ -21,12 +24,16 @@ fn options(arguments: &[&str]) -> Options {
 }
 
 async fn findings(world: &World, account: &Account) -> Vec<Finding> {
-    examine(&clients_in(world, account), &options(&[])).await
+    examined(world, account, &[]).await
+}
+
+async fn examined(world: &World, account: &Account, arguments: &[&str]) -> Vec<Finding> {
+    examine(&clients_in(world, account), &options(arguments), &ProgressBar::hidden()).await
 }
 
 /// All that the command does.
-pub(crate) async fn everything(world: &World) {
-    findings(world, &Account::default()).await;
+pub(crate) async fn everything(world: &World, account: &Account) {
+    findings(world, account).await;
 }
 
 /// What is not as it should be: check, level, and what is said of it.
@@ -72,15 +79,21 @@ async fn a_deployment_as_it_should_be_has_nothing_to_mend() {
             "function.get-context",
             "function.chain-link",
             "function.transfer",
+            "concurrency.functions",
             "settings",
+            "concurrency",
             "clock",
             "table",
             "table.ttl",
             "table.recovery",
             "table.protection",
             "queue.calls",
+            "queue.calls.consumer",
+            "queue.calls.backlog",
             "queue.calls.dead-letters",
             "queue.notifications",
+            "queue.notifications.consumer",
+            "queue.notifications.backlog",
             "queue.notifications.dead-letters",
             "secret.reference-keys",
             "secret.webhook-keys",
@@ -186,7 +199,7 @@ async fn a_clock_that_is_off_is_told_by_how_much() {
 #[tokio::test(start_paused = true)]
 async fn a_table_that_is_not_there_is_told_from_one_that_cannot_be_read() {
     let (world, account) = (world().await, Account::default());
-    let gone = examine(&clients_in(&world, &account), &options(&["--table", "gone"])).await;
+    let gone = examined(&world, &account, &["--table", "gone"]).await;
     let of_table: Vec<&Finding> = gone
         .iter()
         .filter(|finding| finding.check.starts_with("table"))
@@ -403,11 +416,8 @@ async fn a_secret_that_is_missing_is_one_complaint_and_what_hangs_on_it_another(
 #[tokio::test(start_paused = true)]
 async fn a_public_url_that_leads_elsewhere_is_found_out() {
     let (world, account) = (world().await, Account::default());
-    let found = examine(
-        &clients_in(&world, &account),
-        &options(&["--public-url", "https://hooks.example.org/elsewhere/"]),
-    )
-    .await;
+    let elsewhere = ["--public-url", "https://hooks.example.org/elsewhere/"];
+    let found = examined(&world, &account, &elsewhere).await;
     let of_api: Vec<&Finding> = found
         .iter()
         .filter(|finding| finding.check.starts_with("api"))
@@ -445,7 +455,7 @@ async fn the_report_is_aligned_for_people_and_stable_for_programs() {
     let (world, account) = (world().await, Account::default());
     account.change(|state| state.ahead_seconds = 40);
     let (clients, options) = (clients_in(&world, &account), options(&[]));
-    let findings = examine(&clients, &options).await;
+    let findings = examine(&clients, &options, &ProgressBar::hidden()).await;
     let said = |format: Format| {
         let mut buffer = Vec::new();
         let mut output = Output::new(&mut buffer, format);

@@ -213,6 +213,11 @@ impl Sqs {
         Some(self.handle(name))
     }
 
+    /// Lets tasks that move messages back say from now on that they are still at it.
+    pub fn keep_moving(&self) {
+        self.lock().keeps_moving = true;
+    }
+
     /// Lets all queues misbehave from now on; `Disorder::default()` ends it.
     pub fn set_disorder(&self, disorder: Disorder) {
         self.lock().disorder = disorder;

@@ -21,6 +21,8 @@ pub(super) struct Store {
     queues: BTreeMap<String, Queue>,
     /// How many messages the newest task moved away from a dead-letter queue.
     moved: BTreeMap<String, usize>,
+    /// Whether such tasks do not come to an end.
+    pub(super) keeps_moving: bool,
     serial: u64,
 }
 
@@ -65,6 +67,7 @@ impl Store {
             disorder: Disorder::NONE,
             queues: BTreeMap::new(),
             moved: BTreeMap::new(),
+            keeps_moving: false,
             serial: 0,
         }
     }

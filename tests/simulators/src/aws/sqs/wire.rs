@@ -294,16 +294,21 @@ impl Sqs {
         }
     }
 
-    /// A task that is over when it has begun; the service's own takes its time.
+    /// A task that is over when it has begun, unless they keep moving; the service's own takes its time.
     fn move_back(&self, queue: &str) -> Value {
         self.change(|store, now| store.move_back(queue, now));
         json!({ "TaskHandle": queue })
     }
 
     fn moves(&self, queue: &str) -> Value {
+        let status = if self.lock().keeps_moving {
+            "RUNNING"
+        } else {
+            "COMPLETED"
+        };
         let task = |moved| {
             json!({
-                "Status": "COMPLETED",
+                "Status": status,
                 "SourceArn": super::arn(queue),
                 "ApproximateNumberOfMessagesMoved": moved,
                 "ApproximateNumberOfMessagesToMove": moved,

@@ -1,21 +1,44 @@
-//! What the account says of functions and secrets: two requests, signed here, because an SDK for each service would
+//! What the account says of functions and secrets: a few requests, signed here, because an SDK for each service would
 //! take longer to build than all of this command.
 
-use std::collections::BTreeMap;
+mod answers;
+
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
 use patchbay::clock::{Clock, Timestamp};
 use patchbay::http::{HttpClient, Response};
-use patchbay::secret::Secret;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
+use tokio::sync::OnceCell;
+
+use answers::{AccountSettings, Concurrency, Mappings, Parameters};
+pub(crate) use answers::{Function, Mapping, Parameter};
+
+/// How often a request is made that is throttled, and the pause before the second time; each one after is twice as long.
+const ATTEMPTS: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(300);
+/// What AWS says to somebody whom it does not know, and to one whose clock is wrong.
+const STRANGER: [&str; 11] = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+];
 
 /// Why the account did not say.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +51,10 @@ pub(crate) enum LookupError {
         code: String,
         message: String,
     },
-    /// It says nothing.
+    /// It says something else than it should.
+    #[error("{action}: {cause}")]
+    Unreadable { action: &'static str, cause: String },
+    /// It says nothing, or was not asked for want of credentials.
     #[error("{action}: {cause}")]
     Failed { action: &'static str, cause: String },
 }
@@ -38,53 +64,42 @@ impl LookupError {
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { status: 404, .. })
     }
-}
 
-/// What is known of a function.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Function {
-    /// Seconds after which it is ended.
-    #[serde(default)]
-    pub(crate) timeout: u32,
-    #[serde(default)]
-    environment: Environment,
-}
+    /// The right that is missing, when it is that.
+    pub(crate) fn missing_right(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused { action, code, .. } if code.starts_with("AccessDenied") => Some(action),
+            _ => None,
+        }
+    }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Environment {
-    #[serde(default)]
-    variables: BTreeMap<String, String>,
-}
+    fn is_throttled(&self) -> bool {
+        match self {
+            Self::Refused { status, code, .. } => *status == 429 || code.starts_with("Throttl"),
+            _ => false,
+        }
+    }
 
-impl Function {
-    /// A variable that is set, and not empty.
-    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
-        let value = self.environment.variables.get(name)?;
-        Some(value.as_str()).filter(|value| !value.is_empty())
+    /// Whether every other request would end like this one: nobody answers, or nobody knows who asks.
+    pub(crate) fn is_general(&self) -> bool {
+        match self {
+            Self::Refused { code, .. } => STRANGER.contains(&code.as_str()),
+            Self::Unreadable { .. } => false,
+            Self::Failed { .. } => true,
+        }
     }
 }
 
-/// A parameter, decrypted.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Parameter {
-    pub(crate) value: Secret,
-    #[serde(rename = "Type", default)]
-    kind: String,
-}
-
-impl Parameter {
-    pub(crate) fn is_encrypted(&self) -> bool {
-        self.kind == "SecureString"
-    }
-}
-
-#[derive(Deserialize)]
-struct Parameters {
-    #[serde(default, rename = "Parameters")]
-    found: Vec<Parameter>,
+/// A request, before it is signed.
+struct Question<'a> {
+    /// The right that it needs.
+    action: &'static str,
+    service: &'static str,
+    method: &'static str,
+    path: &'a str,
+    /// What is wanted, where the path does not say it.
+    target: Option<&'static str>,
+    body: Bytes,
 }
 
 /// Asks Lambda and SSM.
@@ -93,7 +108,9 @@ pub(crate) struct Lookup {
     http: HttpClient,
     region: String,
     endpoint: Option<String>,
-    credentials: SharedCredentialsProvider,
+    provider: SharedCredentialsProvider,
+    /// What the provider gave: some ask for seconds, and a command is over before anything expires.
+    credentials: OnceCell<Credentials>,
     clock: Clock,
     /// How far our clock was ahead of AWS's at the newest answer, in seconds.
     ahead: Mutex<Option<i64>>,
@@ -104,14 +121,15 @@ impl Lookup {
         http: HttpClient,
         region: &str,
         endpoint: Option<String>,
-        credentials: SharedCredentialsProvider,
+        provider: SharedCredentialsProvider,
         clock: Clock,
     ) -> Self {
         Self {
             http,
             region: region.to_owned(),
             endpoint,
-            credentials,
+            provider,
+            credentials: OnceCell::new(),
             clock,
             ahead: Mutex::default(),
         }
@@ -126,45 +144,104 @@ impl Lookup {
         *self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Finds the credentials with which everything is asked.
+    pub(crate) async fn identify(&self) -> Result<&Credentials, LookupError> {
+        let credentials = self.credentials.get_or_try_init(|| self.provider.provide_credentials());
+        credentials.await.map_err(|error| LookupError::Failed {
+            action: "credentials",
+            cause: no_credentials(error),
+        })
+    }
+
     /// The function called `name`.
     pub(crate) async fn function(&self, name: &str) -> Result<Function, LookupError> {
         let path = format!("/2015-03-31/functions/{name}/configuration");
-        let action = "lambda:GetFunctionConfiguration";
-        let answer = self.ask(action, "lambda", "GET", &path, None, Bytes::new()).await?;
-        read(action, &answer)
+        self.of_lambda("lambda:GetFunctionConfiguration", &path).await
+    }
+
+    /// How many of the function called `name` may run at a time, when some are reserved for it.
+    pub(crate) async fn reserved_concurrency(&self, name: &str) -> Result<Option<u32>, LookupError> {
+        let path = format!("/2019-09-30/functions/{name}/concurrency");
+        let answer: Concurrency = self.of_lambda("lambda:GetFunctionConcurrency", &path).await?;
+        Ok(answer.reserved_concurrent_executions)
+    }
+
+    /// What hands messages to the function called `name`: the first hundred, which are more than anybody has.
+    pub(crate) async fn mappings(&self, name: &str) -> Result<Vec<Mapping>, LookupError> {
+        let path = format!("/2015-03-31/event-source-mappings/?FunctionName={name}");
+        let answer: Mappings = self.of_lambda("lambda:ListEventSourceMappings", &path).await?;
+        Ok(answer.event_source_mappings)
+    }
+
+    /// How many functions of the account that have nothing reserved may run at a time, all together.
+    pub(crate) async fn unreserved_concurrency(&self) -> Result<u32, LookupError> {
+        let answer: AccountSettings = self
+            .of_lambda("lambda:GetAccountSettings", "/2016-08-19/account-settings")
+            .await?;
+        Ok(answer.account_limit.unreserved_concurrent_executions)
     }
 
     /// The parameter called `name`, decrypted; none when there is none.
     pub(crate) async fn parameter(&self, name: &str) -> Result<Option<Parameter>, LookupError> {
         let action = "ssm:GetParameters";
         let body = json!({ "Names": [name], "WithDecryption": true }).to_string();
-        let target = Some("AmazonSSM.GetParameters");
-        let answer = self.ask(action, "ssm", "POST", "/", target, body.into()).await?;
-        let parameters: Parameters = read(action, &answer)?;
+        let question = Question {
+            action,
+            service: "ssm",
+            method: "POST",
+            path: "/",
+            target: Some("AmazonSSM.GetParameters"),
+            body: body.into(),
+        };
+        let parameters: Parameters = read(action, &self.ask(&question).await?)?;
         Ok(parameters.found.into_iter().next())
     }
 
-    async fn ask(
+    async fn of_lambda<T: serde::de::DeserializeOwned>(
         &self,
         action: &'static str,
-        service: &str,
-        method: &str,
         path: &str,
-        target: Option<&str>,
-        body: Bytes,
-    ) -> Result<Response, LookupError> {
+    ) -> Result<T, LookupError> {
+        let question = Question {
+            action,
+            service: "lambda",
+            method: "GET",
+            path,
+            target: None,
+            body: Bytes::new(),
+        };
+        read(action, &self.ask(&question).await?)
+    }
+
+    /// Asks again when too much was asked at a time: Lambda takes fifteen of such requests a second from all of an
+    /// account, and a deployment takes its share of them.
+    async fn ask(&self, question: &Question<'_>) -> Result<Response, LookupError> {
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..ATTEMPTS {
+            match self.ask_once(question).await {
+                Err(error) if error.is_throttled() => self.clock.sleep(pause).await,
+                answer => return answer,
+            }
+            pause *= 2;
+        }
+        self.ask_once(question).await
+    }
+
+    async fn ask_once(&self, question: &Question<'_>) -> Result<Response, LookupError> {
+        let action = question.action;
         let failed = |cause: String| LookupError::Failed { action, cause };
-        let url = format!("{}{path}", self.base(service));
-        let mut request = http::Request::builder().method(method).uri(&url);
-        if let Some(target) = target {
+        let url = format!("{}{}", self.base(question.service), question.path);
+        let mut request = http::Request::builder().method(question.method).uri(&url);
+        if let Some(target) = question.target {
             request = request
                 .header("content-type", "application/x-amz-json-1.1")
                 .header("x-amz-target", target);
         }
-        let mut request = request.body(body).map_err(|error| failed(error.to_string()))?;
-        self.sign(service, &mut request)
-            .await
-            .map_err(|error| failed(error.to_string()))?;
+        let request = request.body(question.body.clone());
+        let mut request = request.map_err(|error| failed(error.to_string()))?;
+        let credentials = self.identify().await?;
+        self.sign(question.service, credentials, &mut request)
+            .map_err(|error| failed(format!("{error:#}")))?;
         let response = self.http.send(request).await;
         let response = response.map_err(|error| failed(error.to_string()))?;
         self.note_time(&response);
@@ -186,8 +263,8 @@ impl Lookup {
         }
     }
 
-    async fn sign(&self, service: &str, request: &mut http::Request<Bytes>) -> anyhow::Result<()> {
-        let identity = self.credentials.provide_credentials().await?.into();
+    fn sign(&self, service: &str, credentials: &Credentials, request: &mut http::Request<Bytes>) -> anyhow::Result<()> {
+        let identity = credentials.clone().into();
         let now = Duration::from_millis(self.clock.now().millis().unsigned_abs());
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
@@ -226,7 +303,7 @@ impl Lookup {
 
 fn read<T: serde::de::DeserializeOwned>(action: &'static str, response: &Response) -> Result<T, LookupError> {
     // The error says where it is, and nothing of what is there.
-    serde_json::from_slice(response.body()).map_err(|error| LookupError::Failed {
+    serde_json::from_slice(response.body()).map_err(|error| LookupError::Unreadable {
         action,
         cause: format!(
             "an answer that cannot be read (line {}, column {})",
@@ -234,6 +311,15 @@ fn read<T: serde::de::DeserializeOwned>(action: &'static str, response: &Respons
             error.column()
         ),
     })
+}
+
+/// Why there are no credentials, in one line.
+fn no_credentials(error: CredentialsError) -> String {
+    if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
+        // The error lists every place, one a line.
+        return "there are none in the environment, the profile, the container or the instance".to_owned();
+    }
+    format!("{:#}", anyhow::Error::from(error)).replace('\n', " ")
 }
 
 fn refusal(action: &'static str, response: &Response) -> LookupError {
@@ -299,5 +385,24 @@ mod tests {
             "ssm:GetParameters is refused (400 ThrottlingException)"
         );
         assert!(!refusal.is_not_found());
+    }
+
+    #[test]
+    fn a_missing_right_is_told_from_a_stranger_and_from_a_refusal_of_another_kind() {
+        let refused = |code: &str| LookupError::Refused {
+            action: "lambda:GetAccountSettings",
+            status: 403,
+            code: code.to_owned(),
+            message: String::new(),
+        };
+        let right = refused("AccessDeniedException");
+        assert_eq!(right.missing_right(), Some("lambda:GetAccountSettings"));
+        assert!(!right.is_general());
+        let stranger = refused("UnrecognizedClientException");
+        assert_eq!(stranger.missing_right(), None);
+        assert!(stranger.is_general());
+        let other = refused("KMSDisabledException");
+        assert_eq!(other.missing_right(), None);
+        assert!(!other.is_general());
     }
 }
