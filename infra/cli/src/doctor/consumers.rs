@@ -9,8 +9,7 @@ use crate::aws::Clients;
 use crate::lookup::Mapping;
 
 /// As the template has it.
-const AS_DEPLOYED: &str =
-    "--batch-size 1 --function-response-types ReportBatchItemFailures --scaling-config MaximumConcurrency=5";
+const AS_DEPLOYED: &str = "--batch-size 1 --function-response-types ReportBatchItemFailures";
 
 /// Whether the function is handed what is in the queue whose URL and ARN these are.
 pub(super) async fn check(
@@ -30,7 +29,7 @@ pub(super) async fn check(
     let is_enabled = |mapping: &&&Mapping| mapping.state == "Enabled";
     let Some(mapping) = of_queue.iter().find(is_enabled).or(of_queue.first()) else {
         let what = format!("nothing hands the messages of {name} to {function}: it is never called");
-        return Finding::fail(queue.consumer_check, what, create(settings, &function, url, arn));
+        return Finding::fail(queue.consumer_check, what, create(settings, queue, &function, url, arn));
     };
     judge(settings, queue, &function, mapping)
 }
@@ -67,7 +66,7 @@ fn judge(settings: &Settings, queue: &Queue<'_>, function: &str, mapping: &Mappi
     Finding::ok(check, format!("{function} is handed its messages"))
 }
 
-fn create(settings: &Settings, function: &str, url: &str, arn: Option<&str>) -> String {
+fn create(settings: &Settings, queue: &Queue<'_>, function: &str, url: &str, arn: Option<&str>) -> String {
     let arn = if let Some(arn) = arn {
         word(arn).into_owned()
     } else {
@@ -78,23 +77,29 @@ fn create(settings: &Settings, function: &str, url: &str, arn: Option<&str>) -> 
         format!("\"$({ask})\"")
     };
     settings.mends.aws(&format!(
-        "lambda create-event-source-mapping --function-name {} --event-source-arn {arn} {AS_DEPLOYED}",
-        word(function)
+        "lambda create-event-source-mapping --function-name {} --event-source-arn {arn} {AS_DEPLOYED} --scaling-config \
+         MaximumConcurrency={}",
+        word(function),
+        queue.concurrency
     ))
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::doctor::queues::{DIALERS, NOTIFIERS};
+
     #[test]
     fn a_mapping_is_made_as_the_template_makes_it() {
         let template = include_str!("../../../template.yaml");
         for line in [
             "            BatchSize: 1\n",
             "            FunctionResponseTypes: [ReportBatchItemFailures]\n",
-            "            ScalingConfig: { MaximumConcurrency: 5 }\n",
         ] {
             assert_eq!(template.matches(line).count(), 2, "{line}");
         }
-        assert!(super::AS_DEPLOYED.contains("MaximumConcurrency=5"));
+        for (parameter, default) in [("Dialer", DIALERS), ("Notifier", NOTIFIERS)] {
+            let line = format!("  {parameter}Concurrency:\n    Type: Number\n    Default: {default}\n");
+            assert!(template.contains(&line), "{line}");
+        }
     }
 }

@@ -20,10 +20,16 @@ const DEAD_SECONDS: u32 = 1_209_600;
 /// More messages that are due than this are not a burst any more. Timers are delayed, and do not count.
 const BACKLOG: u32 = 100;
 
+/// Consumers at a time, as the template has it when nothing else is said.
+pub(super) const DIALERS: u32 = 3;
+pub(super) const NOTIFIERS: u32 = 2;
+
 /// A queue and the function that works it off.
 pub(super) struct Queue<'a> {
     name: &'static str,
     pub(super) consumer: &'static str,
+    /// How many of them at a time, as the template has it.
+    pub(super) concurrency: u32,
     check: &'static str,
     pub(super) consumer_check: &'static str,
     backlog_check: &'static str,
@@ -39,6 +45,7 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> Vec<Finding
         Queue {
             name: "calls",
             consumer: "dialer",
+            concurrency: DIALERS,
             check: "queue.calls",
             consumer_check: "queue.calls.consumer",
             backlog_check: "queue.calls.backlog",
@@ -49,6 +56,7 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> Vec<Finding
         Queue {
             name: "notifications",
             consumer: "notifier",
+            concurrency: NOTIFIERS,
             check: "queue.notifications",
             consumer_check: "queue.notifications.consumer",
             backlog_check: "queue.notifications.backlog",
