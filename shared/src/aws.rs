@@ -3,7 +3,7 @@
 //! Lambda tells a function its region and credentials by variables, so nothing else is searched for them: the SDK's usual
 //! search (profiles, container, instance, web identity) makes clients of its own, which is a fifth of a cold start.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -20,20 +20,16 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 
-use crate::aws_error::in_words;
 use crate::clock::Clock;
-use crate::config::variables::{
-    CALLS_QUEUE_URL, NOTIFICATIONS_QUEUE_URL, PUBLIC_URL, REFERENCE_KEYS_PARAM, TABLE, WEBHOOK_KEYS_PARAM,
-};
-use crate::config::{ConfigError, base_url, optional, references, required, signer};
+use crate::config::variables::{CALLS_QUEUE_URL, NOTIFICATIONS_QUEUE_URL, TABLE};
+use crate::config::{ConfigError, optional, required};
 use crate::engine::Engine;
-use crate::parameters::Parameters;
+use crate::keyring::Keyring;
+use crate::parameters::{Parameters, Ssm};
 use crate::queue::Queue;
 use crate::secret::{Randomness, Secret};
 use crate::store::Store;
 use crate::trust::tls_context;
-use crate::web::callbacks::Callbacks;
-use crate::web::standard_webhooks::Signer;
 
 /// The client through which the SDK reaches AWS.
 pub fn https_client() -> SharedHttpClient {
@@ -66,8 +62,7 @@ impl HttpClient for OnDemand {
 #[derive(Debug)]
 pub struct Aws {
     config: SdkConfig,
-    /// By the variable that names the parameter.
-    secrets: HashMap<&'static str, Secret>,
+    ssm: Arc<Ssm>,
 }
 
 impl Aws {
@@ -103,20 +98,9 @@ impl Aws {
         if let Some(url) = optional("AWS_ENDPOINT_URL") {
             config = config.endpoint_url(url);
         }
-        Ok(Self {
-            config: config.build(),
-            secrets: HashMap::new(),
-        })
-    }
-
-    /// Reads the SSM parameters that these variables name, at most ten, with one request: for a function that needs
-    /// more than one of them.
-    pub async fn with_secrets(mut self, names: &[&'static str]) -> Result<Self, ConfigError> {
-        let parameters = names.iter().map(|&name| Ok((name, required(name)?)));
-        self.secrets = self
-            .read_secrets(parameters.collect::<Result<_, ConfigError>>()?)
-            .await?;
-        Ok(self)
+        let config = config.build();
+        let ssm = Arc::new(Ssm::new(config.clone()));
+        Ok(Self { config, ssm })
     }
 
     /// The table.
@@ -138,7 +122,11 @@ impl Aws {
     }
 
     fn queue(&self, name: &'static str) -> Result<Queue, ConfigError> {
-        Ok(Queue::new(aws_sdk_sqs::Client::new(&self.config), required(name)?))
+        let config = self.config.clone();
+        Ok(Queue::on_demand(
+            move || aws_sdk_sqs::Client::new(&config),
+            required(name)?,
+        ))
     }
 
     /// Dispatches, on the system's clock.
@@ -151,58 +139,24 @@ impl Aws {
         })
     }
 
-    /// Callback URLs and references.
-    pub async fn callbacks(&self) -> Result<Callbacks, ConfigError> {
-        let references = references(REFERENCE_KEYS_PARAM, &self.secret(REFERENCE_KEYS_PARAM).await?)?;
-        Ok(Callbacks::new(base_url(&required(PUBLIC_URL)?)?, references))
-    }
-
     /// The secrets below the prefix that the variable `name` names.
     pub fn parameters(&self, name: &'static str) -> Result<Parameters, ConfigError> {
-        let client = aws_sdk_ssm::Client::new(&self.config);
-        Ok(Parameters::ssm(client, &required(name)?, Clock::system()))
+        Ok(Parameters::new(self.ssm.clone(), &required(name)?, Clock::system()))
     }
 
-    /// What signs webhooks.
-    pub async fn signer(&self) -> Result<Signer, ConfigError> {
-        signer(WEBHOOK_KEYS_PARAM, &self.secret(WEBHOOK_KEYS_PARAM).await?)
-    }
-
-    /// The SSM parameter that the variable `name` names, decrypted.
-    pub async fn secret(&self, name: &'static str) -> Result<Secret, ConfigError> {
-        match self.secrets.get(name) {
-            Some(secret) => Ok(secret.clone()),
-            None => self
-                .read_secrets(vec![(name, required(name)?)])
-                .await?
-                .remove(name)
-                .ok_or(ConfigError::Missing(name)),
-        }
-    }
-
-    /// Reads these parameters, each with the variable that names it.
-    async fn read_secrets(
+    /// What `make` makes of the secrets whose SSM parameters these variables name, at most ten; see [`Keyring`].
+    ///
+    /// # Errors
+    /// When one of the variables is not set.
+    pub fn keyring<D, const N: usize>(
         &self,
-        parameters: Vec<(&'static str, String)>,
-    ) -> Result<HashMap<&'static str, Secret>, ConfigError> {
-        let paths = parameters.iter().map(|(_, path)| path.clone()).collect();
-        let request = aws_sdk_ssm::Client::new(&self.config).get_parameters();
-        let answer = request.set_names(Some(paths)).with_decryption(true).send().await;
-        let answer = answer.map_err(|error| in_words(&error));
-        let value = |name: &'static str, parameter: String| {
-            let found = answer.as_ref().map_err(Clone::clone).and_then(|answer| {
-                let found = answer.parameters().iter().find(|one| one.name() == Some(&parameter));
-                let value = found.and_then(|one| one.value());
-                value.ok_or_else(|| "there is no such parameter".to_owned())
-            });
-            match found {
-                Ok(value) => Ok((name, Secret::new(value))),
-                Err(cause) => Err(ConfigError::Parameter { name, parameter, cause }),
-            }
-        };
-        parameters
-            .into_iter()
-            .map(|(name, parameter)| value(name, parameter))
-            .collect()
+        variables: [&'static str; N],
+        make: impl Fn(&[Secret; N]) -> Result<D, ConfigError> + Send + Sync + 'static,
+    ) -> Result<Keyring<D, N>, ConfigError> {
+        let mut parameters = variables.map(|variable| (variable, String::new()));
+        for (variable, name) in &mut parameters {
+            *name = required(variable)?;
+        }
+        Ok(Keyring::new(self.ssm.clone(), Clock::system(), parameters, make))
     }
 }

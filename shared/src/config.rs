@@ -1,4 +1,4 @@
-//! What a function is told at its start: by its environment, and by SSM for what is secret.
+//! What a function is told: by its environment, and by SSM for what is secret.
 //!
 //! | variable | meaning |
 //! |---|---|
@@ -19,7 +19,8 @@
 //! | `PATCHBAY_LINK_SECRETS_PARAM` | prefix of SSM parameters: the secrets that task chains name, `PREFIX/TENANT/HOST/NAME` |
 //! | `PATCHBAY_STACK` | name of the stack, the dimension of its metrics; may be left out |
 //!
-//! A function that lacks one of them does not start, and says which and why.
+//! A function that lacks a variable does not start, and says which and why. Parameters are read when the first request
+//! comes, and every five minutes ([`crate::keyring`]); what is wrong with them is said then.
 
 use crate::phone::CallingCode;
 use crate::secret::Secret;
@@ -46,7 +47,7 @@ use variables::PUBLIC_URL;
 /// The shortest key that is taken for signing, in characters.
 const MIN_KEY_CHARS: usize = 32;
 
-/// Why a function cannot start.
+/// Why a function cannot start, or has no secrets to work with.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A variable is missing.
@@ -116,6 +117,13 @@ pub fn signer(name: &'static str, value: &Secret) -> Result<Signer, ConfigError>
         SigningKey::parse(text).map_err(|_| ConfigError::Wrong { name, expected })
     };
     Ok(Signer::new(key(&current)?, previous.as_ref().map(key).transpose()?))
+}
+
+/// The public base URL of the deployed API.
+pub fn public_url() -> Result<String, ConfigError> {
+    let url = required(PUBLIC_URL)?;
+    base_url(&url)?;
+    Ok(url)
 }
 
 /// The public base URL, if it is one.

@@ -19,6 +19,7 @@ pub mod dispatch;
 pub mod engine;
 pub mod http;
 pub mod ids;
+pub mod keyring;
 pub mod parameters;
 pub mod phone;
 pub mod providers;

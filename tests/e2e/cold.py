@@ -17,9 +17,10 @@ from aws import CARGO, FUNCTIONS, ROOT
 from checks import check
 
 RUNS = 15
-# 2 ms for the start and 2.5 ms for the first invocation, together: whoever needs secrets fetches them in the start, where
-# Lambda gives a whole CPU, and not in the first invocation.
-COLD_MS, RSS_MB = 4.5, 10.0
+# Each for itself: Lambda starts a function on a whole CPU and invokes it on the part that its memory buys, so the one
+# must not be mended at the cost of the other. The first invocation makes the first request to SSM, where there are
+# secrets, and the first one to the table. In a start nothing is asked: its time is what loading and wiring take.
+START_MS, FIRST_MS, RSS_MB = 2.0, 2.5, 10.0
 EMPTY = "empty-function"
 # The first event of each; where nothing is said, the first of its events by name.
 EVENTS = {EMPTY: "dispatches-get.json", "dispatches": "dispatches-get.json", "transfer": "transfer.json"}
@@ -159,7 +160,7 @@ def check_cold_starts():
     for name in [EMPTY, *FUNCTIONS]:
         start, invocation, memory = measure(name)
         line = f"{name:16} start {start:5.2f} ms, first invocation {invocation:5.2f} ms, {memory:4.1f} MB"
-        check(line, name == EMPTY or (start + invocation <= COLD_MS and memory <= RSS_MB))
+        check(line, name == EMPTY or (start <= START_MS and invocation <= FIRST_MS and memory <= RSS_MB))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 /// By function, by resource, the actions.
 type Rights = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
-/// Done by Lambda in a function's name, or before its first request: not seen in this process, but in the run with the
+/// Done by Lambda in a function's name, or before a request is handled: not seen in this process, but in the run with the
 /// real functions.
 const OUTSIDE: [&str; 4] = ["DeleteMessage", "GetParameters", "GetQueueAttributes", "ReceiveMessage"];
 

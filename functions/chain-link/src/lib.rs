@@ -14,10 +14,13 @@ mod secrets;
 use std::time::Duration;
 
 use lambda_http::http::Method;
-use lambda_http::{Body, Error, Request, Response};
+use lambda_http::{Body, Request, Response};
 use patchbay::aws::Aws;
 use patchbay::clock::Clock;
+use patchbay::config::variables::REFERENCE_KEYS_PARAM;
+use patchbay::config::{ConfigError, public_url, references};
 use patchbay::http::HttpClient;
+use patchbay::keyring::Keyring;
 use patchbay::parameters::Parameters;
 use patchbay::store::{Store, StoreError};
 use patchbay::web::body;
@@ -57,19 +60,24 @@ impl Deps {
     /// As deployed: see `infra/template.yaml`.
     ///
     /// # Errors
-    /// When the environment or a secret is not what it must be.
-    pub async fn load() -> Result<Self, Error> {
+    /// When a variable is missing or wrong.
+    pub fn load() -> Result<Keyring<Self, 1>, ConfigError> {
         let aws = Aws::load()?;
-        let targets = Targets::public_only();
-        Ok(Self {
-            store: aws.store()?,
-            clock: Clock::system(),
-            callbacks: aws.callbacks().await?,
-            http: HttpClient::new(Outbound::new(targets.clone(), HTTP_TIMEOUT)?),
-            targets,
-            secrets: aws.parameters("PATCHBAY_LINK_SECRETS_PARAM")?,
-            cache: Cache::default(),
-            limits: Limits::default(),
+        let (store, url, targets) = (aws.store()?, public_url()?, Targets::public_only());
+        let http = HttpClient::new(Outbound::on_demand(targets.clone(), HTTP_TIMEOUT));
+        let secrets = aws.parameters("PATCHBAY_LINK_SECRETS_PARAM")?;
+        let (cache, limits) = (Cache::default(), Limits::default());
+        aws.keyring([REFERENCE_KEYS_PARAM], move |[keys]| {
+            Ok(Self {
+                store: store.clone(),
+                clock: Clock::system(),
+                callbacks: Callbacks::new(&url, references(REFERENCE_KEYS_PARAM, keys)?),
+                http: http.clone(),
+                targets: targets.clone(),
+                secrets: secrets.clone(),
+                cache: cache.clone(),
+                limits: limits.clone(),
+            })
         })
     }
 }

@@ -5,13 +5,17 @@ use std::convert::Infallible;
 use chain_link::{Deps, handle};
 use lambda_http::{Error, run, service_fn};
 use patchbay::telemetry;
+use patchbay::web::problem::Problem;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let deps = Deps::load().await?;
+    let deps = Deps::load()?;
     run(service_fn(|request| async {
-        Ok::<_, Infallible>(handle(&deps, request).await)
+        Ok::<_, Infallible>(match deps.current().await {
+            Ok(deps) => handle(&deps, request).await,
+            Err(_) => Problem::unavailable(1).into_response(),
+        })
     }))
     .await
 }

@@ -5,6 +5,7 @@
 //! it is so.
 
 mod answer;
+mod load;
 
 use std::time::Duration;
 

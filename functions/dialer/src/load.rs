@@ -7,9 +7,11 @@ use patchbay::clock::Clock;
 use patchbay::config::variables::{
     REFERENCE_KEYS_PARAM, ROUTEE_AUTH_URL, ROUTEE_CONNECT_URL, ROUTEE_CREDENTIALS_PARAM as CREDENTIALS,
 };
-use patchbay::config::{ConfigError, optional, required};
+use patchbay::config::{ConfigError, optional, public_url, references, required};
 use patchbay::http::HttpClient;
+use patchbay::keyring::Keyring;
 use patchbay::providers::routee::{Credentials, Endpoints, Routee};
+use patchbay::web::callbacks::Callbacks;
 use patchbay::web::outbound::Outbound;
 use patchbay::web::target::Targets;
 
@@ -21,13 +23,16 @@ const ROUTEE_TIMEOUT: Duration = Duration::from_secs(6);
 const INTERVAL: &str = "PATCHBAY_ROUTEE_CALL_INTERVAL_MS";
 
 impl Deps {
-    /// Reads the environment and the secrets that it names.
-    pub async fn load() -> Result<Self, lambda_runtime::Error> {
+    /// By the function's environment, and the secrets that it names.
+    ///
+    /// # Errors
+    /// When a variable is missing or wrong.
+    pub fn load() -> Result<Keyring<Self, 2>, ConfigError> {
         let aws = Aws::load()?;
-        let aws = aws.with_secrets(&[CREDENTIALS, REFERENCE_KEYS_PARAM]).await?;
-        let credentials = Credentials::parse(CREDENTIALS, &aws.secret(CREDENTIALS).await?)?;
+        let (engine, notifications) = (aws.engine()?, aws.notifications()?);
+        let (url, from) = (public_url()?, required("PATCHBAY_ROUTEE_FROM")?);
         // Routee's own endpoints, or the operator's: never a requester's, so any address will do.
-        let http = HttpClient::new(Outbound::new(Targets::any(), ROUTEE_TIMEOUT)?);
+        let http = HttpClient::new(Outbound::on_demand(Targets::any(), ROUTEE_TIMEOUT));
         let endpoints = Endpoints::default();
         let endpoints = Endpoints {
             auth: optional(ROUTEE_AUTH_URL).unwrap_or(endpoints.auth),
@@ -35,16 +40,21 @@ impl Deps {
         };
         let call_interval = optional(INTERVAL).map_or(Ok(1_000), |text| text.parse());
         let expected = "must be a number of milliseconds";
-        Ok(Self {
-            engine: aws.engine()?,
-            notifications: aws.notifications()?,
-            routee: Routee::new(http, Clock::system(), credentials, endpoints),
-            callbacks: aws.callbacks().await?,
-            from: required("PATCHBAY_ROUTEE_FROM")?,
-            call_interval: call_interval.map_err(|_| ConfigError::Wrong {
-                name: INTERVAL,
-                expected,
-            })?,
+        let call_interval = call_interval.map_err(|_| ConfigError::Wrong {
+            name: INTERVAL,
+            expected,
+        })?;
+        aws.keyring([CREDENTIALS, REFERENCE_KEYS_PARAM], move |[credentials, keys]| {
+            let credentials = Credentials::parse(CREDENTIALS, credentials)?;
+            Ok(Self {
+                engine: engine.clone(),
+                notifications: notifications.clone(),
+                // A new client has no token yet: that of other credentials may be another application's.
+                routee: Routee::new(http.clone(), Clock::system(), credentials, endpoints.clone()),
+                callbacks: Callbacks::new(&url, references(REFERENCE_KEYS_PARAM, keys)?),
+                from: from.clone(),
+                call_interval,
+            })
         })
     }
 }

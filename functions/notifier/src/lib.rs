@@ -90,7 +90,8 @@ pub async fn handle<S: ReadDispatch, Q: SendNotice>(deps: &Deps<S, Q>, event: Sq
             // come twice then, but this one is not lost.
             Err(Failure::NoId)
         } else {
-            let limited = tokio::time::timeout(RECORD_TIMEOUT, work_off(deps, &record)).await;
+            // In a box: what a delivery awaits is nested as deeply as the compiler follows.
+            let limited = tokio::time::timeout(RECORD_TIMEOUT, Box::pin(work_off(deps, &record))).await;
             limited.unwrap_or(Err(Failure::TooSlow))
         };
         if let Err(error) = worked_off {

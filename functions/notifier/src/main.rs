@@ -1,7 +1,5 @@
 //! Works off the `notifications` queue: tells requesters what happened.
 
-use std::convert::Infallible;
-
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use notifier::{Deps, handle};
 use patchbay::telemetry;
@@ -9,9 +7,9 @@ use patchbay::telemetry;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let deps = Deps::load().await?;
+    let deps = Deps::load()?;
     run(service_fn(|event: LambdaEvent<_>| async {
-        Ok::<_, Infallible>(handle(&deps, event.payload).await)
+        Ok::<_, Error>(handle(deps.current().await?.as_ref(), event.payload).await)
     }))
     .await
 }

@@ -3,6 +3,8 @@
 //! An intermediate status is one write; only a final one moves the dispatch. Statuses come twice, late and in any
 //! order, so each is an entry under a name of its own, and only the end of the current call counts.
 
+mod load;
+
 use std::time::Duration;
 
 use lambda_http::http::StatusCode;

@@ -3,20 +3,19 @@
 use std::convert::Infallible;
 
 use lambda_http::{Error, run, service_fn};
-use patchbay::aws::Aws;
 use patchbay::telemetry;
+use patchbay::web::problem::Problem;
 use status_callback::{Deps, handle};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let aws = Aws::load()?;
-    let deps = Deps {
-        engine: aws.engine()?,
-        callbacks: aws.callbacks().await?,
-    };
+    let deps = Deps::load()?;
     run(service_fn(|request| async {
-        Ok::<_, Infallible>(handle(&deps, request).await)
+        Ok::<_, Infallible>(match deps.current().await {
+            Ok(deps) => handle(&deps, request).await,
+            Err(_) => Problem::unavailable(1).into_response(),
+        })
     }))
     .await
 }

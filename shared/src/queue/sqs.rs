@@ -1,5 +1,7 @@
 //! Sending to SQS.
 
+use std::sync::{Arc, LazyLock};
+
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
@@ -50,15 +52,23 @@ impl QueueError {
 /// A queue.
 #[derive(Clone, Debug)]
 pub struct Queue {
-    client: Client,
+    client: Arc<LazyLock<Client, MakeClient>>,
     url: String,
 }
+
+type MakeClient = Box<dyn FnOnce() -> Client + Send>;
 
 impl Queue {
     /// The queue at `url`.
     pub fn new(client: Client, url: impl Into<String>) -> Self {
+        Self::on_demand(|| client, url)
+    }
+
+    /// The queue at `url`, with a client that is made when the first message is sent: many requests send none, and a
+    /// client is a twentieth of a cold start.
+    pub fn on_demand(client: impl FnOnce() -> Client + Send + 'static, url: impl Into<String>) -> Self {
         Self {
-            client,
+            client: Arc::new(LazyLock::new(Box::new(client))),
             url: url.into(),
         }
     }

@@ -1,12 +1,12 @@
 //! The HTTP client of the deployed functions.
 //!
-//! One client a sandbox, made while it starts. Redirects are not followed, the
+//! One client a sandbox, made for its first request: many invocations make none. Redirects are not followed, the
 //! environment's proxies are not used (a proxy would resolve names by itself, past our policy), and nothing is sent
 //! twice: whether a request may be repeated is the caller's decision.
 
 use std::error::Error;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -31,11 +31,12 @@ pub enum CannotBuild {
     Tls(#[from] rustls::Error),
 }
 
-/// Sends requests over the network.
+/// Sends requests over the network. Clones share the client.
 #[derive(Clone, Debug)]
 pub struct Outbound {
-    client: reqwest::Client,
+    client: Arc<OnceLock<reqwest::Client>>,
     targets: Targets,
+    timeout: Duration,
 }
 
 impl Outbound {
@@ -44,18 +45,36 @@ impl Outbound {
     /// # Errors
     /// When the TLS configuration is refused.
     pub fn new(targets: Targets, timeout: Duration) -> Result<Self, CannotBuild> {
+        let outbound = Self::on_demand(targets, timeout);
+        outbound.client()?;
+        Ok(outbound)
+    }
+
+    /// The same, made when the first request is sent. Should it not be possible then, no request is sent.
+    pub fn on_demand(targets: Targets, timeout: Duration) -> Self {
+        Self {
+            client: Arc::default(),
+            targets,
+            timeout,
+        }
+    }
+
+    fn client(&self) -> Result<&reqwest::Client, CannotBuild> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
         let builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls()?)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(timeout)
+            .timeout(self.timeout)
             // A sandbox is frozen between two invocations, and connections die meanwhile. A request written to a dead
             // one looks like a call that may have been placed; a handshake more is the lesser evil.
             .pool_max_idle_per_host(0);
-        let client = builder.dns_resolver(Resolver(targets.clone())).build()?;
-        Ok(Self { client, targets })
+        let client = builder.dns_resolver(Resolver(self.targets.clone())).build()?;
+        Ok(self.client.get_or_init(|| client))
     }
 
     async fn exchange(&self, request: Request) -> Result<Response, SendError> {
@@ -63,7 +82,8 @@ impl Outbound {
         self.targets
             .check_url(request.url())
             .map_err(|bad| SendError::Forbidden(bad.to_string()))?;
-        let mut answer = self.client.execute(request).await.map_err(send_error)?;
+        let client = self.client().map_err(|error| SendError::NotSent(error.to_string()))?;
+        let mut answer = client.execute(request).await.map_err(send_error)?;
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = answer.status();
         *response.headers_mut() = std::mem::take(answer.headers_mut());

@@ -84,6 +84,10 @@ impl References {
     }
 
     /// Bits that follow from the current key, `what` they are for, and `text`; nobody without the key can guess them.
+    ///
+    /// They become others once, when a rotation turns `old,new` into `new,old`; for the next five minutes the sandboxes of
+    /// a function may differ. So they are good for what lives for minutes and may be had again: of the calls under way in
+    /// that moment, one may get a second id, and a code that a caller was told before it is refused after it.
     pub fn derive(&self, what: &str, text: &str) -> [u8; 32] {
         let key = self.current.expose().as_bytes();
         hmac_sha256(key, &[DERIVED_DOMAIN, what.as_bytes(), b"\n", text.as_bytes()])

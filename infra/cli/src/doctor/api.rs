@@ -212,7 +212,7 @@ impl Hook {
     fn judge(&self, answer: &Answer, millis: u128, settings: &Settings) -> Finding {
         if answer.is(BAD_REFERENCE) {
             let what = format!("{} refuses references made with the present key", self.route);
-            let mend = settings.start_afresh(self.function);
+            let mend = settings.wait_for(self.function);
             return Finding::fail(self.check, what, mend);
         }
         if !(self.is_answer)(answer.status, &answer.body) {
@@ -291,7 +291,7 @@ async fn transfer(clients: &Clients, base: &str, settings: &Settings, secrets: &
     };
     Some(if answer.is(BAD_SIGNATURE) {
         let what = format!("{route} refuses what the present auth token signed, for {base}");
-        Finding::fail(check, what, settings.start_afresh(function))
+        Finding::fail(check, what, settings.wait_for(function))
     } else if answer.status.is_success() {
         Finding::ok(check, "what Twilio did not sign is refused, what it did is taken")
     } else {

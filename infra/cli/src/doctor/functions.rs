@@ -51,11 +51,11 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// The command after which a function reads its secrets anew: any change of its configuration does that.
-    pub(super) fn start_afresh(&self, function: &str) -> String {
+    /// What to do about a function that does not use a changed secret: mostly wait.
+    pub(super) fn wait_for(&self, function: &str) -> String {
         format!(
-            "aws lambda update-function-configuration --function-name {}-{function} --description \"$(date)\"    # it \
-             keeps the keys that it started with",
+            "sleep 300; patchbay doctor --stack {}    # {function} takes changed keys within 5 min; if it does not, its \
+             log says why",
             self.stack
         )
     }

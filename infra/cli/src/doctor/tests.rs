@@ -350,11 +350,10 @@ async fn a_key_that_the_functions_do_not_use_yet_is_told_at_every_webhook() {
         ["api.collect", "api.status", "api.chain"].map(|check| (check, Level::Fail)),
         "{complaints:#?}"
     );
-    assert!(
-        complaints
-            .iter()
-            .all(|(_, _, what, _)| what.contains("refuses references made with the present key"))
-    );
+    assert!(complaints.iter().all(
+        |(_, _, what, mend)| what.contains("refuses references made with the present key")
+            && mend.contains("takes changed keys within 5 min")
+    ));
 }
 
 #[tokio::test(start_paused = true)]
@@ -364,7 +363,7 @@ async fn an_auth_token_that_the_function_does_not_use_yet_is_told() {
         "api.transfer",
         Level::Fail,
         "refuses what the present auth token signed",
-        "update-function-configuration --function-name patchbay-transfer",
+        "sleep 300; patchbay doctor --stack patchbay    # transfer takes changed keys within 5 min",
     );
 }
 
@@ -391,7 +390,7 @@ async fn credentials_that_routee_does_not_take_are_told() {
         "routee",
         Level::Fail,
         "the credentials are turned away (status 401)",
-        "aws ssm put-parameter --overwrite --type SecureString --name /patchbay/routee-credentials",
+        "--name /patchbay/routee-credentials --value file:///dev/stdin    # the dialer takes them",
     );
 }
 

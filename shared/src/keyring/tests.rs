@@ -1,0 +1,354 @@
+//! Secrets that change, or cannot be had, while a function runs.
+//!
+//! Every test listens to the log: a line that a test reached where nobody listens may stay unheard in the others.
+
+use std::io;
+use std::sync::Mutex as StdMutex;
+
+use bytes::Bytes;
+use http::header::AUTHORIZATION;
+use tracing::subscriber::DefaultGuard;
+
+use super::*;
+use crate::config::references;
+use crate::config::variables::{REFERENCE_KEYS_PARAM, ROUTEE_CREDENTIALS_PARAM};
+use crate::http::{HttpClient, Request, SendHttp, Sending};
+use crate::ids::{AttemptId, DispatchId, DispatchKey, Nonce};
+use crate::parameters::testing::Source;
+use crate::providers::routee::{Credentials, Endpoints, Routee};
+use crate::web::reference::References;
+
+const OLD: &str = "old-old-old-old-old-old-old-old-old";
+const NEW: &str = "new-new-new-new-new-new-new-new-new";
+const KEYS: &str = "/patchbay/reference-keys";
+const CREDENTIALS: &str = "/patchbay/routee-credentials";
+const START: Timestamp = Timestamp::from_millis(1_795_402_800_000);
+
+/// Keeps every line.
+#[derive(Clone, Default)]
+struct Lines(Arc<StdMutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no panic").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Lines {
+    fn listen() -> (Self, DefaultGuard) {
+        let lines = Self::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone());
+        (lines, tracing::subscriber::set_default(subscriber.finish()))
+    }
+
+    /// What was logged since the last time.
+    fn take(&self) -> Vec<String> {
+        let bytes = std::mem::take(&mut *self.0.lock().expect("no panic"));
+        let text = String::from_utf8(bytes).expect("UTF-8");
+        assert!(!text.contains(OLD) && !text.contains(NEW), "a secret in {text}");
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[track_caller]
+    fn only(&self, parts: &[&str]) {
+        let lines = self.take();
+        assert_eq!(lines.len(), 1, "{lines:#?}");
+        for part in parts {
+            assert!(lines[0].contains(part), "no {part} in {}", lines[0]);
+        }
+    }
+}
+
+/// A function that works with references.
+struct Function {
+    source: Source,
+    keyring: Keyring<References, 1>,
+    lines: Lines,
+    _guard: DefaultGuard,
+}
+
+impl Function {
+    fn new(keys: &str) -> Self {
+        let (lines, guard) = Lines::listen();
+        let source = Source::default();
+        source.put(KEYS, keys);
+        let keyring = Keyring::new(
+            Arc::new(source.clone()),
+            Clock::starting_at(START, 1.0),
+            [(REFERENCE_KEYS_PARAM, KEYS.to_owned())],
+            |[keys]| references(REFERENCE_KEYS_PARAM, keys),
+        );
+        Self {
+            source,
+            keyring,
+            lines,
+            _guard: guard,
+        }
+    }
+
+    async fn works_with(&self) -> References {
+        let current = self.keyring.current().await;
+        current.expect("secrets").as_ref().clone()
+    }
+
+    /// What it signs with, and what it accepts.
+    async fn uses(&self) -> (&'static str, Vec<&'static str>) {
+        let used = self.works_with().await;
+        let signs = [OLD, NEW]
+            .into_iter()
+            .find(|key| only(key).check(&sign(&used)).is_ok())
+            .expect("a key");
+        let accepted = [OLD, NEW]
+            .into_iter()
+            .filter(|key| used.check(&sign(&only(key))).is_ok());
+        (signs, accepted.collect())
+    }
+
+    fn asked(&self) -> usize {
+        self.source.asked().len()
+    }
+}
+
+fn only(key: &str) -> References {
+    References::new(Secret::new(key), None)
+}
+
+fn sign(references: &References) -> String {
+    let dispatch = DispatchKey {
+        tenant: "acme".parse().expect("a tenant"),
+        id: DispatchId::new(1),
+    };
+    let attempt = AttemptId {
+        ordinal: 1,
+        employee: 0,
+        nonce: Nonce::new(1),
+    };
+    references.sign(&dispatch, attempt)
+}
+
+async fn pass(seconds: u64) {
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotation_signs_with_the_first_key_and_accepts_both_and_nobody_starts_anything_afresh() {
+    let function = Function::new(OLD);
+    assert_eq!(function.uses().await, (OLD, vec![OLD]));
+    assert_eq!(function.lines.take(), Vec::<String>::new());
+    for (value, expected) in [
+        (format!("{OLD},{NEW}"), (OLD, vec![OLD, NEW])),
+        (format!("{NEW},{OLD}"), (NEW, vec![OLD, NEW])),
+        (NEW.to_owned(), (NEW, vec![NEW])),
+    ] {
+        let before = function.uses().await;
+        function.source.put(KEYS, &value);
+        pass(299).await;
+        assert_eq!(function.uses().await, before);
+        pass(1).await;
+        assert_eq!(function.uses().await, expected);
+        function.lines.only(&[
+            "\"INFO\"",
+            "changed secrets are in use",
+            "\"parameters\":\"/patchbay/reference-keys\"",
+        ]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn secrets_are_read_when_they_are_needed_and_once_in_five_minutes() {
+    let function = Function::new(OLD);
+    assert_eq!(function.asked(), 0);
+    let first = function.keyring.current().await.expect("secrets");
+    for _ in 0..10 {
+        function.uses().await;
+        pass(29).await;
+    }
+    assert_eq!(function.source.asked(), [[KEYS]]);
+    pass(10).await;
+    let later = function.keyring.current().await.expect("secrets");
+    assert_eq!(function.asked(), 2);
+    // Nothing has changed, so nothing is made anew.
+    assert!(Arc::ptr_eq(&first, &later));
+    function.uses().await;
+    assert_eq!(function.asked(), 2);
+    assert_eq!(function.lines.take(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_ssm_does_not_answer_the_old_keys_stay_and_it_is_asked_every_half_a_minute() {
+    let function = Function::new(OLD);
+    function.uses().await;
+    function.source.put(KEYS, NEW);
+    function.source.fail("throttled");
+    pass(300).await;
+    for round in 1..=3 {
+        for _ in 0..3 {
+            assert_eq!(function.uses().await, (OLD, vec![OLD]));
+            pass(9).await;
+        }
+        assert_eq!(function.asked(), 1 + round);
+        function.lines.only(&[
+            "\"ERROR\"",
+            "stay as they were",
+            "the SSM parameter /patchbay/reference-keys (named by PATCHBAY_REFERENCE_KEYS_PARAM) cannot be read: throttled",
+        ]);
+        pass(3).await;
+    }
+    function.source.recover();
+    assert_eq!(function.uses().await, (NEW, vec![NEW]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invocation_does_not_wait_long_for_an_ssm_that_is_slow() {
+    let function = Function::new(OLD);
+    function.source.take(Duration::from_secs(2));
+    // But without any keys it waits.
+    assert_eq!(function.uses().await, (OLD, vec![OLD]));
+    function.source.put(KEYS, NEW);
+    pass(300).await;
+    let began = tokio::time::Instant::now();
+    assert_eq!(function.uses().await, (OLD, vec![OLD]));
+    assert_eq!(began.elapsed(), LATER_LIMIT);
+    function.lines.only(&["\"ERROR\"", "no answer in time"]);
+    function.uses().await;
+    assert_eq!(began.elapsed(), LATER_LIMIT);
+    function.source.take(Duration::from_millis(50));
+    pass(30).await;
+    assert_eq!(function.uses().await, (NEW, vec![NEW]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_are_malformed_or_gone_leave_the_old_ones_in_use() {
+    let function = Function::new(OLD);
+    function.uses().await;
+    pass(300).await;
+    for value in ["too short", &format!("{NEW},"), &format!("{NEW},{OLD},{NEW}")] {
+        function.source.put(KEYS, value);
+        assert_eq!(function.uses().await, (OLD, vec![OLD]), "{value}");
+        function.lines.only(&[
+            "\"ERROR\"",
+            "stay as they were",
+            "PATCHBAY_REFERENCE_KEYS_PARAM must name a parameter with one",
+            "\"parameters\":\"/patchbay/reference-keys\"",
+        ]);
+        pass(30).await;
+    }
+    function.source.delete(KEYS);
+    assert_eq!(function.uses().await, (OLD, vec![OLD]));
+    function.lines.only(&["\"ERROR\"", "there is no such parameter"]);
+    function.source.put(KEYS, NEW);
+    pass(29).await;
+    assert_eq!(function.uses().await, (OLD, vec![OLD]));
+    pass(1).await;
+    assert_eq!(function.uses().await, (NEW, vec![NEW]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_any_keys_every_invocation_says_so_and_tries_again() {
+    let function = Function::new(OLD);
+    function.source.fail("AccessDeniedException");
+    for asked in 1..=2 {
+        let error = function.keyring.current().await.expect_err("no secrets").to_string();
+        let expected = "the SSM parameter /patchbay/reference-keys (named by PATCHBAY_REFERENCE_KEYS_PARAM) cannot be \
+                        read: AccessDeniedException";
+        assert_eq!(error, expected);
+        function.lines.only(&["\"ERROR\"", "nothing can be done", expected]);
+        assert_eq!(function.asked(), asked);
+    }
+    function.source.recover();
+    function.source.delete(KEYS);
+    for expected in [
+        "there is no such parameter",
+        "must name a parameter with one or two keys of at least 32 characters",
+    ] {
+        let error = function.keyring.current().await.expect_err("no secrets").to_string();
+        assert!(error.contains(expected), "{error}");
+        function
+            .lines
+            .only(&["\"ERROR\"", expected, "\"parameters\":\"/patchbay/reference-keys\""]);
+        function.source.put(KEYS, "too short");
+    }
+    function.source.put(KEYS, OLD);
+    assert_eq!(function.uses().await, (OLD, vec![OLD]));
+    // Five minutes from now, and not from the first try.
+    pass(299).await;
+    function.uses().await;
+    assert_eq!(function.asked(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn invocations_at_the_same_time_share_one_request() {
+    let function = Function::new(OLD);
+    function.source.take(Duration::from_millis(100));
+    tokio::join!(function.uses(), function.uses());
+    pass(300).await;
+    tokio::join!(function.uses(), function.uses());
+    assert_eq!(function.asked(), 2);
+}
+
+/// A provider that hands out tokens, and keeps whom it was asked by.
+#[derive(Clone, Default)]
+struct Provider(Arc<StdMutex<Vec<String>>>);
+
+impl SendHttp for Provider {
+    fn send(&self, request: Request) -> Sending<'_> {
+        let by = request.headers()[AUTHORIZATION].to_str().expect("text").to_owned();
+        self.0.lock().expect("no panic").push(by);
+        Box::pin(async {
+            Ok(http::Response::new(Bytes::from(
+                r#"{"access_token":"t-1","expires_in":86400}"#,
+            )))
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_secrets_of_a_function_come_with_one_request_and_new_credentials_end_the_life_of_a_token() {
+    let (lines, _guard) = Lines::listen();
+    let (source, provider, clock) = (Source::default(), Provider::default(), Clock::starting_at(START, 1.0));
+    let http = HttpClient::new(provider.clone());
+    source.put(CREDENTIALS, "app:old");
+    source.put(KEYS, OLD);
+    let parameters = [(ROUTEE_CREDENTIALS_PARAM, CREDENTIALS), (REFERENCE_KEYS_PARAM, KEYS)];
+    let keyring = Keyring::new(
+        Arc::new(source.clone()),
+        clock.clone(),
+        parameters.map(|(variable, name)| (variable, name.to_owned())),
+        move |[credentials, keys]| {
+            let credentials = Credentials::parse(ROUTEE_CREDENTIALS_PARAM, credentials)?;
+            let routee = Routee::new(http.clone(), clock.clone(), credentials, Endpoints::default());
+            Ok((routee, references(REFERENCE_KEYS_PARAM, keys)?))
+        },
+    );
+    for _ in 0..3 {
+        let (routee, _) = &*keyring.current().await.expect("secrets");
+        routee.authenticate().await.expect("a token");
+        pass(300).await;
+    }
+    source.put(CREDENTIALS, "app:new");
+    let (routee, _) = &*keyring.current().await.expect("secrets");
+    routee.authenticate().await.expect("a token");
+    // base64 of app:old and app:new
+    assert_eq!(
+        *provider.0.lock().expect("no panic"),
+        ["Basic YXBwOm9sZA==", "Basic YXBwOm5ldw=="]
+    );
+    assert_eq!(source.asked(), [[CREDENTIALS, KEYS]; 4]);
+    lines.only(&[
+        "changed secrets are in use",
+        "\"parameters\":\"/patchbay/routee-credentials\"",
+    ]);
+    // When one of them is malformed, none is taken.
+    source.put(CREDENTIALS, "app:newer");
+    source.put(KEYS, "too short");
+    pass(300).await;
+    let (routee, references) = &*keyring.current().await.expect("secrets");
+    routee.authenticate().await.expect("a token");
+    assert_eq!(provider.0.lock().expect("no panic").len(), 2);
+    assert!(references.check(&sign(&only(OLD))).is_ok());
+}
