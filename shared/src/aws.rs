@@ -105,8 +105,9 @@ impl Aws {
 
     /// The table.
     pub fn store(&self) -> Result<Store, ConfigError> {
-        Ok(Store::new(
-            aws_sdk_dynamodb::Client::new(&self.config),
+        let config = self.config.clone();
+        Ok(Store::on_demand(
+            move || aws_sdk_dynamodb::Client::new(&config),
             required(TABLE)?,
         ))
     }

@@ -17,9 +17,9 @@ from aws import CARGO, FUNCTIONS, ROOT
 from checks import check
 
 RUNS = 15
-# Each for itself: Lambda starts a function on a whole CPU and invokes it on the part that its memory buys, so the one
-# must not be mended at the cost of the other. The first invocation makes the first request to SSM, where there are
-# secrets, and the first one to the table. In a start nothing is asked: its time is what loading and wiring take.
+# Each for itself. In a start nothing is asked, and no client is made that may not be needed: its time is what loading and
+# wiring take. The first invocation makes the first request to SSM, where there are secrets, and the first one to the
+# table, and the clients for them.
 START_MS, FIRST_MS, RSS_MB = 2.0, 2.5, 10.0
 EMPTY = "empty-function"
 # The first event of each; where nothing is said, the first of its events by name.

@@ -26,6 +26,8 @@ mod read;
 mod setup;
 mod token;
 
+use std::sync::{Arc, LazyLock};
+
 use aws_sdk_dynamodb::Client;
 
 pub use commit::Committed;
@@ -46,15 +48,23 @@ pub const RETENTION_SECONDS: i64 = 90 * 86_400;
 /// The table.
 #[derive(Clone, Debug)]
 pub struct Store {
-    client: Client,
+    client: Arc<LazyLock<Client, MakeClient>>,
     table: String,
 }
+
+type MakeClient = Box<dyn FnOnce() -> Client + Send>;
 
 impl Store {
     /// The table called `table`.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self::on_demand(|| client, table)
+    }
+
+    /// The table called `table`, with a client that is made for the first request: to make it is a tenth of a start, and
+    /// whoever comes with a forged reference never needs it.
+    pub fn on_demand(client: impl FnOnce() -> Client + Send + 'static, table: impl Into<String>) -> Self {
         Self {
-            client,
+            client: Arc::new(LazyLock::new(Box::new(client))),
             table: table.into(),
         }
     }
