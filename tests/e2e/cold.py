@@ -21,6 +21,9 @@ RUNS = 15
 # wiring take. The first invocation makes the first request to SSM, where there are secrets, and the first one to the
 # table, and the clients for them.
 START_MS, FIRST_MS, RSS_MB = 2.0, 2.5, 10.0
+# What the start of an empty function takes on the machine for which these limits hold. On a slower one they are longer by
+# as much as an empty function is slower: a limit is there for what we do, not for what else the machine does.
+REFERENCE_MS = 1.1
 EMPTY = "empty-function"
 # The first event of each; where nothing is said, the first of its events by name.
 EVENTS = {EMPTY: "dispatches-get.json", "dispatches": "dispatches-get.json", "transfer": "transfer.json"}
@@ -157,10 +160,18 @@ def measure(name):
 
 def check_cold_starts():
     print(f"\n== Cold starts: the least CPU time of {RUNS}", flush=True)
-    for name in [EMPTY, *FUNCTIONS]:
-        start, invocation, memory = measure(name)
-        line = f"{name:16} start {start:5.2f} ms, first invocation {invocation:5.2f} ms, {memory:4.1f} MB"
-        check(line, name == EMPTY or (start <= START_MS and invocation <= FIRST_MS and memory <= RSS_MB))
+    empty = measure(EMPTY)
+    tell(EMPTY, empty, True)
+    slower = max(1.0, empty[0] / REFERENCE_MS)
+    print(f"   at most {START_MS * slower:.2f} ms, {FIRST_MS * slower:.2f} ms and {RSS_MB:.0f} MB here", flush=True)
+    for name in FUNCTIONS:
+        start, invocation, memory = figures = measure(name)
+        tell(name, figures, start <= START_MS * slower and invocation <= FIRST_MS * slower and memory <= RSS_MB)
+
+
+def tell(name, figures, holds):
+    start, invocation, memory = figures
+    check(f"{name:16} start {start:5.2f} ms, first invocation {invocation:5.2f} ms, {memory:4.1f} MB", holds)
 
 
 if __name__ == "__main__":
