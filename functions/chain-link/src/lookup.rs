@@ -161,7 +161,7 @@ fn read(response: &Response) -> Found {
     } else {
         serde_json::from_slice(body).ok()
     };
-    Found::answered(status, json, seconds(response.headers(), &RESETS))
+    Found::answered(status, json, reset(response.headers()))
 }
 
 /// Headers that say in how many seconds a limit is gone, the standard one first.
@@ -172,13 +172,17 @@ fn pause_after(response: &Response) -> Option<Duration> {
     let headers = response.headers();
     let is_last = seconds(headers, &["x-rate-limit-remaining"]) == Some(0);
     let is_limited = response.status() == http::StatusCode::TOO_MANY_REQUESTS;
-    let reset = seconds(headers, &RESETS);
     let pause = match (is_limited, is_last) {
-        (true, _) => reset.unwrap_or(DEFAULT_PAUSE),
-        (false, true) => reset?,
+        (true, _) => reset(headers).unwrap_or(DEFAULT_PAUSE),
+        (false, true) => reset(headers)?,
         (false, false) => return None,
     };
     Some(Duration::from_secs(pause.min(LONGEST_PAUSE).into()))
+}
+
+/// In how many seconds a limit is gone. More than a day is none: some back ends say when, in seconds since 1970.
+fn reset(headers: &HeaderMap) -> Option<u32> {
+    seconds(headers, &RESETS).filter(|seconds| *seconds <= 86_400)
 }
 
 fn seconds(headers: &HeaderMap, names: &[&str]) -> Option<u32> {

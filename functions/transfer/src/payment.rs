@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use patchbay::context::{Outcome, Status};
 use patchbay::providers::twilio::twiml::Twiml;
-use patchbay::providers::twilio::webhook::{Form, PayResult};
+use patchbay::providers::twilio::webhook::{CallRequest, Form, PayResult};
 use patchbay::store::OutcomePut;
 use patchbay::web::transfer::TransferCall;
 use tokio::time::timeout;
@@ -23,9 +23,7 @@ const PAUSES: [Duration; 3] = [
 /// `POST /twilio/payment/{ref}`: as the action of `<Pay>` with its result, or as the verb after it, without one.
 pub(crate) async fn take(deps: &Deps, reference: &str, form: &Form) -> Twiml {
     let Ok(mut transfer) = deps.callbacks.check_payment(reference) else {
-        tracing::error!("the result of a payment came to a URL that is none of ours, or whose key is no longer in use");
-        counted(deps, "bad-reference");
-        return words::not_set_up();
+        return unknown(deps, form);
     };
     let result = PayResult::read(form, &deps.pay.connector);
     let outcome = Outcome {
@@ -57,6 +55,23 @@ pub(crate) async fn take(deps: &Deps, reference: &str, form: &Form) -> Twiml {
         Status::CallerHungUp if transfer.unsaved.is_none() => words::hang_up(),
         status => words::back(deps, &transfer, text(status)),
     }
+}
+
+/// Twilio says how a payment ended, at a URL that is none of ours or whose key is no longer in use: nobody knows any more
+/// what was paid for, but whoever looks for the money finds it here.
+fn unknown(deps: &Deps, form: &Form) -> Twiml {
+    let result = PayResult::read(form, &deps.pay.connector);
+    let (status, processor) = (result.end.status(), result.processor.safe());
+    let (call, code) = (CallRequest::read(form).call, processor.confirmation_code);
+    tracing::error!(
+        call,
+        status = status.name(),
+        confirmation_code = code,
+        "the result of a payment came to a URL that is none of ours, or whose key is no longer in use"
+    );
+    let paid = status == Status::PaymentSuccess;
+    counted(deps, if paid { "not-stored" } else { "bad-reference" });
+    words::not_set_up()
 }
 
 fn text(status: Status) -> &'static str {

@@ -98,7 +98,7 @@ pub(crate) const PAID_BEFORE: &str = "This has been paid already. Thank you.";
 
 /// The caller, or somebody with the same number, is paying in another call.
 pub(crate) const UNDER_WAY: &str = "A payment for this was begun in another call. If that was interrupted, please call \
-    again in a quarter of an hour. You have not been charged in this call.";
+    again in half an hour. You have not been charged in this call.";
 
 /// The greeting, and the payment that the context asks for.
 pub(crate) fn pay(deps: &Deps, call: &TransferCall, brief: &Brief) -> Twiml {

@@ -12,9 +12,10 @@ const MAX_CHARS: usize = 200;
 /// Most characters of `debug`.
 const MAX_DEBUG_CHARS: usize = 1_000;
 
-/// Seconds after which nobody can be paying any more: three attempts of four answers each, with every key pressed as late
-/// as Twilio waits for it. Only waited out when Twilio told neither how the payment ended nor that the call did.
-pub const PAYING_SECONDS: u32 = 900;
+/// Seconds after which nobody can be paying any more: greeting and prompts, and four attempts (the sources disagree whether
+/// three are three or four) of about thirty keys, each pressed as late as Twilio waits for it. Only waited out when Twilio
+/// told neither how the payment ended nor that the call did.
+pub const PAYING_SECONDS: u32 = 1_500;
 
 /// How it goes with a context. Only `payment-success` is published by the service that we are compatible with; the
 /// other names are ours.
@@ -103,7 +104,7 @@ impl Processor {
     pub fn safe(self) -> Self {
         // Whole or not at all: a part of a token is worth nothing, and a token may hold digits like a card's.
         let plain = |text: Option<String>| {
-            text.filter(|text| !is_card(&digits_of(text)))
+            text.filter(|text| !runs(text).any(|run| is_card(&digits_of(run))))
                 .map(|text| bounded(&text, MAX_CHARS))
         };
         let last_four = self.last_four.and_then(|text| {
@@ -128,6 +129,12 @@ fn bounded(text: &str, limit: usize) -> String {
 
 fn digits_of(text: &str) -> Vec<u32> {
     text.chars().filter_map(|c| c.to_digit(10)).collect()
+}
+
+/// The digits that belong together: those that nothing but a blank or a dash comes between. Digits across letters are those
+/// of an id, such as a UUID, and one in fifty of these would pass for a card's number.
+fn runs(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_ascii_digit() || matches!(c, ' ' | '-')))
 }
 
 /// `text` without any digits among which there is a card's number. Rather too much than too little: it is for people.
@@ -336,7 +343,14 @@ mod tests {
     #[test]
     fn what_only_looks_like_a_card_number_is_kept_whole() {
         // A token with a card's length and check digit, a number without it, and two short ones.
-        for text in ["9242424242424247", "4242424242424241", "ch_1234", "40012345678"] {
+        for text in [
+            "9242424242424247",
+            "4242424242424241",
+            "ch_1234",
+            "40012345678",
+            // All its digits together are a card's number.
+            "6a8ac4ba-0580-4975-ad2f-89d94a2f20aa",
+        ] {
             let processor = Processor {
                 token: Some(text.into()),
                 ..Processor::default()

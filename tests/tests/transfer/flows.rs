@@ -229,9 +229,9 @@ async fn whoever_hung_up_while_paying_may_call_again_at_once_if_twilio_told_and_
         pays(&world, [AtPay::HangsUp]).await;
         if !told {
             let record = pays(&world, [CARD]).await;
-            assert!(record.heard("call again in a quarter of an hour"), "{record:#?}");
+            assert!(record.heard("call again in half an hour"), "{record:#?}");
             assert_eq!(world.twilio.charges(), []);
-            world.clock.sleep(Duration::from_mins(15)).await;
+            world.clock.sleep(Duration::from_mins(25)).await;
         }
         let record = pays(&world, [CARD]).await;
         assert!(record.heard("Thank you, that worked."), "{record:#?}");
