@@ -52,7 +52,9 @@ pub(crate) async fn take(deps: &Deps, reference: &str, form: &Form) -> Twiml {
     tracing::info!(tenant = %transfer.tenant, caller = %transfer.caller, call = transfer.call, status = status.name(), "a payment is over");
     counted(deps, status.name());
     match status {
-        Status::CallerHungUp if transfer.unsaved.is_none() => words::hang_up(),
+        // Not a word before it is tried again: whoever hangs up while we speak takes the outcome along.
+        _ if transfer.unsaved.is_some() => words::at_once(deps, &transfer),
+        Status::CallerHungUp => words::hang_up(),
         status => words::back(deps, &transfer, text(status)),
     }
 }
@@ -74,7 +76,7 @@ fn unknown(deps: &Deps, form: &Form) -> Twiml {
     words::not_set_up()
 }
 
-fn text(status: Status) -> &'static str {
+pub(crate) fn text(status: Status) -> &'static str {
     match status {
         Status::PaymentSuccess => "Thank you, that worked.",
         Status::PaymentCancelled => "The payment was cancelled.",

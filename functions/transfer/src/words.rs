@@ -182,18 +182,18 @@ fn prompts(voice: Voice) -> Vec<Prompt> {
     prompts
 }
 
+/// Straight to the next step, with what could not be stored.
+pub(crate) fn at_once(deps: &Deps, call: &TransferCall) -> Twiml {
+    Twiml(vec![Verb::Redirect(deps.callbacks.hand_back_url(call))])
+}
+
 /// Some words, and back to the next agent; goodbye when there is none.
 pub(crate) fn back(deps: &Deps, call: &TransferCall, text: &str) -> Twiml {
     let voice = Voice::of(&call.persona);
-    let action = deps.callbacks.hand_back_url(call);
     let Some(callback) = &call.callback else {
-        let end = match &call.unsaved {
-            // Once more, while Twilio is still with us.
-            Some(_) => Verb::Redirect(action),
-            None => Verb::Hangup,
-        };
-        return Twiml(vec![Verb::Say(voice.say(format!("{text} Goodbye."))), end]);
+        return farewell(voice, &format!("{text} Goodbye."));
     };
+    let action = deps.callbacks.hand_back_url(call);
     Twiml(vec![
         Verb::Say(voice.say(format!("{text} You are now being connected."))),
         Verb::Dial(Dial {

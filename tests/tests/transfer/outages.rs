@@ -81,6 +81,9 @@ async fn a_payment_that_cannot_be_stored_travels_on_and_is_stored_when_the_calle
             };
             let (record, ()) = tokio::join!(heard(&world), calm);
             assert!(record.heard("Thank you, that worked."), "{record:#?}");
+            // Whoever hangs up at the thanks must not take the outcome along: it is tried again before a word is said.
+            let answer = &record.requests[1].body;
+            assert!(answer.contains("<Redirect") && !answer.contains("<Say"), "{answer}");
             assert_eq!(record.dialled.len(), usize::from(!callback.is_empty()));
             let context = get(&world).await;
             assert_eq!(context["status"], "payment-success", "{fault:?} {callback}");
