@@ -189,3 +189,22 @@ fn seconds(headers: &HeaderMap, names: &[&str]) -> Option<u32> {
     let value = |name: &&str| headers.get(*name)?.to_str().ok()?.trim().parse().ok();
     names.iter().find_map(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reset_is_a_number_of_seconds_and_a_moment_is_none() {
+        let told = |name: &'static str, value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().expect("a value"));
+            reset(&headers)
+        };
+        assert_eq!(told("retry-after", "30"), Some(30));
+        assert_eq!(told("x-rate-limit-reset", "86400"), Some(86_400));
+        for moment in ["1763712000", "86401", "Wed, 21 Oct 2015 07:28:00 GMT", "-1"] {
+            assert_eq!(told("x-rate-limit-reset", moment), None, "{moment}");
+        }
+    }
+}

@@ -16,19 +16,21 @@ pub(crate) async fn take(deps: &Deps, reference: &str, form: &Form) -> Twiml {
     };
     let outcome = transfer.unsaved.take();
     let reached = was_reached(form);
-    if let Some(outcome) = &outcome
-        && let Saved::No = save(deps, &transfer, outcome).await
-    {
-        let code = outcome.processor.confirmation_code.as_deref();
-        if reached.is_none() && transfer.callback.is_some() {
+    let mut status = outcome.as_ref().map(|outcome| outcome.status);
+    if let Some(outcome) = outcome {
+        match save(deps, &transfer, &outcome).await {
+            Saved::Yes => {}
+            Saved::Instead(there) => status = Some(there),
             // Once more when the call to the next agent is over.
-            transfer.unsaved = Some(outcome.clone());
-        } else {
-            tracing::error!(tenant = %transfer.tenant, call = transfer.call, confirmation_code = code, status = outcome.status.name(), "an outcome is lost but for this line");
+            Saved::No if reached.is_none() && transfer.callback.is_some() => transfer.unsaved = Some(outcome),
+            Saved::No => {
+                let code = outcome.processor.confirmation_code.as_deref();
+                tracing::error!(tenant = %transfer.tenant, call = transfer.call, confirmation_code = code, status = outcome.status.name(), "an outcome is lost but for this line");
+            }
         }
     }
-    match (reached, &outcome) {
-        (None, Some(outcome)) => words::back(deps, &transfer, text(outcome.status)),
+    match (reached, status) {
+        (None, Some(status)) => words::back(deps, &transfer, text(status)),
         (Some(false), _) => {
             tracing::warn!(tenant = %transfer.tenant, caller = %transfer.caller, call = transfer.call, "the next agent was not reached");
             counted(deps, "not-reached");

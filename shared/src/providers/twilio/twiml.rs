@@ -5,7 +5,8 @@ use std::fmt::{self, Write as _};
 
 /// Most characters that one `<Say>` speaks: 3000 for the voices that we use (`twilio.md` 3).
 const MAX_SPOKEN: usize = 2_900;
-/// Most bytes of them in a URL: Twilio cuts off what has more than 4500 (`twilio.md` 3, error 13521).
+/// Most bytes of them in a URL: of more than 4500 Twilio warns that it is too long (`twilio.md` 3, 13521), whatever it
+/// then speaks.
 const MAX_SPOKEN_ENCODED: usize = 4_400;
 
 /// A document.
