@@ -21,8 +21,8 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 
 use crate::clock::Clock;
-use crate::config::variables::{CALLS_QUEUE_URL, NOTIFICATIONS_QUEUE_URL, TABLE};
-use crate::config::{ConfigError, optional, required};
+use crate::config::variables::{CALLS_QUEUE_URL, NOTIFICATIONS_QUEUE_URL, REFERENCE_KEYS_PARAM, TABLE};
+use crate::config::{ConfigError, optional, public_url, references, required};
 use crate::engine::Engine;
 use crate::keyring::Keyring;
 use crate::parameters::{Parameters, Ssm};
@@ -30,6 +30,7 @@ use crate::queue::Queue;
 use crate::secret::{Randomness, Secret};
 use crate::store::Store;
 use crate::trust::tls_context;
+use crate::web::callbacks::Callbacks;
 
 /// The client through which the SDK reaches AWS.
 pub fn https_client() -> SharedHttpClient {
@@ -159,5 +160,19 @@ impl Aws {
             *name = required(variable)?;
         }
         Ok(Keyring::new(self.ssm.clone(), Clock::system(), parameters, make))
+    }
+
+    /// What `make` makes of the callbacks, which are signed with the reference keys.
+    ///
+    /// # Errors
+    /// When a variable is missing or wrong.
+    pub fn with_callbacks<D>(
+        &self,
+        make: impl Fn(Callbacks) -> D + Send + Sync + 'static,
+    ) -> Result<Keyring<D, 1>, ConfigError> {
+        let url = public_url()?;
+        self.keyring([REFERENCE_KEYS_PARAM], move |[keys]| {
+            Ok(make(Callbacks::new(&url, references(REFERENCE_KEYS_PARAM, keys)?)))
+        })
     }
 }

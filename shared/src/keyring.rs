@@ -10,12 +10,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lambda_http::{Body, Response};
 use tokio::sync::Mutex;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::ConfigError;
 use crate::parameters::{KEPT_SECONDS, ParameterError, RETRY_SECONDS, ReadParameters};
 use crate::secret::Secret;
+use crate::web::problem::Problem;
 
 /// Longest that the first reading may take, tries again included: without it there is nothing to work with. What the
 /// notifier's 30 s leave beside a record that takes all of its time.
@@ -99,6 +101,17 @@ impl<D, const N: usize> Keyring<D, N> {
                 tracing::error!(%error, parameters = names(&self.parameters), "without secrets nothing can be done");
                 Err(error)
             }
+        }
+    }
+
+    /// Answers a request with what there is to work with now, and with 503 while there is nothing.
+    pub async fn answer<F>(&self, handle: impl FnOnce(Arc<D>) -> F) -> Response<Body>
+    where
+        F: Future<Output = Response<Body>>,
+    {
+        match self.current().await {
+            Ok(deps) => handle(deps).await,
+            Err(_) => Problem::unavailable(1).into_response(),
         }
     }
 

@@ -17,8 +17,7 @@ use lambda_http::http::Method;
 use lambda_http::{Body, Request, Response};
 use patchbay::aws::Aws;
 use patchbay::clock::Clock;
-use patchbay::config::variables::REFERENCE_KEYS_PARAM;
-use patchbay::config::{ConfigError, public_url, references};
+use patchbay::config::ConfigError;
 use patchbay::http::HttpClient;
 use patchbay::keyring::Keyring;
 use patchbay::parameters::Parameters;
@@ -63,21 +62,19 @@ impl Deps {
     /// When a variable is missing or wrong.
     pub fn load() -> Result<Keyring<Self, 1>, ConfigError> {
         let aws = Aws::load()?;
-        let (store, url, targets) = (aws.store()?, public_url()?, Targets::public_only());
+        let (store, targets) = (aws.store()?, Targets::public_only());
         let http = HttpClient::new(Outbound::on_demand(targets.clone(), HTTP_TIMEOUT));
         let secrets = aws.parameters("PATCHBAY_LINK_SECRETS_PARAM")?;
         let (cache, limits) = (Cache::default(), Limits::default());
-        aws.keyring([REFERENCE_KEYS_PARAM], move |[keys]| {
-            Ok(Self {
-                store: store.clone(),
-                clock: Clock::system(),
-                callbacks: Callbacks::new(&url, references(REFERENCE_KEYS_PARAM, keys)?),
-                http: http.clone(),
-                targets: targets.clone(),
-                secrets: secrets.clone(),
-                cache: cache.clone(),
-                limits: limits.clone(),
-            })
+        aws.with_callbacks(move |callbacks| Self {
+            store: store.clone(),
+            clock: Clock::system(),
+            callbacks,
+            http: http.clone(),
+            targets: targets.clone(),
+            secrets: secrets.clone(),
+            cache: cache.clone(),
+            limits: limits.clone(),
         })
     }
 }

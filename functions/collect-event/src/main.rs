@@ -5,17 +5,14 @@ use std::convert::Infallible;
 use collect_event::{Deps, handle};
 use lambda_http::{Error, run, service_fn};
 use patchbay::telemetry;
-use patchbay::web::problem::Problem;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let deps = Deps::load()?;
     run(service_fn(|request| async {
-        Ok::<_, Infallible>(match deps.current().await {
-            Ok(deps) => handle(&deps, request).await,
-            Err(_) => Problem::unavailable(1).into_response(),
-        })
+        let answer = deps.answer(|deps| async move { handle(&deps, request).await });
+        Ok::<_, Infallible>(answer.await)
     }))
     .await
 }

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 
 use lambda_http::{Error, run, service_fn};
 use patchbay::telemetry;
-use patchbay::web::problem::Problem;
 use status_callback::{Deps, handle};
 
 #[tokio::main(flavor = "current_thread")]
@@ -12,10 +11,8 @@ async fn main() -> Result<(), Error> {
     telemetry::init();
     let deps = Deps::load()?;
     run(service_fn(|request| async {
-        Ok::<_, Infallible>(match deps.current().await {
-            Ok(deps) => handle(&deps, request).await,
-            Err(_) => Problem::unavailable(1).into_response(),
-        })
+        let answer = deps.answer(|deps| async move { handle(&deps, request).await });
+        Ok::<_, Infallible>(answer.await)
     }))
     .await
 }
