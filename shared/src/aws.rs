@@ -25,9 +25,10 @@ use crate::config::variables::{CALLS_QUEUE_URL, NOTIFICATIONS_QUEUE_URL, REFEREN
 use crate::config::{ConfigError, optional, public_url, references, required};
 use crate::engine::Engine;
 use crate::keyring::Keyring;
-use crate::parameters::{Parameters, Ssm};
+use crate::parameters::Parameters;
 use crate::queue::Queue;
 use crate::secret::{Randomness, Secret};
+use crate::ssm::{self, Ssm};
 use crate::store::Store;
 use crate::trust::tls_context;
 use crate::web::callbacks::Callbacks;
@@ -87,21 +88,39 @@ impl Aws {
             .operation_timeout(Duration::from_secs(4))
             .build();
         let switched_on = |name| optional(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let (fips, dual_stack) = (
+            switched_on("AWS_USE_FIPS_ENDPOINT"),
+            switched_on("AWS_USE_DUALSTACK_ENDPOINT"),
+        );
+        let region = required("AWS_REGION")?;
+        let http_client = https_client();
+        let stand_in = optional("AWS_ENDPOINT_URL");
+        let ssm = Ssm::new(ssm::Settings {
+            endpoint: stand_in
+                .clone()
+                .unwrap_or_else(|| ssm::endpoint(&region, fips, dual_stack)),
+            region: region.clone(),
+            credentials: credentials.clone(),
+            http_client: http_client.clone(),
+            retries: RetryConfig::standard(),
+            timeouts: timeouts.clone(),
+        });
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new(required("AWS_REGION")?))
+            .region(Region::new(region))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(https_client())
+            .http_client(http_client)
             .retry_config(RetryConfig::standard())
             .timeout_config(timeouts)
-            .use_fips(switched_on("AWS_USE_FIPS_ENDPOINT"))
-            .use_dual_stack(switched_on("AWS_USE_DUALSTACK_ENDPOINT"));
-        if let Some(url) = optional("AWS_ENDPOINT_URL") {
+            .use_fips(fips)
+            .use_dual_stack(dual_stack);
+        if let Some(url) = stand_in {
             config = config.endpoint_url(url);
         }
-        let config = config.build();
-        let ssm = Arc::new(Ssm::new(config.clone()));
-        Ok(Self { config, ssm })
+        Ok(Self {
+            config: config.build(),
+            ssm: Arc::new(ssm),
+        })
     }
 
     /// The table.

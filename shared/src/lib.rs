@@ -25,6 +25,8 @@ pub mod phone;
 pub mod providers;
 pub mod queue;
 pub mod secret;
+pub mod signing;
+mod ssm;
 pub mod store;
 pub mod telemetry;
 mod trust;

@@ -5,11 +5,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_types::SdkConfig;
-
-use crate::aws_error::in_words;
 use crate::clock::{Clock, Timestamp};
 use crate::secret::Secret;
 
@@ -33,36 +30,6 @@ pub(crate) type Reading<'a> =
 pub(crate) trait ReadParameters: Send + Sync {
     /// The values of these, at most ten, by name; of those that are there. One request.
     fn read(&self, names: Vec<String>) -> Reading<'_>;
-}
-
-/// SSM, by a client that is made for the first request.
-#[derive(Debug)]
-pub(crate) struct Ssm {
-    config: SdkConfig,
-    client: OnceLock<aws_sdk_ssm::Client>,
-}
-
-impl Ssm {
-    pub(crate) const fn new(config: SdkConfig) -> Self {
-        Self {
-            config,
-            client: OnceLock::new(),
-        }
-    }
-}
-
-impl ReadParameters for Ssm {
-    fn read(&self, names: Vec<String>) -> Reading<'_> {
-        Box::pin(async move {
-            let client = self.client.get_or_init(|| aws_sdk_ssm::Client::new(&self.config));
-            let request = client.get_parameters().set_names(Some(names)).with_decryption(true);
-            let answer = request.send().await.map_err(|error| ParameterError(in_words(&error)))?;
-            let found = answer.parameters.unwrap_or_default().into_iter();
-            Ok(found
-                .filter_map(|one| Some((one.name?, Secret::new(one.value?))))
-                .collect())
-        })
-    }
 }
 
 impl ReadParameters for HashMap<String, Secret> {

@@ -121,7 +121,7 @@ impl Run {
         let key = format!("ticket-{ticket}");
         let response = self.send("POST", "/v1/dispatches", &key, &body).await;
         assert!(response.status().is_success(), "{response:?}");
-        let tenant = "local".parse().unwrap();
+        let tenant = "main".parse().unwrap();
         let id = DispatchId::for_idempotency_key(&tenant, &key);
         self.keys.push(DispatchKey { tenant, id });
     }

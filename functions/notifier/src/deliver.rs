@@ -41,7 +41,7 @@ pub(crate) async fn deliver<S, Q>(deps: &Deps<S, Q>, url: &str, id: &str, body: 
     if let Err(bad) = deps.targets.check_url(&url) {
         return refused(bad.to_string());
     }
-    let now = deps.clock.now();
+    let now = deps.signing_clock.now();
     let mut request = Request::post(url.as_str())
         .header(CONTENT_TYPE, "application/json")
         .header(USER_AGENT, concat!("patchbay/", env!("CARGO_PKG_VERSION")));

@@ -57,6 +57,9 @@ pub struct Deps<S = Store, Q = Queue> {
     pub http: HttpClient,
     /// The time.
     pub clock: Clock,
+    /// The time that signatures bear, which receivers compare with their own: a clock of its own only where `clock` runs
+    /// faster than theirs.
+    pub signing_clock: Clock,
     /// Signs the webhooks.
     pub signer: Signer,
     /// Where webhooks may go.

@@ -25,6 +25,7 @@ impl Deps {
                 queue: queue.clone(),
                 http: http.clone(),
                 clock: Clock::system(),
+                signing_clock: Clock::system(),
                 signer: signer(WEBHOOK_KEYS_PARAM, keys)?,
                 targets: targets.clone(),
             })

@@ -119,7 +119,7 @@ pub(crate) fn key_of(dispatch: &Value) -> anyhow::Result<DispatchKey> {
         .and_then(Value::as_str)
         .context("an answer without an id")?;
     Ok(DispatchKey {
-        tenant: "local".parse()?,
+        tenant: "main".parse()?,
         id: id.parse()?,
     })
 }

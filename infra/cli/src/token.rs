@@ -246,7 +246,7 @@ pub(crate) mod tests {
     use crate::testing::{json_of, text_of, world};
 
     fn tenant() -> Tenant {
-        "local".parse().expect("a tenant")
+        "main".parse().expect("a tenant")
     }
 
     fn a_token(name: &str, days: Option<u32>) -> Create {

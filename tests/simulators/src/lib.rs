@@ -7,6 +7,7 @@ pub mod audit;
 pub mod aws;
 pub mod back_ends;
 pub mod gateway;
+pub mod journal;
 pub mod phones;
 pub mod rng;
 pub mod routee;

@@ -4,6 +4,7 @@
 //! leave by the door that the deployed functions use. Only what is outside patchbay is simulated.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,31 +29,35 @@ use patchbay::web::target::Targets;
 use patchbay::web::tokens::Tokens;
 use tokio::task::AbortHandle;
 
+use crate::aws::dynamodb::DynamoDb;
 use crate::aws::sqs::{Invocation, Polling};
 use crate::aws::{self, Aws, Outcome};
 use crate::back_ends::{self, BackEnds};
+use crate::journal::{Journal, JournalError};
 use crate::phones::Phones;
+use crate::rng::Rng;
 use crate::routee::{Routee, Switches};
 use crate::shipstation::ShipStation;
 use crate::twilio::{self, Twilio};
 use crate::{gateway, table};
 
 const TABLE: &str = "patchbay";
-/// Where the API is, as far as the simulated Routee knows.
+/// Where the API is, unless the options say otherwise.
 pub const PUBLIC_URL: &str = "https://hooks.example.org";
 /// The token that a world gives out: everything is allowed with it.
 pub const TOKEN: &str = "pb_0000000000000000000000000000000000000000000000000000000000000000";
 /// The host to which requesters' webhooks go in a world without a network.
 pub const REQUESTER: &str = "requester.example.org";
-const APPLICATION: (&str, &str) = ("local-application", "local-secret");
+/// Id and secret of the application that the simulated Routee knows.
+pub const ROUTEE_APPLICATION: (&str, &str) = ("local-application", "local-secret");
 /// Signs the references in callback URLs.
 pub const REFERENCE_KEY: &str = "a key that is good enough for one machine";
 /// What opens the simulated `ShipStation`: as the secret `shipstation` of the world's tenant, too.
 pub const SHIPSTATION_CREDENTIALS: &str = "local-api-key:local-api-secret";
 /// The tenant of a world.
-pub const TENANT: &str = "local";
-/// Base64 of 24 bytes; signs the webhooks of a world.
-const WEBHOOK_KEY: &str = "whsec_bG9jYWwga2V5LCBuby1vbmUncyBzZWNyZXQ=";
+pub const TENANT: &str = "main";
+/// Signs the webhooks of a world (base64 of 24 bytes).
+pub const WEBHOOK_KEY: &str = "whsec_bG9jYWwga2V5LCBuby1vbmUncyBzZWNyZXQ=";
 
 /// How a world is made.
 #[derive(Clone, Debug)]
@@ -67,8 +72,14 @@ pub struct Options {
     pub switches: Switches,
     /// Who has a phone.
     pub phones: Phones,
-    /// File in which the table is kept; in memory when there is none.
+    /// File in which everything is kept that must go on after a `kill -9`; in memory when there is none. What was kept
+    /// there before goes on at once.
     pub data: Option<String>,
+    /// Where the API is; callback URLs begin with it.
+    pub public_url: String,
+    /// Who takes what the simulated providers send to any other place than `public_url`; without it all of that comes
+    /// to this world's API.
+    pub elsewhere: Option<HttpClient>,
     /// Milliseconds between two calls that the account allows.
     pub call_interval: i64,
     /// Who sends webhooks to requesters; none keeps them inside the world.
@@ -88,6 +99,8 @@ impl Default for Options {
             switches: Switches::default(),
             phones: Phones::default(),
             data: None,
+            public_url: PUBLIC_URL.to_owned(),
+            elsewhere: None,
             call_interval: 1_000,
             requester: None,
             back_ends: None,
@@ -102,6 +115,9 @@ pub enum WorldError {
     /// The embedded DynamoDB does not open.
     #[error("the embedded DynamoDB: {0}")]
     Database(String),
+    /// What was kept cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The table or the token cannot be written.
     #[error("the table: {0}")]
     Table(String),
@@ -152,13 +168,14 @@ pub struct World {
     functions: Api,
     workers: Workers,
     requester: Requester,
-    pollers: Vec<AbortHandle>,
+    callbacks: Callbacks,
+    tasks: Vec<AbortHandle>,
 }
 
 impl Drop for World {
     fn drop(&mut self) {
-        for poller in &self.pollers {
-            poller.abort();
+        for task in &self.tasks {
+            task.abort();
         }
     }
 }
@@ -166,12 +183,12 @@ impl Drop for World {
 impl World {
     /// Makes a world and starts it. Must be called inside a tokio runtime.
     pub async fn start(options: Options) -> Result<Self, WorldError> {
-        let clock = Clock::starting_at(options.start, options.speed);
-        let aws = match &options.data {
-            Some(path) => Aws::in_file(path, clock.clone(), options.seed),
-            None => Aws::in_memory(clock.clone(), options.seed),
-        }
-        .map_err(|error| WorldError::Database(error.to_string()))?;
+        let Ground {
+            aws,
+            journal,
+            clock,
+            seed,
+        } = Ground::lay(&options)?;
         let (dynamodb, sqs) = aws::clients(&aws, &aws::retries());
         let store = open_table(dynamodb).await?;
 
@@ -180,26 +197,32 @@ impl World {
         let notifications = aws
             .sqs()
             .create_queue_with_dlq("notifications", Duration::from_mins(3), 5);
+        aws.sqs().go_on()?;
         let calls_queue = Queue::new(sqs.clone(), calls.url());
         let notifications_queue = Queue::new(sqs, notifications.url());
 
-        let routee = Routee::new(clock.clone(), options.switches, options.phones, options.seed);
-        routee.set_credentials(APPLICATION.0, APPLICATION.1);
+        let routee = Routee::new(clock.clone(), options.switches, options.phones, seed);
+        routee.set_credentials(ROUTEE_APPLICATION.0, ROUTEE_APPLICATION.1);
         let requester = Requester {
             clock: clock.clone(),
             got: Arc::default(),
         };
+        // A receiver in the real world refuses a webhook that was not signed just now, by its own clock.
+        let signing_clock = match &options.requester {
+            Some(_) => Clock::system(),
+            None => clock.clone(),
+        };
         let webhooks = options.requester.unwrap_or_else(|| HttpClient::new(requester.clone()));
         let signer = signer()?;
 
-        let random = Randomness::seeded(options.seed);
+        let random = Randomness::seeded(seed);
         let engine = Engine {
             store: store.clone(),
             calls: calls_queue,
             clock: clock.clone(),
             random,
         };
-        let callbacks = Callbacks::new(PUBLIC_URL, References::new(Secret::new(REFERENCE_KEY), None));
+        let callbacks = Callbacks::new(&options.public_url, References::new(Secret::new(REFERENCE_KEY), None));
         let dialer = Arc::new(dialer::Deps {
             engine: engine.clone(),
             notifications: notifications_queue.clone(),
@@ -213,6 +236,7 @@ impl World {
             queue: notifications_queue,
             http: aws.http(webhooks),
             clock: clock.clone(),
+            signing_clock,
             signer: signer.clone(),
             targets: Targets::any(),
         });
@@ -237,19 +261,30 @@ impl World {
             transfer: Arc::new(transfer_deps(&engine, &callbacks)),
             set_context: Arc::new(set_context_deps(&engine)),
             get_context: Arc::new(get_context_deps(&engine)),
-            status: Arc::new(status_callback::Deps { engine, callbacks }),
+            status: Arc::new(status_callback::Deps {
+                engine,
+                callbacks: callbacks.clone(),
+            }),
         };
         let api = HttpClient::new(functions.clone());
-        routee.set_webhooks(api.clone());
-        let twilio = Twilio::new(clock.clone(), api.clone());
+        let lines = match options.elsewhere {
+            Some(elsewhere) => HttpClient::new(Lines::new(&options.public_url, api.clone(), elsewhere)),
+            None => api.clone(),
+        };
+        routee.set_webhooks(lines.clone());
+        routee.go_on(journal.clone())?;
+        let twilio = Twilio::new(clock.clone(), lines);
         let one_by_one = Polling {
             batch_size: 1,
             max_concurrency: 10,
         };
-        let pollers = vec![
+        let mut tasks = vec![
             workers.poll(calls, one_by_one, "dialer"),
             workers.poll(notifications, Polling::default(), "notifier"),
         ];
+        if options.data.is_some() {
+            tasks.push(tokio::spawn(journal.keep_time(clock.clone(), options.speed)).abort_handle());
+        }
         Ok(Self {
             clock,
             aws,
@@ -263,15 +298,15 @@ impl World {
             functions,
             workers,
             requester,
-            pollers,
+            callbacks,
+            tasks,
         })
     }
 
     /// The voice webhook of this world's number at Twilio.
     pub fn transfer_url(&self) -> Result<String, WorldError> {
-        let tenant: Tenant = "local".parse().map_err(|error| WorldError::SetUp(format!("{error}")))?;
-        let callbacks = Callbacks::new(PUBLIC_URL, References::new(Secret::new(REFERENCE_KEY), None));
-        Ok(callbacks.transfer_url(&tenant))
+        let tenant: Tenant = TENANT.parse().map_err(|error| WorldError::SetUp(format!("{error}")))?;
+        Ok(self.callbacks.transfer_url(&tenant))
     }
 
     /// Sends a request through API Gateway.
@@ -333,11 +368,89 @@ impl World {
     }
 }
 
+/// What a world stands on.
+struct Ground {
+    aws: Aws,
+    journal: Journal,
+    clock: Clock,
+    seed: u64,
+}
+
+impl Ground {
+    /// An account in memory, or one that goes on with what a file has: at a moment that is not before anything in it,
+    /// and with other chances than it had before, as repeated ones would make the same ids again.
+    fn lay(options: &Options) -> Result<Self, WorldError> {
+        let failed = |error: dynoxide::DynoxideError| WorldError::Database(error.to_string());
+        let Some(path) = &options.data else {
+            let clock = Clock::starting_at(options.start, options.speed);
+            return Ok(Self {
+                aws: Aws::in_memory(clock.clone(), options.seed).map_err(failed)?,
+                journal: Journal::default(),
+                clock,
+                seed: options.seed,
+            });
+        };
+        let dynamodb = DynamoDb::in_file(path).map_err(failed)?;
+        let journal = Journal::open(dynamodb.engine().clone())?;
+        let start = journal.time()?.map_or(options.start, |time| time.max(options.start));
+        let seed = match journal.count_start()? {
+            0 => options.seed,
+            starts => Rng::new(options.seed ^ starts.rotate_left(32)).bits(),
+        };
+        let clock = Clock::starting_at(start, options.speed);
+        Ok(Self {
+            aws: Aws::kept(dynamodb, journal.clone(), clock.clone(), seed),
+            journal,
+            clock,
+            seed,
+        })
+    }
+}
+
+/// What leaves the simulated providers: to this world's API, or to somewhere else.
+#[derive(Clone)]
+struct Lines {
+    /// Scheme and authority of the API.
+    origin: String,
+    api: HttpClient,
+    elsewhere: HttpClient,
+}
+
+impl Lines {
+    fn new(public_url: &str, api: HttpClient, elsewhere: HttpClient) -> Self {
+        let origin = public_url.trim_end_matches('/').to_owned();
+        Self { origin, api, elsewhere }
+    }
+}
+
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Lines")
+    }
+}
+
+impl SendHttp for Lines {
+    fn send(&self, request: Request) -> Sending<'_> {
+        let uri = request.uri();
+        let origin = format!(
+            "{}://{}",
+            uri.scheme_str().unwrap_or_default(),
+            uri.authority().map_or("", |authority| authority.as_str())
+        );
+        let client = if origin == self.origin {
+            &self.api
+        } else {
+            &self.elsewhere
+        };
+        Box::pin(client.send(request))
+    }
+}
+
 /// patchbay's own client, on its way to the simulated Routee.
 fn client_of(aws: &Aws, routee: &Routee) -> patchbay::providers::routee::Routee {
     let credentials = Credentials {
-        application_id: APPLICATION.0.into(),
-        application_secret: Secret::new(APPLICATION.1),
+        application_id: ROUTEE_APPLICATION.0.into(),
+        application_secret: Secret::new(ROUTEE_APPLICATION.1),
     };
     let http = aws.http(HttpClient::new(routee.clone()));
     patchbay::providers::routee::Routee::new(http, aws.clock().clone(), credentials, Endpoints::default())

@@ -168,7 +168,7 @@ pub(crate) async fn create(world: &World, body: &Value) -> DispatchKey {
         format!("/v1/dispatches/{}", answer.text("/id"))
     );
     DispatchKey {
-        tenant: "local".parse().unwrap(),
+        tenant: "main".parse().unwrap(),
         id: answer.text("/id").parse().unwrap(),
     }
 }
@@ -274,7 +274,7 @@ pub(crate) fn our_callbacks() -> Callbacks {
 /// An attempt of a dispatch that does not exist.
 pub(crate) fn nowhere() -> (DispatchKey, AttemptId) {
     let key = DispatchKey {
-        tenant: "local".parse().unwrap(),
+        tenant: "main".parse().unwrap(),
         id: DispatchId::new(7),
     };
     let attempt = AttemptId {

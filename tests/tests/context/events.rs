@@ -36,7 +36,7 @@ fn get_deps(world: &World, home: Option<CallingCode>) -> get_context::Deps {
 async fn with_event_token() -> World {
     let world = world([]).await;
     let record = TokenRecord {
-        tenant: "local".parse().unwrap(),
+        tenant: "main".parse().unwrap(),
         scopes: [Scope::ContextRead, Scope::ContextWrite].into(),
         expires_at: None,
         revoked: false,

@@ -94,14 +94,14 @@ fn key(tenant: &str) -> ContextKey {
 }
 
 async fn load(world: &World) -> Option<Context> {
-    world.store.context(&key("local"), world.clock.now()).await.unwrap()
+    world.store.context(&key("main"), world.clock.now()).await.unwrap()
 }
 
 /// Gives out a token of 64 times this digit.
 async fn token(world: &World, digit: char, change: impl FnOnce(&mut TokenRecord)) -> String {
     let token = format!("pb_{}", digit.to_string().repeat(64));
     let mut record = TokenRecord {
-        tenant: "local".parse().unwrap(),
+        tenant: "main".parse().unwrap(),
         scopes: Scope::ALL.into_iter().collect(),
         expires_at: None,
         revoked: false,

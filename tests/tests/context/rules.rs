@@ -337,7 +337,7 @@ async fn what_came_of_the_payment_is_read_with_the_set_that_it_was_for() {
         debug: "paid at the second attempt".into(),
     };
     let until = context.lives_until(world.clock.now());
-    let of = key("local");
+    let of = key("main");
     let put = world
         .store
         .put_outcome(&of, context.current.generation, &paid, until)

@@ -11,7 +11,7 @@ use crate::common::{pass, phone, world};
 const CALLER: &str = "+12025550143";
 
 fn tenant() -> Tenant {
-    "local".parse().unwrap()
+    "main".parse().unwrap()
 }
 
 fn key() -> ContextKey {

@@ -20,7 +20,7 @@ fn broken(good: &str) -> Vec<String> {
         good.get(..good.len() - 1).unwrap().to_owned(),
         format!("{good}0"),
         format!("{text}.{}", tag.to_uppercase()),
-        swapped("local", "other"),
+        swapped("main", "other"),
         swapped("000001-", "000002-"),
         swapped("-00-", "-01-"),
         format!("x{good}"),

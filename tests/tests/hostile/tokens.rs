@@ -32,7 +32,7 @@ async fn asked_with(world: &World, authorization: &[&str], method: &str, path: &
 async fn token(world: &World, digit: char, change: impl FnOnce(&mut TokenRecord)) -> String {
     let token = format!("pb_{}", digit.to_string().repeat(64));
     let mut record = TokenRecord {
-        tenant: "local".parse().unwrap(),
+        tenant: "main".parse().unwrap(),
         scopes: Scope::ALL.into_iter().collect(),
         expires_at: None,
         revoked: false,

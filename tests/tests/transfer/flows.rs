@@ -255,7 +255,7 @@ async fn of_two_calls_at_once_the_earlier_ones_outcome_stays_with_its_own_set() 
     assert_eq!(context["description"], "A programme");
     assert_eq!(context["status"], "payment-cancelled");
     let key = patchbay::context::ContextKey {
-        tenant: "local".parse().unwrap(),
+        tenant: "main".parse().unwrap(),
         caller: crate::common::phone(CALLER),
     };
     let context = world.store.context(&key, world.clock.now()).await.unwrap().unwrap();

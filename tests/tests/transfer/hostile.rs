@@ -65,7 +65,7 @@ async fn another_tenants_number_knows_nothing_of_our_callers() {
     let other = keys(REFERENCE_KEY).transfer_url(&"other".parse().unwrap());
     let record = world.twilio.call(&other, Script::new(CALLER, [CARD])).await;
     assert!(record.heard("there is no payment waiting"), "{record:#?}");
-    let forged = keys("not our key, but one of the same length").transfer_url(&"local".parse().unwrap());
+    let forged = keys("not our key, but one of the same length").transfer_url(&"main".parse().unwrap());
     let record = world.twilio.call(&forged, Script::new(CALLER, [CARD])).await;
     assert_eq!(record.failures, Vec::<String>::new());
     assert!(record.heard("not set up correctly"), "{record:#?}");

@@ -207,6 +207,7 @@ pub(crate) fn world(entries: Vec<Entry>, script: &[Answer]) -> World {
             queue: Outbox::default(),
             http: HttpClient::new(receiver.clone()),
             clock: Clock::starting_at(START, 1.0),
+            signing_clock: Clock::starting_at(START, 1.0),
             signer: signer(),
             targets: Targets::public_only(),
         },

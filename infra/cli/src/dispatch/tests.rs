@@ -24,7 +24,7 @@ fn wanted(limit: u16, days: u16, open: bool) -> List {
 }
 
 async fn references(world: &World, wanted: &List) -> Vec<Value> {
-    let tenant = "local".parse().expect("a tenant");
+    let tenant = "main".parse().expect("a tenant");
     let document = json_of(async |output| list(&world.store, &world.clock, &tenant, wanted, output).await).await;
     let lines = document["dispatches"].as_array().expect("a list").iter();
     lines.map(|line| line["reference"].clone()).collect()

@@ -26,7 +26,7 @@ async fn poison(world: &World, name: &str, count: usize) {
 /// A message of ours, as if the dialer had given it up.
 fn dial(id: u128) -> String {
     json!({
-        "tenant": "local", "id": DispatchId::new(id), "version": 1, "sent_at": "2026-11-23T00:00:00Z",
+        "tenant": "main", "id": DispatchId::new(id), "version": 1, "sent_at": "2026-11-23T00:00:00Z",
         "due_at": "2026-11-23T00:00:00Z", "work": "dial", "attempt": "000003-01-0000000000000007",
     })
     .to_string()
@@ -74,7 +74,7 @@ async fn a_dead_letter_is_told_and_stays_where_it_is() {
     let world = world().await;
     queue(&world, "calls-dlq").put(dial(7), Duration::ZERO);
     let notice = json!({
-        "tenant": "local", "id": DispatchId::new(8), "entry": "000001-x", "first_at": "2026-11-23T00:00:00Z",
+        "tenant": "main", "id": DispatchId::new(8), "entry": "000001-x", "first_at": "2026-11-23T00:00:00Z",
         "due_at": "2026-11-23T00:00:00Z", "failures": 12,
     });
     queue(&world, "notifications-dlq").put(notice.to_string(), Duration::ZERO);

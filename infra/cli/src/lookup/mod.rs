@@ -9,11 +9,10 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
 use bytes::Bytes;
 use patchbay::clock::{Clock, Timestamp};
 use patchbay::http::{HttpClient, Response};
+use patchbay::signing::sign;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
@@ -240,8 +239,9 @@ impl Lookup {
         let request = request.body(question.body.clone());
         let mut request = request.map_err(|error| failed(error.to_string()))?;
         let credentials = self.identify().await?;
-        self.sign(question.service, credentials, &mut request)
-            .map_err(|error| failed(format!("{error:#}")))?;
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(self.clock.now().millis().unsigned_abs());
+        sign(credentials, &self.region, question.service, now, &mut request)
+            .map_err(|error| failed(error.to_string()))?;
         let response = self.http.send(request).await;
         let response = response.map_err(|error| failed(error.to_string()))?;
         self.note_time(&response);
@@ -261,32 +261,6 @@ impl Lookup {
             Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
             None => format!("https://{service}.{}.{domain}", self.region),
         }
-    }
-
-    fn sign(&self, service: &str, credentials: &Credentials, request: &mut http::Request<Bytes>) -> anyhow::Result<()> {
-        let identity = credentials.clone().into();
-        let now = Duration::from_millis(self.clock.now().millis().unsigned_abs());
-        let parameters = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name(service)
-            .time(SystemTime::UNIX_EPOCH + now)
-            .settings(SigningSettings::default())
-            .build()?
-            .into();
-        let headers = request.headers().iter();
-        let headers: Vec<(&str, &str)> = headers
-            .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
-            .collect();
-        let signable = SignableRequest::new(
-            request.method().as_str(),
-            request.uri().to_string(),
-            headers.into_iter(),
-            SignableBody::Bytes(request.body()),
-        )?;
-        let (instructions, _) = sign(signable, &parameters)?.into_parts();
-        instructions.apply_to_request_http1x(request);
-        Ok(())
     }
 
     fn note_time(&self, response: &Response) {

@@ -47,6 +47,8 @@ use dynamodb::DynamoDb;
 use gate::Gate;
 use sqs::Sqs;
 
+use crate::journal::Journal;
+
 /// The region in which everything lives.
 pub const REGION: &str = "eu-west-1";
 
@@ -67,22 +69,23 @@ impl Aws {
     /// Seeds this thread's generator for the SDK as well (jitter of retries, idempotency tokens): make the account on
     /// the thread on which the run takes place.
     pub fn in_memory(clock: Clock, seed: u64) -> Result<Self, DynoxideError> {
-        Ok(Self::with(DynamoDb::in_memory(clock.clone())?, clock, seed))
+        let dynamodb = DynamoDb::in_memory(clock.clone())?;
+        Ok(Self::with(dynamodb, clock, seed, Journal::default()))
     }
 
-    /// An account whose tables live in the file at `path`; its queues still start empty.
-    pub fn in_file(path: &str, clock: Clock, seed: u64) -> Result<Self, DynoxideError> {
-        Ok(Self::with(DynamoDb::in_file(path)?, clock, seed))
+    /// An account whose tables are `dynamodb` and whose queues are in `journal`; see [`Sqs::go_on`].
+    pub fn kept(dynamodb: DynamoDb, journal: Journal, clock: Clock, seed: u64) -> Self {
+        Self::with(dynamodb, clock, seed, journal)
     }
 
-    fn with(dynamodb: DynamoDb, clock: Clock, seed: u64) -> Self {
+    fn with(dynamodb: DynamoDb, clock: Clock, seed: u64, journal: Journal) -> Self {
         fastrand::seed(seed);
         let gate = Gate {
             clock: clock.clone(),
             faults: Faults::seeded(seed),
             recorder: Recorder::default(),
         };
-        let sqs = Sqs::new(clock, gate.faults.fork_rng());
+        let sqs = Sqs::new(clock, gate.faults.fork_rng(), journal);
         Self { gate, dynamodb, sqs }
     }
 

@@ -241,6 +241,7 @@ impl Call {
         if let Some(live) = state.live.get_mut(&self.order.to) {
             live.now = live.now.saturating_sub(1);
         }
+        state.keep(self.id);
         drop(guard);
         self.routee.emit(
             self.id,

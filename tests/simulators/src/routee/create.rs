@@ -16,9 +16,10 @@ use super::faults::{CreateFault, OutOfMoney};
 use super::fields::{Object, Problems};
 use super::plan::{self, Plan, first_collect};
 use super::records::{CallId, CallRecord, Happening, Status, Unexpected};
-use super::state::Leg;
+use super::state::{CALLS, KeptCall, Leg};
 use super::switches::{DialPlanEcho, RateLimit, Strategy};
 use super::tones::Tones;
+use crate::journal::JournalError;
 use crate::phones::Behaviour;
 
 /// A valid request.
@@ -212,38 +213,96 @@ impl Routee {
     }
 
     /// The call exists from here on. Gives the body of the response.
-    fn place(&self, order: Order, body: Value, money: Option<OutOfMoney>, starts_after: Duration) -> Value {
+    fn place(&self, order: Order, request: Value, money: Option<OutOfMoney>, starts_after: Duration) -> Value {
         let now = self.now();
+        let kept = {
+            let mut guard = self.lock();
+            let state = &mut *guard;
+            let nth = state.called.get(&order.to).copied().unwrap_or_default();
+            let id = CallId(state.legs.len());
+            KeptCall {
+                record: record_of(&order, id, now, (state.rng.uuid(), state.rng.uuid())),
+                request,
+                nth,
+                machine: None,
+                tones: Tones::default(),
+            }
+        };
+        let id = kept.record.id;
+        let echo = self.connect(order, kept, money, starts_after);
+        self.lock().keep(id);
+        echo
+    }
+
+    /// Goes on with what the journal has: calls that are over can be read back, and those that are not begin again.
+    /// Nobody is on the line when the process that was the network is gone, so the phone rings once more, for the same
+    /// call.
+    pub(super) fn connect_the_rest(&self) -> Result<(), JournalError> {
+        let journal = self.lock().journal.clone();
+        for (_, mut kept) in journal.all::<KeptCall>(CALLS)? {
+            let mut problems = Problems::new(false);
+            let Some(order) = self.check_order(&kept.request, &mut problems) else {
+                return Err(JournalError::other_version(CALLS));
+            };
+            let record = &mut kept.record;
+            if record.ended_at.is_none() {
+                *record = CallRecord {
+                    answered_at: None,
+                    statuses: vec![(self.now(), Status::Queued)],
+                    heard: Vec::new(),
+                    keys: Vec::new(),
+                    ..record.clone()
+                };
+                (kept.machine, kept.tones) = (None, Tones::default());
+            }
+            self.connect(order, kept, None, BEGINS_AFTER);
+        }
+        Ok(())
+    }
+
+    /// Puts a call on its line, and lets it begin unless it is over.
+    fn connect(&self, order: Order, kept: KeptCall, money: Option<OutOfMoney>, starts_after: Duration) -> Value {
+        let KeptCall {
+            record,
+            request,
+            nth,
+            machine,
+            tones,
+        } = kept;
         let (commands, received) = mpsc::unbounded_channel();
+        let echo = self.echo(request.clone(), &record);
+        let (id, is_over) = (record.id, record.ended_at.is_some());
         let mut guard = self.lock();
         let state = &mut *guard;
-        let id = CallId(state.legs.len());
-        let nth = state.called.entry(order.to.clone()).or_default();
-        let number = PhoneNumber::parse(&order.to).ok();
-        let behaviour = number.and_then(|number| state.phones.behaviour(&number, *nth).cloned());
-        *nth += 1;
-        let behaviour = behaviour.unwrap_or_else(|| {
-            state.unexpected.push(Unexpected::Call {
-                at: now,
-                to: order.to.clone(),
-            });
-            Behaviour::NeverPicksUp
-        });
-        let record = record_of(&order, id, now, (state.rng.uuid(), state.rng.uuid()));
-        let echo = self.echo(body, &record);
-        let live = state.live.entry(order.to.clone()).or_default();
-        live.now += 1;
-        live.most = live.most.max(live.now);
+        let called = state.called.entry(order.to.clone()).or_default();
+        *called = (*called).max(nth + 1);
         state.legs.push(Leg {
             record,
             from: order.from.clone(),
             echo: echo.clone(),
             callback: order.callback.clone(),
-            machine: None,
-            tones: Tones::default(),
+            machine,
+            tones,
             commands,
             held: Vec::new(),
+            request,
+            nth,
         });
+        if is_over {
+            return echo;
+        }
+        let number = PhoneNumber::parse(&order.to).ok();
+        let behaviour = number.and_then(|number| state.phones.behaviour(&number, nth).cloned());
+        let behaviour = behaviour.unwrap_or_else(|| {
+            state.unexpected.push(Unexpected::Call {
+                at: self.now(),
+                to: order.to.clone(),
+            });
+            Behaviour::NeverPicksUp
+        });
+        let live = state.live.entry(order.to.clone()).or_default();
+        live.now += 1;
+        live.most = live.most.max(live.now);
         drop(guard);
         self.emit(id, Happening::Created);
         tokio::spawn(Call::new(self.clone(), id, order, behaviour, money, received).run(starts_after));

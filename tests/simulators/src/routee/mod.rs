@@ -41,6 +41,7 @@ pub use self::switches::{
     AnsweredBy, Arms, CodeForm, DateFraction, DialPlanEcho, EndEventOrder, FilterShape, InvalidReply, QuietKeys,
     RateLimit, Strategy, Switches, ToneJoin, TonesAfterReplacement, WrongState,
 };
+use crate::journal::{Journal, JournalError};
 use crate::phones::Phones;
 
 /// The application id that this Routee knows, unless it is told another.
@@ -82,6 +83,16 @@ impl Routee {
     /// Where webhooks leave. Without it none arrives.
     pub fn set_webhooks(&self, client: HttpClient) {
         self.lock().client = Some(client);
+    }
+
+    /// Writes calls and webhooks into `journal` from now on, and goes on with those that are in it.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn go_on(&self, journal: Journal) -> Result<(), JournalError> {
+        self.lock().journal = journal;
+        self.connect_the_rest()?;
+        self.post_the_rest()
     }
 
     /// Accepts these credentials instead of [`APPLICATION_ID`] and [`APPLICATION_SECRET`].

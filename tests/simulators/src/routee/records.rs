@@ -3,10 +3,11 @@
 use std::fmt;
 
 use patchbay::clock::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A status of a call, as the provider spells it (`routee.md` 5.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the provider's own words, explained in the contract")]
 pub enum Status {
     Queued,
@@ -48,7 +49,7 @@ impl fmt::Display for Status {
 }
 
 /// A call of this simulator, in the order of creation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CallId(pub(super) usize);
 
 impl CallId {
@@ -59,7 +60,7 @@ impl CallId {
 }
 
 /// What ended a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EndedBy {
     /// The dial plan ran out.
     Plan,
@@ -82,7 +83,7 @@ pub enum EndedBy {
 }
 
 /// Everything about one call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallRecord {
     /// Its name towards [`super::Routee::press`] and its like.
     pub id: CallId,
@@ -145,7 +146,7 @@ pub struct RequestRecord {
 }
 
 /// What a webhook is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WebhookKind {
     /// A status.
     Status(Status),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use patchbay::clock::Timestamp;
 use patchbay::http::HttpClient;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -16,8 +17,12 @@ use super::records::{CallId, CallRecord, RequestRecord, Status, Unexpected, Webh
 use super::tones::Tones;
 use super::webhooks::Envelope;
 use super::{APPLICATION_ID, APPLICATION_SECRET};
+use crate::journal::Journal;
 use crate::phones::Phones;
 use crate::rng::Rng;
+
+/// Where the journal has calls.
+pub(super) const CALLS: &str = "routee/call";
 
 pub(super) struct State {
     pub(super) rng: Rng,
@@ -38,6 +43,9 @@ pub(super) struct State {
     pub(super) requests: Vec<RequestRecord>,
     pub(super) webhooks: Vec<WebhookRecord>,
     pub(super) unexpected: Vec<Unexpected>,
+    /// Webhooks that were posted so far.
+    pub(super) posted: u64,
+    pub(super) journal: Journal,
 }
 
 /// An access token.
@@ -66,6 +74,20 @@ pub(super) struct Leg {
     pub(super) commands: UnboundedSender<Command>,
     /// Webhooks that wait for the next one to leave before them.
     pub(super) held: Vec<Envelope>,
+    /// The create request.
+    pub(super) request: Value,
+    /// How many calls to the number there were before.
+    pub(super) nth: usize,
+}
+
+/// A call as the journal has it.
+#[derive(Serialize, Deserialize)]
+pub(super) struct KeptCall {
+    pub(super) record: CallRecord,
+    pub(super) request: Value,
+    pub(super) nth: usize,
+    pub(super) machine: Option<bool>,
+    pub(super) tones: Tones,
 }
 
 /// What reaches a call from outside.
@@ -103,6 +125,8 @@ impl State {
             requests: Vec::new(),
             webhooks: Vec::new(),
             unexpected: Vec::new(),
+            posted: 0,
+            journal: Journal::default(),
         }
     }
 
@@ -112,6 +136,19 @@ impl State {
 
     pub(super) fn leg_mut(&mut self, call: CallId) -> Option<&mut Leg> {
         self.legs.get_mut(call.index())
+    }
+
+    /// Writes down how far a call is.
+    pub(super) fn keep(&self, call: CallId) {
+        let Some(leg) = self.leg(call) else { return };
+        let kept = KeptCall {
+            record: leg.record.clone(),
+            request: leg.request.clone(),
+            nth: leg.nth,
+            machine: leg.machine,
+            tones: leg.tones.clone(),
+        };
+        self.journal.put(CALLS, &format!("{:020}", call.index()), &kept);
     }
 
     pub(super) fn leg_by_message(&self, message_id: &str) -> Option<&Leg> {

@@ -1,10 +1,12 @@
 //! The keys of a call as the provider collects them.
 
+use serde::{Deserialize, Serialize};
+
 use super::plan::Collect;
 use super::switches::{QuietKeys, Switches, ToneJoin, TonesAfterReplacement};
 
 /// Keys that were collected, and how far they have been told.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Tones {
     /// All of the call.
     all: Vec<char>,

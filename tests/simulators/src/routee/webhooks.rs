@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use patchbay::clock::Timestamp;
 use patchbay::http::{Request, SendError};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use url::form_urlencoded;
@@ -16,6 +17,7 @@ use super::hand::later_by;
 use super::records::{CallId, Status, WebhookKind, WebhookOutcome, WebhookRecord};
 use super::state::price;
 use super::switches::Strategy;
+use crate::journal::JournalError;
 
 /// When an unanswered status is sent again, in seconds after the first attempt (5.7).
 const RETRIES: [u64; 12] = [30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400];
@@ -23,8 +25,11 @@ const RETRIES: [u64; 12] = [30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400
 /// How long after its successor an overtaken webhook leaves.
 const OVERTAKEN_BY: Duration = Duration::from_millis(150);
 
+/// Where the journal has webhooks that are sent until they are taken.
+const SHELF: &str = "routee/webhook";
+
 /// A webhook, ready to be sent.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Envelope {
     pub(super) call: CallId,
     pub(super) kind: WebhookKind,
@@ -184,17 +189,50 @@ impl Routee {
             std::mem::take(&mut leg.held)
         };
         if let Some(after) = fate.duplicate {
-            let (again, delay) = (envelope.clone(), fate.delay + after);
-            tokio::spawn(self.clone().deliver(again, delay, AttemptFate::default(), None));
+            self.post(envelope.clone(), fate.delay + after, AttemptFate::default(), None);
         }
-        tokio::spawn(self.clone().deliver(envelope, fate.delay, fate.first, Some(answer)));
+        self.post(envelope, fate.delay, fate.first, Some(answer));
         for overtaken in held {
-            tokio::spawn(
-                self.clone()
-                    .deliver(overtaken, fate.delay + OVERTAKEN_BY, AttemptFate::default(), None),
-            );
+            self.post(overtaken, fate.delay + OVERTAKEN_BY, AttemptFate::default(), None);
         }
         reply
+    }
+
+    /// Begins to deliver a webhook.
+    fn post(
+        &self,
+        envelope: Envelope,
+        delay: Duration,
+        first: AttemptFate,
+        answer: Option<oneshot::Sender<Option<String>>>,
+    ) {
+        let entry = {
+            let mut state = self.lock();
+            state.posted += 1;
+            format!("{:020}", state.posted)
+        };
+        let journal = self.lock().journal.clone();
+        if envelope.retried {
+            journal.put(SHELF, &entry, &envelope);
+        }
+        let routee = self.clone();
+        tokio::spawn(async move {
+            routee.deliver(envelope, delay, first, answer).await;
+            journal.remove(SHELF, &entry);
+        });
+    }
+
+    /// Goes on with the webhooks that were not taken when the process before this one ended.
+    pub(super) fn post_the_rest(&self) -> Result<(), JournalError> {
+        let journal = self.lock().journal.clone();
+        let rest = journal.all::<Envelope>(SHELF)?;
+        let newest = rest.last().and_then(|(entry, _)| entry.parse().ok());
+        self.lock().posted = newest.unwrap_or_default();
+        for (entry, envelope) in rest {
+            self.post(envelope, Duration::ZERO, AttemptFate::default(), None);
+            journal.remove(SHELF, &entry);
+        }
+        Ok(())
     }
 
     /// No further webhook of this call follows: those that wait for one leave now.
@@ -205,10 +243,7 @@ impl Routee {
             .map(|leg| std::mem::take(&mut leg.held))
             .unwrap_or_default();
         for envelope in held {
-            tokio::spawn(
-                self.clone()
-                    .deliver(envelope, OVERTAKEN_BY, AttemptFate::default(), None),
-            );
+            self.post(envelope, OVERTAKEN_BY, AttemptFate::default(), None);
         }
     }
 
@@ -231,7 +266,7 @@ impl Routee {
     }
 
     async fn deliver(
-        self,
+        &self,
         envelope: Envelope,
         delay: Duration,
         first: AttemptFate,

@@ -18,6 +18,7 @@ use patchbay::clock::{Clock, Timestamp};
 use tokio::sync::Notify;
 
 use super::{ACCOUNT, REGION};
+use crate::journal::{Journal, JournalError};
 use crate::rng::Rng;
 use store::Store;
 
@@ -169,10 +170,10 @@ pub enum End {
 }
 
 impl Sqs {
-    pub(super) fn new(clock: Clock, rng: Rng) -> Self {
+    pub(super) fn new(clock: Clock, rng: Rng, journal: Journal) -> Self {
         Self {
             clock,
-            store: Arc::new(Mutex::new(Store::new(rng))),
+            store: Arc::new(Mutex::new(Store::new(rng, journal))),
             changed: Arc::new(Notify::new()),
         }
     }
@@ -205,6 +206,15 @@ impl Sqs {
                 ..QueueSettings::default()
             },
         )
+    }
+
+    /// Takes up what the queues that exist held when the process before this one ended. To be called once, when all
+    /// of them have been made.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn go_on(&self) -> Result<(), JournalError> {
+        self.lock().go_on()
     }
 
     /// The queue of that name, if there is one.

@@ -6,9 +6,11 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use patchbay::clock::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::attributes::{Attributes, md5_of_attributes, md5_of_body};
 use super::{Delivery, Disorder, End, QueueSettings, Story, Waiting, arn};
+use crate::journal::{Journal, JournalError};
 use crate::rng::Rng;
 
 /// The newest stories that a queue keeps: a bound for a `patchbay local` that runs for weeks.
@@ -24,10 +26,13 @@ pub(super) struct Store {
     /// Whether such tasks do not come to an end.
     pub(super) keeps_moving: bool,
     serial: u64,
+    journal: Journal,
 }
 
 #[derive(Debug)]
 pub(super) struct Queue {
+    journal: Journal,
+    shelf: String,
     pub(super) settings: QueueSettings,
     /// By serial, which is the order of sending.
     messages: BTreeMap<u64, Message>,
@@ -36,7 +41,7 @@ pub(super) struct Queue {
     purged_at: Option<Timestamp>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Message {
     id: String,
     body: String,
@@ -61,9 +66,10 @@ pub(super) enum Unchangeable {
 }
 
 impl Store {
-    pub(super) const fn new(rng: Rng) -> Self {
+    pub(super) const fn new(rng: Rng, journal: Journal) -> Self {
         Self {
             rng,
+            journal,
             disorder: Disorder::NONE,
             queues: BTreeMap::new(),
             moved: BTreeMap::new(),
@@ -72,12 +78,30 @@ impl Store {
         }
     }
 
+    /// Makes a queue, or gives an existing one new settings.
     pub(super) fn create(&mut self, name: &str, settings: QueueSettings) {
         let queue = self
             .queues
             .entry(name.to_owned())
-            .or_insert_with(|| Queue::new(settings.clone()));
+            .or_insert_with(|| Queue::new(name, settings.clone(), self.journal.clone()));
         queue.settings = settings;
+    }
+
+    /// Takes up the messages that the journal has of all queues. A message that had been handed out is there as it was
+    /// before: whoever held it was part of the process that is gone.
+    pub(super) fn go_on(&mut self) -> Result<(), JournalError> {
+        for queue in self.queues.values_mut() {
+            for (name, message) in self.journal.all::<Message>(&queue.shelf)? {
+                let Ok(serial) = name.parse() else { continue };
+                self.serial = self.serial.max(serial);
+                queue.tell(
+                    serial,
+                    Story::new(message.id.clone(), message.body.clone(), message.sent_at),
+                );
+                queue.insert(serial, message);
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn queue(&self, name: &str) -> Option<&Queue> {
@@ -116,7 +140,7 @@ impl Store {
             receipt: 0,
             source: None,
         };
-        queue.insert(self.serial, message);
+        queue.admit(self.serial, message);
         Some(id)
     }
 
@@ -193,7 +217,7 @@ impl Store {
         let Some(dlq) = self.queues.get_mut(dlq) else { return };
         message.visible_at = now;
         dlq.tell(serial, Story::new(message.id.clone(), message.body.clone(), now));
-        dlq.insert(serial, message);
+        dlq.admit(serial, message);
     }
 
     /// Deletes a message. A stale receipt is accepted and does nothing; false only for what is no receipt at all.
@@ -290,9 +314,11 @@ impl Store {
 }
 
 impl Queue {
-    fn new(settings: QueueSettings) -> Self {
+    fn new(name: &str, settings: QueueSettings, journal: Journal) -> Self {
         let (messages, due, stories) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
         Self {
+            journal,
+            shelf: format!("queue/{name}"),
             settings,
             messages,
             due,
@@ -327,6 +353,12 @@ impl Queue {
         self.stories.values().cloned().collect()
     }
 
+    /// Takes a message in that is new here.
+    fn admit(&mut self, serial: u64, message: Message) {
+        self.journal.put(&self.shelf, &entry_name(serial), &message);
+        self.insert(serial, message);
+    }
+
     fn insert(&mut self, serial: u64, message: Message) {
         self.due.insert((message.visible_at, serial));
         self.messages.insert(serial, message);
@@ -356,6 +388,7 @@ impl Queue {
     }
 
     fn finish(&mut self, serial: u64, end: End, now: Timestamp) {
+        self.journal.remove(&self.shelf, &entry_name(serial));
         if let Some(story) = self.stories.get_mut(&serial) {
             story.end = Some((end, now));
         }
@@ -398,6 +431,11 @@ impl Message {
             attributes: self.attributes.clone(),
         }
     }
+}
+
+/// The name of a message's entry in the journal: sorts as the numbers do.
+fn entry_name(serial: u64) -> String {
+    format!("{serial:020}")
 }
 
 fn read_handle(queue: &str, handle: &str) -> Option<(u64, u64)> {

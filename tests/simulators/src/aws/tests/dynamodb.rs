@@ -13,6 +13,8 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::world;
+use crate::aws::dynamodb::DynamoDb;
+use crate::journal::Journal;
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -384,7 +386,8 @@ async fn tables_in_a_file_outlive_the_account() {
     let path = std::env::temp_dir().join(format!("patchbay-{}.db", std::process::id()));
     let text = path.to_str().unwrap();
     for run in 0..2 {
-        let aws = Aws::in_file(text, world(1).aws.clock().clone(), 1).unwrap();
+        let database = DynamoDb::in_file(text).unwrap();
+        let aws = Aws::kept(database, Journal::default(), world(1).aws.clock().clone(), 1);
         let (dynamodb, _) = clients(&aws, &retries());
         if run == 0 {
             create_table(&dynamodb).await;

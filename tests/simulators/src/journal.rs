@@ -1,0 +1,190 @@
+//! What the simulated services must still know after a `kill -9`: queued messages, calls, webhooks on their way, the time.
+//!
+//! It stands in the same file as patchbay's own table, in a table beside it, and every entry is written before anybody
+//! hears of what it is about. A world in memory has no journal.
+
+use dynoxide::Database;
+use patchbay::clock::{Clock, Timestamp};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+const TABLE: &str = "patchbay-simulators";
+/// Entries on a page of [`Journal::all`]; the engine pages by size as well.
+const PAGE: usize = 500;
+
+/// Why a journal cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("the journal: {0}")]
+pub struct JournalError(String);
+
+impl JournalError {
+    /// What stands on a shelf is not what this version writes there.
+    pub(crate) fn other_version(shelf: &str) -> Self {
+        Self(format!("{shelf} was written by another version"))
+    }
+}
+
+/// A journal, or none. Clones write into the same one.
+#[derive(Clone, Default)]
+pub struct Journal(Option<Database>);
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Journal")
+    }
+}
+
+impl Journal {
+    /// The journal in this database.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn open(database: Database) -> Result<Self, JournalError> {
+        let failed = |error: dynoxide::DynoxideError| JournalError(error.to_string());
+        let tables = database.list_tables(request(json!({}))?).map_err(failed)?;
+        if !tables.table_names.iter().any(|name| name == TABLE) {
+            let made = database.create_table(request(json!({
+                "TableName": TABLE, "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": [
+                    { "AttributeName": "shelf", "AttributeType": "S" },
+                    { "AttributeName": "name", "AttributeType": "S" },
+                ],
+                "KeySchema": [
+                    { "AttributeName": "shelf", "KeyType": "HASH" },
+                    { "AttributeName": "name", "KeyType": "RANGE" },
+                ],
+            }))?);
+            made.map_err(failed)?;
+        }
+        Ok(Self(Some(database)))
+    }
+
+    /// Writes an entry, in place of one of that name.
+    pub(crate) fn put(&self, shelf: &str, name: &str, entry: &impl Serialize) {
+        let Some(database) = &self.0 else { return };
+        let written = serde_json::to_string(entry)
+            .map_err(|error| JournalError(error.to_string()))
+            .and_then(|entry| {
+                let item = json!({ "shelf": { "S": shelf }, "name": { "S": name }, "entry": { "S": entry } });
+                request(json!({ "TableName": TABLE, "Item": item }))
+            })
+            .and_then(|put| database.put_item(put).map_err(|error| JournalError(error.to_string())));
+        if let Err(error) = written {
+            tracing::error!(shelf, name, %error, "not written: it will be missing after a restart");
+        }
+    }
+
+    /// Takes an entry out, if it is there.
+    pub(crate) fn remove(&self, shelf: &str, name: &str) {
+        let Some(database) = &self.0 else { return };
+        let key = json!({ "shelf": { "S": shelf }, "name": { "S": name } });
+        let removed = request(json!({ "TableName": TABLE, "Key": key })).and_then(|delete| {
+            database
+                .delete_item(delete)
+                .map_err(|error| JournalError(error.to_string()))
+        });
+        if let Err(error) = removed {
+            tracing::error!(shelf, name, %error, "not removed: it will come back after a restart");
+        }
+    }
+
+    /// All entries of a shelf, in the order of their names.
+    pub(crate) fn all<T: DeserializeOwned>(&self, shelf: &str) -> Result<Vec<(String, T)>, JournalError> {
+        let Some(database) = &self.0 else { return Ok(Vec::new()) };
+        let mut entries = Vec::new();
+        let mut after = Value::Null;
+        loop {
+            let mut query = json!({
+                "TableName": TABLE, "Limit": PAGE,
+                "KeyConditionExpression": "shelf = :shelf",
+                "ExpressionAttributeValues": { ":shelf": { "S": shelf } },
+            });
+            if let (Some(query), false) = (query.as_object_mut(), after.is_null()) {
+                query.insert("ExclusiveStartKey".to_owned(), after);
+            }
+            let found = database
+                .query(request(query)?)
+                .map_err(|error| JournalError(error.to_string()))?;
+            let page = serde_json::to_value(&found).map_err(|error| JournalError(error.to_string()))?;
+            let items = page.get("Items").and_then(Value::as_array);
+            for item in items.into_iter().flatten() {
+                let text = |field: &str| item.get(field)?.get("S")?.as_str();
+                let (Some(name), Some(entry)) = (text("name"), text("entry")) else {
+                    continue;
+                };
+                let entry = serde_json::from_str(entry).map_err(|_| JournalError::other_version(shelf))?;
+                entries.push((name.to_owned(), entry));
+            }
+            match page.get("LastEvaluatedKey") {
+                Some(last) if !last.is_null() => after = last.clone(),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
+    /// Counts a start, and says how many there were before.
+    pub(crate) fn count_start(&self) -> Result<u64, JournalError> {
+        let before = self.all::<u64>("world")?;
+        let starts = before
+            .iter()
+            .find(|(name, _)| name == "starts")
+            .map_or(0, |(_, starts)| *starts);
+        self.put("world", "starts", &(starts + 1));
+        Ok(starts)
+    }
+
+    /// The moment that no clock on this journal has gone beyond.
+    pub(crate) fn time(&self) -> Result<Option<Timestamp>, JournalError> {
+        let times = self.all::<Timestamp>("clock")?;
+        Ok(times.first().map(|(_, time)| *time))
+    }
+
+    /// Keeps [`Journal::time`] ahead of `clock` until it is dropped: what was stored before a kill must not lie in the
+    /// future of the clock that goes on after it.
+    pub(crate) async fn keep_time(self, clock: Clock, speed: f64) {
+        const EVERY: std::time::Duration = std::time::Duration::from_millis(500);
+        let ahead = EVERY.mul_f64(2.0 * speed);
+        let ahead = i64::try_from(ahead.as_millis()).unwrap_or(i64::MAX);
+        loop {
+            self.put("clock", "ahead", &clock.now().plus_millis(ahead));
+            tokio::time::sleep(EVERY).await;
+        }
+    }
+}
+
+/// A request of the engine's, from the wire's own words.
+fn request<T: DeserializeOwned>(words: Value) -> Result<T, JournalError> {
+    serde_json::from_value(words).map_err(|error| JournalError(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_come_back_in_order_from_however_many_pages() {
+        let journal = Journal::open(Database::memory().expect("a database")).expect("a journal");
+        for number in (0..1_234).rev() {
+            journal.put(
+                "queue",
+                &format!("{number:06}"),
+                &json!({ "number": number, "text": "x".repeat(100) }),
+            );
+        }
+        journal.put("call", "000001", &"another shelf");
+        journal.remove("queue", "000007");
+        journal.remove("queue", "never written");
+        let all: Vec<(String, Value)> = journal.all("queue").expect("entries");
+        let numbers: Vec<u64> = all.iter().filter_map(|(_, entry)| entry["number"].as_u64()).collect();
+        assert_eq!(numbers, (0..1_234).filter(|number| *number != 7).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn starts_are_counted() {
+        let journal = Journal::open(Database::memory().expect("a database")).expect("a journal");
+        let counts: Vec<u64> = (0..3).map(|_| journal.count_start().expect("a count")).collect();
+        assert_eq!(counts, [0, 1, 2]);
+        assert_eq!(Journal::default().count_start().expect("a count"), 0);
+    }
+}
