@@ -123,12 +123,12 @@ fn operation(settings: &Settings) -> GetParameters {
         .timeout_config(settings.timeouts.clone())
         .sleep_impl(TokioSleep::new())
         .with_connection_poisoning()
-        .serializer(move |names| request(&asked, names))
+        .serializer(move |names: Vec<String>| request(&asked, &names))
         .deserializer(answer)
         .build()
 }
 
-fn request(settings: &Settings, names: Vec<String>) -> Result<HttpRequest, BoxError> {
+fn request(settings: &Settings, names: &[String]) -> Result<HttpRequest, BoxError> {
     let body = json!({ "Names": names, "WithDecryption": true }).to_string();
     let mut request = http::Request::post(format!("{}/", settings.endpoint.trim_end_matches('/')))
         .header("content-type", "application/x-amz-json-1.1")

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials;
 use clap::Args;
 use patchbay::aws::https_client;
 use patchbay::clock::Clock;
@@ -17,6 +18,7 @@ use patchbay::store::Store;
 use patchbay::web::outbound::Outbound;
 use patchbay::web::target::Targets;
 
+use crate::clock;
 use crate::lookup::Lookup;
 use crate::output::Format;
 
@@ -38,6 +40,9 @@ pub(crate) struct Target {
     /// Where AWS is, when it is a stand-in
     #[arg(long, global = true)]
     pub(crate) endpoint_url: Option<String>,
+    /// URL of a `patchbay local`, which is asked instead of AWS
+    #[arg(long, global = true, conflicts_with_all = ["region", "profile", "endpoint_url"])]
+    pub(crate) local: Option<String>,
     /// The table, instead of the one that the stack's functions use
     #[arg(long, global = true, env = variables::TABLE)]
     pub(crate) table: Option<String>,
@@ -74,6 +79,12 @@ impl Clients {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(https_client())
             .timeout_config(timeouts);
+        if let Some(url) = &target.local {
+            loader = loader
+                .region(Region::new(patchbay_simulators::aws::REGION))
+                .credentials_provider(Credentials::new("local", "local", None, None, "patchbay local"))
+                .endpoint_url(url);
+        }
         if let Some(region) = &target.region {
             loader = loader.region(Region::new(region.clone()));
         }
@@ -91,7 +102,10 @@ impl Clients {
             .credentials_provider()
             .context("no AWS credentials are known: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")?;
         let http = HttpClient::new(Outbound::new(Targets::any(), TIMEOUT)?);
-        let clock = Clock::system();
+        let clock = match &target.local {
+            Some(url) => clock::of(&http, url).await?,
+            None => Clock::system(),
+        };
         let endpoint = config.endpoint_url().map(str::to_owned);
         Ok(Self {
             lookup: Lookup::new(http.clone(), region.as_ref(), endpoint, credentials, clock.clone()),

@@ -1,7 +1,9 @@
 //! The `patchbay` command.
 
+mod account;
 mod aws;
 mod caller;
+mod clock;
 mod demo;
 mod dispatch;
 mod dlq;

@@ -1,6 +1,7 @@
 //! What the commands' tests share: a world, the account around it, and what a command says of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,15 +11,14 @@ use bytes::Bytes;
 use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
 use patchbay_simulators::aws;
 use patchbay_simulators::phones::{Behaviour, Phones, When};
-use patchbay_simulators::twilio::AUTH_TOKEN;
-use patchbay_simulators::world::{Options, PUBLIC_URL, REFERENCE_KEY, World};
+use patchbay_simulators::world::{Options, PUBLIC_URL, World};
 use serde_json::{Value, json};
 
+use crate::account::{Account as Deployed, Places, action};
 use crate::aws::{Clients, Deployment};
 use crate::lookup::Lookup;
 use crate::output::{Format, Output};
 
-pub(crate) const WEBHOOK_KEY: &str = "whsec_bG9jYWwga2V5LCBuby1vbmUncyBzZWNyZXQ=";
 const REGION: &str = "eu-west-1";
 
 /// A world in which Anna (…01) never picks up and Ben (…02) presses 1.
@@ -92,16 +92,7 @@ pub(crate) fn clients_in(world: &World, account: &Account) -> Clients {
 pub(crate) struct Account(Arc<Mutex<State>>);
 
 pub(crate) struct State {
-    /// By name: the answer to `GetFunctionConfiguration`.
-    pub(crate) functions: BTreeMap<String, Value>,
-    /// By function: what hands it messages.
-    pub(crate) mappings: BTreeMap<String, Vec<Value>>,
-    /// By function: how many may run at a time.
-    pub(crate) reserved: BTreeMap<String, u32>,
-    /// How many of all others may.
-    pub(crate) unreserved: u32,
-    /// By name: type and value.
-    pub(crate) parameters: BTreeMap<String, (&'static str, String)>,
+    deployed: Deployed,
     /// Actions that whoever asks has no right to.
     pub(crate) denied: BTreeSet<&'static str>,
     /// So many requests are refused because there are too many.
@@ -120,61 +111,16 @@ pub(crate) struct State {
 
 impl Default for Account {
     fn default() -> Self {
-        let Deployment {
-            table,
-            calls_queue,
-            notifications_queue,
-        } = deployment();
-        let function = |name: &str, timeout: u32, variables: Value| {
-            let configuration = json!({ "Timeout": timeout, "Environment": { "Variables": variables } });
-            (format!("patchbay-{name}"), configuration)
-        };
-        let hook = json!({
-            "PATCHBAY_TABLE": table, "PATCHBAY_CALLS_QUEUE_URL": calls_queue, "PATCHBAY_PUBLIC_URL": PUBLIC_URL,
-            "PATCHBAY_REFERENCE_KEYS_PARAM": "/patchbay/reference-keys",
+        let places = deployment();
+        let deployed = Deployed::deployed(&Places {
+            public_url: PUBLIC_URL,
+            table: &places.table,
+            calls_queue: &places.calls_queue,
+            notifications_queue: &places.notifications_queue,
+            routee_url: "",
         });
-        let mut dialer = hook.clone();
-        dialer["PATCHBAY_NOTIFICATIONS_QUEUE_URL"] = json!(notifications_queue);
-        dialer["PATCHBAY_ROUTEE_CREDENTIALS_PARAM"] = json!("/patchbay/routee-credentials");
-        dialer["PATCHBAY_ROUTEE_AUTH_URL"] = json!("");
-        let mut transfer = hook.clone();
-        transfer["PATCHBAY_TWILIO_AUTH_TOKENS_PARAM"] = json!("/patchbay/twilio-auth-tokens");
-        let mapping = |function: &str, queue: &str| {
-            let mapping = json!({
-                "UUID": format!("{function}-mapping"), "State": "Enabled", "StateTransitionReason": "USER_INITIATED",
-                "EventSourceArn": format!("arn:aws:sqs:{REGION}:000000000000:{queue}"),
-            });
-            (format!("patchbay-{function}"), vec![mapping])
-        };
-        let secret = |name: &str, value: &str| (format!("/patchbay/{name}"), ("SecureString", value.to_owned()));
         let state = State {
-            functions: BTreeMap::from([
-                function("dispatches", 10, json!({ "PATCHBAY_TABLE": table })),
-                function("set-context", 10, json!({ "PATCHBAY_TABLE": table })),
-                function("get-context", 10, json!({ "PATCHBAY_TABLE": table })),
-                function("collect-event", 10, hook.clone()),
-                function("status-callback", 10, hook.clone()),
-                function("chain-link", 10, hook),
-                function("transfer", 15, transfer),
-                function("dialer", 30, dialer),
-                function(
-                    "notifier",
-                    30,
-                    json!({
-                        "PATCHBAY_TABLE": table, "PATCHBAY_NOTIFICATIONS_QUEUE_URL": notifications_queue,
-                        "PATCHBAY_WEBHOOK_KEYS_PARAM": "/patchbay/webhook-keys",
-                    }),
-                ),
-            ]),
-            parameters: BTreeMap::from([
-                secret("reference-keys", REFERENCE_KEY),
-                secret("webhook-keys", WEBHOOK_KEY),
-                secret("routee-credentials", "local-application:local-secret"),
-                secret("twilio-auth-tokens", AUTH_TOKEN),
-            ]),
-            mappings: BTreeMap::from([mapping("dialer", "calls"), mapping("notifier", "notifications")]),
-            reserved: BTreeMap::new(),
-            unreserved: 1_000,
+            deployed,
             denied: BTreeSet::new(),
             throttled: 0,
             knows_us: true,
@@ -213,7 +159,7 @@ impl Account {
             state.throttled -= 1;
             return (429, json!({ "__type": "TooManyRequestsException" }));
         }
-        let action = action(request);
+        let action = action(request).expect("one of the account's actions");
         state.asked.insert(action.to_owned());
         if state.denied.contains(action) {
             return (
@@ -221,58 +167,23 @@ impl Account {
                 json!({ "__type": "AccessDeniedException", "Message": "not authorized" }),
             );
         }
-        state.answer(action, request)
+        let (status, body) = state.answer(action, request);
+        assert_ne!(status, 400, "{action}");
+        (status, body)
     }
 }
 
-/// What a request asks for.
-fn action(request: &Request) -> &str {
-    let path = request.uri().path();
-    match path.trim_matches('/').split('/').collect::<Vec<_>>()[..] {
-        ["2015-03-31", "functions", _, "configuration"] => "GetFunctionConfiguration",
-        ["2019-09-30", "functions", _, "concurrency"] => "GetFunctionConcurrency",
-        ["2015-03-31", "event-source-mappings"] => "ListEventSourceMappings",
-        ["2016-08-19", "account-settings"] => "GetAccountSettings",
-        _ => {
-            let target = request.headers()["x-amz-target"].to_str().expect("text");
-            target.rsplit('.').next().expect("a name")
-        }
+impl Deref for State {
+    type Target = Deployed;
+
+    fn deref(&self) -> &Deployed {
+        &self.deployed
     }
 }
 
-impl State {
-    fn answer(&self, action: &str, request: &Request) -> (u16, Value) {
-        let name = request.uri().path().split('/').nth(3).unwrap_or_default();
-        let absent = || (404, json!({ "Message": format!("Function not found: {name}") }));
-        match action {
-            "GetFunctionConfiguration" => self.functions.get(name).cloned().map_or_else(absent, |it| (200, it)),
-            "GetFunctionConcurrency" if !self.functions.contains_key(name) => absent(),
-            "GetFunctionConcurrency" => match self.reserved.get(name) {
-                Some(count) => (200, json!({ "ReservedConcurrentExecutions": count })),
-                None => (200, json!({})),
-            },
-            "ListEventSourceMappings" => {
-                let query = request.uri().query().unwrap_or_default();
-                let function = query.strip_prefix("FunctionName=").expect("of a function");
-                let mappings = self.mappings.get(function).cloned().unwrap_or_default();
-                (200, json!({ "EventSourceMappings": mappings }))
-            }
-            "GetAccountSettings" => {
-                let limit = json!({ "UnreservedConcurrentExecutions": self.unreserved });
-                (200, json!({ "AccountLimit": limit }))
-            }
-            "GetParameters" => {
-                let wanted: Value = serde_json::from_slice(request.body()).expect("JSON");
-                let name = wanted["Names"][0].as_str().expect("a name");
-                let found = self.parameters.get(name);
-                let found: Vec<Value> = found
-                    .map(|(kind, value)| json!({ "Name": name, "Type": kind, "Value": value }))
-                    .into_iter()
-                    .collect();
-                (200, json!({ "Parameters": found }))
-            }
-            other => panic!("a request for {other}"),
-        }
+impl DerefMut for State {
+    fn deref_mut(&mut self) -> &mut Deployed {
+        &mut self.deployed
     }
 }
 

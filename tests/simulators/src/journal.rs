@@ -19,9 +19,9 @@ const PAGE: usize = 500;
 pub struct JournalError(String);
 
 impl JournalError {
-    /// What stands on a shelf is not what this version writes there.
-    pub(crate) fn other_version(shelf: &str) -> Self {
-        Self(format!("{shelf} was written by another version"))
+    /// What stands on a section is not what this version writes there.
+    pub(crate) fn other_version(section: &str) -> Self {
+        Self(format!("{section} was written by another version"))
     }
 }
 
@@ -47,11 +47,11 @@ impl Journal {
             let made = database.create_table(request(json!({
                 "TableName": TABLE, "BillingMode": "PAY_PER_REQUEST",
                 "AttributeDefinitions": [
-                    { "AttributeName": "shelf", "AttributeType": "S" },
+                    { "AttributeName": "section", "AttributeType": "S" },
                     { "AttributeName": "name", "AttributeType": "S" },
                 ],
                 "KeySchema": [
-                    { "AttributeName": "shelf", "KeyType": "HASH" },
+                    { "AttributeName": "section", "KeyType": "HASH" },
                     { "AttributeName": "name", "KeyType": "RANGE" },
                 ],
             }))?);
@@ -61,44 +61,44 @@ impl Journal {
     }
 
     /// Writes an entry, in place of one of that name.
-    pub(crate) fn put(&self, shelf: &str, name: &str, entry: &impl Serialize) {
+    pub(crate) fn put(&self, section: &str, name: &str, entry: &impl Serialize) {
         let Some(database) = &self.0 else { return };
         let written = serde_json::to_string(entry)
             .map_err(|error| JournalError(error.to_string()))
             .and_then(|entry| {
-                let item = json!({ "shelf": { "S": shelf }, "name": { "S": name }, "entry": { "S": entry } });
+                let item = json!({ "section": { "S": section }, "name": { "S": name }, "entry": { "S": entry } });
                 request(json!({ "TableName": TABLE, "Item": item }))
             })
             .and_then(|put| database.put_item(put).map_err(|error| JournalError(error.to_string())));
         if let Err(error) = written {
-            tracing::error!(shelf, name, %error, "not written: it will be missing after a restart");
+            tracing::error!(section, name, %error, "not written: it will be missing after a restart");
         }
     }
 
     /// Takes an entry out, if it is there.
-    pub(crate) fn remove(&self, shelf: &str, name: &str) {
+    pub(crate) fn remove(&self, section: &str, name: &str) {
         let Some(database) = &self.0 else { return };
-        let key = json!({ "shelf": { "S": shelf }, "name": { "S": name } });
+        let key = json!({ "section": { "S": section }, "name": { "S": name } });
         let removed = request(json!({ "TableName": TABLE, "Key": key })).and_then(|delete| {
             database
                 .delete_item(delete)
                 .map_err(|error| JournalError(error.to_string()))
         });
         if let Err(error) = removed {
-            tracing::error!(shelf, name, %error, "not removed: it will come back after a restart");
+            tracing::error!(section, name, %error, "not removed: it will come back after a restart");
         }
     }
 
-    /// All entries of a shelf, in the order of their names.
-    pub(crate) fn all<T: DeserializeOwned>(&self, shelf: &str) -> Result<Vec<(String, T)>, JournalError> {
+    /// All entries of a section, in the order of their names.
+    pub(crate) fn all<T: DeserializeOwned>(&self, section: &str) -> Result<Vec<(String, T)>, JournalError> {
         let Some(database) = &self.0 else { return Ok(Vec::new()) };
         let mut entries = Vec::new();
         let mut after = Value::Null;
         loop {
             let mut query = json!({
                 "TableName": TABLE, "Limit": PAGE,
-                "KeyConditionExpression": "shelf = :shelf",
-                "ExpressionAttributeValues": { ":shelf": { "S": shelf } },
+                "KeyConditionExpression": "section = :section",
+                "ExpressionAttributeValues": { ":section": { "S": section } },
             });
             if let (Some(query), false) = (query.as_object_mut(), after.is_null()) {
                 query.insert("ExclusiveStartKey".to_owned(), after);
@@ -113,7 +113,7 @@ impl Journal {
                 let (Some(name), Some(entry)) = (text("name"), text("entry")) else {
                     continue;
                 };
-                let entry = serde_json::from_str(entry).map_err(|_| JournalError::other_version(shelf))?;
+                let entry = serde_json::from_str(entry).map_err(|_| JournalError::other_version(section))?;
                 entries.push((name.to_owned(), entry));
             }
             match page.get("LastEvaluatedKey") {
@@ -172,7 +172,7 @@ mod tests {
                 &json!({ "number": number, "text": "x".repeat(100) }),
             );
         }
-        journal.put("call", "000001", &"another shelf");
+        journal.put("call", "000001", &"another section");
         journal.remove("queue", "000007");
         journal.remove("queue", "never written");
         let all: Vec<(String, Value)> = journal.all("queue").expect("entries");

@@ -41,7 +41,8 @@ use crate::shipstation::ShipStation;
 use crate::twilio::{self, Twilio};
 use crate::{gateway, table};
 
-const TABLE: &str = "patchbay";
+/// The name of a world's table.
+pub const TABLE: &str = "patchbay";
 /// Where the API is, unless the options say otherwise.
 pub const PUBLIC_URL: &str = "https://hooks.example.org";
 /// The token that a world gives out: everything is allowed with it.
@@ -247,25 +248,8 @@ impl World {
         };
         let shipstation = ShipStation::new(clock.clone(), SHIPSTATION_CREDENTIALS);
         let back_ends = BackEnds::new(&shipstation, options.back_ends);
-        let functions = Api {
-            aws: aws.clone(),
-            chains: Arc::new(back_ends::chains(&store, &callbacks, &aws, &back_ends, options.secrets)),
-            dispatches: Arc::new(dispatches::Deps {
-                engine: engine.clone(),
-                targets: Targets::any(),
-            }),
-            collect: Arc::new(collect_event::Deps {
-                engine: engine.clone(),
-                callbacks: callbacks.clone(),
-            }),
-            transfer: Arc::new(transfer_deps(&engine, &callbacks)),
-            set_context: Arc::new(set_context_deps(&engine)),
-            get_context: Arc::new(get_context_deps(&engine)),
-            status: Arc::new(status_callback::Deps {
-                engine,
-                callbacks: callbacks.clone(),
-            }),
-        };
+        let chains = back_ends::chains(&store, &callbacks, &aws, &back_ends, options.secrets);
+        let functions = Api::new(&aws, engine, &callbacks, chains);
         let api = HttpClient::new(functions.clone());
         let lines = match options.elsewhere {
             Some(elsewhere) => HttpClient::new(Lines::new(&options.public_url, api.clone(), elsewhere)),
@@ -527,6 +511,28 @@ struct Api {
 }
 
 impl Api {
+    fn new(aws: &Aws, engine: Engine, callbacks: &Callbacks, chains: chain_link::Deps) -> Self {
+        Self {
+            aws: aws.clone(),
+            chains: Arc::new(chains),
+            dispatches: Arc::new(dispatches::Deps {
+                engine: engine.clone(),
+                targets: Targets::any(),
+            }),
+            collect: Arc::new(collect_event::Deps {
+                engine: engine.clone(),
+                callbacks: callbacks.clone(),
+            }),
+            transfer: Arc::new(transfer_deps(&engine, callbacks)),
+            set_context: Arc::new(set_context_deps(&engine)),
+            get_context: Arc::new(get_context_deps(&engine)),
+            status: Arc::new(status_callback::Deps {
+                engine,
+                callbacks: callbacks.clone(),
+            }),
+        }
+    }
+
     async fn answer(&self, request: lambda_http::Request) -> Response {
         let aws = &self.aws;
         let outcome = match function_of(request.method(), request.raw_http_path()) {

@@ -313,7 +313,7 @@ async fn a_webhook_key_of_the_wrong_form_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_secret_that_is_not_encrypted_is_a_warning() {
     only(
-        &with_parameter("webhook-keys", "String", crate::testing::WEBHOOK_KEY).await,
+        &with_parameter("webhook-keys", "String", patchbay_simulators::world::WEBHOOK_KEY).await,
         "secret.webhook-keys",
         Level::Warn,
         "is not encrypted",

@@ -13,10 +13,13 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::RetryConfig;
+use bytes::Bytes;
 
+use super::dynamodb::DynamoDb;
 use super::faults::Fault;
 use super::gate::{Asked, Gate};
 use super::recorder::Service;
+use super::sqs::Sqs;
 use super::{Aws, REGION};
 
 /// The answer of a service, before it is HTTP.
@@ -75,8 +78,17 @@ impl<B: Backend> HttpConnector for Connector<B> {
 impl<B: Backend> Connector<B> {
     async fn answer(&self, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
+        match self.answer_to(target, request.body().bytes().unwrap_or_default()).await {
+            Ok(answer) => response(answer),
+            Err(Fault::Throttled) => response(B::fault(true)),
+            Err(Fault::InternalError) => response(B::fault(false)),
+            Err(Fault::Refused) => Err(ConnectorError::io("injected: connection refused".into()).never_connected()),
+            Err(Fault::LostRequest | Fault::LostAnswer) => Err(ConnectorError::timeout("injected: timed out".into())),
+        }
+    }
+
+    async fn answer_to(&self, target: &str, body: &[u8]) -> Result<Answer, Fault> {
         let operation = target.strip_prefix(B::TARGET_PREFIX).unwrap_or(target);
-        let body = request.body().bytes().unwrap_or_default();
         let prepared = self
             .backend
             .prepare(operation, body)
@@ -90,14 +102,32 @@ impl<B: Backend> Connector<B> {
             target: prepared.target,
             parts: prepared.parts,
         };
-        match self.gate.pass(B::SERVICE, asked, prepared.effect).await {
-            Ok(answer) => response(answer),
-            Err(Fault::Throttled) => response(B::fault(true)),
-            Err(Fault::InternalError) => response(B::fault(false)),
-            Err(Fault::Refused) => Err(ConnectorError::io("injected: connection refused".into()).never_connected()),
-            Err(Fault::LostRequest | Fault::LostAnswer) => Err(ConnectorError::timeout("injected: timed out".into())),
-        }
+        self.gate.pass(B::SERVICE, asked, prepared.effect).await
     }
+}
+
+/// Answers a request of an SDK that came over a socket; none when it is not for DynamoDB or SQS. Who asks is not looked
+/// at.
+pub async fn answer(aws: &Aws, request: &http::Request<Bytes>) -> Option<http::Response<Bytes>> {
+    let target = request.headers().get("x-amz-target")?.to_str().ok()?;
+    let gate = aws.gate.clone();
+    let answer = if target.starts_with(DynamoDb::TARGET_PREFIX) {
+        let backend = aws.dynamodb.clone();
+        Connector { gate, backend }.answer_to(target, request.body()).await
+    } else if target.starts_with(Sqs::TARGET_PREFIX) {
+        let backend = aws.sqs.clone();
+        Connector { gate, backend }.answer_to(target, request.body()).await
+    } else {
+        return None;
+    };
+    let answer = answer.unwrap_or_else(|_| DynamoDb::fault(false));
+    let mut response = http::Response::builder()
+        .status(answer.status)
+        .header("content-type", "application/x-amz-json-1.0");
+    if let Some(error) = answer.query_error {
+        response = response.header("x-amzn-query-error", error);
+    }
+    response.body(answer.body.into()).ok()
 }
 
 fn response(answer: Answer) -> Result<HttpResponse, ConnectorError> {

@@ -26,7 +26,7 @@ const RETRIES: [u64; 12] = [30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400
 const OVERTAKEN_BY: Duration = Duration::from_millis(150);
 
 /// Where the journal has webhooks that are sent until they are taken.
-const SHELF: &str = "routee/webhook";
+const SECTION: &str = "routee/webhook";
 
 /// A webhook, ready to be sent.
 #[derive(Clone, Serialize, Deserialize)]
@@ -213,24 +213,24 @@ impl Routee {
         };
         let journal = self.lock().journal.clone();
         if envelope.retried {
-            journal.put(SHELF, &entry, &envelope);
+            journal.put(SECTION, &entry, &envelope);
         }
         let routee = self.clone();
         tokio::spawn(async move {
             routee.deliver(envelope, delay, first, answer).await;
-            journal.remove(SHELF, &entry);
+            journal.remove(SECTION, &entry);
         });
     }
 
     /// Goes on with the webhooks that were not taken when the process before this one ended.
     pub(super) fn post_the_rest(&self) -> Result<(), JournalError> {
         let journal = self.lock().journal.clone();
-        let rest = journal.all::<Envelope>(SHELF)?;
+        let rest = journal.all::<Envelope>(SECTION)?;
         let newest = rest.last().and_then(|(entry, _)| entry.parse().ok());
         self.lock().posted = newest.unwrap_or_default();
         for (entry, envelope) in rest {
             self.post(envelope, Duration::ZERO, AttemptFate::default(), None);
-            journal.remove(SHELF, &entry);
+            journal.remove(SECTION, &entry);
         }
         Ok(())
     }

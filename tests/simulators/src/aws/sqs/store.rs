@@ -32,7 +32,7 @@ pub(super) struct Store {
 #[derive(Debug)]
 pub(super) struct Queue {
     journal: Journal,
-    shelf: String,
+    section: String,
     pub(super) settings: QueueSettings,
     /// By serial, which is the order of sending.
     messages: BTreeMap<u64, Message>,
@@ -91,7 +91,7 @@ impl Store {
     /// before: whoever held it was part of the process that is gone.
     pub(super) fn go_on(&mut self) -> Result<(), JournalError> {
         for queue in self.queues.values_mut() {
-            for (name, message) in self.journal.all::<Message>(&queue.shelf)? {
+            for (name, message) in self.journal.all::<Message>(&queue.section)? {
                 let Ok(serial) = name.parse() else { continue };
                 self.serial = self.serial.max(serial);
                 queue.tell(
@@ -318,7 +318,7 @@ impl Queue {
         let (messages, due, stories) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
         Self {
             journal,
-            shelf: format!("queue/{name}"),
+            section: format!("queue/{name}"),
             settings,
             messages,
             due,
@@ -355,7 +355,7 @@ impl Queue {
 
     /// Takes a message in that is new here.
     fn admit(&mut self, serial: u64, message: Message) {
-        self.journal.put(&self.shelf, &entry_name(serial), &message);
+        self.journal.put(&self.section, &entry_name(serial), &message);
         self.insert(serial, message);
     }
 
@@ -388,7 +388,7 @@ impl Queue {
     }
 
     fn finish(&mut self, serial: u64, end: End, now: Timestamp) {
-        self.journal.remove(&self.shelf, &entry_name(serial));
+        self.journal.remove(&self.section, &entry_name(serial));
         if let Some(story) = self.stories.get_mut(&serial) {
             story.end = Some((end, now));
         }

@@ -1,0 +1,158 @@
+//! What Lambda and SSM say of a deployment: for operator commands that ask `patchbay local` instead of AWS, and for tests.
+
+use std::collections::BTreeMap;
+
+use patchbay::http::Request;
+use patchbay_simulators::aws::REGION;
+use patchbay_simulators::twilio::AUTH_TOKEN;
+use patchbay_simulators::world::{REFERENCE_KEY, ROUTEE_APPLICATION, WEBHOOK_KEY};
+use serde_json::{Value, json};
+
+/// What the stack of a local deployment is called: as a deployed one, if nobody says otherwise.
+pub(crate) const STACK: &str = "patchbay";
+
+/// Where a deployment's things are.
+pub(crate) struct Places<'a> {
+    pub(crate) public_url: &'a str,
+    pub(crate) table: &'a str,
+    pub(crate) calls_queue: &'a str,
+    pub(crate) notifications_queue: &'a str,
+    /// Where the voice provider is; empty where it really is.
+    pub(crate) routee_url: &'a str,
+}
+
+/// Functions, what feeds them, and parameters.
+#[derive(Debug)]
+pub(crate) struct Account {
+    /// By name: the answer to `GetFunctionConfiguration`.
+    pub(crate) functions: BTreeMap<String, Value>,
+    /// By function: what hands it messages.
+    pub(crate) mappings: BTreeMap<String, Vec<Value>>,
+    /// By function: how many may run at a time.
+    pub(crate) reserved: BTreeMap<String, u32>,
+    /// How many of all others may.
+    pub(crate) unreserved: u32,
+    /// By name: type and value.
+    pub(crate) parameters: BTreeMap<String, (&'static str, String)>,
+}
+
+impl Account {
+    /// An account in which everything is deployed, and as it should be.
+    pub(crate) fn deployed(places: &Places<'_>) -> Self {
+        let Places {
+            public_url,
+            table,
+            calls_queue,
+            notifications_queue,
+            routee_url,
+        } = places;
+        let function = |name: &str, timeout: u32, variables: &[(&str, &str)]| {
+            let variables: BTreeMap<_, _> = variables.iter().copied().collect();
+            let configuration = json!({ "Timeout": timeout, "Environment": { "Variables": variables } });
+            (format!("{STACK}-{name}"), configuration)
+        };
+        let table = ("PATCHBAY_TABLE", *table);
+        let calls = ("PATCHBAY_CALLS_QUEUE_URL", *calls_queue);
+        let notifications = ("PATCHBAY_NOTIFICATIONS_QUEUE_URL", *notifications_queue);
+        let public_url = ("PATCHBAY_PUBLIC_URL", *public_url);
+        let references = ("PATCHBAY_REFERENCE_KEYS_PARAM", "/patchbay/reference-keys");
+        let hook = [table, calls, public_url, references];
+        let dialer = [
+            ("PATCHBAY_ROUTEE_CREDENTIALS_PARAM", "/patchbay/routee-credentials"),
+            ("PATCHBAY_ROUTEE_AUTH_URL", *routee_url),
+            ("PATCHBAY_ROUTEE_CONNECT_URL", *routee_url),
+            notifications,
+        ];
+        let transfer = [("PATCHBAY_TWILIO_AUTH_TOKENS_PARAM", "/patchbay/twilio-auth-tokens")];
+        let notifier = [
+            table,
+            notifications,
+            ("PATCHBAY_WEBHOOK_KEYS_PARAM", "/patchbay/webhook-keys"),
+        ];
+        let mapping = |function: &str, queue: &str| {
+            let mapping = json!({
+                "UUID": format!("{function}-mapping"), "State": "Enabled", "StateTransitionReason": "USER_INITIATED",
+                "EventSourceArn": format!("arn:aws:sqs:{REGION}:000000000000:{queue}"),
+            });
+            (format!("{STACK}-{function}"), vec![mapping])
+        };
+        let secret = |name: &str, value: &str| (format!("/patchbay/{name}"), ("SecureString", value.to_owned()));
+        let (application, password) = ROUTEE_APPLICATION;
+        Self {
+            functions: BTreeMap::from([
+                function("dispatches", 10, &[table]),
+                function("set-context", 10, &[table]),
+                function("get-context", 10, &[table]),
+                function("collect-event", 10, &hook),
+                function("status-callback", 10, &hook),
+                function("chain-link", 10, &hook),
+                function("transfer", 15, &[&hook[..], &transfer].concat()),
+                function("dialer", 30, &[&hook[..], &dialer].concat()),
+                function("notifier", 30, &notifier),
+            ]),
+            parameters: BTreeMap::from([
+                secret("reference-keys", REFERENCE_KEY),
+                secret("webhook-keys", WEBHOOK_KEY),
+                secret("routee-credentials", &format!("{application}:{password}")),
+                secret("twilio-auth-tokens", AUTH_TOKEN),
+            ]),
+            mappings: BTreeMap::from([mapping("dialer", "calls"), mapping("notifier", "notifications")]),
+            reserved: BTreeMap::new(),
+            unreserved: 1_000,
+        }
+    }
+
+    /// Status and body for one of the [`action`]s.
+    pub(crate) fn answer(&self, action: &str, request: &Request) -> (u16, Value) {
+        let name = request.uri().path().split('/').nth(3).unwrap_or_default();
+        let absent = || (404, json!({ "Message": format!("Function not found: {name}") }));
+        match action {
+            "GetFunctionConfiguration" => self.functions.get(name).cloned().map_or_else(absent, |it| (200, it)),
+            "GetFunctionConcurrency" if !self.functions.contains_key(name) => absent(),
+            "GetFunctionConcurrency" => match self.reserved.get(name) {
+                Some(count) => (200, json!({ "ReservedConcurrentExecutions": count })),
+                None => (200, json!({})),
+            },
+            "ListEventSourceMappings" => {
+                let query = request.uri().query().unwrap_or_default();
+                let function = query.strip_prefix("FunctionName=").unwrap_or_default();
+                let mappings = self.mappings.get(function).cloned().unwrap_or_default();
+                (200, json!({ "EventSourceMappings": mappings }))
+            }
+            "GetAccountSettings" => {
+                let limit = json!({ "UnreservedConcurrentExecutions": self.unreserved });
+                (200, json!({ "AccountLimit": limit }))
+            }
+            "GetParameters" => (200, self.parameters(request)),
+            _ => (400, json!({ "__type": "UnknownOperationException" })),
+        }
+    }
+
+    fn parameters(&self, request: &Request) -> Value {
+        let wanted: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+        let names = wanted.get("Names").and_then(Value::as_array);
+        let names = names.into_iter().flatten().filter_map(Value::as_str);
+        let found: Vec<Value> = names
+            .filter_map(|name| {
+                let (kind, value) = self.parameters.get(name)?;
+                Some(json!({ "Name": name, "Type": kind, "Value": value }))
+            })
+            .collect();
+        json!({ "Parameters": found })
+    }
+}
+
+/// What a request asks of Lambda or SSM; none when it asks neither.
+pub(crate) fn action(request: &Request) -> Option<&str> {
+    let path = request.uri().path();
+    match path.trim_matches('/').split('/').collect::<Vec<_>>().as_slice() {
+        ["2015-03-31", "functions", _, "configuration"] => Some("GetFunctionConfiguration"),
+        ["2019-09-30", "functions", _, "concurrency"] => Some("GetFunctionConcurrency"),
+        ["2015-03-31", "event-source-mappings"] => Some("ListEventSourceMappings"),
+        ["2016-08-19", "account-settings"] => Some("GetAccountSettings"),
+        _ => {
+            let target = request.headers().get("x-amz-target")?.to_str().ok()?;
+            target.strip_prefix("AmazonSSM.")
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! `patchbay local`: the API, the simulated providers and what operator commands ask, on one port; for curl, for a bot
+//! under development, and for a user's own tests.
+
+mod answer;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use clap::Args;
+use patchbay::clock::Clock;
+use patchbay::http::{HttpClient, Request, SendError, SendHttp, Sending};
+use patchbay::phone::PhoneNumber;
+use patchbay::secret::Randomness;
+use patchbay::web::outbound::Outbound;
+use patchbay::web::target::Targets;
+use patchbay_simulators::phones::{Behaviour, Deed, Phones, When};
+use patchbay_simulators::routee::{Happening, PhoneEvent};
+use patchbay_simulators::twilio::AUTH_TOKEN;
+use patchbay_simulators::world::{Options as WorldOptions, ROUTEE_APPLICATION, TABLE, TOKEN, WEBHOOK_KEY, World};
+use tracing::Level;
+
+use crate::account::{Account, Places};
+use answer::{SIMULATED_CALL, Served, answer};
+
+/// Options of the local server.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Port on 127.0.0.1; 0 takes one that is free
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// How many times as fast as real time the clock runs
+    #[arg(long, default_value_t = 1.0)]
+    speed: f64,
+    /// File in which everything is kept: what is under way goes on after Ctrl-C, and after a kill
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Everything that happens by chance follows from this number; without it, from the system's randomness
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+/// Who has ordered something at the simulated `ShipStation`.
+const CUSTOMER: &str = "+12025550143";
+
+/// The phones that answer by themselves, by the last two digits.
+const HABITS: [(&str, &str); 6] = [
+    ("+12025550101", "never picks up"),
+    ("+12025550102", "picks up and says nothing"),
+    ("+12025550103", "presses 2"),
+    ("+12025550104", "presses 1"),
+    ("+12025550105", "is busy"),
+    ("+12025550106", "presses 7, then 1"),
+];
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    // What goes wrong inside is seen on the terminal; what functions log in normal operation is not.
+    let logs = tracing_subscriber::fmt()
+        .with_max_level(Level::WARN)
+        .with_writer(std::io::stderr)
+        .finish();
+    let _logs = tracing::subscriber::set_default(logs);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("no runtime")?;
+    runtime.block_on(serve(options))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(options: &Options) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        options.speed >= 0.1 && options.speed <= 1_000.0,
+        "--speed must be from 0.1 to 1000"
+    );
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let seed = match options.seed {
+        Some(seed) => seed,
+        None => Randomness::default().bits().context("the system has no randomness")?,
+    };
+    let served = Arc::new(start(options, &url, seed).await?);
+    introduce(options, &url, seed, &served.world)?;
+    let router = Router::new().fallback(answer).with_state(served);
+    axum::serve(listener, router)
+        .with_graceful_shutdown(async {
+            // Whether or not a signal could be waited for, there is nothing to tidy up.
+            let _ = tokio::signal::ctrl_c().await;
+        })
+        .await?;
+    Ok(())
+}
+
+async fn start(options: &Options, url: &str, seed: u64) -> anyhow::Result<Served> {
+    let outbound = Outbound::new(Targets::any(), Duration::from_secs(10)).context("no HTTP client")?;
+    let outbound = HttpClient::new(outbound);
+    let data = options.data.as_deref().map(|path| {
+        let path = path
+            .to_str()
+            .with_context(|| format!("{} is no UTF-8", path.display()))?;
+        anyhow::Ok(path.to_owned())
+    });
+    let world = World::start(WorldOptions {
+        start: Clock::system().now(),
+        speed: options.speed,
+        seed,
+        phones: phones()?,
+        data: data.transpose()?,
+        public_url: url.to_owned(),
+        elsewhere: Some(HttpClient::new(LoopbackOnly(outbound.clone()))),
+        back_ends: Some(outbound.clone()),
+        requester: Some(outbound),
+        ..WorldOptions::default()
+    })
+    .await?;
+    world.routee.subscribe(print);
+    for (number, status) in [("QX-1009", "shipped"), ("QX-2000", "awaiting_shipment")] {
+        let owner = serde_json::json!({ "billTo": { "phone": CUSTOMER } });
+        world.shipstation.add_order(number, status, &owner);
+    }
+    world
+        .shipstation
+        .add_shipment("QX-1009", "1Z-999", &serde_json::json!({}));
+    let queue = |name: &str| world.aws.sqs().queue(name).map(|queue| queue.url()).unwrap_or_default();
+    let account = Account::deployed(&Places {
+        public_url: url,
+        table: TABLE,
+        calls_queue: &queue("calls"),
+        notifications_queue: &queue("notifications"),
+        routee_url: url,
+    });
+    Ok(Served {
+        world,
+        account,
+        speed: options.speed,
+    })
+}
+
+/// Everything that somebody needs who is about to try it.
+fn introduce(options: &Options, url: &str, seed: u64, world: &World) -> anyhow::Result<()> {
+    let (application, secret) = ROUTEE_APPLICATION;
+    println!(
+        "patchbay listens on {url}, at {} times real time; Ctrl-C ends it",
+        options.speed
+    );
+    let lines = [
+        ("API", format!("{url}/v1/dispatches")),
+        ("token", TOKEN.to_owned()),
+        (
+            "webhook key",
+            format!("{WEBHOOK_KEY} (webhooks bear the real time at any speed)"),
+        ),
+        (
+            "Routee",
+            format!("{url}/voice/conversation, application {application}, secret {secret}"),
+        ),
+        ("Twilio", world.transfer_url()?),
+        (
+            "",
+            format!("auth token {AUTH_TOKEN}; a call to it: POST {url}{SIMULATED_CALL}?from=%2B12025550143"),
+        ),
+        (
+            "",
+            "&pays=card (or declined, star, hangs-up, nothing); &url=… for a voice webhook of yours".to_owned(),
+        ),
+        (
+            "ShipStation",
+            format!("order QX-1009 shipped, QX-2000 awaiting shipment, of {CUSTOMER}"),
+        ),
+        (
+            "commands",
+            format!("patchbay dispatch list --local {url}; so do token, dlq, doctor and url"),
+        ),
+        ("seed", format!("{seed} (--seed {seed} has the same chances again)")),
+    ];
+    for (name, what) in lines {
+        println!("  {name:<12} {what}");
+    }
+    if let Some(path) = &options.data {
+        println!("  {:<12} {}: {}", "data", path.display(), under_way(world));
+    }
+    for (number, habit) in HABITS {
+        println!("  {:<12} {number} {habit}", "phone");
+    }
+    println!("  {:<12} any other number is never picked up", "");
+    Ok(())
+}
+
+/// What goes on from before.
+fn under_way(world: &World) -> String {
+    let messages: usize = ["calls", "notifications"]
+        .iter()
+        .filter_map(|name| world.aws.sqs().queue(name))
+        .map(|queue| queue.messages().len())
+        .sum();
+    match (messages, world.routee.live_calls().len()) {
+        (0, 0) => "nothing is under way".to_owned(),
+        (messages, calls) => format!("{messages} messages and {calls} calls go on"),
+    }
+}
+
+fn phones() -> anyhow::Result<Phones> {
+    let behaviours = [
+        Behaviour::NeverPicksUp,
+        Behaviour::silent(4),
+        Behaviour::presses("2", When::OptionsSay(1)),
+        Behaviour::presses("1", When::OptionsSay(1)),
+        Behaviour::Busy,
+        Behaviour::presses("7", When::OptionsSay(1)).and(When::OptionsSay(2), Deed::Press("1".into())),
+    ];
+    let mut phones = Phones::new();
+    for ((number, _), behaviour) in HABITS.into_iter().zip(behaviours) {
+        phones.set(PhoneNumber::parse(number)?, behaviour);
+    }
+    Ok(phones)
+}
+
+/// The way of the simulated providers to webhooks that are not this server's: a bot under development on the same
+/// machine. They never call anybody on the internet.
+#[derive(Debug)]
+struct LoopbackOnly(HttpClient);
+
+impl SendHttp for LoopbackOnly {
+    fn send(&self, request: Request) -> Sending<'_> {
+        let url = request.uri().clone();
+        Box::pin(async move {
+            let sent = if is_loopback(url.host().unwrap_or_default()) {
+                self.0.send(request).await
+            } else {
+                Err(SendError::NotSent(
+                    "the simulated providers call URLs on this machine only".into(),
+                ))
+            };
+            if let Err(error) = &sent {
+                eprintln!("a provider's webhook to {url} was not delivered: {error}");
+            }
+            sent
+        })
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+/// Shows on the terminal what happens on the lines.
+fn print(event: &PhoneEvent) {
+    let what = match &event.what {
+        Happening::Ringing => "rings".to_owned(),
+        Happening::Answered { .. } => "picked up".to_owned(),
+        Happening::Says { text } => format!("hears: {text}"),
+        Happening::Key { key } => format!("presses {key}"),
+        Happening::Ended { status, .. } => format!("call over ({status:?})"),
+        _ => return,
+    };
+    println!("{}  {}  {what}", event.at.time_of_day(), event.to);
+}

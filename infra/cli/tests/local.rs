@@ -1,0 +1,249 @@
+//! `patchbay local` as a process: what it was at goes on after a `kill -9`, and operator commands work against it.
+//!
+//! Nothing here is judged by time. A wait ends when what it waits for is there, and gives up after minutes.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+const PATCHBAY: &str = env!("CARGO_BIN_EXE_patchbay");
+const TOKEN: &str = "pb_0000000000000000000000000000000000000000000000000000000000000000";
+/// After this long a test gives up: however slow the machine, nothing comes any more.
+const PATIENCE: Duration = Duration::from_mins(5);
+/// Minutes of ringing and waiting become seconds.
+const SPEED: &str = "100";
+const TICKETS: usize = 20;
+
+/// A running `patchbay local`. It is killed when it is dropped.
+struct Local {
+    process: Child,
+    url: String,
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        // SIGKILL: nothing can be tidied up.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Local {
+    fn start(more: &[&str]) -> Self {
+        let mut process = Command::new(PATCHBAY)
+            .args(["local", "--port", "0", "--speed", SPEED])
+            .args(more)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let first = lines.next().unwrap().unwrap();
+        let url = first
+            .split(' ')
+            .find_map(|word| word.strip_suffix(',').filter(|word| word.starts_with("http")));
+        let url = url.unwrap_or_else(|| panic!("no URL in {first}")).to_owned();
+        // Somebody must read on, or the process would wait for room in the pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { process, url }
+    }
+
+    /// Status and body.
+    fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let mut stream = TcpStream::connect(self.url.trim_start_matches("http://")).unwrap();
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Bearer {TOKEN}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap_or_default())
+    }
+
+    fn dispatch(&self, id: &str) -> Value {
+        let (status, dispatch) = self.ask("GET", &format!("/v1/dispatches/{id}"), &Value::Null);
+        assert_eq!(status, 200, "{dispatch}");
+        dispatch
+    }
+
+    /// What an operator command says to a program.
+    fn operate(&self, words: &[&str]) -> Value {
+        let output = Command::new(PATCHBAY)
+            .args(words)
+            .args(["--local", &self.url, "--output", "json"])
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{words:?}: {errors}");
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+}
+
+/// A file of this test's own, gone when it is dropped.
+struct Data(PathBuf);
+
+impl Data {
+    fn new(name: &str) -> Self {
+        let data = Self(std::env::temp_dir().join(format!("patchbay-{name}-{}.db", std::process::id())));
+        data.remove();
+        data
+    }
+
+    fn remove(&self) {
+        for more in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{more}", self.0.display()));
+        }
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Data {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < PATIENCE, "{what}: it did not come to that");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Who is phoned for the n-th ticket, and how it ends for each.
+fn ticket(number: usize) -> (Value, &'static str, Option<&'static str>) {
+    let person = |name: &str, phone: &str| json!({ "id": name, "name": name, "phone": phone });
+    let never = person("anna", "+12025550101");
+    let silent = person("ben", "+12025550102");
+    let rejects = person("carla", "+12025550103");
+    let accepts = person("dimitri", "+12025550104");
+    let busy = person("eva", "+12025550105");
+    let late = person("finn", "+12025550106");
+    let (employees, state, by) = match number % 4 {
+        0 => (json!([never, accepts]), "Accepted", Some("dimitri")),
+        1 => (json!([rejects, busy, late]), "Accepted", Some("finn")),
+        2 => (json!([silent, rejects]), "Exhausted", None),
+        _ => (json!([accepts]), "Accepted", Some("dimitri")),
+    };
+    let body = json!({
+        "ticket": { "reference": format!("INC-{number}"), "text": "Pump four has stopped." },
+        "employees": employees,
+        "policy": { "attempts": 1, "max_rounds": 1 },
+    });
+    (body, state, by)
+}
+
+fn state(dispatch: &Value) -> &str {
+    dispatch.get("status").and_then(Value::as_str).unwrap_or_default()
+}
+
+#[test]
+fn a_kill_in_the_middle_of_ringing_changes_the_end_of_no_dispatch() {
+    let data = Data::new("kill");
+    let path = data.path().to_str().unwrap();
+    let local = Local::start(&["--data", path]);
+    let ids: Vec<String> = (0..TICKETS)
+        .map(|number| {
+            let (status, created) = local.ask("POST", "/v1/dispatches", &ticket(number).0);
+            assert_eq!(status, 201, "{created}");
+            created["id"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    let rung = |local: &Local| {
+        ids.iter()
+            .filter(|id| local.dispatch(id)["attempts"].as_u64() > Some(0))
+            .count()
+    };
+    wait_until("some phones ring", || rung(&local) >= 3);
+    // Three times, in whatever each of them is at.
+    drop(local);
+    let local = Local::start(&["--data", path]);
+    wait_until("more phones ring", || rung(&local) >= 6);
+    drop(local);
+    let local = Local::start(&["--data", path]);
+    wait_until("all of it ends", || {
+        ids.iter()
+            .all(|id| !matches!(state(&local.dispatch(id)), "Calling" | "Waiting"))
+    });
+    for (number, id) in ids.iter().enumerate() {
+        let (_, expected, by) = ticket(number);
+        let dispatch = local.dispatch(id);
+        assert_eq!(state(&dispatch), expected, "ticket {number}: {dispatch:#}");
+        if let Some(by) = by {
+            let acceptor = dispatch.pointer("/accepted/by/id").and_then(Value::as_str);
+            assert_eq!(acceptor, Some(by), "ticket {number}: {dispatch:#}");
+        }
+    }
+}
+
+#[test]
+fn a_context_that_is_set_after_a_restart_is_stored_with_the_same_seed_too() {
+    let data = Data::new("context");
+    let arguments = ["--data", data.path().to_str().unwrap(), "--seed", "7"];
+    for memory in ["first", "second", "third"] {
+        let local = Local::start(&arguments);
+        let fields = json!({
+            "caller": "+12025550143", "description": "Two seats", "price": "42.00", "vendor": "acme", "memory": memory,
+        });
+        let (status, answer) = local.ask("POST", "/voice/api/v1/twilio/set-context", &fields);
+        assert_eq!(status, 200, "{answer}");
+        let (_, context) = local.ask(
+            "POST",
+            "/voice/api/v1/twilio/get-context",
+            &json!({ "caller": "+12025550143" }),
+        );
+        assert_eq!(context["memory"], memory, "{context}");
+    }
+}
+
+#[test]
+fn operator_commands_work_against_it() {
+    let local = Local::start(&[]);
+    let (_, created) = local.ask("POST", "/v1/dispatches", &ticket(0).0);
+    let id = created["id"].as_str().unwrap();
+
+    let listed = local.operate(&["dispatch", "list"]);
+    assert_eq!(
+        listed.pointer("/dispatches/0/id").and_then(Value::as_str),
+        Some(id),
+        "{listed}"
+    );
+    assert!(local.operate(&["dispatch", "show", id]).to_string().contains(id));
+    assert_eq!(
+        local.operate(&["dlq", "list"]).pointer("/dead_letters"),
+        Some(&json!([]))
+    );
+    let token = local.operate(&["token", "create", "--name", "reader", "--scopes", "dispatches:read"]);
+    let secret = token["token"].as_str().unwrap();
+    let output = Command::new(PATCHBAY)
+        .args(["dispatch", "cancel", id, "--local", &local.url])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(state(&local.dispatch(id)), "Cancelled");
+    let revoked = local.operate(&["token", "revoke", secret]);
+    assert!(!revoked.is_null());
+    let report = local.operate(&["doctor"]);
+    assert_eq!(report["healthy"], true, "{report:#}");
+    let url = local.operate(&["url", "twilio-transfer"]);
+    assert!(url["url"].as_str().unwrap().starts_with(&local.url), "{url}");
+}
