@@ -5,7 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 
 const PATCHBAY: &str = env!("CARGO_BIN_EXE_patchbay");
 const TOKEN: &str = "pb_0000000000000000000000000000000000000000000000000000000000000000";
+/// Base64 of the application's id and secret, as they are printed.
+const ROUTEE_APPLICATION: &str = "bG9jYWwtYXBwbGljYXRpb246bG9jYWwtc2VjcmV0";
 /// After this long a test gives up: however slow the machine, nothing comes any more.
 const PATIENCE: Duration = Duration::from_mins(5);
 /// Minutes of ringing and waiting become seconds.
@@ -55,16 +57,20 @@ impl Local {
 
     /// Status and body.
     fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let mut stream = TcpStream::connect(self.url.trim_start_matches("http://")).unwrap();
         let body = if body.is_null() {
             String::new()
         } else {
             body.to_string()
         };
+        self.send(method, path, &format!("Bearer {TOKEN}"), "application/json", &body)
+    }
+
+    fn send(&self, method: &str, path: &str, authorization: &str, form: &str, body: &str) -> (u16, Value) {
+        let mut stream = TcpStream::connect(self.url.trim_start_matches("http://")).unwrap();
         write!(
             stream,
-            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Bearer {TOKEN}\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: {authorization}\r\n\
+             content-type: {form}\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         )
         .unwrap();
@@ -246,4 +252,59 @@ fn operator_commands_work_against_it() {
     assert_eq!(report["healthy"], true, "{report:#}");
     let url = local.operate(&["url", "twilio-transfer"]);
     assert!(url["url"].as_str().unwrap().starts_with(&local.url), "{url}");
+}
+
+/// What arrives at a server of somebody else's: the bodies of `count` requests.
+fn receive(listener: &TcpListener, count: usize) -> Vec<Value> {
+    let mut bodies = Vec::new();
+    for stream in listener.incoming().take(count) {
+        let mut reader = BufReader::new(stream.unwrap());
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            let lower = line.to_ascii_lowercase();
+            if let Some(value) = lower.strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).unwrap();
+        reader
+            .get_mut()
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            .unwrap();
+        bodies.push(serde_json::from_slice(&body).unwrap());
+    }
+    bodies
+}
+
+#[test]
+fn the_simulated_routee_calls_back_a_server_of_somebody_elses() {
+    let local = Local::start(&[]);
+    let bot = TcpListener::bind("127.0.0.1:0").unwrap();
+    let hook = format!("http://{}/status", bot.local_addr().unwrap());
+    let basic = format!("Basic {ROUTEE_APPLICATION}");
+    let form = "application/x-www-form-urlencoded";
+    let (_, token) = local.send("POST", "/oauth/token", &basic, form, "grant_type=client_credentials");
+    let bearer = format!("Bearer {}", token["access_token"].as_str().unwrap());
+    let call = json!({
+        "from": "12025550100", "to": { "phone": "+12025550105" },
+        "dialPlan": { "verbs": [{ "type": "SAY", "message": { "text": "Hello", "language": "en-US" } }] },
+        "callback": { "url": hook, "strategy": "OnCompletion" },
+    });
+    let (status, placed) = local.send(
+        "POST",
+        "/voice/conversation",
+        &bearer,
+        "application/json",
+        &call.to_string(),
+    );
+    assert_eq!(status, 200, "{placed}");
+    let [ended] = receive(&bot, 1).try_into().unwrap();
+    assert_eq!(ended.pointer("/status/name"), Some(&json!("Busy")), "{ended}");
+    assert_eq!(ended["conversationTrackingId"], placed["trackingId"]);
 }

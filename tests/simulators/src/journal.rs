@@ -47,11 +47,11 @@ impl Journal {
             let made = database.create_table(request(json!({
                 "TableName": TABLE, "BillingMode": "PAY_PER_REQUEST",
                 "AttributeDefinitions": [
-                    { "AttributeName": "section", "AttributeType": "S" },
+                    { "AttributeName": "pk", "AttributeType": "S" },
                     { "AttributeName": "name", "AttributeType": "S" },
                 ],
                 "KeySchema": [
-                    { "AttributeName": "section", "KeyType": "HASH" },
+                    { "AttributeName": "pk", "KeyType": "HASH" },
                     { "AttributeName": "name", "KeyType": "RANGE" },
                 ],
             }))?);
@@ -66,7 +66,7 @@ impl Journal {
         let written = serde_json::to_string(entry)
             .map_err(|error| JournalError(error.to_string()))
             .and_then(|entry| {
-                let item = json!({ "section": { "S": section }, "name": { "S": name }, "entry": { "S": entry } });
+                let item = json!({ "pk": { "S": section }, "name": { "S": name }, "entry": { "S": entry } });
                 request(json!({ "TableName": TABLE, "Item": item }))
             })
             .and_then(|put| database.put_item(put).map_err(|error| JournalError(error.to_string())));
@@ -78,7 +78,7 @@ impl Journal {
     /// Takes an entry out, if it is there.
     pub(crate) fn remove(&self, section: &str, name: &str) {
         let Some(database) = &self.0 else { return };
-        let key = json!({ "section": { "S": section }, "name": { "S": name } });
+        let key = json!({ "pk": { "S": section }, "name": { "S": name } });
         let removed = request(json!({ "TableName": TABLE, "Key": key })).and_then(|delete| {
             database
                 .delete_item(delete)
@@ -97,7 +97,7 @@ impl Journal {
         loop {
             let mut query = json!({
                 "TableName": TABLE, "Limit": PAGE,
-                "KeyConditionExpression": "section = :section",
+                "KeyConditionExpression": "pk = :section",
                 "ExpressionAttributeValues": { ":section": { "S": section } },
             });
             if let (Some(query), false) = (query.as_object_mut(), after.is_null()) {
@@ -132,6 +132,13 @@ impl Journal {
             .map_or(0, |(_, starts)| *starts);
         self.put("world", "starts", &(starts + 1));
         Ok(starts)
+    }
+
+    /// Where the API was in earlier processes. From now on it is at `origin`, too.
+    pub(crate) fn origins(&self, origin: &str) -> Result<Vec<String>, JournalError> {
+        let origins = self.all::<()>("origin")?;
+        self.put("origin", origin, &());
+        Ok(origins.into_iter().map(|(origin, ())| origin).collect())
     }
 
     /// The moment that no clock on this journal has gone beyond.

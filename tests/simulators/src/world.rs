@@ -252,7 +252,12 @@ impl World {
         let functions = Api::new(&aws, engine, &callbacks, chains);
         let api = HttpClient::new(functions.clone());
         let lines = match options.elsewhere {
-            Some(elsewhere) => HttpClient::new(Lines::new(&options.public_url, api.clone(), elsewhere)),
+            Some(elsewhere) => HttpClient::new(Lines {
+                origin: options.public_url.trim_end_matches('/').to_owned(),
+                earlier: journal.origins(&options.public_url)?,
+                api: api.clone(),
+                elsewhere,
+            }),
             None => api.clone(),
         };
         routee.set_webhooks(lines.clone());
@@ -396,14 +401,20 @@ impl Ground {
 struct Lines {
     /// Scheme and authority of the API.
     origin: String,
+    /// Those that it had in earlier processes: calls that were placed then come back to them.
+    earlier: Vec<String>,
     api: HttpClient,
     elsewhere: HttpClient,
 }
 
 impl Lines {
-    fn new(public_url: &str, api: HttpClient, elsewhere: HttpClient) -> Self {
-        let origin = public_url.trim_end_matches('/').to_owned();
-        Self { origin, api, elsewhere }
+    fn is_ours(&self, uri: &http::Uri) -> bool {
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let origin = format!("{}://{authority}", uri.scheme_str().unwrap_or_default());
+        let is_callback = ["/routee/", "/twilio/"]
+            .iter()
+            .any(|prefix| uri.path().starts_with(prefix));
+        origin == self.origin || (is_callback && self.earlier.contains(&origin))
     }
 }
 
@@ -415,13 +426,7 @@ impl fmt::Debug for Lines {
 
 impl SendHttp for Lines {
     fn send(&self, request: Request) -> Sending<'_> {
-        let uri = request.uri();
-        let origin = format!(
-            "{}://{}",
-            uri.scheme_str().unwrap_or_default(),
-            uri.authority().map_or("", |authority| authority.as_str())
-        );
-        let client = if origin == self.origin {
+        let client = if self.is_ours(request.uri()) {
             &self.api
         } else {
             &self.elsewhere
