@@ -18,6 +18,7 @@ mod manual;
 mod output;
 #[cfg(test)]
 mod rights;
+mod screen;
 mod storm;
 mod story;
 #[cfg(test)]

@@ -89,7 +89,11 @@ impl Habits {
         Self::named(&name, &text)
     }
 
-    fn named(name: &str, text: &str) -> anyhow::Result<Self> {
+    /// The phones in a text that is called `name` in errors.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub(crate) fn named(name: &str, text: &str) -> anyhow::Result<Self> {
         let mistakes = match read::habits(text) {
             Ok(habits) => return Ok(habits),
             Err(mistakes) => mistakes,
