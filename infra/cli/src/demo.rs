@@ -126,11 +126,11 @@ mod tests {
         }
         assert!(!demo.contains("UTC"), "a clock time:\n{demo}");
         let parts: Vec<&str> = demo.split("\n\n").collect();
-        let [_, story, total, storm, caller, end] = parts[..] else {
+        let [_, story, total, weather, caller, end] = parts[..] else {
             panic!("{} parts:\n{demo}", parts.len())
         };
         story_agrees(story, total);
-        storm_agrees(storm);
+        storm_agrees(weather);
         let declined = caller.find("  card       the first one is declined").expect(caller);
         let taken = caller.find("  card       another one is taken\n").expect(caller);
         assert!(declined < taken, "{caller}");

@@ -7,8 +7,8 @@ use patchbay_simulators::agent4::Move;
 use serde_json::{Map, Value, json};
 
 /// How an answer is written.
-pub(super) const FORMAT: &str = "JSON or FIELD=VALUE ... is qualified; - (also with JSON or fields) is disqualified; the \
-                                 end of input hangs up";
+pub(super) const FORMAT: &str =
+    "answer with JSON or FIELD=VALUE ..., or with - for disqualified; the end of input hangs up";
 
 /// Lines of answers, from a file or a terminal. Empty lines and lines that begin with `#` are skipped.
 pub(super) struct Answers<'a> {
@@ -96,7 +96,7 @@ fn fields(text: &str, parameters: &Value) -> Result<Value, String> {
         let (name, value) = word
             .split_once('=')
             .filter(|(name, _)| !name.is_empty())
-            .ok_or_else(|| format!("expected FIELD=VALUE; found `{word}`. {FORMAT}"))?;
+            .ok_or_else(|| format!("expected JSON, FIELD=VALUE or -; found `{word}`"))?;
         let kind = parameters.pointer(&format!("/properties/{name}/type"));
         if fields.insert(name.to_owned(), typed(value, kind)).is_some() {
             return Err(format!("`{name}` is there twice"));
@@ -188,7 +188,7 @@ mod tests {
     fn a_slip_is_named() {
         for (text, says) in [
             ("4711", "expected an object"),
-            ("hello", "expected FIELD=VALUE; found `hello`"),
+            ("hello", "expected JSON, FIELD=VALUE or -; found `hello`"),
             ("=x", "found `=x`"),
             ("{\"number\": ", "invalid JSON: EOF"),
             ("number=\"x", "a quote is not closed"),
@@ -218,7 +218,9 @@ mod tests {
         let mut file = Answers::new(&mut reader, "answers.txt", false);
         let error = file.next(&schema(), &mut |_| Ok(())).expect_err("a slip");
         assert!(
-            error.to_string().starts_with("answers.txt:3: expected FIELD=VALUE"),
+            error
+                .to_string()
+                .starts_with("answers.txt:3: expected JSON, FIELD=VALUE or -"),
             "{error}"
         );
     }

@@ -32,7 +32,7 @@ pub(super) enum Doubt {
     Retry,
     /// Every request is sent twice, and must be answered alike
     Duplicates,
-    /// An answer that does not move on ends the call, where else the next link would begin
+    /// An answer that does not move on ends the call, instead of going to the next link
     EndAfterNothing,
 }
 

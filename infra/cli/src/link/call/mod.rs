@@ -248,8 +248,10 @@ fn agent(options: &Options, wire: &Wire, doubts: &[Doubt]) -> Agent4 {
 /// Puts a call together with what went over the wire. A server that is not there at all is an error of its own.
 fn outcome(record: CallRecord, wire: &Wire) -> anyhow::Result<Outcome> {
     let exchanges = wire.after(0);
-    if let Some(Failure::NotConnected(why)) = exchanges.first().and_then(|exchange| exchange.failure.as_ref()) {
-        bail!("cannot connect to the server of the first link: {why}");
+    if let Some(first) = exchanges.first()
+        && let Some(Failure::NotConnected(why)) = &first.failure
+    {
+        bail!("cannot connect to {}: {why}", first.server);
     }
     let mut deviations: Vec<String> = exchanges.iter().flat_map(Exchange::deviations).collect();
     deviations.extend(record.violations.iter().map(|violation| told::plain(violation)));

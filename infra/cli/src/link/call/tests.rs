@@ -289,7 +289,7 @@ async fn the_links_of_patchbay_keep_to_the_contract_under_every_doubt() {
 async fn a_slip_in_a_file_of_answers_is_named_with_its_line() {
     let error = fails(LINE, server(tickets), "# a comment\nseven\n").await;
     assert!(
-        error.starts_with("answers.txt:2: expected FIELD=VALUE; found `seven`"),
+        error.starts_with("answers.txt:2: expected JSON, FIELD=VALUE or -; found `seven`"),
         "{error}"
     );
 }
@@ -329,10 +329,7 @@ async fn a_server_that_is_not_there_is_said_plainly() {
     drop(listener);
     let http = HttpClient::new(Outbound::new(Targets::any(), PATIENCE).expect("a client"));
     let error = fails(&format!("http://{address}/secret --links ask"), http, "").await;
-    assert!(
-        error.starts_with("cannot connect to the server of the first link: "),
-        "{error}"
-    );
+    assert!(error.starts_with(&format!("cannot connect to {address}: ")), "{error}");
     assert!(!error.contains("secret"), "a URL of links is a password: {error}");
 }
 

@@ -16,6 +16,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// A request, and what came of it.
 #[derive(Clone, Debug)]
 pub(super) struct Exchange {
+    /// Host and port: the rest of the URL is as good as a password.
+    pub(super) server: String,
     pub(super) request: Value,
     pub(super) status: Option<StatusCode>,
     /// None when it is not JSON, or when there was none.
@@ -104,6 +106,8 @@ impl Wire {
     }
 
     async fn exchange(&self, request: Request) -> Result<Response, SendError> {
+        let (host, port) = (request.uri().host().unwrap_or_default(), request.uri().port_u16());
+        let server = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         let sent = serde_json::from_slice(request.body()).unwrap_or_default();
         let began = Instant::now();
         let answer = match timeout(PATIENCE, self.http.send(request)).await {
@@ -111,6 +115,7 @@ impl Wire {
             Err(_) => Err(SendError::NoAnswer(format!("none within {} s", PATIENCE.as_secs()))),
         };
         let exchange = Exchange {
+            server,
             request: sent,
             took: began.elapsed(),
             status: answer.as_ref().ok().map(Response::status),
