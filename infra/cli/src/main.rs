@@ -8,6 +8,8 @@ mod demo;
 mod dispatch;
 mod dlq;
 mod doctor;
+#[cfg_attr(not(test), expect(dead_code, reason = "`patchbay local --phones` will read it"))]
+mod habits;
 mod input;
 mod link;
 mod local;
@@ -16,6 +18,7 @@ mod manual;
 mod output;
 #[cfg(test)]
 mod rights;
+mod screen;
 mod storm;
 mod story;
 #[cfg(test)]

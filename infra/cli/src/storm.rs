@@ -1,11 +1,13 @@
 //! The second part of the demo: many tickets at once, mixed phones, webhooks that come twice and late, functions that
 //! are killed on the way.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::bail;
 use console::style;
 use indicatif::{ProgressBar, ProgressStyle};
+use patchbay::clock::Timestamp;
+use patchbay::ids::DispatchKey;
 use patchbay::phone::PhoneNumber;
 use patchbay_simulators::audit::{Audit, audit};
 use patchbay_simulators::aws::End;
@@ -15,6 +17,7 @@ use patchbay_simulators::routee::Faults;
 use patchbay_simulators::world::{Options, World};
 use serde_json::{Value, json};
 
+use crate::screen::{Screen, minutes};
 use crate::story::{create, key_of};
 
 const TEAM: [&str; 12] = [
@@ -30,16 +33,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(20);
 const KILLED_PER_MILLE: u16 = 20;
 
 /// Lets a storm pass.
-pub(crate) async fn weather(seed: u64, tickets: u16) -> anyhow::Result<Audit> {
-    println!(
-        "{}",
-        style(format!("A storm: {tickets} tickets at once, {} people", TEAM.len())).bold()
-    );
-    println!(
-        "  {}",
-        style("webhooks lost, late and twice; one in fifty invocations killed; one call a second").dim()
-    );
-    let began = Instant::now();
+pub(crate) async fn weather(seed: u64, tickets: u16, screen: &Screen) -> anyhow::Result<Audit> {
+    let title = format!("A storm: {tickets} tickets at once, {} people", TEAM.len());
+    screen.line(style(title).bold().to_string());
+    let subtitle = "webhooks lost, late and twice; functions killed half-way; one call a second";
+    screen.line(format!("  {}", style(subtitle).dim()));
     let mut rng = Rng::new(seed);
     let world = World::start(Options {
         seed,
@@ -51,16 +49,27 @@ pub(crate) async fn weather(seed: u64, tickets: u16) -> anyhow::Result<Audit> {
     world
         .routee
         .change_faults(|faults| *faults = Faults::random(&mut rng, 0.03));
-    let bar = ProgressBar::new(u64::from(tickets)).with_style(ProgressStyle::with_template(
-        "  {bar:40.green/dim} {pos:>3}/{len} tickets  {msg}",
-    )?);
     let mut keys = Vec::new();
     for number in 0..tickets {
         keys.push(key_of(&create(&world, &request(number, &mut rng)).await?)?);
     }
     world.aws.faults().set_crash_rate(KILLED_PER_MILLE, 6);
-    let mut open = keys.clone();
+    pass(&world, &keys, screen).await?;
+    let audit = audit(&world, &keys).await?;
+    if audit.calls == 0 {
+        bail!("nobody was phoned");
+    }
+    summary(&world, &audit, start, screen);
+    Ok(audit)
+}
+
+/// Lets time pass until all tickets are done and all is quiet.
+async fn pass(world: &World, keys: &[DispatchKey], screen: &Screen) -> anyhow::Result<()> {
+    let start = world.clock.now();
+    let bar = bar(keys.len(), screen)?;
+    let mut open = keys.to_vec();
     while !(open.is_empty() && world.is_quiet()) {
+        screen.check()?;
         let passed = world.clock.now().since(start);
         if passed > LIMIT {
             break;
@@ -68,31 +77,26 @@ pub(crate) async fn weather(seed: u64, tickets: u16) -> anyhow::Result<Audit> {
         world.clock.sleep(LOOK_EVERY).await;
         let mut still_open = Vec::with_capacity(open.len());
         for key in open {
-            if world
-                .store
-                .load(&key)
-                .await?
-                .is_some_and(|dispatch| !dispatch.state.is_over())
-            {
+            let dispatch = world.store.load(&key).await?;
+            if dispatch.is_some_and(|dispatch| !dispatch.state.is_over()) {
                 still_open.push(key);
             }
         }
         open = still_open;
         bar.set_position(u64::try_from(keys.len() - open.len())?);
-        bar.set_message(format!(
-            "{} calls, {} min of storm",
-            world.routee.calls().len(),
-            passed.as_secs() / 60
-        ));
+        bar.set_message(format!("{} calls in {}", world.routee.calls().len(), minutes(passed)));
     }
-    let passed = world.clock.now().since(start);
-    bar.finish();
-    let audit = audit(&world, &keys).await?;
-    if audit.calls == 0 {
-        bail!("nobody was phoned");
+    // What it showed last is in the summary.
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn bar(tickets: usize, screen: &Screen) -> anyhow::Result<ProgressBar> {
+    if !screen.is_watched() {
+        return Ok(ProgressBar::hidden());
     }
-    summary(&world, &audit, passed, began.elapsed());
-    Ok(audit)
+    let template = "  {bar:40.green/dim} {pos:>3}/{len} tickets  {msg}";
+    Ok(ProgressBar::new(u64::try_from(tickets)?).with_style(ProgressStyle::with_template(template)?))
 }
 
 /// Everybody has habits of their own, and is not always in the same mood.
@@ -143,41 +147,37 @@ fn request(number: u16, rng: &mut Rng) -> Value {
     })
 }
 
-fn summary(world: &World, audit: &Audit, passed: Duration, real: Duration) {
-    let states: Vec<String> = audit
-        .states
-        .iter()
-        .map(|(state, count)| format!("{count} {state}"))
-        .collect();
-    let killed = world
-        .aws
-        .recorder()
-        .runs()
-        .iter()
-        .filter(|i| i.end == Some(End::Crashed))
-        .count();
-    let invocations = world.aws.recorder().runs().len();
-    println!("  {}", style(states.join(", ")).bold());
-    println!(
-        "  first call after {} (median), accepted after {} (median)",
-        seconds(median(&audit.millis_to_first_call)),
-        seconds(median(&audit.millis_to_accept)),
-    );
-    println!(
-        "  {} calls, {invocations} invocations, {killed} of them killed half-way",
-        audit.calls
-    );
-    println!(
-        "  {} min of storm in {:.1} s",
-        passed.as_secs() / 60,
-        real.as_secs_f64(),
-    );
+fn summary(world: &World, audit: &Audit, start: Timestamp, screen: &Screen) {
+    let states: Vec<String> = match audit.states.iter().next() {
+        Some((state, _)) if audit.states.len() == 1 => vec![format!("all of them {state}")],
+        _ => audit
+            .states
+            .iter()
+            .map(|(state, count)| format!("{count} {state}"))
+            .collect(),
+    };
+    let runs = world.aws.recorder().runs();
+    let killed = runs.iter().filter(|run| run.end == Some(End::Crashed)).count();
+    let ends = world.routee.calls().into_iter().filter_map(|call| call.ended_at);
+    let last = ends.fold(start, Timestamp::max);
+    screen.line(format!("  {}", style(states.join(", ")).bold()));
+    screen.line(format!(
+        "  first call after {}, accepted after {} (medians)",
+        told(median(&audit.millis_to_first_call)),
+        told(median(&audit.millis_to_accept)),
+    ));
+    screen.line(format!("  {} calls in {}", audit.calls, minutes(last.since(start))));
+    screen.line(format!(
+        "  {} invocations, {killed} of them killed half-way",
+        runs.len()
+    ));
 }
 
 fn median(sorted: &[i64]) -> Option<i64> {
     sorted.get(sorted.len() / 2).copied()
 }
 
-fn seconds(millis: Option<i64>) -> String {
-    millis.map_or_else(|| "never".to_owned(), |millis| format!("{} s", millis / 1000))
+fn told(millis: Option<i64>) -> String {
+    let time = millis.map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or_default()));
+    time.map_or_else(|| "never".to_owned(), minutes)
 }

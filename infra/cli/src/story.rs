@@ -1,7 +1,6 @@
 //! The first part of the demo: one ticket and four people, told as it happens.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,81 +10,82 @@ use console::style;
 use http::header::AUTHORIZATION;
 use patchbay::clock::Timestamp;
 use patchbay::ids::DispatchKey;
-use patchbay::phone::PhoneNumber;
 use patchbay_simulators::audit::{Audit, audit};
-use patchbay_simulators::phones::{Behaviour, Phones, When};
+use patchbay_simulators::phones::Phones;
 use patchbay_simulators::routee::{Happening, PhoneEvent};
 use patchbay_simulators::world::{Options, PUBLIC_URL, TOKEN, World};
 use serde_json::{Value, json};
 
+use crate::habits::Habits;
+use crate::screen::{COLUMNS, Screen, minutes, shortened};
 use crate::timeline;
 
 /// Who is phoned, and what they do.
 const CAST: [(&str, &str, &str); 4] = [
     ("Anna", "+12025550101", "never picks up"),
-    ("Ben", "+12025550102", "picks up and says nothing"),
-    ("Carla", "+12025550103", "presses 2"),
-    ("Dimitri", "+12025550104", "presses 1"),
+    ("Ben", "+12025550102", "picks up after 6 s and says nothing"),
+    ("Carla", "+12025550103", "picks up after 5 s, presses 2 at the options"),
+    (
+        "Dimitri",
+        "+12025550104",
+        "picks up after 5 s, presses 1 at the options",
+    ),
 ];
 
-const TICKET: &str = "Pump four at the north plant has stopped. The tank will overflow in forty minutes.";
-/// Longest text of what is said that is shown, in characters.
-const SHOWN_CHARS: usize = 86;
+const TICKET: &str = "Pump four at the north plant has stopped. The tank is nearly full.";
+/// What a line of the telephone begins with: time, name and `hears`.
+const BEFORE_WORDS: usize = 24;
 /// A ticket of this story is done well within this time.
 const LIMIT: Duration = Duration::from_hours(1);
 
-/// Plays the story; with `slow` it leaves a reader the time to read.
-pub(crate) async fn tell(seed: u64, slow: bool) -> anyhow::Result<Audit> {
+/// Plays the story; somebody who watches is left the time to read.
+pub(crate) async fn tell(seed: u64, screen: &Screen) -> anyhow::Result<Audit> {
     let world = World::start(Options {
         seed,
         phones: phones()?,
         ..Options::default()
     })
     .await?;
-    println!("{}", style("One ticket, four people").bold());
+    let unit = style("(times are minutes and seconds since it came in)").dim();
+    screen.line(format!("{} {unit}", style("One ticket, four people").bold()));
     for (name, number, habit) in CAST {
-        println!("  {name:<8} {number}  {}", style(habit).dim());
+        screen.line(format!("  {name:<8} {number}  {}", style(habit).dim()));
     }
-    println!();
-    let teller = Arc::new(Teller::new(world.clock.now(), slow));
+    screen.line("");
+    let teller = Arc::new(Teller::new(world.clock.now(), screen));
     let listener = Arc::clone(&teller);
     world.routee.subscribe(move |event| listener.on_the_line(event));
 
     let created = create(&world, &request()).await?;
     let key = key_of(&created)?;
-    let summary = created
-        .pointer("/plan/summary")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    teller.say(
-        world.clock.now(),
-        &format!("{} {summary}", style("the plan, if nobody picks up:").dim()),
-    );
+    let plan = style("if nobody picks up:").dim();
+    teller.say(teller.start, &format!("{plan} {}", outlook(&created, teller.start)));
     follow(&world, &key, &teller).await?;
     let audit = audit(&world, std::slice::from_ref(&key)).await?;
-    let told = world.notifications().len();
-    println!();
-    println!(
-        "  {} calls in {}, {told} webhooks to the requester, {} requests to DynamoDB and SQS",
+    screen.line("");
+    screen.line(format!(
+        "  {} calls in {}, {} webhooks to the requester, {} requests to DynamoDB and SQS",
         audit.calls,
-        minutes(world.clock.now().since(teller.start)),
+        minutes(teller.told_until()),
+        world.notifications().len(),
         world.aws.recorder().count(|request| request.run.is_some()),
-    );
+    ));
     Ok(audit)
 }
 
 fn phones() -> anyhow::Result<Phones> {
-    let behaviours = [
-        Behaviour::NeverPicksUp,
-        Behaviour::silent(6),
-        Behaviour::presses("2", When::OptionsSay(1)),
-        Behaviour::presses("1", When::OptionsSay(1)),
-    ];
-    let mut phones = Phones::new();
-    for ((_, number, _), behaviour) in CAST.into_iter().zip(behaviours) {
-        phones.set(PhoneNumber::parse(number)?, behaviour);
-    }
-    Ok(phones)
+    let lines = CAST.map(|(_, number, habit)| format!("{number} {habit}"));
+    Ok(Habits::named("the people of the demo", &lines.join("\n"))?.phones())
+}
+
+/// The plan ahead as the API puts it, its clock times told as times since `start`.
+fn outlook(dispatch: &Value, start: Timestamp) -> String {
+    let field = |name: &str| dispatch.pointer(&format!("/plan/{name}")).and_then(Value::as_str);
+    let moments = ["round_ends_at", "resumes_at", "expires_at"];
+    let moments = moments.iter().filter_map(|name| Timestamp::parse(field(name)?));
+    moments.fold(field("summary").unwrap_or_default().to_owned(), |text, at| {
+        text.replace(&format!("{} UTC", at.time_of_day()), &minutes(at.since(start)))
+    })
 }
 
 fn request() -> Value {
@@ -129,6 +129,7 @@ async fn follow(world: &World, key: &DispatchKey, teller: &Teller) -> anyhow::Re
     let end = world.clock.now().plus_millis(i64::try_from(LIMIT.as_millis())?);
     let mut told = Vec::new();
     while world.clock.now() < end {
+        teller.screen.check()?;
         world.clock.sleep(Duration::from_millis(500)).await;
         let dispatch = world.store.load(key).await?.context("the dispatch is gone")?;
         for entry in world.store.timeline(key, None, 500).await?.entries {
@@ -150,17 +151,17 @@ async fn follow(world: &World, key: &DispatchKey, teller: &Teller) -> anyhow::Re
 /// Writes lines, with the time since the beginning in front.
 struct Teller {
     start: Timestamp,
-    slow: bool,
+    screen: Screen,
     names: BTreeMap<&'static str, &'static str>,
     last: Mutex<Timestamp>,
 }
 
 impl Teller {
-    fn new(start: Timestamp, slow: bool) -> Self {
+    fn new(start: Timestamp, screen: &Screen) -> Self {
         let names = CAST.into_iter().map(|(name, number, _)| (number, name)).collect();
         Self {
             start,
-            slow,
+            screen: screen.clone(),
             names,
             last: Mutex::new(start),
         }
@@ -168,42 +169,65 @@ impl Teller {
 
     fn say(&self, at: Timestamp, line: &str) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.slow {
+        if self.screen.is_watched() {
             // A minute of the story takes at most a third of a second to tell.
             let pause = at.since(*last).as_secs_f64() * 0.02;
             std::thread::sleep(Duration::from_secs_f64(pause.clamp(0.05, 0.33)));
         }
         *last = at.max(*last);
-        println!("{}  {line}", style(minutes(at.since(self.start))).dim());
+        let time = minutes(at.since(self.start));
+        self.screen.entry(&format!("{}  ", style(time).dim()), line);
+    }
+
+    /// How long the story is that was told so far.
+    fn told_until(&self) -> Duration {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.since(self.start)
     }
 
     fn on_the_line(&self, event: &PhoneEvent) {
         let name = self.names.get(event.to.as_str()).copied().unwrap_or("somebody");
         let what = match &event.what {
-            Happening::Ringing => "☎  rings".to_owned(),
+            Happening::Ringing => "☎ rings".to_owned(),
             Happening::Answered { .. } => "picks up".to_owned(),
-            Happening::Says { text } => format!("hears {}", style(shown(text)).italic().cyan()),
+            Happening::Says { text } => format!("hears {}", style(quoted(text)).italic().cyan()),
             Happening::Key { key } => format!("presses {}", style(key).bold()),
             Happening::Ended { status, .. } => style(format!("call over ({status:?})")).dim().to_string(),
             _ => return,
         };
-        let mut line = String::new();
-        let _ = write!(line, "    {name:<8} {what}");
-        self.say(event.at, &line);
+        self.say(event.at, &format!("  {name:<8} {what}"));
     }
 }
 
-/// A text that fits on a line.
-fn shown(text: &str) -> String {
-    let short: String = text.chars().take(SHOWN_CHARS).collect();
-    if short.len() < text.len() {
-        format!("“{short}…”")
-    } else {
-        format!("“{short}”")
-    }
+/// A text in quotes that fits on a line.
+fn quoted(text: &str) -> String {
+    format!("“{}”", shortened(text, COLUMNS - BEFORE_WORDS - 2))
 }
 
-/// Minutes and seconds.
-fn minutes(time: Duration) -> String {
-    format!("{:02}:{:02}", time.as_secs() / 60, time.as_secs() % 60)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_told_in_times_since_the_beginning() {
+        let at = |text: &str| Timestamp::parse(text).expect(text);
+        let dispatch = json!({ "plan": {
+            "summary": "Anna ×3, ends 23:59:10 UTC, then again from the top at 00:04:10 UTC",
+            "round_ends_at": "2026-11-22T23:59:10.250Z",
+            "resumes_at": "2026-11-23T00:04:10.250Z",
+            "expires_at": "2026-11-23T23:50:00.000Z",
+        } });
+        let told = outlook(&dispatch, at("2026-11-22T23:50:00Z"));
+        assert_eq!(told, "Anna ×3, ends 09:10, then again from the top at 14:10");
+        assert_eq!(outlook(&json!({}), at("2026-11-22T23:50:00Z")), "");
+    }
+
+    #[test]
+    fn what_is_heard_fits_on_a_line_however_long_it_is() {
+        for text in ["short".to_owned(), "é".repeat(COLUMNS), "word ".repeat(1_000)] {
+            let line = format!("{:BEFORE_WORDS$}{}", "", quoted(&text));
+            assert!(line.chars().count() <= COLUMNS, "{line}");
+        }
+        assert_eq!(quoted(TICKET), format!("“{TICKET}”"));
+    }
 }

@@ -270,7 +270,7 @@ impl SendHttp for Pins {
 
 async fn pin_world() -> (World, Pins, String) {
     let secrets = [(
-        "local/api.example.org/pins".to_owned(),
+        "main/api.example.org/pins".to_owned(),
         patchbay::secret::Secret::new("a-token-for-pins"),
     )];
     let options = patchbay_simulators::world::Options {

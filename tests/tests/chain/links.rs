@@ -22,7 +22,7 @@ async fn a_document_is_kept_read_listed_and_deleted() {
     for (name, document) in [("sms", SMS), ("orders", SHIPSTATION), ("pin", PIN)] {
         let answer = put(&world, name, document).await;
         assert!(
-            endpoint(&answer).starts_with("https://hooks.example.org/agent4/local."),
+            endpoint(&answer).starts_with("https://hooks.example.org/agent4/main."),
             "{answer:?}"
         );
         assert_eq!(answer.text("/chain"), name);
@@ -242,8 +242,8 @@ async fn the_url_of_a_chain_opens_that_chain_only() {
     assert_eq!(crate::post(&world, &sms, &body).await.status, 200);
     for wrong in [
         sms.replace("/sms", "/pin"),
-        sms.replace("local.", "other."),
-        sms.replace("local.", "local.0"),
+        sms.replace("main.", "other."),
+        sms.replace("main.", "main.0"),
         sms.replace("/sms", "/SMS"),
     ] {
         crate::post(&world, &wrong, &body)

@@ -1,5 +1,6 @@
-//! `patchbay link`: documents of task chains, on this machine and at a deployment.
+//! `patchbay link`: documents of task chains, on this machine and at a deployment, and calls to servers of links.
 
+mod call;
 mod deployed;
 mod document;
 
@@ -12,7 +13,7 @@ use crate::output::{Format, Output};
 use deployed::Api;
 use document::Example;
 
-/// What can be said about links.
+/// Options for links.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// For people or for programs
@@ -73,6 +74,13 @@ enum Command {
         #[command(flatten)]
         api: Api,
     },
+    /// Call a server of links as Agent4 does, ours or another's; you are the model and the caller
+    ///
+    /// Each prompt is shown with what `qualified` takes, and a line is read: JSON or FIELD=VALUE ... is qualified, - (also
+    /// with JSON or fields) is disqualified, the end of input hangs up. Empty lines and lines that begin with # are
+    /// skipped. Every exchange is shown with its time. Ends with 1 when the server deviates from the contract (late, not
+    /// 200, no JSON, an unknown field or action), or with --every-doubt when a doubt changes what comes out.
+    Call(call::Options),
 }
 
 pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
@@ -88,5 +96,6 @@ pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<
         } => deployed::push(file, chain.as_deref(), *expect, api, output),
         Command::Pull { chain, file, api } => deployed::pull(chain, file.as_deref(), api, output),
         Command::Url { chain, api } => deployed::url(chain, api, output),
+        Command::Call(options) => call::run(options, output),
     }
 }

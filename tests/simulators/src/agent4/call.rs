@@ -5,13 +5,13 @@
 use bytes::Bytes;
 use http::{StatusCode, header};
 use patchbay::http::{Request, Response, SendError};
+use patchbay::phone::PhoneNumber;
 use serde_json::{Map, Value, json};
 
 use super::{AfterNothing, Agent4, ContextForm, EarlyContext, Move, StateRule, Turn};
 
 /// More steps than an honest chain takes.
 const MAX_STEPS: usize = 60;
-const LINE: &str = "+12025550100";
 /// Fields that an answer may have.
 const FIELDS: [&str; 8] = [
     "key",
@@ -22,6 +22,23 @@ const FIELDS: [&str; 8] = [
     "qualified_parameters",
     "disqualified_parameters",
     "interrupt_parameters",
+];
+
+/// Fields with a text.
+const TEXTS: [&str; 2] = ["key", "content"];
+/// Fields with a list.
+const LISTS: [&str; 2] = ["actions", "additional_call_notifications"];
+/// Actions, and what their `context` must have.
+const ACTIONS: [(&str, Option<&str>); 9] = [
+    ("next_task", None),
+    ("switch_task", Some("name")),
+    ("sms", Some("message")),
+    ("transfer_call", Some("number")),
+    ("end_call", None),
+    ("end_task", None),
+    ("say", Some("content")),
+    ("email", Some("email")),
+    ("set_trigger", Some("trigger")),
 ];
 
 /// A request and its answer.
@@ -86,7 +103,7 @@ pub struct CallRecord {
     pub state: Map<String, Value>,
     /// The end.
     pub ending: Ending,
-    /// What the server did that the contract does not allow.
+    /// What the server did that the contract does not allow, and in its answer to what.
     pub violations: Vec<String>,
 }
 
@@ -110,6 +127,8 @@ struct Run<'a> {
     record: CallRecord,
     key: Option<String>,
     last: Value,
+    /// The request that was sent last: link and action.
+    at: String,
 }
 
 pub(super) async fn run(agent: &Agent4, caller: &str, mut person: impl FnMut(&Turn<'_>) -> Move) -> CallRecord {
@@ -118,6 +137,7 @@ pub(super) async fn run(agent: &Agent4, caller: &str, mut person: impl FnMut(&Tu
         caller,
         key: None,
         last: Value::Null,
+        at: String::new(),
         record: CallRecord {
             exchanges: Vec::new(),
             prompts: Vec::new(),
@@ -211,8 +231,9 @@ impl Run<'_> {
         }
     }
 
-    fn wrong(&mut self, what: impl Into<String>) {
-        self.record.violations.push(what.into());
+    fn wrong(&mut self, what: impl AsRef<str>) {
+        let violation = format!("{}: {}", self.at, what.as_ref());
+        self.record.violations.push(violation);
     }
 
     /// Does what an answer says; tells where it leads.
@@ -220,6 +241,7 @@ impl Run<'_> {
         self.note(answer);
         let mut onward = Onward::Stay;
         for action in answer["actions"].as_array().cloned().unwrap_or_default() {
+            self.check_action(&action);
             let context = &action["context"];
             let text = |name: &str| context[name].as_str().unwrap_or_default().to_owned();
             let moved = match action["name"].as_str().unwrap_or_default() {
@@ -253,10 +275,7 @@ impl Run<'_> {
                     self.record.triggers.push(text("trigger"));
                     None
                 }
-                other => {
-                    self.wrong(format!("an action that does not exist: {other}"));
-                    None
-                }
+                _ => None,
             };
             if let (Some(moved), true) = (moved, matches!(onward, Onward::Stay)) {
                 onward = moved;
@@ -265,17 +284,50 @@ impl Run<'_> {
         onward
     }
 
+    fn check_action(&mut self, action: &Value) {
+        let name = action["name"].as_str().unwrap_or_default();
+        let Some((_, field)) = ACTIONS.iter().find(|(known, _)| *known == name) else {
+            self.wrong(format!("an action that does not exist: {name}"));
+            return;
+        };
+        let Some(field) = field else { return };
+        let text = action["context"][*field].as_str().unwrap_or_default();
+        if text.is_empty() {
+            self.wrong(format!("the action `{name}` has no text `{field}` in its context"));
+        } else if name == "transfer_call" && PhoneNumber::parse(text).is_err() {
+            self.wrong("`transfer_call` to what is not a telephone number");
+        }
+    }
+
+    fn check_shape(&mut self, fields: &Map<String, Value>) {
+        for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
+            let name = name.as_str();
+            let (fits, kind) = if TEXTS.contains(&name) {
+                (value.is_string(), "a text")
+            } else if LISTS.contains(&name) {
+                (value.is_array(), "a list")
+            } else if FIELDS.contains(&name) {
+                (value.is_object(), "an object")
+            } else {
+                self.wrong(format!("an answer with a field that does not exist: {name}"));
+                continue;
+            };
+            if !fits {
+                self.wrong(format!("`{name}` is not {kind}"));
+            }
+        }
+    }
+
     /// Takes over the state and the notifications, and looks whether the answer keeps to the contract.
     fn note(&mut self, answer: &Value) {
         let Some(fields) = answer.as_object() else {
             // The sample answers null to an interrupt.
+            if !answer.is_null() {
+                self.wrong("an answer that is not an object");
+            }
             return;
         };
-        for name in fields.keys() {
-            if !FIELDS.contains(&name.as_str()) {
-                self.wrong(format!("an answer with a field that does not exist: {name}"));
-            }
-        }
+        self.check_shape(fields);
         if let Some(key) = answer["key"].as_str() {
             if self.key.as_ref().is_some_and(|known| known != key) {
                 self.wrong("`key` has changed within a call");
@@ -296,6 +348,7 @@ impl Run<'_> {
 
     async fn post(&mut self, index: usize, action: &str, arguments: &Value) -> Result<Value, String> {
         let request = self.request(index, action, arguments);
+        self.at = format!("{} {action}", request["name"].as_str().unwrap_or_default());
         let url = self
             .agent
             .links
@@ -329,7 +382,7 @@ impl Run<'_> {
         let name = self.agent.links.get(index).map_or("", |link| link.name.as_str());
         let mut request = json!({ "name": name, "action": action, "call_from": self.caller });
         request["call_forwarded_by"] = if switches.forwarded_by {
-            json!(LINE)
+            json!(self.agent.line)
         } else {
             Value::Null
         };

@@ -59,6 +59,8 @@ pub struct Agent4 {
     pub links: Vec<PortalLink>,
     /// Metadata of the portal.
     pub metadata: Map<String, Value>,
+    /// The number on which calls come in.
+    pub line: String,
 }
 
 impl Agent4 {
@@ -73,6 +75,7 @@ impl Agent4 {
             switches,
             links: links.iter().map(link).collect(),
             metadata: Map::new(),
+            line: "+12025550100".to_owned(),
         }
     }
 

@@ -98,7 +98,22 @@ async fn what_the_contract_does_not_allow_is_noticed() {
             json!({ "actions": [{ "name": "switch_task", "context": { "name": "z" } }] }),
             "a link that is not there: z",
         ),
-        (json!({}), "neither a prompt nor a move"),
+        (
+            json!({}),
+            "a initial: an answer to `initial` has neither a prompt nor a move",
+        ),
+        (json!("x"), "a initial: an answer that is not an object"),
+        (json!({ "content": ["x"] }), "a initial: `content` is not a text"),
+        (json!({ "content": "x", "actions": {} }), "`actions` is not a list"),
+        (json!({ "content": "x", "state": "y" }), "`state` is not an object"),
+        (
+            json!({ "content": "x", "actions": [{ "name": "sms" }] }),
+            "the action `sms` has no text `message`",
+        ),
+        (
+            json!({ "actions": [{ "name": "transfer_call", "context": { "number": "the office" } }] }),
+            "`transfer_call` to what is not a telephone number",
+        ),
         (
             json!({ "content": "x", "qualified_parameters": {} }),
             "`qualified_parameters` in the answer to `qualified`",

@@ -18,7 +18,7 @@ use patchbay::clock::Clock;
 use patchbay::http::HttpClient;
 use patchbay::secret::Secret;
 
-pub use self::records::{AtPay, CallRecord, Callee, Charge, Dialled, RequestRecord, Script};
+pub use self::records::{AtPay, CallRecord, Callee, Charge, Dialled, Payment, RequestRecord, Script};
 
 /// The auth token with which this Twilio signs.
 pub const AUTH_TOKEN: &str = "made-up-auth-token-000001";

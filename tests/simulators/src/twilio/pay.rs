@@ -5,7 +5,7 @@ use std::time::Duration;
 use roxmltree::Node;
 
 use super::call::{Call, Then};
-use super::records::{AtPay, Charge};
+use super::records::{AtPay, Charge, Payment};
 
 /// The card that a processor declines.
 const DECLINED: &str = "4000000000000002";
@@ -63,7 +63,12 @@ fn one(call: &mut Call<'_>) -> Attempt {
     let pays = &call.script.pays;
     let deed = pays.get(call.tries).or_else(|| pays.last()).cloned();
     call.tries += 1;
-    match deed.unwrap_or(AtPay::Nothing) {
+    let deed = deed.unwrap_or(AtPay::Nothing);
+    call.record.payments.push(Payment {
+        deed: deed.clone(),
+        heard: call.record.heard.len(),
+    });
+    match deed {
         AtPay::Card(number) if CARDS.iter().any(|(card, _)| *card == number && number != DECLINED) => {
             Attempt::Paid(number)
         }

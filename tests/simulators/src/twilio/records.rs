@@ -92,6 +92,15 @@ pub struct Charge {
     pub description: String,
 }
 
+/// An attempt to pay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payment {
+    /// What the caller did.
+    pub deed: AtPay,
+    /// How many sentences the caller had heard by then.
+    pub heard: usize,
+}
+
 /// A request of ours, and its answer.
 #[derive(Clone, Debug)]
 pub struct RequestRecord {
@@ -116,6 +125,8 @@ pub struct CallRecord {
     pub sid: String,
     /// Every sentence that the caller heard.
     pub heard: Vec<String>,
+    /// Every attempt to pay, in order.
+    pub payments: Vec<Payment>,
     /// Who was dialled.
     pub dialled: Vec<Dialled>,
     /// Every request, in order.
