@@ -8,7 +8,6 @@ mod demo;
 mod dispatch;
 mod dlq;
 mod doctor;
-#[cfg_attr(not(test), expect(dead_code, reason = "`patchbay local --phones` will read it"))]
 mod habits;
 mod input;
 mod link;

@@ -251,15 +251,7 @@ impl World {
         let chains = back_ends::chains(&store, &callbacks, &aws, &back_ends, options.secrets);
         let functions = Api::new(&aws, engine, &callbacks, chains);
         let api = HttpClient::new(functions.clone());
-        let lines = match options.elsewhere {
-            Some(elsewhere) => HttpClient::new(Lines {
-                origin: options.public_url.trim_end_matches('/').to_owned(),
-                earlier: journal.origins(&options.public_url)?,
-                api: api.clone(),
-                elsewhere,
-            }),
-            None => api.clone(),
-        };
+        let lines = Lines::from_providers(&options.public_url, &api, options.elsewhere, &journal)?;
         routee.set_webhooks(lines.clone());
         routee.go_on(journal.clone())?;
         let twilio = Twilio::new(clock.clone(), lines);
@@ -408,6 +400,24 @@ struct Lines {
 }
 
 impl Lines {
+    fn from_providers(
+        public_url: &str,
+        api: &HttpClient,
+        elsewhere: Option<HttpClient>,
+        journal: &Journal,
+    ) -> Result<HttpClient, JournalError> {
+        let Some(elsewhere) = elsewhere else {
+            return Ok(api.clone());
+        };
+        let origin = public_url.trim_end_matches('/').to_owned();
+        Ok(HttpClient::new(Self {
+            earlier: journal.origins(&origin)?,
+            origin,
+            api: api.clone(),
+            elsewhere,
+        }))
+    }
+
     fn is_ours(&self, uri: &http::Uri) -> bool {
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         let origin = format!("{}://{authority}", uri.scheme_str().unwrap_or_default());

@@ -14,21 +14,21 @@ use axum::Router;
 use clap::Args;
 use patchbay::clock::Clock;
 use patchbay::http::{HttpClient, Request, SendError, SendHttp, Sending};
-use patchbay::phone::PhoneNumber;
 use patchbay::secret::Randomness;
 use patchbay::web::outbound::Outbound;
 use patchbay::web::target::Targets;
-use patchbay_simulators::phones::{Behaviour, Deed, Phones, When};
 use patchbay_simulators::routee::{Happening, PhoneEvent};
 use patchbay_simulators::twilio::AUTH_TOKEN;
 use patchbay_simulators::world::{Options as WorldOptions, ROUTEE_APPLICATION, TABLE, TOKEN, WEBHOOK_KEY, World};
 use tracing::Level;
 
 use crate::account::{Account, Places};
+use crate::habits::{self, Habits};
 use answer::{SIMULATED_CALL, Served, answer};
 
 /// Options of the local server.
 #[derive(Debug, Args)]
+#[command(after_long_help = habits::FORMAT)]
 pub(crate) struct Options {
     /// Port on 127.0.0.1; 0 takes one that is free
     #[arg(long, default_value_t = 8080)]
@@ -36,6 +36,9 @@ pub(crate) struct Options {
     /// How many times as fast as real time the clock runs
     #[arg(long, default_value_t = 1.0)]
     speed: f64,
+    /// File that says what the phones do, one a line; see below
+    #[arg(long)]
+    phones: Option<PathBuf>,
     /// File in which everything is kept: what is under way goes on after Ctrl-C, and after a kill
     #[arg(long)]
     data: Option<PathBuf>,
@@ -46,16 +49,6 @@ pub(crate) struct Options {
 
 /// Who has ordered something at the simulated `ShipStation`.
 const CUSTOMER: &str = "+12025550143";
-
-/// The phones that answer by themselves, by the last two digits.
-const HABITS: [(&str, &str); 6] = [
-    ("+12025550101", "never picks up"),
-    ("+12025550102", "picks up and says nothing"),
-    ("+12025550103", "presses 2"),
-    ("+12025550104", "presses 1"),
-    ("+12025550105", "is busy"),
-    ("+12025550106", "presses 7, then 1"),
-];
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     // What goes wrong inside is seen on the terminal; what functions log in normal operation is not.
@@ -86,8 +79,9 @@ async fn serve(options: &Options) -> anyhow::Result<()> {
         Some(seed) => seed,
         None => Randomness::default().bits().context("the system has no randomness")?,
     };
-    let served = Arc::new(start(options, &url, seed).await?);
-    introduce(options, &url, seed, &served.world)?;
+    let habits = Habits::of(options.phones.as_deref())?;
+    let served = Arc::new(start(options, &url, seed, &habits).await?);
+    introduce(options, &url, seed, &served.world, &habits)?;
     let router = Router::new().fallback(answer).with_state(served);
     axum::serve(listener, router)
         .with_graceful_shutdown(async {
@@ -98,7 +92,7 @@ async fn serve(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn start(options: &Options, url: &str, seed: u64) -> anyhow::Result<Served> {
+async fn start(options: &Options, url: &str, seed: u64, habits: &Habits) -> anyhow::Result<Served> {
     let outbound = Outbound::new(Targets::any(), Duration::from_secs(10)).context("no HTTP client")?;
     let outbound = HttpClient::new(outbound);
     let data = options.data.as_deref().map(|path| {
@@ -111,7 +105,7 @@ async fn start(options: &Options, url: &str, seed: u64) -> anyhow::Result<Served
         start: Clock::system().now(),
         speed: options.speed,
         seed,
-        phones: phones()?,
+        phones: habits.phones(),
         data: data.transpose()?,
         public_url: url.to_owned(),
         elsewhere: Some(HttpClient::new(LoopbackOnly(outbound.clone()))),
@@ -144,7 +138,7 @@ async fn start(options: &Options, url: &str, seed: u64) -> anyhow::Result<Served
 }
 
 /// Everything that somebody needs who is about to try it.
-fn introduce(options: &Options, url: &str, seed: u64, world: &World) -> anyhow::Result<()> {
+fn introduce(options: &Options, url: &str, seed: u64, world: &World, habits: &Habits) -> anyhow::Result<()> {
     let (application, secret) = ROUTEE_APPLICATION;
     println!(
         "patchbay listens on {url}, at {} times real time; Ctrl-C ends it",
@@ -186,8 +180,8 @@ fn introduce(options: &Options, url: &str, seed: u64, world: &World) -> anyhow::
     if let Some(path) = &options.data {
         println!("  {:<12} {}: {}", "data", path.display(), under_way(world));
     }
-    for (number, habit) in HABITS {
-        println!("  {:<12} {number} {habit}", "phone");
+    for sentence in habits.sentences() {
+        println!("  {:<12} {sentence}", "phone");
     }
     println!("  {:<12} any other number is never picked up", "");
     Ok(())
@@ -204,22 +198,6 @@ fn under_way(world: &World) -> String {
         (0, 0) => "nothing is under way".to_owned(),
         (messages, calls) => format!("{messages} messages and {calls} calls go on"),
     }
-}
-
-fn phones() -> anyhow::Result<Phones> {
-    let behaviours = [
-        Behaviour::NeverPicksUp,
-        Behaviour::silent(4),
-        Behaviour::presses("2", When::OptionsSay(1)),
-        Behaviour::presses("1", When::OptionsSay(1)),
-        Behaviour::Busy,
-        Behaviour::presses("7", When::OptionsSay(1)).and(When::OptionsSay(2), Deed::Press("1".into())),
-    ];
-    let mut phones = Phones::new();
-    for ((number, _), behaviour) in HABITS.into_iter().zip(behaviours) {
-        phones.set(PhoneNumber::parse(number)?, behaviour);
-    }
-    Ok(phones)
 }
 
 /// The way of the simulated providers to webhooks that are not this server's: a bot under development on the same
