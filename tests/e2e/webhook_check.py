@@ -50,8 +50,8 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def wait_for(what, look):
-    end = time.monotonic() + PATIENCE_SECONDS
+def wait_for(what, look, at_least_seconds=0):
+    end = time.monotonic() + at_least_seconds + PATIENCE_SECONDS
     while time.monotonic() < end:
         if found := look():
             return found
@@ -107,7 +107,8 @@ def main():
         told = "".join(told)
         api = re.search(r"http://127\.0\.0\.1:\d+", told)[0]
         token, key = re.search(r"pb_[0-9a-f]{64}", told)[0], re.search(r"whsec_\S+", told)[0]
-        wait_for("the clock is ahead", lambda: ahead_seconds(api) > arguments.ahead_minutes * 60)
+        ahead = arguments.ahead_minutes * 60
+        wait_for("the clock is ahead", lambda: ahead_seconds(api) > ahead, ahead / (SPEED - 1))
         ask(f"{api}/v1/dispatches", {
             "ticket": {"text": "Pump four has stopped."}, "webhook": {"url": hook},
             "employees": [{"name": "Carla", "phone": "+12025550103"}, {"name": "Dimitri", "phone": "+12025550104"}],

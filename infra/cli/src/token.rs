@@ -345,7 +345,7 @@ pub(crate) mod tests {
             (&id[..5], "at least 6 digits"),
             (
                 "ffffffffffff",
-                "no token of local that is listed begins with ffffffffffff",
+                "no token of main that is listed begins with ffffffffffff",
             ),
             (&format!("pb_{}", "1".repeat(64)), "there is no such token"),
         ] {

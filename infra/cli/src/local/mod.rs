@@ -149,20 +149,16 @@ fn introduce(options: &Options, url: &str, seed: u64, world: &World, habits: &Ha
         ("token", TOKEN.to_owned()),
         (
             "webhook key",
-            format!("{WEBHOOK_KEY} (webhooks bear the real time at any speed)"),
+            format!("{WEBHOOK_KEY} (signs with the real time at any speed)"),
         ),
-        (
-            "Routee",
-            format!("{url}/voice/conversation, application {application}, secret {secret}"),
-        ),
+        ("Routee", format!("{url}/voice/conversation")),
+        ("", format!("application {application}, secret {secret}")),
         ("Twilio", world.transfer_url()?),
+        ("", format!("auth token {AUTH_TOKEN}; to call this number:")),
+        ("", format!("POST {url}{SIMULATED_CALL}?from=%2B12025550143&pays=card")),
         (
             "",
-            format!("auth token {AUTH_TOKEN}; a call to it: POST {url}{SIMULATED_CALL}?from=%2B12025550143"),
-        ),
-        (
-            "",
-            "&pays=card (or declined, star, hangs-up, nothing); &url=… for a voice webhook of yours".to_owned(),
+            "(pays: card, declined, star, hangs-up, nothing; url: a voice webhook of yours)".to_owned(),
         ),
         (
             "ShipStation",
