@@ -86,9 +86,10 @@ def main():
                     check_sizes()
                     check_arm64_sizes(aws)
                     check_cold_starts()
-                    check_watch(aws, outputs, put_token)
                     api = check_main_job(aws, outputs, routee, requester)
                     check_agents(aws, outputs)
+                    # Its events are about the same callers.
+                    check_watch(aws, outputs, put_token)
                     check_kills(aws, outputs, api, routee, requester)
             except BaseException:
                 print("\n== What the functions wrote", *aws.logs(), sep="\n   ", flush=True)

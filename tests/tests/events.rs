@@ -198,7 +198,9 @@ fn deployed() -> (BTreeSet<&'static str>, BTreeMap<&'static str, &'static str>) 
         let function = property(named[integration], "IntegrationUri: !GetAtt ", '.').unwrap();
         Some((property(route, "RouteKey: ", '\n')?, folder(function)))
     });
-    let folders = named.values().filter_map(|function| property(function, "CodeUri: ../functions/", '\n'));
+    let folders = named
+        .values()
+        .filter_map(|function| property(function, "CodeUri: ../functions/", '\n'));
     (folders.collect(), routes.collect())
 }
 

@@ -174,7 +174,12 @@ fn play_all(seeds: Range<u64>) {
             }
         }
     }
-    assert!(failed.is_empty(), "{} of {count} failed:\n{}", failed.len(), failed.join("\n"));
+    assert!(
+        failed.is_empty(),
+        "{} of {count} failed:\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
     if count >= ENOUGH {
         // The test means something only when both have happened.
         assert!(paid * 6 > count && refused * 6 > count, "{paid} {refused} of {count}");
