@@ -57,6 +57,8 @@ class StandIn:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # An answer goes out in one piece: how often the function has to read must not depend on the moment.
+            wbufsize = -1
 
             def do_GET(self):
                 # It may be faster than we learn its id.
@@ -89,6 +91,7 @@ class StandIn:
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
+                self.wfile.flush()
 
             def log_message(self, *_):
                 pass
