@@ -9,6 +9,8 @@ import sys
 
 import requests
 
+# Seconds after which a request is taken for lost; a busy machine may be slow.
+PATIENCE = 600
 CALLER, CALLBACK = "+12025550143", "+12025550177"
 
 
@@ -17,7 +19,7 @@ def hand_over(host, token, check, headers=None):
 
     def post(path, body, **more):
         return requests.post(f"{host}/voice/api/v1/{path}", params={"api_token": token, **more.pop("params", {})},
-                             json=body, headers={**(headers or {}), **more.pop("headers", {})}, timeout=30, **more)
+                             json=body, headers={**(headers or {}), **more.pop("headers", {})}, timeout=PATIENCE, **more)
 
     said = {
         "caller": CALLER, "description": "Two theatre seats", "price": "42.00", "vendor": "acme-stage",
@@ -63,9 +65,9 @@ def hand_over(host, token, check, headers=None):
           and response.json()["status"] == "error", response.text)
 
     own = {"authorization": f"Bearer {token}", **(headers or {})}
-    shown = requests.get(f"{host}/v1/contexts/{CALLER}", headers=own, timeout=30).json()
+    shown = requests.get(f"{host}/v1/contexts/{CALLER}", headers=own, timeout=PATIENCE).json()
     check("four versions are kept", [version["version"] for version in shown["versions"]] == [4, 3, 2, 1], shown)
-    response = requests.delete(f"{host}/v1/contexts/{CALLER}", headers=own, timeout=30)
+    response = requests.delete(f"{host}/v1/contexts/{CALLER}", headers=own, timeout=PATIENCE)
     check("and forgotten on demand", response.status_code == 204, response.text)
     unknown = post("twilio/get-context", {"caller": CALLER})
     check("of whom nothing is known, that is said", unknown.status_code == 200

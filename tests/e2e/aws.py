@@ -17,10 +17,13 @@ from samcli.yamlhelper import yaml_parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HOME = ROOT / "target/e2e"
-# Where the functions are built, by the profile of a release.
-CARGO = HOME / "cargo"
+# Cargo's folder, shared with every other build.
+CARGO = pathlib.Path(ROOT, os.environ.get("CARGO_TARGET_DIR", "target"))
 STACK = "patchbay-local"
 REGION = "us-east-1"
+# Seconds after which something that was waited for is taken for dead. It measures nothing: a machine that is busy with
+# something else fails no check.
+PATIENCE = 600
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/Cargo.toml"))
 
 
@@ -35,13 +38,13 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def wait_for(what, look, seconds):
+def wait_for(what, look, seconds=PATIENCE):
     """The first true answer of `look`, asked again and again."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if answer := look():
             return answer
-        time.sleep(0.2)
+        time.sleep(0.1)
     raise SystemExit(f"gave up after {seconds} s waiting for {what}")
 
 
@@ -50,7 +53,7 @@ def end(process):
     for sign in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, sign)
-            process.wait(10)
+            process.wait(30)
         except ProcessLookupError:
             return
         except subprocess.TimeoutExpired:
@@ -102,7 +105,7 @@ class Aws:
             env=server, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True,
         )
         try:
-            wait_for("MiniStack", self.is_up, 60)
+            wait_for("MiniStack", self.is_up)
         except BaseException:
             self.__exit__()
             raise
@@ -121,11 +124,11 @@ class Aws:
             return False
 
     def client(self, service):
-        return boto3.client(service, config=Config(retries={"max_attempts": 2}, read_timeout=120))
+        return boto3.client(service, config=Config(retries={"max_attempts": 2}, read_timeout=PATIENCE))
 
     def request(self, method, path, body=None, headers=None, host=None):
         """One HTTP request to the stand-in. The host goes into the header: a name below localhost resolves nowhere."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             connection.request(method, path, body, {**({"Host": host} if host else {}), **(headers or {})})
             response = connection.getresponse()
@@ -162,7 +165,8 @@ class Aws:
         else:
             build = HOME / "build"
             # Not deployed; what the cold starts of the others are measured against.
-            self.run("cargo", "lambda", "build", "--release", "--manifest-path", "tests/e2e/empty-function/Cargo.toml")
+            self.run("cargo", "lambda", "build", "--release", "--package", "empty-function")
+            # Builds all functions in its first call of cargo, see Cargo.toml.
             self.run("sam", "build", *config, "--build-dir", build, "--parameter-overrides", *overrides)
             template = build / "template.yaml"
         self.run("sam", "deploy", *config, "--template-file", template, "--parameter-overrides", *overrides)

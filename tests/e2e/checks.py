@@ -26,7 +26,11 @@ class Api:
                                 {"content-type": "application/json", **authorization, **headers}, self.host)
 
 
-def check(what, holds, seen=None):
+def tell(what, holds):
     print(f"   {'ok  ' if holds else 'FAIL'} {what}", flush=True)
+
+
+def check(what, holds, seen=None):
+    tell(what, holds)
     if not holds:
         raise SystemExit(f"seen: {json.dumps(seen, indent=2, default=str)}" if seen is not None else 1)

@@ -129,7 +129,7 @@ def check_stubs(aws, outputs):
         aws.client("sqs").send_message(QueueUrl=outputs[f"{queue}QueueUrl"], MessageBody="{}")
     for name in FUNCTIONS:
         seen = HOME / f"seen/{STACK}-{name}.jsonl"
-        wait_for(f"an event at {name}", seen.exists, 30)
+        wait_for(f"an event at {name}", seen.exists)
         calls = [json.loads(line) for line in seen.read_text(encoding="utf-8").splitlines()]
         settings = calls[0]["settings"]
         empty = [key for key, value in settings.items() if not value and not key.endswith(("_URL", "_ORIGINS"))]

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.parse
 
+import accepted
 from agents import hand_over
 from aws import HOME, Aws
 from checks import check
@@ -18,7 +19,7 @@ from main_job import check_main_job, put_token
 from requester import Requester
 from routee import Routee
 from sizes import check_arm64_sizes, check_sizes
-from watch import check_watch
+from watch import check_routes, check_watch
 
 CREDENTIALS = "e2e-application:e2e-secret"
 # The first build of the functions included.
@@ -48,7 +49,9 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--stubs", action="store_true", help="check the deployment alone")
     arguments.add_argument("--keep", action="store_true", help="leave it running until Ctrl-C")
+    arguments.add_argument("--accept", action="store_true", help="accept sizes and counts as they are measured")
     arguments = arguments.parse_args()
+    accepted.options["accept"] = arguments.accept
     began = time.monotonic()
     # However it ends, it takes along what it started. It ends by itself, too.
     for sign in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
@@ -78,13 +81,15 @@ def main():
                 check_rights(aws)
                 if arguments.stubs:
                     check_stubs(aws, outputs)
+                    check_routes(aws)
                 else:
                     check_sizes()
                     check_arm64_sizes(aws)
                     check_cold_starts()
-                    check_watch(aws, outputs, put_token)
                     api = check_main_job(aws, outputs, routee, requester)
                     check_agents(aws, outputs)
+                    # Its events are about the same callers.
+                    check_watch(aws, outputs, put_token)
                     check_kills(aws, outputs, api, routee, requester)
             except BaseException:
                 print("\n== What the functions wrote", *aws.logs(), sep="\n   ", flush=True)

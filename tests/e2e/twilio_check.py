@@ -15,6 +15,7 @@ import hashlib
 import hmac
 import pathlib
 import sys
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -27,6 +28,8 @@ from twilio.twiml import voice_response as twiml
 AUTH_TOKEN = "made-up-auth-token-000001"
 REFERENCE_KEY = b"a key that is good enough for one machine"
 
+# Seconds after which a request is taken for lost; a busy machine may be slow.
+PATIENCE = 600
 # How the library calls what is an attribute of another name in XML.
 RENAMED = {"for": "for_"}
 # The method of the library that adds a verb, and the argument that takes its text.
@@ -90,6 +93,20 @@ def transfer_path():
     return f"/twilio/transfer/main.{tag}"
 
 
+def wait_for(api):
+    """Until the server listens, however long it takes to start."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        try:
+            urllib.request.urlopen(api, timeout=PATIENCE).close()
+        except urllib.error.HTTPError:
+            return
+        except urllib.error.URLError:
+            time.sleep(0.1)
+        else:
+            return
+
+
 def post(api, path, form, signature):
     body = urllib.parse.urlencode(form, doseq=True).encode()
     request = urllib.request.Request(api + path, data=body, method="POST")
@@ -97,7 +114,7 @@ def post(api, path, form, signature):
     if signature is not None:
         request.add_header("X-Twilio-Signature", signature)
     try:
-        with urllib.request.urlopen(request, timeout=20) as response:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -163,6 +180,7 @@ def main():
             check_document(path)
         except (ValueError, KeyError, TypeError, ElementTree.ParseError) as error:
             failures.append(f"{path.name}: {error}")
+    wait_for(options.api)
     failures += check_signatures(options.api)
     for failure in failures:
         print(f"FAILED {failure}", file=sys.stderr)

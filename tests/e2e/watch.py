@@ -1,65 +1,127 @@
 """The way of a developer: `cargo lambda watch` and `cargo lambda invoke` with the events of tests/events."""
 
+import contextlib
 import json
 import os
+import re
+import shlex
 import socket
 import subprocess
-import time
+import urllib.error
+import urllib.request
 
-from aws import CARGO, HOME, ROOT, end, free_port
+from aws import CARGO, FUNCTIONS, HOME, PATIENCE, ROOT, end, free_port, wait_for
 from checks import check
+from deployment import ROUTES
 
 TOKEN = "pb_" + "0123456789abcdef" * 4
 TOOLS = HOME / "tools/bin"
+# With these the references and signatures in tests/events were made.
+SECRETS = {
+    "reference-keys": "a key that is good enough for one machine",
+    "twilio-auth-tokens": "made-up-auth-token-000001",
+}
+# What the functions answer to events whose dispatch is not in this table. A queue's have no status.
+ANSWERS = {
+    "collect-event.json": 200, "status-callback.json": 200, "dialer.json": None, "notifier.json": None,
+}
+
+
+def invocations():
+    """The lines of README that invoke functions: (function, event, the whole line)."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    pattern = r"^cargo lambda invoke ([a-z-]+) --data-file tests/events/([a-z-]+\.json)$"
+    return [match.group(1, 2, 0) for match in re.finditer(pattern, readme, re.MULTILINE)]
+
+
+class Watch:
+    """`cargo lambda watch` for the whole workspace, with functions that we start: nothing is compiled."""
+
+    def __init__(self, aws):
+        self.port = free_port()
+        self.environment = aws.environment | {"PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}"}
+        self.where = ["--invoke-address", "127.0.0.1", "--invoke-port", str(self.port)]
+        self.processes, self.log = [], HOME / "watch.log"
+        self.log.unlink(missing_ok=True)
+
+    def __enter__(self):
+        try:
+            self.spawn(["cargo", "lambda", "watch", "--only-lambda-apis", *self.where], self.environment)
+            wait_for("cargo lambda watch", self.listens)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for process in self.processes:
+            end(process)
+
+    def spawn(self, command, environment):
+        with open(self.log, "a", encoding="utf-8") as log:
+            self.processes.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log,
+                                                   start_new_session=True))
+
+    def listens(self):
+        with contextlib.closing(socket.socket()) as connection:
+            return connection.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def start(self, name, program, settings):
+        """A function that runs already, as `watch` would have compiled and started it."""
+        self.spawn([program], self.environment | settings | {
+            "AWS_LAMBDA_RUNTIME_API": f"http://127.0.0.1:{self.port}/.rt/{name}", "AWS_LAMBDA_FUNCTION_NAME": name,
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256", "AWS_LAMBDA_FUNCTION_VERSION": "1",
+        })
+
+    def invoke(self, line):
+        """What a line of README prints."""
+        done = subprocess.run([*shlex.split(line), *self.where], cwd=ROOT, env=self.environment, capture_output=True,
+                              text=True, timeout=PATIENCE, check=False)
+        return json.loads(done.stdout) if done.returncode == 0 else {"failed": done.stderr}
+
+    def request(self, method, path):
+        """The body of the answer to a request for a route."""
+        url = f"http://127.0.0.1:{self.port}{path}"
+        body = None if method in ("GET", "DELETE") else b"{}"
+        request = urllib.request.Request(url, body, {"content-type": "application/json"}, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+                return json.load(response)
+        except urllib.error.HTTPError as error:
+            return {"failed": error.read().decode()}
+
+
+def check_routes(aws):
+    print("\n== cargo lambda watch leads every route to its function", flush=True)
+    with Watch(aws) as watch:
+        for name in FUNCTIONS:
+            watch.start(name, ROOT / "tests/e2e/stub", {"E2E_SEEN": str(HOME / "tmp")})
+        for method, path, function in ROUTES:
+            answer = watch.request(method, path)
+            check(f"{method} {path}", answer == {"function": function}, answer)
 
 
 def check_watch(aws, outputs, put_token):
-    print("\n== cargo lambda watch and invoke", flush=True)
-    put_token(aws, outputs, TOKEN, "dispatches:read")
+    print("\n== cargo lambda watch, and every cargo lambda invoke of README", flush=True)
+    lines = invocations()
+    check("README invokes every function", {name for name, *_ in lines} == set(FUNCTIONS), lines)
+    put_token(aws, outputs, TOKEN, "dispatches:read", "context:read", "context:write", "links:read", "links:write")
     settings = {
-        "PATCHBAY_TABLE": outputs["TableName"], "PATCHBAY_PUBLIC_URL": outputs["ApiUrl"],
+        "PATCHBAY_TABLE": outputs["TableName"], "PATCHBAY_PUBLIC_URL": "https://hooks.example.org",
         "PATCHBAY_CALLS_QUEUE_URL": outputs["CallsQueueUrl"],
         "PATCHBAY_NOTIFICATIONS_QUEUE_URL": outputs["NotificationsQueueUrl"],
-        "PATCHBAY_ROUTEE_FROM": "12025550100",
-        "PATCHBAY_REFERENCE_KEYS_PARAM": "/patchbay/reference-keys",
+        "PATCHBAY_ROUTEE_FROM": "12025550100", "PATCHBAY_LINK_SECRETS_PARAM": "/patchbay/link-secrets",
         "PATCHBAY_ROUTEE_CREDENTIALS_PARAM": "/patchbay/routee-credentials",
-        # What cargo-lambda calls a function that is started by hand.
-        "AWS_LAMBDA_FUNCTION_NAME": "_", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256", "AWS_LAMBDA_FUNCTION_VERSION": "1",
+        "PATCHBAY_WEBHOOK_KEYS_PARAM": "/patchbay/webhook-keys",
     }
-    preview = invoke(aws, settings, "dispatches", "dispatches-preview.json")
-    check("dispatches previews a ticket", preview.get("statusCode") == 200 and "plan" in preview["body"], preview)
-    dialled = invoke(aws, settings, "dialer", "dialer.json")
-    check("dialer works its messages off", dialled == {"batchItemFailures": []}, dialled)
-
-
-def invoke(aws, settings, name, event):
-    """What `name` answers to an event, through the tools' own stand-in for Lambda."""
-    port = free_port()
-    environment = aws.environment | {"PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}"}
-    runtime = {"AWS_LAMBDA_RUNTIME_API": f"http://127.0.0.1:{port}/.rt"}
-    where = ["--invoke-address", "127.0.0.1", "--invoke-port", str(port)]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
-    processes = []
-    try:
-        processes.append(subprocess.Popen(
-            ["cargo", "lambda", "watch", "--only-lambda-apis", *where], cwd=ROOT / "functions" / name, env=environment,
-            **quiet))
-        wait_for_port(port)
-        processes.append(subprocess.Popen(
-            [CARGO / "lambda" / name / "bootstrap"], env=environment | settings | runtime, **quiet))
-        answer = subprocess.run(
-            ["cargo", "lambda", "invoke", *where, "_", "--data-file", ROOT / "tests/events" / event], cwd=ROOT,
-            env=environment, capture_output=True, text=True, timeout=60, check=False)
-    finally:
-        for process in processes:
-            end(process)
-    return json.loads(answer.stdout) if answer.returncode == 0 else {"failed": answer.stderr}
-
-
-def wait_for_port(port):
-    for _ in range(100):
-        with socket.socket() as connection:
-            if connection.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise SystemExit("cargo lambda watch does not listen")
+    for name, value in SECRETS.items():
+        aws.client("ssm").put_parameter(Name=f"/patchbay/events/{name}", Value=value, Type="SecureString", Overwrite=True)
+        settings[f"PATCHBAY_{name.upper().replace('-', '_')}_PARAM"] = f"/patchbay/events/{name}"
+    with Watch(aws) as watch:
+        for name in FUNCTIONS:
+            watch.start(name, CARGO / "lambda" / name / "bootstrap", settings)
+        for name, event, line in lines:
+            answer = watch.invoke(line)
+            holds = answer == {"batchItemFailures": []} if ANSWERS.get(event, 200) is None else (
+                answer.get("statusCode") == ANSWERS.get(event, 200))
+            check(line, holds, answer)

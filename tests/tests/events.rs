@@ -1,11 +1,11 @@
 //! The events of `tests/events`, as AWS sends them, reach their functions and are understood. They all belong to one
 //! dispatch: the one that `dispatches-create.json` makes.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
 mod common;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
@@ -166,4 +166,97 @@ fn no_event_is_forgotten() {
         })
         .collect();
     assert_eq!(forgotten, Vec::<&String>::new());
+}
+
+const TEMPLATE: &str = include_str!("../../infra/template.yaml");
+const WORKSPACE: &str = include_str!("../../Cargo.toml");
+const README: &str = include_str!("../../README.md");
+
+/// What stands behind `before` in a resource of the template, up to `after`.
+fn property<'a>(resource: &'a str, before: &str, after: char) -> Option<&'a str> {
+    resource.split_once(before)?.1.split(after).next()
+}
+
+/// The folders of the functions that the template deploys, and the function of every route (`POST /v1/dispatches`).
+fn deployed() -> (BTreeSet<&'static str>, BTreeMap<&'static str, &'static str>) {
+    let resources = TEMPLATE.split_once("\nResources:\n").unwrap().1;
+    let resources = resources.split_once("\nOutputs:\n").unwrap().0;
+    // Each begins with its name at an indentation of two.
+    let mut starts: Vec<usize> = resources
+        .match_indices("\n  ")
+        .filter(|(at, _)| resources[at + 3..].starts_with(|letter: char| letter.is_ascii_uppercase()))
+        .map(|(at, _)| at + 3)
+        .collect();
+    starts.push(resources.len());
+    let named: BTreeMap<&str, &str> = starts
+        .windows(2)
+        .map(|ends| resources[ends[0]..ends[1]].split_once(':').unwrap())
+        .collect();
+    let folder = |function| property(named[function], "CodeUri: ../functions/", '\n').unwrap();
+    let routes = named.values().filter_map(|route| {
+        let integration = property(route, "Target: !Sub integrations/${", '}')?;
+        let function = property(named[integration], "IntegrationUri: !GetAtt ", '.').unwrap();
+        Some((property(route, "RouteKey: ", '\n')?, folder(function)))
+    });
+    let folders = named
+        .values()
+        .filter_map(|function| property(function, "CodeUri: ../functions/", '\n'));
+    (folders.collect(), routes.collect())
+}
+
+/// A table of the workspace's Cargo.toml, up to the next one.
+fn table(name: &str) -> &'static str {
+    let table = WORKSPACE.split_once(&format!("\n[{name}]\n")).unwrap().1;
+    table.split_once("\n[").map_or(table, |(table, _)| table)
+}
+
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('"').skip(1).step_by(2)
+}
+
+#[test]
+fn cargo_lambda_watch_has_the_routes_of_the_template() {
+    let (functions, routes) = deployed();
+    assert!(functions.len() >= 9 && routes.len() >= 22, "{functions:?} {routes:?}");
+    let (mut path, mut method) = ("", "");
+    let mut watched = BTreeMap::new();
+    for word in quoted(table("workspace.metadata.lambda.watch.router")) {
+        if word.starts_with('/') {
+            path = word;
+        } else if functions.contains(word) {
+            watched.insert(format!("{method} {path}"), word);
+        } else {
+            method = word;
+        }
+    }
+    let routes: BTreeMap<String, &str> = routes
+        .into_iter()
+        .map(|(route, function)| (route.to_owned(), function))
+        .collect();
+    assert_eq!(watched, routes);
+}
+
+#[test]
+fn one_call_of_cargo_builds_every_function() {
+    let built: BTreeSet<&str> = quoted(table("workspace.metadata.lambda.build")).collect();
+    assert_eq!(built, deployed().0);
+}
+
+#[test]
+fn readme_invokes_every_function_with_an_event_of_its_own() {
+    let (functions, routes) = deployed();
+    let mut invoked = BTreeSet::new();
+    for line in README.lines().filter(|line| line.starts_with("cargo lambda invoke ")) {
+        let words: Vec<&str> = line.split(' ').collect();
+        let [_, _, _, function, "--data-file", file] = words[..] else {
+            panic!("{line}")
+        };
+        let event: Value = serde_json::from_str(&event(file.strip_prefix("tests/events/").unwrap())).unwrap();
+        match event["routeKey"].as_str() {
+            Some(route) => assert_eq!(routes[route], function, "{line}"),
+            None => assert!(event["Records"][0]["messageId"].is_string(), "{line}"),
+        }
+        invoked.insert(function);
+    }
+    assert_eq!(invoked, functions);
 }

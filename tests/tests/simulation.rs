@@ -4,6 +4,10 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+#[path = "common/seeds.rs"]
+mod seeds;
+
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,10 +23,8 @@ use patchbay_simulators::routee::{Faults, Switches};
 use patchbay_simulators::world::{Options, PUBLIC_URL, TOKEN, World};
 use serde_json::{Value, json};
 
-/// Seeds that every `cargo test` plays.
-const SEEDS: u64 = 2_000;
-/// Seeds that `cargo test -- --ignored soak` plays.
-const SOAK_SEEDS: u64 = 100_000;
+use seeds::Simulation;
+
 /// People who have a phone.
 const PEOPLE: usize = 5;
 /// So long things go wrong; after that they must come to an end.
@@ -215,31 +217,18 @@ fn play(seed: u64) -> Audit {
 }
 
 /// Plays the seeds and prints those that fail.
-fn play_all(seeds: std::ops::Range<u64>) {
-    let workers = 2;
-    let failed: Vec<String> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers)
-            .map(|worker| {
-                let seeds = seeds.clone();
-                scope.spawn(move || {
-                    let mut failed = Vec::new();
-                    for seed in seeds.skip(worker).step_by(workers) {
-                        let audit = std::panic::catch_unwind(|| play(seed));
-                        match audit {
-                            Ok(audit) if audit.breaches.is_empty() => {}
-                            Ok(audit) => {
-                                let breaches: Vec<String> = audit.breaches.iter().map(ToString::to_string).collect();
-                                failed.push(format!("seed {seed}: {}", breaches.join("; ")));
-                            }
-                            Err(_) => failed.push(format!("seed {seed} panicked")),
-                        }
-                    }
-                    failed
-                })
-            })
-            .collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
-    });
+fn play_all(seeds: Range<u64>) {
+    let failed: Vec<String> = seeds::play_all(seeds.clone(), play)
+        .into_iter()
+        .filter_map(|(seed, audit)| {
+            let breaches = audit.map(|audit| audit.breaches.iter().map(ToString::to_string).collect::<Vec<_>>());
+            match breaches {
+                None => Some(format!("seed {seed} panicked")),
+                Some(breaches) if breaches.is_empty() => None,
+                Some(breaches) => Some(format!("seed {seed}: {}", breaches.join("; "))),
+            }
+        })
+        .collect();
     assert!(
         failed.is_empty(),
         "{} of {seeds:?} failed:\n{}",
@@ -250,20 +239,13 @@ fn play_all(seeds: std::ops::Range<u64>) {
 
 #[test]
 fn whatever_goes_wrong_no_ticket_is_lost_or_accepted_twice_and_nobody_is_dialled_twice() {
-    match std::env::var("PATCHBAY_SEED") {
-        Ok(seeds) => {
-            let (first, last) = seeds.split_once("..").unwrap_or((&seeds, &seeds));
-            let (first, last): (u64, u64) = (first.parse().unwrap(), last.parse().unwrap());
-            play_all(first..last + 1);
-        }
-        Err(_) => play_all(0..SEEDS),
-    }
+    play_all(Simulation::Dispatch.seeds());
 }
 
 #[test]
-#[ignore = "an hour: cargo test -- --ignored soak"]
+#[ignore = "hours: .ci/run --soak"]
 fn soak() {
-    play_all(0..SOAK_SEEDS);
+    play_all(Simulation::Dispatch.soak_seeds());
 }
 
 #[test]

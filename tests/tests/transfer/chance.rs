@@ -3,6 +3,7 @@
 //!
 //! `PATCHBAY_SEED=n cargo test --workspace --test transfer chance` plays a seed again.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +14,11 @@ use patchbay_simulators::world::{Options, World};
 
 use tokio::task::JoinSet;
 
+use crate::seeds::{self, Simulation};
 use crate::{CALLER, CARD, call, get, purchase, set};
 
-const SEEDS: u64 = 600;
+/// From so many seeds on, their sums say something.
+const ENOUGH: u64 = 300;
 /// Calls begin within so many seconds of the first one.
 const BEGIN_WITHIN: u64 = 240;
 /// What whoever paid is told.
@@ -128,29 +131,70 @@ impl Played {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn nobody_pays_twice_and_no_payment_is_made_up() {
-    let seeds = match std::env::var("PATCHBAY_SEED") {
-        Ok(seed) => {
-            let seed: u64 = seed.parse().unwrap();
-            seed..seed + 1
-        }
-        Err(_) => 0..SEEDS,
-    };
-    let (mut paid, mut lost, mut refused) = (0, 0, 0);
-    for seed in seeds.clone() {
+/// What came of a seed.
+struct Outcome {
+    breaches: Vec<String>,
+    paid: u64,
+    lost: bool,
+    refused: u64,
+}
+
+fn outcome(seed: u64) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
         let played = play(seed).await;
-        assert_eq!(played.breaches().await, Vec::<String>::new(), "PATCHBAY_SEED={seed}");
-        paid += played.world.twilio.charges().len();
-        // In a storm its code in an ERROR line may be all that there is.
-        lost += usize::from(!played.stormy && played.is_lost().await);
         let was_refused = |call: &&CallRecord| call.heard("begun in another call");
-        refused += played.calls.iter().filter(was_refused).count();
+        Outcome {
+            breaches: played.breaches().await,
+            paid: played.world.twilio.charges().len() as u64,
+            // In a storm its code in an ERROR line may be all that there is.
+            lost: !played.stormy && played.is_lost().await,
+            refused: played.calls.iter().filter(was_refused).count() as u64,
+        }
+    })
+}
+
+fn play_all(seeds: Range<u64>) {
+    let count = seeds.end - seeds.start;
+    let (mut failed, mut paid, mut lost, mut refused) = (Vec::new(), 0, 0, 0);
+    for (seed, outcome) in seeds::play_all(seeds, outcome) {
+        match outcome {
+            None => failed.push(format!("PATCHBAY_SEED={seed} panicked")),
+            Some(outcome) => {
+                if !outcome.breaches.is_empty() {
+                    failed.push(format!("PATCHBAY_SEED={seed}: {}", outcome.breaches.join("; ")));
+                }
+                paid += outcome.paid;
+                lost += u64::from(outcome.lost);
+                refused += outcome.refused;
+            }
+        }
     }
-    if seeds.end - seeds.start == SEEDS {
+    assert!(
+        failed.is_empty(),
+        "{} of {count} failed:\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
+    if count >= ENOUGH {
         // The test means something only when both have happened.
-        assert!(paid > 100 && refused > 100, "{paid} {refused}");
+        assert!(paid * 6 > count && refused * 6 > count, "{paid} {refused} of {count}");
         // Of a function that dies at four tries in a row there is no news; without those tries it would be one in twenty.
         assert!(lost * 100 <= paid, "{lost} of {paid}");
     }
+}
+
+#[test]
+fn nobody_pays_twice_and_no_payment_is_made_up() {
+    play_all(Simulation::Transfer.seeds());
+}
+
+#[test]
+#[ignore = "hours: .ci/run --soak"]
+fn soak() {
+    play_all(Simulation::Transfer.soak_seeds());
 }

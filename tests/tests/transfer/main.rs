@@ -10,6 +10,8 @@ mod events;
 mod flows;
 mod hostile;
 mod outages;
+#[path = "../common/seeds.rs"]
+mod seeds;
 
 use patchbay_simulators::twilio::{AtPay, CallRecord, Callee, Script};
 use patchbay_simulators::world::{TOKEN, World};
