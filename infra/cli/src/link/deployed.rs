@@ -59,7 +59,8 @@ fn base(text: &str) -> Result<String, String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
-pub(super) fn is_loopback(host: &str) -> bool {
+/// Whether a host's name stands for this machine.
+pub(crate) fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
@@ -234,17 +235,34 @@ mod tests {
         let body = answer.to_string();
         let answering = thread::spawn(move || {
             let (mut stream, _) = listener.accept().expect("somebody");
-            let mut asked = [0; 4_096];
-            let length = stream.read(&mut asked).expect("a request");
+            let mut asked = Vec::new();
+            // A request may come in pieces.
+            while !is_whole(&asked) {
+                let mut piece = [0; 4_096];
+                let length = stream.read(&mut piece).expect("a request");
+                assert_ne!(length, 0, "the request ends too early");
+                asked.extend_from_slice(&piece[..length]);
+            }
             write!(
                 stream,
                 "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
                 body.len()
             )
             .expect("an answer");
-            String::from_utf8_lossy(&asked[..length]).into_owned()
+            String::from_utf8_lossy(&asked).into_owned()
         });
         (api, answering)
+    }
+
+    /// Whether a request has come with all of its body.
+    fn is_whole(request: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(request).to_ascii_lowercase();
+        let Some((head, _)) = text.split_once("\r\n\r\n") else {
+            return false;
+        };
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+        let length = length.map_or(0, |length| length.trim().parse().expect("a length"));
+        request.len() >= head.len() + 4 + length
     }
 
     fn said(format: Format, act: impl FnOnce(&mut Output<'_>) -> anyhow::Result<ExitCode>) -> String {

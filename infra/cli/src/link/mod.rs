@@ -11,6 +11,7 @@ use clap::{Args, Subcommand};
 
 use crate::output::{Format, Output};
 use deployed::Api;
+pub(crate) use deployed::is_loopback;
 use document::Example;
 
 /// Options for links.

@@ -3,7 +3,7 @@
 
 mod answer;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ use tracing::Level;
 
 use crate::account::{Account, Places};
 use crate::habits::{self, Habits};
+use crate::link::is_loopback;
 use answer::{SIMULATED_CALL, Served, answer};
 
 /// Options of the local server.
@@ -218,11 +219,6 @@ impl SendHttp for LoopbackOnly {
             sent
         })
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 /// Shows on the terminal what happens on the lines.
