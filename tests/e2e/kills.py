@@ -97,7 +97,8 @@ def check_kills(aws, outputs, api, routee, requester):
 
     routee.on_order, requester.on_webhook, routee.on_event = on_order, on_webhook, on_event
     accepted = threading.Event()
-    threading.Thread(target=disturb, daemon=True).start()
+    disturbing = threading.Thread(target=disturb, daemon=True)
+    disturbing.start()
     tickets = []
     for number in range(TICKETS):
         body = ticket(f"KILL-{number}", requester, anna, ben, attempts=2, max_rounds=None)
@@ -108,12 +109,14 @@ def check_kills(aws, outputs, api, routee, requester):
         tickets.append(created["id"])
 
     def shown(dispatch):
-        status, answer = api("GET", f"/v1/dispatches/{dispatch}")
-        return answer if status == 200 else {"status": None}
+        # The function that shows it may be killed, too.
+        return wait_for("a dispatch to be shown", lambda: (
+            answer := api("GET", f"/v1/dispatches/{dispatch}"))[0] == 200 and answer[1])
 
     wait_for("every ticket to be accepted", lambda: all(
         shown(dispatch)["status"] == "Accepted" for dispatch in tickets))
     accepted.set()
+    disturbing.join()
     check(f"every ticket is accepted; killed: {killer.killed}", sum(killer.killed.values()) >= KILLS, killer.killed)
     check("by whoever pressed 1", all(shown(one)["accepted"]["by"]["id"] == "ben" for one in tickets))
     urls = [order["callback"]["url"] for order in routee.orders[before:]]
