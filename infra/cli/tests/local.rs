@@ -112,7 +112,7 @@ impl Data {
     }
 
     fn remove(&self) {
-        for more in ["", "-wal", "-shm"] {
+        for more in ["", "-wal", "-shm", ".lock"] {
             let _ = std::fs::remove_file(format!("{}{more}", self.0.display()));
         }
     }
@@ -308,4 +308,18 @@ fn the_simulated_routee_calls_back_a_server_of_somebody_elses() {
     let [ended] = receive(&bot, 1).try_into().unwrap();
     assert_eq!(ended.pointer("/status/name"), Some(&json!("Busy")), "{ended}");
     assert_eq!(ended["conversationTrackingId"], placed["trackingId"]);
+}
+
+#[test]
+fn a_second_server_is_kept_away_from_the_same_data() {
+    let data = Data::new("twice");
+    let path = data.path().to_str().unwrap();
+    let _first = Local::start(&["--data", path]);
+    let second = Command::new(PATCHBAY)
+        .args(["local", "--port", "0", "--data", path])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(!second.status.success());
+    assert!(told.contains("another patchbay local is using"), "{told}");
 }

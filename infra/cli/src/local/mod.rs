@@ -3,8 +3,9 @@
 
 mod answer;
 
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,6 +82,7 @@ async fn serve(options: &Options) -> anyhow::Result<()> {
         None => Randomness::default().bits().context("the system has no randomness")?,
     };
     let habits = Habits::of(options.phones.as_deref())?;
+    let _alone = options.data.as_deref().map(lock).transpose()?;
     let served = Arc::new(start(options, &url, seed, &habits).await?);
     introduce(options, &url, seed, &served.world, &habits)?;
     let router = Router::new().fallback(answer).with_state(served);
@@ -91,6 +93,16 @@ async fn serve(options: &Options) -> anyhow::Result<()> {
         })
         .await?;
     Ok(())
+}
+
+/// Keeps a second server away from a file: two would consume the same messages and dial twice. The system gives the lock
+/// back however the process ends. Beside the file, because the database has locks of its own on it.
+fn lock(data: &Path) -> anyhow::Result<File> {
+    let path = data.with_added_extension("lock");
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    file.try_lock()
+        .with_context(|| format!("another patchbay local is using {}", data.display()))?;
+    Ok(file)
 }
 
 async fn start(options: &Options, url: &str, seed: u64, habits: &Habits) -> anyhow::Result<Served> {
