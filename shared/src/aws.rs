@@ -21,15 +21,18 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 
 use crate::clock::Clock;
-use crate::config::variables::{CALLS_QUEUE_URL, NOTIFICATIONS_QUEUE_URL, REFERENCE_KEYS_PARAM, TABLE};
+use crate::config::variables::{
+    CALLS_DEAD_LETTERS_URL, CALLS_QUEUE_URL, NOTIFICATIONS_DEAD_LETTERS_URL, NOTIFICATIONS_QUEUE_URL,
+    REFERENCE_KEYS_PARAM, TABLE,
+};
 use crate::config::{ConfigError, optional, public_url, references, required};
 use crate::engine::Engine;
 use crate::keyring::Keyring;
 use crate::parameters::Parameters;
-use crate::queue::Queue;
+use crate::queue::{Queue, Returns};
 use crate::secret::{Randomness, Secret};
 use crate::ssm::{self, Ssm};
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::trust::tls_context;
 use crate::web::callbacks::Callbacks;
 
@@ -126,10 +129,7 @@ impl Aws {
     /// The table.
     pub fn store(&self) -> Result<Store, ConfigError> {
         let config = self.config.clone();
-        Ok(Store::on_demand(
-            move || aws_sdk_dynamodb::Client::new(&config),
-            required(TABLE)?,
-        ))
+        Ok(Store::on_demand(move || store::client(&config), required(TABLE)?))
     }
 
     /// The `calls` queue.
@@ -140,6 +140,24 @@ impl Aws {
     /// The `notifications` queue.
     pub fn notifications(&self) -> Result<Queue, ConfigError> {
         self.queue(NOTIFICATIONS_QUEUE_URL)
+    }
+
+    /// Where messages go that the dialer could not work off.
+    pub fn returns_of_calls(&self) -> Result<Returns, ConfigError> {
+        self.returns(CALLS_QUEUE_URL, CALLS_DEAD_LETTERS_URL)
+    }
+
+    /// Where messages go that the notifier could not work off.
+    pub fn returns_of_notifications(&self) -> Result<Returns, ConfigError> {
+        self.returns(NOTIFICATIONS_QUEUE_URL, NOTIFICATIONS_DEAD_LETTERS_URL)
+    }
+
+    fn returns(&self, queue: &'static str, dead_letters: &'static str) -> Result<Returns, ConfigError> {
+        Ok(Returns {
+            queue: self.queue(queue)?,
+            dead_letters: self.queue(dead_letters)?,
+            clock: Clock::system(),
+        })
     }
 
     fn queue(&self, name: &'static str) -> Result<Queue, ConfigError> {

@@ -110,7 +110,7 @@ impl Clients {
         Ok(Self {
             // On the system's clock also where the deployment runs faster: it is what requests are signed and compared by.
             lookup: Lookup::new(http.clone(), region.as_ref(), endpoint, credentials, Clock::system()),
-            dynamodb: aws_sdk_dynamodb::Client::new(&config),
+            dynamodb: patchbay::store::client(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
             http,
             clock,

@@ -1,4 +1,4 @@
-//! Writing a decision: the dispatch, its new entries and the end of a lease, all or nothing.
+//! Writing a decision: the dispatch, its new entries and what becomes of a lease, all or nothing.
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::items::{PARTITION_KEY, dispatch_item, entry_item, number, read_doc};
+use super::lease::held_until;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 use crate::dispatch::{Decision, Dispatch, Entry};
@@ -18,16 +19,24 @@ pub enum Committed {
     Yes,
     /// Somebody else committed first; nothing is written. This is what they left, when DynamoDB said so.
     No(Option<Box<Dispatch>>),
+    /// Another dispatch has the employee, until this moment at the longest; nothing is written.
+    Held(Timestamp),
+}
+
+/// What a transaction does to a lease.
+pub(super) enum LeaseWrite {
+    /// Takes it, or nothing is written.
+    Take(Update),
+    /// Ends it, if it is still ours.
+    End(Update),
 }
 
 /// DynamoDB's code for a condition that does not hold.
 const CONDITION_FAILED: &str = "ConditionalCheckFailed";
-/// Tries against transactions of others on the same items.
-const TRIES: u32 = 4;
 
 impl Store {
     /// Writes what was decided, on condition that the dispatch is still the one that it was decided on. `status` is an
-    /// entry to be written along. At most one request, but for conflicts with other transactions.
+    /// entry to be written along. One request; two when the lease that the decision ends is somebody else's by now.
     pub async fn commit(
         &self,
         dispatch: &DispatchKey,
@@ -45,52 +54,67 @@ impl Store {
                 .set_item(Some(entry_item(dispatch, entry)?));
             writes.push(TransactWriteItem::builder().put(put.build()?).build());
         }
-        let release = match decision.release {
-            Some(attempt) => self.release_update(next, attempt)?,
-            None => None,
+        let lease = match (&decision.hold, decision.release) {
+            (Some(hold), _) => Some(LeaseWrite::Take(self.hold_update(next, hold, now)?)),
+            (None, Some(attempt)) => self.release_update(next, attempt)?.map(LeaseWrite::End),
+            (None, None) => None,
         };
-        self.transact(writes, release).await
+        self.transact(writes, lease).await
     }
 
-    /// Writes everything or nothing, on the condition of the first write. Without the condition of `release` when that
-    /// one does not hold.
+    /// Writes everything or nothing, on the condition of the first write and of a lease that is to be taken. A lease that
+    /// is to be ended and is not ours any more is left alone.
     pub(super) async fn transact(
         &self,
         writes: Vec<TransactWriteItem>,
-        mut release: Option<Update>,
+        lease: Option<LeaseWrite>,
     ) -> Result<Committed, StoreError> {
-        let lease_at = writes.len();
-        for turn in 0..TRIES {
-            if turn > 0 {
-                tokio::time::sleep(std::time::Duration::from_millis(20 << turn)).await;
-            }
-            let lease = release
-                .clone()
-                .map(|update| TransactWriteItem::builder().update(update).build());
-            let result = self
-                .client
-                .transact_write_items()
-                .set_transact_items(Some(writes.iter().cloned().chain(lease).collect()))
-                .send()
-                .await;
-            let Err(error) = result else { return Ok(Committed::Yes) };
-            let reasons = match error.as_service_error() {
-                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                    cancelled.cancellation_reasons()
-                }
-                _ => return Err(StoreError::request("TransactWriteItems", &error)),
-            };
-            if let Some(reason) = reasons.first().filter(|reason| failed(reason)) {
-                let left = reason.item().map(read_doc).transpose()?;
-                return Ok(Committed::No(left.map(Box::new)));
-            }
-            if reasons.get(lease_at).is_some_and(failed) {
-                // The lease ran out and somebody else has it: nothing to give back.
-                release = None;
-            }
+        let (update, ends) = match lease {
+            Some(LeaseWrite::Take(update)) => (Some(update), false),
+            Some(LeaseWrite::End(update)) => (Some(update), true),
+            None => (None, false),
+        };
+        let lease = update.map(|update| TransactWriteItem::builder().update(update).build());
+        let at = writes.len();
+        let all = writes.iter().cloned().chain(lease).collect();
+        let reasons = match self.write_all(all).await? {
+            Ok(()) => return Ok(Committed::Yes),
+            Err(reasons) => reasons,
+        };
+        let lease_reason = reasons.get(at).filter(|reason| failed(reason));
+        if let Some(reason) = reasons.first().filter(|reason| failed(reason)) {
+            let left = reason.item().map(read_doc).transpose()?;
+            return Ok(Committed::No(left.map(Box::new)));
         }
-        // Others keep writing to the same items; look again at what they left.
-        Ok(Committed::No(None))
+        match lease_reason {
+            // It ran out, and somebody else has it: nothing to give back.
+            Some(_) if ends => Box::pin(self.transact(writes, None)).await,
+            Some(reason) => {
+                let held = reason
+                    .item()
+                    .ok_or_else(|| StoreError::item("a held lease was not returned"))?;
+                Ok(Committed::Held(held_until(held)?))
+            }
+            // Others keep writing to the same items; look again at what they left.
+            None => Ok(Committed::No(None)),
+        }
+    }
+
+    /// Writes everything, or says for each write why it was not.
+    async fn write_all(
+        &self,
+        writes: Vec<TransactWriteItem>,
+    ) -> Result<Result<(), Vec<CancellationReason>>, StoreError> {
+        let request = self.client.transact_write_items().set_transact_items(Some(writes));
+        let Err(error) = request.send().await else {
+            return Ok(Ok(()));
+        };
+        match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                Ok(Err(cancelled.cancellation_reasons().to_vec()))
+            }
+            _ => Err(StoreError::request("TransactWriteItems", &error)),
+        }
     }
 
     /// Writes entries without touching the dispatch. An entry that is there already stays as it is.

@@ -24,6 +24,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the same may well succeed another time. What stands in the table, and what we ask for, do not change by
+    /// themselves.
+    pub const fn passes(&self) -> bool {
+        matches!(self, Self::Request { .. })
+    }
+
     pub(super) fn request<E, R>(operation: &'static str, error: &SdkError<E, R>) -> Self
     where
         E: std::error::Error + 'static,

@@ -71,7 +71,8 @@ pub(super) fn dispatch_item(dispatch: &Dispatch, now: Timestamp) -> Result<Item,
     item.insert("version".into(), number(dispatch.version));
     item.insert("status".into(), text(dispatch.state.name()));
     item.insert("created_at".into(), text(created.to_string()));
-    item.insert("updated_at".into(), text(now.to_string()));
+    // Of the status, not of every commit: the index copies it, and a copy costs a write.
+    item.insert("updated_at".into(), text(dispatch.status_since.to_string()));
     item.insert(
         "day_pk".into(),
         text(day_partition(&dispatch.key.tenant, &created.day())),

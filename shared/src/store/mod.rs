@@ -23,6 +23,7 @@ mod links;
 mod list;
 mod pace;
 mod read;
+mod retry;
 mod setup;
 mod token;
 
@@ -34,11 +35,11 @@ pub use commit::Committed;
 pub use context::OutcomePut;
 pub use error::StoreError;
 pub use items::{INDEX_BY_DAY, PARTITION_KEY, SORT_KEY};
-pub use lease::Lease;
 pub use links::{ChainPage, ChainSummary, DeletedChain, Expected, KnownChain, PutChain, StoredChain};
 pub use list::{Page, Summary};
 pub use pace::{Priority, Slot};
 pub use read::TimelinePage;
+pub use retry::{client, patient};
 pub use setup::Setup;
 pub use token::TokenEntry;
 

@@ -29,7 +29,7 @@ pub async fn create(client: &Client, name: &str) -> Result<(), aws_sdk_dynamodb:
             Projection::builder()
                 .projection_type(ProjectionType::Include)
                 .set_non_key_attributes(Some(
-                    ["status", "reference", "created_at", "updated_at", "version"]
+                    ["status", "reference", "created_at", "updated_at"]
                         .map(String::from)
                         .to_vec(),
                 ))

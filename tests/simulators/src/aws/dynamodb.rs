@@ -1,8 +1,8 @@
 //! DynamoDB: the embedded engine behind the SDK's protocol.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dynoxide::actions::batch_get_item::BatchGetItemRequest;
 use dynoxide::actions::batch_write_item::BatchWriteItemRequest;
@@ -23,32 +23,97 @@ use patchbay::clock::Clock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::faults::Fault;
 use super::recorder::Service;
 use super::sdk::{Answer, Backend, Prepared};
 
 /// An embedded DynamoDB. Cheap to clone; clones share their tables.
 #[derive(Clone)]
-pub struct DynamoDb(Database);
+pub struct DynamoDb {
+    database: Database,
+    meter: Arc<Mutex<Option<BTreeMap<String, f64>>>>,
+}
 
 impl DynamoDb {
     /// Empty, in memory; items expire by `clock`.
     pub fn in_memory(clock: Clock) -> Result<Self, DynoxideError> {
-        Database::memory_with_clock(Arc::new(TableClock(clock))).map(Self)
+        Database::memory_with_clock(Arc::new(TableClock(clock))).map(Self::of)
     }
 
     /// In the file at `path`, which is made if need be. Items expire by the system's clock.
     pub fn in_file(path: &str) -> Result<Self, DynoxideError> {
-        Database::new(path).map(Self)
+        Database::new(path).map(Self::of)
+    }
+
+    fn of(database: Database) -> Self {
+        Self {
+            database,
+            meter: Arc::default(),
+        }
     }
 
     /// The engine itself, past the log and the faults: for looking at tables after a run.
     pub const fn engine(&self) -> &Database {
-        &self.0
+        &self.database
     }
 
     /// Deletes the items whose time to live is over, as DynamoDB does now and then, and says how many.
     pub fn delete_expired(&self) -> Result<usize, DynoxideError> {
-        self.0.sweep_ttl()
+        self.database.sweep_ttl()
+    }
+
+    /// Counts from now on, and from nothing, the units that requests are billed by.
+    pub fn meter(&self) {
+        *self.metered() = Some(BTreeMap::new());
+    }
+
+    /// The units counted so far: `read`, `write`, and those that an index is written with under its name.
+    pub fn units(&self) -> BTreeMap<String, f64> {
+        self.metered().clone().unwrap_or_default()
+    }
+
+    fn metered(&self) -> MutexGuard<'_, Option<BTreeMap<String, f64>>> {
+        self.meter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A request that asks to be told what it costs, and the answer that is counted before it is given.
+    fn prepare_metered(&self, operation: &str, kind: &'static str, body: &[u8]) -> Result<Prepared, Answer> {
+        let rest = body.strip_prefix(b"{").unwrap_or(body);
+        let body = [br#"{"ReturnConsumedCapacity":"INDEXES","#.as_slice(), rest].concat();
+        let prepared = self.prepare_plainly(operation, &body)?;
+        let (this, effect) = (self.clone(), prepared.effect);
+        let counted = async move {
+            let answer = effect.await;
+            this.count(&answer.body, kind);
+            answer
+        };
+        Ok(Prepared {
+            effect: Box::pin(counted),
+            ..prepared
+        })
+    }
+
+    /// Counts what an answer says.
+    fn count(&self, body: &[u8], kind: &'static str) {
+        let mut meter = self.metered();
+        let Some(units) = meter.as_mut() else { return };
+        let answer: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+        let Some(told) = answer.get("ConsumedCapacity") else {
+            return;
+        };
+        let all = told
+            .as_array()
+            .map_or_else(|| std::slice::from_ref(told), Vec::as_slice);
+        let mut add = |name: &str, value: Option<&serde_json::Value>| {
+            *units.entry(name.to_owned()).or_default() += value.and_then(serde_json::Value::as_f64).unwrap_or(0.0);
+        };
+        for one in all {
+            add(kind, one.pointer("/Table/CapacityUnits"));
+            let indexes = one.get("GlobalSecondaryIndexes").and_then(serde_json::Value::as_object);
+            for (name, index) in indexes.into_iter().flatten() {
+                add(if kind == "read" { kind } else { name }, index.get("CapacityUnits"));
+            }
+        }
     }
 
     fn prepared<Q, A>(
@@ -63,7 +128,7 @@ impl DynamoDb {
     {
         let request: Q = serde_json::from_slice(body).map_err(|error| failure(&unreadable(&error.to_string())))?;
         let target = target(&request);
-        let database = self.0.clone();
+        let database = self.database.clone();
         let effect = async move {
             match operation(&database, request) {
                 Ok(answer) => match serde_json::to_vec(&answer) {
@@ -79,19 +144,8 @@ impl DynamoDb {
             effect: Box::pin(effect),
         })
     }
-}
 
-impl fmt::Debug for DynamoDb {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DynamoDb")
-    }
-}
-
-impl Backend for DynamoDb {
-    const SERVICE: Service = Service::DynamoDb;
-    const TARGET_PREFIX: &'static str = "DynamoDB_20120810.";
-
-    fn prepare(&self, operation: &str, body: &[u8]) -> Result<Prepared, Answer> {
+    fn prepare_plainly(&self, operation: &str, body: &[u8]) -> Result<Prepared, Answer> {
         match operation {
             "GetItem" => self.prepared(body, |r: &GetItemRequest| r.table_name.clone(), Database::get_item),
             "PutItem" => self.prepared(body, |r: &PutItemRequest| r.table_name.clone(), Database::put_item),
@@ -155,21 +209,53 @@ impl Backend for DynamoDb {
             )),
         }
     }
+}
 
-    fn fault(throttled: bool) -> Answer {
-        if throttled {
-            error(
-                400,
-                "com.amazon.coral.availability#ThrottlingException",
-                "Rate exceeded",
-            )
-        } else {
-            error(
-                500,
-                "com.amazonaws.dynamodb.v20120810#InternalServerError",
-                "Internal server error",
-            )
+impl fmt::Debug for DynamoDb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DynamoDb")
+    }
+}
+
+impl Backend for DynamoDb {
+    const SERVICE: Service = Service::DynamoDb;
+    const TARGET_PREFIX: &'static str = "DynamoDB_20120810.";
+
+    fn prepare(&self, operation: &str, body: &[u8]) -> Result<Prepared, Answer> {
+        let kind = match operation {
+            "GetItem" | "Query" | "Scan" | "BatchGetItem" => Some("read"),
+            "PutItem" | "UpdateItem" | "DeleteItem" | "TransactWriteItems" | "BatchWriteItem" => Some("write"),
+            _ => None,
+        };
+        let metered = self.metered().is_some();
+        match kind {
+            Some(kind) if metered => self.prepare_metered(operation, kind, body),
+            _ => self.prepare_plainly(operation, body),
         }
+    }
+
+    fn fault(fault: Fault, operation: &str) -> Answer {
+        const DYNAMODB: &str = "com.amazonaws.dynamodb.v20120810";
+        let (status, kind, message) = match fault {
+            Fault::Throttled => (
+                400,
+                "com.amazon.coral.availability#ThrottlingException".to_owned(),
+                "Rate exceeded",
+            ),
+            Fault::Conflict if operation == "TransactWriteItems" => return conflict(),
+            Fault::Conflict => (
+                400,
+                format!("{DYNAMODB}#TransactionConflictException"),
+                "Transaction is ongoing for the item",
+            ),
+            Fault::InProgress => (
+                400,
+                format!("{DYNAMODB}#TransactionInProgressException"),
+                "The transaction with the given request token is already in progress",
+            ),
+            _ => (500, format!("{DYNAMODB}#InternalServerError"), "Internal server error"),
+        };
+        error(status, &kind, message)
     }
 }
 
@@ -187,6 +273,20 @@ fn recoverable(body: &[u8]) -> Prepared {
         target,
         parts: Vec::new(),
         effect: Box::pin(std::future::ready(answer)),
+    }
+}
+
+/// What a transaction is answered that met another one.
+fn conflict() -> Answer {
+    let body = serde_json::json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons [TransactionConflict]",
+        "CancellationReasons": [{ "Code": "TransactionConflict", "Message": "Transaction is ongoing for the item" }],
+    });
+    Answer {
+        status: 400,
+        body: body.to_string().into_bytes(),
+        query_error: None,
     }
 }
 

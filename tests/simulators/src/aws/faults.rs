@@ -1,8 +1,11 @@
 //! Things that go wrong, by plan or by seeded chance.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use patchbay::clock::Timestamp;
 
 use super::recorder::{Entry, Service};
 use crate::rng::Rng;
@@ -14,12 +17,28 @@ pub enum Fault {
     Throttled,
     /// The service failed: had no effect.
     InternalError,
+    /// DynamoDB only: a write met a transaction of somebody else's on the same item, and had no effect. Befalls no read.
+    Conflict,
+    /// DynamoDB only: the same transaction is still being worked on, and nothing is known of it. Befalls nothing else.
+    InProgress,
     /// No connection could be made: had no effect, and its sender knows that.
     Refused,
     /// No answer came, and it had no effect.
     LostRequest,
     /// No answer came, although it took effect.
     LostAnswer,
+}
+
+impl Fault {
+    /// Whether DynamoDB may answer `operation` with it.
+    fn befalls(self, operation: &str) -> bool {
+        const TRANSACTION: &str = "TransactWriteItems";
+        match self {
+            Self::Conflict => ["PutItem", "UpdateItem", "DeleteItem", TRANSACTION].contains(&operation),
+            Self::InProgress => operation == TRANSACTION,
+            _ => true,
+        }
+    }
 }
 
 /// A fault that befalls certain requests.
@@ -32,6 +51,7 @@ pub struct Rule {
     function: Option<String>,
     skip: u32,
     times: u32,
+    during: Option<Range<Timestamp>>,
 }
 
 impl Rule {
@@ -45,6 +65,7 @@ impl Rule {
             function: None,
             skip: 0,
             times: 1,
+            during: None,
         }
     }
 
@@ -90,8 +111,17 @@ impl Rule {
         self
     }
 
+    /// Befalls every such request from a moment on, until another one: an outage.
+    #[must_use]
+    pub fn during(mut self, outage: Range<Timestamp>) -> Self {
+        self.times = u32::MAX;
+        self.during = Some(outage);
+        self
+    }
+
     fn matches(&self, entry: &Entry) -> bool {
-        self.service.is_none_or(|service| service == entry.service)
+        self.during.as_ref().is_none_or(|outage| outage.contains(&entry.at))
+            && self.service.is_none_or(|service| service == entry.service)
             && self
                 .operation
                 .as_ref()
@@ -120,11 +150,21 @@ pub struct Rates {
     pub lost_request: u16,
     /// [`Fault::LostAnswer`].
     pub lost_answer: u16,
+    /// [`Fault::Conflict`].
+    pub conflict: u16,
+    /// [`Fault::InProgress`].
+    pub in_progress: u16,
 }
 
 impl Rates {
     const fn total(self) -> u16 {
-        self.throttled + self.internal_error + self.refused + self.lost_request + self.lost_answer
+        self.throttled
+            + self.internal_error
+            + self.refused
+            + self.lost_request
+            + self.lost_answer
+            + self.conflict
+            + self.in_progress
     }
 
     fn draw(self, rng: &mut Rng) -> Option<Fault> {
@@ -138,6 +178,8 @@ impl Rates {
             (self.refused, Fault::Refused),
             (self.lost_request, Fault::LostRequest),
             (self.lost_answer, Fault::LostAnswer),
+            (self.conflict, Fault::Conflict),
+            (self.in_progress, Fault::InProgress),
         ] {
             if left < u64::from(rate) {
                 return Some(fault);
@@ -178,6 +220,7 @@ struct Settings {
     crashes: Vec<(String, CrashPoint)>,
     crash_rate: u16,
     crash_within: u32,
+    dead: Vec<(String, Range<Timestamp>)>,
     latency: (u64, u64),
     timeout: Duration,
 }
@@ -192,6 +235,7 @@ impl Faults {
             crashes: Vec::new(),
             crash_rate: 0,
             crash_within: 1,
+            dead: Vec::new(),
             latency: (0, 0),
             timeout: Duration::from_secs(1),
         })))
@@ -219,6 +263,11 @@ impl Faults {
         settings.crash_within = within.max(1);
     }
 
+    /// Lets `function` die at its first request, in every invocation from a moment on until another one.
+    pub fn die_during(&self, function: impl Into<String>, outage: Range<Timestamp>) {
+        self.lock().dead.push((function.into(), outage));
+    }
+
     /// Lets every request take from `least` to `most` milliseconds of the clock, before its effect and again after it.
     /// Without this a request only yields once to the other tasks.
     pub fn set_latency(&self, least: u64, most: u64) {
@@ -236,6 +285,7 @@ impl Faults {
         settings.rules.clear();
         settings.rates.clear();
         settings.crashes.clear();
+        settings.dead.clear();
         settings.crash_rate = 0;
     }
 
@@ -265,15 +315,24 @@ impl Faults {
                 rule.skip -= 1;
             } else if rule.times > 0 {
                 rule.times -= 1;
-                return Some(rule.fault);
+                return Some(rule.fault).filter(|fault| fault.befalls(&entry.operation));
             }
         }
         let rates = settings.rates.get(&entry.service).copied().unwrap_or_default();
-        rates.draw(&mut settings.rng)
+        rates
+            .draw(&mut settings.rng)
+            .filter(|fault| fault.befalls(&entry.operation))
     }
 
-    pub(super) fn draw_crash(&self, function: &str) -> Option<CrashPoint> {
+    pub(super) fn draw_crash(&self, function: &str, now: Timestamp) -> Option<CrashPoint> {
         let mut settings = self.lock();
+        let is_dead = |(of, outage): &(String, Range<Timestamp>)| of == function && outage.contains(&now);
+        if settings.dead.iter().any(is_dead) {
+            return Some(CrashPoint {
+                request: 1,
+                side: Side::Before,
+            });
+        }
         if let Some(planned) = settings.crashes.iter().position(|(of, _)| of == function) {
             return Some(settings.crashes.remove(planned).1);
         }

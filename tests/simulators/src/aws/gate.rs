@@ -64,7 +64,10 @@ impl Gate {
             running.stay_if_dead().await;
         }
         match fault {
-            Some(fault @ (Fault::Throttled | Fault::InternalError | Fault::Refused)) => {
+            Some(
+                fault
+                @ (Fault::Throttled | Fault::InternalError | Fault::Conflict | Fault::InProgress | Fault::Refused),
+            ) => {
                 self.recorder.fate(number, Fate::Faulted(fault));
                 return Err(fault);
             }

@@ -38,7 +38,9 @@ impl SendHttp for CrashableHttp {
             match self.gate.pass(Service::Http, asked, self.inner.send(request)).await {
                 Ok(answer) => answer,
                 Err(Fault::Throttled) => Ok(empty(http::StatusCode::TOO_MANY_REQUESTS)),
-                Err(Fault::InternalError) => Ok(empty(http::StatusCode::INTERNAL_SERVER_ERROR)),
+                Err(Fault::InternalError | Fault::Conflict | Fault::InProgress) => {
+                    Ok(empty(http::StatusCode::INTERNAL_SERVER_ERROR))
+                }
                 Err(Fault::Refused) => Err(SendError::NotSent("injected: connection refused".to_owned())),
                 Err(Fault::LostRequest | Fault::LostAnswer) => {
                     Err(SendError::NoAnswer("injected: timed out".to_owned()))

@@ -91,7 +91,7 @@ pub(super) async fn invoke<T>(gate: &Gate, function: &str, handler: impl Future<
     let number = gate.recorder.begin(Arc::clone(&function), gate.clock.now());
     let running = Arc::new(Running {
         number,
-        crash_at: gate.faults.draw_crash(&function),
+        crash_at: gate.faults.draw_crash(&function, gate.clock.now()),
         function,
         requests: AtomicU32::new(0),
         dead: AtomicBool::new(false),

@@ -58,8 +58,8 @@ pub(super) trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
     /// Reads a request. An answer instead of a prepared request is a refusal.
     fn prepare(&self, operation: &str, body: &[u8]) -> Result<Prepared, Answer>;
 
-    /// What the service says when it throttles or fails.
-    fn fault(throttled: bool) -> Answer;
+    /// What the service says to `operation` when it throttles, fails, or finds somebody else at the same item.
+    fn fault(fault: Fault, operation: &str) -> Answer;
 }
 
 #[derive(Clone, Debug)]
@@ -80,8 +80,9 @@ impl<B: Backend> Connector<B> {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         match self.answer_to(target, request.body().bytes().unwrap_or_default()).await {
             Ok(answer) => response(answer),
-            Err(Fault::Throttled) => response(B::fault(true)),
-            Err(Fault::InternalError) => response(B::fault(false)),
+            Err(fault @ (Fault::Throttled | Fault::InternalError | Fault::Conflict | Fault::InProgress)) => {
+                response(B::fault(fault, target.strip_prefix(B::TARGET_PREFIX).unwrap_or(target)))
+            }
             Err(Fault::Refused) => Err(ConnectorError::io("injected: connection refused".into()).never_connected()),
             Err(Fault::LostRequest | Fault::LostAnswer) => Err(ConnectorError::timeout("injected: timed out".into())),
         }
@@ -120,7 +121,7 @@ pub async fn answer(aws: &Aws, request: &http::Request<Bytes>) -> Option<http::R
     } else {
         return None;
     };
-    let answer = answer.unwrap_or_else(|_| DynamoDb::fault(false));
+    let answer = answer.unwrap_or_else(|_| DynamoDb::fault(Fault::InternalError, ""));
     let mut response = http::Response::builder()
         .status(answer.status)
         .header("content-type", "application/x-amz-json-1.0");
@@ -170,7 +171,7 @@ pub fn clients(aws: &Aws, retries: &RetryConfig) -> (aws_sdk_dynamodb::Client, a
     let dynamodb = {
         use aws_sdk_dynamodb::config::retry::RetryPartition;
         use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Region, StalledStreamProtectionConfig};
-        Config::builder()
+        let config = Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(REGION))
             .allow_no_auth()
@@ -179,8 +180,8 @@ pub fn clients(aws: &Aws, retries: &RetryConfig) -> (aws_sdk_dynamodb::Client, a
             .retry_config(retries.clone())
             .retry_partition(RetryPartition::custom("simulated DynamoDB").build())
             // Bodies are in memory: there is no stream to stall.
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .build()
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        patchbay::store::patient(config).build()
     };
     let sqs = {
         use aws_sdk_sqs::config::retry::RetryPartition;

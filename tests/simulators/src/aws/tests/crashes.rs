@@ -209,6 +209,7 @@ async fn chance_repeats_itself_for_the_same_seed_down_to_the_jitter() {
             refused: 20,
             lost_request: 50,
             lost_answer: 50,
+            ..Rates::default()
         };
         w.aws.faults().set_rates(Service::DynamoDb, rates);
         w.aws.faults().set_crash_rate(200, 2);
