@@ -106,7 +106,8 @@ impl Unit {
 
 /// Every metric that there is, and what it is counted by besides the stack. Alarms and dashboard go by these names: one
 /// that asks for another dimension hears nothing, and says so to nobody.
-pub const METRICS: [(&str, &[&str]); 9] = [
+pub const METRICS: [(&str, &[&str]); 10] = [
+    ("MessageFailures", &[]),
     ("NoAnswer", &[]),
     ("OutOfMoney", &[]),
     ("ProviderErrors", &[]),
@@ -352,7 +353,7 @@ mod tests {
     #[test]
     fn every_alarm_listens_to_a_metric_as_it_is_written() {
         let alarms = alarms();
-        assert_eq!(alarms.len(), 6, "{alarms:?}");
+        assert_eq!(alarms.len(), 7, "{alarms:?}");
         for (name, dimensions) in alarms {
             let (_, by) = METRICS.iter().find(|(known, _)| *known == name).expect(&name);
             let written: Vec<&str> = [STACK].into_iter().chain(by.iter().copied()).collect();

@@ -52,9 +52,9 @@ def check_resources(aws, outputs):
     for queue, consumer in (("Calls", "dialer"), ("Notifications", "notifier")):
         attributes = sqs.get_queue_attributes(QueueUrl=outputs[f"{queue}QueueUrl"], AttributeNames=["All"])["Attributes"]
         timeout = functions.get_function_configuration(FunctionName=f"{STACK}-{consumer}")["Timeout"]
-        check(f"{queue}: hidden for six times the {timeout} s of {consumer}, then given up after five receives",
-              int(attributes["VisibilityTimeout"]) == 6 * timeout < 6 * 60
-              and int(json.loads(attributes["RedrivePolicy"])["maxReceiveCount"]) == 5, attributes)
+        check(f"{queue}: hidden for twice the {timeout} s of {consumer}, and given up only after a thousand receives",
+              int(attributes["VisibilityTimeout"]) == 2 * timeout <= 60
+              and int(json.loads(attributes["RedrivePolicy"])["maxReceiveCount"]) == 1000, attributes)
         recursion = functions.get_function_recursion_config(FunctionName=f"{STACK}-{consumer}")["RecursiveLoop"]
         check(f"{queue}: {consumer} may send to itself more than 16 times", recursion == "Allow", recursion)
         sources = functions.list_event_source_mappings(FunctionName=f"{STACK}-{consumer}")["EventSourceMappings"]

@@ -1,13 +1,12 @@
-//! Placing the call of an attempt: lease, slot, watch, claim, call, record. In this order: until the claim anything
-//! may be repeated; after it nothing is.
+//! Placing the call of an attempt: slot, watch, claim, call, record. In this order: until the claim, which takes the
+//! lease on the employee too, nothing is held and anything may be repeated; after it nothing is.
 
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::{Attempt, Dispatch, Event, NotPlaced, Phase, Verdict, dialplan};
-use patchbay::engine::WRITER_LIFETIME_SECONDS;
 use patchbay::ids::AttemptId;
 use patchbay::providers::routee::{CreateConversation, CreateError};
 use patchbay::queue::{Message, Work};
-use patchbay::store::{Lease, Priority, Slot};
+use patchbay::store::{Priority, Slot};
 use patchbay::telemetry::{self, Unit};
 
 use crate::{Deps, Failure};
@@ -20,8 +19,6 @@ const WAIT_IN_PLACE_MILLIS: i64 = 3_000;
 const RETRY_PATIENCE_SECONDS: u32 = 60;
 /// What a call takes beyond ringing and playing before it is worth asking after it, in seconds.
 const WATCH_MARGIN_SECONDS: u32 = 10;
-/// How long a lease outlives the longest call, in seconds. Mostly it is given back much earlier, when the call ends.
-const LEASE_MARGIN_SECONDS: u32 = 60;
 /// How long before its slot a call comes back, to wait for it in place: a message arrives up to a second late.
 const EARLY_MILLIS: i64 = 2_000;
 
@@ -46,15 +43,14 @@ pub(crate) async fn dial(
     }
     let call = Call::new(deps, &dispatch, id);
     let watch_after = call.watch_after(&dispatch);
-    let lease_until = now.plus_seconds(dispatch.brief.policy.longest_call() + LEASE_MARGIN_SECONDS);
-    if let Lease::HeldUntil(until) = deps.engine.store.take_lease(&dispatch, id, now, lease_until).await? {
+    // The claim would find out too. Asked before, so that no slot is wasted on somebody who is on the phone.
+    if let Some(until) = deps.engine.store.held_elsewhere(&dispatch, id, now).await? {
         return deps
             .apply(dispatch, &Event::EmployeeBusy { attempt: id, until })
             .await
             .map(drop);
     }
     if let Some(later) = wait_for_slot(deps, &attempt, slot).await? {
-        deps.engine.store.end_lease(&dispatch, id).await?;
         let work = Work::Dial {
             attempt: id,
             slot: later.slot,
@@ -141,8 +137,7 @@ impl Call {
 
     /// Seconds after which the call must have ended by itself.
     fn watch_after(&self, dispatch: &Dispatch) -> u32 {
-        // Never while the dialer that sends it could still be running: it would find no claim, and be dropped.
-        (dispatch.brief.policy.longest_ring() + self.longest + WATCH_MARGIN_SECONDS).max(WRITER_LIFETIME_SECONDS)
+        dispatch.brief.policy.longest_ring() + self.longest + WATCH_MARGIN_SECONDS
     }
 }
 
@@ -161,11 +156,7 @@ async fn place(deps: &Deps, dispatch: Dispatch, call: Call, watch_after: u32) ->
     deps.engine.calls.send(&[watch], now).await?;
     let claimed = deps.apply(dispatch, &Event::Claim { attempt: call.id }).await?;
     if claimed.verdict != Verdict::Dial {
-        // Overtaken (cancelled, accepted late): the lease taken for it is given back. While it is the current attempt,
-        // another delivery of this message holds the lease in the same name.
-        if claimed.dispatch.attempt_called(call.id).is_none() {
-            deps.engine.store.end_lease(&claimed.dispatch, call.id).await?;
-        }
+        // Overtaken (cancelled, accepted late, claimed by another delivery), or the employee is on the phone.
         return Ok(());
     }
     let event = outcome(deps, call).await;

@@ -10,13 +10,13 @@ mod watch;
 
 use std::time::Duration;
 
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use patchbay::clock::Timestamp;
-use patchbay::dispatch::{Dispatch, Event};
+use patchbay::dispatch::{Dispatch, Event, Fact};
 use patchbay::engine::{Applied, Arrival, Engine, EngineError, arrival};
 use patchbay::ids::DispatchKey;
 use patchbay::providers::routee::Routee;
-use patchbay::queue::{Message, Notice, Queue, QueueError, Work};
+use patchbay::queue::{self, Failed, Message, Notice, Queue, QueueError, Read, Returns, Work};
 use patchbay::store::StoreError;
 use patchbay::telemetry::{self, Unit};
 use patchbay::web::callbacks::Callbacks;
@@ -34,6 +34,8 @@ const COMMIT_LOOKS: [Duration; 4] = [
 pub struct Deps {
     /// Dispatches, and the `calls` queue.
     pub engine: Engine,
+    /// Where messages go that could not be worked off.
+    pub returns: Returns,
     /// The `notifications` queue.
     pub notifications: Queue,
     /// The provider.
@@ -46,7 +48,7 @@ pub struct Deps {
     pub call_interval: i64,
 }
 
-/// Why a message could not be worked off; it is delivered again.
+/// Why a message could not be worked off.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
@@ -55,46 +57,56 @@ pub(crate) enum Failure {
     Store(#[from] StoreError),
     #[error(transparent)]
     Queue(#[from] QueueError),
-    #[error("not a message of ours: {0}")]
-    Malformed(String),
 }
 
-/// Works off a batch. What fails is delivered again, and stops nothing else.
+impl queue::Failure for Failure {
+    fn failed(&self) -> Failed {
+        let passes = match self {
+            Self::Engine(EngineError::Store(error)) | Self::Store(error) => error.passes(),
+            Self::Engine(EngineError::Queue(error)) | Self::Queue(error) => error.passes(),
+            Self::Engine(EngineError::Contended | EngineError::Random(_)) => true,
+        };
+        if passes { Failed::ForNow } else { Failed::ForGood }
+    }
+}
+
+/// Works off a batch. What fails is sent again, and stops nothing else.
 pub async fn handle(deps: &Deps, event: SqsEvent) -> SqsBatchResponse {
     let mut response = SqsBatchResponse::default();
     for record in event.records {
-        // A record without an id could only be reported by failing the batch; an empty id does that.
-        let id = record.message_id.clone().unwrap_or_default();
-        if let Err(error) = work_off(deps, &record).await {
-            tracing::error!(message = %id, %error, "a message failed and will be delivered again");
-            response.add_failure(id);
-        }
+        let taken = match queue::read::<Message>(&record) {
+            Read::Foreign(why) => deps.returns.foreign(&record, &why).await,
+            Read::Message(tried) => match work_off(deps, &tried.message).await {
+                Ok(()) => Ok(()),
+                Err(failure) => deps.returns.again_or_dead(&tried, &failure).await,
+            },
+        };
+        queue::reported(&mut response, &record, taken);
     }
     response
 }
 
-async fn work_off(deps: &Deps, record: &SqsMessage) -> Result<(), Failure> {
-    let body = record.body.as_deref().unwrap_or_default();
-    let message: Message = serde_json::from_str(body).map_err(|error| Failure::Malformed(error.to_string()))?;
+async fn work_off(deps: &Deps, message: &Message) -> Result<(), Failure> {
     let now = deps.engine.clock.now();
     if message.due_at > now {
-        return deps.again(&message, message.due_at).await;
+        return deps.again(message, message.due_at).await;
     }
     let lag = now.since(message.due_at).as_secs_f64() * 1000.0;
     telemetry::emf(now, &[], &[("TimerLag", Unit::Milliseconds, lag)], &[]);
-    let Some(dispatch) = deps.fenced(&message).await? else {
+    let Some(dispatch) = deps.fenced(message).await? else {
         return Ok(());
     };
     match &message.work {
-        Work::Dial { attempt, slot } => dial::dial(deps, &message, dispatch, *attempt, *slot).await,
-        Work::Watch { attempt, looks } => watch::watch(deps, dispatch, *attempt, *looks).await,
-        Work::HangUp { attempt, tries } => hang_up::hang_up(deps, &message, &dispatch, *attempt, *tries).await,
+        Work::Dial { attempt, slot } => dial::dial(deps, message, dispatch, *attempt, *slot).await,
+        Work::Watch { attempt, looks } => watch::watch(deps, message, dispatch, *attempt, *looks).await,
+        Work::HangUp { attempt, tries } => hang_up::hang_up(deps, message, &dispatch, *attempt, *tries).await,
         Work::Resume { wait } => deps.apply(dispatch, &Event::Resume { wait: *wait }).await.map(drop),
         Work::Remind { attempt } => deps
             .apply(dispatch, &Event::Overdue { attempt: *attempt })
             .await
             .map(drop),
         Work::Apply { event } => deps.apply(dispatch, event).await.map(drop),
+        Work::Count { entry } => deps.count(&dispatch, entry).await,
         Work::Notify { entry } => {
             deps.pass_on(message.dispatch.clone(), entry.clone(), message.due_at)
                 .await
@@ -119,8 +131,7 @@ impl Deps {
                 Arrival::TooEarly => {}
             }
         }
-        // Sent anew instead of being left to the visibility timeout: that would be minutes, and would count against
-        // the receives after which a message is taken for poisoned.
+        // Sent anew instead of being left to the visibility timeout: that would be a minute.
         let now = self.engine.clock.now();
         let age = i64::try_from(now.since(message.sent_at).as_millis()).unwrap_or(i64::MAX);
         self.again(message, now.plus_millis(age.clamp(1_000, 10_000))).await?;
@@ -134,6 +145,21 @@ impl Deps {
             ..message.clone()
         };
         Ok(self.engine.calls.send(&[message], self.engine.clock.now()).await?)
+    }
+
+    /// Counts what an alarm hears of, if the decision that sent this message was committed: another one may have made
+    /// the same version.
+    async fn count(&self, dispatch: &Dispatch, entry: &str) -> Result<(), Failure> {
+        let Some(entry) = self.engine.store.entry(&dispatch.key, entry).await? else {
+            return Ok(());
+        };
+        let name = match entry.fact {
+            Fact::OutOfMoney { .. } => "OutOfMoney",
+            Fact::Exhausted | Fact::Expired => "Unaccepted",
+            _ => return Ok(()),
+        };
+        telemetry::emf(self.engine.clock.now(), &[], &[(name, Unit::Count, 1.0)], &[]);
+        Ok(())
     }
 
     async fn apply(&self, dispatch: Dispatch, event: &Event) -> Result<Applied, Failure> {

@@ -11,6 +11,7 @@ use patchbay::config::{ConfigError, optional, public_url, references, required};
 use patchbay::http::HttpClient;
 use patchbay::keyring::Keyring;
 use patchbay::providers::routee::{Credentials, Endpoints, Routee};
+use patchbay::queue::Returns;
 use patchbay::web::callbacks::Callbacks;
 use patchbay::web::outbound::Outbound;
 use patchbay::web::target::Targets;
@@ -24,12 +25,14 @@ const INTERVAL: &str = "PATCHBAY_ROUTEE_CALL_INTERVAL_MS";
 
 impl Deps {
     /// By the function's environment, and the secrets that it names.
+    /// Beside it where messages go while those secrets cannot be read.
     ///
     /// # Errors
     /// When a variable is missing or wrong.
-    pub fn load() -> Result<Keyring<Self, 2>, ConfigError> {
+    pub fn load() -> Result<(Keyring<Self, 2>, Returns), ConfigError> {
         let aws = Aws::load()?;
         let (engine, notifications) = (aws.engine()?, aws.notifications()?);
+        let returns = aws.returns_of_calls()?;
         let (url, from) = (public_url()?, required("PATCHBAY_ROUTEE_FROM")?);
         // Routee's own endpoints, or the operator's: never a requester's, so any address will do.
         let http = HttpClient::new(Outbound::on_demand(Targets::any(), ROUTEE_TIMEOUT));
@@ -44,10 +47,12 @@ impl Deps {
             name: INTERVAL,
             expected,
         })?;
-        aws.keyring([CREDENTIALS, REFERENCE_KEYS_PARAM], move |[credentials, keys]| {
+        let kept = returns.clone();
+        let keyring = aws.keyring([CREDENTIALS, REFERENCE_KEYS_PARAM], move |[credentials, keys]| {
             let credentials = Credentials::parse(CREDENTIALS, credentials)?;
             Ok(Self {
                 engine: engine.clone(),
+                returns: returns.clone(),
                 notifications: notifications.clone(),
                 // A new client has no token yet: that of other credentials may be another application's.
                 routee: Routee::new(http.clone(), Clock::system(), credentials, endpoints.clone()),
@@ -55,6 +60,7 @@ impl Deps {
                 from: from.clone(),
                 call_interval,
             })
-        })
+        })?;
+        Ok((keyring, kept))
     }
 }

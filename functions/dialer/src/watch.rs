@@ -1,18 +1,35 @@
 //! Looking after an attempt that nobody told us the end of.
 
 use patchbay::dispatch::{Attempt, Dispatch, Event, Fact, Phase, Sighting};
+use patchbay::engine::WRITER_LIFETIME_SECONDS;
 use patchbay::ids::AttemptId;
 use patchbay::providers::routee::{self, Leg};
+use patchbay::queue::Message;
 
 use crate::{Deps, Failure};
 
-pub(crate) async fn watch(deps: &Deps, dispatch: Dispatch, id: AttemptId, looks: u8) -> Result<(), Failure> {
-    let Some(attempt) = dispatch
-        .attempt_called(id)
-        .filter(|attempt| attempt.phase != Phase::Planned)
-    else {
+/// Before a claim that may yet be made is waited for again, in seconds.
+const CLAIM_PAUSE_SECONDS: u32 = 10;
+
+pub(crate) async fn watch(
+    deps: &Deps,
+    message: &Message,
+    dispatch: Dispatch,
+    id: AttemptId,
+    looks: u8,
+) -> Result<(), Failure> {
+    let Some(attempt) = dispatch.attempt_called(id) else {
         return Ok(());
     };
+    if attempt.phase == Phase::Planned {
+        // Somebody else's commit made the version that this message waited for. Whoever sent it may be about to claim
+        // the call after that, and sends no other watch.
+        let now = deps.engine.clock.now();
+        if now < message.sent_at.plus_seconds(WRITER_LIFETIME_SECONDS) {
+            return deps.again(message, now.plus_seconds(CLAIM_PAUSE_SECONDS)).await;
+        }
+        return Ok(());
+    }
     let sighting = look(deps, &dispatch, attempt).await?;
     let event = Event::Watched {
         attempt: id,

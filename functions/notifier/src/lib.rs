@@ -5,11 +5,11 @@
 //! - **Delivered** (2xx), or nothing to tell: done.
 //! - **Not due yet**: sent again. SQS holds a message back for 15 minutes at most, so long pauses are made of hops.
 //! - **Failed**: sent again with the next pause of the schedule (5 s to 8 h, over 24 h; `Retry-After` is honoured).
-//! - **Given up**, because the schedule is over, the receiver said 410 Gone, or the target is not allowed: sent again
-//!   with a mark. A marked message is never posted: it is reported as failed at every receive, so that SQS moves it to
-//!   the dead-letter queue and the alarm on that goes off. Redriven from there, it begins anew.
-//! - **Our own failure** (table, queue, an unreadable message): reported as failed. SQS delivers it again, and moves
-//!   it to the dead-letter queue in the end.
+//! - **Given up**, because the schedule is over, the receiver said 410 Gone, or the target is not allowed: sent to the
+//!   dead-letter queue with the reason, and with a mark, so that the alarm on that queue goes off. Redriven from there, it
+//!   begins anew.
+//! - **Our own failure** (table, queue, secrets): sent again, as long as it takes; see [`patchbay::queue::Returns`]. What
+//!   is no notice of ours goes to the dead-letter queue.
 //!
 //! A delivery may be made twice (when the next notice was not sent before the sandbox died); the receiver tells by the
 //! header `webhook-id`.
@@ -22,11 +22,11 @@ mod schedule;
 
 use std::time::Duration;
 
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use patchbay::clock::{Clock, Timestamp};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use patchbay::clock::Clock;
 use patchbay::dispatch::state::Strategy;
 use patchbay::http::HttpClient;
-use patchbay::queue::{Notice, Queue};
+use patchbay::queue::{self, Failed, NotTaken, Notice, Queue, Read, Returns, TakeMessages};
 use patchbay::store::Store;
 use patchbay::web::standard_webhooks::Signer;
 use patchbay::web::target::Targets;
@@ -35,7 +35,7 @@ use url::Url;
 
 use crate::deliver::{Outcome, deliver};
 use crate::payload::payload;
-use crate::ports::{ReadDispatch, SendNotice};
+use crate::ports::ReadDispatch;
 
 /// Longest that a receiver may take to answer.
 pub const POST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -51,8 +51,8 @@ const SLACK: i64 = 1_000;
 pub struct Deps<S = Store, Q = Queue> {
     /// Dispatches and their timelines.
     pub store: S,
-    /// The `notifications` queue.
-    pub queue: Q,
+    /// The `notifications` queue, and its dead-letter queue.
+    pub returns: Returns<Q>,
     /// The way to the receivers.
     pub http: HttpClient,
     /// The time.
@@ -66,47 +66,40 @@ pub struct Deps<S = Store, Q = Queue> {
     pub targets: Targets,
 }
 
-/// Why a message is reported as failed.
+/// Why a notice could not be worked off; all of it passes.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("the message has no id")]
-    NoId,
-    #[error("not a notice of ours: {0}")]
-    Malformed(#[from] serde_json::Error),
     #[error("the table cannot be read: {0}")]
     Store(String),
-    #[error("the queue does not take the next notice: {0}")]
-    Queue(String),
+    #[error("the queue does not take it: {0}")]
+    Queue(#[from] NotTaken),
     #[error("it took too long")]
     TooSlow,
-    #[error("the webhook was given up")]
-    GivenUp,
 }
 
-/// Works off a batch, one record after another. What fails is reported, and stops nothing else.
-pub async fn handle<S: ReadDispatch, Q: SendNotice>(deps: &Deps<S, Q>, event: SqsEvent) -> SqsBatchResponse {
+impl queue::Failure for Failure {
+    fn failed(&self) -> Failed {
+        Failed::ForNow
+    }
+}
+
+/// Works off a batch, one record after another. What fails is sent again, and stops nothing else.
+pub async fn handle<S: ReadDispatch, Q: TakeMessages>(deps: &Deps<S, Q>, event: SqsEvent) -> SqsBatchResponse {
     let mut response = SqsBatchResponse::default();
     for record in event.records {
-        let id = record.message_id.clone().unwrap_or_default();
-        let worked_off = if id.is_empty() {
-            // It cannot be reported by its name. An empty name makes Lambda take the whole batch for failed: the others
-            // come twice then, but this one is not lost.
-            Err(Failure::NoId)
-        } else {
-            // In a box: what a delivery awaits is nested as deeply as the compiler follows.
-            let limited = tokio::time::timeout(RECORD_TIMEOUT, Box::pin(work_off(deps, &record))).await;
-            limited.unwrap_or(Err(Failure::TooSlow))
+        let taken = match queue::read::<Notice>(&record) {
+            Read::Foreign(why) => deps.returns.foreign(&record, &why).await,
+            Read::Message(tried) => match work_off(deps, &tried.message).await {
+                Ok(()) => Ok(()),
+                Err(failure) => deps.returns.again_or_dead(&tried, &failure).await,
+            },
         };
-        if let Err(error) = worked_off {
-            tracing::error!(message = %id, %error, "a notice failed");
-            response.add_failure(id);
-        }
+        queue::reported(&mut response, &record, taken);
     }
     response
 }
 
-async fn work_off<S: ReadDispatch, Q: SendNotice>(deps: &Deps<S, Q>, record: &SqsMessage) -> Result<(), Failure> {
-    let notice: Notice = serde_json::from_str(record.body.as_deref().unwrap_or_default())?;
+async fn work_off<S: ReadDispatch, Q: TakeMessages>(deps: &Deps<S, Q>, notice: &Notice) -> Result<(), Failure> {
     let span = tracing::info_span!(
         "notice",
         tenant = %notice.dispatch.tenant,
@@ -114,26 +107,19 @@ async fn work_off<S: ReadDispatch, Q: SendNotice>(deps: &Deps<S, Q>, record: &Sq
         entry = %notice.entry,
         failures = notice.failures,
     );
-    deps.work_off(notice, sent_at(record)).instrument(span).await
+    // In a box: what a delivery awaits is nested as deeply as the compiler follows.
+    let worked_off = Box::pin(deps.work_off(notice.clone()).instrument(span));
+    let limited = tokio::time::timeout(RECORD_TIMEOUT, worked_off).await;
+    limited.unwrap_or(Err(Failure::TooSlow))
 }
 
-/// When the queue took the message.
-fn sent_at(record: &SqsMessage) -> Option<Timestamp> {
-    record
-        .attributes
-        .get("SentTimestamp")?
-        .parse()
-        .ok()
-        .map(Timestamp::from_millis)
-}
-
-impl<S: ReadDispatch, Q: SendNotice> Deps<S, Q> {
-    async fn work_off(&self, notice: Notice, sent_at: Option<Timestamp>) -> Result<(), Failure> {
+impl<S: ReadDispatch, Q: TakeMessages> Deps<S, Q> {
+    async fn work_off(&self, notice: Notice) -> Result<(), Failure> {
         let now = self.clock.now();
         let notice = if schedule::is_given_up(&notice) {
-            let anew = schedule::redriven(&notice, sent_at, now).ok_or(Failure::GivenUp)?;
+            // It was sent to the dead-letter queue, so somebody has put it back.
             tracing::info!("redriven: deliveries begin anew");
-            anew
+            schedule::redriven(&notice, now)
         } else {
             notice
         };
@@ -178,20 +164,22 @@ impl<S: ReadDispatch, Q: SendNotice> Deps<S, Q> {
                 let next = schedule::after_failure(&notice, &id, self.clock.now(), retry_after);
                 if schedule::is_given_up(&next) {
                     tracing::error!(webhook = id, host, why, "given up: the last delivery failed");
-                } else {
-                    tracing::warn!(webhook = id, host, why, next = %next.due_at, "not delivered");
+                    let why = format!("the last of all deliveries to {host} failed: {why}");
+                    return Ok(self.returns.give_up(&next, &why).await?);
                 }
+                tracing::warn!(webhook = id, host, why, next = %next.due_at, "not delivered");
                 self.send(&next).await
             }
             Outcome::Refused { why } => {
                 tracing::error!(webhook = id, host, why, "given up: it will never be delivered");
-                self.send(&schedule::given_up(&notice, self.clock.now())).await
+                let given_up = schedule::given_up(&notice, self.clock.now());
+                let why = format!("{host} will never take it: {why}");
+                Ok(self.returns.give_up(&given_up, &why).await?)
             }
         }
     }
 
     async fn send(&self, notice: &Notice) -> Result<(), Failure> {
-        let sent = self.queue.send_notice(notice, self.clock.now()).await;
-        sent.map_err(|error| Failure::Queue(error.to_string()))
+        Ok(self.returns.send(notice, notice.due_at).await?)
     }
 }

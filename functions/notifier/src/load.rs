@@ -6,29 +6,34 @@ use patchbay::config::variables::WEBHOOK_KEYS_PARAM;
 use patchbay::config::{ConfigError, signer, targets};
 use patchbay::http::HttpClient;
 use patchbay::keyring::Keyring;
+use patchbay::queue::Returns;
 use patchbay::web::outbound::Outbound;
 
 use crate::{Deps, POST_TIMEOUT};
 
 impl Deps {
     /// By the function's environment, and the key that it names.
+    /// Beside it where messages go while those secrets cannot be read.
     ///
     /// # Errors
     /// When a variable is missing or wrong.
-    pub fn load() -> Result<Keyring<Self, 1>, ConfigError> {
+    pub fn load() -> Result<(Keyring<Self, 1>, Returns), ConfigError> {
         let aws = Aws::load()?;
-        let (store, queue, targets) = (aws.store()?, aws.notifications()?, targets()?);
+        let (store, targets) = (aws.store()?, targets()?);
+        let returns = aws.returns_of_notifications()?;
         let http = HttpClient::new(Outbound::on_demand(targets.clone(), POST_TIMEOUT));
-        aws.keyring([WEBHOOK_KEYS_PARAM], move |[keys]| {
+        let kept = returns.clone();
+        let keyring = aws.keyring([WEBHOOK_KEYS_PARAM], move |[keys]| {
             Ok(Self {
                 store: store.clone(),
-                queue: queue.clone(),
+                returns: returns.clone(),
                 http: http.clone(),
                 clock: Clock::system(),
                 signing_clock: Clock::system(),
                 signer: signer(WEBHOOK_KEYS_PARAM, keys)?,
                 targets: targets.clone(),
             })
-        })
+        })?;
+        Ok((keyring, kept))
     }
 }

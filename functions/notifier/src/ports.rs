@@ -1,12 +1,10 @@
-//! What the notifier needs of the table and the queue, and nothing more.
+//! What the notifier needs of the table, and nothing more.
 
 use std::fmt::Display;
 use std::future::Future;
 
-use patchbay::clock::Timestamp;
 use patchbay::dispatch::{Dispatch, Entry};
 use patchbay::ids::DispatchKey;
-use patchbay::queue::{Notice, Queue, QueueError};
 use patchbay::store::{Store, StoreError};
 
 /// Reads dispatches and what they told about themselves.
@@ -25,15 +23,6 @@ pub trait ReadDispatch: Sync {
     ) -> impl Future<Output = Result<Option<Entry>, Self::Error>> + Send;
 }
 
-/// Sends notices to ourselves.
-pub trait SendNotice: Sync {
-    /// Why a notice could not be sent.
-    type Error: Display + Send;
-
-    /// Sends `notice`, to arrive when it is due or as late before that as the queue can.
-    fn send_notice(&self, notice: &Notice, now: Timestamp) -> impl Future<Output = Result<(), Self::Error>> + Send;
-}
-
 impl ReadDispatch for Store {
     type Error = StoreError;
 
@@ -43,13 +32,5 @@ impl ReadDispatch for Store {
 
     async fn entry(&self, dispatch: &DispatchKey, id: &str) -> Result<Option<Entry>, StoreError> {
         Self::entry(self, dispatch, id).await
-    }
-}
-
-impl SendNotice for Queue {
-    type Error = QueueError;
-
-    async fn send_notice(&self, notice: &Notice, now: Timestamp) -> Result<(), QueueError> {
-        Self::send_notice(self, notice, now).await
     }
 }

@@ -15,11 +15,9 @@ const DELAYS: [u32; 10] = [5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800,
 const SPAN: u32 = 24 * 3_600;
 /// Longest that a receiver may put us off by `Retry-After`, in seconds.
 const MAX_RETRY_AFTER: u64 = 3_600;
-/// In place of the number of failures: no delivery is to be made any more.
+/// In place of the number of failures: no delivery is to be made any more. Such a notice is in the dead-letter queue, or was
+/// put back from there.
 const GIVEN_UP: u8 = u8::MAX;
-/// A notice that was given up is sent at that moment. One that was sent this many milliseconds later was sent by
-/// somebody else: redriven from the dead-letter queue, which gives a message a new time of sending.
-const REDRIVEN_AFTER: i64 = 60_000;
 
 /// The name of the event: the same at every delivery and every retry, so that a receiver can tell a repeated one.
 pub(crate) fn webhook_id(dispatch: &DispatchKey, entry: &str) -> String {
@@ -59,16 +57,14 @@ pub(crate) fn is_given_up(notice: &Notice) -> bool {
     usize::from(notice.failures) > DELAYS.len()
 }
 
-/// A given-up notice, begun anew if somebody has put it back from the dead-letter queue since: it was sent, as the
-/// queue says, at `sent_at`.
-pub(crate) fn redriven(notice: &Notice, sent_at: Option<Timestamp>, now: Timestamp) -> Option<Notice> {
-    let is_redriven = sent_at.is_some_and(|sent_at| sent_at > notice.due_at.plus_millis(REDRIVEN_AFTER));
-    is_redriven.then(|| Notice {
+/// A given-up notice that somebody has put back from the dead-letter queue, begun anew.
+pub(crate) fn redriven(notice: &Notice, now: Timestamp) -> Notice {
+    Notice {
         first_at: now,
         due_at: now,
         failures: 0,
         ..notice.clone()
-    })
+    }
 }
 
 /// What a `Retry-After` header asks for: seconds, or a date.
@@ -193,14 +189,11 @@ mod tests {
     }
 
     #[test]
-    fn a_given_up_notice_begins_anew_only_when_somebody_has_put_it_back() {
+    fn a_given_up_notice_begins_anew_when_somebody_has_put_it_back() {
         let given_up = given_up(&notice(4), START);
         assert!(is_given_up(&given_up));
         let later = START.plus_seconds(7_200);
-        for ours in [None, Some(START), Some(START.plus_seconds(20))] {
-            assert_eq!(redriven(&given_up, ours, later), None, "{ours:?}");
-        }
-        let anew = redriven(&given_up, Some(later), later).expect("redriven");
+        let anew = redriven(&given_up, later);
         assert_eq!((anew.failures, anew.first_at, anew.due_at), (0, later, later));
         assert_eq!(anew.entry, given_up.entry);
     }

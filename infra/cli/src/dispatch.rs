@@ -1,14 +1,15 @@
 //! `patchbay dispatch`: what becomes of tickets, straight from the table.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use console::style;
 use dispatches::view;
 use patchbay::clock::{Clock, Timestamp};
 use patchbay::dispatch::plan::Outlook;
-use patchbay::dispatch::{Dispatch, Entry, Event, State, Verdict};
+use patchbay::dispatch::{Dispatch, Entry, Event, State};
 use patchbay::engine::Engine;
 use patchbay::ids::{DispatchId, DispatchKey, Tenant};
 use patchbay::store::{Store, Summary, TimelinePage};
@@ -166,9 +167,13 @@ fn coloured(status: &str) -> String {
     .to_string()
 }
 
-async fn show(store: &Store, clock: &Clock, key: &DispatchKey, output: &mut Output<'_>) -> anyhow::Result<()> {
+async fn load(store: &Store, key: &DispatchKey) -> anyhow::Result<Dispatch> {
     let dispatch = store.load(key).await?;
-    let dispatch = dispatch.with_context(|| format!("{} has no dispatch {}", key.tenant, key.id))?;
+    dispatch.with_context(|| format!("{} has no dispatch {}", key.tenant, key.id))
+}
+
+async fn show(store: &Store, clock: &Clock, key: &DispatchKey, output: &mut Output<'_>) -> anyhow::Result<()> {
+    let dispatch = load(store, key).await?;
     let page = whole_timeline(store, key).await?;
     let now = clock.now();
     if output.is_json() {
@@ -260,11 +265,30 @@ fn ahead(outlook: &Outlook, output: &mut Output<'_>) -> anyhow::Result<()> {
     Ok(output.line(format!("  {}", style(format!("gives up at {end}")).dim()))?)
 }
 
-/// Withdraws a ticket as the API does; tells whether it could be.
+/// How long it is waited for that a dialer cancels, in seconds.
+const CANCEL_SECONDS: u32 = 60;
+/// How often it is looked whether it has.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Withdraws a ticket; tells whether it could be. A dialer does it: whoever commits must be gone after two minutes
+/// ([`patchbay::engine::WRITER_LIFETIME_SECONDS`]), and a laptop may go to sleep for a night between two requests.
 async fn cancel(engine: &Engine, key: &DispatchKey, output: &mut Output<'_>) -> anyhow::Result<bool> {
-    let applied = engine.apply(key, &Event::Cancel, None).await?;
-    let applied = applied.with_context(|| format!("{} has no dispatch {}", key.tenant, key.id))?;
-    let (status, done) = (applied.dispatch.state.name(), applied.verdict != Verdict::Refused);
+    let mut dispatch = load(&engine.store, key).await?;
+    if may_be_cancelled(&dispatch) {
+        engine.keep(key, Event::Cancel).await?;
+        let end = engine.clock.now().plus_seconds(CANCEL_SECONDS);
+        while may_be_cancelled(&dispatch) {
+            if engine.clock.now() >= end {
+                bail!(
+                    "the dialer has not cancelled {} within {CANCEL_SECONDS} s; it will as soon as it works",
+                    key.id
+                );
+            }
+            engine.clock.sleep(LOOK_EVERY).await;
+            dispatch = load(&engine.store, key).await?;
+        }
+    }
+    let (status, done) = (dispatch.state.name(), matches!(dispatch.state, State::Cancelled { .. }));
     if output.is_json() {
         output.json(&json!({ "id": key.id, "status": status, "cancelled": done }))?;
     } else if done {
@@ -277,6 +301,10 @@ async fn cancel(engine: &Engine, key: &DispatchKey, output: &mut Output<'_>) -> 
         ))?;
     }
     Ok(done)
+}
+
+const fn may_be_cancelled(dispatch: &Dispatch) -> bool {
+    matches!(dispatch.state, State::Calling(_) | State::Waiting(_))
 }
 
 #[cfg(test)]

@@ -65,6 +65,11 @@ pub enum Work {
         /// What happened.
         event: Event,
     },
+    /// Count an entry of the timeline that an alarm hears of.
+    Count {
+        /// The entry's name in the table.
+        entry: String,
+    },
     /// Tell the requester of an entry of the timeline.
     Notify {
         /// The entry's name in the table.

@@ -1,7 +1,9 @@
 //! The `calls` and `notifications` queues: what is in their messages, and how they are sent.
 
 mod message;
+mod returns;
 mod sqs;
 
 pub use message::{Message, Notice, Work};
-pub use sqs::{MAX_DELAY, Queue, QueueError};
+pub use returns::{Failed, Failure, NotTaken, Read, Returns, TakeMessages, Tried, read, reported};
+pub use sqs::{MAX_DELAY, Queue, QueueError, REASON};

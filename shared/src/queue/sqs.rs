@@ -4,8 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::SdkError;
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
-use serde::Serialize;
+use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 
 use super::{Message, Notice};
 use crate::aws_error::in_words;
@@ -15,6 +14,11 @@ use crate::clock::Timestamp;
 pub const MAX_DELAY: i64 = 900;
 /// The most messages that SQS takes in one request.
 const MAX_BATCH: usize = 10;
+
+/// Name of the attribute that says why a dead letter is one.
+pub const REASON: &str = "reason";
+/// Most characters of a reason.
+const MAX_REASON_CHARS: usize = 1_000;
 
 /// A message could not be sent (or perhaps was: sending again is harmless, consumers fence).
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +43,11 @@ pub enum QueueError {
 }
 
 impl QueueError {
+    /// Whether the same may well succeed another time.
+    pub const fn passes(&self) -> bool {
+        matches!(self, Self::Request(_) | Self::Refused { .. })
+    }
+
     /// What the SDK says, with all its sources.
     pub fn request<E, R>(error: &SdkError<E, R>) -> Self
     where
@@ -77,28 +86,52 @@ impl Queue {
     /// One request for up to ten.
     pub async fn send(&self, messages: &[Message], now: Timestamp) -> Result<(), QueueError> {
         for batch in messages.chunks(MAX_BATCH) {
-            self.send_batch(batch.iter().map(|message| (message, message.due_at)), now)
-                .await?;
+            let bodies = batch
+                .iter()
+                .map(|message| Ok((serde_json::to_string(message)?, message.due_at)));
+            let bodies: Vec<_> = bodies.collect::<Result<_, serde_json::Error>>()?;
+            self.send_batch(bodies, now).await?;
         }
         Ok(())
     }
 
     /// Sends a notice, to arrive when it is due or after 900 s. One request.
     pub async fn send_notice(&self, notice: &Notice, now: Timestamp) -> Result<(), QueueError> {
-        self.send_batch(std::iter::once((notice, notice.due_at)), now).await
+        let body = serde_json::to_string(notice)?;
+        self.send_batch(vec![(body, notice.due_at)], now).await
     }
 
-    async fn send_batch<'a, M: Serialize + 'a>(
+    /// Sends `body` as it is, with the reason for which it is given up. To a dead-letter queue.
+    pub(super) async fn bury(&self, body: &str, reason: &str) -> Result<(), QueueError> {
+        // SQS takes no empty text, neither here nor there.
+        let body = if body.is_empty() { "(empty)" } else { body };
+        let reason: String = reason.chars().take(MAX_REASON_CHARS).collect();
+        let reason = MessageAttributeValue::builder()
+            .data_type("String")
+            .string_value(if reason.is_empty() { "no reason told" } else { &reason })
+            .build()?;
+        self.client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(body)
+            .message_attributes(REASON, reason)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| QueueError::request(&error))
+    }
+
+    pub(super) async fn send_batch(
         &self,
-        messages: impl Iterator<Item = (&'a M, Timestamp)>,
+        messages: Vec<(String, Timestamp)>,
         now: Timestamp,
     ) -> Result<(), QueueError> {
         let mut request = self.client.send_message_batch().queue_url(&self.url);
-        for (index, (message, due_at)) in messages.enumerate() {
+        for (index, (body, due_at)) in messages.into_iter().enumerate() {
             let entry = SendMessageBatchRequestEntry::builder()
                 .id(index.to_string())
                 .delay_seconds(delay(now, due_at))
-                .message_body(serde_json::to_string(message)?)
+                .message_body(body)
                 .build()?;
             request = request.entries(entry);
         }

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use crate::support::{self, Answer, START, World, accepted, attempt, entry, message, notice, record, signer, world};
-use patchbay::clock::Timestamp;
 use patchbay::dispatch::state::Strategy;
 use patchbay::dispatch::{Entry, Fact, Reason};
-use patchbay::queue::Notice;
+use patchbay::queue::{Notice, Tried};
 
 const NONE: [&str; 0] = [];
 
@@ -20,6 +19,15 @@ fn no_answer() -> Entry {
         id: "another".to_owned(),
         ..entry(fact)
     }
+}
+
+/// The one notice that was given up, as it is in the dead-letter queue.
+fn given_up(world: &World) -> Notice {
+    let [(letter, reason)] = &world.dead()[..] else {
+        panic!("not one dead letter")
+    };
+    assert!(!reason.contains("hidden"), "{reason}");
+    serde_json::from_str(letter).expect("a notice")
 }
 
 /// The one notice that was sent, which is to be in the queue's next message.
@@ -90,19 +98,18 @@ async fn a_receiver_that_never_works_is_tried_eleven_times_in_a_day_and_then_giv
     let world = world(vec![accepted()], &vec![Answer::Status(503); 20]);
     let mut current = notice(&accepted());
     let mut posts = 0;
-    while world.handle(vec![message("m-1", &current)]).await == NONE {
+    loop {
+        assert_eq!(world.handle(vec![message("m-1", &current)]).await, NONE);
         posts += 1;
         assert!(posts < 20, "it goes on for ever");
-        current = next(&world);
+        let Some(next) = world.sent().pop() else { break };
+        current = next;
         world.deps.clock.sleep_until(current.due_at).await;
     }
-    assert_eq!(posts, 11);
-    assert_eq!(world.receiver.visits(), 11);
+    assert_eq!((posts, world.receiver.visits()), (11, 11));
     let hours = world.deps.clock.now().since(START).as_secs() / 3_600;
     assert!((21..=24).contains(&hours), "{hours}");
-    // However often the queue tries before it moves the message to the dead-letter queue.
-    assert_eq!(world.handle(vec![message("m-1", &current)]).await, ["m-1"]);
-    assert_eq!((world.receiver.visits(), world.sent()), (11, Vec::new()));
+    assert_eq!(given_up(&world).entry, accepted().id);
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,14 +117,8 @@ async fn a_receiver_that_is_gone_or_not_allowed_is_given_up_at_once() {
     for answer in [Answer::Status(410), Answer::Forbidden] {
         let world = world(vec![accepted()], std::slice::from_ref(&answer));
         assert_eq!(world.handle(vec![message("m-1", &notice(&accepted()))]).await, NONE);
-        let given_up = next(&world);
-        assert_eq!(given_up.due_at, START);
-        assert_eq!(
-            world.handle(vec![message("m-2", &given_up)]).await,
-            ["m-2"],
-            "{answer:?}"
-        );
-        assert_eq!(world.receiver.visits(), 1);
+        assert_eq!(given_up(&world).due_at, START, "{answer:?}");
+        assert_eq!((world.receiver.visits(), world.sent()), (1, Vec::new()));
     }
 }
 
@@ -132,9 +133,8 @@ async fn a_target_that_is_not_public_is_never_visited() {
         let mut world = world(vec![accepted()], &[]);
         world.deps.store.dispatch.brief.webhook.as_mut().expect("a webhook").url = url.to_owned();
         assert_eq!(world.handle(vec![message("m-1", &notice(&accepted()))]).await, NONE);
-        let given_up = next(&world);
-        assert_eq!(world.handle(vec![message("m-2", &given_up)]).await, ["m-2"]);
-        assert_eq!(world.receiver.visits(), 0, "{url}");
+        given_up(&world);
+        assert_eq!((world.receiver.visits(), world.sent()), (0, Vec::new()), "{url}");
     }
 }
 
@@ -142,18 +142,10 @@ async fn a_target_that_is_not_public_is_never_visited() {
 async fn a_given_up_webhook_begins_anew_when_somebody_redrives_it() {
     let world = world(vec![accepted()], &[Answer::Status(410), Answer::Status(500)]);
     world.handle(vec![message("m-1", &notice(&accepted()))]).await;
-    let given_up = next(&world);
-    let received = |sent_at: Timestamp| {
-        let mut record = message("m-2", &given_up);
-        record
-            .attributes
-            .insert("SentTimestamp".to_owned(), sent_at.millis().to_string());
-        record
-    };
+    let given_up = given_up(&world);
     tokio::time::advance(Duration::from_hours(30)).await;
-    assert_eq!(world.handle(vec![received(given_up.due_at)]).await, ["m-2"]);
     let now = world.deps.clock.now();
-    assert_eq!(world.handle(vec![received(now)]).await, NONE);
+    assert_eq!(world.handle(vec![message("m-2", &given_up)]).await, NONE);
     let next = next(&world);
     assert_eq!((next.failures, next.first_at), (1, now));
     assert_eq!(world.receiver.visits(), 2);
@@ -243,7 +235,7 @@ async fn where_there_is_nobody_or_nothing_to_tell_it_is_done() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poisoned_message_is_reported_and_stops_nobody_else() {
+async fn a_poisoned_message_becomes_a_dead_letter_and_stops_nobody_else() {
     let world = world(vec![accepted()], &[]);
     let good = notice(&accepted());
     let mut nameless = message("", &good);
@@ -258,25 +250,48 @@ async fn a_poisoned_message_is_reported_and_stops_nobody_else() {
             message("good", &good),
         ])
         .await;
-    assert_eq!(failed, ["poison", "empty", "strange", "", ""]);
-    assert_eq!(world.receiver.visits(), 1);
+    assert_eq!(failed, NONE);
+    let dead: Vec<String> = world.dead().into_iter().map(|(letter, _)| letter).collect();
+    assert_eq!(dead, ["{", "", r#"{"tenant":"ACME"}"#]);
+    assert_eq!(world.receiver.visits(), 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_comes_again_when_the_table_or_the_queue_fails() {
-    let mut no_table = world(vec![accepted()], &[]);
-    no_table.deps.store.broken = true;
-    assert_eq!(
-        no_table.handle(vec![message("m-1", &notice(&accepted()))]).await,
-        ["m-1"]
-    );
-    assert_eq!(no_table.receiver.visits(), 0);
-    let mut no_queue = world(vec![accepted()], &[Answer::Status(500)]);
-    no_queue.deps.queue.broken = true;
-    assert_eq!(
-        no_queue.handle(vec![message("m-1", &notice(&accepted()))]).await,
-        ["m-1"]
-    );
+async fn what_fails_because_of_us_is_sent_again_and_counts_no_delivery() {
+    let mut world = world(vec![accepted()], &[]);
+    world.deps.store.broken = true;
+    let mut current = Tried {
+        message: notice(&accepted()),
+        again: 0,
+    };
+    for times in 1..=100 {
+        let record = record("m-1", &serde_json::to_string(&current).expect("JSON"));
+        assert_eq!(world.handle(vec![record]).await, NONE);
+        let [next] = &world.tried()[..] else {
+            panic!("not one notice")
+        };
+        assert_eq!((&next.message, next.again), (&current.message, times));
+        current = next.clone();
+    }
+    assert_eq!((world.receiver.visits(), world.dead()), (0, Vec::new()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_even_be_sent_again_comes_back_by_itself() {
+    let mut world = world(vec![accepted()], &[Answer::Status(500), Answer::Status(410)]);
+    world.deps.returns.queue.broken = true;
+    world.deps.returns.dead_letters.broken = true;
+    for record in [
+        message("m-1", &notice(&accepted())),
+        message("m-1", &notice(&accepted())),
+        record("m-1", "{"),
+    ] {
+        assert_eq!(world.handle(vec![record]).await, ["m-1"]);
+    }
+    // Without an id it can only be reported by failing the batch.
+    let mut nameless = record("", "{");
+    nameless.message_id = None;
+    assert_eq!(world.handle(vec![nameless]).await, [""]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,14 +7,14 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use bytes::Bytes;
 use notifier::Deps;
-use notifier::ports::{ReadDispatch, SendNotice};
+use notifier::ports::ReadDispatch;
 use patchbay::clock::{Clock, Timestamp};
 use patchbay::dispatch::state::{Strategy, Webhook};
 use patchbay::dispatch::{Dispatch, Employee, Entry, Fact, NewDispatch, Policy, Progress, State, Ticket};
 use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce};
 use patchbay::phone::PhoneNumber;
-use patchbay::queue::Notice;
+use patchbay::queue::{Notice, Returns, TakeMessages, Tried};
 use patchbay::secret::Secret;
 use patchbay::web::standard_webhooks::{Signer, SigningKey};
 use patchbay::web::target::Targets;
@@ -55,6 +55,7 @@ pub(crate) fn dispatch() -> Dispatch {
         version: 3,
         decision: Nonce::new(1),
         created_at: START,
+        status_since: START,
         expires_at: START.plus_seconds(86_400),
         fingerprint: String::new(),
         brief: NewDispatch {
@@ -109,21 +110,32 @@ impl ReadDispatch for Table {
     }
 }
 
-/// What was sent.
+/// What was sent: notices with how often they failed, and dead letters with their reasons.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    pub(crate) sent: Mutex<Vec<Notice>>,
+    pub(crate) sent: Mutex<Vec<Tried<Notice>>>,
+    pub(crate) dead: Mutex<Vec<(String, String)>>,
     pub(crate) broken: bool,
 }
 
-impl SendNotice for Outbox {
+impl TakeMessages for Outbox {
     type Error = &'static str;
 
-    async fn send_notice(&self, notice: &Notice, _: Timestamp) -> Result<(), Self::Error> {
+    async fn take(&self, body: String, _: Timestamp, _: Timestamp) -> Result<(), Self::Error> {
         if self.broken {
             return Err("out of order");
         }
-        self.sent.lock().expect("not poisoned").push(notice.clone());
+        let notice = serde_json::from_str(&body).expect("a notice");
+        self.sent.lock().expect("not poisoned").push(notice);
+        Ok(())
+    }
+
+    async fn bury(&self, body: &str, reason: &str) -> Result<(), Self::Error> {
+        if self.broken {
+            return Err("out of order");
+        }
+        let letter = (body.to_owned(), reason.to_owned());
+        self.dead.lock().expect("not poisoned").push(letter);
         Ok(())
     }
 }
@@ -204,7 +216,11 @@ pub(crate) fn world(entries: Vec<Entry>, script: &[Answer]) -> World {
                 entries,
                 broken: false,
             },
-            queue: Outbox::default(),
+            returns: Returns {
+                queue: Outbox::default(),
+                dead_letters: Outbox::default(),
+                clock: Clock::starting_at(START, 1.0),
+            },
             http: HttpClient::new(receiver.clone()),
             clock: Clock::starting_at(START, 1.0),
             signing_clock: Clock::starting_at(START, 1.0),
@@ -228,9 +244,21 @@ impl World {
             .collect()
     }
 
-    /// Takes what was sent.
+    /// Takes what was sent because of its receiver.
     pub(crate) fn sent(&self) -> Vec<Notice> {
-        std::mem::take(&mut *self.deps.queue.sent.lock().expect("not poisoned"))
+        let sent = self.tried();
+        assert!(sent.iter().all(|tried| tried.again == 0), "{sent:?}");
+        sent.into_iter().map(|tried| tried.message).collect()
+    }
+
+    /// Takes what was sent, with how often it could not be worked off.
+    pub(crate) fn tried(&self) -> Vec<Tried<Notice>> {
+        std::mem::take(&mut *self.deps.returns.queue.sent.lock().expect("not poisoned"))
+    }
+
+    /// Takes what was given up, with the reasons.
+    pub(crate) fn dead(&self) -> Vec<(String, String)> {
+        std::mem::take(&mut *self.deps.returns.dead_letters.dead.lock().expect("not poisoned"))
     }
 }
 

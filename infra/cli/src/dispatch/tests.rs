@@ -133,6 +133,30 @@ async fn a_cancelled_ticket_rings_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_cancel_commits_nothing_itself_and_is_made_up_for_when_the_dialer_works_again() {
+    let world = world().await;
+    let key = ticket(&world, "INC-1").await;
+    world.clock.sleep(Duration::from_secs(10)).await;
+    let now = world.clock.now();
+    world.aws.faults().die_during("dialer", now..now.plus_seconds(300));
+    world.aws.recorder().clear();
+    let engine = clients(&world).engine(&deployment());
+    let mut buffer = Vec::new();
+    let mut output = Output::new(&mut buffer, crate::output::Format::Text);
+    let error = cancel(&engine, &key, &mut output).await.expect_err("nobody did it");
+    assert!(error.to_string().starts_with("the dialer has not cancelled"), "{error}");
+    let ours = world.aws.recorder().log();
+    let ours = ours.iter().filter(|request| request.function.is_empty());
+    assert!(
+        ours.clone()
+            .all(|request| ["GetItem", "SendMessageBatch"].contains(&request.operation.as_str()))
+    );
+    world.clock.sleep(Duration::from_mins(10)).await;
+    let dispatch = world.store.load(&key).await.expect("a table").expect("a dispatch");
+    assert_eq!(dispatch.state.name(), "Cancelled");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_somebody_has_accepted_is_not_cancelled() {
     let world = world().await;
     let key = ticket(&world, "INC-1").await;

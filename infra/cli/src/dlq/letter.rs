@@ -7,7 +7,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message as SqsMessage, MessageSystemAttributeName};
 use patchbay::clock::Timestamp;
 use patchbay::ids::{AttemptId, DispatchKey};
-use patchbay::queue::{Message, Notice, QueueError, Work};
+use patchbay::queue::{Message, Notice, QueueError, REASON, Work};
 use serde::Serialize;
 
 use super::{Pair, Source};
@@ -30,6 +30,9 @@ pub(super) struct Letter {
     pub(super) sent_at: Option<Timestamp>,
     /// How often it was handed out, lookers at dead letters included.
     pub(super) receives: Option<u32>,
+    /// Why the function gave it up; none when SQS did, after too many receives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -56,6 +59,9 @@ impl Letter {
         let system = |name| message.attributes().and_then(|attributes| attributes.get(&name));
         let sent_at = system(MessageSystemAttributeName::SentTimestamp).and_then(|millis| millis.parse().ok());
         let receives = system(MessageSystemAttributeName::ApproximateReceiveCount);
+        let reason = message
+            .message_attributes()
+            .and_then(|attributes| attributes.get(REASON));
         Self {
             queue: source,
             message_id: message.message_id().unwrap_or_default().to_owned(),
@@ -63,6 +69,7 @@ impl Letter {
             about,
             sent_at: sent_at.map(Timestamp::from_millis),
             receives: receives.and_then(|count| count.parse().ok()),
+            reason: reason.and_then(|reason| reason.string_value().map(str::to_owned)),
         }
     }
 
@@ -95,6 +102,7 @@ fn calls(message: &Message) -> (&'static str, Option<About>) {
         Work::Remind { attempt } => ("remind", Some(*attempt), None),
         Work::HangUp { attempt, .. } => ("hang_up", Some(*attempt), None),
         Work::Apply { .. } => ("apply", None, None),
+        Work::Count { entry } => ("count", None, Some(entry.clone())),
         Work::Notify { entry } => ("notify", None, Some(entry.clone())),
     };
     (work, Some(About::new(&message.dispatch, attempt, entry)))
@@ -124,6 +132,7 @@ pub(super) async fn receive(sqs: &Client, pair: &Pair, limit: usize, hidden: i32
             .visibility_timeout(hidden)
             .wait_time_seconds(WAIT_SECONDS)
             .message_system_attribute_names(MessageSystemAttributeName::All)
+            .message_attribute_names(REASON)
             .send()
             .await
             .map_err(|error| QueueError::request(&error))?;

@@ -46,7 +46,7 @@ pub(super) async fn list(
     let rows: Vec<_> = shown.iter().map(row).collect();
     output.table(
         [
-            "QUEUE", "WORK", "DISPATCH", "CALL", "IS NOW", "AGE", "RECEIVES", "MESSAGE",
+            "QUEUE", "WORK", "DISPATCH", "CALL", "IS NOW", "AGE", "RECEIVES", "MESSAGE", "REASON",
         ],
         &rows,
     )?;
@@ -96,7 +96,7 @@ async fn with_status(clients: &Clients, deployment: &Deployment, letters: Vec<Le
     Ok(shown)
 }
 
-fn row(shown: &Shown) -> [String; 8] {
+fn row(shown: &Shown) -> [String; 9] {
     let Shown {
         letter,
         age_seconds,
@@ -114,5 +114,6 @@ fn row(shown: &Shown) -> [String; 8] {
             .receives
             .map_or_else(|| "-".to_owned(), |count| count.to_string()),
         letter.message_id.clone(),
+        letter.reason.clone().unwrap_or_else(|| "received too often".to_owned()),
     ]
 }

@@ -115,6 +115,8 @@ pub(crate) struct Pair {
     pub(crate) source: Source,
     /// URL of the queue.
     pub(crate) url: String,
+    /// ARN of the queue.
+    pub(crate) arn: String,
     /// URL of its dead-letter queue.
     pub(crate) dead_url: String,
     /// ARN of its dead-letter queue.
@@ -131,10 +133,12 @@ impl Pair {
         let Some(dead_arn) = policy.get("deadLetterTargetArn").and_then(Value::as_str) else {
             bail!("the redrive policy of {url} names no dead-letter queue");
         };
+        let arn = attribute(sqs, url, QueueAttributeName::QueueArn).await?;
         let dead_url = url_of(sqs, dead_arn.rsplit(':').next().unwrap_or_default()).await?;
         Ok(Self {
             source,
             url: url.to_owned(),
+            arn: arn.with_context(|| format!("the queue {url} has no ARN"))?,
             dead_url,
             dead_arn: dead_arn.to_owned(),
         })

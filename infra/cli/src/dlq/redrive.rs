@@ -147,6 +147,8 @@ fn bar(source: Source, length: usize) -> anyhow::Result<ProgressBar> {
 /// Asks SQS to move everything; false when it knows no such tasks.
 async fn start_task(clients: &Clients, pair: &Pair) -> anyhow::Result<bool> {
     let request = clients.sqs.start_message_move_task().source_arn(&pair.dead_arn);
+    // Named, because SQS knows of no other queue for what a function itself has sent to the dead letters.
+    let request = request.destination_arn(&pair.arn);
     let Err(error) = request.send().await else {
         return Ok(true);
     };

@@ -13,8 +13,12 @@ use super::{Known, consumers, unknown};
 use crate::aws::Clients;
 use crate::output::counted;
 
-/// A message that is being worked on must not come again; AWS advises six times the function's time-out.
-const TIMES_TIMEOUT: u32 = 6;
+/// A message that is being worked on must not come again. AWS advises six times the function's time-out, because of what
+/// functions throttle; twice is enough where that costs nothing but a receive, and brings back sooner what a function that
+/// died was at.
+const TIMES_TIMEOUT: u32 = 2;
+/// After fewer receives a dialer that is broken for hours would lose what is under way to the dead letters.
+const MIN_RECEIVES: u64 = 1_000;
 /// Dead letters keep the age that they had, so they need the longest life that there is.
 const DEAD_SECONDS: u32 = 1_209_600;
 /// More messages that are due than this are not a burst any more. Timers are delayed, and do not count.
@@ -232,6 +236,13 @@ async fn dead(clients: &Clients, settings: &Settings, queue: &Queue<'_>, dead: &
         );
         let mend = set(settings, &url, &format!("MessageRetentionPeriod={DEAD_SECONDS}"));
         return Finding::warn(check, what, mend);
+    }
+    if dead.receives < MIN_RECEIVES {
+        let what = format!(
+            "{} receives lead to {}: a {} that fails for some minutes ends what is under way",
+            dead.receives, dead.name, queue.consumer
+        );
+        return Finding::warn(check, what, settings.mends.deploy());
     }
     Finding::ok(check, format!("empty; {} receives lead there", dead.receives))
 }

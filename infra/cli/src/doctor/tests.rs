@@ -228,11 +228,11 @@ async fn a_queue_whose_messages_come_again_too_soon_is_found_out() {
     let mut settings = QueueSettings {
         redrive: Some(patchbay_simulators::aws::sqs::Redrive {
             queue: "calls-dlq".into(),
-            max_receive_count: 5,
+            max_receive_count: 1_000,
         }),
         ..QueueSettings::default()
     };
-    for (seconds, level) in [(29, Level::Fail), (179, Level::Warn)] {
+    for (seconds, level) in [(29, Level::Fail), (59, Level::Warn)] {
         settings.visibility_timeout = Duration::from_secs(seconds);
         world.aws.sqs().create_queue("calls", settings.clone());
         only(
@@ -240,7 +240,7 @@ async fn a_queue_whose_messages_come_again_too_soon_is_found_out() {
             "queue.calls",
             level,
             &format!("hides messages for {seconds} s, dialer may run 30 s"),
-            "VisibilityTimeout=180",
+            "VisibilityTimeout=60",
         );
     }
     settings.delay = Duration::from_secs(5);
@@ -253,7 +253,18 @@ async fn a_queue_whose_messages_come_again_too_soon_is_found_out() {
         "DelaySeconds=0",
     );
     settings.delay = Duration::ZERO;
-    settings.visibility_timeout = Duration::from_mins(3);
+    settings.visibility_timeout = Duration::from_mins(1);
+    if let Some(redrive) = &mut settings.redrive {
+        redrive.max_receive_count = 5;
+    }
+    world.aws.sqs().create_queue("calls", settings.clone());
+    only(
+        &complaints(&world, &account).await,
+        "queue.calls.dead-letters",
+        Level::Warn,
+        "5 receives lead to calls-dlq",
+        "sam deploy",
+    );
     settings.redrive = None;
     world.aws.sqs().create_queue("calls", settings);
     only(
