@@ -119,7 +119,11 @@ impl<'de> Deserialize<'de> for Timestamp {
 /// In a function it is the system's clock. `patchbay local` and the tests run on tokio's clock, which may be
 /// paused and may run at a multiple of real time.
 #[derive(Clone, Debug)]
-pub struct Clock(Source);
+pub struct Clock {
+    source: Source,
+    /// Milliseconds by which it is ahead of its source.
+    ahead: i64,
+}
 
 #[derive(Clone, Debug)]
 enum Source {
@@ -134,21 +138,34 @@ enum Source {
 impl Clock {
     /// The system's clock.
     pub const fn system() -> Self {
-        Self(Source::System)
+        Self {
+            source: Source::System,
+            ahead: 0,
+        }
     }
 
     /// A clock that shows `base` now and runs `speed` times as fast as tokio's clock. Must be made inside a runtime.
     pub fn starting_at(base: Timestamp, speed: f64) -> Self {
-        Self(Source::Virtual {
+        let source = Source::Virtual {
             base,
             start: tokio::time::Instant::now(),
             speed: speed.max(0.001),
-        })
+        };
+        Self { source, ahead: 0 }
+    }
+
+    /// The same clock, `millis` ahead of itself (behind, when negative): no two machines' clocks show the same.
+    #[must_use]
+    pub fn ahead_by(&self, millis: i64) -> Self {
+        Self {
+            source: self.source.clone(),
+            ahead: self.ahead.saturating_add(millis),
+        }
     }
 
     /// The present moment.
     pub fn now(&self) -> Timestamp {
-        match &self.0 {
+        let shown = match &self.source {
             Source::System => {
                 let since_epoch = std::time::SystemTime::now()
                     .duration_since(std::time::UNIX_EPOCH)
@@ -159,12 +176,13 @@ impl Clock {
                 let elapsed = start.elapsed().mul_f64(*speed);
                 base.plus_millis(i64::try_from(elapsed.as_millis()).unwrap_or(LAST_MILLIS))
             }
-        }
+        };
+        shown.plus_millis(self.ahead)
     }
 
     /// Sleeps for `duration` of this clock's time.
     pub async fn sleep(&self, duration: Duration) {
-        let real = match &self.0 {
+        let real = match &self.source {
             Source::System => duration,
             Source::Virtual { speed, .. } => duration.div_f64(*speed),
         };

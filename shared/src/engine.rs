@@ -5,8 +5,10 @@
 //! never came to be, and [`arrival`] tells a consumer so; a crash before leaves the event to be delivered again. So at
 //! every moment a dispatch that is not over has a message in flight that will move it on.
 
+use std::borrow::Cow;
+
 use crate::clock::{Clock, Timestamp};
-use crate::dispatch::{self, Context, Decision, Dispatch, Entry, Event, Fact, NewDispatch, Verdict, decide};
+use crate::dispatch::{self, Context, Decision, Dispatch, Entry, Event, Fact, Hold, NewDispatch, Verdict, decide};
 use crate::ids::{DispatchKey, Nonce};
 use crate::queue::{Message, Queue, QueueError, Work};
 use crate::secret::Randomness;
@@ -17,8 +19,10 @@ use crate::telemetry::{self, Unit};
 const TRIES: u8 = 8;
 
 /// Older than this, in seconds, no function that sent a message can still be running, so what it did not commit by
-/// then it never will. Every function's time-out is below it.
-pub const WRITER_LIFETIME_SECONDS: u32 = 60;
+/// then it never will. Every function's time-out (30 s at most) is below it, with the 30 s by which the clocks of two
+/// functions may differ, and as much again. Only functions write: what has no such time-out, as the `patchbay` command,
+/// puts its event on the queue ([`Engine::keep`]).
+pub const WRITER_LIFETIME_SECONDS: u32 = 120;
 
 /// Why an event could not be applied. It may be brought again: everything that it caused is fenced.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +79,7 @@ impl Engine {
                 .map(|dispatch| (dispatch, true))
                 .ok_or(EngineError::Contended),
             Committed::No(Some(existing)) => Ok((*existing, false)),
-            Committed::No(None) => self
+            Committed::No(None) | Committed::Held(_) => self
                 .store
                 .load(&key)
                 .await?
@@ -105,8 +109,9 @@ impl Engine {
         status: Option<&Entry>,
     ) -> Result<Applied, EngineError> {
         let key = dispatch.key.clone();
+        let mut event = Cow::Borrowed(event);
         for _ in 0..TRIES {
-            let decision = decide(&dispatch, event, self.context()?);
+            let decision = decide(&dispatch, &event, self.context()?);
             self.calls.send(&decision.messages, self.clock.now()).await?;
             match self.commit(&key, &decision, status).await? {
                 Committed::Yes => {
@@ -118,12 +123,19 @@ impl Engine {
                 }
                 Committed::No(Some(left)) => dispatch = *left,
                 Committed::No(None) => dispatch = self.store.load(&key).await?.ok_or(EngineError::Contended)?,
+                Committed::Held(until) => {
+                    let Some(Hold { attempt, .. }) = decision.hold else {
+                        return Err(EngineError::Contended);
+                    };
+                    event = Cow::Owned(Event::EmployeeBusy { attempt, until });
+                }
             }
         }
         Err(EngineError::Contended)
     }
 
-    /// Counts what a committed decision has brought about.
+    /// Counts what a committed decision has brought about, for the dashboard. A crash before this loses a count, so what
+    /// an alarm hears of is counted by whoever works off a message of the decision's ([`Work::Count`]).
     fn count(&self, decision: &Decision) {
         let now = self.clock.now();
         let count = |name| telemetry::emf(now, &[], &[(name, Unit::Count, 1.0)], &[]);
@@ -136,8 +148,6 @@ impl Engine {
                 Fact::Dialling { attempt } if attempt.ordinal == 1 => time("TimeToFirstDial"),
                 Fact::NoAnswer { .. } => count("NoAnswer"),
                 Fact::Rejected { .. } => count("Rejected"),
-                Fact::OutOfMoney { .. } => count("OutOfMoney"),
-                Fact::Exhausted | Fact::Expired => count("Unaccepted"),
                 _ => {}
             }
         }

@@ -190,3 +190,19 @@ async fn a_ticket_costs_this_much_from_its_creation_to_its_acceptance() {
     let costs = table.each_ref().map(|(function, _)| (*function, of(function)));
     assert_eq!(costs, table);
 }
+
+/// The units by which DynamoDB bills, of the ticket in README's table of costs.
+#[tokio::test(start_paused = true)]
+async fn a_ticket_of_two_calls_writes_and_reads_this_many_units() {
+    let world = world([
+        Script::always(Behaviour::NeverPicksUp),
+        Script::always(Behaviour::presses("1", When::OptionsSay(1))),
+    ])
+    .await;
+    world.aws.dynamodb().meter();
+    create(&world, &brief(2, &json!({ "attempts": 1 }))).await;
+    settle(&world).await;
+    let units: Vec<(String, f64)> = world.aws.dynamodb().units().into_iter().collect();
+    let expected = [("by_day", 2.0), ("read", 20.0), ("write", 66.0)];
+    assert_eq!(units, expected.map(|(name, units)| (name.to_owned(), units)));
+}

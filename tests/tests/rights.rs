@@ -7,6 +7,7 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use common::{ask, brief, change, create, get, keys_event, pass, rings, send, settle, status_event, webhook, world};
 use patchbay_simulators::aws::{Fault, Rule, Service};
@@ -39,7 +40,8 @@ fn resource(service: Service, target: &str) -> String {
     match (service, target.split_once("/index/")) {
         (Service::DynamoDb, Some(_)) => "index".to_owned(),
         (Service::DynamoDb, None) => "table".to_owned(),
-        _ => target.to_owned(),
+        // As the template names them.
+        _ => target.replace("-dlq", "-dead-letters"),
     }
 }
 
@@ -75,6 +77,10 @@ async fn a_long_night() -> World {
     let mut tickets = Vec::new();
     for _ in 0..4 {
         tickets.push(create(&world, &brief(3, &json!({ "resolve_within": 600 }))).await);
+    }
+    // Neither the dialer nor the notifier can do anything with it.
+    for queue in ["calls", "notifications"] {
+        world.aws.sqs().queue(queue).unwrap().put("{", Duration::ZERO);
     }
     pass(&world, 3_600).await;
     for ticket in tickets {

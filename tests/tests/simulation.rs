@@ -11,12 +11,13 @@ use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
+use patchbay::clock::Timestamp;
 use patchbay::http::Response;
 use patchbay::ids::{DispatchId, DispatchKey};
 use patchbay::phone::PhoneNumber;
 use patchbay_simulators::audit::{Audit, audit};
 use patchbay_simulators::aws::sqs::Disorder;
-use patchbay_simulators::aws::{Rates, Service};
+use patchbay_simulators::aws::{Fault, Rates, Rule, Service};
 use patchbay_simulators::phones::{Behaviour, Phones, Script};
 use patchbay_simulators::rng::Rng;
 use patchbay_simulators::routee::{Faults, Switches};
@@ -29,6 +30,10 @@ use seeds::Simulation;
 const PEOPLE: usize = 5;
 /// So long things go wrong; after that they must come to an end.
 const STORMY: Duration = Duration::from_hours(2);
+/// By how much the clocks of functions differ.
+const SKEW: Duration = Duration::from_secs(30);
+/// A request to the API is repeated for so long.
+const PATIENCE: Duration = Duration::from_hours(3);
 /// By then everything has come to an end.
 const LIMIT: Duration = Duration::from_hours(240);
 
@@ -54,6 +59,9 @@ impl Run {
             seed,
             switches,
             phones,
+            skew: SKEW,
+            // The slower the provider, the further away is the slot of a call.
+            call_interval: rng.pick(1_000, &[5_000, 20_000]),
             ..Options::default()
         })
         .await
@@ -78,6 +86,8 @@ impl Run {
             refused: 3,
             lost_request: 3,
             lost_answer: 3,
+            conflict: 6,
+            in_progress: 3,
         };
         self.world.aws.faults().set_rates(Service::DynamoDb, rates);
         self.world.aws.faults().set_rates(Service::Sqs, rates);
@@ -89,7 +99,60 @@ impl Run {
             reorder: 100,
             late: 50,
             late_by,
+            early: 20,
+            lost: 0,
         });
+    }
+
+    /// In one run of three something is down for up to two hours.
+    fn go_down(&mut self) {
+        if self.rng.below(3) > 0 {
+            return;
+        }
+        let faults = self.world.aws.faults();
+        let begins = self.rng.between(Duration::ZERO, Duration::from_mins(20));
+        let lasts = self.rng.between(Duration::from_mins(1), STORMY);
+        let from = later(self.world.clock.now(), begins);
+        let outage = from..later(from, lasts);
+        let fault = self.rng.pick(
+            Fault::InternalError,
+            &[Fault::Throttled, Fault::Refused, Fault::LostRequest],
+        );
+        match self.rng.below(4) {
+            0 => faults.plan(Rule::new(fault).service(Service::DynamoDb).during(outage)),
+            1 => faults.plan(Rule::new(fault).service(Service::Sqs).during(outage)),
+            2 => faults.plan(
+                Rule::new(fault)
+                    .service(Service::Http)
+                    .function("dialer")
+                    .during(outage),
+            ),
+            _ => faults.die_during("dialer", outage),
+        }
+    }
+
+    /// Now and then a message comes long before its moment, with a word that says that it is due: who redrives by hand
+    /// can do that.
+    async fn hasten(&mut self) {
+        let end = later(self.world.clock.now(), STORMY);
+        while self.world.clock.now() < end {
+            let pause = self.rng.between(Duration::from_secs(10), Duration::from_mins(20));
+            self.world.clock.sleep(pause).await;
+            let Some(queue) = self.world.aws.sqs().queue("calls") else {
+                return;
+            };
+            let waiting: Vec<_> = queue
+                .messages()
+                .into_iter()
+                .filter(|message| !message.in_flight)
+                .collect();
+            let index = usize::try_from(self.rng.below(waiting.len().max(1) as u64)).unwrap();
+            let Some(message) = waiting.get(index) else { continue };
+            let Some(body) = queue.lose(&message.id) else { continue };
+            let mut body: Value = serde_json::from_str(&body).unwrap();
+            body["due_at"] = json!(self.world.clock.now());
+            queue.put(body.to_string(), Duration::ZERO);
+        }
     }
 
     fn calm(&self) {
@@ -100,7 +163,8 @@ impl Run {
 
     /// Sends a request until it is answered by somebody other than a dying function.
     async fn send(&self, method: &str, path: &str, key: &str, body: &Value) -> Response {
-        for _ in 0..50 {
+        let end = later(self.world.clock.now(), PATIENCE);
+        while self.world.clock.now() < end {
             let request = http::Request::builder()
                 .method(method)
                 .uri(format!("{PUBLIC_URL}{path}"))
@@ -113,7 +177,7 @@ impl Run {
             if !response.status().is_server_error() {
                 return response;
             }
-            self.world.clock.sleep(Duration::from_secs(1)).await;
+            self.world.clock.sleep(Duration::from_secs(5)).await;
         }
         panic!("{method} {path} was never answered");
     }
@@ -135,12 +199,14 @@ impl Run {
 
     /// Lives through everything, and looks at what is left.
     async fn live(mut self) -> Audit {
-        let tickets = 1 + usize::try_from(self.rng.below(3)).unwrap();
+        let tickets = 1 + usize::try_from(self.rng.below(4)).unwrap();
+        let most = self.rng.pick(Duration::from_secs(90), &[Duration::from_secs(3)]);
         for ticket in 0..tickets {
             self.create(ticket).await;
-            let pause = self.rng.between(Duration::ZERO, Duration::from_secs(90));
+            let pause = self.rng.between(Duration::ZERO, most);
             self.world.clock.sleep(pause).await;
         }
+        self.go_down();
         for key in self.keys.clone() {
             let pause = self.rng.between(Duration::ZERO, Duration::from_mins(30));
             match self.rng.below(8) {
@@ -155,7 +221,7 @@ impl Run {
                 _ => {}
             }
         }
-        self.world.clock.sleep(STORMY).await;
+        self.hasten().await;
         self.calm();
         // A ticket that is opened again and again until somebody resolves it has no end of its own.
         for key in &self.keys {
@@ -165,13 +231,12 @@ impl Run {
             }
         }
         assert!(self.world.settle(LIMIT).await, "it never came to rest");
-        let mut audit = audit(&self.world, &self.keys).await.unwrap();
-        // Redelivery under these fault rates can exhaust the receives of a message; that is what the alarm is for.
-        audit
-            .breaches
-            .retain(|breach| !matches!(breach, patchbay_simulators::audit::Breach::DeadLetter(_)));
-        audit
+        audit(&self.world, &self.keys).await.unwrap()
     }
+}
+
+fn later(moment: Timestamp, by: Duration) -> Timestamp {
+    moment.plus_millis(i64::try_from(by.as_millis()).unwrap())
 }
 
 fn number(person: usize) -> String {

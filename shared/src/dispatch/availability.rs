@@ -23,6 +23,8 @@ pub enum Unavailable {
     Rejected,
     /// The provider refused to call the number.
     Refused,
+    /// The provider takes no call to them at the moment.
+    PutOff,
 }
 
 /// Whether an employee can be phoned at a moment.

@@ -25,8 +25,12 @@ pub const BUSY_SECONDS: u32 = 30;
 /// After how long a number is tried again that the provider refused to call: by then somebody may have mended what was
 /// wrong.
 pub const REFUSED_SECONDS: u32 = 900;
-/// How often in a row the provider may put a call off before that counts as a failed attempt.
+/// How often in a row the provider may put off calls to one employee before others get their turn meanwhile.
 pub const MAX_DEFERRALS: u8 = 8;
+/// The longest pause after a call that the provider put off.
+pub const PUT_OFF_SECONDS: u32 = 60;
+/// How long a lease on an employee outlives the longest call. Mostly it is given back much earlier, when the call ends.
+pub const LEASE_MARGIN_SECONDS: u32 = 60;
 
 /// What a decision needs from outside.
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +52,19 @@ pub struct Decision {
     pub entries: Vec<Entry>,
     /// Messages, to be sent *before* the commit: their consumers fence.
     pub messages: Vec<Message>,
+    /// The lease on an employee that is taken with the commit, or nothing is committed.
+    pub hold: Option<Hold>,
     /// The attempt whose lease on its employee ends with the commit.
     pub release: Option<AttemptId>,
+}
+
+/// A lease on an employee's phone: no other dispatch calls the employee meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// The attempt that is made under it; says whose phone.
+    pub attempt: AttemptId,
+    /// When it ends if nobody gives it back.
+    pub until: Timestamp,
 }
 
 /// Creates a dispatch.
@@ -62,6 +77,7 @@ pub fn create(key: DispatchKey, brief: NewDispatch, fingerprint: String, context
         version: 0,
         decision: context.fresh,
         created_at: now,
+        status_since: now,
         expires_at: now.plus_seconds(brief.policy.expires_after),
         fingerprint,
         brief,
@@ -111,8 +127,6 @@ impl Draft<'_> {
         let Some(attempt) = self.before.attempt_called(id).filter(|a| a.phase == Phase::Planned) else {
             return self.leave(Verdict::Stale);
         };
-        // The dialer took the lease before it asked; without a call it must not keep others from phoning the employee.
-        self.release = Some(id);
         if self.now() >= self.next.expires_at {
             self.expire();
             return self.commit(Verdict::Noted);
@@ -127,13 +141,17 @@ impl Draft<'_> {
             self.turn(id.employee + 1);
             return self.commit(Verdict::Noted);
         }
-        self.release = None;
         self.next.state = State::Calling(Attempt {
             phase: Phase::Claimed { at: self.now() },
             ..attempt.clone()
         });
-        self.next.progress.called = true;
+        let longest = self.next.brief.policy.longest_call() + LEASE_MARGIN_SECONDS;
+        self.hold = Some(Hold {
+            attempt: id,
+            until: self.now().plus_seconds(longest),
+        });
         self.next.progress.busy.remove(&id.employee);
+        self.next.progress.put_off.remove(&id.employee);
         self.next.progress.interrupted.remove(&id.employee);
         self.note(Fact::Dialling { attempt: id });
         self.commit(Verdict::Dial)
@@ -205,18 +223,27 @@ impl Draft<'_> {
                 self.failed(&attempt, Reason::Refused);
             }
             NotPlaced::OutOfMoney => self.out_of_money(&attempt),
-            NotPlaced::TryLater if self.next.progress.deferrals >= MAX_DEFERRALS => {
-                self.failed(&attempt, Reason::Failed);
-            }
-            NotPlaced::TryLater => {
-                self.let_go(&attempt);
-                self.next.progress.deferrals += 1;
-                let until = self.now().plus_seconds(1 << self.next.progress.deferrals.min(6));
-                self.note(Fact::PutOff { attempt: id, until });
-                self.plan(id.employee, attempt.number, until);
-            }
+            NotPlaced::TryLater => self.put_off(&attempt),
         }
         self.commit(Verdict::Noted)
+    }
+
+    /// The provider takes no call now: it is no attempt, however often that happens. After some time others get their
+    /// turn meanwhile, for it may be this number only.
+    fn put_off(&mut self, attempt: &Attempt) {
+        let Attempt { id, number, .. } = *attempt;
+        self.let_go(attempt);
+        let before = self.next.progress.deferrals;
+        self.next.progress.deferrals = before.saturating_add(1).min(MAX_DEFERRALS);
+        let pause = 1_u32 << self.next.progress.deferrals.min(6);
+        let until = self.now().plus_seconds(pause.min(PUT_OFF_SECONDS));
+        self.note(Fact::PutOff { attempt: id, until });
+        if before < MAX_DEFERRALS {
+            return self.plan(id.employee, number, until);
+        }
+        self.next.progress.interrupted.insert(id.employee, number);
+        self.next.progress.put_off.insert(id.employee, until);
+        self.turn(id.employee + 1);
     }
 
     fn out_of_money(&mut self, attempt: &Attempt) {
@@ -305,20 +332,28 @@ impl Draft<'_> {
 
     fn reject(mut self, id: AttemptId) -> Decision {
         let first_time = self.next.progress.rejected.insert(id.employee);
-        // A reject that comes late still spares the person the calls that were to follow.
-        let current = self.before.attempt().filter(|attempt| {
-            attempt.id == id || (attempt.id.employee == id.employee && attempt.phase == Phase::Planned)
-        });
+        let current = self
+            .before
+            .attempt()
+            .filter(|attempt| attempt.id.employee == id.employee);
+        let live = current.is_some_and(|attempt| attempt.id == id);
         // The provider repeats the keys of a call when it ends: that is no second key.
-        if !first_time && current.is_none_or(|attempt| attempt.id != id) {
+        if !first_time && !live {
             return self.leave(Verdict::Rejected);
         }
+        self.note(Fact::Rejected { attempt: id });
+        // Whoever is phoned now has not answered yet.
         let Some(current) = current else {
-            self.note(Fact::Key { attempt: id, key: '2' });
             return self.commit(Verdict::Rejected);
         };
-        self.note(Fact::Rejected { attempt: id });
-        self.let_go(current);
+        self.next.progress.called = true;
+        if live {
+            // The call goes on: a last sentence is said in it.
+            self.let_go(current);
+        } else {
+            // Late, from an earlier call: the one that rings or is to come is not wanted any more.
+            self.stop_calling();
+        }
         self.turn(id.employee + 1);
         self.commit(Verdict::Rejected)
     }
@@ -370,14 +405,14 @@ impl Draft<'_> {
             Phase::Ended { .. } => true,
         };
         let (most_looks, pause) = match sighting {
-            Sighting::Over { ending, keys } => return self.over(&attempt, *ending, keys),
+            Sighting::Over { ending, keys } => return self.over(&attempt, *ending, keys, looks),
             Sighting::Live if !ended => (MAX_LIVE_LOOKS, LOOK_AGAIN_SECONDS),
             Sighting::Nothing if !ended => (MAX_BLIND_LOOKS, LOOK_AGAIN_SECONDS),
             // We were told that it is over; tracking only lags behind.
             Sighting::Live | Sighting::Nothing => (MAX_BLIND_LOOKS, GRACE_SECONDS),
         };
-        if self.in_grace(&attempt) {
-            return self.leave(Verdict::Noted);
+        if let Some(over) = self.grace_until(&attempt) {
+            return self.look_again(id, looks, over);
         }
         if looks < most_looks {
             self.send(Work::Watch { attempt: id, looks }, self.now().plus_seconds(pause));
@@ -391,20 +426,35 @@ impl Draft<'_> {
         self.commit(Verdict::Noted)
     }
 
-    /// Whether a key of this call may still be on its way. The watch that was sent when the call ended comes after
-    /// that; one that was sent earlier and happens to look now decides nothing but keys.
-    fn in_grace(&self, attempt: &Attempt) -> bool {
-        matches!(attempt.phase, Phase::Ended { at, .. } if self.now() < at.plus_seconds(GRACE_SECONDS))
+    /// Until when a key of this call may still be on its way, if it may. Whoever looks before that decides nothing but
+    /// keys.
+    fn grace_until(&self, attempt: &Attempt) -> Option<Timestamp> {
+        let Phase::Ended { at, .. } = attempt.phase else {
+            return None;
+        };
+        Some(at.plus_seconds(GRACE_SECONDS)).filter(|over| self.now() < *over)
+    }
+
+    /// This look came too early to count. It is had again: it may be the only one that there is.
+    fn look_again(mut self, attempt: AttemptId, looks: u8, due_at: Timestamp) -> Decision {
+        let looks = looks.saturating_sub(1);
+        self.send(Work::Watch { attempt, looks }, due_at);
+        self.leave(Verdict::Noted)
     }
 
     /// The provider says that the call is over, and which keys it saw.
-    fn over(mut self, attempt: &Attempt, ending: Ending, keys: &str) -> Decision {
-        match (keys.chars().last(), ending) {
-            (Some('1'), _) => return self.accept(attempt.id),
-            (Some('2'), _) => return self.reject(attempt.id),
-            _ if self.in_grace(attempt) => return self.leave(Verdict::Noted),
-            (_, Ending::OutOfMoney) => self.out_of_money(attempt),
-            (_, ending) => self.failed(attempt, reason(ending)),
+    fn over(mut self, attempt: &Attempt, ending: Ending, keys: &str, looks: u8) -> Decision {
+        match keys.chars().last() {
+            Some('1') => return self.accept(attempt.id),
+            Some('2') => return self.reject(attempt.id),
+            _ => {}
+        }
+        if let Some(over) = self.grace_until(attempt) {
+            return self.look_again(attempt.id, looks, over);
+        }
+        match ending {
+            Ending::OutOfMoney => self.out_of_money(attempt),
+            ending => self.failed(attempt, reason(ending)),
         }
         self.commit(Verdict::Noted)
     }
@@ -413,8 +463,13 @@ impl Draft<'_> {
         let State::Waiting(current) = &self.before.state else {
             return self.leave(Verdict::Stale);
         };
-        if current.id != wait || self.now() < current.until {
+        if current.id != wait {
             return self.leave(Verdict::Stale);
+        }
+        if self.now() < current.until {
+            // Too early is not stale: it may be the only message that ends this wait.
+            self.send(Work::Resume { wait }, current.until);
+            return self.leave(Verdict::Noted);
         }
         self.turn(current.next);
         self.commit(Verdict::Noted)
@@ -424,8 +479,12 @@ impl Draft<'_> {
         let State::Accepted(acceptance) = &self.before.state else {
             return self.leave(Verdict::Stale);
         };
-        if acceptance.attempt != id || acceptance.resolve_by.is_none_or(|by| self.now() < by) {
+        let Some(by) = acceptance.resolve_by.filter(|_| acceptance.attempt == id) else {
             return self.leave(Verdict::Stale);
+        };
+        if self.now() < by {
+            self.send(Work::Remind { attempt: id }, by);
+            return self.leave(Verdict::Noted);
         }
         self.next.progress = Progress {
             attempts: self.before.progress.attempts,

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::availability::{Availability, Unavailable};
-use super::decide::{Context, Decision};
+use super::decide::{Context, Decision, Hold};
 use super::event::Verdict;
-use super::state::{Attempt, Dispatch, Phase, State, Strategy, Wait, WaitReason};
+use super::state::{Attempt, Dispatch, Phase, Progress, State, Strategy, Wait, WaitReason};
 use super::timeline::{Entry, Fact, Reason};
 use crate::clock::Timestamp;
 use crate::ids::AttemptId;
@@ -18,6 +18,7 @@ pub(super) struct Draft<'a> {
     pub(super) context: Context,
     pub(super) entries: Vec<Entry>,
     pub(super) work: Vec<(Work, Timestamp)>,
+    pub(super) hold: Option<Hold>,
     pub(super) release: Option<AttemptId>,
 }
 
@@ -30,6 +31,7 @@ impl<'a> Draft<'a> {
             context,
             entries: Vec::new(),
             work: Vec::new(),
+            hold: None,
             release: None,
         }
     }
@@ -38,6 +40,9 @@ impl<'a> Draft<'a> {
 
     /// The dispatch changes.
     pub(super) fn commit(mut self, verdict: Verdict) -> Decision {
+        if self.before.version == 0 || self.next.state.name() != self.before.state.name() {
+            self.next.status_since = self.now();
+        }
         self.next.version = self.before.version + 1;
         self.next.decision = self.context.fresh;
         let version = self.next.version;
@@ -70,6 +75,7 @@ impl<'a> Draft<'a> {
             next,
             entries: self.entries,
             messages,
+            hold: self.hold,
             release: self.release,
         }
     }
@@ -80,7 +86,8 @@ impl<'a> Draft<'a> {
         self.context.now
     }
 
-    /// Writes a line, and has the requester told of it when it reports a status that was asked for.
+    /// Writes a line, has it counted when somebody is to be woken by it, and has the requester told of it when it reports
+    /// a status that was asked for.
     pub(super) fn note(&mut self, fact: Fact) {
         let strategy = self.next.brief.webhook.as_ref().map(|webhook| webhook.strategy);
         let told = match strategy {
@@ -90,6 +97,14 @@ impl<'a> Draft<'a> {
         };
         let ordinal = self.next.progress.attempts;
         let entry = Entry::decided(ordinal, self.now(), self.context.fresh, self.entries.len(), fact);
+        if entry.fact.is_alarming() {
+            self.send(
+                Work::Count {
+                    entry: entry.id.clone(),
+                },
+                self.now(),
+            );
+        }
         if told {
             self.send(
                 Work::Notify {
@@ -170,12 +185,20 @@ impl<'a> Draft<'a> {
         if !self.next.brief.policy.ask_again && progress.rejected.contains(&employee) {
             return Availability::Not(Unavailable::Rejected, None);
         }
-        let later = |moments: &BTreeMap<u8, Timestamp>| moments.get(&employee).copied().filter(|until| *until > at);
-        match (person.availability(at), later(&progress.refused), later(&progress.busy)) {
-            (Availability::Available, Some(until), _) => Availability::Not(Unavailable::Refused, Some(until)),
-            (Availability::Available, None, Some(until)) => Availability::Not(Unavailable::Busy, Some(until)),
-            (availability, ..) => availability,
+        let availability = person.availability(at);
+        if availability != Availability::Available {
+            return availability;
         }
+        let later = |moments: &BTreeMap<u8, Timestamp>| moments.get(&employee).copied().filter(|until| *until > at);
+        let reasons = [
+            (Unavailable::Refused, later(&progress.refused)),
+            (Unavailable::Busy, later(&progress.busy)),
+            (Unavailable::PutOff, later(&progress.put_off)),
+        ];
+        let found = reasons.into_iter().find(|(_, until)| until.is_some());
+        found.map_or(Availability::Available, |(reason, until)| {
+            Availability::Not(reason, until)
+        })
     }
 
     pub(super) fn indexes(&self) -> std::ops::Range<u8> {
@@ -188,7 +211,7 @@ impl<'a> Draft<'a> {
             return self.expire();
         }
         for employee in from..self.indexes().end {
-            if self.next.progress.catching_up && !self.next.progress.busy.contains_key(&employee) {
+            if self.next.progress.catching_up && !self.next.progress.missed(employee) {
                 continue;
             }
             match self.availability(employee, self.now()) {
@@ -228,6 +251,7 @@ impl<'a> Draft<'a> {
             self.next.progress.round += 1;
             self.next.progress.called = false;
             self.next.progress.busy.retain(|_, until| *until > now);
+            self.next.progress.put_off.retain(|_, until| *until > now);
             self.next.progress.interrupted.clear();
         }
         if until <= now {
@@ -242,11 +266,12 @@ impl<'a> Draft<'a> {
         self.wait(until, reason, 0);
     }
 
-    /// The first moment at which somebody can be phoned who was on the phone for another dispatch whenever it was their
-    /// turn in this round.
+    /// The first moment at which somebody can be phoned who was on the phone for another dispatch, or whose call the
+    /// provider put off, whenever it was their turn in this round.
     fn missed(&self, now: Timestamp) -> Option<Timestamp> {
-        let busy = self.next.progress.busy.iter();
-        busy.map(|(employee, until)| (*employee, (*until).max(now)))
+        let Progress { busy, put_off, .. } = &self.next.progress;
+        let all = busy.iter().chain(put_off);
+        all.map(|(employee, until)| (*employee, (*until).max(now)))
             .filter(|(employee, free_at)| self.availability(*employee, *free_at) == Availability::Available)
             .map(|(_, free_at)| free_at)
             .min()
@@ -270,6 +295,7 @@ impl<'a> Draft<'a> {
             reason,
         });
         self.let_go(attempt);
+        self.next.progress.called = true;
         self.next.progress.deferrals = 0;
         let employee = attempt.id.employee;
         if attempt.number >= self.next.brief.policy.attempts {

@@ -19,7 +19,7 @@ pub mod ticket;
 pub mod timeline;
 
 pub use availability::{Availability, Unavailable};
-pub use decide::{Context, Decision, create, decide};
+pub use decide::{Context, Decision, Hold, create, decide};
 pub use employee::{Employee, Gender, Language};
 pub use event::{Ending, Event, NotPlaced, Sighting, Verdict};
 pub use policy::Policy;

@@ -56,6 +56,8 @@ pub struct Dispatch {
     pub decision: Nonce,
     /// When it was created.
     pub created_at: Timestamp,
+    /// Since when its status (the name of its state) is what it is.
+    pub status_since: Timestamp,
     /// After this moment no further call is placed.
     pub expires_at: Timestamp,
     /// SHA-256 of the request that made it: tells a repeated request from another one under the same key.
@@ -79,23 +81,36 @@ pub struct Progress {
     pub live_from: u32,
     /// Rounds begun, from 1.
     pub round: u32,
-    /// Whether a call was placed in this round. A round in which everybody was skipped is not counted.
+    /// Whether a call of this round came to something, be it that it was not picked up. A round in which everybody was
+    /// skipped, or the provider took no call, is not counted.
     pub called: bool,
     /// Who rejected since the dispatch was opened (indexes).
     pub rejected: BTreeSet<u8>,
     /// Who is on the phone for another dispatch, and until when at the longest.
     pub busy: BTreeMap<u8, Timestamp>,
-    /// Whose turn was interrupted (on the phone for another dispatch, no money), and which call in this round it was.
+    /// Whose calls the provider keeps putting off, and before when nobody tries again.
+    pub put_off: BTreeMap<u8, Timestamp>,
+    /// Whose turn was interrupted (on the phone for another dispatch, no money, put off), and which call in this round it
+    /// was.
     #[serde(default)]
     pub interrupted: BTreeMap<u8, u8>,
     /// Whose call the provider refused for good, and before when nobody tries again.
     #[serde(default)]
     pub refused: BTreeMap<u8, Timestamp>,
-    /// The last round is over but for those who were on the phone for another dispatch all through it.
+    /// The last round is over but for those who were on the phone for another dispatch, or whose calls were put off, all
+    /// through it.
     #[serde(default)]
     pub catching_up: bool,
-    /// How often in a row the provider put us off (429, no connection) without a call.
+    /// How often in a row the provider put us off (429, no connection) without a call; counted up to
+    /// [`super::decide::MAX_DEFERRALS`].
     pub deferrals: u8,
+}
+
+impl Progress {
+    /// Whether the employee had no turn in this round although it was their turn.
+    pub(super) fn missed(&self, employee: u8) -> bool {
+        self.busy.contains_key(&employee) || self.put_off.contains_key(&employee)
+    }
 }
 
 /// Where a dispatch stands. States only move forward, but for an acceptance that is opened again.

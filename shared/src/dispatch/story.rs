@@ -114,6 +114,7 @@ const fn unavailable(reason: Unavailable) -> &'static str {
         Unavailable::OffDuty => "off duty",
         Unavailable::QuietHours => "quiet hours",
         Unavailable::Busy => "on the phone for another ticket",
+        Unavailable::PutOff => "the provider takes no call at the moment",
         Unavailable::Rejected => "rejected before",
         Unavailable::Refused => "the provider refuses to call the number",
     }

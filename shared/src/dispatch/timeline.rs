@@ -174,6 +174,11 @@ impl Fact {
         }
     }
 
+    /// Whether somebody is to be woken by it: an alarm counts it.
+    pub const fn is_alarming(&self) -> bool {
+        matches!(self, Self::OutOfMoney { .. } | Self::Exhausted | Self::Expired)
+    }
+
     /// The attempt that it is about, if it is about one.
     pub const fn attempt(&self) -> Option<AttemptId> {
         match self {

@@ -100,12 +100,13 @@ fn whoever_rejects_and_then_accepts_in_one_call_has_the_ticket() {
 }
 
 #[test]
-fn a_late_reject_is_noted_and_disturbs_nobody() {
+fn a_late_reject_is_told_and_disturbs_nobody_else() {
     let mut story = Story::of(&["Anna", "Ben"]);
     let annas: Vec<_> = (0..3).map(|_| story.rings_out("Anna")).collect();
     let bens = story.rings("Ben");
     assert_eq!(story.presses(annas[2], "2"), Verdict::Rejected);
     assert!(story.hung_up().is_empty());
+    assert!(story.tells(|fact| *fact == Fact::Rejected { attempt: annas[2] }));
     assert_eq!(story.dispatch.attempt().map(|attempt| attempt.id), Some(bens));
     assert!(
         story.dispatch.progress.rejected.contains(&0),
@@ -123,15 +124,29 @@ fn a_late_reject_spares_the_calls_that_were_to_follow() {
 }
 
 #[test]
-fn a_late_reject_does_not_stop_a_call_that_rings_already() {
-    // The person may be about to say something else; the call comes to its own end.
+fn a_late_reject_ends_the_call_that_rings_already_passes_on_and_is_told() {
     let mut story = Story::of(&["Anna", "Ben"]);
     let first = story.rings_out("Anna");
     let second = story.rings("Anna");
     assert_eq!(story.presses(first, "2"), Verdict::Rejected);
-    assert!(story.hung_up().is_empty());
-    assert_eq!(story.dispatch.attempt().map(|attempt| attempt.id), Some(second));
+    assert_eq!(story.hung_up(), [second]);
+    assert_eq!(story.last.release, Some(second));
+    assert_eq!((story.turn(), story.due_in()), (("Ben", 1), 0));
+    assert!(story.tells(|fact| *fact == Fact::Rejected { attempt: first }));
+    // Whoever says something else after all, in the moment before it is ended, has the ticket.
     assert_eq!(story.presses(second, "1"), Verdict::Accepted);
+    assert_eq!(story.acceptor(), "Anna");
+}
+
+#[test]
+fn the_keys_of_an_earlier_call_that_are_told_again_at_its_end_end_no_later_call() {
+    let mut story = Story::of(&["Anna"]);
+    let (first, _) = story.answers("Anna", "2");
+    story.resumes();
+    let second = story.rings("Anna");
+    assert_eq!(story.presses(first, "2"), Verdict::Rejected);
+    assert!(story.nothing_happened());
+    assert_eq!(story.dispatch.attempt().map(|attempt| attempt.id), Some(second));
 }
 
 #[test]

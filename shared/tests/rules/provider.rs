@@ -1,9 +1,9 @@
 //! What the provider does instead of placing a call.
 
 use patchbay::dispatch::decide::MAX_DEFERRALS;
-use patchbay::dispatch::{Ending, Event, Fact, NotPlaced, Phase, Policy, Reason, State, Verdict, WaitReason};
+use patchbay::dispatch::{Ending, Event, Fact, NotPlaced, Phase, Policy, State, Verdict, WaitReason};
 
-use crate::story::Story;
+use crate::story::{Story, start};
 
 #[test]
 fn without_money_nothing_is_redialled_for_a_while() {
@@ -60,7 +60,7 @@ fn a_wait_for_money_ends_with_the_expiry() {
 fn a_call_that_is_put_off_is_tried_again_with_growing_delays_and_the_same_number() {
     let mut story = Story::of(&["Anna", "Ben"]);
     story.rings_out("Anna");
-    for (deferral, delay) in [2, 4, 8, 16, 32, 64, 64, 64].into_iter().enumerate() {
+    for (deferral, delay) in [2, 4, 8, 16, 32, 60, 60, 60].into_iter().enumerate() {
         let call = story.dials("Anna");
         story.refused(call, NotPlaced::TryLater);
         assert_eq!((story.turn(), story.due_in()), (("Anna", 2), delay), "{deferral}");
@@ -69,26 +69,55 @@ fn a_call_that_is_put_off_is_tried_again_with_growing_delays_and_the_same_number
 }
 
 #[test]
-fn a_call_that_is_put_off_too_often_counts_as_failed() {
-    let mut story = Story::of(&["Anna", "Ben"]);
-    for _ in 0..MAX_DEFERRALS {
+fn while_a_call_is_put_off_again_and_again_others_have_their_turn_and_it_is_no_attempt() {
+    let policy = Policy {
+        max_rounds: Some(1),
+        ..Policy::default()
+    };
+    let mut story = Story::under(policy, &["Anna", "Ben"]);
+    story.rings_out("Anna");
+    for _ in 0..=MAX_DEFERRALS {
         let call = story.dials("Anna");
         story.refused(call, NotPlaced::TryLater);
     }
-    let call = story.dials("Anna");
-    story.refused(call, NotPlaced::TryLater);
-    assert!(story.tells(|fact| matches!(
-        fact,
-        Fact::NoAnswer {
-            reason: Reason::Failed,
-            ..
-        }
-    )));
+    assert!(!story.tells(|fact| matches!(fact, Fact::NoAnswer { .. })));
+    // It may be this number only.
+    for _ in 0..3 {
+        let call = story.rings_out("Ben");
+        assert!(story.entries.iter().any(|entry| entry.fact.attempt() == Some(call)));
+    }
+    // The last round is not over before Anna had hers; she is where she was.
     assert_eq!(story.turn(), ("Anna", 2));
-    assert_eq!(
-        story.dispatch.progress.deferrals, 0,
-        "the next attempt has all its deferrals"
-    );
+}
+
+#[test]
+fn while_the_provider_takes_no_call_at_all_everybody_is_tried_once_a_minute_for_as_long_as_it_takes() {
+    let policy = Policy {
+        max_rounds: Some(1),
+        ..Policy::default()
+    };
+    let mut story = Story::under(policy, &["Anna", "Ben"]);
+    let mut tries = 0;
+    while story.now < start().plus_seconds(6 * 3_600) {
+        if matches!(story.dispatch.state, State::Waiting(_)) {
+            story.resumes();
+            continue;
+        }
+        let (call, verdict) = story.claims();
+        assert_eq!(verdict, Verdict::Dial);
+        story.refused(call, NotPlaced::TryLater);
+        tries += 1;
+    }
+    assert!((600..=760).contains(&tries), "{tries}");
+    assert_eq!(story.dispatch.progress.round, 1);
+    if matches!(story.dispatch.state, State::Waiting(_)) {
+        story.resumes();
+    }
+    let (name, number) = story.turn();
+    let name = name.to_owned();
+    assert_eq!(number, 1, "{name}");
+    let (_, verdict) = story.answers(&name, "1");
+    assert_eq!(verdict, Verdict::Accepted);
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn after_the_last_round_the_dispatch_is_exhausted_and_says_so() {
     assert_eq!(story.status(), "Exhausted");
     assert!(story.tells(|fact| *fact == Fact::Exhausted));
     assert!(story.dispatch.state.is_over());
-    assert!(story.sent().is_empty(), "nothing is to happen any more");
+    assert!(story.only_counts(), "nothing is to happen any more");
 }
 
 #[test]

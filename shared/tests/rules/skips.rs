@@ -1,7 +1,9 @@
 //! Who is passed over, and what happens when everybody is.
 
+use patchbay::dispatch::decide::LEASE_MARGIN_SECONDS;
 use patchbay::dispatch::employee::{Duty, QuietHours};
-use patchbay::dispatch::{Event, Fact, Policy, State, Unavailable, Verdict, WaitReason};
+use patchbay::dispatch::{Event, Fact, Hold, Policy, State, Unavailable, Verdict, WaitReason};
+use patchbay::queue::Work;
 
 use crate::story::{Story, people, start};
 
@@ -73,16 +75,21 @@ fn somebody_whose_duty_ended_while_the_call_was_held_back_is_not_phoned() {
     let (id, verdict) = story.claims();
     assert_eq!(verdict, Verdict::Noted);
     assert_eq!(skips(&story), [(0, Unavailable::OffDuty)]);
-    assert_eq!(story.last.release, Some(id), "the dialer's lease is given back");
+    assert_eq!((story.last.hold, story.last.release), (None, None), "{id}");
     assert_eq!(story.turn(), ("Ben", 1));
     assert!(!story.dispatch.progress.called);
 }
 
 #[test]
-fn a_claim_that_leads_to_a_call_keeps_its_lease() {
+fn a_claim_takes_the_lease_for_as_long_as_the_longest_call() {
     let mut story = Story::of(&["Anna"]);
-    story.dials("Anna");
-    assert_eq!(story.last.release, None);
+    let attempt = story.dials("Anna");
+    let longest = story.dispatch.brief.policy.longest_call() + LEASE_MARGIN_SECONDS;
+    let hold = Hold {
+        attempt,
+        until: story.now.plus_seconds(longest),
+    };
+    assert_eq!((story.last.hold, story.last.release), (Some(hold), None));
 }
 
 #[test]
@@ -161,7 +168,16 @@ fn nobody_is_phoned_during_a_wait() {
         panic!("a wait")
     };
     story.at(3_599);
-    assert_eq!(story.when(&Event::Resume { wait: wait.id }), Verdict::Stale);
+    assert_eq!(story.when(&Event::Resume { wait: wait.id }), Verdict::Noted);
+    assert_eq!(story.last.next, None);
+    // Too early is not stale: it may have been the only message.
+    let again: Vec<_> = story
+        .last
+        .messages
+        .iter()
+        .map(|message| (&message.work, message.due_at))
+        .collect();
+    assert_eq!(again, [(&Work::Resume { wait: wait.id }, wait.until)]);
     story.at(3_600);
     assert_eq!(story.when(&Event::Resume { wait: wait.id }), Verdict::Noted);
     assert_eq!(story.when(&Event::Resume { wait: wait.id }), Verdict::Stale, "once");

@@ -267,6 +267,11 @@ impl Story {
         self.last.messages.iter().map(|message| &message.work).collect()
     }
 
+    /// Whether all that the last decision sent is what lets an alarm hear of it.
+    pub(crate) fn only_counts(&self) -> bool {
+        matches!(self.sent()[..], [Work::Count { .. }])
+    }
+
     /// Whose call the last decision hangs up.
     pub(crate) fn hung_up(&self) -> Vec<AttemptId> {
         let hang_ups = self.sent().into_iter().filter_map(|work| match work {

@@ -6,8 +6,10 @@ use std::fmt;
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::{Dispatch, Entry, Fact, Reason, State, dialplan};
 use patchbay::ids::{AttemptId, DispatchKey};
+use patchbay::providers::routee;
 use patchbay::store::StoreError;
 
+use crate::aws::sqs::{End, Story};
 use crate::routee::CallRecord;
 use crate::world::World;
 
@@ -28,10 +30,16 @@ pub enum Breach {
     WrongPerson(String),
     /// Two phones rang for one ticket at once, by our own doing.
     TwoAtOnce(DispatchKey, String, String),
+    /// Two calls to one person at once, for two tickets, by our own doing.
+    PersonTwiceAtOnce(String, String),
+    /// Somebody was told "rejected", and the ticket does not know of it.
+    RejectionUnheard(DispatchKey),
     /// A call was placed after the ticket was closed.
     CalledAfterTheEnd(DispatchKey, String),
     /// An employee was called more often in a row than the policy allows.
     CalledTooOften(DispatchKey),
+    /// Something that an alarm is to hear of was never counted.
+    Uncounted(DispatchKey, &'static str),
     /// A message ended in a dead-letter queue.
     DeadLetter(String),
 }
@@ -46,8 +54,11 @@ impl fmt::Display for Breach {
             Self::DoublyDialled(call) => write!(f, "dialled twice: {call}"),
             Self::WrongPerson(call) => write!(f, "the wrong person was phoned: {call}"),
             Self::TwoAtOnce(key, first, second) => write!(f, "{}: two phones at once: {first} and {second}", key.id),
+            Self::PersonTwiceAtOnce(first, second) => write!(f, "one person, two calls at once: {first} and {second}"),
+            Self::RejectionUnheard(key) => write!(f, "{}: somebody was told \"rejected\" for nothing", key.id),
             Self::CalledAfterTheEnd(key, call) => write!(f, "{}: called after its end: {call}", key.id),
             Self::CalledTooOften(key) => write!(f, "{}: somebody was called too often", key.id),
+            Self::Uncounted(key, status) => write!(f, "{}: no alarm hears that it is {status}", key.id),
             Self::DeadLetter(body) => write!(f, "in a dead-letter queue: {body}"),
         }
     }
@@ -79,6 +90,7 @@ pub async fn audit(world: &World, keys: &[DispatchKey]) -> Result<Audit, StoreEr
             None => audit.breaches.push(Breach::WrongPerson(describe(&call))),
         }
     }
+    let mut tickets = Vec::new();
     for key in keys {
         let Some(dispatch) = world.store.load(key).await? else {
             audit.breaches.push(Breach::Lost(key.clone()));
@@ -94,7 +106,10 @@ pub async fn audit(world: &World, keys: &[DispatchKey]) -> Result<Audit, StoreEr
             dispatch,
         };
         ticket.look(&mut audit);
+        tickets.push(ticket);
     }
+    audit.breaches.extend(persons_twice_at_once(&tickets));
+    audit.breaches.extend(uncounted(world, &tickets));
     for name in ["calls", "notifications"] {
         let dead = world.aws.sqs().queue(name).and_then(|queue| queue.dlq());
         let bodies = dead
@@ -106,6 +121,63 @@ pub async fn audit(world: &World, keys: &[DispatchKey]) -> Result<Audit, StoreEr
     audit.millis_to_accept.sort_unstable();
     audit.millis_to_first_call.sort_unstable();
     Ok(audit)
+}
+
+/// What an alarm is to hear of, and no consumer of a message has counted. Messages that the simulation itself took away
+/// are nobody's fault.
+fn uncounted(world: &World, tickets: &[Ticket<'_>]) -> Vec<Breach> {
+    let sent = world
+        .aws
+        .sqs()
+        .queue("calls")
+        .map_or_else(Vec::new, |queue| queue.history());
+    let counts: Vec<_> = sent
+        .iter()
+        .filter(|story| story.body.contains(r#""work":"count""#))
+        .collect();
+    let mut breaches = Vec::new();
+    for ticket in tickets {
+        for entry in ticket.entries.iter().filter(|entry| entry.fact.is_alarming()) {
+            let done = |story: &&&Story| {
+                let ended = story
+                    .end
+                    .is_some_and(|(end, _)| matches!(end, End::Deleted | End::Lost));
+                ended && story.body.contains(&entry.id)
+            };
+            if counts.iter().find(done).is_none() {
+                let status = entry.fact.status().unwrap_or_default();
+                breaches.push(Breach::Uncounted(ticket.dispatch.key.clone(), status));
+            }
+        }
+    }
+    breaches
+}
+
+/// By how much the clocks of functions, which date the entries of a timeline, may be off.
+const SKEW_MILLIS: i64 = 30_000;
+
+/// Pairs of calls to one person, for two tickets, that were live at once although the first had not been let go.
+fn persons_twice_at_once(tickets: &[Ticket<'_>]) -> Vec<Breach> {
+    let mut all = Vec::new();
+    for ticket in tickets {
+        for (id, calls) in &ticket.calls {
+            all.extend(calls.iter().map(|call| (ticket, *id, call)));
+        }
+    }
+    let mut breaches = Vec::new();
+    for (ticket, id, first) in &all {
+        for (other, _, second) in &all {
+            let overlap = ticket.dispatch.key != other.dispatch.key
+                && first.to == second.to
+                && first.created_at <= second.created_at
+                && first.ended_at.is_none_or(|ended| ended > second.created_at);
+            let let_go = ticket.let_go_at(*id);
+            if overlap && let_go.is_none_or(|at| at > second.created_at.plus_millis(SKEW_MILLIS)) {
+                breaches.push(Breach::PersonTwiceAtOnce(describe(first), describe(second)));
+            }
+        }
+    }
+    breaches
 }
 
 async fn all_entries(world: &World, key: &DispatchKey) -> Result<Vec<Entry>, StoreError> {
@@ -165,6 +237,7 @@ impl Ticket<'_> {
         breach(self.accepted_twice(), Breach::DoublyAccepted(key.clone()));
         breach(self.accepted_falsely(), Breach::FalselyAccepted(key.clone()));
         breach(self.told_falsely(), Breach::FalselyTold(key.clone()));
+        breach(self.rejected_unheard(), Breach::RejectionUnheard(key.clone()));
         breach(self.called_too_often(), Breach::CalledTooOften(key.clone()));
         for (attempt, calls) in &self.calls {
             for call in *calls {
@@ -245,6 +318,43 @@ impl Ticket<'_> {
         })
     }
 
+    /// Whether "you have rejected" was spoken to somebody who nowhere rejected.
+    fn rejected_unheard(&self) -> bool {
+        self.calls.iter().any(|(attempt, calls)| {
+            let Some(employee) = self.dispatch.employee(attempt.employee) else {
+                return false;
+            };
+            let policy = &self.dispatch.brief.policy;
+            let said = dialplan::rejected(dialplan::language_of(employee, policy), policy);
+            let told = calls
+                .iter()
+                .flat_map(|call| &call.heard)
+                .any(|(_, text)| said.says(text));
+            let by_them =
+                |entry: &Entry| matches!(entry.fact, Fact::Rejected { attempt: by } if by.employee == attempt.employee);
+            told && !self.entries.iter().any(by_them)
+        })
+    }
+
+    /// When the story went on from an attempt, so that its employee was free for other tickets; whether the call was
+    /// over by then is another matter (somebody who rejects hears a last sentence).
+    fn let_go_at(&self, id: AttemptId) -> Option<Timestamp> {
+        let lets_go = |fact: &Fact| match fact {
+            Fact::NoAnswer { attempt, .. } | Fact::OutOfMoney { attempt } => *attempt == id,
+            Fact::Status { attempt, name, .. } => *attempt == id && ending_name(name),
+            // A late one names an earlier call to the same person.
+            Fact::Rejected { attempt } => attempt.employee == id.employee && attempt.ordinal <= id.ordinal,
+            Fact::Accepted { .. } | Fact::Cancelled | Fact::Expired | Fact::Resolved => true,
+            _ => false,
+        };
+        let begun = self
+            .entries
+            .iter()
+            .position(|entry| entry.fact == Fact::Dialling { attempt: id })?;
+        let after = self.entries.iter().skip(begun);
+        after.filter(|entry| lets_go(&entry.fact)).map(|entry| entry.at).next()
+    }
+
     /// Whether somebody was called more often in one turn than the policy says. An attempt that the provider
     /// certainly did not take is no call. A turn that was interrupted (on the phone for another ticket) goes on after
     /// others had theirs, and a call for which there was no money is had again.
@@ -307,11 +417,17 @@ impl Ticket<'_> {
     /// rejected (and hears a last sentence), or the provider could tell us nothing of it.
     fn given_up(&self, id: AttemptId) -> bool {
         self.entries.iter().any(|entry| match &entry.fact {
-            Fact::Rejected { attempt } | Fact::Accepted { attempt, .. } => *attempt == id,
+            Fact::Accepted { attempt, .. } => *attempt == id,
+            // A late one names an earlier call to the same person.
+            Fact::Rejected { attempt } => attempt.employee == id.employee && attempt.ordinal <= id.ordinal,
             Fact::NoAnswer { attempt, reason, .. } => *attempt == id && *reason == Reason::Unknown,
             _ => false,
         })
     }
+}
+
+fn ending_name(name: &str) -> bool {
+    routee::ending(&routee::CallStatus::from_name(name)).is_some()
 }
 
 fn planned(entry: &Entry) -> Option<(AttemptId, u8)> {

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending
 use patchbay::ids::Tenant;
 use patchbay::providers::routee::{Credentials, Endpoints};
 use patchbay::providers::twilio::signature::Signatures;
-use patchbay::queue::Queue;
+use patchbay::queue::{Queue, Returns};
 use patchbay::secret::{Randomness, Secret};
 use patchbay::store::Store;
 use patchbay::web::auth::{Scope, TokenRecord, token_hash};
@@ -60,6 +61,11 @@ pub const TENANT: &str = "main";
 /// Signs the webhooks of a world (base64 of 24 bytes).
 pub const WEBHOOK_KEY: &str = "whsec_bG9jYWwga2V5LCBuby1vbmUncyBzZWNyZXQ=";
 
+/// How long a message that was handed out stays hidden.
+const VISIBILITY: Duration = Duration::from_mins(1);
+/// Receives after which SQS itself gives a message up.
+const MAX_RECEIVES: u32 = 1_000;
+
 /// How a world is made.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -67,6 +73,8 @@ pub struct Options {
     pub start: Timestamp,
     /// How fast its clock runs beside tokio's.
     pub speed: f64,
+    /// By how much the functions' clocks differ at the most.
+    pub skew: Duration,
     /// From which everything follows that happens by chance.
     pub seed: u64,
     /// How Routee behaves where its contract is silent.
@@ -96,6 +104,7 @@ impl Default for Options {
         Self {
             start: Timestamp::from_millis(1_795_402_800_000),
             speed: 1.0,
+            skew: Duration::ZERO,
             seed: 1,
             switches: Switches::default(),
             phones: Phones::default(),
@@ -193,14 +202,12 @@ impl World {
         let (dynamodb, sqs) = aws::clients(&aws, &aws::retries());
         let store = open_table(dynamodb).await?;
 
-        // As in infra/template.yaml: six times the functions' time-outs.
-        let calls = aws.sqs().create_queue_with_dlq("calls", Duration::from_mins(3), 5);
-        let notifications = aws
-            .sqs()
-            .create_queue_with_dlq("notifications", Duration::from_mins(3), 5);
+        // As in infra/template.yaml.
+        let make = |name| aws.sqs().create_queue_with_dlq(name, VISIBILITY, MAX_RECEIVES);
+        let (calls, notifications) = (make("calls"), make("notifications"));
         aws.sqs().go_on()?;
         let calls_queue = Queue::new(sqs.clone(), calls.url());
-        let notifications_queue = Queue::new(sqs, notifications.url());
+        let notifications_queue = Queue::new(sqs.clone(), notifications.url());
 
         let routee = Routee::new(clock.clone(), options.switches, options.phones, seed);
         routee.set_credentials(ROUTEE_APPLICATION.0, ROUTEE_APPLICATION.1);
@@ -224,32 +231,53 @@ impl World {
             random,
         };
         let callbacks = Callbacks::new(&options.public_url, References::new(Secret::new(REFERENCE_KEY), None));
-        let dialer = Arc::new(dialer::Deps {
-            engine: engine.clone(),
-            notifications: notifications_queue.clone(),
-            routee: client_of(&aws, &routee),
-            callbacks: callbacks.clone(),
-            from: "12025550100".into(),
-            call_interval: options.call_interval,
-        });
+        let mut clocks = Clocks::new(&clock, options.skew, seed);
+        let dead = |queue: &aws::sqs::Queue| {
+            let dead = queue.dlq().map_or_else(String::new, |dead| dead.url());
+            Queue::new(sqs.clone(), dead)
+        };
+        let (dead_calls, dead_notifications) = (dead(&calls), dead(&notifications));
+        let dialer = |engine: Engine| {
+            Arc::new(dialer::Deps {
+                returns: Returns {
+                    queue: engine.calls.clone(),
+                    dead_letters: dead_calls.clone(),
+                    clock: engine.clock.clone(),
+                },
+                engine,
+                notifications: notifications_queue.clone(),
+                routee: client_of(&aws, &routee),
+                callbacks: callbacks.clone(),
+                from: "12025550100".into(),
+                call_interval: options.call_interval,
+            })
+        };
+        let dialers = (0..clocks.machines()).map(|_| dialer(clocks.on_another(&engine)));
+        let dialers = dialers.collect();
+        let notifiers = clocks.next();
         let notifier = Arc::new(notifier::Deps {
             store: store.clone(),
-            queue: notifications_queue,
+            returns: Returns {
+                queue: notifications_queue.clone(),
+                dead_letters: dead_notifications,
+                clock: notifiers.clone(),
+            },
             http: aws.http(webhooks),
-            clock: clock.clone(),
+            clock: notifiers,
             signing_clock,
             signer: signer.clone(),
             targets: Targets::any(),
         });
         let workers = Workers {
             aws: aws.clone(),
-            dialer,
+            dialers,
+            turn: Arc::default(),
             notifier,
         };
         let shipstation = ShipStation::new(clock.clone(), SHIPSTATION_CREDENTIALS);
         let back_ends = BackEnds::new(&shipstation, options.back_ends);
         let chains = back_ends::chains(&store, &callbacks, &aws, &back_ends, options.secrets);
-        let functions = Api::new(&aws, engine, &callbacks, chains);
+        let functions = Api::new(&aws, &engine, &mut clocks, &callbacks, chains);
         let api = HttpClient::new(functions.clone());
         let lines = Lines::from_providers(&options.public_url, &api, options.elsewhere, &journal)?;
         routee.set_webhooks(lines.clone());
@@ -346,6 +374,45 @@ impl World {
             self.clock.sleep(Duration::from_secs(30)).await;
         }
         true
+    }
+}
+
+/// The clocks of the machines that functions run on.
+struct Clocks {
+    right: Clock,
+    skew: Duration,
+    rng: Rng,
+}
+
+impl Clocks {
+    /// Machines that dialers run on when their clocks differ.
+    const MACHINES: usize = 3;
+
+    fn new(right: &Clock, skew: Duration, seed: u64) -> Self {
+        Self {
+            right: right.clone(),
+            skew,
+            rng: Rng::new(seed ^ 0x000c_10c5),
+        }
+    }
+
+    const fn machines(&self) -> usize {
+        if self.skew.is_zero() { 1 } else { Self::MACHINES }
+    }
+
+    /// The clock of one more machine.
+    fn next(&mut self) -> Clock {
+        let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(0);
+        let ahead = self.rng.between(Duration::ZERO, self.skew);
+        self.right.ahead_by(millis(ahead) - millis(self.skew) / 2)
+    }
+
+    /// The engine, on one more machine.
+    fn on_another(&mut self, engine: &Engine) -> Engine {
+        Engine {
+            clock: self.next(),
+            ..engine.clone()
+        }
     }
 }
 
@@ -526,23 +593,23 @@ struct Api {
 }
 
 impl Api {
-    fn new(aws: &Aws, engine: Engine, callbacks: &Callbacks, chains: chain_link::Deps) -> Self {
+    fn new(aws: &Aws, engine: &Engine, clocks: &mut Clocks, callbacks: &Callbacks, chains: chain_link::Deps) -> Self {
         Self {
             aws: aws.clone(),
             chains: Arc::new(chains),
             dispatches: Arc::new(dispatches::Deps {
-                engine: engine.clone(),
+                engine: clocks.on_another(engine),
                 targets: Targets::any(),
             }),
             collect: Arc::new(collect_event::Deps {
-                engine: engine.clone(),
+                engine: clocks.on_another(engine),
                 callbacks: callbacks.clone(),
             }),
-            transfer: Arc::new(transfer_deps(&engine, callbacks)),
-            set_context: Arc::new(set_context_deps(&engine)),
-            get_context: Arc::new(get_context_deps(&engine)),
+            transfer: Arc::new(transfer_deps(&clocks.on_another(engine), callbacks)),
+            set_context: Arc::new(set_context_deps(&clocks.on_another(engine))),
+            get_context: Arc::new(get_context_deps(&clocks.on_another(engine))),
             status: Arc::new(status_callback::Deps {
-                engine,
+                engine: clocks.on_another(engine),
                 callbacks: callbacks.clone(),
             }),
         }
@@ -607,14 +674,19 @@ impl SendHttp for Api {
 #[derive(Clone, Debug)]
 struct Workers {
     aws: Aws,
-    dialer: Arc<dialer::Deps>,
+    /// One for each machine that dialers run on: each has its own clock.
+    dialers: Arc<[Arc<dialer::Deps>]>,
+    /// Whose turn it is.
+    turn: Arc<AtomicUsize>,
     notifier: Arc<notifier::Deps>,
 }
 
 impl Workers {
     async fn work_off(&self, function: &'static str, event: SqsEvent) -> Outcome<SqsBatchResponse> {
-        match function {
-            "dialer" => self.aws.invoke(function, dialer::handle(&self.dialer, event)).await,
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let dialer = self.dialers.get(turn % self.dialers.len().max(1));
+        match (function, dialer) {
+            ("dialer", Some(dialer)) => self.aws.invoke(function, dialer::handle(dialer, event)).await,
             _ => self.aws.invoke(function, notifier::handle(&self.notifier, event)).await,
         }
     }

@@ -192,7 +192,8 @@ impl Kept {
 
     /// Strikes out the moments: whatever is due may be due now.
     pub(crate) fn strike(&mut self, now: Timestamp) {
-        for until in self.progress.busy.values_mut() {
+        let Progress { busy, put_off, .. } = &mut self.progress;
+        for until in busy.values_mut().chain(put_off.values_mut()) {
             *until = now;
         }
         match &mut self.state {

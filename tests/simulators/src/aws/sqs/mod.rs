@@ -81,6 +81,10 @@ pub struct Disorder {
     pub late: u16,
     /// By how much at most.
     pub late_by: Duration,
+    /// A sent message becomes visible at once, whatever delay it was sent with.
+    pub early: u16,
+    /// A sent message is gone, although it was taken. SQS itself does not do that; who purges a queue does.
+    pub lost: u16,
 }
 
 impl Disorder {
@@ -90,6 +94,8 @@ impl Disorder {
         reorder: 0,
         late: 0,
         late_by: Duration::ZERO,
+        early: 0,
+        lost: 0,
     };
 }
 
@@ -167,6 +173,8 @@ pub enum End {
     Expired,
     /// Swept away with all others.
     Purged,
+    /// Gone: see [`Disorder::lost`] and [`Queue::lose`].
+    Lost,
 }
 
 impl Sqs {
@@ -350,6 +358,11 @@ impl Queue {
     pub fn put(&self, body: impl Into<String>, delay: Duration) -> String {
         let send = |store: &mut Store, now| store.send(&self.name, body.into(), Attributes::new(), Some(delay), now);
         self.sqs.change(send).unwrap_or_default()
+    }
+
+    /// Takes the message with this id out, as if it had never been sent, and gives back what was in it.
+    pub fn lose(&self, id: &str) -> Option<String> {
+        self.sqs.change(|store, now| store.lose(&self.name, id, now))
     }
 
     fn counts(&self) -> (usize, usize, usize) {

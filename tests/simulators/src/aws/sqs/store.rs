@@ -124,6 +124,9 @@ impl Store {
         let queue = self.queues.get_mut(name)?;
         self.serial += 1;
         let mut visible_at = after(now, delay.unwrap_or(queue.settings.delay));
+        if self.rng.hits(self.disorder.early) {
+            visible_at = now;
+        }
         if self.rng.hits(self.disorder.late) {
             visible_at = visible_at.plus_millis(self.rng.below(1 + millis(self.disorder.late_by)).cast_signed());
         }
@@ -140,8 +143,22 @@ impl Store {
             receipt: 0,
             source: None,
         };
-        queue.admit(self.serial, message);
+        if self.rng.hits(self.disorder.lost) {
+            queue.finish(self.serial, End::Lost, now);
+        } else {
+            queue.admit(self.serial, message);
+        }
         Some(id)
+    }
+
+    /// Takes a message out, and gives back what was in it.
+    pub(super) fn lose(&mut self, name: &str, id: &str, now: Timestamp) -> Option<String> {
+        let queue = self.queues.get_mut(name)?;
+        let found = queue.messages.iter().find(|(_, message)| message.id == id);
+        let serial = found.map(|(serial, _)| *serial)?;
+        let message = queue.take(serial)?;
+        queue.finish(serial, End::Lost, now);
+        Some(message.body)
     }
 
     /// Hands out up to `most` messages that are visible at `now`, and hides them for `visibility`. Says too whether a
@@ -264,9 +281,9 @@ impl Store {
         Ok(())
     }
 
-    /// Moves what is visible in a dead-letter queue back to the queues that gave it up, as new messages. What was never
-    /// in another queue stays.
-    pub(super) fn move_back(&mut self, name: &str, now: Timestamp) {
+    /// Moves what is visible in a dead-letter queue to `destination`, or back to the queues that gave it up, as new
+    /// messages. Without a destination, what was never in another queue stays.
+    pub(super) fn move_back(&mut self, name: &str, destination: Option<&str>, now: Timestamp) {
         let mut moved = 0;
         let due: Vec<u64> = self.queues.get(name).map_or_else(Vec::new, |queue| {
             queue.due.range(..=(now, u64::MAX)).map(|(_, serial)| *serial).collect()
@@ -274,7 +291,8 @@ impl Store {
         for serial in due {
             let Some(queue) = self.queues.get_mut(name) else { break };
             let Some(message) = queue.take(serial) else { continue };
-            let Some(source) = message.source.clone() else {
+            let source = destination.map(str::to_owned).or_else(|| message.source.clone());
+            let Some(source) = source else {
                 queue.insert(serial, message);
                 continue;
             };

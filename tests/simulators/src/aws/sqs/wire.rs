@@ -11,6 +11,7 @@ use super::attributes::{Attributes, md5_of_attributes, md5_of_body, size, with};
 use super::errors::Refusal;
 use super::store::Unchangeable;
 use super::{Delivery, Sqs, url};
+use crate::aws::faults::Fault;
 use crate::aws::recorder::Service;
 use crate::aws::sdk::{Answer, Backend, Prepared};
 
@@ -79,6 +80,8 @@ struct Naming {
     prefix: String,
     #[serde(default, rename = "SourceArn")]
     arn: String,
+    #[serde(default, rename = "DestinationArn")]
+    destination: Option<String>,
 }
 
 impl Backend for Sqs {
@@ -122,7 +125,9 @@ impl Backend for Sqs {
                 at_once!(_naming: Naming => |_: &Sqs, queue: &str, _| Ok(json!({ "QueueUrl": url(queue) })))
             }
             "PurgeQueue" => at_once!(_naming: Naming => |sqs: &Sqs, queue: &str, _| sqs.purge(queue)),
-            "StartMessageMoveTask" => at_once!(_naming: Naming => |sqs: &Sqs, queue: &str, _| Ok(sqs.move_back(queue))),
+            "StartMessageMoveTask" => at_once!(naming: Naming => |sqs: &Sqs, queue: &str, naming: Naming| {
+                Ok(sqs.move_back(queue, naming.destination.as_deref()))
+            }),
             "ListMessageMoveTasks" => at_once!(_naming: Naming => |sqs: &Sqs, queue: &str, _| Ok(sqs.moves(queue))),
             "ListQueues" => prepared(Box::pin(async move { answer(Ok(sqs.list(&naming.prefix))) })),
             "ReceiveMessage" => {
@@ -135,8 +140,8 @@ impl Backend for Sqs {
         }
     }
 
-    fn fault(throttled: bool) -> Answer {
-        if throttled {
+    fn fault(fault: Fault, _operation: &str) -> Answer {
+        if fault == Fault::Throttled {
             Refusal::throttled().answer()
         } else {
             Refusal::internal().answer()
@@ -295,8 +300,9 @@ impl Sqs {
     }
 
     /// A task that is over when it has begun, unless they keep moving; the service's own takes its time.
-    fn move_back(&self, queue: &str) -> Value {
-        self.change(|store, now| store.move_back(queue, now));
+    fn move_back(&self, queue: &str, destination: Option<&str>) -> Value {
+        let destination = destination.and_then(|arn| arn.rsplit(':').next());
+        self.change(|store, now| store.move_back(queue, destination, now));
         json!({ "TaskHandle": queue })
     }
 
