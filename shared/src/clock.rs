@@ -50,6 +50,16 @@ impl Timestamp {
         Self::from_millis(self.0.saturating_add(millis))
     }
 
+    /// This moment, or the next whole multiple of `seconds` since the epoch.
+    #[must_use]
+    pub const fn rounded_up_to(self, seconds: u32) -> Self {
+        let step = seconds as i64 * 1000;
+        match self.0 % step {
+            0 => self,
+            past => self.plus_millis(step - past),
+        }
+    }
+
     /// How long it is from `earlier` to this moment; zero when it is not later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0 - earlier.0).unwrap_or(0))
@@ -225,6 +235,19 @@ mod tests {
             9999
         );
         assert_eq!(Timestamp::from_millis(5).plus_millis(-10).millis(), 0);
+    }
+
+    #[test]
+    fn a_moment_is_rounded_up_and_a_whole_one_stays() {
+        for (millis, expected) in [
+            (0, 0),
+            (1, 300_000),
+            (299_999, 300_000),
+            (300_000, 300_000),
+            (300_001, 600_000),
+        ] {
+            assert_eq!(Timestamp::from_millis(millis).rounded_up_to(300).millis(), expected);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -18,6 +18,7 @@
 //! | `PATCHBAY_TWILIO_PAY_ATTEMPTS` | how often a caller may try to pay, 1 to 3; 3 when left out |
 //! | `PATCHBAY_WEBHOOK_KEYS_PARAM` | SSM parameter: the key of outgoing webhooks (`whsec_…`), or the new and the old one, separated by a comma |
 //! | `PATCHBAY_LINK_SECRETS_PARAM` | prefix of SSM parameters: the secrets that task chains name, `PREFIX/TENANT/HOST/NAME` |
+//! | `PATCHBAY_HEARTBEAT_URL` | what the sentinel calls once a minute while all is well; may be left out |
 //! | `PATCHBAY_STACK` | name of the stack, the dimension of its metrics; may be left out |
 //!
 //! A function that lacks a variable does not start, and says which and why. Parameters are read when the first request

@@ -150,6 +150,14 @@ impl DispatchId {
         )
     }
 
+    /// One of `shards` parts into which all ids fall evenly. The last bits are random, or a hash's: not the time.
+    pub const fn shard(self, shards: u8) -> u8 {
+        // Below 256, so nothing is cut off.
+        #[expect(clippy::cast_possible_truncation, reason = "less than `shards`")]
+        let shard = (self.0 % shards as u128) as u8;
+        shard
+    }
+
     /// Wraps 128 bits, for a model or a fixture.
     pub const fn new(bits: u128) -> Self {
         Self(bits)

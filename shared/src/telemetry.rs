@@ -18,7 +18,7 @@ use crate::clock::Timestamp;
 const NAMESPACE: &str = "patchbay";
 /// Crates whose debug and trace events are let through. At those levels the libraries below us write whole requests
 /// and responses: phone numbers, tokens, tickets. A crate that is missing here logs from `info` up.
-const OWN: [&str; 10] = [
+const OWN: [&str; 11] = [
     "patchbay",
     "chain_link",
     "collect_event",
@@ -26,6 +26,7 @@ const OWN: [&str; 10] = [
     "dispatches",
     "get_context",
     "notifier",
+    "sentinel",
     "set_context",
     "status_callback",
     "transfer",
@@ -106,12 +107,13 @@ impl Unit {
 
 /// Every metric that there is, and what it is counted by besides the stack. Alarms and dashboard go by these names: one
 /// that asks for another dimension hears nothing, and says so to nobody.
-pub const METRICS: [(&str, &[&str]); 10] = [
+pub const METRICS: [(&str, &[&str]); 11] = [
     ("MessageFailures", &[]),
     ("NoAnswer", &[]),
     ("OutOfMoney", &[]),
     ("ProviderErrors", &[]),
     ("Rejected", &[]),
+    ("Stuck", &[]),
     ("TimeToAccept", &[]),
     ("TimeToFirstDial", &[]),
     ("TimerLag", &[]),
@@ -353,7 +355,7 @@ mod tests {
     #[test]
     fn every_alarm_listens_to_a_metric_as_it_is_written() {
         let alarms = alarms();
-        assert_eq!(alarms.len(), 7, "{alarms:?}");
+        assert_eq!(alarms.len(), 9, "{alarms:?}");
         for (name, dimensions) in alarms {
             let (_, by) = METRICS.iter().find(|(known, _)| *known == name).expect(&name);
             let written: Vec<&str> = [STACK].into_iter().chain(by.iter().copied()).collect();

@@ -43,9 +43,8 @@ ACTIONS = {
 def check_resources(aws, outputs):
     print("\n== What was deployed")
     table = aws.client("dynamodb").describe_table(TableName=outputs["TableName"])["Table"]
-    index = table["GlobalSecondaryIndexes"][0]
-    check("the table has its index", (index["IndexName"], index["Projection"]["ProjectionType"]) ==
-          ("by_day", "INCLUDE"), table)
+    indexes = {index["IndexName"]: index["Projection"]["ProjectionType"] for index in table["GlobalSecondaryIndexes"]}
+    check("the table has its indexes", indexes == {"by_day": "INCLUDE", "by_due": "KEYS_ONLY"}, table)
     ttl = aws.client("dynamodb").describe_time_to_live(TableName=outputs["TableName"])["TimeToLiveDescription"]
     check("the table forgets what has expired", ttl.get("AttributeName") == "expires", ttl)
     sqs, functions = aws.client("sqs"), aws.client("lambda")
@@ -60,6 +59,9 @@ def check_resources(aws, outputs):
         sources = functions.list_event_source_mappings(FunctionName=f"{STACK}-{consumer}")["EventSourceMappings"]
         check(f"{queue}: {consumer} works it off, message by message",
               len(sources) == 1 and sources[0]["FunctionResponseTypes"] == ["ReportBatchItemFailures"], sources)
+    rule = aws.client("events").describe_rule(Name=f"{STACK}-sentinel")
+    check("the sentinel looks every minute", (rule["ScheduleExpression"], rule["State"]) == ("rate(1 minute)", "ENABLED"),
+          rule)
 
 
 def check_deletion(aws, outputs):
@@ -86,7 +88,8 @@ def check_rights(aws):
     resources = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in stack}
     table = aws.client("dynamodb").describe_table(TableName=resources["Table"])["Table"]["TableArn"]
     account = table.split(":")[4]
-    arns = {"table": ("dynamodb", table), "index": ("dynamodb", f"{table}/index/by_day")}
+    arns = {"table": ("dynamodb", table), "index": ("dynamodb", f"{table}/index/by_day"),
+            "index-by_due": ("dynamodb", f"{table}/index/by_due")}
     for queue in ("calls", "notifications", "calls-dead-letters", "notifications-dead-letters"):
         arns[queue] = ("sqs", f"arn:aws:sqs:{REGION}:{account}:{STACK}-{queue}")
     for parameter in ("reference-keys", "routee-credentials", "webhook-keys", "twilio-auth-tokens", "another"):
@@ -124,7 +127,7 @@ def check_stubs(aws, outputs):
         check(f"{method} {path}", (status, answer) == (200, {"function": f"{STACK}-{function}"}), (status, answer))
     for method, path in (("DELETE", "/v1/dispatches"), ("POST", "/v1/other"), ("GET", "/routee/status/a.b.c.d")):
         check(f"{method} {path} leads nowhere", api(method, path)[0] == 404)
-    print("\n== Every queue leads to its function")
+    print("\n== Every queue leads to its function, and the schedule to the sentinel")
     for queue in ("Calls", "Notifications"):
         aws.client("sqs").send_message(QueueUrl=outputs[f"{queue}QueueUrl"], MessageBody="{}")
     for name in FUNCTIONS:
@@ -136,7 +139,7 @@ def check_stubs(aws, outputs):
         check(f"{name} was called and has {len(settings)} settings", "PATCHBAY_TABLE" in settings and not empty, settings)
         fixture = min((ROOT / "tests/events").glob(f"{name}*.json"))
         expected = json.loads(fixture.read_text(encoding="utf-8"))
-        # The call on the fixture's own route; a queue has none.
+        # The call on the fixture's own route; a queue and a schedule have none.
         event = next(call["event"] for call in calls if call["event"].get("routeKey") == expected.get("routeKey"))
         differences = list(differing(expected, event))
         check(f"{name} got an event of the form of {fixture.name}", not differences, differences)

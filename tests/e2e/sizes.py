@@ -55,7 +55,7 @@ def check_arm64_sizes(aws):
         print(f"   not measured: the Rust target {target} is not installed and cannot be", flush=True)
         return
     folder = HOME / "arm64"
-    # Together they switch on the features of all nine, so they are what `sam build` makes.
+    # Together they switch on the features of all ten, so they are what `sam build` makes.
     chosen = [word for name in LARGEST for word in ("--package", name)]
     aws.run("cargo", "lambda", "build", "--release", "--arm64", "--lambda-dir", folder, *chosen)
     compare("arm64", folder, LARGEST)

@@ -147,6 +147,13 @@ async fn the_events_of_sqs_are_worked_off() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_event_of_the_schedule_is_a_look_at_everything_that_is_due() {
+    let world = example().await;
+    let report = world.look(serde_json::from_str(&event("sentinel.json")).unwrap()).await;
+    assert!(report.unwrap().well, "{report:?}");
+}
+
 #[test]
 fn no_event_is_forgotten() {
     let files: BTreeSet<String> = fs::read_dir(directory())
@@ -217,7 +224,7 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn cargo_lambda_watch_has_the_routes_of_the_template() {
     let (functions, routes) = deployed();
-    assert!(functions.len() >= 9 && routes.len() >= 22, "{functions:?} {routes:?}");
+    assert!(functions.len() >= 10 && routes.len() >= 22, "{functions:?} {routes:?}");
     let (mut path, mut method) = ("", "");
     let mut watched = BTreeMap::new();
     for word in quoted(table("workspace.metadata.lambda.watch.router")) {
@@ -254,6 +261,7 @@ fn readme_invokes_every_function_with_an_event_of_its_own() {
         let event: Value = serde_json::from_str(&event(file.strip_prefix("tests/events/").unwrap())).unwrap();
         match event["routeKey"].as_str() {
             Some(route) => assert_eq!(routes[route], function, "{line}"),
+            None if event["source"] == "aws.events" => assert_eq!(function, "sentinel", "{line}"),
             None => assert!(event["Records"][0]["messageId"].is_string(), "{line}"),
         }
         invoked.insert(function);

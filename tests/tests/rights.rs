@@ -38,7 +38,8 @@ fn listed() -> Rights {
 /// The name that a resource has in the list.
 fn resource(service: Service, target: &str) -> String {
     match (service, target.split_once("/index/")) {
-        (Service::DynamoDb, Some(_)) => "index".to_owned(),
+        (Service::DynamoDb, Some((_, "by_day"))) => "index".to_owned(),
+        (Service::DynamoDb, Some((_, index))) => format!("index-{index}"),
         (Service::DynamoDb, None) => "table".to_owned(),
         // As the template names them.
         _ => target.replace("-dlq", "-dead-letters"),
@@ -189,6 +190,18 @@ async fn a_payment() -> World {
     world
 }
 
+/// A message that was lost, and the end of a backlog that is asked for before it is sent again.
+async fn a_lost_message() -> World {
+    let world = world([Script::always(Behaviour::NeverPicksUp)]).await;
+    create(&world, &brief(1, &json!({ "attempts": 2, "retry_delay": 600 }))).await;
+    pass(&world, 300).await;
+    common::purge(&world).await;
+    pass(&world, 1_200).await;
+    let report = world.look(Value::Null).await.unwrap();
+    assert_eq!(report.sent_again, 1, "{report:?}");
+    world
+}
+
 #[tokio::test(start_paused = true)]
 async fn functions_ask_for_what_the_template_allows_them_and_the_template_allows_nothing_else() {
     let mut rights = Rights::new();
@@ -199,6 +212,7 @@ async fn functions_ask_for_what_the_template_allows_them_and_the_template_allows
         a_task_chain().await,
         a_caller().await,
         a_payment().await,
+        a_lost_message().await,
     ] {
         note(&mut rights, &world);
     }

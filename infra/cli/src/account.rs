@@ -89,6 +89,7 @@ impl Account {
                 function("transfer", 15, &[&hook[..], &transfer].concat()),
                 function("dialer", 30, &[&hook[..], &dialer].concat()),
                 function("notifier", 30, &notifier),
+                function("sentinel", 50, &[table, calls]),
             ]),
             parameters: BTreeMap::from([
                 secret("reference-keys", REFERENCE_KEY),

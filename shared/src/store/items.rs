@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::due::due_keys;
 use super::{RETENTION_SECONDS, StoreError};
 use crate::clock::Timestamp;
 use crate::dispatch::{Dispatch, Entry};
@@ -19,6 +20,8 @@ pub const PARTITION_KEY: &str = "pk";
 pub const SORT_KEY: &str = "sk";
 /// Name of the index for lists.
 pub const INDEX_BY_DAY: &str = "by_day";
+/// Name of the index for what is due.
+pub const INDEX_BY_DUE: &str = "by_due";
 
 /// An item as the SDK has it.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -86,6 +89,7 @@ pub(super) fn dispatch_item(dispatch: &Dispatch, now: Timestamp) -> Result<Item,
     if let Some(reference) = &dispatch.brief.ticket.reference {
         item.insert("reference".into(), text(reference));
     }
+    item.extend(due_keys(dispatch));
     item.insert(DOC.into(), json(dispatch)?);
     Ok(item)
 }

@@ -13,9 +13,13 @@
 //!
 //! The index `by_day` (`day_pk` = `T#{tenant}#{day}`, `day_sk` = `{created_at}#{dispatch}`) lists dispatches; it also
 //! finds a context by the call that it was set in (`day_pk` = `T#{tenant}#K#{hash of the call}`).
+//!
+//! The index `by_due` (`due_pk` = `DUE#0` to `DUE#3`, `due_sk` = the moment, rounded up to 5 minutes) has the dispatches
+//! that something is still to come of, by when (`due.rs`).
 
 mod commit;
 mod context;
+mod due;
 mod error;
 mod items;
 mod lease;
@@ -33,8 +37,9 @@ use aws_sdk_dynamodb::Client;
 
 pub use commit::Committed;
 pub use context::OutcomePut;
+pub use due::{DUE_SHARDS, Postponed, SentAgain, Unmoved};
 pub use error::StoreError;
-pub use items::{INDEX_BY_DAY, PARTITION_KEY, SORT_KEY};
+pub use items::{INDEX_BY_DAY, INDEX_BY_DUE, PARTITION_KEY, SORT_KEY};
 pub use links::{ChainPage, ChainSummary, DeletedChain, Expected, KnownChain, PutChain, StoredChain};
 pub use list::{Page, Summary};
 pub use pace::{Priority, Slot};

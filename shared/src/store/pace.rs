@@ -121,6 +121,12 @@ impl Store {
         }
     }
 
+    /// The end of the last slot that was ever taken; none before the first call. One request.
+    pub async fn backlog_end(&self, provider: &str) -> Result<Option<Timestamp>, StoreError> {
+        let item = self.get(key(format!("PACE#{provider}"), "P")).await?;
+        item.map(|item| millis_of(&item, "free_at")).transpose()
+    }
+
     fn update_pace(
         &self,
         provider: &str,

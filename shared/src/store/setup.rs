@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::{
     ContinuousBackupsStatus, KeySchemaElement, KeyType, PointInTimeRecoveryStatus, TimeToLiveStatus,
 };
 
-use super::items::INDEX_BY_DAY;
+use super::items::{INDEX_BY_DAY, INDEX_BY_DUE};
 use super::{Store, StoreError};
 
 /// The table's set-up, as far as patchbay depends on it.
@@ -14,6 +14,8 @@ pub struct Setup {
     pub keys: Vec<String>,
     /// The same of the index for lists; none when there is no such index.
     pub index_keys: Option<Vec<String>>,
+    /// The same of the index for what is due.
+    pub due_keys: Option<Vec<String>>,
     /// Whether DynamoDB refuses to delete the table.
     pub deletion_protection: bool,
 }
@@ -36,13 +38,15 @@ impl Store {
         let table = output
             .table()
             .ok_or_else(|| StoreError::item("a description without a table"))?;
-        let index = table
-            .global_secondary_indexes()
-            .iter()
-            .find(|index| index.index_name() == Some(INDEX_BY_DAY));
+        let index_keys = |name: &str| {
+            let mut indexes = table.global_secondary_indexes().iter();
+            let index = indexes.find(|index| index.index_name() == Some(name));
+            index.map(|index| names(index.key_schema()))
+        };
         Ok(Some(Setup {
             keys: names(table.key_schema()),
-            index_keys: index.map(|index| names(index.key_schema())),
+            index_keys: index_keys(INDEX_BY_DAY),
+            due_keys: index_keys(INDEX_BY_DUE),
             deletion_protection: table.deletion_protection_enabled() == Some(true),
         }))
     }

@@ -56,6 +56,8 @@ pub const ROUTEE_APPLICATION: (&str, &str) = ("local-application", "local-secret
 pub const REFERENCE_KEY: &str = "a key that is good enough for one machine";
 /// What opens the simulated `ShipStation`: as the secret `shipstation` of the world's tenant, too.
 pub const SHIPSTATION_CREDENTIALS: &str = "local-api-key:local-api-secret";
+/// What the sentinel of a world calls while all is well, if anybody is there.
+pub const HEARTBEAT_URL: &str = "https://heartbeat.example.org/patchbay";
 /// The tenant of a world.
 pub const TENANT: &str = "main";
 /// Signs the webhooks of a world (base64 of 24 bytes).
@@ -91,6 +93,10 @@ pub struct Options {
     pub elsewhere: Option<HttpClient>,
     /// Milliseconds between two calls that the account allows.
     pub call_interval: i64,
+    /// How often the sentinel looks at everything that is due; none leaves it out.
+    pub sentinel: Option<Duration>,
+    /// Whom the sentinel tells that all is well.
+    pub heartbeat: Option<HttpClient>,
     /// Who sends webhooks to requesters; none keeps them inside the world.
     pub requester: Option<HttpClient>,
     /// Who answers task chains that look something up; none lets only what is simulated answer.
@@ -112,6 +118,8 @@ impl Default for Options {
             public_url: PUBLIC_URL.to_owned(),
             elsewhere: None,
             call_interval: 1_000,
+            sentinel: Some(Duration::from_mins(1)),
+            heartbeat: None,
             requester: None,
             back_ends: None,
             secrets: HashMap::new(),
@@ -177,6 +185,7 @@ pub struct World {
     api: HttpClient,
     functions: Api,
     workers: Workers,
+    sentinel: Arc<sentinel::Deps>,
     requester: Requester,
     callbacks: Callbacks,
     tasks: Vec<AbortHandle>,
@@ -274,6 +283,7 @@ impl World {
             turn: Arc::default(),
             notifier,
         };
+        let sentinel = Arc::new(sentinel_deps(&clocks.on_another(&engine), &aws, options.heartbeat)?);
         let shipstation = ShipStation::new(clock.clone(), SHIPSTATION_CREDENTIALS);
         let back_ends = BackEnds::new(&shipstation, options.back_ends);
         let chains = back_ends::chains(&store, &callbacks, &aws, &back_ends, options.secrets);
@@ -291,6 +301,9 @@ impl World {
             workers.poll(calls, one_by_one, "dialer"),
             workers.poll(notifications, Polling::default(), "notifier"),
         ];
+        if let Some(interval) = options.sentinel {
+            tasks.push(look_every(interval, aws.clone(), Arc::clone(&sentinel)));
+        }
         if options.data.is_some() {
             tasks.push(tokio::spawn(journal.keep_time(clock.clone(), options.speed)).abort_handle());
         }
@@ -306,6 +319,7 @@ impl World {
             api,
             functions,
             workers,
+            sentinel,
             requester,
             callbacks,
             tasks,
@@ -338,6 +352,12 @@ impl World {
             Outcome::Done(response) => Some(response),
             Outcome::Crashed => None,
         }
+    }
+
+    /// Hands an event of the schedule to the sentinel: one look at everything that is due; none when it was killed.
+    pub async fn look(&self, event: serde_json::Value) -> Option<sentinel::Report> {
+        let looked = self.aws.invoke("sentinel", sentinel::handle(&self.sentinel, event));
+        looked.await.done()
     }
 
     /// The API, as something that sends requests.
@@ -549,6 +569,30 @@ fn transfer_deps(engine: &Engine, callbacks: &Callbacks) -> transfer::Deps {
         signatures: Signatures::new(Secret::new(twilio::AUTH_TOKEN), None),
         pay: transfer::PaySettings::default(),
     }
+}
+
+fn sentinel_deps(engine: &Engine, aws: &Aws, heartbeat: Option<HttpClient>) -> Result<sentinel::Deps, WorldError> {
+    let heartbeat = heartbeat.map(|http| sentinel::Heartbeat::new(aws.http(http), HEARTBEAT_URL));
+    Ok(sentinel::Deps {
+        store: engine.store.clone(),
+        calls: engine.calls.clone(),
+        clock: engine.clock.clone(),
+        heartbeat: heartbeat
+            .transpose()
+            .map_err(|error| WorldError::SetUp(error.to_string()))?,
+    })
+}
+
+/// The schedule: lets the sentinel look again and again.
+fn look_every(interval: Duration, aws: Aws, sentinel: Arc<sentinel::Deps>) -> AbortHandle {
+    let looks = async move {
+        loop {
+            sentinel.clock.sleep(interval).await;
+            aws.invoke("sentinel", sentinel::handle(&sentinel, serde_json::Value::Null))
+                .await;
+        }
+    };
+    tokio::spawn(looks).abort_handle()
 }
 
 async fn open_table(dynamodb: aws_sdk_dynamodb::Client) -> Result<Store, WorldError> {

@@ -47,6 +47,8 @@ pub(crate) fn phone(number: &str) -> PhoneNumber {
 pub(crate) async fn world<const N: usize>(scripts: [Script; N]) -> World {
     let options = Options {
         phones: phones(scripts),
+        // It would make good what a test is to find out, and be counted.
+        sentinel: None,
         ..Options::default()
     };
     World::start(options).await.unwrap()
@@ -230,6 +232,14 @@ pub(crate) fn until<'a>(world: &'a World, what: &'a str, such: impl Fn(&World) -
 /// Lets everything come to its end.
 pub(crate) async fn settle(world: &World) {
     assert!(world.settle(Duration::from_hours(48)).await, "it never came to rest");
+}
+
+/// Loses every message on the `calls` queue.
+pub(crate) async fn purge(world: &World) {
+    let queue = world.aws.sqs().queue("calls").unwrap();
+    let (_, sqs) = patchbay_simulators::aws::clients(&world.aws, &patchbay_simulators::aws::retries());
+    sqs.purge_queue().queue_url(queue.url()).send().await.unwrap();
+    assert!(queue.is_empty());
 }
 
 /// The calls to the `index`th of the people so far.

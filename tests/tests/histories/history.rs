@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use patchbay::clock::Timestamp;
-use patchbay::dispatch::{Context, Decision, Dispatch, Event, Phase, State, create};
+use patchbay::dispatch::{Context, Decision, Dispatch, Event, Phase, State, create, pending_work};
 use patchbay::engine::{Arrival, arrival};
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce};
 use patchbay::queue::{Message, Work};
@@ -335,6 +335,27 @@ impl History {
         self.mail
             .iter()
             .any(|message| wanted(&message.work) && message.version <= self.dispatch.version)
+    }
+
+    /// Whether the message that the dispatch itself tells of is on its way, and is due no later than it says.
+    pub(crate) fn is_told_by_itself(&self) -> bool {
+        let Some((work, due_at)) = pending_work(&self.dispatch) else {
+            return false;
+        };
+        // Looks may go on for longer than any call can last; all other messages are due at their moment.
+        let in_time = |message: &Message| matches!(work, Work::Watch { .. }) || message.due_at <= due_at;
+        self.mail
+            .iter()
+            .any(|message| same(&message.work, &work) && in_time(message) && message.version <= self.dispatch.version)
+    }
+}
+
+/// Whether two messages do the same, as far as a dispatch can tell: it knows neither slots nor looks.
+fn same(one: &Work, other: &Work) -> bool {
+    match (one, other) {
+        (Work::Dial { attempt: one, .. }, Work::Dial { attempt: other, .. })
+        | (Work::Watch { attempt: one, .. }, Work::Watch { attempt: other, .. }) => one == other,
+        _ => one == other,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What must hold of every decision, of every change, and at every moment.
 
-use patchbay::dispatch::{Availability, Decision, Event, Phase, Sighting, State, Verdict};
+use patchbay::dispatch::{Availability, Decision, Event, Phase, Sighting, State, Verdict, pending_work};
 use patchbay::ids::AttemptId;
 use patchbay::queue::Work;
 
@@ -10,6 +10,7 @@ pub(crate) const ONE_VERSION_ON: &str = "a change is one version on";
 pub(crate) const FENCED: &str = "a message names the version that it belongs to";
 pub(crate) const ONLY_FORWARD: &str = "states only move forward";
 pub(crate) const MOVED_ON: &str = "what is not over has a message that moves it on";
+pub(crate) const TOLD_BY_ITSELF: &str = "what is to come is told by the dispatch itself";
 pub(crate) const ONE_MESSAGE_EACH: &str = "whatever is new is sent for once, at its moment";
 pub(crate) const ATTEMPTS_IN_A_ROW: &str = "nobody is phoned more often in a round than the policy says";
 pub(crate) const ORDINALS_GROW: &str = "every attempt has the next ordinal";
@@ -161,6 +162,17 @@ pub(crate) fn of_a_moment(history: &History) {
     assert!(
         over || history.is_moved_on(),
         "{MOVED_ON}: {:?}",
+        history.dispatch.state
+    );
+    assert_eq!(
+        pending_work(&history.dispatch).is_some(),
+        !over,
+        "{TOLD_BY_ITSELF}: {:?}",
+        history.dispatch.state
+    );
+    assert!(
+        over || history.is_told_by_itself(),
+        "{TOLD_BY_ITSELF}: {:?}",
         history.dispatch.state
     );
     let calling = history.dispatch.attempt().and_then(|attempt| match attempt.phase {

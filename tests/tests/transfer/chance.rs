@@ -80,6 +80,8 @@ async fn play(seed: u64) -> Played {
     let mut rng = Rng::new(seed);
     let options = Options {
         seed,
+        // No dispatch, nothing to look for.
+        sentinel: None,
         ..Options::default()
     };
     let world = Arc::new(World::start(options).await.unwrap());

@@ -12,12 +12,13 @@ use crate::aws::{Clients, Target};
 use crate::lookup::{Function, LookupError};
 
 /// The functions, and the names of their checks.
-const FUNCTIONS: [(&str, &str); 9] = [
+const FUNCTIONS: [(&str, &str); 10] = [
     ("dispatches", "function.dispatches"),
     ("collect-event", "function.collect-event"),
     ("status-callback", "function.status-callback"),
     ("dialer", "function.dialer"),
     ("notifier", "function.notifier"),
+    ("sentinel", "function.sentinel"),
     ("set-context", "function.set-context"),
     ("get-context", "function.get-context"),
     ("chain-link", "function.chain-link"),

@@ -9,7 +9,8 @@ use super::unknown;
 use crate::aws::Clients;
 
 const KEYS: [&str; 2] = ["pk", "sk"];
-const INDEX_KEYS: [&str; 2] = ["day_pk", "day_sk"];
+const DAY_KEYS: [&str; 2] = ["day_pk", "day_sk"];
+const DUE_KEYS: [&str; 2] = ["due_pk", "due_sk"];
 const EXPIRES: &str = "expires";
 
 pub(super) async fn check(clients: &Clients, settings: &Settings) -> Vec<Finding> {
@@ -41,16 +42,26 @@ fn unreadable(check: &'static str, command: &str, mends: &Mends, table: &str, er
     Finding::fail(check, error.to_string(), mend)
 }
 
-fn keys(mends: &Mends, table: &str, setup: &Setup) -> Finding {
-    let index = setup.index_keys.as_deref().unwrap_or_default();
-    if setup.keys == KEYS && index == INDEX_KEYS {
-        return Finding::ok("table", format!("{table} has its keys and its index"));
-    }
-    let what = format!(
-        "{table} is keyed by {} and its index by_day by {}, not by pk, sk and day_pk, day_sk",
-        words(&setup.keys),
-        words(index)
-    );
+pub(super) fn keys(mends: &Mends, table: &str, setup: &Setup) -> Finding {
+    let of_index = |keys: &Option<Vec<String>>| keys.clone().unwrap_or_default();
+    let parts = [
+        (table.to_owned(), setup.keys.clone(), KEYS),
+        (
+            format!("the index by_day of {table}"),
+            of_index(&setup.index_keys),
+            DAY_KEYS,
+        ),
+        (
+            format!("the index by_due of {table}"),
+            of_index(&setup.due_keys),
+            DUE_KEYS,
+        ),
+    ];
+    let wrong = parts.iter().find(|(_, keys, expected)| keys != expected);
+    let Some((part, keys, expected)) = wrong else {
+        return Finding::ok("table", format!("{table} has its keys and its indexes"));
+    };
+    let what = format!("{part} is keyed by {}, not by {}", words(keys), expected.join(", "));
     Finding::fail(
         "table",
         what,

@@ -75,6 +75,7 @@ async fn a_deployment_as_it_should_be_has_nothing_to_mend() {
             "function.status-callback",
             "function.dialer",
             "function.notifier",
+            "function.sentinel",
             "function.set-context",
             "function.get-context",
             "function.chain-link",
@@ -154,7 +155,7 @@ async fn of_a_stack_that_is_not_there_everything_else_is_said_not_to_be_checked(
         .map(|(check, ..)| *check)
         .collect();
     // All but the one that need not be there.
-    assert_eq!(failed.len(), 8, "{complaints:#?}");
+    assert_eq!(failed.len(), 9, "{complaints:#?}");
     for check in ["table", "queue.calls", "secret.webhook-keys", "api", "routee"] {
         assert!(
             complaints
@@ -220,6 +221,29 @@ async fn a_table_that_is_not_there_is_told_from_one_that_cannot_be_read() {
         "DynamoDB DescribeTimeToLive",
         "aws dynamodb describe-time-to-live --table-name patchbay",
     );
+}
+
+#[test]
+fn a_table_of_an_earlier_version_lacks_the_index_for_what_is_due() {
+    let mends = Mends::of(&options(&[]).target);
+    let names = |names: [&str; 2]| names.map(str::to_owned).to_vec();
+    let mut setup = patchbay::store::Setup {
+        keys: names(["pk", "sk"]),
+        index_keys: Some(names(["day_pk", "day_sk"])),
+        due_keys: Some(names(["due_pk", "due_sk"])),
+        deletion_protection: true,
+    };
+    assert_eq!(table::keys(&mends, "patchbay", &setup).level, Level::Ok);
+    setup.due_keys = None;
+    let finding = table::keys(&mends, "patchbay", &setup);
+    assert_eq!(finding.level, Level::Fail);
+    assert!(
+        finding
+            .what
+            .contains("index by_due of patchbay is keyed by nothing, not by due_pk, due_sk"),
+        "{finding:?}"
+    );
+    assert!(finding.mend.expect("a mend").contains("sam build && sam deploy"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,6 +17,7 @@ use dynoxide::actions::query::QueryRequest;
 use dynoxide::actions::scan::ScanRequest;
 use dynoxide::actions::transact_write_items::{TransactWriteItem, TransactWriteItemsRequest};
 use dynoxide::actions::update_item::UpdateItemRequest;
+use dynoxide::actions::update_table::UpdateTableRequest;
 use dynoxide::actions::update_time_to_live::UpdateTimeToLiveRequest;
 use dynoxide::{Database, DynoxideError};
 use patchbay::clock::Clock;
@@ -189,6 +190,11 @@ impl DynamoDb {
                 body,
                 |r: &DescribeTableRequest| r.table_name.clone(),
                 Database::describe_table,
+            ),
+            "UpdateTable" => self.prepared(
+                body,
+                |r: &UpdateTableRequest| r.table_name.clone(),
+                Database::update_table,
             ),
             "ListTables" => self.prepared(body, |_: &ListTablesRequest| String::new(), Database::list_tables),
             "UpdateTimeToLive" => self.prepared(
