@@ -152,16 +152,15 @@ impl Store {
             .await;
         match result {
             Ok(_) => Ok(true),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(false)
-            }
+            Err(error) if error.as_service_error().is_some_and(is_moving) => Ok(false),
             Err(error) => Err(StoreError::request("UpdateItem", &error)),
         }
     }
+}
+
+/// Whether somebody has committed the dispatch meanwhile, or is about to.
+fn is_moving(error: &UpdateItemError) -> bool {
+    error.is_conditional_check_failed_exception() || error.is_transaction_conflict_exception()
 }
 
 /// The keys of the index for a dispatch that is being committed; none when it is over.
