@@ -31,7 +31,7 @@ use std::sync::{Arc, LazyLock};
 use aws_sdk_dynamodb::Client;
 
 pub use commit::Committed;
-pub use context::OutcomePut;
+pub use context::{Begun, Ended, OutcomePut};
 pub use error::StoreError;
 pub use items::{INDEX_BY_DAY, PARTITION_KEY, SORT_KEY};
 pub use lease::Lease;
