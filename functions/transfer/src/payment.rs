@@ -92,6 +92,7 @@ fn unknown(deps: &Deps, form: &Form) -> Twiml {
         call,
         status = status.name(),
         confirmation_code = code,
+        not_kept = ?result.not_kept,
         "the result of a payment came to a URL that is none of ours, or whose key is no longer in use"
     );
     let paid = status == Status::PaymentSuccess;

@@ -138,8 +138,8 @@ impl fmt::Display for NotKept {
 }
 
 impl Processor {
-    /// The same as far as it may be kept: without what is a card's number, should a processor put one there ([`card`]
-    /// says what that is), and with every text bounded. Tokens and codes stay whole or go: also says which went.
+    /// The same as far as it may be kept: without what is a card's number, should a processor put one there, and with
+    /// every text bounded. Tokens and codes stay whole or go: also says which went.
     #[must_use]
     pub fn kept(self) -> (Self, Vec<NotKept>) {
         let last_four = self.last_four.and_then(|text| {
