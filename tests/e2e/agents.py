@@ -27,7 +27,7 @@ def hand_over(host, token, check, headers=None):
     }
     response = post("twilio/set-context", said)
     check("agent A sets a context", response.status_code == 200 and response.json() ==
-          {"status": "success", "message": {"caller": CALLER}}, response.text)
+          {"status": "success", "message": {"caller": CALLER, "purchase": "new"}}, response.text)
     response = post("twilio/get-context", {"caller": "+1 (202) 555-0143"})
     response.raise_for_status()
     context = response.json()

@@ -34,8 +34,9 @@ impl io::Write for Lines {
     }
 }
 
-async fn set(world: &World) {
+async fn set(world: &World, order: &str) {
     let purchase = json!({
+        "order_id": order,
         "caller": CALLER, "description": "Two seats", "price": "42.00", "vendor": "acme-stage",
         "callback": "+12025550177", "full_name": "Ana Ruiz",
     });
@@ -57,14 +58,14 @@ async fn no_card_number_code_or_expiry_is_in_the_table_or_in_a_log() {
     let world = world([]).await;
     let url = world.transfer_url().unwrap();
     let card = AtPay::Card("4242424242424242");
-    for at_pay in [
+    for (order, at_pay) in (1..).zip([
         AtPay::Declined,
         AtPay::ConnectorFails,
         AtPay::Star,
         AtPay::HangsUp,
         card.clone(),
-    ] {
-        set(&world).await;
+    ]) {
+        set(&world, &format!("{order}")).await;
         let script = Script {
             callee: Callee::Busy,
             ..Script::new(CALLER, [at_pay])
@@ -76,7 +77,7 @@ async fn no_card_number_code_or_expiry_is_in_the_table_or_in_a_log() {
         assert!(sent.contains("1231") && sent.contains("20500"), "{sent}");
     }
     for (operation, skip) in [("UpdateItem", 1), ("GetItem", 0)] {
-        set(&world).await;
+        set(&world, operation).await;
         let rule = Rule::new(Fault::Refused)
             .service(Service::DynamoDb)
             .function("transfer");

@@ -126,7 +126,7 @@ async fn keep(deps: &Deps, tenant: &Tenant, name: &ChainName, request: &Request,
     let (Some(remembered), Some(caller)) = (&done.remembered, &request.caller) else {
         return;
     };
-    let writing = remember(deps, tenant, name, caller, &done.answer.key, remembered);
+    let writing = remember(deps, tenant, caller, &done.answer.key, remembered);
     let why = match tokio::time::timeout_at(deadline, writing).await {
         Ok(Ok(())) => return,
         Ok(Err(why)) => why,

@@ -4,7 +4,7 @@
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, RequestExt as _, Response};
 use patchbay::clock::Clock;
-use patchbay::context::{ContextKey, Draft, NewContext, caller};
+use patchbay::context::{ContextKey, Draft, How, NewContext, PurchaseSet, caller};
 use patchbay::ids::{Nonce, Tenant};
 use patchbay::phone::{CallingCode, PhoneNumber};
 use patchbay::providers::protegee::{Ask, Platform, answer, read_set};
@@ -51,13 +51,16 @@ async fn set(deps: &Deps, request: &Request, platform: &str) -> Result<Response<
         return Err(Problem::method_not_allowed("POST"));
     }
     let tenant = tenant(deps, request).await?;
-    let replace = flag(request, "replace")?;
+    let how = How {
+        replace: flag(request, "replace")?,
+        another: flag(request, "new")?,
+    };
     let body: serde_json::Value = body::json(request)?;
     let asks = read_set(platform, &body).map_err(|errors| refused(platform, Problem::invalid_fields(errors)))?;
     let mut done = Vec::with_capacity(asks.len());
     for ask in asks {
-        let result = match checked(deps, &ask, replace) {
-            Ok(new) => store(deps, platform, &tenant, &new).await.map(|()| new.caller),
+        let result = match checked(deps, &ask, how) {
+            Ok(new) => (store(deps, platform, &tenant, &new).await).map(|purchase| (new.caller, purchase)),
             Err(problem) => Err(refused(platform, problem)),
         };
         done.push((ask.tool_call, result));
@@ -65,24 +68,26 @@ async fn set(deps: &Deps, request: &Request, platform: &str) -> Result<Response<
     Ok(answer::to_set(&done))
 }
 
-fn checked(deps: &Deps, ask: &Ask<Draft>, replace: bool) -> Result<NewContext, Problem> {
+fn checked(deps: &Deps, ask: &Ask<Draft>, how: How) -> Result<NewContext, Problem> {
     let draft = ask.what.clone();
     draft
-        .and_then(|draft| draft.check(deps.home.as_ref(), replace))
+        .and_then(|draft| draft.check(deps.home.as_ref(), how))
         .map_err(|errors| Problem::invalid_fields(ask.located(errors)))
 }
 
-async fn store(deps: &Deps, platform: Platform, tenant: &Tenant, new: &NewContext) -> Result<(), Problem> {
+async fn store(deps: &Deps, platform: Platform, tenant: &Tenant, new: &NewContext) -> Result<PurchaseSet, Problem> {
     let generation = Nonce::random(&deps.random).map_err(|error| {
         tracing::error!(%error, "there is no randomness");
         Problem::unavailable(1)
     })?;
-    deps.store
+    let purchase = deps
+        .store
         .set_context(tenant, new, generation, deps.clock.now())
         .await
         .map_err(|error| stored(&error))?;
-    tracing::info!(%tenant, platform = platform.name(), caller = %new.caller, %generation, "context set");
-    Ok(())
+    let (platform, caller) = (platform.name(), &new.caller);
+    tracing::info!(%tenant, platform, %caller, %generation, purchase = purchase.name(), "context set");
+    Ok(purchase)
 }
 
 async fn forget(deps: &Deps, request: &Request, number: &str) -> Result<Response<Body>, Problem> {
@@ -93,7 +98,10 @@ async fn forget(deps: &Deps, request: &Request, number: &str) -> Result<Response
     let caller: PhoneNumber = caller::number(number, deps.home.as_ref())
         .map_err(|error| Problem::invalid_field("caller", error.to_string()))?;
     let of = ContextKey { tenant, caller };
-    deps.store.delete_context(&of).await.map_err(|error| stored(&error))?;
+    deps.store
+        .delete_context(&of, deps.clock.now())
+        .await
+        .map_err(|error| stored(&error))?;
     tracing::info!(tenant = %of.tenant, caller = %of.caller, "context forgotten");
     // The same whether or not there was one: that, too, is something about a person.
     let mut response = Response::new(Body::Empty);

@@ -5,7 +5,7 @@ use patchbay::context::{Context, ContextKey, Outcome, Processor, Status, Version
 use patchbay::phone::PhoneNumber;
 use patchbay::providers::twilio::twiml::Twiml;
 use patchbay::providers::twilio::webhook::{CallRequest, Form};
-use patchbay::store::{OutcomePut, StoreError};
+use patchbay::store::{Begun, Ended};
 use patchbay::web::transfer::TransferCall;
 use tokio::time::timeout;
 
@@ -60,28 +60,37 @@ async fn greet(deps: &Deps, key: &ContextKey, context: &Context, call: &str, now
         call: call.to_owned(),
         // A repeated webhook begins nothing anew.
         start_time: under_way.map_or(now, |outcome| outcome.start_time),
+        end_time: None,
         processor: Processor::default(),
         debug: String::new(),
     };
-    let transfer = transfer_of(key, context, version, &outcome, now);
+    let transfer = transfer_of(key, version, &outcome);
+    let Some(purchase) = &version.brief.purchase else {
+        tracing::info!(tenant = %key.tenant, caller = %key.caller, call, "a caller has nothing to pay");
+        counted(deps, "no-payment");
+        return words::back(deps, &transfer, words::NOTHING_TO_PAY);
+    };
     if version.status() == Status::PaymentSuccess {
         return paid_before(deps, &transfer);
     }
-    let put = deps
-        .store
-        .put_outcome(key, version.generation, &outcome, transfer.until);
-    match timeout(TIME_LIMIT, put).await {
-        Ok(Ok(OutcomePut::Written)) => {
+    let begun = deps.store.begin_payment(key, context, &outcome, now);
+    match timeout(TIME_LIMIT, begun).await {
+        Ok(Ok(Begun::Yes)) => {
             let caller: &PhoneNumber = &key.caller;
             tracing::info!(tenant = %key.tenant, %caller, call, generation = %version.generation, "a caller is asked to pay");
             counted(deps, "asked");
-            words::pay(deps, &transfer, &version.brief)
+            words::pay(deps, &transfer, &version.brief, purchase)
         }
-        Ok(Ok(OutcomePut::Refused(there))) if there.status == Status::PaymentSuccess => paid_before(deps, &transfer),
-        Ok(Ok(OutcomePut::Refused(there))) if there.call != call => elsewhere(deps, &transfer, &there),
+        Ok(Ok(Begun::Paid)) => paid_before(deps, &transfer),
+        Ok(Ok(Begun::Elsewhere(other_call))) => elsewhere(deps, &transfer, &other_call),
         // A repeated webhook of a call that has got further than this.
-        Ok(Ok(OutcomePut::Refused(_))) => words::back(deps, &transfer, ""),
-        Ok(Ok(OutcomePut::Gone)) => {
+        Ok(Ok(Begun::Further)) => words::back(deps, &transfer, ""),
+        Ok(Ok(Begun::Over)) => {
+            tracing::info!(tenant = %key.tenant, call, "the webhook of a call came after its end");
+            counted(deps, "over");
+            words::hang_up()
+        }
+        Ok(Ok(Begun::Gone)) => {
             counted(deps, "no-context");
             words::no_context()
         }
@@ -90,20 +99,13 @@ async fn greet(deps: &Deps, key: &ContextKey, context: &Context, call: &str, now
     }
 }
 
-fn transfer_of(
-    key: &ContextKey,
-    context: &Context,
-    version: &Version,
-    outcome: &Outcome,
-    now: Timestamp,
-) -> TransferCall {
+fn transfer_of(key: &ContextKey, version: &Version, outcome: &Outcome) -> TransferCall {
     TransferCall {
         tenant: key.tenant.clone(),
         caller: key.caller.clone(),
-        generation: version.generation,
+        purchase: version.purchase,
         call: outcome.call.clone(),
         start_time: outcome.start_time,
-        until: context.lives_until(now),
         callback: version.brief.callback.clone(),
         persona: words::known_persona(&version.brief.persona).to_owned(),
         unsaved: None,
@@ -117,8 +119,8 @@ fn paid_before(deps: &Deps, transfer: &TransferCall) -> Twiml {
 }
 
 /// Of two calls at a time both would be charged.
-fn elsewhere(deps: &Deps, transfer: &TransferCall, there: &Outcome) -> Twiml {
-    let (tenant, call, other_call) = (&transfer.tenant, &transfer.call, &there.call);
+fn elsewhere(deps: &Deps, transfer: &TransferCall, other_call: &str) -> Twiml {
+    let (tenant, call) = (&transfer.tenant, &transfer.call);
     tracing::warn!(%tenant, call, other_call, "another call of this caller's is paying; nobody was charged in this one");
     counted(deps, "under-way");
     words::back(deps, transfer, words::UNDER_WAY)
@@ -132,34 +134,18 @@ fn not_charged(deps: &Deps, transfer: &TransferCall, error: &str) -> Twiml {
 }
 
 /// The status callback of our number, if it is set: the caller hung up, perhaps while paying, and Twilio need not have
-/// told of that otherwise.
+/// told of that otherwise; or before we have heard of the call at all.
 async fn over(deps: &Deps, key: &ContextKey, call: &str) -> Twiml {
-    let left = async {
-        let now = deps.clock.now();
-        let Some(context) = deps.store.context(key, now).await? else {
-            return Ok(());
-        };
-        let mut versions = std::iter::once(&context.current).chain(&context.earlier);
-        let ours = versions.find_map(|version| {
-            let outcome = version.outcome.as_ref();
-            let outcome = outcome.filter(|outcome| outcome.call == call && outcome.status == Status::InProgress)?;
-            Some((version, outcome))
-        });
-        let Some((version, outcome)) = ours else {
-            return Ok(());
-        };
-        let outcome = Outcome {
-            status: Status::CallerHungUp,
-            ..outcome.clone()
-        };
-        let until = context.lives_until(now);
-        deps.store.put_outcome(key, version.generation, &outcome, until).await?;
-        tracing::info!(tenant = %key.tenant, caller = %key.caller, call, "a caller hung up while paying");
-        counted(deps, Status::CallerHungUp.name());
-        Ok::<_, StoreError>(())
-    };
-    match timeout(TIME_LIMIT, left).await {
-        Ok(Ok(())) => {}
+    if call.is_empty() {
+        return Twiml::default();
+    }
+    let ended = deps.store.end_call(key, call, deps.clock.now());
+    match timeout(TIME_LIMIT, ended).await {
+        Ok(Ok(Ended::WhilePaying)) => {
+            tracing::info!(tenant = %key.tenant, caller = %key.caller, call, "a caller hung up while paying");
+            counted(deps, Status::CallerHungUp.name());
+        }
+        Ok(Ok(Ended::Otherwise)) => {}
         Ok(Err(error)) => tracing::error!(tenant = %key.tenant, call, %error, "the end of a call cannot be put down"),
         Err(_) => tracing::error!(tenant = %key.tenant, call, "the end of a call cannot be put down in time"),
     }

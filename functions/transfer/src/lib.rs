@@ -9,7 +9,8 @@
 //!
 //! Whoever signs as Twilio gets 200 and a document that can be heard, whatever happens behind it: an error would be
 //! read out as "an application error has occurred", and the caller would be lost. Nobody is charged before the table
-//! has taken that the caller is with us; and a payment that cannot be stored travels on in the next URL.
+//! has taken that the caller is with us, and no other call of theirs; and a payment that cannot be stored travels on in the
+//! next URL. Whoever has nothing to pay is connected at once.
 
 mod begin;
 mod hand_back;

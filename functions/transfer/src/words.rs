@@ -1,6 +1,6 @@
 //! What callers hear.
 
-use patchbay::context::{Brief, Price, TransactionType};
+use patchbay::context::{Brief, Price, Purchase, TransactionType};
 use patchbay::providers::twilio::twiml::{Dial, Pay, Prompt, Say, Twiml, Verb};
 use patchbay::web::transfer::TransferCall;
 
@@ -96,18 +96,21 @@ pub(crate) const NO_PAYMENT_NOW: &str = "Sorry, we cannot take your payment at t
 /// There is a payment for this context.
 pub(crate) const PAID_BEFORE: &str = "This has been paid already. Thank you.";
 
+/// There is nothing to pay: the caller only goes on to the next agent.
+pub(crate) const NOTHING_TO_PAY: &str = "Hello. There is nothing to pay.";
+
 /// The caller, or somebody with the same number, is paying in another call.
-pub(crate) const UNDER_WAY: &str = "A payment for this was begun in another call. If that was interrupted, please call \
+pub(crate) const UNDER_WAY: &str = "A payment was begun in another call. If that was interrupted, please call \
     again in half an hour. You have not been charged in this call.";
 
 /// The greeting, and the payment that the context asks for.
-pub(crate) fn pay(deps: &Deps, call: &TransferCall, brief: &Brief) -> Twiml {
+pub(crate) fn pay(deps: &Deps, call: &TransferCall, brief: &Brief, purchase: &Purchase) -> Twiml {
     let voice = Voice::of(&call.persona);
     let action = deps.callbacks.payment_url(call);
     let cut = |text: &str, limit| -> String { text.trim().chars().take(limit).collect() };
-    let what = cut(&brief.description, DESCRIPTION);
-    let (vendor, price) = (cut(&brief.vendor, NAME), brief.price);
-    let purpose = match brief.transaction_type {
+    let what = cut(&purchase.description, DESCRIPTION);
+    let (vendor, price) = (cut(&purchase.vendor, NAME), purchase.price);
+    let purpose = match purchase.transaction_type {
         TransactionType::Once => format!("You are about to pay {} to {vendor} for: {what}.", dollars(price)),
         TransactionType::Authorize => {
             format!("We are going to register your card for {vendor}, for: {what}. You are not charged now.")
@@ -123,14 +126,14 @@ pub(crate) fn pay(deps: &Deps, call: &TransferCall, brief: &Brief) -> Twiml {
         name => format!("Hello {name}."),
     };
     let explanation = "You can stop at any time with the star key.";
-    let parameters = match brief.customer_id.trim() {
+    let parameters = match purchase.customer_id.trim() {
         "" => vec![],
         id => vec![("customer_id", id.to_owned())],
     };
     let pay = Pay {
         action: action.clone(),
         connector: deps.pay.connector.clone(),
-        charge: match brief.transaction_type {
+        charge: match purchase.transaction_type {
             TransactionType::Once => Some(price.to_charge()),
             TransactionType::Authorize | TransactionType::Subscription => None,
         },

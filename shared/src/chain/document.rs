@@ -136,7 +136,7 @@ pub struct Reply {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Remember {
-    /// A template: what the caller is calling about; the chain's `description` when left out.
+    /// A template: what the caller is calling about, the first line of what is remembered; none when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// A template: the text that replaces the caller's memory.

@@ -155,7 +155,7 @@ pub struct Done {
 /// Something that is kept in what voice agents share about the caller.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Remembered {
-    /// What the caller is calling about; empty when the document does not say.
+    /// What the caller is calling about, which goes before the rest; empty when the document does not say.
     pub description: String,
     /// What becomes the caller's memory.
     pub memory: String,

@@ -2,7 +2,7 @@
 
 use super::caller;
 use super::price::Price;
-use super::{Brief, CallId, DEFAULT_TTL, TTL_RANGE, TransactionType};
+use super::{Brief, CallId, DEFAULT_TTL, Purchase, TTL_RANGE, TransactionType};
 use crate::dispatch::policy::FieldError;
 use crate::phone::{CallingCode, PhoneNumber};
 
@@ -11,10 +11,11 @@ pub const DEFAULT_PERSONA: &str = "english-jessica";
 
 /// Most bytes of each field. Together they stay below [`MAX_BYTES`], however they are combined, and with a memory that
 /// an earlier set left behind.
-const LIMITS: [(&str, usize); 8] = [
+const LIMITS: [(&str, usize); 9] = [
     ("description", 4_096),
     ("vendor", 512),
     ("customer_id", 256),
+    ("order_id", 256),
     ("email", 512),
     ("full_name", 512),
     ("persona", 64),
@@ -35,6 +36,7 @@ pub struct Draft {
     pub vendor: Option<String>,
     pub callback: Option<String>,
     pub customer_id: Option<String>,
+    pub order_id: Option<String>,
     pub email: Option<String>,
     pub full_name: Option<String>,
     pub memory: Option<String>,
@@ -53,13 +55,40 @@ pub enum Memory {
     Replace(String),
 }
 
+/// What is said about the caller beside a note, as far as it is.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Details {
+    /// Where the caller goes.
+    pub callback: Option<PhoneNumber>,
+    /// The e-mail address.
+    pub email: Option<String>,
+    /// The name.
+    pub full_name: Option<String>,
+    /// The voice.
+    pub persona: Option<String>,
+}
+
+/// What is said of the purchase.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Said {
+    /// That there is one.
+    Purchase {
+        /// What is said.
+        brief: Brief,
+        /// It is another one than before, even if it looks the same.
+        another: bool,
+    },
+    /// Nothing: it is a note about the caller, and what is to be paid stays what it is.
+    Note(Details),
+}
+
 /// A context that may be stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NewContext {
     /// About whom.
     pub caller: PhoneNumber,
     /// What is said.
-    pub brief: Brief,
+    pub said: Said,
     /// What is done to the memory.
     pub memory: Memory,
     /// The call in which it is said.
@@ -68,20 +97,33 @@ pub struct NewContext {
     pub ttl: u32,
 }
 
+/// How an agent wants a context to be set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct How {
+    /// A memory that is not mentioned is forgotten.
+    pub replace: bool,
+    /// The purchase is another one than before, even if it looks the same.
+    pub another: bool,
+}
+
 impl Draft {
-    /// The context that this says. `home` is the country of numbers without a `+`; with `replace` a memory that is not
-    /// mentioned is forgotten.
+    /// The context that this says. `home` is the country of numbers without a `+`.
     ///
     /// # Errors
     /// Every field that is missing or not sound, by its name in the contract.
-    pub fn check(self, home: Option<&CallingCode>, replace: bool) -> Result<NewContext, Vec<FieldError>> {
-        let mut errors = self.text_errors();
+    pub fn check(self, home: Option<&CallingCode>, how: How) -> Result<NewContext, Vec<FieldError>> {
+        let is_note = self.is_note();
+        let mut errors = self.text_errors(is_note);
         let caller = noted(&mut errors, "caller", self.caller(home));
-        let price = noted(&mut errors, "price", self.price());
+        let price = if is_note {
+            Some(Price::default())
+        } else {
+            noted(&mut errors, "price", self.price())
+        };
         let callback = noted(&mut errors, "callback", self.callback(home));
         let transaction_type = noted(&mut errors, "transaction_type", self.transaction_type());
         let ttl = noted(&mut errors, "ttl", self.ttl());
-        if transaction_type == Some(TransactionType::Once) && price.is_some_and(Price::is_zero) {
+        if !is_note && transaction_type == Some(TransactionType::Once) && price.is_some_and(Price::is_zero) {
             errors.push(FieldError::new(
                 "price",
                 "must be more than 0 when transaction_type is once",
@@ -92,37 +134,80 @@ impl Draft {
         else {
             return Err(errors);
         };
-        let memory = match self.memory {
-            Some(memory) => Memory::Replace(memory),
-            None if replace => Memory::Replace(String::new()),
+        let memory = match &self.memory {
+            Some(memory) => Memory::Replace(memory.clone()),
+            None if how.replace => Memory::Replace(String::new()),
             None => Memory::Keep,
         };
-        let or_empty = Option::unwrap_or_default;
+        let call = said(self.call_id.clone()).as_deref().map(CallId::new);
+        let said = if is_note {
+            Said::Note(self.details(callback))
+        } else {
+            Said::Purchase {
+                brief: self.brief(price, transaction_type, callback),
+                another: how.another,
+            }
+        };
         Ok(NewContext {
             caller,
-            brief: Brief {
-                description: or_empty(self.description),
-                price,
-                vendor: or_empty(self.vendor),
-                callback,
-                customer_id: or_empty(self.customer_id),
-                email: or_empty(self.email),
-                full_name: or_empty(self.full_name),
-                persona: said(self.persona).unwrap_or_else(|| DEFAULT_PERSONA.to_owned()),
-                transaction_type,
-            },
+            said,
             memory,
-            call: said(self.call_id).as_deref().map(CallId::new),
+            call,
             ttl,
         })
     }
 
+    /// Whether it says nothing of a purchase and something to remember. What has a default does not count: platforms fill
+    /// it in.
+    fn is_note(&self) -> bool {
+        let kind = self.transaction_type.as_deref();
+        let kind = kind.filter(|kind| *kind != TransactionType::default().name());
+        let of_purchase = [
+            self.description.as_deref(),
+            self.price.as_deref(),
+            self.vendor.as_deref(),
+            self.customer_id.as_deref(),
+            self.order_id.as_deref(),
+            kind,
+        ];
+        let says_nothing = |text: Option<&str>| text.is_none_or(|text| text.trim().is_empty());
+        self.memory.is_some() && of_purchase.into_iter().all(says_nothing)
+    }
+
+    fn details(self, callback: Option<PhoneNumber>) -> Details {
+        Details {
+            callback,
+            email: said(self.email),
+            full_name: said(self.full_name),
+            persona: said(self.persona),
+        }
+    }
+
+    fn brief(self, price: Price, transaction_type: TransactionType, callback: Option<PhoneNumber>) -> Brief {
+        let or_empty = Option::unwrap_or_default;
+        Brief {
+            purchase: Some(Purchase {
+                description: or_empty(self.description),
+                price,
+                vendor: or_empty(self.vendor),
+                customer_id: or_empty(self.customer_id),
+                transaction_type,
+                order_id: or_empty(said(self.order_id)),
+            }),
+            callback,
+            email: or_empty(self.email),
+            full_name: or_empty(self.full_name),
+            persona: said(self.persona).unwrap_or_else(|| DEFAULT_PERSONA.to_owned()),
+        }
+    }
+
     /// What is wrong with the texts, as far as they are only texts.
-    fn text_errors(&self) -> Vec<FieldError> {
+    fn text_errors(&self, is_note: bool) -> Vec<FieldError> {
         let texts = [
-            (&self.description, true),
-            (&self.vendor, true),
+            (&self.description, !is_note),
+            (&self.vendor, !is_note),
             (&self.customer_id, false),
+            (&self.order_id, false),
             (&self.email, false),
             (&self.full_name, false),
             (&self.persona, false),
@@ -207,7 +292,7 @@ mod tests {
     }
 
     fn wrong(draft: Draft) -> Vec<(String, String)> {
-        match draft.check(None, false) {
+        match draft.check(None, How::default()) {
             Ok(_) => Vec::new(),
             Err(errors) => errors.into_iter().map(|error| (error.field, error.detail)).collect(),
         }
@@ -219,12 +304,21 @@ mod tests {
 
     #[test]
     fn four_fields_are_enough_and_no_sample_number_is_ever_called() {
-        let new = draft().check(None, false).expect("sound");
+        let new = draft().check(None, How::default()).expect("sound");
         assert_eq!(new.caller.as_str(), "+12025550143");
-        assert_eq!(new.brief.callback, None);
-        assert_eq!(new.brief.persona, "english-jessica");
-        assert_eq!(new.brief.transaction_type, TransactionType::Once);
-        let empty = [&new.brief.customer_id, &new.brief.email, &new.brief.full_name];
+        let Said::Purchase { brief, another: false } = new.said else {
+            panic!("no purchase")
+        };
+        assert_eq!(brief.callback, None);
+        assert_eq!(brief.persona, "english-jessica");
+        let purchase = brief.purchase.expect("a purchase");
+        assert_eq!(purchase.transaction_type, TransactionType::Once);
+        let empty = [
+            &purchase.customer_id,
+            &purchase.order_id,
+            &brief.email,
+            &brief.full_name,
+        ];
         assert!(empty.into_iter().all(String::is_empty));
         assert!(matches!(new.memory, Memory::Keep));
         assert_eq!((new.call, new.ttl), (None, DEFAULT_TTL));
@@ -240,8 +334,8 @@ mod tests {
             call_id: empty(),
             ..draft()
         };
-        let new = new.check(None, false).expect("sound");
-        assert!(new == draft().check(None, false).expect("sound"));
+        let new = new.check(None, How::default()).expect("sound");
+        assert!(new == draft().check(None, How::default()).expect("sound"));
     }
 
     #[test]
@@ -280,6 +374,102 @@ mod tests {
             caller.is_some_and(|(_, detail)| detail.contains("+12025550123")),
             "{wrong:?}"
         );
+    }
+
+    #[test]
+    fn what_says_nothing_of_a_purchase_and_something_to_remember_is_a_note() {
+        let some = |text: &str| Some(text.to_owned());
+        let note = || Draft {
+            caller: some("+1 202 555 0143"),
+            memory: some("wants row F"),
+            ..Draft::default()
+        };
+        for (draft, details) in [
+            (note(), Details::default()),
+            (
+                Draft {
+                    memory: some(""),
+                    ..note()
+                },
+                Details::default(),
+            ),
+            (
+                Draft {
+                    description: some(""),
+                    price: some(" "),
+                    vendor: some(""),
+                    customer_id: some(""),
+                    transaction_type: some("once"),
+                    full_name: some("Ana Ruiz"),
+                    ..note()
+                },
+                Details {
+                    full_name: some("Ana Ruiz"),
+                    ..Details::default()
+                },
+            ),
+        ] {
+            let new = draft.check(None, How::default()).expect("sound");
+            assert!(new.said == Said::Note(details));
+        }
+    }
+
+    #[test]
+    fn half_a_purchase_is_none_and_every_missing_field_is_named() {
+        let some = |text: &str| Some(text.to_owned());
+        let note = || Draft {
+            caller: some("+1 202 555 0143"),
+            memory: some("wants row F"),
+            ..Draft::default()
+        };
+        for (draft, missing) in [
+            (
+                Draft {
+                    description: some("Two seats"),
+                    ..note()
+                },
+                vec!["vendor", "price"],
+            ),
+            (
+                Draft {
+                    price: some("1"),
+                    ..note()
+                },
+                vec!["description", "vendor"],
+            ),
+            (
+                Draft {
+                    customer_id: some("cus_1"),
+                    ..note()
+                },
+                vec!["description", "vendor", "price"],
+            ),
+            (
+                Draft {
+                    order_id: some("1"),
+                    ..note()
+                },
+                vec!["description", "vendor", "price"],
+            ),
+            (
+                Draft {
+                    transaction_type: some("authorize"),
+                    ..note()
+                },
+                vec!["description", "vendor", "price"],
+            ),
+            // Nothing to remember either.
+            (
+                Draft {
+                    caller: some("+1 202 555 0143"),
+                    full_name: some("Ana Ruiz"),
+                    ..Draft::default()
+                },
+                vec!["description", "vendor", "price"],
+            ),
+        ] {
+            assert_eq!(wrong_fields(draft), missing);
+        }
     }
 
     #[test]
@@ -333,6 +523,7 @@ mod tests {
             description: at_limit("description", more),
             vendor: at_limit("vendor", more),
             customer_id: at_limit("customer_id", more),
+            order_id: at_limit("order_id", more),
             email: at_limit("email", more),
             full_name: at_limit("full_name", more),
             persona: at_limit("persona", more),
@@ -351,7 +542,11 @@ mod tests {
                 memory: text.map(str::to_owned),
                 ..draft()
             };
-            draft.check(None, replace).expect("sound").memory
+            let how = How {
+                replace,
+                ..How::default()
+            };
+            draft.check(None, how).expect("sound").memory
         };
         assert!(memory(None, false) == Memory::Keep);
         assert!(memory(None, true) == Memory::Replace(String::new()));

@@ -5,26 +5,31 @@
 //!
 //! - [`draft`]: what was sent, checked.
 //! - [`caller`]: numbers that may be a key.
-//! - [`price`], [`outcome`]: what is to be paid, and what came of it.
+//! - [`purchase`], [`price`], [`outcome`]: what is to be paid, and what came of it.
+//!
+//! What is paid is a [`Purchase`], not a set: agents and their tools say the same again and again, and nobody shall pay
+//! for it twice. A context may also have none: then an agent only left a note about the caller.
 
 pub mod caller;
+mod card;
 pub mod draft;
 pub mod outcome;
 pub mod price;
+pub mod purchase;
 
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::clock::Timestamp;
 use crate::ids::{Nonce, Tenant};
 use crate::phone::PhoneNumber;
 
-pub use draft::{Draft, Memory, NewContext};
-pub use outcome::{Outcome, Processor, Status};
+pub use draft::{Details, Draft, How, Memory, NewContext, Said};
+pub use outcome::{NotKept, Outcome, Processor, Status};
 pub use price::Price;
+pub use purchase::{Purchase, PurchaseSet, TransactionType};
 
 /// How many earlier versions of a context are kept beside the present one.
 pub const EARLIER_VERSIONS: usize = 5;
@@ -40,37 +45,6 @@ pub struct ContextKey {
     pub tenant: Tenant,
     /// The caller's number.
     pub caller: PhoneNumber,
-}
-
-/// What kind of payment is to be taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TransactionType {
-    /// The price, once.
-    #[default]
-    Once,
-    /// A card that is charged again and again; here it is only made a token.
-    Subscription,
-    /// A card that is charged later; here it is only made a token.
-    Authorize,
-}
-
-impl TransactionType {
-    /// The published name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Once => "once",
-            Self::Subscription => "subscription",
-            Self::Authorize => "authorize",
-        }
-    }
-
-    /// The type called `name`.
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Once, Self::Subscription, Self::Authorize]
-            .into_iter()
-            .find(|kind| kind.name() == name)
-    }
 }
 
 /// The call in which a context was set, as the agent's platform names it. Of its text only a part of the SHA-256 is
@@ -119,44 +93,36 @@ impl fmt::Debug for CallId {
 }
 
 /// What an agent says of a caller and the purchase, but for the memory, which has a life of its own.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Brief {
-    /// What is bought.
-    pub description: String,
-    /// What it costs.
-    pub price: Price,
-    /// Who gets the money.
-    pub vendor: String,
+    /// What is to be paid; none when there is nothing to pay.
+    pub purchase: Option<Purchase>,
     /// Where the caller goes after the payment; none ends the call.
     pub callback: Option<PhoneNumber>,
-    /// The customer's id at the payment processor; empty when there is none.
-    pub customer_id: String,
     /// The customer's e-mail address; empty when it is not known.
     pub email: String,
     /// The customer's name; empty when it is not known.
     pub full_name: String,
     /// The voice in which the caller is spoken to.
     pub persona: String,
-    /// What kind of payment is to be taken.
-    pub transaction_type: TransactionType,
 }
 
 /// It is about a person: only what is not is printed.
 impl fmt::Debug for Brief {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Brief")
+            .field("purchase", &self.purchase)
             .field("persona", &self.persona)
-            .field("transaction_type", &self.transaction_type)
             .finish_non_exhaustive()
     }
 }
 
-/// A context as one set left it, and what came of it.
+/// A context as one set left it, and what came of its purchase.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Version {
     /// The how manieth set of this caller it was, from 1. Starts again when the context was deleted or has expired.
     pub number: u32,
-    /// Which set it was, among all there ever were: what an outcome is written to.
+    /// Which set it was, among all there ever were.
     pub generation: Nonce,
     /// When it was set.
     pub set_at: Timestamp,
@@ -164,16 +130,22 @@ pub struct Version {
     pub call: Option<CallId>,
     /// What was said.
     pub brief: Brief,
+    /// Which purchase that is, among all there ever were: the set that first said so. An outcome belongs to it.
+    pub purchase: Option<Nonce>,
     /// Free text that is handed from agent to agent.
     pub memory: String,
-    /// What came of the payment, as soon as there is a call.
+    /// What came of the payment, as soon as there is a call, in whichever version it was.
     pub outcome: Option<Outcome>,
 }
 
 impl Version {
     /// How it goes.
     pub fn status(&self) -> Status {
-        self.outcome.as_ref().map_or(Status::Pending, |outcome| outcome.status)
+        match (&self.outcome, self.purchase) {
+            (Some(outcome), _) => outcome.status,
+            (None, Some(_)) => Status::Pending,
+            (None, None) => Status::NoPayment,
+        }
     }
 }
 
@@ -194,6 +166,8 @@ pub struct Context {
     pub caller: PhoneNumber,
     /// From when on it does not exist any more.
     pub expires_at: Timestamp,
+    /// The call that an agent was in who set or noted something last, where the platform says.
+    pub call: Option<CallId>,
     /// The newest set.
     pub current: Version,
     /// Up to [`EARLIER_VERSIONS`] before it, newest first.
@@ -201,21 +175,9 @@ pub struct Context {
 }
 
 /// Seconds that a context lives at least after an outcome was written to it: the next agent is about to ask.
-const LIFE_AFTER_OUTCOME: u32 = 3_600;
+pub const LIFE_AFTER_OUTCOME: u32 = 3_600;
 
 impl Context {
-    /// Until when it has to live when an outcome is written to it now.
-    pub fn lives_until(&self, now: Timestamp) -> Timestamp {
-        self.expires_at.max(now.plus_seconds(LIFE_AFTER_OUTCOME))
-    }
-
-    /// The version that the set called `generation` made, as long as it is kept.
-    pub fn version(&self, generation: Nonce) -> Option<&Version> {
-        std::iter::once(&self.current)
-            .chain(&self.earlier)
-            .find(|version| version.generation == generation)
-    }
-
     /// The newest version that was set in `call`; the newest of all when none was, for an agent asks from a call of
     /// its own.
     pub fn seen_from(&self, call: Option<CallId>) -> &Version {
@@ -238,16 +200,20 @@ mod tests {
             set_at: Timestamp::from_millis(number.into()),
             call: call.map(CallId::new),
             brief: Brief {
-                description: "Two theatre seats".into(),
-                price: "42.00".parse().expect("a price"),
-                vendor: "acme-stage".into(),
+                purchase: Some(Purchase {
+                    description: "Two theatre seats".into(),
+                    price: "42.00".parse().expect("a price"),
+                    vendor: "acme-stage".into(),
+                    customer_id: String::new(),
+                    transaction_type: TransactionType::Once,
+                    order_id: String::new(),
+                }),
                 callback: None,
-                customer_id: String::new(),
                 email: "c@example.org".into(),
                 full_name: "Ana Ruiz".into(),
                 persona: "english-jessica".into(),
-                transaction_type: TransactionType::Once,
             },
+            purchase: Some(Nonce::new(number.into())),
             memory: "wants row F".into(),
             outcome: None,
         }
@@ -258,6 +224,7 @@ mod tests {
         let context = Context {
             caller: PhoneNumber::parse("+12025550143").expect("a number"),
             expires_at: Timestamp::from_millis(1),
+            call: None,
             current: version(3, Some("c")),
             earlier: vec![version(2, Some("b")), version(1, None)],
         };
@@ -277,18 +244,11 @@ mod tests {
     }
 
     #[test]
-    fn an_outcome_lets_a_context_live_an_hour_more_and_never_less() {
-        let context = Context {
-            caller: PhoneNumber::parse("+12025550143").expect("a number"),
-            expires_at: Timestamp::from_millis(10_000_000),
-            current: version(2, None),
-            earlier: vec![version(1, None)],
-        };
-        let at = Timestamp::from_millis;
-        assert_eq!(context.lives_until(at(1)), at(10_000_000));
-        assert_eq!(context.lives_until(at(9_000_000)), at(12_600_000));
-        assert_eq!(context.version(Nonce::new(1)).map(|version| version.number), Some(1));
-        assert_eq!(context.version(Nonce::new(9)), None);
+    fn without_a_purchase_there_is_nothing_to_pay() {
+        let mut version = version(1, None);
+        assert_eq!(version.status(), Status::Pending);
+        version.purchase = None;
+        assert_eq!(version.status(), Status::NoPayment);
     }
 
     #[test]
@@ -297,18 +257,5 @@ mod tests {
         for secret in ["theatre", "42", "Ruiz", "example.org", "row F"] {
             assert!(!printed.contains(secret), "{printed}");
         }
-    }
-
-    #[test]
-    fn a_transaction_type_has_one_name_in_the_table_and_on_the_wire() {
-        for kind in [
-            TransactionType::Once,
-            TransactionType::Subscription,
-            TransactionType::Authorize,
-        ] {
-            assert_eq!(serde_json::to_value(kind).expect("a text"), kind.name());
-            assert_eq!(TransactionType::named(kind.name()), Some(kind));
-        }
-        assert_eq!(TransactionType::named("monthly"), None);
     }
 }

@@ -1,13 +1,15 @@
 //! What came of a call that was handed to us.
 
 use std::fmt;
-use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+use super::card;
 use crate::clock::Timestamp;
 
-/// Most characters of a text that comes from a payment processor.
+/// Most bytes of a token or a code, which is worth something only as a whole.
+pub const MAX_TOKEN_BYTES: usize = 4_096;
+/// Most characters of another text that comes from a payment processor.
 const MAX_CHARS: usize = 200;
 /// Most characters of `debug`.
 const MAX_DEBUG_CHARS: usize = 1_000;
@@ -17,11 +19,19 @@ const MAX_DEBUG_CHARS: usize = 1_000;
 /// told neither how the payment ended nor that the call did.
 pub const PAYING_SECONDS: u32 = 1_500;
 
+/// Seconds after the end of a call in which the result of its payment may still come: whoever hangs up after the last key
+/// may have been charged. The connector may be at work; how long Twilio waits for it is not documented, and two minutes are
+/// more than processors take. Then Twilio tells us, for up to 15 s, and we store it, for 8 s. Until then no other call of
+/// the same caller gets as far as a payment.
+pub const LATE_RESULT_SECONDS: u32 = 150;
+
 /// How it goes with a context. Only `payment-success` is published by the service that we are compatible with; the
 /// other names are ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
+    /// There is nothing to pay.
+    NoPayment,
     /// It was set; the caller has not come to us yet.
     Pending,
     /// The caller is with us.
@@ -38,7 +48,8 @@ pub enum Status {
 
 impl Status {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
+        Self::NoPayment,
         Self::Pending,
         Self::InProgress,
         Self::PaymentSuccess,
@@ -50,6 +61,7 @@ impl Status {
     /// The published name.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::NoPayment => "no-payment",
             Self::Pending => "pending",
             Self::InProgress => "in-progress",
             Self::PaymentSuccess => "payment-success",
@@ -63,7 +75,7 @@ impl Status {
     /// has changed hands.
     pub const fn rank(self) -> u8 {
         match self {
-            Self::Pending => 0,
+            Self::NoPayment | Self::Pending => 0,
             Self::InProgress => 1,
             Self::PaymentFailed | Self::PaymentCancelled | Self::CallerHungUp => 2,
             Self::PaymentSuccess => Self::FINAL,
@@ -98,96 +110,69 @@ pub struct Processor {
     pub error: Option<String>,
 }
 
-impl Processor {
-    /// The same with every text bounded and without what is a card's number, should a processor put one there.
-    #[must_use]
-    pub fn safe(self) -> Self {
-        // Whole or not at all: a part of a token is worth nothing, and a token may hold digits like a card's.
-        let plain = |text: Option<String>| {
-            text.filter(|text| !runs(text).any(|run| is_card(&digits_of(run))))
-                .map(|text| bounded(&text, MAX_CHARS))
-        };
-        let last_four = self.last_four.and_then(|text| {
-            let digits = digits_of(&text);
-            let last = digits.len().checked_sub(4)?;
-            Some(digits.iter().skip(last).map(u32::to_string).collect())
-        });
-        Self {
-            connector: plain(self.connector),
-            confirmation_code: plain(self.confirmation_code),
-            token: plain(self.token),
-            last_four,
-            card_type: plain(self.card_type),
-            error: self.error.map(|text| bounded(&masked(&text), MAX_CHARS)),
+/// A field of a [`Processor`] of which nothing may be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotKept {
+    /// It has more than [`MAX_TOKEN_BYTES`], and a part of it would be worth nothing.
+    TooLong(&'static str),
+    /// There is a card's number in it.
+    Card(&'static str),
+}
+
+impl NotKept {
+    /// Which field.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::TooLong(field) | Self::Card(field) => field,
         }
+    }
+}
+
+impl fmt::Display for NotKept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong(field) => write!(f, "{field} is too long to be kept"),
+            Self::Card(field) => write!(f, "{field} is not kept, for it holds a card's number"),
+        }
+    }
+}
+
+impl Processor {
+    /// The same as far as it may be kept: without what is a card's number, should a processor put one there, and with
+    /// every text bounded. Tokens and codes stay whole or go: also says which went.
+    #[must_use]
+    pub fn kept(self) -> (Self, Vec<NotKept>) {
+        let last_four = self.last_four.and_then(|text| {
+            let digits: Vec<char> = text.chars().filter(char::is_ascii_digit).collect();
+            let last = digits.len().checked_sub(4)?;
+            Some(digits.iter().skip(last).collect::<String>())
+        });
+        let mut gone = Vec::new();
+        let mut whole = |field: &'static str, text: Option<String>, limit: usize| {
+            let text = text?;
+            if text.len() > limit {
+                gone.push(NotKept::TooLong(field));
+            } else if card::is_in(&text, last_four.as_deref()) {
+                gone.push(NotKept::Card(field));
+            } else {
+                return Some(text);
+            }
+            None
+        };
+        let kept = Self {
+            connector: whole("connector", self.connector, MAX_TOKEN_BYTES),
+            confirmation_code: whole("confirmation_code", self.confirmation_code, MAX_TOKEN_BYTES),
+            token: whole("token", self.token, MAX_TOKEN_BYTES),
+            card_type: whole("card_type", self.card_type, MAX_CHARS),
+            error: self.error.map(|text| bounded(&card::masked(&text), MAX_CHARS)),
+            last_four,
+        };
+        (kept, gone)
     }
 }
 
 fn bounded(text: &str, limit: usize) -> String {
     text.chars().take(limit).collect()
-}
-
-fn digits_of(text: &str) -> Vec<u32> {
-    text.chars().filter_map(|c| c.to_digit(10)).collect()
-}
-
-/// The parts of `text` in which digits belong together, whatever is between them but letters. Digits across letters are
-/// those of an id, such as a UUID, and one in fifty of these would pass for a card's number.
-fn runs(text: &str) -> impl Iterator<Item = &str> {
-    text.split(char::is_alphabetic)
-}
-
-/// `text` without any digits among which there is a card's number. Rather too much than too little: it is for people.
-fn masked(text: &str) -> String {
-    let mut result = String::with_capacity(text.len());
-    let mut run = String::new();
-    for c in text.chars() {
-        if c.is_ascii_digit() || (!run.is_empty() && matches!(c, ' ' | '-')) {
-            run.push(c);
-            continue;
-        }
-        push_masked(&mut result, &run);
-        run.clear();
-        result.push(c);
-    }
-    push_masked(&mut result, &run);
-    result
-}
-
-/// Appends `run`, which is digits and separators.
-fn push_masked(result: &mut String, run: &str) {
-    let digits = digits_of(run);
-    let mut lengths = CARD_DIGITS;
-    let holds_card = lengths.any(|length| digits.windows(length).any(is_card));
-    if !holds_card {
-        result.push_str(run);
-        return;
-    }
-    result.push_str("[card]");
-    if run.ends_with(' ') {
-        result.push(' ');
-    }
-}
-
-/// How many digits a card's number has.
-const CARD_DIGITS: RangeInclusive<usize> = 13..=19;
-
-/// Whether it is a card's number: one of an issuer (they begin with 2 to 6; tokens that look like a card's number
-/// begin with 9), with the right check digit (ISO/IEC 7812).
-fn is_card(digits: &[u32]) -> bool {
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(place, digit)| match (place % 2, digit * 2) {
-            (0, _) => *digit,
-            (_, double @ 0..=9) => double,
-            (_, double) => double - 9,
-        })
-        .sum();
-    CARD_DIGITS.contains(&digits.len())
-        && digits.first().is_some_and(|first| (2..=6).contains(first))
-        && sum.is_multiple_of(10)
 }
 
 /// What came of a call that was handed to us.
@@ -199,6 +184,9 @@ pub struct Outcome {
     pub call: String,
     /// When the caller came to us.
     pub start_time: Timestamp,
+    /// When it was first known how the payment ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<Timestamp>,
     /// What the payment processor said.
     pub processor: Processor,
     /// Free text for whoever looks for a fault.
@@ -206,21 +194,21 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The same with every text bounded and free of card numbers.
+    /// The same as far as it may be kept ([`Processor::kept`]).
     #[must_use]
-    pub fn safe(self) -> Self {
-        Self {
+    pub fn kept(self) -> (Self, Vec<NotKept>) {
+        let (processor, gone) = self.processor.kept();
+        let kept = Self {
             call: bounded(&self.call, MAX_CHARS),
-            processor: self.processor.safe(),
-            debug: bounded(&masked(&self.debug), MAX_DEBUG_CHARS),
+            processor,
+            debug: bounded(&card::masked(&self.debug), MAX_DEBUG_CHARS),
             ..self
-        }
+        };
+        (kept, gone)
     }
 
-    /// Whether it takes the place of `earlier`, which is about the same set.
-    ///
-    /// While a caller may still be paying in one call, another call of theirs gets no further: of two payments at a time
-    /// both would be taken. Only a payment replaces that, for money has changed hands.
+    /// Whether it takes the place of `earlier`, which is about the same purchase. A call only ever moves forward, the call
+    /// that came to us later counts, and nothing takes the place of a payment, for money has changed hands.
     pub fn replaces(&self, earlier: &Self) -> bool {
         let (rank, before) = (self.status.rank(), earlier.status.rank());
         if before >= Status::FINAL {
@@ -229,13 +217,15 @@ impl Outcome {
         if self.call == earlier.call {
             return rank >= before;
         }
-        let paying = earlier.status == Status::InProgress && earlier.start_time > self.others_were_over();
-        self.status == Status::PaymentSuccess || !paying
+        rank >= Status::FINAL || self.start_time >= earlier.start_time
     }
 
-    /// Other calls that began later than this may still be paying, unless it is known that they are over.
-    pub fn others_were_over(&self) -> Timestamp {
-        self.start_time.plus_millis(-i64::from(PAYING_SECONDS) * 1_000)
+    /// Whether both are payments, of two calls that were with us at the same time.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let is_paid = |outcome: &Self| outcome.status == Status::PaymentSuccess;
+        let end = |outcome: &Self| outcome.end_time.unwrap_or(outcome.start_time);
+        let both = is_paid(self) && is_paid(other) && self.call != other.call;
+        both && self.start_time < end(other) && other.start_time < end(self)
     }
 }
 
@@ -253,14 +243,25 @@ impl fmt::Debug for Outcome {
 mod tests {
     use super::*;
 
-    fn outcome(status: Status, call: &str) -> Outcome {
+    fn outcome(status: Status, call: &str, start: i64) -> Outcome {
         Outcome {
             status,
             call: call.into(),
-            start_time: Timestamp::from_millis(1),
+            start_time: Timestamp::from_millis(start),
+            end_time: Some(Timestamp::from_millis(start + 10)),
             processor: Processor::default(),
             debug: String::new(),
         }
+    }
+
+    fn token(token: &str, last_four: Option<&str>) -> (Option<String>, Vec<NotKept>) {
+        let processor = Processor {
+            token: Some(token.into()),
+            last_four: last_four.map(str::to_owned),
+            ..Processor::default()
+        };
+        let (kept, gone) = processor.kept();
+        (kept.token, gone)
     }
 
     #[test]
@@ -274,112 +275,82 @@ mod tests {
     fn a_call_moves_forward_a_later_call_counts_and_a_success_stays() {
         use Status::{CallerHungUp, InProgress, PaymentFailed, PaymentSuccess};
         for (later, earlier, replaces) in [
-            ((PaymentSuccess, "a"), (InProgress, "a"), true),
-            ((PaymentFailed, "a"), (PaymentFailed, "a"), true),
-            ((InProgress, "a"), (PaymentFailed, "a"), false),
-            ((InProgress, "b"), (PaymentFailed, "a"), true),
-            ((PaymentSuccess, "b"), (CallerHungUp, "a"), true),
-            ((CallerHungUp, "a"), (PaymentSuccess, "a"), false),
-            ((PaymentFailed, "b"), (PaymentSuccess, "a"), false),
-            ((PaymentSuccess, "b"), (PaymentSuccess, "a"), false),
-            // Both are there at the same time.
-            ((InProgress, "b"), (InProgress, "a"), false),
-            ((PaymentFailed, "b"), (InProgress, "a"), false),
-            ((PaymentSuccess, "b"), (InProgress, "a"), true),
+            ((PaymentSuccess, "a", 1), (InProgress, "a", 1), true),
+            ((PaymentFailed, "a", 1), (PaymentFailed, "a", 1), true),
+            ((InProgress, "a", 1), (PaymentFailed, "a", 1), false),
+            // The call was over before the result came.
+            ((PaymentSuccess, "a", 1), (CallerHungUp, "a", 1), true),
+            ((InProgress, "b", 2), (PaymentFailed, "a", 1), true),
+            ((CallerHungUp, "a", 1), (PaymentSuccess, "a", 1), false),
+            ((PaymentFailed, "b", 2), (PaymentSuccess, "a", 1), false),
+            ((PaymentSuccess, "b", 2), (PaymentSuccess, "a", 1), false),
+            // What is told late of an earlier call is news only when it paid.
+            ((PaymentFailed, "a", 1), (InProgress, "b", 2), false),
+            ((PaymentFailed, "a", 1), (CallerHungUp, "b", 2), false),
+            ((PaymentSuccess, "a", 1), (InProgress, "b", 2), true),
         ] {
-            let (new, old) = (outcome(later.0, later.1), outcome(earlier.0, earlier.1));
+            let (new, old) = (
+                outcome(later.0, later.1, later.2),
+                outcome(earlier.0, earlier.1, earlier.2),
+            );
             assert_eq!(new.replaces(&old), replaces, "{new:?} after {old:?}");
         }
     }
 
     #[test]
-    fn a_call_of_which_nothing_was_heard_again_is_waited_for_no_longer_than_a_payment_can_take() {
-        let paying = outcome(Status::InProgress, "a");
-        let mut next = outcome(Status::InProgress, "b");
-        next.start_time = paying.start_time.plus_seconds(PAYING_SECONDS).plus_millis(-1);
-        assert!(!next.replaces(&paying));
-        next.start_time = paying.start_time.plus_seconds(PAYING_SECONDS);
-        assert!(next.replaces(&paying));
+    fn payments_of_two_calls_overlap_when_one_began_before_the_other_was_over() {
+        use Status::{PaymentFailed, PaymentSuccess};
+        for (one, other, overlaps) in [
+            ((PaymentSuccess, "a", 1), (PaymentSuccess, "b", 5), true),
+            ((PaymentSuccess, "a", 1), (PaymentSuccess, "b", 11), false),
+            ((PaymentSuccess, "a", 1), (PaymentSuccess, "a", 5), false),
+            ((PaymentSuccess, "a", 1), (PaymentFailed, "b", 5), false),
+        ] {
+            let (one, other) = (outcome(one.0, one.1, one.2), outcome(other.0, other.1, other.2));
+            assert_eq!(one.overlaps(&other), overlaps, "{one:?} {other:?}");
+            assert_eq!(other.overlaps(&one), overlaps, "{one:?} {other:?}");
+        }
     }
 
     #[test]
-    fn no_card_number_gets_through() {
+    fn no_card_number_gets_through_in_any_field() {
         // A number that every processor publishes for tests.
         let card = "4242424242424242";
-        for (text, expected) in [
-            (card, "[card]"),
-            ("declined: 4242424242424242.", "declined: [card]."),
-            ("4242 4242-4242 4242 expired", "[card] expired"),
-            ("try 2: 7 4242424242424242", "try 2: [card]"),
-            ("error 21202, try 3", "error 21202, try 3"),
-            ("", ""),
-        ] {
-            assert_eq!(masked(text), expected);
-        }
-        let safe = Outcome {
+        let (kept, gone) = Outcome {
             processor: Processor {
                 connector: Some("Default".into()),
                 confirmation_code: Some(card.into()),
-                token: Some("x".repeat(500)),
+                token: Some(format!("20261126-{card}")),
                 last_four: Some(format!("xxxx{card}")),
                 card_type: Some("4242-4242-4242-4242".into()),
                 error: Some(format!("card {card} declined")),
             },
             debug: card.into(),
-            ..outcome(Status::PaymentFailed, "a")
+            ..outcome(Status::PaymentFailed, "a", 1)
         }
-        .safe();
+        .kept();
         let expected = Processor {
             connector: Some("Default".into()),
             confirmation_code: None,
-            token: Some("x".repeat(200)),
+            token: None,
             last_four: Some("4242".into()),
             card_type: None,
             error: Some("card [card] declined".into()),
         };
-        assert_eq!((safe.processor, safe.debug.as_str()), (expected, "[card]"));
+        assert_eq!((kept.processor, kept.debug.as_str()), (expected, "[card]"));
+        assert_eq!(gone, ["confirmation_code", "token", "card_type"].map(NotKept::Card));
     }
 
     #[test]
-    fn a_card_number_is_found_whatever_is_between_its_digits_but_letters() {
-        for text in [
-            "4242.4242.4242.4242",
-            "4242/4242_4242 4242",
-            "visa4242424242424242ok",
-            "no 4242-4242-4242-4242",
-        ] {
-            let processor = Processor {
-                token: Some(text.into()),
-                ..Processor::default()
-            };
-            assert_eq!(processor.safe().token, None, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_only_looks_like_a_card_number_is_kept_whole() {
-        // A token with a card's length and check digit, a number without it, and two short ones.
-        for text in [
-            "9242424242424247",
-            "4242424242424241",
-            "ch_1234",
-            "40012345678",
-            // All its digits together are a card's number.
-            "6a8ac4ba-0580-4975-ad2f-89d94a2f20aa",
-        ] {
-            let processor = Processor {
-                token: Some(text.into()),
-                ..Processor::default()
-            };
-            assert_eq!(processor.clone().safe(), processor);
-        }
-        let shown = |last_four: &str| {
-            let processor = Processor {
-                last_four: Some(last_four.into()),
-                ..Processor::default()
-            };
-            processor.safe().last_four
-        };
-        assert_eq!(shown("xxx1"), None);
+    fn a_token_is_kept_whole_or_not_at_all() {
+        let long = |bytes: usize| "x".repeat(bytes);
+        assert_eq!(token(&long(4_096), None), (Some(long(4_096)), vec![]));
+        assert_eq!(token(&long(4_097), None), (None, vec![NotKept::TooLong("token")]));
+        let umlauts = "ü".repeat(2_049);
+        assert_eq!(token(&umlauts, None), (None, vec![NotKept::TooLong("token")]));
+        // Another card's last four digits: it is an id.
+        let id = "4242424242424242";
+        assert_eq!(token(id, Some("0002")), (Some(id.into()), vec![]));
+        assert_eq!(token(id, Some("x1")), (None, vec![NotKept::Card("token")]));
     }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A price in US dollars, up to 999999.99, kept as it was written: `10`, `10.5` and `10.50` stay what they are.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Price {
     cents: u32,
     /// Digits after the point: 0 to 2.

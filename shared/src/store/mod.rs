@@ -36,7 +36,7 @@ use std::sync::{Arc, LazyLock};
 use aws_sdk_dynamodb::Client;
 
 pub use commit::Committed;
-pub use context::OutcomePut;
+pub use context::{Begun, Ended, OutcomePut};
 pub use due::{DUE_SHARDS, Postponed, SentAgain, Unmoved};
 pub use error::StoreError;
 pub use items::{INDEX_BY_DAY, INDEX_BY_DUE, PARTITION_KEY, SORT_KEY};

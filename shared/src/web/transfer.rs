@@ -1,8 +1,11 @@
 //! The URLs of a transfer: the one that is pasted into Twilio, and those that a call under way is sent to.
 //!
 //! Nothing is stored for a call under way: what the next step has to know travels in its URL, signed. So the caller is
-//! handed back even while the table cannot be had, and an outcome finds the set that it belongs to, whatever has been
+//! handed back even while the table cannot be had, and an outcome finds the purchase that it belongs to, whatever has been
 //! set since. URLs are seen by Twilio, which has all of this anyway, and by no log of ours.
+//!
+//! A URL has room for an outcome with all that most processors say, not for a token of 4 KiB: [`Callbacks::carry`] says
+//! what is left behind.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,8 +23,10 @@ use crate::phone::PhoneNumber;
 const TRANSFER: &[u8] = b"patchbay twilio transfer v1\n";
 const PAYMENT: &[u8] = b"patchbay twilio payment v1\n";
 const HAND_BACK: &[u8] = b"patchbay twilio hand-back v1\n";
-/// Longest reference that is looked at. Twilio takes URLs of 4000 characters.
+/// Longest reference that is made or looked at.
 const MAX_LEN: usize = 3_800;
+/// Longest URL that Twilio takes (`twilio.md` 1.1).
+const MAX_URL: usize = 4_000;
 
 /// What Twilio is to do when we do not answer, as the fragment of a URL, which it neither sends nor signs (`twilio.md` 6):
 /// try three times more, whatever went wrong, in the 15 s that it has. By itself it would do that only when it could not
@@ -37,18 +42,15 @@ pub struct TransferCall {
     /// Who is calling.
     #[serde(rename = "c")]
     pub caller: PhoneNumber,
-    /// The set that the payment belongs to.
-    #[serde(rename = "g")]
-    pub generation: Nonce,
+    /// The purchase that the payment belongs to; none when there is nothing to pay.
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    pub purchase: Option<Nonce>,
     /// The call, as Twilio names it.
     #[serde(rename = "i")]
     pub call: String,
     /// When the caller came to us.
     #[serde(rename = "s")]
     pub start_time: Timestamp,
-    /// Until when the context has to live once there is an outcome.
-    #[serde(rename = "u")]
-    pub until: Timestamp,
     /// Where the caller goes afterwards; none ends the call.
     #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
     pub callback: Option<PhoneNumber>,
@@ -91,6 +93,27 @@ impl Callbacks {
         )
     }
 
+    /// Lets an outcome that could not be stored travel on in `call`'s next URL. What does not fit is left behind, the
+    /// longest text first: gives back the names of these.
+    pub fn carry(&self, call: &mut TransferCall, outcome: Outcome) -> Vec<&'static str> {
+        let mut left = Vec::new();
+        call.unsaved = Some(Box::new(outcome));
+        while !self.fits(call) {
+            let Some(field) = call.unsaved.as_mut().and_then(|outcome| shorten(outcome)) else {
+                break;
+            };
+            left.push(field);
+        }
+        left
+    }
+
+    fn fits(&self, call: &TransferCall) -> bool {
+        let url = self.hand_back_url(call);
+        let sent = url.split_once('#').map_or(url.as_str(), |(sent, _)| sent);
+        let reference = sent.rsplit('/').next().unwrap_or_default();
+        url.len() <= MAX_URL && reference.len() <= MAX_LEN
+    }
+
     /// Whose number was called.
     ///
     /// # Errors
@@ -105,7 +128,11 @@ impl Callbacks {
     /// # Errors
     /// As [`Callbacks::check_transfer`].
     pub fn check_payment(&self, reference: &str) -> Result<TransferCall, BadReference> {
-        read(self.checked(PAYMENT, reference)?)
+        let call: TransferCall = read(self.checked(PAYMENT, reference)?)?;
+        if call.purchase.is_none() {
+            return Err(BadReference);
+        }
+        Ok(call)
     }
 
     /// Which call was handed back.
@@ -141,6 +168,24 @@ impl Callbacks {
     }
 }
 
+/// Takes the longest text out of an outcome, and leaves a word about it. Gives back its name; none when there is no more.
+fn shorten(outcome: &mut Outcome) -> Option<&'static str> {
+    let said = &mut outcome.processor;
+    let fields = [
+        ("confirmation_code", &mut said.confirmation_code),
+        ("token", &mut said.token),
+        ("connector", &mut said.connector),
+        ("card_type", &mut said.card_type),
+        ("error", &mut said.error),
+    ];
+    let present = fields.into_iter().filter(|(_, text)| text.is_some());
+    let (field, text) = present.max_by_key(|(_, text)| text.as_ref().map_or(0, String::len))?;
+    *text = None;
+    outcome.debug.push_str("; lost: ");
+    outcome.debug.push_str(field);
+    Some(field)
+}
+
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, BadReference> {
     let json = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadReference)?;
     serde_json::from_slice(&json).map_err(|_| BadReference)
@@ -164,10 +209,9 @@ mod tests {
         TransferCall {
             tenant: "acme".parse().expect("a tenant"),
             caller: PhoneNumber::parse("+12025550143").expect("a number"),
-            generation: Nonce::new(7),
+            purchase: Some(Nonce::new(7)),
             call: "CA00000000000000000000000000000001".into(),
             start_time: Timestamp::from_millis(1_795_402_800_123),
-            until: Timestamp::from_millis(1_795_502_800_000),
             callback: PhoneNumber::parse("+12025550177").ok(),
             persona: "english-jessica".into(),
             unsaved: None,
@@ -193,19 +237,56 @@ mod tests {
         assert_eq!(callbacks.check_payment(last(&payment)), Ok(call.clone()));
         assert_eq!(callbacks.check_hand_back(last(&payment)), Err(BadReference));
         assert_eq!(callbacks.check_transfer(last(&payment)), Err(BadReference));
-        call.unsaved = Some(Box::new(Outcome {
+        let outcome = outcome(&"x".repeat(200), &"ä".repeat(200));
+        assert_eq!(callbacks.carry(&mut call, outcome.clone()), Vec::<&str>::new());
+        assert_eq!(call.unsaved.as_deref(), Some(&outcome));
+        let back = callbacks.hand_back_url(&call);
+        assert_eq!(callbacks.check_hand_back(last(&back)), Ok(call.clone()));
+        // There is nothing to pay in such a call.
+        call.purchase = None;
+        assert_eq!(
+            callbacks.check_payment(last(&callbacks.payment_url(&call))),
+            Err(BadReference)
+        );
+    }
+
+    fn outcome(code: &str, token: &str) -> Outcome {
+        let call = call();
+        Outcome {
             status: Status::PaymentSuccess,
             call: call.call.clone(),
             start_time: call.start_time,
+            end_time: Some(call.start_time),
             processor: Processor {
-                confirmation_code: Some("x".repeat(200)),
-                token: Some("ä".repeat(200)),
+                confirmation_code: Some(code.into()),
+                token: Some(token.into()),
                 ..Processor::default()
             },
-            debug: "y".repeat(200),
-        }));
-        let back = callbacks.hand_back_url(&call);
-        assert_eq!(callbacks.check_hand_back(last(&back)), Ok(call));
+            debug: "Pay ended with success".into(),
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_into_a_url_is_left_behind_and_said() {
+        let callbacks = callbacks();
+        for (code, token, left) in [
+            (10, 1_900, vec![]),
+            (10, 4_096, vec!["token"]),
+            (4_096, 10, vec!["confirmation_code"]),
+            (4_096, 4_095, vec!["confirmation_code", "token"]),
+        ] {
+            let mut call = call();
+            let outcome = outcome(&"x".repeat(code), &"y".repeat(token));
+            assert_eq!(callbacks.carry(&mut call, outcome), left, "{code} {token}");
+            let url = callbacks.hand_back_url(&call);
+            assert!(url.len() <= MAX_URL, "{}", url.len());
+            let read = callbacks.check_hand_back(last(&url)).expect("a reference");
+            let unsaved = read.unsaved.expect("an outcome");
+            assert_eq!(unsaved.status, Status::PaymentSuccess);
+            for field in left {
+                assert!(unsaved.debug.contains(&format!("lost: {field}")), "{}", unsaved.debug);
+            }
+        }
     }
 
     #[test]

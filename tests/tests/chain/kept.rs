@@ -7,7 +7,8 @@ use patchbay::context::ContextKey;
 use patchbay::phone::PhoneNumber;
 use patchbay::store::Expected;
 use patchbay_simulators::aws::{Fault, Rule, Service};
-use patchbay_simulators::world::TENANT;
+use patchbay_simulators::twilio::{AtPay, Script};
+use patchbay_simulators::world::{TENANT, TOKEN};
 use serde_json::json;
 
 use crate::{CALLER, SMS, api, endpoint, one_rule, post, put, qualified, quiet_world};
@@ -142,8 +143,8 @@ async fn what_is_remembered_is_there_for_the_next_voice_agent() {
         caller: PhoneNumber::parse(CALLER).unwrap(),
     };
     let context = world.store.context(&of, world.clock.now()).await.unwrap().unwrap();
-    assert_eq!(context.current.memory, "Said hello");
-    assert_eq!(context.current.brief.description, "Asked for something.");
+    assert_eq!(context.current.memory, "Asked for something.\nSaid hello");
+    assert_eq!(context.current.status().name(), "no-payment");
     assert_eq!(context.earlier.len(), 0, "a repeated request is one set");
     // Nobody knows who it was: nothing is kept, and the answer is the same.
     let mut hidden = request.clone();
@@ -153,6 +154,40 @@ async fn what_is_remembered_is_there_for_the_next_voice_agent() {
     let outage = Rule::new(Fault::InternalError).service(Service::DynamoDb);
     world.aws.faults().plan(outage.times(u32::MAX));
     assert_eq!(post(&world, &url, &request).await.text("/content"), "x");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_remembered_leaves_a_waiting_payment_alone() {
+    let world = quiet_world().await;
+    let purchase = json!({
+        "caller": CALLER, "description": "Two theatre seats", "price": "42.00", "vendor": "acme-stage",
+        "callback": "+12025550177", "memory": "wants row F",
+    });
+    let set = format!("/voice/api/v1/twilio/set-context?api_token={TOKEN}");
+    assert_eq!(post(&world, &set, &purchase).await.status, 200);
+    let rule = "{content: x, remember: {memory: 'Said {{ context.text }}'}}";
+    let url = endpoint(&put(&world, "a", &one_rule(rule)).await);
+    post(&world, &url, &qualified("a", &json!({ "text": "hello" }))).await;
+    let get = format!("/voice/api/v1/twilio/get-context?api_token={TOKEN}");
+    let context = post(&world, &get, &json!({ "caller": CALLER })).await;
+    for (field, expected) in [
+        ("/memory", "Said hello"),
+        ("/status", "pending"),
+        ("/price", "42.00"),
+        ("/vendor", "acme-stage"),
+        ("/callback", "+12025550177"),
+    ] {
+        assert_eq!(context.text(field), expected, "{context:?}");
+    }
+    let script = Script::new(CALLER, [AtPay::Card("4242424242424242")]);
+    let record = world.twilio.call(&world.transfer_url().unwrap(), script).await;
+    assert!(record.heard("You are about to pay $42.00 to acme-stage"), "{record:#?}");
+    post(&world, &url, &qualified("a", &json!({ "text": "thanks" }))).await;
+    let context = post(&world, &get, &json!({ "caller": CALLER })).await;
+    assert_eq!(
+        (context.text("/memory"), context.text("/status")),
+        ("Said thanks", "payment-success")
+    );
 }
 
 #[tokio::test(start_paused = true)]

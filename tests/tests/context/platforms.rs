@@ -38,7 +38,7 @@ fn inbound() -> Value {
 }
 
 fn stored() -> Value {
-    json!({ "status": "success", "message": { "caller": CALLER } })
+    json!({ "status": "success", "message": { "caller": CALLER, "purchase": "new" } })
 }
 
 /// What everybody but Retell reads after [`purchase`].
@@ -126,10 +126,12 @@ async fn vapi_gets_a_result_for_every_tool_call_of_ours_and_none_for_others() {
         json!({ "id": "other", "function": { "name": "bookTable", "arguments": {} } }),
     );
     let answer = post(&world, "vapi/set-context", &body).await;
+    let mut again = stored();
+    again["message"]["purchase"] = json!("same");
     let mut expected = stored();
     expected["results"] = json!([
         { "toolCallId": "a", "result": stored() },
-        { "toolCallId": "b", "result": stored() },
+        { "toolCallId": "b", "result": again },
     ]);
     assert_eq!((answer.status, &answer.json), (200, &expected));
     assert_eq!(load(&world).await.unwrap().current.number, 2);

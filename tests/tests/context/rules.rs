@@ -1,8 +1,9 @@
 //! What a context is and how it changes, as agents see it.
 
 use patchbay::clock::Timestamp;
-use patchbay::context::{Outcome, Processor, Status};
+use patchbay::context::{Outcome, Processor, Status, Version};
 use patchbay::store::OutcomePut;
+use patchbay_simulators::aws::{Fault, Rule, Service};
 use serde_json::{Value, json};
 
 use crate::common::{Answer, list, pass, text, world};
@@ -309,12 +310,8 @@ async fn of_many_who_set_at_once_all_are_versions_and_the_last_one_counts() {
     ));
     assert!(answers.iter().all(|answer| answer.status == 200));
     let context = load(&world).await.unwrap();
-    let mut told: Vec<&str> = context
-        .earlier
-        .iter()
-        .map(|version| &*version.brief.description)
-        .collect();
-    told.push(&context.current.brief.description);
+    let mut told: Vec<&str> = context.earlier.iter().map(described).collect();
+    told.push(described(&context.current));
     told.sort_unstable();
     assert_eq!(told, ["agent 0", "agent 1", "agent 2", "agent 3", "agent 4", "agent 5"]);
     assert_eq!(context.current.number, 6);
@@ -329,6 +326,7 @@ async fn what_came_of_the_payment_is_read_with_the_set_that_it_was_for() {
         status: Status::PaymentSuccess,
         call: "CA00000000000000000000000000000001".into(),
         start_time: Timestamp::parse("2026-11-21T10:11:12.131Z").unwrap(),
+        end_time: None,
         processor: Processor {
             confirmation_code: Some("ch_1".into()),
             last_four: Some("4242".into()),
@@ -336,13 +334,9 @@ async fn what_came_of_the_payment_is_read_with_the_set_that_it_was_for() {
         },
         debug: "paid at the second attempt".into(),
     };
-    let until = context.lives_until(world.clock.now());
-    let of = key("main");
-    let put = world
-        .store
-        .put_outcome(&of, context.current.generation, &paid, until)
-        .await;
-    assert_eq!(put.unwrap(), OutcomePut::Written);
+    let (of, bought) = (key("main"), context.current.purchase.unwrap());
+    let put = world.store.put_outcome(&of, bought, &paid, world.clock.now()).await;
+    assert_eq!(put.unwrap(), OutcomePut::Written { overlapping: vec![] });
     let read = get(&world).await;
     assert_eq!(read["status"], json!("payment-success"));
     assert_eq!(read["start_time"], json!("2026-11-21T10:11:12.131000+00:00"));
@@ -357,9 +351,129 @@ async fn what_came_of_the_payment_is_read_with_the_set_that_it_was_for() {
         json!(r#"{"confirmation_code":"ch_1","last_four":"4242"}"#)
     );
     assert_eq!(answer.json["debug"], json!({ "message": "paid at the second attempt" }));
-    // The next purchase of the same caller is not paid yet.
+    // The same again is paid, the next purchase of the same caller is not yet.
     set(&world, &purchase()).await;
+    assert_eq!(get(&world).await["status"], json!("payment-success"));
+    set(&world, &purchase_with("price", "43")).await;
     assert_eq!(get(&world).await["status"], json!("pending"));
     let own = own(&world, "GET", CALLER).await;
-    assert_eq!(own.text("/versions/1/status"), "payment-success");
+    let statuses = ["/versions/0/status", "/versions/1/status", "/versions/2/status"].map(|at| own.text(at));
+    assert_eq!(statuses, ["pending", "payment-success", "payment-success"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_note_changes_the_memory_and_what_it_says_of_the_caller_and_nothing_else() {
+    let world = world([]).await;
+    set(&world, &purchase_with("ttl", 2_592_000)).await;
+    let before = load(&world).await.unwrap();
+    pass(&world, 10).await;
+    for (note, memory, name, version) in [
+        (json!({ "memory": "wants row G" }), "wants row G", "Ana Ruiz", 1),
+        (
+            json!({ "memory": "wants row H", "full_name": "Ana R." }),
+            "wants row H",
+            "Ana R.",
+            1,
+        ),
+        (
+            json!({ "memory": "", "price": "", "transaction_type": "once" }),
+            "",
+            "Ana R.",
+            1,
+        ),
+    ] {
+        let mut note = note;
+        note["caller"] = json!(CALLER);
+        let answer = post(&world, "twilio/set-context", &note).await;
+        assert_eq!(
+            (answer.status, answer.text("/message/purchase")),
+            (200, "none"),
+            "{answer:?}"
+        );
+        let context = load(&world).await.unwrap();
+        assert_eq!(
+            (
+                context.current.memory.as_str(),
+                context.current.brief.full_name.as_str(),
+                context.current.number
+            ),
+            (memory, name, version)
+        );
+        // It never brings the end nearer.
+        assert_eq!(context.expires_at, before.expires_at);
+        assert_eq!(context.current.brief.purchase, before.current.brief.purchase);
+        assert_eq!(
+            (context.current.purchase, context.earlier.len()),
+            (before.current.purchase, 0)
+        );
+    }
+    let half = json!({ "caller": CALLER, "memory": "x", "price": "1" });
+    let answer = post(&world, "twilio/set-context", &half).await;
+    assert_eq!(is_error(&answer, 422), ["description", "vendor"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_note_about_somebody_unknown_is_a_context_with_nothing_to_pay() {
+    for details in [json!({}), json!({ "full_name": "Ana Ruiz", "callback": CALLBACK })] {
+        let world = world([]).await;
+        let mut note = details.clone();
+        note["caller"] = json!(CALLER);
+        note["memory"] = json!("wants row F");
+        note["call_id"] = json!("b");
+        set(&world, &note).await;
+        let text = |name: &str| details[name].as_str().unwrap_or_default().to_owned();
+        let expected = json!({
+            "caller": CALLER, "description": "", "price": "", "vendor": "", "customer_id": "",
+            "persona": "english-jessica", "callback": text("callback"), "email": "", "full_name": text("full_name"),
+            "transaction_type": "once", "memory": "wants row F", "status": "no-payment", "start_time": "",
+            "processor": {}, "debug": "",
+        });
+        assert_eq!(get(&world).await, expected);
+        let by_call = post(&world, "twilio/get-context", &json!({ "call_id": "b" })).await;
+        assert_eq!(by_call.json, expected);
+        // A purchase after it, and the note stays.
+        set(&world, &purchase_without("memory")).await;
+        let context = get(&world).await;
+        assert_eq!(
+            (&context["status"], &context["memory"]),
+            (&json!("pending"), &json!("wants row F"))
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_does_not_make_a_purchase_look_like_an_old_one() {
+    let world = world([]).await;
+    for query in ["", "?new=true"] {
+        let lost = Rule::new(Fault::LostAnswer)
+            .service(Service::DynamoDb)
+            .function("set-context");
+        world.aws.faults().plan(lost.operation("UpdateItem").times(1));
+        let answer = post(&world, &format!("twilio/set-context{query}"), &purchase()).await;
+        assert_eq!(
+            (answer.status, answer.text("/message/purchase")),
+            (200, "new"),
+            "{answer:?}"
+        );
+    }
+    assert_eq!(load(&world).await.unwrap().current.number, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_who_set_the_same_at_once_one_says_something_new() {
+    let world = world([]).await;
+    let body = purchase();
+    let set = || post(&world, "twilio/set-context", &body);
+    let answers = <[Answer; 4]>::from(tokio::join!(set(), set(), set(), set()));
+    let mut said = answers.each_ref().map(|answer| answer.text("/message/purchase"));
+    said.sort_unstable();
+    assert_eq!(said, ["new", "same", "same", "same"]);
+}
+
+fn described(version: &Version) -> &str {
+    version
+        .brief
+        .purchase
+        .as_ref()
+        .map_or("", |purchase| &purchase.description)
 }

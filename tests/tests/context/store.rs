@@ -1,9 +1,11 @@
 //! How a context lies in the table.
 
 use patchbay::clock::Timestamp;
-use patchbay::context::{CallId, Context, ContextKey, Draft, EARLIER_VERSIONS, NewContext, Outcome, Processor, Status};
+use patchbay::context::{
+    CallId, Context, ContextKey, Draft, EARLIER_VERSIONS, How, NewContext, Outcome, Processor, Said, Status, Version,
+};
 use patchbay::ids::{Nonce, Tenant};
-use patchbay::store::OutcomePut;
+use patchbay::store::{Begun, Ended, OutcomePut};
 use patchbay_simulators::world::World;
 
 use crate::common::{pass, phone, world};
@@ -34,7 +36,7 @@ fn draft(what: &str) -> Draft {
 }
 
 fn checked(draft: Draft) -> NewContext {
-    draft.check(None, false).ok().unwrap()
+    draft.check(None, How::default()).ok().unwrap()
 }
 
 async fn set(world: &World, draft: Draft, generation: u64) {
@@ -52,8 +54,16 @@ async fn load(world: &World) -> Option<Context> {
 fn told(context: &Context) -> Vec<(u32, &str, &str)> {
     let versions = std::iter::once(&context.current).chain(&context.earlier);
     versions
-        .map(|version| (version.number, &*version.brief.description, &*version.memory))
+        .map(|version| (version.number, described(version), &*version.memory))
         .collect()
+}
+
+fn described(version: &Version) -> &str {
+    version
+        .brief
+        .purchase
+        .as_ref()
+        .map_or("", |purchase| &purchase.description)
 }
 
 fn outcome(status: Status, call: &str) -> Outcome {
@@ -61,6 +71,7 @@ fn outcome(status: Status, call: &str) -> Outcome {
         status,
         call: call.into(),
         start_time: Timestamp::from_millis(1_795_402_800_000),
+        end_time: None,
         processor: Processor {
             confirmation_code: Some("ch_1".into()),
             ..Processor::default()
@@ -73,13 +84,34 @@ fn outcome(status: Status, call: &str) -> Outcome {
 async fn of_call(world: &World, tenant: &Tenant, call: &str) -> Option<String> {
     let now = world.clock.now();
     let found = world.store.context_of_call(tenant, CallId::new(call), now).await;
-    found.unwrap().map(|context| context.current.brief.description)
+    found.unwrap().map(|context| described(&context.current).to_owned())
 }
 
 async fn put(world: &World, generation: u64, outcome: &Outcome) -> OutcomePut {
-    let (key, until) = (key(), world.clock.now().plus_seconds(3_600));
-    let put = world.store.put_outcome(&key, Nonce::new(generation), outcome, until);
+    let (key, now) = (key(), world.clock.now());
+    let put = world.store.put_outcome(&key, Nonce::new(generation), outcome, now);
     put.await.unwrap()
+}
+
+fn written() -> OutcomePut {
+    OutcomePut::Written { overlapping: vec![] }
+}
+
+/// Lets a call pay for what was set last.
+async fn begin(world: &World, call: &str) -> Begun {
+    let now = world.clock.now();
+    let context = load(world).await.unwrap();
+    let mut begun = outcome(Status::InProgress, call);
+    begun.start_time = now;
+    world.store.begin_payment(&key(), &context, &begun, now).await.unwrap()
+}
+
+/// The result of a payment, as it is known now.
+async fn end(world: &World, purchase: u64, status: Status, call: &str, began: Timestamp) -> OutcomePut {
+    let mut ended = outcome(status, call);
+    ended.start_time = began;
+    ended.end_time = Some(world.clock.now());
+    put(world, purchase, &ended).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,7 +135,7 @@ async fn what_was_set_is_read_back() {
     set(&world, full, 1).await;
     let context = load(&world).await.unwrap();
     assert_eq!(context.caller, phone(CALLER));
-    assert_eq!(context.current.brief, new.brief);
+    assert!(matches!(new.said, Said::Purchase { brief, .. } if brief == context.current.brief));
     assert_eq!(context.current.memory, "wants row F");
     assert_eq!(context.current.call, Some(CallId::new("call-1")));
     assert_eq!((context.current.number, context.current.generation), (1, Nonce::new(1)));
@@ -193,7 +225,8 @@ async fn a_caller_who_is_forgotten_is_forgotten_altogether() {
     };
     set(&world, with_call("1"), 1).await;
     set(&world, with_call("2"), 2).await;
-    world.store.delete_context(&key()).await.unwrap();
+    let now = world.clock.now();
+    world.store.delete_context(&key(), now).await.unwrap();
     assert_eq!(load(&world).await, None);
     assert_eq!(of_call(&world, &tenant(), "call-1").await, None);
     assert_eq!(
@@ -202,7 +235,8 @@ async fn a_caller_who_is_forgotten_is_forgotten_altogether() {
     );
     assert_eq!(load(&world).await, None);
     // Again, for whoever asks twice.
-    world.store.delete_context(&key()).await.unwrap();
+    let now = world.clock.now();
+    world.store.delete_context(&key(), now).await.unwrap();
     set(&world, draft("3"), 3).await;
     assert_eq!(told(&load(&world).await.unwrap()), [(1, "3", "")]);
 }
@@ -232,7 +266,7 @@ async fn a_context_is_found_by_the_call_of_its_newest_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outcome_belongs_to_its_set_however_many_sets_follow() {
+async fn an_outcome_belongs_to_its_purchase_however_many_sets_follow() {
     let world = world([]).await;
     set(&world, draft("1"), 1).await;
     set(&world, draft("2"), 2).await;
@@ -240,11 +274,11 @@ async fn an_outcome_belongs_to_its_set_however_many_sets_follow() {
         outcome(Status::PaymentSuccess, "a"),
         outcome(Status::PaymentFailed, "b"),
     );
-    assert_eq!(put(&world, 1, &paid).await, OutcomePut::Written);
+    assert_eq!(put(&world, 1, &paid).await, written());
     let context = load(&world).await.unwrap();
     assert_eq!(context.current.outcome, None);
-    assert_eq!(context.version(Nonce::new(1)).unwrap().outcome.as_ref(), Some(&paid));
-    assert_eq!(put(&world, 2, &failed).await, OutcomePut::Written);
+    assert_eq!(context.earlier[0].outcome.as_ref(), Some(&paid));
+    assert_eq!(put(&world, 2, &failed).await, written());
     // It moves along with its set.
     set(&world, draft("3"), 3).await;
     let context = load(&world).await.unwrap();
@@ -254,8 +288,11 @@ async fn an_outcome_belongs_to_its_set_however_many_sets_follow() {
     for generation in 4..=8 {
         set(&world, draft("later"), generation).await;
     }
-    assert_eq!(put(&world, 2, &paid).await, OutcomePut::Gone);
+    // Also when no version is about it any more.
+    assert_eq!(put(&world, 2, &paid).await, written());
     assert_eq!(put(&world, 99, &paid).await, OutcomePut::Gone);
+    set(&world, draft("2"), 9).await;
+    assert_eq!(load(&world).await.unwrap().current.outcome, Some(paid));
 }
 
 #[tokio::test(start_paused = true)]
@@ -264,16 +301,16 @@ async fn an_outcome_moves_forward_and_a_success_stays() {
     set(&world, draft("1"), 1).await;
     let of = |status| outcome(status, "a");
     for (next, expected) in [
-        (of(Status::InProgress), OutcomePut::Written),
-        (of(Status::PaymentFailed), OutcomePut::Written),
-        (of(Status::PaymentFailed), OutcomePut::Written),
+        (of(Status::InProgress), written()),
+        (of(Status::PaymentFailed), written()),
+        (of(Status::PaymentFailed), written()),
         (
             of(Status::InProgress),
             OutcomePut::Refused(Box::new(of(Status::PaymentFailed))),
         ),
-        (outcome(Status::InProgress, "b"), OutcomePut::Written),
-        (outcome(Status::PaymentSuccess, "b"), OutcomePut::Written),
-        (outcome(Status::PaymentSuccess, "b"), OutcomePut::Written),
+        (outcome(Status::InProgress, "b"), written()),
+        (outcome(Status::PaymentSuccess, "b"), written()),
+        (outcome(Status::PaymentSuccess, "b"), written()),
         (
             outcome(Status::PaymentFailed, "b"),
             OutcomePut::Refused(Box::new(outcome(Status::PaymentSuccess, "b"))),
@@ -298,11 +335,8 @@ async fn the_next_agent_has_an_hour_to_ask_what_came_of_it() {
     };
     set(&world, short, 1).await;
     pass(&world, 50).await;
-    let context = load(&world).await.unwrap();
-    let until = context.lives_until(world.clock.now());
     let paid = outcome(Status::PaymentSuccess, "a");
-    let put = world.store.put_outcome(&key(), Nonce::new(1), &paid, until).await;
-    assert_eq!(put.unwrap(), OutcomePut::Written);
+    assert_eq!(put(&world, 1, &paid).await, written());
     pass(&world, 3_590).await;
     assert_eq!(load(&world).await.unwrap().current.status(), Status::PaymentSuccess);
     pass(&world, 20).await;
@@ -313,9 +347,9 @@ async fn the_next_agent_has_an_hour_to_ask_what_came_of_it() {
 async fn the_largest_context_with_all_its_versions_fits_into_an_item() {
     let world = world([]).await;
     let long = |bytes: usize| Some("x".repeat(bytes));
-    for generation in 1..=7 {
+    for generation in 1..=40 {
         let largest = Draft {
-            description: long(4_096),
+            description: Some(format!("{generation:04096}")),
             vendor: long(512),
             customer_id: long(256),
             email: long(512),
@@ -327,7 +361,154 @@ async fn the_largest_context_with_all_its_versions_fits_into_an_item() {
         set(&world, largest, generation).await;
         let mut paid = outcome(Status::PaymentSuccess, "a");
         paid.debug = "x".repeat(5_000);
-        assert_eq!(put(&world, generation, &paid).await, OutcomePut::Written);
+        paid.processor.confirmation_code = long(4_096);
+        paid.processor.token = long(4_096);
+        assert_eq!(put(&world, generation, &paid).await, written());
     }
     assert_eq!(load(&world).await.unwrap().earlier.len(), EARLIER_VERSIONS);
+}
+
+#[tokio::test(start_paused = true)]
+async fn agents_who_say_something_else_at_every_set_leave_room_and_what_was_paid_last_is_known() {
+    let world = world([]).await;
+    for generation in 1..=150 {
+        set(&world, draft(&generation.to_string()), generation).await;
+        let status = if generation % 2 == 0 {
+            Status::PaymentSuccess
+        } else {
+            Status::PaymentFailed
+        };
+        let mut of = outcome(status, &generation.to_string());
+        of.start_time = world.clock.now().plus_millis(i64::try_from(generation).unwrap());
+        assert_eq!(put(&world, generation, &of).await, written());
+    }
+    for (purchase, is_known) in [(150, true), (120, true), (2, false)] {
+        set(&world, draft(&purchase.to_string()), 1_000 + purchase).await;
+        let status = load(&world).await.unwrap().current.status();
+        assert_eq!(status == Status::PaymentSuccess, is_known, "{purchase}");
+    }
+    let (dynamodb, _) = patchbay_simulators::aws::clients(&world.aws, &patchbay_simulators::aws::retries());
+    let items = dynamodb.scan().table_name("patchbay").send().await.unwrap();
+    let most = items.items().iter().map(std::collections::HashMap::len).max();
+    assert!(most.unwrap() < 200, "{most:?} attributes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_call_of_a_caller_pays_at_a_time_whatever_for() {
+    let world = world([]).await;
+    set(&world, draft("1"), 1).await;
+    let began = world.clock.now();
+    assert_eq!(begin(&world, "a").await, Begun::Yes);
+    assert_eq!(begin(&world, "a").await, Begun::Yes, "a repeated webhook");
+    set(&world, draft("2"), 2).await;
+    assert_eq!(begin(&world, "b").await, Begun::Elsewhere("a".into()));
+    assert_eq!(end(&world, 1, Status::PaymentSuccess, "a", began).await, written());
+    assert_eq!(begin(&world, "b").await, Begun::Yes);
+    set(&world, draft("1"), 3).await;
+    assert_eq!(begin(&world, "c").await, Begun::Paid);
+    // Of "b" nothing is heard any more.
+    set(&world, draft("2"), 4).await;
+    pass(&world, 1_499).await;
+    assert_eq!(begin(&world, "c").await, Begun::Elsewhere("b".into()));
+    pass(&world, 2).await;
+    assert_eq!(begin(&world, "c").await, Begun::Yes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_over_does_not_begin_and_its_result_is_waited_for() {
+    let world = world([]).await;
+    let over = async |call: &str| {
+        let ended = world.store.end_call(&key(), call, world.clock.now()).await;
+        ended.unwrap()
+    };
+    assert_eq!(over("a").await, Ended::Otherwise);
+    assert_eq!(load(&world).await, None);
+    set(&world, draft("1"), 1).await;
+    assert_eq!(begin(&world, "a").await, Begun::Over);
+    let began = world.clock.now();
+    assert_eq!(begin(&world, "b").await, Begun::Yes);
+    assert_eq!(over("b").await, Ended::WhilePaying);
+    assert_eq!(over("b").await, Ended::Otherwise, "a repeated callback");
+    assert_eq!(begin(&world, "c").await, Begun::Elsewhere("b".into()));
+    assert_eq!(load(&world).await.unwrap().current.status(), Status::CallerHungUp);
+    assert_eq!(end(&world, 1, Status::PaymentSuccess, "b", began).await, written());
+    assert_eq!(begin(&world, "c").await, Begun::Paid);
+    // What expires takes none of it along.
+    pass(&world, 8 * 86_400).await;
+    set(&world, draft("1"), 2).await;
+    assert_eq!(begin(&world, "a").await, Begun::Over);
+    assert_eq!(begin(&world, "c").await, Begun::Yes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn payments_that_overlap_are_told_whatever_they_are_for_and_told_again() {
+    let world = world([]).await;
+    set(&world, draft("1"), 1).await;
+    let a_began = world.clock.now();
+    assert_eq!(begin(&world, "a").await, Begun::Yes);
+    world.store.end_call(&key(), "a", world.clock.now()).await.unwrap();
+    set(&world, draft("2"), 2).await;
+    pass(&world, 200).await;
+    let b_began = world.clock.now();
+    assert_eq!(begin(&world, "b").await, Begun::Yes);
+    pass(&world, 10).await;
+    // Hours too late for anybody to expect it.
+    assert_eq!(end(&world, 1, Status::PaymentSuccess, "a", a_began).await, written());
+    for _ in 0..2 {
+        pass(&world, 10).await;
+        let put = end(&world, 2, Status::PaymentSuccess, "b", b_began).await;
+        let OutcomePut::Written { overlapping } = put else {
+            panic!("{put:?}")
+        };
+        assert_eq!(overlapping.len(), 1);
+        assert_eq!(overlapping[0].call, "a");
+    }
+    // One that begins when both are over is fine.
+    set(&world, draft("3"), 3).await;
+    let c_began = world.clock.now();
+    assert_eq!(begin(&world, "c").await, Begun::Yes);
+    assert_eq!(end(&world, 3, Status::PaymentSuccess, "c", c_began).await, written());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outcome_that_comes_late_lets_the_context_live_an_hour_from_then() {
+    let world = world([]).await;
+    let short = Draft {
+        ttl: Some(60),
+        ..draft("1")
+    };
+    set(&world, short, 1).await;
+    let began = world.clock.now();
+    assert_eq!(begin(&world, "a").await, Begun::Yes);
+    pass(&world, 3 * 3_600).await;
+    assert_eq!(load(&world).await, None);
+    assert_eq!(end(&world, 1, Status::PaymentSuccess, "a", began).await, written());
+    pass(&world, 3_590).await;
+    assert_eq!(load(&world).await.unwrap().current.status(), Status::PaymentSuccess);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_paying_is_waited_for_also_when_the_caller_is_forgotten_or_the_context_is_set_to_end() {
+    for forgotten in [true, false] {
+        let world = world([]).await;
+        set(&world, draft("1"), 1).await;
+        assert_eq!(begin(&world, "a").await, Begun::Yes);
+        if forgotten {
+            let now = world.clock.now();
+            world.store.delete_context(&key(), now).await.unwrap();
+            assert_eq!(load(&world).await, None);
+        } else {
+            let short = Draft {
+                ttl: Some(60),
+                ..draft("1")
+            };
+            set(&world, short, 2).await;
+            pass(&world, 100).await;
+        }
+        set(&world, draft("2"), 3).await;
+        assert_eq!(begin(&world, "b").await, Begun::Elsewhere("a".into()), "{forgotten}");
+        let put = put(&world, 1, &outcome(Status::PaymentFailed, "a")).await;
+        assert_eq!(put == OutcomePut::Gone, forgotten);
+        assert_eq!(begin(&world, "b").await, Begun::Yes);
+    }
 }

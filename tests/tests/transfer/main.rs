@@ -9,6 +9,7 @@ mod doubts;
 mod events;
 mod flows;
 mod hostile;
+mod money;
 mod outages;
 #[path = "../common/seeds.rs"]
 mod seeds;
@@ -43,7 +44,8 @@ fn purchase_with(field: &str, value: impl Into<Value>) -> Value {
 }
 
 async fn post(world: &World, verb: &str, body: &Value) -> Value {
-    let request = request("POST", &format!("/voice/api/v1/twilio/{verb}?api_token={TOKEN}"));
+    let query = if verb.contains('?') { '&' } else { '?' };
+    let request = request("POST", &format!("/voice/api/v1/twilio/{verb}{query}api_token={TOKEN}"));
     let request = request.header("content-type", "application/json");
     let answer = send(world, request.body(body.to_string().into()).unwrap()).await;
     assert_eq!(answer.status, 200, "{answer:?}");

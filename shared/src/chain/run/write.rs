@@ -71,7 +71,7 @@ impl Run<'_> {
             Some(remember) => Some(Remembered {
                 description: match &remember.description {
                     Some(description) => write(Kind::Speech, description, "remember.description")?,
-                    None => self.document.description.clone(),
+                    None => String::new(),
                 },
                 memory: write(Kind::Speech, &remember.memory, "remember.memory")?,
             }),

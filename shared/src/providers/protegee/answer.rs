@@ -4,6 +4,9 @@
 //!   the body `{"status":"error","message":{…}}`, which is the one published form that says "error".
 //! - But Vapi ignores everything that does not come with 200: as soon as there is a tool call to answer, its error goes
 //!   into the tool's result, where the agent reads it and can ask the caller again.
+//! - A set that succeeded also says what it did to the purchase: `purchase` is `new`, `same` (what came of it so far
+//!   counts) or `none` (it was a note).
+//! - A context without a purchase has the texts of one empty and `status: "no-payment"`.
 //! - An unknown caller gets 200 and `status: "no-context"`, not 404. To a receiving agent it is no failure: it greets a
 //!   caller about whom nothing is known. Platforms would count a 404 as a broken tool, and repeat it.
 
@@ -14,7 +17,7 @@ use serde_json::{Map, Value, json};
 use super::Platform;
 use crate::clock::Timestamp;
 use crate::context::draft::DEFAULT_PERSONA;
-use crate::context::{Context, TransactionType, Version};
+use crate::context::{Context, Purchase, PurchaseSet, TransactionType, Version};
 use crate::phone::PhoneNumber;
 use crate::web::body::json_response;
 use crate::web::problem::{Kind, Problem};
@@ -23,8 +26,8 @@ use crate::web::problem::{Kind, Problem};
 pub const NO_CONTEXT: &str = "no-context";
 
 /// What is answered to a set that succeeded.
-pub fn stored(caller: &PhoneNumber) -> Value {
-    json!({ "status": "success", "message": { "caller": caller.as_str() } })
+pub fn stored((caller, purchase): &(PhoneNumber, PurchaseSet)) -> Value {
+    json!({ "status": "success", "message": { "caller": caller.as_str(), "purchase": purchase.name() } })
 }
 
 /// The body that tells of `problem`.
@@ -78,14 +81,14 @@ pub fn refusal(problem: &Problem) -> Response<Body> {
 pub type Done<T> = (Option<String>, Result<T, Problem>);
 
 /// The answer to a request to set contexts.
-pub fn to_set(done: &[Done<PhoneNumber>]) -> Response<Body> {
+pub fn to_set(done: &[Done<(PhoneNumber, PurchaseSet)>]) -> Response<Body> {
     let whole = done
         .iter()
         .find_map(|(_, result)| result.as_ref().err())
         .map_or(Ok(()), Err);
     let body = match (whole, done.first()) {
         (Err(problem), _) => failed(problem),
-        (Ok(()), Some((_, Ok(caller)))) => stored(caller),
+        (Ok(()), Some((_, Ok(set)))) => stored(set),
         // Nothing was asked for; the reader of requests does not let that pass.
         _ => failed(&Problem::not_found()),
     };
@@ -97,7 +100,7 @@ pub fn to_set(done: &[Done<PhoneNumber>]) -> Response<Body> {
             // The published form, and beside it what Vapi gives to the agent.
             let mut body = body;
             let results = done.iter().map(|(tool_call, result)| match result {
-                Ok(caller) => json!({ "toolCallId": tool_call, "result": stored(caller) }),
+                Ok(set) => json!({ "toolCallId": tool_call, "result": stored(set) }),
                 Err(problem) => json!({ "toolCallId": tool_call, "error": in_one_line(problem) }),
             });
             if let Some(body) = body.as_object_mut() {
@@ -128,21 +131,24 @@ pub fn to_get(platform: Platform, done: &[Done<Value>]) -> Response<Body> {
 /// A context as a platform reads it.
 pub fn shown(platform: Platform, caller: &PhoneNumber, version: &Version) -> Value {
     let brief = &version.brief;
+    let purchase = brief.purchase.as_ref();
+    let text = |of: fn(&Purchase) -> &str| purchase.map_or("", of);
     let outcome = version.outcome.as_ref();
     let start_time = outcome
         .map(|outcome| start_time(outcome.start_time))
         .unwrap_or_default();
     let context = json!({
         "caller": caller.as_str(),
-        "description": brief.description,
-        "price": brief.price,
-        "vendor": brief.vendor,
-        "customer_id": brief.customer_id,
+        "description": text(|purchase| &purchase.description),
+        "price": purchase.map(|purchase| purchase.price.to_string()).unwrap_or_default(),
+        "vendor": text(|purchase| &purchase.vendor),
+        "customer_id": text(|purchase| &purchase.customer_id),
         "persona": brief.persona,
         "callback": brief.callback.as_ref().map_or("", PhoneNumber::as_str),
         "email": brief.email,
         "full_name": brief.full_name,
-        "transaction_type": brief.transaction_type.name(),
+        // One of three words, whatever there is to pay.
+        "transaction_type": purchase.map(|purchase| purchase.transaction_type).unwrap_or_default().name(),
         "memory": version.memory,
         "status": version.status().name(),
         "start_time": start_time,
@@ -214,6 +220,12 @@ pub fn whole(context: &Context) -> Value {
                 fields.remove("caller");
                 fields.insert("version".into(), version.number.into());
                 fields.insert("set_at".into(), json!(version.set_at));
+                let order_id = version
+                    .brief
+                    .purchase
+                    .as_ref()
+                    .map(|purchase| purchase.order_id.as_str());
+                fields.insert("order_id".into(), order_id.unwrap_or_default().into());
             }
             shown
         });

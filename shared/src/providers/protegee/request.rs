@@ -353,6 +353,7 @@ impl Fields<'_> {
             vendor: text("vendor"),
             callback: text("callback"),
             customer_id: text("customer_id"),
+            order_id: text("order_id"),
             email: text("email"),
             full_name: text("full_name"),
             memory: text("memory"),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::context::{Processor, Status};
+use crate::context::{NotKept, Processor, Status};
 
 /// The fields of a form, decoded, in the order in which they came.
 #[derive(Clone, Default)]
@@ -127,6 +127,8 @@ pub struct PayResult {
     pub error_code: Option<u32>,
     /// What is kept of the payment.
     pub processor: Processor,
+    /// What was said of it and may not be kept.
+    pub not_kept: Vec<NotKept>,
 }
 
 impl PayResult {
@@ -158,10 +160,12 @@ impl PayResult {
                 (_, None) => Some(end.name().to_owned()),
             },
         };
+        let (processor, not_kept) = processor.kept();
         Self {
             end,
             error_code,
-            processor: processor.safe(),
+            processor,
+            not_kept,
         }
     }
 }

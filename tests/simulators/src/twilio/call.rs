@@ -35,6 +35,9 @@ pub(super) struct Call<'a> {
     pub(super) record: CallRecord,
     pub(super) tries: usize,
     gathers: usize,
+    end_is_told: bool,
+    /// The voice webhook of the number.
+    number_url: String,
 }
 
 impl<'a> Call<'a> {
@@ -48,21 +51,38 @@ impl<'a> Call<'a> {
             },
             tries: 0,
             gathers: 0,
+            end_is_told: false,
+            number_url: String::new(),
         }
     }
 
     pub(super) async fn run(mut self, url: &str) -> CallRecord {
+        url.clone_into(&mut self.number_url);
+        if self.script.overtaken {
+            return self.overtaken(url).await;
+        }
         let mut next = (url.to_owned(), vec![]);
         for _ in 0..MAX_DOCUMENTS {
             match self.document(&next.0, &next.1).await {
                 Then::Fetch(url, fields) => next = (url, fields),
                 Then::Next | Then::Over => {
-                    self.tell_the_end(url).await;
+                    if self.switches().status_callback {
+                        self.tell_the_end().await;
+                    }
                     return self.record;
                 }
             }
         }
         self.record.failures.push("the call runs in circles".to_owned());
+        self.record
+    }
+
+    /// A call that is over before its voice webhook arrives: nobody hears the answer.
+    async fn overtaken(mut self, url: &str) -> CallRecord {
+        self.tell_the_end().await;
+        self.clock().sleep(Duration::from_secs(2)).await;
+        let answer = self.request(url, &[], "ringing").await;
+        self.record.failures.extend(faults(&answer));
         self.record
     }
 
@@ -94,7 +114,12 @@ impl<'a> Call<'a> {
         Then::Over
     }
 
-    async fn request(&mut self, url: &str, fields: &[(String, String)], status: &str) -> super::RequestRecord {
+    pub(super) async fn request(
+        &mut self,
+        url: &str,
+        fields: &[(String, String)],
+        status: &str,
+    ) -> super::RequestRecord {
         let mut form = self.common(status);
         form.extend(fields.iter().cloned());
         let answer = self.twilio.post(url, &form).await;
@@ -202,14 +227,16 @@ impl<'a> Call<'a> {
         Then::Fetch(action.to_owned(), fields.to_vec())
     }
 
-    /// The status callback of the number, if it has one.
-    async fn tell_the_end(&mut self, url: &str) {
-        if !self.switches().status_callback {
+    /// The status callback of the number; once.
+    pub(super) async fn tell_the_end(&mut self) {
+        if self.end_is_told {
             return;
         }
+        self.end_is_told = true;
         let fields = [("CallDuration", "61"), ("CallbackSource", "call-progress-events")];
         let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let answer = self.request(url, &fields, "completed").await;
+        let url = self.number_url.clone();
+        let answer = self.request(&url, &fields, "completed").await;
         self.record.failures.extend(faults(&answer));
     }
 }

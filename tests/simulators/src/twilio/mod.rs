@@ -41,6 +41,8 @@ pub struct Switches {
     pub mask_has_dashes: bool,
     /// Every request is sent twice; the answer to the first one counts.
     pub sends_twice: bool,
+    /// What the processor gives as confirmation code or token; else one that counts.
+    pub code: Option<String>,
 }
 
 impl Default for Switches {
@@ -52,6 +54,7 @@ impl Default for Switches {
             port_is_signed: false,
             mask_has_dashes: true,
             sends_twice: false,
+            code: None,
         }
     }
 }

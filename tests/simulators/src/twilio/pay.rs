@@ -24,11 +24,31 @@ const POSTAL_CODE: &str = "20500";
 /// How an attempt ended.
 enum Attempt {
     Paid(&'static str),
+    PaidAndGone(&'static str, u32),
     Failed(u32),
     Over(&'static str, u32),
 }
 
 pub(super) async fn pay(call: &mut Call<'_>, pay: Node<'_, '_>, url: &str) -> Then {
+    let began = call.clock().now();
+    let place = call.record.paying.len();
+    call.record.paying.push((began, began));
+    let then = attempts(call, pay, url, place).await;
+    hangs_up_now(call, place);
+    then
+}
+
+/// Nobody is in this `<Pay>` from now on, unless it is over already.
+fn hangs_up_now(call: &mut Call<'_>, place: usize) {
+    let now = call.clock().now();
+    if let Some(span) = call.record.paying.get_mut(place)
+        && span.1 == span.0
+    {
+        span.1 = now;
+    }
+}
+
+async fn attempts(call: &mut Call<'_>, pay: Node<'_, '_>, url: &str, place: usize) -> Then {
     let attempts: usize = pay
         .attribute("maxAttempts")
         .and_then(|text| text.parse().ok())
@@ -38,6 +58,11 @@ pub(super) async fn pay(call: &mut Call<'_>, pay: Node<'_, '_>, url: &str) -> Th
         prompts(call, pay, attempt).await;
         match one(call) {
             Attempt::Paid(card) => return paid(call, pay, url, card),
+            Attempt::PaidAndGone(card, seconds) => {
+                let then = paid(call, pay, url, card);
+                hangs_up_now(call, place);
+                return gone(call, then, seconds).await;
+            }
             Attempt::Over(result, code) => return over(call, pay, url, result, code),
             Attempt::Failed(of_attempt) => code = of_attempt,
         }
@@ -72,6 +97,7 @@ fn one(call: &mut Call<'_>) -> Attempt {
         AtPay::Card(number) if CARDS.iter().any(|(card, _)| *card == number && number != DECLINED) => {
             Attempt::Paid(number)
         }
+        AtPay::CardThenHangsUp(number, seconds) => Attempt::PaidAndGone(number, seconds),
         AtPay::Card(_) => {
             call.record.failures.push("a card that is not one for tests".to_owned());
             Attempt::Over("internal-error", 64_022)
@@ -84,16 +110,30 @@ fn one(call: &mut Call<'_>) -> Attempt {
     }
 }
 
+/// The caller has hung up while the processor was at work: the end of the call is told first, then the result.
+async fn gone(call: &mut Call<'_>, result: Then, seconds: u32) -> Then {
+    if call.switches().status_callback {
+        call.tell_the_end().await;
+    }
+    call.clock().sleep(Duration::from_secs(seconds.into())).await;
+    if let Then::Fetch(url, fields) = result {
+        call.request(&url, &fields, "completed").await;
+    }
+    Then::Over
+}
+
 fn paid(call: &mut Call<'_>, pay: Node<'_, '_>, url: &str, card: &str) -> Then {
     let amount = pay
         .attribute("chargeAmount")
         .filter(|amount| amount.parse::<f64>().is_ok_and(|amount| amount > 0.0));
+    let given = call.switches().code;
     let mut state = call.twilio.lock();
     let count = state.charges.len() + 1;
     let (field, code) = match amount {
         Some(_) => ("PaymentConfirmationCode", format!("ch_{count:06}")),
         None => ("PaymentToken", format!("tok_{count:06}")),
     };
+    let code = given.unwrap_or(code);
     state.charges.push(Charge {
         call: call.record.sid.clone(),
         amount: amount.map(str::to_owned),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
+use patchbay::clock::Timestamp;
 use patchbay::providers::twilio::signature::{HEADER, sign};
 use patchbay::providers::twilio::webhook::Form;
 
@@ -20,6 +21,8 @@ pub struct Script {
     pub keys: Vec<String>,
     /// What the number that is dialled does.
     pub callee: Callee,
+    /// Whoever calls hangs up at once, and the status callback comes before the voice webhook.
+    pub overtaken: bool,
 }
 
 impl Script {
@@ -30,6 +33,7 @@ impl Script {
             pays: pays.into(),
             keys: Vec::new(),
             callee: Callee::Answers(60),
+            overtaken: false,
         }
     }
 }
@@ -39,6 +43,8 @@ impl Script {
 pub enum AtPay {
     /// Enters this card: one that is published for tests.
     Card(&'static str),
+    /// Enters this card and hangs up: it is charged, and the result comes so many seconds after the call is over.
+    CardThenHangsUp(&'static str, u32),
     /// Enters a card that the processor declines.
     Declined,
     /// Enters nothing.
@@ -127,6 +133,8 @@ pub struct CallRecord {
     pub heard: Vec<String>,
     /// Every attempt to pay, in order.
     pub payments: Vec<Payment>,
+    /// From when to when somebody was on the line in `<Pay>`.
+    pub paying: Vec<(Timestamp, Timestamp)>,
     /// Who was dialled.
     pub dialled: Vec<Dialled>,
     /// Every request, in order.
