@@ -203,6 +203,6 @@ async fn a_ticket_of_two_calls_writes_and_reads_this_many_units() {
     create(&world, &brief(2, &json!({ "attempts": 1 }))).await;
     settle(&world).await;
     let units: Vec<(String, f64)> = world.aws.dynamodb().units().into_iter().collect();
-    let expected = [("by_day", 2.0), ("read", 20.0), ("write", 66.0)];
+    let expected = [("by_day", 2.0), ("by_due", 4.0), ("read", 21.0), ("write", 66.0)];
     assert_eq!(units, expected.map(|(name, units)| (name.to_owned(), units)));
 }

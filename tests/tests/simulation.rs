@@ -2,7 +2,7 @@
 //! virtual time. Everything that happens by chance follows from a seed; a failing seed is printed, and
 //! `PATCHBAY_SEED=n cargo test --workspace --test simulation` plays it again (`n..m` plays all from n to m).
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
 #[path = "common/seeds.rs"]
 mod seeds;

@@ -76,7 +76,8 @@ pub async fn handle(deps: &Deps, event: SqsEvent) -> SqsBatchResponse {
     for record in event.records {
         let taken = match queue::read::<Message>(&record) {
             Read::Foreign(why) => deps.returns.foreign(&record, &why).await,
-            Read::Message(tried) => match work_off(deps, &tried.message).await {
+            // In a box: what a call awaits is large.
+            Read::Message(tried) => match Box::pin(work_off(deps, &tried.message)).await {
                 Ok(()) => Ok(()),
                 Err(failure) => deps.returns.again_or_dead(&tried, &failure).await,
             },

@@ -211,12 +211,7 @@ impl World {
         let (dynamodb, sqs) = aws::clients(&aws, &aws::retries());
         let store = open_table(dynamodb).await?;
 
-        // As in infra/template.yaml.
-        let make = |name| aws.sqs().create_queue_with_dlq(name, VISIBILITY, MAX_RECEIVES);
-        let (calls, notifications) = (make("calls"), make("notifications"));
-        aws.sqs().go_on()?;
-        let calls_queue = Queue::new(sqs.clone(), calls.url());
-        let notifications_queue = Queue::new(sqs.clone(), notifications.url());
+        let queues = Queues::make(&aws, sqs)?;
 
         let routee = Routee::new(clock.clone(), options.switches, options.phones, seed);
         routee.set_credentials(ROUTEE_APPLICATION.0, ROUTEE_APPLICATION.1);
@@ -235,42 +230,19 @@ impl World {
         let random = Randomness::seeded(seed);
         let engine = Engine {
             store: store.clone(),
-            calls: calls_queue,
+            calls: queues.way_to(&queues.calls),
             clock: clock.clone(),
             random,
         };
         let callbacks = Callbacks::new(&options.public_url, References::new(Secret::new(REFERENCE_KEY), None));
         let mut clocks = Clocks::new(&clock, options.skew, seed);
-        let dead = |queue: &aws::sqs::Queue| {
-            let dead = queue.dlq().map_or_else(String::new, |dead| dead.url());
-            Queue::new(sqs.clone(), dead)
-        };
-        let (dead_calls, dead_notifications) = (dead(&calls), dead(&notifications));
-        let dialer = |engine: Engine| {
-            Arc::new(dialer::Deps {
-                returns: Returns {
-                    queue: engine.calls.clone(),
-                    dead_letters: dead_calls.clone(),
-                    clock: engine.clock.clone(),
-                },
-                engine,
-                notifications: notifications_queue.clone(),
-                routee: client_of(&aws, &routee),
-                callbacks: callbacks.clone(),
-                from: "12025550100".into(),
-                call_interval: options.call_interval,
-            })
-        };
-        let dialers = (0..clocks.machines()).map(|_| dialer(clocks.on_another(&engine)));
+        let dialer = |engine| dialer_deps(engine, &queues, &aws, &routee, &callbacks, options.call_interval);
+        let dialers = (0..clocks.machines()).map(|_| Arc::new(dialer(clocks.on_another(&engine))));
         let dialers = dialers.collect();
         let notifiers = clocks.next();
         let notifier = Arc::new(notifier::Deps {
             store: store.clone(),
-            returns: Returns {
-                queue: notifications_queue.clone(),
-                dead_letters: dead_notifications,
-                clock: notifiers.clone(),
-            },
+            returns: queues.returns(&queues.notifications, &notifiers),
             http: aws.http(webhooks),
             clock: notifiers,
             signing_clock,
@@ -298,8 +270,8 @@ impl World {
             max_concurrency: 10,
         };
         let mut tasks = vec![
-            workers.poll(calls, one_by_one, "dialer"),
-            workers.poll(notifications, Polling::default(), "notifier"),
+            workers.poll(queues.calls, one_by_one, "dialer"),
+            workers.poll(queues.notifications, Polling::default(), "notifier"),
         ];
         if let Some(interval) = options.sentinel {
             tasks.push(look_every(interval, aws.clone(), Arc::clone(&sentinel)));
@@ -394,6 +366,41 @@ impl World {
             self.clock.sleep(Duration::from_secs(30)).await;
         }
         true
+    }
+}
+
+/// The queues of a world, and the way to them.
+struct Queues {
+    calls: aws::sqs::Queue,
+    notifications: aws::sqs::Queue,
+    client: aws_sdk_sqs::Client,
+}
+
+impl Queues {
+    /// As in `infra/template.yaml`.
+    fn make(aws: &Aws, client: aws_sdk_sqs::Client) -> Result<Self, JournalError> {
+        let make = |name| aws.sqs().create_queue_with_dlq(name, VISIBILITY, MAX_RECEIVES);
+        let (calls, notifications) = (make("calls"), make("notifications"));
+        aws.sqs().go_on()?;
+        Ok(Self {
+            calls,
+            notifications,
+            client,
+        })
+    }
+
+    fn way_to(&self, queue: &aws::sqs::Queue) -> Queue {
+        Queue::new(self.client.clone(), queue.url())
+    }
+
+    /// Where messages of `queue` go that could not be worked off.
+    fn returns(&self, queue: &aws::sqs::Queue, clock: &Clock) -> Returns {
+        let dead = queue.dlq().map_or_else(String::new, |dead| dead.url());
+        Returns {
+            queue: self.way_to(queue),
+            dead_letters: Queue::new(self.client.clone(), dead),
+            clock: clock.clone(),
+        }
     }
 }
 
@@ -568,6 +575,25 @@ fn transfer_deps(engine: &Engine, callbacks: &Callbacks) -> transfer::Deps {
         callbacks: callbacks.clone(),
         signatures: Signatures::new(Secret::new(twilio::AUTH_TOKEN), None),
         pay: transfer::PaySettings::default(),
+    }
+}
+
+fn dialer_deps(
+    engine: Engine,
+    queues: &Queues,
+    aws: &Aws,
+    routee: &Routee,
+    callbacks: &Callbacks,
+    call_interval: i64,
+) -> dialer::Deps {
+    dialer::Deps {
+        returns: queues.returns(&queues.calls, &engine.clock),
+        engine,
+        notifications: queues.way_to(&queues.notifications),
+        routee: client_of(aws, routee),
+        callbacks: callbacks.clone(),
+        from: "12025550100".into(),
+        call_interval,
     }
 }
 

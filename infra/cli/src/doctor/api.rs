@@ -247,7 +247,7 @@ impl Nowhere {
     }
 }
 
-/// The number's webhook at Twilio, when callers are transferred to us: the end of a call that nobody made.
+/// The number's webhook at Twilio, when callers are transferred to us: a call that nobody makes.
 async fn transfer(clients: &Clients, base: &str, settings: &Settings, secrets: &Secrets) -> Option<Finding> {
     let (check, route, function) = ("api.transfer", "POST /twilio/transfer/{ref}", "transfer");
     settings.twilio_auth_tokens.as_ref()?;
@@ -263,7 +263,8 @@ async fn transfer(clients: &Clients, base: &str, settings: &Settings, secrets: &
     let url = Callbacks::new(base, references.clone()).transfer_url(&tenant);
     // Twilio neither sends nor signs the fragment, which is meant for itself.
     let url = url.split_once('#').map_or(url.as_str(), |(sent, _)| sent);
-    let body = "CallSid=CAdoctor&CallStatus=completed&From=%2B12025550100";
+    // Of whoever shows no number nothing is read or written.
+    let body = "CallSid=CAdoctor&CallStatus=ringing&From=anonymous";
     let request = |token: &Secret| {
         http::Request::post(url)
             .header("content-type", "application/x-www-form-urlencoded")
