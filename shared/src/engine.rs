@@ -19,7 +19,7 @@ use crate::telemetry::{self, Unit};
 const TRIES: u8 = 8;
 
 /// Older than this, in seconds, no function that sent a message can still be running, so what it did not commit by
-/// then it never will. Every function's time-out (30 s at most) is below it, with the 30 s by which the clocks of two
+/// then it never will. The time-out of every function that commits (30 s at most) is below it, with the 30 s by which the clocks of two
 /// functions may differ, and as much again. Only functions write: what has no such time-out, as the `patchbay` command,
 /// puts its event on the queue ([`Engine::keep`]).
 pub const WRITER_LIFETIME_SECONDS: u32 = 120;

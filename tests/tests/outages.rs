@@ -140,6 +140,17 @@ async fn the_dialer_crashes_at_its_start_for_six_hours() {
 
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_takes_no_call_uses_up_no_attempt_and_no_round() {
+    for fault in [
+        Fault::Refused,
+        Fault::Throttled,
+        Fault::InternalError,
+        Fault::LostRequest,
+    ] {
+        no_attempt_is_used_up(fault).await;
+    }
+}
+
+async fn no_attempt_is_used_up(fault: Fault) {
     let world = World::start(Options {
         phones: phones([
             Script::always(Behaviour::NeverPicksUp),
@@ -151,15 +162,15 @@ async fn a_provider_that_takes_no_call_uses_up_no_attempt_and_no_round() {
     .unwrap();
     let now = world.clock.now();
     let outage = now..now.plus_millis(i64::try_from(OUTAGE.as_millis()).unwrap());
-    let rule = Rule::new(Fault::Refused).service(Service::Http).function("dialer");
+    let rule = Rule::new(fault).service(Service::Http).function("dialer");
     world.aws.faults().plan(rule.during(outage));
     let policy = json!({ "attempts": 2, "max_rounds": 1 });
     let ticket = create(&world, &brief(2, &policy)).await;
     world.clock.sleep(OUTAGE).await;
-    assert_eq!(load(&world, &ticket).await.state.name(), "Waiting");
+    assert!(!load(&world, &ticket).await.state.is_over(), "{fault:?}");
     assert_eq!(world.routee.calls().len(), 0);
     pass(&world, SOON).await;
-    assert_eq!(load(&world, &ticket).await.state.name(), "Accepted");
+    assert_eq!(load(&world, &ticket).await.state.name(), "Accepted", "{fault:?}");
     assert!(audit(&world, &[ticket]).await.unwrap().breaches.is_empty());
 }
 
@@ -176,7 +187,7 @@ async fn a_conflict_is_no_failure() {
         })
         .await
         .unwrap();
-        // Every second write of all.
+        // Every second request, if it is a write.
         for write in 0..200 {
             world
                 .aws

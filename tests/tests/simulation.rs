@@ -100,8 +100,9 @@ impl Run {
         self.world.aws.faults().set_crash_rate(40, 8);
         let late_by = Duration::from_secs(20);
         self.world.aws.sqs().set_disorder(Disorder {
-            duplicate: 30,
-            undelete: 5,
+            // Every message that is delivered twice makes two of each that follows, for hours.
+            duplicate: 10,
+            undelete: 2,
             reorder: 100,
             late: 50,
             late_by,

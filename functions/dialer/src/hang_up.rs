@@ -7,10 +7,9 @@ use patchbay::queue::{Message, Work};
 
 use crate::{Deps, Failure};
 
-/// Tries, two seconds apart, until which the provider must have told us the name of the call.
-const MAX_TRIES: u8 = 60;
-/// Between two tries, in seconds.
-const PAUSE_SECONDS: u32 = 2;
+/// Seconds from one try to the next: four minutes in all, by which the provider must have told us the name of the call.
+/// Few, because every message that is delivered twice makes two of each that follows.
+const PAUSES: [u32; 13] = [1, 1, 2, 2, 4, 4, 8, 8, 15, 30, 45, 60, 60];
 
 pub(crate) async fn hang_up(
     deps: &Deps,
@@ -24,16 +23,16 @@ pub(crate) async fn hang_up(
     }
     match end(deps, dispatch, id).await? {
         Outcome::Over => Ok(()),
-        Outcome::NotYet if tries >= MAX_TRIES => {
-            tracing::error!(dispatch = %dispatch.key.id, attempt = %id, "a call that is wanted no more could not be ended");
-            Ok(())
-        }
         Outcome::NotYet => {
+            let Some(pause) = PAUSES.get(usize::from(tries)) else {
+                tracing::error!(dispatch = %dispatch.key.id, attempt = %id, "a call that is wanted no more could not be ended");
+                return Ok(());
+            };
             let work = Work::HangUp {
                 attempt: id,
                 tries: tries + 1,
             };
-            let due_at = deps.engine.clock.now().plus_seconds(PAUSE_SECONDS);
+            let due_at = deps.engine.clock.now().plus_seconds(*pause);
             deps.again(
                 &Message {
                     work,

@@ -21,7 +21,7 @@ use patchbay::store::StoreError;
 use patchbay::telemetry::{self, Unit};
 use patchbay::web::callbacks::Callbacks;
 
-/// Looks for a commit that is about to be made, before the message is put back: half a second in all.
+/// Looks for a commit that is about to be made, before the message is sent anew: half a second in all.
 const COMMIT_LOOKS: [Duration; 4] = [
     Duration::ZERO,
     Duration::from_millis(50),
@@ -57,14 +57,18 @@ pub(crate) enum Failure {
     Store(#[from] StoreError),
     #[error(transparent)]
     Queue(#[from] QueueError),
+    #[error("the provider cannot be asked: {0}")]
+    Provider(String),
 }
 
 impl queue::Failure for Failure {
     fn failed(&self) -> Failed {
         let passes = match self {
+            // It was to be sent, and perhaps was: sent once more it would be two, and those four.
+            Self::Engine(EngineError::Queue(error)) | Self::Queue(error) if error.passes() => return Failed::NotSent,
+            Self::Engine(EngineError::Queue(_)) | Self::Queue(_) => false,
             Self::Engine(EngineError::Store(error)) | Self::Store(error) => error.passes(),
-            Self::Engine(EngineError::Queue(error)) | Self::Queue(error) => error.passes(),
-            Self::Engine(EngineError::Contended | EngineError::Random(_)) => true,
+            Self::Engine(EngineError::Contended | EngineError::Random(_)) | Self::Provider(_) => true,
         };
         if passes { Failed::ForNow } else { Failed::ForGood }
     }
@@ -75,7 +79,7 @@ pub async fn handle(deps: &Deps, event: SqsEvent) -> SqsBatchResponse {
     let mut response = SqsBatchResponse::default();
     for record in event.records {
         let taken = match queue::read::<Message>(&record) {
-            Read::Foreign(why) => deps.returns.foreign(&record, &why).await,
+            Read::Unread(unread) => deps.returns.unread(&record, &unread).await,
             // In a box: what a call awaits is large.
             Read::Message(tried) => match Box::pin(work_off(deps, &tried.message)).await {
                 Ok(()) => Ok(()),
@@ -89,7 +93,9 @@ pub async fn handle(deps: &Deps, event: SqsEvent) -> SqsBatchResponse {
 
 async fn work_off(deps: &Deps, message: &Message) -> Result<(), Failure> {
     let now = deps.engine.clock.now();
-    if message.due_at > now {
+    // What is kept for us has happened, whatever the clock says of whoever kept it.
+    let waits = message.due_at > now && !matches!(message.work, Work::Apply { .. });
+    if waits {
         return deps.again(message, message.due_at).await;
     }
     let lag = now.since(message.due_at).as_secs_f64() * 1000.0;

@@ -1,5 +1,6 @@
 //! Looking after an attempt that nobody told us the end of.
 
+use patchbay::clock::Timestamp;
 use patchbay::dispatch::{Attempt, Dispatch, Event, Fact, Phase, Sighting};
 use patchbay::engine::WRITER_LIFETIME_SECONDS;
 use patchbay::ids::AttemptId;
@@ -8,6 +9,8 @@ use patchbay::queue::Message;
 
 use crate::{Deps, Failure};
 
+/// How long after the end of a call the provider is asked for it that cannot be asked, in seconds.
+const PATIENCE_SECONDS: u32 = 600;
 /// Before a claim that may yet be made is waited for again, in seconds.
 const CLAIM_PAUSE_SECONDS: u32 = 10;
 
@@ -50,11 +53,26 @@ async fn look(deps: &Deps, dispatch: &Dispatch, attempt: &Attempt) -> Result<Sig
         // not ours. That somebody is on the line is reason enough to wait; anything more would be a guess.
         Ok(Sighting::Over { .. }) if known.is_none() => Sighting::Nothing,
         Ok(sighting) => sighting,
+        Err(error) if error.passes() && deps.engine.clock.now() < patience(dispatch, attempt) => {
+            return Err(Failure::Provider(error.to_string()));
+        }
         Err(error) => {
-            tracing::warn!(dispatch = %dispatch.key.id, attempt = %attempt.id, %error, "the provider could not be asked");
+            tracing::warn!(dispatch = %dispatch.key.id, attempt = %attempt.id, %error, "the provider does not say what became of a call");
             Sighting::Nothing
         }
     })
+}
+
+/// Until when a provider that cannot be asked is asked again. To have seen nothing uses up an attempt, and while it takes
+/// no calls either there is nobody who could be phoned instead; so a call that it has not taken for certain waits for it as
+/// long as the ticket lives. Of one that it has taken we would mostly have heard: then only that question is not answered.
+fn patience(dispatch: &Dispatch, attempt: &Attempt) -> Timestamp {
+    match attempt.phase {
+        Phase::Planned | Phase::Claimed { .. } => dispatch.expires_at,
+        Phase::Placed { at, .. } | Phase::Ended { at, .. } => {
+            at.plus_seconds(dispatch.brief.policy.longest_call() + PATIENCE_SECONDS)
+        }
+    }
 }
 
 /// The provider's name for the conversation: from the dispatch, or from what webhooks told.

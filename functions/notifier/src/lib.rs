@@ -66,20 +66,33 @@ pub struct Deps<S = Store, Q = Queue> {
     pub targets: Targets,
 }
 
-/// Why a notice could not be worked off; all of it passes.
+/// Why a notice could not be worked off.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("the table cannot be read: {0}")]
-    Store(String),
+    #[error("the table cannot be read: {cause}")]
+    Store { cause: String, failed: Failed },
     #[error("the queue does not take it: {0}")]
     Queue(#[from] NotTaken),
     #[error("it took too long")]
     TooSlow,
 }
 
+impl Failure {
+    fn store(error: &impl queue::Failure) -> Self {
+        Self::Store {
+            cause: error.to_string(),
+            failed: error.failed(),
+        }
+    }
+}
+
 impl queue::Failure for Failure {
     fn failed(&self) -> Failed {
-        Failed::ForNow
+        match self {
+            Self::Store { failed, .. } => *failed,
+            Self::Queue(_) => Failed::NotSent,
+            Self::TooSlow => Failed::ForNow,
+        }
     }
 }
 
@@ -88,7 +101,7 @@ pub async fn handle<S: ReadDispatch, Q: TakeMessages>(deps: &Deps<S, Q>, event: 
     let mut response = SqsBatchResponse::default();
     for record in event.records {
         let taken = match queue::read::<Notice>(&record) {
-            Read::Foreign(why) => deps.returns.foreign(&record, &why).await,
+            Read::Unread(unread) => deps.returns.unread(&record, &unread).await,
             Read::Message(tried) => match work_off(deps, &tried.message).await {
                 Ok(()) => Ok(()),
                 Err(failure) => deps.returns.again_or_dead(&tried, &failure).await,
@@ -126,7 +139,7 @@ impl<S: ReadDispatch, Q: TakeMessages> Deps<S, Q> {
         if notice.due_at > now.plus_millis(SLACK) {
             return self.send(&notice).await;
         }
-        let store_failure = |error: S::Error| Failure::Store(error.to_string());
+        let store_failure = |error: S::Error| Failure::store(&error);
         let Some(dispatch) = self.store.load(&notice.dispatch).await.map_err(store_failure)? else {
             tracing::warn!("there is no such dispatch (any more)");
             return Ok(());

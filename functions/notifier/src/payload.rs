@@ -3,7 +3,7 @@
 //! | `type` | `data.status` | when |
 //! |---|---|---|
 //! | `dispatch.accepted` | `Accepted` | an employee pressed 1 |
-//! | `dispatch.rejected` | `Rejected` | an employee pressed 2; the next one is phoned |
+//! | `dispatch.rejected` | `Rejected` | an employee pressed 2, perhaps late: whoever is phoned then, or comes next, is not the same |
 //! | `dispatch.no_answer` | `NoAnswer` | a call is over without a key; `data.reason` says why |
 //! | `dispatch.out_of_money` | `OutOfMoney` | the provider's account is empty; no call is placed for a while |
 //! | `dispatch.reopened` | `Reopened` | accepted, but not resolved in time; the next employee is phoned |

@@ -1,16 +1,16 @@
 //! What the notifier needs of the table, and nothing more.
 
-use std::fmt::Display;
 use std::future::Future;
 
 use patchbay::dispatch::{Dispatch, Entry};
 use patchbay::ids::DispatchKey;
+use patchbay::queue::Failure;
 use patchbay::store::{Store, StoreError};
 
 /// Reads dispatches and what they told about themselves.
 pub trait ReadDispatch: Sync {
     /// Why something could not be read.
-    type Error: Display + Send;
+    type Error: Failure + Send;
 
     /// The dispatch, if there is one.
     fn load(&self, dispatch: &DispatchKey) -> impl Future<Output = Result<Option<Dispatch>, Self::Error>> + Send;

@@ -83,9 +83,11 @@ impl<'a> Round<'a> {
             Ok(Some(unmoved)) => unmoved,
             Ok(None) => return Ok(()),
             Err(error @ StoreError::Item(_)) => {
-                // It must not keep the others from being looked at.
                 tracing::error!(dispatch = %dispatch.id, %error, "a dispatch that is due cannot be read");
                 self.report.stuck += 1;
+                // It must not keep the others from being looked at.
+                let look_at = self.now.plus_seconds(pause(DOUBLINGS));
+                self.deps.store.postpone_unread(dispatch, look_at).await?;
                 return Ok(());
             }
             Err(error) => return Err(error.into()),

@@ -31,6 +31,8 @@ pub(crate) async fn take(deps: &Deps, reference: &str, form: &Form) -> Twiml {
     if outcome.status != Status::PaymentSuccess && outcome.processor.confirmation_code.is_some() {
         let code = outcome.processor.confirmation_code.as_deref();
         tracing::error!(tenant = %transfer.tenant, call = transfer.call, confirmation_code = code, "a payment failed, but has a confirmation");
+        // Money may have moved, and the context will say that it has not.
+        counted(deps, "not-stored");
     }
     let status = match save(deps, &transfer, &outcome).await {
         Saved::Yes => outcome.status,
@@ -75,7 +77,8 @@ fn not_kept(deps: &Deps, transfer: &TransferCall, outcome: &Outcome, not_kept: &
     let paid = outcome.status == Status::PaymentSuccess;
     for not_kept in not_kept {
         let (tenant, call, field) = (&transfer.tenant, &transfer.call, not_kept.field());
-        tracing::error!(%tenant, call, paid, field, why = %not_kept, "a part of what the processor said is not kept");
+        let code = outcome.processor.confirmation_code.as_deref();
+        tracing::error!(%tenant, call, paid, confirmation_code = code, field, why = %not_kept, "a part of what the processor said is not kept");
     }
     if paid && !not_kept.is_empty() {
         counted(deps, "not-stored");

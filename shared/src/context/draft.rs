@@ -9,6 +9,9 @@ use crate::phone::{CallingCode, PhoneNumber};
 /// The voice that is used when the agent names none; the only one that is published.
 pub const DEFAULT_PERSONA: &str = "english-jessica";
 
+/// Most bytes of a memory.
+pub const MAX_MEMORY: usize = 24_576;
+
 /// Most bytes of each field. Together they stay below [`MAX_BYTES`], however they are combined, and with a memory that
 /// an earlier set left behind.
 const LIMITS: [(&str, usize); 9] = [
@@ -19,7 +22,7 @@ const LIMITS: [(&str, usize); 9] = [
     ("email", 512),
     ("full_name", 512),
     ("persona", 64),
-    ("memory", 24_576),
+    ("memory", MAX_MEMORY),
     ("call_id", 512),
 ];
 
@@ -95,6 +98,8 @@ pub struct NewContext {
     pub call: Option<CallId>,
     /// Seconds that it lives.
     pub ttl: u32,
+    /// Whether that was said, or is what is usual.
+    pub ttl_said: bool,
 }
 
 /// How an agent wants a context to be set.
@@ -123,6 +128,7 @@ impl Draft {
         let callback = noted(&mut errors, "callback", self.callback(home));
         let transaction_type = noted(&mut errors, "transaction_type", self.transaction_type());
         let ttl = noted(&mut errors, "ttl", self.ttl());
+        let ttl_said = self.ttl.is_some();
         if !is_note && transaction_type == Some(TransactionType::Once) && price.is_some_and(Price::is_zero) {
             errors.push(FieldError::new(
                 "price",
@@ -154,6 +160,7 @@ impl Draft {
             memory,
             call,
             ttl,
+            ttl_said,
         })
     }
 

@@ -25,7 +25,7 @@ pub const BUSY_SECONDS: u32 = 30;
 /// After how long a number is tried again that the provider refused to call: by then somebody may have mended what was
 /// wrong.
 pub const REFUSED_SECONDS: u32 = 900;
-/// How often in a row the provider may put off calls to one employee before others get their turn meanwhile.
+/// How often in a row the provider may put off the calls of a dispatch before others get their turn meanwhile.
 pub const MAX_DEFERRALS: u8 = 8;
 /// The longest pause after a call that the provider put off.
 pub const PUT_OFF_SECONDS: u32 = 60;
@@ -331,16 +331,19 @@ impl Draft<'_> {
     }
 
     fn reject(mut self, id: AttemptId) -> Decision {
-        let first_time = self.next.progress.rejected.insert(id.employee);
-        let current = self
-            .before
-            .attempt()
-            .filter(|attempt| attempt.id.employee == id.employee);
+        let current = self.before.attempt();
+        let current = current.filter(|attempt| attempt.id.employee == id.employee);
         let live = current.is_some_and(|attempt| attempt.id == id);
+        let last = self.before.progress.rejected.get(&id.employee);
         // The provider repeats the keys of a call when it ends: that is no second key.
-        if !first_time && !live {
+        if !live && last.is_some_and(|last| id.ordinal <= *last) {
             return self.leave(Verdict::Rejected);
         }
+        self.next.progress.rejected.insert(id.employee, id.ordinal);
+        // Whoever has answered has had their turn, however it was interrupted.
+        self.next.progress.busy.remove(&id.employee);
+        self.next.progress.put_off.remove(&id.employee);
+        self.next.progress.interrupted.remove(&id.employee);
         self.note(Fact::Rejected { attempt: id });
         // Whoever is phoned now has not answered yet.
         let Some(current) = current else {
@@ -405,14 +408,14 @@ impl Draft<'_> {
             Phase::Ended { .. } => true,
         };
         let (most_looks, pause) = match sighting {
-            Sighting::Over { ending, keys } => return self.over(&attempt, *ending, keys, looks),
+            Sighting::Over { ending, keys } => return self.over(&attempt, *ending, keys),
             Sighting::Live if !ended => (MAX_LIVE_LOOKS, LOOK_AGAIN_SECONDS),
             Sighting::Nothing if !ended => (MAX_BLIND_LOOKS, LOOK_AGAIN_SECONDS),
             // We were told that it is over; tracking only lags behind.
             Sighting::Live | Sighting::Nothing => (MAX_BLIND_LOOKS, GRACE_SECONDS),
         };
         if let Some(over) = self.grace_until(&attempt) {
-            return self.look_again(id, looks, over);
+            return self.look_again(id, over);
         }
         if looks < most_looks {
             self.send(Work::Watch { attempt: id, looks }, self.now().plus_seconds(pause));
@@ -435,22 +438,22 @@ impl Draft<'_> {
         Some(at.plus_seconds(GRACE_SECONDS)).filter(|over| self.now() < *over)
     }
 
-    /// This look came too early to count. It is had again: it may be the only one that there is.
-    fn look_again(mut self, attempt: AttemptId, looks: u8, due_at: Timestamp) -> Decision {
-        let looks = looks.saturating_sub(1);
-        self.send(Work::Watch { attempt, looks }, due_at);
+    /// This look came too early to count. It is had again: it may be the only one that there is. Looks at the call while
+    /// it was live do not count among those after its end.
+    fn look_again(mut self, attempt: AttemptId, due_at: Timestamp) -> Decision {
+        self.send(Work::Watch { attempt, looks: 0 }, due_at);
         self.leave(Verdict::Noted)
     }
 
     /// The provider says that the call is over, and which keys it saw.
-    fn over(mut self, attempt: &Attempt, ending: Ending, keys: &str, looks: u8) -> Decision {
+    fn over(mut self, attempt: &Attempt, ending: Ending, keys: &str) -> Decision {
         match keys.chars().last() {
             Some('1') => return self.accept(attempt.id),
             Some('2') => return self.reject(attempt.id),
             _ => {}
         }
         if let Some(over) = self.grace_until(attempt) {
-            return self.look_again(attempt.id, looks, over);
+            return self.look_again(attempt.id, over);
         }
         match ending {
             Ending::OutOfMoney => self.out_of_money(attempt),

@@ -95,7 +95,12 @@ impl<'a> Draft<'a> {
             Some(Strategy::OnChange) => fact.status().is_some(),
             Some(Strategy::OnCompletion) => fact.is_about_the_whole(),
         };
-        let ordinal = self.next.progress.attempts;
+        let newest = self.next.progress.attempts;
+        // What is known of a call is looked for under its own ordinal, also when the story has gone on to the next one.
+        let ordinal = match &fact {
+            Fact::Placed { attempt, .. } | Fact::Unclear { attempt } => attempt.ordinal,
+            _ => newest,
+        };
         let entry = Entry::decided(ordinal, self.now(), self.context.fresh, self.entries.len(), fact);
         if entry.fact.is_alarming() {
             self.send(
@@ -182,7 +187,7 @@ impl<'a> Draft<'a> {
             return Availability::Not(Unavailable::OffDuty, None);
         };
         let progress = &self.next.progress;
-        if !self.next.brief.policy.ask_again && progress.rejected.contains(&employee) {
+        if !self.next.brief.policy.ask_again && progress.rejected.contains_key(&employee) {
             return Availability::Not(Unavailable::Rejected, None);
         }
         let availability = person.availability(at);
@@ -219,6 +224,8 @@ impl<'a> Draft<'a> {
                     let number = self.next.progress.interrupted.get(&employee).copied();
                     return self.plan(employee, number.unwrap_or(1), self.now());
                 }
+                // The timeline has said so already.
+                Availability::Not(Unavailable::PutOff, _) => {}
                 Availability::Not(reason, until) => self.note(Fact::Skipped {
                     employee,
                     reason,

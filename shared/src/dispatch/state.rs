@@ -1,6 +1,6 @@
 //! What a dispatch is at a moment.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -84,8 +84,8 @@ pub struct Progress {
     /// Whether a call of this round came to something, be it that it was not picked up. A round in which everybody was
     /// skipped, or the provider took no call, is not counted.
     pub called: bool,
-    /// Who rejected since the dispatch was opened (indexes).
-    pub rejected: BTreeSet<u8>,
+    /// Who rejected since the dispatch was opened, and by the key of which attempt (its ordinal) last.
+    pub rejected: BTreeMap<u8, u32>,
     /// Who is on the phone for another dispatch, and until when at the longest.
     pub busy: BTreeMap<u8, Timestamp>,
     /// Whose calls the provider keeps putting off, and before when nobody tries again.

@@ -5,5 +5,5 @@ mod returns;
 mod sqs;
 
 pub use message::{Message, Notice, Work};
-pub use returns::{Failed, Failure, NotTaken, Read, Returns, TakeMessages, Tried, read, reported};
+pub use returns::{Failed, Failure, NotTaken, Read, Returns, TakeMessages, Tried, Unread, read, reported};
 pub use sqs::{MAX_DELAY, Queue, QueueError, REASON};

@@ -12,6 +12,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
+use serde_json::{Map, Value};
 
 use super::{Queue, QueueError};
 use crate::clock::{Clock, Timestamp};
@@ -19,8 +20,8 @@ use crate::telemetry::{self, Unit};
 
 /// The longest pause before a message is tried again, in seconds.
 const LONGEST_PAUSE: u32 = 60;
-/// Failures after which what seems to be broken for good is held to be so. Until then it may be that another version of
-/// this function, which is about to be replaced, cannot read what the new one wrote.
+/// Failures after which what seems to be broken for good is held to be so. Until then it may be that a version of this
+/// function that is about to be replaced cannot read what the new one wrote.
 const DOUBTS: u16 = 8;
 
 /// A message, and how often it has failed.
@@ -44,6 +45,9 @@ const fn is_zero(again: &u16) -> bool {
 pub enum Failed {
     /// It may succeed another time.
     ForNow,
+    /// A message of its own could not be sent, or perhaps was. It comes back by itself: to send it as well would make two of
+    /// one, and four of those.
+    NotSent,
     /// It would take another message, another item or another version of ours.
     ForGood,
 }
@@ -100,19 +104,48 @@ pub struct Returns<Q = Queue> {
 }
 
 /// What is behind a record of an event.
+#[derive(Debug)]
 pub enum Read<M> {
     /// A message.
     Message(Tried<M>),
-    /// It is none of ours: why.
-    Foreign(String),
+    /// It cannot be read: why.
+    Unread(Unread),
+}
+
+/// A record that cannot be read.
+#[derive(Debug)]
+pub struct Unread {
+    /// What is in it, when it is about a dispatch: another version of ours may have written it.
+    about: Option<Tried<Map<String, Value>>>,
+    why: String,
+}
+
+impl Failure for Unread {
+    fn failed(&self) -> Failed {
+        Failed::ForGood
+    }
+}
+
+impl std::fmt::Display for Unread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.why)
+    }
 }
 
 /// Reads a record of an event.
 pub fn read<M: DeserializeOwned>(record: &SqsMessage) -> Read<M> {
-    match serde_json::from_str(record.body.as_deref().unwrap_or_default()) {
-        Ok(tried) => Read::Message(tried),
-        Err(error) => Read::Foreign(foreign(&error)),
-    }
+    let body = record.body.as_deref().unwrap_or_default();
+    let error = match serde_json::from_str(body) {
+        Ok(tried) => return Read::Message(tried),
+        Err(error) => error,
+    };
+    let about: Option<Tried<Map<String, Value>>> = serde_json::from_str(body).ok();
+    let is_ours =
+        |tried: &Tried<Map<String, Value>>| ["tenant", "id"].iter().all(|name| tried.message.contains_key(*name));
+    Read::Unread(Unread {
+        about: about.filter(is_ours),
+        why: foreign(&error),
+    })
 }
 
 /// What is wrong with it, without anything that is in it: nobody knows what that is.
@@ -138,7 +171,7 @@ impl<Q: TakeMessages> Returns<Q> {
             let failure = NothingDone(error.to_string());
             let taken = match read::<M>(record) {
                 Read::Message(tried) => self.again_or_dead(&tried, &failure).await,
-                Read::Foreign(why) => self.foreign(record, &why).await,
+                Read::Unread(unread) => self.unread(record, &unread).await,
             };
             reported(&mut response, record, taken);
         }
@@ -157,6 +190,9 @@ impl<Q: TakeMessages> Returns<Q> {
         let now = self.clock.now();
         let failures = tried.again.saturating_add(1);
         telemetry::emf(now, &[], &[("MessageFailures", Unit::Count, 1.0)], &[]);
+        if failure.failed() == Failed::NotSent {
+            return Err(NotTaken(failure.to_string()));
+        }
         if failure.failed() == Failed::ForGood && failures > DOUBTS {
             tracing::error!(error = %failure, failures, "a message can never be worked off: to the dead letters");
             return self.give_up(&tried.message, &failure.to_string()).await;
@@ -178,15 +214,18 @@ impl<Q: TakeMessages> Returns<Q> {
         taken.map_err(|error| NotTaken(error.to_string()))
     }
 
-    /// Sends what is no message of ours to the dead-letter queue.
+    /// Sends what cannot be read to the dead-letter queue; what may be of another version of ours only after some tries.
     ///
     /// # Errors
     /// When it could not be sent; it is to be reported as failed then.
-    pub async fn foreign(&self, record: &SqsMessage, why: &str) -> Result<(), NotTaken> {
+    pub async fn unread(&self, record: &SqsMessage, unread: &Unread) -> Result<(), NotTaken> {
+        if let Some(tried) = &unread.about {
+            return self.again_or_dead(tried, unread).await;
+        }
         let body = record.body.as_deref().unwrap_or_default();
-        tracing::error!(message = record.message_id, why, "to the dead letters");
+        tracing::error!(message = record.message_id, why = unread.why, "to the dead letters");
         telemetry::emf(self.clock.now(), &[], &[("MessageFailures", Unit::Count, 1.0)], &[]);
-        self.bury(body, why).await
+        self.bury(body, &unread.why).await
     }
 
     /// Sends a message to the dead-letter queue, as it is to begin when it is redriven from there.
@@ -236,7 +275,8 @@ fn body_of(message: &impl Serialize) -> Result<String, NotTaken> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::{Message, Work};
+    use crate::dispatch::{Ending, Event, NotPlaced};
+    use crate::queue::{Message, Notice, Work};
 
     #[test]
     fn pauses_grow_from_a_second_to_a_minute() {
@@ -270,5 +310,79 @@ mod tests {
                 .again,
             0
         );
+    }
+
+    fn every_work() -> Vec<Work> {
+        let attempt: crate::ids::AttemptId = "000003-01-0000000000000007".parse().expect("an attempt");
+        let events = [
+            Event::Key {
+                attempt,
+                keys: "71".into(),
+            },
+            Event::CallEnded {
+                attempt,
+                ending: Ending::Completed,
+                tracking_id: None,
+            },
+            Event::NotPlaced {
+                attempt,
+                why: NotPlaced::TryLater,
+            },
+            Event::Placed {
+                attempt,
+                tracking_id: "track".into(),
+            },
+            Event::Cancel,
+        ];
+        let applied = events.into_iter().map(|event| Work::Apply { event });
+        let others = [
+            Work::Dial { attempt, slot: None },
+            Work::Dial {
+                attempt,
+                slot: Some(Timestamp::from_millis(1_800_000_000_001)),
+            },
+            Work::Watch { attempt, looks: 7 },
+            Work::Resume {
+                wait: crate::ids::Nonce::new(7),
+            },
+            Work::Remind { attempt },
+            Work::HangUp { attempt, tries: 7 },
+            Work::Count { entry: "x".into() },
+        ];
+        applied.chain(others).collect()
+    }
+
+    #[test]
+    fn whatever_is_sent_again_is_read_as_it_was() {
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        let dispatch = crate::ids::DispatchKey {
+            tenant: "acme".parse().expect("a tenant"),
+            id: crate::ids::DispatchId::new(7),
+        };
+        for work in every_work() {
+            let message = Message {
+                dispatch: dispatch.clone(),
+                version: 3,
+                sent_at: now,
+                due_at: now,
+                work,
+            };
+            let tried = Tried { message, again: 7 };
+            let body = serde_json::to_string(&tried).expect("JSON");
+            assert_eq!(serde_json::from_str::<Tried<Message>>(&body).expect(&body), tried);
+        }
+        let notice = Notice {
+            dispatch,
+            entry: "x".into(),
+            first_at: now,
+            due_at: now,
+            failures: 5,
+        };
+        let tried = Tried {
+            message: notice,
+            again: 7,
+        };
+        let body = serde_json::to_string(&tried).expect("JSON");
+        assert_eq!(serde_json::from_str::<Tried<Notice>>(&body).expect(&body), tried);
     }
 }

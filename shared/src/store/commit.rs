@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::{
 
 use super::items::{PARTITION_KEY, dispatch_item, entry_item, number, read_doc};
 use super::lease::held_until;
+use super::retry::all_pass;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 use crate::dispatch::{Decision, Dispatch, Entry};
@@ -95,6 +96,15 @@ impl Store {
                     .ok_or_else(|| StoreError::item("a held lease was not returned"))?;
                 Ok(Committed::Held(held_until(held)?))
             }
+            // Nothing that another try of the same could change.
+            None if !all_pass(&reasons) => Err(StoreError::item(format_args!(
+                "a transaction was refused: {}",
+                reasons
+                    .iter()
+                    .filter_map(CancellationReason::code)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ))),
             // Others keep writing to the same items; look again at what they left.
             None => Ok(Committed::No(None)),
         }

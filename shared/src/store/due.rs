@@ -163,6 +163,24 @@ fn is_moving(error: &UpdateItemError) -> bool {
     error.is_conditional_check_failed_exception() || error.is_transaction_conflict_exception()
 }
 
+impl Store {
+    /// Has a dispatch that cannot be read looked at again at `look_at`. One request.
+    pub async fn postpone_unread(&self, dispatch: &DispatchKey, look_at: Timestamp) -> Result<(), StoreError> {
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(dispatch_partition(dispatch), DISPATCH)))
+            .update_expression("SET due_pk = :pk, due_sk = :sk")
+            .condition_expression("attribute_exists(due_pk)")
+            .expression_attribute_values(":pk", text(AGAIN))
+            .expression_attribute_values(":sk", text(look_at.to_string()))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| StoreError::request("UpdateItem", &error))
+    }
+}
+
 /// The keys of the index for a dispatch that is being committed; none when it is over.
 pub(super) fn due_keys(dispatch: &Dispatch) -> Vec<(String, AttributeValue)> {
     let Some((_, due_at)) = pending_work(dispatch) else {

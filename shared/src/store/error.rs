@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::error::SdkError;
 
 use crate::aws_error::in_words;
+use crate::queue::{self, Failed};
 
 /// The table could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -43,5 +44,11 @@ impl StoreError {
 
     pub(super) fn item(what: impl std::fmt::Display) -> Self {
         Self::Item(what.to_string())
+    }
+}
+
+impl queue::Failure for StoreError {
+    fn failed(&self) -> Failed {
+        if self.passes() { Failed::ForNow } else { Failed::ForGood }
     }
 }

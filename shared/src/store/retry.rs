@@ -86,7 +86,7 @@ fn passes(error: &Error) -> bool {
 }
 
 /// Whether nothing else was wrong with a transaction than what passes. A condition that does not hold does not pass.
-fn all_pass(reasons: &[CancellationReason]) -> bool {
+pub(super) fn all_pass(reasons: &[CancellationReason]) -> bool {
     let mut codes = reasons.iter().filter_map(CancellationReason::code);
     let mut wrong = codes.by_ref().filter(|code| *code != NOTHING).peekable();
     wrong.peek().is_some() && wrong.all(|code| PASSING.contains(&code))

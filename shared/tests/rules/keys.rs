@@ -109,7 +109,7 @@ fn a_late_reject_is_told_and_disturbs_nobody_else() {
     assert!(story.tells(|fact| *fact == Fact::Rejected { attempt: annas[2] }));
     assert_eq!(story.dispatch.attempt().map(|attempt| attempt.id), Some(bens));
     assert!(
-        story.dispatch.progress.rejected.contains(&0),
+        story.dispatch.progress.rejected.contains_key(&0),
         "it counts for the rounds to come"
     );
 }
@@ -136,6 +136,34 @@ fn a_late_reject_ends_the_call_that_rings_already_passes_on_and_is_told() {
     // Whoever says something else after all, in the moment before it is ended, has the ticket.
     assert_eq!(story.presses(second, "1"), Verdict::Accepted);
     assert_eq!(story.acceptor(), "Anna");
+}
+
+#[test]
+fn a_late_reject_counts_also_of_somebody_who_rejected_in_an_earlier_round() {
+    let mut story = Story::of(&["Anna"]);
+    story.answers("Anna", "2");
+    story.resumes();
+    let second = story.rings_out("Anna");
+    let third = story.rings("Anna");
+    assert_eq!(story.presses(second, "2"), Verdict::Rejected);
+    assert_eq!(story.hung_up(), [third]);
+    assert!(story.tells(|fact| *fact == Fact::Rejected { attempt: second }));
+}
+
+#[test]
+fn whoever_has_rejected_is_not_phoned_again_for_a_turn_that_was_interrupted() {
+    let policy = Policy {
+        max_rounds: Some(1),
+        ..Policy::default()
+    };
+    let mut story = Story::under(policy, &["Anna", "Ben"]);
+    let first = story.rings_out("Anna");
+    story.later(30);
+    story.is_busy("Anna", 600);
+    let bens = story.rings("Ben");
+    assert_eq!(story.presses(first, "2"), Verdict::Rejected);
+    assert_eq!(story.presses(bens, "2"), Verdict::Rejected);
+    assert_eq!(story.status(), "Exhausted");
 }
 
 #[test]

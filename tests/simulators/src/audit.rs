@@ -40,6 +40,8 @@ pub enum Breach {
     CalledTooOften(DispatchKey),
     /// Something that an alarm is to hear of was never counted.
     Uncounted(DispatchKey, &'static str),
+    /// Messages multiply: so many were sent, mostly with this work.
+    Flood(usize, String),
     /// A message ended in a dead-letter queue.
     DeadLetter(String),
 }
@@ -59,6 +61,7 @@ impl fmt::Display for Breach {
             Self::CalledAfterTheEnd(key, call) => write!(f, "{}: called after its end: {call}", key.id),
             Self::CalledTooOften(key) => write!(f, "{}: somebody was called too often", key.id),
             Self::Uncounted(key, status) => write!(f, "{}: no alarm hears that it is {status}", key.id),
+            Self::Flood(count, work) => write!(f, "{count} messages were sent, mostly to {work}"),
             Self::DeadLetter(body) => write!(f, "in a dead-letter queue: {body}"),
         }
     }
@@ -110,6 +113,7 @@ pub async fn audit(world: &World, keys: &[DispatchKey]) -> Result<Audit, StoreEr
     }
     audit.breaches.extend(persons_twice_at_once(&tickets));
     audit.breaches.extend(uncounted(world, &tickets));
+    audit.breaches.extend(flood(world, tickets.len()));
     for name in ["calls", "notifications"] {
         let dead = world.aws.sqs().queue(name).and_then(|queue| queue.dlq());
         let bodies = dead
@@ -121,6 +125,25 @@ pub async fn audit(world: &World, keys: &[DispatchKey]) -> Result<Audit, StoreEr
     audit.millis_to_accept.sort_unstable();
     audit.millis_to_first_call.sort_unstable();
     Ok(audit)
+}
+
+/// Most messages that a ticket takes, whatever goes wrong for hours.
+const MESSAGES_PER_TICKET: usize = 10_000;
+
+/// More messages than can be for any good.
+fn flood(world: &World, tickets: usize) -> Option<Breach> {
+    let sent = world.aws.sqs().queue("calls")?.history();
+    if sent.len() <= MESSAGES_PER_TICKET * tickets.max(1) {
+        return None;
+    }
+    let mut works: BTreeMap<String, usize> = BTreeMap::new();
+    for story in &sent {
+        let body: serde_json::Value = serde_json::from_str(&story.body).unwrap_or_default();
+        let work = body.get("work").and_then(serde_json::Value::as_str).unwrap_or_default();
+        *works.entry(work.to_owned()).or_default() += 1;
+    }
+    let (work, _) = works.into_iter().max_by_key(|(_, count)| *count)?;
+    Some(Breach::Flood(sent.len(), work))
 }
 
 /// What an alarm is to hear of, and no consumer of a message has counted. Messages that the simulation itself took away
@@ -330,8 +353,12 @@ impl Ticket<'_> {
                 .iter()
                 .flat_map(|call| &call.heard)
                 .any(|(_, text)| said.says(text));
-            let by_them =
-                |entry: &Entry| matches!(entry.fact, Fact::Rejected { attempt: by } if by.employee == attempt.employee);
+            let by_them = |entry: &Entry| {
+                let Fact::Rejected { attempt: by } = entry.fact else {
+                    return false;
+                };
+                by.employee == attempt.employee && by.ordinal >= attempt.ordinal
+            };
             told && !self.entries.iter().any(by_them)
         })
     }

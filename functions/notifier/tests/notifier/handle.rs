@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::{self, Answer, START, World, accepted, attempt, entry, message, notice, record, signer, world};
 use patchbay::dispatch::state::Strategy;
 use patchbay::dispatch::{Entry, Fact, Reason};
-use patchbay::queue::{Notice, Tried};
+use patchbay::queue::{Failed, Notice, Tried};
 
 const NONE: [&str; 0] = [];
 
@@ -154,7 +154,7 @@ async fn a_given_up_webhook_begins_anew_when_somebody_redrives_it() {
 #[tokio::test(start_paused = true)]
 async fn what_is_not_due_is_sent_on_unchanged_and_not_looked_at() {
     let mut world = world(vec![accepted()], &[]);
-    world.deps.store.broken = true;
+    world.deps.store.broken = Some(Failed::ForNow);
     let later = Notice {
         due_at: START.plus_seconds(5_000),
         failures: 6,
@@ -259,7 +259,7 @@ async fn a_poisoned_message_becomes_a_dead_letter_and_stops_nobody_else() {
 #[tokio::test(start_paused = true)]
 async fn what_fails_because_of_us_is_sent_again_and_counts_no_delivery() {
     let mut world = world(vec![accepted()], &[]);
-    world.deps.store.broken = true;
+    world.deps.store.broken = Some(Failed::ForNow);
     let mut current = Tried {
         message: notice(&accepted()),
         again: 0,
@@ -274,6 +274,26 @@ async fn what_fails_because_of_us_is_sent_again_and_counts_no_delivery() {
         current = next.clone();
     }
     assert_eq!((world.receiver.visits(), world.dead()), (0, Vec::new()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_never_be_worked_off_becomes_a_dead_letter_after_some_tries() {
+    let mut world = world(vec![accepted()], &[]);
+    world.deps.store.broken = Some(Failed::ForGood);
+    let from_another_version = r#"{"tenant":"acme","id":"dsp_0000000000000000000000000000002a","news":1}"#;
+    for first in [
+        serde_json::to_string(&notice(&accepted())).expect("JSON"),
+        from_another_version.to_owned(),
+    ] {
+        let mut body = first;
+        for tries in 1.. {
+            assert!(tries < 20, "it goes on for ever");
+            assert_eq!(world.handle(vec![record("m-1", &body)]).await, NONE);
+            let Some(next) = world.bodies().pop() else { break };
+            body = next;
+        }
+        assert_eq!(world.dead().len(), 1, "{body}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ use patchbay::dispatch::{Dispatch, Employee, Entry, Fact, NewDispatch, Policy, P
 use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce};
 use patchbay::phone::PhoneNumber;
-use patchbay::queue::{Notice, Returns, TakeMessages, Tried};
+use patchbay::queue::{Failed, Failure, Notice, Returns, TakeMessages, Tried};
 use patchbay::secret::Secret;
 use patchbay::web::standard_webhooks::{Signer, SigningKey};
 use patchbay::web::target::Targets;
@@ -92,15 +92,31 @@ pub(crate) fn accepted() -> Entry {
 pub(crate) struct Table {
     pub(crate) dispatch: Dispatch,
     pub(crate) entries: Vec<Entry>,
-    pub(crate) broken: bool,
+    pub(crate) broken: Option<Failed>,
+}
+
+/// The table is out of order: for now, or for good.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OutOfOrder(pub(crate) Failed);
+
+impl Failure for OutOfOrder {
+    fn failed(&self) -> Failed {
+        self.0
+    }
+}
+
+impl std::fmt::Display for OutOfOrder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("out of order")
+    }
 }
 
 impl ReadDispatch for Table {
-    type Error = &'static str;
+    type Error = OutOfOrder;
 
     async fn load(&self, dispatch: &DispatchKey) -> Result<Option<Dispatch>, Self::Error> {
-        if self.broken {
-            return Err("out of order");
+        if let Some(failed) = self.broken {
+            return Err(OutOfOrder(failed));
         }
         Ok(Some(self.dispatch.clone()).filter(|found| found.key == *dispatch))
     }
@@ -113,7 +129,7 @@ impl ReadDispatch for Table {
 /// What was sent: notices with how often they failed, and dead letters with their reasons.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    pub(crate) sent: Mutex<Vec<Tried<Notice>>>,
+    pub(crate) sent: Mutex<Vec<String>>,
     pub(crate) dead: Mutex<Vec<(String, String)>>,
     pub(crate) broken: bool,
 }
@@ -125,8 +141,7 @@ impl TakeMessages for Outbox {
         if self.broken {
             return Err("out of order");
         }
-        let notice = serde_json::from_str(&body).expect("a notice");
-        self.sent.lock().expect("not poisoned").push(notice);
+        self.sent.lock().expect("not poisoned").push(body);
         Ok(())
     }
 
@@ -214,7 +229,7 @@ pub(crate) fn world(entries: Vec<Entry>, script: &[Answer]) -> World {
             store: Table {
                 dispatch: dispatch(),
                 entries,
-                broken: false,
+                broken: None,
             },
             returns: Returns {
                 queue: Outbox::default(),
@@ -253,6 +268,14 @@ impl World {
 
     /// Takes what was sent, with how often it could not be worked off.
     pub(crate) fn tried(&self) -> Vec<Tried<Notice>> {
+        let bodies = self.bodies().into_iter();
+        bodies
+            .map(|body| serde_json::from_str(&body).expect("a notice"))
+            .collect()
+    }
+
+    /// Takes what was sent, as it is.
+    pub(crate) fn bodies(&self) -> Vec<String> {
         std::mem::take(&mut *self.deps.returns.queue.sent.lock().expect("not poisoned"))
     }
 

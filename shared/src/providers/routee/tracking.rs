@@ -133,6 +133,14 @@ pub enum TrackingError {
     BadId,
 }
 
+impl TrackingError {
+    /// Whether it may be answered another time: what stands in the way are credentials or the provider itself, not the
+    /// question.
+    pub const fn passes(&self) -> bool {
+        matches!(self, Self::Unauthorised { .. } | Self::Unavailable { .. })
+    }
+}
+
 /// A condition of a search.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

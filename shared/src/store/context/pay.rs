@@ -153,15 +153,22 @@ impl Store {
                 return Ok(OutcomePut::Gone);
             }
             expected = outcome_in(&old, purchase)?;
+            holds = hold_in(&old).is_some_and(|hold| hold.call == outcome.call);
             match &expected {
-                Some(there) if there.call == outcome.call && there.status == outcome.status => {
-                    // Its end was known earlier than now.
+                // By an earlier try. While the call still holds the place it was not: the end of the call was told first.
+                Some(there) if !holds && there.call == outcome.call && there.status == outcome.status => {
                     return written(&old, there);
                 }
-                Some(there) if !outcome.replaces(there) => return Ok(OutcomePut::Refused(Box::new(there.clone()))),
+                Some(there) if !outcome.replaces(there) => {
+                    let there = Box::new(there.clone());
+                    // Whatever came of it, nobody is paying in this call any more.
+                    if holds {
+                        self.free(of, &outcome.call).await?;
+                    }
+                    return Ok(OutcomePut::Refused(there));
+                }
                 _ => {}
             }
-            holds = hold_in(&old).is_some_and(|hold| hold.call == outcome.call);
             ends_soon = end_in(&old) < least_end(now);
         }
         Err(StoreError::item(
@@ -192,33 +199,37 @@ impl Store {
         self.hang_up(of, &item, call, now).await
     }
 
-    /// Puts down that whoever was paying in `call` has hung up, if `item` says that somebody was.
+    /// Puts down that whoever was paying in `call` has hung up, if `item` says that somebody was. The place that the call
+    /// holds is free soon then, whatever is known of what was paid for.
     async fn hang_up(&self, of: &ContextKey, item: &Item, call: &str, now: Timestamp) -> Result<Ended, StoreError> {
         let Some(held) = hold_in(item).filter(|hold| hold.call == call) else {
             return Ok(Ended::Otherwise);
         };
         let there = outcome_in(item, held.purchase)?;
-        let Some(there) = there.filter(|there| there.call == call && there.status == Status::InProgress) else {
-            return Ok(Ended::Otherwise);
-        };
+        let paying = there.filter(|there| there.call == call && there.status == Status::InProgress);
+        let was_paying = paying.is_some();
         let mut change = Change::default();
-        change.name("#o", outcome_name(held.purchase));
         change.name("#hold", HOLD);
         change.name("#until", "until");
-        let hung_up = Outcome {
-            status: Status::CallerHungUp,
-            ..there.clone()
-        };
-        write(&mut change, &hung_up)?;
-        expect(&mut change, Some(&there));
+        change.name("#oc", "oc");
+        change.value(":oc", text(call));
+        if let Some(there) = paying {
+            change.name("#o", outcome_name(held.purchase));
+            let hung_up = Outcome {
+                status: Status::CallerHungUp,
+                ..there.clone()
+            };
+            write(&mut change, &hung_up)?;
+            expect(&mut change, Some(&there));
+        }
         let until = held.until.min(now.plus_seconds(LATE_RESULT_SECONDS));
         change.value(":until", number(until.millis()));
         change.set("#hold.#until = :until");
         change.only_if("#hold.#oc = :oc");
         Ok(match self.change(of, change).await? {
-            Changed::Yes(_) => Ended::WhilePaying,
-            // The result has come.
-            Changed::No(_) => Ended::Otherwise,
+            Changed::Yes(_) if was_paying => Ended::WhilePaying,
+            // The result has come, or the purchase was forgotten.
+            Changed::Yes(_) | Changed::No(_) => Ended::Otherwise,
         })
     }
 

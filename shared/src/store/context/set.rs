@@ -10,7 +10,9 @@ use super::{
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::clock::Timestamp;
-use crate::context::{Brief, ContextKey, Details, EARLIER_VERSIONS, Memory, NewContext, Purchase, PurchaseSet, Said};
+use crate::context::{
+    Brief, CallId, ContextKey, Details, EARLIER_VERSIONS, Memory, NewContext, Purchase, PurchaseSet, Said,
+};
 use crate::ids::{Nonce, Tenant};
 
 /// A set under way.
@@ -231,7 +233,10 @@ impl Set<'_> {
     /// By which call it is found. A note that knows of no call leaves that as it is.
     fn index(&self, change: &mut Change) {
         let is_note = self.purchase().is_none();
-        if self.new.call.is_none() && is_note {
+        if let (Some(call), true) = (self.new.call, is_note) {
+            return self.index_unless_found(change, call);
+        }
+        if is_note {
             return;
         }
         change.name("#call", "call");
@@ -245,6 +250,20 @@ impl Set<'_> {
         change.value(":call_pk", text(call_partition(&self.of.tenant, call)));
         change.value(":call_sk", text(self.now.to_string()));
         change.set("#call = :call, #day_pk = :call_pk, #day_sk = :call_sk");
+    }
+
+    /// The call in which a note was made, unless there is one in which more was said.
+    fn index_unless_found(&self, change: &mut Change, call: CallId) {
+        let said = [
+            ("call", text(call.to_string())),
+            ("day_pk", text(call_partition(&self.of.tenant, call))),
+            ("day_sk", text(self.now.to_string())),
+        ];
+        for (name, value) in said {
+            change.name(format!("#{name}"), name);
+            change.value(&format!(":{name}"), value);
+            change.set(format!("#{name} = if_not_exists(#{name}, :{name})"));
+        }
     }
 
     fn lives(&self, change: &mut Change) {
@@ -287,8 +306,22 @@ impl Set<'_> {
         Ok(())
     }
 
-    /// Only what a note has. It is a version of its own only where there is none.
-    fn note(&self, change: &mut Change, seen: Option<&Item>) -> Result<(), StoreError> {
+    /// A note lets a context live longer only when it says so, and never shorter: an offer for five minutes must not become
+    /// one for a week.
+    fn outlasts(&self, change: &mut Change, seen: Option<&Item>) {
+        if !self.new.ttl_said {
+            // Of somebody of whom only the ends of calls are known it is the first word.
+            if seen.is_some_and(|item| slot_in(item, 0).is_none()) {
+                change.only_if("attribute_not_exists(#cur)");
+                return self.lives(change);
+            }
+            change.only_if("attribute_not_exists(#pk) OR attribute_exists(#cur)");
+            change.name("#expires", "expires");
+            change.value(":end", number(self.end()));
+            change.value(":deleted", number(self.end() + KEPT_AFTER_END));
+            change.set("#ends = if_not_exists(#ends, :end), #expires = if_not_exists(#expires, :deleted)");
+            return;
+        }
         // What is most likely: somebody is known, and not for longer than from now on.
         let outlives = seen.is_some_and(|item| end_in(item).seconds() >= self.end());
         change.value(":end", number(self.end()));
@@ -298,7 +331,12 @@ impl Set<'_> {
             self.lives(change);
             change.only_if("attribute_not_exists(#pk) OR #ends < :end");
         }
+    }
+
+    /// Only what a note has. It is a version of its own only where there is none.
+    fn note(&self, change: &mut Change, seen: Option<&Item>) -> Result<(), StoreError> {
         change.set("#version = if_not_exists(#version, :one)");
+        self.outlasts(change, seen);
         let details = self.details();
         let is_known = seen.is_none_or(|item| slot_in(item, 0).is_some());
         if details.is_empty() || !is_known {
