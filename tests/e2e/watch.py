@@ -115,6 +115,8 @@ def check_watch(aws, outputs, put_token):
         "PATCHBAY_TABLE": outputs["TableName"], "PATCHBAY_PUBLIC_URL": "https://hooks.example.org",
         "PATCHBAY_CALLS_QUEUE_URL": outputs["CallsQueueUrl"],
         "PATCHBAY_NOTIFICATIONS_QUEUE_URL": outputs["NotificationsQueueUrl"],
+        "PATCHBAY_CALLS_DEAD_LETTERS_URL": outputs["CallsDeadLettersUrl"],
+        "PATCHBAY_NOTIFICATIONS_DEAD_LETTERS_URL": outputs["NotificationsDeadLettersUrl"],
         "PATCHBAY_ROUTEE_FROM": "12025550100", "PATCHBAY_LINK_SECRETS_PARAM": "/patchbay/link-secrets",
         "PATCHBAY_ROUTEE_CREDENTIALS_PARAM": "/patchbay/routee-credentials",
         "PATCHBAY_WEBHOOK_KEYS_PARAM": "/patchbay/webhook-keys",

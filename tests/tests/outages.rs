@@ -138,6 +138,19 @@ async fn the_dialer_crashes_at_its_start_for_six_hours() {
     night.live().await;
 }
 
+/// The first never picks up, the second accepts.
+async fn two_people() -> World {
+    World::start(Options {
+        phones: phones([
+            Script::always(Behaviour::NeverPicksUp),
+            Script::always(Behaviour::presses("1", When::OptionsSay(1))),
+        ]),
+        ..Options::default()
+    })
+    .await
+    .unwrap()
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_takes_no_call_uses_up_no_attempt_and_no_round() {
     for fault in [
@@ -151,15 +164,7 @@ async fn a_provider_that_takes_no_call_uses_up_no_attempt_and_no_round() {
 }
 
 async fn no_attempt_is_used_up(fault: Fault) {
-    let world = World::start(Options {
-        phones: phones([
-            Script::always(Behaviour::NeverPicksUp),
-            Script::always(Behaviour::presses("1", When::OptionsSay(1))),
-        ]),
-        ..Options::default()
-    })
-    .await
-    .unwrap();
+    let world = two_people().await;
     let now = world.clock.now();
     let outage = now..now.plus_millis(i64::try_from(OUTAGE.as_millis()).unwrap());
     let rule = Rule::new(fault).service(Service::Http).function("dialer");
@@ -178,15 +183,7 @@ async fn no_attempt_is_used_up(fault: Fault) {
 #[tokio::test(start_paused = true)]
 async fn a_conflict_is_no_failure() {
     for fault in [Fault::Conflict, Fault::InProgress] {
-        let world = World::start(Options {
-            phones: phones([
-                Script::always(Behaviour::NeverPicksUp),
-                Script::always(Behaviour::presses("1", When::OptionsSay(1))),
-            ]),
-            ..Options::default()
-        })
-        .await
-        .unwrap();
+        let world = two_people().await;
         // Every second request, if it is a write.
         for write in 0..200 {
             world

@@ -8,6 +8,7 @@ mod hang_up;
 mod load;
 mod watch;
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
@@ -80,8 +81,7 @@ pub async fn handle(deps: &Deps, event: SqsEvent) -> SqsBatchResponse {
     for record in event.records {
         let taken = match queue::read::<Message>(&record) {
             Read::Unread(unread) => deps.returns.unread(&record, &unread).await,
-            // In a box: what a call awaits is large.
-            Read::Message(tried) => match Box::pin(work_off(deps, &tried.message)).await {
+            Read::Message(tried) => match boxed(work_off(deps, &tried.message)).await {
                 Ok(()) => Ok(()),
                 Err(failure) => deps.returns.again_or_dead(&tried, &failure).await,
             },
@@ -89,6 +89,13 @@ pub async fn handle(deps: &Deps, event: SqsEvent) -> SqsBatchResponse {
         queue::reported(&mut response, &record, taken);
     }
     response
+}
+
+/// In a box of no type of its own: what a call awaits is large, and nested more deeply than the compiler follows.
+fn boxed<'a>(
+    work: impl Future<Output = Result<(), Failure>> + Send + 'a,
+) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>> {
+    Box::pin(work)
 }
 
 async fn work_off(deps: &Deps, message: &Message) -> Result<(), Failure> {

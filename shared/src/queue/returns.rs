@@ -8,6 +8,8 @@
 //!
 //! A message that is sent again is a new one, which counts no receives and lives another four days.
 
+use std::pin::Pin;
+
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -210,8 +212,8 @@ impl<Q: TakeMessages> Returns<Q> {
     /// # Errors
     /// When it could not be sent.
     pub async fn send<M: Serialize>(&self, message: &M, due_at: Timestamp) -> Result<(), NotTaken> {
-        let taken = self.queue.take(body_of(message)?, due_at, self.clock.now()).await;
-        taken.map_err(|error| NotTaken(error.to_string()))
+        let taking = self.queue.take(body_of(message)?, due_at, self.clock.now());
+        taken(Box::pin(taking)).await
     }
 
     /// Sends what cannot be read to the dead-letter queue; what may be of another version of ours only after some tries.
@@ -237,8 +239,7 @@ impl<Q: TakeMessages> Returns<Q> {
     }
 
     async fn bury(&self, body: &str, why: &str) -> Result<(), NotTaken> {
-        let taken = self.dead_letters.bury(body, why).await;
-        taken.map_err(|error| NotTaken(error.to_string()))
+        taken(Box::pin(self.dead_letters.bury(body, why))).await
     }
 }
 
@@ -266,6 +267,14 @@ pub fn reported(response: &mut SqsBatchResponse, record: &SqsMessage, taken: Res
 fn pause(failures: u16) -> u32 {
     let doublings = u32::from(failures.saturating_sub(1)).min(6);
     (1 << doublings).min(LONGEST_PAUSE)
+}
+
+/// Waits for a queue to take something. In a box of no type of its own: what the SDK awaits is nested more deeply than the
+/// compiler follows.
+async fn taken<E: std::fmt::Display>(
+    taking: Pin<Box<dyn Future<Output = Result<(), E>> + Send + '_>>,
+) -> Result<(), NotTaken> {
+    taking.await.map_err(|error| NotTaken(error.to_string()))
 }
 
 fn body_of(message: &impl Serialize) -> Result<String, NotTaken> {
