@@ -301,17 +301,18 @@ impl Ticket<'_> {
             .map(|entry| entry.at)
     }
 
+    /// Whether more than one acceptance was not opened again. Not by the order of the lines: the clocks that date them
+    /// differ.
     fn accepted_twice(&self) -> bool {
-        let mut held = false;
+        let mut held: BTreeMap<AttemptId, i32> = BTreeMap::new();
         for entry in &self.entries {
             match entry.fact {
-                Fact::Accepted { .. } if held => return true,
-                Fact::Accepted { .. } => held = true,
-                Fact::Reopened { .. } => held = false,
+                Fact::Accepted { attempt, .. } => *held.entry(attempt).or_default() += 1,
+                Fact::Reopened { attempt } => *held.entry(attempt).or_default() -= 1,
                 _ => {}
             }
         }
-        false
+        held.values().sum::<i32>() > 1 || held.values().any(|held| *held < 0)
     }
 
     fn accepted_falsely(&self) -> bool {
