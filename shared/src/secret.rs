@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 use sha2::{Digest, Sha256};
 
 /// A value that must not be printed: a key, a password, a token.
@@ -68,4 +69,46 @@ pub fn hex(bytes: &[u8]) -> String {
             let _ = write!(text, "{byte:02x}");
             text
         })
+}
+
+/// What is wrong with JSON of ours, without anything that is in it: which field is missing, or where it is not what it
+/// should be.
+pub fn without_contents(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    if said.starts_with("missing field") {
+        return said;
+    }
+    let what = match error.classify() {
+        Category::Io | Category::Syntax => "no JSON",
+        Category::Data => "other fields than ours",
+        Category::Eof => "cut off",
+    };
+    format!("{what} at line {} column {}", error.line(), error.column())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_said_and_nothing_of_what_is_there() {
+        #[derive(Debug, Deserialize)]
+        #[expect(dead_code, reason = "only read")]
+        struct Two {
+            phone: u8,
+            name: String,
+        }
+        for (text, expected) in [
+            (r#"{"phone":1}"#, "missing field `name` at line 1 column 11"),
+            (
+                r#"{"phone":"+12025550143","name":"Ana"}"#,
+                "other fields than ours at line 1 column 23",
+            ),
+            (r#"{"phone":1,"#, "cut off at line 1 column 11"),
+            ("+12025550143", "no JSON at line 1 column 1"),
+        ] {
+            let error = serde_json::from_str::<Two>(text).expect_err(text);
+            assert_eq!(without_contents(&error), expected);
+        }
+    }
 }

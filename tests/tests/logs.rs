@@ -5,17 +5,17 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod common;
-
-use std::io;
-use std::sync::{Arc, Mutex};
+#[path = "common/lines.rs"]
+mod lines;
 
 use patchbay_simulators::aws::{Fault, Rule, Service};
 use patchbay_simulators::world::TOKEN;
 use patchbay_simulators::world::World;
 use serde_json::{Value, json};
-use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing::Level;
 
 use crate::common::{request, send, with_token, world};
+use crate::lines::Lines;
 
 const CALLER: &str = "+12025550143";
 
@@ -48,30 +48,9 @@ async fn own(world: &World, method: &str, number: &str) {
     send(world, request.body(bytes::Bytes::new()).unwrap()).await;
 }
 
-/// Keeps every line.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_log_names_nobody_and_repeats_nothing() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::INFO)
-        .with_writer(move || writer.clone());
-    let _guard = subscriber.finish().set_default();
+    let (lines, _guard) = Lines::listen(Level::INFO);
     let world = world([]).await;
     post(&world, "twilio/set-context", &purchase()).await;
     post(&world, "twilio/get-context", &json!({ "caller": CALLER })).await;
@@ -93,7 +72,7 @@ async fn a_log_names_nobody_and_repeats_nothing() {
     post(&world, "twilio/set-context", &purchase()).await;
     post(&world, "twilio/get-context", &purchase()).await;
 
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines.text();
     for expected in [
         "context set",
         "context read",

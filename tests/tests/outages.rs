@@ -179,6 +179,21 @@ async fn no_attempt_is_used_up(fault: Fault) {
     assert!(audit(&world, &[ticket]).await.unwrap().breaches.is_empty());
 }
 
+/// Routee takes calls, but neither tells of them nor answers when it is asked.
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_takes_calls_and_tells_nothing_holds_nobody_up_for_long() {
+    let world = two_people().await;
+    world.routee.change_faults(|faults| {
+        faults.status.lose_for_good = 1.0;
+        faults.tracking = 1.0;
+    });
+    let ticket = create(&world, &brief(2, &json!({ "attempts": 1 }))).await;
+    pass(&world, SOON).await;
+    assert_eq!(world.routee.calls().len(), 2);
+    let dispatch = load(&world, &ticket).await;
+    assert_eq!(dispatch.state.name(), "Accepted");
+}
+
 /// Everything that writes meets others at the same items again and again.
 #[tokio::test(start_paused = true)]
 async fn a_conflict_is_no_failure() {

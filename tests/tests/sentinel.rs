@@ -18,7 +18,7 @@ use patchbay_simulators::audit::{Breach, audit};
 use patchbay_simulators::aws::{Entry, Fault, Rule, Service};
 use patchbay_simulators::phones::{Behaviour, Phones, Script, When};
 use patchbay_simulators::routee::{CreateFault, Faults, WebhookFaults};
-use patchbay_simulators::world::{HEARTBEAT_URL, Options, World};
+use patchbay_simulators::world::{HEARTBEAT_URL, Options, TABLE, World};
 use sentinel::Report;
 use serde_json::{Value, json};
 
@@ -434,4 +434,36 @@ async fn a_dispatch_that_has_moved_is_not_postponed() {
     for shard in 0..4 {
         assert_eq!(world.store.due(shard, ever, 10).await.unwrap(), []);
     }
+}
+
+/// What another version wrote, or a hand in the console: it counts, and nobody waits behind it.
+#[tokio::test(start_paused = true)]
+async fn a_dispatch_that_cannot_be_read_is_said_and_keeps_nobody_from_being_looked_at() {
+    let world = world([]).await;
+    stop_the_dialer(&world);
+    let key = create(&world, &brief(1, &json!({}))).await;
+    let broken = world.aws.dynamodb().engine().update_item(
+        serde_json::from_value(json!({
+            "TableName": TABLE,
+            "Key": { "pk": { "S": format!("T#{}#D#{}", key.tenant, key.id) }, "sk": { "S": "D" } },
+            "UpdateExpression": "SET doc = :doc",
+            "ExpressionAttributeValues": { ":doc": { "S": "{}" } },
+        }))
+        .unwrap(),
+    );
+    broken.unwrap();
+    pass(&world, 600).await;
+    let ever = Timestamp::from_millis(i64::MAX);
+    let first_in_line = async || {
+        let mut all = Vec::new();
+        for shard in 0..4 {
+            all.extend(world.store.due(shard, ever, 10).await.unwrap());
+        }
+        all
+    };
+    assert_eq!(first_in_line().await, [key]);
+    let report = minute(&world).await;
+    assert_eq!((report.well, report.stuck, report.sent_again), (false, 1, 0));
+    assert_eq!(first_in_line().await, []);
+    assert_eq!(minute(&world).await.stuck, 1, "it is still said");
 }

@@ -6,45 +6,21 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
 mod common;
+#[path = "common/lines.rs"]
+mod lines;
 
-use std::io;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use patchbay_simulators::twilio::{AtPay, CallRecord, Script};
 use patchbay_simulators::world::{TOKEN, World};
 use serde_json::{Value, json};
-use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing::Level;
 
 use crate::common::{request, send, world};
+use crate::lines::Lines;
 
 const CALLER: &str = "+12025550143";
 const CARD: &str = "4242424242424242";
-
-/// Keeps every line.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Lines {
-    /// The lines with these words, and forgets all.
-    fn take(&self, words: &str) -> Vec<Value> {
-        let lines = std::mem::take(&mut *self.0.lock().unwrap());
-        let lines = String::from_utf8(lines).unwrap();
-        let with_words = lines.lines().filter(|line| line.contains(words));
-        with_words.map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-}
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 async fn set(world: &World, description: &str) {
     let purchase = json!({ "caller": CALLER, "description": description, "price": "42.00", "vendor": "acme-stage" });
@@ -129,13 +105,7 @@ async fn not_kept(lines: &Lines) {
 
 #[tokio::test(start_paused = true)]
 async fn what_somebody_must_hear_of_is_said_and_said_again() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::INFO)
-        .with_writer(move || writer.clone());
-    let _guard = subscriber.finish().set_default();
+    let (lines, _guard) = Lines::listen(Level::INFO);
     paid_at_once(&lines).await;
     not_kept(&lines).await;
 }

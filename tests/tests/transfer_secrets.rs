@@ -5,34 +5,19 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod common;
-
-use std::io;
-use std::sync::{Arc, Mutex};
+#[path = "common/lines.rs"]
+mod lines;
 
 use patchbay_simulators::aws::{self, Fault, Rule, Service};
 use patchbay_simulators::twilio::{AtPay, Callee, Script};
 use patchbay_simulators::world::{TOKEN, World};
 use serde_json::json;
-use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing::Level;
 
 use crate::common::{request, send, world};
+use crate::lines::Lines;
 
 const CALLER: &str = "+12025550143";
-
-/// Keeps every line.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 async fn set(world: &World, order: &str) {
     let purchase = json!({
@@ -48,13 +33,7 @@ async fn set(world: &World, order: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn no_card_number_code_or_expiry_is_in_the_table_or_in_a_log() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::INFO)
-        .with_writer(move || writer.clone());
-    let _guard = subscriber.finish().set_default();
+    let (lines, _guard) = Lines::listen(Level::INFO);
     let world = world([]).await;
     let url = world.transfer_url().unwrap();
     let card = AtPay::Card("4242424242424242");
@@ -95,7 +74,7 @@ async fn no_card_number_code_or_expiry_is_in_the_table_or_in_a_log() {
     let (dynamodb, _) = aws::clients(&world.aws, &aws::retries());
     let items = dynamodb.scan().table_name("patchbay").send().await.unwrap();
     let table = format!("{:?}", items.items());
-    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let log = lines.text();
     for expected in ["payment-success", "payment-failed", "ch_000001", "visa"] {
         assert!(table.contains(expected), "no {expected:?} in {table}");
     }

@@ -25,7 +25,7 @@ const INTERVAL: &str = "PATCHBAY_ROUTEE_CALL_INTERVAL_MS";
 
 impl Deps {
     /// By the function's environment, and the secrets that it names.
-    /// Beside it where messages go while those secrets cannot be read.
+    /// The second part is where messages go while those secrets cannot be read.
     ///
     /// # Errors
     /// When a variable is missing or wrong.

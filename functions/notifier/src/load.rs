@@ -13,7 +13,7 @@ use crate::{Deps, POST_TIMEOUT};
 
 impl Deps {
     /// By the function's environment, and the key that it names.
-    /// Beside it where messages go while those secrets cannot be read.
+    /// The second part is where messages go while those secrets cannot be read.
     ///
     /// # Errors
     /// When a variable is missing or wrong.

@@ -13,11 +13,11 @@ use std::pin::Pin;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::error::Category;
 use serde_json::{Map, Value};
 
 use super::{Queue, QueueError};
 use crate::clock::{Clock, Timestamp};
+use crate::secret::without_contents;
 use crate::telemetry::{self, Unit};
 
 /// The longest pause before a message is tried again, in seconds.
@@ -146,19 +146,8 @@ pub fn read<M: DeserializeOwned>(record: &SqsMessage) -> Read<M> {
         |tried: &Tried<Map<String, Value>>| ["tenant", "id"].iter().all(|name| tried.message.contains_key(*name));
     Read::Unread(Unread {
         about: about.filter(is_ours),
-        why: foreign(&error),
+        why: format!("not a message of ours: {}", without_contents(&error)),
     })
-}
-
-/// What is wrong with it, without anything that is in it: nobody knows what that is.
-fn foreign(error: &serde_json::Error) -> String {
-    let what = match error.classify() {
-        Category::Io | Category::Syntax => "no JSON",
-        Category::Data => "other fields than ours",
-        Category::Eof => "cut off",
-    };
-    let (line, column) = (error.line(), error.column());
-    format!("not a message of ours: {what} at line {line}, column {column}")
 }
 
 impl<Q: TakeMessages> Returns<Q> {

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::dispatch::{Dispatch, Entry};
 use crate::ids::{DispatchKey, Tenant};
 use crate::phone::PhoneNumber;
-use crate::secret::sha256_hex;
+use crate::secret::{sha256_hex, without_contents};
 
 /// Name of the partition key.
 pub const PARTITION_KEY: &str = "pk";
@@ -104,7 +104,7 @@ pub(super) fn entry_item(dispatch: &DispatchKey, entry: &Entry) -> Result<Item, 
 /// Reads what [`dispatch_item`] and [`entry_item`] wrote.
 pub(super) fn read_doc<T: DeserializeOwned>(item: &Item) -> Result<T, StoreError> {
     let doc = text_of(item, DOC)?;
-    serde_json::from_str(doc).map_err(StoreError::item)
+    serde_json::from_str(doc).map_err(|error| StoreError::item(without_contents(&error)))
 }
 
 pub(super) fn text_of<'a>(item: &'a Item, name: &str) -> Result<&'a str, StoreError> {

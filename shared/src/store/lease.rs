@@ -14,8 +14,8 @@ const HOLDER: &str = "holder";
 const UNTIL: &str = "lease_until";
 
 impl Store {
-    /// Until when at the longest another dispatch has the employee of `attempt`; none when nobody has. Only spares what is bound
-    /// to fail: a moment later it may be otherwise. One request.
+    /// Until when at the longest another dispatch has the employee of `attempt`; none when nobody has. It only spares what
+    /// is bound to fail: a moment later it may be otherwise. One request.
     pub async fn held_elsewhere(
         &self,
         dispatch: &Dispatch,

@@ -139,6 +139,24 @@ fn a_late_reject_ends_the_call_that_rings_already_passes_on_and_is_told() {
 }
 
 #[test]
+fn a_call_that_was_being_placed_when_a_late_reject_came_is_found_by_whoever_hangs_it_up() {
+    let mut story = Story::of(&["Anna", "Ben"]);
+    let first = story.rings_out("Anna");
+    let second = story.dials("Anna");
+    story.presses(first, "2");
+    assert_eq!(story.hung_up(), [second]);
+    let tracking_id = "track-2".to_owned();
+    let placed = Event::Placed {
+        attempt: second,
+        tracking_id,
+    };
+    assert_eq!(story.when(&placed), Verdict::Stale);
+    // Lines are looked for by the ordinal of their attempt; the newest attempt is Ben's by now.
+    let names: Vec<_> = story.last.entries.iter().map(|entry| entry.id.as_str()).collect();
+    assert!(matches!(names[..], [name] if name.starts_with("000002-")), "{names:?}");
+}
+
+#[test]
 fn a_late_reject_counts_also_of_somebody_who_rejected_in_an_earlier_round() {
     let mut story = Story::of(&["Anna"]);
     story.answers("Anna", "2");

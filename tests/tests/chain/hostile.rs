@@ -1,51 +1,20 @@
 //! Whatever a caller says is data.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use patchbay_simulators::world::World;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::Level;
 
+use crate::lines::Lines;
 use crate::{endpoint, one_rule, post, put, qualified, quiet_world};
-
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
 
 /// What is logged while something is done.
 pub(crate) async fn logged<T>(doing: impl Future<Output = T>) -> String {
-    let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .with_writer(lines.clone())
-        .with_max_level(tracing::Level::TRACE)
-        .finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+    let (lines, guard) = Lines::listen(Level::TRACE);
     doing.await;
     drop(guard);
-    let bytes = lines.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
+    lines.text()
 }
 
 const EVERYWHERE: &str = "{content: 'You said: {{ context.text }}.', state: {seen: '{{ context.text }}'}, \

@@ -10,6 +10,8 @@ mod examples;
 mod fetch;
 mod hostile;
 mod kept;
+#[path = "../common/lines.rs"]
+mod lines;
 mod links;
 
 use bytes::Bytes;

@@ -12,7 +12,7 @@ mod rules;
 mod store;
 mod tokens;
 
-use patchbay::context::{Context, ContextKey};
+use patchbay::context::{Context, ContextKey, Version};
 use patchbay::web::auth::{Scope, TokenRecord, token_hash};
 use patchbay_simulators::world::{TOKEN, World};
 use serde_json::{Value, json};
@@ -125,4 +125,13 @@ fn is_error(answer: &Answer, status: u16) -> Vec<String> {
     let errors = answer.json.pointer("/message/errors").and_then(Value::as_array);
     let field = |error: &Value| common::text(error, "/field").to_owned();
     errors.map_or_else(Vec::new, |errors| errors.iter().map(field).collect())
+}
+
+/// What is bought by a version; empty when there is nothing to pay.
+fn described(version: &Version) -> &str {
+    version
+        .brief
+        .purchase
+        .as_ref()
+        .map_or("", |purchase| &purchase.description)
 }

@@ -1,15 +1,15 @@
 //! What a context is and how it changes, as agents see it.
 
 use patchbay::clock::Timestamp;
-use patchbay::context::{Outcome, Processor, Status, Version};
+use patchbay::context::{Outcome, Processor, Status};
 use patchbay::store::OutcomePut;
 use patchbay_simulators::aws::{Fault, Rule, Service};
 use serde_json::{Value, json};
 
 use crate::common::{Answer, list, pass, text, world};
 use crate::{
-    CALLBACK, CALLER, get, is_error, key, load, own, post, post_as, purchase, purchase_with, purchase_without, set,
-    token,
+    CALLBACK, CALLER, described, get, is_error, key, load, own, post, post_as, purchase, purchase_with,
+    purchase_without, set, token,
 };
 
 #[tokio::test(start_paused = true)]
@@ -413,6 +413,37 @@ async fn a_note_changes_the_memory_and_what_it_says_of_the_caller_and_nothing_el
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_note_lets_an_offer_live_no_longer_unless_it_says_so_and_leaves_it_with_its_call() {
+    let world = world([]).await;
+    let mut offer = purchase_with("ttl", 300);
+    offer["call_id"] = json!("a");
+    set(&world, &offer).await;
+    let ends = load(&world).await.unwrap().expires_at;
+    let note = |ttl: Value| json!({ "caller": CALLER, "memory": "wants row G", "call_id": "b", "ttl": ttl });
+    set(&world, &note(Value::Null)).await;
+    assert_eq!(load(&world).await.unwrap().expires_at, ends);
+    for (call, status) in [("a", "pending"), ("b", "no-context")] {
+        let found = post(&world, "twilio/get-context", &json!({ "call_id": call })).await;
+        assert_eq!(found.text("/status"), status, "{call}");
+    }
+    set(&world, &note(json!(600))).await;
+    assert!(load(&world).await.unwrap().expires_at > ends);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_note_is_the_first_word_about_somebody_of_whom_only_the_end_of_a_call_is_known() {
+    let world = world([]).await;
+    world
+        .store
+        .end_call(&key("main"), "a", world.clock.now())
+        .await
+        .unwrap();
+    set(&world, &json!({ "caller": CALLER, "memory": "wants row F" })).await;
+    pass(&world, 6 * 86_400).await;
+    assert_eq!(get(&world).await["memory"], "wants row F");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_note_about_somebody_unknown_is_a_context_with_nothing_to_pay() {
     for details in [json!({}), json!({ "full_name": "Ana Ruiz", "callback": CALLBACK })] {
         let world = world([]).await;
@@ -468,12 +499,4 @@ async fn of_many_who_set_the_same_at_once_one_says_something_new() {
     let mut said = answers.each_ref().map(|answer| answer.text("/message/purchase"));
     said.sort_unstable();
     assert_eq!(said, ["new", "same", "same", "same"]);
-}
-
-fn described(version: &Version) -> &str {
-    version
-        .brief
-        .purchase
-        .as_ref()
-        .map_or("", |purchase| &purchase.description)
 }

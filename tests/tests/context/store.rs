@@ -2,13 +2,14 @@
 
 use patchbay::clock::Timestamp;
 use patchbay::context::{
-    CallId, Context, ContextKey, Draft, EARLIER_VERSIONS, How, NewContext, Outcome, Processor, Said, Status, Version,
+    CallId, Context, ContextKey, Draft, EARLIER_VERSIONS, How, NewContext, Outcome, Processor, Said, Status,
 };
 use patchbay::ids::{Nonce, Tenant};
 use patchbay::store::{Begun, Ended, OutcomePut};
 use patchbay_simulators::world::World;
 
 use crate::common::{pass, phone, world};
+use crate::described;
 
 const CALLER: &str = "+12025550143";
 
@@ -56,14 +57,6 @@ fn told(context: &Context) -> Vec<(u32, &str, &str)> {
     versions
         .map(|version| (version.number, described(version), &*version.memory))
         .collect()
-}
-
-fn described(version: &Version) -> &str {
-    version
-        .brief
-        .purchase
-        .as_ref()
-        .map_or("", |purchase| &purchase.description)
 }
 
 fn outcome(status: Status, call: &str) -> Outcome {
@@ -511,4 +504,54 @@ async fn whoever_is_paying_is_waited_for_also_when_the_caller_is_forgotten_or_th
         assert_eq!(put == OutcomePut::Gone, forgotten);
         assert_eq!(begin(&world, "b").await, Begun::Yes);
     }
+}
+
+/// Whoever hangs up is told of twice, in any order: by the result of the payment and by the status callback.
+#[tokio::test(start_paused = true)]
+async fn the_result_of_a_payment_frees_its_place_also_when_the_end_of_its_call_was_told_first() {
+    let world = world([]).await;
+    set(&world, draft("1"), 1).await;
+    let began = world.clock.now();
+    assert_eq!(begin(&world, "a").await, Begun::Yes);
+    world.store.end_call(&key(), "a", world.clock.now()).await.unwrap();
+    assert_eq!(begin(&world, "b").await, Begun::Elsewhere("a".into()));
+    assert_eq!(end(&world, 1, Status::CallerHungUp, "a", began).await, written());
+    let told = load(&world).await.unwrap().current.outcome.unwrap();
+    assert_eq!(
+        told.processor.confirmation_code.as_deref(),
+        Some("ch_1"),
+        "what it says is kept"
+    );
+    assert_eq!(begin(&world, "b").await, Begun::Yes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_that_is_refused_frees_its_place() {
+    let world = world([]).await;
+    set(&world, draft("1"), 1).await;
+    let began = world.clock.now();
+    assert_eq!(begin(&world, "a").await, Begun::Yes);
+    world.store.end_call(&key(), "a", world.clock.now()).await.unwrap();
+    pass(&world, 151).await;
+    let began_b = world.clock.now();
+    assert_eq!(begin(&world, "b").await, Begun::Yes);
+    // It paid after all, which is final.
+    end(&world, 1, Status::PaymentSuccess, "a", began).await;
+    let refused = end(&world, 1, Status::PaymentFailed, "b", began_b).await;
+    assert!(matches!(refused, OutcomePut::Refused(_)), "{refused:?}");
+    set(&world, draft("2"), 2).await;
+    assert_eq!(begin(&world, "c").await, Begun::Yes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_call_shortens_its_hold_also_when_the_caller_was_forgotten_meanwhile() {
+    let world = world([]).await;
+    set(&world, draft("1"), 1).await;
+    assert_eq!(begin(&world, "a").await, Begun::Yes);
+    world.store.delete_context(&key(), world.clock.now()).await.unwrap();
+    set(&world, draft("2"), 2).await;
+    world.store.end_call(&key(), "a", world.clock.now()).await.unwrap();
+    assert_eq!(begin(&world, "b").await, Begun::Elsewhere("a".into()));
+    pass(&world, 151).await;
+    assert_eq!(begin(&world, "b").await, Begun::Yes);
 }

@@ -73,6 +73,7 @@ fn go_wrong(world: &World, rng: &mut Rng) -> bool {
         refused: per_mille,
         lost_request: per_mille,
         lost_answer: per_mille,
+        conflict: per_mille,
         ..Rates::default()
     };
     world.aws.faults().set_rates(Service::DynamoDb, rates);

@@ -133,6 +133,19 @@ async fn a_cancelled_ticket_rings_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_cancel_does_not_wait_for_the_clock_of_a_laptop_that_is_ahead() {
+    let world = world().await;
+    let key = ticket(&world, "INC-1").await;
+    world.clock.sleep(Duration::from_secs(10)).await;
+    let mut engine = clients(&world).engine(&deployment());
+    engine.clock = world.clock.ahead_by(600_000);
+    let began = world.clock.now();
+    let told = text_of(async |output| cancel(&engine, &key, output).await.map(drop)).await;
+    assert_eq!(told, format!("{} is Cancelled\n", key.id));
+    assert!(world.clock.now().since(began) < Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cancel_commits_nothing_itself_and_is_made_up_for_when_the_dialer_works_again() {
     let world = world().await;
     let key = ticket(&world, "INC-1").await;

@@ -34,7 +34,7 @@ use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 
-use super::items::{INDEX_BY_DAY, Item, PARTITION_KEY, key, number, text, text_of};
+use super::items::{INDEX_BY_DAY, Item, PARTITION_KEY, key, number, read_doc, text, text_of};
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 use crate::context::draft::DEFAULT_PERSONA;
@@ -259,7 +259,7 @@ fn outcome_in(item: &Item, purchase: Nonce) -> Result<Option<Outcome>, StoreErro
 }
 
 fn read_outcome(outcome: &Item) -> Result<Outcome, StoreError> {
-    serde_json::from_str(text_of(outcome, "doc")?).map_err(StoreError::item)
+    read_doc(outcome)
 }
 
 fn call_in(item: &Item) -> Result<Option<CallId>, StoreError> {
@@ -275,7 +275,7 @@ fn brief_in(slot: &Item) -> Result<Brief, StoreError> {
         _ => String::new(),
     };
     let purchase: Option<Purchase> = match slot.get("doc") {
-        Some(AttributeValue::S(doc)) => Some(serde_json::from_str(doc).map_err(StoreError::item)?),
+        Some(AttributeValue::S(_)) => Some(read_doc(slot)?),
         _ => None,
     };
     let callback = match said("callback") {
