@@ -165,6 +165,10 @@ async fn a_provider_that_takes_no_call_uses_up_no_attempt_and_no_round() {
 
 async fn no_attempt_is_used_up(fault: Fault) {
     let world = two_people().await;
+    // Routee's token is at hand, so that it is the call that fails, and nobody can tell whether it was placed.
+    let before = create(&world, &only(1, &json!({}))).await;
+    assert!(world.settle(Duration::from_hours(1)).await);
+    let calls_before = world.routee.calls().len();
     let now = world.clock.now();
     let outage = now..now.plus_millis(i64::try_from(OUTAGE.as_millis()).unwrap());
     let rule = Rule::new(fault).service(Service::Http).function("dialer");
@@ -173,20 +177,20 @@ async fn no_attempt_is_used_up(fault: Fault) {
     let ticket = create(&world, &brief(2, &policy)).await;
     world.clock.sleep(OUTAGE).await;
     assert!(!load(&world, &ticket).await.state.is_over(), "{fault:?}");
-    assert_eq!(world.routee.calls().len(), 0);
+    assert_eq!(world.routee.calls().len(), calls_before);
     pass(&world, SOON).await;
     assert_eq!(load(&world, &ticket).await.state.name(), "Accepted", "{fault:?}");
-    assert!(audit(&world, &[ticket]).await.unwrap().breaches.is_empty());
+    assert!(audit(&world, &[before, ticket]).await.unwrap().breaches.is_empty());
 }
 
 /// Routee takes calls, but neither tells of them nor answers when it is asked.
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_takes_calls_and_tells_nothing_holds_nobody_up_for_long() {
     let world = two_people().await;
-    world.routee.change_faults(|faults| {
-        faults.status.lose_for_good = 1.0;
-        faults.tracking = 1.0;
-    });
+    world.routee.change_faults(|faults| faults.status.lose_for_good = 1.0);
+    let now = world.clock.now();
+    let asked = Rule::new(Fault::InternalError).service(Service::Http).operation("GET");
+    world.aws.faults().plan(asked.during(now..now.plus_seconds(86_400)));
     let ticket = create(&world, &brief(2, &json!({ "attempts": 1 }))).await;
     pass(&world, SOON).await;
     assert_eq!(world.routee.calls().len(), 2);
@@ -251,4 +255,31 @@ async fn a_batch_without_secrets_is_sent_again_with_growing_pauses() {
     let event: SqsEvent = serde_json::from_value(json!({ "Records": [{ "messageId": "m-1", "body": "{" }] })).unwrap();
     returns.all::<Message>(&event, &"no secrets").await;
     assert_eq!((queue.messages().len(), queue.dlq().unwrap().messages().len()), (0, 1));
+}
+
+/// A timer's next hop was taken by the queue, and nobody heard that it was.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_could_not_be_sent_is_not_sent_once_more_beside_the_one_that_comes_back() {
+    let world = World::start(Options::default()).await.unwrap();
+    let queue = world.aws.sqs().queue("calls").unwrap();
+    // As often as the SDK tries.
+    let unheard = Rule::new(Fault::LostAnswer).service(Service::Sqs).function("dialer");
+    world.aws.faults().plan(unheard.times(3));
+    let timer = json!({
+        "tenant": "main", "id": "dsp_00000000000000000000000000000007", "version": 1,
+        "sent_at": world.clock.now(), "due_at": world.clock.now().plus_seconds(7_200), "work": "resume",
+        "wait": "0000000000000007",
+    });
+    let event = json!({ "Records": [{ "messageId": "m-1", "body": timer.to_string() }] });
+    let answer = world
+        .work_off("dialer", serde_json::from_value(event).unwrap())
+        .await
+        .unwrap();
+    let failed: Vec<_> = answer
+        .batch_item_failures
+        .iter()
+        .map(|one| one.item_identifier.as_str())
+        .collect();
+    assert_eq!(failed, ["m-1"]);
+    assert_eq!(queue.history().len(), 3);
 }
