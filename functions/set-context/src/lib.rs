@@ -116,12 +116,16 @@ async fn tenant(deps: &Deps, request: &Request) -> Result<Tenant, Problem> {
     deps.tokens.tenant(&token, Scope::ContextWrite).await
 }
 
-/// Whether the query says `name=true`.
+/// Whether the query says `name=true`. One that says both says nothing.
 fn flag(request: &Request, name: &str) -> Result<bool, Problem> {
-    match request.query_string_parameters().first(name) {
-        None | Some("false") => Ok(false),
-        Some("true") => Ok(true),
-        Some(_) => Err(Problem::invalid_field(name, "expected true or false")),
+    let query = request.query_string_parameters();
+    let mut said = query.all(name).unwrap_or_default();
+    said.sort_unstable();
+    said.dedup();
+    match said.as_slice() {
+        [] | ["false"] => Ok(false),
+        ["true"] => Ok(true),
+        _ => Err(Problem::invalid_field(name, "expected true or false")),
     }
 }
 

@@ -223,6 +223,30 @@ fn a_context_that_is_set_after_a_restart_is_stored_with_the_same_seed_too() {
 }
 
 #[test]
+fn a_simulated_caller_pays_once_whatever_is_said_of_the_same_purchase_afterwards() {
+    let local = Local::start(&[]);
+    let set = |price: &str| {
+        let fields = json!({
+            "caller": "+12025550143", "description": " Two  seats", "price": price, "vendor": "acme",
+        });
+        let (status, answer) = local.ask("POST", "/voice/api/v1/twilio/set-context", &fields);
+        assert_eq!(status, 200, "{answer}");
+        answer["message"]["purchase"].as_str().unwrap().to_owned()
+    };
+    let call = || {
+        let path = "/simulated/twilio/call?from=%2B12025550143&pays=card";
+        local.ask("POST", path, &Value::Null).1
+    };
+    assert_eq!(set("42"), "new");
+    let first = call();
+    assert_eq!(first["failures"], json!([]), "{first}");
+    assert_eq!(set("42.00"), "same");
+    let again = call();
+    assert_eq!(again["failures"], json!([]), "{again}");
+    assert!(again["heard"].to_string().contains("has been paid already"), "{again}");
+}
+
+#[test]
 fn operator_commands_work_against_it() {
     let local = Local::start(&[]);
     let (_, created) = local.ask("POST", "/v1/dispatches", &ticket(0).0);

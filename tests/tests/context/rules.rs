@@ -158,8 +158,13 @@ async fn the_memory_goes_from_agent_to_agent_until_one_replaces_it() {
     set(&world, &purchase()).await;
     set(&world, &purchase_with("memory", "")).await;
     assert_eq!(memory().await, "");
-    let answer = post(&world, "twilio/set-context?replace=perhaps", &silent).await;
-    assert_eq!(is_error(&answer, 422), ["replace"]);
+    // Said twice in the same words is said once; both at once is said by nobody.
+    let answer = post(&world, "twilio/set-context?replace=true&replace=true", &silent).await;
+    assert_eq!(answer.status, 200);
+    for (query, field) in [("replace=perhaps", "replace"), ("new=true&new=false", "new")] {
+        let answer = post(&world, &format!("twilio/set-context?{query}"), &silent).await;
+        assert_eq!(is_error(&answer, 422), [field]);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -119,13 +119,27 @@ pub(super) fn faults(answer: &RequestRecord) -> Vec<String> {
         Ok(document) if document.root_element().tag_name().name() != "Response" => {
             faults.push("the root is not <Response>".to_owned());
         }
-        Ok(document) => check(document.root_element(), &mut faults),
+        Ok(document) => check(document.root_element(), plain_origin(&answer.url), &mut faults),
         Err(error) => faults.push(format!("no XML: {error}")),
     }
     faults
 }
 
-fn check(node: Node<'_, '_>, faults: &mut Vec<String>) {
+/// Where a document came from, when that was not over TLS: an API on this machine. Twilio itself would not go there; from
+/// there its steps may lead back, and nowhere else without TLS.
+fn plain_origin(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("http://").filter(|(before, _)| before.is_empty())?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    url.get(.."http://".len() + authority.len())
+}
+
+/// Whether Twilio goes on to `url` from a document of this origin.
+fn leads_on(url: &str, plain_origin: Option<&str>) -> bool {
+    let rest = plain_origin.and_then(|origin| url.strip_prefix(origin));
+    url.starts_with("https://") || rest.is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn check(node: Node<'_, '_>, plain_origin: Option<&str>, faults: &mut Vec<String>) {
     let name = node.tag_name().name();
     let known = ELEMENTS.into_iter().find(|(known, ..)| *known == name);
     let (attributes, children): (&[&str], &[&str]) = match known {
@@ -140,7 +154,7 @@ fn check(node: Node<'_, '_>, faults: &mut Vec<String>) {
         if !attributes.contains(&attribute.name()) {
             faults.push(format!("unknown attribute {} of <{name}>", attribute.name()));
         }
-        if let Some(fault) = value_fault(name, attribute.name(), attribute.value()) {
+        if let Some(fault) = value_fault(name, attribute.name(), attribute.value(), plain_origin) {
             faults.push(fault);
         }
     }
@@ -148,7 +162,7 @@ fn check(node: Node<'_, '_>, faults: &mut Vec<String>) {
     match name {
         "Say" if text.is_empty() => faults.push("an empty <Say>".to_owned()),
         "Say" if text.chars().count() > MAX_SAY => faults.push("a <Say> that is too long".to_owned()),
-        "Redirect" if !text.starts_with("https://") => faults.push(format!("a redirect to {text:?}")),
+        "Redirect" if !leads_on(&text, plain_origin) => faults.push(format!("a redirect to {text:?}")),
         "Number" if !is_e164(&text) => faults.push(format!("a number {text:?}")),
         _ => {}
     }
@@ -157,11 +171,11 @@ fn check(node: Node<'_, '_>, faults: &mut Vec<String>) {
         if !children.contains(&inner) {
             faults.push(format!("<{inner}> in <{name}>"));
         }
-        check(child, faults);
+        check(child, plain_origin, faults);
     }
 }
 
-fn value_fault(verb: &str, name: &str, value: &str) -> Option<String> {
+fn value_fault(verb: &str, name: &str, value: &str, plain_origin: Option<&str>) -> Option<String> {
     let number = value.parse::<u32>().ok();
     let right = match (verb, name) {
         ("Pay", "maxAttempts") => ["1", "2", "3"].contains(&value),
@@ -175,7 +189,7 @@ fn value_fault(verb: &str, name: &str, value: &str) -> Option<String> {
         ("Prompt", "attempt") => value.split(' ').all(|one| ["1", "2", "3"].contains(&one)),
         (_, "method") => ["GET", "POST"].contains(&value),
         (_, "timeout" | "length" | "numDigits") => number.is_some_and(|number| number > 0),
-        ("Dial" | "Gather" | "Pay", "action") => value.starts_with("https://"),
+        ("Dial" | "Gather" | "Pay", "action") => leads_on(value, plain_origin),
         _ => true,
     };
     (!right).then(|| format!("<{verb} {name}={value:?}>"))
@@ -225,6 +239,26 @@ mod tests {
             "<Say>",
         ] {
             assert!(!faults_of(verbs).is_empty(), "{verbs}");
+        }
+    }
+
+    #[test]
+    fn a_step_leads_on_over_tls_or_back_to_where_the_document_came_from() {
+        let local = plain_origin("http://127.0.0.1:8080/twilio/transfer/x");
+        assert_eq!(local, Some("http://127.0.0.1:8080"));
+        assert_eq!(plain_origin("https://hooks.example.org/http://x"), None);
+        for (url, from_tls, from_local) in [
+            ("https://hooks.example.org/a", true, true),
+            ("http://127.0.0.1:8080/a", false, true),
+            ("http://127.0.0.1:80801/a", false, false),
+            ("http://127.0.0.1:8080.example.org/a", false, false),
+            ("/a", false, false),
+        ] {
+            assert_eq!(
+                (leads_on(url, None), leads_on(url, local)),
+                (from_tls, from_local),
+                "{url}"
+            );
         }
     }
 }
