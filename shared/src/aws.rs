@@ -173,6 +173,7 @@ impl Aws {
         Ok(Engine {
             store: self.store()?,
             calls: self.calls()?,
+            notifications: self.notifications()?,
             clock: Clock::system(),
             random: Randomness::default(),
         })

@@ -6,11 +6,13 @@
 //! every moment a dispatch that is not over has a message in flight that will move it on.
 
 use std::borrow::Cow;
+use std::pin::Pin;
+use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
 use crate::dispatch::{self, Context, Decision, Dispatch, Entry, Event, Fact, Hold, NewDispatch, Verdict, decide};
 use crate::ids::{DispatchKey, Nonce};
-use crate::queue::{Message, Queue, QueueError, Work};
+use crate::queue::{Message, Notice, Queue, QueueError, Work};
 use crate::secret::Randomness;
 use crate::store::{Committed, Store, StoreError};
 use crate::telemetry::{self, Unit};
@@ -23,6 +25,14 @@ const TRIES: u8 = 8;
 /// functions may differ, and as much again. Only functions write: what has no such time-out, as the `patchbay` command,
 /// puts its event on the queue ([`Engine::keep`]).
 pub const WRITER_LIFETIME_SECONDS: u32 = 120;
+
+/// Looks for a commit that is about to be made, before the message about it is sent anew: half a second in all.
+pub const COMMIT_LOOKS: [Duration; 4] = [
+    Duration::ZERO,
+    Duration::from_millis(50),
+    Duration::from_millis(150),
+    Duration::from_millis(300),
+];
 
 /// Why an event could not be applied. It may be brought again: everything that it caused is fenced.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +67,8 @@ pub struct Engine {
     pub store: Store,
     /// The `calls` queue.
     pub calls: Queue,
+    /// The `notifications` queue.
+    pub notifications: Queue,
     /// The time.
     pub clock: Clock,
     /// What fences one decision from another.
@@ -72,7 +84,7 @@ impl Engine {
         fingerprint: String,
     ) -> Result<(Dispatch, bool), EngineError> {
         let decision = dispatch::create(key.clone(), brief, fingerprint, self.context()?);
-        self.calls.send(&decision.messages, self.clock.now()).await?;
+        self.send(&decision).await?;
         match self.commit(&key, &decision, None).await? {
             Committed::Yes => decision
                 .next
@@ -112,7 +124,7 @@ impl Engine {
         let mut event = Cow::Borrowed(event);
         for _ in 0..TRIES {
             let decision = decide(&dispatch, &event, self.context()?);
-            self.calls.send(&decision.messages, self.clock.now()).await?;
+            self.send(&decision).await?;
             match self.commit(&key, &decision, status).await? {
                 Committed::Yes => {
                     let dispatch = decision.next.unwrap_or(dispatch);
@@ -132,6 +144,26 @@ impl Engine {
             }
         }
         Err(EngineError::Contended)
+    }
+
+    /// Sends what a decision has to be sent: to both queues at once, and nothing to a queue that gets nothing.
+    async fn send(&self, decision: &Decision) -> Result<(), QueueError> {
+        // In boxes of no type of their own: what the SDK awaits is nested more deeply than the compiler follows.
+        type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), QueueError>> + Send + 'a>>;
+        let now = self.clock.now();
+        let calls: Sending<'_> = Box::pin(self.calls.send(&decision.messages, now));
+        let notices: Sending<'_> = Box::pin(self.notifications.send_notices(&decision.notices, now));
+        tokio::try_join!(calls, notices).map(drop)
+    }
+
+    /// Writes an intermediate status of a call, unless it is there already; tells whether it was new. `told` is whether
+    /// the requester asked to hear of it: one request to the table then, and before it one to the queue.
+    pub async fn note_status(&self, key: &DispatchKey, entry: &Entry, told: bool) -> Result<bool, EngineError> {
+        if told {
+            let notice = Notice::first(key.clone(), entry.id.clone(), self.clock.now());
+            self.notifications.send_notices(&[notice], self.clock.now()).await?;
+        }
+        Ok(self.store.put_entry(key, entry).await?)
     }
 
     /// Counts what a committed decision has brought about, for the dashboard. A crash before this loses a count, so what
@@ -199,10 +231,10 @@ impl Engine {
     }
 }
 
-/// How a message stands to the dispatch that its consumer loaded.
+/// How a message stands to the commit that belongs to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// The commit that belongs to it is made: compare ids and act.
+    /// The commit is made: compare ids and act.
     Committed,
     /// The commit is not there yet; its writer may be about to make it.
     TooEarly,
@@ -210,13 +242,28 @@ pub enum Arrival {
     Abandoned,
 }
 
+impl Arrival {
+    /// Of a message that was sent first at `sent_at`.
+    pub fn of(committed: bool, sent_at: Timestamp, now: Timestamp) -> Self {
+        if committed {
+            Self::Committed
+        } else if now < sent_at.plus_seconds(WRITER_LIFETIME_SECONDS) {
+            Self::TooEarly
+        } else {
+            Self::Abandoned
+        }
+    }
+}
+
 /// Tells whether the commit that belongs to `message` has been made.
 pub fn arrival(message: &Message, dispatch: Option<&Dispatch>, now: Timestamp) -> Arrival {
-    if dispatch.is_some_and(|dispatch| dispatch.version >= message.version) {
-        return Arrival::Committed;
-    }
-    if now < message.sent_at.plus_seconds(WRITER_LIFETIME_SECONDS) {
-        return Arrival::TooEarly;
-    }
-    Arrival::Abandoned
+    let committed = dispatch.is_some_and(|dispatch| dispatch.version >= message.version);
+    Arrival::of(committed, message.sent_at, now)
+}
+
+/// When to look again for a commit that is not there yet, of a message that was sent first at `sent_at`: after as long as
+/// it has been waited for, from 1 to 10 seconds.
+pub fn look_again_at(sent_at: Timestamp, now: Timestamp) -> Timestamp {
+    let age = i64::try_from(now.since(sent_at).as_millis()).unwrap_or(i64::MAX);
+    now.plus_millis(age.clamp(1_000, 10_000))
 }

@@ -6,6 +6,7 @@
 //! - [`providers`]: clients of the voice providers: the types of their wires and nothing else.
 //! - [`store`], [`queue`]: DynamoDB and SQS.
 //! - [`web`]: problem documents, signed callback references, tokens, outgoing webhooks.
+//! - [`webhooks`]: what became of the webhooks to a requester.
 //! - [`engine`]: load, decide, send, commit: the one way in which a dispatch changes.
 
 pub mod aws;
@@ -31,3 +32,4 @@ pub mod store;
 pub mod telemetry;
 mod trust;
 pub mod web;
+pub mod webhooks;

@@ -107,7 +107,7 @@ impl Unit {
 
 /// Every metric that there is, and what it is counted by besides the stack. Alarms and dashboard go by these names: one
 /// that asks for another dimension hears nothing, and says so to nobody.
-pub const METRICS: [(&str, &[&str]); 11] = [
+pub const METRICS: [(&str, &[&str]); 12] = [
     ("MessageFailures", &[]),
     ("NoAnswer", &[]),
     ("OutOfMoney", &[]),
@@ -119,6 +119,7 @@ pub const METRICS: [(&str, &[&str]); 11] = [
     ("TimerLag", &[]),
     ("Transfers", &["outcome"]),
     ("Unaccepted", &[]),
+    ("WebhooksGivenUp", &["Host"]),
 ];
 
 /// A metric's name, unit and value.
@@ -361,6 +362,18 @@ mod tests {
             let written: Vec<&str> = [STACK].into_iter().chain(by.iter().copied()).collect();
             assert_eq!(dimensions, written, "{name}");
         }
+    }
+
+    #[test]
+    fn the_alarm_on_receivers_asks_for_the_metric_as_it_is_written_host_by_host() {
+        let template = include_str!("../../infra/template.yaml");
+        let (_, query) = template.split_once("SELECT SUM(").expect("a query");
+        let (metric, rest) = query.split_once(") FROM SCHEMA(").expect("a metric");
+        let (schema, rest) = rest.split_once(')').expect("a schema");
+        let (_, by) = METRICS.iter().find(|(known, _)| *known == metric).expect(metric);
+        let written: Vec<&str> = [NAMESPACE, STACK].into_iter().chain(by.iter().copied()).collect();
+        assert_eq!(schema.split(", ").collect::<Vec<_>>(), written);
+        assert!(rest.contains("GROUP BY Host ORDER BY SUM() DESC"), "{rest}");
     }
 
     #[test]

@@ -40,9 +40,9 @@ async fn status(world: &World, call: &CallRecord, name: &str) -> (u32, u32, u32)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_costs_two_requests_to_the_table_and_at_most_one_to_the_queue() {
-    // A wrong key is only noted: nothing is to be done about it.
-    for (keys, queue) in [("1", 1), ("2", 1), ("7", 0), ("*", 0)] {
+async fn a_key_costs_two_requests_to_the_table_and_at_most_one_to_each_queue() {
+    // 1: the webhook. 2: the next call, and the webhook; at once. A wrong key is only noted.
+    for (keys, queue) in [("1", 1), ("2", 2), ("7", 0), ("*", 0)] {
         let (world, ..) = ringing().await;
         let call = calls_to(&world, 0).remove(0);
         assert_eq!(press(&world, &call, keys).await, (2, queue, 0), "key {keys}");
@@ -61,7 +61,7 @@ async fn a_key_that_changes_nothing_any_more_is_within_the_budget_too() {
     assert_eq!(press(&world, &call, "1").await, (2, 0, 0));
 
     let (world, _, call) = ringing().await;
-    assert_eq!(press(&world, &call, "2").await, (2, 1, 0));
+    assert_eq!(press(&world, &call, "2").await, (2, 2, 0));
     // Routee repeats the key when the call ends.
     assert_eq!(press(&world, &call, "2").await, (1, 0, 0));
 }
@@ -83,21 +83,23 @@ async fn an_intermediate_status_costs_one_request_to_the_table_and_none_to_the_q
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_final_status_costs_two_requests_to_the_table_and_at_most_one_to_the_queue() {
-    for name in [
-        "Completed",
-        "NoAnswer",
-        "Busy",
-        "Failed",
-        "Unsent",
-        "Terminated",
-        "Unknown",
+async fn a_final_status_costs_two_requests_to_the_table_and_at_most_one_to_each_queue() {
+    for (name, queue) in [
+        // A look at what was pressed.
+        ("Completed", 1),
+        // The next call, and the webhook.
+        ("NoAnswer", 2),
+        ("Busy", 2),
+        ("Failed", 2),
+        ("Unsent", 2),
+        ("Terminated", 2),
+        ("Unknown", 1),
     ] {
         let (world, _, call) = ringing().await;
-        assert_eq!(status(&world, &call, name).await, (2, 1, 0), "{name}");
+        assert_eq!(status(&world, &call, name).await, (2, queue, 0), "{name}");
     }
     let (world, _, call) = ringing().await;
-    assert_eq!(status(&world, &call, "NoAnswer").await, (2, 1, 0));
+    assert_eq!(status(&world, &call, "NoAnswer").await, (2, 2, 0));
     assert_eq!(status(&world, &call, "NoAnswer").await, (2, 0, 0), "again");
     assert_eq!(status(&world, &call, "Completed").await, (2, 0, 0), "after the end");
 }
@@ -123,8 +125,8 @@ async fn a_request_to_the_api_costs_this_much() {
         // The token, the commit; Dial.
         ("create", (2, 1, 0)),
         ("preview", (1, 0, 0)),
-        // The token, the dispatch, its timeline.
-        ("show", (3, 0, 0)),
+        // The token, the dispatch, its timeline, how its webhooks stand.
+        ("show", (4, 0, 0)),
         // The token, the dispatch, the commit; the notice.
         ("cancel", (3, 1, 0)),
         ("cancel again", (2, 0, 0)),
@@ -155,12 +157,8 @@ async fn a_ticket_costs_this_much_from_its_creation_to_its_acceptance() {
                 // Dial: twice the dispatch (the message is faster than the commit that it belongs to), the lease, the
                 // slot, the claim, what came of it; Watch; Routee's token and the call.
                 (6, 1, 2),
-                // Notify of NoAnswer: twice the dispatch; the notice.
-                (2, 1, 0),
                 // Dial; the token is still good.
                 (6, 1, 1),
-                // Notify of Accepted.
-                (2, 1, 0),
                 // Two Watches over calls that are over.
                 (1, 0, 0),
                 (1, 0, 0),
@@ -173,7 +171,7 @@ async fn a_ticket_costs_this_much_from_its_creation_to_its_acceptance() {
                 (1, 0, 0),
                 (1, 0, 0),
                 (1, 0, 0),
-                (2, 1, 0),
+                (2, 2, 0),
                 // Queued, Initiated, Ringing, InProgress; Completed is no news any more.
                 (1, 0, 0),
                 (1, 0, 0),
@@ -184,8 +182,9 @@ async fn a_ticket_costs_this_much_from_its_creation_to_its_acceptance() {
         ),
         // The key; the end of the call, which brings none.
         ("collect-event", vec![(2, 1, 0), (1, 0, 0)]),
-        // The dispatch, the entry; the webhook.
-        ("notifier", vec![(2, 0, 1), (2, 0, 1)]),
+        // Twice the dispatch with entry and delivery (the message is faster than the commit that it belongs to), whether the
+        // receiver answers, how it stands; the webhook.
+        ("notifier", vec![(4, 0, 1), (4, 0, 1)]),
     ];
     let costs = table.each_ref().map(|(function, _)| (*function, of(function)));
     assert_eq!(costs, table);
@@ -203,6 +202,6 @@ async fn a_ticket_of_two_calls_writes_and_reads_this_many_units() {
     create(&world, &brief(2, &json!({ "attempts": 1 }))).await;
     settle(&world).await;
     let units: Vec<(String, f64)> = world.aws.dynamodb().units().into_iter().collect();
-    let expected = [("by_day", 2.0), ("by_due", 4.0), ("read", 21.0), ("write", 66.0)];
+    let expected = [("by_day", 2.0), ("by_due", 4.0), ("read", 27.0), ("write", 68.0)];
     assert_eq!(units, expected.map(|(name, units)| (name.to_owned(), units)));
 }

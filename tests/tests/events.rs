@@ -130,7 +130,10 @@ async fn the_references_in_the_events_are_signed_as_ours_are() {
             "collect-event-form.json",
             our_callbacks().collect_url(&key(), attempt, 0),
         ),
-        ("status-callback.json", our_callbacks().status_url(&key(), attempt)),
+        (
+            "status-callback.json",
+            our_callbacks().status_url(&key(), attempt, None),
+        ),
     ] {
         let event: Value = serde_json::from_str(&event(name)).unwrap();
         assert!(url.ends_with(text(&event, "/rawPath")), "{name}: {url}");

@@ -91,6 +91,32 @@ async fn a_long_night() -> World {
     world
 }
 
+/// A requester who wants to hear of everything, and does not answer for a while.
+async fn a_silent_receiver() -> World {
+    let world = world([Script::always(Behaviour::silent(3))]).await;
+    let faults = world.aws.faults();
+    faults.set_timeout(Duration::from_secs(30));
+    let silent = Rule::new(Fault::LostRequest)
+        .service(Service::Http)
+        .function("notifier");
+    faults.plan(silent.times(4));
+    let mut body = brief(1, &json!({ "attempts": 2, "max_rounds": 1 }));
+    body["webhook"]["strategy"] = json!("OnStatus");
+    let key = create(&world, &body).await;
+    settle(&world).await;
+    let told = get(&world, &format!("/v1/dispatches/{}/webhooks", key.id)).await;
+    let webhook = told.text("/webhooks/0/id");
+    ask(
+        &world,
+        "POST",
+        &format!("/v1/dispatches/{}/webhooks/{webhook}/resend", key.id),
+        &Value::Null,
+    )
+    .await;
+    settle(&world).await;
+    world
+}
+
 /// All that the API offers, while a phone rings.
 async fn every_request() -> World {
     let world = world([Script::always(Behaviour::Interactive)]).await;
@@ -208,6 +234,7 @@ async fn functions_ask_for_what_the_template_allows_them_and_the_template_allows
     for world in [
         a_long_night().await,
         every_request().await,
+        a_silent_receiver().await,
         an_outage().await,
         a_task_chain().await,
         a_caller().await,

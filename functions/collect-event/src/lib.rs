@@ -48,7 +48,7 @@ async fn answer(deps: &Deps, request: &Request) -> Result<DialPlan, Problem> {
     let keys = match CollectEvent::parse(bytes) {
         Ok(event) => event.keys(),
         Err(error) => {
-            let Reference { dispatch, attempt } = &reference;
+            let Reference { dispatch, attempt, .. } = &reference;
             tracing::warn!(dispatch = %dispatch.id, %attempt, %error, "a COLLECT event cannot be read");
             String::new()
         }
@@ -77,7 +77,9 @@ struct Press {
 }
 
 async fn take(deps: &Deps, press: &Press) -> DialPlan {
-    let Reference { dispatch: key, attempt } = &press.reference;
+    let Reference {
+        dispatch: key, attempt, ..
+    } = &press.reference;
     let dispatch = match deps.engine.store.load(key).await {
         Ok(Some(dispatch)) => dispatch,
         Ok(None) => return answer::unknown(),
@@ -102,7 +104,9 @@ async fn take(deps: &Deps, press: &Press) -> DialPlan {
 /// The table cannot be had: the key is kept on the queue, so that it is not lost even if nobody presses it again. The
 /// person is not told more than we know.
 async fn keep(deps: &Deps, press: &Press, dispatch: Option<&Dispatch>, error: &str) -> DialPlan {
-    let Reference { dispatch: key, attempt } = &press.reference;
+    let Reference {
+        dispatch: key, attempt, ..
+    } = &press.reference;
     tracing::error!(dispatch = %key.id, %attempt, error, "a key could not be stored");
     if !press.keys.is_empty() {
         let event = Event::Key {

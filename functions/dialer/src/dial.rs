@@ -2,6 +2,8 @@
 //! lease on the employee too, nothing is held and anything may be repeated; after it nothing is.
 
 use patchbay::clock::Timestamp;
+use patchbay::dispatch::dialplan::DialPlan;
+use patchbay::dispatch::state::Strategy;
 use patchbay::dispatch::{Attempt, Dispatch, Event, NotPlaced, Phase, Verdict, dialplan};
 use patchbay::ids::AttemptId;
 use patchbay::providers::routee::{CreateConversation, CreateError};
@@ -106,33 +108,39 @@ async fn wait_for_slot(deps: &Deps, attempt: &Attempt, slot: Option<Timestamp>) 
     }
 }
 
-/// The request to the provider, and whom it is for.
+/// What somebody is to hear.
 struct Call {
     id: AttemptId,
-    request: Option<CreateConversation>,
+    /// None when the attempt is for nobody in the dispatch.
+    plan: Option<DialPlan>,
     longest: u32,
 }
 
 impl Call {
     fn new(deps: &Deps, dispatch: &Dispatch, id: AttemptId) -> Self {
-        let Some(employee) = dispatch.employee(id.employee) else {
-            return Self {
-                id,
-                request: None,
-                longest: 0,
-            };
-        };
+        let plan = dispatch.employee(id.employee).map(|employee| {
+            let event_url = deps.callbacks.collect_url(&dispatch.key, id, 0);
+            dialplan::offer(&dispatch.brief.ticket, employee, &dispatch.brief.policy, &event_url)
+        });
+        let longest = plan.as_ref().map_or(0, dialplan::longest_seconds);
+        Self { id, plan, longest }
+    }
+
+    /// The request to the provider, once `dispatch` is the one that claims the attempt.
+    fn request(self, deps: &Deps, dispatch: &Dispatch) -> Option<CreateConversation> {
+        let employee = dispatch.employee(self.id.employee)?;
+        let webhook = dispatch.brief.webhook.as_ref();
+        let tells_all = webhook.is_some_and(|webhook| webhook.strategy == Strategy::OnStatus);
+        let told_from = tells_all.then_some(dispatch.version);
+        let status_url = deps.callbacks.status_url(&dispatch.key, self.id, told_from);
         let policy = &dispatch.brief.policy;
-        let event_url = deps.callbacks.collect_url(&dispatch.key, id, 0);
-        let plan = dialplan::offer(&dispatch.brief.ticket, employee, policy, &event_url);
-        let longest = dialplan::longest_seconds(&plan);
-        let status_url = deps.callbacks.status_url(&dispatch.key, id);
-        let request = CreateConversation::call(&deps.from, &employee.phone, plan, status_url, policy);
-        Self {
-            id,
-            request: Some(request),
-            longest,
-        }
+        Some(CreateConversation::call(
+            &deps.from,
+            &employee.phone,
+            self.plan?,
+            status_url,
+            policy,
+        ))
     }
 
     /// Seconds after which the call must have ended by itself.
@@ -159,15 +167,15 @@ async fn place(deps: &Deps, dispatch: Dispatch, call: Call, watch_after: u32) ->
         // Overtaken (cancelled, accepted late, claimed by another delivery), or the employee is on the phone.
         return Ok(());
     }
-    let event = outcome(deps, call).await;
+    let event = outcome(deps, call, &claimed.dispatch).await;
     record(deps, claimed.dispatch, &event).await
 }
 
 /// Places the call: what came of it.
-async fn outcome(deps: &Deps, call: Call) -> Event {
+async fn outcome(deps: &Deps, call: Call, dispatch: &Dispatch) -> Event {
     let attempt = call.id;
     let not_placed = |why| Event::NotPlaced { attempt, why };
-    let Some(request) = call.request else {
+    let Some(request) = call.request(deps, dispatch) else {
         return not_placed(NotPlaced::Refused);
     };
     let error = match deps.routee.create(&request).await {

@@ -9,26 +9,16 @@ mod load;
 mod watch;
 
 use std::pin::Pin;
-use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::{Dispatch, Event, Fact};
-use patchbay::engine::{Applied, Arrival, Engine, EngineError, arrival};
-use patchbay::ids::DispatchKey;
+use patchbay::engine::{Applied, Arrival, COMMIT_LOOKS, Engine, EngineError, arrival, look_again_at};
 use patchbay::providers::routee::Routee;
-use patchbay::queue::{self, Failed, Message, Notice, Queue, QueueError, Read, Returns, Work};
+use patchbay::queue::{self, Failed, Message, QueueError, Read, Returns, Work};
 use patchbay::store::StoreError;
 use patchbay::telemetry::{self, Unit};
 use patchbay::web::callbacks::Callbacks;
-
-/// Looks for a commit that is about to be made, before the message is sent anew: half a second in all.
-const COMMIT_LOOKS: [Duration; 4] = [
-    Duration::ZERO,
-    Duration::from_millis(50),
-    Duration::from_millis(150),
-    Duration::from_millis(300),
-];
 
 /// What the function works with.
 #[derive(Clone, Debug)]
@@ -37,8 +27,6 @@ pub struct Deps {
     pub engine: Engine,
     /// Where messages go that could not be worked off.
     pub returns: Returns,
-    /// The `notifications` queue.
-    pub notifications: Queue,
     /// The provider.
     pub routee: Routee,
     /// URLs for the provider.
@@ -121,10 +109,6 @@ async fn work_off(deps: &Deps, message: &Message) -> Result<(), Failure> {
             .map(drop),
         Work::Apply { event } => deps.apply(dispatch, event).await.map(drop),
         Work::Count { entry } => deps.count(&dispatch, entry).await,
-        Work::Notify { entry } => {
-            deps.pass_on(message.dispatch.clone(), entry.clone(), message.due_at)
-                .await
-        }
     }
 }
 
@@ -146,9 +130,8 @@ impl Deps {
             }
         }
         // Sent anew instead of being left to the visibility timeout: that would be a minute.
-        let now = self.engine.clock.now();
-        let age = i64::try_from(now.since(message.sent_at).as_millis()).unwrap_or(i64::MAX);
-        self.again(message, now.plus_millis(age.clamp(1_000, 10_000))).await?;
+        let due_at = look_again_at(message.sent_at, self.engine.clock.now());
+        self.again(message, due_at).await?;
         Ok(None)
     }
 
@@ -181,17 +164,5 @@ impl Deps {
         let applied = self.engine.apply_to(dispatch, event, None).await?;
         tracing::info!(dispatch = %id, ?event, verdict = ?applied.verdict, state = applied.dispatch.state.name(), "applied");
         Ok(applied)
-    }
-
-    /// Hands an entry of the timeline to the notifier.
-    async fn pass_on(&self, dispatch: DispatchKey, entry: String, first_at: Timestamp) -> Result<(), Failure> {
-        let notice = Notice {
-            dispatch,
-            entry,
-            first_at,
-            due_at: first_at,
-            failures: 0,
-        };
-        Ok(self.notifications.send_notice(&notice, self.engine.clock.now()).await?)
     }
 }

@@ -31,7 +31,7 @@ impl Deps {
     /// When a variable is missing or wrong.
     pub fn load() -> Result<(Keyring<Self, 2>, Returns), ConfigError> {
         let aws = Aws::load()?;
-        let (engine, notifications) = (aws.engine()?, aws.notifications()?);
+        let engine = aws.engine()?;
         let returns = aws.returns_of_calls()?;
         let (url, from) = (public_url()?, required("PATCHBAY_ROUTEE_FROM")?);
         // Routee's own endpoints, or the operator's: never a requester's, so any address will do.
@@ -53,7 +53,6 @@ impl Deps {
             Ok(Self {
                 engine: engine.clone(),
                 returns: returns.clone(),
-                notifications: notifications.clone(),
                 // A new client has no token yet: that of other credentials may be another application's.
                 routee: Routee::new(http.clone(), Clock::system(), credentials, endpoints.clone()),
                 callbacks: Callbacks::new(&url, references(REFERENCE_KEYS_PARAM, keys)?),

@@ -47,14 +47,11 @@ pub(crate) fn start_of(day: &str) -> Option<Timestamp> {
     Timestamp::parse(&format!("{year}-{month}-{date}T00:00:00Z")).filter(|start| start.day() == day)
 }
 
-/// The name of an entry of a timeline, as a reader gives it back.
-pub(crate) fn entry_after(text: &str) -> Result<&str, Problem> {
+/// The name of an entry of a timeline, as a reader gives it back in the query.
+pub(crate) fn entry<'a>(parameter: &str, text: &'a str) -> Result<&'a str, Problem> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
     if text.is_empty() || text.len() > 100 || !text.bytes().all(allowed) {
-        return Err(Problem::invalid_field(
-            "timeline_after",
-            "is not one that a timeline has given out",
-        ));
+        return Err(Problem::invalid_field(parameter, "is not one that we have given out"));
     }
     Ok(text)
 }

@@ -1,13 +1,14 @@
-//! The API for dispatches: create, read, list, cancel, resolve, preview.
+//! The API for dispatches: create, read, list, cancel, resolve, preview; and their webhooks.
 
 mod create;
 mod cursor;
 mod list;
 pub mod view;
+pub mod webhooks;
 
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, RequestExt, Response};
-use patchbay::dispatch::{Event, Verdict};
+use patchbay::dispatch::{Dispatch, Event, Verdict};
 use patchbay::engine::{Engine, EngineError};
 use patchbay::ids::{DispatchKey, Tenant};
 use patchbay::store::StoreError;
@@ -65,11 +66,22 @@ async fn route(deps: &Deps, request: &Request) -> Answer {
             };
             change(deps, tenant, id, &event).await
         }
-        (_, ["dispatches"]) => Err(Problem::method_not_allowed("GET, POST")),
-        (_, ["dispatches", "preview"] | ["dispatches", _, "cancel" | "resolve"]) => {
-            Err(Problem::method_not_allowed("POST"))
+        (&Method::GET, ["dispatches", id, "webhooks"]) => {
+            let tenant = tenant(deps, request, Scope::DispatchesRead).await?;
+            webhooks::list(deps, request, tenant, id).await
         }
-        (_, ["dispatches", _]) => Err(Problem::method_not_allowed("GET")),
+        (&Method::POST, ["dispatches", id, "webhooks", webhook, "resend"]) => {
+            let tenant = tenant(deps, request, Scope::DispatchesWrite).await?;
+            webhooks::resend(deps, tenant, id, webhook).await
+        }
+        (_, ["dispatches"]) => Err(Problem::method_not_allowed("GET, POST")),
+        (
+            _,
+            ["dispatches", "preview"]
+            | ["dispatches", _, "cancel" | "resolve"]
+            | ["dispatches", _, "webhooks", _, "resend"],
+        ) => Err(Problem::method_not_allowed("POST")),
+        (_, ["dispatches", _] | ["dispatches", _, "webhooks"]) => Err(Problem::method_not_allowed("GET")),
         _ => Err(Problem::not_found()),
     }
 }
@@ -87,19 +99,29 @@ async fn tenant(deps: &Deps, request: &Request, needed: Scope) -> Result<Tenant,
 }
 
 async fn show(deps: &Deps, request: &Request, tenant: Tenant, id: &str) -> Answer {
+    let query = request.query_string_parameters();
+    let name = "timeline_after";
+    let after = query.first(name).map(|text| cursor::entry(name, text)).transpose()?;
+    let dispatch = dispatch_of(deps, tenant, id).await?;
+    let (store, key) = (&deps.engine.store, &dispatch.key);
+    let timeline = store.timeline(key, after, view::TIMELINE_LIMIT).await;
+    let timeline = timeline.map_err(|error| stored(&error))?;
+    let deliveries = match dispatch.brief.webhook {
+        Some(_) => store.all_deliveries(key).await.map_err(|error| stored(&error))?,
+        None => Vec::new(),
+    };
+    let past = view::Past {
+        timeline: &timeline,
+        deliveries: &deliveries,
+    };
+    let body = view::whole(&dispatch, Some(past), deps.engine.clock.now());
+    Ok(json_response(StatusCode::OK, &body))
+}
+
+async fn dispatch_of(deps: &Deps, tenant: Tenant, id: &str) -> Result<Dispatch, Problem> {
     let key = dispatch_key(tenant, id)?;
     let dispatch = deps.engine.store.load(&key).await.map_err(|error| stored(&error))?;
-    let dispatch = dispatch.ok_or_else(Problem::not_found)?;
-    let query = request.query_string_parameters();
-    let after = query.first("timeline_after").map(cursor::entry_after).transpose()?;
-    let page = deps
-        .engine
-        .store
-        .timeline(&key, after, view::TIMELINE_LIMIT)
-        .await
-        .map_err(|error| stored(&error))?;
-    let body = view::whole(&dispatch, Some(&page), deps.engine.clock.now());
-    Ok(json_response(StatusCode::OK, &body))
+    dispatch.ok_or_else(Problem::not_found)
 }
 
 async fn change(deps: &Deps, tenant: Tenant, id: &str, event: &Event) -> Answer {

@@ -7,7 +7,10 @@ use patchbay::dispatch::state::Webhook;
 use patchbay::dispatch::{Dispatch, Employee, Entry, State, Ticket, dialplan};
 use patchbay::ids::DispatchId;
 use patchbay::store::TimelinePage;
+use patchbay::webhooks::Delivery;
 use serde::Serialize;
+
+use crate::webhooks::Summary;
 
 /// Entries of the timeline in one answer.
 pub const TIMELINE_LIMIT: i32 = 500;
@@ -23,7 +26,7 @@ pub struct Whole<'a> {
     employees: &'a [Employee],
     policy: &'a Policy,
     #[serde(skip_serializing_if = "Option::is_none")]
-    webhook: Option<&'a Webhook>,
+    webhook: Option<Receiver<'a>>,
     /// Calls so far.
     attempts: u32,
     round: u32,
@@ -37,6 +40,23 @@ pub struct Whole<'a> {
     /// Give it back as `timeline_after` to read on.
     #[serde(skip_serializing_if = "Option::is_none")]
     timeline_more: Option<&'a str>,
+}
+
+/// What has become of a dispatch.
+#[derive(Clone, Copy, Debug)]
+pub struct Past<'a> {
+    /// What happened.
+    pub timeline: &'a TimelinePage,
+    /// How the webhooks stand.
+    pub deliveries: &'a [Delivery],
+}
+
+#[derive(Debug, Serialize)]
+struct Receiver<'a> {
+    #[serde(flatten)]
+    webhook: &'a Webhook,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deliveries: Option<Summary<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -82,9 +102,10 @@ struct DialPlanOf<'a> {
     dial_plan: dialplan::DialPlan,
 }
 
-/// The dispatch as of `now`, with a page of its timeline.
-pub fn whole<'a>(dispatch: &'a Dispatch, page: Option<&'a TimelinePage>, now: Timestamp) -> Whole<'a> {
+/// The dispatch as of `now`, with what has become of it.
+pub fn whole<'a>(dispatch: &'a Dispatch, past: Option<Past<'a>>, now: Timestamp) -> Whole<'a> {
     let brief = &dispatch.brief;
+    let page = past.map(|past| past.timeline);
     Whole {
         id: dispatch.key.id,
         status: dispatch.state.name(),
@@ -93,7 +114,10 @@ pub fn whole<'a>(dispatch: &'a Dispatch, page: Option<&'a TimelinePage>, now: Ti
         ticket: &brief.ticket,
         employees: &brief.employees,
         policy: &brief.policy,
-        webhook: brief.webhook.as_ref(),
+        webhook: brief.webhook.as_ref().map(|webhook| Receiver {
+            webhook,
+            deliveries: past.map(|past| Summary::of(past.deliveries)),
+        }),
         attempts: dispatch.progress.attempts,
         round: dispatch.progress.round,
         accepted: accepted(dispatch),

@@ -1,47 +1,58 @@
 //! Works off the `notifications` queue: tells requesters what happened.
 //!
-//! A message is a [`Notice`]: one delivery of one webhook, due at a moment. What becomes of it:
+//! A message is a [`Notice`]: one try at telling one event, due at a moment. What becomes of it:
 //!
 //! - **Delivered** (2xx), or nothing to tell: done.
 //! - **Not due yet**: sent again. SQS holds a message back for 15 minutes at most, so long pauses are made of hops.
+//! - **Too early**: the commit that it belongs to is not made yet. It is looked for, and sent again; dropped when whoever
+//!   was to make it is gone.
 //! - **Failed**: sent again with the next pause of the schedule (5 s to 8 h, over 24 h; `Retry-After` is honoured).
-//! - **Given up**, because the schedule is over, the receiver said 410 Gone, or the target is not allowed: sent to the
+//! - **Put off**: the receiver answers nobody ([`receivers`]). Sent again as after a failure, untried.
+//! - **Given up**, because the day is over, the receiver said 410 Gone, or the target is not allowed: sent to the
 //!   dead-letter queue with the reason, and with a mark, so that the alarm on that queue goes off. Redriven from there, it
 //!   begins anew.
+//! - **Overtaken**: a call's status that is not how things stand any more when it could be told. Dropped.
 //! - **Our own failure** (table, queue, secrets): sent again, as long as it takes; see [`patchbay::queue::Returns`]. What
 //!   is no notice of ours goes to the dead-letter queue.
 //!
-//! A delivery may be made twice (when the next notice was not sent before the sandbox died); the receiver tells by the
-//! header `webhook-id`.
+//! How each delivery stands is written down ([`patchbay::webhooks::Delivery`]), after whatever was to be sent. So a notice
+//! that comes twice is told once, unless the sandbox died between the post and the note; the receiver tells by the header
+//! `webhook-id`.
 
 mod deliver;
 mod load;
 pub mod payload;
 pub mod ports;
+pub mod receivers;
 mod schedule;
 
 use std::time::Duration;
 
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use patchbay::clock::Clock;
-use patchbay::dispatch::state::Strategy;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use futures_util::future::join_all;
+use patchbay::clock::{Clock, Timestamp};
+use patchbay::dispatch::{Dispatch, Entry, Phase};
+use patchbay::engine::{Arrival, COMMIT_LOOKS, look_again_at};
 use patchbay::http::HttpClient;
 use patchbay::queue::{self, Failed, NotTaken, Notice, Queue, Read, Returns, TakeMessages};
-use patchbay::store::Store;
+use patchbay::store::{NoticeSubject, Store};
+use patchbay::telemetry::{self, Unit};
 use patchbay::web::standard_webhooks::Signer;
 use patchbay::web::target::Targets;
+use patchbay::webhooks::{Delivery, Outcome, event_id};
 use tracing::Instrument as _;
 use url::Url;
 
-use crate::deliver::{Outcome, deliver};
+use crate::deliver::{Tried, deliver};
 use crate::payload::payload;
-use crate::ports::ReadDispatch;
+use crate::ports::Table;
+use crate::receivers::{Receiver, Receivers, Way};
 
-/// Longest that a receiver may take to answer.
-pub const POST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest that a receiver may take to answer with a status.
+pub const POST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest that a record may take, the table and the queue included. The function's own time limit must be longer than
-/// this times the size of a batch.
-pub const RECORD_TIMEOUT: Duration = Duration::from_secs(25);
+/// this: the records of a batch are worked off side by side.
+pub const RECORD_TIMEOUT: Duration = Duration::from_secs(20);
 /// What is due within this many milliseconds is due: the queue's delays are whole seconds, and a notice that is sent
 /// again for less would come back at once, many times.
 const SLACK: i64 = 1_000;
@@ -49,7 +60,7 @@ const SLACK: i64 = 1_000;
 /// What the function works with.
 #[derive(Clone, Debug)]
 pub struct Deps<S = Store, Q = Queue> {
-    /// Dispatches and their timelines.
+    /// Dispatches and their timelines, deliveries and receivers.
     pub store: S,
     /// The `notifications` queue, and its dead-letter queue.
     pub returns: Returns<Q>,
@@ -64,6 +75,8 @@ pub struct Deps<S = Store, Q = Queue> {
     pub signer: Signer,
     /// Where webhooks may go.
     pub targets: Targets,
+    /// What this process knows of receivers.
+    pub receivers: Receivers,
 }
 
 /// Why a notice could not be worked off.
@@ -96,23 +109,30 @@ impl queue::Failure for Failure {
     }
 }
 
-/// Works off a batch, one record after another. What fails is sent again, and stops nothing else.
-pub async fn handle<S: ReadDispatch, Q: TakeMessages>(deps: &Deps<S, Q>, event: SqsEvent) -> SqsBatchResponse {
+/// Works off a batch, all of it side by side: a slow receiver holds up nobody in the same batch. What fails is sent again,
+/// and stops nothing else.
+pub async fn handle<S: Table, Q: TakeMessages>(deps: &Deps<S, Q>, event: SqsEvent) -> SqsBatchResponse {
+    // In boxes: what a delivery awaits is nested as deeply as the compiler follows.
+    let records = event.records.iter().map(|record| Box::pin(take(deps, record)));
+    let taken = join_all(records).await;
     let mut response = SqsBatchResponse::default();
-    for record in event.records {
-        let taken = match queue::read::<Notice>(&record) {
-            Read::Unread(unread) => deps.returns.unread(&record, &unread).await,
-            Read::Message(tried) => match work_off(deps, &tried.message).await {
-                Ok(()) => Ok(()),
-                Err(failure) => deps.returns.again_or_dead(&tried, &failure).await,
-            },
-        };
-        queue::reported(&mut response, &record, taken);
+    for (record, taken) in event.records.iter().zip(taken) {
+        queue::reported(&mut response, record, taken);
     }
     response
 }
 
-async fn work_off<S: ReadDispatch, Q: TakeMessages>(deps: &Deps<S, Q>, notice: &Notice) -> Result<(), Failure> {
+async fn take<S: Table, Q: TakeMessages>(deps: &Deps<S, Q>, record: &SqsMessage) -> Result<(), NotTaken> {
+    match queue::read::<Notice>(record) {
+        Read::Unread(unread) => deps.returns.unread(record, &unread).await,
+        Read::Message(tried) => match work_off(deps, &tried.message).await {
+            Ok(()) => Ok(()),
+            Err(failure) => deps.returns.again_or_dead(&tried, &failure).await,
+        },
+    }
+}
+
+async fn work_off<S: Table, Q: TakeMessages>(deps: &Deps<S, Q>, notice: &Notice) -> Result<(), Failure> {
     let span = tracing::info_span!(
         "notice",
         tenant = %notice.dispatch.tenant,
@@ -120,13 +140,38 @@ async fn work_off<S: ReadDispatch, Q: TakeMessages>(deps: &Deps<S, Q>, notice: &
         entry = %notice.entry,
         failures = notice.failures,
     );
-    // In a box: what a delivery awaits is nested as deeply as the compiler follows.
     let worked_off = Box::pin(deps.work_off(notice.clone()).instrument(span));
     let limited = tokio::time::timeout(RECORD_TIMEOUT, worked_off).await;
     limited.unwrap_or(Err(Failure::TooSlow))
 }
 
-impl<S: ReadDispatch, Q: TakeMessages> Deps<S, Q> {
+/// One event on its way to its receiver.
+struct Event<'a> {
+    notice: &'a Notice,
+    dispatch: &'a Dispatch,
+    entry: &'a Entry,
+    /// How it stood before this try.
+    before: Option<&'a Delivery>,
+    /// Its name, for the receiver.
+    id: String,
+}
+
+impl Event<'_> {
+    /// How it stands after this try, which was a post or none.
+    fn delivery(&self, failures: u8, posted: bool, at: Timestamp, answer: &str, outcome: Outcome) -> Delivery {
+        let posts = self.before.map_or(0, |before| before.posts);
+        Delivery {
+            resent: self.notice.resent,
+            failures,
+            posts: posts.saturating_add(u32::from(posted)),
+            at,
+            answer: answer.to_owned(),
+            outcome,
+        }
+    }
+}
+
+impl<S: Table, Q: TakeMessages> Deps<S, Q> {
     async fn work_off(&self, notice: Notice) -> Result<(), Failure> {
         let now = self.clock.now();
         let notice = if schedule::is_given_up(&notice) {
@@ -139,60 +184,191 @@ impl<S: ReadDispatch, Q: TakeMessages> Deps<S, Q> {
         if notice.due_at > now.plus_millis(SLACK) {
             return self.send(&notice).await;
         }
-        let store_failure = |error: S::Error| Failure::store(&error);
-        let Some(dispatch) = self.store.load(&notice.dispatch).await.map_err(store_failure)? else {
-            tracing::warn!("there is no such dispatch (any more)");
+        let Some(subject) = self.fenced(&notice).await? else {
             return Ok(());
         };
-        let Some(webhook) = &dispatch.brief.webhook else {
+        let (Some(dispatch), Some(entry)) = (&subject.dispatch, &subject.entry) else {
             return Ok(());
         };
-        let found = self
-            .store
-            .entry(&notice.dispatch, &notice.entry)
-            .await
-            .map_err(store_failure)?;
-        let Some(entry) = found else {
-            tracing::warn!("there is no such entry (any more)");
-            return Ok(());
-        };
-        if webhook.strategy == Strategy::OnCompletion && !entry.fact.is_about_the_whole() {
+        if subject
+            .delivery
+            .as_ref()
+            .is_some_and(|delivery| delivery.settles(&notice))
+        {
+            tracing::info!("this is settled already");
             return Ok(());
         }
-        let Some(payload) = payload(&dispatch, &entry) else {
+        let Some(webhook) = dispatch
+            .brief
+            .webhook
+            .as_ref()
+            .filter(|webhook| entry.is_told(webhook.strategy))
+        else {
             return Ok(());
         };
-        let id = schedule::webhook_id(&notice.dispatch, &notice.entry);
-        // The host only: the rest of the URL may hold a secret of the receiver's.
-        let host = Url::parse(&webhook.url)
-            .ok()
-            .and_then(|url| url.host_str().map(str::to_owned));
-        let host = host.unwrap_or_default();
-        match deliver(self, &webhook.url, &id, payload.to_string()).await {
-            Outcome::Delivered => {
-                tracing::info!(webhook = id, host, "delivered");
+        let event = Event {
+            notice: &notice,
+            dispatch,
+            entry,
+            before: subject.delivery.as_ref(),
+            id: event_id(&notice.dispatch, &notice.entry),
+        };
+        if self.is_overtaken(&event).await? {
+            tracing::info!(webhook = event.id, "the call is further already: not told");
+            let delivery = event.delivery(notice.failures, false, now, "", Outcome::Overtaken);
+            self.note(&event, &delivery).await;
+            return Ok(());
+        }
+        self.tell(&event, &webhook.url).await
+    }
+
+    /// What `notice` is about, once the commit that belongs to it is made. None when there is nothing to do (now).
+    async fn fenced(&self, notice: &Notice) -> Result<Option<NoticeSubject>, Failure> {
+        for pause in COMMIT_LOOKS {
+            if !pause.is_zero() {
+                self.clock.sleep(pause).await;
+            }
+            let subject = self
+                .store
+                .subject(notice)
+                .await
+                .map_err(|error| Failure::store(&error))?;
+            let there = subject.entry.is_some();
+            match Arrival::of(there, notice.first_at, self.clock.now()) {
+                Arrival::Committed => return Ok(Some(subject)),
+                Arrival::Abandoned => {
+                    tracing::info!("dropped what was never committed, or is not kept any more");
+                    return Ok(None);
+                }
+                Arrival::TooEarly => {}
+            }
+        }
+        let due_at = look_again_at(notice.first_at, self.clock.now());
+        self.send(&Notice {
+            due_at,
+            ..notice.clone()
+        })
+        .await?;
+        Ok(None)
+    }
+
+    /// Whether this says how far a call is that has got further since.
+    async fn is_overtaken(&self, event: &Event<'_>) -> Result<bool, Failure> {
+        let (Some(status), Some(attempt)) = (event.entry.fact.call_status(), event.entry.fact.attempt()) else {
+            return Ok(false);
+        };
+        let current = event.dispatch.attempt_called(attempt);
+        if current.is_none_or(|attempt| matches!(attempt.phase, Phase::Ended { .. })) {
+            return Ok(true);
+        }
+        let statuses = self.store.statuses(&event.notice.dispatch, attempt).await;
+        let statuses = statuses.map_err(|error| Failure::store(&error))?;
+        Ok(statuses
+            .iter()
+            .filter_map(|entry| entry.fact.call_status())
+            .any(|other| other > status))
+    }
+
+    async fn tell(&self, event: &Event<'_>, url: &str) -> Result<(), Failure> {
+        let Some(body) = payload(event.dispatch, event.entry) else {
+            return Ok(());
+        };
+        let url = match Url::parse(url) {
+            Ok(url) => url,
+            Err(error) => return self.give_up(event, "", &error.to_string(), false).await,
+        };
+        // The rest of the URL may hold a secret of the receiver's.
+        let host = url.host_str().unwrap_or_default();
+        let host = url
+            .port()
+            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let receiver: Receiver = (event.notice.dispatch.tenant.clone(), host);
+        // What a person has just asked for is tried.
+        let by_hand = event.notice.resent > 0 && event.notice.failures == 0;
+        if !by_hand && let Way::Closed(silence) = self.way_to(&receiver).await {
+            let next = schedule::put_off(event.notice, &event.id, self.clock.now(), silence.retry_at);
+            let why = format!("not tried: no answer since {} ({})", silence.since, silence.why);
+            return self.again(event, next, &receiver.1, &why, false).await;
+        }
+        let posted_at = tokio::time::Instant::now();
+        let private = private(event);
+        let tried = deliver(self, &url, &event.id, body.to_string(), &private).await;
+        match tried {
+            Tried::Delivered { answer } => {
+                tracing::info!(webhook = event.id, host = receiver.1, answer, "delivered");
+                self.answered(&receiver).await;
+                let now = self.clock.now();
+                let delivery = event.delivery(event.notice.failures, true, now, &answer, Outcome::Delivered);
+                self.note(event, &delivery).await;
                 Ok(())
             }
-            Outcome::Failed { why, retry_after } => {
-                let next = schedule::after_failure(&notice, &id, self.clock.now(), retry_after);
-                if schedule::is_given_up(&next) {
-                    tracing::error!(webhook = id, host, why, "given up: the last delivery failed");
-                    let why = format!("the last of all deliveries to {host} failed: {why}");
-                    return Ok(self.returns.give_up(&next, &why).await?);
+            Tried::Failed {
+                why,
+                retry_after,
+                answered,
+            } => {
+                if answered {
+                    self.answered(&receiver).await;
+                } else {
+                    self.did_not_answer(&receiver, &why, posted_at.elapsed()).await;
                 }
-                tracing::warn!(webhook = id, host, why, next = %next.due_at, "not delivered");
-                self.send(&next).await
+                let next = schedule::after_failure(event.notice, &event.id, self.clock.now(), retry_after);
+                self.again(event, next, &receiver.1, &why, true).await
             }
-            Outcome::Refused { why } => {
-                tracing::error!(webhook = id, host, why, "given up: it will never be delivered");
-                let given_up = schedule::given_up(&notice, self.clock.now());
-                let why = format!("{host} will never take it: {why}");
-                Ok(self.returns.give_up(&given_up, &why).await?)
-            }
+            Tried::Refused { why } => self.give_up(event, &receiver.1, &why, true).await,
+        }
+    }
+
+    /// Sends the next try, or gives up when there is none.
+    async fn again(&self, event: &Event<'_>, next: Notice, host: &str, why: &str, posted: bool) -> Result<(), Failure> {
+        if schedule::is_given_up(&next) {
+            return self
+                .give_up(event, host, &format!("a day of tries is over: {why}"), posted)
+                .await;
+        }
+        tracing::warn!(webhook = event.id, host, why, next = %next.due_at, "not delivered");
+        self.send(&next).await?;
+        let outcome = Outcome::Retrying { next_at: next.due_at };
+        let delivery = event.delivery(next.failures, posted, self.clock.now(), why, outcome);
+        self.note(event, &delivery).await;
+        Ok(())
+    }
+
+    /// Makes a dead letter of it, which an alarm waits for. The count names the host, for an alarm of its own.
+    async fn give_up(&self, event: &Event<'_>, host: &str, why: &str, posted: bool) -> Result<(), Failure> {
+        let now = self.clock.now();
+        tracing::error!(webhook = event.id, host, why, "given up");
+        let given_up = schedule::given_up(event.notice, now);
+        self.returns.give_up(&given_up, &format!("{host}: {why}")).await?;
+        let count = [("WebhooksGivenUp", Unit::Count, 1.0)];
+        telemetry::emf(
+            now,
+            &[("Host", if host.is_empty() { "none" } else { host })],
+            &count,
+            &[],
+        );
+        let delivery = event.delivery(event.notice.failures, posted, now, why, Outcome::GivenUp);
+        self.note(event, &delivery).await;
+        Ok(())
+    }
+
+    /// Writes how a delivery stands, for people: what was to be sent is sent, and must not be sent twice for this.
+    async fn note(&self, event: &Event<'_>, delivery: &Delivery) {
+        if let Err(error) = self.store.put_delivery(event.notice, delivery).await {
+            tracing::error!(webhook = event.id, %error, "how a delivery stands could not be written");
         }
     }
 
     async fn send(&self, notice: &Notice) -> Result<(), Failure> {
         Ok(self.returns.send(notice, notice.due_at).await?)
     }
+}
+
+/// What is in a webhook that must not come back in an answer which is logged.
+fn private<'a>(event: &'a Event<'_>) -> Vec<&'a str> {
+    let brief = &event.dispatch.brief;
+    let people = brief.employees.iter();
+    let people = people.flat_map(|employee| [employee.id.as_str(), employee.name.as_str()]);
+    let reference = brief.ticket.reference.as_deref();
+    people.chain(reference).chain([event.id.as_str()]).collect()
 }

@@ -9,6 +9,7 @@ use patchbay::keyring::Keyring;
 use patchbay::queue::Returns;
 use patchbay::web::outbound::Outbound;
 
+use crate::receivers::Receivers;
 use crate::{Deps, POST_TIMEOUT};
 
 impl Deps {
@@ -21,7 +22,8 @@ impl Deps {
         let aws = Aws::load()?;
         let (store, targets) = (aws.store()?, targets()?);
         let returns = aws.returns_of_notifications()?;
-        let http = HttpClient::new(Outbound::on_demand(targets.clone(), POST_TIMEOUT));
+        let http = HttpClient::new(Outbound::on_demand(targets.clone(), POST_TIMEOUT).opening_only());
+        let receivers = Receivers::default();
         let kept = returns.clone();
         let keyring = aws.keyring([WEBHOOK_KEYS_PARAM], move |[keys]| {
             Ok(Self {
@@ -32,6 +34,7 @@ impl Deps {
                 signing_clock: Clock::system(),
                 signer: signer(WEBHOOK_KEYS_PARAM, keys)?,
                 targets: targets.clone(),
+                receivers: receivers.clone(),
             })
         })?;
         Ok((keyring, kept))

@@ -12,40 +12,31 @@
 //! | `dispatch.expired` | `Expired` | its time ran out |
 //! | `dispatch.resolved` | `Resolved` | the requester said that it is done |
 //!
-//! All but `dispatch.rejected` and `dispatch.no_answer` are about the dispatch as a whole, and are told with the
-//! strategy `OnCompletion` too.
+//! | `dispatch.call_status` | `Queued`, `Initiated`, `Ringing`, `InProgress` | a call got further (with `OnStatus` only) |
+//!
+//! All but `dispatch.rejected`, `dispatch.no_answer` and `dispatch.call_status` are about the dispatch as a whole, and are
+//! told with the strategy `OnCompletion` too.
+//!
+//! `data.sequence` rises with what happens in a dispatch. Webhooks arrive in any order, and of two the one with the higher
+//! number is the newer: its status is how things stand.
 
-use patchbay::dispatch::{Dispatch, Entry, Fact};
+use patchbay::dispatch::{CallStatus, Dispatch, Entry, Fact};
 use serde_json::{Map, Value, json};
-
-/// The type of the event, for a fact that a requester is told of.
-pub const fn event_type(fact: &Fact) -> Option<&'static str> {
-    match fact {
-        Fact::Accepted { .. } => Some("dispatch.accepted"),
-        Fact::Rejected { .. } => Some("dispatch.rejected"),
-        Fact::NoAnswer { .. } => Some("dispatch.no_answer"),
-        Fact::OutOfMoney { .. } => Some("dispatch.out_of_money"),
-        Fact::Reopened { .. } => Some("dispatch.reopened"),
-        Fact::Exhausted => Some("dispatch.exhausted"),
-        Fact::Cancelled => Some("dispatch.cancelled"),
-        Fact::Expired => Some("dispatch.expired"),
-        Fact::Resolved => Some("dispatch.resolved"),
-        _ => None,
-    }
-}
 
 /// The body of the webhook about `entry`; none when it is not something that a requester is told of.
 ///
 /// Made of the entry and of what never changes in a dispatch, so that a retry hours later says the same as the first
 /// delivery, whatever has happened since. What does not apply is left out.
 pub fn payload(dispatch: &Dispatch, entry: &Entry) -> Option<Value> {
-    let (event_type, status) = (event_type(&entry.fact)?, entry.fact.status()?);
+    let event_type = entry.fact.event_type()?;
+    let status = entry.fact.status().or(entry.fact.call_status().map(CallStatus::name))?;
     let mut data = Map::new();
     let mut put = |name: &str, value: Value| data.insert(name.to_owned(), value);
     put("dispatch", json!(dispatch.key.id));
     if let Some(reference) = &dispatch.brief.ticket.reference {
         put("reference", json!(reference));
     }
+    put("sequence", json!(entry.sequence?));
     put("status", json!(status));
     put("at", json!(entry.at));
     if let Some(employee) = entry.fact.employee().and_then(|index| dispatch.employee(index)) {

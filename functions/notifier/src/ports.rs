@@ -2,35 +2,97 @@
 
 use std::future::Future;
 
-use patchbay::dispatch::{Dispatch, Entry};
-use patchbay::ids::DispatchKey;
-use patchbay::queue::Failure;
-use patchbay::store::{Store, StoreError};
+use patchbay::clock::Timestamp;
+use patchbay::dispatch::Entry;
+use patchbay::ids::{AttemptId, DispatchKey, Tenant};
+use patchbay::queue::{Failure, Notice};
+use patchbay::store::{NoticeSubject, Silence, Store, StoreError};
+use patchbay::webhooks::Delivery;
 
-/// Reads dispatches and what they told about themselves.
-pub trait ReadDispatch: Sync {
-    /// Why something could not be read.
+/// What notices are about, how deliveries stand, and which receivers do not answer. The methods are those of [`Store`].
+#[expect(missing_docs, reason = "the methods are those of the store")]
+pub trait Table: Sync {
+    /// Why something could not be read or written.
     type Error: Failure + Send;
 
-    /// The dispatch, if there is one.
-    fn load(&self, dispatch: &DispatchKey) -> impl Future<Output = Result<Option<Dispatch>, Self::Error>> + Send;
+    fn subject(&self, notice: &Notice) -> impl Future<Output = Result<NoticeSubject, Self::Error>> + Send;
 
-    /// The entry `id` of a dispatch's timeline, if there is one.
-    fn entry(
+    fn statuses(
         &self,
         dispatch: &DispatchKey,
-        id: &str,
-    ) -> impl Future<Output = Result<Option<Entry>, Self::Error>> + Send;
+        attempt: AttemptId,
+    ) -> impl Future<Output = Result<Vec<Entry>, Self::Error>> + Send;
+
+    fn put_delivery(
+        &self,
+        notice: &Notice,
+        delivery: &Delivery,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    fn silence(&self, tenant: &Tenant, host: &str)
+    -> impl Future<Output = Result<Option<Silence>, Self::Error>> + Send;
+
+    fn note_silence(
+        &self,
+        tenant: &Tenant,
+        host: &str,
+        why: &str,
+        now: Timestamp,
+        retry_at: Timestamp,
+    ) -> impl Future<Output = Result<Silence, Self::Error>> + Send;
+
+    fn take_probe(
+        &self,
+        tenant: &Tenant,
+        host: &str,
+        seen: &Silence,
+        retry_at: Timestamp,
+    ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+
+    fn end_silence(&self, tenant: &Tenant, host: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
-impl ReadDispatch for Store {
+impl Table for Store {
     type Error = StoreError;
 
-    async fn load(&self, dispatch: &DispatchKey) -> Result<Option<Dispatch>, StoreError> {
-        Self::load(self, dispatch).await
+    async fn subject(&self, notice: &Notice) -> Result<NoticeSubject, StoreError> {
+        Self::subject(self, &notice.dispatch, &notice.entry).await
     }
 
-    async fn entry(&self, dispatch: &DispatchKey, id: &str) -> Result<Option<Entry>, StoreError> {
-        Self::entry(self, dispatch, id).await
+    async fn statuses(&self, dispatch: &DispatchKey, attempt: AttemptId) -> Result<Vec<Entry>, StoreError> {
+        Self::statuses(self, dispatch, attempt).await
+    }
+
+    async fn put_delivery(&self, notice: &Notice, delivery: &Delivery) -> Result<(), StoreError> {
+        Self::put_delivery(self, &notice.dispatch, &notice.entry, delivery).await
+    }
+
+    async fn silence(&self, tenant: &Tenant, host: &str) -> Result<Option<Silence>, StoreError> {
+        Self::silence(self, tenant, host).await
+    }
+
+    async fn note_silence(
+        &self,
+        tenant: &Tenant,
+        host: &str,
+        why: &str,
+        now: Timestamp,
+        retry_at: Timestamp,
+    ) -> Result<Silence, StoreError> {
+        Self::note_silence(self, tenant, host, why, now, retry_at).await
+    }
+
+    async fn take_probe(
+        &self,
+        tenant: &Tenant,
+        host: &str,
+        seen: &Silence,
+        retry_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Self::take_probe(self, tenant, host, seen, retry_at).await
+    }
+
+    async fn end_silence(&self, tenant: &Tenant, host: &str) -> Result<(), StoreError> {
+        Self::end_silence(self, tenant, host).await
     }
 }

@@ -1,44 +1,54 @@
 //! When a webhook is delivered again, and when no more.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use patchbay::clock::Timestamp;
-use patchbay::ids::DispatchKey;
 use patchbay::queue::Notice;
 use patchbay::secret::sha256_hex;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-/// Seconds from a failed delivery to the next: 23 h 42 min in all.
+/// Seconds from a failed try to the next: 23 h 42 min in all, and then one more at the end of the day.
 const DELAYS: [u32; 10] = [5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800, 28_800];
-/// Seconds after the first delivery was due after which none is made.
+/// Seconds after the first try was due after which none is made.
 const SPAN: u32 = 24 * 3_600;
 /// Longest that a receiver may put us off by `Retry-After`, in seconds.
 const MAX_RETRY_AFTER: u64 = 3_600;
-/// In place of the number of failures: no delivery is to be made any more. Such a notice is in the dead-letter queue, or was
+/// In place of the number of failures: no try is to be made any more. Such a notice is in the dead-letter queue, or was
 /// put back from there.
 const GIVEN_UP: u8 = u8::MAX;
 
-/// The name of the event: the same at every delivery and every retry, so that a receiver can tell a repeated one.
-pub(crate) fn webhook_id(dispatch: &DispatchKey, entry: &str) -> String {
-    let text = format!("patchbay webhook v1\n{}\n{}\n{entry}", dispatch.tenant, dispatch.id);
-    let digest = sha256_hex(text.as_bytes());
-    format!("msg_{}", digest.get(..32).unwrap_or(&digest))
+/// The notice of the next try, after one that failed; a given-up one when it was the last.
+pub(crate) fn after_failure(notice: &Notice, id: &str, now: Timestamp, retry_after: Option<Duration>) -> Notice {
+    let delay = jittered(delay_of(notice), id, notice.failures, 900..=1_100);
+    let asked_for = retry_after.map_or(0, |wait| wait.as_secs().min(MAX_RETRY_AFTER) * 1_000);
+    let delay = delay.max(i64::try_from(asked_for).unwrap_or(0));
+    next(notice, now, now.plus_millis(delay))
 }
 
-/// The notice of the next delivery, after one that failed; a given-up one when it was the last.
-pub(crate) fn after_failure(notice: &Notice, id: &str, now: Timestamp, retry_after: Option<Duration>) -> Notice {
+/// The notice of the next try, after one that was not made because the receiver does not answer anybody; a given-up one
+/// when it would have been the last. It comes after `retry_at`, and as late after that as a try that failed, on average:
+/// anywhere from at once to twice the pause, so that a thousand that were put off together do not come together.
+pub(crate) fn put_off(notice: &Notice, id: &str, now: Timestamp, retry_at: Timestamp) -> Notice {
+    let delay = jittered(delay_of(notice), id, notice.failures, 0..=2_000);
+    next(notice, now, retry_at.max(now).plus_millis(delay))
+}
+
+fn delay_of(notice: &Notice) -> u32 {
+    let [.., longest] = DELAYS;
+    DELAYS.get(usize::from(notice.failures)).copied().unwrap_or(longest)
+}
+
+/// The try at `due_at`, or at the end of the day; none after that.
+fn next(notice: &Notice, now: Timestamp, due_at: Timestamp) -> Notice {
     let end = notice.first_at.plus_seconds(SPAN);
-    let Some(delay) = DELAYS.get(usize::from(notice.failures)).filter(|_| now < end) else {
+    if now >= end {
         return given_up(notice, now);
-    };
-    let delay = jittered(*delay, id, notice.failures);
-    let asked_for = retry_after.map_or(0, |wait| wait.as_secs().min(MAX_RETRY_AFTER) * 1_000);
+    }
     Notice {
-        due_at: now
-            .plus_millis(delay.max(i64::try_from(asked_for).unwrap_or(0)))
-            .min(end),
-        failures: notice.failures + 1,
+        due_at: due_at.min(end),
+        failures: (notice.failures + 1).min(GIVEN_UP - 1),
         ..notice.clone()
     }
 }
@@ -54,7 +64,7 @@ pub(crate) fn given_up(notice: &Notice, now: Timestamp) -> Notice {
 
 /// Whether the webhook is not delivered any more.
 pub(crate) fn is_given_up(notice: &Notice) -> bool {
-    usize::from(notice.failures) > DELAYS.len()
+    notice.failures == GIVEN_UP
 }
 
 /// A given-up notice that somebody has put back from the dead-letter queue, begun anew.
@@ -63,6 +73,7 @@ pub(crate) fn redriven(notice: &Notice, now: Timestamp) -> Notice {
         first_at: now,
         due_at: now,
         failures: 0,
+        resent: notice.resent.saturating_add(1),
         ..notice.clone()
     }
 }
@@ -77,16 +88,16 @@ pub(crate) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     Some(Timestamp::from_millis(date.unix_timestamp().checked_mul(1_000)?).since(now))
 }
 
-/// `seconds` in milliseconds, up to a tenth more or less, so that what failed together is not repeated together. The
-/// event's name decides, not chance: a repeated message makes the same decision.
-fn jittered(seconds: u32, id: &str, failures: u8) -> i64 {
+/// `seconds` in milliseconds, times so many of a thousand out of `per_mille`, so that what failed together is not repeated
+/// together. The event's name decides, not chance: a repeated message makes the same decision.
+fn jittered(seconds: u32, id: &str, failures: u8, per_mille: RangeInclusive<i64>) -> i64 {
     let digest = sha256_hex(format!("{id} {failures}").as_bytes());
     let dice = digest
         .get(..8)
         .and_then(|digits| i64::from_str_radix(digits, 16).ok())
         .unwrap_or(0);
-    let per_mille = 900 + dice % 201;
-    i64::from(seconds) * per_mille
+    let (least, most) = per_mille.into_inner();
+    i64::from(seconds) * (least + dice % (most - least + 1))
 }
 
 #[cfg(test)]
@@ -94,7 +105,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use patchbay::ids::DispatchId;
+    use patchbay::ids::{DispatchId, DispatchKey};
 
     const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -108,25 +119,8 @@ mod tests {
             first_at: START,
             due_at: START,
             failures,
+            resent: 0,
         }
-    }
-
-    #[test]
-    fn a_webhook_has_one_name_for_all_its_deliveries_and_no_other_webhook_has_it() {
-        let (key, id) = (notice(0).dispatch, webhook_id);
-        assert_eq!(id(&key, "a"), id(&key, "a"));
-        assert_ne!(id(&key, "a"), id(&key, "b"));
-        let others = DispatchKey {
-            tenant: "b".parse().expect("tenant"),
-            ..key.clone()
-        };
-        assert_ne!(id(&key, "a"), id(&others, "a"));
-        // A full stop in the name could move the borders of what is signed.
-        assert!(
-            id(&key, "a.b")
-                .strip_prefix("msg_")
-                .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_alphanumeric()))
-        );
     }
 
     #[test]
@@ -143,13 +137,39 @@ mod tests {
             pauses.push(next.due_at.since(now).as_secs_f64());
             (now, current) = (next.due_at, next);
         }
-        assert_eq!(pauses.len(), DELAYS.len());
-        for (pause, planned) in pauses.iter().zip(DELAYS) {
-            let planned = f64::from(planned);
+        for (pause, planned) in pauses.iter().zip(&DELAYS[..9]) {
+            let planned = f64::from(*planned);
             assert!((planned * 0.9..=planned * 1.1).contains(pause), "{planned}: {pauses:?}");
         }
-        let hours = now.since(START).as_secs_f64() / 3_600.0;
-        assert!((21.0..=24.0).contains(&hours), "{hours}");
+        assert!((10..=11).contains(&pauses.len()), "{pauses:?}");
+        assert_eq!(now, START.plus_seconds(SPAN));
+    }
+
+    #[test]
+    fn what_is_put_off_together_comes_back_apart_and_ends_after_a_day_too() {
+        let retry_at = START.plus_seconds(30);
+        let due: Vec<i64> = (0..1_000)
+            .map(|n| {
+                put_off(&notice(2), &format!("msg_{n}"), START, retry_at)
+                    .due_at
+                    .millis()
+                    - retry_at.millis()
+            })
+            .collect();
+        for tenth in 0..10 {
+            let here = due
+                .iter()
+                .filter(|due| (tenth * 24_000..(tenth + 1) * 24_000).contains(*due));
+            assert!((50..=150).contains(&here.count()), "tenth {tenth}");
+        }
+        let (mut now, mut current, mut tries) = (START, notice(0), 0);
+        while !is_given_up(&current) {
+            now = current.due_at;
+            current = put_off(&current, "msg_1", now, START);
+            tries += 1;
+        }
+        assert_eq!(now, START.plus_seconds(SPAN));
+        assert!((8..100).contains(&tries), "{tries}");
     }
 
     #[test]
@@ -195,16 +215,18 @@ mod tests {
         let later = START.plus_seconds(7_200);
         let anew = redriven(&given_up, later);
         assert_eq!((anew.failures, anew.first_at, anew.due_at), (0, later, later));
+        // What was noted of the deliveries before it does not stand in its way.
+        assert_eq!(anew.resent, 1);
         assert_eq!(anew.entry, given_up.entry);
     }
 
     proptest! {
         #[test]
-        fn the_jitter_is_within_a_tenth_and_repeats_itself(seconds in 1_u32..100_000, id: String, failures: u8) {
-            let millis = jittered(seconds, &id, failures);
-            prop_assert_eq!(millis, jittered(seconds, &id, failures));
+        fn the_jitter_is_within_its_bounds_and_repeats_itself(seconds in 1_u32..100_000, id: String, failures: u8) {
+            let millis = || jittered(seconds, &id, failures, 900..=1_100);
+            prop_assert_eq!(millis(), millis());
             let exact = i64::from(seconds) * 1_000;
-            prop_assert!((exact * 9 / 10..=exact * 11 / 10).contains(&millis));
+            prop_assert!((exact * 9 / 10..=exact * 11 / 10).contains(&millis()));
         }
 
         #[test]

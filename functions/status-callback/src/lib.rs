@@ -1,7 +1,8 @@
 //! Routee's status callbacks: what became of a call.
 //!
 //! An intermediate status is one write; only a final one moves the dispatch. Statuses come twice, late and in any
-//! order, so each is an entry under a name of its own, and only the end of the current call counts.
+//! order, so each is an entry under a name of its own, and only the end of the current call counts. A requester who asked
+//! for it hears of every status: the reference says so, so that it costs nobody else anything.
 
 mod load;
 
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
-use patchbay::dispatch::{Entry, Event};
+use patchbay::dispatch::{CallStatus, Entry, Event};
 use patchbay::engine::{Engine, EngineError};
 use patchbay::providers::routee::{self, StatusCallback};
 use patchbay::web::body::json_response;
@@ -62,17 +63,18 @@ async fn take(deps: &Deps, request: &Request) -> Result<(), Problem> {
 }
 
 async fn record(deps: &Deps, reference: &Reference, callback: &StatusCallback) -> Result<(), EngineError> {
-    let Reference { dispatch: key, attempt } = reference;
+    let Reference {
+        dispatch: key, attempt, ..
+    } = reference;
     let (name, message_id) = (callback.status.as_str(), callback.message_id.as_str());
-    let entry = Entry::status(
-        *attempt,
-        deps.engine.clock.now(),
-        name,
-        message_id,
-        &callback.tracking_id,
-    );
+    let now = deps.engine.clock.now();
+    let told = reference.told_from.zip(CallStatus::named(name));
+    let entry = Entry {
+        sequence: told.map(|(version, status)| status.sequence(version)),
+        ..Entry::status(*attempt, now, name, message_id, &callback.tracking_id)
+    };
     let Some(event) = ending(reference, callback) else {
-        let new = deps.engine.store.put_entry(key, &entry).await?;
+        let new = deps.engine.note_status(key, &entry, told.is_some()).await?;
         tracing::info!(dispatch = %key.id, attempt = %attempt, status = name, new, "a call is under way");
         return Ok(());
     };
@@ -96,7 +98,9 @@ fn ending(reference: &Reference, callback: &StatusCallback) -> Option<Event> {
 /// The table cannot be had: a final status is kept on the queue. Only when that fails too is Routee told to come
 /// again; the watch over the attempt stands behind it all.
 async fn keep(deps: &Deps, reference: &Reference, callback: &StatusCallback, error: &str) -> Result<(), Problem> {
-    let Reference { dispatch: key, attempt } = reference;
+    let Reference {
+        dispatch: key, attempt, ..
+    } = reference;
     tracing::error!(dispatch = %key.id, attempt = %attempt, error, "a status could not be stored");
     let Some(event) = ending(reference, callback) else {
         return Ok(());

@@ -56,7 +56,7 @@ impl Account {
         let notifications = ("PATCHBAY_NOTIFICATIONS_QUEUE_URL", *notifications_queue);
         let public_url = ("PATCHBAY_PUBLIC_URL", *public_url);
         let references = ("PATCHBAY_REFERENCE_KEYS_PARAM", "/patchbay/reference-keys");
-        let hook = [table, calls, public_url, references];
+        let hook = [table, calls, notifications, public_url, references];
         let dialer = [
             ("PATCHBAY_ROUTEE_CREDENTIALS_PARAM", "/patchbay/routee-credentials"),
             ("PATCHBAY_ROUTEE_AUTH_URL", *routee_url),

@@ -126,6 +126,7 @@ impl Clients {
         Engine {
             store: self.store(&deployment.table),
             calls: Queue::new(self.sqs.clone(), &deployment.calls_queue),
+            notifications: Queue::new(self.sqs.clone(), &deployment.notifications_queue),
             clock: self.clock.clone(),
             random: Randomness::default(),
         }

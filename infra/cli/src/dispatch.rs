@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use console::style;
-use dispatches::view;
+use dispatches::view::{self, Past};
 use patchbay::clock::{Clock, Timestamp};
 use patchbay::dispatch::plan::Outlook;
 use patchbay::dispatch::{Dispatch, Entry, Event, State};
@@ -18,6 +18,8 @@ use serde_json::json;
 use crate::aws::{Clients, Target, block_on};
 use crate::output::{Output, counted};
 use crate::timeline;
+
+mod webhooks;
 
 /// Entries of a timeline in one request.
 const PAGE: i32 = view::TIMELINE_LIMIT;
@@ -50,6 +52,18 @@ enum Command {
     Cancel {
         /// Its id
         id: DispatchId,
+    },
+    /// Show what its requester was told, and what the receiver said
+    Webhooks {
+        /// Its id
+        id: DispatchId,
+    },
+    /// Tell its requester once more of an event, under the same webhook-id
+    Resend {
+        /// Its id
+        id: DispatchId,
+        /// The webhook-id, msg_…
+        webhook: String,
     },
 }
 
@@ -89,6 +103,16 @@ pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<
                 let engine = clients.engine(&target.find(&clients).await?);
                 let done = cancel(&engine, &key(id), output).await?;
                 Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            }
+            Command::Webhooks { id } => {
+                let store = clients.store(&target.find_table(&clients).await?);
+                webhooks::list(&store, &key(id), output).await?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Resend { id, webhook } => {
+                let engine = clients.engine(&target.find(&clients).await?);
+                webhooks::resend(&engine, &key(id), webhook, output).await?;
+                Ok(ExitCode::SUCCESS)
             }
         }
     })
@@ -175,11 +199,17 @@ async fn load(store: &Store, key: &DispatchKey) -> anyhow::Result<Dispatch> {
 async fn show(store: &Store, clock: &Clock, key: &DispatchKey, output: &mut Output<'_>) -> anyhow::Result<()> {
     let dispatch = load(store, key).await?;
     let page = whole_timeline(store, key).await?;
+    let deliveries = store.all_deliveries(key).await?;
     let now = clock.now();
     if output.is_json() {
-        return Ok(output.json(&view::whole(&dispatch, Some(&page), now))?);
+        let past = Past {
+            timeline: &page,
+            deliveries: &deliveries,
+        };
+        return Ok(output.json(&view::whole(&dispatch, Some(past), now))?);
     }
     head(&dispatch, output)?;
+    webhooks::summary(&dispatch, &deliveries, output)?;
     output.line("")?;
     for line in timeline::lines(&page.entries, &dispatch) {
         output.line(line)?;

@@ -7,7 +7,7 @@ use super::state::{Acceptance, Attempt, Dispatch, NewDispatch, Phase, Progress, 
 use super::timeline::{Entry, Fact, Reason};
 use crate::clock::Timestamp;
 use crate::ids::{AttemptId, DispatchKey, Nonce};
-use crate::queue::{Message, Work};
+use crate::queue::{Message, Notice, Work};
 
 /// A key that ends a call may still be on its way when the call is reported over: so long is it waited for before the
 /// provider is asked for the keys that it saw (`routee.md` 9.5).
@@ -50,8 +50,10 @@ pub struct Decision {
     pub next: Option<Dispatch>,
     /// New lines of the timeline.
     pub entries: Vec<Entry>,
-    /// Messages, to be sent *before* the commit: their consumers fence.
+    /// Messages for the dialer, to be sent *before* the commit: their consumers fence.
     pub messages: Vec<Message>,
+    /// What the requester is to be told, to be sent before the commit too.
+    pub notices: Vec<Notice>,
     /// The lease on an employee that is taken with the commit, or nothing is committed.
     pub hold: Option<Hold>,
     /// The attempt whose lease on its employee ends with the commit.

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use super::availability::{Availability, Unavailable};
 use super::decide::{Context, Decision, Hold};
 use super::event::Verdict;
-use super::state::{Attempt, Dispatch, Phase, Progress, State, Strategy, Wait, WaitReason};
+use super::state::{Attempt, Dispatch, Phase, Progress, State, Wait, WaitReason};
 use super::timeline::{Entry, Fact, Reason};
 use crate::clock::Timestamp;
 use crate::ids::AttemptId;
-use crate::queue::{Message, Work};
+use crate::queue::{Message, Notice, Work};
 
 /// A decision in the making: the dispatch as it becomes, and what has piled up so far.
 pub(super) struct Draft<'a> {
@@ -69,12 +69,31 @@ impl<'a> Draft<'a> {
                 work,
             })
             .collect();
+        let entries = self.entries.into_iter().enumerate();
+        let entries: Vec<Entry> = entries
+            .map(|(index, entry)| {
+                if changed {
+                    entry.of_commit(version, index)
+                } else {
+                    entry
+                }
+            })
+            .collect();
+        let told = |entry: &&Entry| {
+            let webhook = self.next.brief.webhook.as_ref();
+            webhook.is_some_and(|webhook| entry.is_told(webhook.strategy))
+        };
+        let notices = entries.iter().filter(told);
+        let notices = notices
+            .map(|entry| Notice::first(dispatch.clone(), entry.id.clone(), sent_at))
+            .collect();
         let next = changed.then_some(self.next);
         Decision {
             verdict,
             next,
-            entries: self.entries,
+            entries,
             messages,
+            notices,
             hold: self.hold,
             release: self.release,
         }
@@ -86,15 +105,8 @@ impl<'a> Draft<'a> {
         self.context.now
     }
 
-    /// Writes a line, has it counted when somebody is to be woken by it, and has the requester told of it when it reports
-    /// a status that was asked for.
+    /// Writes a line, and has it counted when somebody is to be woken by it.
     pub(super) fn note(&mut self, fact: Fact) {
-        let strategy = self.next.brief.webhook.as_ref().map(|webhook| webhook.strategy);
-        let told = match strategy {
-            None => false,
-            Some(Strategy::OnChange) => fact.status().is_some(),
-            Some(Strategy::OnCompletion) => fact.is_about_the_whole(),
-        };
         let newest = self.next.progress.attempts;
         // What is known of a call is looked for under its own ordinal, also when the story has gone on to the next one.
         let ordinal = match &fact {
@@ -105,14 +117,6 @@ impl<'a> Draft<'a> {
         if entry.fact.is_alarming() {
             self.send(
                 Work::Count {
-                    entry: entry.id.clone(),
-                },
-                self.now(),
-            );
-        }
-        if told {
-            self.send(
-                Work::Notify {
                     entry: entry.id.clone(),
                 },
                 self.now(),

@@ -18,6 +18,8 @@ pub enum Strategy {
     OnChange,
     /// Only when the dispatch as a whole is decided.
     OnCompletion,
+    /// As `OnChange`, and whenever a call gets further: queued, ringing, picked up.
+    OnStatus,
 }
 
 /// Where the requester hears of what happens.

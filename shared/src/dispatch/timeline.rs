@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::availability::Unavailable;
-use super::state::WaitReason;
+use super::state::{Strategy, WaitReason};
 use crate::clock::Timestamp;
 use crate::ids::{AttemptId, Nonce};
 use crate::secret::sha256_hex;
@@ -26,6 +26,48 @@ pub enum Reason {
     Unknown,
 }
 
+/// Places that a version of a dispatch has for what the requester is told of: more than a commit has entries, as a
+/// transaction has 100 writes.
+const PLACES: u64 = 100;
+/// Of those, the first for the statuses of the call that was claimed with that version. A claim has one entry of its own.
+const FIRST_STATUS: u64 = 50;
+
+/// How far a call is that the provider took: only forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CallStatus {
+    /// The provider has it.
+    Queued,
+    /// It is being connected.
+    Initiated,
+    /// The phone rings.
+    Ringing,
+    /// Somebody, or something, picked up.
+    InProgress,
+}
+
+impl CallStatus {
+    /// The published name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "Queued",
+            Self::Initiated => "Initiated",
+            Self::Ringing => "Ringing",
+            Self::InProgress => "InProgress",
+        }
+    }
+
+    /// The status of that published name.
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [Self::Queued, Self::Initiated, Self::Ringing, Self::InProgress];
+        all.into_iter().find(|status| status.name() == name)
+    }
+
+    /// The place of this status, of the call that was claimed with `version`, among all that the requester is told.
+    pub const fn sequence(self, version: u64) -> u64 {
+        version * PLACES + FIRST_STATUS + self as u64
+    }
+}
+
 /// One line of the story of a dispatch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -33,6 +75,10 @@ pub struct Entry {
     pub id: String,
     /// When it happened, by our clock.
     pub at: Timestamp,
+    /// Its place in the dispatch: of two that have one, the higher happened later, however they arrive. What changed
+    /// nothing has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
     /// What happened.
     #[serde(flatten)]
     pub fact: Fact,
@@ -45,8 +91,30 @@ impl Entry {
         Self {
             id: format!("{ordinal:06}-{:013}-{fresh}-{index:02}", at.millis()),
             at,
+            sequence: None,
             fact,
         }
+    }
+
+    /// The same as the `index`th entry of the commit that makes `version`.
+    #[must_use]
+    pub(super) fn of_commit(self, version: u64, index: usize) -> Self {
+        let index = u64::try_from(index).unwrap_or(u64::MAX);
+        let sequence = version.saturating_mul(PLACES).saturating_add(index);
+        Self {
+            sequence: Some(sequence),
+            ..self
+        }
+    }
+
+    /// Whether a requester with this strategy is told of it.
+    pub fn is_told(&self, strategy: Strategy) -> bool {
+        let told = match strategy {
+            Strategy::OnCompletion => self.fact.is_about_the_whole(),
+            Strategy::OnChange => self.fact.status().is_some(),
+            Strategy::OnStatus => self.fact.status().is_some() || self.fact.call_status().is_some(),
+        };
+        told && self.sequence.is_some()
     }
 
     /// An intermediate or final status as the provider told it. The name depends on nothing but the status, so a
@@ -71,7 +139,12 @@ impl Entry {
             message_id: message_id.to_owned(),
             tracking_id: tracking_id.to_owned(),
         };
-        Self { id, at, fact }
+        Self {
+            id,
+            at,
+            sequence: None,
+            fact,
+        }
     }
 
     /// What the names of all statuses of an attempt begin with.
@@ -163,6 +236,30 @@ impl Fact {
             Self::Reopened { .. } => Some("Reopened"),
             Self::Resolved => Some("Resolved"),
             _ => None,
+        }
+    }
+
+    /// How far a call is, when this says so and the requester may want to know.
+    pub fn call_status(&self) -> Option<CallStatus> {
+        match self {
+            Self::Status { name, .. } => CallStatus::named(name),
+            _ => None,
+        }
+    }
+
+    /// The type of the event that a requester is told, if one is told of this.
+    pub fn event_type(&self) -> Option<&'static str> {
+        match self {
+            Self::Accepted { .. } => Some("dispatch.accepted"),
+            Self::Rejected { .. } => Some("dispatch.rejected"),
+            Self::NoAnswer { .. } => Some("dispatch.no_answer"),
+            Self::OutOfMoney { .. } => Some("dispatch.out_of_money"),
+            Self::Reopened { .. } => Some("dispatch.reopened"),
+            Self::Exhausted => Some("dispatch.exhausted"),
+            Self::Cancelled => Some("dispatch.cancelled"),
+            Self::Expired => Some("dispatch.expired"),
+            Self::Resolved => Some("dispatch.resolved"),
+            _ => self.call_status().map(|_| "dispatch.call_status"),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::http::{HttpClient, Request, SendHttp, Sending};
 use crate::ids::{AttemptId, DispatchId, DispatchKey, Nonce};
 use crate::parameters::testing::Source;
 use crate::providers::routee::{Credentials, Endpoints, Routee};
-use crate::web::reference::References;
+use crate::web::reference::{Reference, References};
 
 const OLD: &str = "old-old-old-old-old-old-old-old-old";
 const NEW: &str = "new-new-new-new-new-new-new-new-new";
@@ -128,7 +128,11 @@ fn sign(references: &References) -> String {
         employee: 0,
         nonce: Nonce::new(1),
     };
-    references.sign(&dispatch, attempt)
+    references.sign(&Reference {
+        dispatch,
+        attempt,
+        told_from: None,
+    })
 }
 
 async fn pass(seconds: u64) {

@@ -70,14 +70,9 @@ pub enum Work {
         /// The entry's name in the table.
         entry: String,
     },
-    /// Tell the requester of an entry of the timeline.
-    Notify {
-        /// The entry's name in the table.
-        entry: String,
-    },
 }
 
-/// A message on the `notifications` queue.
+/// A message on the `notifications` queue: one try at telling the requester of an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// Which dispatch it is about.
@@ -85,10 +80,33 @@ pub struct Notice {
     pub dispatch: DispatchKey,
     /// The entry of the timeline to tell of.
     pub entry: String,
-    /// When the first delivery was due.
+    /// When the first try was due. Until [`crate::engine::WRITER_LIFETIME_SECONDS`] later the entry may still be on its
+    /// way to the table.
     pub first_at: Timestamp,
-    /// When this delivery is due.
+    /// When this try is due.
     pub due_at: Timestamp,
-    /// How many deliveries have failed.
+    /// How many tries have failed, or were put off, since `first_at`.
     pub failures: u8,
+    /// How often somebody has had it sent again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub resent: u32,
+}
+
+impl Notice {
+    /// The first try, due now.
+    pub const fn first(dispatch: DispatchKey, entry: String, now: Timestamp) -> Self {
+        Self {
+            dispatch,
+            entry,
+            first_at: now,
+            due_at: now,
+            failures: 0,
+            resent: 0,
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
 }

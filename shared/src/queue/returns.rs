@@ -294,7 +294,7 @@ mod tests {
             version: 3,
             sent_at: now,
             due_at: now,
-            work: Work::Notify { entry: "x".into() },
+            work: Work::Count { entry: "x".into() },
         };
         let plain = serde_json::to_value(&message).expect("JSON");
         let mut tried = Tried { message, again: 0 };
@@ -375,6 +375,7 @@ mod tests {
             first_at: now,
             due_at: now,
             failures: 5,
+            resent: 2,
         };
         let tried = Tried {
             message: notice,

@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+use serde::Serialize;
 
 use super::{Message, Notice};
 use crate::aws_error::in_words;
@@ -83,22 +84,31 @@ impl Queue {
     }
 
     /// Sends messages, each to arrive when it is due or after 900 s. All of them are taken when this returns `Ok`.
-    /// One request for up to ten.
+    /// One request for up to ten, none for none.
     pub async fn send(&self, messages: &[Message], now: Timestamp) -> Result<(), QueueError> {
-        for batch in messages.chunks(MAX_BATCH) {
-            let bodies = batch
-                .iter()
-                .map(|message| Ok((serde_json::to_string(message)?, message.due_at)));
-            let bodies: Vec<_> = bodies.collect::<Result<_, serde_json::Error>>()?;
-            self.send_batch(bodies, now).await?;
-        }
-        Ok(())
+        self.send_all(messages.iter().map(|message| (message, message.due_at)), now)
+            .await
     }
 
-    /// Sends a notice, to arrive when it is due or after 900 s. One request.
-    pub async fn send_notice(&self, notice: &Notice, now: Timestamp) -> Result<(), QueueError> {
-        let body = serde_json::to_string(notice)?;
-        self.send_batch(vec![(body, notice.due_at)], now).await
+    /// The same for notices.
+    pub async fn send_notices(&self, notices: &[Notice], now: Timestamp) -> Result<(), QueueError> {
+        self.send_all(notices.iter().map(|notice| (notice, notice.due_at)), now)
+            .await
+    }
+
+    async fn send_all<M: Serialize>(
+        &self,
+        messages: impl Iterator<Item = (M, Timestamp)>,
+        now: Timestamp,
+    ) -> Result<(), QueueError> {
+        let bodies = messages.map(|(message, due_at)| Ok((serde_json::to_string(&message)?, due_at)));
+        let mut bodies = bodies.collect::<Result<Vec<_>, serde_json::Error>>()?;
+        while !bodies.is_empty() {
+            let rest = bodies.split_off(bodies.len().min(MAX_BATCH));
+            self.send_batch(bodies, now).await?;
+            bodies = rest;
+        }
+        Ok(())
     }
 
     /// Sends `body` as it is, with the reason for which it is given up. To a dead-letter queue.

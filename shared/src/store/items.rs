@@ -62,7 +62,7 @@ pub(super) fn day_partition(tenant: &Tenant, day: &str) -> String {
     format!("T#{tenant}#{day}")
 }
 
-fn json(value: &impl Serialize) -> Result<AttributeValue, StoreError> {
+pub(super) fn json(value: &impl Serialize) -> Result<AttributeValue, StoreError> {
     serde_json::to_string(value)
         .map(AttributeValue::S)
         .map_err(StoreError::item)

@@ -27,11 +27,12 @@ impl Callbacks {
     /// Where Routee sends the keys of an attempt. `asked_again` counts the wrong keys that were answered with the
     /// options again: the provider may repeat earlier keys of a call, so the count travels in the URL.
     pub fn collect_url(&self, dispatch: &DispatchKey, attempt: AttemptId, asked_again: u8) -> String {
-        let url = format!(
-            "{}/routee/collect/{}",
-            self.base,
-            self.references.sign(dispatch, attempt)
-        );
+        let reference = self.references.sign(&Reference {
+            dispatch: dispatch.clone(),
+            attempt,
+            told_from: None,
+        });
+        let url = format!("{}/routee/collect/{reference}", self.base);
         if asked_again == 0 {
             url
         } else {
@@ -39,13 +40,15 @@ impl Callbacks {
         }
     }
 
-    /// Where Routee sends the statuses of an attempt.
-    pub fn status_url(&self, dispatch: &DispatchKey, attempt: AttemptId) -> String {
-        format!(
-            "{}/routee/status/{}",
-            self.base,
-            self.references.sign(dispatch, attempt)
-        )
+    /// Where Routee sends the statuses of an attempt. `told_from` is the version with which it was claimed, when the
+    /// requester is to hear of them.
+    pub fn status_url(&self, dispatch: &DispatchKey, attempt: AttemptId, told_from: Option<u64>) -> String {
+        let reference = self.references.sign(&Reference {
+            dispatch: dispatch.clone(),
+            attempt,
+            told_from,
+        });
+        format!("{}/routee/status/{reference}", self.base)
     }
 
     /// Where Agent4 calls a task chain.

@@ -21,6 +21,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Most bytes of a response that are read.
 pub const MAX_RESPONSE: usize = 256 * 1024;
 
+/// Most bytes of a body of which only the opening is read.
+pub const MAX_OPENING: usize = 1024;
+/// Longest that such a body is waited for.
+const OPENING_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// The client could not be made: its configuration is wrong.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client could not be made")]
@@ -37,6 +42,16 @@ pub struct Outbound {
     client: Arc<OnceLock<reqwest::Client>>,
     targets: Targets,
     timeout: Duration,
+    reading: Reading,
+}
+
+/// How much of an answer is read.
+#[derive(Clone, Copy, Debug)]
+enum Reading {
+    /// All, or the answer is none.
+    Whole,
+    /// What comes at once: the status says everything.
+    Opening,
 }
 
 impl Outbound {
@@ -56,6 +71,17 @@ impl Outbound {
             client: Arc::default(),
             targets,
             timeout,
+            reading: Reading::Whole,
+        }
+    }
+
+    /// The same for those who want the status only: of the body up to [`MAX_OPENING`] bytes are read, and however it ends,
+    /// there is an answer.
+    #[must_use]
+    pub fn opening_only(self) -> Self {
+        Self {
+            reading: Reading::Opening,
+            ..self
         }
     }
 
@@ -87,18 +113,40 @@ impl Outbound {
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = answer.status();
         *response.headers_mut() = std::mem::take(answer.headers_mut());
-        let mut body = BytesMut::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| SendError::NoAnswer(told(error)))? {
-            if body.len() + chunk.len() > MAX_RESPONSE {
-                return Err(SendError::NoAnswer(format!(
-                    "the response has more than {MAX_RESPONSE} bytes"
-                )));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        *response.body_mut() = body.freeze();
+        *response.body_mut() = match self.reading {
+            Reading::Whole => whole(&mut answer).await?,
+            Reading::Opening => opening(&mut answer).await,
+        };
         Ok(response)
     }
+}
+
+async fn whole(answer: &mut reqwest::Response) -> Result<Bytes, SendError> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| SendError::NoAnswer(told(error)))? {
+        if body.len() + chunk.len() > MAX_RESPONSE {
+            return Err(SendError::NoAnswer(format!(
+                "the response has more than {MAX_RESPONSE} bytes"
+            )));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+async fn opening(answer: &mut reqwest::Response) -> Bytes {
+    let mut body = BytesMut::new();
+    let reading = async {
+        while body.len() < MAX_OPENING
+            && let Ok(Some(chunk)) = answer.chunk().await
+        {
+            body.extend_from_slice(&chunk);
+        }
+    };
+    // Whatever has come by then will do.
+    let _ = tokio::time::timeout(OPENING_TIMEOUT, reading).await;
+    body.truncate(MAX_OPENING);
+    body.freeze()
 }
 
 /// Trusts whom browsers trust. The roots are compiled in as what is needed of them: reqwest would parse 140 certificates

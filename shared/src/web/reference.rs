@@ -1,7 +1,9 @@
 //! The references that callback URLs end in.
 //!
 //! Providers do not sign their webhooks, so the URL that a provider is given says by itself which attempt it is
-//! about, and proves that we made it: `{tenant}.{dispatch id}.{attempt id}.{tag}`.
+//! about, and proves that we made it: `{tenant}.{dispatch id}.{attempt id}.{tag}`. Where the requester wants to hear of
+//! every status, the version of the dispatch with which the call was claimed stands before the tag: so a status costs
+//! nobody else a look at the dispatch.
 
 use subtle::{Choice, ConstantTimeEq as _};
 
@@ -17,8 +19,8 @@ const NAMED_DOMAIN: &[u8] = b"patchbay named callback v1\n";
 const DERIVED_DOMAIN: &[u8] = b"patchbay derived v1\n";
 /// Bytes of the MAC that go into the tag: 128 bits cannot be guessed, and the URL stays short.
 const TAG_BYTES: usize = 16;
-/// Length of the longest reference there is: tenant, dispatch id, attempt id, tag, and the dots between them.
-const MAX_LEN: usize = 32 + 1 + 36 + 1 + 31 + 1 + 2 * TAG_BYTES;
+/// Length of the longest reference there is: tenant, dispatch id, attempt id, version, tag, and the dots between them.
+const MAX_LEN: usize = 32 + 1 + 36 + 1 + 31 + 1 + 20 + 1 + 2 * TAG_BYTES;
 
 /// The text is no reference that we made with a key still in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +34,8 @@ pub struct Reference {
     pub dispatch: DispatchKey,
     /// Which attempt of it.
     pub attempt: AttemptId,
+    /// The version with which the attempt was claimed, when the requester wants to hear of every status of its call.
+    pub told_from: Option<u64>,
 }
 
 /// What a reference that belongs to a name is good for, and nothing else.
@@ -103,9 +107,17 @@ impl References {
         bool::from(keys.fold(Choice::from(0), |found, key| found | test(key)))
     }
 
-    /// The reference to an attempt. Safe in a URL as it is.
-    pub fn sign(&self, dispatch: &DispatchKey, attempt: AttemptId) -> String {
-        self.sign_text(DOMAIN, &format!("{}.{}.{attempt}", dispatch.tenant, dispatch.id))
+    /// The text of a reference to an attempt. Safe in a URL as it is.
+    pub fn sign(&self, reference: &Reference) -> String {
+        let Reference { dispatch, attempt, .. } = reference;
+        let version = reference.told_from.map(|version| format!(".{version}"));
+        let text = format!(
+            "{}.{}.{attempt}{}",
+            dispatch.tenant,
+            dispatch.id,
+            version.unwrap_or_default()
+        );
+        self.sign_text(DOMAIN, &text)
     }
 
     /// `text` with its tag. `domain` says what kind of text it is, so that no tag is ever good for another kind.
@@ -150,6 +162,7 @@ fn named_tag(key: &Secret, purpose: Purpose, tenant: &Tenant, name: &str) -> Str
 fn parse(text: &str) -> Option<Reference> {
     let mut parts = text.split('.');
     let (tenant, id, attempt) = (parts.next()?, parts.next()?, parts.next()?);
+    let told_from = parts.next().map(str::parse).transpose().ok()?;
     if parts.next().is_some() {
         return None;
     }
@@ -160,6 +173,7 @@ fn parse(text: &str) -> Option<Reference> {
     Some(Reference {
         dispatch,
         attempt: attempt.parse().ok()?,
+        told_from,
     })
 }
 
@@ -172,6 +186,14 @@ mod tests {
 
     fn references(current: &str, previous: Option<&str>) -> References {
         References::new(Secret::new(current), previous.map(Secret::new))
+    }
+
+    fn reference(dispatch: &DispatchKey, attempt: AttemptId) -> Reference {
+        Reference {
+            dispatch: dispatch.clone(),
+            attempt,
+            told_from: None,
+        }
     }
 
     fn attempt(ordinal: u32, employee: u8, nonce: u64) -> AttemptId {
@@ -191,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_reference_has_the_published_form() {
-        let signed = references("k", None).sign(&key("acme", 0x2a), attempt(7, 2, 0x9f8a));
+        let signed = references("k", None).sign(&reference(&key("acme", 0x2a), attempt(7, 2, 0x9f8a)));
         // The tag is what `printf 'patchbay callback v1\n%s' "$text" | openssl dgst -sha256 -hmac k` begins with.
         assert_eq!(
             signed,
@@ -203,16 +225,20 @@ mod tests {
     fn the_longest_reference_there_is_passes() {
         let (dispatch, attempt) = (key(&"a".repeat(32), u128::MAX), attempt(u32::MAX, u8::MAX, u64::MAX));
         let keys = references("k", None);
-        let signed = keys.sign(&dispatch, attempt);
+        let longest = Reference {
+            told_from: Some(u64::MAX),
+            ..reference(&dispatch, attempt)
+        };
+        let signed = keys.sign(&longest);
         assert_eq!(signed.len(), MAX_LEN);
-        assert_eq!(keys.check(&signed), Ok(Reference { dispatch, attempt }));
+        assert_eq!(keys.check(&signed), Ok(longest));
         assert_eq!(keys.check(&format!("{signed}0")), Err(BadReference));
     }
 
     #[test]
     fn a_key_counts_while_it_is_the_previous_one_and_not_after_that() {
         let (dispatch, attempt) = (key("acme", 1), attempt(1, 0, 1));
-        let signed = references("old", None).sign(&dispatch, attempt);
+        let signed = references("old", None).sign(&reference(&dispatch, attempt));
         assert!(references("new", Some("old")).check(&signed).is_ok());
         assert_eq!(references("new", None).check(&signed), Err(BadReference));
         assert_eq!(references("newer", Some("new")).check(&signed), Err(BadReference));
@@ -222,7 +248,7 @@ mod tests {
     fn an_empty_key_accepts_nothing() {
         let empty = references("", Some(""));
         assert_eq!(
-            empty.check(&empty.sign(&key("acme", 1), attempt(1, 0, 1))),
+            empty.check(&empty.sign(&reference(&key("acme", 1), attempt(1, 0, 1)))),
             Err(BadReference)
         );
     }
@@ -230,7 +256,7 @@ mod tests {
     #[test]
     fn a_tag_in_capitals_or_cut_short_is_refused() {
         let keys = references("k", None);
-        let signed = keys.sign(&key("acme", 1), attempt(1, 0, 1));
+        let signed = keys.sign(&reference(&key("acme", 1), attempt(1, 0, 1)));
         let (text, tag) = signed.rsplit_once('.').expect("a tag");
         assert!(
             tag.contains(|c: char| c.is_ascii_lowercase()),
@@ -257,7 +283,7 @@ mod tests {
         );
         // Neither kind of reference passes for the other.
         assert_eq!(keys.check(&signed), Err(BadReference));
-        let attempt = keys.sign(&key("acme", 1), attempt(1, 0, 1));
+        let attempt = keys.sign(&reference(&key("acme", 1), attempt(1, 0, 1)));
         assert_eq!(keys.check_named(Purpose::Agent4, &attempt, "orders"), Err(BadReference));
         for wrong in ["", ".", "acme", "acme.", "ACME.00"] {
             assert_eq!(
@@ -279,18 +305,18 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_signed_is_read_back(
-            tenant in "[a-z0-9-]{1,32}", id: u128, ordinal: u32, employee: u8, nonce: u64,
+            tenant in "[a-z0-9-]{1,32}", id: u128, ordinal: u32, employee: u8, nonce: u64, told_from: Option<u64>,
         ) {
             let keys = references("current", Some("previous"));
             let (dispatch, attempt) = (key(&tenant, id), attempt(ordinal, employee, nonce));
-            let read = keys.check(&keys.sign(&dispatch, attempt));
-            prop_assert_eq!(read, Ok(Reference { dispatch, attempt }));
+            let reference = Reference { told_from, ..reference(&dispatch, attempt) };
+            prop_assert_eq!(keys.check(&keys.sign(&reference)), Ok(reference));
         }
 
         #[test]
         fn any_single_changed_character_is_refused(at: prop::sample::Index, with: char) {
             let keys = references("current", Some("previous"));
-            let signed = keys.sign(&key("acme", 7), attempt(3, 1, 42));
+            let signed = keys.sign(&reference(&key("acme", 7), attempt(3, 1, 42)));
             let mut chars: Vec<char> = signed.chars().collect();
             let at = at.index(chars.len());
             prop_assume!(chars[at] != with);

@@ -125,6 +125,13 @@ fn a_crowded_dispatch_stays_far_below_what_dynamodb_and_sqs_take() {
     for message in &story.messages {
         assert!(serde_json::to_string(message).expect("JSON").len() < 1_024);
     }
+    // A commit has room for as many entries, one of them the dispatch itself, and the places of one version are enough.
+    let longest = story
+        .entries
+        .iter()
+        .filter_map(|entry| entry.sequence)
+        .map(|sequence| sequence % 100);
+    assert!(longest.max().expect("entries") < 99);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the requester asks for, and what the requester is told.
 
 use patchbay::dispatch::state::{Strategy, Webhook};
-use patchbay::dispatch::{Event, Fact, NewDispatch, Policy, State, Verdict};
+use patchbay::dispatch::{CallStatus, Ending, Entry, Event, Fact, NewDispatch, Policy, State, Verdict};
 use patchbay::queue::Work;
 
 use crate::story::{Story, brief, people};
@@ -131,55 +131,89 @@ fn whatever_nobody_accepted_can_still_be_resolved() {
     assert_eq!(story.status(), "Resolved");
 }
 
-fn told(strategy: Option<Strategy>) -> Vec<&'static str> {
+fn asked(strategy: Option<Strategy>, names: &[&str]) -> Story {
     let webhook = strategy.map(|strategy| Webhook {
         url: "https://example.com/hook".into(),
         strategy,
     });
-    let mut story = Story::about(NewDispatch {
+    Story::about(NewDispatch {
         webhook,
-        ..brief(people(&["Anna", "Ben"]), Policy::default())
-    });
+        ..brief(people(names), Policy::default())
+    })
+}
+
+fn told(strategy: Option<Strategy>) -> Vec<&'static str> {
+    let mut story = asked(strategy, &["Anna", "Ben"]);
     story.rings_out("Anna");
     story.answers("Anna", "2");
     story.answers("Ben", "1");
-    let named: Vec<String> = story
-        .messages
-        .iter()
-        .filter_map(|message| match &message.work {
-            Work::Notify { entry } => Some(entry.clone()),
-            _ => None,
-        })
-        .collect();
-    let entries = story.entries.iter().filter(|entry| named.contains(&entry.id));
+    let is_named = |entry: &&Entry| story.notices.iter().any(|notice| notice.entry == entry.id);
+    let entries = story.entries.iter().filter(is_named);
     entries.filter_map(|entry| entry.fact.status()).collect()
 }
 
 #[test]
 fn the_requester_is_told_as_much_as_was_asked_for() {
-    assert_eq!(told(Some(Strategy::OnChange)), ["NoAnswer", "Rejected", "Accepted"]);
+    for strategy in [Strategy::OnChange, Strategy::OnStatus] {
+        assert_eq!(told(Some(strategy)), ["NoAnswer", "Rejected", "Accepted"]);
+    }
     assert_eq!(told(Some(Strategy::OnCompletion)), ["Accepted"]);
     assert!(told(None).is_empty());
 }
 
 #[test]
-fn every_notification_names_a_line_of_the_same_decision() {
-    let webhook = Some(Webhook {
-        url: "https://example.com/hook".into(),
-        strategy: Strategy::OnChange,
-    });
-    let mut story = Story::about(NewDispatch {
-        webhook,
-        ..brief(people(&["Anna"]), Policy::default())
-    });
+fn every_notice_names_a_line_of_the_same_decision_and_is_due_at_once() {
+    let mut story = asked(Some(Strategy::OnChange), &["Anna"]);
     story.rings_out("Anna");
-    let Some(Work::Notify { entry }) = story
-        .sent()
-        .into_iter()
-        .find(|work| matches!(work, Work::Notify { .. }))
-    else {
-        panic!("the requester is to be told")
+    let [notice] = &story.last.notices[..] else {
+        panic!("one thing is to be told: {:?}", story.last.notices)
     };
-    let line = story.last.entries.iter().find(|line| line.id == *entry);
+    let line = story.last.entries.iter().find(|line| line.id == notice.entry);
     assert!(matches!(line.expect("the line").fact, Fact::NoAnswer { .. }));
+    assert_eq!((notice.first_at, notice.due_at), (story.now, story.now));
+    assert_eq!((notice.failures, notice.resent), (0, 0));
+}
+
+#[test]
+fn what_happened_later_has_the_higher_number_also_within_one_commit() {
+    let policy = Policy {
+        attempts: 1,
+        max_rounds: Some(1),
+        ..Policy::default()
+    };
+    let mut story = Story::under(policy, &["Anna"]);
+    let call = story.rings("Anna");
+    let claimed = story.dispatch.version - 1;
+    story.ends(call, Ending::NoAnswer);
+    let sequence_of = |story: &Story, is: fn(&Fact) -> bool| {
+        let mut found = story.entries.iter().filter(|entry| is(&entry.fact));
+        found.next().and_then(|entry| entry.sequence).expect("a number")
+    };
+    let dialling = sequence_of(&story, |fact| matches!(fact, Fact::Dialling { .. }));
+    let placed = sequence_of(&story, |fact| matches!(fact, Fact::Placed { .. }));
+    let no_answer = sequence_of(&story, |fact| matches!(fact, Fact::NoAnswer { .. }));
+    let exhausted = sequence_of(&story, |fact| matches!(fact, Fact::Exhausted));
+    assert!(no_answer < exhausted, "of one commit");
+    let statuses = [
+        CallStatus::Queued,
+        CallStatus::Initiated,
+        CallStatus::Ringing,
+        CallStatus::InProgress,
+    ];
+    let statuses = statuses.map(|status| status.sequence(claimed));
+    let all = [&[dialling][..], &statuses, &[placed, no_answer, exhausted]].concat();
+    assert!(all.is_sorted_by(|a, b| a < b), "{all:?}");
+}
+
+#[test]
+fn what_changed_nothing_has_no_number_and_is_told_to_nobody() {
+    let mut story = asked(Some(Strategy::OnStatus), &["Anna"]);
+    let call = story.rings("Anna");
+    story.presses(call, "7");
+    let [line] = &story.last.entries[..] else {
+        panic!("a wrong key is noted")
+    };
+    assert!(matches!(line.fact, Fact::Key { .. }));
+    assert_eq!((line.sequence, line.is_told(Strategy::OnStatus)), (None, false));
+    assert!(story.last.notices.is_empty());
 }

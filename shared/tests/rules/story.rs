@@ -7,7 +7,7 @@ use patchbay::dispatch::{
 };
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce};
 use patchbay::phone::PhoneNumber;
-use patchbay::queue::{Message, Work};
+use patchbay::queue::{Message, Notice, Work};
 
 /// How long a phone rings in these stories before nobody picks up, in seconds.
 pub(crate) const RING: u32 = 25;
@@ -53,6 +53,7 @@ pub(crate) struct Story {
     pub(crate) last: Decision,
     pub(crate) entries: Vec<Entry>,
     pub(crate) messages: Vec<Message>,
+    pub(crate) notices: Vec<Notice>,
     decisions: u64,
 }
 
@@ -85,6 +86,7 @@ impl Story {
             now: start(),
             entries: last.entries.clone(),
             messages: last.messages.clone(),
+            notices: last.notices.clone(),
             last,
             decisions: 1,
         }
@@ -106,6 +108,7 @@ impl Story {
         }
         self.entries.extend(decision.entries.iter().cloned());
         self.messages.extend(decision.messages.iter().cloned());
+        self.notices.extend(decision.notices.iter().cloned());
         self.last = decision;
         self.last.verdict.clone()
     }
@@ -283,6 +286,7 @@ impl Story {
 
     /// The last event was of no consequence whatever.
     pub(crate) fn nothing_happened(&self) -> bool {
-        self.last.next.is_none() && self.last.entries.is_empty() && self.last.messages.is_empty()
+        let last = &self.last;
+        last.next.is_none() && last.entries.is_empty() && last.messages.is_empty() && last.notices.is_empty()
     }
 }

@@ -13,6 +13,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use lambda_http::RequestExt as _;
+use notifier::receivers::Receivers;
 use patchbay::clock::{Clock, Timestamp};
 use patchbay::engine::Engine;
 use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
@@ -67,6 +68,8 @@ pub const WEBHOOK_KEY: &str = "whsec_bG9jYWwga2V5LCBuby1vbmUncyBzZWNyZXQ=";
 const VISIBILITY: Duration = Duration::from_mins(1);
 /// Receives after which SQS itself gives a message up.
 const MAX_RECEIVES: u32 = 1_000;
+/// Notifiers at a time.
+const NOTIFIERS: usize = 2;
 
 /// How a world is made.
 #[derive(Clone, Debug)]
@@ -231,6 +234,7 @@ impl World {
         let engine = Engine {
             store: store.clone(),
             calls: queues.way_to(&queues.calls),
+            notifications: queues.way_to(&queues.notifications),
             clock: clock.clone(),
             random,
         };
@@ -239,21 +243,23 @@ impl World {
         let dialer = |engine| dialer_deps(engine, &queues, &aws, &routee, &callbacks, options.call_interval);
         let dialers = (0..clocks.machines()).map(|_| Arc::new(dialer(clocks.on_another(&engine))));
         let dialers = dialers.collect();
-        let notifiers = clocks.next();
-        let notifier = Arc::new(notifier::Deps {
+        let webhooks = aws.http(webhooks);
+        let notifier = |clock: Clock| notifier::Deps {
             store: store.clone(),
-            returns: queues.returns(&queues.notifications, &notifiers),
-            http: aws.http(webhooks),
-            clock: notifiers,
-            signing_clock,
+            returns: queues.returns(&queues.notifications, &clock),
+            http: webhooks.clone(),
+            clock,
+            signing_clock: signing_clock.clone(),
             signer: signer.clone(),
             targets: Targets::any(),
-        });
+            receivers: Receivers::default(),
+        };
+        let notifiers = (0..NOTIFIERS).map(|_| Arc::new(notifier(clocks.next()))).collect();
         let workers = Workers {
             aws: aws.clone(),
             dialers,
             turn: Arc::default(),
-            notifier,
+            notifiers,
         };
         let sentinel = Arc::new(sentinel_deps(&clocks.on_another(&engine), &aws, options.heartbeat)?);
         let shipstation = ShipStation::new(clock.clone(), SHIPSTATION_CREDENTIALS);
@@ -269,9 +275,13 @@ impl World {
             batch_size: 1,
             max_concurrency: 10,
         };
+        let side_by_side = Polling {
+            batch_size: 10,
+            max_concurrency: NOTIFIERS,
+        };
         let mut tasks = vec![
             workers.poll(queues.calls, one_by_one, "dialer"),
-            workers.poll(queues.notifications, Polling::default(), "notifier"),
+            workers.poll(queues.notifications, side_by_side, "notifier"),
         ];
         if let Some(interval) = options.sentinel {
             tasks.push(look_every(interval, aws.clone(), Arc::clone(&sentinel)));
@@ -589,7 +599,6 @@ fn dialer_deps(
     dialer::Deps {
         returns: queues.returns(&queues.calls, &engine.clock),
         engine,
-        notifications: queues.way_to(&queues.notifications),
         routee: client_of(aws, routee),
         callbacks: callbacks.clone(),
         from: "12025550100".into(),
@@ -748,16 +757,19 @@ struct Workers {
     dialers: Arc<[Arc<dialer::Deps>]>,
     /// Whose turn it is.
     turn: Arc<AtomicUsize>,
-    notifier: Arc<notifier::Deps>,
+    /// One for each machine that notifiers run on: each learns for itself which receivers do not answer.
+    notifiers: Arc<[Arc<notifier::Deps>]>,
 }
 
 impl Workers {
     async fn work_off(&self, function: &'static str, event: SqsEvent) -> Outcome<SqsBatchResponse> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let dialer = self.dialers.get(turn % self.dialers.len().max(1));
-        match (function, dialer) {
-            ("dialer", Some(dialer)) => self.aws.invoke(function, dialer::handle(dialer, event)).await,
-            _ => self.aws.invoke(function, notifier::handle(&self.notifier, event)).await,
+        let notifier = self.notifiers.get(turn % self.notifiers.len().max(1));
+        match (function, dialer, notifier) {
+            ("dialer", Some(dialer), _) => self.aws.invoke(function, dialer::handle(dialer, event)).await,
+            ("notifier", _, Some(notifier)) => self.aws.invoke(function, notifier::handle(notifier, event)).await,
+            _ => Outcome::Crashed,
         }
     }
 

@@ -12,3 +12,4 @@ mod provider;
 mod second_thoughts;
 mod skips;
 mod story;
+mod webhooks;

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::common::{brief, change, create, rings, settle, text, until, world};
 
-/// The webhooks so far, each checked: posted once, to the right place, and signed.
-fn told(world: &World) -> Vec<Value> {
+/// The webhooks so far in the order of their numbers, each checked: posted once, to the right place, and signed.
+pub(crate) fn told(world: &World) -> Vec<Value> {
     let notifications = world.notifications();
     let mut ids: Vec<&str> = Vec::new();
     for notification in &notifications {
@@ -28,12 +28,16 @@ fn told(world: &World) -> Vec<Value> {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), count, "a webhook came twice");
-    let mut bodies: Vec<(Value, usize)> = notifications.iter().map(Notification::json).zip(0..).collect();
-    bodies.sort_by_key(|(body, order)| (text(body, "/timestamp").to_owned(), *order));
-    bodies.into_iter().map(|(body, _)| body).collect()
+    let number = |body: &Value| body.pointer("/data/sequence").and_then(Value::as_u64).unwrap();
+    let mut bodies: Vec<Value> = notifications.iter().map(Notification::json).collect();
+    bodies.sort_by_key(number);
+    assert!(bodies.is_sorted_by(|a, b| number(a) < number(b)), "a number came twice");
+    let times = bodies.iter().map(|body| text(body, "/timestamp"));
+    assert!(times.is_sorted(), "numbers rise with time");
+    bodies
 }
 
-fn statuses(told: &[Value]) -> Vec<&str> {
+pub(crate) fn statuses(told: &[Value]) -> Vec<&str> {
     told.iter().map(|body| text(body, "/data/status")).collect()
 }
 

@@ -1,6 +1,8 @@
 //! What must hold of every decision, of every change, and at every moment.
 
-use patchbay::dispatch::{Availability, Decision, Event, Phase, Sighting, State, Verdict, pending_work};
+use patchbay::dispatch::{
+    Availability, Decision, Dispatch, Entry, Event, Phase, Sighting, State, Verdict, pending_work,
+};
 use patchbay::ids::AttemptId;
 use patchbay::queue::Work;
 
@@ -20,6 +22,7 @@ pub(crate) const NO_CALL_AFTER_EXPIRY: &str = "nobody is phoned after the expiry
 pub(crate) const NO_MEANS_NO: &str = "whoever said no for good is not phoned";
 pub(crate) const ONLY_THE_AVAILABLE: &str = "nobody is phoned who is not available";
 pub(crate) const ONLY_A_1_ACCEPTS: &str = "only a 1 accepts";
+pub(crate) const TOLD_IN_ORDER: &str = "the requester is told of everything, with a number for its place";
 pub(crate) const HUNG_UP: &str = "a call that is wanted no more is hung up";
 pub(crate) const LEASES_END: &str = "a lease lasts as long as its call";
 
@@ -40,6 +43,7 @@ pub(crate) fn of_a_decision(history: &History, event: &Event, decision: &Decisio
         "{FITS}: {} lines",
         decision.entries.len()
     );
+    tells(decision, after);
     let planned = after.progress.attempts - before.progress.attempts;
     assert!(planned <= 1, "{ORDINALS_GROW}");
     sends_for_what_is_new(history, decision);
@@ -61,6 +65,22 @@ pub(crate) fn of_a_decision(history: &History, event: &Event, decision: &Decisio
         assert!(keys.ends_with('1'), "{ONLY_A_1_ACCEPTS}, not {keys}");
     }
     hangs_up(history, event, decision);
+}
+
+/// The requester is told of all that was asked for, and by numbers that rise from commit to commit and within one.
+fn tells(decision: &Decision, after: &Dispatch) {
+    let numbers = decision.entries.iter().filter_map(|entry| entry.sequence);
+    let first = after.version * 100;
+    let lines = u64::try_from(decision.entries.len()).unwrap();
+    let expected = if decision.next.is_some() { lines } else { 0 };
+    assert!(numbers.eq(first..first + expected), "{TOLD_IN_ORDER}");
+    let strategy = after.brief.webhook.as_ref().map(|webhook| webhook.strategy);
+    let to_tell = |entry: &&Entry| strategy.is_some_and(|strategy| entry.is_told(strategy));
+    let to_tell = decision.entries.iter().filter(to_tell).map(|entry| &entry.id);
+    assert!(
+        decision.notices.iter().map(|notice| &notice.entry).eq(to_tell),
+        "{TOLD_IN_ORDER}"
+    );
 }
 
 /// A new attempt, wait or acceptance with a time limit has exactly one message, due when it is.

@@ -166,7 +166,12 @@ prop_compose! {
 }
 
 fn told() -> impl Strategy<Value = Option<Webhook>> {
-    prop::option::of(prop_oneof![Just(Told::OnChange), Just(Told::OnCompletion)]).prop_map(|strategy| {
+    prop::option::of(prop_oneof![
+        Just(Told::OnChange),
+        Just(Told::OnCompletion),
+        Just(Told::OnStatus)
+    ])
+    .prop_map(|strategy| {
         strategy.map(|strategy| Webhook {
             url: "https://example.com/hook".into(),
             strategy,

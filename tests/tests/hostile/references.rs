@@ -60,7 +60,10 @@ async fn a_reference_made_with_another_key_is_refused() {
     let before = load(&world, &key).await;
     for other in ["another key", ""] {
         let others = callbacks(other);
-        let urls = [others.collect_url(&key, attempt, 0), others.status_url(&key, attempt)];
+        let urls = [
+            others.collect_url(&key, attempt, 0),
+            others.status_url(&key, attempt, None),
+        ];
         for url in urls {
             refused(&world, &url, keys_event("1").to_string().into_bytes()).await;
         }
@@ -159,7 +162,7 @@ async fn a_dispatch_that_does_not_exist_is_not_made_by_its_webhooks() {
     .await;
     assert!(!crate::says_accepted(&crate::spoken(&plan)));
     for name in ["Ringing", "NoAnswer"] {
-        let url = ours.status_url(&key, attempt);
+        let url = ours.status_url(&key, attempt, Some(3));
         assert_eq!(
             send(&world, webhook(&url, status_event(name).to_string())).await.status,
             200

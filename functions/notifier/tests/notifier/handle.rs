@@ -1,11 +1,14 @@
 //! What becomes of the messages on the `notifications` queue.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::support::{self, Answer, START, World, accepted, attempt, entry, message, notice, record, signer, world};
+use notifier::receivers;
 use patchbay::dispatch::state::Strategy;
-use patchbay::dispatch::{Entry, Fact, Reason};
+use patchbay::dispatch::{Attempt, Entry, Fact, Phase, Reason, State};
 use patchbay::queue::{Failed, Notice, Tried};
+use patchbay::webhooks::Outcome;
 
 const NONE: [&str; 0] = [];
 
@@ -94,7 +97,7 @@ async fn every_retry_has_the_name_and_the_body_of_the_first_delivery() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_receiver_that_never_works_is_tried_eleven_times_in_a_day_and_then_given_up() {
+async fn a_receiver_that_never_works_is_tried_for_a_day_and_then_given_up() {
     let world = world(vec![accepted()], &vec![Answer::Status(503); 20]);
     let mut current = notice(&accepted());
     let mut posts = 0;
@@ -106,10 +109,14 @@ async fn a_receiver_that_never_works_is_tried_eleven_times_in_a_day_and_then_giv
         current = next;
         world.deps.clock.sleep_until(current.due_at).await;
     }
-    assert_eq!((posts, world.receiver.visits()), (11, 11));
-    let hours = world.deps.clock.now().since(START).as_secs() / 3_600;
-    assert!((21..=24).contains(&hours), "{hours}");
+    assert!((11..=12).contains(&posts), "{posts}");
+    assert_eq!(world.receiver.visits(), posts);
+    assert_eq!(world.deps.clock.now().since(START), Duration::from_hours(24));
     assert_eq!(given_up(&world).entry, accepted().id);
+    let delivery = world.delivery(&accepted());
+    assert_eq!(delivery.outcome, Outcome::GivenUp);
+    assert_eq!(usize::try_from(delivery.posts), Ok(posts));
+    assert_eq!(delivery.answer, "a day of tries is over: 503 Service Unavailable");
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,9 +190,9 @@ async fn a_busy_receiver_is_left_alone_as_long_as_it_asks() {
         Answer::RetryAfter(503, "Fri, 15 Jan 2027 08:20:00 GMT"),
         Answer::RetryAfter(503, "1"),
     ];
-    let world = world(vec![accepted()], &script);
     let mut pauses = Vec::new();
-    for _ in 0..3 {
+    for answer in script {
+        let world = world(vec![accepted()], &[answer]);
         world.handle(vec![message("m-1", &notice(&accepted()))]).await;
         pauses.push(next(&world).due_at.since(START).as_millis());
     }
@@ -228,16 +235,183 @@ async fn where_there_is_nobody_or_nothing_to_tell_it_is_done() {
     let without_status = world(vec![entry(Fact::Created)], &[]);
     let mut without_dispatch = world(vec![accepted()], &[]);
     without_dispatch.deps.store.dispatch.key.tenant = "other".parse().expect("tenant");
+    let old = Notice {
+        first_at: START.plus_millis(-120_000),
+        ..notice(&accepted())
+    };
     for world in [without_webhook, without_entry, without_status, without_dispatch] {
-        assert_eq!(world.handle(vec![message("m-1", &notice(&accepted()))]).await, NONE);
+        assert_eq!(world.handle(vec![message("m-1", &old)]).await, NONE);
         assert_eq!((world.receiver.visits(), world.sent()), (0, Vec::new()));
     }
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_notice_that_is_faster_than_its_commit_waits_for_it_and_is_dropped_when_nobody_makes_it() {
+    let world = world(Vec::new(), &[]);
+    let mut current = notice(&accepted());
+    let (mut times, mut most) = (0, 0);
+    loop {
+        assert_eq!(world.handle(vec![message("m-1", &current)]).await, NONE);
+        let now = world.deps.clock.now();
+        let Some(next) = world.sent().pop() else { break };
+        assert_eq!((next.failures, next.first_at), (0, START));
+        most = most.max(next.due_at.millis() - now.millis());
+        times += 1;
+        world.deps.clock.sleep_until(next.due_at).await;
+        current = next;
+    }
+    let seconds = world.deps.clock.now().since(START).as_secs();
+    assert!((120..=131).contains(&seconds), "{seconds}");
+    assert!((10..=60).contains(&times) && most <= 10_000, "{times} {most}");
+
+    // It is looked for a few times in place before that.
+    let late = async {
+        world.deps.clock.sleep(Duration::from_millis(150)).await;
+        world.deps.store.entries.lock().expect("not poisoned").push(accepted());
+    };
+    let fresh = Notice::first(support::dispatch().key, accepted().id, world.deps.clock.now());
+    let (failed, ()) = tokio::join!(world.handle(vec![message("m-2", &fresh)]), late);
+    assert_eq!(
+        (failed, world.receiver.visits(), world.sent()),
+        (Vec::new(), 1, Vec::new())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_delivered_is_not_delivered_again_when_the_queue_repeats_it() {
+    let world = world(vec![accepted()], &[Answer::Status(500)]);
+    for _ in 0..3 {
+        world.handle(vec![message("m-1", &notice(&accepted()))]).await;
+    }
+    // The repeated ones neither post nor fork the retries.
+    let failed_once = next(&world);
+    assert_eq!(world.receiver.visits(), 1);
+    world.deps.clock.sleep_until(failed_once.due_at).await;
+    for _ in 0..3 {
+        world.handle(vec![message("m-1", &failed_once)]).await;
+    }
+    assert_eq!((world.receiver.visits(), world.sent()), (2, Vec::new()));
+    let delivery = world.delivery(&accepted());
+    assert_eq!((delivery.outcome, delivery.posts), (Outcome::Delivered, 2));
+    assert_eq!(delivery.answer, "200 OK");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_has_sent_again_is_posted_once_more_under_the_same_name() {
+    for first in [Answer::Status(200), Answer::Status(410), Answer::Status(500)] {
+        let world = world(vec![accepted()], &[first]);
+        world.handle(vec![message("m-1", &notice(&accepted()))]).await;
+        let retry = world.sent().pop();
+        let again = Notice {
+            resent: 1,
+            ..notice(&accepted())
+        };
+        for _ in 0..2 {
+            assert_eq!(world.handle(vec![message("m-2", &again)]).await, NONE);
+        }
+        // The retry of before has nothing left to do.
+        if let Some(retry) = retry {
+            world.deps.clock.sleep_until(retry.due_at).await;
+            world.handle(vec![message("m-3", &retry)]).await;
+        }
+        let got = world.receiver.got.lock().expect("not poisoned");
+        let ids: Vec<_> = got.iter().map(|request| &request.headers()["webhook-id"]).collect();
+        assert!(ids.len() == 2 && ids[0] == ids[1], "{ids:?}");
+        let delivery = world.delivery(&accepted());
+        assert_eq!(
+            (delivery.outcome, delivery.resent, delivery.posts),
+            (Outcome::Delivered, 1, 2)
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_says_what_the_receiver_said_and_when_it_is_tried_again() {
+    let world = world(vec![accepted()], &[Answer::Says(401, "bad\r\nkey")]);
+    world.handle(vec![message("m-1", &notice(&accepted()))]).await;
+    let delivery = world.delivery(&accepted());
+    assert_eq!(delivery.answer, "401 Unauthorized: bad key");
+    let next_at = next(&world).due_at;
+    assert_eq!(delivery.outcome, Outcome::Retrying { next_at });
+    assert_eq!((delivery.failures, delivery.posts), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_repeats_what_is_private_is_not_kept() {
+    for echo in [r#"{"name":"Anna"}"#, "what is INC-4711?"] {
+        let world = world(vec![accepted()], &[Answer::Says(500, echo)]);
+        world.handle(vec![message("m-1", &notice(&accepted()))]).await;
+        assert_eq!(world.delivery(&accepted()).answer, "500 Internal Server Error");
+    }
+}
+
+fn status(name: &str) -> Entry {
+    let fact = Fact::Status {
+        attempt: attempt(),
+        name: name.to_owned(),
+        message_id: "m-1".to_owned(),
+        tracking_id: "t-1".to_owned(),
+    };
+    Entry {
+        id: format!("{}{name}-0", Entry::status_prefix(attempt())),
+        ..entry(fact)
+    }
+}
+
+/// A world whose requester wants to hear of every status of a call that is `phase`.
+fn telling_all(entries: Vec<Entry>, phase: Phase) -> World {
+    let mut world = world(entries, &[]);
+    let dispatch = &mut world.deps.store.dispatch;
+    dispatch.brief.webhook.as_mut().expect("a webhook").strategy = Strategy::OnStatus;
+    dispatch.state = State::Calling(Attempt {
+        id: attempt(),
+        number: 1,
+        due_at: START,
+        phase,
+    });
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_is_told_forward_only() {
+    let placed = || Phase::Placed {
+        at: START,
+        tracking_id: "t-1".to_owned(),
+    };
+    let ended = Phase::Ended {
+        at: START,
+        tracking_id: None,
+    };
+    let ringing = || message("m-1", &notice(&status("Ringing")));
+    for (there, phase, visits) in [
+        (vec!["Ringing"], placed(), 1),
+        (vec!["Queued", "Ringing"], placed(), 1),
+        (vec!["Ringing", "SomethingNew"], placed(), 1),
+        (vec!["Ringing", "InProgress"], placed(), 0),
+        (vec!["Ringing"], ended, 0),
+    ] {
+        let world = telling_all(there.iter().map(|name| status(name)).collect(), phase);
+        assert_eq!(world.handle(vec![ringing()]).await, NONE);
+        assert_eq!(
+            (world.receiver.visits(), world.sent()),
+            (visits, Vec::new()),
+            "{there:?}"
+        );
+        let outcome = world.delivery(&status("Ringing")).outcome;
+        assert_eq!(outcome == Outcome::Overtaken, visits == 0, "{there:?}");
+    }
+    // The story has gone on without this call.
+    let mut world = telling_all(vec![status("Ringing")], placed());
+    world.deps.store.dispatch.state = State::Cancelled { at: START };
+    world.handle(vec![ringing()]).await;
+    assert_eq!(world.receiver.visits(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_poisoned_message_becomes_a_dead_letter_and_stops_nobody_else() {
-    let world = world(vec![accepted()], &[]);
-    let good = notice(&accepted());
+    let entries = many(3);
+    let world = world(entries.clone(), &[]);
+    let [good, better, best] = [0, 1, 2].map(|n| notice(&entries[n]));
     let mut nameless = message("", &good);
     nameless.message_id = None;
     let failed = world
@@ -246,8 +420,8 @@ async fn a_poisoned_message_becomes_a_dead_letter_and_stops_nobody_else() {
             record("empty", ""),
             record("strange", r#"{"tenant":"ACME"}"#),
             nameless,
-            message("", &good),
-            message("good", &good),
+            message("", &better),
+            message("good", &best),
         ])
         .await;
     assert_eq!(failed, NONE);
@@ -315,12 +489,132 @@ async fn what_cannot_even_be_sent_again_comes_back_by_itself() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_receiver_holds_the_others_up_for_seconds_only() {
-    let world = world(vec![accepted()], &[Answer::Silence]);
-    let good = notice(&accepted());
-    let failed = world.handle(vec![message("slow", &good), message("next", &good)]).await;
-    assert_eq!(failed, NONE);
+async fn a_silent_receiver_holds_up_nobody_in_the_same_batch() {
+    let world = world(vec![accepted(), no_answer()], &[Answer::Silence]);
+    let batch = vec![
+        message("slow", &notice(&accepted())),
+        message("next", &notice(&no_answer())),
+    ];
+    assert_eq!(world.handle(batch).await, NONE);
     assert_eq!(world.receiver.visits(), 2);
-    assert_eq!(world.deps.clock.now().since(START), notifier::POST_TIMEOUT);
+    assert_eq!(world.delivery(&no_answer()).at, START);
+    let held = world.deps.clock.now().since(START);
+    assert!(held <= notifier::POST_TIMEOUT + Duration::from_secs(1), "{held:?}");
     assert_eq!(next(&world).failures, 1);
+}
+
+/// Entries of their own for `count` webhooks.
+fn many(count: usize) -> Vec<Entry> {
+    let entries = (0..count).map(|n| Entry {
+        id: format!("{n:06}"),
+        ..accepted()
+    });
+    entries.collect()
+}
+
+/// Hands over the first notice of an entry, as of now; tells whether it was posted.
+async fn is_posted(world: &World, entry: &Entry) -> bool {
+    let before = world.receiver.visits();
+    let fresh = Notice::first(support::dispatch().key, entry.id.clone(), world.deps.clock.now());
+    assert_eq!(world.handle(vec![message("m-1", &fresh)]).await, NONE);
+    world.receiver.visits() > before
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_keeps_silent_is_left_alone_until_it_answers() {
+    let opened = usize::try_from(receivers::OPEN_AFTER).expect("few");
+    let entries = many(200);
+    let world = world(entries.clone(), &vec![Answer::Silence; opened + 1]);
+    for entry in &entries[..opened] {
+        assert!(is_posted(&world, entry).await);
+    }
+    world.sent();
+    // Nobody waits any more, and everybody comes back, at moments of their own.
+    let now = world.deps.clock.now();
+    for entry in &entries[opened..100] {
+        assert!(!is_posted(&world, entry).await);
+    }
+    assert_eq!(world.deps.clock.now(), now);
+    let due: BTreeSet<_> = world.sent().iter().map(|next| (next.failures, next.due_at)).collect();
+    assert!(due.len() > 90, "{due:?}");
+    let put_off = world.delivery(&entries[50]);
+    assert_eq!((put_off.posts, put_off.failures), (0, 1));
+    assert!(
+        put_off.answer.starts_with("not tried: no answer since 2027-"),
+        "{put_off:?}"
+    );
+
+    // One finds out whether it answers again, and it does not; then another one, and it does: any answer will do.
+    let retry_at = |world: &World| world.deps.store.silences.lock().expect("not poisoned")["example.org"].retry_at;
+    world.deps.clock.sleep_until(retry_at(&world)).await;
+    assert!(is_posted(&world, &entries[100]).await);
+    assert!(!is_posted(&world, &entries[101]).await);
+    world.deps.clock.sleep_until(retry_at(&world)).await;
+    world
+        .receiver
+        .script
+        .lock()
+        .expect("not poisoned")
+        .push_back(Answer::Status(500));
+    assert!(is_posted(&world, &entries[102]).await);
+    for entry in &entries[103..] {
+        assert!(is_posted(&world, entry).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_at_once_one_finds_out_whether_a_receiver_answers_again() {
+    let opened = usize::try_from(receivers::OPEN_AFTER).expect("few");
+    let entries = many(20);
+    let world = world(entries.clone(), &vec![Answer::Silence; opened + 1]);
+    for entry in &entries[..opened] {
+        is_posted(&world, entry).await;
+    }
+    world.deps.clock.sleep(Duration::from_mins(2)).await;
+    let batch = entries[opened..].iter().map(|entry| {
+        let fresh = Notice::first(support::dispatch().key, entry.id.clone(), world.deps.clock.now());
+        message(&entry.id, &fresh)
+    });
+    let batch = batch.collect();
+    world.handle(batch).await;
+    assert_eq!(world.receiver.visits(), opened + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_fails_fast_keeps_nobody_waiting_and_is_never_left_alone() {
+    let entries = many(20);
+    let world = world(entries.clone(), &vec![Answer::Lost; 20]);
+    for entry in &entries {
+        assert!(is_posted(&world, entry).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_person_asks_for_is_tried_although_the_receiver_keeps_silent() {
+    let opened = usize::try_from(receivers::OPEN_AFTER).expect("few");
+    let entries = many(5);
+    let world = world(entries.clone(), &vec![Answer::Silence; opened]);
+    for entry in &entries[..opened] {
+        is_posted(&world, entry).await;
+    }
+    assert!(!is_posted(&world, &entries[3]).await);
+    let by_hand = Notice {
+        resent: 1,
+        ..Notice::first(support::dispatch().key, entries[3].id.clone(), world.deps.clock.now())
+    };
+    world.handle(vec![message("m-1", &by_hand)]).await;
+    assert_eq!(world.receiver.visits(), opened + 1);
+    assert_eq!(world.delivery(&entries[3]).outcome, Outcome::Delivered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whether_a_receiver_answers_is_read_once_a_second_at_most() {
+    let entries = many(50);
+    let world = world(entries.clone(), &[]);
+    for entry in &entries {
+        is_posted(&world, entry).await;
+        world.deps.clock.sleep(Duration::from_millis(100)).await;
+    }
+    let looks = world.deps.store.looks.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(looks, 5);
 }

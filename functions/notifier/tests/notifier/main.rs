@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod handle;
 #[cfg(test)]
+mod misbehaving;
+#[cfg(test)]
 mod payload;
 #[cfg(test)]
 mod support;

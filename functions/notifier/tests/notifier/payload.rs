@@ -1,7 +1,7 @@
 //! What requesters are told, to the letter.
 
 use crate::support::{START, attempt, dispatch, entry};
-use notifier::payload::{event_type, payload};
+use notifier::payload::payload;
 use patchbay::dispatch::{Fact, Reason, Unavailable, WaitReason};
 use serde_json::{Value, json};
 
@@ -16,6 +16,7 @@ fn about_the_whole(event_type: &str, status: &str) -> Value {
         "data": {
             "dispatch": "dsp_0000000000000000000000000000002a",
             "reference": "INC-4711",
+            "sequence": 300,
             "status": status,
             "at": "2027-01-15T08:00:00.000Z",
         },
@@ -106,6 +107,35 @@ fn an_end_is_about_the_whole() {
 }
 
 #[test]
+fn a_call_that_gets_further_says_how_far_it_is() {
+    let status = |name: &str| Fact::Status {
+        attempt: attempt(),
+        name: name.to_owned(),
+        message_id: "m-1".to_owned(),
+        tracking_id: "t-1".to_owned(),
+    };
+    for name in ["Queued", "Initiated", "Ringing", "InProgress"] {
+        assert_eq!(
+            told(status(name)),
+            about_a_call("dispatch.call_status", name, &json!({}))
+        );
+    }
+    // How a call ends is told by what the dispatch makes of it.
+    for name in ["Completed", "Busy", "SomethingNew", ""] {
+        assert_eq!(payload(&dispatch(), &entry(status(name))), None, "{name}");
+    }
+}
+
+#[test]
+fn what_has_no_place_in_the_order_is_not_told() {
+    let placeless = patchbay::dispatch::Entry {
+        sequence: None,
+        ..entry(Fact::Cancelled)
+    };
+    assert_eq!(payload(&dispatch(), &placeless), None);
+}
+
+#[test]
 fn what_a_ticket_has_not_is_left_out() {
     let mut dispatch = dispatch();
     dispatch.brief.ticket.reference = None;
@@ -150,7 +180,7 @@ fn nobody_is_told_of_what_has_no_published_status() {
         Fact::Unclear { attempt },
         Fact::Status {
             attempt,
-            name: "Ringing".to_owned(),
+            name: "Completed".to_owned(),
             message_id: "m".to_owned(),
             tracking_id: "t".to_owned(),
         },
@@ -160,7 +190,7 @@ fn nobody_is_told_of_what_has_no_published_status() {
             reason: WaitReason::RoundPause,
         },
     ] {
-        assert_eq!((fact.status(), event_type(&fact)), (None, None), "{fact:?}");
+        assert_eq!((fact.status(), fact.event_type()), (None, None), "{fact:?}");
         assert_eq!(payload(&dispatch(), &entry(fact)), None);
     }
 }

@@ -1,23 +1,27 @@
 //! A table, a queue and a receiver in memory.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use bytes::Bytes;
 use notifier::Deps;
-use notifier::ports::ReadDispatch;
+use notifier::ports;
+use notifier::receivers::Receivers;
 use patchbay::clock::{Clock, Timestamp};
 use patchbay::dispatch::state::{Strategy, Webhook};
 use patchbay::dispatch::{Dispatch, Employee, Entry, Fact, NewDispatch, Policy, Progress, State, Ticket};
 use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
-use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce};
+use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, Tenant};
 use patchbay::phone::PhoneNumber;
 use patchbay::queue::{Failed, Failure, Notice, Returns, TakeMessages, Tried};
 use patchbay::secret::Secret;
+use patchbay::store::{NoticeSubject, Silence};
 use patchbay::web::standard_webhooks::{Signer, SigningKey};
 use patchbay::web::target::Targets;
+use patchbay::webhooks::Delivery;
 
 /// Where a test begins in time.
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -75,8 +79,12 @@ pub(crate) fn dispatch() -> Dispatch {
     }
 }
 
+/// The first entry of the commit that made version 3.
 pub(crate) fn entry(fact: Fact) -> Entry {
-    Entry::decided(7, START, Nonce::new(42), 0, fact)
+    Entry {
+        sequence: Some(300),
+        ..Entry::decided(7, START, Nonce::new(42), 0, fact)
+    }
 }
 
 pub(crate) fn accepted() -> Entry {
@@ -87,11 +95,16 @@ pub(crate) fn accepted() -> Entry {
     })
 }
 
-/// One dispatch and the entries of its timeline.
+/// One dispatch and the entries of its timeline, and what the notifier writes.
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) dispatch: Dispatch,
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Mutex<Vec<Entry>>,
+    pub(crate) deliveries: Mutex<BTreeMap<String, Delivery>>,
+    /// By host.
+    pub(crate) silences: Mutex<BTreeMap<String, Silence>>,
+    /// How often it was asked for a silence.
+    pub(crate) looks: AtomicUsize,
     pub(crate) broken: Option<Failed>,
 }
 
@@ -111,18 +124,86 @@ impl std::fmt::Display for OutOfOrder {
     }
 }
 
-impl ReadDispatch for Table {
-    type Error = OutOfOrder;
-
-    async fn load(&self, dispatch: &DispatchKey) -> Result<Option<Dispatch>, Self::Error> {
-        if let Some(failed) = self.broken {
-            return Err(OutOfOrder(failed));
-        }
-        Ok(Some(self.dispatch.clone()).filter(|found| found.key == *dispatch))
+impl Table {
+    fn works(&self) -> Result<(), OutOfOrder> {
+        self.broken.map_or(Ok(()), |failed| Err(OutOfOrder(failed)))
     }
 
-    async fn entry(&self, _: &DispatchKey, id: &str) -> Result<Option<Entry>, Self::Error> {
-        Ok(self.entries.iter().find(|entry| entry.id == id).cloned())
+    fn silence_of(&self, host: &str) -> Option<Silence> {
+        self.silences.lock().expect("not poisoned").get(host).cloned()
+    }
+}
+
+impl ports::Table for Table {
+    type Error = OutOfOrder;
+
+    async fn subject(&self, notice: &Notice) -> Result<NoticeSubject, OutOfOrder> {
+        self.works()?;
+        let entries = self.entries.lock().expect("not poisoned");
+        let deliveries = self.deliveries.lock().expect("not poisoned");
+        Ok(NoticeSubject {
+            dispatch: Some(self.dispatch.clone()).filter(|found| found.key == notice.dispatch),
+            entry: entries.iter().find(|entry| entry.id == notice.entry).cloned(),
+            delivery: deliveries.get(&notice.entry).cloned(),
+        })
+    }
+
+    async fn statuses(&self, _: &DispatchKey, attempt: AttemptId) -> Result<Vec<Entry>, OutOfOrder> {
+        let entries = self.entries.lock().expect("not poisoned");
+        let of_attempt = |entry: &&Entry| entry.id.starts_with(&Entry::status_prefix(attempt));
+        Ok(entries.iter().filter(of_attempt).cloned().collect())
+    }
+
+    async fn put_delivery(&self, notice: &Notice, delivery: &Delivery) -> Result<(), OutOfOrder> {
+        self.works()?;
+        let mut deliveries = self.deliveries.lock().expect("not poisoned");
+        drop(deliveries.insert(notice.entry.clone(), delivery.clone()));
+        Ok(())
+    }
+
+    async fn silence(&self, _: &Tenant, host: &str) -> Result<Option<Silence>, OutOfOrder> {
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        Ok(self.silence_of(host))
+    }
+
+    async fn note_silence(
+        &self,
+        _: &Tenant,
+        host: &str,
+        why: &str,
+        now: Timestamp,
+        retry_at: Timestamp,
+    ) -> Result<Silence, OutOfOrder> {
+        let before = self.silence_of(host);
+        let silence = Silence {
+            failures: before.as_ref().map_or(0, |before| before.failures) + 1,
+            since: before.map_or(now, |before| before.since),
+            retry_at,
+            why: why.to_owned(),
+        };
+        let mut silences = self.silences.lock().expect("not poisoned");
+        drop(silences.insert(host.to_owned(), silence.clone()));
+        Ok(silence)
+    }
+
+    async fn take_probe(
+        &self,
+        _: &Tenant,
+        host: &str,
+        seen: &Silence,
+        retry_at: Timestamp,
+    ) -> Result<bool, OutOfOrder> {
+        let mut silences = self.silences.lock().expect("not poisoned");
+        let Some(silence) = silences.get_mut(host).filter(|silence| *silence == seen) else {
+            return Ok(false);
+        };
+        silence.retry_at = retry_at;
+        Ok(true)
+    }
+
+    async fn end_silence(&self, _: &Tenant, host: &str) -> Result<(), OutOfOrder> {
+        drop(self.silences.lock().expect("not poisoned").remove(host));
+        Ok(())
     }
 }
 
@@ -160,6 +241,7 @@ impl TakeMessages for Outbox {
 pub(crate) enum Answer {
     Status(u16),
     RetryAfter(u16, &'static str),
+    Says(u16, &'static str),
     Silence,
     Lost,
     Forbidden,
@@ -183,9 +265,14 @@ impl SendHttp for Receiver {
         self.got.lock().expect("not poisoned").push(request);
         let answer = self.script.lock().expect("not poisoned").pop_front();
         Box::pin(async move {
+            let mut body = Bytes::new();
             let (status, retry_after) = match answer.unwrap_or(Answer::Status(200)) {
                 Answer::Status(status) => (status, None),
                 Answer::RetryAfter(status, after) => (status, Some(after)),
+                Answer::Says(status, text) => {
+                    body = Bytes::from_static(text.as_bytes());
+                    (status, None)
+                }
                 Answer::Lost => return Err(SendError::NoAnswer("connection lost".to_owned())),
                 Answer::Forbidden => return Err(SendError::Forbidden("not a public address".to_owned())),
                 Answer::Silence => {
@@ -193,7 +280,7 @@ impl SendHttp for Receiver {
                     (200, None)
                 }
             };
-            let mut response = Response::new(Bytes::new());
+            let mut response = Response::new(body);
             *response.status_mut() = status.try_into().expect("a status");
             if let Some(after) = retry_after {
                 response
@@ -228,7 +315,10 @@ pub(crate) fn world(entries: Vec<Entry>, script: &[Answer]) -> World {
         deps: Deps {
             store: Table {
                 dispatch: dispatch(),
-                entries,
+                entries: Mutex::new(entries),
+                deliveries: Mutex::default(),
+                silences: Mutex::default(),
+                looks: AtomicUsize::new(0),
                 broken: None,
             },
             returns: Returns {
@@ -241,6 +331,7 @@ pub(crate) fn world(entries: Vec<Entry>, script: &[Answer]) -> World {
             signing_clock: Clock::starting_at(START, 1.0),
             signer: signer(),
             targets: Targets::public_only(),
+            receivers: Receivers::default(),
         },
         receiver,
     }
@@ -257,6 +348,12 @@ impl World {
             .into_iter()
             .map(|failure| failure.item_identifier)
             .collect()
+    }
+
+    /// How the delivery of an entry stands.
+    pub(crate) fn delivery(&self, entry: &Entry) -> Delivery {
+        let deliveries = self.deps.store.deliveries.lock().expect("not poisoned");
+        deliveries.get(&entry.id).cloned().expect("a delivery")
     }
 
     /// Takes what was sent because of its receiver.
@@ -287,13 +384,7 @@ impl World {
 
 /// The first notice of an entry.
 pub(crate) fn notice(entry: &Entry) -> Notice {
-    Notice {
-        dispatch: dispatch().key,
-        entry: entry.id.clone(),
-        first_at: START,
-        due_at: START,
-        failures: 0,
-    }
+    Notice::first(dispatch().key, entry.id.clone(), START)
 }
 
 pub(crate) fn record(id: &str, body: &str) -> SqsMessage {

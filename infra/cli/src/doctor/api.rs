@@ -91,7 +91,7 @@ const HOOKS: [Hook; 3] = [
         route: "POST /routee/status/{ref}",
         function: "status-callback",
         caller: ("Routee", 2_000),
-        url: |callbacks, nowhere| callbacks.status_url(&nowhere.dispatch, nowhere.attempt),
+        url: |callbacks, nowhere| callbacks.status_url(&nowhere.dispatch, nowhere.attempt, None),
         // A final status: of a dispatch that does not exist, an intermediate one would be written down.
         body: || {
             json!({

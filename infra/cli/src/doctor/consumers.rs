@@ -9,7 +9,7 @@ use crate::aws::Clients;
 use crate::lookup::Mapping;
 
 /// As the template has it.
-const AS_DEPLOYED: &str = "--batch-size 1 --function-response-types ReportBatchItemFailures";
+const AS_DEPLOYED: &str = "--function-response-types ReportBatchItemFailures";
 
 /// Whether the function is handed what is in the queue whose URL and ARN these are.
 pub(super) async fn check(
@@ -77,25 +77,26 @@ fn create(settings: &Settings, queue: &Queue<'_>, function: &str, url: &str, arn
         format!("\"$({ask})\"")
     };
     settings.mends.aws(&format!(
-        "lambda create-event-source-mapping --function-name {} --event-source-arn {arn} {AS_DEPLOYED} --scaling-config \
-         MaximumConcurrency={}",
+        "lambda create-event-source-mapping --function-name {} --event-source-arn {arn} --batch-size {} {AS_DEPLOYED} \
+         --scaling-config MaximumConcurrency={}",
         word(function),
+        queue.batch_size,
         queue.concurrency
     ))
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::doctor::queues::{DIALERS, NOTIFIERS};
+    use crate::doctor::queues::{DIALERS, DIALS_AT_ONCE, NOTICES_AT_ONCE, NOTIFIERS};
 
     #[test]
     fn a_mapping_is_made_as_the_template_makes_it() {
         let template = include_str!("../../../template.yaml");
-        for line in [
-            "            BatchSize: 1\n",
-            "            FunctionResponseTypes: [ReportBatchItemFailures]\n",
-        ] {
-            assert_eq!(template.matches(line).count(), 2, "{line}");
+        let line = "            FunctionResponseTypes: [ReportBatchItemFailures]\n";
+        assert_eq!(template.matches(line).count(), 2);
+        for batch_size in [DIALS_AT_ONCE, NOTICES_AT_ONCE] {
+            let line = format!("            BatchSize: {batch_size}\n");
+            assert_eq!(template.matches(&line).count(), 1, "{line}");
         }
         for (parameter, default) in [("Dialer", DIALERS), ("Notifier", NOTIFIERS)] {
             let line = format!("  {parameter}Concurrency:\n    Type: Number\n    Default: {default}\n");

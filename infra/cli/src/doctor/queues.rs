@@ -28,12 +28,18 @@ const BACKLOG: u32 = 100;
 pub(super) const DIALERS: u32 = 3;
 pub(super) const NOTIFIERS: u32 = 2;
 
+/// Messages that one is handed at a time.
+pub(super) const DIALS_AT_ONCE: u32 = 1;
+pub(super) const NOTICES_AT_ONCE: u32 = 10;
+
 /// A queue and the function that works it off.
 pub(super) struct Queue<'a> {
     name: &'static str,
     pub(super) consumer: &'static str,
     /// How many of them at a time, as the template has it.
     pub(super) concurrency: u32,
+    /// Messages that each is handed at a time.
+    pub(super) batch_size: u32,
     check: &'static str,
     pub(super) consumer_check: &'static str,
     backlog_check: &'static str,
@@ -50,6 +56,7 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> Vec<Finding
             name: "calls",
             consumer: "dialer",
             concurrency: DIALERS,
+            batch_size: DIALS_AT_ONCE,
             check: "queue.calls",
             consumer_check: "queue.calls.consumer",
             backlog_check: "queue.calls.backlog",
@@ -61,6 +68,7 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> Vec<Finding
             name: "notifications",
             consumer: "notifier",
             concurrency: NOTIFIERS,
+            batch_size: NOTICES_AT_ONCE,
             check: "queue.notifications",
             consumer_check: "queue.notifications.consumer",
             backlog_check: "queue.notifications.backlog",

@@ -108,6 +108,8 @@ fn lock(data: &Path) -> anyhow::Result<File> {
 async fn start(options: &Options, url: &str, seed: u64, habits: &Habits) -> anyhow::Result<Served> {
     let outbound = Outbound::new(Targets::any(), Duration::from_secs(10)).context("no HTTP client")?;
     let outbound = HttpClient::new(outbound);
+    let requester = Outbound::new(Targets::any(), notifier::POST_TIMEOUT).context("no HTTP client")?;
+    let requester = HttpClient::new(requester.opening_only());
     let data = options.data.as_deref().map(|path| {
         let path = path
             .to_str()
@@ -123,7 +125,7 @@ async fn start(options: &Options, url: &str, seed: u64, habits: &Habits) -> anyh
         public_url: url.to_owned(),
         elsewhere: Some(HttpClient::new(LoopbackOnly(outbound.clone()))),
         back_ends: Some(outbound.clone()),
-        requester: Some(outbound),
+        requester: Some(requester),
         ..WorldOptions::default()
     })
     .await?;

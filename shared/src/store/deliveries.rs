@@ -1,0 +1,282 @@
+//! How the webhooks of a dispatch stand, and which receivers keep the notifier waiting.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue};
+
+use super::items::{
+    DISPATCH, DOC, ENTRY_PREFIX, Item, PARTITION_KEY, SORT_KEY, dispatch_partition, json, key, millis_of, number,
+    read_doc, text, text_of,
+};
+use super::{RETENTION_SECONDS, Store, StoreError};
+use crate::clock::Timestamp;
+use crate::dispatch::{Dispatch, Entry};
+use crate::ids::{DispatchKey, Tenant};
+use crate::webhooks::Delivery;
+
+/// What the sort keys of deliveries begin with.
+const DELIVERY_PREFIX: &str = "W#";
+/// Sort key of a receiver.
+const RECEIVER: &str = "H";
+/// How long a receiver is remembered that has failed, in seconds.
+const REMEMBERED_SECONDS: i64 = 2 * 86_400;
+
+/// All that a notice is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NoticeSubject {
+    /// The dispatch, if there is one.
+    pub dispatch: Option<Dispatch>,
+    /// The entry of its timeline, if it is there.
+    pub entry: Option<Entry>,
+    /// How its delivery stands, if it has been tried.
+    pub delivery: Option<Delivery>,
+}
+
+/// A receiver that has kept us waiting without an answer, and not answered since.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// How often.
+    pub failures: u32,
+    /// Since when.
+    pub since: Timestamp,
+    /// When the next one may find out whether it is still so.
+    pub retry_at: Timestamp,
+    /// How it failed last.
+    pub why: String,
+}
+
+impl Store {
+    /// What a notice is about (a consistent read). One request.
+    pub async fn subject(&self, dispatch: &DispatchKey, entry: &str) -> Result<NoticeSubject, StoreError> {
+        let sorts = [
+            DISPATCH.to_owned(),
+            format!("{ENTRY_PREFIX}{entry}"),
+            format!("{DELIVERY_PREFIX}{entry}"),
+        ];
+        let keys = sorts.iter().map(|sort| key(dispatch_partition(dispatch), sort));
+        let keys = KeysAndAttributes::builder()
+            .set_keys(Some(keys.collect()))
+            .consistent_read(true)
+            .build()?;
+        let output = self
+            .client
+            .batch_get_item()
+            .request_items(&self.table, keys)
+            .send()
+            .await
+            .map_err(|error| StoreError::request("BatchGetItem", &error))?;
+        if output.unprocessed_keys().is_some_and(|left| !left.is_empty()) {
+            return Err(StoreError::Request {
+                operation: "BatchGetItem",
+                cause: "too many requests: some items were not read".to_owned(),
+            });
+        }
+        let mut found = NoticeSubject::default();
+        for item in output.responses().into_iter().flat_map(HashMap::values).flatten() {
+            match text_of(item, SORT_KEY)? {
+                DISPATCH => found.dispatch = Some(read_doc(item)?),
+                sort if sort.starts_with(ENTRY_PREFIX) => found.entry = Some(read_doc(item)?),
+                _ => found.delivery = Some(read_doc(item)?),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Writes how the delivery of `entry` stands, unless it is further already. One request.
+    pub async fn put_delivery(
+        &self,
+        dispatch: &DispatchKey,
+        entry: &str,
+        delivery: &Delivery,
+    ) -> Result<(), StoreError> {
+        let mut item = key(dispatch_partition(dispatch), &format!("{DELIVERY_PREFIX}{entry}"));
+        let over = delivery.outcome.is_final();
+        item.insert("resent".into(), number(delivery.resent));
+        item.insert("failures".into(), number(delivery.failures));
+        item.insert("over".into(), AttributeValue::Bool(over));
+        item.insert("expires".into(), number(delivery.at.seconds() + RETENTION_SECONDS));
+        item.insert(DOC.into(), json(delivery)?);
+        let result = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression(
+                "attribute_not_exists(#pk) OR #resent < :resent \
+                 OR (#resent = :resent AND #over = :no AND #failures <= :failures)",
+            )
+            .expression_attribute_names("#pk", PARTITION_KEY)
+            .expression_attribute_names("#resent", "resent")
+            .expression_attribute_names("#failures", "failures")
+            .expression_attribute_names("#over", "over")
+            .expression_attribute_values(":resent", number(delivery.resent))
+            .expression_attribute_values(":failures", number(delivery.failures))
+            .expression_attribute_values(":no", AttributeValue::Bool(false))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(StoreError::request("PutItem", &error)),
+        }
+    }
+
+    /// How the deliveries of the entries with these names stand, by the name of the entry. One request for every MB.
+    pub async fn deliveries(
+        &self,
+        dispatch: &DispatchKey,
+        entries: RangeInclusive<&str>,
+    ) -> Result<Vec<(String, Delivery)>, StoreError> {
+        let mut found = Vec::new();
+        let mut start = None;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .consistent_read(true)
+                .key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :last")
+                .expression_attribute_names("#pk", PARTITION_KEY)
+                .expression_attribute_names("#sk", SORT_KEY)
+                .expression_attribute_values(":pk", text(dispatch_partition(dispatch)))
+                .expression_attribute_values(":first", text(format!("{DELIVERY_PREFIX}{}", entries.start())))
+                .expression_attribute_values(":last", text(format!("{DELIVERY_PREFIX}{}", entries.end())))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| StoreError::request("Query", &error))?;
+            for item in page.items() {
+                let name = text_of(item, SORT_KEY)?.trim_start_matches(DELIVERY_PREFIX);
+                found.push((name.to_owned(), read_doc(item)?));
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// All deliveries of a dispatch that have been tried. One request for every MB.
+    pub async fn all_deliveries(&self, dispatch: &DispatchKey) -> Result<Vec<Delivery>, StoreError> {
+        // Names are digits, letters and hyphens: a tilde comes after all of them.
+        let all = self.deliveries(dispatch, ""..="~").await?;
+        Ok(all.into_iter().map(|(_, delivery)| delivery).collect())
+    }
+
+    /// Whether the receiver at `host` (with its port, if it has one) keeps this tenant's notices waiting. One request.
+    pub async fn silence(&self, tenant: &Tenant, host: &str) -> Result<Option<Silence>, StoreError> {
+        let item = self.get(receiver_key(tenant, host)).await?;
+        item.map(|item| read_silence(&item)).transpose()
+    }
+
+    /// Notes that a receiver did not answer; the next one may try at `retry_at`. One request.
+    pub async fn note_silence(
+        &self,
+        tenant: &Tenant,
+        host: &str,
+        why: &str,
+        now: Timestamp,
+        retry_at: Timestamp,
+    ) -> Result<Silence, StoreError> {
+        let output = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(receiver_key(tenant, host)))
+            .update_expression(
+                "SET #since = if_not_exists(#since, :now), #retry = :retry, #why = :why, #expires = :expires \
+                 ADD #failures :one",
+            )
+            .expression_attribute_names("#since", "since")
+            .expression_attribute_names("#retry", RETRY_AT)
+            .expression_attribute_names("#why", "why")
+            .expression_attribute_names("#expires", "expires")
+            .expression_attribute_names("#failures", "failures")
+            .expression_attribute_values(":now", number(now.millis()))
+            .expression_attribute_values(":retry", number(retry_at.millis()))
+            .expression_attribute_values(":why", text(why))
+            .expression_attribute_values(":expires", number(now.seconds() + REMEMBERED_SECONDS))
+            .expression_attribute_values(":one", number(1))
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await
+            .map_err(|error| StoreError::request("UpdateItem", &error))?;
+        let item = output
+            .attributes
+            .ok_or_else(|| StoreError::item("a receiver was not returned"))?;
+        read_silence(&item)
+    }
+
+    /// Takes the right to find out whether a receiver answers again; the next one may at `retry_at`. Tells whether nobody
+    /// else was faster. One request.
+    pub async fn take_probe(
+        &self,
+        tenant: &Tenant,
+        host: &str,
+        seen: &Silence,
+        retry_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(receiver_key(tenant, host)))
+            .update_expression("SET #retry = :retry")
+            .condition_expression("#retry = :seen")
+            .expression_attribute_names("#retry", RETRY_AT)
+            .expression_attribute_values(":retry", number(retry_at.millis()))
+            .expression_attribute_values(":seen", number(seen.retry_at.millis()))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(StoreError::request("UpdateItem", &error)),
+        }
+    }
+
+    /// Forgets that a receiver did not answer: it has. One request.
+    pub async fn end_silence(&self, tenant: &Tenant, host: &str) -> Result<(), StoreError> {
+        self.client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(receiver_key(tenant, host)))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| StoreError::request("DeleteItem", &error))
+    }
+}
+
+const RETRY_AT: &str = "retry_at";
+
+fn receiver_key(tenant: &Tenant, host: &str) -> Item {
+    key(format!("T#{tenant}#H#{host}"), RECEIVER)
+}
+
+fn read_silence(item: &Item) -> Result<Silence, StoreError> {
+    let Some(AttributeValue::N(failures)) = item.get("failures") else {
+        return Err(StoreError::item("attribute `failures` is missing or no number"));
+    };
+    Ok(Silence {
+        failures: failures.parse().map_err(StoreError::item)?,
+        since: millis_of(item, "since")?,
+        retry_at: millis_of(item, RETRY_AT)?,
+        why: text_of(item, "why")?.to_owned(),
+    })
+}
