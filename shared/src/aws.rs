@@ -29,7 +29,7 @@ use crate::config::{ConfigError, optional, public_url, references, required};
 use crate::engine::Engine;
 use crate::keyring::Keyring;
 use crate::parameters::Parameters;
-use crate::queue::{Queue, Returns};
+use crate::queue::{Queue, Returns, Sqs};
 use crate::secret::{Randomness, Secret};
 use crate::ssm::{self, Ssm};
 use crate::store::{self, Store};
@@ -67,6 +67,7 @@ impl HttpClient for OnDemand {
 #[derive(Debug)]
 pub struct Aws {
     config: SdkConfig,
+    sqs: Sqs,
     ssm: Arc<Ssm>,
 }
 
@@ -120,8 +121,11 @@ impl Aws {
         if let Some(url) = stand_in {
             config = config.endpoint_url(url);
         }
+        let config = config.build();
+        let for_sqs = config.clone();
         Ok(Self {
-            config: config.build(),
+            config,
+            sqs: Sqs::on_demand(move || aws_sdk_sqs::Client::new(&for_sqs)),
             ssm: Arc::new(ssm),
         })
     }
@@ -161,11 +165,7 @@ impl Aws {
     }
 
     fn queue(&self, name: &'static str) -> Result<Queue, ConfigError> {
-        let config = self.config.clone();
-        Ok(Queue::on_demand(
-            move || aws_sdk_sqs::Client::new(&config),
-            required(name)?,
-        ))
+        Ok(self.sqs.queue(required(name)?))
     }
 
     /// Dispatches, on the system's clock.

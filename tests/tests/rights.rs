@@ -2,7 +2,7 @@
 //! exactly what the deployed template allows them, which `tests/e2e/run` checks. So a right that is missing fails a
 //! test, and so does one that nobody needs.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
 mod common;
 

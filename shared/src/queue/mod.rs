@@ -6,4 +6,4 @@ mod sqs;
 
 pub use message::{Message, Notice, Work};
 pub use returns::{Failed, Failure, NotTaken, Read, Returns, TakeMessages, Tried, Unread, read, reported};
-pub use sqs::{MAX_DELAY, Queue, QueueError, REASON};
+pub use sqs::{MAX_DELAY, Queue, QueueError, REASON, Sqs};

@@ -59,28 +59,39 @@ impl QueueError {
     }
 }
 
+/// The way to SQS. Clones share a client, which is made when the first message is sent: many requests send none, and a
+/// client is a twentieth of a cold start.
+#[derive(Clone, Debug)]
+pub struct Sqs(Arc<LazyLock<Client, MakeClient>>);
+
+type MakeClient = Box<dyn FnOnce() -> Client + Send>;
+
+impl Sqs {
+    /// With the client that `make` makes.
+    pub fn on_demand(make: impl FnOnce() -> Client + Send + 'static) -> Self {
+        Self(Arc::new(LazyLock::new(Box::new(make))))
+    }
+
+    /// The queue at `url`.
+    pub fn queue(&self, url: impl Into<String>) -> Queue {
+        Queue {
+            sqs: self.clone(),
+            url: url.into(),
+        }
+    }
+}
+
 /// A queue.
 #[derive(Clone, Debug)]
 pub struct Queue {
-    client: Arc<LazyLock<Client, MakeClient>>,
+    sqs: Sqs,
     url: String,
 }
-
-type MakeClient = Box<dyn FnOnce() -> Client + Send>;
 
 impl Queue {
     /// The queue at `url`.
     pub fn new(client: Client, url: impl Into<String>) -> Self {
-        Self::on_demand(|| client, url)
-    }
-
-    /// The queue at `url`, with a client that is made when the first message is sent: many requests send none, and a
-    /// client is a twentieth of a cold start.
-    pub fn on_demand(client: impl FnOnce() -> Client + Send + 'static, url: impl Into<String>) -> Self {
-        Self {
-            client: Arc::new(LazyLock::new(Box::new(client))),
-            url: url.into(),
-        }
+        Sqs::on_demand(|| client).queue(url)
     }
 
     /// Sends messages, each to arrive when it is due or after 900 s. All of them are taken when this returns `Ok`.
@@ -120,7 +131,8 @@ impl Queue {
             .data_type("String")
             .string_value(if reason.is_empty() { "no reason told" } else { &reason })
             .build()?;
-        self.client
+        self.sqs
+            .0
             .send_message()
             .queue_url(&self.url)
             .message_body(body)
@@ -136,7 +148,7 @@ impl Queue {
         messages: Vec<(String, Timestamp)>,
         now: Timestamp,
     ) -> Result<(), QueueError> {
-        let mut request = self.client.send_message_batch().queue_url(&self.url);
+        let mut request = self.sqs.0.send_message_batch().queue_url(&self.url);
         for (index, (body, due_at)) in messages.into_iter().enumerate() {
             let entry = SendMessageBatchRequestEntry::builder()
                 .id(index.to_string())
