@@ -12,6 +12,8 @@ ROUTES = [
     ("GET", "/v1/dispatches/dsp_00000000000000000000000000000001", "dispatches"),
     ("POST", "/v1/dispatches/dsp_00000000000000000000000000000001/cancel", "dispatches"),
     ("POST", "/v1/dispatches/dsp_00000000000000000000000000000001/resolve", "dispatches"),
+    ("GET", "/v1/dispatches/dsp_00000000000000000000000000000001/webhooks", "dispatches"),
+    ("POST", "/v1/dispatches/dsp_00000000000000000000000000000001/webhooks/msg_0/resend", "dispatches"),
     ("POST", "/v1/dispatches/preview", "dispatches"),
     ("POST", "/agent4/a.b/orders", "chain-link"),
     ("GET", "/v1/links", "chain-link"),
@@ -34,7 +36,7 @@ ROUTES = [
 # it may not.
 RIGHTS = json.loads((ROOT / "tests/e2e/rights.json").read_text(encoding="utf-8"))
 ACTIONS = {
-    "dynamodb": "GetItem PutItem UpdateItem DeleteItem Query Scan BatchWriteItem DeleteTable",
+    "dynamodb": "GetItem BatchGetItem PutItem UpdateItem DeleteItem Query Scan BatchWriteItem DeleteTable",
     "sqs": "SendMessage ReceiveMessage DeleteMessage GetQueueAttributes PurgeQueue",
     "ssm": "GetParameters PutParameter",
 }
@@ -48,7 +50,7 @@ def check_resources(aws, outputs):
     ttl = aws.client("dynamodb").describe_time_to_live(TableName=outputs["TableName"])["TimeToLiveDescription"]
     check("the table forgets what has expired", ttl.get("AttributeName") == "expires", ttl)
     sqs, functions = aws.client("sqs"), aws.client("lambda")
-    for queue, consumer in (("Calls", "dialer"), ("Notifications", "notifier")):
+    for queue, consumer, at_once in (("Calls", "dialer", 1), ("Notifications", "notifier", 10)):
         attributes = sqs.get_queue_attributes(QueueUrl=outputs[f"{queue}QueueUrl"], AttributeNames=["All"])["Attributes"]
         timeout = functions.get_function_configuration(FunctionName=f"{STACK}-{consumer}")["Timeout"]
         check(f"{queue}: hidden for twice the {timeout} s of {consumer}, and given up only after a thousand receives",
@@ -57,8 +59,9 @@ def check_resources(aws, outputs):
         recursion = functions.get_function_recursion_config(FunctionName=f"{STACK}-{consumer}")["RecursiveLoop"]
         check(f"{queue}: {consumer} may send to itself more than 16 times", recursion == "Allow", recursion)
         sources = functions.list_event_source_mappings(FunctionName=f"{STACK}-{consumer}")["EventSourceMappings"]
-        check(f"{queue}: {consumer} works it off, message by message",
-              len(sources) == 1 and sources[0]["FunctionResponseTypes"] == ["ReportBatchItemFailures"], sources)
+        check(f"{queue}: {consumer} works it off, up to {at_once} at once, and says which failed",
+              len(sources) == 1 and sources[0]["BatchSize"] == at_once
+              and sources[0]["FunctionResponseTypes"] == ["ReportBatchItemFailures"], sources)
     rule = aws.client("events").describe_rule(Name=f"{STACK}-sentinel")
     check("the sentinel looks every minute", (rule["ScheduleExpression"], rule["State"]) == ("rate(1 minute)", "ENABLED"),
           rule)

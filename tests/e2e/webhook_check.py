@@ -1,4 +1,6 @@
-"""Webhooks of `patchbay local`, verified by the libraries that receivers use, also when its clock runs ahead of theirs.
+"""Webhooks of `patchbay local`, verified by the libraries that receivers use, also when its clock runs ahead of theirs:
+first deliveries, those after a failure, and those that somebody asks for. Also that a receiver whose answer never ends
+is told once, and that `data.sequence` puts in order what happened.
 
     webhook_check.py --patchbay target/debug/patchbay --node-modules DIR [--ahead-minutes 10]
 
@@ -7,6 +9,7 @@ only, and ends by itself.
 """
 
 import argparse
+import collections
 import http.server
 import json
 import os
@@ -24,30 +27,97 @@ import svix.webhooks
 SPEED = 60
 # After this long nothing comes any more, however slow the machine.
 PATIENCE_SECONDS = 300
+# Seconds of the server's clock for which a receiver that fails wants to be left alone: two of real time, so that what is
+# signed anew bears another second.
+RETRY_AFTER = 120
+# After so many seconds of the server's clock the first retry, and the second, of what had failed would have come.
+RETRIES_COME = 120
+# What becomes of one call each to three phones: a number without habits, and two with.
+CALLS = ["Queued Initiated Ringing NoAnswer", "Queued Initiated Ringing InProgress Rejected",
+         "Queued Initiated Ringing InProgress Accepted"]
+STORY = [(ordinal, status) for ordinal, call in enumerate(CALLS, 1) for status in call.split()]
 NODE = """
 const fs = require("fs");
-const { key, body, headers } = JSON.parse(fs.readFileSync(0, "utf8"));
+const { key, posts } = JSON.parse(fs.readFileSync(0, "utf8"));
 for (const name of ["standardwebhooks", "svix"]) {
   const { Webhook } = require(name);
-  new Webhook(key).verify(body, headers);
-  let refused = false;
-  try { new Webhook(key).verify(body + " ", headers); } catch { refused = true; }
-  if (!refused) throw new Error(name + " takes a body that was changed");
+  for (const { headers, body } of posts) {
+    new Webhook(key).verify(body, headers);
+    let refused = false;
+    try { new Webhook(key).verify(body + " ", headers); } catch { refused = true; }
+    if (!refused) throw new Error(name + " takes a body that was changed");
+  }
 }
 """
 
+Post = collections.namedtuple("Post", "headers body")
+
 
 class Receiver(http.server.BaseHTTPRequestHandler):
-    got = []
+    """Takes everything: /fails-first when it comes again, and /never-ends says so without an end."""
+
+    got = collections.defaultdict(list)
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"])).decode()
-        self.got.append((dict(self.headers), body))
-        self.send_response(204)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        known = headers["webhook-id"] in posts_of(self.path)
+        self.got[self.path].append(Post(headers, body))
+        if self.path == "/never-ends":
+            self.never_end(cut_off=len(self.got[self.path]) % 2 == 0)
+        elif self.path == "/fails-first" and not known:
+            self.answer(500, b"The disk is full.", ("retry-after", RETRY_AFTER))
+        else:
+            self.answer(204)
+
+    def answer(self, status, body=b"", *headers):
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, str(value))
         self.end_headers()
+        self.wfile.write(body)
+
+    def never_end(self, cut_off):
+        try:
+            self.answer(200, b"so far", ("content-length", 10**12))
+            while not cut_off:
+                self.wfile.write(b"and on " * 100)
+        except OSError:
+            pass  # The other end has heard enough.
 
     def log_message(self, *_):
         pass
+
+
+class Api:
+    def __init__(self, url, token):
+        self.url, self.token = url, token
+
+    def ask(self, path, body=None):
+        headers = {"content-type": "application/json", "authorization": f"Bearer {self.token}"}
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(urllib.request.Request(self.url + path, data, headers), timeout=60) as answer:
+            return json.load(answer)
+
+    def ahead_seconds(self):
+        return self.clock() - time.mktime(time.gmtime())
+
+    def clock(self):
+        return time.mktime(time.strptime(self.ask("/simulated/clock")["now"][:19], "%Y-%m-%dT%H:%M:%S"))
+
+    def dispatch(self, hook, phones, strategy="OnChange"):
+        return self.ask("/v1/dispatches", {
+            "ticket": {"text": "Pump four has stopped."}, "webhook": {"url": hook, "strategy": strategy},
+            "employees": [{"name": f"Phone {phone}", "phone": f"+120255501{phone:02}"} for phone in phones],
+            "policy": {"attempts": 1, "max_rounds": 1},
+        })["id"]
+
+    def webhooks(self, dispatch, many, unsettled=("Pending", "Retrying")):
+        """How they stand, once there are so many and nothing more comes of any."""
+        def look():
+            listed = self.ask(f"/v1/dispatches/{dispatch}/webhooks")["webhooks"]
+            return listed if len(listed) >= many and all(one["status"] not in unsettled for one in listed) else None
+        return wait_for(f"{many} webhooks are settled", look)
 
 
 def wait_for(what, look, at_least_seconds=0):
@@ -59,29 +129,62 @@ def wait_for(what, look, at_least_seconds=0):
     raise SystemExit(f"{what}: it did not come to that")
 
 
-def ask(url, body=None, token=None):
-    headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
-    request = urllib.request.Request(url, json.dumps(body).encode() if body else None, headers)
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.load(answer)
+def posts_of(path):
+    """What was posted there, by its name."""
+    posts = collections.defaultdict(list)
+    for post in list(Receiver.got[path]):
+        posts[post.headers["webhook-id"]].append(post)
+    return posts
 
 
-def ahead_seconds(api):
-    now = ask(f"{api}/simulated/clock")["now"]
-    return time.mktime(time.strptime(now[:19], "%Y-%m-%dT%H:%M:%S")) - time.mktime(time.gmtime())
+def check_order(listed):
+    told = [json.loads(post.body)["data"] for [post] in posts_of("/takes").values()]
+    steps = sorted((data["sequence"], data["attempt"]["ordinal"], data["status"]) for data in told)
+    # How far a call is goes untold once it is further: nobody can say beforehand which.
+    assert steps == [(one["sequence"], *step) for one, step in zip(listed, STORY, strict=True)
+                     if one["status"] != "Overtaken"], (steps, listed)
+    assert len({one["sequence"] for one in listed}) == len(listed), listed
 
 
-def verify(key, headers, body, node_modules):
+def check_resent(api, dispatch, listed):
+    for one in listed:
+        api.ask(f"/v1/dispatches/{dispatch}/webhooks/{one['id']}/resend", {})
+        wait_for("it is sent again", lambda: len(posts_of("/takes")[one["id"]]) > 1)
+        # The dispatch is over since; what it says is not.
+        first, again = posts_of("/takes")[one["id"]]
+        assert first.body == again.body, (first, again)
+
+
+def check_retried(listed):
+    posts = posts_of("/fails-first")
+    assert sorted(posts) == sorted(one["id"] for one in listed), (posts, listed)
+    for one in listed:
+        assert (one["status"], one["posts"], one["answer"]) == ("Delivered", 2, "204 No Content"), one
+        first, again = posts[one["id"]]
+        assert first.body == again.body, (first, again)
+        assert int(first.headers["webhook-timestamp"]) < int(again.headers["webhook-timestamp"]), (first, again)
+
+
+def check_told_once(listed):
+    """The status line says all, however the body goes on."""
+    for one in listed:
+        assert (one["status"], one["posts"], one["answer"]) == ("Delivered", 1, "200 OK"), one
+    times = {name: len(posts) for name, posts in posts_of("/never-ends").items()}
+    assert times == {one["id"]: 1 for one in listed}, times
+
+
+def verify(key, posts, node_modules):
     for library in (standardwebhooks.Webhook, svix.webhooks.Webhook):
-        # Each has names of its own for the headers of the same standard.
-        library(key).verify(body, headers)
-        try:
-            library(key).verify(body + " ", headers)
-        except Exception as refused:  # noqa: BLE001 - every library has an exception of its own
-            assert "signature" in str(refused).lower(), refused
-        else:
-            raise SystemExit(f"{library} takes a body that was changed")
-    given = json.dumps({"key": key, "body": body, "headers": {k.lower(): v for k, v in headers.items()}})
+        for headers, body in posts:
+            # Each has names of its own for the headers of the same standard.
+            library(key).verify(body, headers)
+            try:
+                library(key).verify(body + " ", headers)
+            except Exception as refused:  # noqa: BLE001 - every library has an exception of its own
+                assert "signature" in str(refused).lower(), refused
+            else:
+                raise SystemExit(f"{library} takes a body that was changed")
+    given = json.dumps({"key": key, "posts": [post._asdict() for post in posts]})
     subprocess.run(["node", "-e", NODE], input=given, text=True, check=True,
                    env=os.environ | {"NODE_PATH": node_modules})
 
@@ -96,7 +199,7 @@ def main():
 
     receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
     threading.Thread(target=receiver.serve_forever, daemon=True).start()
-    hook = f"http://127.0.0.1:{receiver.server_address[1]}/hook"
+    hooks = f"http://127.0.0.1:{receiver.server_address[1]}"
     local = subprocess.Popen([arguments.patchbay, "local", "--port", "0", "--speed", str(SPEED)],
                              stdout=subprocess.PIPE, text=True)
     try:
@@ -105,20 +208,29 @@ def main():
             told.append(line)
         threading.Thread(target=local.stdout.read, daemon=True).start()
         told = "".join(told)
-        api = re.search(r"http://127\.0\.0\.1:\d+", told)[0]
-        token, key = re.search(r"pb_[0-9a-f]{64}", told)[0], re.search(r"whsec_\S+", told)[0]
+        key = re.search(r"whsec_\S+", told)[0]
+        api = Api(re.search(r"http://127\.0\.0\.1:\d+", told)[0], re.search(r"pb_[0-9a-f]{64}", told)[0])
         ahead = arguments.ahead_minutes * 60
-        wait_for("the clock is ahead", lambda: ahead_seconds(api) > ahead, ahead / (SPEED - 1))
-        ask(f"{api}/v1/dispatches", {
-            "ticket": {"text": "Pump four has stopped."}, "webhook": {"url": hook},
-            "employees": [{"name": "Carla", "phone": "+12025550103"}, {"name": "Dimitri", "phone": "+12025550104"}],
-        }, token)
-        wait_for("the webhooks", lambda: len(Receiver.got) >= 2)
-        ahead = ahead_seconds(api) / 60
-        for headers, body in Receiver.got:
-            verify(key, headers, body, arguments.node_modules)
-        print(f"{len(Receiver.got)} webhooks, sent {ahead:.0f} min ahead of real time: standardwebhooks and svix, in Python "
-              "and Node, take them, and none that was changed")
+        wait_for("the clock is ahead", lambda: api.ahead_seconds() > ahead, ahead / (SPEED - 1))
+
+        # Nobody is phoned by two at a time, so each has phones of its own.
+        taken = api.dispatch(f"{hooks}/takes", [7, 3, 4], "OnStatus")
+        retried = api.dispatch(f"{hooks}/fails-first", [5, 6])
+        endless = api.dispatch(f"{hooks}/never-ends", [1, 2])
+        listed = api.webhooks(taken, len(STORY))
+        check_order(listed)
+        check_resent(api, taken, [one for one in listed if one["type"] != "dispatch.call_status"])
+        check_retried(api.webhooks(retried, 2))
+        listed = api.webhooks(endless, 3, unsettled=("Pending",))
+        end = api.clock() + RETRIES_COME
+        wait_for("the time of retries is over", lambda: api.clock() > end)
+        check_told_once(listed)
+
+        posts = [post for posts in Receiver.got.values() for post in posts]
+        verify(key, posts, arguments.node_modules)
+        print(f"{len(posts)} webhooks, retried and resent ones too, sent {api.ahead_seconds() / 60:.0f} min ahead of real "
+              "time: standardwebhooks and svix, in Python and Node, take them, and none that was changed; in order, and "
+              f"{len(listed)} told once without an end to the answer")
     finally:
         local.kill()
         local.wait()

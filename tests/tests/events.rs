@@ -78,7 +78,9 @@ async fn the_events_of_api_gateway_tell_a_ticket_from_its_creation_to_its_end() 
     let told = common::list(&webhooks.json, "/webhooks");
     assert_eq!((webhooks.status, told.len()), (200, 1), "{webhooks:?}");
     // Nobody was told of the event that it names.
-    invoke(&world, "dispatches-resend.json").await.is_problem(404, "not-found");
+    invoke(&world, "dispatches-resend.json")
+        .await
+        .is_problem(404, "not-found");
 
     for (name, status) in [("dispatches-resolve.json", 200), ("dispatches-cancel.json", 409)] {
         let answer = invoke(&world, name).await;

@@ -1,10 +1,6 @@
 //! One requester's receiver hangs: what that costs the others.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "a test"
-)]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
 
 mod common;
 

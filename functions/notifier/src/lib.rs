@@ -157,6 +157,11 @@ struct Event<'a> {
 }
 
 impl Event<'_> {
+    /// Whether a person has just had it sent again: it is posted then, whatever speaks against it.
+    const fn is_asked_for(&self) -> bool {
+        self.notice.resent > 0 && self.notice.failures == 0
+    }
+
     /// How it stands after this try, which was a post or none.
     fn delivery(&self, failures: u8, posted: bool, at: Timestamp, answer: &str, outcome: Outcome) -> Delivery {
         let posts = self.before.map_or(0, |before| before.posts);
@@ -213,7 +218,7 @@ impl<S: Table, Q: TakeMessages> Deps<S, Q> {
             before: subject.delivery.as_ref(),
             id: event_id(&notice.dispatch, &notice.entry),
         };
-        if self.is_overtaken(&event).await? {
+        if !event.is_asked_for() && self.is_overtaken(&event).await? {
             tracing::info!(webhook = event.id, "the call is further already: not told");
             let delivery = event.delivery(notice.failures, false, now, "", Outcome::Overtaken);
             self.note(&event, &delivery).await;
@@ -283,9 +288,9 @@ impl<S: Table, Q: TakeMessages> Deps<S, Q> {
             .port()
             .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         let receiver: Receiver = (event.notice.dispatch.tenant.clone(), host);
-        // What a person has just asked for is tried.
-        let by_hand = event.notice.resent > 0 && event.notice.failures == 0;
-        if !by_hand && let Way::Closed(silence) = self.way_to(&receiver).await {
+        if !event.is_asked_for()
+            && let Way::Closed(silence) = self.way_to(&receiver).await
+        {
             let next = schedule::put_off(event.notice, &event.id, self.clock.now(), silence.retry_at);
             let why = format!("not tried: no answer since {} ({})", silence.since, silence.why);
             return self.again(event, next, &receiver.1, &why, false).await;

@@ -400,6 +400,14 @@ async fn a_status_is_told_forward_only() {
         let outcome = world.delivery(&status("Ringing")).outcome;
         assert_eq!(outcome == Outcome::Overtaken, visits == 0, "{there:?}");
     }
+    // Unless somebody wants it sent again.
+    let world = telling_all(vec![status("Ringing"), status("InProgress")], placed());
+    let again = Notice {
+        resent: 1,
+        ..notice(&status("Ringing"))
+    };
+    world.handle(vec![ringing(), message("m-2", &again)]).await;
+    assert_eq!(world.receiver.visits(), 1);
     // The story has gone on without this call.
     let mut world = telling_all(vec![status("Ringing")], placed());
     world.deps.store.dispatch.state = State::Cancelled { at: START };

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use patchbay_simulators::aws::{Fault, Rule, Service};
 use patchbay_simulators::world::World;
 use serde_json::{Value, json};
 
@@ -15,6 +16,20 @@ pub(crate) async fn ticket(world: &World, reference: &str) -> DispatchKey {
             { "id": "ben", "name": "Ben", "phone": "+12025550102" },
         ],
         "policy": { "attempts": 1 },
+    });
+    key_of(&create(world, &request).await.expect("created")).expect("an id")
+}
+
+/// The same, and somebody wants to be told.
+async fn told_ticket(world: &World) -> DispatchKey {
+    let request = json!({
+        "ticket": { "text": "Pump four has stopped." },
+        "employees": [
+            { "name": "Anna", "phone": "+12025550101" },
+            { "name": "Ben", "phone": "+12025550102" },
+        ],
+        "policy": { "attempts": 1 },
+        "webhook": { "url": "https://requester.example.org/hook?key=hidden" },
     });
     key_of(&create(world, &request).await.expect("created")).expect("an id")
 }
@@ -36,6 +51,81 @@ pub(crate) async fn everything(world: &World, key: &DispatchKey) {
     text_of(async |output| show(&world.store, &world.clock, key, output).await).await;
     let engine = clients(world).engine(&deployment());
     json_of(async |output| cancel(&engine, key, output).await.map(drop)).await;
+    let told = told_ticket(world).await;
+    assert!(world.settle(Duration::from_hours(1)).await);
+    let listed = webhooks_of(world, &told).await;
+    let id = listed[0]["id"].as_str().expect("an id").to_owned();
+    json_of(async |output| webhooks::resend(&engine, &told, &id, output).await).await;
+}
+
+async fn webhooks_of(world: &World, key: &DispatchKey) -> Vec<Value> {
+    let document = json_of(async |output| webhooks::list(&world.store, key, output).await).await;
+    document["webhooks"].as_array().expect("a list").clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_requester_was_told_is_listed_and_told_once_more() {
+    let world = world().await;
+    let faults = world.aws.faults();
+    let refused = Rule::new(Fault::InternalError)
+        .service(Service::Http)
+        .function("notifier");
+    faults.plan(refused);
+    let key = told_ticket(&world).await;
+    assert!(world.settle(Duration::from_hours(1)).await);
+    let told = text_of(async |output| webhooks::list(&world.store, &key, output).await).await;
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines[0], "2 webhooks to requester.example.org, OnChange");
+    for (line, parts) in lines[1..].iter().zip([
+        ["dispatch.no_answer", "Delivered after 2 posts: 204 No Content"],
+        ["dispatch.accepted", "Delivered after 1 post: 204 No Content"],
+    ]) {
+        assert!(parts.iter().all(|part| line.contains(part)), "{line}");
+    }
+    assert!(!told.contains("hidden"), "{told}");
+    let shown = text_of(async |output| show(&world.store, &world.clock, &key, output).await).await;
+    assert!(shown.contains("2 webhooks delivered\n"), "{shown}");
+
+    let before = world.notifications().len();
+    let id = webhooks_of(&world, &key).await[1]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let engine = clients(&world).engine(&deployment());
+    let said = text_of(async |output| webhooks::resend(&engine, &key, &id, output).await).await;
+    assert!(said.starts_with(&format!("{id} is sent again")), "{said}");
+    assert!(world.settle(Duration::from_hours(1)).await);
+    let all = world.notifications();
+    assert_eq!(all.len(), before + 1);
+    let again = all.last().expect("one more").request.headers();
+    assert_eq!(again["webhook-id"], id.as_str());
+
+    let mut buffer = Vec::new();
+    let mut output = Output::new(&mut buffer, crate::output::Format::Text);
+    let error = webhooks::resend(&engine, &key, "msg_0", &mut output)
+        .await
+        .expect_err("no such webhook");
+    assert!(error.to_string().contains("has no webhook msg_0"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_fails_shows_in_the_story() {
+    let world = world().await;
+    let rule = Rule::new(Fault::Throttled).service(Service::Http).function("notifier");
+    world.aws.faults().plan(rule.times(u32::MAX));
+    let key = told_ticket(&world).await;
+    world.clock.sleep(Duration::from_mins(5)).await;
+    let shown = text_of(async |output| show(&world.store, &world.clock, &key, output).await).await;
+    assert!(
+        shown.contains("0 webhooks delivered, 2 to be tried again, next at "),
+        "{shown}"
+    );
+    assert!(world.settle(Duration::from_hours(48)).await);
+    let shown = text_of(async |output| show(&world.store, &world.clock, &key, output).await).await;
+    assert!(shown.contains("0 webhooks delivered, 2 given up\n"), "{shown}");
+    let told = text_of(async |output| webhooks::list(&world.store, &key, output).await).await;
+    assert!(told.contains("GivenUp after 1"), "{told}");
+    assert!(told.contains("a day of tries is over: 429 Too Many Requests"), "{told}");
 }
 
 #[tokio::test(start_paused = true)]

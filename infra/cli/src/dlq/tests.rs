@@ -75,7 +75,7 @@ async fn a_dead_letter_is_told_and_stays_where_it_is() {
     queue(&world, "calls-dlq").put(dial(7), Duration::ZERO);
     let notice = json!({
         "tenant": "main", "id": DispatchId::new(8), "entry": "000001-x", "first_at": "2026-11-23T00:00:00Z",
-        "due_at": "2026-11-23T00:00:00Z", "failures": 12,
+        "due_at": "2026-11-23T00:00:00Z", "failures": 255,
     });
     queue(&world, "notifications-dlq").put(notice.to_string(), Duration::ZERO);
     world.clock.sleep(Duration::from_mins(10)).await;
