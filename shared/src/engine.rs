@@ -34,6 +34,11 @@ pub const COMMIT_LOOKS: [Duration; 4] = [
     Duration::from_millis(300),
 ];
 
+/// What the queue may take of the time in which a status of a call is answered.
+const TELLING_LIMIT: Duration = Duration::from_millis(700);
+
+type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), QueueError>> + Send + 'a>>;
+
 /// Why an event could not be applied. It may be brought again: everything that it caused is fenced.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -146,24 +151,50 @@ impl Engine {
         Err(EngineError::Contended)
     }
 
-    /// Sends what a decision has to be sent: to both queues at once, and nothing to a queue that gets nothing.
+    /// Sends what a decision has to be sent: to both queues at once, and nothing to a queue that gets nothing. No phone
+    /// waits for a webhook: what the `notifications` queue does not take goes to the dialer, who hands it on.
     async fn send(&self, decision: &Decision) -> Result<(), QueueError> {
-        // In boxes of no type of their own: what the SDK awaits is nested more deeply than the compiler follows.
-        type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), QueueError>> + Send + 'a>>;
         let now = self.clock.now();
+        // In boxes of no type of their own: what the SDK awaits is nested more deeply than the compiler follows.
         let calls: Sending<'_> = Box::pin(self.calls.send(&decision.messages, now));
         let notices: Sending<'_> = Box::pin(self.notifications.send_notices(&decision.notices, now));
-        tokio::try_join!(calls, notices).map(drop)
+        let (calls, notices) = tokio::join!(calls, notices);
+        calls?;
+        let Err(error) = notices else { return Ok(()) };
+        tracing::error!(%error, "the notifications queue takes nothing: the dialer hands it on");
+        let version = match &decision.next {
+            Some(next) => next.version,
+            // It belongs to no commit.
+            None => 0,
+        };
+        let detours = decision.notices.iter().map(|notice| Message {
+            dispatch: notice.dispatch.clone(),
+            version,
+            sent_at: now,
+            due_at: now,
+            work: Work::Notify {
+                entry: notice.entry.clone(),
+            },
+        });
+        self.calls.send(&detours.collect::<Vec<_>>(), now).await
     }
 
-    /// Writes an intermediate status of a call, unless it is there already; tells whether it was new. `told` is whether
-    /// the requester asked to hear of it: one request to the table then, and before it one to the queue.
+    /// Writes an intermediate status of a call, unless it is there already; tells whether it was new. One request to the
+    /// table, and where the requester asked to hear of it (`told`) one to the queue at the same time. The timeline does
+    /// not wait for that, nor suffer from it.
     pub async fn note_status(&self, key: &DispatchKey, entry: &Entry, told: bool) -> Result<bool, EngineError> {
-        if told {
-            let notice = Notice::first(key.clone(), entry.id.clone(), self.clock.now());
-            self.notifications.send_notices(&[notice], self.clock.now()).await?;
+        if !told {
+            return Ok(self.store.put_entry(key, entry).await?);
         }
-        Ok(self.store.put_entry(key, entry).await?)
+        let now = self.clock.now();
+        let notices = [Notice::first(key.clone(), entry.id.clone(), now)];
+        let notice: Sending<'_> = Box::pin(self.notifications.send_notices(&notices, now));
+        let limited = tokio::time::timeout(TELLING_LIMIT, notice);
+        let (sent, new) = tokio::join!(limited, Box::pin(self.store.put_entry(key, entry)));
+        if !matches!(sent, Ok(Ok(()))) {
+            tracing::warn!(dispatch = %key.id, entry = entry.id, ?sent, "a status of a call may not be told");
+        }
+        Ok(new?)
     }
 
     /// Counts what a committed decision has brought about, for the dashboard. A crash before this loses a count, so what

@@ -148,6 +148,7 @@ pub async fn resend(engine: &Engine, dispatch: &Dispatch, id: &str) -> Result<Op
             let resent = found.delivery.as_ref().map_or(0, |delivery| delivery.resent);
             let notice = Notice {
                 resent: resent.saturating_add(1),
+                asked: true,
                 ..Notice::first(dispatch.key.clone(), found.entry.id.clone(), now)
             };
             engine.notifications.send_notices(&[notice], now).await?;

@@ -15,7 +15,7 @@ use patchbay::clock::Timestamp;
 use patchbay::dispatch::{Dispatch, Event, Fact};
 use patchbay::engine::{Applied, Arrival, COMMIT_LOOKS, Engine, EngineError, arrival, look_again_at};
 use patchbay::providers::routee::Routee;
-use patchbay::queue::{self, Failed, Message, QueueError, Read, Returns, Work};
+use patchbay::queue::{self, Failed, Message, Notice, QueueError, Read, Returns, Work};
 use patchbay::store::StoreError;
 use patchbay::telemetry::{self, Unit};
 use patchbay::web::callbacks::Callbacks;
@@ -48,6 +48,8 @@ pub(crate) enum Failure {
     Queue(#[from] QueueError),
     #[error("the provider cannot be asked: {0}")]
     Provider(String),
+    #[error("the notifications queue: {0}")]
+    Notifications(String),
 }
 
 impl queue::Failure for Failure {
@@ -57,7 +59,9 @@ impl queue::Failure for Failure {
             Self::Engine(EngineError::Queue(error)) | Self::Queue(error) if error.passes() => return Failed::NotSent,
             Self::Engine(EngineError::Queue(_)) | Self::Queue(_) => false,
             Self::Engine(EngineError::Store(error)) | Self::Store(error) => error.passes(),
-            Self::Engine(EngineError::Contended | EngineError::Random(_)) | Self::Provider(_) => true,
+            Self::Engine(EngineError::Contended | EngineError::Random(_))
+            | Self::Provider(_)
+            | Self::Notifications(_) => true,
         };
         if passes { Failed::ForNow } else { Failed::ForGood }
     }
@@ -109,6 +113,7 @@ async fn work_off(deps: &Deps, message: &Message) -> Result<(), Failure> {
             .map(drop),
         Work::Apply { event } => deps.apply(dispatch, event).await.map(drop),
         Work::Count { entry } => deps.count(&dispatch, entry).await,
+        Work::Notify { entry } => deps.hand_on(message, entry).await,
     }
 }
 
@@ -164,5 +169,13 @@ impl Deps {
         let applied = self.engine.apply_to(dispatch, event, None).await?;
         tracing::info!(dispatch = %id, ?event, verdict = ?applied.verdict, state = applied.dispatch.state.name(), "applied");
         Ok(applied)
+    }
+    /// Hands an entry of the timeline to the notifier, which the `notifications` queue did not take at first.
+    async fn hand_on(&self, message: &Message, entry: &str) -> Result<(), Failure> {
+        let now = self.engine.clock.now();
+        let notice = Notice::first(message.dispatch.clone(), entry.to_owned(), now);
+        // It is sent again by whoever worked this off: of two messages none is this one.
+        let sent = self.engine.notifications.send_notices(&[notice], now).await;
+        sent.map_err(|error| Failure::Notifications(error.to_string()))
     }
 }

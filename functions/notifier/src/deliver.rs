@@ -16,46 +16,57 @@ const MAX_SAID: usize = 200;
 /// A client that does not keep [`POST_TIMEOUT`] itself is given up a moment later: the opening of a body is waited for.
 const GUARD: Duration = Duration::from_secs(1);
 
-/// What became of a try. The texts are for people.
+/// What became of a try.
 #[derive(Debug)]
-pub(crate) enum Tried {
+pub(crate) struct Tried {
+    pub(crate) came_to: CameTo,
+    /// The status, or why there is none. For logs too: it has nothing of the receiver's own words, which may repeat
+    /// whatever was sent there.
+    pub(crate) why: String,
+    /// The opening of what the receiver said beside its status, in one line; for its owner only.
+    pub(crate) said: String,
+}
+
+/// What a try came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CameTo {
     /// The receiver has it.
-    Delivered {
-        /// What it answered.
-        answer: String,
-    },
+    Delivered,
     /// It may work later.
     Failed {
-        /// Why it did not now.
-        why: String,
         /// How long the receiver asks us to wait.
         retry_after: Option<Duration>,
         /// Whether it answered at all.
         answered: bool,
     },
     /// It will never work.
-    Refused {
-        /// Why.
-        why: String,
-    },
+    Refused,
 }
 
 impl Tried {
-    const fn no_answer(why: String) -> Self {
-        Self::Failed {
-            why,
+    const fn without_answer(why: String) -> Self {
+        let came_to = CameTo::Failed {
             retry_after: None,
             answered: false,
+        };
+        Self {
+            came_to,
+            why,
+            said: String::new(),
         }
     }
 
     const fn refused(why: String) -> Self {
-        Self::Refused { why }
+        Self {
+            came_to: CameTo::Refused,
+            why,
+            said: String::new(),
+        }
     }
 }
 
-/// Posts `body`, signed, under the name `id`. An answer that repeats any of `private` is not told on.
-pub(crate) async fn deliver<S, Q>(deps: &Deps<S, Q>, url: &Url, id: &str, body: String, private: &[&str]) -> Tried {
+/// Posts `body`, signed, under the name `id`.
+pub(crate) async fn deliver<S, Q>(deps: &Deps<S, Q>, url: &Url, id: &str, body: String) -> Tried {
     // The client checks too, and again when it connects. Checked here, a bad URL never even reaches it.
     if let Err(bad) = deps.targets.check_url(url) {
         return Tried::refused(bad.to_string());
@@ -72,51 +83,49 @@ pub(crate) async fn deliver<S, Q>(deps: &Deps<S, Q>, url: &Url, id: &str, body: 
         Err(error) => return Tried::refused(error.to_string()),
     };
     match tokio::time::timeout(POST_TIMEOUT + GUARD, deps.http.send(request)).await {
-        Ok(Ok(response)) => by_status(&response, now, private),
+        Ok(Ok(response)) => by_status(&response, now),
         Ok(Err(error @ SendError::Forbidden(_))) => Tried::refused(error.to_string()),
-        Ok(Err(error)) => Tried::no_answer(error.to_string()),
-        Err(_) => Tried::no_answer(format!("no answer within {} s", POST_TIMEOUT.as_secs())),
+        Ok(Err(error)) => Tried::without_answer(error.to_string()),
+        Err(_) => Tried::without_answer(format!("no answer within {} s", POST_TIMEOUT.as_secs())),
     }
 }
 
 /// The status decides, whatever comes after it.
-fn by_status(response: &Response, now: Timestamp, private: &[&str]) -> Tried {
+fn by_status(response: &Response, now: Timestamp) -> Tried {
     let status = response.status();
-    if status.is_success() {
-        return Tried::Delivered {
-            answer: status.to_string(),
-        };
-    }
-    let said = said(response.body(), private);
-    let why = if status.is_redirection() {
-        format!("{status}: redirects are not followed")
-    } else {
-        format!("{status}{said}")
-    };
-    if status == StatusCode::GONE {
-        return Tried::refused(why);
-    }
     let asked = response
         .headers()
         .get(RETRY_AFTER)
         .and_then(|value| value.to_str().ok());
-    Tried::Failed {
+    let came_to = match status {
+        status if status.is_success() => CameTo::Delivered,
+        StatusCode::GONE => CameTo::Refused,
+        _ => CameTo::Failed {
+            retry_after: asked.and_then(|value| schedule::retry_after(value, now)),
+            answered: true,
+        },
+    };
+    let mut why = status.to_string();
+    if status.is_redirection() {
+        why.push_str(", and redirects are not followed");
+    }
+    Tried {
+        came_to,
         why,
-        retry_after: asked.and_then(|value| schedule::retry_after(value, now)),
-        answered: true,
+        said: if came_to == CameTo::Delivered {
+            String::new()
+        } else {
+            said(response.body())
+        },
     }
 }
 
-/// The opening of an answer's body as a text in one line, after a colon; nothing when it repeats what is private.
-fn said(body: &[u8], private: &[&str]) -> String {
+/// The opening of an answer's body as a text in one line.
+fn said(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
-    if private.iter().any(|word| !word.is_empty() && text.contains(word)) {
-        return String::new();
-    }
     let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let words: Vec<&str> = plain.split_whitespace().collect();
-    let line: String = words.join(" ").chars().take(MAX_SAID).collect();
-    if line.is_empty() { line } else { format!(": {line}") }
+    words.join(" ").chars().take(MAX_SAID).collect()
 }
 
 #[cfg(test)]
@@ -124,12 +133,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_receiver_says_is_told_in_one_line_and_never_what_is_private() {
-        let told = |body: &str| said(body.as_bytes(), &["Anna", ""]);
-        assert_eq!(told("no such\n\thook\u{1b}[31m!"), ": no such hook [31m!");
-        assert_eq!(told(" \n"), "");
-        assert_eq!(told("I got {\"name\":\"Anna\"}"), "");
-        assert_eq!(told(&"é".repeat(1_000)).chars().count(), MAX_SAID + 2);
-        assert_eq!(said(b"\xff\xfe", &[]), ": \u{fffd}\u{fffd}");
+    fn what_a_receiver_says_is_told_in_one_line() {
+        assert_eq!(said(b"no such\n\thook\x1b[31m!"), "no such hook [31m!");
+        assert_eq!(said(b" \n"), "");
+        assert_eq!(said("é".repeat(1_000).as_bytes()).chars().count(), MAX_SAID);
+        assert_eq!(said(b"\xff\xfe"), "\u{fffd}\u{fffd}");
     }
 }

@@ -16,8 +16,8 @@
 //!   is no notice of ours goes to the dead-letter queue.
 //!
 //! How each delivery stands is written down ([`patchbay::webhooks::Delivery`]), after whatever was to be sent. So a notice
-//! that comes twice is told once, unless the sandbox died between the post and the note; the receiver tells by the header
-//! `webhook-id`.
+//! that comes again is told once, unless the sandbox died between the post and the note, or two of one were worked off at
+//! the same moment; the receiver tells by the header `webhook-id`.
 
 mod deliver;
 mod load;
@@ -26,11 +26,12 @@ pub mod ports;
 pub mod receivers;
 mod schedule;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::future::join_all;
-use patchbay::clock::{Clock, Timestamp};
+use patchbay::clock::Clock;
 use patchbay::dispatch::{Dispatch, Entry, Phase};
 use patchbay::engine::{Arrival, COMMIT_LOOKS, look_again_at};
 use patchbay::http::HttpClient;
@@ -43,7 +44,7 @@ use patchbay::webhooks::{Delivery, Outcome, event_id};
 use tracing::Instrument as _;
 use url::Url;
 
-use crate::deliver::{Tried, deliver};
+use crate::deliver::{CameTo, Tried, deliver};
 use crate::payload::payload;
 use crate::ports::Table;
 use crate::receivers::{Receiver, Receivers, Way};
@@ -103,8 +104,8 @@ impl queue::Failure for Failure {
     fn failed(&self) -> Failed {
         match self {
             Self::Store { failed, .. } => *failed,
-            Self::Queue(_) => Failed::NotSent,
-            Self::TooSlow => Failed::ForNow,
+            // Whatever was to be sent may have been, and the webhook posted.
+            Self::Queue(_) | Self::TooSlow => Failed::NotSent,
         }
     }
 }
@@ -112,11 +113,17 @@ impl queue::Failure for Failure {
 /// Works off a batch, all of it side by side: a slow receiver holds up nobody in the same batch. What fails is sent again,
 /// and stops nothing else.
 pub async fn handle<S: Table, Q: TakeMessages>(deps: &Deps<S, Q>, event: SqsEvent) -> SqsBatchResponse {
+    let mut seen = HashSet::new();
+    // Two of one message, which a queue may deliver, or take when it is slow to answer, are one.
+    let records = event
+        .records
+        .iter()
+        .filter(|record| seen.insert(record.body.as_deref()));
+    let records: Vec<&SqsMessage> = records.collect();
     // In boxes: what a delivery awaits is nested as deeply as the compiler follows.
-    let records = event.records.iter().map(|record| Box::pin(take(deps, record)));
-    let taken = join_all(records).await;
+    let taken = join_all(records.iter().map(|record| Box::pin(take(deps, record)))).await;
     let mut response = SqsBatchResponse::default();
-    for (record, taken) in event.records.iter().zip(taken) {
+    for (record, taken) in records.into_iter().zip(taken) {
         queue::reported(&mut response, record, taken);
     }
     response
@@ -156,22 +163,22 @@ struct Event<'a> {
     id: String,
 }
 
-impl Event<'_> {
-    /// Whether a person has just had it sent again: it is posted then, whatever speaks against it.
-    const fn is_asked_for(&self) -> bool {
-        self.notice.resent > 0 && self.notice.failures == 0
-    }
+/// What there is to tell of a try.
+#[derive(Clone)]
+struct Told {
+    /// The status, or what was wrong instead.
+    why: String,
+    /// The receiver's own words.
+    said: String,
+    posted: bool,
+}
 
-    /// How it stands after this try, which was a post or none.
-    fn delivery(&self, failures: u8, posted: bool, at: Timestamp, answer: &str, outcome: Outcome) -> Delivery {
-        let posts = self.before.map_or(0, |before| before.posts);
-        Delivery {
-            resent: self.notice.resent,
-            failures,
-            posts: posts.saturating_add(u32::from(posted)),
-            at,
-            answer: answer.to_owned(),
-            outcome,
+impl Told {
+    const fn not_posted(why: String) -> Self {
+        Self {
+            why,
+            said: String::new(),
+            posted: false,
         }
     }
 }
@@ -218,10 +225,10 @@ impl<S: Table, Q: TakeMessages> Deps<S, Q> {
             before: subject.delivery.as_ref(),
             id: event_id(&notice.dispatch, &notice.entry),
         };
-        if !event.is_asked_for() && self.is_overtaken(&event).await? {
+        if !notice.asked && self.is_overtaken(&event).await? {
             tracing::info!(webhook = event.id, "the call is further already: not told");
-            let delivery = event.delivery(notice.failures, false, now, "", Outcome::Overtaken);
-            self.note(&event, &delivery).await;
+            let told = Told::not_posted(String::new());
+            self.note(&event, notice.failures, &told, Outcome::Overtaken).await;
             return Ok(());
         }
         self.tell(&event, &webhook.url).await
@@ -238,7 +245,8 @@ impl<S: Table, Q: TakeMessages> Deps<S, Q> {
                 .subject(notice)
                 .await
                 .map_err(|error| Failure::store(&error))?;
-            let there = subject.entry.is_some();
+            // Both: what is read together may be from before and after one commit.
+            let there = subject.dispatch.is_some() && subject.entry.is_some();
             match Arrival::of(there, notice.first_at, self.clock.now()) {
                 Arrival::Committed => return Ok(Some(subject)),
                 Arrival::Abandoned => {
@@ -280,7 +288,7 @@ impl<S: Table, Q: TakeMessages> Deps<S, Q> {
         };
         let url = match Url::parse(url) {
             Ok(url) => url,
-            Err(error) => return self.give_up(event, "", &error.to_string(), false).await,
+            Err(error) => return self.give_up(event, "", &Told::not_posted(error.to_string())).await,
         };
         // The rest of the URL may hold a secret of the receiver's.
         let host = url.host_str().unwrap_or_default();
@@ -288,63 +296,65 @@ impl<S: Table, Q: TakeMessages> Deps<S, Q> {
             .port()
             .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         let receiver: Receiver = (event.notice.dispatch.tenant.clone(), host);
-        if !event.is_asked_for()
-            && let Way::Closed(silence) = self.way_to(&receiver).await
-        {
+        let way = self.way_to(&receiver).await;
+        let goes_anyway = event.notice.asked && event.notice.failures == 0;
+        if !goes_anyway && let Way::Closed(silence) = way {
             let next = schedule::put_off(event.notice, &event.id, self.clock.now(), silence.retry_at);
             let why = format!("not tried: no answer since {} ({})", silence.since, silence.why);
-            return self.again(event, next, &receiver.1, &why, false).await;
+            return self.again(event, next, &receiver.1, &Told::not_posted(why)).await;
         }
         let posted_at = tokio::time::Instant::now();
-        let private = private(event);
-        let tried = deliver(self, &url, &event.id, body.to_string(), &private).await;
-        match tried {
-            Tried::Delivered { answer } => {
-                tracing::info!(webhook = event.id, host = receiver.1, answer, "delivered");
+        let Tried { came_to, why, said } = deliver(self, &url, &event.id, body.to_string()).await;
+        let told = Told {
+            why,
+            said,
+            posted: true,
+        };
+        match came_to {
+            CameTo::Delivered => {
+                tracing::info!(webhook = event.id, host = receiver.1, answer = told.why, "delivered");
                 self.answered(&receiver).await;
-                let now = self.clock.now();
-                let delivery = event.delivery(event.notice.failures, true, now, &answer, Outcome::Delivered);
-                self.note(event, &delivery).await;
+                self.note(event, event.notice.failures, &told, Outcome::Delivered).await;
                 Ok(())
             }
-            Tried::Failed {
-                why,
-                retry_after,
-                answered,
-            } => {
+            CameTo::Failed { retry_after, answered } => {
                 if answered {
                     self.answered(&receiver).await;
                 } else {
-                    self.did_not_answer(&receiver, &why, posted_at.elapsed()).await;
+                    self.did_not_answer(&receiver, &told.why, posted_at.elapsed()).await;
                 }
                 let next = schedule::after_failure(event.notice, &event.id, self.clock.now(), retry_after);
-                self.again(event, next, &receiver.1, &why, true).await
+                self.again(event, next, &receiver.1, &told).await
             }
-            Tried::Refused { why } => self.give_up(event, &receiver.1, &why, true).await,
+            CameTo::Refused => self.give_up(event, &receiver.1, &told).await,
         }
     }
 
     /// Sends the next try, or gives up when there is none.
-    async fn again(&self, event: &Event<'_>, next: Notice, host: &str, why: &str, posted: bool) -> Result<(), Failure> {
+    async fn again(&self, event: &Event<'_>, next: Notice, host: &str, told: &Told) -> Result<(), Failure> {
         if schedule::is_given_up(&next) {
-            return self
-                .give_up(event, host, &format!("a day of tries is over: {why}"), posted)
-                .await;
+            let told = Told {
+                why: format!("a day of tries is over: {}", told.why),
+                ..told.clone()
+            };
+            return self.give_up(event, host, &told).await;
         }
-        tracing::warn!(webhook = event.id, host, why, next = %next.due_at, "not delivered");
+        let next_at = next.due_at;
+        tracing::warn!(webhook = event.id, host, why = told.why, next = %next_at, "not delivered");
         self.send(&next).await?;
-        let outcome = Outcome::Retrying { next_at: next.due_at };
-        let delivery = event.delivery(next.failures, posted, self.clock.now(), why, outcome);
-        self.note(event, &delivery).await;
+        self.note(event, next.failures, told, Outcome::Retrying { next_at })
+            .await;
         Ok(())
     }
 
     /// Makes a dead letter of it, which an alarm waits for. The count names the host, for an alarm of its own.
-    async fn give_up(&self, event: &Event<'_>, host: &str, why: &str, posted: bool) -> Result<(), Failure> {
+    async fn give_up(&self, event: &Event<'_>, host: &str, told: &Told) -> Result<(), Failure> {
         let now = self.clock.now();
-        tracing::error!(webhook = event.id, host, why, "given up");
+        tracing::error!(webhook = event.id, host, why = told.why, "given up");
         let given_up = schedule::given_up(event.notice, now);
-        self.returns.give_up(&given_up, &format!("{host}: {why}")).await?;
+        self.returns
+            .give_up(&given_up, &format!("{host}: {}", told.why))
+            .await?;
         let count = [("WebhooksGivenUp", Unit::Count, 1.0)];
         telemetry::emf(
             now,
@@ -352,14 +362,26 @@ impl<S: Table, Q: TakeMessages> Deps<S, Q> {
             &count,
             &[],
         );
-        let delivery = event.delivery(event.notice.failures, posted, now, why, Outcome::GivenUp);
-        self.note(event, &delivery).await;
+        self.note(event, event.notice.failures, told, Outcome::GivenUp).await;
         Ok(())
     }
 
     /// Writes how a delivery stands, for people: what was to be sent is sent, and must not be sent twice for this.
-    async fn note(&self, event: &Event<'_>, delivery: &Delivery) {
-        if let Err(error) = self.store.put_delivery(event.notice, delivery).await {
+    async fn note(&self, event: &Event<'_>, failures: u8, told: &Told, outcome: Outcome) {
+        let posts = event.before.map_or(0, |before| before.posts);
+        let answer = match told.said.as_str() {
+            "" => told.why.clone(),
+            said => format!("{}: {said}", told.why),
+        };
+        let delivery = Delivery {
+            resent: event.notice.resent,
+            failures,
+            posts: posts.saturating_add(u32::from(told.posted)),
+            at: self.clock.now(),
+            answer,
+            outcome,
+        };
+        if let Err(error) = self.store.put_delivery(event.notice, &delivery).await {
             tracing::error!(webhook = event.id, %error, "how a delivery stands could not be written");
         }
     }
@@ -367,13 +389,4 @@ impl<S: Table, Q: TakeMessages> Deps<S, Q> {
     async fn send(&self, notice: &Notice) -> Result<(), Failure> {
         Ok(self.returns.send(notice, notice.due_at).await?)
     }
-}
-
-/// What is in a webhook that must not come back in an answer which is logged.
-fn private<'a>(event: &'a Event<'_>) -> Vec<&'a str> {
-    let brief = &event.dispatch.brief;
-    let people = brief.employees.iter();
-    let people = people.flat_map(|employee| [employee.id.as_str(), employee.name.as_str()]);
-    let reference = brief.ticket.reference.as_deref();
-    people.chain(reference).chain([event.id.as_str()]).collect()
 }

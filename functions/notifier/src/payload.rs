@@ -18,7 +18,8 @@
 //! told with the strategy `OnCompletion` too.
 //!
 //! `data.sequence` rises with what happens in a dispatch. Webhooks arrive in any order, and of two the one with the higher
-//! number is the newer: its status is how things stand.
+//! number is the newer. The statuses of a call are numbered from where it was begun: when somebody else's late key has been
+//! counted since, they are lower than that, so they are compared with those of the same attempt only.
 
 use patchbay::dispatch::{CallStatus, Dispatch, Entry, Fact};
 use serde_json::{Map, Value, json};
@@ -36,7 +37,9 @@ pub fn payload(dispatch: &Dispatch, entry: &Entry) -> Option<Value> {
     if let Some(reference) = &dispatch.brief.ticket.reference {
         put("reference", json!(reference));
     }
-    put("sequence", json!(entry.sequence?));
+    if let Some(sequence) = entry.sequence {
+        put("sequence", json!(sequence));
+    }
     put("status", json!(status));
     put("at", json!(entry.at));
     if let Some(employee) = entry.fact.employee().and_then(|index| dispatch.employee(index)) {

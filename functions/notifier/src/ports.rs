@@ -6,7 +6,7 @@ use patchbay::clock::Timestamp;
 use patchbay::dispatch::Entry;
 use patchbay::ids::{AttemptId, DispatchKey, Tenant};
 use patchbay::queue::{Failure, Notice};
-use patchbay::store::{NoticeSubject, Silence, Store, StoreError};
+use patchbay::store::{NoticeSubject, Probe, Silence, Store, StoreError};
 use patchbay::webhooks::Delivery;
 
 /// What notices are about, how deliveries stand, and which receivers do not answer. The methods are those of [`Store`].
@@ -47,7 +47,13 @@ pub trait Table: Sync {
         host: &str,
         seen: &Silence,
         retry_at: Timestamp,
-    ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+    ) -> impl Future<Output = Result<Probe, Self::Error>> + Send;
+
+    fn take_turn(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<Option<Timestamp>, Self::Error>> + Send;
 
     fn end_silence(&self, tenant: &Tenant, host: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
@@ -88,8 +94,12 @@ impl Table for Store {
         host: &str,
         seen: &Silence,
         retry_at: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Probe, StoreError> {
         Self::take_probe(self, tenant, host, seen, retry_at).await
+    }
+
+    async fn take_turn(&self, now: Timestamp, until: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        Self::take_turn(self, now, until).await
     }
 
     async fn end_silence(&self, tenant: &Tenant, host: &str) -> Result<(), StoreError> {

@@ -29,9 +29,11 @@ pub(crate) fn after_failure(notice: &Notice, id: &str, now: Timestamp, retry_aft
 
 /// The notice of the next try, after one that was not made because the receiver does not answer anybody; a given-up one
 /// when it would have been the last. It comes after `retry_at`, and as late after that as a try that failed, on average:
-/// anywhere from at once to twice the pause, so that a thousand that were put off together do not come together.
+/// anywhere from at once to twice the pause (never the shortest), so that a thousand that were put off together do not come
+/// together.
 pub(crate) fn put_off(notice: &Notice, id: &str, now: Timestamp, retry_at: Timestamp) -> Notice {
-    let delay = jittered(delay_of(notice), id, notice.failures, 0..=2_000);
+    let [_, shortest, ..] = DELAYS;
+    let delay = jittered(delay_of(notice).max(shortest), id, notice.failures, 0..=2_000);
     next(notice, now, retry_at.max(now).plus_millis(delay))
 }
 
@@ -74,6 +76,7 @@ pub(crate) fn redriven(notice: &Notice, now: Timestamp) -> Notice {
         due_at: now,
         failures: 0,
         resent: notice.resent.saturating_add(1),
+        asked: false,
         ..notice.clone()
     }
 }
@@ -120,6 +123,7 @@ mod tests {
             due_at: START,
             failures,
             resent: 0,
+            asked: false,
         }
     }
 

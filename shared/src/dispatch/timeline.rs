@@ -75,8 +75,8 @@ pub struct Entry {
     pub id: String,
     /// When it happened, by our clock.
     pub at: Timestamp,
-    /// Its place in the dispatch: of two that have one, the higher happened later, however they arrive. What changed
-    /// nothing has none.
+    /// Its place in the dispatch: of two that have one, the higher happened later, however they arrive; the statuses of a
+    /// call stand where it was begun. What changed nothing has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
     /// What happened.
@@ -109,12 +109,14 @@ impl Entry {
 
     /// Whether a requester with this strategy is told of it.
     pub fn is_told(&self, strategy: Strategy) -> bool {
-        let told = match strategy {
+        match strategy {
             Strategy::OnCompletion => self.fact.is_about_the_whole(),
             Strategy::OnChange => self.fact.status().is_some(),
-            Strategy::OnStatus => self.fact.status().is_some() || self.fact.call_status().is_some(),
-        };
-        told && self.sequence.is_some()
+            // A status without a number came from a call whose requester had not asked for it.
+            Strategy::OnStatus => {
+                self.fact.status().is_some() || (self.sequence.is_some() && self.fact.call_status().is_some())
+            }
+        }
     }
 
     /// An intermediate or final status as the provider told it. The name depends on nothing but the status, so a

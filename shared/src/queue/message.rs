@@ -70,6 +70,11 @@ pub enum Work {
         /// The entry's name in the table.
         entry: String,
     },
+    /// Hand an entry of the timeline to the notifier: the `notifications` queue did not take it.
+    Notify {
+        /// The entry's name in the table.
+        entry: String,
+    },
 }
 
 /// A message on the `notifications` queue: one try at telling the requester of an event.
@@ -87,9 +92,13 @@ pub struct Notice {
     pub due_at: Timestamp,
     /// How many tries have failed, or were put off, since `first_at`.
     pub failures: u8,
-    /// How often somebody has had it sent again.
+    /// How often somebody has had it sent again, or redriven.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub resent: u32,
+    /// Whether a person asked for this one: it is told although it is overtaken, and its first try is made although the
+    /// receiver answers nobody.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub asked: bool,
 }
 
 impl Notice {
@@ -102,6 +111,7 @@ impl Notice {
             due_at: now,
             failures: 0,
             resent: 0,
+            asked: false,
         }
     }
 }
@@ -109,4 +119,9 @@ impl Notice {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 const fn is_zero(count: &u32) -> bool {
     *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+const fn is_false(asked: &bool) -> bool {
+    !*asked
 }

@@ -346,6 +346,7 @@ mod tests {
             Work::Remind { attempt },
             Work::HangUp { attempt, tries: 7 },
             Work::Count { entry: "x".into() },
+            Work::Notify { entry: "x".into() },
         ];
         applied.chain(others).collect()
     }
@@ -376,6 +377,7 @@ mod tests {
             due_at: now,
             failures: 5,
             resent: 2,
+            asked: true,
         };
         let tried = Tried {
             message: notice,

@@ -126,7 +126,7 @@ impl Queue {
     pub(super) async fn bury(&self, body: &str, reason: &str) -> Result<(), QueueError> {
         // SQS takes no empty text, neither here nor there.
         let body = if body.is_empty() { "(empty)" } else { body };
-        let reason: String = reason.chars().take(MAX_REASON_CHARS).collect();
+        let reason: String = reason.chars().take(MAX_REASON_CHARS).map(allowed).collect();
         let reason = MessageAttributeValue::builder()
             .data_type("String")
             .string_value(if reason.is_empty() { "no reason told" } else { &reason })
@@ -169,6 +169,14 @@ impl Queue {
     }
 }
 
+/// The character itself, where SQS takes it in a text.
+const fn allowed(c: char) -> char {
+    match c {
+        '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'.. => c,
+        _ => char::REPLACEMENT_CHARACTER,
+    }
+}
+
 /// Seconds from `now` to `due_at`, rounded up so that a message never comes early, at most [`MAX_DELAY`].
 fn delay(now: Timestamp, due_at: Timestamp) -> i32 {
     let seconds = (due_at.millis() - now.millis() + 999)
@@ -180,6 +188,13 @@ fn delay(now: Timestamp, due_at: Timestamp) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_sqs_does_not_take_in_a_text_is_replaced() {
+        let text = "a\u{0}b\u{b}\u{ffff}\u{fffe}c\n\u{1f600}é";
+        let taken: String = text.chars().map(allowed).collect();
+        assert_eq!(taken, "a\u{fffd}b\u{fffd}\u{fffd}\u{fffd}c\n\u{1f600}é");
+    }
 
     #[test]
     fn a_message_never_comes_early_and_never_waits_longer_than_sqs_can() {

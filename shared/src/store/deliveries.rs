@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 use super::items::{
     DISPATCH, DOC, ENTRY_PREFIX, Item, PARTITION_KEY, SORT_KEY, dispatch_partition, json, key, millis_of, number,
@@ -48,6 +48,17 @@ pub struct Silence {
     pub why: String,
 }
 
+/// What came of asking to find out whether a receiver answers again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// It is for us to find out.
+    Ours,
+    /// Somebody else was faster; this is what they left.
+    Theirs(Silence),
+    /// It answers again already.
+    Over,
+}
+
 impl Store {
     /// What a notice is about (a consistent read). One request.
     pub async fn subject(&self, dispatch: &DispatchKey, entry: &str) -> Result<NoticeSubject, StoreError> {
@@ -79,13 +90,14 @@ impl Store {
             match text_of(item, SORT_KEY)? {
                 DISPATCH => found.dispatch = Some(read_doc(item)?),
                 sort if sort.starts_with(ENTRY_PREFIX) => found.entry = Some(read_doc(item)?),
-                _ => found.delivery = Some(read_doc(item)?),
+                _ => found.delivery = delivery_of(item),
             }
         }
         Ok(found)
     }
 
-    /// Writes how the delivery of `entry` stands, unless it is further already. One request.
+    /// Writes how the delivery of `entry` stands, unless it is further already: an end is further than any retry, and comes
+    /// once. One request.
     pub async fn put_delivery(
         &self,
         dispatch: &DispatchKey,
@@ -106,7 +118,7 @@ impl Store {
             .set_item(Some(item))
             .condition_expression(
                 "attribute_not_exists(#pk) OR #resent < :resent \
-                 OR (#resent = :resent AND #over = :no AND #failures <= :failures)",
+                 OR (#resent = :resent AND #over = :no AND (:over = :yes OR #failures <= :failures))",
             )
             .expression_attribute_names("#pk", PARTITION_KEY)
             .expression_attribute_names("#resent", "resent")
@@ -114,6 +126,8 @@ impl Store {
             .expression_attribute_names("#over", "over")
             .expression_attribute_values(":resent", number(delivery.resent))
             .expression_attribute_values(":failures", number(delivery.failures))
+            .expression_attribute_values(":over", AttributeValue::Bool(over))
+            .expression_attribute_values(":yes", AttributeValue::Bool(true))
             .expression_attribute_values(":no", AttributeValue::Bool(false))
             .send()
             .await;
@@ -156,7 +170,7 @@ impl Store {
                 .map_err(|error| StoreError::request("Query", &error))?;
             for item in page.items() {
                 let name = text_of(item, SORT_KEY)?.trim_start_matches(DELIVERY_PREFIX);
-                found.push((name.to_owned(), read_doc(item)?));
+                found.extend(delivery_of(item).map(|delivery| (name.to_owned(), delivery)));
             }
             start = page.last_evaluated_key;
             if start.is_none() {
@@ -216,20 +230,20 @@ impl Store {
         read_silence(&item)
     }
 
-    /// Takes the right to find out whether a receiver answers again; the next one may at `retry_at`. Tells whether nobody
-    /// else was faster. One request.
+    /// Takes the right to find out whether a receiver answers again; the next one may at `retry_at`. One request.
     pub async fn take_probe(
         &self,
         tenant: &Tenant,
         host: &str,
         seen: &Silence,
         retry_at: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Probe, StoreError> {
         let result = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(receiver_key(tenant, host)))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .update_expression("SET #retry = :retry")
             .condition_expression("#retry = :seen")
             .expression_attribute_names("#retry", RETRY_AT)
@@ -237,16 +251,42 @@ impl Store {
             .expression_attribute_values(":seen", number(seen.retry_at.millis()))
             .send()
             .await;
-        match result {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(false)
+        let Err(error) = result else { return Ok(Probe::Ours) };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => match failed.item() {
+                Some(item) => Ok(Probe::Theirs(read_silence(item)?)),
+                None => Ok(Probe::Over),
+            },
+            _ => Err(StoreError::request("UpdateItem", &error)),
+        }
+    }
+
+    /// Takes the one turn that there is for all receivers together to find out whether one of them answers again, until
+    /// `until`; gives back until when somebody else has it. One request.
+    pub async fn take_turn(&self, now: Timestamp, until: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(TURN.to_owned(), RECEIVER)))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .update_expression("SET #retry = :until")
+            .condition_expression("attribute_not_exists(#pk) OR #retry <= :now")
+            .expression_attribute_names("#pk", PARTITION_KEY)
+            .expression_attribute_names("#retry", RETRY_AT)
+            .expression_attribute_values(":until", number(until.millis()))
+            .expression_attribute_values(":now", number(now.millis()))
+            .send()
+            .await;
+        let Err(error) = result else { return Ok(None) };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                let item = failed
+                    .item()
+                    .ok_or_else(|| StoreError::item("a turn was not returned"))?;
+                millis_of(item, RETRY_AT).map(Some)
             }
-            Err(error) => Err(StoreError::request("UpdateItem", &error)),
+            _ => Err(StoreError::request("UpdateItem", &error)),
         }
     }
 
@@ -263,6 +303,16 @@ impl Store {
     }
 }
 
+/// What was noted of a delivery; none when another version of ours wrote what this one cannot read. It is noted for people:
+/// no webhook and no page is to fail for it.
+fn delivery_of(item: &Item) -> Option<Delivery> {
+    let read = read_doc(item);
+    read.inspect_err(|error| tracing::warn!(%error, "how a delivery stands cannot be read"))
+        .ok()
+}
+
+/// Partition of the turn to find out.
+const TURN: &str = "TURN";
 const RETRY_AT: &str = "retry_at";
 
 fn receiver_key(tenant: &Tenant, host: &str) -> Item {

@@ -6,6 +6,7 @@
 //! | its timeline, one item an entry | same | `E#{entry}` |
 //! | how the webhook about an entry stands | same | `W#{entry}` |
 //! | a receiver of webhooks that does not answer | `T#{tenant}#H#{host}` | `H` |
+//! | whose turn it is to find out whether one of them answers again | `TURN` | `H` |
 //! | lease on an employee's phone | `T#{tenant}#L#{hash of the number}` | `L` |
 //! | pacing slot of a provider | `PACE#{provider}` | `P` |
 //! | task chain, versioned | `T#{tenant}#C` | `C#{chain}` |
@@ -40,7 +41,7 @@ use aws_sdk_dynamodb::Client;
 
 pub use commit::Committed;
 pub use context::{Begun, Ended, OutcomePut};
-pub use deliveries::{NoticeSubject, Silence};
+pub use deliveries::{NoticeSubject, Probe, Silence};
 pub use due::{DUE_SHARDS, Postponed, SentAgain, Unmoved};
 pub use error::StoreError;
 pub use items::{INDEX_BY_DAY, INDEX_BY_DUE, PARTITION_KEY, SORT_KEY};

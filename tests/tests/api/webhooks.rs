@@ -9,8 +9,8 @@ use patchbay_simulators::world::{Notification, Options, World};
 use serde_json::{Value, json};
 
 use crate::common::{
-    Answer, ask, brief, change, cost, create, get, list, pass, phones, rings, send, settle, show, status_event, text,
-    until, webhook, with_token, world,
+    Answer, ask, brief, call_to, change, cost, create, get, keys_event, list, pass, phones, rings, send, settle, show,
+    status_event, text, until, webhook, with_token, world,
 };
 use crate::notices::{statuses, told};
 
@@ -196,8 +196,6 @@ async fn what_there_is_not_cannot_be_listed_or_sent_again() {
 #[tokio::test(start_paused = true)]
 async fn a_webhook_that_nobody_has_tried_yet_is_pending() {
     let world = world([Script::always(Behaviour::Interactive)]).await;
-    world.aws.faults().set_crash_rate(1_000, 1);
-    world.aws.faults().calm();
     let key = create(&world, &brief(1, &json!({}))).await;
     rings(&world, 0, 0).await;
     let now = world.clock.now();
@@ -304,6 +302,70 @@ async fn a_status_that_comes_late_or_twice_is_told_forward_only_and_once() {
     assert!(overtaken >= 2, "{listed:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_status_that_cannot_be_told_stands_in_the_timeline_all_the_same() {
+    let world = world([Script::always(Behaviour::Interactive)]).await;
+    let key = create(&world, &on_status(1)).await;
+    let call = rings(&world, 0, 0).await;
+    for fault in [Fault::Refused, Fault::LostRequest] {
+        let rule = Rule::new(fault).service(Service::Sqs).target("notifications");
+        world
+            .aws
+            .faults()
+            .plan(rule.function("status-callback").times(u32::MAX));
+        let name = format!("{fault:?}");
+        let status = json!({ "messageId": name, "conversationTrackingId": "x", "status": { "name": "InProgress" } });
+        let begun = world.clock.now();
+        let answer = send(&world, webhook(call.status_url.as_deref().unwrap(), status.to_string())).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert!(world.clock.now().since(begun).as_millis() < 2_000, "{fault:?}");
+        world.aws.faults().calm();
+    }
+    let shown = show(&world, &key).await;
+    let statuses = list(&shown, "/timeline")
+        .iter()
+        .filter(|line| line["name"] == "InProgress");
+    assert_eq!(statuses.count(), 2, "{shown}");
+    change(&world, &key, "cancel").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_statuses_of_a_call_are_numbered_from_its_beginning() {
+    let world = world([
+        Script::always(Behaviour::NeverPicksUp),
+        Script::always(Behaviour::Interactive),
+    ])
+    .await;
+    let key = create(&world, &on_status(2)).await;
+    let second = rings(&world, 1, 0).await;
+    let first = call_to(&world, 0);
+    settle_notices(&world).await;
+    // Anna says no when Ben's phone rings already, and then Ben picks up.
+    let no = webhook(first.collect_url.as_deref().unwrap(), keys_event("2").to_string());
+    send(&world, no).await;
+    let picked_up = webhook(
+        second.status_url.as_deref().unwrap(),
+        status_event("InProgress").to_string(),
+    );
+    send(&world, picked_up).await;
+    settle_notices(&world).await;
+    let all: Vec<Value> = world.notifications().iter().map(Notification::json).collect();
+    let number = |status: &str, ordinal: u64| {
+        let is = |body: &&Value| {
+            text(body, "/data/status") == status && body.pointer("/data/attempt/ordinal") == Some(&json!(ordinal))
+        };
+        let found = all.iter().find(is).unwrap_or_else(|| panic!("no {status} in {all:?}"));
+        found["data"]["sequence"].as_u64().unwrap()
+    };
+    assert!(number("Ringing", 2) < number("InProgress", 2));
+    assert!(number("NoAnswer", 1) < number("Ringing", 2));
+    assert!(
+        number("InProgress", 2) < number("Rejected", 1),
+        "from where the call was begun"
+    );
+    change(&world, &key, "cancel").await;
+}
+
 /// Answers what is asked of it, and keeps what came.
 #[derive(Clone, Debug)]
 struct Refuses(StatusCode);
@@ -342,5 +404,5 @@ async fn a_receiver_that_is_gone_is_a_dead_letter_with_the_reason_and_the_host()
         .await
         .unwrap();
     let reason = received.messages()[0].message_attributes().unwrap()["reason"].string_value();
-    assert_eq!(reason, Some("requester.example.org: 410 Gone: no such hook"));
+    assert_eq!(reason, Some("requester.example.org: 410 Gone"));
 }

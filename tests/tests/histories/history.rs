@@ -166,7 +166,7 @@ impl History {
             Work::Resume { wait } => self.happens(&Event::Resume { wait: *wait }, crash),
             Work::Remind { attempt } => self.happens(&Event::Overdue { attempt: *attempt }, crash),
             Work::Apply { event } => self.happens(event, crash),
-            Work::HangUp { .. } | Work::Count { .. } => {}
+            Work::HangUp { .. } | Work::Count { .. } | Work::Notify { .. } => {}
         }
     }
 

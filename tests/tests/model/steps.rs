@@ -424,7 +424,7 @@ fn letter(message: &Message) -> Option<Letter> {
         Work::Resume { wait } => Errand::Resume(wait),
         Work::Remind { attempt } => Errand::Remind(attempt),
         Work::HangUp { attempt, .. } => Errand::HangUp(attempt),
-        Work::Apply { .. } | Work::Count { .. } => return None,
+        Work::Apply { .. } | Work::Count { .. } | Work::Notify { .. } => return None,
     };
     Some(Letter {
         errand,

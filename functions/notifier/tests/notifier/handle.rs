@@ -304,6 +304,7 @@ async fn what_somebody_has_sent_again_is_posted_once_more_under_the_same_name() 
         let retry = world.sent().pop();
         let again = Notice {
             resent: 1,
+            asked: true,
             ..notice(&accepted())
         };
         for _ in 0..2 {
@@ -337,12 +338,17 @@ async fn a_delivery_says_what_the_receiver_said_and_when_it_is_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_repeats_what_is_private_is_not_kept() {
-    for echo in [r#"{"name":"Anna"}"#, "what is INC-4711?"] {
-        let world = world(vec![accepted()], &[Answer::Says(500, echo)]);
-        world.handle(vec![message("m-1", &notice(&accepted()))]).await;
-        assert_eq!(world.delivery(&accepted()).answer, "500 Internal Server Error");
-    }
+async fn what_a_receiver_repeats_of_a_webhook_is_for_its_owner_only() {
+    let world = world(vec![accepted()], &[Answer::Says(410, "POST /hook?key=hidden of Anna")]);
+    world.handle(vec![message("m-1", &notice(&accepted()))]).await;
+    assert_eq!(
+        world.delivery(&accepted()).answer,
+        "410 Gone: POST /hook?key=hidden of Anna"
+    );
+    let [(_, reason)] = &world.dead()[..] else {
+        panic!("not one dead letter")
+    };
+    assert_eq!(reason, "example.org: 410 Gone");
 }
 
 fn status(name: &str) -> Entry {
@@ -404,10 +410,21 @@ async fn a_status_is_told_forward_only() {
     let world = telling_all(vec![status("Ringing"), status("InProgress")], placed());
     let again = Notice {
         resent: 1,
+        asked: true,
         ..notice(&status("Ringing"))
     };
+    world
+        .receiver
+        .script
+        .lock()
+        .expect("not poisoned")
+        .push_back(Answer::Status(500));
     world.handle(vec![ringing(), message("m-2", &again)]).await;
-    assert_eq!(world.receiver.visits(), 1);
+    // Its retries too.
+    let retry = next(&world);
+    world.deps.clock.sleep_until(retry.due_at).await;
+    world.handle(vec![message("m-3", &retry)]).await;
+    assert_eq!(world.receiver.visits(), 2);
     // The story has gone on without this call.
     let mut world = telling_all(vec![status("Ringing")], placed());
     world.deps.store.dispatch.state = State::Cancelled { at: START };
@@ -606,13 +623,54 @@ async fn what_a_person_asks_for_is_tried_although_the_receiver_keeps_silent() {
         is_posted(&world, entry).await;
     }
     assert!(!is_posted(&world, &entries[3]).await);
+    let redriven = Notice {
+        resent: 1,
+        ..Notice::first(support::dispatch().key, entries[4].id.clone(), world.deps.clock.now())
+    };
+    world.handle(vec![message("m-0", &redriven)]).await;
+    assert_eq!(
+        world.receiver.visits(),
+        opened,
+        "a thousand that are redriven find their way closed"
+    );
     let by_hand = Notice {
         resent: 1,
+        asked: true,
         ..Notice::first(support::dispatch().key, entries[3].id.clone(), world.deps.clock.now())
     };
     world.handle(vec![message("m-1", &by_hand)]).await;
     assert_eq!(world.receiver.visits(), opened + 1);
     assert_eq!(world.delivery(&entries[3]).outcome, Outcome::Delivered);
+    // It has answered, so the others find it open.
+    assert!(world.deps.store.silences.lock().expect("not poisoned").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_has_begun_to_refuse_is_not_left_alone_any_more() {
+    let opened = usize::try_from(receivers::OPEN_AFTER).expect("few");
+    let entries = many(20);
+    let world = world(
+        entries.clone(),
+        &[vec![Answer::Silence; opened], vec![Answer::Lost; 17]].concat(),
+    );
+    for entry in &entries[..opened] {
+        is_posted(&world, entry).await;
+    }
+    world.deps.clock.sleep(Duration::from_mins(5)).await;
+    for entry in &entries[opened..] {
+        assert!(is_posted(&world, entry).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_of_one_message_in_a_batch_are_one() {
+    let world = world(vec![accepted()], &[Answer::Status(500), Answer::Status(500)]);
+    let twice = vec![
+        message("m-1", &notice(&accepted())),
+        message("m-2", &notice(&accepted())),
+    ];
+    assert_eq!(world.handle(twice).await, NONE);
+    assert_eq!((world.receiver.visits(), world.sent().len()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -623,6 +681,20 @@ async fn whether_a_receiver_answers_is_read_once_a_second_at_most() {
         is_posted(&world, entry).await;
         world.deps.clock.sleep(Duration::from_millis(100)).await;
     }
-    let looks = world.deps.store.looks.load(std::sync::atomic::Ordering::Relaxed);
-    assert_eq!(looks, 5);
+    let looks = || world.deps.store.looks.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(looks(), 5);
+    world.deps.clock.sleep(Duration::from_secs(2)).await;
+    let batch = many(60).split_off(50);
+    world
+        .deps
+        .store
+        .entries
+        .lock()
+        .expect("not poisoned")
+        .extend(batch.iter().cloned());
+    let fresh = |entry: &Entry| Notice::first(support::dispatch().key, entry.id.clone(), world.deps.clock.now());
+    world
+        .handle(batch.iter().map(|entry| message(&entry.id, &fresh(entry))).collect())
+        .await;
+    assert_eq!((looks(), world.receiver.visits()), (6, 60), "also of a batch");
 }

@@ -141,7 +141,7 @@ async fn a_failure_says_what_it_was_and_is_tried_again() {
         (
             "http",
             Then::Says("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n"),
-            "302 Found: redirects are not followed",
+            "302 Found, and redirects are not followed",
         ),
         (
             "http",

@@ -127,12 +127,17 @@ fn a_call_that_gets_further_says_how_far_it_is() {
 }
 
 #[test]
-fn what_has_no_place_in_the_order_is_not_told() {
-    let placeless = patchbay::dispatch::Entry {
+fn an_event_of_before_there_were_numbers_is_told_without_one() {
+    let old = patchbay::dispatch::Entry {
         sequence: None,
         ..entry(Fact::Cancelled)
     };
-    assert_eq!(payload(&dispatch(), &placeless), None);
+    let told = payload(&dispatch(), &old).expect("something to tell");
+    assert_eq!((text(&told), told["data"].get("sequence")), ("Cancelled", None));
+}
+
+fn text(told: &Value) -> &str {
+    told["data"]["status"].as_str().unwrap_or_default()
 }
 
 #[test]

@@ -18,7 +18,7 @@ use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, Tenant};
 use patchbay::phone::PhoneNumber;
 use patchbay::queue::{Failed, Failure, Notice, Returns, TakeMessages, Tried};
 use patchbay::secret::Secret;
-use patchbay::store::{NoticeSubject, Silence};
+use patchbay::store::{NoticeSubject, Probe, Silence};
 use patchbay::web::standard_webhooks::{Signer, SigningKey};
 use patchbay::web::target::Targets;
 use patchbay::webhooks::Delivery;
@@ -103,6 +103,8 @@ pub(crate) struct Table {
     pub(crate) deliveries: Mutex<BTreeMap<String, Delivery>>,
     /// By host.
     pub(crate) silences: Mutex<BTreeMap<String, Silence>>,
+    /// Until when somebody finds out whether a receiver answers again.
+    pub(crate) turn: Mutex<Option<Timestamp>>,
     /// How often it was asked for a silence.
     pub(crate) looks: AtomicUsize,
     pub(crate) broken: Option<Failed>,
@@ -163,6 +165,8 @@ impl ports::Table for Table {
 
     async fn silence(&self, _: &Tenant, host: &str) -> Result<Option<Silence>, OutOfOrder> {
         self.looks.fetch_add(1, Ordering::Relaxed);
+        // Others get a turn, as they do while a request is on its way.
+        tokio::task::yield_now().await;
         Ok(self.silence_of(host))
     }
 
@@ -192,13 +196,25 @@ impl ports::Table for Table {
         host: &str,
         seen: &Silence,
         retry_at: Timestamp,
-    ) -> Result<bool, OutOfOrder> {
+    ) -> Result<Probe, OutOfOrder> {
         let mut silences = self.silences.lock().expect("not poisoned");
-        let Some(silence) = silences.get_mut(host).filter(|silence| *silence == seen) else {
-            return Ok(false);
-        };
-        silence.retry_at = retry_at;
-        Ok(true)
+        match silences.get_mut(host) {
+            None => Ok(Probe::Over),
+            Some(silence) if silence.retry_at != seen.retry_at => Ok(Probe::Theirs(silence.clone())),
+            Some(silence) => {
+                silence.retry_at = retry_at;
+                Ok(Probe::Ours)
+            }
+        }
+    }
+
+    async fn take_turn(&self, now: Timestamp, until: Timestamp) -> Result<Option<Timestamp>, OutOfOrder> {
+        let mut turn = self.turn.lock().expect("not poisoned");
+        if let Some(taken) = turn.filter(|taken| *taken > now) {
+            return Ok(Some(taken));
+        }
+        *turn = Some(until);
+        Ok(None)
     }
 
     async fn end_silence(&self, _: &Tenant, host: &str) -> Result<(), OutOfOrder> {
@@ -318,6 +334,7 @@ pub(crate) fn world(entries: Vec<Entry>, script: &[Answer]) -> World {
                 entries: Mutex::new(entries),
                 deliveries: Mutex::default(),
                 silences: Mutex::default(),
+                turn: Mutex::default(),
                 looks: AtomicUsize::new(0),
                 broken: None,
             },

@@ -124,7 +124,12 @@ async fn a_receiver_that_fails_shows_in_the_story() {
     let shown = text_of(async |output| show(&world.store, &world.clock, &key, output).await).await;
     assert!(shown.contains("0 webhooks delivered, 2 given up\n"), "{shown}");
     let told = text_of(async |output| webhooks::list(&world.store, &key, output).await).await;
-    assert!(told.contains("GivenUp after 1"), "{told}");
+    assert!(
+        ["GivenUp after 11 posts", "GivenUp after 12 posts"]
+            .iter()
+            .any(|part| told.contains(part)),
+        "{told}"
+    );
     assert!(told.contains("a day of tries is over: 429 Too Many Requests"), "{told}");
 }
 

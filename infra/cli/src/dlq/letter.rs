@@ -103,6 +103,7 @@ fn calls(message: &Message) -> (&'static str, Option<About>) {
         Work::HangUp { attempt, .. } => ("hang_up", Some(*attempt), None),
         Work::Apply { .. } => ("apply", None, None),
         Work::Count { entry } => ("count", None, Some(entry.clone())),
+        Work::Notify { entry } => ("notify", None, Some(entry.clone())),
     };
     (work, Some(About::new(&message.dispatch, attempt, entry)))
 }
