@@ -1,6 +1,6 @@
 //! Numbers under which a context may be kept.
 
-use crate::phone::{CallingCode, PhoneNumber};
+use crate::phone::{CallingCode, NotAPhoneNumber, PhoneNumber};
 
 /// Why a text is no number that somebody can be found by. The words are for the developer of an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -18,8 +18,8 @@ pub enum NoNumber {
     #[error("has no country code; expected an E.164 number: + and 8 to 15 digits, such as +12025550123")]
     NoCountry,
     /// Something else.
-    #[error("expected an E.164 number: + and 8 to 15 digits, such as +12025550123")]
-    NotANumber,
+    #[error(transparent)]
+    Number(#[from] NotAPhoneNumber),
 }
 
 /// Words that carriers and platforms put in the place of a number.
@@ -36,7 +36,7 @@ const WITHHELD: [&str; 9] = [
 ];
 /// The same words as a telephone's keys spell them (ANONYMOUS, RESTRICTED, UNAVAILABLE): long enough to look like
 /// numbers, so that callers who have nothing in common would share a context.
-const SPELLED: [&str; 3] = ["+266696687", "+7378742833", "+86282452253"];
+const SPELLED: [&str; 3] = ["266696687", "7378742833", "86282452253"];
 
 /// The number that `text` says, in E.164; a number without a `+` is taken for one of `home`, when that is set.
 ///
@@ -54,15 +54,18 @@ pub fn number(text: &str, home: Option<&CallingCode>) -> Result<PhoneNumber, NoN
     if lower.starts_with("sip:") || lower.starts_with("sips:") || lower.contains('@') {
         return Err(NoNumber::Sip);
     }
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    if text.starts_with('+') && SPELLED.contains(&digits.as_str()) {
+        return Err(NoNumber::Withheld);
+    }
     let parsed = match home {
         Some(home) => PhoneNumber::parse_at_home(text, home),
         None => PhoneNumber::parse(text),
     };
     match parsed {
-        Ok(number) if SPELLED.contains(&number.as_str()) => Err(NoNumber::Withheld),
         Ok(number) => Ok(number),
         Err(_) if home.is_none() && looks_dialled(text) => Err(NoNumber::NoCountry),
-        Err(_) => Err(NoNumber::NotANumber),
+        Err(why) => Err(why.into()),
     }
 }
 
@@ -109,12 +112,12 @@ mod tests {
             ("12025550143@example.org", NoNumber::Sip),
             ("12025550143", NoNumber::NoCountry),
             ("(202) 555-0143", NoNumber::NoCountry),
-            ("", NoNumber::NotANumber),
-            ("+", NoNumber::NotANumber),
-            ("+1202555", NoNumber::NotANumber),
-            ("+1202555014312345", NoNumber::NotANumber),
-            ("+1202x550143", NoNumber::NotANumber),
-            ("+12025550143;ext=1", NoNumber::NotANumber),
+            ("", NoNumber::Number(NotAPhoneNumber::Form)),
+            ("+", NoNumber::Number(NotAPhoneNumber::Country)),
+            ("+1202555", NoNumber::Number(NotAPhoneNumber::Length(1))),
+            ("+1202555014312345", NoNumber::Number(NotAPhoneNumber::Length(1))),
+            ("+1202x550143", NoNumber::Number(NotAPhoneNumber::Letters)),
+            ("+12025550143;ext=1", NoNumber::Number(NotAPhoneNumber::Letters)),
         ] {
             assert_eq!(number(text, None), Err(why), "{text}");
         }
@@ -131,7 +134,7 @@ mod tests {
             ("anonymous", NoNumber::Withheld),
             ("+266696687", NoNumber::Withheld),
             ("client:alice", NoNumber::App),
-            ("555-0143", NoNumber::NotANumber),
+            ("555-0143", NoNumber::Number(NotAPhoneNumber::Length(1))),
         ] {
             assert_eq!(number(text, Some(&home)), Err(why), "{text}");
         }

@@ -1,6 +1,6 @@
 //! A request for a dispatch as a requester writes it, checked field by field.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -108,7 +108,7 @@ impl DispatchRequest {
             ));
         }
         let mut employees = Vec::with_capacity(self.employees.len().min(MAX_EMPLOYEES));
-        let mut ids = BTreeSet::new();
+        let (mut ids, mut phones) = (BTreeSet::new(), BTreeMap::new());
         for (index, request) in self.employees.into_iter().enumerate().take(MAX_EMPLOYEES) {
             let Some(employee) = request.check(index, &mut errors) else {
                 continue;
@@ -117,6 +117,13 @@ impl DispatchRequest {
                 errors.push(FieldError::new(
                     format!("employees[{index}].id"),
                     "is used by an earlier employee",
+                ));
+            }
+            // Whoever is listed twice would be phoned twice as often, and before others.
+            if let Some(earlier) = phones.insert(employee.phone.clone(), index) {
+                errors.push(FieldError::new(
+                    format!("employees[{index}].phone"),
+                    format!("is the number of employees[{earlier}] too"),
                 ));
             }
             employees.push(employee);
@@ -308,6 +315,7 @@ mod tests {
                 "employees[0].quiet_hours.utc_offset",
                 "employees[1].on_duty[0].until",
                 "employees[3].id",
+                "employees[3].phone",
             ]
         );
     }

@@ -41,7 +41,7 @@ async fn whoever_shows_no_number_is_no_key_and_the_agent_is_told_why() {
         ("client:alice", "app's client"),
         ("sip:alice@example.org", "SIP address"),
         ("12025550143", "has no country code; expected an E.164 number: +"),
-        ("+1303", "expected an E.164 number"),
+        ("+1303", "number of digits behind +1 that no number there has"),
         ("", "missing"),
     ] {
         for (path, body) in [

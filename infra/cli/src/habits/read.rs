@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use patchbay::phone::{NotAPhoneNumber, PhoneNumber};
+use patchbay::phone::PhoneNumber;
 use patchbay_simulators::phones::{Deed, When};
 
 use super::words::ordinal;
@@ -58,12 +58,9 @@ fn phone(line: &str) -> Expected<Option<Phone>> {
     let is_of_number = |c: char| c.is_ascii_digit() || c.is_whitespace() || "+-.()".contains(c);
     let end = line.find(|c| !is_of_number(c)).unwrap_or(line.len());
     let (number, habit) = line.split_at(end);
-    let number = PhoneNumber::parse(number).map_err(|NotAPhoneNumber| {
+    let number = PhoneNumber::parse(number).map_err(|why| {
         let found = if number.trim().is_empty() { line } else { number };
-        format!(
-            "{NotAPhoneNumber}, at the beginning of the line; found `{}`",
-            short(found)
-        )
+        format!("{why}, at the beginning of the line; found `{}`", short(found))
     })?;
     let mut words = Words::of(habit.strip_prefix(':').unwrap_or(habit));
     let first = words.habit()?;

@@ -5,6 +5,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Environment, Value, filters, tests};
 
 use crate::clock::Timestamp;
+use crate::phone::{CallingCode, PhoneNumber};
 
 /// Every filter.
 pub(super) const FILTERS: [&str; 31] = [
@@ -185,13 +186,19 @@ fn spell(value: &Value) -> String {
     spoken.collect::<Vec<_>>().join(", ")
 }
 
-/// Whether two telephone numbers are the same, however they are written: with or without country code, with any
-/// separators. Fewer than ten digits prove nothing.
-fn same_number(value: &Value, other: &Value) -> bool {
-    let (one, two) = (digits(value), digits(other));
-    let (short, long) = if one.len() <= two.len() { (one, two) } else { (two, one) };
-    let short = short.trim_start_matches('0');
-    short.len() >= 10 && long.ends_with(short) && long.len() - short.len() <= 3
+/// Whether two texts are the same telephone number, however they are written. One without a `+` is a number of `country`
+/// (a calling code, such as `1`), as it is dialled there; without that it is none, and what is none is nobody's.
+fn same_number(value: &Value, other: &Value, country: Option<Value>) -> bool {
+    let home = country.and_then(|code| text(&code).parse::<CallingCode>().ok());
+    let number = |value: &Value| {
+        let text = text(value);
+        let read = match &home {
+            Some(home) => PhoneNumber::parse_at_home(&text, home),
+            None => PhoneNumber::parse(&text),
+        };
+        read.ok()
+    };
+    number(value).is_some_and(|one| number(other) == Some(one))
 }
 
 const MONTHS: [&str; 12] = [
@@ -230,14 +237,22 @@ mod unit_tests {
 
     #[test]
     fn a_number_is_the_same_however_it_is_written() {
-        let same = |one: &str, two: &str| same_number(&Value::from(one), &Value::from(two));
-        assert!(same("+12025550143", "(202) 555-0143"));
-        assert!(same("202.555.0143", "+1 202 555 0143"));
-        assert!(same("+442025550143", "02025550143"));
-        assert!(!same("+12025550143", "+12025550144"));
-        assert!(!same("+12025550143", "555-0143"));
-        assert!(!same("", ""));
-        assert!(!same_number(&nothing(), &Value::from("+12025550143")));
+        let same = |one: &str, two: &str, country: Option<&str>| {
+            let country = country.map(Value::from);
+            same_number(&Value::from(one), &Value::from(two), country)
+        };
+        assert!(same("+12025550143", "(202) 555-0143", Some("1")));
+        assert!(same("202.555.0143", "+1 202 555 0143", Some("1")));
+        assert!(same("+1 (202) 555-0143", "+12025550143", None));
+        assert!(same("+442079460104", "020 7946 0104", Some("44")));
+        // Another country's number, with the same digits at its end.
+        assert!(!same("+12025550143", "2025550143", Some("30")));
+        assert!(!same("+12025550143", "+3022025550143", None));
+        assert!(!same("+12025550143", "(202) 555-0143", None));
+        assert!(!same("+12025550143", "+12025550144", Some("1")));
+        assert!(!same("+12025550143", "555-0143", Some("1")));
+        assert!(!same("", "", None));
+        assert!(!same_number(&nothing(), &Value::from("+12025550143"), None));
     }
 
     #[test]

@@ -280,7 +280,7 @@ fn brief_in(slot: &Item) -> Result<Brief, StoreError> {
     };
     let callback = match said("callback") {
         number if number.is_empty() => None,
-        number => Some(PhoneNumber::parse(&number).map_err(StoreError::item)?),
+        number => Some(PhoneNumber::from_e164(&number).map_err(StoreError::item)?),
     };
     let persona = match said("persona") {
         name if name.is_empty() => DEFAULT_PERSONA.to_owned(),
@@ -331,7 +331,7 @@ fn read(item: &Item) -> Result<Option<Context>, StoreError> {
         earlier.extend(version_in(item, back, newest)?);
     }
     Ok(Some(Context {
-        caller: PhoneNumber::parse(text_of(item, "caller")?).map_err(StoreError::item)?,
+        caller: PhoneNumber::from_e164(text_of(item, "caller")?).map_err(StoreError::item)?,
         expires_at: end_in(item),
         call: call_in(item)?,
         current,
