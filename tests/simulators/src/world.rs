@@ -214,7 +214,10 @@ impl World {
         let (dynamodb, sqs) = aws::clients(&aws, &aws::retries());
         let store = open_table(dynamodb).await?;
 
-        let queues = Queues::make(&aws, sqs)?;
+        // A requester in the real world takes real time, whatever this world's clock says: what is being posted must not
+        // be handed out once more meanwhile.
+        let real_time = options.requester.as_ref().map_or(1.0, |_| options.speed.max(1.0));
+        let queues = Queues::make(&aws, sqs, VISIBILITY.mul_f64(real_time))?;
 
         let routee = Routee::new(clock.clone(), options.switches, options.phones, seed);
         routee.set_credentials(ROUTEE_APPLICATION.0, ROUTEE_APPLICATION.1);
@@ -388,9 +391,9 @@ struct Queues {
 
 impl Queues {
     /// As in `infra/template.yaml`.
-    fn make(aws: &Aws, client: aws_sdk_sqs::Client) -> Result<Self, JournalError> {
-        let make = |name| aws.sqs().create_queue_with_dlq(name, VISIBILITY, MAX_RECEIVES);
-        let (calls, notifications) = (make("calls"), make("notifications"));
+    fn make(aws: &Aws, client: aws_sdk_sqs::Client, of_notices: Duration) -> Result<Self, JournalError> {
+        let make = |name, visibility| aws.sqs().create_queue_with_dlq(name, visibility, MAX_RECEIVES);
+        let (calls, notifications) = (make("calls", VISIBILITY), make("notifications", of_notices));
         aws.sqs().go_on()?;
         Ok(Self {
             calls,
