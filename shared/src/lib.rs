@@ -4,6 +4,7 @@
 //! - [`dispatch`]: the domain of the main job, pure: no I/O, no clock, no randomness of its own.
 //! - [`context`]: what voice agents share about a caller, pure.
 //! - [`providers`]: clients of the voice providers: the types of their wires and nothing else.
+//! - [`foreign`]: JSON of other people's, the one reader for all of it.
 //! - [`store`], [`queue`]: DynamoDB and SQS.
 //! - [`web`]: problem documents, signed callback references, tokens, outgoing webhooks.
 //! - [`webhooks`]: what became of the webhooks to a requester.
@@ -18,6 +19,7 @@ pub mod config;
 pub mod context;
 pub mod dispatch;
 pub mod engine;
+pub mod foreign;
 pub mod http;
 pub mod ids;
 pub mod keyring;

@@ -38,8 +38,8 @@ pub(crate) async fn answer(deps: &Deps, http: &HttpRequest, reference: &str, cha
         .callbacks
         .check_chain(reference, &name)
         .map_err(|_| Problem::bad_reference())?;
-    let request =
-        Request::parse(body::bytes(http)?).map_err(|error| Problem::invalid_field("name", error.to_string()))?;
+    let request = Request::parse(body::bytes_up_to(http, body::MAX_ENVELOPE)?)
+        .map_err(|error| Problem::invalid_field("name", error.to_string()))?;
     let key = call_key(deps, &tenant, &name, &request);
     let code = code(deps, &tenant, &name, &key, &request);
     let call = Call {

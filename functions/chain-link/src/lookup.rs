@@ -11,6 +11,7 @@ use http::{Method, Request};
 use patchbay::chain::document;
 use patchbay::chain::run::{Found, Lookup, Outcome};
 use patchbay::clock::Timestamp;
+use patchbay::foreign;
 use patchbay::http::{Response, SendError};
 use patchbay::ids::Tenant;
 use tokio::time::Instant;
@@ -159,7 +160,7 @@ fn read(response: &Response) -> Found {
     let json = if body.iter().all(u8::is_ascii_whitespace) {
         Some(serde_json::Value::Null)
     } else {
-        serde_json::from_slice(body).ok()
+        foreign::read(body).ok()
     };
     Found::answered(status, json, reset(response.headers()))
 }

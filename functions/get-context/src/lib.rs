@@ -51,7 +51,7 @@ async fn get(deps: &Deps, request: &Request, platform: &str) -> Result<Response<
         return Err(Problem::method_not_allowed("POST"));
     }
     let tenant = tenant(deps, request).await?;
-    let body: Value = body::json(request)?;
+    let body = body::envelope(request, platform.keeps())?;
     let asks = read_get(platform, &body).map_err(|errors| refused(platform, Problem::invalid_fields(errors)))?;
     let mut done = Vec::with_capacity(asks.len());
     for ask in asks {

@@ -55,7 +55,7 @@ async fn set(deps: &Deps, request: &Request, platform: &str) -> Result<Response<
         replace: flag(request, "replace")?,
         another: flag(request, "new")?,
     };
-    let body: serde_json::Value = body::json(request)?;
+    let body = body::envelope(request, platform.keeps())?;
     let asks = read_set(platform, &body).map_err(|errors| refused(platform, Problem::invalid_fields(errors)))?;
     let mut done = Vec::with_capacity(asks.len());
     for ask in asks {

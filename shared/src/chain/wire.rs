@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::foreign::{self, Keep};
 use crate::phone::PhoneNumber;
 
 /// The part of the state that is ours: under this name our own call id and the counts of retries travel.
@@ -16,6 +17,16 @@ pub const OWN_STATE: &str = "patchbay";
 pub const RESPONSES: &str = "responses";
 /// Most characters of a name that are read.
 const MAX_NAME: usize = 200;
+/// What is read of a request; a call of some minutes brings its whole talk along.
+const KEPT: Keep = Keep::Only(&[
+    ("name", Keep::All),
+    ("action", Keep::All),
+    ("call_from", Keep::All),
+    ("call_forwarded_by", Keep::All),
+    ("state", Keep::All),
+    ("metadata", Keep::All),
+    ("context", Keep::All),
+]);
 
 /// Why Agent4 calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,14 +102,14 @@ impl Request {
     /// # Errors
     /// When it is not an object, or does not name a link. Everything else may be missing or of another form.
     pub fn parse(body: &[u8]) -> Result<Self, BadRequest> {
-        let Ok(Value::Object(mut fields)) = serde_json::from_slice(body) else {
+        let Ok(Value::Object(mut fields)) = foreign::sieve(&foreign::text(body), KEPT) else {
             return Err(BadRequest::NotAnObject);
         };
         let text =
             |fields: &Map<String, Value>, name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
         let name = text(&fields, "name").filter(|name| !name.is_empty() && name.chars().count() <= MAX_NAME);
         let moment = text(&fields, "action").map_or(Moment::Unknown, |name| Moment::named(&name));
-        let number = |name: &str| text(&fields, name).and_then(|text| PhoneNumber::parse(&text).ok());
+        let number = |name: &str| text(&fields, name).and_then(|text| PhoneNumber::from_e164(text.trim()).ok());
         let (caller, line) = (number("call_from"), number("call_forwarded_by"));
         Ok(Self {
             name: name.ok_or(BadRequest::Name)?,

@@ -4,6 +4,7 @@ use super::caller;
 use super::price::Price;
 use super::{Brief, CallId, DEFAULT_TTL, Purchase, TTL_RANGE, TransactionType};
 use crate::dispatch::policy::FieldError;
+use crate::foreign::UNREADABLE;
 use crate::phone::{CallingCode, PhoneNumber};
 
 /// The voice that is used when the agent names none; the only one that is published.
@@ -25,6 +26,9 @@ const LIMITS: [(&str, usize); 9] = [
     ("memory", MAX_MEMORY),
     ("call_id", 512),
 ];
+
+/// Of those, what names a thing or a person: with a character that cannot be read it would name another.
+const NAMES: [&str; 6] = ["description", "vendor", "customer_id", "order_id", "email", "call_id"];
 
 /// Most bytes of a context. A context and its earlier versions stay well below the 400 KB of a DynamoDB item.
 pub const MAX_BYTES: usize = 32 * 1024;
@@ -230,6 +234,8 @@ impl Draft {
                 errors.push(FieldError::new(name, format!("must have at most {limit} bytes")));
             } else if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
                 errors.push(FieldError::new(name, "has control characters in it"));
+            } else if NAMES.contains(&name) && text.contains(UNREADABLE) {
+                errors.push(FieldError::new(name, "has characters in it that cannot be read"));
             }
         }
         errors

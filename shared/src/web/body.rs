@@ -6,12 +6,17 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt as _};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
 
 use super::problem::Problem;
 use crate::dispatch::policy::FieldError;
+use crate::foreign::{self, Keep};
 
 /// Most bytes of a body that are read.
 pub const MAX_BODY: usize = 64 * 1024;
+/// Most bytes of a body in a platform's envelope: within minutes of talk a transcript and the assistant's own prompt in it
+/// outgrow what we read of anybody else.
+pub const MAX_ENVELOPE: usize = 1024 * 1024;
 /// Most characters of a field's path that are given back: an unknown field's name is the caller's text.
 const MAX_FIELD_CHARS: usize = 200;
 /// What an error about the whole body is said to be about.
@@ -55,6 +60,29 @@ pub fn json<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     parse(bytes)
 }
 
+/// Of the body of a platform's request, which may be in an envelope of [`MAX_ENVELOPE`] bytes, what `keep` says.
+///
+/// # Errors
+/// As [`json`], but for 422.
+pub fn envelope(request: &Request, keep: Keep) -> Result<Value, Problem> {
+    let bytes = bytes_up_to(request, MAX_ENVELOPE)?;
+    if !may_be_json(request.headers()) {
+        return Err(Problem::unsupported_media_type());
+    }
+    if bytes.is_empty() {
+        return Err(Problem::invalid_json("the body is empty"));
+    }
+    let text = foreign::text(bytes);
+    foreign::sieve(&text, keep).map_err(|_| match serde_json::from_str::<IgnoredAny>(&text) {
+        Ok(_) => Problem::invalid_field(WHOLE, "is nested more deeply than we read"),
+        Err(error) => not_json(&error),
+    })
+}
+
+fn not_json(error: &serde_json::Error) -> Problem {
+    Problem::invalid_json(format!("not JSON at line {}, column {}", error.line(), error.column()))
+}
+
 /// `bytes` as a `T`.
 ///
 /// # Errors
@@ -64,14 +92,14 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         return Err(Problem::invalid_json("the body is empty"));
     }
     let text = std::str::from_utf8(bytes).map_err(|_| Problem::invalid_json("the body is not UTF-8"))?;
+    // Bots cut texts as other people do.
+    let text = &*foreign::mended(text);
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let parsed = serde_path_to_error::deserialize(&mut deserializer);
     // serde_json calls some wrong types a syntax error (7 where an enum is expected), and stops at the first wrong
     // field. So whether it is JSON at all is asked of the whole body.
     if parsed.is_err() || deserializer.end().is_err() {
-        serde_json::from_str::<IgnoredAny>(text).map_err(|error| {
-            Problem::invalid_json(format!("not JSON at line {}, column {}", error.line(), error.column()))
-        })?;
+        serde_json::from_str::<IgnoredAny>(text).map_err(|error| not_json(&error))?;
     }
     parsed.map_err(|error| {
         let path = error.path().to_string();

@@ -148,7 +148,7 @@ async fn every_field_of_a_ticket_and_its_people_is_checked() {
 async fn what_is_not_json_or_too_long_is_refused() {
     let world = world([]).await;
     let json = "application/json";
-    for body in ["", "{", "{}x", "ticket=1", "\u{feff}{}"] {
+    for body in ["", "{", "{}x", "ticket=1", "\u{feff}"] {
         post(&world, body, json).await.is_problem(400, "invalid-json");
     }
     post(&world, b"\"\xff\"".to_vec(), json)

@@ -7,6 +7,8 @@
 pub mod answer;
 mod request;
 
+use crate::foreign::Keep;
+
 pub use request::{Ask, Query, Unreadable, read_get, read_set};
 
 /// Who runs the agent, and so which envelope it is.
@@ -40,4 +42,41 @@ impl Platform {
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|platform| platform.name() == name)
     }
+
+    /// What is read of its envelope. The rest is its own: transcripts, prompts, the definitions of all tools.
+    pub const fn keeps(self) -> Keep {
+        match self {
+            Self::Twilio | Self::Bland => Keep::All,
+            Self::Retell => Keep::Only(&[
+                ("call", Keep::Only(RETELL_CALL)),
+                ("args", Keep::All),
+                ("call_id", Keep::All),
+                ("from_number", Keep::All),
+            ]),
+            Self::Vapi => Keep::Only(&[("message", Keep::Only(VAPI_MESSAGE))]),
+        }
+    }
 }
+
+const RETELL_CALL: &[(&str, Keep)] = &[
+    ("call_id", Keep::All),
+    ("direction", Keep::All),
+    ("from_number", Keep::All),
+    ("to_number", Keep::All),
+];
+
+const CUSTOMER: &[(&str, Keep)] = &[("number", Keep::All)];
+
+const VAPI_MESSAGE: &[(&str, Keep)] = &[
+    ("customer", Keep::Only(CUSTOMER)),
+    (
+        "call",
+        Keep::Only(&[("id", Keep::All), ("customer", Keep::Only(CUSTOMER))]),
+    ),
+    ("toolCalls", Keep::All),
+    ("toolCallList", Keep::All),
+    (
+        "toolWithToolCallList",
+        Keep::Only(&[("name", Keep::All), ("toolCall", Keep::All)]),
+    ),
+];

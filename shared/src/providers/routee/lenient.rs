@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::MAX_ID_CHARS;
 use crate::clock::Timestamp;
+use crate::foreign;
 use crate::phone::PhoneNumber;
 
 /// The fields of a JSON object.
@@ -13,7 +14,7 @@ pub(super) struct Fields(Map<String, Value>);
 impl Fields {
     /// Of a body that is a JSON object.
     pub(super) fn from_json(body: &[u8]) -> Option<Self> {
-        serde_json::from_slice(body).ok().and_then(Self::from_value)
+        foreign::read(body).ok().and_then(Self::from_value)
     }
 
     pub(super) fn from_value(value: Value) -> Option<Self> {
@@ -96,8 +97,8 @@ impl Fields {
     /// A telephone number, with or without its `+`.
     pub(super) fn phone(&self, name: &str) -> Option<PhoneNumber> {
         let text = self.text(name)?;
-        PhoneNumber::parse(&text)
-            .or_else(|_| PhoneNumber::parse(&format!("+{}", text.trim())))
+        PhoneNumber::from_e164(text.trim())
+            .or_else(|_| PhoneNumber::from_e164(&format!("+{}", text.trim())))
             .ok()
     }
 }

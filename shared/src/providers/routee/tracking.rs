@@ -13,6 +13,7 @@ use super::token::TokenError;
 use super::webhook::{Direction, keys, status};
 use super::{Fault, Routee, segment};
 use crate::clock::Timestamp;
+use crate::foreign;
 use crate::http::Response;
 use crate::phone::PhoneNumber;
 
@@ -169,7 +170,7 @@ impl Routee {
         if response.status().as_u16() == 404 {
             return Ok(None);
         }
-        let leg = serde_json::from_slice(answer(&response)?).ok().and_then(Leg::read);
+        let leg = foreign::read(answer(&response)?).ok().and_then(Leg::read);
         leg.map(Some).ok_or(TrackingError::Unreadable)
     }
 
