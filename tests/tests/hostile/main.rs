@@ -6,6 +6,7 @@
 mod arbitrary;
 #[path = "../common/mod.rs"]
 mod common;
+mod gateway;
 mod outages;
 mod references;
 mod requests;
