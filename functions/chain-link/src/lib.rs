@@ -1,11 +1,12 @@
 //! Answers Agent4: task chains whose links are data, and the API for them.
 //!
 //! - `answer`: `POST /agent4/{ref}/{chain}`, one URL for all links of a chain.
-//! - `links`: `/v1/links`, where the documents are kept.
+//! - `links`: `/v1/links`, where the documents are kept; `condition`: `If-Match` and `If-None-Match`.
 //! - `lookup`: requests to back ends; `remember`: what the next voice agent should know.
 
 mod answer;
 mod cache;
+mod condition;
 mod links;
 mod lookup;
 mod remember;

@@ -1,6 +1,6 @@
 //! `/v1/links`: where the documents of task chains are kept.
 
-use lambda_http::http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MATCH, IF_NONE_MATCH};
+use lambda_http::http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue};
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, RequestExt, Response};
 use patchbay::chain::sample::{self, Sample};
@@ -13,10 +13,13 @@ use patchbay::web::body::{self, json_response};
 use patchbay::web::problem::Problem;
 use serde_json::{Value, json};
 
+use crate::condition::{Condition, tag};
 use crate::{Answer, Deps, stored};
 
 const DEFAULT_LIMIT: i32 = 50;
 const MAX_LIMIT: i32 = 200;
+/// Tries of a conditional write for which one has to look first.
+const TRIES: u8 = 4;
 
 /// `/v1/links`.
 pub(crate) async fn collection(deps: &Deps, request: &Request) -> Answer {
@@ -51,7 +54,14 @@ pub(crate) async fn one(deps: &Deps, request: &Request, chain: &str) -> Answer {
     match *request.method() {
         Method::GET => {
             let tenant = tenant(deps, request, Scope::LinksRead).await?;
+            let condition = Condition::of(request.headers())?;
             let stored = load(deps, &tenant, &name(chain)?).await?;
+            if !condition.holds(Some(stored.version)) {
+                return match condition {
+                    Condition::NoneMatch(_) => Ok(tagged(empty(StatusCode::NOT_MODIFIED), stored.version)),
+                    _ => Err(unexpected(Some(stored.version))),
+                };
+            }
             let document: Value = serde_json::from_str(&stored.document).unwrap_or_default();
             let body = json!({
                 "chain": chain, "version": stored.version, "updated_at": stored.updated_at, "document": document,
@@ -101,7 +111,7 @@ async fn put(deps: &Deps, request: &Request, tenant: &Tenant, chain: &ChainName)
     if !is_document(request.headers()) {
         return Err(Problem::unsupported_media_type());
     }
-    let expected = expected(request.headers())?;
+    let condition = Condition::of(request.headers())?;
     let text = std::str::from_utf8(body::bytes_up_to(request, MAX_DOCUMENT)?);
     let text = text.map_err(|_| Problem::invalid_json("the body is not UTF-8"))?;
     let checked = read(text)?;
@@ -109,32 +119,81 @@ async fn put(deps: &Deps, request: &Request, tenant: &Tenant, chain: &ChainName)
     if document.len() > MAX_DOCUMENT {
         return Err(Problem::body_too_large(MAX_DOCUMENT));
     }
-    let now = deps.clock.now();
-    let put = deps
-        .store
-        .put_chain(tenant, chain, &document, expected, now)
-        .await
-        .map_err(|error| stored(&error))?;
-    match put {
-        PutChain::Stored { version, created } => {
-            tracing::info!(%tenant, %chain, version, links = checked.document().links.len(), "a chain was written");
-            let names: Vec<&str> = checked.document().links.iter().map(|link| link.name.as_str()).collect();
-            let body = json!({
-                "chain": chain, "version": version, "updated_at": now, "links": names,
-                "endpoint": deps.callbacks.chain_url(tenant, chain),
-            });
-            let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-            Ok(tagged(json_response(status, &body), version))
+    let links = &checked.document().links;
+    let names: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
+    let answer = |status: StatusCode, version: i64, updated_at: &str| {
+        let body = json!({
+            "chain": chain, "version": version, "updated_at": updated_at, "links": names,
+            "endpoint": deps.callbacks.chain_url(tenant, chain),
+        });
+        Ok(tagged(json_response(status, &body), version))
+    };
+    for _ in 0..TRIES {
+        let now = deps.clock.now();
+        let there = match looked(deps, tenant, chain, &condition).await? {
+            Looked::Expected(expected) => {
+                let put = deps.store.put_chain(tenant, chain, &document, expected, now).await;
+                match put.map_err(|error| stored(&error))? {
+                    PutChain::Stored { version, created } => {
+                        tracing::info!(%tenant, %chain, version, links = links.len(), "a chain was written");
+                        let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+                        return answer(status, version, &now.to_string());
+                    }
+                    PutChain::Unexpected(there) => there,
+                }
+            }
+            Looked::Unexpected(there) => there,
+        };
+        let version = there.as_ref().map(|there| there.version);
+        if condition.expected().is_none() && condition.holds(version) {
+            // Somebody else wrote what is as good, after we looked.
+            continue;
         }
-        PutChain::Unexpected(there) => Err(unexpected(there)),
+        return match there {
+            // Its first answer was lost, and what it wrote is there: it is told so again.
+            Some(there) if there.document == document && condition.may_have_led_to(there.version) => {
+                answer(StatusCode::OK, there.version, &there.updated_at)
+            }
+            _ => Err(unexpected(version)),
+        };
     }
+    Err(Problem::unavailable(1))
+}
+
+/// What was found by looking, for a condition that the table cannot check.
+enum Looked {
+    /// The condition holds as long as this does.
+    Expected(Expected),
+    /// The condition does not hold: this is there, or nothing.
+    Unexpected(Option<StoredChain>),
+}
+
+/// Looks at what is there, if the table cannot check the condition.
+async fn looked(deps: &Deps, tenant: &Tenant, chain: &ChainName, condition: &Condition) -> Result<Looked, Problem> {
+    if let Some(expected) = condition.expected() {
+        return Ok(Looked::Expected(expected));
+    }
+    let there = deps.store.chain(tenant, chain).await.map_err(|error| stored(&error))?;
+    let version = there.as_ref().map(|there| there.version);
+    Ok(if condition.holds(version) {
+        Looked::Expected(version.map_or(Expected::Nothing, Expected::Version))
+    } else {
+        Looked::Unexpected(there)
+    })
 }
 
 async fn delete(deps: &Deps, request: &Request, tenant: &Tenant, chain: &ChainName) -> Answer {
-    let version = match expected(request.headers())? {
-        Expected::Version(version) => Some(version),
-        Expected::Anything | Expected::Something => None,
-        Expected::Nothing => return Err(Problem::invalid_field("If-None-Match", "means nothing for DELETE")),
+    let condition = Condition::of(request.headers())?;
+    let version = match condition.expected() {
+        Some(Expected::Anything | Expected::Something) => None,
+        Some(Expected::Version(version)) => Some(version),
+        Some(Expected::Nothing) | None => {
+            let there = load(deps, tenant, chain).await?.version;
+            if !condition.holds(Some(there)) {
+                return Err(unexpected(Some(there)));
+            }
+            Some(there)
+        }
     };
     match deps
         .store
@@ -144,13 +203,17 @@ async fn delete(deps: &Deps, request: &Request, tenant: &Tenant, chain: &ChainNa
     {
         DeletedChain::Deleted => {
             tracing::info!(%tenant, %chain, "a chain was deleted");
-            let mut response = Response::new(Body::Empty);
-            *response.status_mut() = StatusCode::NO_CONTENT;
-            Ok(response)
+            Ok(empty(StatusCode::NO_CONTENT))
         }
         DeletedChain::Missing => Err(Problem::not_found()),
         DeletedChain::Unexpected(there) => Err(unexpected(Some(there))),
     }
+}
+
+fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = status;
+    response
 }
 
 fn unexpected(there: Option<i64>) -> Problem {
@@ -197,33 +260,10 @@ fn name(text: &str) -> Result<ChainName, Problem> {
 }
 
 fn tagged(mut response: Response<Body>, version: i64) -> Response<Body> {
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
+    if let Ok(tag) = HeaderValue::from_str(&tag(version)) {
         response.headers_mut().insert(ETAG, tag);
     }
     response
-}
-
-/// What the caller expects to be there.
-fn expected(headers: &HeaderMap) -> Result<Expected, Problem> {
-    let wrong = |field: &str| Problem::invalid_field(field, "must be the ETag that an answer brought, or *");
-    match (headers.get(IF_MATCH), headers.get(IF_NONE_MATCH)) {
-        (None, None) => Ok(Expected::Anything),
-        (None, Some(value)) if value == "*" => Ok(Expected::Nothing),
-        (Some(value), None) if value == "*" => Ok(Expected::Something),
-        (Some(value), None) => {
-            let text = value.to_str().map_err(|_| wrong("If-Match"))?.trim();
-            let version = text
-                .strip_prefix('"')
-                .and_then(|text| text.strip_suffix('"'))
-                .unwrap_or(text);
-            version.parse().map(Expected::Version).map_err(|_| wrong("If-Match"))
-        }
-        (None, Some(_)) => Err(wrong("If-None-Match")),
-        (Some(_), Some(_)) => Err(Problem::invalid_field(
-            "If-Match",
-            "cannot be there together with If-None-Match",
-        )),
-    }
 }
 
 /// JSON and YAML, by any of the names that YAML has.

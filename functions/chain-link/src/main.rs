@@ -1,18 +1,13 @@
 //! Answers Agent4: task chains whose links are data, and the API for them.
 
-use std::convert::Infallible;
-
 use chain_link::{Deps, handle};
-use lambda_http::{Error, run, service_fn};
+use lambda_http::Error;
 use patchbay::telemetry;
+use patchbay::web::gateway;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let deps = Deps::load()?;
-    run(service_fn(|request| async {
-        let answer = deps.answer(|deps| async move { handle(&deps, request).await });
-        Ok::<_, Infallible>(answer.await)
-    }))
-    .await
+    gateway::run(|request| deps.answer(|deps| async move { handle(&deps, request).await })).await
 }

@@ -1,18 +1,13 @@
 //! Routee's COLLECT events: the key that an employee pressed.
 
-use std::convert::Infallible;
-
 use collect_event::{Deps, handle};
-use lambda_http::{Error, run, service_fn};
+use lambda_http::Error;
 use patchbay::telemetry;
+use patchbay::web::gateway;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let deps = Deps::load()?;
-    run(service_fn(|request| async {
-        let answer = deps.answer(|deps| async move { handle(&deps, request).await });
-        Ok::<_, Infallible>(answer.await)
-    }))
-    .await
+    gateway::run(|request| deps.answer(|deps| async move { handle(&deps, request).await })).await
 }

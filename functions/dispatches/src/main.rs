@@ -1,12 +1,11 @@
 //! The API for dispatches: create, read, list, cancel, resolve, preview.
 
-use std::convert::Infallible;
-
 use dispatches::{Deps, handle};
-use lambda_http::{Error, run, service_fn};
+use lambda_http::Error;
 use patchbay::aws::Aws;
 use patchbay::config;
 use patchbay::telemetry;
+use patchbay::web::gateway;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -16,8 +15,5 @@ async fn main() -> Result<(), Error> {
         engine: aws.engine()?,
         targets: config::targets()?,
     };
-    run(service_fn(|request| async {
-        Ok::<_, Infallible>(handle(&deps, request).await)
-    }))
-    .await
+    gateway::run(|request| handle(&deps, request)).await
 }

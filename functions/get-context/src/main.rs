@@ -1,13 +1,12 @@
 //! A voice agent asks what is known of a caller.
 
-use std::convert::Infallible;
-
 use get_context::{Deps, handle};
-use lambda_http::{Error, run, service_fn};
+use lambda_http::Error;
 use patchbay::aws::Aws;
 use patchbay::clock::Clock;
 use patchbay::config;
 use patchbay::telemetry;
+use patchbay::web::gateway;
 use patchbay::web::tokens::Tokens;
 
 #[tokio::main(flavor = "current_thread")]
@@ -20,6 +19,5 @@ async fn main() -> Result<(), Error> {
         clock,
         home: config::default_country()?,
     };
-    let answer = async |request| Ok::<_, Infallible>(handle(&deps, request).await);
-    run(service_fn(answer)).await
+    gateway::run(|request| handle(&deps, request)).await
 }

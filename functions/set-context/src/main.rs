@@ -1,13 +1,12 @@
 //! A voice agent says what it knows of a caller.
 
-use std::convert::Infallible;
-
-use lambda_http::{Error, run, service_fn};
+use lambda_http::Error;
 use patchbay::aws::Aws;
 use patchbay::clock::Clock;
 use patchbay::config;
 use patchbay::secret::Randomness;
 use patchbay::telemetry;
+use patchbay::web::gateway;
 use patchbay::web::tokens::Tokens;
 use set_context::{Deps, handle};
 
@@ -22,6 +21,5 @@ async fn main() -> Result<(), Error> {
         random: Randomness::default(),
         home: config::default_country()?,
     };
-    let answer = async |request| Ok::<_, Infallible>(handle(&deps, request).await);
-    run(service_fn(answer)).await
+    gateway::run(|request| handle(&deps, request)).await
 }

@@ -1,18 +1,13 @@
 //! Routee's status callbacks: what became of a call.
 
-use std::convert::Infallible;
-
-use lambda_http::{Error, run, service_fn};
+use lambda_http::Error;
 use patchbay::telemetry;
+use patchbay::web::gateway;
 use status_callback::{Deps, handle};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let deps = Deps::load()?;
-    run(service_fn(|request| async {
-        let answer = deps.answer(|deps| async move { handle(&deps, request).await });
-        Ok::<_, Infallible>(answer.await)
-    }))
-    .await
+    gateway::run(|request| deps.answer(|deps| async move { handle(&deps, request).await })).await
 }

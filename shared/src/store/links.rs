@@ -33,7 +33,7 @@ pub enum Expected {
 }
 
 /// What came of writing a chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PutChain {
     /// It is kept.
     Stored {
@@ -42,8 +42,8 @@ pub enum PutChain {
         /// Whether there was none before.
         created: bool,
     },
-    /// There is something else than was expected: this version, or nothing.
-    Unexpected(Option<i64>),
+    /// There is something else than was expected: this, or nothing.
+    Unexpected(Option<StoredChain>),
 }
 
 /// What came of deleting a chain.
@@ -144,20 +144,16 @@ impl Store {
                     created: expected == Expected::Nothing,
                 });
             };
-            let there = if found.is_empty() {
-                None
-            } else {
-                Some(version_of(&found)?)
-            };
-            let is_expected = match (expected, there) {
+            let there = if found.is_empty() { None } else { Some(stored(&found)?) };
+            let is_expected = match (expected, &there) {
                 (Expected::Anything, _) | (Expected::Something, Some(_)) => true,
-                (Expected::Version(expected), Some(there)) => expected == there,
+                (Expected::Version(expected), Some(there)) => expected == there.version,
                 _ => false,
             };
             match there {
                 // Somebody whose clock is ahead wrote it.
-                Some(there) if is_expected && there >= version => version = there + 1,
-                _ => return Ok(PutChain::Unexpected(there)),
+                Some(there) if is_expected && there.version >= version => version = there.version + 1,
+                there => return Ok(PutChain::Unexpected(there)),
             }
         }
         Err(StoreError::item("a chain was written again at every try"))

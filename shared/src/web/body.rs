@@ -463,7 +463,7 @@ mod tests {
             "requestContext": { "stage": stage, "http": { "method": "GET", "path": raw_path } },
             "isBase64Encoded": false,
         });
-        lambda_http::request::from_str(&event.to_string()).expect("an event")
+        crate::web::gateway::request(&event.to_string()).expect("an event")
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What stands between patchbay and the web: answers and request bodies, who may do what, what is signed, and where
 //! requests may go.
 //!
+//! - [`gateway`]: what API Gateway hands over, as requests.
 //! - [`problem`], [`body`]: answers for what went wrong (RFC 9457), and reading what was sent.
 //! - [`auth`], [`tokens`]: API tokens, and the ones that were seen a moment ago.
 //! - [`mod@reference`], [`callbacks`], [`transfer`]: the signed references that callback URLs end in, and those URLs.
@@ -10,6 +11,7 @@
 pub mod auth;
 pub mod body;
 pub mod callbacks;
+pub mod gateway;
 pub(crate) mod mac;
 #[cfg(feature = "outbound")]
 pub mod outbound;

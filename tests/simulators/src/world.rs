@@ -327,7 +327,7 @@ impl World {
     /// # Errors
     /// When it is no such event.
     pub async fn invoke(&self, event: &str) -> Result<Response, WorldError> {
-        let request = lambda_http::request::from_str(event).map_err(|error| WorldError::Event(error.to_string()))?;
+        let request = patchbay::web::gateway::request(event).map_err(|error| WorldError::Event(error.to_string()))?;
         Ok(self.functions.answer(request).await)
     }
 
@@ -745,7 +745,7 @@ impl SendHttp for Api {
         Box::pin(async move {
             let event = gateway::event(&request, self.aws.clock().now()).to_string();
             let request =
-                lambda_http::request::from_str(&event).map_err(|error| SendError::NoAnswer(error.to_string()))?;
+                patchbay::web::gateway::request(&event).map_err(|error| SendError::NoAnswer(error.to_string()))?;
             Ok(self.answer(request).await)
         })
     }

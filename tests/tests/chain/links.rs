@@ -73,14 +73,15 @@ async fn of_two_who_change_a_document_the_second_one_notices() {
     let document = one_rule("{content: x}");
     let first = put_with(&world, &[("if-none-match", "*")], &document).await;
     assert_eq!(first.status, 201, "{first:?}");
-    put_with(&world, &[("if-none-match", "*")], &document)
+    let other = one_rule("{content: y}");
+    put_with(&world, &[("if-none-match", "*")], &other)
         .await
         .is_problem(412, "precondition-failed");
     let tag = first.header("etag").to_owned();
     let second = put_with(&world, &[("if-match", &tag)], &document).await;
     assert_eq!(second.status, 200, "{second:?}");
     assert!(second.json["version"].as_i64() > first.json["version"].as_i64());
-    put_with(&world, &[("if-match", &tag)], &document)
+    put_with(&world, &[("if-match", &tag)], &other)
         .await
         .is_problem(412, "precondition-failed");
     assert_eq!(put_with(&world, &[("if-match", "*")], &document).await.status, 200);
@@ -96,14 +97,74 @@ async fn of_two_who_change_a_document_the_second_one_notices() {
     put_with(&world, &[("if-match", "*")], &document)
         .await
         .is_problem(412, "precondition-failed");
-    for headers in [
-        vec![("if-match", "soon")],
-        vec![("if-none-match", "\"1\"")],
-        vec![("if-match", "*"), ("if-none-match", "*")],
+    for (headers, field) in [
+        (vec![("if-match", "soon")], "If-Match"),
+        (vec![("if-none-match", "soon")], "If-None-Match"),
+        (vec![("if-match", "*"), ("if-none-match", "*")], "If-Match"),
     ] {
-        put_with(&world, &headers, &document)
+        let refused = put_with(&world, &headers, &document).await;
+        assert_eq!(refused.is_problem(422, "invalid-field"), [field]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entity_tag_is_compared_as_http_says() {
+    let world = quiet_world().await;
+    let first = put_with(&world, &[], &one_rule("{content: x}")).await;
+    let tag = first.header("etag").to_owned();
+    let (weak, foreign) = (format!("W/{tag}"), "\"a-tag-of-someone-else\"");
+    let document = one_rule("{content: y}");
+    for refused in [weak.as_str(), foreign, "\"1\", \"2\"", &format!("{weak}, {foreign}")] {
+        put_with(&world, &[("if-match", refused)], &document)
             .await
-            .is_problem(422, "invalid-field");
+            .is_problem(412, "precondition-failed");
+        let delete = with_token("DELETE", "/v1/links/a").header("if-match", refused);
+        let answer = send(&world, delete.body(Bytes::new()).unwrap()).await;
+        answer.is_problem(412, "precondition-failed");
+    }
+    for refused in [tag.as_str(), &weak, &format!("{foreign}, {weak}")] {
+        put_with(&world, &[("if-none-match", refused)], &document)
+            .await
+            .is_problem(412, "precondition-failed");
+        let get = with_token("GET", "/v1/links/a").header("if-none-match", refused);
+        let same = send(&world, get.body(Bytes::new()).unwrap()).await;
+        assert_eq!((same.status, same.header("etag")), (304, tag.as_str()), "{same:?}");
+    }
+    let get = with_token("GET", "/v1/links/a").header("if-match", foreign);
+    let answer = send(&world, get.body(Bytes::new()).unwrap()).await;
+    answer.is_problem(412, "precondition-failed");
+    let listed = put_with(&world, &[("if-match", &format!("{foreign}, {tag}"))], &document).await;
+    assert_eq!(listed.status, 200, "{listed:?}");
+    let other = put_with(&world, &[("if-none-match", &tag)], &one_rule("{content: z}")).await;
+    assert_eq!(other.status, 200, "{other:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conditional_write_that_comes_again_finds_what_it_wrote() {
+    let world = quiet_world().await;
+    let document = one_rule("{content: x}");
+    let made = put_with(&world, &[("if-none-match", "*")], &document).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let again = put_with(&world, &[("if-none-match", "*")], &document).await;
+    assert_eq!((again.status, again.header("etag")), (200, made.header("etag")));
+    assert_eq!(again.json, made.json);
+
+    let (tag, next) = (made.header("etag").to_owned(), one_rule("{content: y}"));
+    let changed = put_with(&world, &[("if-match", &tag)], &next).await;
+    assert_eq!(changed.status, 200, "{changed:?}");
+    for tags in [tag.clone(), format!("\"a\", {tag}")] {
+        let again = put_with(&world, &[("if-match", &tags)], &next).await;
+        assert_eq!(
+            (again.status, again.header("etag")),
+            (200, changed.header("etag")),
+            "{again:?}"
+        );
+    }
+    // It never was for a weak tag, and not for a version that is yet to come.
+    for tags in [format!("W/{tag}"), "\"99999999999999\"".to_owned()] {
+        put_with(&world, &[("if-match", &tags)], &next)
+            .await
+            .is_problem(412, "precondition-failed");
     }
 }
 

@@ -47,12 +47,12 @@ async fn with_event_token() -> World {
 
 /// Says what is known, as the event does.
 async fn set(world: &World, event: &str, home: Option<CallingCode>) -> Answer {
-    let request = lambda_http::request::from_str(event).unwrap();
+    let request = patchbay::web::gateway::request(event).unwrap();
     from_function(set_context::handle(&set_deps(world, home), request).await).into()
 }
 
 async fn get(world: &World, event: &str, home: Option<CallingCode>) -> Answer {
-    let request = lambda_http::request::from_str(event).unwrap();
+    let request = patchbay::web::gateway::request(event).unwrap();
     from_function(get_context::handle(&get_deps(world, home), request).await).into()
 }
 

@@ -7,6 +7,7 @@ mod arbitrary;
 #[path = "../common/mod.rs"]
 mod common;
 mod foreign;
+mod gateway;
 mod outages;
 mod references;
 mod requests;

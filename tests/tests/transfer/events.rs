@@ -24,7 +24,7 @@ async fn replay(world: &World, event: &str) -> (u16, String) {
         signatures: Signatures::new(Secret::new("new-token"), Some(Secret::new(AUTH_TOKEN))),
         pay: transfer::PaySettings::default(),
     };
-    let request = lambda_http::request::from_str(event).unwrap();
+    let request = patchbay::web::gateway::request(event).unwrap();
     let response = from_function(transfer::handle(&deps, request).await);
     let body = String::from_utf8_lossy(response.body()).into_owned();
     (response.status().as_u16(), body)
