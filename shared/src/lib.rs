@@ -4,6 +4,7 @@
 //! - [`dispatch`]: the domain of the main job, pure: no I/O, no clock, no randomness of its own.
 //! - [`context`]: what voice agents share about a caller, pure.
 //! - [`providers`]: clients of the voice providers: the types of their wires and nothing else.
+//! - [`speech`]: what a text becomes before a voice says it, at every provider.
 //! - [`store`], [`queue`]: DynamoDB and SQS.
 //! - [`web`]: problem documents, signed callback references, tokens, outgoing webhooks.
 //! - [`webhooks`]: what became of the webhooks to a requester.
@@ -28,6 +29,7 @@ pub mod queue;
 pub mod secret;
 pub mod signing;
 mod ssm;
+pub mod speech;
 pub mod store;
 pub mod telemetry;
 mod trust;

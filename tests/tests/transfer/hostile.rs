@@ -113,7 +113,8 @@ async fn hostile_texts_of_an_agent_end_up_as_text() {
     set(&world, &purchase).await;
     let record = pays(&world, [CARD]).await;
     assert_eq!(record.dialled.len(), 1);
-    assert!(record.heard("<Dial>+12025550166</Dial> & \"Ana\""), "{record:#?}");
+    assert!(!record.heard("<"), "{record:#?}");
+    assert!(record.heard("Hello +12025550166 and \"Ana\"."), "{record:#?}");
     assert_eq!(get(&world).await["status"], "payment-success");
 }
 

@@ -16,6 +16,8 @@ use std::io;
 use minijinja::value::{Serde, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
 
+use crate::speech;
+
 /// Instructions that one template may take.
 const FUEL: u64 = 20_000;
 /// Bytes that one template may write.
@@ -264,7 +266,7 @@ fn format(output: &mut Output, state: &mut State, value: &Value) -> Result<(), E
     }
     let text = said(value).ok_or(ErrorKind::BadEscape)?;
     let written = if kind == Kind::Speech.name() {
-        output.write_str(&one_line(&text, |c| matches!(c, '<' | '>')))
+        output.write_str(&one_line(&speech::plain(&text), |c| matches!(c, '<' | '>')))
     } else if kind == Kind::Url.name() {
         output.write_str(&percent_encoded(&text))
     } else if kind == Kind::Line.name() {
@@ -366,7 +368,7 @@ mod tests {
     fn a_value_is_written_as_the_place_wants_it() {
         let scope = scope("v", &json!("a/b ?<i>\r\nx"));
         let written = |kind| render(kind, "[{{ v }}]", &scope);
-        assert_eq!(written(Kind::Speech).as_deref(), Ok("[a/b ? i x]"));
+        assert_eq!(written(Kind::Speech).as_deref(), Ok("[a/b ? x]"));
         assert_eq!(written(Kind::Url).as_deref(), Ok("[a%2Fb%20%3F%3Ci%3E%0D%0Ax]"));
         assert_eq!(written(Kind::Line).as_deref(), Ok("[a/b ?<i> x]"));
         assert_eq!(written(Kind::Plain).as_deref(), Ok("[a/b ?<i>\r\nx]"));
@@ -380,6 +382,19 @@ mod tests {
         }
         let why = render(Kind::Speech, "{{ v.a }}", &scope("v", &json!({}))).expect_err("no hole");
         assert_eq!(why, "a variable is undefined");
+    #[test]
+    fn what_a_back_end_has_escaped_is_said_as_it_was_meant() {
+        for (value, said) in [
+            ("J&ouml;rg&#039;s <b>pump</b>", "Jörg's pump"),
+            ("It isn&amp;#8217;t<br>on", "It isn’t on"),
+            ("A&B: 5 < 6", "A&B: 5 6"),
+            ("https://a.example.org/x?y=1&z=2", "https://a.example.org/x?y=1&z=2"),
+        ] {
+            let spoken = render(Kind::Speech, "{{ v }}", &scope("v", &json!(value)));
+            assert_eq!(spoken.as_deref(), Ok(said), "{value}");
+        }
+    }
+
         for (value, said) in [
             (json!(7), "7"),
             (json!(1.5), "1.5"),
