@@ -55,8 +55,8 @@ def hand_over(host, token, check, headers=None):
           and result["result"]["full_name"] == "Ana Ruiz", result)
     check("an agent on Bland sets it", post("bland/set-context", said).json()["status"] == "success")
 
-    response = post("twilio/set-context", {**said, "price": 42.0})
-    check("a price that is no string is refused by name", response.status_code == 422
+    response = post("twilio/set-context", {**said, "price": 42.5})
+    check("a price with a fraction that is no string is refused by name", response.status_code == 422
           and response.json()["message"]["field"] == "price", response.text)
     response = post("twilio/get-context", {"caller": "anonymous"})
     check("so is a caller without a number", response.status_code == 422, response.text)

@@ -16,6 +16,7 @@ use std::io;
 use minijinja::value::{Serde, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
 
+use crate::number::by_value;
 use crate::speech;
 
 /// Instructions that one template may take.
@@ -188,7 +189,8 @@ impl Templates {
     /// As [`Templates::render`].
     pub fn eval(&self, source: &str, scope: &Scope) -> Result<serde_json::Value, TemplateError> {
         let text = self.render(Kind::Expression, source, scope)?;
-        serde_json::from_str(&text).map_err(|_| TemplateError("has no value".into()))
+        let value = serde_json::from_str(&text).map_err(|_| TemplateError("has no value".into()))?;
+        Ok(by_value(value))
     }
 
     /// Whether an expression is true: neither false, null, zero nor empty.
@@ -285,7 +287,11 @@ fn said(value: &Value) -> Option<String> {
     match value.kind() {
         // As JSON writes it, not as Python does.
         ValueKind::Bool => Some(value.is_true().to_string()),
-        ValueKind::Number => Some(value.to_string()),
+        // `3.0`, and what a division makes of 6 and 2, is 3.
+        ValueKind::Number => match serde_json::to_value(value).map(by_value) {
+            Ok(number @ serde_json::Value::Number(_)) => Some(number.to_string()),
+            _ => Some(value.to_string()),
+        },
         _ => None,
     }
 }
@@ -375,14 +381,6 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_said_is_an_error_and_not_a_hole() {
-        for value in [json!(null), json!([]), json!({ "a": 1 })] {
-            let why = render(Kind::Speech, "x {{ v }} y", &scope("v", &value)).expect_err("no hole");
-            assert!(why.contains("cannot be written here"), "{why}");
-        }
-        let why = render(Kind::Speech, "{{ v.a }}", &scope("v", &json!({}))).expect_err("no hole");
-        assert_eq!(why, "a variable is undefined");
-    #[test]
     fn what_a_back_end_has_escaped_is_said_as_it_was_meant() {
         for (value, said) in [
             ("J&ouml;rg&#039;s <b>pump</b>", "Jörg's pump"),
@@ -395,9 +393,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_cannot_be_said_is_an_error_and_not_a_hole() {
+        for value in [json!(null), json!([]), json!({ "a": 1 })] {
+            let why = render(Kind::Speech, "x {{ v }} y", &scope("v", &value)).expect_err("no hole");
+            assert!(why.contains("cannot be written here"), "{why}");
+        }
+        let why = render(Kind::Speech, "{{ v.a }}", &scope("v", &json!({}))).expect_err("no hole");
+        assert_eq!(why, "a variable is undefined");
         for (value, said) in [
             (json!(7), "7"),
             (json!(1.5), "1.5"),
+            (json!(3.0), "3"),
+            (json!(-1e3), "-1000"),
             (json!(false), "false"),
             (json!(""), ""),
         ] {
@@ -413,7 +421,7 @@ mod tests {
         let mut templates = Templates::default();
         let scope = scope(
             "v",
-            &json!({ "n": 3, "list": [{ "k": "a" }, { "k": "b" }], "none": null }),
+            &json!({ "n": 3, "f": 3.0, "list": [{ "k": "a" }, { "k": "b" }], "none": null }),
         );
         for (source, value) in [
             ("v.n + 1", json!(4)),
@@ -423,6 +431,9 @@ mod tests {
             ("v.missing", json!(null)),
             ("v.n > 2 and 'b' in ['a', 'b']", json!(true)),
             ("'x' ~ v.n", json!("x3")),
+            ("v.f", json!(3)),
+            ("[v.f, v.n / 2]", json!([3, 1.5])),
+            ("v.f == v.n and v.f in [3]", json!(true)),
         ] {
             templates.add(Kind::Expression, source).expect(source);
             assert_eq!(templates.eval(source, &scope), Ok(value), "{source}");

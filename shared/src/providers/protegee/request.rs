@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::Platform;
 use crate::context::Draft;
 use crate::dispatch::policy::FieldError;
+use crate::number::whole;
 
 /// Vapi's name of the function that sets a context.
 const SET_FUNCTION: &str = "SendContextToProtegee";
@@ -12,6 +13,17 @@ const SET_FUNCTION: &str = "SendContextToProtegee";
 const GET_FUNCTION: &str = "GetContextFromProtegee";
 /// Most tool calls of ours in one request: each costs a request to the table, and an agent means one.
 const MAX_TOOL_CALLS: usize = 8;
+
+/// Fields that a whole number can be the text of. A phone number is none: it has a `+`, or zeros in front.
+const MAY_BE_NUMBERS: [&str; 7] = [
+    "customer_id",
+    "description",
+    "full_name",
+    "memory",
+    "order_id",
+    "price",
+    "vendor",
+];
 
 /// A request that is not in its platform's envelope.
 pub type Unreadable = Vec<FieldError>;
@@ -312,15 +324,20 @@ impl Fields<'_> {
         }
     }
 
-    /// A text; none when it is absent or null.
+    /// A text; none when it is absent or null. A language model that reads "4711" writes a number.
     fn text(&self, name: &str) -> Result<Option<String>, Vec<FieldError>> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
-            // 10.10 as a binary fraction is another number; nobody's money is rounded here.
-            Some(Value::Number(_)) if name == "price" => {
-                Err(one(name, "expected a decimal string such as \"10.00\", not a number"))
-            }
+            Some(Value::Number(number)) if MAY_BE_NUMBERS.contains(&name) => match whole(number) {
+                Some(number) => Ok(Some(number.to_string())),
+                // 10.10 as a binary fraction is another number; nobody's money is rounded here.
+                None if name == "price" => Err(one(
+                    name,
+                    "expected a decimal string such as \"10.50\", not a number with a fraction",
+                )),
+                None => Err(one(name, "expected a string")),
+            },
             Some(_) => Err(one(name, "expected a string")),
         }
     }
@@ -330,10 +347,16 @@ impl Fields<'_> {
         let wrong = || one(name, "expected a whole number of seconds");
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::Number(number)) => number.as_u64().map(Some).ok_or_else(wrong),
-            Some(Value::String(text)) if text.is_empty() => Ok(None),
-            Some(Value::String(text)) => text.parse().map(Some).map_err(|_| wrong()),
-            Some(_) => Err(wrong()),
+            Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
+            Some(value) => {
+                let number = match value {
+                    Value::Number(number) => Some(number.clone()),
+                    Value::String(text) => serde_json::from_str(text.trim()).ok(),
+                    _ => None,
+                };
+                let seconds = number.and_then(|number| whole(&number)?.as_u64());
+                seconds.map(Some).ok_or_else(wrong)
+            }
         }
     }
 
