@@ -13,7 +13,7 @@
 //! | `PATCHBAY_ROUTEE_CALL_INTERVAL_MS` | milliseconds between two calls, 1000 when left out |
 //! | `PATCHBAY_PRIVATE_ORIGINS` | origins, separated by commas, that webhooks may go to although they are not public |
 //! | `PATCHBAY_DEFAULT_COUNTRY` | calling code of callers' numbers without a `+`, such as `1`; without it they are refused |
-//! | `PATCHBAY_TWILIO_AUTH_TOKENS_PARAM` | SSM parameter: the auth token of the account at Twilio, or the new and the old one, separated by a comma |
+//! | `PATCHBAY_TWILIO_AUTH_TOKENS_PARAM` | SSM parameter: the auth token of the account at Twilio, or the new and the old one, separated by a comma; and up to two shared keys for webhooks, each as `id:secret` |
 //! | `PATCHBAY_TWILIO_PAY_CONNECTOR` | name of the pay connector, `Default` when left out |
 //! | `PATCHBAY_TWILIO_PAY_ATTEMPTS` | how often a caller may try to pay, 1 to 3; 3 when left out |
 //! | `PATCHBAY_WEBHOOK_KEYS_PARAM` | SSM parameter: the key of outgoing webhooks (`whsec_…`), or the new and the old one, separated by a comma |
@@ -25,6 +25,7 @@
 //! comes, and every five minutes ([`crate::keyring`]); what is wrong with them is said then.
 
 use crate::phone::CallingCode;
+use crate::providers::twilio::signature::{SharedKey, Signatures};
 use crate::secret::Secret;
 use crate::web::reference::References;
 use crate::web::standard_webhooks::{Signer, SigningKey};
@@ -102,6 +103,45 @@ pub fn one_or_two(name: &'static str, value: &Secret) -> Result<(Secret, Option<
     }
 }
 
+/// What tells Twilio from everybody else: one auth token or two, and up to two shared keys, in the value of the parameter
+/// that the variable `name` names.
+pub fn twilio_signatures(name: &'static str, value: &Secret) -> Result<Signatures, ConfigError> {
+    let (current, previous, shared) = twilio_keys(name, value)?;
+    Ok(Signatures::new(current, previous).with_shared_keys(shared))
+}
+
+/// The newest auth token in such a parameter.
+pub fn twilio_auth_token(name: &'static str, value: &Secret) -> Result<Secret, ConfigError> {
+    twilio_keys(name, value).map(|(current, ..)| current)
+}
+
+type TwilioKeys = (Secret, Option<Secret>, Vec<SharedKey>);
+
+fn twilio_keys(name: &'static str, value: &Secret) -> Result<TwilioKeys, ConfigError> {
+    let wrong = |_| ConfigError::Wrong {
+        name,
+        expected: "must name a parameter with one auth token, or the new and the old one separated by a comma; and after \
+                   them at most two shared keys as id:secret",
+    };
+    // No auth token has a colon: it is a hexadecimal number.
+    let entries = value.expose().split(',').map(str::trim);
+    let (shared, tokens): (Vec<&str>, Vec<&str>) = entries.partition(|entry| entry.contains(':'));
+    let (current, previous) = one_or_two(name, &Secret::new(tokens.join(","))).map_err(wrong)?;
+    let key = |entry: &str| {
+        let (id, secret) = entry.split_once(':')?;
+        let (id, secret) = (id.trim().to_owned(), secret.trim());
+        let filled = !id.is_empty() && !secret.is_empty();
+        filled.then(|| SharedKey {
+            id,
+            secret: Secret::new(secret),
+        })
+    };
+    let keys: Option<Vec<SharedKey>> = shared.into_iter().map(key).collect();
+    let keys = keys.filter(|keys| keys.len() <= 2);
+    let keys = keys.ok_or(ConfigError::Missing(name)).map_err(wrong)?;
+    Ok((current, previous, keys))
+}
+
 /// References with the keys in `value`.
 pub fn references(name: &'static str, value: &Secret) -> Result<References, ConfigError> {
     let (current, previous) = one_or_two(name, value)?;
@@ -161,7 +201,9 @@ pub fn default_country() -> Result<Option<CallingCode>, ConfigError> {
 
 #[cfg(test)]
 mod tests {
-    use super::variables::{REFERENCE_KEYS_PARAM, ROUTEE_CREDENTIALS_PARAM, WEBHOOK_KEYS_PARAM};
+    use super::variables::{
+        REFERENCE_KEYS_PARAM, ROUTEE_CREDENTIALS_PARAM, TWILIO_AUTH_TOKENS_PARAM, WEBHOOK_KEYS_PARAM,
+    };
     use super::*;
     use crate::providers::routee::Credentials;
 
@@ -215,6 +257,36 @@ mod tests {
                  separated by a comma",
             );
         }
+    }
+
+    #[test]
+    fn twilio_has_auth_tokens_and_shared_keys_in_one_parameter() {
+        let keys = |text: &str| twilio_keys(TWILIO_AUTH_TOKENS_PARAM, &Secret::new(text));
+        let (current, previous, shared) =
+            keys("new , old, webhooks_sharedkey_a:s:1 ,webhooks_sharedkey_b: s2\n").expect("all");
+        assert_eq!((current, previous), (Secret::new("new"), Some(Secret::new("old"))));
+        let shared: Vec<_> = shared
+            .iter()
+            .map(|key| (key.id.as_str(), key.secret.expose()))
+            .collect();
+        assert_eq!(
+            shared,
+            [("webhooks_sharedkey_a", "s:1"), ("webhooks_sharedkey_b", "s2")]
+        );
+        assert!(keys("token").expect("one").2.is_empty());
+        for text in [
+            "",
+            "a:b",
+            "token,",
+            "token,a:",
+            "token,:b",
+            "token,a:b,c:d,e:f",
+            "a,b,c",
+        ] {
+            assert!(keys(text).is_err(), "{text}");
+        }
+        let newest = twilio_auth_token(TWILIO_AUTH_TOKENS_PARAM, &Secret::new("new,old,a:b"));
+        assert_eq!(newest.expect("the new one"), Secret::new("new"));
     }
 
     #[test]

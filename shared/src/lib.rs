@@ -5,6 +5,7 @@
 //! - [`context`]: what voice agents share about a caller, pure.
 //! - [`providers`]: clients of the voice providers: the types of their wires and nothing else.
 //! - [`foreign`]: JSON of other people's, the one reader for all of it.
+//! - [`speech`]: what a text becomes before a voice says it, at every provider.
 //! - [`store`], [`queue`]: DynamoDB and SQS.
 //! - [`web`]: problem documents, signed callback references, tokens, outgoing webhooks.
 //! - [`webhooks`]: what became of the webhooks to a requester.
@@ -23,12 +24,14 @@ pub mod foreign;
 pub mod http;
 pub mod ids;
 pub mod keyring;
+pub mod number;
 pub mod parameters;
 pub mod phone;
 pub mod providers;
 pub mod queue;
 pub mod secret;
 pub mod signing;
+pub mod speech;
 mod ssm;
 pub mod store;
 pub mod telemetry;

@@ -5,6 +5,7 @@ Part of the end-to-end run; also by hand, against `patchbay local`:
     python3 tests/e2e/agents.py http://127.0.0.1:8080 pb_0000000000000000000000000000000000000000000000000000000000000000
 """
 
+import json
 import sys
 
 import requests
@@ -52,11 +53,11 @@ def hand_over(host, token, check, headers=None):
           ["status"] == "success")
     result = post("vapi/get-context", vapi("GetContextFromProtegee", {})).json()["results"][0]
     check("and reads it as the result of its tool call", result["toolCallId"] == "call_2"
-          and result["result"]["full_name"] == "Ana Ruiz", result)
+          and json.loads(result["result"])["full_name"] == "Ana Ruiz", result)
     check("an agent on Bland sets it", post("bland/set-context", said).json()["status"] == "success")
 
-    response = post("twilio/set-context", {**said, "price": 42.0})
-    check("a price that is no string is refused by name", response.status_code == 422
+    response = post("twilio/set-context", {**said, "price": 42.5})
+    check("a price with a fraction that is no string is refused by name", response.status_code == 422
           and response.json()["message"]["field"] == "price", response.text)
     response = post("twilio/get-context", {"caller": "anonymous"})
     check("so is a caller without a number", response.status_code == 422, response.text)

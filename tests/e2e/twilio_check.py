@@ -21,11 +21,12 @@ import urllib.parse
 import urllib.request
 import xml.etree.ElementTree as ElementTree
 
-from twilio.request_validator import RequestValidator
+from twilio.request_validator import HMAC_SHA256, SIGNATURE_SETTINGS_HEADER, RequestValidator
 from twilio.twiml import voice_response as twiml
 
 # As `patchbay local` prints them.
 AUTH_TOKEN = "made-up-auth-token-000001"
+SHARED_KEY, SHARED_SECRET = "webhooks_sharedkey_madeup1", "made-up-secret-1"
 REFERENCE_KEY = b"a key that is good enough for one machine"
 
 # Seconds after which a request is taken for lost; a busy machine may be slow.
@@ -107,12 +108,14 @@ def wait_for(api):
             return
 
 
-def post(api, path, form, signature):
+def post(api, path, form, signature, settings=None):
     body = urllib.parse.urlencode(form, doseq=True).encode()
     request = urllib.request.Request(api + path, data=body, method="POST")
     request.add_header("Content-Type", "application/x-www-form-urlencoded")
     if signature is not None:
         request.add_header("X-Twilio-Signature", signature)
+    if settings is not None:
+        request.add_header(SIGNATURE_SETTINGS_HEADER, settings)
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE) as response:
             return response.status, response.read().decode()
@@ -165,6 +168,12 @@ def check_signatures(api):
         expect("a forged signature", 403, to, form, forged)
         other = RequestValidator("another-token").compute_signature(url, form)
         expect("another token", 403, to, form, other)
+        settings = f"key={SHARED_KEY},algorithm={HMAC_SHA256}"
+        shared = RequestValidator(SHARED_SECRET).compute_signature(url, form, HMAC_SHA256)
+        expect(f"signed with a shared key {url}", 200, to, form, shared, settings)
+        expect("a shared key that is not named", 403, to, form, shared)
+        expect("the auth token in its place", 403, to, form, signature, settings)
+        expect("a shared key of another's", 403, to, form, shared, settings.replace("madeup1", "madeup2"))
     return failures
 
 
@@ -184,7 +193,7 @@ def main():
     failures += check_signatures(options.api)
     for failure in failures:
         print(f"FAILED {failure}", file=sys.stderr)
-    print(f"{len(documents)} documents and 27 requests checked, {len(failures)} failures")
+    print(f"{len(documents)} documents and 39 requests checked, {len(failures)} failures")
     return 1 if failures else 0
 
 

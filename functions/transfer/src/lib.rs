@@ -102,11 +102,16 @@ fn signed_form(deps: &Deps, request: &Request) -> Result<Form, Problem> {
     };
     let url = deps.callbacks.twilio_url(raw_path, request.uri().query());
     let is_form = is_form(request.headers());
-    let header = request.headers().get(signature::HEADER);
-    let signature = header.and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !deps.signatures.accepts(&url, bytes, is_form, signature) {
+    let header = |name| {
+        let value = request.headers().get(name)?;
+        value.to_str().ok()
+    };
+    let (signature, settings) = (header(signature::HEADER), header(signature::SETTINGS_HEADER));
+    let (given, settings) = (signature.unwrap_or_default(), settings.unwrap_or_default());
+    if !deps.signatures.accepts(&url, bytes, is_form, given, settings) {
         tracing::warn!(
-            has_signature = header.is_some(),
+            has_signature = signature.is_some(),
+            names_a_shared_key = !settings.is_empty(),
             "a request that Twilio did not sign was refused"
         );
         counted(deps, "bad-signature");

@@ -3,9 +3,8 @@
 use patchbay::aws::Aws;
 use patchbay::clock::Clock;
 use patchbay::config::variables::{REFERENCE_KEYS_PARAM, TWILIO_AUTH_TOKENS_PARAM as AUTH_TOKENS};
-use patchbay::config::{ConfigError, one_or_two, optional, public_url, references};
+use patchbay::config::{ConfigError, optional, public_url, references, twilio_signatures};
 use patchbay::keyring::Keyring;
-use patchbay::providers::twilio::signature::Signatures;
 use patchbay::web::callbacks::Callbacks;
 
 use crate::{Deps, PaySettings};
@@ -21,12 +20,11 @@ impl Deps {
         let aws = Aws::load()?;
         let (store, url, pay) = (aws.store()?, public_url()?, PaySettings::load()?);
         aws.keyring([AUTH_TOKENS, REFERENCE_KEYS_PARAM], move |[tokens, keys]| {
-            let (current, previous) = one_or_two(AUTH_TOKENS, tokens)?;
             Ok(Self {
                 store: store.clone(),
                 clock: Clock::system(),
                 callbacks: Callbacks::new(&url, references(REFERENCE_KEYS_PARAM, keys)?),
-                signatures: Signatures::new(current, previous),
+                signatures: twilio_signatures(AUTH_TOKENS, tokens)?,
                 pay: pay.clone(),
             })
         })

@@ -1,7 +1,9 @@
 //! What callers hear.
 
 use patchbay::context::{Brief, Price, Purchase, TransactionType};
+use patchbay::dispatch::employee::Language;
 use patchbay::providers::twilio::twiml::{Dial, Pay, Prompt, Say, Twiml, Verb};
+use patchbay::speech;
 use patchbay::web::transfer::TransferCall;
 
 use crate::Deps;
@@ -107,7 +109,8 @@ pub(crate) const UNDER_WAY: &str = "A payment was begun in another call. If that
 pub(crate) fn pay(deps: &Deps, call: &TransferCall, brief: &Brief, purchase: &Purchase) -> Twiml {
     let voice = Voice::of(&call.persona);
     let action = deps.callbacks.payment_url(call);
-    let cut = |text: &str, limit| -> String { text.trim().chars().take(limit).collect() };
+    // Cleaned before they are cut: no reference and no tag is cut in the middle.
+    let cut = |text: &str, limit| -> String { speech::spoken(text, Language::EnUs).chars().take(limit).collect() };
     let what = cut(&purchase.description, DESCRIPTION);
     let (vendor, price) = (cut(&purchase.vendor, NAME), purchase.price);
     let purpose = match purchase.transaction_type {
@@ -122,7 +125,7 @@ pub(crate) fn pay(deps: &Deps, call: &TransferCall, brief: &Brief, purchase: &Pu
         }
     };
     let greeting = match cut(&brief.full_name, NAME) {
-        name if name.is_empty() => "Hello.".to_owned(),
+        name if !name.contains(char::is_alphanumeric) => "Hello.".to_owned(),
         name => format!("Hello {name}."),
     };
     let explanation = "You can stop at any time with the star key.";

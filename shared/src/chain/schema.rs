@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 
 use super::source::{Issue, element, field};
 use super::wire::Request;
+use crate::number::{by_value, whole};
 
 /// Most characters of a text whose schema says nothing of its length: nobody says more on the telephone.
 const DEFAULT_MAX_LENGTH: u64 = 1_000;
@@ -158,6 +159,7 @@ pub struct Misfit {
 }
 
 /// The arguments as the schema has them: a model writes `"3"` where a number is asked for, and `1009` where a text is.
+/// `3.0` is 3, also where `enum` and `const` compare.
 ///
 /// Properties that the schema knows and the model left out are null; those that it does not know are dropped.
 ///
@@ -226,12 +228,13 @@ fn fit_object(schema: &Value, fields: &Map<String, Value>, path: &str) -> Result
 }
 
 fn fit_value(schema: &Value, value: &Value, path: &str) -> Result<Value, Misfit> {
-    let value = fit_type(schema, value, path)?;
-    if schema.get("const").is_some_and(|only| *only != value) {
+    let value = by_value(fit_type(schema, value, path)?);
+    let is_it = |allowed: &Value| by_value(allowed.clone()) == value;
+    if schema.get("const").is_some_and(|only| !is_it(only)) {
         return Err(misfit(path, "is not the one value that is allowed"));
     }
     if let Some(allowed) = schema.get("enum").and_then(Value::as_array)
-        && !allowed.contains(&value)
+        && !allowed.iter().any(is_it)
     {
         return Err(misfit(path, "is not one of the values that are allowed"));
     }
@@ -274,7 +277,10 @@ fn has_type(value: &Value, name: &str) -> bool {
 
 fn turned_into(value: &Value, name: &str) -> Option<Value> {
     match (name, value) {
-        ("string", Value::Number(number)) => Some(Value::String(number.to_string())),
+        ("string", Value::Number(number)) => {
+            let number = whole(number).unwrap_or_else(|| number.clone());
+            Some(Value::String(number.to_string()))
+        }
         ("number" | "integer", Value::String(text)) => {
             let number = Value::Number(serde_json::from_str(text.trim()).ok()?);
             has_type(&number, name).then_some(number)
@@ -411,6 +417,24 @@ mod tests {
         assert_eq!(
             fitted(&schema, &arguments),
             Ok(json!({ "t": "1009", "i": 3, "b": true, "x": null }))
+        );
+    }
+
+    #[test]
+    fn whole_numbers_are_compared_by_value_and_come_out_whole() {
+        let schema = json!({ "properties": {
+            "e": { "type": "integer", "enum": [1, 3.0] }, "c": { "const": { "n": [3] } }, "t": { "type": "string" },
+            "s": { "type": "integer", "minimum": 3 }, "f": { "type": "number" }, "l": { "enum": [[2]] },
+        } });
+        let arguments = json!({ "e": 3, "c": { "n": [3.0] }, "t": 3.0, "s": "3.0", "f": 2.5, "l": [2.0] });
+        let expected = json!({ "e": 3, "c": { "n": [3] }, "t": "3", "s": 3, "f": 2.5, "l": [2] });
+        let written = fitted(&schema, &arguments).map(|value| value.to_string());
+        assert_eq!(written, Ok(expected.to_string()));
+        let other = fitted(&schema, &json!({ "e": 1.5 }));
+        assert!(other.is_err(), "{other:?}");
+        assert_eq!(
+            fitted(&schema, &json!({ "e": 2.0 })),
+            Err("e: is not one of the values that are allowed".into())
         );
     }
 

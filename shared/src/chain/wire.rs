@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::foreign::{self, Keep};
+use crate::number::by_value;
 use crate::phone::PhoneNumber;
 
 /// The part of the state that is ours: under this name our own call id and the counts of retries travel.
@@ -102,7 +103,8 @@ impl Request {
     /// # Errors
     /// When it is not an object, or does not name a link. Everything else may be missing or of another form.
     pub fn parse(body: &[u8]) -> Result<Self, BadRequest> {
-        let Ok(Value::Object(mut fields)) = foreign::sieve(&foreign::text(body), KEPT) else {
+        // The state has gone through somebody else's JSON, the context through a model's.
+        let Ok(Value::Object(mut fields)) = foreign::sieve(&foreign::text(body), KEPT).map(by_value) else {
             return Err(BadRequest::NotAnObject);
         };
         let text =
@@ -158,7 +160,7 @@ fn object(value: Option<Value>) -> Map<String, Value> {
 fn parsed(value: &Value) -> Value {
     match value {
         Value::String(text) => match serde_json::from_str(text) {
-            Ok(object @ Value::Object(_)) => object,
+            Ok(object @ Value::Object(_)) => by_value(object),
             _ => value.clone(),
         },
         other => other.clone(),
@@ -348,6 +350,22 @@ mod tests {
         for nothing in [json!(null), json!({}), json!("{}")] {
             assert_eq!(arguments(&nothing, &["number"]), json!({}), "{nothing}");
         }
+    }
+
+    #[test]
+    fn a_whole_number_is_one_however_it_is_written() {
+        let whole = json!({ "number": 3, "list": [3, 2.5], "text": "3.0" });
+        let written = json!({ "number": 3.0, "list": [3.0, 2.5], "text": "3.0" });
+        for context in [
+            written.clone(),
+            json!(written.to_string()),
+            json!({ "responses": written.to_string() }),
+        ] {
+            assert_eq!(arguments(&context, &["number"]), whole, "{context}");
+        }
+        let body = br#"{"name":"a","state":{"n":1.0,"patchbay":{"tries":{"a":2.0}}}}"#;
+        let request = Request::parse(body).expect("a request");
+        assert_eq!((request.state.get("n"), request.tries("a")), (Some(&json!(1)), 2));
     }
 
     #[test]

@@ -249,7 +249,9 @@ impl Draft {
 
     fn price(&self) -> Result<Price, String> {
         let text = self.price.as_deref().ok_or("is missing")?;
-        text.parse().map_err(|error: super::price::NotAPrice| error.to_string())
+        text.trim()
+            .parse()
+            .map_err(|error: super::price::NotAPrice| error.to_string())
     }
 
     /// Absent and empty are the same: after the payment the call ends. The sample number in published documentation is

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 const BLOCK: usize = 64;
 
 /// The HMAC-SHA256 under `key` of `parts`, one after another.
-pub(super) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+pub(crate) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new(&block(key, |key| Sha256::digest(key).to_vec()).into());
     for part in parts {
         mac.update(part);
@@ -16,8 +16,8 @@ pub(super) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// The HMAC-SHA1 under `key` of `parts`, one after another. Only for Twilio, which signs with nothing better; for a MAC
-/// it has no known weakness.
+/// The HMAC-SHA1 under `key` of `parts`, one after another. Only for Twilio, which signs with nothing better unless it is
+/// told to; for a MAC it has no known weakness.
 pub(crate) fn hmac_sha1(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
     let mut mac = Hmac::<Sha1>::new(&block(key, |key| Sha1::digest(key).to_vec()).into());
     for part in parts {

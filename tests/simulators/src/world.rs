@@ -19,7 +19,7 @@ use patchbay::engine::Engine;
 use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
 use patchbay::ids::Tenant;
 use patchbay::providers::routee::{Credentials, Endpoints};
-use patchbay::providers::twilio::signature::Signatures;
+use patchbay::providers::twilio::signature::{SharedKey, Signatures};
 use patchbay::queue::{Queue, Returns};
 use patchbay::secret::{Randomness, Secret};
 use patchbay::store::Store;
@@ -586,7 +586,10 @@ fn transfer_deps(engine: &Engine, callbacks: &Callbacks) -> transfer::Deps {
         store: engine.store.clone(),
         clock: engine.clock.clone(),
         callbacks: callbacks.clone(),
-        signatures: Signatures::new(Secret::new(twilio::AUTH_TOKEN), None),
+        signatures: Signatures::new(Secret::new(twilio::AUTH_TOKEN), None).with_shared_keys([SharedKey {
+            id: twilio::SHARED_KEY.0.to_owned(),
+            secret: Secret::new(twilio::SHARED_KEY.1),
+        }]),
         pay: transfer::PaySettings::default(),
     }
 }

@@ -88,7 +88,7 @@ async fn what_is_refused_costs_nothing_but_the_token() {
     for body in [
         json!({}),
         json!([]),
-        purchase_with("price", 1),
+        purchase_with("price", 1.5),
         purchase_with("caller", "anonymous"),
     ] {
         assert_eq!(post(&world, "twilio/set-context", &body).await.status, 422);

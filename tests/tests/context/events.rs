@@ -60,10 +60,7 @@ async fn get(world: &World, event: &str, home: Option<CallingCode>) -> Answer {
 async fn every_event_does_what_its_name_says() {
     let gets = [
         (include_str!("../../events/get-context.json"), "/memory"),
-        (
-            include_str!("../../events/get-context-vapi.json"),
-            "/results/0/result/memory",
-        ),
+        (include_str!("../../events/get-context-vapi.json"), "/results/0/result"),
         (include_str!("../../events/get-context-retell.json"), "/memory"),
         (include_str!("../../events/get-context-show.json"), "/versions/0/memory"),
     ];
@@ -81,7 +78,13 @@ async fn every_event_does_what_its_name_says() {
         );
         for (event, memory) in gets {
             let answer = get(&world, event, None).await;
-            assert_eq!((answer.status, answer.text(memory)), (200, "wants row F"), "{answer:?}");
+            // Vapi's result is the JSON text of what the others get.
+            let text = answer.text(memory);
+            let inner: Option<Value> = serde_json::from_str(text).ok();
+            let said = inner
+                .as_ref()
+                .map_or(text, |inner| inner["memory"].as_str().unwrap_or_default());
+            assert_eq!((answer.status, said), (200, "wants row F"), "{answer:?}");
         }
         let answer = set(&world, include_str!("../../events/set-context-forget.json"), None).await;
         assert_eq!(answer.status, 204, "{answer:?}");

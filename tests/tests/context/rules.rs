@@ -61,11 +61,12 @@ async fn whoever_shows_no_number_is_no_key_and_the_agent_is_told_why() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_price_is_a_decimal_string() {
+async fn a_price_is_a_decimal_string_or_a_whole_number_of_dollars() {
     let world = world([]).await;
     for price in [
-        json!(42),
+        json!(-42),
         json!(42.5),
+        json!(1e15),
         json!("42,00"),
         json!("$42"),
         json!("42.005"),
@@ -84,6 +85,46 @@ async fn a_price_is_a_decimal_string() {
     for price in ["42", "0.01", "42.5", "999999.99"] {
         set(&world, &purchase_with("price", price)).await;
         assert_eq!(text(&get(&world).await, "/price"), price);
+    }
+    for (price, stored) in [(json!("42.00 "), "42.00"), (json!(42), "42"), (json!(42.0), "42")] {
+        set(&world, &purchase_with("price", price)).await;
+        assert_eq!(text(&get(&world).await, "/price"), stored);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_a_model_writes_as_a_whole_number_is_its_digits() {
+    let world = world([]).await;
+    let mut body = purchase();
+    for (field, value) in [
+        ("customer_id", json!(4711)),
+        ("description", json!(2.0)),
+        ("vendor", json!(7)),
+        ("full_name", json!(-1)),
+        ("memory", json!(u64::MAX)),
+    ] {
+        body[field] = value;
+    }
+    set(&world, &body).await;
+    let context = get(&world).await;
+    for (field, said) in [
+        ("customer_id", "4711"),
+        ("description", "2"),
+        ("vendor", "7"),
+        ("full_name", "-1"),
+        ("memory", "18446744073709551615"),
+    ] {
+        assert_eq!(context[field], json!(said), "{field}");
+    }
+    for (field, wrong) in [
+        ("customer_id", json!(47.5)),
+        ("callback", json!(12_025_550_177_u64)),
+        ("email", json!(1)),
+        ("persona", json!(1)),
+        ("transaction_type", json!(1)),
+    ] {
+        let answer = post(&world, "twilio/set-context", &purchase_with(field, wrong)).await;
+        assert_eq!(is_error(&answer, 422), [field]);
     }
 }
 
@@ -170,7 +211,7 @@ async fn the_memory_goes_from_agent_to_agent_until_one_replaces_it() {
 #[tokio::test(start_paused = true)]
 async fn a_context_lives_as_long_as_the_agent_says() {
     let world = world([]).await;
-    for ttl in [json!(120), json!("120")] {
+    for ttl in [json!(120), json!("120"), json!(120.0), json!(" 120.0 ")] {
         set(&world, &purchase_with("ttl", ttl)).await;
         pass(&world, 119).await;
         assert_eq!(get(&world).await["status"], json!("pending"));

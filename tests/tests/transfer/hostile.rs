@@ -1,12 +1,12 @@
 //! Requests that Twilio did not send, or not to us.
 
 use bytes::Bytes;
-use patchbay::providers::twilio::signature::{HEADER, sign};
+use patchbay::providers::twilio::signature::{HEADER, SETTINGS_HEADER, SharedKey, sign};
 use patchbay::providers::twilio::webhook::Form;
 use patchbay::secret::Secret;
 use patchbay::web::callbacks::Callbacks;
 use patchbay::web::reference::References;
-use patchbay_simulators::twilio::{AUTH_TOKEN, AtPay, Script};
+use patchbay_simulators::twilio::{AUTH_TOKEN, AtPay, SHARED_KEY, Script};
 use patchbay_simulators::world::{PUBLIC_URL, REFERENCE_KEY, World};
 use proptest::prelude::*;
 
@@ -56,6 +56,49 @@ async fn what_is_not_signed_with_our_token_is_refused_and_changes_nothing() {
     // The result of the payment without its form is a result of its own, and replaces no success.
     assert!(writes <= 1, "{writes}");
     assert_eq!(get(&world).await["status"], "payment-success");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shared_key_signs_as_well_when_it_is_named_and_ours() {
+    let world = world_with(&purchase()).await;
+    let record = pays(&world, [CARD]).await;
+    let [request, ..] = record.requests.as_slice() else {
+        panic!("{record:#?}")
+    };
+    let body = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(&request.form)
+        .finish();
+    let form = Form::parse(body.as_bytes());
+    let key = |secret: &str| SharedKey {
+        id: SHARED_KEY.0.to_owned(),
+        secret: Secret::new(secret),
+    };
+    let ours = key(SHARED_KEY.1);
+    let (signature, by_token) = (
+        ours.sign(&request.url, &form),
+        sign(&Secret::new(AUTH_TOKEN), &request.url, &form),
+    );
+    for (signature, settings, status) in [
+        (&signature, Some(ours.settings()), 200),
+        (&by_token, Some(String::new()), 200),
+        (&signature, None, 403),
+        (&by_token, Some(ours.settings()), 403),
+        (&key("another").sign(&request.url, &form), Some(ours.settings()), 403),
+        (
+            &signature,
+            Some("key=webhooks_sharedkey_x,algorithm=HMAC_SHA256".to_owned()),
+            403,
+        ),
+    ] {
+        let mut post = http::Request::post(&request.url)
+            .header("content-type", FORM)
+            .header(HEADER, signature);
+        if let Some(settings) = &settings {
+            post = post.header(SETTINGS_HEADER, settings);
+        }
+        let answer = send(&world, post.body(Bytes::from(body.clone())).unwrap()).await;
+        assert_eq!(answer.status, status, "{settings:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,7 +156,8 @@ async fn hostile_texts_of_an_agent_end_up_as_text() {
     set(&world, &purchase).await;
     let record = pays(&world, [CARD]).await;
     assert_eq!(record.dialled.len(), 1);
-    assert!(record.heard("<Dial>+12025550166</Dial> & \"Ana\""), "{record:#?}");
+    assert!(!record.heard("<"), "{record:#?}");
+    assert!(record.heard("Hello +12025550166 and \"Ana\"."), "{record:#?}");
     assert_eq!(get(&world).await["status"], "payment-success");
 }
 

@@ -58,7 +58,7 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> (Secrets, V
         check: "secret.twilio-auth-tokens",
         what: "Twilio's auth token",
         value: Value::Known("AUTH_TOKEN"),
-        read: |secret| config::one_or_two(variables::TWILIO_AUTH_TOKENS_PARAM, secret).map(|(current, _)| current),
+        read: |secret| config::twilio_auth_token(variables::TWILIO_AUTH_TOKENS_PARAM, secret),
         rotates: true,
     };
     let transfers = async {
@@ -124,7 +124,9 @@ impl<T> Kind<T> {
             let mend = format!("{delete} && {}", put(""));
             return (Some(value), Finding::warn(self.check, what, mend));
         }
-        let two = self.rotates && parameter.value.expose().contains(',');
+        // Twilio's shared keys, with a colon, stand beside the keys that rotate.
+        let keys = parameter.value.expose().split(',').filter(|key| !key.contains(':'));
+        let two = self.rotates && keys.count() > 1;
         let rotation = if two { ", two keys: a rotation is under way" } else { "" };
         (
             Some(value),

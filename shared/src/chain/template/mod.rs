@@ -16,6 +16,9 @@ use std::io;
 use minijinja::value::{Serde, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
 
+use crate::number::by_value;
+use crate::speech;
+
 /// Instructions that one template may take.
 const FUEL: u64 = 20_000;
 /// Bytes that one template may write.
@@ -186,7 +189,8 @@ impl Templates {
     /// As [`Templates::render`].
     pub fn eval(&self, source: &str, scope: &Scope) -> Result<serde_json::Value, TemplateError> {
         let text = self.render(Kind::Expression, source, scope)?;
-        serde_json::from_str(&text).map_err(|_| TemplateError("has no value".into()))
+        let value = serde_json::from_str(&text).map_err(|_| TemplateError("has no value".into()))?;
+        Ok(by_value(value))
     }
 
     /// Whether an expression is true: neither false, null, zero nor empty.
@@ -264,7 +268,7 @@ fn format(output: &mut Output, state: &mut State, value: &Value) -> Result<(), E
     }
     let text = said(value).ok_or(ErrorKind::BadEscape)?;
     let written = if kind == Kind::Speech.name() {
-        output.write_str(&one_line(&text, |c| matches!(c, '<' | '>')))
+        output.write_str(&one_line(&speech::plain(&text), |c| matches!(c, '<' | '>')))
     } else if kind == Kind::Url.name() {
         output.write_str(&percent_encoded(&text))
     } else if kind == Kind::Line.name() {
@@ -283,7 +287,11 @@ fn said(value: &Value) -> Option<String> {
     match value.kind() {
         // As JSON writes it, not as Python does.
         ValueKind::Bool => Some(value.is_true().to_string()),
-        ValueKind::Number => Some(value.to_string()),
+        // `3.0`, and what a division makes of 6 and 2, is 3.
+        ValueKind::Number => match serde_json::to_value(value).map(by_value) {
+            Ok(number @ serde_json::Value::Number(_)) => Some(number.to_string()),
+            _ => Some(value.to_string()),
+        },
         _ => None,
     }
 }
@@ -366,10 +374,23 @@ mod tests {
     fn a_value_is_written_as_the_place_wants_it() {
         let scope = scope("v", &json!("a/b ?<i>\r\nx"));
         let written = |kind| render(kind, "[{{ v }}]", &scope);
-        assert_eq!(written(Kind::Speech).as_deref(), Ok("[a/b ? i x]"));
+        assert_eq!(written(Kind::Speech).as_deref(), Ok("[a/b ? x]"));
         assert_eq!(written(Kind::Url).as_deref(), Ok("[a%2Fb%20%3F%3Ci%3E%0D%0Ax]"));
         assert_eq!(written(Kind::Line).as_deref(), Ok("[a/b ?<i> x]"));
         assert_eq!(written(Kind::Plain).as_deref(), Ok("[a/b ?<i>\r\nx]"));
+    }
+
+    #[test]
+    fn what_a_back_end_has_escaped_is_said_as_it_was_meant() {
+        for (value, said) in [
+            ("J&ouml;rg&#039;s <b>pump</b>", "Jörg's pump"),
+            ("It isn&amp;#8217;t<br>on", "It isn’t on"),
+            ("A&B: 5 < 6", "A&B: 5 6"),
+            ("https://a.example.org/x?y=1&z=2", "https://a.example.org/x?y=1&z=2"),
+        ] {
+            let spoken = render(Kind::Speech, "{{ v }}", &scope("v", &json!(value)));
+            assert_eq!(spoken.as_deref(), Ok(said), "{value}");
+        }
     }
 
     #[test]
@@ -383,6 +404,8 @@ mod tests {
         for (value, said) in [
             (json!(7), "7"),
             (json!(1.5), "1.5"),
+            (json!(3.0), "3"),
+            (json!(-1e3), "-1000"),
             (json!(false), "false"),
             (json!(""), ""),
         ] {
@@ -398,7 +421,7 @@ mod tests {
         let mut templates = Templates::default();
         let scope = scope(
             "v",
-            &json!({ "n": 3, "list": [{ "k": "a" }, { "k": "b" }], "none": null }),
+            &json!({ "n": 3, "f": 3.0, "list": [{ "k": "a" }, { "k": "b" }], "none": null }),
         );
         for (source, value) in [
             ("v.n + 1", json!(4)),
@@ -408,6 +431,9 @@ mod tests {
             ("v.missing", json!(null)),
             ("v.n > 2 and 'b' in ['a', 'b']", json!(true)),
             ("'x' ~ v.n", json!("x3")),
+            ("v.f", json!(3)),
+            ("[v.f, v.n / 2]", json!([3, 1.5])),
+            ("v.f == v.n and v.f in [3]", json!(true)),
         ] {
             templates.add(Kind::Expression, source).expect(source);
             assert_eq!(templates.eval(source, &scope), Ok(value), "{source}");

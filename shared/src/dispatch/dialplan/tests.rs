@@ -158,7 +158,7 @@ fn options_of_the_requesters_own_replace_those_of_one_language() {
     policy.texts.insert(
         Language::DeDe,
         TextOverrides {
-            options: Some("Taste 1 <ja>, Taste 2 nein.".to_owned()),
+            options: Some("<p>Taste 1 f&uuml;r &lt;ja&gt;, Taste 2 nein.</p>".to_owned()),
         },
     );
     policy.texts.insert(
@@ -169,7 +169,7 @@ fn options_of_the_requesters_own_replace_those_of_one_language() {
     );
     assert_eq!(
         texts(&ask_again(Language::DeDe, &policy, URL)),
-        ["Taste 1 ja , Taste 2 nein."; 2]
+        ["Taste 1 für ja , Taste 2 nein."; 2]
     );
     assert_eq!(
         texts(&ask_again(Language::FrFr, &policy, URL)),
@@ -193,7 +193,7 @@ fn news_is_told_without_waiting_for_a_key() {
         ),
         (
             taken_by("Anna <b>", english, &policy),
-            "Anna b has already accepted this ticket.",
+            "Anna has already accepted this ticket.",
         ),
         (
             taken_by("<>", english, &policy),

@@ -3,7 +3,8 @@
 //! - Errors have a status of 4xx or 5xx, so that `raise_for_status()` and every platform's own monitoring see them, and
 //!   the body `{"status":"error","message":{…}}`, which is the one published form that says "error".
 //! - But Vapi ignores everything that does not come with 200: as soon as there is a tool call to answer, its error goes
-//!   into the tool's result, where the agent reads it and can ask the caller again.
+//!   into the tool's result, where the agent reads it and can ask the caller again. A result is a text on one line (the
+//!   JSON of what every other platform gets) and bears the function's name, as both of Vapi's SDKs have it.
 //! - A set that succeeded also says what it did to the purchase: `purchase` is `new`, `same` (what came of it so far
 //!   counts) or `none` (it was a note).
 //! - A context without a purchase has the texts of one empty and `status: "no-payment"`.
@@ -15,6 +16,7 @@ use lambda_http::Body;
 use serde_json::{Map, Value, json};
 
 use super::Platform;
+use super::request::{GET_FUNCTION, SET_FUNCTION};
 use crate::clock::Timestamp;
 use crate::context::draft::DEFAULT_PERSONA;
 use crate::context::{Context, Purchase, PurchaseSet, TransactionType, Version};
@@ -54,7 +56,7 @@ pub fn in_one_line(problem: &Problem) -> String {
         .iter()
         .map(|error| format!("{} {}", error.field, error.detail))
         .collect();
-    told.join("; ")
+    told.join("; ").replace(char::is_control, " ")
 }
 
 fn detail(problem: &Problem) -> &str {
@@ -99,9 +101,8 @@ pub fn to_set(done: &[Done<(PhoneNumber, PurchaseSet)>]) -> Response<Body> {
         _ => {
             // The published form, and beside it what Vapi gives to the agent.
             let mut body = body;
-            let results = done.iter().map(|(tool_call, result)| match result {
-                Ok(set) => json!({ "toolCallId": tool_call, "result": stored(set) }),
-                Err(problem) => json!({ "toolCallId": tool_call, "error": in_one_line(problem) }),
+            let results = done.iter().map(|(tool_call, result)| {
+                tool_result(SET_FUNCTION, tool_call.as_deref(), result.as_ref().map(stored))
             });
             if let Some(body) = body.as_object_mut() {
                 body.insert("results".into(), results.collect());
@@ -120,12 +121,22 @@ pub fn to_get(platform: Platform, done: &[Done<Value>]) -> Response<Body> {
             None => refusal(&Problem::not_found()),
         };
     }
-    let results = done.iter().map(|(tool_call, result)| match result {
-        Ok(context) => json!({ "toolCallId": tool_call, "result": context }),
-        Err(problem) => json!({ "toolCallId": tool_call, "error": in_one_line(problem) }),
-    });
-    let results: Vec<Value> = results.collect();
+    let results: Vec<Value> = done
+        .iter()
+        .map(|(tool_call, result)| tool_result(GET_FUNCTION, tool_call.as_deref(), result.as_ref().map(Value::clone)))
+        .collect();
     json_response(StatusCode::OK, &json!({ "results": results }))
+}
+
+/// What came of a tool call, as Vapi takes it: a text on one line, with the name of the function. A result that is an
+/// object is "no result returned" to it.
+fn tool_result(function: &str, tool_call: Option<&str>, result: Result<Value, &Problem>) -> Value {
+    let (kind, text) = match result {
+        // JSON without white space has no line break: those inside texts are escaped.
+        Ok(result) => ("result", result.to_string()),
+        Err(problem) => ("error", in_one_line(problem)),
+    };
+    json!({ "name": function, "toolCallId": tool_call, kind: text })
 }
 
 /// A context as a platform reads it.

@@ -1,17 +1,36 @@
 //! Reading requests: out of the envelope, field by field, each with the path by which an error names it.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::Platform;
 use crate::context::Draft;
 use crate::dispatch::policy::FieldError;
+use crate::number::whole;
 
 /// Vapi's name of the function that sets a context.
-const SET_FUNCTION: &str = "SendContextToProtegee";
+pub(super) const SET_FUNCTION: &str = "SendContextToProtegee";
 /// Vapi's name of the function that gets one.
-const GET_FUNCTION: &str = "GetContextFromProtegee";
+pub(super) const GET_FUNCTION: &str = "GetContextFromProtegee";
 /// Most tool calls of ours in one request: each costs a request to the table, and an agent means one.
 const MAX_TOOL_CALLS: usize = 8;
+
+/// Fields that a whole number can be the text of. A phone number is none: it has a `+`, or zeros in front.
+const MAY_BE_NUMBERS: [&str; 7] = [
+    "customer_id",
+    "description",
+    "full_name",
+    "memory",
+    "order_id",
+    "price",
+    "vendor",
+];
+
+/// Names of Vapi's lists of tool calls, and where they stand.
+const TOOL_CALLS: [(&str, &str); 3] = [
+    ("toolCalls", "message.toolCalls"),
+    ("toolCallList", "message.toolCallList"),
+    ("toolWithToolCallList", "message.toolWithToolCallList"),
+];
 
 /// A request that is not in its platform's envelope.
 pub type Unreadable = Vec<FieldError>;
@@ -100,7 +119,7 @@ pub fn read_set(platform: Platform, body: &Value) -> Result<Vec<Ask<Draft>>, Unr
                 let paths = Paths {
                     caller: "message.customer.number".into(),
                     call_id: "message.call.id".into(),
-                    rest: format!("{}.function.arguments.", call.path),
+                    rest: format!("{}.", call.arguments_path),
                 };
                 ask(call.id, with_call(draft, &message.query), paths)
             });
@@ -212,12 +231,14 @@ struct Message {
 struct ToolCall {
     id: Option<String>,
     arguments: Value,
+    /// Where these stand.
+    arguments_path: String,
     /// Where it stands.
     path: String,
 }
 
 impl Message {
-    /// The calls of `function`; those of other functions are somebody else's.
+    /// The message with the calls of `function`; those of other functions are somebody else's.
     fn read(body: &Value, function: &str) -> Result<Self, Unreadable> {
         let body = Fields(object(body, "(body)")?);
         let message = body.object("message")?;
@@ -234,21 +255,7 @@ impl Message {
             caller,
             call_id: text_at("/message/call/id", "message.call.id")?,
         };
-        // Vapi sends the same calls twice, under both names; the second form has no object around the name.
-        let (list, name) = match (message.0.get("toolCalls"), message.0.get("toolCallList")) {
-            (Some(Value::Array(list)), _) => (list, "message.toolCalls"),
-            (None | Some(Value::Null), Some(Value::Array(list))) => (list, "message.toolCallList"),
-            (None | Some(Value::Null), _) => return Err(one("message.toolCalls", "is missing")),
-            _ => return Err(one("message.toolCalls", "expected a list")),
-        };
-        let calls: Vec<ToolCall> = list
-            .iter()
-            .enumerate()
-            .filter_map(|(index, call)| ToolCall::read(call, function, format!("{name}[{index}]")))
-            .collect();
-        if calls.is_empty() {
-            return Err(one(name, &format!("has no call of the function {function}")));
-        }
+        let (name, calls) = Self::calls(&message, function)?;
         if calls.len() > MAX_TOOL_CALLS {
             return Err(one(
                 name,
@@ -257,17 +264,66 @@ impl Message {
         }
         Ok(Self { query, calls })
     }
+
+    /// The calls of `function`, and the list that has them. Vapi sends the same calls under up to three names, and not
+    /// every one of the lists is filled.
+    fn calls(message: &Fields<'_>, function: &str) -> Result<(&'static str, Vec<ToolCall>), Unreadable> {
+        let mut first = None;
+        for (name, path) in TOOL_CALLS {
+            let list = match message.0.get(name) {
+                None | Some(Value::Null) => continue,
+                Some(Value::Array(list)) => list,
+                Some(_) => return Err(one(path, "expected a list")),
+            };
+            let calls = list.iter().enumerate();
+            let calls = calls.filter_map(|(index, call)| ToolCall::read(call, function, format!("{path}[{index}]")));
+            let calls: Vec<ToolCall> = calls.collect();
+            if !calls.is_empty() {
+                return Ok((path, calls));
+            }
+            first = first.or(Some(path));
+        }
+        Err(match first {
+            Some(path) => one(path, &format!("has no call of the function {function}")),
+            None => one("message.toolCalls", "is missing"),
+        })
+    }
 }
 
 impl ToolCall {
+    /// A call of `function`: itself or beside the tool's configuration (`toolCall`); with an object around name and
+    /// arguments (`function`) or without; and with `arguments` or, as in the form without, `parameters`.
     fn read(call: &Value, function: &str, path: String) -> Option<Self> {
-        let of_function = call.get("function").unwrap_or(call);
-        if of_function.get("name").and_then(Value::as_str) != Some(function) {
+        let (tool, call, path) = match call.get("toolCall") {
+            Some(inner) => (Some(call), inner, format!("{path}.toolCall")),
+            None => (None, call, path),
+        };
+        let inner = call.get("function").filter(|inner| inner.is_object());
+        // The configuration's own `parameters` are a schema, and no arguments.
+        let name = [inner, Some(call), tool].into_iter().flatten();
+        let mut name = name.filter_map(|holder| holder.get("name").and_then(Value::as_str));
+        if name.next() != Some(function) {
             return None;
         }
+        let places = [
+            (inner, "function.arguments"),
+            (inner, "function.parameters"),
+            (Some(call), "arguments"),
+            (Some(call), "parameters"),
+        ];
+        let values = places.map(|(holder, place)| {
+            let (_, field) = place.rsplit_once('.').unwrap_or_default();
+            let field = if field.is_empty() { place } else { field };
+            holder.and_then(|holder| holder.get(field)).map(|value| (value, place))
+        });
+        let values = || values.into_iter().flatten();
+        let is_filled = |value: &Value| !(value.is_null() || *value == json!({}) || *value == json!(""));
+        let found = values().find(|(value, _)| is_filled(value)).or_else(|| values().next());
+        let (arguments, place) = found.unwrap_or((&Value::Null, "arguments"));
         Some(Self {
             id: call.get("id").and_then(Value::as_str).map(str::to_owned),
-            arguments: of_function.get("arguments").cloned().unwrap_or_default(),
+            arguments: arguments.clone(),
+            arguments_path: format!("{path}.{place}"),
             path,
         })
     }
@@ -312,15 +368,20 @@ impl Fields<'_> {
         }
     }
 
-    /// A text; none when it is absent or null.
+    /// A text; none when it is absent or null. A language model that reads "4711" writes a number.
     fn text(&self, name: &str) -> Result<Option<String>, Vec<FieldError>> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
-            // 10.10 as a binary fraction is another number; nobody's money is rounded here.
-            Some(Value::Number(_)) if name == "price" => {
-                Err(one(name, "expected a decimal string such as \"10.00\", not a number"))
-            }
+            Some(Value::Number(number)) if MAY_BE_NUMBERS.contains(&name) => match whole(number) {
+                Some(number) => Ok(Some(number.to_string())),
+                // 10.10 as a binary fraction is another number; nobody's money is rounded here.
+                None if name == "price" => Err(one(
+                    name,
+                    "expected a decimal string such as \"10.50\", not a number with a fraction",
+                )),
+                None => Err(one(name, "expected a string")),
+            },
             Some(_) => Err(one(name, "expected a string")),
         }
     }
@@ -330,10 +391,16 @@ impl Fields<'_> {
         let wrong = || one(name, "expected a whole number of seconds");
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::Number(number)) => number.as_u64().map(Some).ok_or_else(wrong),
-            Some(Value::String(text)) if text.is_empty() => Ok(None),
-            Some(Value::String(text)) => text.parse().map(Some).map_err(|_| wrong()),
-            Some(_) => Err(wrong()),
+            Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
+            Some(value) => {
+                let number = match value {
+                    Value::Number(number) => Some(number.clone()),
+                    Value::String(text) => serde_json::from_str(text.trim()).ok(),
+                    _ => None,
+                };
+                let seconds = number.and_then(|number| whole(&number)?.as_u64());
+                seconds.map(Some).ok_or_else(wrong)
+            }
         }
     }
 

@@ -1,4 +1,8 @@
-//! `X-Twilio-Signature`: `base64(HMAC-SHA1(auth token, URL + parameters))` (`protegee.md` 6.3).
+//! `X-Twilio-Signature`: `base64(HMAC-SHA1(auth token, URL + parameters))` (`protegee.md` 6.3); or, where a webhook setting
+//! at Twilio names a shared key, HMAC-SHA256 or HMAC-SHA1 with the secret of that key (`twilio.md` 6.1).
+//!
+//! The header that names key and hash is not signed. It chooses between our own secrets and switches nothing off: a shared
+//! key counts only when it is named, and the auth token only when none is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,19 +12,87 @@ use subtle::{Choice, ConstantTimeEq as _};
 
 use super::webhook::Form;
 use crate::secret::{Secret, sha256_hex};
-use crate::web::mac::hmac_sha1;
+use crate::web::mac::{hmac_sha1, hmac_sha256};
 
 /// Name of the header.
 pub const HEADER: &str = "x-twilio-signature";
+/// Name of the header that says with which shared key, and by which hash.
+pub const SETTINGS_HEADER: &str = "x-twilio-webhooks-signature-settings";
 /// Query parameter with the hash of a body that is no form.
 const BODY_HASH: &str = "bodySHA256";
 
 /// Signature of a request to `url` with the parameters `form`.
 pub fn sign(token: &Secret, url: &str, form: &Form) -> String {
-    STANDARD.encode(hmac_sha1(
-        token.expose().as_bytes(),
-        &[url.as_bytes(), signed_text(form).as_bytes()],
-    ))
+    Hash::Sha1.sign(token, url, form)
+}
+
+/// What is under a signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hash {
+    Sha1,
+    Sha256,
+}
+
+impl Hash {
+    /// By Twilio's name, in letters of any case.
+    fn named(name: &str) -> Option<Self> {
+        let known = [("HMAC_SHA1", Self::Sha1), ("HMAC_SHA256", Self::Sha256)];
+        let known = known.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        known.map(|(_, hash)| hash)
+    }
+
+    fn sign(self, secret: &Secret, url: &str, form: &Form) -> String {
+        let (key, text) = (secret.expose().as_bytes(), signed_text(form));
+        let parts = [url.as_bytes(), text.as_bytes()];
+        match self {
+            Self::Sha1 => STANDARD.encode(hmac_sha1(key, &parts)),
+            Self::Sha256 => STANDARD.encode(hmac_sha256(key, &parts)),
+        }
+    }
+}
+
+/// A key that is made at Twilio for webhooks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedKey {
+    /// Its name at Twilio, such as `webhooks_sharedkey_…`.
+    pub id: String,
+    /// Its secret.
+    pub secret: Secret,
+}
+
+impl SharedKey {
+    /// Signature by HMAC-SHA256 of a request to `url` with the parameters `form`.
+    pub fn sign(&self, url: &str, form: &Form) -> String {
+        Hash::Sha256.sign(&self.secret, url, form)
+    }
+
+    /// The value of [`SETTINGS_HEADER`] beside such a signature.
+    pub fn settings(&self) -> String {
+        format!("key={},algorithm=HMAC_SHA256", self.id)
+    }
+}
+
+/// What the settings header says: nothing of importance, or a hash and the id of a shared key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Settings<'a> {
+    AuthToken,
+    Shared(Hash, &'a str),
+}
+
+impl<'a> Settings<'a> {
+    /// None for a hash that we do not know.
+    fn parse(header: &'a str) -> Option<Self> {
+        let value = |wanted: &str| {
+            let parts = header.split(',').filter_map(|part| part.split_once('='));
+            let values = parts.map(|(name, value)| (name.trim(), value.trim()));
+            let mut values = values.filter(|(name, value)| *name == wanted && !value.is_empty());
+            values.next().map_or("", |(_, value)| value)
+        };
+        match value("algorithm") {
+            "" => Some(Self::AuthToken),
+            algorithm => Hash::named(algorithm).map(|hash| Self::Shared(hash, value("key"))),
+        }
+    }
 }
 
 /// Every distinct name in the order of its bytes, before each of its distinct values; blank values count.
@@ -43,6 +115,7 @@ fn signed_text(form: &Form) -> String {
 #[derive(Clone, Debug)]
 pub struct Signatures {
     tokens: Vec<Secret>,
+    shared: Vec<SharedKey>,
 }
 
 impl Signatures {
@@ -52,12 +125,30 @@ impl Signatures {
         let tokens = [Some(current), previous].into_iter().flatten();
         Self {
             tokens: tokens.filter(|token| !token.expose().is_empty()).collect(),
+            shared: Vec::new(),
         }
     }
 
+    /// Accepts what was signed with these keys, too. One without a secret accepts nothing.
+    #[must_use]
+    pub fn with_shared_keys(mut self, keys: impl IntoIterator<Item = SharedKey>) -> Self {
+        let sound = |key: &SharedKey| !key.id.is_empty() && !key.secret.expose().is_empty();
+        self.shared.extend(keys.into_iter().filter(sound));
+        self
+    }
+
     /// Whether Twilio signed this request. `url` is the one that Twilio was given, with the query as it came; `body` is
-    /// the raw one, and `is_form` what its content type says.
-    pub fn accepts(&self, url: &str, body: &[u8], is_form: bool, signature: &str) -> bool {
+    /// the raw one, and `is_form` what its content type says. `settings` is the header [`SETTINGS_HEADER`], empty when
+    /// there is none.
+    pub fn accepts(&self, url: &str, body: &[u8], is_form: bool, signature: &str, settings: &str) -> bool {
+        let (hash, secrets): (Hash, Vec<&Secret>) = match Settings::parse(settings) {
+            None => return false,
+            Some(Settings::AuthToken) => (Hash::Sha1, self.tokens.iter().collect()),
+            Some(Settings::Shared(hash, id)) => {
+                let named = self.shared.iter().filter(|key| key.id == id);
+                (hash, named.map(|key| &key.secret).collect())
+            }
+        };
         let query = url.split_once('?').map_or("", |(_, query)| query);
         let stated_hash = url::form_urlencoded::parse(query.as_bytes())
             .find(|(name, _)| name == BODY_HASH)
@@ -67,15 +158,14 @@ impl Signatures {
             None if is_form => Form::parse(body),
             _ => Form::default(),
         };
-        // Every token and every spelling is tried always: how long it takes tells nobody which one matched.
+        // Every secret and every spelling is tried always: how long it takes tells nobody which one matched.
         let urls = spellings(url);
-        let tried = self
-            .tokens
-            .iter()
-            .flat_map(|token| urls.iter().map(move |url| (token, url)));
+        let tried = secrets
+            .into_iter()
+            .flat_map(|secret| urls.iter().map(move |url| (secret, url)));
         tried
-            .fold(Choice::from(0), |found, (token, url)| {
-                found | sign(token, url, &form).as_bytes().ct_eq(signature.as_bytes())
+            .fold(Choice::from(0), |found, (secret, url)| {
+                found | hash.sign(secret, url, &form).as_bytes().ct_eq(signature.as_bytes())
             })
             .into()
     }
@@ -152,7 +242,7 @@ mod tests {
             ),
             (with_hash.as_str(), json, false, "a9nBmqA0ju/hNViExpshrM61xv4="),
         ] {
-            assert!(checker("12345").accepts(url, body, is_form, signature), "{url}");
+            assert!(checker("12345").accepts(url, body, is_form, signature, ""), "{url}");
             let form = if is_form { Form::parse(body) } else { Form::default() };
             assert_eq!(sign(&Secret::new("12345"), url, &form), signature, "{url}");
         }
@@ -166,8 +256,8 @@ mod tests {
         let with_port = "https://voice.example.org:443/twilio/incoming?step=2";
         assert_eq!(sign(&token, with_port, &form), "DOMMXPKEv2qirg/IK0n3rNw/nWQ=");
         let checker = checker("made-up-auth-token-000001");
-        assert!(checker.accepts(OWN_URL, OWN, true, "9FUf+NmyvXtexgt4hHdM2d2JYCs="));
-        assert!(!checker.accepts(OWN_URL, OWN, true, "itZP9U8ztI9Sq4XnuI6D1g2UfB8="));
+        assert!(checker.accepts(OWN_URL, OWN, true, "9FUf+NmyvXtexgt4hHdM2d2JYCs=", ""));
+        assert!(!checker.accepts(OWN_URL, OWN, true, "itZP9U8ztI9Sq4XnuI6D1g2UfB8=", ""));
     }
 
     #[test]
@@ -176,11 +266,14 @@ mod tests {
         let with_port = "https://mycompany.com:443/myapp.php?foo=1&bar=2";
         for url in [URL, with_port] {
             for signature in ["RSOYDt4T1cUTdK1PDd93/VVr8B8=", "kvajT1Ptam85bY51eRf/AJRuM3w="] {
-                assert!(checker.accepts(url, PUBLISHED, true, signature), "{url} {signature}");
+                assert!(
+                    checker.accepts(url, PUBLISHED, true, signature, ""),
+                    "{url} {signature}"
+                );
             }
         }
         let plain = "http://mycompany.com/myapp.php?foo=1&bar=2";
-        assert!(checker.accepts(plain, PUBLISHED, true, "0ZXoZLH/DfblKGATFgpif+LLRf4="));
+        assert!(checker.accepts(plain, PUBLISHED, true, "0ZXoZLH/DfblKGATFgpif+LLRf4=", ""));
     }
 
     #[test]
@@ -194,7 +287,7 @@ mod tests {
             "https://mycompany.org/myapp.php?foo=1&bar=2",
         ] {
             assert!(
-                !checker.accepts(url, PUBLISHED, true, "RSOYDt4T1cUTdK1PDd93/VVr8B8="),
+                !checker.accepts(url, PUBLISHED, true, "RSOYDt4T1cUTdK1PDd93/VVr8B8=", ""),
                 "{url}"
             );
         }
@@ -205,8 +298,8 @@ mod tests {
         let hash = "0a1ff7634d9ab3b95db5c9a2dfe9416e41502b283a80c7cf19632632f96e6620";
         let (url, signature) = (format!("{URL}&bodySHA256={hash}"), "a9nBmqA0ju/hNViExpshrM61xv4=");
         for body in [&b"{}"[..], b"", br#"{"property": "value", "boolean": false}"#] {
-            assert!(!checker("12345").accepts(&url, body, false, signature));
-            assert!(!checker("12345").accepts(&url, body, true, signature));
+            assert!(!checker("12345").accepts(&url, body, false, signature, ""));
+            assert!(!checker("12345").accepts(&url, body, true, signature, ""));
         }
     }
 
@@ -214,15 +307,102 @@ mod tests {
     fn two_tokens_count_in_a_rotation_and_an_empty_one_never() {
         let signature = "RSOYDt4T1cUTdK1PDd93/VVr8B8=";
         let accepts = |current: &str, previous: Option<&str>| {
-            Signatures::new(Secret::new(current), previous.map(Secret::new)).accepts(URL, PUBLISHED, true, signature)
+            Signatures::new(Secret::new(current), previous.map(Secret::new))
+                .accepts(URL, PUBLISHED, true, signature, "")
         };
         assert!(accepts("new", Some("12345")));
         assert!(accepts("12345", Some("old")));
         assert!(!accepts("new", None));
         let by_nobody = sign(&Secret::new(""), URL, &Form::parse(PUBLISHED));
         let nobody = Signatures::new(Secret::new(""), Some(Secret::new("")));
-        assert!(!nobody.accepts(URL, PUBLISHED, true, &by_nobody));
-        assert!(!checker("12345").accepts(URL, PUBLISHED, true, ""));
+        assert!(!nobody.accepts(URL, PUBLISHED, true, &by_nobody, ""));
+        assert!(!checker("12345").accepts(URL, PUBLISHED, true, "", ""));
+    }
+
+    const SHARED_URL: &str = "https://hooks.example.test/twilio/status/r1?a=1";
+    const SHARED: &[u8] = b"CallSid=CA00000000000000000000000000000a01&CallStatus=completed&To=%2B12025550143";
+    const WITH_SHA256: &str = "DkslCSyR0y7A2Dm/p90x5uAZPSdn2nFWuPRnzZQTclY=";
+    const WITH_SHA1: &str = "l1oNGem4mq+0Fs7yHwyDrLjQTtc=";
+    const KEY_ID: &str = "webhooks_sharedkey_madeup1";
+
+    fn with_shared_keys() -> Signatures {
+        let key = |id: &str, secret: &str| SharedKey {
+            id: id.into(),
+            secret: Secret::new(secret),
+        };
+        checker("made-up-auth-token-000001").with_shared_keys([
+            key(KEY_ID, "made-up-secret-1"),
+            key("webhooks_sharedkey_madeup2", "made-up-secret-2"),
+            key("webhooks_sharedkey_empty", ""),
+        ])
+    }
+
+    #[test]
+    fn the_vector_of_a_shared_key_holds_under_both_hashes() {
+        let accepts = |signature: &str, algorithm: &str| {
+            let settings = format!("key={KEY_ID},algorithm={algorithm}");
+            with_shared_keys().accepts(SHARED_URL, SHARED, true, signature, &settings)
+        };
+        for (signature, algorithm, fine) in [
+            (WITH_SHA256, "HMAC_SHA256", true),
+            (WITH_SHA256, "hmac_sha256", true),
+            (WITH_SHA1, "HMAC_SHA1", true),
+            (WITH_SHA1, "HMAC_SHA256", false),
+            (WITH_SHA256, "HMAC_SHA1", false),
+            (WITH_SHA256, "HMAC_MD5", false),
+            (WITH_SHA256, "none", false),
+        ] {
+            assert_eq!(accepts(signature, algorithm), fine, "{signature} {algorithm}");
+        }
+    }
+
+    #[test]
+    fn the_settings_choose_between_our_own_secrets_and_nothing_else() {
+        let signatures = with_shared_keys();
+        let (token, form) = (Secret::new("made-up-auth-token-000001"), Form::parse(SHARED));
+        let by_token = sign(&token, SHARED_URL, &form);
+        let empty = Hash::Sha256.sign(&Secret::new(""), SHARED_URL, &form);
+        let token_256 = Hash::Sha256.sign(&token, SHARED_URL, &form);
+        for (signature, settings, fine) in [
+            (by_token.as_str(), "", true),
+            (&by_token, "key=webhooks_sharedkey_madeup1", true),
+            (&by_token, "key=webhooks_sharedkey_madeup1,algorithm=", true),
+            (
+                &by_token,
+                "key=webhooks_sharedkey_madeup1,algorithm=,algorithm=HMAC_SHA256",
+                false,
+            ),
+            (&by_token, "Algorithm=HMAC_SHA256", true),
+            (&by_token, "key=webhooks_sharedkey_madeup1,algorithm=HMAC_SHA1", false),
+            (&by_token, "algorithm=HMAC_SHA1", false),
+            (&token_256, "algorithm=HMAC_SHA256", false),
+            (
+                WITH_SHA256,
+                " algorithm = HMAC_SHA256 , key = webhooks_sharedkey_madeup1 ",
+                true,
+            ),
+            (WITH_SHA256, "", false),
+            (WITH_SHA1, "", false),
+            (WITH_SHA256, "algorithm=HMAC_SHA256", false),
+            (
+                WITH_SHA256,
+                "key=webhooks_sharedkey_madeup2,algorithm=HMAC_SHA256",
+                false,
+            ),
+            (
+                WITH_SHA256,
+                "key=webhooks_sharedkey_unknown,algorithm=HMAC_SHA256",
+                false,
+            ),
+            (&empty, "key=webhooks_sharedkey_empty,algorithm=HMAC_SHA256", false),
+            (&empty, "key=,algorithm=HMAC_SHA256", false),
+        ] {
+            let accepted = signatures.accepts(SHARED_URL, SHARED, true, signature, settings);
+            assert_eq!(accepted, fine, "{signature} {settings}");
+        }
+        let without = checker("made-up-auth-token-000001");
+        let settings = format!("key={KEY_ID},algorithm=HMAC_SHA256");
+        assert!(!without.accepts(SHARED_URL, SHARED, true, WITH_SHA256, &settings));
     }
 
     #[test]
@@ -249,16 +429,16 @@ mod tests {
         ) {
             let url = format!("https://hooks.example.org{path}{query}");
             let signature = sign(&Secret::new("token"), &url, &Form::parse(&body));
-            prop_assert!(checker("token").accepts(&url, &body, true, &signature));
-            prop_assert!(!checker("another").accepts(&url, &body, true, &signature));
+            prop_assert!(checker("token").accepts(&url, &body, true, &signature, ""));
+            prop_assert!(!checker("another").accepts(&url, &body, true, &signature, ""));
             if signed_text(&Form::parse(&other)) != signed_text(&Form::parse(&body)) {
-                prop_assert!(!checker("token").accepts(&url, &other, true, &signature));
+                prop_assert!(!checker("token").accepts(&url, &other, true, &signature, ""));
             }
         }
 
         #[test]
         fn nothing_panics(url in "\\PC{0,80}", body in proptest::collection::vec(any::<u8>(), 0..80), signature in "\\PC{0,40}") {
-            prop_assert!(!checker("token").accepts(&url, &body, true, &signature));
+            prop_assert!(!checker("token").accepts(&url, &body, true, &signature, ""));
         }
     }
 }

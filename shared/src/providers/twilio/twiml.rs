@@ -3,6 +3,10 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::dispatch::employee::Language;
+use crate::dispatch::texts::tag;
+use crate::speech;
+
 /// Most characters that one `<Say>` speaks: 3000 for the voices that we use (`twilio.md` 3).
 const MAX_SPOKEN: usize = 2_900;
 /// Most bytes of them in a URL: of more than 4500 Twilio warns that it is too long (`twilio.md` 3, 13521), whatever it
@@ -44,7 +48,7 @@ pub struct Say {
     pub voice: &'static str,
     /// The language, such as `en-US`.
     pub language: &'static str,
-    /// What is said. Longer texts than a `<Say>` may have are cut.
+    /// What is said, once it has gone through [`speech`]. Longer texts than a `<Say>` may have are cut.
     pub text: String,
 }
 
@@ -133,7 +137,10 @@ impl Verb {
 
 impl Say {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = speakable(&self.text);
+        let spoken = Language::ALL
+            .into_iter()
+            .find(|language| tag(*language) == self.language);
+        let text = speakable(&speech::spoken(&self.text, spoken.unwrap_or_default()));
         // Twilio warns of an empty one.
         if !text.chars().any(is_xml) {
             return Ok(());
@@ -294,7 +301,7 @@ mod tests {
         ]);
         let expected = [
             r#"<?xml version="1.0" encoding="UTF-8"?><Response>"#,
-            r#"<Say voice="Polly.Joanna-Neural" language="en-US">Tom &amp; Ann&apos;s &lt;b&gt;</Say>"#,
+            r#"<Say voice="Polly.Joanna-Neural" language="en-US">Tom and Ann&apos;s</Say>"#,
             r#"<Pause length="1"/>"#,
             r#"<Gather input="dtmf" numDigits="1" finishOnKey="" timeout="10" method="POST" action="https://a.example/k">"#,
             r#"<Say voice="Polly.Joanna-Neural" language="en-US">1 or 2?</Say></Gather>"#,
@@ -314,7 +321,7 @@ mod tests {
     #[test]
     fn what_xml_cannot_have_is_left_out_and_nothing_empty_or_endless_is_said() {
         let shown = |text: &str| Twiml(vec![Verb::Say(say(text))]).to_string();
-        assert!(shown("a\u{0}\u{8}b\u{1b}c\u{FFFE}\nd\u{85}").contains(">abc d</Say>"));
+        assert!(shown("a\u{0}\u{8}b\u{1b}c\u{FFFE}\nd\u{85}").contains(">a b c d</Say>"));
         for empty in ["", "  \n", "\u{0}"] {
             assert!(shown(empty).ends_with("<Response></Response>"), "{empty:?}");
         }

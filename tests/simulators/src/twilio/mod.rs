@@ -22,6 +22,8 @@ pub use self::records::{AtPay, CallRecord, Callee, Charge, Dialled, Payment, Req
 
 /// The auth token with which this Twilio signs.
 pub const AUTH_TOKEN: &str = "made-up-auth-token-000001";
+/// The account's shared key for webhooks: its id and its secret.
+pub const SHARED_KEY: (&str, &str) = ("webhooks_sharedkey_madeup1", "made-up-secret-1");
 /// The number of ours that callers are transferred to.
 pub const OUR_NUMBER: &str = "+12025550190";
 
