@@ -231,7 +231,7 @@ fn with_own_name(path: &str, name: &str) -> String {
 
 /// What serde expected, in words that say nothing of Rust. Never what it found: that is the caller's, and may be a
 /// phone number.
-fn expected(message: &str) -> String {
+pub(crate) fn expected(message: &str) -> String {
     let Some((_, expected)) = message.rsplit_once(", expected ") else {
         return match message {
             "expected value" => "has a wrong type".to_owned(),

@@ -389,6 +389,9 @@ fn in_words(message: &str) -> String {
     if message.contains("expected struct ") {
         return "must be an object with the fields that the schema names".to_owned();
     }
+    if message.starts_with("invalid ") {
+        return crate::web::body::expected(message);
+    }
     message.to_owned()
 }
 

@@ -173,7 +173,7 @@ fn fields_that_do_not_exist_are_named() {
         &with("name: end_call}]\n  - name", "name: hang_up}]\n  - name"),
         "links[0].disqualified[0].actions[0]",
     );
-    says(&issues("links: 7"), "1:1: links: invalid type");
+    says(&issues("links: 7"), "1:1: links: expected a list");
     says(&issues("- a"), "1:1: must be an object");
 }
 
