@@ -200,6 +200,16 @@ impl Aws {
         Ok(Keyring::new(self.ssm.clone(), Clock::system(), parameters, make))
     }
 
+    /// As [`Aws::keyring`], of secrets that need not be configured: one whose variable is not set is empty.
+    pub fn keyring_of_optional<D, const N: usize>(
+        &self,
+        variables: [&'static str; N],
+        make: impl Fn(&[Secret; N]) -> Result<D, ConfigError> + Send + Sync + 'static,
+    ) -> Keyring<D, N> {
+        let parameters = variables.map(|variable| (variable, optional(variable).unwrap_or_default()));
+        Keyring::new(self.ssm.clone(), Clock::system(), parameters, make)
+    }
+
     /// What `make` makes of the callbacks, which are signed with the reference keys.
     ///
     /// # Errors

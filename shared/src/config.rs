@@ -14,6 +14,7 @@
 //! | `PATCHBAY_PRIVATE_ORIGINS` | origins, separated by commas, that webhooks may go to although they are not public |
 //! | `PATCHBAY_DEFAULT_COUNTRY` | calling code of callers' numbers without a `+`, such as `1`; without it they are refused |
 //! | `PATCHBAY_TWILIO_AUTH_TOKENS_PARAM` | SSM parameter: the auth token of the account at Twilio, or the new and the old one, separated by a comma; and up to two shared keys for webhooks, each as `id:secret` |
+//! | `PATCHBAY_VAPI_SECRETS_PARAM`, `PATCHBAY_RETELL_KEYS_PARAM` | SSM parameters: Vapi's secret and Retell's API key, or the new and the old one of each, separated by a comma; without one the token is enough |
 //! | `PATCHBAY_TWILIO_PAY_CONNECTOR` | name of the pay connector, `Default` when left out |
 //! | `PATCHBAY_TWILIO_PAY_ATTEMPTS` | how often a caller may try to pay, 1 to 3; 3 when left out |
 //! | `PATCHBAY_WEBHOOK_KEYS_PARAM` | SSM parameter: the key of outgoing webhooks (`whsec_…`), or the new and the old one, separated by a comma |
@@ -25,6 +26,7 @@
 //! comes, and every five minutes ([`crate::keyring`]); what is wrong with them is said then.
 
 use crate::phone::CallingCode;
+use crate::providers::protegee::proof::Proofs;
 use crate::providers::twilio::signature::{SharedKey, Signatures};
 use crate::secret::Secret;
 use crate::web::reference::References;
@@ -46,8 +48,10 @@ pub mod variables {
     pub const ROUTEE_AUTH_URL: &str = "PATCHBAY_ROUTEE_AUTH_URL";
     pub const ROUTEE_CONNECT_URL: &str = "PATCHBAY_ROUTEE_CONNECT_URL";
     pub const TWILIO_AUTH_TOKENS_PARAM: &str = "PATCHBAY_TWILIO_AUTH_TOKENS_PARAM";
+    pub const VAPI_SECRETS_PARAM: &str = "PATCHBAY_VAPI_SECRETS_PARAM";
+    pub const RETELL_KEYS_PARAM: &str = "PATCHBAY_RETELL_KEYS_PARAM";
 }
-use variables::PUBLIC_URL;
+use variables::{PUBLIC_URL, RETELL_KEYS_PARAM, VAPI_SECRETS_PARAM};
 
 /// The shortest key that is taken for signing, in characters.
 const MIN_KEY_CHARS: usize = 32;
@@ -101,6 +105,18 @@ pub fn one_or_two(name: &'static str, value: &Secret) -> Result<(Secret, Option<
             expected: "must name a parameter with one key, or the new and the old one separated by a comma",
         }),
     }
+}
+
+/// What proves that a request is Vapi's or Retell's; an empty value is one that is not configured.
+pub fn proofs(vapi: &Secret, retell: &Secret) -> Result<Proofs, ConfigError> {
+    let read = |name, value: &Secret| {
+        let configured = !value.expose().is_empty();
+        configured.then(|| one_or_two(name, value)).transpose()
+    };
+    Ok(Proofs::new(
+        read(VAPI_SECRETS_PARAM, vapi)?,
+        read(RETELL_KEYS_PARAM, retell)?,
+    ))
 }
 
 /// What tells Twilio from everybody else: one auth token or two, and up to two shared keys, in the value of the parameter
@@ -256,6 +272,17 @@ mod tests {
                 "PATCHBAY_REFERENCE_KEYS_PARAM must name a parameter with one key, or the new and the old one \
                  separated by a comma",
             );
+        }
+    }
+
+    #[test]
+    fn a_platform_without_a_secret_is_asked_for_none_and_a_malformed_one_is_no_way_around_it() {
+        let with = |vapi: &str, retell: &str| proofs(&Secret::new(vapi), &Secret::new(retell));
+        for (vapi, retell) in [("", ""), ("a", ""), ("", "a,b"), ("a,b", "a")] {
+            assert!(with(vapi, retell).is_ok(), "{vapi} {retell}");
+        }
+        for (vapi, retell) in [(" ", ""), ("", ","), ("a,", ""), ("", "a,b,c")] {
+            assert!(with(vapi, retell).is_err(), "{vapi} {retell}");
         }
     }
 

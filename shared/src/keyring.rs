@@ -6,6 +6,7 @@
 //! holds ever changes under its hands. Lambda hands a sandbox one invocation at a time, so there is no better moment
 //! than before one: a sandbox that slept for an hour must not answer with the keys of an hour ago.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,7 +60,8 @@ impl<D, const N: usize> fmt::Debug for Keyring<D, N> {
 }
 
 impl<D, const N: usize> Keyring<D, N> {
-    /// For these parameters, each after the variable that names it. Reads none of them yet.
+    /// For these parameters, each after the variable that names it. Reads none of them yet. One without a name is not
+    /// configured: it is never asked for, and its secret is empty.
     pub(crate) fn new(
         source: Arc<dyn ReadParameters>,
         clock: Clock,
@@ -140,10 +142,16 @@ impl<D, const N: usize> Keyring<D, N> {
 
     /// All of them, with one request.
     async fn read(&self, limit: Duration) -> Result<[Secret; N], ConfigError> {
-        let asked = self.parameters.iter().map(|one| one.name.clone()).collect();
-        let found = tokio::time::timeout(limit, self.source.read(asked)).await;
-        let found = found.unwrap_or_else(|_| Err(ParameterError("no answer in time".to_owned())));
+        let configured = self.parameters.iter().filter(|one| !one.name.is_empty());
+        let asked: Vec<String> = configured.map(|one| one.name.clone()).collect();
+        let found = if asked.is_empty() {
+            Ok(HashMap::new())
+        } else {
+            let found = tokio::time::timeout(limit, self.source.read(asked)).await;
+            found.unwrap_or_else(|_| Err(ParameterError("no answer in time".to_owned())))
+        };
         let value = |one: &Named| match &found {
+            _ if one.name.is_empty() => Ok(Secret::new("")),
             Ok(found) => found.get(&one.name).cloned().ok_or("there is no such parameter"),
             Err(error) => Err(error.0.as_str()),
         };

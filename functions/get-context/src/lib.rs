@@ -1,6 +1,8 @@
 //! A voice agent asks what is known of a caller: `POST /voice/api/v1/{platform}/get-context`. Whoever runs the agents
 //! sees everything that is kept, with the versions before: `GET /v1/contexts/{caller}`.
 
+mod load;
+
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, RequestExt as _, Response};
 use patchbay::clock::Clock;
@@ -9,6 +11,7 @@ use patchbay::context::{CallId, Context, ContextKey};
 use patchbay::dispatch::policy::FieldError;
 use patchbay::ids::Tenant;
 use patchbay::phone::{CallingCode, PhoneNumber};
+use patchbay::providers::protegee::proof::Proofs;
 use patchbay::providers::protegee::{Ask, Platform, Query, answer, read_get};
 use patchbay::store::{Store, StoreError};
 use patchbay::web::auth::{Scope, Token};
@@ -28,6 +31,8 @@ pub struct Deps {
     pub clock: Clock,
     /// The country of numbers without a `+`.
     pub home: Option<CallingCode>,
+    /// What proves, beside the token, that a platform asks.
+    pub proofs: Proofs,
 }
 
 /// Everything that reads contexts.
@@ -50,6 +55,14 @@ async fn get(deps: &Deps, request: &Request, platform: &str) -> Result<Response<
     if request.method() != Method::POST {
         return Err(Problem::method_not_allowed("POST"));
     }
+    deps.proofs
+        .check(
+            platform,
+            request.headers(),
+            body::bytes_up_to(request, body::MAX_ENVELOPE)?,
+            deps.clock.now(),
+        )
+        .map_err(|problem| refused(platform, problem))?;
     let tenant = tenant(deps, request).await?;
     let body = body::envelope(request, platform.keeps())?;
     let asks = read_get(platform, &body).map_err(|errors| refused(platform, Problem::invalid_fields(errors)))?;

@@ -1,12 +1,15 @@
 //! A voice agent says what it knows of a caller: `POST /voice/api/v1/{platform}/set-context`. Whoever runs the agents
 //! forgets a caller: `DELETE /v1/contexts/{caller}`.
 
+mod load;
+
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, RequestExt as _, Response};
 use patchbay::clock::Clock;
 use patchbay::context::{ContextKey, Draft, How, NewContext, PurchaseSet, caller};
 use patchbay::ids::{Nonce, Tenant};
 use patchbay::phone::{CallingCode, PhoneNumber};
+use patchbay::providers::protegee::proof::Proofs;
 use patchbay::providers::protegee::{Ask, Platform, answer, read_set};
 use patchbay::secret::Randomness;
 use patchbay::store::{Store, StoreError};
@@ -28,6 +31,8 @@ pub struct Deps {
     pub random: Randomness,
     /// The country of numbers without a `+`.
     pub home: Option<CallingCode>,
+    /// What proves, beside the token, that a platform asks.
+    pub proofs: Proofs,
 }
 
 /// Everything that changes contexts.
@@ -50,6 +55,14 @@ async fn set(deps: &Deps, request: &Request, platform: &str) -> Result<Response<
     if request.method() != Method::POST {
         return Err(Problem::method_not_allowed("POST"));
     }
+    deps.proofs
+        .check(
+            platform,
+            request.headers(),
+            body::bytes_up_to(request, body::MAX_ENVELOPE)?,
+            deps.clock.now(),
+        )
+        .map_err(|problem| refused(platform, problem))?;
     let tenant = tenant(deps, request).await?;
     let how = How {
         replace: flag(request, "replace")?,

@@ -356,3 +356,27 @@ async fn all_secrets_of_a_function_come_with_one_request_and_new_credentials_end
     assert_eq!(provider.0.lock().expect("no panic").len(), 2);
     assert!(references.check(&sign(&only(OLD))).is_ok());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_configured_is_empty_and_never_asked_for() {
+    let _listening = Lines::listen();
+    let source = Source::default();
+    source.put(KEYS, OLD);
+    let with = |names: [&'static str; 2]| {
+        let parameters = names.map(|name| (REFERENCE_KEYS_PARAM, name.to_owned()));
+        Keyring::new(Arc::new(source.clone()), Clock::system(), parameters, |secrets| {
+            Ok(secrets.clone())
+        })
+    };
+    let made = with(["", KEYS]).current().await.expect("one of two");
+    assert_eq!(*made, [Secret::new(""), Secret::new(OLD)]);
+    assert_eq!(source.asked(), [[KEYS]]);
+    source.fail("down");
+    let made = with(["", ""]).current().await.expect("nothing to read");
+    assert_eq!(*made, [Secret::new(""), Secret::new("")]);
+    assert_eq!(source.asked().len(), 1);
+    assert!(
+        with(["", KEYS]).current().await.is_err(),
+        "what is configured is needed"
+    );
+}

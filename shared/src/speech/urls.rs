@@ -8,17 +8,14 @@ pub(super) fn as_hosts(text: &str) -> String {
         let before_scheme =
             before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
         let has_scheme = before_scheme.len() < before.len();
-        match host(after).filter(|_| has_scheme) {
-            Some(host) => {
-                out.push_str(before_scheme);
-                out.push_str(host);
-                rest = after_url(after);
-            }
-            None => {
-                out.push_str(before);
-                out.push_str("://");
-                rest = after;
-            }
+        if let Some(host) = host(after).filter(|_| has_scheme) {
+            out.push_str(before_scheme);
+            out.push_str(host);
+            rest = after_url(after);
+        } else {
+            out.push_str(before);
+            out.push_str("://");
+            rest = after;
         }
     }
     out.push_str(rest);
@@ -27,7 +24,7 @@ pub(super) fn as_hosts(text: &str) -> String {
 
 /// The host that `authority` begins with, without user and port.
 fn host(authority: &str) -> Option<&str> {
-    let end = authority.find(|c: char| ends_url(c) || matches!(c, '/' | '?' | '#' | '\\'));
+    let end = authority.find(|c: char| ends_url(c) || matches!(c, '/' | '?' | '#' | '&' | '\\'));
     let (authority, _) = authority.split_at(end.unwrap_or(authority.len()));
     let host = authority.rsplit('@').next()?.split(':').next()?;
     let host = host.trim_end_matches(is_punctuation);

@@ -185,6 +185,11 @@ impl Problem {
         )
     }
 
+    /// The platform did not send it: what `header` must have is missing or wrong.
+    pub fn unproven(header: &str) -> Self {
+        Self::new(Kind::Unauthorized, format!("the header {header} is missing or wrong"))
+    }
+
     /// The token lacks `scope`.
     pub fn forbidden(scope: &str) -> Self {
         Self::new(Kind::Forbidden, format!("the token lacks the scope {scope}"))

@@ -18,6 +18,7 @@ use patchbay::clock::{Clock, Timestamp};
 use patchbay::engine::Engine;
 use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
 use patchbay::ids::Tenant;
+use patchbay::providers::protegee::proof::Proofs;
 use patchbay::providers::routee::{Credentials, Endpoints};
 use patchbay::providers::twilio::signature::{SharedKey, Signatures};
 use patchbay::queue::{Queue, Returns};
@@ -569,6 +570,7 @@ fn set_context_deps(engine: &Engine) -> set_context::Deps {
         clock: engine.clock.clone(),
         random: engine.random.clone(),
         home: None,
+        proofs: Proofs::default(),
     }
 }
 
@@ -578,6 +580,7 @@ fn get_context_deps(engine: &Engine) -> get_context::Deps {
         store: engine.store.clone(),
         clock: engine.clock.clone(),
         home: None,
+        proofs: Proofs::default(),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The events in `tests/events`, as API Gateway delivers them.
 
 use patchbay::phone::CallingCode;
-use patchbay::secret::Randomness;
+use patchbay::providers::protegee::proof::{Proofs, RETELL_HEADER, VAPI_HEADER, sign_as_retell};
+use patchbay::secret::{Randomness, Secret};
 use patchbay::web::auth::{Scope, TokenRecord, token_hash};
 use patchbay::web::tokens::Tokens;
 use patchbay_simulators::gateway::from_function;
@@ -21,6 +22,7 @@ pub(crate) fn set_deps(world: &World, home: Option<CallingCode>) -> set_context:
         clock: world.clock.clone(),
         random: Randomness::seeded(7),
         home,
+        proofs: Proofs::default(),
     }
 }
 
@@ -30,6 +32,7 @@ fn get_deps(world: &World, home: Option<CallingCode>) -> get_context::Deps {
         store: world.store.clone(),
         clock: world.clock.clone(),
         home,
+        proofs: Proofs::default(),
     }
 }
 
@@ -117,5 +120,60 @@ async fn a_default_country_takes_numbers_as_they_are_written_at_home() {
     assert_eq!(
         (answer.text("/caller"), answer.text("/memory")),
         (CALLER, "wants row F")
+    );
+}
+
+/// The events as a platform sends them, with and without what proves that it did.
+#[tokio::test(start_paused = true)]
+async fn where_a_secret_is_configured_a_token_alone_is_not_enough() {
+    let world = with_event_token().await;
+    let secret = || Some((Secret::new("made-up"), None));
+    let proofs = Proofs::new(secret(), secret());
+    let set_deps = set_context::Deps {
+        proofs: proofs.clone(),
+        ..set_deps(&world, None)
+    };
+    let get_deps = get_context::Deps {
+        proofs,
+        ..get_deps(&world, None)
+    };
+    let send = async |event: &str, header: Option<(&'static str, String)>, is_set: bool| -> Answer {
+        let mut request = lambda_http::request::from_str(event).unwrap();
+        if let Some((name, value)) = header {
+            request.headers_mut().insert(name, value.parse().unwrap());
+        }
+        let response = if is_set {
+            set_context::handle(&set_deps, request).await
+        } else {
+            get_context::handle(&get_deps, request).await
+        };
+        from_function(response).into()
+    };
+    let vapi = |secret: &str| Some((VAPI_HEADER, secret.to_owned()));
+    for (event, is_set) in [
+        (include_str!("../../events/set-context-vapi.json"), true),
+        (include_str!("../../events/get-context-vapi.json"), false),
+    ] {
+        for (header, status) in [(None, 401), (vapi("another"), 401), (vapi("made-up"), 200)] {
+            assert_eq!(send(event, header, is_set).await.status, status);
+        }
+    }
+    let retell = include_str!("../../events/set-context-retell.json");
+    let body: Value = serde_json::from_str(retell).unwrap();
+    let signature = |body: &str| {
+        let key = Secret::new("made-up");
+        Some((RETELL_HEADER, sign_as_retell(&key, body.as_bytes(), world.clock.now())))
+    };
+    let right = signature(body["body"].as_str().unwrap());
+    for (header, status) in [(None, 401), (signature("{}"), 401), (right, 200)] {
+        let answer = send(retell, header, true).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
+    // The others have the token alone.
+    assert_eq!(
+        send(include_str!("../../events/set-context.json"), None, true)
+            .await
+            .status,
+        200
     );
 }

@@ -46,6 +46,9 @@ pub(super) struct Settings {
     pub(super) routee: Endpoints,
     /// None when callers are not transferred to us.
     pub(super) twilio_auth_tokens: Option<String>,
+    /// None where agents' platforms prove nothing beside the token.
+    pub(super) vapi_secrets: Option<String>,
+    pub(super) retell_keys: Option<String>,
     /// Seconds after which the dialer, the notifier is ended.
     pub(super) dialer_timeout: Option<u32>,
     pub(super) notifier_timeout: Option<u32>,
@@ -259,6 +262,8 @@ fn settings(target: &Target, mends: Mends, found: &[(&str, Function)]) -> Settin
             connect: variable(variables::ROUTEE_CONNECT_URL).unwrap_or(public.connect),
         },
         twilio_auth_tokens: variable(variables::TWILIO_AUTH_TOKENS_PARAM),
+        vapi_secrets: variable(variables::VAPI_SECRETS_PARAM),
+        retell_keys: variable(variables::RETELL_KEYS_PARAM),
         dialer_timeout: function("dialer").map(|function| function.timeout),
         notifier_timeout: function("notifier").map(|function| function.timeout),
     }

@@ -65,15 +65,40 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> (Secrets, V
         let parameter = settings.twilio_auth_tokens.as_deref()?;
         Some(tokens.examine(clients, settings, Some(parameter)).await)
     };
-    let ((references, first), (_, second), (credentials, third), transfers) = tokio::join!(
+    let agents = async {
+        let vapi = Kind {
+            check: "secret.vapi-secrets",
+            what: "Vapi's secret",
+            value: Value::Known("SECRET"),
+            read: |secret| config::one_or_two(variables::VAPI_SECRETS_PARAM, secret),
+            rotates: true,
+        };
+        let retell = Kind {
+            check: "secret.retell-keys",
+            what: "Retell's API key",
+            value: Value::Known("API_KEY"),
+            read: |secret| config::one_or_two(variables::RETELL_KEYS_PARAM, secret),
+            rotates: true,
+        };
+        let mut findings = Vec::new();
+        for (kind, name) in [(vapi, &settings.vapi_secrets), (retell, &settings.retell_keys)] {
+            if let Some(name) = name {
+                findings.push(kind.examine(clients, settings, Some(name)).await.1);
+            }
+        }
+        findings
+    };
+    let ((references, first), (_, second), (credentials, third), transfers, agents) = tokio::join!(
         references.examine(clients, settings, settings.reference_keys.as_deref()),
         webhooks.examine(clients, settings, settings.webhook_keys.as_deref()),
         credentials.examine(clients, settings, settings.routee_credentials.as_deref()),
         transfers,
+        agents,
     );
     let mut findings = vec![first, second, third];
     let (twilio, fourth) = transfers.unzip();
     findings.extend(fourth);
+    findings.extend(agents);
     let secrets = Secrets {
         references,
         credentials,

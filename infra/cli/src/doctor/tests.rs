@@ -403,6 +403,39 @@ async fn an_auth_token_that_the_function_does_not_use_yet_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_secrets_of_agents_platforms_are_looked_at_where_they_are_configured() {
+    let (world, account) = (world().await, Account::default());
+    account.change(|state| {
+        let function = state.functions.get_mut("patchbay-set-context").unwrap();
+        function["Environment"]["Variables"]["PATCHBAY_VAPI_SECRETS_PARAM"] = "/patchbay/vapi-secrets".into();
+        function["Environment"]["Variables"]["PATCHBAY_RETELL_KEYS_PARAM"] = "/patchbay/retell-keys".into();
+        let secret = |value: &str| ("SecureString", value.to_owned());
+        state
+            .parameters
+            .insert("/patchbay/vapi-secrets".to_owned(), secret("new,old"));
+        state
+            .parameters
+            .insert("/patchbay/retell-keys".to_owned(), secret("key"));
+    });
+    assert_eq!(complaints(&world, &account).await, []);
+    let found = findings(&world, &account).await;
+    let what = |check: &str| {
+        found
+            .iter()
+            .find(|finding| finding.check == check)
+            .map(|finding| finding.what.as_str())
+    };
+    assert!(what("secret.vapi-secrets").unwrap().contains("two keys"));
+    assert!(what("secret.retell-keys").unwrap().contains("well-formed"));
+    account.change(|state| drop(state.parameters.remove("/patchbay/retell-keys")));
+    let complaints = complaints(&world, &account).await;
+    assert!(
+        complaints.iter().any(|(check, ..)| *check == "secret.retell-keys"),
+        "{complaints:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deployment_without_transfers_lacks_nothing() {
     let (world, account) = (world().await, Account::default());
     account.change(|state| {

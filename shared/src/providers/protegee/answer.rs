@@ -22,7 +22,7 @@ use crate::context::draft::DEFAULT_PERSONA;
 use crate::context::{Context, Purchase, PurchaseSet, TransactionType, Version};
 use crate::phone::PhoneNumber;
 use crate::web::body::json_response;
-use crate::web::problem::{Kind, Problem};
+use crate::web::problem::Problem;
 
 /// The `status` of a caller of whom nothing is known.
 pub const NO_CONTEXT: &str = "no-context";
@@ -60,7 +60,7 @@ pub fn in_one_line(problem: &Problem) -> String {
 }
 
 fn detail(problem: &Problem) -> &str {
-    if problem.kind == Kind::Unauthorized {
+    if *problem == Problem::unauthorized() {
         return "send a valid token as api_token in the query, or with the header authorization: Bearer pb_...; not two different ones";
     }
     &problem.detail
@@ -102,7 +102,11 @@ pub fn to_set(done: &[Done<(PhoneNumber, PurchaseSet)>]) -> Response<Body> {
             // The published form, and beside it what Vapi gives to the agent.
             let mut body = body;
             let results = done.iter().map(|(tool_call, result)| {
-                tool_result(SET_FUNCTION, tool_call.as_deref(), result.as_ref().map(stored))
+                tool_result(
+                    SET_FUNCTION,
+                    tool_call.as_deref(),
+                    result.as_ref().map(|set| stored(set).to_string()),
+                )
             });
             if let Some(body) = body.as_object_mut() {
                 body.insert("results".into(), results.collect());
@@ -123,17 +127,23 @@ pub fn to_get(platform: Platform, done: &[Done<Value>]) -> Response<Body> {
     }
     let results: Vec<Value> = done
         .iter()
-        .map(|(tool_call, result)| tool_result(GET_FUNCTION, tool_call.as_deref(), result.as_ref().map(Value::clone)))
+        .map(|(tool_call, result)| {
+            tool_result(
+                GET_FUNCTION,
+                tool_call.as_deref(),
+                result.as_ref().map(Value::to_string),
+            )
+        })
         .collect();
     json_response(StatusCode::OK, &json!({ "results": results }))
 }
 
 /// What came of a tool call, as Vapi takes it: a text on one line, with the name of the function. A result that is an
 /// object is "no result returned" to it.
-fn tool_result(function: &str, tool_call: Option<&str>, result: Result<Value, &Problem>) -> Value {
+fn tool_result(function: &str, tool_call: Option<&str>, result: Result<String, &Problem>) -> Value {
     let (kind, text) = match result {
         // JSON without white space has no line break: those inside texts are escaped.
-        Ok(result) => ("result", result.to_string()),
+        Ok(text) => ("result", text),
         Err(problem) => ("error", in_one_line(problem)),
     };
     json!({ "name": function, "toolCallId": tool_call, kind: text })

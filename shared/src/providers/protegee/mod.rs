@@ -5,6 +5,7 @@
 //! not published, and decided here ([`answer`]). Requests may have fields that we do not know.
 
 pub mod answer;
+pub mod proof;
 mod request;
 
 use crate::foreign::Keep;
