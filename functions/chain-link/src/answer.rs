@@ -10,7 +10,7 @@ use lambda_http::Request as HttpRequest;
 use lambda_http::http::StatusCode;
 use patchbay::chain::Chain;
 use patchbay::chain::run::{self, Call, Done, Findings, Step};
-use patchbay::chain::wire::Request;
+use patchbay::chain::wire::{BadRequest, Request};
 use patchbay::ids::{ChainName, Tenant};
 use patchbay::secret::hex;
 use patchbay::web::body::{self, json_response};
@@ -38,8 +38,11 @@ pub(crate) async fn answer(deps: &Deps, http: &HttpRequest, reference: &str, cha
         .callbacks
         .check_chain(reference, &name)
         .map_err(|_| Problem::bad_reference())?;
-    let request = Request::parse(body::bytes_up_to(http, body::MAX_ENVELOPE)?)
-        .map_err(|error| Problem::invalid_field("name", error.to_string()))?;
+    let request = Request::parse(body::bytes_up_to(http, body::MAX_ENVELOPE)?).map_err(|error| match error {
+        BadRequest::NotJson => Problem::invalid_json(error.to_string()),
+        BadRequest::NotAnObject => Problem::invalid_field("(body)", error.to_string()),
+        BadRequest::Name => Problem::invalid_field("name", error.to_string()),
+    })?;
     let key = call_key(deps, &tenant, &name, &request);
     let code = code(deps, &tenant, &name, &key, &request);
     let call = Call {

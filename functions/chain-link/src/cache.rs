@@ -57,7 +57,7 @@ impl Cache {
             Err(error) => return Err(NoChain::Store(error)),
         };
         let value = serde_json::from_str(&stored.document).map_err(|error| NoChain::Unreadable(error.to_string()))?;
-        let chain = Chain::from_value(&value)
+        let chain = Chain::from_kept(&value)
             .map_err(|issues| NoChain::Unreadable(issues.first().map(ToString::to_string).unwrap_or_default()))?;
         let chain = Arc::new(chain);
         let mut entries = self.lock();

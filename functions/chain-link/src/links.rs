@@ -89,10 +89,16 @@ pub(crate) async fn verb(deps: &Deps, request: &Request, chain: &str, verb: &str
         // Whoever has the URL can ask the chain in any caller's name, so reading documents is not enough for it.
         let tenant = tenant(deps, request, Scope::LinksWrite).await?;
         let chain = name(chain)?;
+        let kept = load(deps, &tenant, &chain).await?;
         let url = deps.callbacks.chain_url(&tenant, &chain);
+        // The portal wants them so.
+        let links: Vec<Value> = link_names(&kept.document)
+            .into_iter()
+            .map(|name| json!({ "name": name, "endpoint": url }))
+            .collect();
         return Ok(json_response(
             StatusCode::OK,
-            &json!({ "chain": chain, "endpoint": url }),
+            &json!({ "chain": chain, "endpoint": url, "links": links }),
         ));
     }
     if request.method() != Method::POST {
@@ -101,7 +107,8 @@ pub(crate) async fn verb(deps: &Deps, request: &Request, chain: &str, verb: &str
     let tenant = tenant(deps, request, Scope::LinksRead).await?;
     let sample: Sample = body::json(request)?;
     let kept = load(deps, &tenant, &name(chain)?).await?;
-    let chain = read(&kept.document)?;
+    let document = serde_json::from_str(&kept.document).unwrap_or_default();
+    let chain = Chain::from_kept(&document).map_err(|issues| refused(&issues))?;
     let tried = sample::run(&chain, &sample);
     let tried = tried.map_err(|error| Problem::invalid_field("request", error.to_string()))?;
     Ok(json_response(StatusCode::OK, &tried))
@@ -216,6 +223,14 @@ fn empty(status: StatusCode) -> Response<Body> {
     response
 }
 
+/// The names of the links in a document that is kept.
+fn link_names(document: &str) -> Vec<String> {
+    let document: Value = serde_json::from_str(document).unwrap_or_default();
+    let links = document.get("links").and_then(Value::as_array);
+    let name = |link: &Value| link.get("name").and_then(Value::as_str).map(str::to_owned);
+    links.into_iter().flatten().filter_map(name).collect()
+}
+
 fn unexpected(there: Option<i64>) -> Problem {
     Problem::precondition_failed(match there {
         Some(version) => format!("the version that is there is {version}"),
@@ -225,7 +240,11 @@ fn unexpected(there: Option<i64>) -> Problem {
 
 /// A document, checked whole. Each thing that is wrong is named with its path, its line and its column.
 fn read(text: &str) -> Result<Chain, Problem> {
-    Chain::read(text).map_err(|issues| Problem::invalid_fields(issues.iter().map(field_error).collect()))
+    Chain::read(text).map_err(|issues| refused(&issues))
+}
+
+fn refused(issues: &[Issue]) -> Problem {
+    Problem::invalid_fields(issues.iter().map(field_error).collect())
 }
 
 fn field_error(issue: &Issue) -> FieldError {

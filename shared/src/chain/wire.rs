@@ -70,8 +70,11 @@ impl Moment {
 /// The body is no request of Agent4's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadRequest {
-    /// Not a JSON object.
-    #[error("the body is not a JSON object")]
+    /// Not JSON at all.
+    #[error("the body is not JSON")]
+    NotJson,
+    /// JSON, but not an object.
+    #[error("must be an object")]
     NotAnObject,
     /// Without the name of a link.
     #[error("`name` is missing, or no text of 1 to 200 characters")]
@@ -104,8 +107,10 @@ impl Request {
     /// When it is not an object, or does not name a link. Everything else may be missing or of another form.
     pub fn parse(body: &[u8]) -> Result<Self, BadRequest> {
         // The state has gone through somebody else's JSON, the context through a model's.
-        let Ok(Value::Object(mut fields)) = foreign::sieve(&foreign::text(body), KEPT).map(by_value) else {
-            return Err(BadRequest::NotAnObject);
+        let mut fields = match foreign::sieve(&foreign::text(body), KEPT).map(by_value) {
+            Ok(Value::Object(fields)) => fields,
+            Ok(_) => return Err(BadRequest::NotAnObject),
+            Err(_) => return Err(BadRequest::NotJson),
         };
         let text =
             |fields: &Map<String, Value>, name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -142,7 +147,8 @@ impl Request {
     /// What the model returned: named arguments. `names` are those that the link declares; `single` is the one that an
     /// argument without a name must be.
     ///
-    /// Seen or shown: null, an object, an object inside `responses`, a text that holds either, and a bare text.
+    /// Seen or shown: null, an object, an object inside `responses`, a text that holds either, and a bare text. Without
+    /// arguments there may also be an empty text or the text `null`.
     pub fn arguments(&self, names: &[String], single: Option<&str>) -> Map<String, Value> {
         unwrapped(parsed(&self.context), names, single.unwrap_or(RESPONSES))
     }
@@ -184,14 +190,25 @@ fn unwrapped(value: Value, names: &[String], single: &str) -> Map<String, Value>
                 None => fields,
             }
         }
-        Value::Null => Map::new(),
         bare => named(single, bare),
+    }
+}
+
+/// Whether a value without a name says that there is none: a model that has no arguments to give writes one of these.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => matches!(text.trim(), "" | "null" | "\"\"" | "''" | "[]"),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
     }
 }
 
 fn named(name: &str, value: Value) -> Map<String, Value> {
     let mut fields = Map::new();
-    fields.insert(name.into(), value);
+    if !is_nothing(&value) {
+        fields.insert(name.into(), value);
+    }
     fields
 }
 
@@ -347,7 +364,16 @@ mod tests {
         ] {
             assert_eq!(arguments(&context, &["number"]), expected, "{context}");
         }
-        for nothing in [json!(null), json!({}), json!("{}")] {
+        for nothing in [
+            json!(null),
+            json!({}),
+            json!("{}"),
+            json!(""),
+            json!("null"),
+            json!([]),
+            json!({ "responses": " " }),
+            json!("{\"responses\": null}"),
+        ] {
             assert_eq!(arguments(&nothing, &["number"]), json!({}), "{nothing}");
         }
     }
@@ -396,6 +422,7 @@ mod tests {
         );
         assert!(request.state.is_empty() && request.metadata.is_empty());
         assert_eq!(Request::parse(b"[]"), Err(BadRequest::NotAnObject));
+        assert_eq!(Request::parse(b"name=a"), Err(BadRequest::NotJson));
         assert_eq!(Request::parse(b"{}"), Err(BadRequest::Name));
         assert_eq!(Request::parse(br#"{"name":7}"#), Err(BadRequest::Name));
     }

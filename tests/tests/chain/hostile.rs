@@ -32,8 +32,9 @@ fn is_data(said: &str, answer: &crate::common::Answer) {
     assert_eq!(answer.status, 200, "{answer:?}");
     let content = answer.text("/content");
     if content == "FALLBACK" {
-        // Too long to be spoken; nothing of it is.
-        assert!(said.len() > 10_000, "{said:?} {answer:?}");
+        // Too long to be spoken, or nothing that can be: then no sentence around it is either.
+        let is_blank = said.chars().all(|c| !c.is_alphanumeric());
+        assert!(said.len() > 10_000 || is_blank, "{said:?} {answer:?}");
         return;
     }
     assert!(content.starts_with("You said: ") && content.ends_with('.'), "{content}");
@@ -163,7 +164,7 @@ fn whatever_the_body_is_there_is_an_answer() {
             .body(body.into())
             .unwrap();
         let answer = runtime.block_on(crate::send(world, request));
-        assert!(matches!(answer.status, 200 | 422), "{answer:?}");
+        assert!(matches!(answer.status, 200 | 400 | 422), "{answer:?}");
     });
 }
 

@@ -299,6 +299,12 @@ async fn the_url_of_a_chain_opens_that_chain_only() {
     endpoint(&put(&world, "pin", PIN).await);
     let told = api(&world, "GET", "/v1/links/sms/endpoint", &Value::Null).await;
     assert_eq!(told.text("/endpoint"), sms);
+    let link = |name: &str| json!({ "name": name, "endpoint": sms });
+    let portal = json!([link("send_code"), link("ask_code"), link("inside")]);
+    assert_eq!(told.json["links"], portal, "the array that the portal takes");
+    api(&world, "GET", "/v1/links/smss/endpoint", &Value::Null)
+        .await
+        .is_problem(404, "not-found");
     let body = json!({ "name": "send_code", "action": "initial", "call_from": "+12025550143" });
     assert_eq!(crate::post(&world, &sms, &body).await.status, 200);
     for wrong in [

@@ -13,6 +13,7 @@ mod kept;
 #[path = "../common/lines.rs"]
 mod lines;
 mod links;
+mod missing;
 
 use bytes::Bytes;
 use common::{Answer, ask, request, send, with_token, world};

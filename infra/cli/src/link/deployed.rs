@@ -69,6 +69,7 @@ pub(super) fn push(
     file: &Path,
     chain: Option<&str>,
     expect: Option<i64>,
+    portal: bool,
     api: &Api,
     output: &mut Output<'_>,
 ) -> anyhow::Result<ExitCode> {
@@ -86,6 +87,13 @@ pub(super) fn push(
     headers.extend(expect.map(|version| ("if-match", format!("\"{version}\""))));
     let answer = ask(api, Method::PUT, &format!("/v1/links/{name}"), &headers, text.into())?;
     let (version, endpoint) = (field(&answer, "version"), field(&answer, "endpoint"));
+    if portal {
+        let names = answer.get("links").and_then(Value::as_array);
+        let link = |name: &Value| json!({ "name": name, "endpoint": endpoint });
+        let links: Vec<Value> = names.into_iter().flatten().map(link).collect();
+        output.json(&links)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if output.is_json() {
         output.json(&json!({ "chain": name.to_string(), "version": version, "endpoint": endpoint }))?;
     } else {
@@ -118,11 +126,19 @@ pub(super) fn pull(chain: &str, file: Option<&Path>, api: &Api, output: &mut Out
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn url(chain: &str, api: &Api, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
+pub(super) fn url(chain: &str, portal: bool, api: &Api, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     let path = format!("/v1/links/{}/endpoint", name(chain)?);
-    let answer = ask(api, Method::GET, &path, &[], Bytes::new())?;
+    let answer = ask(api, Method::GET, &path, &[], Bytes::new());
+    let answer = answer.with_context(|| format!("no URL for the chain `{chain}`"))?;
     let url = text(&answer, "endpoint");
-    if output.is_json() {
+    if portal {
+        let links = field(&answer, "links");
+        ensure!(
+            links.is_array(),
+            "this deployment is too old for --portal: it tells no links"
+        );
+        output.json(links)?;
+    } else if output.is_json() {
         output.json(&json!({ "url": url }))?;
     } else {
         output.line(url)?;
@@ -227,6 +243,10 @@ mod tests {
 
     /// An API that answers once, and what it was asked.
     fn api(answer: &Value) -> (Api, JoinHandle<String>) {
+        api_with("200 OK", answer)
+    }
+
+    fn api_with(status: &'static str, answer: &Value) -> (Api, JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let api = Api {
             api: base(&format!("http://{}/", listener.local_addr().expect("an address"))).expect("loopback"),
@@ -245,7 +265,7 @@ mod tests {
             }
             write!(
                 stream,
-                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
+                "HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}",
                 body.len()
             )
             .expect("an answer");
@@ -276,6 +296,37 @@ mod tests {
         serde_json::from_str(&said(Format::Json, act)).expect("one document")
     }
 
+    #[test]
+    fn the_portal_gets_its_array_from_both() {
+        let links = json!([{ "name": "a", "endpoint": ENDPOINT }, { "name": "b", "endpoint": ENDPOINT }]);
+        let (deployment, _asked) = api(&json!({ "endpoint": ENDPOINT, "links": links }));
+        assert_eq!(json(|output| url("orders", true, &deployment, output)), links);
+        let (deployment, _asked) = api(&json!({ "version": 3, "endpoint": ENDPOINT, "links": ["a", "b"] }));
+        let file = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../functions/chain-link/examples/pin.yaml"
+        );
+        let pushed = said(Format::Text, |output| {
+            push(Path::new(file), None, None, true, &deployment, output)
+        });
+        assert_eq!(serde_json::from_str::<Value>(&pushed).expect("JSON"), links);
+    }
+
+    #[test]
+    fn a_chain_that_does_not_exist_has_no_url() {
+        let problem = json!({ "title": "There is no such thing", "detail": "nothing of this name exists here" });
+        let (deployment, _asked) = api_with("404 Not Found", &problem);
+        let mut buffer = Vec::new();
+        let mut output = Output::new(&mut buffer, Format::Text);
+        let error = url("typo", false, &deployment, &mut output).expect_err("no URL");
+        let whole = format!("{error:#}");
+        assert!(
+            whole.contains("`typo`") && whole.contains("There is no such thing"),
+            "{whole}"
+        );
+        assert!(buffer.is_empty());
+    }
+
     const ENDPOINT: &str = "https://hooks.example.org/agent4/main.0/orders";
 
     #[test]
@@ -283,7 +334,7 @@ mod tests {
         let answer = json!({ "endpoint": ENDPOINT });
         let (deployment, asked) = api(&answer);
         assert_eq!(
-            said(Format::Text, |output| url("orders", &deployment, output)),
+            said(Format::Text, |output| url("orders", false, &deployment, output)),
             format!("{ENDPOINT}\n")
         );
         let asked = asked.join().expect("asked");
@@ -291,7 +342,7 @@ mod tests {
         assert!(asked.contains("authorization: Bearer pb_1\r\n"), "{asked}");
         let (deployment, _asked) = api(&answer);
         assert_eq!(
-            json(|output| url("orders", &deployment, output)),
+            json(|output| url("orders", false, &deployment, output)),
             json!({ "url": ENDPOINT })
         );
     }
@@ -303,7 +354,7 @@ mod tests {
             env!("CARGO_MANIFEST_DIR"),
             "/../../functions/chain-link/examples/pin.yaml"
         );
-        let told = json(|output| push(Path::new(file), Some("orders"), Some(2), &deployment, output));
+        let told = json(|output| push(Path::new(file), Some("orders"), Some(2), false, &deployment, output));
         assert_eq!(told, json!({ "chain": "orders", "version": 3, "endpoint": ENDPOINT }));
         let asked = asked.join().expect("asked");
         assert!(asked.starts_with("PUT /v1/links/orders "), "{asked}");
@@ -331,7 +382,7 @@ mod tests {
         };
         let mut buffer = Vec::new();
         let mut output = Output::new(&mut buffer, Format::Text);
-        let error = push(Path::new(STDIN), Some("orders"), None, &deployment, &mut output).expect_err("both");
+        let error = push(Path::new(STDIN), Some("orders"), None, false, &deployment, &mut output).expect_err("both");
         assert!(error.to_string().contains("cannot both"), "{error}");
     }
 }

@@ -24,19 +24,23 @@ pub(super) enum Example {
 }
 
 impl Example {
-    const fn parts(self) -> (&'static str, &'static str) {
+    /// The file's name, the document, and a request that it answers.
+    const fn parts(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Shipstation => (
                 "shipstation.yaml",
                 include_str!("../../../../functions/chain-link/examples/shipstation.yaml"),
+                include_str!("../../../../functions/chain-link/examples/shipstation.sample.json"),
             ),
             Self::Pin => (
                 "pin.yaml",
                 include_str!("../../../../functions/chain-link/examples/pin.yaml"),
+                include_str!("../../../../functions/chain-link/examples/pin.sample.json"),
             ),
             Self::Sms => (
                 "sms.yaml",
                 include_str!("../../../../functions/chain-link/examples/sms.yaml"),
+                include_str!("../../../../functions/chain-link/examples/sms.sample.json"),
             ),
         }
     }
@@ -125,16 +129,24 @@ pub(super) fn test(file: &Path, sample: &Path, output: &mut Output<'_>) -> anyho
 }
 
 pub(super) fn new(example: Example, file: Option<&Path>, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
-    let (name, text) = example.parts();
+    let (name, text, request) = example.parts();
     let file = file.unwrap_or_else(|| Path::new(name));
-    ensure!(!file.exists(), "{} is there already", file.display());
-    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
-    let shown = file.display();
+    let sample = file.with_extension("sample.json");
+    for there in [file, &sample] {
+        ensure!(!there.exists(), "{} is there already", there.display());
+    }
+    for (file, text) in [(file, text), (&sample, request)] {
+        fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    let (shown, sample) = (file.display(), sample.display());
     if output.is_json() {
-        output.json(&json!({ "file": shown.to_string() }))?;
+        output.json(&json!({ "file": shown.to_string(), "sample": sample.to_string() }))?;
     } else {
         output.line(format!(
             "{shown}: written; read its first lines, then: patchbay link push {shown}"
+        ))?;
+        output.line(format!(
+            "{sample}: a request for it; try: patchbay link test {shown} {sample}"
         ))?;
     }
     Ok(ExitCode::SUCCESS)
@@ -162,8 +174,12 @@ mod tests {
     #[test]
     fn every_example_can_be_pushed_as_it_is() {
         for example in [Example::Shipstation, Example::Pin, Example::Sms] {
-            let (file, text) = example.parts();
-            assert!(Chain::read(text).is_ok(), "{file}");
+            let (file, text, request) = example.parts();
+            let chain = Chain::read(text).expect(file);
+            let request = serde_json::from_str(request).expect(file);
+            let tried = sample::run(&chain, &request).expect(file);
+            assert_eq!(tried.trouble, None, "{file}");
+            assert!(!tried.answer.actions.is_empty(), "{file}: {tried:?}");
             assert!(super::super::deployed::name(file.trim_end_matches(".yaml")).is_ok());
         }
     }
@@ -219,10 +235,16 @@ mod tests {
 
     #[test]
     fn programs_are_told_that_nothing_is_wrong() {
-        let file = File::new("example.yaml", None);
+        let (file, request) = (File::new("example.yaml", None), File::new("example.sample.json", None));
         let (code, told) = json(|output| new(Example::Pin, Some(&file.0), output));
         assert_eq!(code, ExitCode::SUCCESS);
-        assert_eq!(told, json!({ "file": file.0.display().to_string() }));
+        let files = json!({ "file": file.0.display().to_string(), "sample": request.0.display().to_string() });
+        assert_eq!(told, files);
+        let (code, told) = json(|output| test(&file.0, &request.0, output));
+        assert_eq!(
+            (code, &told["answered_by"]),
+            (ExitCode::SUCCESS, &serde_json::json!("links[0].qualified[0].rules[0]"))
+        );
         let (code, told) = json(|output| check(&file.0, output));
         assert_eq!(code, ExitCode::SUCCESS);
         assert_eq!(told["issues"], json!([]));

@@ -38,11 +38,11 @@ enum Command {
         /// JSON: {"request": as Agent4 posts it, "fetch": {NAME: {"status": 200, "json": ...}}}; - reads it from stdin
         sample: PathBuf,
     },
-    /// Write an example
+    /// Write an example, and a sample request to test it with
     New {
         /// Which one
         example: Example,
-        /// Where to; NAME.yaml when left out
+        /// Where to; NAME.yaml when left out. The sample goes beside it, NAME.sample.json
         #[arg(long)]
         file: Option<PathBuf>,
     },
@@ -56,6 +56,9 @@ enum Command {
         /// Only if this version is there
         #[arg(long)]
         expect: Option<i64>,
+        /// Print nothing but what the portal takes as the chain: names and endpoints of all links, JSON
+        #[arg(long)]
+        portal: bool,
         #[command(flatten)]
         api: Api,
     },
@@ -72,6 +75,9 @@ enum Command {
     Url {
         /// Name of the chain
         chain: String,
+        /// Print what the portal takes as the chain instead: names and endpoints of all links, JSON
+        #[arg(long)]
+        portal: bool,
         #[command(flatten)]
         api: Api,
     },
@@ -93,10 +99,11 @@ pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<
             file,
             chain,
             expect,
+            portal,
             api,
-        } => deployed::push(file, chain.as_deref(), *expect, api, output),
+        } => deployed::push(file, chain.as_deref(), *expect, *portal, api, output),
         Command::Pull { chain, file, api } => deployed::pull(chain, file.as_deref(), api, output),
-        Command::Url { chain, api } => deployed::url(chain, api, output),
+        Command::Url { chain, portal, api } => deployed::url(chain, *portal, api, output),
         Command::Call(options) => call::run(options, output),
     }
 }

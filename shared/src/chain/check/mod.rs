@@ -57,21 +57,22 @@ impl Chain {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn from_value(value: &Value) -> Result<Self, Vec<Issue>> {
-        let document = serde_path_to_error::deserialize(value).map_err(|error| {
-            let path = error.path().to_string();
-            let path = if path == "." { String::new() } else { path };
-            vec![Issue::new(path, in_words(&error.into_inner().to_string()))]
-        })?;
-        Self::compile(document)
+        Self::compile(deserialized(value)?, false)
     }
 
-    /// Checks and compiles a document.
+    /// Compiles a document that was checked when it was uploaded. What has been refused only since then is taken: a
+    /// stricter patchbay must not silence a chain that answers.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
-    pub fn compile(document: Document) -> Result<Self, Vec<Issue>> {
+    /// What keeps it from answering.
+    pub fn from_kept(value: &Value) -> Result<Self, Vec<Issue>> {
+        Self::compile(deserialized(value)?, true)
+    }
+
+    fn compile(document: Document, is_kept: bool) -> Result<Self, Vec<Issue>> {
         let mut checker = Checker {
             document: &document,
+            is_kept,
             templates: Templates::default(),
             issues: Vec::new(),
             used: BTreeSet::new(),
@@ -109,8 +110,18 @@ impl Chain {
     }
 }
 
+fn deserialized(value: &Value) -> Result<Document, Vec<Issue>> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        let path = if path == "." { String::new() } else { path };
+        vec![Issue::new(path, in_words(&error.into_inner().to_string()))]
+    })
+}
+
 struct Checker<'a> {
     document: &'a Document,
+    /// Whether it was checked before, by this or an earlier version.
+    is_kept: bool,
     templates: Templates,
     issues: Vec<Issue>,
     /// Variables that the templates looked at so far need.
@@ -204,7 +215,9 @@ impl<'a> Checker<'a> {
             ("disqualified_parameters", &link.disqualified_parameters),
             ("interrupt_parameters", &link.interrupt_parameters),
         ] {
-            if let Some(parameters) = parameters {
+            if let Some(parameters) = parameters
+                && !self.is_kept
+            {
                 schema::check(parameters, &field(path, name), &mut self.issues);
             }
         }
@@ -225,13 +238,13 @@ impl<'a> Checker<'a> {
             0,
         );
         if !link.interrupt.is_empty() {
-            self.rules(
-                &link.interrupt,
-                &field(path, "interrupt"),
-                &with(&link.interrupt_parameters),
-                false,
-                0,
-            );
+            // Nothing that was ever shown has a context here. Where it is used all the same it is null.
+            let names = if self.is_kept {
+                with(&link.interrupt_parameters)
+            } else {
+                outer.at_interrupt()
+            };
+            self.rules(&link.interrupt, &field(path, "interrupt"), &names, false, 0);
         }
         if let Some(invalid) = &link.invalid {
             self.invalid(link, invalid, &field(path, "invalid"), outer);

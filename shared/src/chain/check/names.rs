@@ -22,6 +22,8 @@ pub(super) struct Names {
     state: Vec<String>,
     metadata: Vec<String>,
     context: Option<Vec<String>>,
+    /// Why there is none.
+    no_context: &'static str,
     fetch: Vec<String>,
     values: Vec<String>,
 }
@@ -32,6 +34,7 @@ impl Names {
             state: document.state.keys().cloned().collect(),
             metadata: document.metadata.keys().cloned().collect(),
             context: None,
+            no_context: "`context` is only there when the model has returned something valid",
             fetch: Vec::new(),
             values: Vec::new(),
         }
@@ -42,6 +45,14 @@ impl Names {
         let names = parameters.map_or_else(|| vec![RESPONSES.to_owned()], schema::names);
         Self {
             context: Some(names),
+            ..self.clone()
+        }
+    }
+
+    /// The same, when the caller has gone.
+    pub(super) fn at_interrupt(&self) -> Self {
+        Self {
+            no_context: "`context` is not there: Agent4 sends none at `interrupt`; keep what is needed in `state`",
             ..self.clone()
         }
     }
@@ -82,7 +93,7 @@ impl Names {
             "metadata" => among(&self.metadata, "the chain's `metadata` declares"),
             "context" => match &self.context {
                 Some(names) => among(names, "the link's parameters are"),
-                None => Err("`context` is only there when the model has returned something valid".into()),
+                None => Err(self.no_context.into()),
             },
             "caller" => among(&OF_CALLER.map(str::to_owned), "a caller has"),
             "fetch" => {

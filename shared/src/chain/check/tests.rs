@@ -317,6 +317,33 @@ fn a_document_survives_being_kept_as_json() {
 }
 
 #[test]
+fn an_interrupt_has_no_context_and_a_chain_that_has_one_there_still_answers() {
+    let interrupt = "interrupt: [{remember: {memory: 'Left at {{ context.reason }}.'}}]\n    interrupt_parameters: {properties: {reason: {}}}";
+    let text = SMALL.replace("  - name: talk\n", &format!("  - name: talk\n    {interrupt}\n"));
+    says(
+        &issues(&text),
+        "links[1].interrupt[0].remember.memory: `context` is not there: Agent4 sends none",
+    );
+    let with_state = text.replace("context.reason", "state.misses");
+    assert_eq!(issues(&with_state), Vec::<String>::new());
+    let kept = Source::parse(&text).expect("YAML").value;
+    assert!(Chain::from_value(&kept).is_err() && Chain::from_kept(&kept).is_ok());
+}
+
+#[test]
+fn a_chain_that_answers_is_not_silenced_by_a_pattern_that_is_refused_today() {
+    let text = SMALL.replace(
+        "{order: {type: string}}",
+        "{order: {type: string, pattern: '(.{0,100}){0,50}x'}}",
+    );
+    says(
+        &issues(&text),
+        "links[0].qualified_parameters.properties.order.pattern: ",
+    );
+    assert!(Chain::from_kept(&Source::parse(&text).expect("YAML").value).is_ok());
+}
+
+#[test]
 fn too_much_is_refused() {
     let long = format!("description: {}\n{SMALL}", "x".repeat(MAX_DOCUMENT));
     says(&issues(&long), "has more than");

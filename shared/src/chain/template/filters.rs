@@ -1,9 +1,12 @@
 //! The filters and tests that templates have: those of the engine that only look at values, and a few for telephone
 //! calls.
 
-use minijinja::value::ValueKind;
-use minijinja::{Environment, Value, filters, tests};
+use std::fmt::{self, Write};
 
+use minijinja::value::{Kwargs, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, State, Value, filters, tests};
+
+use super::spoken;
 use crate::clock::Timestamp;
 use crate::phone::{CallingCode, PhoneNumber};
 
@@ -78,12 +81,12 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("day", day);
     environment.add_filter("default", default);
     environment.add_filter("digits", digits);
-    environment.add_filter("first", filters::first);
+    environment.add_filter("first", first);
     environment.add_filter("float", filters::float);
     environment.add_filter("int", filters::int);
-    environment.add_filter("join", filters::join);
-    environment.add_filter("last", filters::last);
-    environment.add_filter("length", filters::length);
+    environment.add_filter("join", join);
+    environment.add_filter("last", last);
+    environment.add_filter("length", length);
     environment.add_filter("list", filters::list);
     environment.add_filter("lower", filters::lower);
     environment.add_filter("map", filters::map);
@@ -99,9 +102,13 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("selectattr", filters::selectattr);
     environment.add_filter("sort", filters::sort);
     environment.add_filter("spell", spell);
-    environment.add_filter("string", filters::string);
+    environment.add_filter("string", string);
     environment.add_filter("trim", filters::trim);
     environment.add_filter("upper", filters::upper);
+    environment.add_filter(guards::FACTOR, guards::factor);
+    environment.add_filter(guards::PART, guards::part);
+    environment.add_filter(guards::TERM, guards::term);
+    environment.add_filter(guards::SAID, guards::said);
 
     environment.add_test("defined", tests::is_defined);
     environment.add_test("endingwith", tests::is_endingwith);
@@ -128,6 +135,168 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_test("true", tests::is_true);
 }
 
+/// Filters that `scan` writes into templates; no document can name them.
+pub(super) mod guards {
+    use minijinja::value::ValueKind;
+    use minijinja::{Error, ErrorKind, State, Value};
+
+    use crate::chain::template::spoken;
+
+    /// On both sides of `*`.
+    pub(in crate::chain::template) const FACTOR: &str = "__factor";
+    /// On both sides of `~`.
+    pub(in crate::chain::template) const PART: &str = "__part";
+    /// On both sides of `+`.
+    pub(in crate::chain::template) const TERM: &str = "__term";
+    /// Around what is spoken.
+    pub(in crate::chain::template) const SAID: &str = "__said";
+
+    fn is_list(value: &Value) -> bool {
+        matches!(
+            value.kind(),
+            ValueKind::Seq | ValueKind::Iterable | ValueKind::Map | ValueKind::Plain
+        )
+    }
+
+    /// No list: the engine repeats it as often as a number says, and then searches, compares and joins it for free.
+    pub(super) fn factor(value: &Value) -> Result<Value, Error> {
+        if is_list(value) {
+            return Err(ErrorKind::InvalidOperation.into());
+        }
+        Ok(value.clone())
+    }
+
+    /// No list: the engine writes it out, however long it is.
+    pub(super) fn part(value: &Value) -> Result<Value, Error> {
+        factor(value)
+    }
+
+    /// A list pays for its items: what is added to it is looked at for free.
+    pub(super) fn term(state: &State, value: &Value) -> Result<Value, Error> {
+        if is_list(value) {
+            super::pay_for(state, value)?;
+        }
+        Ok(value.clone())
+    }
+
+    /// No text of which nothing is left when it is spoken.
+    pub(super) fn said(value: &Value) -> Result<Value, Error> {
+        if value.as_str().is_some_and(|text| spoken(text).is_empty()) {
+            return Err(ErrorKind::BadEscape.into());
+        }
+        Ok(value.clone())
+    }
+}
+
+/// Takes the fuel for looking at every item of a list.
+fn pay_for(state: &State, list: &Value) -> Result<(), Error> {
+    let items = list.len().map_or(0, |items| u64::try_from(items).unwrap_or(u64::MAX));
+    state.consume_fuel(items / 2)
+}
+
+/// As the engine's own without a state, which take what is undefined for empty.
+fn defined(value: &Value) -> Result<&Value, Error> {
+    if value.is_undefined() {
+        return Err(ErrorKind::UndefinedError.into());
+    }
+    Ok(value)
+}
+
+fn first(value: &Value) -> Result<Value, Error> {
+    filters::first(defined(value)?)
+}
+
+fn last(state: &State, value: &Value) -> Result<Value, Error> {
+    pay_for(state, defined(value)?)?;
+    filters::last(value.clone())
+}
+
+fn length(value: &Value) -> Result<usize, Error> {
+    filters::length(defined(value)?)
+}
+
+/// A text that takes fuel for what is written into it, so that it ends with it.
+struct Paid<'a, 'b> {
+    state: &'a State<'a, 'b>,
+    text: String,
+    /// Bytes that were paid for.
+    paid: usize,
+}
+
+impl<'a, 'b> Paid<'a, 'b> {
+    const fn new(state: &'a State<'a, 'b>) -> Self {
+        Self {
+            state,
+            text: String::new(),
+            paid: 0,
+        }
+    }
+}
+
+impl Write for Paid<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        // What is in it already is paid for; 64 bytes ahead cost one.
+        let fuel = (self.text.len() + text.len()).saturating_sub(self.paid).div_ceil(64);
+        self.state
+            .consume_fuel(fuel.try_into().unwrap_or(u64::MAX))
+            .map_err(|_| fmt::Error)?;
+        self.paid += fuel * 64;
+        self.text.push_str(text);
+        Ok(())
+    }
+}
+
+fn out_of_fuel(_: fmt::Error) -> Error {
+    ErrorKind::OutOfFuel.into()
+}
+
+/// A value as text. The engine's own takes fuel only when it has written all of it.
+fn string(state: &State, value: &Value) -> Result<Value, Error> {
+    if defined(value)?.as_str().is_some() {
+        return Ok(value.clone());
+    }
+    let mut text = Paid::new(state);
+    write!(text, "{value}").map_err(out_of_fuel)?;
+    Ok(Value::from(text.text))
+}
+
+/// The items of a list, or one attribute of each, with `joiner` between them. The engine's own takes fuel only when it has
+/// written all of it.
+fn join(
+    state: &State,
+    value: &Value,
+    joiner: Option<&str>,
+    attribute: Option<&str>,
+    kwargs: Kwargs,
+) -> Result<Value, Error> {
+    let joiner = match joiner {
+        Some(joiner) => joiner,
+        None => kwargs.get::<Option<&str>>("d")?.unwrap_or_default(),
+    };
+    let attribute = match attribute {
+        Some(attribute) => Some(attribute),
+        None => kwargs.get::<Option<&str>>("attribute")?,
+    };
+    kwargs.assert_all_used()?;
+    let mut text = Paid::new(state);
+    for (index, item) in defined(value)?.try_iter()?.enumerate() {
+        state.consume_fuel(1)?;
+        if index > 0 {
+            text.write_str(joiner).map_err(out_of_fuel)?;
+        }
+        let item = match attribute {
+            Some(path) => inside(&item, path),
+            None => item,
+        };
+        match item.as_str() {
+            Some(item) => text.write_str(item),
+            None => write!(text, "{}", defined(&item)?),
+        }
+        .map_err(out_of_fuel)?;
+    }
+    Ok(Value::from(text.text))
+}
+
 fn nothing() -> Value {
     Value::from(())
 }
@@ -137,9 +306,9 @@ fn or_null(value: &Value) -> Value {
     if value.is_undefined() { nothing() } else { value.clone() }
 }
 
-/// `other` for what is undefined, null or empty text: answers of back ends have all three for "not there".
+/// `other` for what is undefined, null or blank text: answers of back ends have all three for "not there".
 fn default(value: &Value, other: &Value) -> Value {
-    if value.is_undefined() || value.is_none() || value.as_str().is_some_and(str::is_empty) {
+    if value.is_undefined() || value.is_none() || value.as_str().is_some_and(|text| spoken(text).is_empty()) {
         other.clone()
     } else {
         value.clone()
@@ -148,6 +317,10 @@ fn default(value: &Value, other: &Value) -> Value {
 
 /// What is at a path such as `billTo.phone`, or null if anything on the way is missing.
 fn at(value: &Value, path: &str) -> Value {
+    or_null(&inside(value, path))
+}
+
+fn inside(value: &Value, path: &str) -> Value {
     let mut inner = value.clone();
     for name in path.split('.') {
         inner = match name.parse::<usize>() {
@@ -156,7 +329,7 @@ fn at(value: &Value, path: &str) -> Value {
         }
         .unwrap_or_default();
     }
-    or_null(&inner)
+    inner
 }
 
 fn text(value: &Value) -> String {

@@ -4,8 +4,13 @@
 //! read as a template. Where it ends up decides how it is written ([`Kind`]): as one line without markup in speech,
 //! percent-encoded in a URL, without line breaks in a header, as JSON in data.
 //!
-//! There are no loaders, no macros, no includes and no assignments; instructions and output are bounded. An undefined
-//! variable is an error, and so is a value that cannot be said, such as null: never a hole in a sentence.
+//! There are no loaders, no macros, no includes and no assignments. An undefined variable is an error, and so is a value
+//! that cannot be said, such as null or a blank text: never a hole in a sentence. Where nothing may be said the template
+//! says so, by an empty text of its own: `{{ x if y else '' }}`.
+//!
+//! What a template does is bounded by the engine's fuel: its instructions, and a 64th of every byte that it makes. What the
+//! engine lets through without fuel is stopped before it, by the guards that `scan` puts around operators and by the
+//! filters of our own: lists that are repeated a hundred million times, joined, or written out.
 
 mod filters;
 mod scan;
@@ -19,14 +24,16 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, Undefi
 use crate::number::by_value;
 use crate::speech;
 
-/// Instructions that one template may take.
-const FUEL: u64 = 20_000;
+/// Instructions that one template may take; each also pays for 64 bytes. So a template makes at most 3 MB.
+const FUEL: u64 = 50_000;
 /// Bytes that one template may write.
 const MAX_OUTPUT: usize = 16 * 1024;
 /// Bytes that an expression's value may have as JSON: an answer of a back end is at most as long.
 const MAX_VALUE: usize = 256 * 1024;
 /// Longest template.
 const MAX_SOURCE: usize = 16 * 1024;
+/// Stands before a blank value in a URL until it is known where that is. No other part of a URL has such a character.
+const BLANK: &str = "\0";
 /// Nesting that one template may have.
 const RECURSION: usize = 64;
 
@@ -142,15 +149,18 @@ impl Templates {
             return Err(TemplateError(format!("has more than {MAX_SOURCE} bytes")));
         }
         let text = if kind == Kind::Expression {
-            // Compiled as an expression first, so that nothing else hides between the braces.
+            let text = scan::guarded(&format!("{{{{ {source} }}}}"), false).map_err(TemplateError)?;
+            let inner = text.strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
+            let inner = inner.unwrap_or_default().trim();
+            // Compiled as an expression too, so that nothing else hides between the braces; and not without its guards, for
+            // the engine works out while it compiles what has no variables.
             self.environment
-                .compile_expression_owned(source.to_owned())
+                .compile_expression_owned(inner.to_owned())
                 .map_err(|error| syntax(&error))?;
-            as_template(source)
+            as_template(inner)
         } else {
-            source.to_owned()
+            scan::guarded(source, kind == Kind::Speech).map_err(TemplateError)?
         };
-        scan::check(&text).map_err(TemplateError)?;
         let name = name(kind, source);
         self.environment
             .add_template_owned(name.clone(), text)
@@ -180,7 +190,8 @@ impl Templates {
         template
             .render_captured_to(Value::from(scope.0.clone()), &mut output)
             .map_err(|error| failed(&error))?;
-        String::from_utf8(output.text).map_err(|_| TemplateError("is not UTF-8".into()))
+        let text = String::from_utf8(output.text).map_err(|_| TemplateError("is not UTF-8".into()))?;
+        if kind == Kind::Url { filled(&text) } else { Ok(text) }
     }
 
     /// The value of an expression.
@@ -248,7 +259,7 @@ fn failed(error: &Error) -> TemplateError {
         ErrorKind::UnknownFilter => "a filter is not known",
         ErrorKind::UnknownTest => "a test is not known",
         ErrorKind::UnknownFunction | ErrorKind::UnknownMethod => "a function is not known",
-        ErrorKind::BadEscape => "a value cannot be written here: it is null, or no text and no number",
+        ErrorKind::BadEscape => "a value cannot be written here: it is null or empty, or no text and no number",
         _ => "an operation is not possible with these values",
     };
     match error.line() {
@@ -263,13 +274,30 @@ fn format(output: &mut Output, state: &mut State, value: &Value) -> Result<(), E
         return Err(ErrorKind::BadEscape.into());
     };
     if kind == Kind::Expression.name() {
-        let text = serde_json::to_string(value).map_err(|_| Error::from(ErrorKind::BadEscape))?;
+        let mut text = Bounded {
+            text: Vec::new(),
+            limit: MAX_VALUE,
+        };
+        serde_json::to_writer(&mut text, value).map_err(|error| {
+            let what = if error.is_io() {
+                ErrorKind::WriteFailure
+            } else {
+                ErrorKind::BadEscape
+            };
+            Error::from(what)
+        })?;
+        let text = String::from_utf8(text.text).map_err(|_| Error::from(ErrorKind::BadEscape))?;
         return output.write_str(&text).map_err(|_| ErrorKind::WriteFailure.into());
     }
     let text = said(value).ok_or(ErrorKind::BadEscape)?;
     let written = if kind == Kind::Speech.name() {
-        output.write_str(&one_line(&speech::plain(&text), |c| matches!(c, '<' | '>')))
+        output.write_str(&spoken(&text))
     } else if kind == Kind::Url.name() {
+        if text.trim().is_empty() {
+            output
+                .write_str(BLANK)
+                .map_err(|_| Error::from(ErrorKind::WriteFailure))?;
+        }
         output.write_str(&percent_encoded(&text))
     } else if kind == Kind::Line.name() {
         output.write_str(&one_line(&text, |_| false))
@@ -294,6 +322,11 @@ fn said(value: &Value) -> Option<String> {
         },
         _ => None,
     }
+}
+
+/// `text` as it is spoken.
+fn spoken(text: &str) -> String {
+    one_line(&speech::plain(text), |c| matches!(c, '<' | '>'))
 }
 
 /// `text` on one line, without what `unwanted` says: a caller's words must neither begin a new line of a prompt nor be
@@ -329,6 +362,26 @@ fn percent_encoded(text: &str) -> String {
         }
     }
     encoded
+}
+
+/// A URL whose blank values are marked, without the marks.
+///
+/// # Errors
+/// When one leaves its place in the path empty: that would be another URL.
+fn filled(marked: &str) -> Result<String, TemplateError> {
+    let path = marked.split(['?', '#']).next().unwrap_or_default();
+    let is_empty = |segment: &str| segment.contains(BLANK) && is_blank(&segment.replace(BLANK, ""));
+    if path.split('/').any(is_empty) {
+        return Err(TemplateError("a value leaves its place in the URL empty".into()));
+    }
+    Ok(marked.replace(BLANK, ""))
+}
+
+/// Whether nothing but white space is in a segment of a path, percent-encoded.
+fn is_blank(segment: &str) -> bool {
+    let is_encoded = segment.bytes().all(|byte| byte == b'%' || byte.is_ascii_hexdigit());
+    let pair = format!("x={segment}");
+    is_encoded && url::form_urlencoded::parse(pair.as_bytes()).all(|(_, text)| text.trim().is_empty())
 }
 
 /// Takes so many bytes and no more.
@@ -394,6 +447,32 @@ mod tests {
     }
 
     #[test]
+    fn a_blank_value_leaves_no_place_in_a_url_empty() {
+        let template = "https://example.org//a/{{ v.b | at('c') }}/{% if v.d %}d{% endif %}?x={{ v.b.c }}";
+        for (b, d, url) in [
+            ("b", false, Some("//a/b/?x=b")),
+            ("b", true, Some("//a/b/d?x=b")),
+            (" b", true, Some("//a/%20b/d?x=%20b")),
+            ("", true, None),
+            (" ", false, None),
+            ("\u{a0}\t", true, None),
+        ] {
+            let came = render(Kind::Url, template, &scope("v", &json!({ "b": { "c": b }, "d": d })));
+            assert_eq!(
+                came.ok(),
+                url.map(|url| format!("https://example.org{url}")),
+                "{b:?} {d}"
+            );
+        }
+        let render = |template: &str| render(Kind::Url, template, &scope("v", &json!(" ")));
+        assert_eq!(
+            render("https://a.org/b-{{ v }}?x={{ v }}").as_deref(),
+            Ok("https://a.org/b-%20?x=%20")
+        );
+        assert!(render("https://a.org/%20{{ v }}{{ v }}").is_err());
+    }
+
+    #[test]
     fn what_cannot_be_said_is_an_error_and_not_a_hole() {
         for value in [json!(null), json!([]), json!({ "a": 1 })] {
             let why = render(Kind::Speech, "x {{ v }} y", &scope("v", &value)).expect_err("no hole");
@@ -407,13 +486,145 @@ mod tests {
             (json!(3.0), "3"),
             (json!(-1e3), "-1000"),
             (json!(false), "false"),
-            (json!(""), ""),
         ] {
             assert_eq!(
                 render(Kind::Speech, "{{ v }}", &scope("v", &value)).as_deref(),
                 Ok(said)
             );
         }
+    }
+
+    #[test]
+    fn a_blank_value_is_a_hole_too_unless_the_template_says_that_nothing_will_do() {
+        for blank in ["", " ", "\t\n", "<>", "\u{a0}", "\u{2028}"] {
+            let scope = scope("v", &json!(blank));
+            for source in [
+                "x {{ v }} y",
+                "x {{- v -}} y",
+                "{{ 'a' }}{{ v | upper }}",
+                "{% if true %}{{ v }}{% endif %}",
+                "{% for a in [v] %}{{ a }}{% endfor %}",
+            ] {
+                let why = render(Kind::Speech, source, &scope).expect_err(source);
+                assert!(why.contains("cannot be written here"), "{why}");
+            }
+            for source in [
+                "x {{ v if false else '' }} y",
+                "x {{ '' ~ v }} y",
+                "x {{ v | default(\"\") }} y",
+            ] {
+                assert!(render(Kind::Speech, source, &scope).is_ok(), "{source}");
+            }
+            for kind in [Kind::Plain, Kind::Line, Kind::Url] {
+                assert!(render(kind, "x{{ v }}y", &scope).is_ok());
+            }
+        }
+        // What stands in an expression is one expression still.
+        let scope = scope("v", &json!("a"));
+        for (source, said) in [
+            ("{{ v if v == 'b' else 'c' }}", "c"),
+            ("{{ v ~ 'b' | upper }}", "aB"),
+            ("{{- v -}} b", "ab"),
+            ("{{ v in ['a'] and not false }}", "true"),
+        ] {
+            assert_eq!(render(Kind::Speech, source, &scope).as_deref(), Ok(said), "{source}");
+        }
+    }
+
+    #[test]
+    fn operators_do_with_texts_and_numbers_what_they_always_did() {
+        let mut templates = Templates::default();
+        let scope = scope("v", &json!({ "n": 3, "t": "ab", "list": [1, 2] }));
+        for (source, value) in [
+            ("v.n * 2 + 1", json!(7)),
+            ("2 * v.n ** 2 * -1", json!(-18)),
+            ("-v.n + -2", json!(-5)),
+            ("(v.n + 1) * (v.n - 1)", json!(8)),
+            ("v.n | float * 1.5", json!(4.5)),
+            ("v.list | length * 10", json!(20)),
+            ("v['n'] * v.list[1]", json!(6)),
+            ("v.n * v.n is odd", json!(9)),
+            ("'a' ~ v.n + 1 ~ v.t | upper", json!("a31AB")),
+            ("'ab' * 2", json!("abab")),
+            ("v.list + [3]", json!([1, 2, 3])),
+            ("v.n + 1 if v.t == 'ab' else v.n * 2", json!(4)),
+            ("[v.n + 1, v.n * 2] | join(', ')", json!("4, 6")),
+            (
+                "{'a': v.n * 2, 'b': {'c': -1 + v.n}}",
+                json!({ "a": 6, "b": { "c": 2 } }),
+            ),
+            ("v.n in [1 + 2] and not v.n + 1 == 5", json!(true)),
+            ("'1 * [2]' ~ '+'", json!("1 * [2]+")),
+        ] {
+            templates.add(Kind::Expression, source).expect(source);
+            let came = templates.eval(source, &scope);
+            let expected = if source.ends_with("is odd") {
+                came.clone()
+            } else {
+                Ok(value)
+            };
+            assert_eq!(came, expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn a_short_template_does_not_fill_the_memory_or_the_time() {
+        let scope = scope(
+            "v",
+            &json!({ "t": "x".repeat(200_000), "list": (0..40_000).collect::<Vec<_>>(), "n": 100_000_000 }),
+        );
+        let many = |one: &str, times: usize, between: &str| vec![one; times].join(between);
+        let sources = [
+            "''[::-1]".to_owned(),
+            "v.t[::-1] | length".to_owned(),
+            "(['x' * 100000] * 20000) | join".to_owned(),
+            "'x' * 90000000".to_owned(),
+            "('x' * 10000) | replace('', 'x' * 100000)".to_owned(),
+            "v.t | replace('x', v.t)".to_owned(),
+            "[1] * v.n".to_owned(),
+            "v.n * v.list".to_owned(),
+            "([1] * 100000000) == ([1] * 100000000)".to_owned(),
+            "1 in [2] * v.n".to_owned(),
+            "([[1] * 100000] * 100000) | join".to_owned(),
+            "[1] * 100000000 ~ ''".to_owned(),
+            "v.list ~ v.list".to_owned(),
+            "[v.list, v.list] | map('string') | join".to_owned(),
+            format!("[{}] | join", many("v.t", 240, ",")),
+            format!("[{}]", many("v.t", 240, ",")),
+            format!("[{}] | string", many("v.list", 240, ",")),
+            format!("[{}] | map('join') | list", many("v.list", 240, ",")),
+            format!("{} | length", many("v.t", 240, "~")),
+            format!("({}) == ({0})", many("v.list", 110, "+")),
+            format!("({}) | list | sort | first", many("v.list", 240, "+")),
+            format!("({}) | last", many("v.list", 240, "+")),
+            // Too deep for the stack, if it were let through.
+            many("v.n", 4_000, "+"),
+            many("v.t", 4_000, "~"),
+            format!("v.t{}", many("|upper", 2_500, "")),
+            format!("v{}", many(".t", 4_000, "")),
+        ];
+        for source in sources {
+            let shown: String = source.chars().take(60).collect();
+            let mut templates = Templates::default();
+            let started = std::time::Instant::now();
+            if templates.add(Kind::Expression, &source).is_ok() {
+                let came = templates.eval(&source, &scope);
+                assert!(
+                    came.is_err() || shown.contains("::-1"),
+                    "{shown}: {:.60}",
+                    format!("{came:?}")
+                );
+            }
+            assert!(started.elapsed().as_secs() < 3, "{shown}: {:?}", started.elapsed());
+        }
+        assert!(peak_memory().is_none_or(|kilobytes| kilobytes < 512 * 1024));
+    }
+
+    /// The most memory that this process ever had, in KB, where the system tells.
+    fn peak_memory() -> Option<u64> {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().trim_end_matches("kB").trim().parse().ok()
     }
 
     #[test]
@@ -467,7 +678,7 @@ mod tests {
         ] {
             assert!(Templates::default().add(Kind::Speech, source).is_err(), "{source}");
         }
-        for source in ["a }} b {{ c", "", "v |", "v | nothing", "v is nothing"] {
+        for source in ["a }} b {{ c", "", "v) + (v", "v |", "v | nothing", "v is nothing"] {
             assert!(Templates::default().add(Kind::Expression, source).is_err(), "{source}");
         }
     }
@@ -486,11 +697,11 @@ mod tests {
         #[test]
         fn a_value_is_data_in_every_place(text in "(\\PC|[{}%#\"'\\\\<>\r\n]){0,60}") {
             let scope = scope("v", &json!(text));
-            let spoken = render(Kind::Speech, "say: {{ v }}.", &scope).expect("speech");
+            let spoken = render(Kind::Speech, "say: {{ v or '' }}.", &scope).expect("speech");
             prop_assert!(spoken.starts_with("say: ") && spoken.ends_with('.'));
             prop_assert!(!spoken.contains(['<', '>', '\n', '\r']), "{}", spoken);
-            let url = render(Kind::Url, "https://example.org/a/{{ v }}?b={{ v }}#c", &scope).expect("a URL");
-            let rest = url.strip_prefix("https://example.org/a/").expect("the host");
+            let url = render(Kind::Url, "https://example.org/a/x{{ v }}?b={{ v }}#c", &scope).expect("a URL");
+            let rest = url.strip_prefix("https://example.org/a/x").expect("the host");
             prop_assert_eq!(rest.matches(['/', '#', '&', '@', '\\', ' ']).count(), 1, "{}", url);
             prop_assert_eq!(rest.matches('?').count(), 1, "{}", url);
             let mut templates = Templates::default();

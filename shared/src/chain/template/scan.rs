@@ -1,18 +1,25 @@
 //! A look at a template's tokens before it is compiled.
 //!
 //! The engine finds out about an unknown filter when a caller is on the line, and has statements that a sentence does
-//! not need. Both are found here, on upload.
+//! not need. Both are found here, on upload. And what the engine does not bound by itself, or writes although it is
+//! nothing, is sent through a guard: filters that are written around operands and around what is spoken.
 
-use super::filters::{FILTERS, TESTS};
+use super::filters::{FILTERS, TESTS, guards};
 
 /// Statements that are allowed.
 const STATEMENTS: [&str; 6] = ["if", "elif", "else", "endif", "for", "endfor"];
+/// Most tokens between two pairs of braces. The engine goes through a chain of operators by recursion: some thousands, which a
+/// template has room for, would take more than the stack.
+const MAX_TOKENS: usize = 1_000;
+/// Words after which a sign has nothing on its left.
+const BEFORE_OPERAND: [&str; 8] = ["and", "elif", "else", "if", "in", "is", "not", "or"];
 
-/// Checks the tokens of a template.
+/// Checks the tokens of a template; gives it back with its guards. `is_spoken` is whether its values are.
 ///
 /// # Errors
 /// What is not allowed in it.
-pub(super) fn check(source: &str) -> Result<(), String> {
+pub(super) fn guarded(source: &str, is_spoken: bool) -> Result<String, String> {
+    let mut guarded = String::with_capacity(source.len());
     let mut rest = source;
     loop {
         let Some(start) = rest
@@ -22,14 +29,21 @@ pub(super) fn check(source: &str) -> Result<(), String> {
             .chain(rest.find("{#"))
             .min()
         else {
-            return Ok(());
+            guarded.push_str(rest);
+            return Ok(guarded);
         };
+        guarded.push_str(rest.get(..start + 2).unwrap_or_default());
         let opening = rest.get(start..start + 2).unwrap_or_default();
         let inside = rest.get(start + 2..).unwrap_or_default();
         rest = match opening {
-            "{#" => inside.split_once("#}").map_or("", |(_, rest)| rest),
-            "{%" => block(inside, "%}", true)?,
-            _ => block(inside, "}}", false)?,
+            "{#" => {
+                let (comment, rest) = inside.split_once("#}").unwrap_or((inside, ""));
+                guarded.push_str(comment);
+                guarded.push_str("#}");
+                rest
+            }
+            "{%" => block(inside, "%}", true, false, &mut guarded)?,
+            _ => block(inside, "}}", false, is_spoken, &mut guarded)?,
         };
     }
 }
@@ -38,24 +52,93 @@ pub(super) fn check(source: &str) -> Result<(), String> {
 enum Token<'a> {
     Word(&'a str),
     Sign(char),
-    Text,
+    Text(&'a str),
 }
 
-/// Checks up to `end`; gives back what comes after it.
-fn block<'a>(inside: &'a str, end: &str, is_statement: bool) -> Result<&'a str, String> {
-    let mut rest = inside.trim_start_matches(['-', '+']);
-    let mut before = [Token::Sign(' '); 2];
-    let mut first = is_statement;
+/// A token, and where it begins and ends.
+type Placed<'a> = (Token<'a>, usize, usize);
+
+/// Checks up to `end`, and adds it with its guards to `guarded`; gives back what comes after it.
+fn block<'a>(
+    inside: &'a str,
+    end: &str,
+    is_statement: bool,
+    is_spoken: bool,
+    guarded: &mut String,
+) -> Result<&'a str, String> {
+    let begin = inside.len() - inside.trim_start_matches(['-', '+']).len();
+    let (tokens, length) = tokens(inside, begin, end)?;
+    check(&tokens, is_statement)?;
+    let mut guards = Vec::new();
+    for at in 0..tokens.len() {
+        if let Some(guard) = guard(&tokens, at) {
+            let left = at.checked_sub(1).and_then(|left| tokens.get(left)).map(|token| token.2);
+            let right = operand(&tokens, at + 1)
+                .and_then(|right| tokens.get(right))
+                .map(|token| token.2);
+            guards.extend(left.into_iter().chain(right).map(|place| (place, format!("|{guard}"))));
+        }
+    }
+    // A template that has an empty text of its own knows that there may be nothing.
+    let says_nothing = |token: &Placed<'_>| matches!(token.0, Token::Text("\"\"" | "''"));
+    if is_spoken && !tokens.iter().any(says_nothing) {
+        // The sign that takes the white space away stays outside.
+        let last = tokens
+            .iter()
+            .rev()
+            .find(|token| !matches!(token.0, Token::Sign('-' | '+')));
+        if let (Some(first), Some(last)) = (tokens.first(), last) {
+            guards.push((first.1, "(".to_owned()));
+            guards.push((last.2, format!(")|{}", guards::SAID)));
+        }
+    }
+    // Stable: what was found first stands first where two are at one place.
+    guards.sort_by_key(|(place, _)| *place);
+    let mut written = 0;
+    for (place, guard) in guards {
+        guarded.push_str(inside.get(written..place).unwrap_or_default());
+        guarded.push_str(&guard);
+        written = place;
+    }
+    guarded.push_str(inside.get(written..length).unwrap_or_default());
+    Ok(inside.get(length..).unwrap_or_default())
+}
+
+/// The tokens up to `end`, and where that ends.
+fn tokens<'a>(inside: &'a str, begin: usize, end: &str) -> Result<(Vec<Placed<'a>>, usize), String> {
+    let mut tokens = Vec::new();
+    let mut at = begin;
+    // Inside of brackets nothing ends, as the engine sees it: `{{ {'a': {'b': 1}} }}`.
+    let mut depth = 0_usize;
     loop {
-        rest = rest.trim_start();
-        if let Some(after) = rest.strip_prefix(end) {
-            return Ok(after);
+        let rest = inside.get(at..).unwrap_or_default();
+        at += rest.len() - rest.trim_start().len();
+        let rest = rest.trim_start();
+        if depth == 0 && rest.starts_with(end) {
+            return Ok((tokens, at + end.len()));
         }
         let Some((token, after)) = next(rest)? else {
             return Err("is not closed".into());
         };
-        rest = after;
-        match (before, token) {
+        match token {
+            Token::Sign('(' | '[' | '{') => depth += 1,
+            Token::Sign(')' | ']' | '}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if tokens.len() == MAX_TOKENS {
+            return Err(format!("has more than {MAX_TOKENS} words and signs in one place"));
+        }
+        let stop = inside.len() - after.len();
+        tokens.push((token, at, stop));
+        at = stop;
+    }
+}
+
+fn check(tokens: &[Placed<'_>], is_statement: bool) -> Result<(), String> {
+    let mut before = [Token::Sign(' '); 2];
+    let mut first = is_statement;
+    for (token, _, _) in tokens {
+        match (before, *token) {
             (_, Token::Word(word)) if first && !STATEMENTS.contains(&word) => {
                 return Err(format!(
                     "`{{% {word} %}}` is not allowed; there are: {}",
@@ -80,8 +163,69 @@ fn block<'a>(inside: &'a str, end: &str, is_statement: bool) -> Result<&'a str, 
             _ => {}
         }
         first = false;
-        before = [before[1], token];
+        before = [before[1], *token];
     }
+    Ok(())
+}
+
+fn sign(tokens: &[Placed<'_>], at: usize) -> Option<char> {
+    match tokens.get(at)?.0 {
+        Token::Sign(sign) => Some(sign),
+        _ => None,
+    }
+}
+
+/// The guard for both sides of the operator at this place, if it is one.
+fn guard(tokens: &[Placed<'_>], at: usize) -> Option<&'static str> {
+    let has_left = match tokens.get(at.checked_sub(1)?)?.0 {
+        Token::Word(word) => !BEFORE_OPERAND.contains(&word),
+        Token::Text(_) => true,
+        Token::Sign(sign) => matches!(sign, ')' | ']' | '}'),
+    };
+    match sign(tokens, at)? {
+        '*' if has_left && sign(tokens, at + 1) != Some('*') => Some(guards::FACTOR),
+        '~' if has_left => Some(guards::PART),
+        '+' if has_left => Some(guards::TERM),
+        _ => None,
+    }
+}
+
+/// The last token of the operand that begins at this place: a value with all that belongs to it, such as `a.b[1] | c(2)`.
+fn operand(tokens: &[Placed<'_>], mut at: usize) -> Option<usize> {
+    while matches!(tokens.get(at)?.0, Token::Sign('-' | '+') | Token::Word("not")) {
+        at += 1;
+    }
+    let mut last = match tokens.get(at)?.0 {
+        Token::Sign('(' | '[' | '{') => closing(tokens, at)?,
+        Token::Sign(_) => return None,
+        _ => at,
+    };
+    loop {
+        let is_word = matches!(tokens.get(last + 2), Some((Token::Word(_), _, _)));
+        last = match sign(tokens, last + 1) {
+            Some('.' | '|') if is_word => last + 2,
+            Some('(' | '[') => closing(tokens, last + 1)?,
+            _ => return Some(last),
+        };
+    }
+}
+
+/// Where what is opened at this place is closed.
+fn closing(tokens: &[Placed<'_>], at: usize) -> Option<usize> {
+    let mut depth = 0_usize;
+    for place in at..tokens.len() {
+        match sign(tokens, place) {
+            Some('(' | '[' | '{') => depth += 1,
+            Some(')' | ']' | '}') => {
+                depth = depth.checked_sub(1)?;
+                if depth == 0 {
+                    return Some(place);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 fn known(names: &[&str]) -> String {
@@ -101,7 +245,8 @@ fn next(rest: &str) -> Result<Option<(Token<'_>, &str)>, String> {
         let mut escaped = false;
         for (at, c) in rest.char_indices().skip(1) {
             if c == first && !escaped {
-                return Ok(Some((Token::Text, rest.get(at + 1..).unwrap_or_default())));
+                let (text, after) = rest.split_at(at + 1);
+                return Ok(Some((Token::Text(text), after)));
             }
             escaped = c == '\\' && !escaped;
         }
