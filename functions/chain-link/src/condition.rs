@@ -1,6 +1,6 @@
 //! Conditional requests (RFC 9110, section 13): whether the version that is there is one that the caller means.
 
-use lambda_http::http::header::{HeaderMap, HeaderName, IF_MATCH, IF_NONE_MATCH};
+use lambda_http::http::header::{HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use patchbay::store::Expected;
 use patchbay::web::problem::Problem;
 
@@ -114,7 +114,7 @@ impl Condition {
 
 /// The entity tags in a header, which may be there several times.
 fn tags(headers: &HeaderMap, header: &HeaderName, name: &str) -> Result<Option<Tags>, Problem> {
-    let values: Vec<&[u8]> = headers.get_all(header).iter().map(|value| value.as_bytes()).collect();
+    let values: Vec<&[u8]> = headers.get_all(header).iter().map(HeaderValue::as_bytes).collect();
     if values.is_empty() {
         return Ok(None);
     }
