@@ -219,8 +219,8 @@ fn length(value: &Value) -> Result<usize, Error> {
 struct Paid<'a, 'b> {
     state: &'a State<'a, 'b>,
     text: String,
-    /// Bytes that were paid for.
-    paid: usize,
+    /// How many bytes of it are paid for.
+    covered: usize,
 }
 
 impl<'a, 'b> Paid<'a, 'b> {
@@ -228,7 +228,7 @@ impl<'a, 'b> Paid<'a, 'b> {
         Self {
             state,
             text: String::new(),
-            paid: 0,
+            covered: 0,
         }
     }
 }
@@ -236,11 +236,11 @@ impl<'a, 'b> Paid<'a, 'b> {
 impl Write for Paid<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         // What is in it already is paid for; 64 bytes ahead cost one.
-        let fuel = (self.text.len() + text.len()).saturating_sub(self.paid).div_ceil(64);
+        let fuel = (self.text.len() + text.len()).saturating_sub(self.covered).div_ceil(64);
         self.state
             .consume_fuel(fuel.try_into().unwrap_or(u64::MAX))
             .map_err(|_| fmt::Error)?;
-        self.paid += fuel * 64;
+        self.covered += fuel * 64;
         self.text.push_str(text);
         Ok(())
     }
@@ -262,6 +262,7 @@ fn string(state: &State, value: &Value) -> Result<Value, Error> {
 
 /// The items of a list, or one attribute of each, with `joiner` between them. The engine's own takes fuel only when it has
 /// written all of it.
+#[expect(clippy::needless_pass_by_value, reason = "as the engine calls a filter")]
 fn join(
     state: &State,
     value: &Value,
