@@ -165,7 +165,7 @@ fn object(value: Option<Value>) -> Map<String, Value> {
 /// `value`, or what it holds if it is the text of an object.
 fn parsed(value: &Value) -> Value {
     match value {
-        Value::String(text) => match serde_json::from_str(text) {
+        Value::String(text) => match foreign::read(text.as_bytes()) {
             Ok(object @ Value::Object(_)) => by_value(object),
             _ => value.clone(),
         },
@@ -399,6 +399,12 @@ mod tests {
         let context = json!({ "responses": "both" });
         assert_eq!(arguments(&context, &["a", "b"]), json!({ "responses": "both" }));
         assert_eq!(arguments(&context, &[]), json!({ "responses": "both" }));
+    }
+
+    #[test]
+    fn half_an_emoji_in_arguments_that_are_a_text_is_the_character_for_what_cannot_be_read() {
+        let context = json!({ "responses": r#"{"x": "cut \ud83d"}"# });
+        assert_eq!(arguments(&context, &["x"]), json!({ "x": "cut \u{fffd}" }));
     }
 
     #[test]

@@ -67,6 +67,27 @@ async fn half_an_emoji_in_what_is_remembered_refuses_nothing_and_in_a_name_is_na
     );
 }
 
+/// A language model's arguments come as a text, and what cut them cut them in there.
+#[tokio::test(start_paused = true)]
+async fn half_an_emoji_in_a_text_in_a_text_refuses_nothing() {
+    let world = world([]).await;
+    let arguments =
+        r#"{"description":"Two seats","price":"42.00","vendor":"acme-stage","memory":"wants row F \ud83d"}"#;
+    let vapi = json!({ "message": {
+        "type": "tool-calls",
+        "call": { "id": "call-1" },
+        "customer": { "number": "+12025550143" },
+        "toolCalls": [{ "id": "t-1", "type": "function", "function": {
+            "name": "SendContextToProtegee", "arguments": arguments,
+        } }],
+    } });
+    let answer = agent(&world, "vapi/set-context", vapi.to_string()).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let caller = json!({ "caller": "+12025550143" });
+    let shown = agent(&world, "twilio/get-context", caller.to_string()).await;
+    assert!(shown.json.to_string().contains("row F \u{fffd}"), "{shown:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_byte_order_mark_and_another_encoding_refuse_nothing() {
     let world = world([]).await;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::Platform;
 use crate::context::Draft;
 use crate::dispatch::policy::FieldError;
+use crate::foreign;
 use crate::number::whole;
 
 /// Vapi's name of the function that sets a context.
@@ -331,7 +332,7 @@ impl ToolCall {
     /// The arguments: an object, as published, or the JSON text of one, as language models give it.
     fn arguments(&self) -> Result<Map<String, Value>, Vec<FieldError>> {
         let parsed = match &self.arguments {
-            Value::String(text) => serde_json::from_str(text).unwrap_or_default(),
+            Value::String(text) => foreign::read(text.as_bytes()).unwrap_or_default(),
             arguments => arguments.clone(),
         };
         match parsed {
