@@ -23,12 +23,13 @@ use aws_types::region::Region;
 use crate::clock::Clock;
 use crate::config::variables::{
     CALLS_DEAD_LETTERS_URL, CALLS_QUEUE_URL, NOTIFICATIONS_DEAD_LETTERS_URL, NOTIFICATIONS_QUEUE_URL,
-    REFERENCE_KEYS_PARAM, TABLE,
+    REFERENCE_KEYS_PARAM, RETELL_KEYS_PARAM, TABLE, VAPI_SECRETS_PARAM,
 };
-use crate::config::{ConfigError, optional, public_url, references, required};
+use crate::config::{ConfigError, optional, proofs, public_url, references, required};
 use crate::engine::Engine;
 use crate::keyring::Keyring;
 use crate::parameters::Parameters;
+use crate::providers::protegee::proof::Proofs;
 use crate::queue::{Queue, Returns, Sqs};
 use crate::secret::{Randomness, Secret};
 use crate::ssm::{self, Ssm};
@@ -200,14 +201,14 @@ impl Aws {
         Ok(Keyring::new(self.ssm.clone(), Clock::system(), parameters, make))
     }
 
-    /// As [`Aws::keyring`], of secrets that need not be configured: one whose variable is not set is empty.
-    pub fn keyring_of_optional<D, const N: usize>(
-        &self,
-        variables: [&'static str; N],
-        make: impl Fn(&[Secret; N]) -> Result<D, ConfigError> + Send + Sync + 'static,
-    ) -> Keyring<D, N> {
-        let parameters = variables.map(|variable| (variable, optional(variable).unwrap_or_default()));
-        Keyring::new(self.ssm.clone(), Clock::system(), parameters, make)
+    /// What `make` makes of the proofs that voice platforms are asked for. Mostly no variable names a secret of theirs,
+    /// and none is read.
+    pub fn with_proofs<D>(&self, make: impl Fn(Proofs) -> D + Send + Sync + 'static) -> Keyring<D, 2> {
+        let parameters =
+            [VAPI_SECRETS_PARAM, RETELL_KEYS_PARAM].map(|variable| (variable, optional(variable).unwrap_or_default()));
+        Keyring::new(self.ssm.clone(), Clock::system(), parameters, move |[vapi, retell]| {
+            Ok(make(proofs(vapi, retell)?))
+        })
     }
 
     /// What `make` makes of the callbacks, which are signed with the reference keys.

@@ -56,12 +56,7 @@ async fn set(deps: &Deps, request: &Request, platform: &str) -> Result<Response<
         return Err(Problem::method_not_allowed("POST"));
     }
     deps.proofs
-        .check(
-            platform,
-            request.headers(),
-            body::bytes_up_to(request, body::MAX_ENVELOPE)?,
-            deps.clock.now(),
-        )
+        .check(platform, request, deps.clock.now())
         .map_err(|problem| refused(platform, problem))?;
     let tenant = tenant(deps, request).await?;
     let how = How {

@@ -2,8 +2,7 @@
 
 use patchbay::aws::Aws;
 use patchbay::clock::Clock;
-use patchbay::config::variables::{RETELL_KEYS_PARAM, VAPI_SECRETS_PARAM};
-use patchbay::config::{ConfigError, default_country, proofs};
+use patchbay::config::{ConfigError, default_country};
 use patchbay::keyring::Keyring;
 use patchbay::secret::Randomness;
 use patchbay::web::tokens::Tokens;
@@ -18,16 +17,13 @@ impl Deps {
     pub fn load() -> Result<Keyring<Self, 2>, ConfigError> {
         let aws = Aws::load()?;
         let (store, clock, home) = (aws.store()?, Clock::system(), default_country()?);
-        let make = move |[vapi, retell]: &[_; 2]| {
-            Ok(Self {
-                tokens: Tokens::new(store.clone(), clock.clone()),
-                store: store.clone(),
-                clock: clock.clone(),
-                random: Randomness::default(),
-                home: home.clone(),
-                proofs: proofs(vapi, retell)?,
-            })
-        };
-        Ok(aws.keyring_of_optional([VAPI_SECRETS_PARAM, RETELL_KEYS_PARAM], make))
+        Ok(aws.with_proofs(move |proofs| Self {
+            tokens: Tokens::new(store.clone(), clock.clone()),
+            store: store.clone(),
+            clock: clock.clone(),
+            random: Randomness::default(),
+            home: home.clone(),
+            proofs,
+        }))
     }
 }

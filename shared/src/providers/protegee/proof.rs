@@ -1,12 +1,13 @@
 //! What proves that a platform sent a request, beside the token in it (`voice-agents.md` 1.6 and 2.4): the secret that Vapi
 //! sends along, and Retell's signature. Checked where it is configured; a token alone may leak from a URL.
 
-use http::HeaderMap;
+use lambda_http::Request;
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::Platform;
 use crate::clock::Timestamp;
 use crate::secret::{Secret, hex};
+use crate::web::body::{MAX_ENVELOPE, bytes_up_to};
 use crate::web::mac::hmac_sha256;
 use crate::web::problem::Problem;
 
@@ -43,11 +44,12 @@ impl Proofs {
         }
     }
 
-    /// Whether `platform` sent `body`, which came with `headers` at `now`.
+    /// Whether `platform` sent `request`, which came at `now`.
     ///
     /// # Errors
-    /// 401 when a proof is asked for and is missing, wrong, too old, or there twice.
-    pub fn check(&self, platform: Platform, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<(), Problem> {
+    /// 401 when a proof is asked for and is missing, wrong, too old, or there twice; 413 when the body is too large for
+    /// an envelope.
+    pub fn check(&self, platform: Platform, request: &Request, now: Timestamp) -> Result<(), Problem> {
         let (header, secrets) = match platform {
             Platform::Vapi => (VAPI_HEADER, &self.vapi),
             Platform::Retell => (RETELL_HEADER, &self.retell),
@@ -56,7 +58,8 @@ impl Proofs {
         if secrets.is_empty() {
             return Ok(());
         }
-        let mut values = headers.get_all(header).iter();
+        let body = bytes_up_to(request, MAX_ENVELOPE)?;
+        let mut values = request.headers().get_all(header).iter();
         let holds = match (values.next(), values.next()) {
             (Some(proof), None) if platform == Platform::Retell => signed(secrets, proof.as_bytes(), body, now),
             (Some(proof), None) => one_holds(
@@ -102,6 +105,7 @@ fn one_holds(found: impl Iterator<Item = Choice>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use lambda_http::Body;
     use proptest::prelude::*;
 
     use super::*;
@@ -116,16 +120,17 @@ mod tests {
         Proofs::new(two("vapi-new", "vapi-old"), two("key_new", "key_madeup"))
     }
 
-    fn with(header: &'static str, values: &[&str]) -> HeaderMap {
-        values
-            .iter()
-            .map(|value| (header.parse().expect("a name"), value.parse().expect("a value")))
-            .collect()
+    fn with(header: &'static str, values: &[&str], body: &[u8]) -> Request {
+        let mut request = Request::new(Body::Binary(body.to_owned()));
+        for value in values {
+            request.headers_mut().append(header, value.parse().expect("a value"));
+        }
+        request
     }
 
     fn retell(value: &str, body: &[u8], now: Timestamp) -> bool {
         proofs()
-            .check(Platform::Retell, &with(RETELL_HEADER, &[value]), body, now)
+            .check(Platform::Retell, &with(RETELL_HEADER, &[value], body), now)
             .is_ok()
     }
 
@@ -161,7 +166,7 @@ mod tests {
 
     #[test]
     fn vapis_secret_is_the_new_or_the_old_one_and_stands_there_once() {
-        let check = |values: &[&str]| proofs().check(Platform::Vapi, &with(VAPI_HEADER, values), BODY, SENT);
+        let check = |values: &[&str]| proofs().check(Platform::Vapi, &with(VAPI_HEADER, values, BODY), SENT);
         for fine in ["vapi-new", "vapi-old"] {
             assert_eq!(check(&[fine]), Ok(()));
         }
@@ -182,10 +187,10 @@ mod tests {
     #[test]
     fn nothing_is_asked_that_is_not_configured() {
         for platform in Platform::ALL {
-            assert_eq!(Proofs::default().check(platform, &HeaderMap::new(), BODY, SENT), Ok(()));
+            assert_eq!(Proofs::default().check(platform, &Request::default(), SENT), Ok(()));
         }
         for platform in [Platform::Twilio, Platform::Bland] {
-            assert_eq!(proofs().check(platform, &HeaderMap::new(), BODY, SENT), Ok(()));
+            assert_eq!(proofs().check(platform, &Request::default(), SENT), Ok(()));
         }
     }
 
