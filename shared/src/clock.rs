@@ -85,6 +85,13 @@ impl Timestamp {
         format!("{:04}{:02}{:02}", utc.year(), u8::from(utc.month()), utc.day())
     }
 
+    /// Day and time in UTC, `YYYY-MM-DD HH:MM:SS`, for people.
+    pub fn to_the_second(self) -> String {
+        let utc = self.utc();
+        let (year, month, day) = (utc.year(), u8::from(utc.month()), utc.day());
+        format!("{year:04}-{month:02}-{day:02} {}", self.time_of_day())
+    }
+
     /// The time of day in UTC, `HH:MM:SS`.
     pub fn time_of_day(self) -> String {
         let utc = self.utc();

@@ -34,7 +34,7 @@ pub const COMMIT_LOOKS: [Duration; 4] = [
     Duration::from_millis(300),
 ];
 
-/// What the queue may take of the time in which a status of a call is answered.
+/// What the `notifications` queue may take of the time in which a provider is answered: a phone waits behind it.
 const TELLING_LIMIT: Duration = Duration::from_millis(700);
 
 type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), QueueError>> + Send + 'a>>;
@@ -152,16 +152,20 @@ impl Engine {
     }
 
     /// Sends what a decision has to be sent: to both queues at once, and nothing to a queue that gets nothing. No phone
-    /// waits for a webhook: what the `notifications` queue does not take goes to the dialer, who hands it on.
+    /// waits for a webhook: what the `notifications` queue does not take, or not soon, goes to the dialer, who hands it on.
     async fn send(&self, decision: &Decision) -> Result<(), QueueError> {
         let now = self.clock.now();
         // In boxes of no type of their own: what the SDK awaits is nested more deeply than the compiler follows.
         let calls: Sending<'_> = Box::pin(self.calls.send(&decision.messages, now));
         let notices: Sending<'_> = Box::pin(self.notifications.send_notices(&decision.notices, now));
-        let (calls, notices) = tokio::join!(calls, notices);
+        let (calls, notices) = tokio::join!(calls, tokio::time::timeout(TELLING_LIMIT, notices));
         calls?;
-        let Err(error) = notices else { return Ok(()) };
-        tracing::error!(%error, "the notifications queue takes nothing: the dialer hands it on");
+        let why = match notices {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        tracing::error!(why, "the notifications queue takes nothing: the dialer hands it on");
         let version = match &decision.next {
             Some(next) => next.version,
             // It belongs to no commit.

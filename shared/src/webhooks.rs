@@ -71,8 +71,14 @@ impl Delivery {
     /// Whether nothing is left to do about `notice`: what it asks for has been done, or somebody is further already. A
     /// queue may deliver twice.
     pub fn settles(&self, notice: &Notice) -> bool {
-        let ahead = (self.resent, self.failures) > (notice.resent, notice.failures);
-        ahead || (self.resent == notice.resent && self.outcome.is_final())
+        if self.resent != notice.resent {
+            return self.resent > notice.resent;
+        }
+        match self.outcome {
+            // What was put off counts no failure: the one that was sent in place of this is due later than this was.
+            Outcome::Retrying { next_at } => (self.failures, next_at) > (notice.failures, notice.due_at),
+            _ => true,
+        }
     }
 }
 

@@ -285,28 +285,36 @@ async fn a_message_that_could_not_be_sent_is_not_sent_once_more_beside_the_one_t
     assert_eq!(queue.history().len(), 3);
 }
 
+/// The `notifications` queue refuses, never answers, or takes what it does not answer for.
 #[tokio::test(start_paused = true)]
 async fn no_phone_waits_for_webhooks_that_cannot_be_sent() {
-    let night = Night::begin().await;
-    let rule = Rule::new(Fault::Refused).service(Service::Sqs).target("notifications");
-    night.world.aws.faults().plan(rule.during(night.outage()));
-    let told = night.world.notifications().len();
-    // While it lasts: somebody is phoned, and accepts.
-    pass(&night.world, SOON).await;
-    for ticket in &night.tickets {
-        let dispatch = load(&night.world, ticket).await;
-        assert!(matches!(dispatch.state, State::Accepted(_)), "{:?}", dispatch.state);
-    }
-    assert_eq!(night.world.notifications().len(), told);
-    // Afterwards everybody hears of it.
-    night.world.clock.sleep(OUTAGE).await;
-    for ticket in &night.tickets {
-        let dispatch = load(&night.world, ticket).await;
-        let all = webhooks::told(&night.world.store, &dispatch, None).await.unwrap();
-        assert!(!all.told.is_empty());
-        for one in all.told {
-            let delivery = one.delivery.unwrap();
-            assert_eq!(delivery.outcome, Outcome::Delivered, "{delivery:?}");
+    for fault in [Fault::Refused, Fault::LostRequest, Fault::LostAnswer] {
+        let night = Night::begin().await;
+        let rule = Rule::new(fault).service(Service::Sqs).target("notifications");
+        night.world.aws.faults().plan(rule.during(night.outage()));
+        // While it lasts: somebody is phoned, and accepts.
+        pass(&night.world, SOON).await;
+        for ticket in &night.tickets {
+            let dispatch = load(&night.world, ticket).await;
+            assert!(
+                matches!(dispatch.state, State::Accepted(_)),
+                "{fault:?}: {:?}",
+                dispatch.state
+            );
         }
+        // Afterwards everybody hears of it.
+        night.world.clock.sleep(OUTAGE).await;
+        pass(&night.world, SOON).await;
+        for ticket in &night.tickets {
+            let dispatch = load(&night.world, ticket).await;
+            let all = webhooks::told(&night.world.store, &dispatch, None).await.unwrap();
+            assert!(!all.told.is_empty());
+            for one in all.told {
+                let delivery = one.delivery.unwrap();
+                assert_eq!(delivery.outcome, Outcome::Delivered, "{fault:?}: {delivery:?}");
+            }
+        }
+        let audit = audit(&night.world, &night.tickets).await.unwrap();
+        assert_eq!(audit.breaches, [], "{fault:?}");
     }
 }

@@ -96,6 +96,42 @@ async fn a_receiver_that_hangs_holds_up_nobody_elses_webhooks() {
     }
 }
 
+/// Receivers hang for hours, then all answer again: everything is told within what the README promises.
+#[tokio::test(start_paused = true)]
+async fn receivers_that_answer_again_hear_everything_within_a_quarter_of_an_hour() {
+    for (receivers, hours) in [(1, 2), (20, 2), (5, 8)] {
+        let world = World::start(Options {
+            sentinel: None,
+            ..Options::default()
+        })
+        .await
+        .unwrap();
+        let faults = world.aws.faults();
+        faults.set_timeout(Duration::from_mins(10));
+        faults.set_latency(3, 10);
+        let now = world.clock.now();
+        let dead = Rule::new(Fault::LostRequest)
+            .service(Service::Http)
+            .target(".dead.example.org");
+        faults.plan(dead.during(now..now.plus_seconds(hours * 3_600)));
+        let hosts: Vec<String> = (0..100)
+            .map(|n| format!("r{}.dead.example.org", n % receivers))
+            .collect();
+        join_all(hosts.iter().map(|host| happens(&world, host))).await;
+        world.clock.sleep_until(now.plus_seconds(hours * 3_600)).await;
+        let told_of = |world: &World| world.notifications().len();
+        assert_eq!(told_of(&world), 0);
+        pass(&world, 60).await;
+        let soon = told_of(&world);
+        pass(&world, 15 * 60).await;
+        assert_eq!(
+            told_of(&world),
+            100,
+            "{receivers} receivers after {hours} h, {soon} in a minute"
+        );
+    }
+}
+
 fn key() -> DispatchKey {
     DispatchKey {
         tenant: "main".parse().unwrap(),
@@ -116,7 +152,7 @@ async fn noted(world: &World, resent: u32, failures: u8, outcome: Outcome) {
 }
 
 async fn answer(world: &World) -> String {
-    let mut all = world.store.all_deliveries(&key()).await.unwrap();
+    let (mut all, _) = world.store.first_deliveries(&key()).await.unwrap();
     assert_eq!(all.len(), 1);
     all.remove(0).answer
 }

@@ -170,10 +170,12 @@ impl Deps {
         tracing::info!(dispatch = %id, ?event, verdict = ?applied.verdict, state = applied.dispatch.state.name(), "applied");
         Ok(applied)
     }
-    /// Hands an entry of the timeline to the notifier, which the `notifications` queue did not take at first.
+
+    /// Hands an entry of the timeline to the notifier, which the `notifications` queue did not take at first. As of when
+    /// it was to be sent: a copy of this message makes the same notice, and two of one are told once.
     async fn hand_on(&self, message: &Message, entry: &str) -> Result<(), Failure> {
         let now = self.engine.clock.now();
-        let notice = Notice::first(message.dispatch.clone(), entry.to_owned(), now);
+        let notice = Notice::first(message.dispatch.clone(), entry.to_owned(), message.sent_at);
         // It is sent again by whoever worked this off: of two messages none is this one.
         let sent = self.engine.notifications.send_notices(&[notice], now).await;
         sent.map_err(|error| Failure::Notifications(error.to_string()))

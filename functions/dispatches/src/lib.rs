@@ -107,8 +107,8 @@ async fn show(deps: &Deps, request: &Request, tenant: Tenant, id: &str) -> Answe
     let timeline = store.timeline(key, after, view::TIMELINE_LIMIT).await;
     let timeline = timeline.map_err(|error| stored(&error))?;
     let deliveries = match dispatch.brief.webhook {
-        Some(_) => store.all_deliveries(key).await.map_err(|error| stored(&error))?,
-        None => Vec::new(),
+        Some(_) => store.first_deliveries(key).await.map_err(|error| stored(&error))?,
+        None => (Vec::new(), false),
     };
     let past = view::Past {
         timeline: &timeline,

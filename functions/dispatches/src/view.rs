@@ -48,7 +48,7 @@ pub struct Past<'a> {
     /// What happened.
     pub timeline: &'a TimelinePage,
     /// How the webhooks stand.
-    pub deliveries: &'a [Delivery],
+    pub deliveries: &'a (Vec<Delivery>, bool),
 }
 
 #[derive(Debug, Serialize)]
@@ -116,7 +116,7 @@ pub fn whole<'a>(dispatch: &'a Dispatch, past: Option<Past<'a>>, now: Timestamp)
         policy: &brief.policy,
         webhook: brief.webhook.as_ref().map(|webhook| Receiver {
             webhook,
-            deliveries: past.map(|past| Summary::of(past.deliveries)),
+            deliveries: past.map(|past| Summary::of(&past.deliveries.0, past.deliveries.1)),
         }),
         attempts: dispatch.progress.attempts,
         round: dispatch.progress.round,

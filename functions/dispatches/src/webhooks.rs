@@ -52,6 +52,9 @@ struct List<'a> {
 /// How the webhooks of a dispatch stand, in short.
 #[derive(Debug, Serialize)]
 pub struct Summary<'a> {
+    /// There are more webhooks than these: the list has them all.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    more: bool,
     delivered: usize,
     retrying: usize,
     given_up: usize,
@@ -92,11 +95,12 @@ impl<'a> Webhook<'a> {
 }
 
 impl<'a> Summary<'a> {
-    /// Of all deliveries that have been tried.
-    pub fn of(deliveries: &'a [Delivery]) -> Self {
+    /// Of the deliveries that have been tried, and whether there are `more` of them.
+    pub fn of(deliveries: &'a [Delivery], more: bool) -> Self {
         let count = |is: fn(&Outcome) -> bool| deliveries.iter().filter(|one| is(&one.outcome)).count();
         let last = deliveries.iter().filter(|one| one.posts > 0).max_by_key(|one| one.at);
         Self {
+            more,
             delivered: count(|outcome| matches!(outcome, Outcome::Delivered)),
             retrying: count(|outcome| matches!(outcome, Outcome::Retrying { .. })),
             given_up: count(|outcome| matches!(outcome, Outcome::GivenUp)),

@@ -20,6 +20,7 @@ const GUARD: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Tried {
     pub(crate) came_to: CameTo,
+    pub(crate) reached: Reached,
     /// The status, or why there is none. For logs too: it has nothing of the receiver's own words, which may repeat
     /// whatever was sent there.
     pub(crate) why: String,
@@ -36,29 +37,36 @@ pub(crate) enum CameTo {
     Failed {
         /// How long the receiver asks us to wait.
         retry_after: Option<Duration>,
-        /// Whether it answered at all.
-        answered: bool,
     },
     /// It will never work.
     Refused,
 }
 
+/// Whom a try reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reached {
+    /// The receiver, and it answered.
+    Answered,
+    /// Nobody who answered.
+    NoAnswer,
+    /// Nobody: nothing was posted.
+    Nobody,
+}
+
 impl Tried {
     const fn without_answer(why: String) -> Self {
-        let came_to = CameTo::Failed {
-            retry_after: None,
-            answered: false,
-        };
         Self {
-            came_to,
+            came_to: CameTo::Failed { retry_after: None },
+            reached: Reached::NoAnswer,
             why,
             said: String::new(),
         }
     }
 
-    const fn refused(why: String) -> Self {
+    const fn not_posted(why: String) -> Self {
         Self {
             came_to: CameTo::Refused,
+            reached: Reached::Nobody,
             why,
             said: String::new(),
         }
@@ -69,7 +77,7 @@ impl Tried {
 pub(crate) async fn deliver<S, Q>(deps: &Deps<S, Q>, url: &Url, id: &str, body: String) -> Tried {
     // The client checks too, and again when it connects. Checked here, a bad URL never even reaches it.
     if let Err(bad) = deps.targets.check_url(url) {
-        return Tried::refused(bad.to_string());
+        return Tried::not_posted(bad.to_string());
     }
     let now = deps.signing_clock.now();
     let mut request = Request::post(url.as_str())
@@ -80,11 +88,11 @@ pub(crate) async fn deliver<S, Q>(deps: &Deps<S, Q>, url: &Url, id: &str, body: 
     }
     let request = match request.body(Bytes::from(body)) {
         Ok(request) => request,
-        Err(error) => return Tried::refused(error.to_string()),
+        Err(error) => return Tried::not_posted(error.to_string()),
     };
     match tokio::time::timeout(POST_TIMEOUT + GUARD, deps.http.send(request)).await {
         Ok(Ok(response)) => by_status(&response, now),
-        Ok(Err(error @ SendError::Forbidden(_))) => Tried::refused(error.to_string()),
+        Ok(Err(error @ SendError::Forbidden(_))) => Tried::not_posted(error.to_string()),
         Ok(Err(error)) => Tried::without_answer(error.to_string()),
         Err(_) => Tried::without_answer(format!("no answer within {} s", POST_TIMEOUT.as_secs())),
     }
@@ -102,7 +110,6 @@ fn by_status(response: &Response, now: Timestamp) -> Tried {
         StatusCode::GONE => CameTo::Refused,
         _ => CameTo::Failed {
             retry_after: asked.and_then(|value| schedule::retry_after(value, now)),
-            answered: true,
         },
     };
     let mut why = status.to_string();
@@ -111,6 +118,7 @@ fn by_status(response: &Response, now: Timestamp) -> Tried {
     }
     Tried {
         came_to,
+        reached: Reached::Answered,
         why,
         said: if came_to == CameTo::Delivered {
             String::new()

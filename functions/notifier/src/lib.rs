@@ -7,7 +7,7 @@
 //! - **Too early**: the commit that it belongs to is not made yet. It is looked for, and sent again; dropped when whoever
 //!   was to make it is gone.
 //! - **Failed**: sent again with the next pause of the schedule (5 s to 8 h, over 24 h; `Retry-After` is honoured).
-//! - **Put off**: the receiver answers nobody ([`receivers`]). Sent again as after a failure, untried.
+//! - **Put off**: the receiver answers nobody ([`receivers`]). Sent again, and no failure is counted.
 //! - **Given up**, because the day is over, the receiver said 410 Gone, or the target is not allowed: sent to the
 //!   dead-letter queue with the reason, and with a mark, so that the alarm on that queue goes off. Redriven from there, it
 //!   begins anew.
@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::future::join_all;
-use patchbay::clock::Clock;
+use patchbay::clock::{Clock, Timestamp};
 use patchbay::dispatch::{Dispatch, Entry, Phase};
 use patchbay::engine::{Arrival, COMMIT_LOOKS, look_again_at};
 use patchbay::http::HttpClient;
@@ -44,7 +44,7 @@ use patchbay::webhooks::{Delivery, Outcome, event_id};
 use tracing::Instrument as _;
 use url::Url;
 
-use crate::deliver::{CameTo, Tried, deliver};
+use crate::deliver::{CameTo, Reached, Tried, deliver};
 use crate::payload::payload;
 use crate::ports::Table;
 use crate::receivers::{Receiver, Receivers, Way};
@@ -57,6 +57,8 @@ pub const RECORD_TIMEOUT: Duration = Duration::from_secs(20);
 /// What is due within this many milliseconds is due: the queue's delays are whole seconds, and a notice that is sent
 /// again for less would come back at once, many times.
 const SLACK: i64 = 1_000;
+/// For so long after somebody asked for a webhook to be sent again, it is tried although its receiver answers nobody.
+const URGENT: Duration = Duration::from_mins(1);
 
 /// What the function works with.
 #[derive(Clone, Debug)]
@@ -161,6 +163,13 @@ struct Event<'a> {
     before: Option<&'a Delivery>,
     /// Its name, for the receiver.
     id: String,
+}
+
+impl Event<'_> {
+    /// Whether somebody waits for this, who has asked for it just now.
+    fn is_urgent(&self, now: Timestamp) -> bool {
+        self.notice.asked && self.notice.failures == 0 && now.since(self.notice.first_at) < URGENT
+    }
 }
 
 /// What there is to tell of a try.
@@ -296,34 +305,40 @@ impl<S: Table, Q: TakeMessages> Deps<S, Q> {
             .port()
             .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         let receiver: Receiver = (event.notice.dispatch.tenant.clone(), host);
-        let way = self.way_to(&receiver).await;
-        let goes_anyway = event.notice.asked && event.notice.failures == 0;
-        if !goes_anyway && let Way::Closed(silence) = way {
-            let next = schedule::put_off(event.notice, &event.id, self.clock.now(), silence.retry_at);
-            let why = format!("not tried: no answer since {} ({})", silence.since, silence.why);
-            return self.again(event, next, &receiver.1, &Told::not_posted(why)).await;
-        }
+        let turn = match self.way_to(&receiver, event.is_urgent(self.clock.now())).await {
+            Way::Open(turn) => turn,
+            Way::Closed(silence) => {
+                let next = schedule::put_off(event.notice, &event.id, self.clock.now(), &silence);
+                let why = format!("not tried: no answer since {} ({})", silence.since, silence.why);
+                return self.again(event, next, &receiver.1, &Told::not_posted(why)).await;
+            }
+        };
         let posted_at = tokio::time::Instant::now();
-        let Tried { came_to, why, said } = deliver(self, &url, &event.id, body.to_string()).await;
+        let Tried {
+            came_to,
+            reached,
+            why,
+            said,
+        } = deliver(self, &url, &event.id, body.to_string()).await;
+        let silence = self.learn(&receiver, (reached, &why), posted_at.elapsed(), turn).await;
         let told = Told {
             why,
             said,
-            posted: true,
+            posted: reached != Reached::Nobody,
         };
         match came_to {
             CameTo::Delivered => {
                 tracing::info!(webhook = event.id, host = receiver.1, answer = told.why, "delivered");
-                self.answered(&receiver).await;
                 self.note(event, event.notice.failures, &told, Outcome::Delivered).await;
                 Ok(())
             }
-            CameTo::Failed { retry_after, answered } => {
-                if answered {
-                    self.answered(&receiver).await;
-                } else {
-                    self.did_not_answer(&receiver, &told.why, posted_at.elapsed()).await;
-                }
-                let next = schedule::after_failure(event.notice, &event.id, self.clock.now(), retry_after);
+            CameTo::Failed { retry_after } => {
+                let now = self.clock.now();
+                let next = match &silence {
+                    // It has found out for the others, and is not to come later than they do for that.
+                    Some(silence) => schedule::put_off(event.notice, &event.id, now, silence),
+                    None => schedule::after_failure(event.notice, &event.id, now, retry_after),
+                };
                 self.again(event, next, &receiver.1, &told).await
             }
             CameTo::Refused => self.give_up(event, &receiver.1, &told).await,
@@ -340,7 +355,12 @@ impl<S: Table, Q: TakeMessages> Deps<S, Q> {
             return self.give_up(event, host, &told).await;
         }
         let next_at = next.due_at;
-        tracing::warn!(webhook = event.id, host, why = told.why, next = %next_at, "not delivered");
+        if told.posted {
+            tracing::warn!(webhook = event.id, host, why = told.why, next = %next_at, "not delivered");
+        } else {
+            // That its receiver does not answer was said once.
+            tracing::info!(webhook = event.id, host, why = told.why, next = %next_at, "put off");
+        }
         self.send(&next).await?;
         self.note(event, next.failures, told, Outcome::Retrying { next_at })
             .await;

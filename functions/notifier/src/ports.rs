@@ -55,6 +55,8 @@ pub trait Table: Sync {
         until: Timestamp,
     ) -> impl Future<Output = Result<Option<Timestamp>, Self::Error>> + Send;
 
+    fn give_back_turn(&self, until: Timestamp, now: Timestamp) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
     fn end_silence(&self, tenant: &Tenant, host: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
@@ -100,6 +102,10 @@ impl Table for Store {
 
     async fn take_turn(&self, now: Timestamp, until: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         Self::take_turn(self, now, until).await
+    }
+
+    async fn give_back_turn(&self, until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+        Self::give_back_turn(self, until, now).await
     }
 
     async fn end_silence(&self, tenant: &Tenant, host: &str) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use patchbay::clock::Timestamp;
 use patchbay::queue::Notice;
 use patchbay::secret::sha256_hex;
+use patchbay::store::Silence;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
@@ -13,6 +14,8 @@ use time::format_description::well_known::Rfc2822;
 const DELAYS: [u32; 10] = [5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800, 28_800];
 /// Seconds after the first try was due after which none is made.
 const SPAN: u32 = 24 * 3_600;
+/// Seconds over which those come back that were put off: as long as the receiver has been silent, within these bounds.
+const SPREAD_SECONDS: (u32, u32) = (10, 300);
 /// Longest that a receiver may put us off by `Retry-After`, in seconds.
 const MAX_RETRY_AFTER: u64 = 3_600;
 /// In place of the number of failures: no try is to be made any more. Such a notice is in the dead-letter queue, or was
@@ -27,14 +30,27 @@ pub(crate) fn after_failure(notice: &Notice, id: &str, now: Timestamp, retry_aft
     next(notice, now, now.plus_millis(delay))
 }
 
-/// The notice of the next try, after one that was not made because the receiver does not answer anybody; a given-up one
-/// when it would have been the last. It comes after `retry_at`, and as late after that as a try that failed, on average:
-/// anywhere from at once to twice the pause (never the shortest), so that a thousand that were put off together do not come
-/// together.
-pub(crate) fn put_off(notice: &Notice, id: &str, now: Timestamp, retry_at: Timestamp) -> Notice {
-    let [_, shortest, ..] = DELAYS;
-    let delay = jittered(delay_of(notice).max(shortest), id, notice.failures, 0..=2_000);
-    next(notice, now, retry_at.max(now).plus_millis(delay))
+/// The notice of the next try, where the receiver answers nobody; a given-up one when its day is over. That is not for this
+/// webhook to pay for: it counts no failure, and comes back soon after the next one finds out, as late after that as the
+/// receiver has been silent for, at most, so that a thousand that were put off together do not come together. Its last
+/// chance may be as late after the end of its day: who has begun to answer just before that, gets it.
+pub(crate) fn put_off(notice: &Notice, id: &str, now: Timestamp, silence: &Silence) -> Notice {
+    if now >= end_of(notice) {
+        return given_up(notice, now);
+    }
+    let (least, most) = SPREAD_SECONDS;
+    let silent = u32::try_from(now.since(silence.since).as_secs()).unwrap_or(most);
+    // Those that come back untried come back apart once more.
+    let dice = format!("{id} {}", notice.due_at.millis());
+    let late = jittered(silent.clamp(least, most), &dice, notice.failures, 0..=1_000);
+    Notice {
+        due_at: silence.retry_at.max(now).plus_millis(late),
+        ..notice.clone()
+    }
+}
+
+fn end_of(notice: &Notice) -> Timestamp {
+    notice.first_at.plus_seconds(SPAN)
 }
 
 fn delay_of(notice: &Notice) -> u32 {
@@ -44,7 +60,7 @@ fn delay_of(notice: &Notice) -> u32 {
 
 /// The try at `due_at`, or at the end of the day; none after that.
 fn next(notice: &Notice, now: Timestamp, due_at: Timestamp) -> Notice {
-    let end = notice.first_at.plus_seconds(SPAN);
+    let end = end_of(notice);
     if now >= end {
         return given_up(notice, now);
     }
@@ -149,31 +165,54 @@ mod tests {
         assert_eq!(now, START.plus_seconds(SPAN));
     }
 
+    fn silent_for(seconds: u32, retry_at: Timestamp) -> Silence {
+        Silence {
+            failures: 2,
+            since: START.plus_millis(-i64::from(seconds) * 1_000),
+            retry_at,
+            why: String::new(),
+        }
+    }
+
     #[test]
-    fn what_is_put_off_together_comes_back_apart_and_ends_after_a_day_too() {
+    fn what_is_put_off_together_comes_back_apart_soon_and_untried() {
         let retry_at = START.plus_seconds(30);
-        let due: Vec<i64> = (0..1_000)
-            .map(|n| {
-                put_off(&notice(2), &format!("msg_{n}"), START, retry_at)
-                    .due_at
-                    .millis()
-                    - retry_at.millis()
-            })
-            .collect();
-        for tenth in 0..10 {
-            let here = due
-                .iter()
-                .filter(|due| (tenth * 24_000..(tenth + 1) * 24_000).contains(*due));
-            assert!((50..=150).contains(&here.count()), "tenth {tenth}");
+        for (silent, spread) in [(0, 10_000), (60, 60_000), (3_600, 300_000)] {
+            let put_off = |n| put_off(&notice(2), &format!("msg_{n}"), START, &silent_for(silent, retry_at));
+            let due: Vec<i64> = (0..1_000)
+                .map(|n| {
+                    let next = put_off(n);
+                    assert_eq!(next.failures, 2);
+                    next.due_at.millis() - retry_at.millis()
+                })
+                .collect();
+            for tenth in 0..10 {
+                let here = spread / 10 * tenth..spread / 10 * (tenth + 1);
+                let here = due.iter().filter(|due| here.contains(*due)).count();
+                assert!((50..=150).contains(&here), "{silent} s, tenth {tenth}: {here}");
+            }
         }
-        let (mut now, mut current, mut tries) = (START, notice(0), 0);
-        while !is_given_up(&current) {
-            now = current.due_at;
-            current = put_off(&current, "msg_1", now, START);
-            tries += 1;
-        }
-        assert_eq!(now, START.plus_seconds(SPAN));
-        assert!((8..100).contains(&tries), "{tries}");
+        // Late by chance once is not late for ever.
+        let silence = silent_for(3_600, retry_at);
+        let later = put_off(&notice(2), "msg_1", START, &silence);
+        let again = put_off(&later, "msg_1", START, &silence);
+        assert_ne!(again.due_at, later.due_at);
+    }
+
+    #[test]
+    fn what_is_put_off_until_its_day_is_over_has_a_last_chance_soon_after() {
+        let end = START.plus_seconds(SPAN);
+        let before = end.plus_millis(-1);
+        let retry_at = before.plus_seconds(300);
+        let last = put_off(&notice(0), "msg_1", before, &silent_for(3_600, retry_at));
+        assert!(!is_given_up(&last));
+        assert!(last.due_at >= retry_at && last.due_at <= retry_at.plus_seconds(300));
+        assert!(is_given_up(&put_off(
+            &last,
+            "msg_1",
+            last.due_at,
+            &silent_for(3_600, retry_at)
+        )));
     }
 
     #[test]

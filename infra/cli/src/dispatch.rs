@@ -199,7 +199,7 @@ async fn load(store: &Store, key: &DispatchKey) -> anyhow::Result<Dispatch> {
 async fn show(store: &Store, clock: &Clock, key: &DispatchKey, output: &mut Output<'_>) -> anyhow::Result<()> {
     let dispatch = load(store, key).await?;
     let page = whole_timeline(store, key).await?;
-    let deliveries = store.all_deliveries(key).await?;
+    let deliveries = store.first_deliveries(key).await?;
     let now = clock.now();
     if output.is_json() {
         let past = Past {

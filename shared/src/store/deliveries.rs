@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
@@ -19,6 +21,8 @@ use crate::webhooks::Delivery;
 
 /// What the sort keys of deliveries begin with.
 const DELIVERY_PREFIX: &str = "W#";
+/// Deliveries of a dispatch that are read to say in short how they stand: more than all but the longest have.
+const FIRST_DELIVERIES: i32 = 500;
 /// Sort key of a receiver.
 const RECEIVER: &str = "H";
 /// How long a receiver is remembered that has failed, in seconds.
@@ -153,18 +157,8 @@ impl Store {
         let mut found = Vec::new();
         let mut start = None;
         loop {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .consistent_read(true)
-                .key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :last")
-                .expression_attribute_names("#pk", PARTITION_KEY)
-                .expression_attribute_names("#sk", SORT_KEY)
-                .expression_attribute_values(":pk", text(dispatch_partition(dispatch)))
-                .expression_attribute_values(":first", text(format!("{DELIVERY_PREFIX}{}", entries.start())))
-                .expression_attribute_values(":last", text(format!("{DELIVERY_PREFIX}{}", entries.end())))
-                .set_exclusive_start_key(start)
+            let query = self.deliveries_query(dispatch, &entries).set_exclusive_start_key(start);
+            let page = query
                 .send()
                 .await
                 .map_err(|error| StoreError::request("Query", &error))?;
@@ -179,11 +173,29 @@ impl Store {
         }
     }
 
-    /// All deliveries of a dispatch that have been tried. One request for every MB.
-    pub async fn all_deliveries(&self, dispatch: &DispatchKey) -> Result<Vec<Delivery>, StoreError> {
+    /// The first deliveries of a dispatch that have been tried, and whether there are more of them. One request.
+    pub async fn first_deliveries(&self, dispatch: &DispatchKey) -> Result<(Vec<Delivery>, bool), StoreError> {
         // Names are digits, letters and hyphens: a tilde comes after all of them.
-        let all = self.deliveries(dispatch, ""..="~").await?;
-        Ok(all.into_iter().map(|(_, delivery)| delivery).collect())
+        let query = self.deliveries_query(dispatch, &(""..="~")).limit(FIRST_DELIVERIES);
+        let page = query
+            .send()
+            .await
+            .map_err(|error| StoreError::request("Query", &error))?;
+        let found = page.items().iter().filter_map(delivery_of).collect();
+        Ok((found, page.last_evaluated_key.is_some()))
+    }
+
+    fn deliveries_query(&self, dispatch: &DispatchKey, entries: &RangeInclusive<&str>) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :last")
+            .expression_attribute_names("#pk", PARTITION_KEY)
+            .expression_attribute_names("#sk", SORT_KEY)
+            .expression_attribute_values(":pk", text(dispatch_partition(dispatch)))
+            .expression_attribute_values(":first", text(format!("{DELIVERY_PREFIX}{}", entries.start())))
+            .expression_attribute_values(":last", text(format!("{DELIVERY_PREFIX}{}", entries.end())))
     }
 
     /// Whether the receiver at `host` (with its port, if it has one) keeps this tenant's notices waiting. One request.
@@ -201,19 +213,22 @@ impl Store {
         now: Timestamp,
         retry_at: Timestamp,
     ) -> Result<Silence, StoreError> {
-        let output = self
+        let result = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(receiver_key(tenant, host)))
             .update_expression(
-                "SET #since = if_not_exists(#since, :now), #retry = :retry, #why = :why, #expires = :expires \
-                 ADD #failures :one",
+                "SET #since = if_not_exists(#since, :now), #retry = :retry, #why = :why, #expires = :expires, \
+                 #noted = :now ADD #failures :one",
             )
+            // A request that the SDK sends again is one failure.
+            .condition_expression("attribute_not_exists(#noted) OR #noted <> :now")
             .expression_attribute_names("#since", "since")
             .expression_attribute_names("#retry", RETRY_AT)
             .expression_attribute_names("#why", "why")
             .expression_attribute_names("#expires", "expires")
+            .expression_attribute_names("#noted", "noted")
             .expression_attribute_names("#failures", "failures")
             .expression_attribute_values(":now", number(now.millis()))
             .expression_attribute_values(":retry", number(retry_at.millis()))
@@ -221,13 +236,14 @@ impl Store {
             .expression_attribute_values(":expires", number(now.seconds() + REMEMBERED_SECONDS))
             .expression_attribute_values(":one", number(1))
             .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
-            .await
-            .map_err(|error| StoreError::request("UpdateItem", &error))?;
-        let item = output
-            .attributes
-            .ok_or_else(|| StoreError::item("a receiver was not returned"))?;
-        read_silence(&item)
+            .await;
+        let item = match result {
+            Ok(output) => output.attributes,
+            Err(error) => left_by_others(&error)?.cloned(),
+        };
+        read_silence(&item.ok_or_else(|| StoreError::item("a receiver was not returned"))?)
     }
 
     /// Takes the right to find out whether a receiver answers again; the next one may at `retry_at`. One request.
@@ -252,13 +268,16 @@ impl Store {
             .send()
             .await;
         let Err(error) = result else { return Ok(Probe::Ours) };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => match failed.item() {
-                Some(item) => Ok(Probe::Theirs(read_silence(item)?)),
-                None => Ok(Probe::Over),
-            },
-            _ => Err(StoreError::request("UpdateItem", &error)),
-        }
+        let Some(item) = left_by_others(&error)? else {
+            return Ok(Probe::Over);
+        };
+        let theirs = read_silence(item)?;
+        // What stands there may be our own, when the SDK sent the request twice.
+        Ok(if theirs.retry_at == retry_at {
+            Probe::Ours
+        } else {
+            Probe::Theirs(theirs)
+        })
     }
 
     /// Takes the one turn that there is for all receivers together to find out whether one of them answers again, until
@@ -279,14 +298,29 @@ impl Store {
             .send()
             .await;
         let Err(error) = result else { return Ok(None) };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                let item = failed
-                    .item()
-                    .ok_or_else(|| StoreError::item("a turn was not returned"))?;
-                millis_of(item, RETRY_AT).map(Some)
-            }
-            _ => Err(StoreError::request("UpdateItem", &error)),
+        let item = left_by_others(&error)?.ok_or_else(|| StoreError::item("a turn was not returned"))?;
+        let theirs = millis_of(item, RETRY_AT)?;
+        // As above.
+        Ok(Some(theirs).filter(|theirs| *theirs != until))
+    }
+
+    /// Gives back the turn that was taken until `until`: the next one may take it at `now`. One request.
+    pub async fn give_back_turn(&self, until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(TURN.to_owned(), RECEIVER)))
+            .update_expression("SET #retry = :now")
+            .condition_expression("#retry = :until")
+            .expression_attribute_names("#retry", RETRY_AT)
+            .expression_attribute_values(":until", number(until.millis()))
+            .expression_attribute_values(":now", number(now.millis()))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(()),
+            Err(error) => left_by_others(&error).map(drop),
         }
     }
 
@@ -300,6 +334,16 @@ impl Store {
             .await
             .map(drop)
             .map_err(|error| StoreError::request("DeleteItem", &error))
+    }
+}
+
+/// What stood there instead of what an update expected; none when nothing did.
+fn left_by_others<R: std::fmt::Debug + 'static>(
+    error: &SdkError<UpdateItemError, R>,
+) -> Result<Option<&Item>, StoreError> {
+    match error.as_service_error() {
+        Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Ok(failed.item()),
+        _ => Err(StoreError::request("UpdateItem", error)),
     }
 }
 

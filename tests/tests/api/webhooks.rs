@@ -1,8 +1,10 @@
 //! How webhooks stand, and how one has one sent again; and every status of a call for those who ask for it.
 
 use http::StatusCode;
+use patchbay::dispatch::Entry;
 use patchbay::http::{HttpClient, Request, Response, SendHttp, Sending};
 use patchbay::ids::DispatchKey;
+use patchbay::webhooks::{self, event_id};
 use patchbay_simulators::aws::{Fault, Rule, Service};
 use patchbay_simulators::phones::{Behaviour, Script, When};
 use patchbay_simulators::world::{Notification, Options, World};
@@ -87,6 +89,45 @@ async fn every_webhook_is_listed_with_what_the_receiver_said_and_how_often_it_wa
         [&json!(2), &json!(0), &json!(0)]
     );
     assert_eq!(text(summary, "/last/answer"), "204 No Content");
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_webhooks_come_in_pages_and_the_summary_says_that_there_are_more() {
+    let (world, key) = accepted([]).await;
+    let dispatch = world.store.load(&key).await.unwrap().unwrap();
+    let told = webhooks::told(&world.store, &dispatch, None)
+        .await
+        .unwrap()
+        .told
+        .remove(0)
+        .entry;
+    let delivery = world.store.first_deliveries(&key).await.unwrap().0.remove(0);
+    for n in 0..600 {
+        let id = format!("z{n:05}");
+        world.store.put_delivery(&key, &id, &delivery).await.unwrap();
+        let entry = Entry { id, ..told.clone() };
+        assert!(world.store.put_entry(&key, &entry).await.unwrap());
+    }
+    let (mut seen, mut path) = (Vec::new(), format!("/v1/dispatches/{}/webhooks", key.id));
+    for pages in 1.. {
+        let answer = get(&world, &path).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let listed = list(&answer.json, "/webhooks");
+        seen.extend(listed.iter().map(|line| text(line, "/id").to_owned()));
+        let Some(cursor) = answer.json["next_cursor"].as_str() else {
+            assert!(pages > 1);
+            break;
+        };
+        path = format!("/v1/dispatches/{}/webhooks?cursor={cursor}", key.id);
+    }
+    assert_eq!(seen.len(), 602);
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), 602, "each once");
+    let summary = &show(&world, &key).await["webhook"]["deliveries"];
+    assert_eq!((&summary["more"], &summary["delivered"]), (&json!(true), &json!(500)));
+    // One on the last page is found by its name.
+    assert_eq!(resend(&world, &key, &event_id(&key, "z00599")).await.status, 202);
 }
 
 #[tokio::test(start_paused = true)]

@@ -107,6 +107,10 @@ pub(crate) struct Table {
     pub(crate) turn: Mutex<Option<Timestamp>>,
     /// How often it was asked for a silence.
     pub(crate) looks: AtomicUsize,
+    /// It does not answer at all.
+    pub(crate) hangs: bool,
+    /// Nothing of receivers can be read or written.
+    pub(crate) forgets: bool,
     pub(crate) broken: Option<Failed>,
 }
 
@@ -141,6 +145,9 @@ impl ports::Table for Table {
 
     async fn subject(&self, notice: &Notice) -> Result<NoticeSubject, OutOfOrder> {
         self.works()?;
+        if self.hangs {
+            tokio::time::sleep(Duration::from_hours(1)).await;
+        }
         let entries = self.entries.lock().expect("not poisoned");
         let deliveries = self.deliveries.lock().expect("not poisoned");
         Ok(NoticeSubject {
@@ -167,6 +174,9 @@ impl ports::Table for Table {
         self.looks.fetch_add(1, Ordering::Relaxed);
         // Others get a turn, as they do while a request is on its way.
         tokio::task::yield_now().await;
+        if self.forgets {
+            return Err(OutOfOrder(Failed::ForNow));
+        }
         Ok(self.silence_of(host))
     }
 
@@ -215,6 +225,14 @@ impl ports::Table for Table {
         }
         *turn = Some(until);
         Ok(None)
+    }
+
+    async fn give_back_turn(&self, until: Timestamp, now: Timestamp) -> Result<(), OutOfOrder> {
+        let mut turn = self.turn.lock().expect("not poisoned");
+        if *turn == Some(until) {
+            *turn = Some(now);
+        }
+        Ok(())
     }
 
     async fn end_silence(&self, _: &Tenant, host: &str) -> Result<(), OutOfOrder> {
@@ -336,6 +354,8 @@ pub(crate) fn world(entries: Vec<Entry>, script: &[Answer]) -> World {
                 silences: Mutex::default(),
                 turn: Mutex::default(),
                 looks: AtomicUsize::new(0),
+                hangs: false,
+                forgets: false,
                 broken: None,
             },
             returns: Returns {

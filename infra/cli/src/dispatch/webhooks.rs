@@ -15,7 +15,11 @@ use super::load;
 use crate::output::{Output, counted};
 
 /// How the webhooks stand, in a line; none when nothing has been tried.
-pub(super) fn summary(dispatch: &Dispatch, deliveries: &[Delivery], output: &mut Output<'_>) -> anyhow::Result<()> {
+pub(super) fn summary(
+    dispatch: &Dispatch,
+    (deliveries, more): &(Vec<Delivery>, bool),
+    output: &mut Output<'_>,
+) -> anyhow::Result<()> {
     if dispatch.brief.webhook.is_none() || deliveries.is_empty() {
         return Ok(());
     }
@@ -25,12 +29,15 @@ pub(super) fn summary(dispatch: &Dispatch, deliveries: &[Delivery], output: &mut
     let next_at = deliveries.iter().filter_map(next_at).min();
     let retrying = count(|outcome| matches!(outcome, Outcome::Retrying { .. }));
     if let Some(next_at) = next_at {
-        let text = format!("{retrying} to be tried again, next at {}", next_at.time_of_day());
+        let text = format!("{retrying} to be tried again, next at {}", next_at.to_the_second());
         parts.push(style(text).yellow().to_string());
     }
     let given_up = count(|outcome| matches!(outcome, Outcome::GivenUp));
     if given_up > 0 {
         parts.push(style(format!("{given_up} given up")).red().to_string());
+    }
+    if *more {
+        parts.push("and more, which are not counted here".to_owned());
     }
     Ok(output.line(parts.join(", "))?)
 }
@@ -88,11 +95,11 @@ fn line(webhook: &Webhook<'_>) -> String {
         "Retrying" => status.yellow(),
         _ => status.dim(),
     };
-    let next = webhook.next_at.map(|at| format!(", again at {}", at.time_of_day()));
+    let next = webhook.next_at.map(|at| format!(", again at {}", at.to_the_second()));
     let answer = webhook.answer.map(|answer| format!(": {answer}"));
     format!(
         "  {}  {}  {:<22} {status} after {}{}{}",
-        style(webhook.happened_at.time_of_day()).dim(),
+        style(webhook.happened_at.to_the_second()).dim(),
         webhook.id,
         webhook.event_type,
         counted(usize::try_from(webhook.posts).unwrap_or(usize::MAX), "post", "posts"),
