@@ -12,7 +12,6 @@ use patchbay::chain::Chain;
 use patchbay::chain::run::{self, Call, Done, Findings, Step};
 use patchbay::chain::wire::{BadRequest, Request};
 use patchbay::ids::{ChainName, Tenant};
-use patchbay::secret::hex;
 use patchbay::web::body::{self, json_response};
 use patchbay::web::problem::Problem;
 use tokio::time::Instant;
@@ -21,7 +20,7 @@ use crate::cache::NoChain;
 use crate::lookup::look_up;
 use crate::remember::remember;
 use crate::secrets::Used;
-use crate::{Answer, Deps};
+use crate::{Answer, Deps, calls};
 
 /// Agent4 says nothing of how long it waits. People do: after 5 s of silence they speak.
 const TIME_LIMIT: Duration = Duration::from_secs(4);
@@ -29,8 +28,6 @@ const TIME_LIMIT: Duration = Duration::from_secs(4);
 const MARGIN: Duration = Duration::from_millis(150);
 /// What the table may take of it, before an older copy of the chain will do.
 const TABLE_LIMIT: Duration = Duration::from_millis(1_500);
-/// Seconds within which the first request of a call, repeated, is still the same call.
-const CALL_WINDOW: i64 = 900;
 
 pub(crate) async fn answer(deps: &Deps, http: &HttpRequest, reference: &str, chain: &str) -> Answer {
     let name: ChainName = chain.parse().map_err(|_| Problem::bad_reference())?;
@@ -38,19 +35,21 @@ pub(crate) async fn answer(deps: &Deps, http: &HttpRequest, reference: &str, cha
         .callbacks
         .check_chain(reference, &name)
         .map_err(|_| Problem::bad_reference())?;
-    let request = Request::parse(body::bytes_up_to(http, body::MAX_ENVELOPE)?).map_err(|error| match error {
+    let body = body::bytes_up_to(http, body::MAX_ENVELOPE)?;
+    let mut request = Request::parse(body).map_err(|error| match error {
         BadRequest::NotJson => Problem::invalid_json(error.to_string()),
         BadRequest::NotAnObject => Problem::invalid_field("(body)", error.to_string()),
         BadRequest::Name => Problem::invalid_field("name", error.to_string()),
     })?;
-    let key = call_key(deps, &tenant, &name, &request);
-    let code = code(deps, &tenant, &name, &key, &request);
+    let deadline = Instant::now() + TIME_LIMIT;
+    let current = calls::current(deps, &tenant, &name, &mut request, body).await;
+    let code = code(deps, &tenant, &name, &current.key, &request);
     let call = Call {
         request: &request,
-        key: &key,
+        key: &current.key,
         code: &code,
+        state_kept: current.state_kept,
     };
-    let deadline = Instant::now() + TIME_LIMIT;
     let mut used = Used::default();
     let worked = tokio::time::timeout_at(
         deadline,
@@ -66,7 +65,10 @@ pub(crate) async fn answer(deps: &Deps, http: &HttpRequest, reference: &str, cha
         ),
     };
     let done = without_secrets(deps, &tenant, &name, &call, &used, done);
-    keep(deps, &tenant, &name, &request, &done, deadline).await;
+    tokio::join!(
+        calls::keep(deps, &tenant, &name, &request, &current, &done),
+        keep(deps, &tenant, &name, &request, &done, deadline),
+    );
     say(&tenant, &name, &request, &done);
     Ok(json_response(StatusCode::OK, &done.answer))
 }
@@ -148,33 +150,6 @@ fn say(tenant: &Tenant, name: &ChainName, request: &Request, done: &Done) {
             tracing::error!(%tenant, chain = %name, call = done.answer.key, moment, %trouble, "answered with the fallback");
         }
     }
-}
-
-/// Our id of the call: the one in the state, else one that follows from the request. So a first request that is
-/// repeated within minutes gets the same id, and the same person's next call another one.
-fn call_key(deps: &Deps, tenant: &Tenant, name: &ChainName, request: &Request) -> String {
-    if let Some(key) = request.call() {
-        return key.to_owned();
-    }
-    let number =
-        |number: &Option<patchbay::phone::PhoneNumber>| number.as_ref().map_or("", |number| number.as_str()).to_owned();
-    let window = deps.clock.now().seconds() / CALL_WINDOW;
-    let text = format!(
-        "{tenant}\n{name}\n{}\n{}\n{window}",
-        number(&request.caller),
-        number(&request.line)
-    );
-    let digits = hex(&deps.callbacks.derive("agent4 call", &text));
-    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
-    // A UUID of version 8, the one for ids made in one's own way.
-    format!(
-        "{}-{}-8{}-8{}-{}",
-        part(0, 8),
-        part(8, 12),
-        part(12, 15),
-        part(15, 18),
-        part(18, 30)
-    )
 }
 
 /// Six digits that belong to a call and its caller.

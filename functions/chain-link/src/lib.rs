@@ -2,10 +2,12 @@
 //!
 //! - `answer`: `POST /agent4/{ref}/{chain}`, one URL for all links of a chain.
 //! - `links`: `/v1/links`, where the documents are kept; `condition`: `If-Match` and `If-None-Match`.
+//! - `calls`: which call a request belongs to, and its state.
 //! - `lookup`: requests to back ends; `remember`: what the next voice agent should know.
 
 mod answer;
 mod cache;
+mod calls;
 mod condition;
 mod links;
 mod lookup;
@@ -22,6 +24,7 @@ use patchbay::config::ConfigError;
 use patchbay::http::HttpClient;
 use patchbay::keyring::Keyring;
 use patchbay::parameters::Parameters;
+use patchbay::secret::Randomness;
 use patchbay::store::{Store, StoreError};
 use patchbay::web::body;
 use patchbay::web::callbacks::Callbacks;
@@ -42,6 +45,8 @@ pub struct Deps {
     pub store: Store,
     /// The time.
     pub clock: Clock,
+    /// What nobody can guess.
+    pub random: Randomness,
     /// References, URLs, and what is derived from their keys.
     pub callbacks: Callbacks,
     /// Requests to back ends.
@@ -70,6 +75,7 @@ impl Deps {
         aws.with_callbacks(move |callbacks| Self {
             store: store.clone(),
             clock: Clock::system(),
+            random: Randomness::default(),
             callbacks,
             http: http.clone(),
             targets: targets.clone(),

@@ -17,7 +17,7 @@
 //! )
 //! .map_err(|issues| issues[0].to_string())?;
 //! let request = Request::parse(br#"{"name": "hello", "action": "qualified"}"#).map_err(|error| error.to_string())?;
-//! let call = run::Call { request: &request, key: "0b2f6c1e-0000-4000-8000-000000000001", code: "000000" };
+//! let call = run::Call { request: &request, key: "0b2f6c1e-0000-4000-8000-000000000001", code: "000000", state_kept: true };
 //! let run::Step::Done(done) = run::advance(&chain, &call, &Default::default()) else { unreachable!() };
 //! assert_eq!(done.answer.content.as_deref(), Some("Goodbye."));
 //! # Ok::<(), String>(())

@@ -36,6 +36,9 @@ pub struct Call<'a> {
     pub key: &'a str,
     /// Six digits that belong to the call and that nobody can guess.
     pub code: &'a str,
+    /// Whether the state is the call's, and what the answer leaves in it will be there for the next request. Where it is
+    /// not, nothing can be counted.
+    pub state_kept: bool,
 }
 
 /// What is to be done next.
@@ -150,6 +153,8 @@ pub struct Done {
     pub answered_by: String,
     /// What went wrong, when it is the fallback's answer.
     pub trouble: Option<Trouble>,
+    /// Whether the chain is left with it: what the caller says next belongs to no link.
+    pub leaves: bool,
 }
 
 /// Something that is kept in what voice agents share about the caller.
@@ -230,6 +235,7 @@ fn sorry(call: &Call<'_>, trouble: Trouble) -> Done {
         remembered: None,
         answered_by: "fallback".into(),
         trouble: Some(trouble),
+        leaves: true,
     }
 }
 
@@ -261,6 +267,7 @@ impl<'a> Run<'a> {
         scope.set("link", &request.name);
         scope.set("key", call.key);
         scope.set("code", call.code);
+        scope.set("state_kept", call.state_kept);
         scope.set("state", Value::Object(declared_state(document, request)));
         let metadata: Map<String, Value> = document
             .metadata
@@ -337,7 +344,8 @@ impl<'a> Run<'a> {
         let invalid = link.invalid.clone().unwrap_or_default();
         let tries = request.tries(&link.name);
         let path = field(path, "invalid");
-        if tries < invalid.retries.map_or(DEFAULT_RETRIES, u64::from) {
+        // Where nothing is counted, nobody is asked again: it would go on for ever.
+        if self.call.state_kept && tries < invalid.retries.map_or(DEFAULT_RETRIES, u64::from) {
             self.tries.set(Some(tries + 1));
             let retry = invalid.retry.unwrap_or_else(|| Reply {
                 content: Some(AGAIN.into()),
@@ -463,6 +471,18 @@ impl<'a> Run<'a> {
         })))
     }
 
+    /// Whether an answer with these actions leaves the chain.
+    fn leaves(&self, actions: &[Action]) -> bool {
+        let is_last = |name: &str| self.document.links.last().is_some_and(|link| link.name == name);
+        let request = self.call.request;
+        request.moment == Moment::Interrupt
+            || actions.iter().any(|action| match action {
+                Action::EndCall | Action::EndTask | Action::TransferCall { .. } => true,
+                Action::NextTask => is_last(&request.name),
+                _ => false,
+            })
+    }
+
     fn fall_back(&self, trouble: Trouble) -> Done {
         let written = match &self.document.fallback {
             Some(fallback) => self.reply(fallback.reply(), "fallback", &self.scope).ok(),
@@ -473,6 +493,7 @@ impl<'a> Run<'a> {
                 // At `initial` a text without a move would be taken for a prompt.
                 if !done.answer.actions.iter().any(Action::moves) {
                     done.answer.actions.push(Action::EndTask);
+                    done.leaves = true;
                 }
                 done.trouble = Some(trouble);
                 done

@@ -84,6 +84,7 @@ pub fn run(chain: &Chain, sample: &Sample) -> Result<Tried, super::wire::BadRequ
         request: &request,
         key: request.call().unwrap_or(KEY),
         code: CODE,
+        state_kept: true,
     };
     let mut found = Findings::new();
     let mut fetches = Vec::new();

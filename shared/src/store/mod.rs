@@ -20,6 +20,7 @@
 //! The index `by_due` (`due_pk` = `DUE#0` to `DUE#3`, `due_sk` = the moment, rounded up to 5 minutes) has the dispatches
 //! that something is still to come of, by when (`due.rs`).
 
+mod calls;
 mod commit;
 mod context;
 mod deliveries;
@@ -39,6 +40,7 @@ use std::sync::{Arc, LazyLock};
 
 use aws_sdk_dynamodb::Client;
 
+pub use calls::{CALL_WINDOW_SECONDS, KeptCall};
 pub use commit::Committed;
 pub use context::{Begun, Ended, OutcomePut};
 pub use deliveries::{NoticeSubject, Probe, Silence};

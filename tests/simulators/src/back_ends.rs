@@ -5,10 +5,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use patchbay::clock::Clock;
+use patchbay::engine::Engine;
 use patchbay::http::{HttpClient, Request, SendError, SendHttp, Sending};
 use patchbay::parameters::Parameters;
 use patchbay::secret::Secret;
-use patchbay::store::Store;
 use patchbay::web::callbacks::Callbacks;
 use patchbay::web::target::Targets;
 
@@ -67,15 +67,16 @@ impl SendHttp for BackEnds {
 
 /// What answers Agent4.
 pub(crate) fn chains(
-    store: &Store,
+    engine: &Engine,
     callbacks: &Callbacks,
     aws: &Aws,
     back_ends: &BackEnds,
     given: HashMap<String, Secret>,
 ) -> chain_link::Deps {
     chain_link::Deps {
-        store: store.clone(),
+        store: engine.store.clone(),
         clock: aws.clock().clone(),
+        random: engine.random.clone(),
         callbacks: callbacks.clone(),
         http: aws.http(HttpClient::new(back_ends.clone())),
         targets: Targets::any(),

@@ -268,7 +268,7 @@ impl World {
         let sentinel = Arc::new(sentinel_deps(&clocks.on_another(&engine), &aws, options.heartbeat)?);
         let shipstation = ShipStation::new(clock.clone(), SHIPSTATION_CREDENTIALS);
         let back_ends = BackEnds::new(&shipstation, options.back_ends);
-        let chains = back_ends::chains(&store, &callbacks, &aws, &back_ends, options.secrets);
+        let chains = back_ends::chains(&engine, &callbacks, &aws, &back_ends, options.secrets);
         let functions = Api::new(&aws, &engine, &mut clocks, &callbacks, chains);
         let api = HttpClient::new(functions.clone());
         let lines = Lines::from_providers(&options.public_url, &api, options.elsewhere, &journal)?;

@@ -57,6 +57,7 @@ fn answer(chain: &Chain, body: &[u8], found: &Findings) -> String {
         request: &request,
         key: KEY,
         code: "123456",
+        state_kept: true,
     };
     match advance(chain, &call, found) {
         Step::Done(done) => {

@@ -14,19 +14,21 @@ use serde_json::json;
 use crate::{CALLER, SMS, api, endpoint, one_rule, post, put, qualified, quiet_world};
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_costs_one_request_to_the_table_cold_or_warm() {
+async fn an_answer_costs_two_requests_to_the_table_and_one_more_without_a_state() {
     let world = quiet_world().await;
     let url = endpoint(&put(&world, "sms", SMS).await);
-    for _ in 0..3 {
-        post(
-            &world,
-            &url,
-            &json!({ "name": "send_code", "action": "initial", "call_from": CALLER }),
-        )
-        .await;
+    let mut request = json!({ "name": "send_code", "action": "initial", "call_from": CALLER });
+    for requests in [3, 2, 2] {
+        let answer = post(&world, &url, &request).await;
         let run = world.aws.recorder().last("chain-link").unwrap();
-        assert_eq!((run.dynamodb, run.sqs, run.http), (1, 0, 0));
+        assert_eq!((run.dynamodb, run.sqs, run.http), (requests, 0, 0));
+        request["state"] = answer.json["state"].clone();
     }
+    // Of who hides their number nothing is kept.
+    request = json!({ "name": "send_code", "action": "initial", "call_from": "anonymous" });
+    post(&world, &url, &request).await;
+    let run = world.aws.recorder().last("chain-link").unwrap();
+    assert_eq!((run.dynamodb, run.sqs, run.http), (1, 0, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
+mod calls;
 #[path = "../common/mod.rs"]
 mod common;
 mod cost;

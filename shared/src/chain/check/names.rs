@@ -10,10 +10,19 @@ use crate::chain::wire::RESPONSES;
 pub(super) const OF_FETCH: [&str; 5] = ["ok", "outcome", "status", "json", "retry_after"];
 const OF_CALLER: [&str; 2] = ["number", "line"];
 /// Roots that are there always, and no list of names inside.
-const PLAIN: [&str; 3] = ["link", "key", "code"];
+const PLAIN: [&str; 4] = ["link", "key", "code", "state_kept"];
 /// Every root: no value of one's own may take its place.
-const ROOTS: [&str; 9] = [
-    "caller", "code", "context", "fetch", "key", "link", "metadata", "state", "loop",
+const ROOTS: [&str; 10] = [
+    "caller",
+    "code",
+    "context",
+    "fetch",
+    "key",
+    "link",
+    "metadata",
+    "state",
+    "state_kept",
+    "loop",
 ];
 
 /// The names that a template may use.

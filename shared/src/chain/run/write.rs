@@ -77,6 +77,7 @@ impl Run<'_> {
             }),
         };
         Ok(Done {
+            leaves: self.leaves(&actions),
             answer: Answer {
                 key: self.call.key.into(),
                 content,

@@ -336,7 +336,7 @@ impl Run<'_> {
         }
         if let Some(state) = answer["state"].as_object() {
             match self.agent.switches.state {
-                StateRule::Merge => self.record.state.extend(state.clone()),
+                StateRule::Merge | StateRule::Never | StateRule::AtInitial => self.record.state.extend(state.clone()),
                 StateRule::Replace => self.record.state.clone_from(state),
             }
         }
@@ -401,8 +401,13 @@ impl Run<'_> {
             Some(EarlyContext::Empty) => request["context"] = json!({}),
             Some(EarlyContext::Last) => request["context"] = self.last.clone(),
         }
-        if switches.empty_state || !self.record.state.is_empty() {
-            request["state"] = Value::Object(self.record.state.clone());
+        let state = match switches.state {
+            StateRule::Never => Map::new(),
+            StateRule::AtInitial if action != "initial" => Map::new(),
+            _ => self.record.state.clone(),
+        };
+        if switches.empty_state || !state.is_empty() {
+            request["state"] = Value::Object(state);
         }
         if switches.metadata {
             request["metadata"] = Value::Object(self.agent.metadata.clone());

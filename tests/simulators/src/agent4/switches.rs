@@ -10,6 +10,10 @@ pub enum StateRule {
     Merge,
     /// An answer's state takes the place of what is there.
     Replace,
+    /// No request has one.
+    Never,
+    /// As `Merge`, and only what is posted at `initial` has it.
+    AtInitial,
 }
 
 /// How what the model returned is sent.
@@ -113,7 +117,12 @@ impl Switches {
     /// Every combination that may matter to a chain's server.
     pub fn all() -> Vec<Self> {
         let mut all = Vec::new();
-        for state in [StateRule::Merge, StateRule::Replace] {
+        for state in [
+            StateRule::Merge,
+            StateRule::Replace,
+            StateRule::Never,
+            StateRule::AtInitial,
+        ] {
             for context in ContextForm::ALL {
                 for early in [
                     EarlyContext::Missing,
