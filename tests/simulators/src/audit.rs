@@ -1,6 +1,6 @@
 //! What must be true of a world when it has come to rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use patchbay::clock::Timestamp;
@@ -8,10 +8,11 @@ use patchbay::dispatch::{Dispatch, Entry, Fact, Reason, State, dialplan};
 use patchbay::ids::{AttemptId, DispatchKey};
 use patchbay::providers::routee;
 use patchbay::store::StoreError;
+use patchbay::webhooks::event_id;
 
 use crate::aws::sqs::{End, Story};
 use crate::routee::CallRecord;
-use crate::world::World;
+use crate::world::{Notification, World};
 
 /// Something that must never happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,12 @@ pub enum Breach {
     CalledTooOften(DispatchKey),
     /// Something that an alarm is to hear of was never counted.
     Uncounted(DispatchKey, &'static str),
+    /// The requester never heard of something.
+    Untold(DispatchKey, String),
+    /// The requester heard of something that the timeline does not have.
+    ToldForNothing(String),
+    /// Two different webhooks of a ticket have one number.
+    SequenceTwice(DispatchKey, u64),
     /// Messages multiply: so many were sent, mostly with this work.
     Flood(usize, String),
     /// A message ended in a dead-letter queue.
@@ -61,6 +68,9 @@ impl fmt::Display for Breach {
             Self::CalledAfterTheEnd(key, call) => write!(f, "{}: called after its end: {call}", key.id),
             Self::CalledTooOften(key) => write!(f, "{}: somebody was called too often", key.id),
             Self::Uncounted(key, status) => write!(f, "{}: no alarm hears that it is {status}", key.id),
+            Self::Untold(key, what) => write!(f, "{}: the requester never heard of {what}", key.id),
+            Self::ToldForNothing(webhook) => write!(f, "a webhook about nothing: {webhook}"),
+            Self::SequenceTwice(key, number) => write!(f, "{}: two webhooks have the number {number}", key.id),
             Self::Flood(count, work) => write!(f, "{count} messages were sent, mostly to {work}"),
             Self::DeadLetter(body) => write!(f, "in a dead-letter queue: {body}"),
         }
@@ -113,6 +123,7 @@ pub async fn audit(world: &World, keys: &[DispatchKey]) -> Result<Audit, StoreEr
     }
     audit.breaches.extend(persons_twice_at_once(&tickets));
     audit.breaches.extend(uncounted(world, &tickets));
+    audit.breaches.extend(mistold(world, &tickets));
     audit.breaches.extend(flood(world, tickets.len()));
     for name in ["calls", "notifications"] {
         let dead = world.aws.sqs().queue(name).and_then(|queue| queue.dlq());
@@ -125,6 +136,38 @@ pub async fn audit(world: &World, keys: &[DispatchKey]) -> Result<Audit, StoreEr
     audit.millis_to_accept.sort_unstable();
     audit.millis_to_first_call.sort_unstable();
     Ok(audit)
+}
+
+/// What requesters were told and should not have been, and the other way round. A status of a call may be overtaken.
+fn mistold(world: &World, tickets: &[Ticket<'_>]) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    let id_of = |told: &Notification| {
+        let id = told.request.headers().get("webhook-id");
+        id.and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned()
+    };
+    let mut told: BTreeMap<String, Notification> = BTreeMap::new();
+    for notification in world.notifications() {
+        told.insert(id_of(&notification), notification);
+    }
+    for ticket in tickets {
+        let Some(webhook) = &ticket.dispatch.brief.webhook else {
+            continue;
+        };
+        let key = &ticket.dispatch.key;
+        let mut numbers = BTreeSet::new();
+        for entry in ticket.entries.iter().filter(|entry| entry.is_told(webhook.strategy)) {
+            if let Some(number) = entry.sequence.filter(|number| !numbers.insert(*number)) {
+                breaches.push(Breach::SequenceTwice(key.clone(), number));
+            }
+            let heard = told.remove(&event_id(key, &entry.id)).is_some();
+            if !heard && entry.fact.call_status().is_none() {
+                let what = entry.fact.event_type().unwrap_or_default();
+                breaches.push(Breach::Untold(key.clone(), format!("{what} ({})", entry.id)));
+            }
+        }
+    }
+    breaches.extend(told.into_keys().map(Breach::ToldForNothing));
+    breaches
 }
 
 /// Most messages that a ticket takes, whatever goes wrong for hours.
