@@ -39,7 +39,7 @@ pub(crate) async fn answer(deps: &Deps, http: &HttpRequest, reference: &str, cha
         .check_chain(reference, &name)
         .map_err(|_| Problem::bad_reference())?;
     let request = Request::parse(body::bytes_up_to(http, body::MAX_ENVELOPE)?).map_err(|error| match error {
-        BadRequest::NotJson => Problem::invalid_json(error.to_string()),
+        BadRequest::Unreadable(why) => body::unreadable(why),
         BadRequest::NotAnObject => Problem::invalid_field("(body)", error.to_string()),
         BadRequest::Name => Problem::invalid_field("name", error.to_string()),
     })?;
