@@ -29,7 +29,15 @@ const KEPT: Keep = Keep::Only(&[
     ("context", Keep::All),
 ]);
 
-/// What is read of one whose state, metadata or context nobody can read; these are taken for missing then.
+/// What is read of one whose context or metadata nobody can read; these are taken for missing then. The state is ours.
+const WITHOUT_CONTEXT: Keep = Keep::Only(&[
+    ("name", Keep::Plain),
+    ("action", Keep::Plain),
+    ("call_from", Keep::Plain),
+    ("call_forwarded_by", Keep::Plain),
+    ("state", Keep::All),
+]);
+/// And of one whose state nobody can read either.
 const LEAST: Keep = Keep::Only(&[
     ("name", Keep::Plain),
     ("action", Keep::Plain),
@@ -115,17 +123,12 @@ impl Request {
     /// When it is not an object, or does not name a link. Everything else may be missing or of another form.
     pub fn parse(body: &[u8]) -> Result<Self, BadRequest> {
         // The state has gone through somebody else's JSON, the context through a model's.
-        let mut fields = match foreign::envelope(body, KEPT) {
-            Ok(Value::Object(fields)) => fields,
-            Ok(_) => return Err(BadRequest::NotAnObject),
-            // What of its own the request is about can be read even so: whoever calls is on the line.
-            Err(Unreadable::Large | Unreadable::Number { .. } | Unreadable::Deep) => {
-                match foreign::envelope(body, LEAST).map_err(BadRequest::Unreadable)? {
-                    Value::Object(fields) => fields,
-                    _ => return Err(BadRequest::NotAnObject),
-                }
-            }
-            Err(why) => return Err(BadRequest::Unreadable(why)),
+        // Who and what it is about can be read even where the rest cannot: somebody is on the line.
+        let read = foreign::envelope(body, KEPT);
+        let read = read.or_else(|why| without(why, body, WITHOUT_CONTEXT));
+        let read = read.or_else(|why| without(why, body, LEAST));
+        let Value::Object(mut fields) = read.map_err(BadRequest::Unreadable)? else {
+            return Err(BadRequest::NotAnObject);
         };
         let text =
             |fields: &Map<String, Value>, name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -167,6 +170,14 @@ impl Request {
     /// arguments there may also be an empty text or the text `null`.
     pub fn arguments(&self, names: &[String], single: Option<&str>) -> Map<String, Value> {
         unwrapped(parsed(self.context.clone()), names, single.unwrap_or(RESPONSES))
+    }
+}
+
+/// The body once more, read for less, if it is JSON at all.
+fn without(why: Unreadable, body: &[u8], keep: Keep) -> Result<Value, Unreadable> {
+    match why {
+        Unreadable::Large | Unreadable::Number { .. } | Unreadable::Deep => foreign::envelope(body, keep),
+        Unreadable::Empty | Unreadable::NotJson { .. } => Err(why),
     }
 }
 
@@ -464,6 +475,9 @@ mod tests {
                 assert_eq!((request.name.as_str(), request.moment), ("a", Moment::Qualified));
                 assert!(request.state.is_empty() && request.metadata.is_empty() && request.context.is_null());
             }
+            let body = format!("{{\"name\":\"a\",\"context\":{odd},\"state\":{{\"x\":1}}}}");
+            let request = Request::parse(body.as_bytes()).expect("a request");
+            assert_eq!(Value::Object(request.state), json!({ "x": 1 }));
             let odd = format!("{{\"name\":{odd}}}");
             assert!(Request::parse(odd.as_bytes()).is_err());
             let body = json!({ "name": "a", "context": odd });

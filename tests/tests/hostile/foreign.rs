@@ -5,7 +5,7 @@ use patchbay_simulators::phones::{Behaviour, Script};
 use patchbay_simulators::world::{TOKEN, World};
 use serde_json::json;
 
-use crate::common::{Answer, brief, heard, list, load, request, rings, send, settle, text, webhook, with_token, world};
+use crate::common::{Answer, brief, list, load, request, rings, send, settle, text, webhook, with_token, world};
 
 async fn agent(world: &World, path: &str, body: impl Into<Bytes>) -> Answer {
     let request = request("POST", &format!("/voice/api/v1/{path}?api_token={TOKEN}"));
@@ -143,10 +143,16 @@ async fn half_an_emoji_in_a_ticket_keeps_nobody_from_being_phoned_nor_one_beside
     let mut body = brief(1, &json!({}));
     *body.pointer_mut("/ticket/text").unwrap() = json!("HERE");
     let body = body.to_string().replace("\"HERE\"", r#""Pump four \ud83d is down""#);
+    let preview = post(&world, "/v1/dispatches/preview", body.clone()).await;
+    assert_eq!(preview.status, 200, "{preview:?}");
+    let said = preview.json.to_string();
+    assert!(
+        said.contains("Pump four is down") && !said.contains('\u{fffd}'),
+        "{said}"
+    );
     let created = post(&world, "/v1/dispatches", format!("\u{feff}{body}")).await;
     assert_eq!(created.status, 201, "{created:?}");
     let call = rings(&world, 0, 0).await;
-    assert!(heard(&call, "Pump four is down"), "{call:#?}");
     let keys = r#"{"collectedTones":"1","note":"\ud83d","messageId":"m","conversationTrackingId":"t"}"#;
     let answer = send(&world, webhook(call.collect_url.as_deref().unwrap(), keys)).await;
     assert_eq!(answer.status, 200, "{answer:?}");

@@ -176,3 +176,18 @@ impl<T> Kind<T> {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_colon_is_only_twilios() {
+        assert_eq!((all_keys("a:b"), all_keys("a:b,c:d")), (1, 2));
+        let (one, two) = (
+            "token,webhooks_sharedkey_1:secret",
+            "token,older,webhooks_sharedkey_1:secret",
+        );
+        assert_eq!((tokens_only(one), tokens_only(two)), (1, 2));
+    }
+}

@@ -376,11 +376,12 @@ mod tests {
 
     #[test]
     fn a_pull_tells_programs_the_version_too() {
-        let answer = json!({ "name": "orders", "version": 3, "document": { "links": [] } });
+        let warnings = json!([{ "field": "links", "detail": "a chain has 1 to 50 links" }]);
+        let answer = json!({ "name": "orders", "version": 3, "document": { "links": [] }, "warnings": warnings });
         let (deployment, _asked) = api(&answer);
         assert_eq!(
             json(|output| pull("orders", None, &deployment, output)),
-            json!({ "chain": "orders", "version": 3, "document": { "links": [] } })
+            json!({ "chain": "orders", "version": 3, "document": { "links": [] }, "warnings": warnings })
         );
         let (deployment, _asked) = api(&answer);
         let told = said(Format::Text, |output| pull("orders", None, &deployment, output));
