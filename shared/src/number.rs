@@ -3,7 +3,7 @@
 
 use serde_json::{Number, Value};
 
-/// Up to here a binary fraction names one whole number and no other.
+/// Below this a binary fraction names one whole number and no other; this one also stands for the next.
 const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// `number` as a whole number, if it is one.
@@ -12,7 +12,7 @@ pub fn whole(number: &Number) -> Option<Number> {
         return Some(number.clone());
     }
     let fraction = number.as_f64()?;
-    let is_whole = fraction.fract() == 0.0 && fraction.abs() <= MOST_EXACT;
+    let is_whole = fraction.fract() == 0.0 && fraction.abs() < MOST_EXACT;
     #[expect(clippy::cast_possible_truncation, reason = "it is whole, and small enough")]
     is_whole.then(|| Number::from(fraction as i64))
 }
@@ -38,12 +38,14 @@ mod tests {
 
     #[test]
     fn what_is_whole_is_written_so_and_nothing_else_changes() {
-        let value = json!({ "a": [3.0, -2.0, 0.0, -0.0, 1e3, 9_007_199_254_740_992.0], "b": { "c": 3 }, "d": "3.0" });
-        let expected = json!({ "a": [3, -2, 0, 0, 1_000, 9_007_199_254_740_992_u64], "b": { "c": 3 }, "d": "3.0" });
+        let value = json!({ "a": [3.0, -2.0, 0.0, -0.0, 1e3, 9_007_199_254_740_991.0], "b": { "c": 3 }, "d": "3.0" });
+        let expected = json!({ "a": [3, -2, 0, 0, 1_000, 9_007_199_254_740_991_u64], "b": { "c": 3 }, "d": "3.0" });
         assert_eq!(by_value(value), expected);
         for other in [
             json!(1.5),
             json!(1e300),
+            json!(9_007_199_254_740_992.0),
+            json!(-9_007_199_254_740_992.0),
             json!(u64::MAX),
             json!(i64::MIN),
             json!(null),

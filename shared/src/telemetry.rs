@@ -107,7 +107,7 @@ impl Unit {
 
 /// Every metric that there is, and what it is counted by besides the stack. Alarms and dashboard go by these names: one
 /// that asks for another dimension hears nothing, and says so to nobody.
-pub const METRICS: [(&str, &[&str]); 12] = [
+pub const METRICS: [(&str, &[&str]); 13] = [
     ("MessageFailures", &[]),
     ("NoAnswer", &[]),
     ("OutOfMoney", &[]),
@@ -119,6 +119,7 @@ pub const METRICS: [(&str, &[&str]); 12] = [
     ("TimerLag", &[]),
     ("Transfers", &["outcome"]),
     ("Unaccepted", &[]),
+    ("Unproven", &["Platform"]),
     ("WebhooksGivenUp", &["Host"]),
 ];
 

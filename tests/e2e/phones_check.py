@@ -13,13 +13,10 @@ import re
 import phonenumbers
 from phonenumbers import PhoneMetadata
 
-# Countries in which somebody is phoned in a language that we speak, and some with rules of their own.
-COUNTRIES = {
-    1: "US", 7: "RU", 30: "GR", 31: "NL", 32: "BE", 33: "FR", 34: "ES", 36: "HU", 39: "IT", 41: "CH", 43: "AT", 44: "GB",
-    45: "DK", 46: "SE", 47: "NO", 48: "PL", 49: "DE", 51: "PE", 52: "MX", 54: "AR", 55: "BR", 56: "CL", 57: "CO", 61: "AU",
-    81: "JP", 91: "IN", 225: "CI", 351: "PT", 353: "IE", 357: "CY", 359: "BG", 375: "BY", 378: "SM",
-}
-COUNT = 60_000
+# Every calling code that belongs to a country, with the country that has most of its numbers.
+COUNTRIES = {code: regions[0] for code, regions in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items() if regions[0] != "001"}
+# Of these many spellings each country has some hundreds.
+COUNT = 200_000
 SEPARATORS = [" ", " ", "-", ".", "/", "\u00a0", ""]
 # Where a prefix is not all that there is to it: such numbers are read from abroad only.
 OTHER = {57, 375}

@@ -12,7 +12,7 @@ use patchbay::chain::Chain;
 use patchbay::chain::run::{self, Call, Done, Findings, Step};
 use patchbay::chain::wire::{BadRequest, Request};
 use patchbay::ids::{ChainName, Tenant};
-use patchbay::web::body::{self, json_response};
+use patchbay::web::body::{MAX_ENVELOPE, bytes_up_to, json_response, unreadable};
 use patchbay::web::problem::Problem;
 use tokio::time::Instant;
 
@@ -35,9 +35,9 @@ pub(crate) async fn answer(deps: &Deps, http: &HttpRequest, reference: &str, cha
         .callbacks
         .check_chain(reference, &name)
         .map_err(|_| Problem::bad_reference())?;
-    let body = body::bytes_up_to(http, body::MAX_ENVELOPE)?;
+    let body = bytes_up_to(http, MAX_ENVELOPE)?;
     let mut request = Request::parse(body).map_err(|error| match error {
-        BadRequest::NotJson => Problem::invalid_json(error.to_string()),
+        BadRequest::Unreadable(why) => unreadable(why),
         BadRequest::NotAnObject => Problem::invalid_field("(body)", error.to_string()),
         BadRequest::Name => Problem::invalid_field("name", error.to_string()),
     })?;

@@ -65,6 +65,7 @@ pub(crate) async fn one(deps: &Deps, request: &Request, chain: &str) -> Answer {
             let document: Value = serde_json::from_str(&stored.document).unwrap_or_default();
             let body = json!({
                 "chain": chain, "version": stored.version, "updated_at": stored.updated_at, "document": document,
+                "warnings": warnings(&document),
             });
             Ok(tagged(json_response(StatusCode::OK, &body), stored.version))
         }
@@ -229,6 +230,17 @@ fn link_names(document: &str) -> Vec<String> {
     let links = document.get("links").and_then(Value::as_array);
     let name = |link: &Value| link.get("name").and_then(Value::as_str).map(str::to_owned);
     links.into_iter().flatten().filter_map(name).collect()
+}
+
+/// What would be refused today of a document that is kept, and may not do what it did when it was taken.
+fn warnings(document: &Value) -> Vec<FieldError> {
+    let checked = Chain::from_value(document);
+    checked
+        .err()
+        .into_iter()
+        .flatten()
+        .map(|issue| field_error(&issue))
+        .collect()
 }
 
 fn unexpected(there: Option<i64>) -> Problem {

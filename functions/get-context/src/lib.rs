@@ -55,9 +55,7 @@ async fn get(deps: &Deps, request: &Request, platform: &str) -> Result<Response<
     if request.method() != Method::POST {
         return Err(Problem::method_not_allowed("POST"));
     }
-    deps.proofs
-        .check(platform, request, deps.clock.now())
-        .map_err(|problem| refused(platform, problem))?;
+    deps.proofs.check(platform, request, deps.clock.now())?;
     let tenant = tenant(deps, request).await?;
     let body = body::envelope(request, platform.keeps())?;
     let asks = read_get(platform, &body).map_err(|errors| refused(platform, Problem::invalid_fields(errors)))?;
@@ -71,9 +69,9 @@ async fn get(deps: &Deps, request: &Request, platform: &str) -> Result<Response<
 
 async fn answered(deps: &Deps, platform: Platform, tenant: &Tenant, ask: &Ask<Query>) -> Result<Value, Problem> {
     let wrong = |errors| refused(platform, Problem::invalid_fields(ask.located(errors)));
-    let query = ask.what.clone().map_err(wrong)?;
+    let query = ask.what.as_ref().map_err(|errors| wrong(errors.clone()))?;
     let call = query.call_id.as_deref().filter(|id| !id.is_empty()).map(CallId::new);
-    let caller = caller_of(deps, &query, call.is_some()).map_err(|error| wrong(vec![error]))?;
+    let caller = caller_of(deps, query, call.is_some()).map_err(|error| wrong(vec![error]))?;
     let found = match (&caller, call) {
         (Some(caller), _) => load(deps, tenant, caller).await?,
         (None, Some(call)) => deps
@@ -92,13 +90,18 @@ async fn answered(deps: &Deps, platform: Platform, tenant: &Tenant, ask: &Ask<Qu
     })
 }
 
+/// How the caller's number is read.
+fn read(query: &Query) -> fn(&str, Option<&CallingCode>) -> Result<PhoneNumber, NoNumber> {
+    if query.vouched { caller::vouched } else { caller::number }
+}
+
 /// The caller, who need not be known when the call is.
 fn caller_of(deps: &Deps, query: &Query, has_call: bool) -> Result<Option<PhoneNumber>, FieldError> {
     let wrong = |detail: String| FieldError::new("caller", detail);
     match query.caller.as_deref().filter(|text| !text.trim().is_empty()) {
         None if has_call => Ok(None),
         None => Err(wrong("is missing or empty".into())),
-        Some(text) => match caller::number(text, deps.home.as_ref()) {
+        Some(text) => match read(query)(text, deps.home.as_ref()) {
             Ok(number) => Ok(Some(number)),
             // Whoever withholds his number still has a call.
             Err(NoNumber::Withheld | NoNumber::App | NoNumber::Sip) if has_call => Ok(None),
@@ -123,7 +126,8 @@ async fn show(deps: &Deps, request: &Request, number: &str) -> Result<Response<B
         return Err(Problem::method_not_allowed("GET, DELETE"));
     }
     let tenant = tenant(deps, request).await?;
-    let caller = caller::number(number, deps.home.as_ref())
+    // As it is kept, whoever vouched for it then.
+    let caller = caller::vouched(number, deps.home.as_ref())
         .map_err(|error| Problem::invalid_field("caller", error.to_string()))?;
     let context = load(deps, &tenant, &caller).await?.ok_or_else(Problem::not_found)?;
     Ok(json_response(StatusCode::OK, &answer::whole(&context)))

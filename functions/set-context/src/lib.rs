@@ -6,11 +6,11 @@ mod load;
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, RequestExt as _, Response};
 use patchbay::clock::Clock;
-use patchbay::context::{ContextKey, Draft, How, NewContext, PurchaseSet, caller};
+use patchbay::context::{ContextKey, How, NewContext, PurchaseSet, caller};
 use patchbay::ids::{Nonce, Tenant};
 use patchbay::phone::{CallingCode, PhoneNumber};
 use patchbay::providers::protegee::proof::Proofs;
-use patchbay::providers::protegee::{Ask, Platform, answer, read_set};
+use patchbay::providers::protegee::{Platform, answer, read_set};
 use patchbay::secret::Randomness;
 use patchbay::store::{Store, StoreError};
 use patchbay::web::auth::{Scope, Token};
@@ -55,9 +55,7 @@ async fn set(deps: &Deps, request: &Request, platform: &str) -> Result<Response<
     if request.method() != Method::POST {
         return Err(Problem::method_not_allowed("POST"));
     }
-    deps.proofs
-        .check(platform, request, deps.clock.now())
-        .map_err(|problem| refused(platform, problem))?;
+    deps.proofs.check(platform, request, deps.clock.now())?;
     let tenant = tenant(deps, request).await?;
     let how = How {
         replace: flag(request, "replace")?,
@@ -67,20 +65,14 @@ async fn set(deps: &Deps, request: &Request, platform: &str) -> Result<Response<
     let asks = read_set(platform, &body).map_err(|errors| refused(platform, Problem::invalid_fields(errors)))?;
     let mut done = Vec::with_capacity(asks.len());
     for ask in asks {
-        let result = match checked(deps, &ask, how) {
+        let tool_call = ask.tool_call.clone();
+        let result = match ask.checked(|draft| draft.check(deps.home.as_ref(), how)) {
             Ok(new) => (store(deps, platform, &tenant, &new).await).map(|purchase| (new.caller, purchase)),
-            Err(problem) => Err(refused(platform, problem)),
+            Err(errors) => Err(refused(platform, Problem::invalid_fields(errors))),
         };
-        done.push((ask.tool_call, result));
+        done.push((tool_call, result));
     }
     Ok(answer::to_set(&done))
-}
-
-fn checked(deps: &Deps, ask: &Ask<Draft>, how: How) -> Result<NewContext, Problem> {
-    let draft = ask.what.clone();
-    draft
-        .and_then(|draft| draft.check(deps.home.as_ref(), how))
-        .map_err(|errors| Problem::invalid_fields(ask.located(errors)))
 }
 
 async fn store(deps: &Deps, platform: Platform, tenant: &Tenant, new: &NewContext) -> Result<PurchaseSet, Problem> {
@@ -103,7 +95,8 @@ async fn forget(deps: &Deps, request: &Request, number: &str) -> Result<Response
         return Err(Problem::method_not_allowed("GET, DELETE"));
     }
     let tenant = tenant(deps, request).await?;
-    let caller: PhoneNumber = caller::number(number, deps.home.as_ref())
+    // As it is kept, whoever vouched for it then.
+    let caller: PhoneNumber = caller::vouched(number, deps.home.as_ref())
         .map_err(|error| Problem::invalid_field("caller", error.to_string()))?;
     let of = ContextKey { tenant, caller };
     deps.store

@@ -19,7 +19,7 @@ pub(crate) async fn take(deps: &Deps, reference: &str, form: &Form) -> Twiml {
         return words::not_set_up();
     };
     let request = CallRequest::read(form);
-    let caller = match caller::number(&request.from, None) {
+    let caller = match caller::vouched(&request.from, None) {
         Ok(caller) => caller,
         Err(error) => {
             tracing::info!(%tenant, call = request.call, %error, "a caller cannot be known");

@@ -18,6 +18,7 @@ use super::schema;
 use super::source::{element, field};
 use super::template::{Kind, Scope};
 use super::wire::{Action, Answer, Moment, OWN_STATE, Request};
+use crate::number::by_value;
 use crate::phone::PhoneNumber;
 
 const DEFAULT_RETRIES: u64 = 2;
@@ -133,7 +134,8 @@ impl Found {
             ok: outcome == Outcome::Ok,
             outcome,
             status,
-            json: json.unwrap_or_default(),
+            // What is whole is written so, as in all that models and back ends send.
+            json: by_value(json.unwrap_or_default()),
             retry_after,
         }
     }

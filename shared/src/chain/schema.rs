@@ -157,9 +157,20 @@ fn check_keyword(keyword: &str, value: &Value, path: &str, issues: &mut Vec<Issu
     }
 }
 
-/// The one way in which a pattern is compiled.
+/// A pattern as it is taken today.
 fn pattern(text: &str) -> Result<Regex, regex_lite::Error> {
-    RegexBuilder::new(text).size_limit(MAX_COMPILED).build()
+    compiled(text, MAX_COMPILED)
+}
+
+fn compiled(text: &str, most: usize) -> Result<Regex, regex_lite::Error> {
+    RegexBuilder::new(text).size_limit(most).build()
+}
+
+/// A pattern of a document that is kept, and how many times longer than the largest of today it may take for a character:
+/// once, all that the library takes were taken.
+fn kept_pattern(text: &str) -> Option<(Regex, usize)> {
+    let sized = |times: usize| Some((compiled(text, MAX_COMPILED * times).ok()?, times));
+    [1, 8, 64, 512].into_iter().find_map(sized)
 }
 
 /// What the schema does not allow, and where; never the value itself, which is the caller's.
@@ -324,14 +335,23 @@ impl Fitting {
         let Some(source) = schema.get("pattern").and_then(Value::as_str) else {
             return Ok(());
         };
-        // Also for an empty text: a pattern is compiled for it.
-        let Some(left) = self.searched.get().checked_sub(characters.max(1)) else {
-            return Err(misfit(path, "is too long for a pattern, with all before it"));
+        let too_long = || misfit(path, "is too long for a pattern, with all before it");
+        // Also for an empty text, and before it is compiled, which takes time too.
+        let pay = |steps: usize| {
+            self.searched
+                .get()
+                .checked_sub(steps)
+                .map(|left| self.searched.set(left))
         };
-        self.searched.set(left);
-        match pattern(source) {
-            Ok(pattern) if pattern.is_match(text) => Ok(()),
-            _ => Err(misfit(path, "does not match the pattern")),
+        pay(characters.max(1)).ok_or_else(too_long)?;
+        let Some((pattern, times)) = kept_pattern(source) else {
+            return Err(misfit(path, "does not match the pattern"));
+        };
+        pay(characters.max(1) * (times - 1)).ok_or_else(too_long)?;
+        if pattern.is_match(text) {
+            Ok(())
+        } else {
+            Err(misfit(path, "does not match the pattern"))
         }
     }
 
@@ -599,6 +619,21 @@ mod tests {
             let loosely = fit_loosely(&schema(json!({})), given.as_object().expect("an object"));
             assert_eq!(Value::Object(loosely), json!({ "t": null }));
         }
+    }
+
+    #[test]
+    fn a_pattern_that_was_taken_before_is_searched_still_as_far_as_there_is_time() {
+        let schema = json!({ "properties": { "a": { "type": "string", "pattern": "^(.{0,100}){0,50}x$" } } });
+        assert!(!issues(&schema).is_empty());
+        let given = json!({ "a": "order x" });
+        assert_eq!(fitted(&schema, &given), Ok(given));
+        assert_eq!(
+            fitted(&schema, &json!({ "a": "order" })),
+            Err("a: does not match the pattern".into())
+        );
+        let list = json!({ "properties": { "l": { "type": "array", "items": schema["properties"]["a"] } } });
+        let why = fitted(&list, &json!({ "l": vec!["x".repeat(100); 80] }));
+        assert_eq!(why, Err("l[10]: is too long for a pattern, with all before it".into()));
     }
 
     #[test]

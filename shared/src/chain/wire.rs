@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::foreign::{self, Keep};
-use crate::number::by_value;
+use crate::context::caller::vouched;
+use crate::foreign::{self, Keep, Unreadable};
 use crate::phone::PhoneNumber;
 
 /// The part of the state that is ours: under this name our own call id and the counts of retries travel.
@@ -20,13 +20,29 @@ pub const RESPONSES: &str = "responses";
 const MAX_NAME: usize = 200;
 /// What is read of a request; a call of some minutes brings its whole talk along.
 const KEPT: Keep = Keep::Only(&[
-    ("name", Keep::All),
-    ("action", Keep::All),
-    ("call_from", Keep::All),
-    ("call_forwarded_by", Keep::All),
+    ("name", Keep::Plain),
+    ("action", Keep::Plain),
+    ("call_from", Keep::Plain),
+    ("call_forwarded_by", Keep::Plain),
     ("state", Keep::All),
     ("metadata", Keep::All),
     ("context", Keep::All),
+]);
+
+/// What is read of one whose context or metadata nobody can read; these are taken for missing then. The state is ours.
+const WITHOUT_CONTEXT: Keep = Keep::Only(&[
+    ("name", Keep::Plain),
+    ("action", Keep::Plain),
+    ("call_from", Keep::Plain),
+    ("call_forwarded_by", Keep::Plain),
+    ("state", Keep::All),
+]);
+/// And of one whose state nobody can read either.
+const LEAST: Keep = Keep::Only(&[
+    ("name", Keep::Plain),
+    ("action", Keep::Plain),
+    ("call_from", Keep::Plain),
+    ("call_forwarded_by", Keep::Plain),
 ]);
 
 /// Why Agent4 calls.
@@ -70,9 +86,9 @@ impl Moment {
 /// The body is no request of Agent4's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadRequest {
-    /// Not JSON at all.
-    #[error("the body is not JSON")]
-    NotJson,
+    /// Not JSON, or none that is read.
+    #[error("the body {0}")]
+    Unreadable(Unreadable),
     /// JSON, but not an object.
     #[error("must be an object")]
     NotAnObject,
@@ -107,16 +123,19 @@ impl Request {
     /// When it is not an object, or does not name a link. Everything else may be missing or of another form.
     pub fn parse(body: &[u8]) -> Result<Self, BadRequest> {
         // The state has gone through somebody else's JSON, the context through a model's.
-        let mut fields = match foreign::sieve(&foreign::text(body), KEPT).map(by_value) {
-            Ok(Value::Object(fields)) => fields,
-            Ok(_) => return Err(BadRequest::NotAnObject),
-            Err(_) => return Err(BadRequest::NotJson),
+        // Who and what it is about can be read even where the rest cannot: somebody is on the line.
+        let read = foreign::envelope(body, KEPT);
+        let read = read.or_else(|why| without(why, body, WITHOUT_CONTEXT));
+        let read = read.or_else(|why| without(why, body, LEAST));
+        let Value::Object(mut fields) = read.map_err(BadRequest::Unreadable)? else {
+            return Err(BadRequest::NotAnObject);
         };
         let text =
             |fields: &Map<String, Value>, name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
         let name = text(&fields, "name").filter(|name| !name.is_empty() && name.chars().count() <= MAX_NAME);
         let moment = text(&fields, "action").map_or(Moment::Unknown, |name| Moment::named(&name));
-        let number = |name: &str| text(&fields, name).and_then(|text| PhoneNumber::from_e164(text.trim()).ok());
+        // Who withholds the number is nobody: callers who have nothing in common would be one.
+        let number = |name: &str| text(&fields, name).and_then(|text| vouched(&text, None).ok());
         let (caller, line) = (number("call_from"), number("call_forwarded_by"));
         Ok(Self {
             name: name.ok_or(BadRequest::Name)?,
@@ -150,26 +169,34 @@ impl Request {
     /// Seen or shown: null, an object, an object inside `responses`, a text that holds either, and a bare text. Without
     /// arguments there may also be an empty text or the text `null`.
     pub fn arguments(&self, names: &[String], single: Option<&str>) -> Map<String, Value> {
-        unwrapped(parsed(&self.context), names, single.unwrap_or(RESPONSES))
+        unwrapped(parsed(self.context.clone()), names, single.unwrap_or(RESPONSES))
+    }
+}
+
+/// The body once more, read for less, if it is JSON at all.
+fn without(why: Unreadable, body: &[u8], keep: Keep) -> Result<Value, Unreadable> {
+    match why {
+        Unreadable::Large | Unreadable::Number { .. } | Unreadable::Deep => foreign::envelope(body, keep),
+        Unreadable::Empty | Unreadable::NotJson { .. } => Err(why),
     }
 }
 
 /// An object, also one that came as text.
 fn object(value: Option<Value>) -> Map<String, Value> {
-    match value.map(|value| parsed(&value)) {
+    match value.map(parsed) {
         Some(Value::Object(fields)) => fields,
         _ => Map::new(),
     }
 }
 
 /// `value`, or what it holds if it is the text of an object.
-fn parsed(value: &Value) -> Value {
+fn parsed(value: Value) -> Value {
     match value {
-        Value::String(text) => match foreign::read(text.as_bytes()) {
-            Ok(object @ Value::Object(_)) => by_value(object),
-            _ => value.clone(),
+        Value::String(text) => match foreign::inner(&text, Keep::All) {
+            Ok(object @ Value::Object(_)) => object,
+            _ => Value::String(text),
         },
-        other => other.clone(),
+        other => other,
     }
 }
 
@@ -183,7 +210,7 @@ fn unwrapped(value: Value, names: &[String], single: &str) -> Map<String, Value>
                     fields.insert(RESPONSES.into(), inner);
                     fields
                 }
-                Some(inner) => match parsed(&inner) {
+                Some(inner) => match parsed(inner) {
                     Value::Object(fields) => fields,
                     bare => named(single, bare),
                 },
@@ -428,9 +455,36 @@ mod tests {
         );
         assert!(request.state.is_empty() && request.metadata.is_empty());
         assert_eq!(Request::parse(b"[]"), Err(BadRequest::NotAnObject));
-        assert_eq!(Request::parse(b"name=a"), Err(BadRequest::NotJson));
+        assert!(matches!(
+            Request::parse(b"name=a"),
+            Err(BadRequest::Unreadable(Unreadable::NotJson { .. }))
+        ));
+        assert_eq!(Request::parse(b""), Err(BadRequest::Unreadable(Unreadable::Empty)));
         assert_eq!(Request::parse(b"{}"), Err(BadRequest::Name));
         assert_eq!(Request::parse(br#"{"name":7}"#), Err(BadRequest::Name));
+    }
+
+    #[test]
+    fn what_nobody_can_read_is_missing_and_the_call_goes_on() {
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        let many = format!("[{}0]", "{},".repeat(300_000));
+        for odd in ["1e999", &deep, &many] {
+            for field in ["state", "metadata", "context"] {
+                let body = format!("{{\"name\":\"a\",\"action\":\"qualified\",\"{field}\":{{\"x\":{odd}}}}}");
+                let request = Request::parse(body.as_bytes()).expect("a request");
+                assert_eq!((request.name.as_str(), request.moment), ("a", Moment::Qualified));
+                assert!(request.state.is_empty() && request.metadata.is_empty() && request.context.is_null());
+            }
+            let body = format!("{{\"name\":\"a\",\"context\":{odd},\"state\":{{\"x\":1}}}}");
+            let request = Request::parse(body.as_bytes()).expect("a request");
+            assert_eq!(Value::Object(request.state), json!({ "x": 1 }));
+            let odd = format!("{{\"name\":{odd}}}");
+            assert!(Request::parse(odd.as_bytes()).is_err());
+            let body = json!({ "name": "a", "context": odd });
+            let request = Request::parse(body.to_string().as_bytes()).expect("a request");
+            assert_eq!(request.context, body["context"]);
+            let _ = request.arguments(&[], None);
+        }
     }
 
     #[test]

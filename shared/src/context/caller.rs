@@ -38,35 +38,68 @@ const WITHHELD: [&str; 9] = [
 /// numbers, so that callers who have nothing in common would share a context.
 const SPELLED: [&str; 3] = ["266696687", "7378742833", "86282452253"];
 
-/// The number that `text` says, in E.164; a number without a `+` is taken for one of `home`, when that is set.
+/// The number that `text` says, in E.164, as somebody types it; a number without a `+` is taken for one of `home`, when
+/// that is set.
 ///
 /// # Errors
 /// Why it cannot be had.
 pub fn number(text: &str, home: Option<&CallingCode>) -> Result<PhoneNumber, NoNumber> {
     let text = text.trim();
-    let lower = text.to_ascii_lowercase();
-    if WITHHELD.contains(&lower.as_str()) {
-        return Err(NoNumber::Withheld);
-    }
-    if lower.starts_with("client:") {
-        return Err(NoNumber::App);
-    }
-    if lower.starts_with("sip:") || lower.starts_with("sips:") || lower.contains('@') {
-        return Err(NoNumber::Sip);
-    }
-    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    if text.starts_with('+') && SPELLED.contains(&digits.as_str()) {
-        return Err(NoNumber::Withheld);
+    if let Some(why) = other_than_a_number(text) {
+        return Err(why);
     }
     let parsed = match home {
         Some(home) => PhoneNumber::parse_at_home(text, home),
         None => PhoneNumber::parse(text),
     };
     match parsed {
-        Ok(number) => Ok(number),
+        Ok(number) => shown(number),
+        // Too long or too short for the country that it seems to be of.
+        Err(_)
+            if text.contains(['+', '＋'])
+                && is_spelled(&text.chars().filter(char::is_ascii_digit).collect::<String>()) =>
+        {
+            Err(NoNumber::Withheld)
+        }
         Err(_) if home.is_none() && looks_dialled(text) => Err(NoNumber::NoCountry),
         Err(why) => Err(why.into()),
     }
+}
+
+/// The number of somebody who is on the line, as a platform vouches for it: in E.164 it is taken as it is, for whether
+/// there is such a number the platform knows better than our table. Otherwise as [`number`] reads it.
+///
+/// # Errors
+/// Why it cannot be had.
+pub fn vouched(text: &str, home: Option<&CallingCode>) -> Result<PhoneNumber, NoNumber> {
+    match PhoneNumber::from_e164(text.trim()) {
+        Ok(number) => shown(number),
+        Err(_) => number(text, home),
+    }
+}
+
+/// What stands in the place of a number and says so.
+fn other_than_a_number(text: &str) -> Option<NoNumber> {
+    let lower = text.trim_matches(['+', '"', '<', '>', ' ']).to_ascii_lowercase();
+    if WITHHELD.contains(&lower.as_str()) {
+        return Some(NoNumber::Withheld);
+    }
+    if lower.starts_with("client:") {
+        return Some(NoNumber::App);
+    }
+    (lower.starts_with("sip:") || lower.starts_with("sips:") || lower.contains('@')).then_some(NoNumber::Sip)
+}
+
+/// The number, unless its digits spell that there is none: looked at once it is read, however it was written.
+fn shown(number: PhoneNumber) -> Result<PhoneNumber, NoNumber> {
+    if is_spelled(number.as_str().trim_start_matches('+')) {
+        return Err(NoNumber::Withheld);
+    }
+    Ok(number)
+}
+
+fn is_spelled(digits: &str) -> bool {
+    SPELLED.contains(&digits)
 }
 
 /// Digits and separators only: a number as people of one country write it.
@@ -105,6 +138,12 @@ mod tests {
             ("+7378742833", NoNumber::Withheld),
             ("+86282452253", NoNumber::Withheld),
             ("+86 282 452 253", NoNumber::Withheld),
+            ("＋86 28245 2253", NoNumber::Withheld),
+            ("(+7) 378742833", NoNumber::Withheld),
+            ("(737) 874-2833", NoNumber::NoCountry),
+            ("tel:+266 696687", NoNumber::Withheld),
+            ("+anonymous", NoNumber::Withheld),
+            ("\"Anonymous\"", NoNumber::Withheld),
             ("client:alice", NoNumber::App),
             ("CLIENT:+12025550143", NoNumber::App),
             ("sip:alice@example.org", NoNumber::Sip),
@@ -124,15 +163,52 @@ mod tests {
     }
 
     #[test]
+    fn whom_a_platform_vouches_for_is_nobodys_to_doubt() {
+        let home: CallingCode = "44".parse().expect("a code");
+        for text in [
+            "+12025550143",
+            "+99912345678",
+            "+12025550",
+            "+4402079460104",
+            " +442079460104 ",
+        ] {
+            for home in [None, Some(&home)] {
+                assert_eq!(vouched(text, home).expect(text).as_str(), text.trim());
+            }
+        }
+        // What is no E.164 is read as one types it.
+        assert_eq!(vouched("+1 (202) 555-0143", None), number("+12025550143", None));
+        assert_eq!(vouched("020 7946 0104", Some(&home)), number("+442079460104", None));
+        for (text, why) in [
+            ("anonymous", NoNumber::Withheld),
+            ("+266696687", NoNumber::Withheld),
+            ("+7378742833", NoNumber::Withheld),
+            ("+86282452253", NoNumber::Withheld),
+            ("client:alice", NoNumber::App),
+            ("sip:+12025550143@example.org", NoNumber::Sip),
+            ("12025550143", NoNumber::NoCountry),
+            ("+1 999", NoNumber::Number(NotAPhoneNumber::Length(1))),
+            ("", NoNumber::Number(NotAPhoneNumber::Form)),
+        ] {
+            assert_eq!(vouched(text, None), Err(why), "{text}");
+        }
+    }
+
+    #[test]
     fn a_default_country_takes_national_numbers_but_no_withheld_ones() {
         let home: CallingCode = "1".parse().expect("a code");
         let expected = number("+12025550143", None).expect("a number");
         for text in ["2025550143", "(202) 555-0143", "1 202 555 0143", "+12025550143"] {
             assert_eq!(number(text, Some(&home)), Ok(expected.clone()), "{text}");
         }
+        // Digits that spell a word are a number all the same where they are dialled.
+        let texan = number("+17378742833", None);
+        assert!(texan.is_ok());
+        assert_eq!(number("(737) 874-2833", Some(&home)), texan);
         for (text, why) in [
             ("anonymous", NoNumber::Withheld),
             ("+266696687", NoNumber::Withheld),
+            ("011 86 282452253", NoNumber::Withheld),
             ("client:alice", NoNumber::App),
             ("555-0143", NoNumber::Number(NotAPhoneNumber::Length(1))),
         ] {

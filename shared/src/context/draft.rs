@@ -38,6 +38,8 @@ pub const MAX_BYTES: usize = 32 * 1024;
 #[expect(missing_docs, reason = "the fields of the contract, as they were sent")]
 pub struct Draft {
     pub caller: Option<String>,
+    /// Whether the caller is whom the platform vouches for, and not what somebody has filled in.
+    pub vouched: bool,
     pub description: Option<String>,
     pub price: Option<String>,
     pub vendor: Option<String>,
@@ -244,7 +246,8 @@ impl Draft {
     fn caller(&self, home: Option<&CallingCode>) -> Result<PhoneNumber, String> {
         let text = self.caller.as_deref().filter(|text| !text.trim().is_empty());
         let text = text.ok_or("is missing or empty")?;
-        caller::number(text, home).map_err(|error| error.to_string())
+        let read = if self.vouched { caller::vouched } else { caller::number };
+        read(text, home).map_err(|error| error.to_string())
     }
 
     fn price(&self) -> Result<Price, String> {
@@ -337,6 +340,24 @@ mod tests {
         assert!(empty.into_iter().all(String::is_empty));
         assert!(matches!(new.memory, Memory::Keep));
         assert_eq!((new.call, new.ttl), (None, DEFAULT_TTL));
+    }
+
+    #[test]
+    fn only_whom_the_platform_vouches_for_is_taken_without_a_doubt() {
+        let of = |vouched: bool| Draft {
+            caller: Some("+99912345678".into()),
+            vouched,
+            ..draft()
+        };
+        let new = of(true).check(None, How::default()).expect("sound");
+        assert_eq!(new.caller.as_str(), "+99912345678");
+        assert_eq!(wrong_fields(of(false)), ["caller"]);
+        // Where the call goes is always filled in.
+        let goes_on = Draft {
+            callback: Some("+99912345678".into()),
+            ..of(true)
+        };
+        assert_eq!(wrong_fields(goes_on), ["callback"]);
     }
 
     #[test]

@@ -46,6 +46,15 @@ pub enum NotAPhoneNumber {
     /// What is dialled before numbers inside the country.
     #[error("begins with {1} behind +{0}, as no number there does")]
     Beginning(u16, &'static str),
+    /// `+52 1 55…`
+    #[error("has {1} behind +{0}, which has not been dialled for years: leave it out")]
+    Old(u16, &'static str),
+    /// `00…` in a country that has several such prefixes.
+    #[error("begins with what is dialled for abroad: write it with a +")]
+    Exit,
+    /// A number that costs the caller more.
+    #[error("is a premium, shared-cost, personal or satellite number behind +{0}: none is phoned")]
+    Dear(u16),
     /// `0104/0105`
     #[error("looks like two numbers: give one")]
     Two,
@@ -156,7 +165,9 @@ impl<'de> Deserialize<'de> for PhoneNumber {
 mod tests {
     use proptest::prelude::*;
 
-    use super::NotAPhoneNumber::{Ambiguous, Beginning, Brackets, Digits, Form, Length, Letters, Two, Zero};
+    use super::NotAPhoneNumber::{
+        Ambiguous, Beginning, Brackets, Dear, Digits, Exit, Form, Length, Letters, Old, Two, Zero,
+    };
     use super::*;
 
     fn read(text: &str) -> Result<String, NotAPhoneNumber> {
@@ -179,6 +190,8 @@ mod tests {
             "＋１２０２５５５０１２３",
             "+١٢٠٢٥٥٥٠١٢٣",
             "+1 202/555-0123",
+            "+1 202 555/0123",
+            "+1/2025550123",
         ] {
             assert_eq!(read(text), Ok("+12025550123".to_owned()), "{text}");
         }
@@ -195,6 +208,11 @@ mod tests {
             // The zero of an Italian landline is its own.
             ("+39 (0)6 1234567", "+39061234567"),
             ("+39 06 1234567", "+39061234567"),
+            // What stands among the dear ones and is none.
+            ("+44 7624 123456", "+447624123456"),
+            ("+353 1 512 3456", "+35315123456"),
+            ("+1 809 555 0123", "+18095550123"),
+            ("+1 976 555 0123", "+19765550123"),
         ] {
             assert_eq!(read(text).as_deref(), Ok(number), "{text}");
         }
@@ -228,6 +246,16 @@ mod tests {
             ("+0044 20 7946 0104", NotAPhoneNumber::Country),
             ("+999 12345678", NotAPhoneNumber::Country),
             ("+1 123 555 0123", Beginning(1, "1")),
+            ("+39 6 1234567", Beginning(39, "6")),
+            ("+86 1 1312 345 6786", Beginning(86, "11")),
+            ("+352 15 62 812 7930", Beginning(352, "15")),
+            ("+1 900 555 0123", Dear(1)),
+            ("+1 202 976 0123", Dear(1)),
+            ("+979 123456789", Dear(979)),
+            ("+881 612345678", Dear(881)),
+            ("+44 9012 345678", Dear(44)),
+            ("+49 180 5123456", Dear(49)),
+            ("+353 1512 345678", Dear(353)),
             ("+7 8 916 123 45 67", Length(7)),
             ("+1202x550123", Letters),
             ("+44 20 7946 O104", Letters),
@@ -241,6 +269,13 @@ mod tests {
             ("anonymous", Letters),
             ("++12025550123", Letters),
             ("+44 20 7946 0104/0105", Two),
+            ("+49 30 23125/23126", Two),
+            ("+49 (0)30 23125/23126", Two),
+            ("+1 202/555/0123", Two),
+            ("+1 202 555 0123/", Two),
+            ("+1 202 555 0123/+1 202 555 0124", Letters),
+            ("+52 1 55 1234 5678", Old(52, "1")),
+            ("+52 044 55 1234 5678", Old(52, "044")),
             ("+44 20 7946 010²", Digits),
             ("+4٤ 20 7946 0104", Digits),
             ("+44 20 7946 0104 (0", Form),
@@ -262,6 +297,9 @@ mod tests {
             ("44", "(0)20 7946 0104", "+442079460104"),
             ("44", "20 7946 0104", "+442079460104"),
             ("49", "0049 (0)30 23125 001", "+493023125001"),
+            ("49", "030/23125001", "+493023125001"),
+            ("49", "05321/12345", "+49532112345"),
+            ("52", "55 1234 5678", "+525512345678"),
             ("49", "+12025550123", "+12025550123"),
             ("36", "06 30 123 4567", "+36301234567"),
             ("36", "30 123 4567", "+36301234567"),
@@ -279,10 +317,19 @@ mod tests {
             ("1", "555-0123", Length(1)),
             ("1", "0044 20 7946 0104", Zero(1)),
             ("46", "46 8123456", Ambiguous(46)),
+            ("49", "030 23125/23126", Two),
+            ("1", "202 555 0123/0124", Two),
+            ("52", "01 55 1234 5678", Old(52, "01")),
+            ("52", "045 55 1234 5678", Old(52, "045")),
             ("49", "49 30 23125 001", Ambiguous(49)),
             ("39", "39 06 12345678", Ambiguous(39)),
             ("49", "00 30 23125 001", Length(30)),
             ("36", "0 30 123 4567", Zero(36)),
+            ("679", "00681 725 696", Exit),
+            ("358", "99 631 2128975", Exit),
+            ("82", "0 81 2345 6434", Beginning(82, "81")),
+            ("591", "01 7123 4576", Beginning(591, "1")),
+            ("972", "012 3120919", Beginning(972, "1")),
             ("375", "8 029 123 45 67", Form),
             ("1", "1 123 555 0123", Beginning(1, "1")),
             ("49", "", Length(49)),

@@ -3,12 +3,10 @@
 //! What is read is the number that was meant, or nothing: a number that is off by a zero is a stranger's.
 
 use super::countries::{COUNTRIES, Country, Trunk};
-use super::{CallingCode, NotAPhoneNumber};
+use super::{CallingCode, DIGITS, NotAPhoneNumber};
 
 /// Most characters of a text that is looked at: longer than any number with all its signs.
 const MAX_CHARS: usize = 64;
-/// Digits that stand behind a slash at least; fewer are a second number, or a line of a switchboard.
-const AFTER_SLASH: usize = 5;
 /// First digits of the scripts in which people write numbers.
 const ZEROS: [char; 6] = ['0', '０', '٠', '۰', '०', '০'];
 
@@ -18,21 +16,56 @@ struct Signs {
     digits: String,
     /// Where in `digits` a zero stands that is alone in brackets.
     bracketed: Option<usize>,
+    /// How many digits stand before a slash.
+    slash: Option<usize>,
+}
+
+impl Signs {
+    /// What stands before the slash.
+    fn before_slash(&self) -> Option<Self> {
+        let at = self.slash?;
+        Some(Self {
+            plus: self.plus,
+            digits: self.digits.get(..at)?.to_owned(),
+            bracketed: self.bracketed.filter(|bracketed| *bracketed < at),
+            slash: None,
+        })
+    }
 }
 
 /// The digits of a number, with the country's code in front, as somebody writes it for abroad: with a `+`.
 pub(super) fn international(text: &str) -> Result<String, NotAPhoneNumber> {
-    let signs = signs(text)?;
-    if !signs.plus {
-        return Err(NotAPhoneNumber::Form);
+    one_number(&signs(text)?, |signs| {
+        if signs.plus {
+            abroad(&signs.digits, signs.bracketed)
+        } else {
+            Err(NotAPhoneNumber::Form)
+        }
+    })
+}
+
+/// The number that `read` finds. A slash may stand behind an area code; behind a whole number begins another one, or what
+/// differs in it (`12345/12346`), and both read as one are a stranger's.
+fn one_number(
+    signs: &Signs,
+    read: impl Fn(&Signs) -> Result<String, NotAPhoneNumber>,
+) -> Result<String, NotAPhoneNumber> {
+    let is_whole = |digits: String| DIGITS.contains(&digits.len());
+    if signs
+        .before_slash()
+        .is_some_and(|before| read(&before).is_ok_and(is_whole))
+    {
+        return Err(NotAPhoneNumber::Two);
     }
-    abroad(&signs.digits, signs.bracketed)
+    read(signs)
 }
 
 /// The same, as somebody writes it who lives in the country of `code`.
 pub(super) fn at_home(text: &str, code: &CallingCode) -> Result<String, NotAPhoneNumber> {
-    let signs = signs(text)?;
-    let country = code.country();
+    one_number(&signs(text)?, |signs| home(signs, code.country()))
+}
+
+fn home(signs: &Signs, country: &Country) -> Result<String, NotAPhoneNumber> {
     if signs.plus {
         return abroad(&signs.digits, signs.bracketed);
     }
@@ -46,6 +79,15 @@ pub(super) fn at_home(text: &str, code: &CallingCode) -> Result<String, NotAPhon
             Some(at) => Some(at.checked_sub(exit.len()).ok_or(NotAPhoneNumber::Form)?),
         };
         return abroad(rest, bracketed);
+    }
+    // Where what is dialled for abroad takes more than one prefix, this may be one of them.
+    let others: &[&str] = match country.code {
+        235 => &["16"],
+        358 | 850 => &["99"],
+        _ => &[],
+    };
+    if exit.is_empty() && (digits.starts_with("00") || others.iter().any(|other| digits.starts_with(other))) {
+        return Err(NotAPhoneNumber::Exit);
     }
     if signs.bracketed.is_some_and(|at| at > 0) {
         return Err(NotAPhoneNumber::Brackets(country.code));
@@ -103,6 +145,9 @@ fn abroad(digits: &str, bracketed: Option<usize>) -> Result<String, NotAPhoneNum
 
 fn checked(national: &str, country: &Country) -> Result<String, NotAPhoneNumber> {
     let code = country.code;
+    if let Some(old) = old_prefix(code, national) {
+        return Err(NotAPhoneNumber::Old(code, old));
+    }
     if national.starts_with('0') && !country.begins_with_zero {
         return Err(NotAPhoneNumber::Zero(code));
     }
@@ -112,16 +157,65 @@ fn checked(national: &str, country: &Country) -> Result<String, NotAPhoneNumber>
     if let Some(digits) = wrong_beginning(code, national) {
         return Err(NotAPhoneNumber::Beginning(code, digits));
     }
+    if is_dear(code, national) {
+        return Err(NotAPhoneNumber::Dear(code));
+    }
     Ok(format!("{code}{national}"))
+}
+
+/// Whether a call costs more than one to a telephone: premium, shared cost, personal numbers and pagers, satellites and
+/// networks of no country (`numbers.md` section 4). No employee has one, and whoever wants to make money of us does.
+fn is_dear(code: u16, national: &str) -> bool {
+    let beginnings: &[&str] = match code {
+        800 | 808 | 870 | 878 | 881 | 882 | 883 | 888 | 979 => return true,
+        1 if national.get(3..6) == Some("976") => return true,
+        // The Isle of Man's mobiles stand among the pagers, and Dublin's landlines among the premium ones.
+        44 if national.starts_with("7624") => return false,
+        353 if national.len() != 10 => return false,
+        1 | 52 => &["900"],
+        7 => &["803", "809"],
+        30 => &["901", "909"],
+        31 | 41 | 359 => &["90"],
+        32 => &["70", "90"],
+        33 => &["81", "82", "89"],
+        34 => &["803", "806", "807", "901", "902"],
+        36 => &["90", "91"],
+        39 => &["89", "14", "16", "0878", "199"],
+        43 => &["90", "93"],
+        44 => &["9", "84", "87", "70", "76"],
+        46 => &["900", "939", "944", "99"],
+        48 => &["70"],
+        49 => &["900", "137", "180", "700"],
+        55 => &["500", "900", "300", "4004"],
+        351 => &["601", "607", "608", "64", "76"],
+        353 => &["15"],
+        _ => &[],
+    };
+    beginnings.iter().any(|beginning| national.starts_with(beginning))
+}
+
+/// What was dialled before the country's numbers once, and is written still, with numbers that are whole without it.
+fn old_prefix(code: u16, national: &str) -> Option<&'static str> {
+    // Mexico, until 2019: 1 from abroad, the others at home.
+    let old: &[&'static str] = if code == 52 { &["1", "01", "044", "045"] } else { &[] };
+    old.iter()
+        .copied()
+        .find(|old| national.strip_prefix(old).is_some_and(|rest| rest.len() == 10))
 }
 
 /// What no number of the country begins with, although people write it.
 fn wrong_beginning(code: u16, national: &str) -> Option<&'static str> {
     let beginnings: &[&'static str] = match code {
-        // An area code begins with 2 to 9; in Chile, 1 begins what chooses a carrier.
-        1 | 56 => &["1"],
+        // An area code begins with 2 to 9; elsewhere, 1 begins what chooses a carrier or leaves the country.
+        1 | 56 | 591 | 598 | 886 | 972 => &["1"],
+        // A landline has its 0, a mobile its 3, and neither is there.
+        39 => &["2", "6", "9"],
         // Dialled before every number inside Belarus.
         375 => &["8"],
+        // What chooses a carrier, or leaves the country: no subscriber's number begins so.
+        86 => &["11", "12", "179"],
+        352 => &["15"],
+        82 => &["81", "82", "83", "84", "85", "86", "87", "88"],
         _ => &[],
     };
     beginnings
@@ -166,6 +260,7 @@ fn signs(text: &str) -> Result<Signs, NotAPhoneNumber> {
                     bracketed = Some(from);
                 }
             }
+            '/' if slash.is_some() => return Err(NotAPhoneNumber::Two),
             '/' => slash = Some(digits.len()),
             _ if is_separator(c) => {}
             _ => {
@@ -180,13 +275,11 @@ fn signs(text: &str) -> Result<Signs, NotAPhoneNumber> {
     if open.is_some() {
         return Err(NotAPhoneNumber::Form);
     }
-    if slash.is_some_and(|at| digits.len() - at < AFTER_SLASH) {
-        return Err(NotAPhoneNumber::Two);
-    }
     Ok(Signs {
         plus,
         digits,
         bracketed,
+        slash,
     })
 }
 

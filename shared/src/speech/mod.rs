@@ -66,12 +66,17 @@ fn without_markup(text: &str) -> String {
     markup::strip(&references::read(&markup::strip(&visible)))
 }
 
-/// A space for a control character that ends no line; nothing for what no voice can say and what reorders or hides what
-/// a person sees.
+/// A space for a control character that ends no line; nothing for what no voice can say (U+FFFD stands for what could not
+/// be read) and what reorders or hides what a person sees.
 const fn visible(c: char) -> Option<char> {
     match c {
         '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' => Some(c),
-        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => None,
+        '\u{ad}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{fffd}' => None,
         '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => Some(' '),
         _ => Some(c),
     }

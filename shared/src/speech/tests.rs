@@ -32,6 +32,10 @@ fn references_are_read_however_often_they_were_escaped() {
         ("a&#0;b&#x1b;c&#xD800;d&#99999999999;e", "a b c d e"),
         ("co&shy;operate &rarr; &hellip;", "cooperate → …"),
         ("one&#10;two&#30;three", "one two three"),
+        // What could not be read is said by nobody, and in a word it leaves the rest of it.
+        ("cut \u{fffd}", "cut"),
+        ("caf\u{fffd} \u{fffd}\u{fffd} down", "caf down"),
+        ("a &#xfffd; b", "a b"),
     ] {
         assert_eq!(english(written), said, "{written}");
     }

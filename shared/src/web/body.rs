@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::problem::Problem;
 use crate::dispatch::policy::FieldError;
-use crate::foreign::{self, Keep};
+use crate::foreign::{self, Keep, Unreadable};
 
 /// Most bytes of a body that are read.
 pub const MAX_BODY: usize = 64 * 1024;
@@ -69,14 +69,18 @@ pub fn envelope(request: &Request, keep: Keep) -> Result<Value, Problem> {
     if !may_be_json(request.headers()) {
         return Err(Problem::unsupported_media_type());
     }
-    if bytes.is_empty() {
-        return Err(Problem::invalid_json("the body is empty"));
+    foreign::envelope(bytes, keep).map_err(unreadable)
+}
+
+/// What is said of an envelope that cannot be read.
+pub fn unreadable(why: Unreadable) -> Problem {
+    match why {
+        Unreadable::Empty => Problem::invalid_json("the body is empty"),
+        Unreadable::NotJson { .. } => Problem::invalid_json(format!("the body {why}")),
+        Unreadable::Deep | Unreadable::Number { .. } | Unreadable::Large => {
+            Problem::invalid_field(WHOLE, why.to_string())
+        }
     }
-    let text = foreign::text(bytes);
-    foreign::sieve(&text, keep).map_err(|_| match serde_json::from_str::<IgnoredAny>(&text) {
-        Ok(_) => Problem::invalid_field(WHOLE, "is nested more deeply than we read"),
-        Err(error) => not_json(&error),
-    })
 }
 
 fn not_json(error: &serde_json::Error) -> Problem {

@@ -185,9 +185,9 @@ impl Problem {
         )
     }
 
-    /// The platform did not send it: what `header` must have is missing or wrong.
-    pub fn unproven(header: &str) -> Self {
-        Self::new(Kind::Unauthorized, format!("the header {header} is missing or wrong"))
+    /// Nothing proves that the platform sent it: of `header` it is said why it does not.
+    pub fn unproven(header: &str, why: impl std::fmt::Display) -> Self {
+        Self::new(Kind::Unauthorized, format!("the header {header} {why}"))
     }
 
     /// The token lacks `scope`.

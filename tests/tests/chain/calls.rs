@@ -94,7 +94,7 @@ fn from(caller: &str, action: &str) -> Value {
 #[tokio::test(start_paused = true)]
 async fn who_hides_their_number_shares_nothing_with_others_who_do() {
     let (world, url) = counting().await;
-    for hidden in ["anonymous", "", "Restricted"] {
+    for hidden in ["anonymous", "", "Restricted", "+266696687"] {
         let first = post(&world, &url, &from(hidden, "initial")).await;
         let other = post(&world, &url, &from(hidden, "initial")).await;
         assert_ne!(first.text("/key"), other.text("/key"), "{hidden}");

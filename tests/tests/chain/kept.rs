@@ -9,7 +9,7 @@ use patchbay::store::Expected;
 use patchbay_simulators::aws::{Fault, Rule, Service};
 use patchbay_simulators::twilio::{AtPay, Script};
 use patchbay_simulators::world::{TENANT, TOKEN};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{CALLER, SMS, api, endpoint, one_rule, post, put, qualified, quiet_world};
 
@@ -201,4 +201,56 @@ async fn an_unknown_link_or_action_is_no_silence() {
     let later = post(&world, &url, &json!({ "name": "a", "action": "resumed" })).await;
     assert_eq!((later.status, later.json["content"].clone()), (200, json!(null)));
     assert!(later.json["state"]["patchbay"]["call"].is_string());
+}
+
+/// What was taken before there were rules against it, and what of it is told to whom it belongs.
+#[tokio::test(start_paused = true)]
+async fn what_would_be_refused_today_still_answers_and_says_so() {
+    let world = quiet_world().await;
+    let url = endpoint(&put(&world, "a", &one_rule("{content: HERE}")).await);
+    let (tenant, name) = (TENANT.parse().unwrap(), "a".parse().unwrap());
+    let long = vec!["1"; 1_100].join("+");
+    for (content, actions, told, warned) in [
+        (format!("{{{{ {long} }}}}"), json!([]), "1100", "more than 1000 words"),
+        (
+            "{{ caller.number | same_number('+12025550143') }}".to_owned(),
+            json!([]),
+            "true",
+            "calling code",
+        ),
+        (
+            "goes on".to_owned(),
+            json!([{ "name": "transfer_call", "context": { "number": "+99912345678" } }]),
+            "goes on",
+            "calling code",
+        ),
+        (
+            "goes on".to_owned(),
+            json!([{ "name": "transfer_call", "context": { "number": "{{ context.text or '+99912345678' }}" } }]),
+            "goes on",
+            "",
+        ),
+    ] {
+        let kept = world.store.chain(&tenant, &name).await.unwrap().unwrap();
+        let mut document: Value = serde_json::from_str(&kept.document).unwrap();
+        let rule = &mut document["links"][0]["qualified"][0];
+        rule["content"] = json!(content);
+        rule["actions"] = actions.clone();
+        let at = Timestamp::from_millis(kept.version + 1);
+        let document = document.to_string();
+        world
+            .store
+            .put_chain(&tenant, &name, &document, Expected::Anything, at)
+            .await
+            .unwrap();
+        let answer = post(&world, &url, &qualified("a", &json!({}))).await;
+        assert_eq!(answer.text("/content"), told, "{answer:?}");
+        if actions != json!([]) {
+            assert_eq!(answer.text("/actions/0/context/number"), "+99912345678");
+        }
+        let shown = api(&world, "GET", "/v1/links/a", &json!(null)).await;
+        let warnings = shown.json["warnings"].to_string();
+        assert_eq!(warnings == "[]", warned.is_empty(), "{warnings}");
+        assert!(warnings.contains(warned), "{warnings}");
+    }
 }

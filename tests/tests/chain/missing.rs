@@ -2,10 +2,13 @@
 
 use patchbay::chain::Chain;
 use patchbay::chain::sample::{self, Sample, Tried};
+use patchbay_simulators::agent4::{ContextForm, EarlyContext, Move, Switches};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::{CALLER, PIN, SHIPSTATION, SMS, endpoint, one_rule, post, put, qualified, quiet_world, request, send};
+use crate::{
+    CALLER, PIN, SHIPSTATION, SMS, call, endpoint, one_rule, post, put, qualified, quiet_world, request, send,
+};
 
 /// What came of a request at a document, with these answers of back ends.
 fn tried(document: &str, request: &Value, fetch: &Value) -> Tried {
@@ -233,6 +236,39 @@ proptest! {
             for text in &texts {
                 prop_assert_eq!(has_no_hole(text), Ok(()), "{:?}", came);
             }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_context_at_interrupt_is_used_where_it_comes_and_null_where_it_does_not() {
+    const LEFT: &str = "\
+state: {left: ''}
+links:
+  - name: a
+    interrupt_parameters: {properties: {reason: {type: string}}}
+    initial: [{content: 'Ask why, then call qualified.'}]
+    qualified: [{actions: [{name: end_call}]}]
+    disqualified: [{actions: [{name: end_call}]}]
+    interrupt: [{state: {left: '{{ context.reason }}'}}]
+";
+    let world = quiet_world().await;
+    let url = endpoint(&put(&world, "a", LEFT).await);
+    for context in ContextForm::ALL {
+        for (early, left) in [
+            (EarlyContext::Missing, json!(null)),
+            (EarlyContext::Null, json!(null)),
+            (EarlyContext::Empty, json!(null)),
+            (EarlyContext::Given, json!("some reason")),
+        ] {
+            let switches = Switches {
+                context,
+                context_at_interrupt: early,
+                ..Switches::default()
+            };
+            let record = call(&world, switches, &url, &["a"], CALLER, |_| Move::HangUp).await;
+            assert_eq!(record.violations, Vec::<String>::new());
+            assert_eq!(record.state["left"], left, "{context:?} {early:?}");
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The four envelopes, as they are published.
 
+use patchbay_simulators::twilio::{AtPay, Script};
 use serde_json::{Value, json};
 
 use crate::common::world;
-use crate::{CALLER, get, is_error, load, post, purchase, purchase_without, set};
+use crate::{CALLER, get, is_error, load, own, post, purchase, purchase_without, set};
 
 /// The payload without what the platform itself says.
 fn arguments() -> Value {
@@ -405,4 +406,36 @@ async fn a_platform_or_method_that_is_not_there_is_told_so() {
     let request = crate::common::request("GET", "/voice/api/v1/twilio/set-context");
     let answer = crate::common::send(&world, request.body(bytes::Bytes::new()).unwrap()).await;
     assert_eq!((answer.status, answer.header("allow")), (405, "POST"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_whom_the_platform_vouches_for_is_known_even_if_no_table_of_ours_has_the_number() {
+    const STRANGE: &str = "+99912345678";
+    let world = world([]).await;
+    let mut body = vapi("SendContextToProtegee", &[Some("t-1")], &arguments());
+    body["message"]["customer"]["number"] = json!(STRANGE);
+    let answer = post(&world, "vapi/set-context", &body).await;
+    assert!(answer.json.to_string().contains("success"), "{answer:?}");
+    let mut call = inbound();
+    call["from_number"] = json!(STRANGE);
+    let answer = post(&world, "retell/get-context", &json!({ "call": call })).await;
+    assert!(answer.json.to_string().contains("theatre"), "{answer:?}");
+    let whole = own(&world, "GET", STRANGE).await;
+    assert_eq!(whole.status, 200, "{whole:?}");
+    // Whoever types it is told.
+    is_error(
+        &post(&world, "twilio/get-context", &json!({ "caller": STRANGE })).await,
+        422,
+    );
+    // The payment's call is from the same caller.
+    let record = world
+        .twilio
+        .call(&world.transfer_url().unwrap(), Script::new(STRANGE, [AtPay::HangsUp]))
+        .await;
+    assert!(
+        record.requests.iter().any(|request| request.body.contains("<Pay")),
+        "{record:#?}"
+    );
+    assert_eq!(own(&world, "DELETE", STRANGE).await.status, 204);
+    assert_eq!(own(&world, "GET", STRANGE).await.status, 404);
 }

@@ -142,7 +142,14 @@ async fn half_an_emoji_in_a_ticket_keeps_nobody_from_being_phoned_nor_one_beside
     let world = world([Script::always(Behaviour::Interactive)]).await;
     let mut body = brief(1, &json!({}));
     *body.pointer_mut("/ticket/text").unwrap() = json!("HERE");
-    let body = body.to_string().replace("\"HERE\"", r#""Pump four \ud83d""#);
+    let body = body.to_string().replace("\"HERE\"", r#""Pump four \ud83d is down""#);
+    let preview = post(&world, "/v1/dispatches/preview", body.clone()).await;
+    assert_eq!(preview.status, 200, "{preview:?}");
+    let said = preview.json.to_string();
+    assert!(
+        said.contains("Pump four is down") && !said.contains('\u{fffd}'),
+        "{said}"
+    );
     let created = post(&world, "/v1/dispatches", format!("\u{feff}{body}")).await;
     assert_eq!(created.status, 201, "{created:?}");
     let call = rings(&world, 0, 0).await;
@@ -156,4 +163,56 @@ async fn half_an_emoji_in_a_ticket_keeps_nobody_from_being_phoned_nor_one_beside
     assert_eq!(load(&world, &key).await.state.name(), "Accepted");
     settle(&world).await;
     assert_eq!(world.notifications().len(), 1);
+}
+
+/// A megabyte of values of which each is one of ours, or stands where ours are.
+#[tokio::test(start_paused = true)]
+async fn a_megabyte_of_tiny_values_is_refused_by_name_or_not_looked_at() {
+    let world = world([]).await;
+    let many = |one: &str| format!("[{}0]", format!("{one},").repeat(900_000 / (one.len() + 1)));
+    for one in ["{}", "{\"a\":{}}", "[]", "0"] {
+        let list = many(one);
+        for (path, body, status) in [
+            (
+                "vapi/set-context",
+                format!("{{\"message\":{{\"toolCalls\":{list}}}}}"),
+                422,
+            ),
+            (
+                "retell/set-context",
+                format!("{{\"call\":{{\"from_number\":\"+12025550143\"}},\"args\":{{\"memory\":{list}}}}}"),
+                422,
+            ),
+            (
+                "retell/set-context",
+                format!("{{\"call\":{{\"from_number\":\"+12025550143\"}},\"args\":{{\"memory\":\"a\",\"x\":{list}}}}}"),
+                200,
+            ),
+            (
+                "twilio/get-context",
+                format!("{{\"caller\":\"+12025550143\",\"x\":{list}}}"),
+                200,
+            ),
+            ("bland/get-context", format!("{{\"caller\":{list}}}"), 422),
+        ] {
+            let answer = agent(&world, path, body).await;
+            assert_eq!(answer.status, status, "{path} {one}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_is_told_by_what_is_wrong_with_it() {
+    let world = world([]).await;
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for (value, told) in [
+        ("1e999", "a number that is larger than we read, at line 1"),
+        // That it is no text can be seen, however deep it is.
+        (deep.as_str(), "expected a string"),
+        ("nul", "is not JSON at line 1"),
+    ] {
+        let body = format!("{{\"message\":{{\"call\":{{\"id\":{value}}}}}}}");
+        let answer = agent(&world, "vapi/get-context", body).await;
+        assert!(answer.json.to_string().contains(told), "{value:.20}: {answer:?}");
+    }
 }

@@ -47,14 +47,21 @@ async fn a_status_callback_changes_no_outcome() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_port_in_the_signature_and_another_mask_make_no_difference() {
-    let world = world_with(&purchase()).await;
-    world.twilio.change(|twilio| {
-        twilio.port_is_signed = true;
-        twilio.mask_has_dashes = false;
-    });
-    pays(&world, [CARD]).await;
-    assert_eq!(get(&world).await["processor"]["last_four"], "4242");
+async fn a_port_in_the_signature_a_shared_key_and_another_mask_make_no_difference() {
+    for shared_key in [false, true] {
+        let world = world_with(&purchase()).await;
+        world.twilio.change(|twilio| {
+            twilio.port_is_signed = true;
+            twilio.shared_key = shared_key;
+            twilio.mask_has_dashes = false;
+        });
+        // The auth token signs nothing then.
+        if shared_key {
+            world.twilio.set_token("another");
+        }
+        pays(&world, [CARD]).await;
+        assert_eq!(get(&world).await["processor"]["last_four"], "4242");
+    }
 }
 
 #[tokio::test(start_paused = true)]

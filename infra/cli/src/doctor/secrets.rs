@@ -28,8 +28,23 @@ struct Kind<T> {
     /// Where a good one comes from.
     value: Value,
     read: fn(&Secret) -> Result<T, ConfigError>,
-    /// Whether two at a time are how it is changed.
-    rotates: bool,
+    /// How many keys there are of those that change one by one.
+    keys: fn(&str) -> usize,
+}
+
+/// Of what is changed two are there for a while.
+fn all_keys(value: &str) -> usize {
+    value.split(',').count()
+}
+
+/// Twilio's shared keys, with a colon, stand beside the tokens that change.
+fn tokens_only(value: &str) -> usize {
+    value.split(',').filter(|key| !key.contains(':')).count()
+}
+
+/// A secret that is changed at once.
+const fn one(_: &str) -> usize {
+    1
 }
 
 pub(super) async fn check(clients: &Clients, settings: &Settings) -> (Secrets, Vec<Finding>) {
@@ -38,28 +53,28 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> (Secrets, V
         what: "the key of callback URLs",
         value: Value::Made(r#""$(openssl rand -hex 32)""#),
         read: |secret| config::references(variables::REFERENCE_KEYS_PARAM, secret),
-        rotates: true,
+        keys: all_keys,
     };
     let webhooks = Kind {
         check: "secret.webhook-keys",
         what: "the key of webhooks",
         value: Value::Made(r#""whsec_$(openssl rand -base64 32)""#),
         read: |secret| config::signer(variables::WEBHOOK_KEYS_PARAM, secret),
-        rotates: true,
+        keys: all_keys,
     };
     let credentials = Kind {
         check: "secret.routee-credentials",
         what: "Routee's credentials",
         value: Value::Known("APPLICATION_ID:APPLICATION_SECRET"),
         read: |secret| Credentials::parse(variables::ROUTEE_CREDENTIALS_PARAM, secret),
-        rotates: false,
+        keys: one,
     };
     let tokens = Kind {
         check: "secret.twilio-auth-tokens",
         what: "Twilio's auth token",
         value: Value::Known("AUTH_TOKEN"),
         read: |secret| config::twilio_auth_token(variables::TWILIO_AUTH_TOKENS_PARAM, secret),
-        rotates: true,
+        keys: tokens_only,
     };
     let transfers = async {
         let parameter = settings.twilio_auth_tokens.as_deref()?;
@@ -71,14 +86,14 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> (Secrets, V
             what: "Vapi's secret",
             value: Value::Known("SECRET"),
             read: |secret| config::one_or_two(variables::VAPI_SECRETS_PARAM, secret),
-            rotates: true,
+            keys: all_keys,
         };
         let retell = Kind {
             check: "secret.retell-keys",
             what: "Retell's API key",
             value: Value::Known("API_KEY"),
             read: |secret| config::one_or_two(variables::RETELL_KEYS_PARAM, secret),
-            rotates: true,
+            keys: all_keys,
         };
         let mut findings = Vec::new();
         for (kind, name) in [(vapi, &settings.vapi_secrets), (retell, &settings.retell_keys)] {
@@ -149,13 +164,30 @@ impl<T> Kind<T> {
             let mend = format!("{delete} && {}", put(""));
             return (Some(value), Finding::warn(self.check, what, mend));
         }
-        // Twilio's shared keys, with a colon, stand beside the keys that rotate.
-        let keys = parameter.value.expose().split(',').filter(|key| !key.contains(':'));
-        let two = self.rotates && keys.count() > 1;
-        let rotation = if two { ", two keys: a rotation is under way" } else { "" };
+        let keys = (self.keys)(parameter.value.expose());
+        let rotation = if keys > 1 {
+            ", two keys: a rotation is under way"
+        } else {
+            ""
+        };
         (
             Some(value),
             Finding::ok(self.check, format!("{name} is well-formed{rotation}")),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_colon_is_only_twilios() {
+        assert_eq!((all_keys("a:b"), all_keys("a:b,c:d")), (1, 2));
+        let (one, two) = (
+            "token,webhooks_sharedkey_1:secret",
+            "token,older,webhooks_sharedkey_1:secret",
+        );
+        assert_eq!((tokens_only(one), tokens_only(two)), (1, 2));
     }
 }

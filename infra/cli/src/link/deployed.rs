@@ -108,9 +108,20 @@ pub(super) fn pull(chain: &str, file: Option<&Path>, api: &Api, output: &mut Out
     let name = name(chain)?;
     let answer = ask(api, Method::GET, &format!("/v1/links/{name}"), &[], Bytes::new())?;
     let (version, document) = (field(&answer, "version"), field(&answer, "document"));
+    let warnings = field(&answer, "warnings");
+    for warning in warnings.as_array().into_iter().flatten() {
+        // Not among what may be redirected into a file.
+        eprintln!(
+            "would be refused today: {}: {}",
+            text(warning, "field"),
+            text(warning, "detail")
+        );
+    }
     let Some(file) = file else {
         if output.is_json() {
-            output.json(&json!({ "chain": name.to_string(), "version": version, "document": document }))?;
+            output.json(&json!({
+                "chain": name.to_string(), "version": version, "document": document, "warnings": warnings,
+            }))?;
         } else {
             output.json(document)?;
         }
@@ -119,7 +130,9 @@ pub(super) fn pull(chain: &str, file: Option<&Path>, api: &Api, output: &mut Out
     fs::write(file, format!("{document:#}\n")).with_context(|| format!("cannot write {}", file.display()))?;
     let file = file.display();
     if output.is_json() {
-        output.json(&json!({ "chain": name.to_string(), "version": version, "file": file.to_string() }))?;
+        output.json(&json!({
+            "chain": name.to_string(), "version": version, "file": file.to_string(), "warnings": warnings,
+        }))?;
     } else {
         output.line(format!("{file}: version {version}"))?;
     }
@@ -363,11 +376,12 @@ mod tests {
 
     #[test]
     fn a_pull_tells_programs_the_version_too() {
-        let answer = json!({ "name": "orders", "version": 3, "document": { "links": [] } });
+        let warnings = json!([{ "field": "links", "detail": "a chain has 1 to 50 links" }]);
+        let answer = json!({ "name": "orders", "version": 3, "document": { "links": [] }, "warnings": warnings });
         let (deployment, _asked) = api(&answer);
         assert_eq!(
             json(|output| pull("orders", None, &deployment, output)),
-            json!({ "chain": "orders", "version": 3, "document": { "links": [] } })
+            json!({ "chain": "orders", "version": 3, "document": { "links": [] }, "warnings": warnings })
         );
         let (deployment, _asked) = api(&answer);
         let told = said(Format::Text, |output| pull("orders", None, &deployment, output));

@@ -238,8 +238,9 @@ impl<'a> Checker<'a> {
             0,
         );
         if !link.interrupt.is_empty() {
-            // Nothing that was ever shown has a context here. Where it is used all the same it is null.
-            let names = if self.is_kept {
+            // Agent4 has parameters for this moment, and is said to send no context in it. Whoever declares some has thought
+            // of it; what is missing is null.
+            let names = if self.is_kept || link.interrupt_parameters.is_some() {
                 with(&link.interrupt_parameters)
             } else {
                 outer.at_interrupt()
@@ -335,7 +336,8 @@ impl<'a> Checker<'a> {
             }
             Action::TransferCall { number } => {
                 let path = field(path, "context.number");
-                if is_literal(number)
+                if !self.is_kept
+                    && is_literal(number)
                     && let Err(error) = crate::phone::PhoneNumber::parse(number)
                 {
                     self.wrong(&path, error.to_string());
@@ -356,7 +358,12 @@ impl<'a> Checker<'a> {
 
     /// A template of this kind: compiled, and all that it needs is there.
     fn template(&mut self, kind: Kind, source: &str, path: &str, names: &Names) {
-        match self.templates.add(kind, source) {
+        let added = if self.is_kept {
+            self.templates.add_kept(kind, source)
+        } else {
+            self.templates.add(kind, source)
+        };
+        match added {
             Err(error) => self.wrong(path, error.to_string()),
             Ok(variables) => {
                 for variable in variables {

@@ -58,10 +58,11 @@ impl Names {
         }
     }
 
-    /// The same, when the caller has gone.
+    /// The same, when the caller has gone and the link declares nothing for that moment.
     pub(super) fn at_interrupt(&self) -> Self {
         Self {
-            no_context: "`context` is not there: Agent4 sends none at `interrupt`; keep what is needed in `state`",
+            no_context: "`context` need not be there: Agent4 is said to send none at `interrupt`; keep what is needed in \
+                         `state`, or declare `interrupt_parameters` and reckon with null",
             ..self.clone()
         }
     }

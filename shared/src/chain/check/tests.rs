@@ -317,17 +317,28 @@ fn a_document_survives_being_kept_as_json() {
 }
 
 #[test]
-fn an_interrupt_has_no_context_and_a_chain_that_has_one_there_still_answers() {
-    let interrupt = "interrupt: [{remember: {memory: 'Left at {{ context.reason }}.'}}]\n    interrupt_parameters: {properties: {reason: {}}}";
-    let text = SMALL.replace("  - name: talk\n", &format!("  - name: talk\n    {interrupt}\n"));
+fn an_interrupt_has_a_context_only_where_parameters_are_declared_for_it() {
+    let interrupt = "interrupt: [{remember: {memory: 'Left at {{ context.reason or context.responses }}.'}}]";
+    let text = |extra: &str| SMALL.replace("  - name: talk\n", &format!("  - name: talk\n    {extra}\n"));
+    let without = text(&interrupt.replace("context.reason or ", ""));
     says(
-        &issues(&text),
-        "links[1].interrupt[0].remember.memory: `context` is not there: Agent4 sends none",
+        &issues(&without),
+        "links[1].interrupt[0].remember.memory: `context` need not be there: Agent4 is said to send none",
     );
-    let with_state = text.replace("context.reason", "state.misses");
-    assert_eq!(issues(&with_state), Vec::<String>::new());
-    let kept = Source::parse(&text).expect("YAML").value;
+    let kept = Source::parse(&without).expect("YAML").value;
     assert!(Chain::from_value(&kept).is_err() && Chain::from_kept(&kept).is_ok());
+    let declared = format!("{interrupt}\n    interrupt_parameters: {{properties: {{reason: {{}}, responses: {{}}}}}}");
+    assert_eq!(issues(&text(&declared)), Vec::<String>::new());
+    says(
+        &issues(&text(&declared.replace("{reason: {}, ", "{"))),
+        "`context.reason` is undefined; the link's parameters are: responses",
+    );
+    assert_eq!(
+        issues(&text(
+            &interrupt.replace("context.reason or context.responses", "state.misses")
+        )),
+        Vec::<String>::new()
+    );
 }
 
 #[test]
@@ -341,6 +352,49 @@ fn a_chain_that_answers_is_not_silenced_by_a_pattern_that_is_refused_today() {
         "links[0].qualified_parameters.properties.order.pattern: ",
     );
     assert!(Chain::from_kept(&Source::parse(&text).expect("YAML").value).is_ok());
+}
+
+#[test]
+fn a_chain_that_answers_is_not_silenced_by_what_is_refused_only_today() {
+    let long = vec!["1"; 1_100].join("+");
+    let transfer = |number: &str| format!("{{name: transfer_call, context: {{number: '{number}'}}}}");
+    for (old, new, expected) in [
+        // No country's, and nobody's: another server's numbers are its own business.
+        (
+            "{name: end_call}]\n  - name: talk",
+            format!("{}]\n  - name: talk", transfer("+99912345678")),
+            "calling code",
+        ),
+        (
+            "{name: end_call}]\n  - name: talk",
+            format!("{}]\n  - name: talk", transfer("+4402079460104")),
+            "has a 0 behind",
+        ),
+        (
+            "{name: end_call}]\n  - name: talk",
+            format!("{}]\n  - name: talk", transfer("+12025550")),
+            "number of digits",
+        ),
+        (
+            "context.order == 'X'",
+            format!("{long} == 1100"),
+            "has more than 1000 words",
+        ),
+        (
+            "context.order == 'X'",
+            "caller.number | same_number(context.order)".to_owned(),
+            "needs the calling code",
+        ),
+    ] {
+        assert_eq!(SMALL.matches(old).count(), 1, "{old}");
+        let text = SMALL.replace(old, &new);
+        says(&issues(&text), expected);
+        let kept = Source::parse(&text).expect("YAML").value;
+        assert!(Chain::from_value(&kept).is_err());
+        if let Err(issues) = Chain::from_kept(&kept) {
+            panic!("{new}: {issues:?}");
+        }
+    }
 }
 
 #[test]

@@ -112,7 +112,10 @@ impl Run<'_> {
             },
             Action::TransferCall { number } => {
                 let number = templates.render(Kind::Line, number, scope)?;
-                let number = PhoneNumber::parse(&number).map_err(|_| TemplateError::new("is no telephone number"))?;
+                // As a machine writes it, it is the document's business, or a back end's, whether there is such a number.
+                let read = PhoneNumber::from_e164(&number).or_else(|_| PhoneNumber::parse(&number));
+                let number =
+                    read.map_err(|why| TemplateError::new(format!("is no number to transfer a call to: {why}")))?;
                 Action::TransferCall {
                     number: number.as_str().to_owned(),
                 }

@@ -6,9 +6,12 @@ use std::fmt::{self, Write};
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value, filters, tests};
 
-use super::spoken;
+use super::{said, spoken};
 use crate::clock::Timestamp;
 use crate::phone::{CallingCode, PhoneNumber};
+
+/// The filter that compares telephone numbers.
+pub(super) const SAME_NUMBER: &str = "same_number";
 
 /// Every filter.
 pub(super) const FILTERS: [&str; 31] = [
@@ -35,7 +38,7 @@ pub(super) const FILTERS: [&str; 31] = [
     "rejectattr",
     "replace",
     "round",
-    "same_number",
+    SAME_NUMBER,
     "select",
     "selectattr",
     "sort",
@@ -97,7 +100,7 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("rejectattr", filters::rejectattr);
     environment.add_filter("replace", filters::replace);
     environment.add_filter("round", filters::round);
-    environment.add_filter("same_number", same_number);
+    environment.add_filter(SAME_NUMBER, same_number);
     environment.add_filter("select", filters::select);
     environment.add_filter("selectattr", filters::selectattr);
     environment.add_filter("sort", filters::sort);
@@ -140,7 +143,7 @@ pub(super) mod guards {
     use minijinja::value::ValueKind;
     use minijinja::{Error, ErrorKind, State, Value};
 
-    use crate::chain::template::spoken;
+    use crate::chain::template::{said as as_said, spoken};
 
     /// On both sides of `*`.
     pub(in crate::chain::template) const FACTOR: &str = "__factor";
@@ -166,8 +169,12 @@ pub(super) mod guards {
         Ok(value.clone())
     }
 
-    /// No list: the engine writes it out, however long it is.
+    /// No list: the engine writes it out, however long it is. And a whole number as one: `3.0` is 3.
     pub(super) fn part(value: &Value) -> Result<Value, Error> {
+        if value.kind() == ValueKind::Number {
+            let said = as_said(value).and_then(|said| said.parse::<i64>().ok());
+            return Ok(said.map_or_else(|| value.clone(), Value::from));
+        }
         factor(value)
     }
 
@@ -246,6 +253,15 @@ impl Write for Paid<'_, '_> {
     }
 }
 
+/// Writes a value as text: a number as it is said, `3.0` as 3.
+fn write_plain(text: &mut Paid<'_, '_>, value: &Value) -> fmt::Result {
+    match (value.as_str(), value.kind()) {
+        (Some(value), _) => text.write_str(value),
+        (None, ValueKind::Number) => text.write_str(&said(value).unwrap_or_default()),
+        (None, _) => write!(text, "{value}"),
+    }
+}
+
 fn out_of_fuel(_: fmt::Error) -> Error {
     ErrorKind::OutOfFuel.into()
 }
@@ -256,7 +272,7 @@ fn string(state: &State, value: &Value) -> Result<Value, Error> {
         return Ok(value.clone());
     }
     let mut text = Paid::new(state);
-    write!(text, "{value}").map_err(out_of_fuel)?;
+    write_plain(&mut text, value).map_err(out_of_fuel)?;
     Ok(Value::from(text.text))
 }
 
@@ -289,11 +305,7 @@ fn join(
             Some(path) => inside(&item, path),
             None => item,
         };
-        match item.as_str() {
-            Some(item) => text.write_str(item),
-            None => write!(text, "{}", defined(&item)?),
-        }
-        .map_err(out_of_fuel)?;
+        write_plain(&mut text, defined(&item)?).map_err(out_of_fuel)?;
     }
     Ok(Value::from(text.text))
 }
@@ -335,7 +347,7 @@ fn inside(value: &Value, path: &str) -> Value {
 
 fn text(value: &Value) -> String {
     match value.kind() {
-        ValueKind::String | ValueKind::Number => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+        ValueKind::String | ValueKind::Number => said(value).unwrap_or_default(),
         _ => String::new(),
     }
 }
@@ -447,6 +459,15 @@ mod unit_tests {
         assert_eq!(spell(&Value::from("qx-10")), "Q, X, dash, 1, 0");
         assert_eq!(spell(&Value::from(7)), "7");
         assert_eq!(spell(&nothing()), "");
+    }
+
+    #[test]
+    fn a_whole_number_has_the_digits_of_one() {
+        for number in [Value::from(1009.0), Value::from(1009)] {
+            assert_eq!(digits(&number), "1009");
+            assert_eq!(spell(&number), "1, 0, 0, 9");
+        }
+        assert_eq!(digits(&Value::from(10.5)), "105");
     }
 
     #[test]

@@ -4,21 +4,31 @@
 //! not need. Both are found here, on upload. And what the engine does not bound by itself, or writes although it is
 //! nothing, is sent through a guard: filters that are written around operands and around what is spoken.
 
-use super::filters::{FILTERS, TESTS, guards};
+use super::filters::{FILTERS, SAME_NUMBER, TESTS, guards};
+use crate::phone::CallingCode;
 
 /// Statements that are allowed.
 const STATEMENTS: [&str; 6] = ["if", "elif", "else", "endif", "for", "endfor"];
-/// Most tokens between two pairs of braces. The engine goes through a chain of operators by recursion: some thousands, which a
+/// Most tokens between two braces. The engine goes through a chain of operators by recursion: some thousands, which a
 /// template has room for, would take more than the stack.
-const MAX_TOKENS: usize = 1_000;
+pub(super) const MAX_TOKENS: usize = 1_000;
 /// Words after which a sign has nothing on its left.
 const BEFORE_OPERAND: [&str; 8] = ["and", "elif", "else", "if", "in", "is", "not", "or"];
 
-/// Checks the tokens of a template; gives it back with its guards. `is_spoken` is whether its values are.
+/// What a template is checked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    /// Whether its values are spoken.
+    pub(super) is_spoken: bool,
+    /// Whether it was taken before: what has been refused only since then is let through.
+    pub(super) is_kept: bool,
+}
+
+/// Checks the tokens of a template; gives it back with its guards.
 ///
 /// # Errors
 /// What is not allowed in it.
-pub(super) fn guarded(source: &str, is_spoken: bool) -> Result<String, String> {
+pub(super) fn guarded(source: &str, rules: Rules) -> Result<String, String> {
     let mut guarded = String::with_capacity(source.len());
     let mut rest = source;
     loop {
@@ -42,8 +52,8 @@ pub(super) fn guarded(source: &str, is_spoken: bool) -> Result<String, String> {
                 guarded.push_str("#}");
                 rest
             }
-            "{%" => block(inside, "%}", true, false, &mut guarded)?,
-            _ => block(inside, "}}", false, is_spoken, &mut guarded)?,
+            "{%" => block(inside, "%}", true, rules, &mut guarded)?,
+            _ => block(inside, "}}", false, rules, &mut guarded)?,
         };
     }
 }
@@ -63,11 +73,17 @@ fn block<'a>(
     inside: &'a str,
     end: &str,
     is_statement: bool,
-    is_spoken: bool,
+    rules: Rules,
     guarded: &mut String,
 ) -> Result<&'a str, String> {
     let begin = inside.len() - inside.trim_start_matches(['-', '+']).len();
     let (tokens, length) = tokens(inside, begin, end)?;
+    if !rules.is_kept {
+        if tokens.len() > MAX_TOKENS {
+            return Err(format!("has more than {MAX_TOKENS} words and signs in one place"));
+        }
+        (0..tokens.len()).try_for_each(|at| check_country(&tokens, at))?;
+    }
     check(&tokens, is_statement)?;
     let mut guards = Vec::new();
     for at in 0..tokens.len() {
@@ -79,18 +95,17 @@ fn block<'a>(
             guards.extend(left.into_iter().chain(right).map(|place| (place, format!("|{guard}"))));
         }
     }
-    // A template that has an empty text of its own knows that there may be nothing.
-    let says_nothing = |token: &Placed<'_>| matches!(token.0, Token::Text("\"\"" | "''"));
-    if is_spoken && !tokens.iter().any(says_nothing) {
-        // The sign that takes the white space away stays outside.
-        let last = tokens
-            .iter()
-            .rev()
-            .find(|token| !matches!(token.0, Token::Sign('-' | '+')));
-        if let (Some(first), Some(last)) = (tokens.first(), last) {
-            guards.push((first.1, "(".to_owned()));
-            guards.push((last.2, format!(")|{}", guards::SAID)));
-        }
+    // The sign that takes the white space away stays outside.
+    let is_value = |token: &Placed<'_>| !matches!(token.0, Token::Sign('-' | '+'));
+    let value = tokens.iter().rposition(is_value).and_then(|last| tokens.get(..=last));
+    let value = value.unwrap_or_default();
+    if rules.is_spoken
+        && !is_statement
+        && !may_be_nothing(value)
+        && let (Some(first), Some(last)) = (value.first(), value.last())
+    {
+        guards.push((first.1, "(".to_owned()));
+        guards.push((last.2, format!(")|{}", guards::SAID)));
     }
     // Stable: what was found first stands first where two are at one place.
     guards.sort_by_key(|(place, _)| *place);
@@ -124,9 +139,6 @@ fn tokens<'a>(inside: &'a str, begin: usize, end: &str) -> Result<(Vec<Placed<'a
             Token::Sign('(' | '[' | '{') => depth += 1,
             Token::Sign(')' | ']' | '}') => depth = depth.saturating_sub(1),
             _ => {}
-        }
-        if tokens.len() == MAX_TOKENS {
-            return Err(format!("has more than {MAX_TOKENS} words and signs in one place"));
         }
         let stop = inside.len() - after.len();
         tokens.push((token, at, stop));
@@ -166,6 +178,88 @@ fn check(tokens: &[Placed<'_>], is_statement: bool) -> Result<(), String> {
         before = [before[1], *token];
     }
     Ok(())
+}
+
+/// Whether what is written here says itself that nothing will do: by an empty text that may be its value, such as in
+/// `x if y else ''`, `x or ''` and `x | default('')`. One that is handed to something else, or compared, says nothing of that.
+fn may_be_nothing(tokens: &[Placed<'_>]) -> bool {
+    // For every bracket that is open, whether what is in it may be the value of the whole.
+    let mut open = vec![true];
+    for (at, (token, _, _)) in tokens.iter().enumerate() {
+        let before = at.checked_sub(1).and_then(|at| tokens.get(at)).map(|token| token.0);
+        let after = tokens.get(at + 1).map(|token| token.0);
+        match token {
+            Token::Sign('(') => {
+                let is_group = match before {
+                    Some(Token::Word("default")) => {
+                        at >= 2 && tokens.get(at - 2).is_some_and(|token| token.0 == Token::Sign('|'))
+                    }
+                    Some(Token::Word(word)) => BEFORE_OPERAND.contains(&word),
+                    Some(Token::Sign(sign)) => !matches!(sign, ')' | ']'),
+                    Some(Token::Text(_)) => false,
+                    None => true,
+                };
+                open.push(is_group && open.last() == Some(&true));
+            }
+            Token::Sign('[' | '{') => open.push(false),
+            Token::Sign(')' | ']' | '}') => drop(open.pop()),
+            Token::Text("\"\"" | "''") if open.last() == Some(&true) => {
+                let begins = matches!(before, None | Some(Token::Word("else" | "or") | Token::Sign('(')));
+                let ends = matches!(after, None | Some(Token::Word("if") | Token::Sign(')')));
+                if begins && ends {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+/// That numbers which are compared here have a country: without one, a number that has no `+` is nobody's.
+fn check_country(tokens: &[Placed<'_>], at: usize) -> Result<(), String> {
+    let before = |back: usize| at.checked_sub(back).and_then(|at| tokens.get(at)).map(|token| token.0);
+    // The filter itself, or `map` with its name: there the arguments come behind that.
+    let (open, first) = match (tokens.get(at).map(|token| token.0), before(1), before(2)) {
+        (Some(Token::Word(SAME_NUMBER)), Some(Token::Sign('|')), _) => (at + 1, 0),
+        (Some(Token::Text(text)), Some(Token::Sign('(')), Some(Token::Word("map")))
+            if text.trim_matches(['\'', '"']) == SAME_NUMBER =>
+        {
+            (at - 1, 1)
+        }
+        _ => return Ok(()),
+    };
+    let country = argument(tokens, open, first + 1);
+    let is_code = match country {
+        None | Some([]) => false,
+        Some([(Token::Text(text), _, _)]) => text.trim_matches(['\'', '"']).parse::<CallingCode>().is_ok(),
+        Some(_) => true,
+    };
+    if is_code {
+        return Ok(());
+    }
+    Err(format!(
+        "`{SAME_NUMBER}` needs the calling code of numbers without a +, such as `{SAME_NUMBER}(caller.number, '1')`: \
+         without it they are nobody's"
+    ))
+}
+
+/// The tokens of an argument, counted from 0, of the call whose bracket opens at this place.
+fn argument<'a, 'b>(tokens: &'b [Placed<'a>], open: usize, number: usize) -> Option<&'b [Placed<'a>]> {
+    if sign(tokens, open) != Some('(') {
+        return None;
+    }
+    let inside = tokens.get(open + 1..closing(tokens, open)?)?;
+    let mut depth = 0_usize;
+    let mut arguments = inside.split(|(token, _, _)| {
+        match token {
+            Token::Sign('(' | '[' | '{') => depth += 1,
+            Token::Sign(')' | ']' | '}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0 && *token == Token::Sign(',')
+    });
+    arguments.nth(number)
 }
 
 fn sign(tokens: &[Placed<'_>], at: usize) -> Option<char> {

@@ -47,37 +47,55 @@ impl Platform {
     /// What is read of its envelope. The rest is its own: transcripts, prompts, the definitions of all tools.
     pub const fn keeps(self) -> Keep {
         match self {
-            Self::Twilio | Self::Bland => Keep::All,
+            Self::Twilio | Self::Bland => Keep::Only(FLAT),
             Self::Retell => Keep::Only(&[
                 ("call", Keep::Only(RETELL_CALL)),
-                ("args", Keep::All),
-                ("call_id", Keep::All),
-                ("from_number", Keep::All),
+                ("args", request::ARGUMENTS),
+                ("call_id", Keep::Plain),
+                ("from_number", Keep::Plain),
             ]),
             Self::Vapi => Keep::Only(&[("message", Keep::Only(VAPI_MESSAGE))]),
         }
     }
 }
 
+const FLAT: &[(&str, Keep)] = &request::FLAT_FIELDS;
+
 const RETELL_CALL: &[(&str, Keep)] = &[
-    ("call_id", Keep::All),
-    ("direction", Keep::All),
-    ("from_number", Keep::All),
-    ("to_number", Keep::All),
+    ("call_id", Keep::Plain),
+    ("direction", Keep::Plain),
+    ("from_number", Keep::Plain),
+    ("to_number", Keep::Plain),
 ];
 
-const CUSTOMER: &[(&str, Keep)] = &[("number", Keep::All)];
+const CUSTOMER: &[(&str, Keep)] = &[("number", Keep::Plain)];
+
+const ID: (&str, Keep) = ("id", Keep::Plain);
+const NAME: (&str, Keep) = ("name", Keep::Plain);
+const OF_CALL: (&str, Keep) = ("arguments", request::ARGUMENTS);
+const OF_FUNCTION: (&str, Keep) = ("parameters", request::ARGUMENTS);
+const FUNCTION: (&str, Keep) = ("function", Keep::Only(&[NAME, OF_CALL, OF_FUNCTION]));
+
+/// A call of a tool in each form that there is: see `ToolCall` in [`request`].
+const VAPI_CALL: &[(&str, Keep)] = &[ID, NAME, OF_CALL, OF_FUNCTION, FUNCTION];
+
+/// The same, or one beside the tool's configuration.
+const VAPI_WITH_TOOL: &[(&str, Keep)] = &[
+    ID,
+    NAME,
+    OF_CALL,
+    OF_FUNCTION,
+    FUNCTION,
+    ("toolCall", Keep::Only(VAPI_CALL)),
+];
 
 const VAPI_MESSAGE: &[(&str, Keep)] = &[
     ("customer", Keep::Only(CUSTOMER)),
     (
         "call",
-        Keep::Only(&[("id", Keep::All), ("customer", Keep::Only(CUSTOMER))]),
+        Keep::Only(&[("id", Keep::Plain), ("customer", Keep::Only(CUSTOMER))]),
     ),
-    ("toolCalls", Keep::All),
-    ("toolCallList", Keep::All),
-    (
-        "toolWithToolCallList",
-        Keep::Only(&[("name", Keep::All), ("toolCall", Keep::All)]),
-    ),
+    ("toolCalls", Keep::Only(VAPI_WITH_TOOL)),
+    ("toolCallList", Keep::Only(VAPI_WITH_TOOL)),
+    ("toolWithToolCallList", Keep::Only(VAPI_WITH_TOOL)),
 ];

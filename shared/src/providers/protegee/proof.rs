@@ -7,6 +7,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 use super::Platform;
 use crate::clock::Timestamp;
 use crate::secret::{Secret, hex};
+use crate::telemetry::{self, Unit};
 use crate::web::body::{MAX_ENVELOPE, bytes_up_to};
 use crate::web::mac::hmac_sha256;
 use crate::web::problem::Problem;
@@ -47,8 +48,8 @@ impl Proofs {
     /// Whether `platform` sent `request`, which came at `now`.
     ///
     /// # Errors
-    /// 401 when a proof is asked for and is missing, wrong, too old, or there twice; 413 when the body is too large for
-    /// an envelope.
+    /// 401 when a proof is asked for and does not hold, which is logged and counted; 413 when the body is too large for an
+    /// envelope.
     pub fn check(&self, platform: Platform, request: &Request, now: Timestamp) -> Result<(), Problem> {
         let (header, secrets) = match platform {
             Platform::Vapi => (VAPI_HEADER, &self.vapi),
@@ -60,17 +61,37 @@ impl Proofs {
         }
         let body = bytes_up_to(request, MAX_ENVELOPE)?;
         let mut values = request.headers().get_all(header).iter();
-        let holds = match (values.next(), values.next()) {
+        let held = match (values.next(), values.next()) {
+            (None, _) => Err(Unproven::Missing),
             (Some(proof), None) if platform == Platform::Retell => signed(secrets, proof.as_bytes(), body, now),
-            (Some(proof), None) => one_holds(
+            (Some(proof), None) => held(
                 secrets
                     .iter()
                     .map(|secret| secret.expose().as_bytes().ct_eq(proof.as_bytes())),
             ),
-            _ => false,
+            (Some(_), Some(_)) => Err(Unproven::Wrong),
         };
-        if holds { Ok(()) } else { Err(Problem::unproven(header)) }
+        held.map_err(|why| {
+            let name = platform.name();
+            tracing::warn!(platform = name, header, %why, "a request that its platform did not prove was refused");
+            telemetry::emf(now, &[("Platform", name)], &[("Unproven", Unit::Count, 1.0)], &[]);
+            Problem::unproven(header, why)
+        })
     }
+}
+
+/// Why a proof does not hold: who sets it up, who changes a secret and whose clock is wrong look in different places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unproven {
+    /// The platform does not know the secret.
+    #[error("is missing")]
+    Missing,
+    /// It knows another one, or somebody else sent the request.
+    #[error("is wrong: it was made with another secret, or for another body")]
+    Wrong,
+    /// An old request sent again, or a clock.
+    #[error("states a time that is more than five minutes from ours")]
+    Time,
 }
 
 /// The value of [`RETELL_HEADER`] for `body`, sent at `at`.
@@ -80,16 +101,18 @@ pub fn sign_as_retell(key: &Secret, body: &[u8], at: Timestamp) -> String {
     format!("v={millis},d={}", hex(&digest))
 }
 
-fn signed(keys: &[Secret], proof: &[u8], body: &[u8], now: Timestamp) -> bool {
-    let Some(millis) = millis(proof) else { return false };
-    if millis.abs_diff(now.millis()) > TOLERANCE_MILLIS {
-        return false;
-    }
+fn signed(keys: &[Secret], proof: &[u8], body: &[u8], now: Timestamp) -> Result<(), Unproven> {
+    let millis = millis(proof).ok_or(Unproven::Wrong)?;
     let at = Timestamp::from_millis(millis);
-    one_holds(
+    // Of the time only what is signed is believed.
+    held(
         keys.iter()
             .map(|key| sign_as_retell(key, body, at).as_bytes().ct_eq(proof)),
-    )
+    )?;
+    if millis.abs_diff(now.millis()) > TOLERANCE_MILLIS {
+        return Err(Unproven::Time);
+    }
+    Ok(())
 }
 
 /// The time that a signature states.
@@ -98,9 +121,10 @@ fn millis(proof: &[u8]) -> Option<i64> {
     millis.parse().ok()
 }
 
-/// Whether one holds; all are looked at always, so how long it takes tells nobody which.
-fn one_holds(found: impl Iterator<Item = Choice>) -> bool {
-    found.fold(Choice::from(0), |any, one| any | one).into()
+/// That one holds; all are looked at always, so how long it takes tells nobody which.
+fn held(found: impl Iterator<Item = Choice>) -> Result<(), Unproven> {
+    let one: bool = found.fold(Choice::from(0), |any, one| any | one).into();
+    if one { Ok(()) } else { Err(Unproven::Wrong) }
 }
 
 #[cfg(test)]
@@ -182,6 +206,35 @@ mod tests {
             assert_eq!(problem.kind.status(), 401);
             assert!(problem.detail.contains(VAPI_HEADER), "{}", problem.detail);
         }
+    }
+
+    #[test]
+    fn why_a_proof_does_not_hold_is_told_apart() {
+        let right = format!("v=1760000000000,d={DIGEST}");
+        let why = |platform, header, values: &[&str], now| {
+            let problem = proofs().check(platform, &with(header, values, BODY), now);
+            problem.err().map(|problem| problem.detail)
+        };
+        let late = SENT.plus_millis(300_001);
+        for (values, now, told) in [
+            (&[][..], SENT, Some("the header x-retell-signature is missing")),
+            (&[right.as_str()], SENT, None),
+            (&[&right], late, Some("five minutes")),
+            // Not signed, so nobody knows when it was made.
+            (&["v=1,d=00"], SENT, Some("is wrong")),
+            (&[&right, &right], SENT, Some("is wrong")),
+        ] {
+            let found = why(Platform::Retell, RETELL_HEADER, values, now);
+            assert_eq!(found.is_some(), told.is_some(), "{values:?}");
+            assert!(
+                told.is_none_or(|told| found.as_deref().is_some_and(|found| found.contains(told))),
+                "{found:?}"
+            );
+        }
+        let found = why(Platform::Vapi, VAPI_HEADER, &[], SENT);
+        assert_eq!(found.as_deref(), Some("the header x-vapi-secret is missing"));
+        let found = why(Platform::Vapi, VAPI_HEADER, &["another"], SENT);
+        assert!(found.is_some_and(|found| found.contains("is wrong")));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Reading requests: out of the envelope, field by field, each with the path by which an error names it.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::Platform;
 use crate::context::Draft;
 use crate::dispatch::policy::FieldError;
-use crate::foreign;
+use crate::foreign::{self, Keep};
 use crate::number::whole;
 
 /// Vapi's name of the function that sets a context.
@@ -25,6 +25,27 @@ const MAY_BE_NUMBERS: [&str; 7] = [
     "price",
     "vendor",
 ];
+
+/// Every field of the payload, as [`Fields::draft`] reads it, and behind them the two that an envelope has in a place of its
+/// own.
+pub(super) const FLAT_FIELDS: [(&str, Keep); 14] = [
+    ("description", Keep::Plain),
+    ("price", Keep::Plain),
+    ("vendor", Keep::Plain),
+    ("callback", Keep::Plain),
+    ("customer_id", Keep::Plain),
+    ("order_id", Keep::Plain),
+    ("email", Keep::Plain),
+    ("full_name", Keep::Plain),
+    ("memory", Keep::Plain),
+    ("persona", Keep::Plain),
+    ("transaction_type", Keep::Plain),
+    ("ttl", Keep::Plain),
+    ("caller", Keep::Plain),
+    ("call_id", Keep::Plain),
+];
+/// What is read of a tool's arguments.
+pub(super) const ARGUMENTS: Keep = Keep::Only(FLAT_FIELDS.split_at(12).0);
 
 /// Names of Vapi's lists of tool calls, and where they stand.
 const TOOL_CALLS: [(&str, &str); 3] = [
@@ -47,11 +68,23 @@ pub struct Ask<T> {
 }
 
 impl<T> Ask<T> {
+    /// What `check` makes of it.
+    ///
+    /// # Errors
+    /// What is wrong, with the paths that the envelope gives it.
+    pub fn checked<U>(self, check: impl FnOnce(T) -> Result<U, Vec<FieldError>>) -> Result<U, Vec<FieldError>> {
+        self.what.and_then(check).map_err(|errors| located(&self.paths, errors))
+    }
+
     /// `errors`, which name fields as the payload does, with the paths that the envelope gives them.
     pub fn located(&self, errors: Vec<FieldError>) -> Vec<FieldError> {
-        let located = |error: FieldError| FieldError::new(self.paths.of(&error.field), error.detail);
-        errors.into_iter().map(located).collect()
+        located(&self.paths, errors)
     }
+}
+
+fn located(paths: &Paths, errors: Vec<FieldError>) -> Vec<FieldError> {
+    let located = |error: FieldError| FieldError::new(paths.of(&error.field), error.detail);
+    errors.into_iter().map(located).collect()
 }
 
 /// Whose context is asked for.
@@ -59,6 +92,8 @@ impl<T> Ask<T> {
 pub struct Query {
     /// The caller's number, as it was sent.
     pub caller: Option<String>,
+    /// Whether the platform vouches for that number: the caller is on the line.
+    pub vouched: bool,
     /// The call that is asked from, as the platform names it.
     pub call_id: Option<String>,
 }
@@ -116,7 +151,7 @@ pub fn read_set(platform: Platform, body: &Value) -> Result<Vec<Ask<Draft>>, Unr
         Platform::Vapi => {
             let message = Message::read(body, SET_FUNCTION)?;
             let asks = message.calls.into_iter().map(|call| {
-                let draft = call.arguments().and_then(|arguments| Fields(&arguments).draft());
+                let draft = call.draft();
                 let paths = Paths {
                     caller: "message.customer.number".into(),
                     call_id: "message.call.id".into(),
@@ -139,6 +174,7 @@ pub fn read_get(platform: Platform, body: &Value) -> Result<Vec<Ask<Query>>, Unr
             let fields = Fields(object(body, "(body)")?);
             let query = Query {
                 caller: fields.text("caller")?,
+                vouched: false,
                 call_id: fields.text("call_id")?,
             };
             Ok(vec![ask(None, Ok(query), Paths::flat())])
@@ -184,6 +220,7 @@ fn one(field: impl Into<String>, detail: &str) -> Vec<FieldError> {
 fn with_call(draft: Result<Draft, Vec<FieldError>>, query: &Query) -> Result<Draft, Vec<FieldError>> {
     draft.map(|draft| Draft {
         caller: query.caller.clone(),
+        vouched: query.vouched,
         call_id: query.call_id.clone(),
         ..draft
     })
@@ -200,6 +237,7 @@ fn retell_call(call: &Fields<'_>) -> Result<(Query, Paths), Unreadable> {
     };
     let query = Query {
         caller: call.text(side).map_err(under)?,
+        vouched: true,
         call_id: call.text("call_id").map_err(under)?,
     };
     let paths = Paths {
@@ -213,6 +251,7 @@ fn retell_call(call: &Fields<'_>) -> Result<(Query, Paths), Unreadable> {
 fn retell_flat(fields: &Fields<'_>) -> Result<(Query, Paths), Unreadable> {
     let query = Query {
         caller: fields.text("from_number")?,
+        vouched: true,
         call_id: fields.text("call_id")?,
     };
     let paths = Paths {
@@ -223,24 +262,24 @@ fn retell_flat(fields: &Fields<'_>) -> Result<(Query, Paths), Unreadable> {
 }
 
 /// Vapi's message, reduced to what is ours in it.
-struct Message {
+struct Message<'a> {
     query: Query,
-    calls: Vec<ToolCall>,
+    calls: Vec<ToolCall<'a>>,
 }
 
 /// A call of one of our functions.
-struct ToolCall {
+struct ToolCall<'a> {
     id: Option<String>,
-    arguments: Value,
+    arguments: &'a Value,
     /// Where these stand.
     arguments_path: String,
     /// Where it stands.
     path: String,
 }
 
-impl Message {
+impl<'a> Message<'a> {
     /// The message with the calls of `function`; those of other functions are somebody else's.
-    fn read(body: &Value, function: &str) -> Result<Self, Unreadable> {
+    fn read(body: &'a Value, function: &str) -> Result<Self, Unreadable> {
         let body = Fields(object(body, "(body)")?);
         let message = body.object("message")?;
         let text_at = |pointer: &str, field: &str| match body.at(pointer) {
@@ -254,6 +293,7 @@ impl Message {
         };
         let query = Query {
             caller,
+            vouched: true,
             call_id: text_at("/message/call/id", "message.call.id")?,
         };
         let (name, calls) = Self::calls(&message, function)?;
@@ -268,7 +308,7 @@ impl Message {
 
     /// The calls of `function`, and the list that has them. Vapi sends the same calls under up to three names, and not
     /// every one of the lists is filled.
-    fn calls(message: &Fields<'_>, function: &str) -> Result<(&'static str, Vec<ToolCall>), Unreadable> {
+    fn calls(message: &Fields<'a>, function: &str) -> Result<(&'static str, Vec<ToolCall<'a>>), Unreadable> {
         let mut first = None;
         for (name, path) in TOOL_CALLS {
             let list = match message.0.get(name) {
@@ -278,7 +318,7 @@ impl Message {
             };
             let calls = list.iter().enumerate();
             let calls = calls.filter_map(|(index, call)| ToolCall::read(call, function, format!("{path}[{index}]")));
-            let calls: Vec<ToolCall> = calls.collect();
+            let calls: Vec<ToolCall<'_>> = calls.collect();
             if !calls.is_empty() {
                 return Ok((path, calls));
             }
@@ -291,10 +331,10 @@ impl Message {
     }
 }
 
-impl ToolCall {
+impl<'a> ToolCall<'a> {
     /// A call of `function`: itself or beside the tool's configuration (`toolCall`); with an object around name and
     /// arguments (`function`) or without; and with `arguments` or, as in the form without, `parameters`.
-    fn read(call: &Value, function: &str, path: String) -> Option<Self> {
+    fn read(call: &'a Value, function: &str, path: String) -> Option<Self> {
         let (tool, call, path) = match call.get("toolCall") {
             Some(inner) => (Some(call), inner, format!("{path}.toolCall")),
             None => (None, call, path),
@@ -318,25 +358,34 @@ impl ToolCall {
             holder.and_then(|holder| holder.get(field)).map(|value| (value, place))
         });
         let values = || values.into_iter().flatten();
-        let is_filled = |value: &Value| !(value.is_null() || *value == json!({}) || *value == json!(""));
+        let is_filled = |value: &Value| match value {
+            Value::Null => false,
+            Value::Object(fields) => !fields.is_empty(),
+            Value::String(text) => !text.is_empty(),
+            _ => true,
+        };
         let found = values().find(|(value, _)| is_filled(value)).or_else(|| values().next());
         let (arguments, place) = found.unwrap_or((&Value::Null, "arguments"));
         Some(Self {
             id: call.get("id").and_then(Value::as_str).map(str::to_owned),
-            arguments: arguments.clone(),
+            arguments,
             arguments_path: format!("{path}.{place}"),
             path,
         })
     }
 
-    /// The arguments: an object, as published, or the JSON text of one, as language models give it.
-    fn arguments(&self) -> Result<Map<String, Value>, Vec<FieldError>> {
-        let parsed = match &self.arguments {
-            Value::String(text) => foreign::read(text.as_bytes()).unwrap_or_default(),
-            arguments => arguments.clone(),
+    /// What the arguments say: an object, as published, or the JSON text of one, as language models give it.
+    fn draft(&self) -> Result<Draft, Vec<FieldError>> {
+        let parsed;
+        let arguments = match self.arguments {
+            Value::String(text) => {
+                parsed = foreign::inner(text, ARGUMENTS).unwrap_or_default();
+                &parsed
+            }
+            arguments => arguments,
         };
-        match parsed {
-            Value::Object(fields) => Ok(fields),
+        match arguments {
+            Value::Object(fields) => Fields(fields).draft(),
             // Relative to the arguments; see `Paths::of`.
             _ => Err(one("", "expected an object")),
         }
@@ -355,14 +404,14 @@ fn prefixed(prefix: &str, errors: Vec<FieldError>) -> Vec<FieldError> {
 /// An object of which some fields are known.
 struct Fields<'a>(&'a Map<String, Value>);
 
-impl Fields<'_> {
+impl<'a> Fields<'a> {
     fn at(&self, pointer: &str) -> Option<&Value> {
         let mut names = pointer.split('/').skip(1);
         let first = self.0.get(names.next()?)?;
         names.try_fold(first, |value, name| value.get(name))
     }
 
-    fn object(&self, name: &str) -> Result<Fields<'_>, Unreadable> {
+    fn object(&self, name: &str) -> Result<Fields<'a>, Unreadable> {
         match self.0.get(name) {
             None | Some(Value::Null) => Err(one(name, "is missing")),
             Some(value) => object(value, name).map(Fields),
@@ -416,6 +465,7 @@ impl Fields<'_> {
         };
         let mut draft = Draft {
             caller: None,
+            vouched: false,
             description: text("description"),
             price: text("price"),
             vendor: text("vendor"),

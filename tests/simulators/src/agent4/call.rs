@@ -205,7 +205,8 @@ impl Run<'_> {
             Move::Disqualified(arguments) => ("disqualified", arguments),
             Move::HangUp => {
                 // Nobody is there any more to hear what comes back.
-                if let Ok(answer) = self.post(index, "interrupt", &Value::Null).await {
+                let given = given(&answer["interrupt_parameters"]);
+                if let Ok(answer) = self.post(index, "interrupt", &given).await {
                     self.note(&answer);
                 }
                 return Onward::End(Ending::HungUp);
@@ -294,7 +295,7 @@ impl Run<'_> {
         let text = action["context"][*field].as_str().unwrap_or_default();
         if text.is_empty() {
             self.wrong(format!("the action `{name}` has no text `{field}` in its context"));
-        } else if name == "transfer_call" && PhoneNumber::parse(text).is_err() {
+        } else if name == "transfer_call" && PhoneNumber::from_e164(text).is_err() {
             self.wrong("`transfer_call` to what is not a telephone number");
         }
     }
@@ -396,7 +397,10 @@ impl Run<'_> {
                 self.last = in_form(switches.context, arguments);
                 request["context"] = self.last.clone();
             }
-            Some(EarlyContext::Missing) => {}
+            Some(EarlyContext::Given) if arguments.is_object() => {
+                request["context"] = in_form(switches.context, arguments);
+            }
+            Some(EarlyContext::Missing | EarlyContext::Given) => {}
             Some(EarlyContext::Null) => request["context"] = Value::Null,
             Some(EarlyContext::Empty) => request["context"] = json!({}),
             Some(EarlyContext::Last) => request["context"] = self.last.clone(),
@@ -438,6 +442,17 @@ fn usable(sent: Result<Result<Response, SendError>, String>) -> Result<Value, St
         return Err(format!("status {}", response.status()));
     }
     serde_json::from_slice(response.body()).map_err(|_| "an answer that is not JSON".to_owned())
+}
+
+/// What a model makes of parameters: a text for each.
+fn given(parameters: &Value) -> Value {
+    let properties = parameters["properties"].as_object();
+    properties.map_or(Value::Null, |properties| {
+        properties
+            .keys()
+            .map(|name| (name.clone(), json!(format!("some {name}"))))
+            .collect()
+    })
 }
 
 /// What the model returned, as it is sent.

@@ -55,6 +55,8 @@ pub enum EarlyContext {
     Empty,
     /// What the model returned last.
     Last,
+    /// What the model makes of the parameters that are declared for this moment: at `interrupt` only.
+    Given,
 }
 
 /// What happens after an answer that does not move on.
@@ -129,6 +131,7 @@ impl Switches {
                     EarlyContext::Null,
                     EarlyContext::Empty,
                     EarlyContext::Last,
+                    EarlyContext::Given,
                 ] {
                     for (flag, after_nothing) in [(false, AfterNothing::Next), (true, AfterNothing::End)] {
                         for duplicates in [false, true] {

@@ -39,6 +39,8 @@ pub struct Switches {
     pub status_callback: bool,
     /// The port is in the URL that is signed.
     pub port_is_signed: bool,
+    /// A webhook setting names the account's shared key: its HMAC-SHA256 is the signature, and not the auth token's.
+    pub shared_key: bool,
     /// Card numbers are masked with dashes.
     pub mask_has_dashes: bool,
     /// Every request is sent twice; the answer to the first one counts.
@@ -54,6 +56,7 @@ impl Default for Switches {
             action_after_hang_up: true,
             status_callback: false,
             port_is_signed: false,
+            shared_key: false,
             mask_has_dashes: true,
             sends_twice: false,
             code: None,

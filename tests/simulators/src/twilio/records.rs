@@ -5,10 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use patchbay::clock::Timestamp;
-use patchbay::providers::twilio::signature::{HEADER, sign};
+use patchbay::providers::twilio::signature::{HEADER, SETTINGS_HEADER, SharedKey, sign};
 use patchbay::providers::twilio::webhook::Form;
+use patchbay::secret::Secret;
 
-use super::Twilio;
+use super::{SHARED_KEY, Twilio};
 
 /// What a caller does.
 #[derive(Clone, Debug)]
@@ -212,14 +213,27 @@ async fn try_once(twilio: &Twilio, url: &str, form: &[(String, String)]) -> Requ
         (true, Some((host, path))) => format!("{host}example.org:443/{path}"),
         _ => url.to_owned(),
     };
-    let token = twilio.lock().token.clone();
-    let signature = sign(&token, &signed_url, &Form::parse(body.as_bytes()));
+    let (token, signed) = (twilio.lock().token.clone(), Form::parse(body.as_bytes()));
+    let (signature, settings) = if twilio.switches().shared_key {
+        let (id, secret) = SHARED_KEY;
+        let key = SharedKey {
+            id: id.to_owned(),
+            secret: Secret::new(secret),
+        };
+        (key.sign(&signed_url, &signed), Some(key.settings()))
+    } else {
+        (sign(&token, &signed_url, &signed), None)
+    };
     let began = twilio.0.clock.now();
     let request = http::Request::post(url)
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded; charset=UTF-8")
         .header(HEADER, signature)
-        .header("user-agent", "TwilioProxy/1.1")
-        .body(Bytes::from(body));
+        .header("user-agent", "TwilioProxy/1.1");
+    let request = match settings {
+        Some(settings) => request.header(SETTINGS_HEADER, settings),
+        None => request,
+    };
+    let request = request.body(Bytes::from(body));
     let (status, content_type, body) = match request {
         Ok(request) => match twilio.0.api.send(request).await {
             Ok(response) => {
