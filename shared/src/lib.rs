@@ -11,30 +11,25 @@
 //! - [`webhooks`]: what became of the webhooks to a requester.
 //! - [`engine`]: load, decide, send, commit: the one way in which a dispatch changes.
 
+pub use patchbay_domain::{access, context, dispatch, field, foreign, ids, number, phone, secret, speech};
+
 pub mod aws;
 mod aws_error;
 #[cfg(feature = "chain")]
 pub mod chain;
 pub mod clock;
 pub mod config;
-pub mod context;
-pub mod dispatch;
 pub mod engine;
-pub mod foreign;
 pub mod http;
-pub mod ids;
 pub mod keyring;
-pub mod number;
 pub mod parameters;
-pub mod phone;
 pub mod providers;
 pub mod queue;
-pub mod secret;
 pub mod signing;
-pub mod speech;
 mod ssm;
 pub mod store;
 pub mod telemetry;
+pub mod tokens;
 mod trust;
 pub mod web;
 pub mod webhooks;

@@ -10,8 +10,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use common::{Answer, our_callbacks, text, world};
+use patchbay::access::{Scope, TokenRecord};
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, Tenant};
-use patchbay::web::auth::{Scope, TokenRecord, token_hash};
+use patchbay::web::auth::token_hash;
 use patchbay_simulators::world::World;
 use serde_json::Value;
 

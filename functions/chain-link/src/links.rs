@@ -3,12 +3,13 @@
 use lambda_http::http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue};
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, RequestExt, Response};
+use patchbay::access::Scope;
 use patchbay::chain::sample::{self, Sample};
 use patchbay::chain::{Chain, Issue, MAX_DOCUMENT};
-use patchbay::dispatch::policy::FieldError;
+use patchbay::field::FieldError;
 use patchbay::ids::{ChainName, Tenant};
 use patchbay::store::{DeletedChain, Expected, PutChain, StoredChain};
-use patchbay::web::auth::{Scope, Token, authorise};
+use patchbay::web::auth::{Token, authorise};
 use patchbay::web::body::{self, json_response};
 use patchbay::web::problem::Problem;
 use serde_json::{Value, json};

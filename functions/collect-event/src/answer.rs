@@ -1,7 +1,8 @@
 //! What the employee hears after a key.
 
-use patchbay::dispatch::dialplan::{self, DialPlan};
+use patchbay::dispatch::script;
 use patchbay::dispatch::{Dispatch, Language, Phase, Policy, Verdict};
+use patchbay::providers::routee::dialplan::DialPlan;
 
 use crate::{Deps, Press};
 
@@ -9,23 +10,26 @@ use crate::{Deps, Press};
 pub(crate) fn to(deps: &Deps, press: &Press, dispatch: &Dispatch, verdict: &Verdict) -> DialPlan {
     let policy = &dispatch.brief.policy;
     let language = language(press, dispatch);
-    match verdict {
-        Verdict::Accepted => dialplan::accepted(language, policy),
-        Verdict::Rejected => dialplan::rejected(language, policy),
+    let mut asked_again = press.asked_again;
+    let script = match verdict {
+        Verdict::Accepted => script::accepted(language, policy),
+        Verdict::Rejected => script::rejected(language, policy),
         Verdict::TakenBy(employee) => {
             let name = dispatch
                 .employee(*employee)
                 .map_or("", |employee| employee.name.as_str());
-            dialplan::taken_by(name, language, policy)
+            script::taken_by(name, language, policy)
         }
-        Verdict::Closed => dialplan::closed(language, policy),
+        Verdict::Closed => script::closed(language, policy),
         Verdict::AskAgain if press.asked_again < policy.wrong_keys => {
-            dialplan::ask_again(language, policy, &collect_url(deps, press, press.asked_again + 1))
+            asked_again += 1;
+            script::ask_again(language, policy)
         }
         Verdict::AskAgain | Verdict::Noted | Verdict::Stale | Verdict::Dial | Verdict::Refused => {
-            dialplan::goodbye(language, policy)
+            script::goodbye(language, policy)
         }
-    }
+    };
+    DialPlan::of(script, policy, &collect_url(deps, press, asked_again))
 }
 
 /// An event without a key: usually the call is over and nobody hears this. If it is not, the options once more.
@@ -39,21 +43,24 @@ pub(crate) fn no_key(deps: &Deps, press: &Press, dispatch: &Dispatch) -> DialPla
 /// The key could not be stored: never says "accepted", asks for it again.
 pub(crate) fn one_moment(deps: &Deps, press: &Press, dispatch: Option<&Dispatch>) -> DialPlan {
     let url = collect_url(deps, press, press.asked_again);
-    match dispatch {
-        Some(dispatch) => dialplan::one_moment(language(press, dispatch), &dispatch.brief.policy, &url),
-        None => dialplan::one_moment(Language::default(), &Policy::default(), &url),
-    }
+    let default = Policy::default();
+    let (language, policy) = dispatch.map_or((Language::default(), &default), |dispatch| {
+        (language(press, dispatch), &dispatch.brief.policy)
+    });
+    DialPlan::of(script::one_moment(language, policy), policy, &url)
 }
 
 /// The dispatch is gone (it is kept for months): there is nothing left to say.
-pub(crate) fn unknown() -> DialPlan {
-    dialplan::closed(Language::default(), &Policy::default())
+pub(crate) fn unknown(deps: &Deps, press: &Press) -> DialPlan {
+    let policy = Policy::default();
+    let script = script::closed(Language::default(), &policy);
+    DialPlan::of(script, &policy, &collect_url(deps, press, press.asked_again))
 }
 
 fn language(press: &Press, dispatch: &Dispatch) -> Language {
     let policy = &dispatch.brief.policy;
     let employee = dispatch.employee(press.reference.attempt.employee);
-    employee.map_or(policy.language, |employee| dialplan::language_of(employee, policy))
+    employee.map_or(policy.language, |employee| script::language_of(employee, policy))
 }
 
 fn collect_url(deps: &Deps, press: &Press, asked_again: u8) -> String {

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, RequestExt, Response};
-use patchbay::dispatch::dialplan::DialPlan;
 use patchbay::dispatch::{Dispatch, Event};
 use patchbay::engine::Engine;
 use patchbay::providers::routee::CollectEvent;
+use patchbay::providers::routee::dialplan::DialPlan;
 use patchbay::web::body::json_response;
 use patchbay::web::callbacks::{AGAIN, Callbacks};
 use patchbay::web::problem::Problem;
@@ -82,7 +82,7 @@ async fn take(deps: &Deps, press: &Press) -> DialPlan {
     } = &press.reference;
     let dispatch = match deps.engine.store.load(key).await {
         Ok(Some(dispatch)) => dispatch,
-        Ok(None) => return answer::unknown(),
+        Ok(None) => return answer::unknown(deps, press),
         Err(error) => return keep(deps, press, None, &error.to_string()).await,
     };
     if press.keys.is_empty() {

@@ -2,10 +2,11 @@
 //! lease on the employee too, nothing is held and anything may be repeated; after it nothing is.
 
 use patchbay::clock::Timestamp;
-use patchbay::dispatch::dialplan::DialPlan;
+use patchbay::dispatch::script::{self, Script};
 use patchbay::dispatch::state::Strategy;
-use patchbay::dispatch::{Attempt, Dispatch, Event, NotPlaced, Phase, Verdict, dialplan};
+use patchbay::dispatch::{Attempt, Dispatch, Event, NotPlaced, Phase, Verdict};
 use patchbay::ids::AttemptId;
+use patchbay::providers::routee::dialplan::DialPlan;
 use patchbay::providers::routee::{CreateConversation, CreateError};
 use patchbay::queue::{Message, Work};
 use patchbay::store::{Priority, Slot};
@@ -118,11 +119,12 @@ struct Call {
 
 impl Call {
     fn new(deps: &Deps, dispatch: &Dispatch, id: AttemptId) -> Self {
-        let plan = dispatch.employee(id.employee).map(|employee| {
-            let event_url = deps.callbacks.collect_url(&dispatch.key, id, 0);
-            dialplan::offer(&dispatch.brief.ticket, employee, &dispatch.brief.policy, &event_url)
-        });
-        let longest = plan.as_ref().map_or(0, dialplan::longest_seconds);
+        let employee = dispatch.employee(id.employee);
+        let policy = &dispatch.brief.policy;
+        let script = employee.map(|employee| script::offer(&dispatch.brief.ticket, employee, policy));
+        let longest = script.as_ref().map_or(0, Script::longest_seconds);
+        let event_url = deps.callbacks.collect_url(&dispatch.key, id, 0);
+        let plan = script.map(|script| DialPlan::of(script, policy, &event_url));
         Self { id, plan, longest }
     }
 

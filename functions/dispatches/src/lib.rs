@@ -8,11 +8,12 @@ pub mod webhooks;
 
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, RequestExt, Response};
+use patchbay::access::Scope;
 use patchbay::dispatch::{Dispatch, Event, Verdict};
 use patchbay::engine::{Engine, EngineError};
 use patchbay::ids::{DispatchKey, Tenant};
 use patchbay::store::StoreError;
-use patchbay::web::auth::{Scope, Token, authorise};
+use patchbay::web::auth::{Token, authorise};
 use patchbay::web::body::{self, json_response};
 use patchbay::web::problem::Problem;
 use patchbay::web::target::Targets;

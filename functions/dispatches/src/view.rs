@@ -1,13 +1,14 @@
 //! A dispatch as the API shows it, and as everybody else does who shows one.
 
 use patchbay::clock::Timestamp;
+use patchbay::dispatch::delivery::Delivery;
 use patchbay::dispatch::plan::Outlook;
 use patchbay::dispatch::policy::Policy;
 use patchbay::dispatch::state::Webhook;
-use patchbay::dispatch::{Dispatch, Employee, Entry, State, Ticket, dialplan};
+use patchbay::dispatch::{Dispatch, Employee, Entry, State, Ticket, script};
 use patchbay::ids::DispatchId;
+use patchbay::providers::routee::dialplan::DialPlan;
 use patchbay::store::TimelinePage;
-use patchbay::webhooks::Delivery;
 use serde::Serialize;
 
 use crate::webhooks::Summary;
@@ -99,7 +100,7 @@ pub(crate) struct Preview<'a> {
 struct DialPlanOf<'a> {
     person: Person<'a>,
     longest_seconds: u32,
-    dial_plan: dialplan::DialPlan,
+    dial_plan: DialPlan,
 }
 
 /// The dispatch as of `now`, with what has become of it.
@@ -131,11 +132,11 @@ pub(crate) fn preview<'a>(dispatch: &'a Dispatch, entries: &'a [Entry], now: Tim
     let brief = &dispatch.brief;
     let dial_plans = brief.employees.iter().map(|employee| {
         let url = "https://hooks.example.org/routee/collect";
-        let dial_plan = dialplan::offer(&brief.ticket, employee, &brief.policy, url);
+        let script = script::offer(&brief.ticket, employee, &brief.policy);
         DialPlanOf {
             person: of(employee),
-            longest_seconds: dialplan::longest_seconds(&dial_plan),
-            dial_plan,
+            longest_seconds: script.longest_seconds(),
+            dial_plan: DialPlan::of(script, &brief.policy, url),
         }
     });
     Preview {

@@ -4,10 +4,11 @@ use lambda_http::http::StatusCode;
 use lambda_http::{Request, RequestExt as _};
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::Dispatch;
+use patchbay::dispatch::delivery::{Delivery, Outcome, event_id};
 use patchbay::ids::Tenant;
 use patchbay::web::body::json_response;
 use patchbay::web::problem::Problem;
-use patchbay::webhooks::{self, Delivery, Outcome, Told, event_id};
+use patchbay::webhooks::{self, Told};
 use serde::Serialize;
 
 use crate::{Answer, Deps, changed, cursor, dispatch_of, stored};

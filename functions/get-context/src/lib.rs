@@ -5,19 +5,20 @@ mod load;
 
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, RequestExt as _, Response};
+use patchbay::access::Scope;
 use patchbay::clock::Clock;
 use patchbay::context::caller::{self, NoNumber};
 use patchbay::context::{CallId, Context, ContextKey};
-use patchbay::dispatch::policy::FieldError;
+use patchbay::field::FieldError;
 use patchbay::ids::Tenant;
 use patchbay::phone::{CallingCode, PhoneNumber};
 use patchbay::providers::protegee::proof::Proofs;
 use patchbay::providers::protegee::{Ask, Platform, Query, answer, read_get};
 use patchbay::store::{Store, StoreError};
-use patchbay::web::auth::{Scope, Token};
+use patchbay::tokens::Tokens;
+use patchbay::web::auth::Token;
 use patchbay::web::body::{self, json_response};
 use patchbay::web::problem::Problem;
-use patchbay::web::tokens::Tokens;
 use serde_json::Value;
 
 /// What the function works with.

@@ -4,7 +4,7 @@ use patchbay::aws::Aws;
 use patchbay::clock::Clock;
 use patchbay::config::{ConfigError, default_country};
 use patchbay::keyring::Keyring;
-use patchbay::web::tokens::Tokens;
+use patchbay::tokens::Tokens;
 
 use crate::Deps;
 

@@ -15,7 +15,7 @@
 //! - **Our own failure** (table, queue, secrets): sent again, as long as it takes; see [`patchbay::queue::Returns`]. What
 //!   is no notice of ours goes to the dead-letter queue.
 //!
-//! How each delivery stands is written down ([`patchbay::webhooks::Delivery`]), after whatever was to be sent. So a notice
+//! How each delivery stands is written down ([`patchbay::dispatch::delivery::Delivery`]), after whatever was to be sent. So a notice
 //! that comes again is told once, unless the sandbox died between the post and the note, or two of one were worked off at
 //! the same moment; the receiver tells by the header `webhook-id`.
 
@@ -32,6 +32,7 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::future::join_all;
 use patchbay::clock::{Clock, Timestamp};
+use patchbay::dispatch::delivery::{Delivery, Outcome, event_id};
 use patchbay::dispatch::{Dispatch, Entry, Phase};
 use patchbay::engine::{Arrival, COMMIT_LOOKS, look_again_at};
 use patchbay::http::HttpClient;
@@ -40,7 +41,6 @@ use patchbay::store::{NoticeSubject, Store};
 use patchbay::telemetry::{self, Unit};
 use patchbay::web::standard_webhooks::Signer;
 use patchbay::web::target::Targets;
-use patchbay::webhooks::{Delivery, Outcome, event_id};
 use tracing::Instrument as _;
 use url::Url;
 

@@ -4,10 +4,10 @@ use std::future::Future;
 
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::Entry;
+use patchbay::dispatch::delivery::Delivery;
 use patchbay::ids::{AttemptId, DispatchKey, Tenant};
 use patchbay::queue::{Failure, Notice};
 use patchbay::store::{NoticeSubject, Probe, Silence, Store, StoreError};
-use patchbay::webhooks::Delivery;
 
 /// What notices are about, how deliveries stand, and which receivers do not answer. The methods are those of [`Store`].
 #[expect(missing_docs, reason = "the methods are those of the store")]

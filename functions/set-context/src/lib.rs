@@ -5,6 +5,7 @@ mod load;
 
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, RequestExt as _, Response};
+use patchbay::access::Scope;
 use patchbay::clock::Clock;
 use patchbay::context::{ContextKey, How, NewContext, PurchaseSet, caller};
 use patchbay::ids::{Nonce, Tenant};
@@ -13,10 +14,10 @@ use patchbay::providers::protegee::proof::Proofs;
 use patchbay::providers::protegee::{Platform, answer, read_set};
 use patchbay::secret::Randomness;
 use patchbay::store::{Store, StoreError};
-use patchbay::web::auth::{Scope, Token};
+use patchbay::tokens::Tokens;
+use patchbay::web::auth::Token;
 use patchbay::web::body;
 use patchbay::web::problem::Problem;
-use patchbay::web::tokens::Tokens;
 
 /// What the function works with.
 #[derive(Clone, Debug)]

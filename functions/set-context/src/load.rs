@@ -5,7 +5,7 @@ use patchbay::clock::Clock;
 use patchbay::config::{ConfigError, default_country};
 use patchbay::keyring::Keyring;
 use patchbay::secret::Randomness;
-use patchbay::web::tokens::Tokens;
+use patchbay::tokens::Tokens;
 
 use crate::Deps;
 

@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use console::style;
+use patchbay::access::{Scope, TokenRecord};
 use patchbay::clock::{Clock, Timestamp};
 use patchbay::ids::Tenant;
 use patchbay::store::{Store, TokenEntry};
-use patchbay::web::auth::{Scope, TokenRecord, new_token, token_hash};
+use patchbay::web::auth::{new_token, token_hash};
 use serde::Serialize;
 use serde_json::json;
 

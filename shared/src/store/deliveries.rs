@@ -15,9 +15,9 @@ use super::items::{
 };
 use super::{RETENTION_SECONDS, Store, StoreError};
 use crate::clock::Timestamp;
+use crate::dispatch::delivery::Delivery;
 use crate::dispatch::{Dispatch, Entry};
 use crate::ids::{DispatchKey, Tenant};
-use crate::webhooks::Delivery;
 
 /// What the sort keys of deliveries begin with.
 const DELIVERY_PREFIX: &str = "W#";

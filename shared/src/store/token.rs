@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::commit::Committed;
 use super::items::{DOC, Item, PARTITION_KEY, SORT_KEY, key, read_doc, text, text_of};
 use super::{Store, StoreError};
+use crate::access::TokenRecord;
 use crate::clock::Timestamp;
 use crate::ids::Tenant;
-use crate::web::auth::TokenRecord;
 
 /// Tries against others who change the same token.
 const TRIES: u8 = 4;

@@ -9,7 +9,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use super::problem::Problem;
-use crate::dispatch::policy::FieldError;
+use crate::field::FieldError;
 use crate::foreign::{self, Keep, Unreadable};
 
 /// Most bytes of a body that are read.

@@ -3,7 +3,7 @@
 //!
 //! - [`gateway`]: what API Gateway hands over, as requests.
 //! - [`problem`], [`body`]: answers for what went wrong (RFC 9457), and reading what was sent.
-//! - [`auth`], [`tokens`]: API tokens, and the ones that were seen a moment ago.
+//! - [`auth`]: API tokens.
 //! - [`mod@reference`], [`callbacks`], [`transfer`]: the signed references that callback URLs end in, and those URLs.
 //! - [`standard_webhooks`]: the signatures on webhooks that we send.
 //! - [`target`], and `outbound` (a cargo feature): which URLs are fetched, and the client that fetches them.
@@ -19,5 +19,4 @@ pub mod problem;
 pub mod reference;
 pub mod standard_webhooks;
 pub mod target;
-pub mod tokens;
 pub mod transfer;

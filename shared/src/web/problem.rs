@@ -8,7 +8,7 @@ use http::{Response, StatusCode};
 use lambda_http::Body;
 use serde::Serialize;
 
-use crate::dispatch::policy::FieldError;
+use crate::field::FieldError;
 
 /// What went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

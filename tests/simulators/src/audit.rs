@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use patchbay::clock::Timestamp;
-use patchbay::dispatch::{Dispatch, Entry, Fact, Reason, State, dialplan};
+use patchbay::dispatch::delivery::event_id;
+use patchbay::dispatch::{Dispatch, Entry, Fact, Reason, State, script};
 use patchbay::ids::{AttemptId, DispatchKey};
 use patchbay::providers::routee;
 use patchbay::store::StoreError;
-use patchbay::webhooks::event_id;
 
 use crate::aws::sqs::{End, Story};
 use crate::routee::CallRecord;
@@ -376,7 +376,7 @@ impl Ticket<'_> {
         self.calls.iter().any(|(attempt, calls)| {
             let Some(employee) = self.dispatch.employee(attempt.employee) else { return false };
             let policy = &self.dispatch.brief.policy;
-            let said = dialplan::accepted(dialplan::language_of(employee, policy), policy);
+            let said = script::accepted(script::language_of(employee, policy), policy);
             let told = calls.iter().flat_map(|call| &call.heard).any(|(_, text)| said.says(text));
             let acceptor = |entry: &Entry| {
                 matches!(entry.fact, Fact::Accepted { attempt: by, .. } if by.employee == attempt.employee)
@@ -392,7 +392,7 @@ impl Ticket<'_> {
                 return false;
             };
             let policy = &self.dispatch.brief.policy;
-            let said = dialplan::rejected(dialplan::language_of(employee, policy), policy);
+            let said = script::rejected(script::language_of(employee, policy), policy);
             let told = calls
                 .iter()
                 .flat_map(|call| &call.heard)

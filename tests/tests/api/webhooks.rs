@@ -2,9 +2,10 @@
 
 use http::StatusCode;
 use patchbay::dispatch::Entry;
+use patchbay::dispatch::delivery::event_id;
 use patchbay::http::{HttpClient, Request, Response, SendHttp, Sending};
 use patchbay::ids::DispatchKey;
-use patchbay::webhooks::{self, event_id};
+use patchbay::webhooks;
 use patchbay_simulators::aws::{Fault, Rule, Service};
 use patchbay_simulators::phones::{Behaviour, Script, When};
 use patchbay_simulators::world::{Notification, Options, World};

@@ -1,10 +1,11 @@
 //! The events in `tests/events`, as API Gateway delivers them.
 
+use patchbay::access::{Scope, TokenRecord};
 use patchbay::phone::CallingCode;
 use patchbay::providers::protegee::proof::{Proofs, RETELL_HEADER, VAPI_HEADER, sign_as_retell};
 use patchbay::secret::{Randomness, Secret};
-use patchbay::web::auth::{Scope, TokenRecord, token_hash};
-use patchbay::web::tokens::Tokens;
+use patchbay::tokens::Tokens;
+use patchbay::web::auth::token_hash;
 use patchbay_simulators::gateway::from_function;
 use patchbay_simulators::world::World;
 use serde_json::{Value, json};

@@ -12,8 +12,9 @@ mod rules;
 mod store;
 mod tokens;
 
+use patchbay::access::{Scope, TokenRecord};
 use patchbay::context::{Context, ContextKey, Version};
-use patchbay::web::auth::{Scope, TokenRecord, token_hash};
+use patchbay::web::auth::token_hash;
 use patchbay_simulators::world::{TOKEN, World};
 use serde_json::{Value, json};
 

@@ -1,7 +1,8 @@
 //! Who may do it.
 
+use patchbay::access::Scope;
 use patchbay::clock::Timestamp;
-use patchbay::web::auth::{Scope, token_hash};
+use patchbay::web::auth::token_hash;
 use patchbay_simulators::world::{TOKEN, World};
 use serde_json::json;
 

@@ -14,8 +14,8 @@ mod requests;
 mod tokens;
 
 use common::{Answer, brief, create, rings, world};
-use patchbay::dispatch::dialplan::{DialPlan, Verb};
 use patchbay::ids::DispatchKey;
+use patchbay::providers::routee::dialplan::{DialPlan, Verb};
 use patchbay_simulators::phones::{Behaviour, Script};
 use patchbay_simulators::routee::CallRecord;
 use patchbay_simulators::world::World;

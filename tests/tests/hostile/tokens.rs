@@ -1,7 +1,8 @@
 //! Requests from somebody who may not make them.
 
+use patchbay::access::{Scope, TokenRecord};
 use patchbay::clock::Timestamp;
-use patchbay::web::auth::{Scope, TokenRecord, token_hash};
+use patchbay::web::auth::token_hash;
 use patchbay_simulators::world::{TOKEN, World};
 use serde_json::json;
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::support::{self, Answer, START, World, accepted, attempt, entry, message, notice, record, signer, world};
 use notifier::receivers;
+use patchbay::dispatch::delivery::Outcome;
 use patchbay::dispatch::state::Strategy;
 use patchbay::dispatch::{Attempt, Entry, Fact, Phase, Reason, State};
 use patchbay::queue::{Failed, Notice, Tried};
-use patchbay::webhooks::Outcome;
 
 const NONE: [&str; 0] = [];
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use patchbay::dispatch::delivery::{Delivery, Outcome};
 use patchbay::http::HttpClient;
 use patchbay::web::outbound::Outbound;
 use patchbay::web::target::Targets;
-use patchbay::webhooks::{Delivery, Outcome};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -11,6 +11,7 @@ use notifier::Deps;
 use notifier::ports;
 use notifier::receivers::Receivers;
 use patchbay::clock::{Clock, Timestamp};
+use patchbay::dispatch::delivery::Delivery;
 use patchbay::dispatch::state::{Strategy, Webhook};
 use patchbay::dispatch::{Dispatch, Employee, Entry, Fact, NewDispatch, Policy, Progress, State, Ticket};
 use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
@@ -21,7 +22,6 @@ use patchbay::secret::Secret;
 use patchbay::store::{NoticeSubject, Probe, Silence};
 use patchbay::web::standard_webhooks::{Signer, SigningKey};
 use patchbay::web::target::Targets;
-use patchbay::webhooks::Delivery;
 
 /// Where a test begins in time.
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);

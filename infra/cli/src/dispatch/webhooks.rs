@@ -5,10 +5,11 @@ use console::style;
 use dispatches::webhooks::Webhook;
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::Dispatch;
+use patchbay::dispatch::delivery::{Delivery, Outcome};
 use patchbay::engine::Engine;
 use patchbay::ids::DispatchKey;
 use patchbay::store::Store;
-use patchbay::webhooks::{self, Delivery, Outcome, Told};
+use patchbay::webhooks::{self, Told};
 use serde_json::json;
 
 use super::load;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Platform;
 use crate::context::Draft;
-use crate::dispatch::policy::FieldError;
+use crate::field::FieldError;
 use crate::foreign::{self, Keep};
 use crate::number::whole;
 

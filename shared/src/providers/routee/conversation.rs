@@ -4,12 +4,12 @@ use bytes::Bytes;
 use http::Method;
 use serde::Serialize;
 
+use super::dialplan::DialPlan;
 use super::errors::{ErrorBody, retry_after};
 use super::lenient::Fields;
 use super::status::ending;
 use super::token::TokenError;
 use super::{Fault, Routee, segment};
-use crate::dispatch::dialplan::DialPlan;
 use crate::dispatch::{Ending, Policy};
 use crate::http::Response;
 use crate::phone::PhoneNumber;

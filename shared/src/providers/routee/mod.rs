@@ -4,6 +4,7 @@
 //! key, so a request that may have arrived is never sent again (`routee.md` section 7).
 
 mod conversation;
+pub mod dialplan;
 mod errors;
 mod lenient;
 mod status;

@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 
+use super::super::dialplan::DialPlan;
 use super::*;
 use crate::dispatch::policy::{CollectPosition, TextOverrides};
-use crate::dispatch::{Employee, Language, Policy, Ticket, dialplan};
+use crate::dispatch::{Employee, Language, Policy, Ticket, script};
 use crate::phone::PhoneNumber;
 use crate::providers::routee::testing::{any_token, lost, not_sent, raw};
 
@@ -38,7 +39,8 @@ fn call(policy: &Policy) -> CreateConversation {
         reference: None,
         text: "The pump in hall four has stopped.".to_owned(),
     };
-    let plan = dialplan::offer(&ticket, &employee, policy, "https://hooks.example.org/collect");
+    let script = script::offer(&ticket, &employee, policy);
+    let plan = DialPlan::of(script, policy, "https://hooks.example.org/collect");
     CreateConversation::call(
         "123",
         &phone,

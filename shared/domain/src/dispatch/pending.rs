@@ -6,8 +6,8 @@
 
 use super::decide::GRACE_SECONDS;
 use super::state::{Dispatch, Phase, State};
-use crate::clock::Timestamp;
-use crate::queue::Work;
+use crate::dispatch::work::Work;
+use crate::timestamp::Timestamp;
 
 /// How long after its longest duration a call is settled at the latest, in seconds: a call that the provider does not
 /// know is given up after three looks, 15 s apart.

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::decide::{Context, decide};
 use super::event::{Ending, Event};
 use super::state::{Dispatch, Phase, State, WaitReason};
-use crate::clock::Timestamp;
 use crate::ids::Nonce;
+use crate::timestamp::Timestamp;
 
 /// Steps after which the outlook ends; more than enough for the longest list with the most attempts.
 const MAX_STEPS: u32 = 1_500;

@@ -7,9 +7,9 @@ use super::decide::{Context, Decision, Hold};
 use super::event::Verdict;
 use super::state::{Attempt, Dispatch, Phase, Progress, State, Wait, WaitReason};
 use super::timeline::{Entry, Fact, Reason};
-use crate::clock::Timestamp;
+use crate::dispatch::work::{Message, Notice, Work};
 use crate::ids::AttemptId;
-use crate::queue::{Message, Notice, Work};
+use crate::timestamp::Timestamp;
 
 /// A decision in the making: the dispatch as it becomes, and what has piled up so far.
 pub(super) struct Draft<'a> {

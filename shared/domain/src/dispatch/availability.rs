@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::employee::{Employee, QuietHours};
-use crate::clock::Timestamp;
+use crate::timestamp::Timestamp;
 
 /// Why an employee is passed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

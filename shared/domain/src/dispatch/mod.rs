@@ -5,7 +5,7 @@
 
 pub mod availability;
 pub mod decide;
-pub mod dialplan;
+pub mod delivery;
 mod draft;
 pub mod employee;
 pub mod event;
@@ -13,11 +13,13 @@ pub mod pending;
 pub mod plan;
 pub mod policy;
 pub mod request;
+pub mod script;
 pub mod state;
 pub mod story;
 pub mod texts;
 pub mod ticket;
 pub mod timeline;
+pub mod work;
 
 pub use availability::{Availability, Unavailable};
 pub use decide::{Context, Decision, Hold, create, decide};

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::availability::Unavailable;
 use super::state::{Strategy, WaitReason};
-use crate::clock::Timestamp;
 use crate::ids::{AttemptId, Nonce};
 use crate::secret::sha256_hex;
+use crate::timestamp::Timestamp;
 
 /// Why an attempt did not lead to a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

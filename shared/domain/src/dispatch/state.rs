@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::employee::Employee;
 use super::policy::Policy;
 use super::ticket::Ticket;
-use crate::clock::Timestamp;
 use crate::ids::{AttemptId, DispatchKey, Nonce};
+use crate::timestamp::Timestamp;
 
 /// When the requester's webhook is called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

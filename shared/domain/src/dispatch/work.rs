@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Timestamp;
 use crate::dispatch::Event;
 use crate::ids::{AttemptId, DispatchKey, Nonce};
+use crate::timestamp::Timestamp;
 
 /// A message on the `calls` queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

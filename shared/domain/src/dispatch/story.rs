@@ -3,8 +3,8 @@
 use super::availability::Unavailable;
 use super::state::{Dispatch, WaitReason};
 use super::timeline::{Fact, Reason};
-use crate::clock::Timestamp;
 use crate::ids::AttemptId;
+use crate::timestamp::Timestamp;
 
 impl Fact {
     /// What happened, as a sentence. Times of day are UTC.

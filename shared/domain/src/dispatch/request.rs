@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::dialplan;
 use super::employee::{Duty, Employee, Gender, Language, MAX_EMPLOYEES, QuietHours};
-use super::policy::{FieldError, Policy};
+use super::policy::Policy;
+use super::script;
 use super::state::{NewDispatch, Webhook};
 use super::ticket::{MAX_REFERENCE_CHARS, MAX_TEXT_CHARS, Ticket};
+use crate::field::FieldError;
 use crate::phone::PhoneNumber;
 
 /// Longest id or name of an employee, in characters.
@@ -144,7 +145,7 @@ impl DispatchRequest {
 /// A call that is cut off before the options were all said can never be accepted, so such a policy is refused.
 fn check_length(brief: &NewDispatch) -> Option<FieldError> {
     let limit = brief.policy.max_duration?;
-    let least = |employee| dialplan::shortest_seconds(&dialplan::offer(&brief.ticket, employee, &brief.policy, ""));
+    let least = |employee| script::offer(&brief.ticket, employee, &brief.policy).shortest_seconds();
     let longest = brief.employees.iter().map(least).max()?;
     (longest > limit).then(|| {
         let message = format!("is too short: ticket, options and pauses take at least {longest} s");

@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Timestamp;
 use crate::phone::PhoneNumber;
+use crate::timestamp::Timestamp;
 
 /// Most employees that one dispatch may list: a decision that passes over everybody twice still fits into one
 /// transaction (100 items).
 pub const MAX_EMPLOYEES: usize = 40;
 
-/// A language that the provider speaks: the 14 of the contract, `routee.md` section 4.
+/// A language that every voice provider speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "a language tag says what it is")]
 pub enum Language {

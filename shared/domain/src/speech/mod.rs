@@ -1,6 +1,6 @@
 //! From what somebody wrote to what a voice can say: the one way for every text that is spoken, at every provider.
 //!
-//! Ticket systems send HTML, escaped once or twice, and providers may read markup themselves (`routee.md` section 4). So
+//! Ticket systems send HTML, escaped once or twice, and providers may read markup themselves. So
 //! references such as `&#039;` become the characters that they stand for, tags go, the ends of lines and blocks become
 //! pauses, URLs become their hosts, and no bracket, ampersand or control character is left. What is no markup stays:
 //! `a < b` is said, not swallowed. What is spoken once comes out the same when it is spoken again, and every step takes
@@ -52,8 +52,7 @@ pub(crate) fn lines(text: &str, texts: &Sentences) -> String {
 }
 
 /// `text` without references and tags, for a reader who may see everything else: a model, or a text message.
-#[cfg(feature = "chain")]
-pub(crate) fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     without_markup(text).replace(PAUSE, "\n")
 }
 

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::employee::{Gender, Language};
+use crate::field::FieldError;
 
-/// Where the COLLECT verb stands in the dial plan.
+/// Where listening for keys stands in a script.
 ///
-/// Whether listening starts when the call is answered or where COLLECT stands is contested (`routee.md` section 4).
-/// First is right under every reading; last is what the provider published.
+/// Whether a provider listens from the beginning of a call or from that step on is contested. First is right under every
+/// reading; last is how scripts are published.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "explained above")]
@@ -69,10 +70,10 @@ pub struct Policy {
     pub ticket_voice: Gender,
     /// Voice of the options.
     pub options_voice: Gender,
-    /// Where COLLECT stands.
+    /// Where listening for keys stands.
     pub collect: CollectPosition,
-    /// Whether `#` sends the keys at once. A provider that honours it may drop keys that no `#` follows
-    /// (`routee.md` 5.4), so it is off unless asked for.
+    /// Whether `#` sends the keys at once. A provider that honours it may drop keys that no `#` follows,
+    /// so it is off unless asked for.
     pub submit_on_hash: bool,
     /// Sentences of the requester's own, by language.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -104,25 +105,6 @@ impl Default for Policy {
             collect: CollectPosition::First,
             submit_on_hash: false,
             texts: BTreeMap::new(),
-        }
-    }
-}
-
-/// A field that is out of its range.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FieldError {
-    /// Path of the field, such as `policy.attempts`.
-    pub field: String,
-    /// What is expected there.
-    pub detail: String,
-}
-
-impl FieldError {
-    /// An error at `field`.
-    pub fn new(field: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self {
-            field: field.into(),
-            detail: detail.into(),
         }
     }
 }

@@ -22,9 +22,9 @@ use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::clock::Timestamp;
 use crate::ids::{Nonce, Tenant};
 use crate::phone::PhoneNumber;
+use crate::timestamp::Timestamp;
 
 pub use draft::{Details, Draft, How, Memory, NewContext, Said};
 pub use outcome::{NotKept, Outcome, Processor, Status};

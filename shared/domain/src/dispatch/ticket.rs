@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Longest text of a ticket that is taken, in characters. What is spoken is cut further, see
-/// [`super::dialplan`].
+/// [`super::script`].
 pub const MAX_TEXT_CHARS: usize = 4_000;
 /// Longest reference of a ticket, in characters.
 pub const MAX_REFERENCE_CHARS: usize = 128;

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Timestamp;
 use crate::ids::{AttemptId, Nonce};
+use crate::timestamp::Timestamp;
 
-/// How a call ended, from the provider's final statuses (`routee.md` 5.2).
+/// How a call ended, as the provider says at last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Ending {
     /// Answered, perhaps by voicemail; says nothing about a key.

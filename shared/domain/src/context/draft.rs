@@ -3,7 +3,7 @@
 use super::caller;
 use super::price::Price;
 use super::{Brief, CallId, DEFAULT_TTL, Purchase, TTL_RANGE, TransactionType};
-use crate::dispatch::policy::FieldError;
+use crate::field::FieldError;
 use crate::foreign::UNREADABLE;
 use crate::phone::{CallingCode, PhoneNumber};
 

@@ -5,12 +5,12 @@ use super::draft::Draft;
 use super::event::{Ending, Event, NotPlaced, Sighting, Verdict};
 use super::state::{Acceptance, Attempt, Dispatch, NewDispatch, Phase, Progress, State, WaitReason};
 use super::timeline::{Entry, Fact, Reason};
-use crate::clock::Timestamp;
+use crate::dispatch::work::{Message, Notice, Work};
 use crate::ids::{AttemptId, DispatchKey, Nonce};
-use crate::queue::{Message, Notice, Work};
+use crate::timestamp::Timestamp;
 
 /// A key that ends a call may still be on its way when the call is reported over: so long is it waited for before the
-/// provider is asked for the keys that it saw (`routee.md` 9.5).
+/// provider is asked for the keys that it saw.
 pub const GRACE_SECONDS: u32 = 5;
 /// Between two looks at a call that the provider says is still going on.
 pub const LOOK_AGAIN_SECONDS: u32 = 15;

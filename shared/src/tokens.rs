@@ -5,11 +5,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::auth::{Scope, Token, TokenRecord, authorise};
-use super::problem::Problem;
+use crate::access::{Scope, TokenRecord};
 use crate::clock::{Clock, Timestamp};
 use crate::ids::Tenant;
 use crate::store::Store;
+use crate::web::auth::{Token, authorise};
+use crate::web::problem::Problem;
 
 /// Seconds that a look-up is good for.
 const GOOD_FOR: u32 = 60;

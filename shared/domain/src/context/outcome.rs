@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::card;
-use crate::clock::Timestamp;
+use crate::timestamp::Timestamp;
 
 /// Most bytes of a token or a code, which is worth something only as a whole.
 pub const MAX_TOKEN_BYTES: usize = 4_096;
@@ -15,13 +15,13 @@ const MAX_CHARS: usize = 200;
 const MAX_DEBUG_CHARS: usize = 1_000;
 
 /// Seconds after which nobody can be paying any more: greeting and prompts, and four attempts (the sources disagree whether
-/// three are three or four) of about thirty keys, each pressed as late as Twilio waits for it. Only waited out when Twilio
+/// three are three or four) of about thirty keys, each pressed as late as the provider waits for it. Only waited out when it
 /// told neither how the payment ended nor that the call did.
 pub const PAYING_SECONDS: u32 = 1_500;
 
 /// Seconds after the end of a call in which the result of its payment may still come: whoever hangs up after the last key
-/// may have been charged. The connector may be at work; how long Twilio waits for it is not documented, and two minutes are
-/// more than processors take. Then Twilio tells us, for up to 15 s, and we store it, for 8 s. Until then no other call of
+/// may have been charged. The connector may be at work; how long the provider waits for it is not documented, and two minutes are
+/// more than processors take. Then the provider tells us, for up to 15 s, and we store it, for 8 s. Until then no other call of
 /// the same caller gets as far as a payment.
 pub const LATE_RESULT_SECONDS: u32 = 150;
 

@@ -1,0 +1,22 @@
+//! What patchbay decides, and why: no table, no queue, no provider, no clock of its own. The compiler holds that: nothing
+//! of the kind is among the dependencies of this crate.
+//!
+//! - [`dispatch`]: the main job. Phone employees, one at a time, until one accepts.
+//! - [`context`]: what voice agents share about a caller.
+//! - [`speech`]: what a text becomes before a voice says it, at every provider.
+//! - [`phone`]: telephone numbers, read as they are written in every country.
+//! - [`foreign`], [`number`]: JSON of other people's, the one reader for all of it.
+//! - [`access`]: what an API token allows.
+//! - [`ids`], [`timestamp`], [`secret`], [`field`]: words that all of them use.
+
+pub mod access;
+pub mod context;
+pub mod dispatch;
+pub mod field;
+pub mod foreign;
+pub mod ids;
+pub mod number;
+pub mod phone;
+pub mod secret;
+pub mod speech;
+pub mod timestamp;
