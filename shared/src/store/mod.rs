@@ -24,6 +24,7 @@ mod commit;
 mod context;
 mod deliveries;
 mod due;
+mod erase;
 mod error;
 mod items;
 mod lease;
