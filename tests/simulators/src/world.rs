@@ -212,7 +212,7 @@ impl World {
             clock,
             seed,
         } = Ground::lay(&options)?;
-        let (dynamodb, sqs) = aws::clients(&aws, &aws::retries());
+        let (dynamodb, sqs) = aws::clients_of_functions(&aws);
         let store = open_table(dynamodb).await?;
 
         // A requester in the real world takes real time, whatever this world's clock says: what is being posted must not

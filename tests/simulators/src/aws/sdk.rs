@@ -160,8 +160,7 @@ pub use patchbay::patience::retries;
 
 /// The SDK's own clients, with `aws` in the place of the network. They may be cloned like any others.
 ///
-/// They have the deployed functions' time limits, and `retries`, which wait on tokio's clock, with jitter from the
-/// generator that [`Aws::in_memory`] seeds. Each pair has
+/// Their retries wait on tokio's clock, with jitter from the generator that [`Aws::in_memory`] seeds. Each pair has
 /// its own quota of retries: the SDK's default one is shared by the whole process, so that a run would feel the
 /// retries of the runs before it. Requests are not signed: nobody here would look, and it is a quarter of the SDK's
 /// time.
@@ -175,7 +174,6 @@ pub fn clients(aws: &Aws, retries: &RetryConfig) -> (aws_sdk_dynamodb::Client, a
             .allow_no_auth()
             .http_client(http_client(&aws.gate, &aws.dynamodb))
             .sleep_impl(TokioSleep::new())
-            .timeout_config(patience::of_table())
             .retry_partition(RetryPartition::custom("simulated DynamoDB").build())
             // Bodies are in memory: there is no stream to stall.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
@@ -191,7 +189,6 @@ pub fn clients(aws: &Aws, retries: &RetryConfig) -> (aws_sdk_dynamodb::Client, a
             .http_client(http_client(&aws.gate, &aws.sqs))
             .sleep_impl(TokioSleep::new())
             .retry_config(retries.clone())
-            .timeout_config(patience::of_queues())
             .retry_partition(RetryPartition::custom("simulated SQS").build())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build()
@@ -199,5 +196,16 @@ pub fn clients(aws: &Aws, retries: &RetryConfig) -> (aws_sdk_dynamodb::Client, a
     (
         aws_sdk_dynamodb::Client::from_conf(dynamodb),
         aws_sdk_sqs::Client::from_conf(sqs),
+    )
+}
+
+/// The same with the deployed functions' patience.
+pub fn clients_of_functions(aws: &Aws) -> (aws_sdk_dynamodb::Client, aws_sdk_sqs::Client) {
+    let (dynamodb, sqs) = clients(aws, &retries());
+    let of_table = dynamodb.config().to_builder().timeout_config(patience::of_table());
+    let of_queues = sqs.config().to_builder().timeout_config(patience::of_queues());
+    (
+        aws_sdk_dynamodb::Client::from_conf(of_table.build()),
+        aws_sdk_sqs::Client::from_conf(of_queues.build()),
     )
 }
