@@ -4,7 +4,6 @@
 //! search (profiles, container, instance, web identity) makes clients of its own, which is a fifth of a cold start.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -15,8 +14,6 @@ use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
 use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::retry::RetryConfig;
-use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 
@@ -29,6 +26,8 @@ use crate::config::{ConfigError, optional, proofs, public_url, references, requi
 use crate::engine::Engine;
 use crate::keyring::Keyring;
 use crate::parameters::Parameters;
+use crate::partition;
+use crate::patience;
 use crate::providers::protegee::proof::Proofs;
 use crate::queue::{Queue, Returns, Sqs};
 use crate::secret::{Randomness, Secret};
@@ -64,6 +63,12 @@ impl HttpClient for OnDemand {
     }
 }
 
+/// A client for the table, with a function's patience: a command far away from its region needs more.
+fn table_client(config: &SdkConfig) -> aws_sdk_dynamodb::Client {
+    let config = config.to_builder().timeout_config(patience::of_table());
+    store::client(&config.build())
+}
+
 /// The way to AWS: one HTTP client, one set of credentials.
 #[derive(Debug)]
 pub struct Aws {
@@ -86,12 +91,6 @@ impl Aws {
             None,
             "Environment",
         );
-        // Below every function's own time limit, and below what a webhook may take.
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(1))
-            .operation_attempt_timeout(Duration::from_secs(1))
-            .operation_timeout(Duration::from_secs(4))
-            .build();
         let switched_on = |name| optional(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
         let (fips, dual_stack) = (
             switched_on("AWS_USE_FIPS_ENDPOINT"),
@@ -103,20 +102,21 @@ impl Aws {
         let ssm = Ssm::new(ssm::Settings {
             endpoint: stand_in
                 .clone()
-                .unwrap_or_else(|| ssm::endpoint(&region, fips, dual_stack)),
+                .unwrap_or_else(|| partition::endpoint("ssm", &region, fips, dual_stack)),
             region: region.clone(),
             credentials: credentials.clone(),
             http_client: http_client.clone(),
-            retries: RetryConfig::standard(),
-            timeouts: timeouts.clone(),
+            retries: patience::retries_for_secrets(),
+            timeouts: patience::of_secrets(),
+            quota: "SSM".to_owned(),
         });
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(region))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .http_client(http_client)
-            .retry_config(RetryConfig::standard())
-            .timeout_config(timeouts)
+            .retry_config(patience::retries())
+            .timeout_config(patience::of_queues())
             .use_fips(fips)
             .use_dual_stack(dual_stack);
         if let Some(url) = stand_in {
@@ -134,7 +134,7 @@ impl Aws {
     /// The table.
     pub fn store(&self) -> Result<Store, ConfigError> {
         let config = self.config.clone();
-        Ok(Store::on_demand(move || store::client(&config), required(TABLE)?))
+        Ok(Store::on_demand(move || table_client(&config), required(TABLE)?))
     }
 
     /// The `calls` queue.
@@ -223,5 +223,86 @@ impl Aws {
         self.keyring([REFERENCE_KEYS_PARAM], move |[keys]| {
             Ok(make(Callbacks::new(&url, references(REFERENCE_KEYS_PARAM, keys)?)))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// What becomes of a connection that was used once.
+    #[derive(Clone, Copy, Debug)]
+    enum End {
+        /// It was closed while nobody looked.
+        Closed,
+        /// It takes what is sent, and nothing ever answers.
+        Silent,
+    }
+
+    /// Answers one request.
+    async fn answer(stream: &mut TcpStream) -> std::io::Result<()> {
+        let mut request = Vec::new();
+        // The whole body of the request.
+        while !request.ends_with(b"{}") {
+            if stream.read_buf(&mut request).await? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        let body = "{}";
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\n";
+        stream
+            .write_all(format!("{head}content-length: {}\r\n\r\n{body}", body.len()).as_bytes())
+            .await
+    }
+
+    /// A DynamoDB whose first connection ends like this after one answer; all others are good. Counts connections.
+    async fn service(end: End) -> std::io::Result<(String, Arc<AtomicUsize>)> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let first = counted.fetch_add(1, Ordering::SeqCst) == 0;
+                tokio::spawn(async move {
+                    answer(&mut stream).await?;
+                    match end {
+                        End::Closed if first => return Ok(()),
+                        End::Silent if first => {
+                            let mut buffer = vec![0; 8_192];
+                            while stream.read(&mut buffer).await? > 0 {}
+                        }
+                        _ => while answer(&mut stream).await.is_ok() {},
+                    }
+                    std::io::Result::Ok(())
+                });
+            }
+        });
+        Ok((url, connections))
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_died_in_a_frozen_sandbox_costs_one_try() {
+        for end in [End::Closed, End::Silent] {
+            let (url, connections) = service(end).await.expect("a service");
+            let config = SdkConfig::builder()
+                .behavior_version(BehaviorVersion::v2026_01_12())
+                .region(Region::new("eu-west-1"))
+                .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
+                .http_client(https_client())
+                .endpoint_url(url)
+                .build();
+            let client = table_client(&config);
+            for request in 0..3 {
+                let listed = client.list_tables().send().await;
+                assert!(listed.is_ok(), "{end:?}, request {request}: {listed:?}");
+            }
+            assert_eq!(connections.load(Ordering::SeqCst), 2, "{end:?}");
+        }
     }
 }

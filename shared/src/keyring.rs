@@ -17,12 +17,13 @@ use tokio::sync::Mutex;
 use crate::clock::{Clock, Timestamp};
 use crate::config::ConfigError;
 use crate::parameters::{KEPT_SECONDS, ParameterError, RETRY_SECONDS, ReadParameters};
+use crate::patience::SECRETS_OPERATION_LIMIT;
 use crate::secret::Secret;
 use crate::web::problem::Problem;
 
 /// Longest that the first reading may take, tries again included: without it there is nothing to work with. What the
 /// notifier's 30 s leave beside a record that takes all of its time.
-const FIRST_LIMIT: Duration = Duration::from_secs(3);
+const FIRST_LIMIT: Duration = SECRETS_OPERATION_LIMIT;
 /// Longest that a later one may take: what Routee's 2 s for a status leave beside what the table and the queue may take.
 const LATER_LIMIT: Duration = Duration::from_millis(400);
 

@@ -6,7 +6,7 @@
 //! - [`providers`]: clients of the voice providers: the types of their wires and nothing else.
 //! - [`foreign`]: JSON of other people's, the one reader for all of it.
 //! - [`speech`]: what a text becomes before a voice says it, at every provider.
-//! - [`store`], [`queue`]: DynamoDB and SQS.
+//! - [`store`], [`queue`]: DynamoDB and SQS; [`patience`]: how long they are waited for.
 //! - [`web`]: problem documents, signed callback references, tokens, outgoing webhooks.
 //! - [`webhooks`]: what became of the webhooks to a requester.
 //! - [`engine`]: load, decide, send, commit: the one way in which a dispatch changes.
@@ -23,6 +23,8 @@ pub mod engine;
 pub mod http;
 pub mod keyring;
 pub mod parameters;
+pub mod partition;
+pub mod patience;
 pub mod providers;
 pub mod queue;
 pub mod signing;

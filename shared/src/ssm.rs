@@ -48,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) retries: RetryConfig,
     /// How long an attempt and all attempts together may take.
     pub(crate) timeouts: TimeoutConfig,
+    /// Whose quota of retries it uses, of those in this process.
+    pub(crate) quota: String,
 }
 
 type GetParameters = Operation<Vec<String>, HashMap<String, Secret>, Refusal>;
@@ -85,31 +87,10 @@ impl ReadParameters for Ssm {
     }
 }
 
-/// DNS suffixes of AWS's partitions, the second one of dual-stack endpoints, by the beginning of a region's name. From
-/// the rules in the SDK; a region that begins otherwise is in the standard partition.
-const PARTITIONS: [(&str, &str, &str); 6] = [
-    ("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
-    ("eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
-    ("us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
-    ("us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
-    ("eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
-    ("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
-];
-
-/// SSM's base URL in `region`.
-pub(crate) fn endpoint(region: &str, fips: bool, dual_stack: bool) -> String {
-    let partition = PARTITIONS.iter().find(|(begin, ..)| region.starts_with(begin));
-    let (suffix, dual) = partition.map_or(("amazonaws.com", "api.aws"), |(_, suffix, dual)| (suffix, dual));
-    // In GovCloud the usual endpoint is the one that conforms to FIPS, and has no second name.
-    let has_fips_name = dual_stack || !region.starts_with("us-gov-");
-    let service = if fips && has_fips_name { "ssm-fips" } else { "ssm" };
-    format!("https://{service}.{region}.{}", if dual_stack { dual } else { suffix })
-}
-
 fn operation(settings: &Settings) -> GetParameters {
     let asked = settings.clone();
     Operation::builder()
-        .service_name("SSM")
+        .service_name(settings.quota.clone())
         .operation_name("GetParameters")
         .behavior_version(BehaviorVersion::v2026_01_12())
         .http_client(settings.http_client.clone())

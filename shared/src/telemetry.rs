@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::{self, Write as _};
+use std::panic::{self, PanicHookInfo};
 use std::sync::OnceLock;
 
 use serde_json::{Map, Value, json};
@@ -39,7 +40,7 @@ const STACK: &str = "Stack";
 /// metric is written, so that tests stay quiet.
 static EVERYWHERE: OnceLock<Option<String>> = OnceLock::new();
 
-/// Starts logging, at the level in `AWS_LAMBDA_LOG_LEVEL`, else in `RUST_LOG` (a level's name, no directives), else at
+/// Starts logging, panics included, at the level in `AWS_LAMBDA_LOG_LEVEL`, else in `RUST_LOG` (a level's name, no directives), else at
 /// `info`; and starts writing metrics, each with the dimension `Stack` when `PATCHBAY_STACK` names one. Call it once,
 /// first.
 pub fn init() {
@@ -47,8 +48,18 @@ pub fn init() {
     let level = level(named("AWS_LAMBDA_LOG_LEVEL").as_deref(), named("RUST_LOG").as_deref());
     // The only error is that somebody has started logging before us.
     let _ = tracing::subscriber::set_global_default(subscriber(level, io::stdout));
+    panic::set_hook(Box::new(log_panic));
     // Set before only if somebody has called this before.
     let _ = EVERYWHERE.set(named("PATCHBAY_STACK").filter(|stack| !stack.is_empty()));
+}
+
+/// Says where a function panicked. Not what was said of it: a message may quote what it met, and that may be somebody's
+/// number. Without this the standard library says it in a line without a level, which Lambda takes for `INFO` and no alarm
+/// or filter finds.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    let function = env::var("AWS_LAMBDA_FUNCTION_NAME").ok();
+    tracing::error!(place, function, "a function panicked");
 }
 
 fn level(lambda: Option<&str>, rust_log: Option<&str>) -> LevelFilter {
@@ -362,6 +373,35 @@ mod tests {
             let (_, by) = METRICS.iter().find(|(known, _)| *known == name).expect(&name);
             let written: Vec<&str> = [STACK].into_iter().chain(by.iter().copied()).collect();
             assert_eq!(dimensions, written, "{name}");
+        }
+    }
+
+    #[test]
+    fn alarms_and_dashboard_name_what_is_in_the_logs_of_a_function_that_fails() {
+        let template = include_str!("../../infra/template.yaml");
+        let failing = template.split("AlarmName: ").skip(1).filter(|alarm| {
+            let name = alarm.lines().next().unwrap_or_default();
+            name.ends_with(" fails") && !name.ends_with("API fails")
+        });
+        let mut count = 0;
+        for alarm in failing {
+            let (text, _) = alarm.split_once("AlarmActions").expect("an action");
+            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            // A function's own line, that of a panic included, and what Lambda says of one that ended otherwise.
+            assert!(
+                text.contains(r#""ERROR""#) && text.contains("platform.report"),
+                "{text}"
+            );
+            count += 1;
+        }
+        assert_eq!(count, 10);
+        let (_, query) = template.split_once("Newest warnings").expect("a dashboard");
+        for part in [
+            "level in ['WARN', 'ERROR']",
+            "type like 'platform.'",
+            "record.status in ['failure', 'error', 'timeout']",
+        ] {
+            assert!(query.contains(part), "{part}");
         }
     }
 

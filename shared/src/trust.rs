@@ -1,17 +1,19 @@
 //! Whom functions trust to be AWS.
 //!
-//! The platform's trust store has about 140 roots, and parsing them is half of the CPU time of a cold start. Every
-//! endpoint of AWS has a certificate of Amazon Trust Services, so a function needs these five and no other.
+//! The platform's trust store has about 140 roots, and parsing them is half of the CPU time of a cold start. In most
+//! regions every endpoint of AWS has a certificate of Amazon Trust Services, so a function needs these five and no other.
 
 use std::env;
 use std::fs;
 
 use aws_smithy_http_client::tls::{TlsContext, TrustStore};
 
+use crate::partition::trusts_amazon;
+
 /// Amazon Trust Services' roots, and Starfield's, by which older clients know them.
 const AMAZON_ROOTS: &str = include_str!("amazon_roots.pem");
 
-/// Whom to trust: Amazon's roots on Lambda, and the platform's anywhere else and in China, whose regions are operated by
+/// Whom to trust: Amazon's roots on Lambda, and the platform's anywhere else and in regions whose certificates are of
 /// others. The certificates in the file that `AWS_CA_BUNDLE` names are trusted too, for a network whose way out is
 /// watched by a proxy.
 pub(crate) fn tls_context() -> TlsContext {
@@ -23,7 +25,7 @@ pub(crate) fn tls_context() -> TlsContext {
             .inspect_err(|error| tracing::error!(%error, "the file that AWS_CA_BUNDLE names cannot be read"))
             .ok()
     });
-    context(trust_store(on_lambda && !region.starts_with("cn-"), bundle))
+    context(trust_store(on_lambda && trusts_amazon(&region), bundle))
 }
 
 fn trust_store(amazon_only: bool, bundle: Option<Vec<u8>>) -> TrustStore {

@@ -1,8 +1,13 @@
 """What was deployed: resources, rights, routes, the events that functions get."""
 
 import json
+import re
+import tomllib
 
-from aws import FUNCTIONS, HOME, REGION, ROOT, STACK, wait_for
+from samcli.cli.types import CfnParameterOverridesType
+from samcli.lib.config.samconfig import SamConfig
+
+from aws import FUNCTIONS, HOME, REGION, ROOT, STACK, topic_is_elsewhere, wait_for
 from checks import Api, check
 
 # One path for every route of the API, and the function that has to get it.
@@ -40,6 +45,42 @@ ACTIONS = {
     "sqs": "SendMessage ReceiveMessage DeleteMessage GetQueueAttributes PurgeQueue",
     "ssm": "GetParameters PutParameter",
 }
+
+
+def check_settings():
+    """samconfig.toml, as the SAM CLI itself reads it."""
+    print("\n== What the SAM CLI makes of samconfig.toml")
+
+    def read(*overrides):
+        return CfnParameterOverridesType().convert(overrides, None, None)
+
+    cut = read("RouteeFrom=My Shop")
+    check("a value without quotes is still cut at a space, so all of them have some", cut == {"RouteeFrom": "My"}, cut)
+    whole = {"RouteeFrom": "My Shop", "PrivateOrigins": "https://a.example, https://b.example"}
+    seen = read(*(f'{name}="{value}"' for name, value in whole.items()))
+    check("one in quotes is whole", seen == whole, seen)
+    # What is commented out, too: somebody will take the sign away.
+    text = (ROOT / "samconfig.toml").read_text(encoding="utf-8")
+    lines = tomllib.loads(re.sub(r"^    # (?=')", "    ", text, flags=re.MULTILINE))
+    for environment, commands in lines.items():
+        if environment == "version":
+            continue
+        overrides = commands["global"]["parameters"]["parameter_overrides"]
+        expected = {line.partition("=")[0]: line.partition("=")[2].strip('"') for line in overrides}
+        seen = read(*overrides)
+        check(f"{environment}: {len(expected)} parameters are what they say", seen == expected, (seen, expected))
+        settings = SamConfig(str(ROOT))
+        given = [settings.get_all([command], "parameters", environment)["parameter_overrides"]
+                 for command in ("build", "deploy")]
+        check(f"{environment}: sam build and sam deploy have the same", given[0] == given[1] != [], given)
+
+
+    template = ROOT / "infra/template.yaml"
+    arn = "arn:aws:sns:{}:123456789012:on-call".format
+    for topic, region, elsewhere in (("", "eu-central-1", False), (arn("eu-central-1"), "eu-central-1", False),
+                                     (arn("us-east-1"), "eu-central-1", True), (arn("us-gov-west-1"), "us-west-1", True)):
+        check(f"a topic {topic!r} is {'refused' if elsewhere else 'taken'} in {region}",
+              topic_is_elsewhere(template, topic, region) is elsewhere)
 
 
 def check_resources(aws, outputs):

@@ -13,12 +13,13 @@ from agents import hand_over
 from aws import HOME, Aws
 from checks import check
 from cold import check_cold_starts
-from deployment import check_deletion, check_resources, check_rights, check_stubs
+from deployment import check_deletion, check_resources, check_rights, check_settings, check_stubs
 from kills import check_kills
 from main_job import check_main_job, put_token
 from requester import Requester
 from routee import Routee
 from sizes import check_arm64_sizes, check_sizes
+from smoke import check_smoke
 from watch import check_routes, check_watch
 
 CREDENTIALS = "e2e-application:e2e-secret"
@@ -71,12 +72,13 @@ def main():
             print("\n== Deploying infra/template.yaml", flush=True)
             outputs = aws.deploy(arguments.stubs, {
                 "RouteeFrom": "12025550100", "RouteeAuthUrl": routee.url, "RouteeConnectUrl": routee.url,
-                "RouteeCallIntervalMs": "1000", "PrivateOrigins": requester.origin, "DefaultCountry": "1",
+                "RouteeCallIntervalMs": "1000", "PrivateOrigins": f"{requester.origin}, {aws.endpoint}", "DefaultCountry": "1",
                 "TwilioAuthTokensParam": "/patchbay/twilio-auth-tokens",
             })
             for name, value in outputs.items():
                 print(f"   {name}: {value}")
             try:
+                check_settings()
                 check_resources(aws, outputs)
                 check_rights(aws)
                 if arguments.stubs:
@@ -86,6 +88,7 @@ def main():
                     check_sizes()
                     check_arm64_sizes(aws)
                     check_cold_starts()
+                    check_smoke(aws, outputs)
                     api = check_main_job(aws, outputs, routee, requester)
                     check_agents(aws, outputs)
                     # Its events are about the same callers.

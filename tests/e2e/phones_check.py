@@ -1,7 +1,7 @@
 """Telephone numbers, spelled in every way that people have, against what PyPI `phonenumbers` reads in them.
 
     phones_check.py --spellings FILE     writes spellings for shared/tests/numbers.rs
-    phones_check.py --table              prints shared/src/phone/countries.rs's table, as it follows from the library
+    phones_check.py --table              prints shared/domain/src/phone/countries.rs's table, as it follows from the library
 
 A number that is read otherwise than by the library is a stranger's; one that is refused is only a nuisance.
 """

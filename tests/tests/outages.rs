@@ -14,6 +14,7 @@ use patchbay::clock::Timestamp;
 use patchbay::dispatch::State;
 use patchbay::dispatch::delivery::Outcome;
 use patchbay::ids::DispatchKey;
+use patchbay::patience;
 use patchbay::queue::{Message, Queue, Returns};
 use patchbay::webhooks;
 use patchbay_simulators::audit::audit;
@@ -266,7 +267,7 @@ async fn a_message_that_could_not_be_sent_is_not_sent_once_more_beside_the_one_t
     let queue = world.aws.sqs().queue("calls").unwrap();
     // As often as the SDK tries.
     let unheard = Rule::new(Fault::LostAnswer).service(Service::Sqs).function("dialer");
-    world.aws.faults().plan(unheard.times(3));
+    world.aws.faults().plan(unheard.times(patience::TRIES));
     let timer = json!({
         "tenant": "main", "id": "dsp_00000000000000000000000000000007", "version": 1,
         "sent_at": world.clock.now(), "due_at": world.clock.now().plus_seconds(7_200), "work": "resume",
@@ -283,7 +284,7 @@ async fn a_message_that_could_not_be_sent_is_not_sent_once_more_beside_the_one_t
         .map(|one| one.item_identifier.as_str())
         .collect();
     assert_eq!(failed, ["m-1"]);
-    assert_eq!(queue.history().len(), 3);
+    assert_eq!(queue.history().len(), patience::TRIES as usize);
 }
 
 /// The `notifications` queue refuses, never answers, or takes what it does not answer for.

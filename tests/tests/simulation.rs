@@ -90,6 +90,7 @@ impl Run {
             throttled: 3,
             internal_error: 3,
             refused: 3,
+            reset: 3,
             lost_request: 3,
             lost_answer: 3,
             conflict: 6,

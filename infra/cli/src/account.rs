@@ -34,6 +34,8 @@ pub(crate) struct Account {
     pub(crate) unreserved: u32,
     /// By name: type and value.
     pub(crate) parameters: BTreeMap<String, (&'static str, String)>,
+    /// By log group: how many errors it has.
+    pub(crate) errors: BTreeMap<String, usize>,
 }
 
 impl Account {
@@ -100,6 +102,7 @@ impl Account {
             mappings: BTreeMap::from([mapping("dialer", "calls"), mapping("notifier", "notifications")]),
             reserved: BTreeMap::new(),
             unreserved: 1_000,
+            errors: BTreeMap::new(),
         }
     }
 
@@ -125,8 +128,25 @@ impl Account {
                 (200, json!({ "AccountLimit": limit }))
             }
             "GetParameters" => (200, self.parameters(request)),
+            "FilterLogEvents" => (200, self.events(request)),
             _ => (400, json!({ "__type": "UnknownOperationException" })),
         }
+    }
+
+    /// What a log has of errors, whatever the filter.
+    fn events(&self, request: &Request) -> Value {
+        let wanted: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+        let group = wanted.get("logGroupName").and_then(Value::as_str);
+        let lines = group.and_then(|group| self.errors.get(group)).copied().unwrap_or(0);
+        let mut events = vec![json!({ "message": r#"{"level":"ERROR","message":"a function panicked"}"# }); lines];
+        for other in [
+            r#"{"level":"INFO","message":"a call is over"}"#,
+            r#"{"type":"platform.report","record":{"status":"success"}}"#,
+            "no JSON",
+        ] {
+            events.push(json!({ "message": other }));
+        }
+        json!({ "events": events })
     }
 
     fn parameters(&self, request: &Request) -> Value {
@@ -143,7 +163,7 @@ impl Account {
     }
 }
 
-/// What a request asks of Lambda or SSM; none when it asks neither.
+/// What a request asks of Lambda, SSM or `CloudWatch` Logs; none when it asks none of them.
 pub(crate) fn action(request: &Request) -> Option<&str> {
     let path = request.uri().path();
     match path.trim_matches('/').split('/').collect::<Vec<_>>().as_slice() {
@@ -153,7 +173,8 @@ pub(crate) fn action(request: &Request) -> Option<&str> {
         ["2016-08-19", "account-settings"] => Some("GetAccountSettings"),
         _ => {
             let target = request.headers().get("x-amz-target")?.to_str().ok()?;
-            target.strip_prefix("AmazonSSM.")
+            let of_ssm = target.strip_prefix("AmazonSSM.");
+            of_ssm.or_else(|| target.strip_prefix("Logs_20140328."))
         }
     }
 }

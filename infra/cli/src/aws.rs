@@ -19,7 +19,7 @@ use patchbay::web::outbound::Outbound;
 use patchbay::web::target::Targets;
 
 use crate::clock;
-use crate::lookup::Lookup;
+use crate::lookup::{Lookup, Variant};
 use crate::output::Format;
 
 /// Longest that one request may take; receiving from a queue waits by itself for seconds.
@@ -107,9 +107,13 @@ impl Clients {
             None => Clock::system(),
         };
         let endpoint = config.endpoint_url().map(str::to_owned);
+        let variant = Variant {
+            fips: config.use_fips().unwrap_or(false),
+            dual_stack: config.use_dual_stack().unwrap_or(false),
+        };
         Ok(Self {
             // On the system's clock also where the deployment runs faster: it is what requests are signed and compared by.
-            lookup: Lookup::new(http.clone(), region.as_ref(), endpoint, credentials, Clock::system()),
+            lookup: Lookup::new(http.clone(), region.as_ref(), endpoint, credentials, Clock::system()).at(variant),
             dynamodb: patchbay::store::client(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
             http,

@@ -80,3 +80,17 @@ async fn readme_lists_what_doctor_asks_for() {
     assert!(asked.remove(COMMON));
     assert_eq!(asked, listed("doctor"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn readme_lists_what_a_smoke_test_asks_for_beside_that() {
+    let world = world().await;
+    world.aws.recorder().clear();
+    let account = Account::default();
+    doctor::tests::everything_and_smoke(&world, &account).await;
+    let mut asked = asked(&world);
+    asked.extend(account.asked());
+    assert!(asked.remove(COMMON));
+    let mut listed_both = listed("doctor");
+    listed_both.extend(listed("doctor --smoke"));
+    assert_eq!(asked, listed_both);
+}

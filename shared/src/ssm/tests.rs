@@ -1,11 +1,16 @@
 //! What SSM is asked, and what is made of its answers; the service is a closure.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
 
 use super::*;
+use crate::{partition, patience};
+
+/// Clients that were made.
+static SSMS: AtomicUsize = AtomicUsize::new(0);
 
 type Respond = dyn Fn(usize) -> HttpResponse + Send + Sync;
 
@@ -43,13 +48,13 @@ impl Service {
         let connector = SharedHttpConnector::new(self.clone());
         Ssm::new(Settings {
             region: "eu-central-1".to_owned(),
-            endpoint: endpoint("eu-central-1", false, false),
+            endpoint: partition::endpoint("ssm", "eu-central-1", false, false),
             credentials: Credentials::new("AKIDEXAMPLE", "made-up", Some("session".to_owned()), None, "test"),
             http_client: http_client_fn(move |_, _| connector.clone()),
-            retries: RetryConfig::standard(),
-            timeouts: TimeoutConfig::builder()
-                .operation_timeout(Duration::from_secs(4))
-                .build(),
+            retries: patience::retries_for_secrets(),
+            timeouts: patience::of_secrets(),
+            // Each as if it were alone in its process, as a function is.
+            quota: format!("SSM {}", SSMS.fetch_add(1, Ordering::Relaxed)),
         })
     }
 
@@ -133,6 +138,61 @@ async fn throttling_and_outages_are_tried_again_and_a_refusal_is_not() {
     assert_eq!(service.requests(), 1);
 }
 
+/// What SSM allows an account in a region, by default: 40 `GetParameters` a second (AWS General Reference, quotas of
+/// Systems Manager), as a bucket of so many tokens that are made good at that rate.
+struct Quota {
+    tokens: f64,
+    at: tokio::time::Instant,
+}
+
+impl Quota {
+    const PER_SECOND: f64 = 40.0;
+
+    fn full() -> Self {
+        Self {
+            tokens: Self::PER_SECOND,
+            at: tokio::time::Instant::now(),
+        }
+    }
+
+    fn takes(&mut self) -> bool {
+        let now = tokio::time::Instant::now();
+        let made_good = now.duration_since(self.at).as_secs_f64() * Self::PER_SECOND;
+        (self.tokens, self.at) = ((self.tokens + made_good).min(Self::PER_SECOND), now);
+        let takes = self.tokens >= 1.0;
+        if takes {
+            self.tokens -= 1.0;
+        }
+        takes
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_of_cold_starts_has_its_secrets_as_soon_as_ssms_quota_allows() {
+    const COLD_STARTS: usize = 80;
+    let quota = Mutex::new(Quota::full());
+    let service = Service::new(move |_| {
+        if quota.lock().expect("no panic").takes() {
+            found()
+        } else {
+            response(400, r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#)
+        }
+    });
+    let start = tokio::time::Instant::now();
+    let mut reading = tokio::task::JoinSet::new();
+    for _ in 0..COLD_STARTS {
+        // Each function has a client of its own, and shares nothing with the others.
+        let ssm = service.ssm();
+        reading.spawn(async move { (read(&ssm).await.is_ok(), start.elapsed()) });
+    }
+    let had = reading.join_all().await;
+    let failed = had.iter().filter(|(had, _)| !had).count();
+    assert_eq!(failed, 0, "of {COLD_STARTS}");
+    let last = had.iter().map(|(_, after)| *after).max().expect("some");
+    // The last of 80 is allowed after one second.
+    assert!(last < Duration::from_secs(2), "{last:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_cannot_be_read_shows_no_secret() {
     for body in [
@@ -143,28 +203,5 @@ async fn an_answer_that_cannot_be_read_shows_no_secret() {
         let service = Service::new(move |_| response(200, body));
         let error = read(&service.ssm()).await.expect_err(body).to_string();
         assert!(!error.contains("secret"), "{error}");
-    }
-}
-
-#[test]
-fn every_partition_has_its_endpoint() {
-    for (region, fips, dual_stack, host) in [
-        ("eu-central-1", false, false, "ssm.eu-central-1.amazonaws.com"),
-        ("us-east-1", true, false, "ssm-fips.us-east-1.amazonaws.com"),
-        ("us-east-1", true, true, "ssm-fips.us-east-1.api.aws"),
-        ("us-east-1", false, true, "ssm.us-east-1.api.aws"),
-        ("cn-north-1", false, false, "ssm.cn-north-1.amazonaws.com.cn"),
-        ("cn-north-1", false, true, "ssm.cn-north-1.api.amazonwebservices.com.cn"),
-        ("us-gov-west-1", true, false, "ssm.us-gov-west-1.amazonaws.com"),
-        ("us-gov-west-1", true, true, "ssm-fips.us-gov-west-1.api.aws"),
-        ("us-iso-east-1", false, false, "ssm.us-iso-east-1.c2s.ic.gov"),
-        ("us-isob-east-1", false, false, "ssm.us-isob-east-1.sc2s.sgov.gov"),
-        ("eusc-de-east-1", false, false, "ssm.eusc-de-east-1.amazonaws.eu"),
-    ] {
-        assert_eq!(
-            endpoint(region, fips, dual_stack),
-            format!("https://{host}"),
-            "{region} {fips} {dual_stack}"
-        );
     }
 }

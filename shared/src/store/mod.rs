@@ -25,6 +25,7 @@ mod commit;
 mod context;
 mod deliveries;
 mod due;
+mod erase;
 mod error;
 mod items;
 mod lease;

@@ -5,8 +5,6 @@
 //! cannot know that two writers may meet there; here they may: two dialers at one employee's lease, many at one pacing
 //! slot.
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
@@ -17,14 +15,9 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::CancellationReason;
 use aws_smithy_runtime_api::client::interceptors::context::{Error, InterceptorContext};
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
-use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
 
-/// Tries of one request, the first included.
-const TRIES: u32 = 5;
-/// Most that the first pause takes; each further one may be twice as long, and chance takes a part off each. Four of
-/// them are less than a second: inside what a webhook may take.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+use crate::patience;
 
 /// Code of the reason of a part of a transaction with which nothing was wrong.
 const NOTHING: &str = "None";
@@ -39,22 +32,14 @@ const PASSING: [&str; 7] = [
     "ThrottlingException",
 ];
 
-/// How requests to DynamoDB are repeated.
-fn retries() -> RetryConfig {
-    RetryConfig::standard()
-        .with_max_attempts(TRIES)
-        .with_initial_backoff(FIRST_PAUSE)
-}
-
 /// A client that repeats what passes.
 pub fn client(config: &SdkConfig) -> Client {
-    let config = Builder::from(config).retry_config(retries());
-    Client::from_conf(patient(config).build())
+    Client::from_conf(patient(Builder::from(config)).build())
 }
 
 /// Lets a client that is made of `config` repeat what passes.
 pub fn patient(config: Builder) -> Builder {
-    config.retry_classifier(Passing)
+    config.retry_config(patience::retries()).retry_classifier(Passing)
 }
 
 /// Tells the SDK which errors pass, beside those that it knows.

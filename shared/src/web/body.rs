@@ -130,6 +130,10 @@ pub fn json_response(status: StatusCode, body: &impl Serialize) -> Response<Body
 
 /// The segments of the path, percent-decoded, without the stage's name in front.
 ///
+/// They are what API Gateway delivered: [`gateway`](super::gateway) encodes its decoded path, and here that is taken
+/// back. A slash that the client encoded is one like any other by then, so a parameter may have become two segments, and
+/// a route two others; whoever matches them takes for granted nothing that the route's pattern says.
+///
 /// With a named stage API Gateway puts `/{stage}` before the path, with `$default` and on a function URL it does not.
 /// A stage must not be called like the first segment of a route (`v1`): the two could not be told apart.
 pub fn path_segments(request: &Request) -> Vec<String> {
@@ -152,8 +156,7 @@ pub fn path_segments(request: &Request) -> Vec<String> {
     segments.collect()
 }
 
-/// `segment` decoded once; as it is when it does not decode to printable text. A slash that was encoded stays inside
-/// its segment.
+/// `segment` decoded once; as it is when it does not decode to printable text.
 fn percent_decoded(segment: &str) -> String {
     decode(segment).unwrap_or_else(|| segment.to_owned())
 }
@@ -489,20 +492,29 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_is_decoded_once_and_never_splits() {
-        for (raw, decoded) in [
-            ("/INC%2D47", "INC-47"),
-            ("/a%2Fb", "a/b"),
-            ("/%252F", "%2F"),
-            ("/caf%C3%A9", "caf\u{e9}"),
-            ("/a+b", "a+b"),
-            ("/%00", "%00"),
-            ("/%ff", "%ff"),
-            ("/%4", "%4"),
-            ("/%+4", "%+4"),
+    fn a_segment_is_what_the_gateway_delivered_and_is_not_decoded_again() {
+        for delivered in [
+            "INC-47",
+            "INC%2D47",
+            "a%2Fb",
+            "%252F",
+            "caf\u{e9}",
+            "caf%C3%A9",
+            "a+b",
+            "a b",
+            "a?b#c",
+            "%00",
+            "%ff",
+            "%4",
+            "%",
+            "\\",
         ] {
-            assert_eq!(path_segments(&from_gateway("$default", raw)), [decoded], "{raw}");
+            let path = format!("/{delivered}");
+            assert_eq!(path_segments(&from_gateway("$default", &path)), [delivered]);
         }
+        let mut by_hand = Request::new(Body::Empty);
+        *by_hand.uri_mut() = "/a%20b/c%2Fd".parse().expect("a URI");
+        assert_eq!(path_segments(&by_hand), ["a b", "c/d"]);
     }
 
     proptest! {

@@ -80,7 +80,12 @@ impl Callbacks {
             return Err(Problem::method_not_allowed("POST"));
         }
         let path = body::path_segments(request);
-        let reference = path.last().map(String::as_str).unwrap_or_default();
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        // A slash that was decoded may have brought other segments between them.
+        let reference = match path.as_slice() {
+            [.., "routee", "collect" | "status", reference] => *reference,
+            _ => "",
+        };
         let reference = self.check(reference).map_err(|_| Problem::bad_reference())?;
         Ok((reference, body::bytes(request)?))
     }

@@ -1,17 +1,18 @@
 //! What API Gateway hands over (HTTP API, payload version 2.0), as requests.
 //!
-//! `lambda_http` makes a URI of an event and takes for granted that it is one. What a client sends decides that it is
-//! not (`Host: [`, `X-Forwarded-Proto: a b`, the path `*`, the query `?<`), and then it panics before a handler has seen
-//! anything. Functions abort on a panic, so such a request would end the sandbox. Here an event is first repaired as far
-//! as it makes no URI, and then `lambda_http` converts it as ever. An event of which nothing need be repaired stays as
-//! it is.
+//! Its `rawPath` is decoded, in spite of its name, and its `rawQueryString` is what the client sent (`tests/simulators`
+//! has the rules, with their sources). `lambda_http` takes for granted that both make a URI, together with headers that
+//! a client can send (`Host: [`, `X-Forwarded-Proto: a b`), and panics where they make none, before a handler has seen
+//! anything. Functions abort on a panic, so such a request would end the sandbox. So every event is changed before
+//! `lambda_http` converts it, in one pass and whatever it holds: the path is encoded, once, as the path of a URI; of the
+//! query that which no URI has is encoded; and the URI has neither scheme nor host, which nobody here asks for.
 
 use std::convert::Infallible;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::HOST;
-use http::{HeaderName, HeaderValue, Response, Uri};
+use http::{HeaderName, HeaderValue, Response};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_http::lambda_runtime::{self, Error, LambdaEvent};
 use lambda_http::request::LambdaRequest;
@@ -19,12 +20,12 @@ use lambda_http::{Adapter, Body, Request, Service as _, service_fn};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use url::Url;
 
 /// The header from which `lambda_http` takes the URI's scheme.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
-/// Set in a function that does not want the stage in its paths.
-const IGNORE_STAGE: &str = "AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH";
+/// A path or a query that is longer is left out: a URI has 65,534 bytes at most, and the gateway takes no request whose
+/// first line and headers have more than 10,240.
+const LONGEST: usize = 16_384;
 
 /// Lets `handler` answer the requests of API Gateway, until the sandbox ends.
 ///
@@ -66,7 +67,7 @@ impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Box::<RawValue>::deserialize(deserializer)?;
         let read = serde_json::from_str(text.get()).or_else(|_| without_odd_headers(text.get()));
-        read.map(|event| Self(repaired(event))).map_err(de::Error::custom)
+        read.map(|event| Self(sound(event))).map_err(de::Error::custom)
     }
 }
 
@@ -82,103 +83,62 @@ fn without_odd_headers(text: &str) -> Result<ApiGatewayV2httpRequest, serde_json
     serde_json::from_value(event)
 }
 
-/// The event with as little changed as makes a request of it.
-fn repaired(mut event: ApiGatewayV2httpRequest) -> ApiGatewayV2httpRequest {
+/// The event as `lambda_http` can take any.
+fn sound(mut event: ApiGatewayV2httpRequest) -> ApiGatewayV2httpRequest {
     // A body that is not what the event says is one that no handler can read, and it says so.
     let encoded = event.body.as_deref().filter(|_| event.is_base64_encoded);
     if encoded.is_some_and(|body| STANDARD.decode(body).is_err()) {
         event.is_base64_encoded = false;
     }
-    let repairs: [fn(&mut ApiGatewayV2httpRequest); 6] = [
-        escape,
-        forget_client_origin,
-        forget_origin,
-        forget_stage,
-        forget_query,
-        forget_path,
-    ];
-    for repair in repairs {
-        if makes_uri(&event) {
-            break;
-        }
-        repair(&mut event);
-    }
+    event.headers.remove(HOST);
+    event.headers.remove(FORWARDED_PROTO);
+    let context = &mut event.request_context;
+    context.domain_name = None;
+    context.stage = context.stage.take().filter(|stage| is_stage(stage));
+    event.raw_path = Some(path(event.raw_path.as_deref().unwrap_or_default()));
+    event.raw_query_string = event.raw_query_string.as_deref().map(query);
     event
 }
 
-/// A path that begins with a slash, and nothing in path and query that a URI does not have. What is sound stays.
-fn escape(event: &mut ApiGatewayV2httpRequest) {
-    if let Some(path) = &mut event.raw_path {
-        let slash = if path.starts_with('/') { "" } else { "/" };
-        *path = format!("{slash}{}", escaped(path, b""));
-    }
-    if let Some(query) = &mut event.raw_query_string {
-        *query = escaped(query, b"?");
-    }
+/// What a stage may be called.
+fn is_stage(name: &str) -> bool {
+    name.len() <= 128
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"$_-".contains(&byte))
 }
 
-fn forget_client_origin(event: &mut ApiGatewayV2httpRequest) {
-    event.headers.remove(HOST);
-    event.headers.remove(FORWARDED_PROTO);
-}
-
-fn forget_origin(event: &mut ApiGatewayV2httpRequest) {
-    event.request_context.domain_name = None;
-}
-
-fn forget_stage(event: &mut ApiGatewayV2httpRequest) {
-    event.request_context.stage = None;
-}
-
-/// It is too long for a URI.
-fn forget_query(event: &mut ApiGatewayV2httpRequest) {
-    event.raw_query_string = None;
-}
-
-/// It is too long for a URI; there is nothing at the path that takes its place.
-fn forget_path(event: &mut ApiGatewayV2httpRequest) {
-    event.raw_path = Some("/".to_owned());
-}
-
-/// Whether `lambda_http` can make a URI of the event. It builds it in the same way.
-fn makes_uri(event: &ApiGatewayV2httpRequest) -> bool {
-    let path = with_stage(
-        event.request_context.stage.as_deref(),
-        event.raw_path.as_deref().unwrap_or_default(),
+/// A decoded path as the path of a URI, which says the same when it is decoded once. There is nothing at the path that
+/// takes the place of one that is too long.
+fn path(decoded: &str) -> String {
+    let slash = if decoded.starts_with('/') { "" } else { "/" };
+    let encoded = format!(
+        "{slash}{}",
+        escaped(decoded, |byte| byte.is_ascii_alphanumeric()
+            || b"-._~!$&'()*+,;=:@/".contains(&byte))
     );
-    let header = |name: &str| event.headers.get(name).and_then(|value| value.to_str().ok());
-    let host = header(HOST.as_str()).or(event.request_context.domain_name.as_deref());
-    let scheme = header(FORWARDED_PROTO).unwrap_or("https");
-    let url = match host {
-        None => Url::parse(&format!("http://localhost{path}")).map(|url| url.path().to_owned()),
-        Some(host) => Url::parse(&format!("{scheme}://{host}{path}")).map(String::from),
-    };
-    let Ok(mut uri) = url else { return false };
-    if let Some(query) = event.raw_query_string.as_deref().filter(|query| !query.is_empty()) {
-        uri.push('?');
-        uri.push_str(query);
-    }
-    Uri::try_from(uri).is_ok()
-}
-
-fn with_stage(stage: Option<&str>, path: &str) -> String {
-    match stage {
-        Some(stage) if stage != "$default" && std::env::var_os(IGNORE_STAGE).is_none() => {
-            if path.starts_with(&format!("/{stage}/")) {
-                path.to_owned()
-            } else {
-                format!("/{stage}{path}")
-            }
-        }
-        _ => path.to_owned(),
+    if encoded.len() <= LONGEST {
+        encoded
+    } else {
+        "/".to_owned()
     }
 }
 
-/// `text` with every byte percent-encoded that neither a path nor `also` has.
-fn escaped(text: &str, also: &[u8]) -> String {
+/// A query as it came, but for what no URI has: signatures may cover it.
+fn query(raw: &str) -> String {
+    let encoded = escaped(raw, |byte| byte.is_ascii_graphic() && !b"\"#<>".contains(&byte));
+    if encoded.len() <= LONGEST {
+        encoded
+    } else {
+        String::new()
+    }
+}
+
+/// `text` with every byte percent-encoded that is not to `stay`.
+fn escaped(text: &str, stay: impl Fn(u8) -> bool) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%".contains(&byte) || also.contains(&byte) {
+        if stay(byte) {
             escaped.push(char::from(byte));
         } else {
             escaped.push('%');
@@ -211,31 +171,63 @@ mod tests {
         .to_string()
     }
 
-    #[test]
-    fn a_sound_event_is_taken_as_it_is() {
-        let headers = json!({ "host": "example.org:8443", "x-forwarded-proto": "http", "a": "b" });
-        let sound = event("/a%20b/|^", "c=d%20e&c=[{}]", &headers);
-        let (ours, theirs) = (
-            request(&sound).expect("an event"),
-            lambda_http::request::from_str(&sound).expect("an event"),
-        );
-        assert_eq!(ours.uri(), theirs.uri());
-        assert_eq!(ours.headers(), theirs.headers());
-        assert_eq!(ours.raw_http_path(), theirs.raw_http_path());
-        assert_eq!(ours.query_string_parameters(), theirs.query_string_parameters());
+    fn uri(path: &str, query: &str, headers: &Value) -> String {
+        request(&event(path, query, headers))
+            .expect("an event")
+            .uri()
+            .to_string()
     }
 
     #[test]
-    fn only_what_makes_no_uri_is_repaired() {
-        let host = json!({ "host": "[", "x-forwarded-proto": "https", "a": "b" });
-        let repaired = request(&event("/a b", "c=|", &host)).expect("an event");
-        assert_eq!(repaired.uri(), "https://api.example.org/a%20b?c=%7C");
-        assert_eq!(repaired.headers().get("a"), Some(&HeaderValue::from_static("b")));
-        let star = request(&event("*", "?<", &json!({ "host": "example.org" }))).expect("an event");
-        assert_eq!(star.uri(), "https://example.org/*??%3C");
-        assert_eq!(star.raw_http_path(), "/*");
-        let query = request(&event("/v1", "limit=5&<", &json!({}))).expect("an event");
-        assert_eq!(query.query_string_parameters().first("limit"), Some("5"));
+    fn a_path_that_comes_decoded_is_encoded_once() {
+        for (delivered, encoded) in [
+            ("/v1/links/orders", "/v1/links/orders"),
+            ("/v1/contexts/+12025550143", "/v1/contexts/+12025550143"),
+            ("/a b", "/a%20b"),
+            ("/a?b#c", "/a%3Fb%23c"),
+            ("/50%", "/50%25"),
+            ("/%41", "/%2541"),
+            ("/\u{3bb}", "/%CE%BB"),
+            ("*", "/*"),
+            ("", "/"),
+        ] {
+            assert_eq!(uri(delivered, "", &json!({})), encoded, "{delivered}");
+            let request = request(&event(delivered, "", &json!({}))).expect("an event");
+            assert_eq!(request.raw_http_path(), encoded, "{delivered}");
+        }
+        assert_eq!(uri(&"/".repeat(70_000), "a=b", &json!({})), "/?a=b");
+    }
+
+    #[test]
+    fn a_query_stays_as_it_came_but_for_what_no_uri_has() {
+        for (raw, expected) in [
+            ("c=d%20e&c=[{}]|^`", "c=d%20e&c=[{}]|^`"),
+            ("?<", "?%3C"),
+            ("a=\"b c\"#d", "a=%22b%20c%22%23d"),
+            ("a=\u{e9}\u{7f}", "a=%C3%A9%7F"),
+        ] {
+            assert_eq!(uri("/a", raw, &json!({})), format!("/a?{expected}"), "{raw}");
+        }
+        assert_eq!(uri("/a", &"x".repeat(70_000), &json!({})), "/a");
+        let query = request(&event("/v1", "limit=5&a=b#&<", &json!({}))).expect("an event");
+        let parameters = query.query_string_parameters();
+        assert_eq!(
+            (parameters.first("limit"), parameters.first("a")),
+            (Some("5"), Some("b#"))
+        );
+    }
+
+    #[test]
+    fn what_a_client_says_of_scheme_and_host_decides_nothing() {
+        for headers in [
+            json!({ "host": "[", "x-forwarded-proto": "https", "a": "b" }),
+            json!({ "host": "example.org", "x-forwarded-proto": "a b", "a": "b" }),
+            json!({ "a": "b" }),
+        ] {
+            let request = request(&event("/a", "c=d", &headers)).expect("an event");
+            assert_eq!(request.uri(), "/a?c=d");
+            assert_eq!(request.headers().get("a"), Some(&HeaderValue::from_static("b")));
+        }
     }
 
     #[test]

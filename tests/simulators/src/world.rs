@@ -213,7 +213,7 @@ impl World {
             clock,
             seed,
         } = Ground::lay(&options)?;
-        let (dynamodb, sqs) = aws::clients(&aws, &aws::retries());
+        let (dynamodb, sqs) = aws::clients_of_functions(&aws);
         let store = open_table(dynamodb).await?;
 
         // A requester in the real world takes real time, whatever this world's clock says: what is being posted must not
@@ -331,6 +331,16 @@ impl World {
     pub async fn invoke(&self, event: &str) -> Result<Response, WorldError> {
         let request = patchbay::web::gateway::request(event).map_err(|error| WorldError::Event(error.to_string()))?;
         Ok(self.functions.answer(request).await)
+    }
+
+    /// The same for the function to which a route leads that matched before the path was decoded; whether API Gateway
+    /// matches before or after that is written nowhere.
+    ///
+    /// # Errors
+    /// When it is no such event.
+    pub async fn invoke_as(&self, function: &'static str, event: &str) -> Result<Response, WorldError> {
+        let request = patchbay::web::gateway::request(event).map_err(|error| WorldError::Event(error.to_string()))?;
+        Ok(self.functions.answer_by(Some(function), request).await)
     }
 
     /// Hands an event of SQS to a function that works off a queue; none when the function was killed.
@@ -705,8 +715,13 @@ impl Api {
     }
 
     async fn answer(&self, request: lambda_http::Request) -> Response {
+        let function = function_of(request.method(), request.raw_http_path());
+        self.answer_by(function, request).await
+    }
+
+    async fn answer_by(&self, function: Option<&'static str>, request: lambda_http::Request) -> Response {
         let aws = &self.aws;
-        let outcome = match function_of(request.method(), request.raw_http_path()) {
+        let outcome = match function {
             Some(name @ "dispatches") => aws.invoke(name, dispatches::handle(&self.dispatches, request)).await,
             Some(name @ "chain-link") => aws.invoke(name, chain_link::handle(&self.chains, request)).await,
             Some(name @ "collect-event") => aws.invoke(name, collect_event::handle(&self.collect, request)).await,
@@ -750,7 +765,10 @@ fn function_of(method: &Method, path: &str) -> Option<&'static str> {
 impl SendHttp for Api {
     fn send(&self, request: Request) -> Sending<'_> {
         Box::pin(async move {
-            let event = gateway::event(&request, self.aws.clock().now()).to_string();
+            let Some(event) = gateway::event(&request, self.aws.clock().now()) else {
+                return Ok(gateway::bad_request());
+            };
+            let event = event.to_string();
             let request =
                 patchbay::web::gateway::request(&event).map_err(|error| SendError::NoAnswer(error.to_string()))?;
             Ok(self.answer(request).await)

@@ -100,9 +100,11 @@ async fn a_caller_cannot_write_into_the_key_of_another() {
         let answer = post(&world, "twilio/get-context", &json!({ "caller": number })).await;
         assert_eq!(is_error(&answer, 422), ["caller"], "{number}");
     }
-    for path in ["%2e%2e", "+12025550143%2f..", "%00", "%ff", "*"] {
+    for path in ["%2e%2e", "%00", "%ff", "*"] {
         own(&world, "DELETE", path).await.is_problem(422, "invalid-field");
     }
+    // The gateway decodes the slash: it is the path of something else.
+    assert_eq!(own(&world, "DELETE", "+12025550143%2f..").await.status, 404);
     assert!(load(&world).await.is_some());
 }
 

@@ -1,12 +1,13 @@
 //! Events of API Gateway whose path, query or headers make no URI: every one is answered, and none ends a function.
 //! (The functions are built with `panic = "abort"`: a panic would end the sandbox, and with it every call in it.)
 
+use patchbay_simulators::aws::Entry;
 use patchbay_simulators::world::World;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Map, Value, json};
 
-use crate::common::world;
+use crate::common::{ask, world};
 
 /// A request for a list, as the gateway delivers it, with `changes` on top.
 fn event(changes: &Value) -> Value {
@@ -126,6 +127,75 @@ async fn a_header_that_is_none_does_not_cost_the_token() {
     // And a query that is none still has its parameters.
     let limited = event(&json!({ "headers": { "authorization": token }, "rawQueryString": "limit=0&<" }));
     assert_eq!(status(&world, &limited).await, 422);
+}
+
+/// The routes that have parameters, with the functions that they lead to and a place for the last parameter.
+const ROUTES: [(&str, &str, &str); 16] = [
+    ("GET", "/v1/dispatches/{}", "dispatches"),
+    ("POST", "/v1/dispatches/{}/cancel", "dispatches"),
+    ("POST", "/v1/dispatches/{}/resolve", "dispatches"),
+    ("GET", "/v1/dispatches/{}/webhooks", "dispatches"),
+    ("POST", "/v1/dispatches/{}/webhooks/x/resend", "dispatches"),
+    ("POST", "/routee/collect/{}", "collect-event"),
+    ("POST", "/routee/status/{}", "status-callback"),
+    ("POST", "/voice/api/v1/{}/set-context", "set-context"),
+    ("DELETE", "/v1/contexts/{}", "set-context"),
+    ("GET", "/v1/contexts/{}", "get-context"),
+    ("POST", "/agent4/x/{}", "chain-link"),
+    ("GET", "/v1/links/{}", "chain-link"),
+    ("PUT", "/v1/links/{}", "chain-link"),
+    ("DELETE", "/v1/links/{}", "chain-link"),
+    ("POST", "/v1/links/{}/test", "chain-link"),
+    ("POST", "/twilio/transfer/{}", "transfer"),
+];
+
+/// What a parameter is after the gateway has decoded it; none of them is a name of anything.
+const PARAMETERS: [&str; 11] = [
+    "a/b", "/", "a/../b", "../..", "..", "a b", "a?b=c", "#", "%61bc", "\u{3bb}", "\u{0}",
+];
+
+#[tokio::test(start_paused = true)]
+async fn no_parameter_of_a_path_is_taken_for_another_one_whatever_is_decoded_in_it() {
+    let world = world([]).await;
+    let token = format!("Bearer {}", patchbay_simulators::world::TOKEN);
+    // It is not what `%61bc` means, which the gateway has decoded to its end.
+    let document = json!({ "version": 1, "answers": [] });
+    for (method, path, function) in ROUTES {
+        for parameter in PARAMETERS {
+            let event = event(&json!({
+                "rawPath": path.replace("{}", parameter),
+                "headers": { "authorization": token, "content-type": "application/json" },
+                "requestContext": { "http": { "method": method } },
+                "body": document.to_string(),
+            }));
+            world.aws.recorder().clear();
+            let answer = world.invoke_as(function, &event.to_string()).await.unwrap();
+            // Of a path that ends in two slashes only the list is left, which the token may read.
+            let status = answer.status().as_u16();
+            assert!(
+                (400..500).contains(&status) || (method, parameter) == ("GET", "/"),
+                "{event}: {answer:?}"
+            );
+            let writes = |entry: &Entry| !["GetItem", "Query"].contains(&entry.operation.as_str());
+            assert_eq!(world.aws.recorder().count(writes), 0, "{event}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_segment_is_decoded_by_the_gateway_and_by_nobody_after_it() {
+    let world = world([]).await;
+    // Of a caller of whom nothing is known; what is no number at all is another matter.
+    for (path, status) in [
+        ("/v1/contexts/+12025550143", 404),
+        ("/v1/contexts/%2B12025550143", 404),
+        // The gateway decodes twice, as it was seen to do.
+        ("/v1/contexts/%252B12025550143", 404),
+        ("/v1/contexts/%25252B12025550143", 422),
+        ("/v1/contexts/%25x", 400),
+    ] {
+        assert_eq!(ask(&world, "GET", path, &Value::Null).await.status, status, "{path}");
+    }
 }
 
 /// Texts, mostly such as URIs are made of.

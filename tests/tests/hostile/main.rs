@@ -9,6 +9,7 @@ mod common;
 mod foreign;
 mod gateway;
 mod outages;
+mod patience;
 mod references;
 mod requests;
 mod tokens;

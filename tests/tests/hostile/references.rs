@@ -143,7 +143,13 @@ proptest! {
                     request = request.header("content-type", content_type);
                 }
                 let Ok(request) = request.body(body.clone().into()) else { continue };
-                send(&world, request).await.is_problem(404, "bad-reference");
+                let answer = send(&world, request).await;
+                // The gateway itself refuses what is no percent-encoded text.
+                if answer.status == 400 {
+                    assert!(reference.contains('%'), "{reference}");
+                    continue;
+                }
+                answer.is_problem(404, "bad-reference");
             }
             assert_eq!(world.aws.recorder().count(|request| request.run.is_some()), 0);
         });

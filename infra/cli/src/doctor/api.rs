@@ -312,13 +312,13 @@ fn is_problem(answer: &Value, problem: &str) -> bool {
 }
 
 /// What came back.
-struct Answer {
-    status: StatusCode,
-    body: Value,
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: Value,
 }
 
 impl Answer {
-    async fn to(clients: &Clients, request: Result<Request, http::Error>) -> Result<Self, String> {
+    pub(super) async fn to(clients: &Clients, request: Result<Request, http::Error>) -> Result<Self, String> {
         let request = request.map_err(|error| error.to_string())?;
         let response: Response = clients.http.send(request).await.map_err(|error| error.to_string())?;
         Ok(Self {

@@ -49,9 +49,10 @@ impl Mends {
             ..
         } = self;
         let environment = sam_environment.as_ref().map(|name| format!(" --config-env {name}"));
+        let environment = environment.unwrap_or_default();
+        // The build has to know for which architecture it is deployed.
         format!(
-            "sam build && sam deploy{} --stack-name {}{place}",
-            environment.unwrap_or_default(),
+            "sam build{environment} && sam deploy{environment} --stack-name {}{place}",
             word(stack)
         )
     }
@@ -186,7 +187,7 @@ mod tests {
         };
         assert_eq!(
             mends.deploy(),
-            "sam build && sam deploy --config-env prod --stack-name patchbay-prod"
+            "sam build --config-env prod && sam deploy --config-env prod --stack-name patchbay-prod"
         );
     }
 

@@ -1,6 +1,7 @@
 //! `patchbay doctor`: is a deployment as it should be, and if not, what mends it?
 //!
-//! Nothing here changes anything, and no call is placed. What a check needs it takes from the variables of the deployed
+//! Nothing here changes anything, and no call is placed; `--smoke` makes something to see that it works, and deletes it.
+//! What a check needs it takes from the variables of the deployed
 //! functions: they are what the functions go by, whatever a template says.
 
 mod api;
@@ -12,6 +13,7 @@ mod mend;
 mod provider;
 mod queues;
 mod secrets;
+mod smoke;
 mod table;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -43,6 +45,10 @@ pub(crate) struct Options {
     /// Base URL at which the API is asked, instead of the one that the functions give to providers
     #[arg(long)]
     public_url: Option<String>,
+    /// Sends requests through all of it too, as after a deployment: makes and deletes a token, a context and a ticket
+    /// that phones nobody
+    #[arg(long)]
+    smoke: bool,
 }
 
 /// Fails when something does.
@@ -92,6 +98,19 @@ async fn examine(clients: &Clients, options: &Options, progress: &ProgressBar) -
     findings.extend(table);
     findings.extend(queues);
     findings.extend(of_secrets);
+    if options.smoke {
+        // Before anything else asks: the first requests after a deployment meet cold functions.
+        progress.set_message("smoke");
+        findings.extend(
+            Box::pin(smoke::check(
+                clients,
+                options.public_url.as_deref(),
+                &settings,
+                &secrets,
+            ))
+            .await,
+        );
+    }
     progress.set_message("public URL");
     findings.extend(api::check(clients, options.public_url.as_deref(), &settings, &secrets).await);
     progress.set_message("Routee");

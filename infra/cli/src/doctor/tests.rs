@@ -1,5 +1,6 @@
 mod mends;
 mod running;
+mod smoke;
 
 use std::time::Duration;
 
@@ -34,6 +35,11 @@ async fn examined(world: &World, account: &Account, arguments: &[&str]) -> Vec<F
 /// All that the command does.
 pub(crate) async fn everything(world: &World, account: &Account) {
     findings(world, account).await;
+}
+
+/// All that it does when it tries the deployment out.
+pub(crate) async fn everything_and_smoke(world: &World, account: &Account) {
+    examined(world, account, &["--smoke"]).await;
 }
 
 /// What is not as it should be: check, level, and what is said of it.

@@ -1,4 +1,4 @@
-//! What Lambda and SSM answer, as far as it is asked for.
+//! What Lambda, SSM and `CloudWatch` Logs answer, as far as it is asked for.
 
 use std::collections::BTreeMap;
 
@@ -104,6 +104,48 @@ pub(crate) struct Parameter {
 impl Parameter {
     pub(crate) fn is_encrypted(&self) -> bool {
         self.kind == "SecureString"
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Events {
+    #[serde(default)]
+    events: Vec<LogEvent>,
+}
+
+#[derive(Deserialize)]
+struct LogEvent {
+    message: String,
+}
+
+/// A line of a function's log, as far as it says that something went wrong.
+#[derive(Default, Deserialize)]
+struct LogLine {
+    level: Option<String>,
+    record: Option<Record>,
+}
+
+/// What Lambda says of an invocation.
+#[derive(Deserialize)]
+struct Record {
+    status: Option<String>,
+}
+
+impl Events {
+    /// How many of them are complaints.
+    pub(super) fn complaints(&self) -> usize {
+        let lines = self
+            .events
+            .iter()
+            .map(|event| serde_json::from_str(&event.message).unwrap_or_default());
+        lines.filter(LogLine::is_complaint).count()
+    }
+}
+
+impl LogLine {
+    fn is_complaint(&self) -> bool {
+        let status = self.record.as_ref().and_then(|record| record.status.as_deref());
+        self.level.as_deref() == Some("ERROR") || matches!(status, Some("error" | "failure" | "timeout"))
     }
 }
 

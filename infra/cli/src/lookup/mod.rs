@@ -12,13 +12,14 @@ use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsP
 use bytes::Bytes;
 use patchbay::clock::{Clock, Timestamp};
 use patchbay::http::{HttpClient, Response};
+use patchbay::partition;
 use patchbay::signing::sign;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use tokio::sync::OnceCell;
 
-use answers::{AccountSettings, Concurrency, Mappings, Parameters};
+use answers::{AccountSettings, Concurrency, Events, Mappings, Parameters};
 pub(crate) use answers::{Function, Mapping, Parameter};
 
 /// How often a request is made that is throttled, and the pause before the second time; each one after is twice as long.
@@ -101,7 +102,14 @@ struct Question<'a> {
     body: Bytes,
 }
 
-/// Asks Lambda and SSM.
+/// Which of a service's endpoints are asked, as the environment or the profile wants it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Variant {
+    pub(crate) fips: bool,
+    pub(crate) dual_stack: bool,
+}
+
+/// Asks Lambda, SSM and `CloudWatch` Logs.
 #[derive(Debug)]
 pub(crate) struct Lookup {
     http: HttpClient,
@@ -111,6 +119,7 @@ pub(crate) struct Lookup {
     /// What the provider gave: some ask for seconds, and a command is over before anything expires.
     credentials: OnceCell<Credentials>,
     clock: Clock,
+    variant: Variant,
     /// How far our clock was ahead of AWS's at the newest answer, in seconds.
     ahead: Mutex<Option<i64>>,
 }
@@ -130,8 +139,16 @@ impl Lookup {
             provider,
             credentials: OnceCell::new(),
             clock,
+            variant: Variant::default(),
             ahead: Mutex::default(),
         }
+    }
+
+    /// The same at other endpoints.
+    #[must_use]
+    pub(crate) fn at(mut self, variant: Variant) -> Self {
+        self.variant = variant;
+        self
     }
 
     pub(crate) fn region(&self) -> &str {
@@ -196,6 +213,27 @@ impl Lookup {
         Ok(parameters.found.into_iter().next())
     }
 
+    /// How many errors, panics and failed invocations the log `group` has since then; a hundred at most.
+    pub(crate) async fn complaints(&self, group: &str, since: Timestamp) -> Result<usize, LookupError> {
+        let action = "logs:FilterLogEvents";
+        // A function's own lines, and what Lambda says of an invocation that ended otherwise than well. What comes is looked
+        // at once more: a stand-in may know no filters.
+        let pattern = r#"{ ($.level = "ERROR") || ($.record.status = "error") || ($.record.status = "failure") || ($.record.status = "timeout") }"#;
+        let body = json!({
+            "logGroupName": group, "startTime": since.millis(), "filterPattern": pattern, "limit": 100,
+        });
+        let question = Question {
+            action,
+            service: "logs",
+            method: "POST",
+            path: "/",
+            target: Some("Logs_20140328.FilterLogEvents"),
+            body: body.to_string().into(),
+        };
+        let events: Events = read(action, &self.ask(&question).await?)?;
+        Ok(events.complaints())
+    }
+
     async fn of_lambda<T: serde::de::DeserializeOwned>(
         &self,
         action: &'static str,
@@ -252,15 +290,11 @@ impl Lookup {
     }
 
     fn base(&self, service: &str) -> String {
-        let domain = if self.region.starts_with("cn-") {
-            "amazonaws.com.cn"
-        } else {
-            "amazonaws.com"
-        };
-        match &self.endpoint {
-            Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
-            None => format!("https://{service}.{}.{domain}", self.region),
+        if let Some(endpoint) = &self.endpoint {
+            return endpoint.trim_end_matches('/').to_owned();
         }
+        let Variant { fips, dual_stack } = self.variant;
+        partition::endpoint(service, &self.region, fips, dual_stack)
     }
 
     fn note_time(&self, response: &Response) {

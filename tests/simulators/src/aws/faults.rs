@@ -23,6 +23,8 @@ pub enum Fault {
     InProgress,
     /// No connection could be made: had no effect, and its sender knows that.
     Refused,
+    /// The connection broke before an answer came: it had no effect, and its sender does not know that.
+    Reset,
     /// No answer came, and it had no effect.
     LostRequest,
     /// No answer came, although it took effect.
@@ -146,6 +148,8 @@ pub struct Rates {
     pub internal_error: u16,
     /// [`Fault::Refused`].
     pub refused: u16,
+    /// [`Fault::Reset`].
+    pub reset: u16,
     /// [`Fault::LostRequest`].
     pub lost_request: u16,
     /// [`Fault::LostAnswer`].
@@ -161,6 +165,7 @@ impl Rates {
         self.throttled
             + self.internal_error
             + self.refused
+            + self.reset
             + self.lost_request
             + self.lost_answer
             + self.conflict
@@ -176,6 +181,7 @@ impl Rates {
             (self.throttled, Fault::Throttled),
             (self.internal_error, Fault::InternalError),
             (self.refused, Fault::Refused),
+            (self.reset, Fault::Reset),
             (self.lost_request, Fault::LostRequest),
             (self.lost_answer, Fault::LostAnswer),
             (self.conflict, Fault::Conflict),
@@ -223,6 +229,16 @@ struct Settings {
     dead: Vec<(String, Range<Timestamp>)>,
     latency: (u64, u64),
     timeout: Duration,
+    stale: Option<(Duration, Fault)>,
+    used: BTreeMap<Service, Timestamp>,
+}
+
+impl Settings {
+    fn meets_dead_connection(&mut self, entry: &Entry) -> Option<Fault> {
+        let used = self.used.insert(entry.service, entry.at)?;
+        let (idle, fault) = self.stale?;
+        (entry.at.since(used) > idle).then_some(fault)
+    }
 }
 
 impl Faults {
@@ -238,6 +254,8 @@ impl Faults {
             dead: Vec::new(),
             latency: (0, 0),
             timeout: Duration::from_secs(1),
+            stale: None,
+            used: BTreeMap::new(),
         })))
     }
 
@@ -279,6 +297,16 @@ impl Faults {
         self.lock().timeout = timeout;
     }
 
+    /// Lets connections die that nothing used for longer than `idle`: the next request to that service meets `fault`, and
+    /// the one after it finds a new connection.
+    ///
+    /// A sandbox that is frozen hears nothing of the ends of its connections, and a balancer before a service forgets
+    /// idle ones (after 350 s at AWS's network load balancers, which then answer with a reset; what lies between may drop
+    /// packets instead).
+    pub fn let_connections_die(&self, idle: Duration, fault: Fault) {
+        self.lock().stale = Some((idle, fault));
+    }
+
     /// Ends all faults and crashes, planned and by chance, so that a run can be seen to settle.
     pub fn calm(&self) {
         let mut settings = self.lock();
@@ -286,6 +314,7 @@ impl Faults {
         settings.rates.clear();
         settings.crashes.clear();
         settings.dead.clear();
+        settings.stale = None;
         settings.crash_rate = 0;
     }
 
@@ -310,6 +339,9 @@ impl Faults {
 
     pub(super) fn draw_fault(&self, entry: &Entry) -> Option<Fault> {
         let mut settings = self.lock();
+        if let Some(fault) = settings.meets_dead_connection(entry) {
+            return Some(fault);
+        }
         for rule in settings.rules.iter_mut().filter(|rule| rule.matches(entry)) {
             if rule.skip > 0 {
                 rule.skip -= 1;

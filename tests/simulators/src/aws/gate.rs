@@ -65,8 +65,12 @@ impl Gate {
         }
         match fault {
             Some(
-                fault
-                @ (Fault::Throttled | Fault::InternalError | Fault::Conflict | Fault::InProgress | Fault::Refused),
+                fault @ (Fault::Throttled
+                | Fault::InternalError
+                | Fault::Conflict
+                | Fault::InProgress
+                | Fault::Refused
+                | Fault::Reset),
             ) => {
                 self.recorder.fate(number, Fate::Faulted(fault));
                 return Err(fault);
@@ -99,8 +103,9 @@ impl Gate {
     }
 
     async fn unanswered<T>(&self, number: u64, fault: Fault) -> Result<T, Fault> {
-        self.clock.sleep(self.faults.timeout()).await;
+        // First of all: whoever waits may have less patience.
         self.recorder.fate(number, Fate::Faulted(fault));
+        self.clock.sleep(self.faults.timeout()).await;
         Err(fault)
     }
 }

@@ -42,7 +42,7 @@ impl SendHttp for CrashableHttp {
                     Ok(empty(http::StatusCode::INTERNAL_SERVER_ERROR))
                 }
                 Err(Fault::Refused) => Err(SendError::NotSent("injected: connection refused".to_owned())),
-                Err(Fault::LostRequest | Fault::LostAnswer) => {
+                Err(Fault::Reset | Fault::LostRequest | Fault::LostAnswer) => {
                     Err(SendError::NoAnswer("injected: timed out".to_owned()))
                 }
             }

@@ -41,7 +41,7 @@ pub use faults::{CrashPoint, Fault, Faults, Rates, Rule, Side};
 pub use http::CrashableHttp;
 pub use invocation::Outcome;
 pub use recorder::{End, Entry, Fate, Recorder, Run, Service};
-pub use sdk::{answer, clients, retries};
+pub use sdk::{answer, clients, clients_of_functions, retries};
 
 use dynamodb::DynamoDb;
 use gate::Gate;

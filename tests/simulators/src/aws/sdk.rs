@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
 
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::http::{
@@ -14,6 +13,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::RetryConfig;
 use bytes::Bytes;
+use patchbay::patience;
 
 use super::dynamodb::DynamoDb;
 use super::faults::Fault;
@@ -84,6 +84,7 @@ impl<B: Backend> Connector<B> {
                 response(B::fault(fault, target.strip_prefix(B::TARGET_PREFIX).unwrap_or(target)))
             }
             Err(Fault::Refused) => Err(ConnectorError::io("injected: connection refused".into()).never_connected()),
+            Err(Fault::Reset) => Err(ConnectorError::io("injected: connection reset".into())),
             Err(Fault::LostRequest | Fault::LostAnswer) => Err(ConnectorError::timeout("injected: timed out".into())),
         }
     }
@@ -154,12 +155,8 @@ fn http_client<B: Backend>(gate: &Gate, backend: &B) -> SharedHttpClient {
     http_client_fn(move |_settings, _components| connector.clone())
 }
 
-/// Retries as the SDK does them by default, only sooner: three attempts, up to 50 ms and then up to 100 ms apart.
-pub fn retries() -> RetryConfig {
-    RetryConfig::standard()
-        .with_max_attempts(3)
-        .with_initial_backoff(Duration::from_millis(50))
-}
+/// Those of the deployed functions.
+pub use patchbay::patience::retries;
 
 /// The SDK's own clients, with `aws` in the place of the network. They may be cloned like any others.
 ///
@@ -177,11 +174,10 @@ pub fn clients(aws: &Aws, retries: &RetryConfig) -> (aws_sdk_dynamodb::Client, a
             .allow_no_auth()
             .http_client(http_client(&aws.gate, &aws.dynamodb))
             .sleep_impl(TokioSleep::new())
-            .retry_config(retries.clone())
             .retry_partition(RetryPartition::custom("simulated DynamoDB").build())
             // Bodies are in memory: there is no stream to stall.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-        patchbay::store::patient(config).build()
+        patchbay::store::patient(config).retry_config(retries.clone()).build()
     };
     let sqs = {
         use aws_sdk_sqs::config::retry::RetryPartition;
@@ -200,5 +196,16 @@ pub fn clients(aws: &Aws, retries: &RetryConfig) -> (aws_sdk_dynamodb::Client, a
     (
         aws_sdk_dynamodb::Client::from_conf(dynamodb),
         aws_sdk_sqs::Client::from_conf(sqs),
+    )
+}
+
+/// The same with the deployed functions' patience.
+pub fn clients_of_functions(aws: &Aws) -> (aws_sdk_dynamodb::Client, aws_sdk_sqs::Client) {
+    let (dynamodb, sqs) = clients(aws, &retries());
+    let of_table = dynamodb.config().to_builder().timeout_config(patience::of_table());
+    let of_queues = sqs.config().to_builder().timeout_config(patience::of_queues());
+    (
+        aws_sdk_dynamodb::Client::from_conf(of_table.build()),
+        aws_sdk_sqs::Client::from_conf(of_queues.build()),
     )
 }

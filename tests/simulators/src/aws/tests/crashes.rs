@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
 use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
+use patchbay::patience::TRIES;
 
 use super::dynamodb::create_table;
 use super::{World, world};
@@ -138,6 +139,7 @@ async fn the_sdk_retries_what_failed_on_paused_time() {
         Fault::Throttled,
         Fault::InternalError,
         Fault::Refused,
+        Fault::Reset,
         Fault::LostRequest,
         Fault::LostAnswer,
     ] {
@@ -176,12 +178,12 @@ async fn a_fault_that_outlasts_the_retries_reaches_the_caller_typed() {
     let w = ready(1).await;
     w.aws
         .faults()
-        .plan(Rule::new(Fault::Throttled).operation("PutItem").times(3));
+        .plan(Rule::new(Fault::Throttled).operation("PutItem").times(TRIES));
     let error = put(&w, "a").await.unwrap_err();
     assert!(error.contains("ThrottlingException"), "{error}");
     w.aws
         .faults()
-        .plan(Rule::new(Fault::LostAnswer).operation("PutItem").skip(1).times(3));
+        .plan(Rule::new(Fault::LostAnswer).operation("PutItem").skip(1).times(TRIES));
     put(&w, "b").await.unwrap();
     let error = put(&w, "c").await.unwrap_err();
     assert!(error.contains("DispatchFailure"), "{error}");

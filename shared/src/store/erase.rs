@@ -1,0 +1,49 @@
+//! Leaving nothing behind, for whoever makes something only to see that it works.
+
+use super::items::{Item, PARTITION_KEY, SORT_KEY, dispatch_partition, key, text};
+use super::{Store, StoreError};
+use crate::ids::DispatchKey;
+
+impl Store {
+    /// Deletes a dispatch and everything about it: its timeline, and how its webhooks stand. A message about it that is
+    /// still on its way finds nothing, and does nothing.
+    pub async fn erase_dispatch(&self, dispatch: &DispatchKey) -> Result<(), StoreError> {
+        let mut start = None;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .consistent_read(true)
+                .key_condition_expression("#pk = :pk")
+                .projection_expression("#pk, #sk")
+                .expression_attribute_names("#pk", PARTITION_KEY)
+                .expression_attribute_names("#sk", SORT_KEY)
+                .expression_attribute_values(":pk", text(dispatch_partition(dispatch)))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| StoreError::request("Query", &error))?;
+            for item in page.items() {
+                self.delete(item.clone()).await?;
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Deletes a token that no list shows.
+    pub async fn erase_token(&self, hash: &str) -> Result<(), StoreError> {
+        self.delete(key(format!("TOKEN#{hash}"), "T")).await
+    }
+
+    async fn delete(&self, key: Item) -> Result<(), StoreError> {
+        let request = self.client.delete_item().table_name(&self.table).set_key(Some(key));
+        let deleted = request.send().await;
+        deleted
+            .map(drop)
+            .map_err(|error| StoreError::request("DeleteItem", &error))
+    }
+}

@@ -1,0 +1,33 @@
+"""`patchbay doctor --smoke`, as it is run after a deployment."""
+
+import json
+import subprocess
+import urllib.parse
+
+from aws import CARGO, PATIENCE, ROOT, STACK
+from checks import check
+
+
+def check_smoke(aws, outputs):
+    print("\n== patchbay doctor --smoke")
+    aws.run("cargo", "build", "--workspace", "--bin", "patchbay")
+    api = urllib.parse.urlsplit(outputs["ApiUrl"]).netloc.partition(".")[0]
+    # A name below localhost resolves nowhere; here MiniStack has the same API once more.
+    url = f"{aws.endpoint}/_aws/execute-api/{api}/$default"
+    before = keys(aws, outputs)
+    command = [CARGO / "debug/patchbay", "doctor", "--smoke", "--stack", STACK, "--endpoint-url", aws.endpoint,
+               "--public-url", url, "--output", "json"]
+    run = subprocess.run(command, cwd=ROOT, env=aws.environment, capture_output=True, text=True, timeout=PATIENCE,
+                         check=False)
+    findings = {finding["check"]: finding for finding in json.loads(run.stdout or '{"checks":[]}')["checks"]}
+    for name in ("latency", "odd", "context", "preview", "webhook", "traces", "logs"):
+        finding = findings.get(f"smoke.{name}", {})
+        check(f"{name}: {finding.get('what')}", finding.get("level") == "ok", finding or (run.stdout, run.stderr))
+    left = keys(aws, outputs) - before
+    check("nothing is left in the table", not left, sorted(left))
+
+
+def keys(aws, outputs):
+    """The partition keys of all that is in the table, but for what functions keep about themselves."""
+    pages = aws.client("dynamodb").get_paginator("scan").paginate(TableName=outputs["TableName"])
+    return {item["pk"]["S"] for page in pages for item in page["Items"]}

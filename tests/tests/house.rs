@@ -1,0 +1,141 @@
+//! Where things stand in the house, and what may lean on what: the domain on nothing, what speaks to the outside on the
+//! domain, functions on all of that, and no function on another.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What may stand in no file of the domain: it is given a provider's name, and knows none.
+const PROVIDERS: [&str; 9] = [
+    "routee", "twilio", "protegee", "vapi", "retell", "agent4", "elemente", "sangoma", "chatwoot",
+];
+/// What the domain needs nowhere, however deep in its dependencies.
+const OUTSIDE: [&str; 8] = [
+    "tokio", "http", "hyper", "reqwest", "aws", "lambda", "rustls", "tracing",
+];
+
+/// The shared crate's rooms above the domain, and what none of their files may import.
+const ROOMS: [(&str, &[&str]); 7] = [
+    (
+        "http",
+        &["providers", "queue", "store", "engine", "webhooks", "tokens", "chain"],
+    ),
+    (
+        "web",
+        &["providers", "queue", "store", "engine", "webhooks", "tokens", "chain"],
+    ),
+    (
+        "providers",
+        &["queue", "store", "engine", "webhooks", "tokens", "chain"],
+    ),
+    (
+        "chain",
+        &["providers", "queue", "store", "engine", "webhooks", "tokens"],
+    ),
+    (
+        "queue",
+        &["web", "providers", "store", "engine", "webhooks", "tokens", "chain"],
+    ),
+    ("store", &["web", "providers", "engine", "webhooks", "tokens", "chain"]),
+    ("engine", &["web", "providers", "webhooks", "tokens", "chain"]),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Every file of Rust in a room: `NAME.rs`, and all below `NAME/`.
+fn files(room: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = Some(room.with_extension("rs"))
+        .into_iter()
+        .filter(|file| file.is_file())
+        .collect();
+    let Ok(inside) = fs::read_dir(room) else { return found };
+    for entry in inside {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The rooms that a text imports something of.
+fn imported(text: &str) -> BTreeSet<&str> {
+    let name = |rest: &'_ str| -> usize {
+        rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .unwrap_or(rest.len())
+    };
+    let after = text.split("crate::").skip(1);
+    after.filter_map(|rest| rest.get(..name(rest))).collect()
+}
+
+#[test]
+fn the_domain_knows_no_provider() {
+    let domain = root().join("shared/domain/src");
+    let all = files(&domain);
+    assert!(all.len() > 30, "{all:?}");
+    for file in all {
+        let text = fs::read_to_string(&file).unwrap().to_lowercase();
+        for provider in PROVIDERS {
+            assert!(!text.contains(provider), "{} names {provider}", file.display());
+        }
+    }
+}
+
+#[test]
+fn nothing_from_outside_is_among_the_dependencies_of_the_domain() {
+    let tree = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--offline", "--package", "patchbay-domain"])
+        .args(["--edges", "normal", "--prefix", "none", "--format", "{p}"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    assert!(tree.lines().count() > 5, "{tree}");
+    for line in tree.lines() {
+        let name = line.split([' ', '-']).next().unwrap_or_default();
+        assert!(!OUTSIDE.contains(&name), "the domain leans on {line}");
+    }
+}
+
+#[test]
+fn no_room_leans_on_one_above_it() {
+    let shared = root().join("shared/src");
+    for (room, above) in ROOMS {
+        let all = files(&shared.join(room));
+        assert!(!all.is_empty(), "{room} is empty");
+        for file in all {
+            let text = fs::read_to_string(&file).unwrap();
+            let used = imported(&text);
+            for other in above {
+                assert!(!used.contains(other), "{} imports {other}", file.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn no_function_leans_on_another() {
+    let functions = fs::read_dir(root().join("functions")).unwrap();
+    let functions: Vec<PathBuf> = functions.map(|entry| entry.unwrap().path()).collect();
+    let name_of = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    assert!(functions.len() >= 10);
+    for function in &functions {
+        let manifest = fs::read_to_string(function.join("Cargo.toml")).unwrap();
+        for other in functions.iter().filter(|other| *other != function) {
+            let other = name_of(other);
+            let leans = manifest.lines().any(|line| {
+                line.strip_prefix(&other)
+                    .is_some_and(|rest| rest.starts_with([' ', '.', '=']))
+            });
+            assert!(!leans, "{} leans on {other}", name_of(function));
+        }
+    }
+}
