@@ -9,10 +9,12 @@
 //! - [`store`], [`queue`]: DynamoDB and SQS; [`patience`]: how long they are waited for.
 //! - [`web`]: problem documents, signed callback references, tokens, outgoing webhooks.
 //! - [`webhooks`]: what became of the webhooks to a requester.
+//! - [`api`], [`tokens`]: what the functions with an API have in common.
 //! - [`engine`]: load, decide, send, commit: the one way in which a dispatch changes.
 
 pub use patchbay_domain::{access, context, dispatch, field, foreign, ids, number, phone, secret, speech};
 
+pub mod api;
 pub mod aws;
 mod aws_error;
 #[cfg(feature = "chain")]

@@ -51,10 +51,7 @@ impl Tokens {
         if let Some(record) = self.remembered(&hash, now) {
             return authorise(Some(&record), needed, now);
         }
-        let record = self.store.token(&hash).await.map_err(|error| {
-            tracing::error!(%error, "a token cannot be looked up");
-            Problem::unavailable(1)
-        })?;
+        let record = self.store.token(&hash).await?;
         // Only what is good is remembered: whoever guesses must neither fill the memory nor be kept out by it once the
         // token is made.
         if let Some(record) = record.as_ref().filter(|record| !record.revoked) {

@@ -25,7 +25,7 @@ use patchbay::http::HttpClient;
 use patchbay::keyring::Keyring;
 use patchbay::parameters::Parameters;
 use patchbay::secret::Randomness;
-use patchbay::store::{Store, StoreError};
+use patchbay::store::Store;
 use patchbay::web::body;
 use patchbay::web::callbacks::Callbacks;
 use patchbay::web::outbound::Outbound;
@@ -111,10 +111,4 @@ async fn route(deps: &Deps, request: &Request) -> Answer {
         [.., "v1", "links", chain, verb @ ("test" | "endpoint")] => links::verb(deps, request, chain, verb).await,
         _ => Err(Problem::not_found()),
     }
-}
-
-/// The table failed: said once in the log, and to the caller only that it may come again.
-fn stored(error: &StoreError) -> Problem {
-    tracing::error!(%error, "the table cannot be had");
-    Problem::unavailable(1)
 }

@@ -4,18 +4,18 @@ use lambda_http::http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue};
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, RequestExt, Response};
 use patchbay::access::Scope;
+use patchbay::api;
 use patchbay::chain::sample::{self, Sample};
 use patchbay::chain::{Chain, Issue, MAX_DOCUMENT};
 use patchbay::field::FieldError;
 use patchbay::ids::{ChainName, Tenant};
 use patchbay::store::{DeletedChain, Expected, PutChain, StoredChain};
-use patchbay::web::auth::{Token, authorise};
 use patchbay::web::body::{self, json_response};
 use patchbay::web::problem::Problem;
 use serde_json::{Value, json};
 
 use crate::condition::{Condition, tag};
-use crate::{Answer, Deps, stored};
+use crate::{Answer, Deps};
 
 const DEFAULT_LIMIT: i32 = 50;
 const MAX_LIMIT: i32 = 200;
@@ -27,7 +27,7 @@ pub(crate) async fn collection(deps: &Deps, request: &Request) -> Answer {
     if request.method() != Method::GET {
         return Err(Problem::method_not_allowed("GET"));
     }
-    let tenant = tenant(deps, request, Scope::LinksRead).await?;
+    let tenant = deps.tenant(request, Scope::LinksRead).await?;
     let query = request.query_string_parameters();
     let limit = match query.first("limit").map(str::parse::<i32>) {
         None => DEFAULT_LIMIT,
@@ -41,11 +41,7 @@ pub(crate) async fn collection(deps: &Deps, request: &Request) -> Answer {
     };
     let after = query.first("cursor").map(str::parse::<ChainName>).transpose();
     let after = after.map_err(|_| Problem::invalid_field("cursor", "is not one that a list has given out"))?;
-    let page = deps
-        .store
-        .list_chains(&tenant, after.as_ref(), limit)
-        .await
-        .map_err(|error| stored(&error))?;
+    let page = deps.store.list_chains(&tenant, after.as_ref(), limit).await?;
     let body = json!({ "links": page.chains, "next_cursor": page.more_after });
     Ok(json_response(StatusCode::OK, &body))
 }
@@ -54,7 +50,7 @@ pub(crate) async fn collection(deps: &Deps, request: &Request) -> Answer {
 pub(crate) async fn one(deps: &Deps, request: &Request, chain: &str) -> Answer {
     match *request.method() {
         Method::GET => {
-            let tenant = tenant(deps, request, Scope::LinksRead).await?;
+            let tenant = deps.tenant(request, Scope::LinksRead).await?;
             let condition = Condition::of(request.headers())?;
             let stored = load(deps, &tenant, &name(chain)?).await?;
             if !condition.holds(Some(stored.version)) {
@@ -71,11 +67,11 @@ pub(crate) async fn one(deps: &Deps, request: &Request, chain: &str) -> Answer {
             Ok(tagged(json_response(StatusCode::OK, &body), stored.version))
         }
         Method::PUT => {
-            let tenant = tenant(deps, request, Scope::LinksWrite).await?;
+            let tenant = deps.tenant(request, Scope::LinksWrite).await?;
             put(deps, request, &tenant, &name(chain)?).await
         }
         Method::DELETE => {
-            let tenant = tenant(deps, request, Scope::LinksWrite).await?;
+            let tenant = deps.tenant(request, Scope::LinksWrite).await?;
             delete(deps, request, &tenant, &name(chain)?).await
         }
         _ => Err(Problem::method_not_allowed("DELETE, GET, PUT")),
@@ -89,7 +85,7 @@ pub(crate) async fn verb(deps: &Deps, request: &Request, chain: &str, verb: &str
             return Err(Problem::method_not_allowed("GET"));
         }
         // Whoever has the URL can ask the chain in any caller's name, so reading documents is not enough for it.
-        let tenant = tenant(deps, request, Scope::LinksWrite).await?;
+        let tenant = deps.tenant(request, Scope::LinksWrite).await?;
         let chain = name(chain)?;
         let kept = load(deps, &tenant, &chain).await?;
         let url = deps.callbacks.chain_url(&tenant, &chain);
@@ -106,7 +102,7 @@ pub(crate) async fn verb(deps: &Deps, request: &Request, chain: &str, verb: &str
     if request.method() != Method::POST {
         return Err(Problem::method_not_allowed("POST"));
     }
-    let tenant = tenant(deps, request, Scope::LinksRead).await?;
+    let tenant = deps.tenant(request, Scope::LinksRead).await?;
     let sample: Sample = body::json(request)?;
     let kept = load(deps, &tenant, &name(chain)?).await?;
     let document = serde_json::from_str(&kept.document).unwrap_or_default();
@@ -142,7 +138,7 @@ async fn put(deps: &Deps, request: &Request, tenant: &Tenant, chain: &ChainName)
         let there = match looked(deps, tenant, chain, &condition).await? {
             Looked::Expected(expected) => {
                 let put = deps.store.put_chain(tenant, chain, &document, expected, now).await;
-                match put.map_err(|error| stored(&error))? {
+                match put? {
                     PutChain::Stored { version, created } => {
                         tracing::info!(%tenant, %chain, version, links = links.len(), "a chain was written");
                         let status = if created { StatusCode::CREATED } else { StatusCode::OK };
@@ -182,7 +178,7 @@ async fn looked(deps: &Deps, tenant: &Tenant, chain: &ChainName, condition: &Con
     if let Some(expected) = condition.expected() {
         return Ok(Looked::Expected(expected));
     }
-    let there = deps.store.chain(tenant, chain).await.map_err(|error| stored(&error))?;
+    let there = deps.store.chain(tenant, chain).await?;
     let version = there.as_ref().map(|there| there.version);
     Ok(if condition.holds(version) {
         Looked::Expected(version.map_or(Expected::Nothing, Expected::Version))
@@ -204,12 +200,7 @@ async fn delete(deps: &Deps, request: &Request, tenant: &Tenant, chain: &ChainNa
             Some(there)
         }
     };
-    match deps
-        .store
-        .delete_chain(tenant, chain, version)
-        .await
-        .map_err(|error| stored(&error))?
-    {
+    match deps.store.delete_chain(tenant, chain, version).await? {
         DeletedChain::Deleted => {
             tracing::info!(%tenant, %chain, "a chain was deleted");
             Ok(empty(StatusCode::NO_CONTENT))
@@ -276,14 +267,15 @@ fn field_error(issue: &Issue) -> FieldError {
 }
 
 async fn load(deps: &Deps, tenant: &Tenant, chain: &ChainName) -> Result<StoredChain, Problem> {
-    let chain = deps.store.chain(tenant, chain).await.map_err(|error| stored(&error))?;
+    let chain = deps.store.chain(tenant, chain).await?;
     chain.ok_or_else(Problem::not_found)
 }
 
-async fn tenant(deps: &Deps, request: &Request, needed: Scope) -> Result<Tenant, Problem> {
-    let token = Token::from_headers(request.headers())?;
-    let record = deps.store.token(&token.hash()).await.map_err(|error| stored(&error))?;
-    authorise(record.as_ref(), needed, deps.clock.now())
+impl Deps {
+    /// Whose request it is, if its token allows what is `needed`.
+    async fn tenant(&self, request: &Request, needed: Scope) -> Result<Tenant, Problem> {
+        api::tenant(&self.store, request.headers(), needed, self.clock.now()).await
+    }
 }
 
 fn name(text: &str) -> Result<ChainName, Problem> {

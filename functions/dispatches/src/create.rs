@@ -4,13 +4,14 @@ use lambda_http::http::StatusCode;
 use lambda_http::http::header::{HeaderValue, LOCATION};
 use lambda_http::{Body, Request, Response};
 use patchbay::dispatch::{self, Context, Dispatch, DispatchRequest, NewDispatch};
+use patchbay::engine::EngineError;
 use patchbay::ids::{DispatchId, DispatchKey, Nonce, Tenant};
 use patchbay::secret::sha256_hex;
 use patchbay::web::body::{self, json_response};
 use patchbay::web::problem::Problem;
 use url::Url;
 
-use crate::{Answer, Deps, changed, stored, view};
+use crate::{Answer, Deps, view};
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const MAX_KEY_CHARS: usize = 255;
@@ -21,21 +22,17 @@ pub(crate) async fn create(deps: &Deps, request: &Request, tenant: Tenant) -> An
     let now = deps.engine.clock.now();
     let id = match idempotency_key {
         Some(key) => DispatchId::for_idempotency_key(&tenant, key),
-        None => DispatchId::random(&deps.engine.random, now).map_err(|error| changed(&error.into()))?,
+        None => DispatchId::random(&deps.engine.random, now).map_err(EngineError::from)?,
     };
     let key = DispatchKey { tenant, id };
     if idempotency_key.is_some() {
         // Looked up first, so that a repeated request sends no messages.
-        let existing = deps.engine.store.load(&key).await.map_err(|error| stored(&error))?;
+        let existing = deps.engine.store.load(&key).await?;
         if let Some(existing) = existing {
             return repeated(deps, &existing, &fingerprint);
         }
     }
-    let (dispatch, new) = deps
-        .engine
-        .create(key, brief, fingerprint.clone())
-        .await
-        .map_err(|error| changed(&error))?;
+    let (dispatch, new) = deps.engine.create(key, brief, fingerprint.clone()).await?;
     if !new {
         return repeated(deps, &dispatch, &fingerprint);
     }

@@ -9,11 +9,10 @@ pub mod webhooks;
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, RequestExt, Response};
 use patchbay::access::Scope;
+use patchbay::api;
 use patchbay::dispatch::{Dispatch, Event, Verdict};
-use patchbay::engine::{Engine, EngineError};
+use patchbay::engine::Engine;
 use patchbay::ids::{DispatchKey, Tenant};
-use patchbay::store::StoreError;
-use patchbay::web::auth::{Token, authorise};
 use patchbay::web::body::{self, json_response};
 use patchbay::web::problem::Problem;
 use patchbay::web::target::Targets;
@@ -46,20 +45,20 @@ async fn route(deps: &Deps, request: &Request) -> Answer {
         .collect();
     match (request.method(), path.as_slice()) {
         (&Method::POST, ["dispatches"]) => {
-            create::create(deps, request, tenant(deps, request, Scope::DispatchesWrite).await?).await
+            create::create(deps, request, deps.tenant(request, Scope::DispatchesWrite).await?).await
         }
         (&Method::GET, ["dispatches"]) => {
-            list::list(deps, request, &tenant(deps, request, Scope::DispatchesRead).await?).await
+            list::list(deps, request, &deps.tenant(request, Scope::DispatchesRead).await?).await
         }
         (&Method::POST, ["dispatches", "preview"]) => {
-            create::preview(deps, request, tenant(deps, request, Scope::DispatchesRead).await?)
+            create::preview(deps, request, deps.tenant(request, Scope::DispatchesRead).await?)
         }
         (&Method::GET, ["dispatches", id]) => {
-            let tenant = tenant(deps, request, Scope::DispatchesRead).await?;
+            let tenant = deps.tenant(request, Scope::DispatchesRead).await?;
             show(deps, request, tenant, id).await
         }
         (&Method::POST, ["dispatches", id, verb @ ("cancel" | "resolve")]) => {
-            let tenant = tenant(deps, request, Scope::DispatchesWrite).await?;
+            let tenant = deps.tenant(request, Scope::DispatchesWrite).await?;
             let event = if *verb == "cancel" {
                 Event::Cancel
             } else {
@@ -68,11 +67,11 @@ async fn route(deps: &Deps, request: &Request) -> Answer {
             change(deps, tenant, id, &event).await
         }
         (&Method::GET, ["dispatches", id, "webhooks"]) => {
-            let tenant = tenant(deps, request, Scope::DispatchesRead).await?;
+            let tenant = deps.tenant(request, Scope::DispatchesRead).await?;
             webhooks::list(deps, request, tenant, id).await
         }
         (&Method::POST, ["dispatches", id, "webhooks", webhook, "resend"]) => {
-            let tenant = tenant(deps, request, Scope::DispatchesWrite).await?;
+            let tenant = deps.tenant(request, Scope::DispatchesWrite).await?;
             webhooks::resend(deps, tenant, id, webhook).await
         }
         (_, ["dispatches"]) => Err(Problem::method_not_allowed("GET, POST")),
@@ -87,16 +86,12 @@ async fn route(deps: &Deps, request: &Request) -> Answer {
     }
 }
 
-/// Whose request it is, if it may do what it asks for.
-async fn tenant(deps: &Deps, request: &Request, needed: Scope) -> Result<Tenant, Problem> {
-    let token = Token::from_headers(request.headers())?;
-    let record = deps
-        .engine
-        .store
-        .token(&token.hash())
-        .await
-        .map_err(|error| stored(&error))?;
-    authorise(record.as_ref(), needed, deps.engine.clock.now())
+impl Deps {
+    /// Whose request it is, if its token allows what is `needed`.
+    async fn tenant(&self, request: &Request, needed: Scope) -> Result<Tenant, Problem> {
+        let Engine { store, clock, .. } = &self.engine;
+        api::tenant(store, request.headers(), needed, clock.now()).await
+    }
 }
 
 async fn show(deps: &Deps, request: &Request, tenant: Tenant, id: &str) -> Answer {
@@ -106,9 +101,9 @@ async fn show(deps: &Deps, request: &Request, tenant: Tenant, id: &str) -> Answe
     let dispatch = dispatch_of(deps, tenant, id).await?;
     let (store, key) = (&deps.engine.store, &dispatch.key);
     let timeline = store.timeline(key, after, view::TIMELINE_LIMIT).await;
-    let timeline = timeline.map_err(|error| stored(&error))?;
+    let timeline = timeline?;
     let deliveries = match dispatch.brief.webhook {
-        Some(_) => store.first_deliveries(key).await.map_err(|error| stored(&error))?,
+        Some(_) => store.first_deliveries(key).await?,
         None => (Vec::new(), false),
     };
     let past = view::Past {
@@ -121,17 +116,13 @@ async fn show(deps: &Deps, request: &Request, tenant: Tenant, id: &str) -> Answe
 
 async fn dispatch_of(deps: &Deps, tenant: Tenant, id: &str) -> Result<Dispatch, Problem> {
     let key = dispatch_key(tenant, id)?;
-    let dispatch = deps.engine.store.load(&key).await.map_err(|error| stored(&error))?;
+    let dispatch = deps.engine.store.load(&key).await?;
     dispatch.ok_or_else(Problem::not_found)
 }
 
 async fn change(deps: &Deps, tenant: Tenant, id: &str, event: &Event) -> Answer {
     let key = dispatch_key(tenant, id)?;
-    let applied = deps
-        .engine
-        .apply(&key, event, None)
-        .await
-        .map_err(|error| changed(&error))?;
+    let applied = deps.engine.apply(&key, event, None).await?;
     let applied = applied.ok_or_else(Problem::not_found)?;
     if applied.verdict == Verdict::Refused {
         let state = applied.dispatch.state.name();
@@ -150,15 +141,4 @@ async fn change(deps: &Deps, tenant: Tenant, id: &str, event: &Event) -> Answer 
 fn dispatch_key(tenant: Tenant, id: &str) -> Result<DispatchKey, Problem> {
     let id = id.parse().map_err(|_| Problem::not_found())?;
     Ok(DispatchKey { tenant, id })
-}
-
-/// The table failed: said once in the log, and to the requester only that it may come again.
-fn stored(error: &StoreError) -> Problem {
-    tracing::error!(%error, "the table cannot be had");
-    Problem::unavailable(1)
-}
-
-fn changed(error: &EngineError) -> Problem {
-    tracing::error!(%error, "a dispatch could not be changed");
-    Problem::unavailable(1)
 }

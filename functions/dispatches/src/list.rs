@@ -10,7 +10,7 @@ use patchbay::web::problem::Problem;
 use serde::Serialize;
 
 use crate::cursor::{Cursor, start_of};
-use crate::{Answer, Deps, stored};
+use crate::{Answer, Deps};
 
 const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 200;
@@ -43,8 +43,7 @@ pub(crate) async fn list(deps: &Deps, request: &Request, tenant: &Tenant) -> Ans
             .engine
             .store
             .list_day(tenant, &place.day, place.after.as_deref(), room)
-            .await
-            .map_err(|error| stored(&error))?;
+            .await?;
         dispatches.extend(page.dispatches);
         let next = match page.more_after {
             Some(after) => Some(Cursor {

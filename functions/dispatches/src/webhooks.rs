@@ -11,7 +11,7 @@ use patchbay::web::problem::Problem;
 use patchbay::webhooks::{self, Told};
 use serde::Serialize;
 
-use crate::{Answer, Deps, changed, cursor, dispatch_of, stored};
+use crate::{Answer, Deps, cursor, dispatch_of};
 
 /// What a webhook is called that the notifier has not tried yet.
 const PENDING: &str = "Pending";
@@ -129,9 +129,7 @@ pub(crate) async fn list(deps: &Deps, request: &Request, tenant: Tenant, id: &st
         .map(|text| cursor::entry("cursor", text))
         .transpose()?;
     let dispatch = dispatch_of(deps, tenant, id).await?;
-    let page = webhooks::told(&deps.engine.store, &dispatch, after)
-        .await
-        .map_err(|error| stored(&error))?;
+    let page = webhooks::told(&deps.engine.store, &dispatch, after).await?;
     let body = List {
         webhooks: page.told.iter().map(|told| Webhook::of(&dispatch, told)).collect(),
         next_cursor: page.more_after,
@@ -141,9 +139,7 @@ pub(crate) async fn list(deps: &Deps, request: &Request, tenant: Tenant, id: &st
 
 pub(crate) async fn resend(deps: &Deps, tenant: Tenant, id: &str, webhook: &str) -> Answer {
     let dispatch = dispatch_of(deps, tenant, id).await?;
-    let resent = webhooks::resend(&deps.engine, &dispatch, webhook)
-        .await
-        .map_err(|error| changed(&error))?;
+    let resent = webhooks::resend(&deps.engine, &dispatch, webhook).await?;
     let told = resent.ok_or_else(Problem::not_found)?;
     tracing::info!(dispatch = %dispatch.key.id, webhook, "sent again by the requester");
     let body = Webhook {

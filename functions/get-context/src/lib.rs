@@ -4,8 +4,9 @@
 mod load;
 
 use lambda_http::http::{Method, StatusCode};
-use lambda_http::{Body, Request, RequestExt as _, Response};
+use lambda_http::{Body, Request, Response};
 use patchbay::access::Scope;
+use patchbay::api::tenant_of_agent;
 use patchbay::clock::Clock;
 use patchbay::context::caller::{self, NoNumber};
 use patchbay::context::{CallId, Context, ContextKey};
@@ -14,9 +15,8 @@ use patchbay::ids::Tenant;
 use patchbay::phone::{CallingCode, PhoneNumber};
 use patchbay::providers::protegee::proof::Proofs;
 use patchbay::providers::protegee::{Ask, Platform, Query, answer, read_get};
-use patchbay::store::{Store, StoreError};
+use patchbay::store::Store;
 use patchbay::tokens::Tokens;
-use patchbay::web::auth::Token;
 use patchbay::web::body::{self, json_response};
 use patchbay::web::problem::Problem;
 use serde_json::Value;
@@ -57,7 +57,7 @@ async fn get(deps: &Deps, request: &Request, platform: &str) -> Result<Response<
         return Err(Problem::method_not_allowed("POST"));
     }
     deps.proofs.check(platform, request, deps.clock.now())?;
-    let tenant = tenant(deps, request).await?;
+    let tenant = tenant_of_agent(&deps.tokens, request, Scope::ContextRead).await?;
     let body = body::envelope(request, platform.keeps())?;
     let asks = read_get(platform, &body).map_err(|errors| refused(platform, Problem::invalid_fields(errors)))?;
     let mut done = Vec::with_capacity(asks.len());
@@ -75,11 +75,7 @@ async fn answered(deps: &Deps, platform: Platform, tenant: &Tenant, ask: &Ask<Qu
     let caller = caller_of(deps, query, call.is_some()).map_err(|error| wrong(vec![error]))?;
     let found = match (&caller, call) {
         (Some(caller), _) => load(deps, tenant, caller).await?,
-        (None, Some(call)) => deps
-            .store
-            .context_of_call(tenant, call, deps.clock.now())
-            .await
-            .map_err(|error| stored(&error))?,
+        (None, Some(call)) => deps.store.context_of_call(tenant, call, deps.clock.now()).await?,
         (None, None) => None,
     };
     let known = caller.as_ref().or(found.as_ref().map(|context| &context.caller));
@@ -116,29 +112,19 @@ async fn load(deps: &Deps, tenant: &Tenant, caller: &PhoneNumber) -> Result<Opti
         tenant: tenant.clone(),
         caller: caller.clone(),
     };
-    deps.store
-        .context(&of, deps.clock.now())
-        .await
-        .map_err(|error| stored(&error))
+    deps.store.context(&of, deps.clock.now()).await.map_err(Problem::from)
 }
 
 async fn show(deps: &Deps, request: &Request, number: &str) -> Result<Response<Body>, Problem> {
     if request.method() != Method::GET {
         return Err(Problem::method_not_allowed("GET, DELETE"));
     }
-    let tenant = tenant(deps, request).await?;
+    let tenant = tenant_of_agent(&deps.tokens, request, Scope::ContextRead).await?;
     // As it is kept, whoever vouched for it then.
     let caller = caller::vouched(number, deps.home.as_ref())
         .map_err(|error| Problem::invalid_field("caller", error.to_string()))?;
     let context = load(deps, &tenant, &caller).await?.ok_or_else(Problem::not_found)?;
     Ok(json_response(StatusCode::OK, &answer::whole(&context)))
-}
-
-async fn tenant(deps: &Deps, request: &Request) -> Result<Tenant, Problem> {
-    let query = request.query_string_parameters();
-    let api_tokens = query.all("api_token").unwrap_or_default();
-    let token = Token::from_headers_or_query(request.headers(), &api_tokens)?;
-    deps.tokens.tenant(&token, Scope::ContextRead).await
 }
 
 /// Notes which fields of an agent's request are wrong, never what is in them: platforms show it to nobody.
@@ -149,10 +135,4 @@ fn refused(platform: Platform, problem: Problem) -> Problem {
         "a request was refused"
     );
     problem
-}
-
-/// The table failed: said once in the log, and to the agent only that it may come again.
-fn stored(error: &StoreError) -> Problem {
-    tracing::error!(%error, "the table cannot be had");
-    Problem::unavailable(1)
 }

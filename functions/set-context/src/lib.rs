@@ -6,6 +6,7 @@ mod load;
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, RequestExt as _, Response};
 use patchbay::access::Scope;
+use patchbay::api::tenant_of_agent;
 use patchbay::clock::Clock;
 use patchbay::context::{ContextKey, How, NewContext, PurchaseSet, caller};
 use patchbay::ids::{Nonce, Tenant};
@@ -13,9 +14,8 @@ use patchbay::phone::{CallingCode, PhoneNumber};
 use patchbay::providers::protegee::proof::Proofs;
 use patchbay::providers::protegee::{Platform, answer, read_set};
 use patchbay::secret::Randomness;
-use patchbay::store::{Store, StoreError};
+use patchbay::store::Store;
 use patchbay::tokens::Tokens;
-use patchbay::web::auth::Token;
 use patchbay::web::body;
 use patchbay::web::problem::Problem;
 
@@ -57,7 +57,7 @@ async fn set(deps: &Deps, request: &Request, platform: &str) -> Result<Response<
         return Err(Problem::method_not_allowed("POST"));
     }
     deps.proofs.check(platform, request, deps.clock.now())?;
-    let tenant = tenant(deps, request).await?;
+    let tenant = tenant_of_agent(&deps.tokens, request, Scope::ContextWrite).await?;
     let how = How {
         replace: flag(request, "replace")?,
         another: flag(request, "new")?,
@@ -84,8 +84,7 @@ async fn store(deps: &Deps, platform: Platform, tenant: &Tenant, new: &NewContex
     let purchase = deps
         .store
         .set_context(tenant, new, generation, deps.clock.now())
-        .await
-        .map_err(|error| stored(&error))?;
+        .await?;
     let (platform, caller) = (platform.name(), &new.caller);
     tracing::info!(%tenant, platform, %caller, %generation, purchase = purchase.name(), "context set");
     Ok(purchase)
@@ -95,27 +94,17 @@ async fn forget(deps: &Deps, request: &Request, number: &str) -> Result<Response
     if request.method() != Method::DELETE {
         return Err(Problem::method_not_allowed("GET, DELETE"));
     }
-    let tenant = tenant(deps, request).await?;
+    let tenant = tenant_of_agent(&deps.tokens, request, Scope::ContextWrite).await?;
     // As it is kept, whoever vouched for it then.
     let caller: PhoneNumber = caller::vouched(number, deps.home.as_ref())
         .map_err(|error| Problem::invalid_field("caller", error.to_string()))?;
     let of = ContextKey { tenant, caller };
-    deps.store
-        .delete_context(&of, deps.clock.now())
-        .await
-        .map_err(|error| stored(&error))?;
+    deps.store.delete_context(&of, deps.clock.now()).await?;
     tracing::info!(tenant = %of.tenant, caller = %of.caller, "context forgotten");
     // The same whether or not there was one: that, too, is something about a person.
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)
-}
-
-async fn tenant(deps: &Deps, request: &Request) -> Result<Tenant, Problem> {
-    let query = request.query_string_parameters();
-    let api_tokens = query.all("api_token").unwrap_or_default();
-    let token = Token::from_headers_or_query(request.headers(), &api_tokens)?;
-    deps.tokens.tenant(&token, Scope::ContextWrite).await
 }
 
 /// Whether the query says `name=true`. One that says both says nothing.
@@ -139,10 +128,4 @@ fn refused(platform: Platform, problem: Problem) -> Problem {
         "a request was refused"
     );
     problem
-}
-
-/// The table failed: said once in the log, and to the agent only that it may come again.
-fn stored(error: &StoreError) -> Problem {
-    tracing::error!(%error, "the table cannot be had");
-    Problem::unavailable(1)
 }

@@ -208,7 +208,8 @@ pub struct DispatchKey {
 pub struct AttemptId {
     /// The how manieth attempt of the dispatch, from 1.
     pub ordinal: u32,
-    /// Index of the employee in the dispatch's list.
+    /// Place of the employee in the dispatch's list. It stands in signed URLs that are out there for hours, so a list may
+    /// grow, and a place never gets another person.
     pub employee: u8,
     /// What fences it.
     pub nonce: Nonce,

@@ -15,7 +15,8 @@ use crate::Decide;
 use crate::history::History;
 use crate::promises::{
     ATTEMPTS_IN_A_ROW, FENCED, FITS, HUNG_UP, LEASES_END, LINES_ARE_UNIQUE, MOVED_ON, NO_CALL_AFTER_EXPIRY,
-    NO_MEANS_NO, ONE_MESSAGE_EACH, ONE_VERSION_ON, ONLY_A_1_ACCEPTS, ONLY_FORWARD, ONLY_THE_AVAILABLE, ORDINALS_GROW,
+    NO_MEANS_NO, ONE_MESSAGE_EACH, ONE_PERSON_EACH, ONE_VERSION_ON, ONLY_A_1_ACCEPTS, ONLY_FORWARD, ONLY_THE_AVAILABLE,
+    ORDINALS_GROW,
 };
 use crate::scenario::Scenarios;
 
@@ -64,6 +65,17 @@ fn without(dispatch: &Dispatch, event: &Event, context: Context, lost: fn(&Work)
     let mut decision = decide(dispatch, event, context);
     decision.messages.retain(|message| !lost(&message.work));
     decision
+}
+
+#[test]
+fn people_who_change_places() {
+    breaks(ONE_PERSON_EACH, |dispatch, event, context| {
+        let mut decision = decide(dispatch, event, context);
+        if let Some(next) = &mut decision.next {
+            next.brief.employees.rotate_left(1);
+        }
+        decision
+    });
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub(crate) const ONLY_THE_AVAILABLE: &str = "nobody is phoned who is not availab
 pub(crate) const ONLY_A_1_ACCEPTS: &str = "only a 1 accepts";
 pub(crate) const TOLD_IN_ORDER: &str = "the requester is told of everything, with a number for its place";
 pub(crate) const HUNG_UP: &str = "a call that is wanted no more is hung up";
+pub(crate) const ONE_PERSON_EACH: &str = "a place in the list of employees belongs to one person for good";
 pub(crate) const LEASES_END: &str = "a lease lasts as long as its call";
 
 /// DynamoDB takes 100 items at once: the dispatch, a status and the end of a lease beside the lines.
@@ -44,6 +45,12 @@ pub(crate) fn of_a_decision(history: &History, event: &Event, decision: &Decisio
         decision.entries.len()
     );
     tells(decision, after);
+    // URLs that are out there say the place, and nothing else of the person.
+    let stays = |(place, employee)| after.brief.employees.get(place) == Some(employee);
+    assert!(
+        before.brief.employees.iter().enumerate().all(stays),
+        "{ONE_PERSON_EACH}"
+    );
     let planned = after.progress.attempts - before.progress.attempts;
     assert!(planned <= 1, "{ORDINALS_GROW}");
     sends_for_what_is_new(history, decision);

@@ -13,6 +13,7 @@ pub mod pending;
 pub mod plan;
 pub mod policy;
 pub mod request;
+mod rounds;
 pub mod script;
 pub mod state;
 pub mod story;

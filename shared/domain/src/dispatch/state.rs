@@ -38,7 +38,7 @@ pub struct Webhook {
 pub struct NewDispatch {
     /// What the employees are told.
     pub ticket: Ticket,
-    /// Whom to phone, in order. Never empty.
+    /// Whom to phone, in order. Never empty; see [`crate::ids::AttemptId::employee`] for what must not change in it.
     pub employees: Vec<Employee>,
     /// By which rules.
     pub policy: Policy,
