@@ -20,7 +20,7 @@ def check_smoke(aws, outputs):
     run = subprocess.run(command, cwd=ROOT, env=aws.environment, capture_output=True, text=True, timeout=PATIENCE,
                          check=False)
     findings = {finding["check"]: finding for finding in json.loads(run.stdout or '{"checks":[]}')["checks"]}
-    for name in ("latency", "odd", "context", "preview", "webhook", "traces", "logs"):
+    for name in ("latency", "odd", "context", "preview", "forged", "webhook", "traces", "logs"):
         finding = findings.get(f"smoke.{name}", {})
         check(f"{name}: {finding.get('what')}", finding.get("level") == "ok", finding or (run.stdout, run.stderr))
     left = keys(aws, outputs) - before

@@ -138,6 +138,7 @@ impl<'a> Visit<'a> {
         match &secrets.references {
             Some(references) => {
                 let callbacks = Callbacks::new(self.base, references.clone());
+                steps.push(("smoke.forged", self.forged(&callbacks).await));
                 steps.push(("smoke.webhook", self.webhook(&callbacks).await));
             }
             None => findings.push(Finding::warn(
@@ -255,19 +256,39 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// A ticket comes, is cancelled, and its requester hears of it: through both functions, both queues and the table.
-    async fn webhook(&self, callbacks: &Callbacks) -> Step {
+    /// A provider's webhook is taken when its URL is signed by us, and refused when anything of it is another's.
+    async fn forged(&self, callbacks: &Callbacks) -> Step {
+        let signed = self.nowhere(callbacks);
+        let path = signed.strip_prefix(self.base).unwrap_or_default();
+        let other = if path.ends_with('0') { "1" } else { "0" };
+        let forged = path.get(..path.len().saturating_sub(1)).unwrap_or_default().to_owned() + other;
+        for (path, taken) in [(path, true), (&forged, false), ("/routee/collect/none", false)] {
+            let answer = self.ask(&Method::POST, path, &[], Some(&json!({}))).await?;
+            if answer.status.is_success() != taken || answer.status.is_server_error() {
+                let kind = if taken { "signed" } else { "forged" };
+                return Err(format!("a {kind} webhook is answered with {}", answer.status.as_u16()));
+            }
+        }
+        Ok("a signed webhook is taken, forged ones are refused".to_owned())
+    }
+
+    /// Where the keys of a call come in that never is: whatever comes there is answered with a dial plan.
+    fn nowhere(&self, callbacks: &Callbacks) -> String {
         let nobody = AttemptId {
             ordinal: 1,
             employee: 0,
             nonce: Nonce::new(0),
         };
-        // Of a dispatch that never exists; whatever comes there is answered with a dial plan.
-        let elsewhere = DispatchKey {
+        let dispatch = DispatchKey {
             id: DispatchId::for_idempotency_key(&self.key.tenant, "elsewhere"),
             tenant: self.key.tenant.clone(),
         };
-        let url = callbacks.collect_url(&elsewhere, nobody, 0);
+        callbacks.collect_url(&dispatch, nobody, 0)
+    }
+
+    /// A ticket comes, is cancelled, and its requester hears of it: through both functions, both queues and the table.
+    async fn webhook(&self, callbacks: &Callbacks) -> Step {
+        let url = self.nowhere(callbacks);
         let key = [("idempotency-key", self.name.as_str())];
         let made = self
             .ask(&Method::POST, "/v1/dispatches", &key, Some(&self.ticket(Some(&url))))

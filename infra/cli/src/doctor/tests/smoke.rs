@@ -33,6 +33,7 @@ async fn everything_works_nobody_is_called_and_nothing_is_left() {
             "smoke.odd",
             "smoke.context",
             "smoke.preview",
+            "smoke.forged",
             "smoke.webhook",
             "smoke.traces",
             "smoke.logs",
