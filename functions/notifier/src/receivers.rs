@@ -4,7 +4,7 @@
 //! has kept them waiting [`OPEN_AFTER`] times without an answer in between, its webhooks are put off untried, but for one
 //! at a time that finds out whether it answers again. Any answer will do, a refusal too, and so will a failure that keeps
 //! nobody waiting. Of all such receivers one is tried at a time, so that one notifier at most waits for them: whoever finds
-//! out has the [`Turn`] to do so, and gives it back at once.
+//! out has the turn to do so, and gives it back at once.
 //!
 //! What is known of a receiver stands in the table, for each tenant apart; a process looks there once a second at most,
 //! and writes when something changes.

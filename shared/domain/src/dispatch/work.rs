@@ -85,8 +85,8 @@ pub struct Notice {
     pub dispatch: DispatchKey,
     /// The entry of the timeline to tell of.
     pub entry: String,
-    /// When the first try was due. Until [`crate::engine::WRITER_LIFETIME_SECONDS`] later the entry may still be on its
-    /// way to the table.
+    /// When the first try was due. As long as whoever sent it may still be running, the entry may be on its way to the
+    /// table.
     pub first_at: Timestamp,
     /// When this try is due.
     pub due_at: Timestamp,
