@@ -37,8 +37,8 @@ async fn happens(world: &World, host: &str) {
     );
 }
 
-/// Seconds from an event to the receiver that answers, sorted, while so many events wait for so many that do not.
-async fn latencies(waiting: usize, receivers: usize) -> Vec<f64> {
+/// A world in which receivers below `dead.example.org` hang, as the rule is changed by `when`.
+async fn world_with_dead(when: impl Fn(Rule, Timestamp) -> Rule) -> World {
     let world = World::start(Options {
         sentinel: None,
         ..Options::default()
@@ -47,12 +47,18 @@ async fn latencies(waiting: usize, receivers: usize) -> Vec<f64> {
     .unwrap();
     let faults = world.aws.faults();
     faults.set_timeout(Duration::from_mins(10));
+    // What DynamoDB, SQS and a near receiver take, there and back.
+    faults.set_latency(3, 10);
     let dead = Rule::new(Fault::LostRequest)
         .service(Service::Http)
         .target(".dead.example.org");
-    faults.plan(dead.times(u32::MAX));
-    // What DynamoDB, SQS and a near receiver take, there and back.
-    faults.set_latency(3, 10);
+    faults.plan(when(dead, world.clock.now()));
+    world
+}
+
+/// Seconds from an event to the receiver that answers, sorted, while so many events wait for so many that do not.
+async fn latencies(waiting: usize, receivers: usize) -> Vec<f64> {
+    let world = world_with_dead(|dead, _| dead.times(u32::MAX)).await;
     let hosts = (0..waiting).map(|n| format!("r{}.dead.example.org", n % receivers));
     let hosts: Vec<String> = hosts.collect();
     join_all(hosts.iter().map(|host| happens(&world, host))).await;
@@ -100,25 +106,14 @@ async fn a_receiver_that_hangs_holds_up_nobody_elses_webhooks() {
 #[tokio::test(start_paused = true)]
 async fn receivers_that_answer_again_hear_everything_within_a_quarter_of_an_hour() {
     for (receivers, hours) in [(1, 2), (20, 2), (5, 8)] {
-        let world = World::start(Options {
-            sentinel: None,
-            ..Options::default()
-        })
-        .await
-        .unwrap();
-        let faults = world.aws.faults();
-        faults.set_timeout(Duration::from_mins(10));
-        faults.set_latency(3, 10);
+        let end = |from: Timestamp| from.plus_seconds(hours * 3_600);
+        let world = world_with_dead(|dead, now| dead.during(now..end(now))).await;
         let now = world.clock.now();
-        let dead = Rule::new(Fault::LostRequest)
-            .service(Service::Http)
-            .target(".dead.example.org");
-        faults.plan(dead.during(now..now.plus_seconds(hours * 3_600)));
         let hosts: Vec<String> = (0..100)
             .map(|n| format!("r{}.dead.example.org", n % receivers))
             .collect();
         join_all(hosts.iter().map(|host| happens(&world, host))).await;
-        world.clock.sleep_until(now.plus_seconds(hours * 3_600)).await;
+        world.clock.sleep_until(end(now)).await;
         let told_of = |world: &World| world.notifications().len();
         assert_eq!(told_of(&world), 0);
         pass(&world, 60).await;

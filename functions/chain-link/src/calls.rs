@@ -20,7 +20,7 @@ use patchbay::chain::wire::{Moment, OWN_STATE, Request};
 use patchbay::ids::{ChainName, Nonce, Tenant};
 use patchbay::secret::sha256_hex;
 use patchbay::store::KeptCall;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::Deps;
 
@@ -38,6 +38,8 @@ pub(crate) struct CurrentCall {
     pub(crate) state_kept: bool,
     /// The request, hashed.
     hash: String,
+    /// The state of the call before it: ours, without what came with the request.
+    before: Map<String, Value>,
     /// Whether Agent4 sent the state, now or before.
     echoed: bool,
 }
@@ -56,32 +58,37 @@ pub(crate) async fn current(
             key: key.to_owned(),
             state_kept: true,
             hash,
+            // It brings its state again when it is repeated.
+            before: Map::new(),
             echoed: true,
         };
     }
     let kept = kept(deps, tenant, chain, request).await;
     let state_kept = kept.is_ok();
-    let mut echoed = false;
-    if let Some(kept) = kept
+    let going_on = kept
         .ok()
         .flatten()
-        .and_then(|kept| going_on(kept, request, &hash, deps))
-    {
-        echoed = kept.echoed;
-        // What Agent4 sent of it is newer.
-        let sent = std::mem::replace(&mut request.state, kept.after);
-        request.state.extend(sent);
-    }
+        .and_then(|kept| going_on(kept, request, &hash, deps));
+    let echoed = going_on.as_ref().is_some_and(|kept| kept.echoed);
+    let before = going_on.map_or_else(|| begun(&new_key(deps, &hash)), |kept| kept.after);
+    // What Agent4 sent of it is newer, but for what stands where our id should.
+    let mut sent = std::mem::replace(&mut request.state, before.clone());
+    sent.remove(OWN_STATE);
+    request.state.extend(sent);
+    // Of a call that another version of ours kept there may be none.
     let key = request.call().map_or_else(|| new_key(deps, &hash), str::to_owned);
-    if request.call().is_none() {
-        request.state.insert(OWN_STATE.to_owned(), json!({ "call": key }));
-    }
     CurrentCall {
         key,
         state_kept,
         hash,
+        before,
         echoed,
     }
+}
+
+/// The state of a call that begins.
+fn begun(key: &str) -> Map<String, Value> {
+    Map::from_iter([(OWN_STATE.to_owned(), json!({ "call": key }))])
 }
 
 /// What is kept of the caller's last call; an error when nothing can be kept.
@@ -147,7 +154,7 @@ pub(crate) async fn keep(
     let call = KeptCall {
         at: deps.clock.now(),
         request: current.hash.clone(),
-        before: request.state.clone(),
+        before: current.before.clone(),
         after: done.answer.state.clone(),
         over: done.leaves,
         echoed: current.echoed,
@@ -158,5 +165,5 @@ pub(crate) async fn keep(
         Ok(Err(error)) => error.to_string(),
         Err(_) => "the table does not answer in time".to_owned(),
     };
-    tracing::warn!(%tenant, %chain, call = done.answer.key, why, "the state of a call is not kept");
+    tracing::error!(%tenant, %chain, call = done.answer.key, why, "the state of a call is not kept: what it counts may be lost");
 }

@@ -172,17 +172,17 @@ impl<S: Table, Q> Deps<S, Q> {
             }
             Probe::Theirs(theirs) => {
                 known.silence = Some(theirs.clone());
-                self.give_back(turn).await;
+                self.give_back(host, turn).await;
                 Way::Closed(theirs)
             }
         }
     }
 
     /// Lets the next one find out.
-    async fn give_back(&self, turn: Option<Turn>) {
+    async fn give_back(&self, host: &str, turn: Option<Turn>) {
         let Some(Turn(until)) = turn else { return };
         self.receivers.note_taken(None);
-        limited("any", self.store.give_back_turn(until, self.clock.now())).await;
+        limited(host, self.store.give_back_turn(until, self.clock.now())).await;
     }
 
     /// Notes how a webhook was received that was posted for so long, and gives back the turn. Some when the receiver is
@@ -202,7 +202,7 @@ impl<S: Table, Q> Deps<S, Q> {
             }
             Reached::Nobody => None,
         };
-        self.give_back(turn).await;
+        self.give_back(&receiver.1, turn).await;
         silence
     }
 

@@ -1,6 +1,7 @@
 //! Leaving nothing behind, for whoever makes something only to see that it works.
 
-use super::items::{Item, PARTITION_KEY, SORT_KEY, dispatch_partition, key, text};
+use super::items::{Item, PARTITION_KEY, SORT_KEY, dispatch_partition, text};
+use super::token::token_key;
 use super::{Store, StoreError};
 use crate::ids::DispatchKey;
 
@@ -36,7 +37,7 @@ impl Store {
 
     /// Deletes a token that no list shows.
     pub async fn erase_token(&self, hash: &str) -> Result<(), StoreError> {
-        self.delete(key(format!("TOKEN#{hash}"), "T")).await
+        self.delete(token_key(hash)).await
     }
 
     async fn delete(&self, key: Item) -> Result<(), StoreError> {

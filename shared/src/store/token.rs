@@ -27,7 +27,7 @@ pub struct TokenEntry {
     pub record: TokenRecord,
 }
 
-fn token_key(hash: &str) -> Item {
+pub(super) fn token_key(hash: &str) -> Item {
     key(format!("TOKEN#{hash}"), "T")
 }
 

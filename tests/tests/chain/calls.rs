@@ -178,6 +178,36 @@ async fn the_next_call_begins_anew() {
     assert_ne!(post(&world, &other, &begin()).await.text("/key"), fifth.text("/key"));
 }
 
+/// More of somebody else's than an item of the table has room for, and something else where our id was.
+#[tokio::test(start_paused = true)]
+async fn what_is_counted_holds_beside_whatever_state_comes_without_our_id() {
+    let states = [
+        json!({ "theirs": "x".repeat(500_000) }),
+        json!({ "patchbay": null }),
+        json!({ "patchbay": "{\"call\":\"1\",\"tries\":{}}" }),
+    ];
+    for state in states {
+        let (world, url) = counting().await;
+        let mut request = from(CALLER, "qualified");
+        request["state"] = state;
+        let first = post(&world, &url, &request).await;
+        assert_eq!(first.text("/content"), "1");
+        assert_eq!(
+            post(&world, &url, &request).await.json,
+            first.json,
+            "the same once more"
+        );
+        for seen in ["2", "3"] {
+            request["context"] = json!({ "text": seen });
+            let answer = post(&world, &url, &request).await;
+            assert_eq!(
+                (answer.text("/content"), answer.text("/key")),
+                (seen, first.text("/key"))
+            );
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_the_table_the_caller_hears_an_answer_and_nothing_is_counted() {
     let (world, url) = counting().await;

@@ -12,7 +12,7 @@ use crate::aws::{Clients, Target};
 use crate::lookup::{Function, LookupError};
 
 /// The functions, and the names of their checks.
-const FUNCTIONS: [(&str, &str); 10] = [
+pub(super) const FUNCTIONS: [(&str, &str); 10] = [
     ("dispatches", "function.dispatches"),
     ("collect-event", "function.collect-event"),
     ("status-callback", "function.status-callback"),
@@ -25,7 +25,7 @@ const FUNCTIONS: [(&str, &str); 10] = [
     (TRANSFER, "function.transfer"),
 ];
 /// The one that need not be there: without Twilio's auth token it is not deployed.
-const TRANSFER: &str = "transfer";
+pub(super) const TRANSFER: &str = "transfer";
 
 /// What the functions go by, as far as it is known.
 #[derive(Debug)]

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use super::api::Answer;
 use super::finding::Finding;
-use super::functions::Settings;
+use super::functions::{FUNCTIONS, Settings, TRANSFER};
 use super::secrets::Secrets;
 use super::unknown;
 use crate::aws::Clients;
@@ -39,17 +39,6 @@ const WEBHOOK_LIMIT: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_secs(1);
 /// What a line takes from a function to `CloudWatch`, mostly.
 const LOG_DELAY: Duration = Duration::from_secs(5);
-/// Functions whose logs are looked at.
-const FUNCTIONS: [&str; 8] = [
-    "dispatches",
-    "collect-event",
-    "status-callback",
-    "dialer",
-    "notifier",
-    "set-context",
-    "get-context",
-    "chain-link",
-];
 
 /// Does all of it, unless what it needs is not known.
 pub(super) async fn check(
@@ -381,7 +370,8 @@ impl<'a> Visit<'a> {
         let check = "smoke.logs";
         self.clients.clock.sleep(LOG_DELAY).await;
         let mut complaining = Vec::new();
-        for function in FUNCTIONS {
+        // Of the one that need not be there nothing was asked.
+        for (function, _) in FUNCTIONS.into_iter().filter(|(name, _)| *name != TRANSFER) {
             let group = format!("/aws/lambda/{}-{function}", settings.stack);
             match self.clients.lookup.complaints(&group, self.began).await {
                 Ok(0) => {}
