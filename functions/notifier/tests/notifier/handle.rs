@@ -678,18 +678,41 @@ async fn of_many_that_a_person_asks_for_one_at_a_time_is_tried_and_not_for_long(
     world.handle(asked.clone()).await;
     assert_eq!(world.receiver.visits(), visits + 1);
     assert!(world.sent().iter().all(|next| next.asked), "and nothing is forgotten");
-    // A minute later nobody waits for it any more.
-    let old = by_hand(&world, &entries[20]);
-    world.deps.clock.sleep(Duration::from_secs(5)).await;
-    is_posted(&world, &entries[21]).await;
+    // Once it has failed otherwise, or a minute later, nobody waits for it any more.
     let visits = world.receiver.visits();
-    let mut due = Notice {
-        due_at: world.deps.clock.now(),
-        ..old
+    let fresh = by_hand(&world, &entries[20]);
+    let failed = Notice {
+        failures: 1,
+        ..by_hand(&world, &entries[21])
     };
-    due.first_at = due.due_at.plus_seconds(60).plus_millis(-120_000);
-    world.handle(vec![message("m-1", &due)]).await;
-    assert_eq!(world.receiver.visits(), visits);
+    let old = Notice {
+        first_at: world.deps.clock.now().plus_millis(-60_000),
+        ..by_hand(&world, &entries[22])
+    };
+    for (notice, visited) in [(failed, 0), (old, 0), (fresh, 1)] {
+        world.handle(vec![message("m-1", &notice)]).await;
+        assert_eq!(world.receiver.visits(), visits + visited, "{notice:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_does_not_answer_leaves_the_notice_on_the_queue() {
+    let mut world = world(vec![accepted()], &[]);
+    world.deps.store.hangs = true;
+    let failed = world.handle(vec![message("m-1", &notice(&accepted()))]).await;
+    assert_eq!(failed, ["m-1"]);
+    // What was to be sent may have been: sent once more, it would be two.
+    assert_eq!(world.bodies(), Vec::<String>::new());
+}
+
+/// What is read together may be from before and after one commit: then the entry is there, and its dispatch is not yet.
+#[tokio::test(start_paused = true)]
+async fn an_entry_without_its_dispatch_is_looked_for_again() {
+    let world = world(vec![accepted()], &[]);
+    let mut half = notice(&accepted());
+    half.dispatch.id = patchbay::ids::DispatchId::new(4_711);
+    assert_eq!(world.handle(vec![message("m-1", &half)]).await, NONE);
+    assert_eq!((world.receiver.visits(), world.sent().len()), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]
