@@ -11,6 +11,8 @@
 //! | `PATCHBAY_ROUTEE_FROM` | number or name that calls come from |
 //! | `PATCHBAY_ROUTEE_AUTH_URL`, `PATCHBAY_ROUTEE_CONNECT_URL` | Routee's endpoints, when they are not the public ones |
 //! | `PATCHBAY_ROUTEE_CALL_INTERVAL_MS` | milliseconds between two calls, 1000 when left out |
+//! | `PATCHBAY_ROUTEE_COLLECT` | where COLLECT stands in a dial plan, `first` (when left out) or `last` |
+//! | `PATCHBAY_ROUTEE_SUBMIT_ON_HASH` | `true` has `#` send the keys at once; `false` when left out |
 //! | `PATCHBAY_PRIVATE_ORIGINS` | origins, separated by commas, that webhooks may go to although they are not public |
 //! | `PATCHBAY_DEFAULT_COUNTRY` | calling code of callers' numbers without a `+`, such as `1`; without it they are refused |
 //! | `PATCHBAY_TWILIO_AUTH_TOKENS_PARAM` | SSM parameter: the auth token of the account at Twilio, or the new and the old one, separated by a comma; and up to two shared keys for webhooks, each as `id:secret` |

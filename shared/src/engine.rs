@@ -212,7 +212,7 @@ impl Engine {
         for entry in &decision.entries {
             match &entry.fact {
                 Fact::Accepted { .. } => time("TimeToAccept"),
-                Fact::Dialling { attempt } if attempt.ordinal == 1 => time("TimeToFirstDial"),
+                Fact::Dialling { attempt, .. } if attempt.ordinal == 1 => time("TimeToFirstDial"),
                 Fact::NoAnswer { .. } => count("NoAnswer"),
                 Fact::Rejected { .. } => count("Rejected"),
                 _ => {}

@@ -24,7 +24,7 @@ use crate::web::problem::Problem;
 /// Longest that the first reading may take, tries again included: without it there is nothing to work with. What the
 /// notifier's 30 s leave beside a record that takes all of its time.
 const FIRST_LIMIT: Duration = SECRETS_OPERATION_LIMIT;
-/// Longest that a later one may take: what Routee's 2 s for a status leave beside what the table and the queue may take.
+/// Longest that a later one may take: what a provider's 2 s for a status leave beside what the table and the queue may take.
 const LATER_LIMIT: Duration = Duration::from_millis(400);
 
 /// Makes what a function works with of its secrets, in the order of their variables.

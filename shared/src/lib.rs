@@ -3,7 +3,8 @@
 //! - `chain` (a cargo feature): task chains for Agent4, links as data; pure too.
 //! - [`dispatch`]: the domain of the main job, pure: no I/O, no clock, no randomness of its own.
 //! - [`context`]: what voice agents share about a caller, pure.
-//! - [`providers`]: clients of the voice providers: the types of their wires and nothing else.
+//! - [`providers`]: clients of the voice providers: the types of their wires and nothing else; [`voice`]: one seam for
+//!   all who place calls.
 //! - [`foreign`]: JSON of other people's, the one reader for all of it.
 //! - [`speech`]: what a text becomes before a voice says it, at every provider.
 //! - [`store`], [`queue`]: DynamoDB and SQS; [`patience`]: how long they are waited for.
@@ -35,5 +36,6 @@ pub mod store;
 pub mod telemetry;
 pub mod tokens;
 mod trust;
+pub mod voice;
 pub mod web;
 pub mod webhooks;

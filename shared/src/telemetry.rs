@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_stack_with_a_name_tells_its_metrics_from_anothers() {
-        let dimensions = [("provider", "routee")];
+        let dimensions = [("provider", "voice")];
         let line = |stack| {
             let dimensions = with_stack(stack, &dimensions);
             let line = emf_line(
@@ -266,7 +266,7 @@ mod tests {
         );
         assert_eq!(
             (&with["Stack"], &with["provider"]),
-            (&json!("patchbay-prod"), &json!("routee"))
+            (&json!("patchbay-prod"), &json!("voice"))
         );
         let without = line(None);
         assert_eq!(

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use common::{Answer, our_callbacks, text, world};
 use patchbay::access::{Scope, TokenRecord};
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, Tenant};
+use patchbay::voice::Provider;
 use patchbay::web::auth::token_hash;
 use patchbay_simulators::world::World;
 use serde_json::Value;
@@ -134,14 +135,17 @@ async fn the_references_in_the_events_are_signed_as_ours_are() {
         nonce: Nonce::new(0x9f8a_7b6c_5d4e_3f2a),
     };
     for (name, url) in [
-        ("collect-event.json", our_callbacks().collect_url(&key(), attempt, 0)),
+        (
+            "collect-event.json",
+            our_callbacks().keys_url(Provider::Routee, &key(), attempt, 0),
+        ),
         (
             "collect-event-form.json",
-            our_callbacks().collect_url(&key(), attempt, 0),
+            our_callbacks().keys_url(Provider::Routee, &key(), attempt, 0),
         ),
         (
             "status-callback.json",
-            our_callbacks().status_url(&key(), attempt, None),
+            our_callbacks().status_url(Provider::Routee, &key(), attempt, None),
         ),
     ] {
         let event: Value = serde_json::from_str(&event(name)).unwrap();

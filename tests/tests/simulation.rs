@@ -15,6 +15,8 @@ use patchbay::clock::Timestamp;
 use patchbay::http::Response;
 use patchbay::ids::{DispatchId, DispatchKey};
 use patchbay::phone::PhoneNumber;
+use patchbay::providers::routee::dialplan::{self, Position};
+use patchbay::voice;
 use patchbay_simulators::audit::{Audit, Breach, audit};
 use patchbay_simulators::aws::sqs::Disorder;
 use patchbay_simulators::aws::{Fault, Rates, Rule, Service};
@@ -66,6 +68,7 @@ impl Run {
             skew: SKEW,
             // The slower the provider, the further away is the slot of a call.
             call_interval: rng.pick(1_000, &[5_000, 20_000]),
+            voice: voice_settings(&mut rng),
             sentinel: loses_messages.then_some(Duration::from_mins(1)),
             ..Options::default()
         })
@@ -269,6 +272,16 @@ fn later(moment: Timestamp, by: Duration) -> Timestamp {
     moment.plus_millis(i64::try_from(by.as_millis()).unwrap())
 }
 
+/// How Routee's dial plans are written: as the operator may set it.
+fn voice_settings(rng: &mut Rng) -> voice::Settings {
+    voice::Settings {
+        routee: dialplan::Settings {
+            collect: rng.pick(Position::First, &[Position::Last]),
+            submit_on_hash: rng.flip(),
+        },
+    }
+}
+
 fn number(person: usize) -> String {
     format!("+120255501{:02}", person + 10)
 }
@@ -280,7 +293,6 @@ fn brief(rng: &mut Rng, ticket: usize) -> Value {
         .map(|step| (first + step) % PEOPLE)
         .map(|person| json!({ "name": format!("P{person}"), "phone": number(person) }))
         .collect();
-    let collect = rng.pick("first", &["last"]);
     let resolve_within = rng.pick(Value::Null, &[Value::Null, json!(600)]);
     json!({
         "ticket": { "reference": format!("T-{ticket}"), "text": "Pump four has stopped. The tank overflows soon." },
@@ -295,8 +307,6 @@ fn brief(rng: &mut Rng, ticket: usize) -> Value {
             "expires_after": rng.pick(3_600, &[600, 7_200]),
             "resolve_within": resolve_within,
             "ask_again": rng.flip(),
-            "collect": collect,
-            "submit_on_hash": rng.flip(),
         },
         "webhook": {
             "url": "https://requester.example.org/hook",

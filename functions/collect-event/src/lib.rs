@@ -1,26 +1,22 @@
-//! Routee's COLLECT events: the key that an employee pressed.
+//! The key that an employee pressed, as the call's provider tells it by webhook.
 //!
-//! Routee waits 3 s for a dial plan, and what it does without one is not known (`contracts/routee.md` 5.3). So whoever
-//! comes with a reference of ours gets 200 and a plan, whatever happens behind it; and nobody hears "accepted" before
-//! it is so.
+//! A provider waits 3 s for what is said next, and what it does without that is not known. So whoever comes with a
+//! reference of ours gets 200 and a script, whatever happens behind it; and nobody hears "accepted" before it is so.
 
-mod answer;
 mod load;
 
 use std::time::Duration;
 
-use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, RequestExt, Response};
-use patchbay::dispatch::{Dispatch, Event};
+use patchbay::dispatch::script::{self, Script};
+use patchbay::dispatch::{Dispatch, Event, Language, Phase, Policy, Verdict};
 use patchbay::engine::Engine;
-use patchbay::providers::routee::CollectEvent;
-use patchbay::providers::routee::dialplan::DialPlan;
-use patchbay::web::body::json_response;
-use patchbay::web::callbacks::{AGAIN, Callbacks};
+use patchbay::voice::callbacks::{AGAIN, Callback, Reference};
+use patchbay::voice::{self, Spoken};
+use patchbay::web::callbacks::Callbacks;
 use patchbay::web::problem::Problem;
-use patchbay::web::reference::Reference;
 
-/// What the table may take of Routee's 3 s.
+/// What the table may take of the provider's 3 s.
 const TIME_LIMIT: Duration = Duration::from_millis(1_800);
 /// What then remains for keeping the key on the queue.
 const KEEP_LIMIT: Duration = Duration::from_millis(600);
@@ -32,91 +28,134 @@ pub struct Deps {
     pub engine: Engine,
     /// References and URLs.
     pub callbacks: Callbacks,
+    /// How scripts are said.
+    pub settings: voice::Settings,
 }
 
-/// `POST /routee/collect/{ref}`.
+/// `POST /{provider}/collect/{ref}`.
 pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
     match answer(deps, &request).await {
-        Ok(plan) => json_response(StatusCode::OK, &plan),
+        Ok(spoken) => spoken.into_response(),
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn answer(deps: &Deps, request: &Request) -> Result<DialPlan, Problem> {
-    let (reference, bytes) = deps.callbacks.open(request)?;
-    // Only Routee has this reference. What cannot be read is no key, and the call must go on.
-    let keys = match CollectEvent::parse(bytes) {
-        Ok(event) => event.keys(),
-        Err(error) => {
-            let Reference { dispatch, attempt, .. } = &reference;
-            tracing::warn!(dispatch = %dispatch.id, %attempt, %error, "a COLLECT event cannot be read");
-            String::new()
-        }
-    };
-    let asked_again = request
-        .query_string_parameters()
-        .first(AGAIN)
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(0);
-    let press = Press {
+/// What the employee hears next.
+async fn answer(deps: &Deps, request: &Request) -> Result<Spoken, Problem> {
+    let Callback {
+        provider,
+        reference,
+        body,
+    } = deps.callbacks.open(request)?;
+    // Only the provider has this reference. What cannot be read is no key, and the call must go on.
+    let keys = provider.keys(body).unwrap_or_else(|error| {
+        let Reference { dispatch, attempt, .. } = &reference;
+        tracing::warn!(dispatch = %dispatch.id, %attempt, %error, "keys cannot be read");
+        String::new()
+    });
+    let query = request.query_string_parameters();
+    let asked_again = query.first(AGAIN).and_then(|count| count.parse().ok());
+    let mut press = Press {
         reference,
         keys,
-        asked_again,
+        asked_again: asked_again.unwrap_or(0),
     };
-    let Ok(plan) = tokio::time::timeout(TIME_LIMIT, take(deps, &press)).await else {
-        return Ok(keep(deps, &press, None, "no answer in time").await);
+    let script = match tokio::time::timeout(TIME_LIMIT, take(deps, &mut press)).await {
+        Ok(script) => script,
+        Err(_) => keep(deps, &press, None, "no answer in time").await,
     };
-    Ok(plan)
+    let Reference { dispatch, attempt, .. } = &press.reference;
+    let keys_url = deps.callbacks.keys_url(provider, dispatch, *attempt, press.asked_again);
+    Ok(provider.says(script, &keys_url, &deps.settings))
 }
 
 /// Keys that came from one call.
 struct Press {
     reference: Reference,
     keys: String,
+    /// Wrong keys so far that were answered with the options again.
     asked_again: u8,
 }
 
-async fn take(deps: &Deps, press: &Press) -> DialPlan {
-    let Reference {
-        dispatch: key, attempt, ..
-    } = &press.reference;
+impl Press {
+    fn event(&self) -> Event {
+        Event::Key {
+            attempt: self.reference.attempt,
+            keys: self.keys.clone(),
+        }
+    }
+
+    fn language(&self, dispatch: &Dispatch) -> Language {
+        let policy = &dispatch.brief.policy;
+        let employee = dispatch.employee(self.reference.attempt.employee);
+        employee.map_or(policy.language, |employee| script::language_of(employee, policy))
+    }
+}
+
+/// Applies the keys: what is said about it.
+async fn take(deps: &Deps, press: &mut Press) -> Script {
+    let (key, attempt) = (&press.reference.dispatch, press.reference.attempt);
     let dispatch = match deps.engine.store.load(key).await {
         Ok(Some(dispatch)) => dispatch,
-        Ok(None) => return answer::unknown(deps, press),
+        // It is gone (it is kept for months): there is nothing left to say.
+        Ok(None) => return script::closed(Language::default(), &Policy::default()),
         Err(error) => return keep(deps, press, None, &error.to_string()).await,
     };
     if press.keys.is_empty() {
-        return answer::no_key(deps, press, &dispatch);
+        // Usually the call is over and nobody hears this. If it is not, the options once more.
+        let called = dispatch.attempt_called(attempt);
+        let live = called.is_some_and(|attempt| !matches!(attempt.phase, Phase::Ended { .. }));
+        let verdict = if live { Verdict::AskAgain } else { Verdict::Noted };
+        return says(press, &dispatch, &verdict);
     }
-    let event = Event::Key {
-        attempt: *attempt,
-        keys: press.keys.clone(),
-    };
-    match deps.engine.apply_to(dispatch.clone(), &event, None).await {
+    match deps.engine.apply_to(dispatch.clone(), &press.event(), None).await {
         Ok(applied) => {
-            tracing::info!(dispatch = %key.id, attempt = %attempt, verdict = ?applied.verdict, "a key was pressed");
-            answer::to(deps, press, &applied.dispatch, &applied.verdict)
+            tracing::info!(dispatch = %key.id, %attempt, verdict = ?applied.verdict, "a key was pressed");
+            says(press, &applied.dispatch, &applied.verdict)
         }
         Err(error) => keep(deps, press, Some(&dispatch), &error.to_string()).await,
     }
 }
 
+/// What is said about a committed decision.
+fn says(press: &mut Press, dispatch: &Dispatch, verdict: &Verdict) -> Script {
+    let policy = &dispatch.brief.policy;
+    let language = press.language(dispatch);
+    match verdict {
+        Verdict::Accepted => script::accepted(language, policy),
+        Verdict::Rejected => script::rejected(language, policy),
+        Verdict::TakenBy(employee) => {
+            let employee = dispatch.employee(*employee);
+            let name = employee.map_or("", |employee| employee.name.as_str());
+            script::taken_by(name, language, policy)
+        }
+        Verdict::Closed => script::closed(language, policy),
+        Verdict::AskAgain if press.asked_again < policy.wrong_keys => {
+            press.asked_again += 1;
+            script::ask_again(language, policy)
+        }
+        Verdict::AskAgain | Verdict::Noted | Verdict::Stale | Verdict::Dial | Verdict::Refused => {
+            script::goodbye(language, policy)
+        }
+    }
+}
+
 /// The table cannot be had: the key is kept on the queue, so that it is not lost even if nobody presses it again. The
-/// person is not told more than we know.
-async fn keep(deps: &Deps, press: &Press, dispatch: Option<&Dispatch>, error: &str) -> DialPlan {
+/// person is not told more than we know, and is asked for it once more.
+async fn keep(deps: &Deps, press: &Press, dispatch: Option<&Dispatch>, error: &str) -> Script {
     let Reference {
         dispatch: key, attempt, ..
     } = &press.reference;
     tracing::error!(dispatch = %key.id, %attempt, error, "a key could not be stored");
     if !press.keys.is_empty() {
-        let event = Event::Key {
-            attempt: *attempt,
-            keys: press.keys.clone(),
-        };
-        let kept = tokio::time::timeout(KEEP_LIMIT, deps.engine.keep(key, event)).await;
+        let kept = tokio::time::timeout(KEEP_LIMIT, deps.engine.keep(key, press.event())).await;
         if !matches!(kept, Ok(Ok(()))) {
             tracing::error!(dispatch = %key.id, %attempt, ?kept, "a key is lost unless it is pressed again");
         }
     }
-    answer::one_moment(deps, press, dispatch)
+    let default = Policy::default();
+    let (language, policy) = dispatch.map_or((Language::default(), &default), |dispatch| {
+        (press.language(dispatch), &dispatch.brief.policy)
+    });
+    script::one_moment(language, policy)
 }

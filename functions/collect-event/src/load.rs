@@ -3,6 +3,7 @@
 use patchbay::aws::Aws;
 use patchbay::config::ConfigError;
 use patchbay::keyring::Keyring;
+use patchbay::voice;
 
 use crate::Deps;
 
@@ -14,9 +15,11 @@ impl Deps {
     pub fn load() -> Result<Keyring<Self, 1>, ConfigError> {
         let aws = Aws::load()?;
         let engine = aws.engine()?;
+        let settings = voice::Settings::load()?;
         aws.with_callbacks(move |callbacks| Self {
             engine: engine.clone(),
             callbacks,
+            settings,
         })
     }
 }

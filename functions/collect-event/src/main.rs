@@ -1,4 +1,4 @@
-//! Routee's COLLECT events: the key that an employee pressed.
+//! The key that an employee pressed.
 
 use collect_event::{Deps, handle};
 use lambda_http::Error;

@@ -4,18 +4,15 @@
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::script::{self, Script};
 use patchbay::dispatch::state::Strategy;
-use patchbay::dispatch::{Attempt, Dispatch, Event, NotPlaced, Phase, Verdict};
+use patchbay::dispatch::{Attempt, Dispatch, Event, NewDispatch, NotPlaced, Phase, Verdict};
 use patchbay::ids::AttemptId;
-use patchbay::providers::routee::dialplan::DialPlan;
-use patchbay::providers::routee::{CreateConversation, CreateError};
 use patchbay::queue::{Message, Work};
 use patchbay::store::{Priority, Slot};
 use patchbay::telemetry::{self, Unit};
+use patchbay::voice::{Call, PlaceError};
 
 use crate::{Deps, Failure};
 
-/// The provider whose slots are reserved.
-const PROVIDER: &str = "routee";
 /// A slot that is not further away than this is waited for in place.
 const WAIT_IN_PLACE_MILLIS: i64 = 3_000;
 /// A retry that has stood back for so long queues like a first attempt, in seconds.
@@ -44,8 +41,8 @@ pub(crate) async fn dial(
     if attempt.due_at > now {
         return deps.again(message, attempt.due_at).await;
     }
-    let call = Call::new(deps, &dispatch, id);
-    let watch_after = call.watch_after(&dispatch);
+    let offer = Offer::new(&dispatch, id);
+    let watch_after = offer.watch_after(&dispatch);
     // The claim would find out too. Asked before, so that no slot is wasted on somebody who is on the phone.
     if let Some(until) = deps.engine.store.held_elsewhere(&dispatch, id, now).await? {
         return deps
@@ -68,7 +65,7 @@ pub(crate) async fn dial(
             )
             .await;
     }
-    place(deps, dispatch, call, watch_after).await
+    place(deps, dispatch, offer, watch_after).await
 }
 
 /// A call that has to come back for its slot.
@@ -80,6 +77,7 @@ struct Later {
 /// Waits for the moment at which the provider may be asked; says when to come back if that is far away.
 async fn wait_for_slot(deps: &Deps, attempt: &Attempt, slot: Option<Timestamp>) -> Result<Option<Later>, Failure> {
     let now = deps.engine.clock.now();
+    let (provider, interval) = (deps.account.provider().as_str(), deps.account.call_interval());
     let patient = now < attempt.due_at.plus_seconds(RETRY_PATIENCE_SECONDS);
     let priority = if attempt.number > 1 && patient {
         Priority::Retry
@@ -88,11 +86,11 @@ async fn wait_for_slot(deps: &Deps, attempt: &Attempt, slot: Option<Timestamp>) 
     };
     let reserved = match slot {
         // One that has long gone is no right to call now: after a disturbance many would use theirs at once.
-        Some(at) if now < at.plus_millis(deps.call_interval) => Slot::At(at),
+        Some(at) if now < at.plus_millis(interval) => Slot::At(at),
         _ => {
             deps.engine
                 .store
-                .reserve_slot(PROVIDER, deps.call_interval, priority, now)
+                .reserve_slot(provider, interval, priority, now)
                 .await?
         }
     };
@@ -110,48 +108,44 @@ async fn wait_for_slot(deps: &Deps, attempt: &Attempt, slot: Option<Timestamp>) 
 }
 
 /// What somebody is to hear.
-struct Call {
+struct Offer {
     id: AttemptId,
     /// None when the attempt is for nobody in the dispatch.
-    plan: Option<DialPlan>,
-    longest: u32,
+    script: Option<Script>,
 }
 
-impl Call {
-    fn new(deps: &Deps, dispatch: &Dispatch, id: AttemptId) -> Self {
+impl Offer {
+    fn new(dispatch: &Dispatch, id: AttemptId) -> Self {
+        let NewDispatch { ticket, policy, .. } = &dispatch.brief;
         let employee = dispatch.employee(id.employee);
-        let policy = &dispatch.brief.policy;
-        let script = employee.map(|employee| script::offer(&dispatch.brief.ticket, employee, policy));
-        let longest = script.as_ref().map_or(0, Script::longest_seconds);
-        let event_url = deps.callbacks.collect_url(&dispatch.key, id, 0);
-        let plan = script.map(|script| DialPlan::of(script, policy, &event_url));
-        Self { id, plan, longest }
+        let script = employee.map(|employee| script::offer(ticket, employee, policy));
+        Self { id, script }
     }
 
-    /// The request to the provider, once `dispatch` is the one that claims the attempt.
-    fn request(self, deps: &Deps, dispatch: &Dispatch) -> Option<CreateConversation> {
-        let employee = dispatch.employee(self.id.employee)?;
+    /// The call, once `dispatch` is the one that claims the attempt.
+    fn call<'a>(self, deps: &Deps, dispatch: &'a Dispatch) -> Option<Call<'a>> {
+        let (key, provider, policy) = (&dispatch.key, deps.account.provider(), &dispatch.brief.policy);
         let webhook = dispatch.brief.webhook.as_ref();
         let tells_all = webhook.is_some_and(|webhook| webhook.strategy == Strategy::OnStatus);
         let told_from = tells_all.then_some(dispatch.version);
-        let status_url = deps.callbacks.status_url(&dispatch.key, self.id, told_from);
-        let policy = &dispatch.brief.policy;
-        Some(CreateConversation::call(
-            &deps.from,
-            &employee.phone,
-            self.plan?,
-            status_url,
-            policy,
-        ))
+        Some(Call {
+            to: &dispatch.employee(self.id.employee)?.phone,
+            script: self.script?,
+            keys_url: deps.callbacks.keys_url(provider, key, self.id, 0),
+            status_url: deps.callbacks.status_url(provider, key, self.id, told_from),
+            ring_timeout: policy.ring_timeout,
+            max_duration: policy.max_duration,
+        })
     }
 
     /// Seconds after which the call must have ended by itself.
     fn watch_after(&self, dispatch: &Dispatch) -> u32 {
-        dispatch.brief.policy.longest_ring() + self.longest + WATCH_MARGIN_SECONDS
+        let longest = self.script.as_ref().map_or(0, Script::longest_seconds);
+        dispatch.brief.policy.longest_ring() + longest + WATCH_MARGIN_SECONDS
     }
 }
 
-async fn place(deps: &Deps, dispatch: Dispatch, call: Call, watch_after: u32) -> Result<(), Failure> {
+async fn place(deps: &Deps, dispatch: Dispatch, offer: Offer, watch_after: u32) -> Result<(), Failure> {
     let now = deps.engine.clock.now();
     let watch = Message {
         dispatch: dispatch.key.clone(),
@@ -159,34 +153,33 @@ async fn place(deps: &Deps, dispatch: Dispatch, call: Call, watch_after: u32) ->
         sent_at: now,
         due_at: now.plus_seconds(watch_after),
         work: Work::Watch {
-            attempt: call.id,
+            attempt: offer.id,
             looks: 0,
         },
     };
     deps.engine.calls.send(&[watch], now).await?;
-    let claimed = deps.apply(dispatch, &Event::Claim { attempt: call.id }).await?;
+    let claim = Event::Claim {
+        attempt: offer.id,
+        provider: deps.account.provider().name(),
+    };
+    let claimed = deps.apply(dispatch, &claim).await?;
     if claimed.verdict != Verdict::Dial {
         // Overtaken (cancelled, accepted late, claimed by another delivery), or the employee is on the phone.
         return Ok(());
     }
-    let event = outcome(deps, call, &claimed.dispatch).await;
+    let event = outcome(deps, offer, &claimed.dispatch).await;
     record(deps, claimed.dispatch, &event).await
 }
 
 /// Places the call: what came of it.
-async fn outcome(deps: &Deps, call: Call, dispatch: &Dispatch) -> Event {
-    let attempt = call.id;
-    let not_placed = |why| Event::NotPlaced { attempt, why };
-    let Some(request) = call.request(deps, dispatch) else {
-        return not_placed(NotPlaced::Refused);
+async fn outcome(deps: &Deps, offer: Offer, dispatch: &Dispatch) -> Event {
+    let attempt = offer.id;
+    let Some(call) = offer.call(deps, dispatch) else {
+        let why = NotPlaced::Refused;
+        return Event::NotPlaced { attempt, why };
     };
-    let error = match deps.routee.create(&request).await {
-        Ok(created) => {
-            return Event::Placed {
-                attempt,
-                tracking_id: created.tracking_id,
-            };
-        }
+    let error = match deps.account.place(call).await {
+        Ok(call_id) => return Event::Placed { attempt, call_id },
         Err(error) => error,
     };
     tracing::warn!(attempt = %attempt, %error, "the provider did not take a call");
@@ -197,10 +190,8 @@ async fn outcome(deps: &Deps, call: Call, dispatch: &Dispatch) -> Event {
         &[],
     );
     match error {
-        CreateError::Refused { .. } => not_placed(NotPlaced::Refused),
-        CreateError::TryLater { .. } => not_placed(NotPlaced::TryLater),
-        CreateError::OutOfMoney { .. } => not_placed(NotPlaced::OutOfMoney),
-        CreateError::Unclear { .. } => Event::Unclear { attempt },
+        PlaceError::NotPlaced { why, .. } => Event::NotPlaced { attempt, why },
+        PlaceError::Unclear { .. } => Event::Unclear { attempt },
     }
 }
 

@@ -14,10 +14,10 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::{Dispatch, Event, Fact};
 use patchbay::engine::{Applied, Arrival, COMMIT_LOOKS, Engine, EngineError, arrival, look_again_at};
-use patchbay::providers::routee::Routee;
 use patchbay::queue::{self, Failed, Message, Notice, QueueError, Read, Returns, Work};
 use patchbay::store::StoreError;
 use patchbay::telemetry::{self, Unit};
+use patchbay::voice::Account;
 use patchbay::web::callbacks::Callbacks;
 
 /// What the function works with.
@@ -27,14 +27,10 @@ pub struct Deps {
     pub engine: Engine,
     /// Where messages go that could not be worked off.
     pub returns: Returns,
-    /// The provider.
-    pub routee: Routee,
+    /// From which calls are made.
+    pub account: Account,
     /// URLs for the provider.
     pub callbacks: Callbacks,
-    /// The number or name that calls come from.
-    pub from: String,
-    /// Milliseconds from one call to the next that the provider's account allows.
-    pub call_interval: i64,
 }
 
 /// Why a message could not be worked off.

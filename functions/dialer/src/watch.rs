@@ -1,11 +1,11 @@
 //! Looking after an attempt that nobody told us the end of.
 
 use patchbay::clock::Timestamp;
-use patchbay::dispatch::{Attempt, Dispatch, Event, Fact, Phase, Sighting};
+use patchbay::dispatch::{Attempt, Dispatch, Event, Phase, Sighting};
 use patchbay::engine::WRITER_LIFETIME_SECONDS;
 use patchbay::ids::AttemptId;
-use patchbay::providers::routee::{self, Leg};
 use patchbay::queue::Message;
+use patchbay::voice::{LookError, Trace};
 
 use crate::{Deps, Failure};
 
@@ -43,24 +43,20 @@ pub(crate) async fn watch(
 }
 
 async fn look(deps: &Deps, dispatch: &Dispatch, attempt: &Attempt) -> Result<Sighting, Failure> {
-    let known = tracking_id(deps, dispatch, attempt).await?;
-    let legs = match &known {
-        Some(tracking_id) => deps.routee.legs(tracking_id).await,
+    let seen = match call_id(deps, dispatch, attempt).await? {
+        Some(call_id) => deps.account.look(&call_id).await,
         None => search(deps, dispatch, attempt).await,
     };
-    Ok(match legs.map(|legs| sighting(&legs)) {
-        // A search goes by the number, and may find another ticket's call to the same phone: its keys and its end are
-        // not ours. That somebody is on the line is reason enough to wait; anything more would be a guess.
-        Ok(Sighting::Over { .. }) if known.is_none() => Sighting::Nothing,
-        Ok(sighting) => sighting,
-        Err(error) if error.passes() && deps.engine.clock.now() < patience(dispatch, attempt) => {
-            return Err(Failure::Provider(error.to_string()));
+    match seen {
+        Ok(sighting) => Ok(sighting),
+        Err(error) if error.passes && deps.engine.clock.now() < patience(dispatch, attempt) => {
+            Err(Failure::Provider(error.detail))
         }
         Err(error) => {
             tracing::warn!(dispatch = %dispatch.key.id, attempt = %attempt.id, %error, "the provider does not say what became of a call");
-            Sighting::Nothing
+            Ok(Sighting::Nothing)
         }
-    })
+    }
 }
 
 /// Until when a provider that cannot be asked is asked again. To have seen nothing uses up an attempt, and while it takes
@@ -75,48 +71,27 @@ fn patience(dispatch: &Dispatch, attempt: &Attempt) -> Timestamp {
     }
 }
 
-/// The provider's name for the conversation: from the dispatch, or from what webhooks told.
-async fn tracking_id(deps: &Deps, dispatch: &Dispatch, attempt: &Attempt) -> Result<Option<String>, Failure> {
-    let known = match &attempt.phase {
-        Phase::Placed { tracking_id, .. } => Some(tracking_id.clone()),
-        Phase::Ended { tracking_id, .. } => tracking_id.clone(),
-        Phase::Planned | Phase::Claimed { .. } => None,
-    };
-    if known.is_some() {
-        return Ok(known);
+/// The provider's id of the call: from the dispatch, or from what webhooks told.
+async fn call_id(deps: &Deps, dispatch: &Dispatch, attempt: &Attempt) -> Result<Option<String>, Failure> {
+    match &attempt.phase {
+        Phase::Placed { call_id, .. }
+        | Phase::Ended {
+            call_id: Some(call_id), ..
+        } => {
+            return Ok(Some(call_id.clone()));
+        }
+        Phase::Planned | Phase::Claimed { .. } | Phase::Ended { call_id: None, .. } => {}
     }
     let entries = deps.engine.store.entries_of(&dispatch.key, attempt.id).await?;
-    Ok(entries.into_iter().find_map(|entry| match entry.fact {
-        Fact::Status { tracking_id, .. } | Fact::Placed { tracking_id, .. } if !tracking_id.is_empty() => {
-            Some(tracking_id)
-        }
-        _ => None,
-    }))
+    Ok(Trace::of(&entries).call_ids.into_iter().next())
 }
 
-/// Calls to the employee since the attempt was claimed.
-async fn search(deps: &Deps, dispatch: &Dispatch, attempt: &Attempt) -> Result<Vec<Leg>, routee::TrackingError> {
-    let Phase::Claimed { at } = attempt.phase else {
-        return Ok(Vec::new());
+/// Looks for a call to the employee since the attempt was claimed.
+async fn search(deps: &Deps, dispatch: &Dispatch, attempt: &Attempt) -> Result<Sighting, LookError> {
+    let employee = dispatch.employee(attempt.id.employee);
+    let (Phase::Claimed { at }, Some(employee)) = (&attempt.phase, employee) else {
+        return Ok(Sighting::Nothing);
     };
-    let Some(employee) = dispatch.employee(attempt.id.employee) else {
-        return Ok(Vec::new());
-    };
-    deps.routee
-        .search(&employee.phone, at.plus_millis(-1_000), deps.engine.clock.now())
-        .await
-}
-
-/// What the legs of one conversation come to.
-fn sighting(legs: &[Leg]) -> Sighting {
-    let keys: String = legs.iter().map(Leg::keys).collect();
-    let endings: Vec<_> = legs
-        .iter()
-        .map(|leg| leg.status.as_ref().and_then(routee::ending))
-        .collect();
-    match endings.last() {
-        None => Sighting::Nothing,
-        Some(Some(ending)) if !endings.contains(&None) => Sighting::Over { ending: *ending, keys },
-        Some(_) => Sighting::Live,
-    }
+    let (from, until) = (at.plus_millis(-1_000), deps.engine.clock.now());
+    deps.account.search(&employee.phone, from, until).await
 }

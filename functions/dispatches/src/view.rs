@@ -4,10 +4,10 @@ use patchbay::clock::Timestamp;
 use patchbay::dispatch::delivery::Delivery;
 use patchbay::dispatch::plan::Outlook;
 use patchbay::dispatch::policy::Policy;
+use patchbay::dispatch::script::{self, Script};
 use patchbay::dispatch::state::Webhook;
-use patchbay::dispatch::{Dispatch, Employee, Entry, State, Ticket, script};
+use patchbay::dispatch::{Dispatch, Employee, Entry, State, Ticket};
 use patchbay::ids::DispatchId;
-use patchbay::providers::routee::dialplan::DialPlan;
 use patchbay::store::TimelinePage;
 use serde::Serialize;
 
@@ -92,15 +92,16 @@ pub(crate) struct Preview<'a> {
     plan: Option<Outlook>,
     /// Why somebody is passed over, and what is planned first.
     timeline: Vec<Line<'a>>,
-    /// What each employee would hear, verb by verb.
-    dial_plans: Vec<DialPlanOf<'a>>,
+    /// What each employee would hear, step by step.
+    scripts: Vec<ScriptOf<'a>>,
 }
 
 #[derive(Debug, Serialize)]
-struct DialPlanOf<'a> {
+struct ScriptOf<'a> {
     person: Person<'a>,
     longest_seconds: u32,
-    dial_plan: DialPlan,
+    #[serde(flatten)]
+    script: Script,
 }
 
 /// The dispatch as of `now`, with what has become of it.
@@ -130,19 +131,18 @@ pub fn whole<'a>(dispatch: &'a Dispatch, past: Option<Past<'a>>, now: Timestamp)
 
 pub(crate) fn preview<'a>(dispatch: &'a Dispatch, entries: &'a [Entry], now: Timestamp) -> Preview<'a> {
     let brief = &dispatch.brief;
-    let dial_plans = brief.employees.iter().map(|employee| {
-        let url = "https://hooks.example.org/routee/collect";
+    let scripts = brief.employees.iter().map(|employee| {
         let script = script::offer(&brief.ticket, employee, &brief.policy);
-        DialPlanOf {
+        ScriptOf {
             person: of(employee),
             longest_seconds: script.longest_seconds(),
-            dial_plan: DialPlan::of(script, &brief.policy, url),
+            script,
         }
     });
     Preview {
         plan: dispatch.outlook(now),
         timeline: lines(dispatch, entries),
-        dial_plans: dial_plans.collect(),
+        scripts: scripts.collect(),
     }
 }
 

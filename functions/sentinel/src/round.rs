@@ -5,11 +5,10 @@ use patchbay::dispatch::pending_work;
 use patchbay::ids::DispatchKey;
 use patchbay::queue::{Message, Work};
 use patchbay::store::{Postponed, StoreError, Unmoved};
+use patchbay::voice::Provider;
 
 use crate::{Deps, Failure, Report};
 
-/// The provider whose slots calls wait for.
-const PROVIDER: &str = "routee";
 /// How late a message may be before its dispatch is taken for stuck, in milliseconds.
 const LATE_MILLIS: i64 = 3 * 60_000;
 /// Most dispatches of each part of the index that a round looks at.
@@ -108,12 +107,22 @@ impl<'a> Round<'a> {
         Ok(())
     }
 
+    /// The end of the longest backlog that a provider has.
+    async fn last_slot(&self) -> Result<Timestamp, Failure> {
+        let mut last = self.now;
+        for provider in Provider::ALL {
+            let end = self.deps.store.backlog_end(provider.as_str()).await?;
+            last = last.max(end.unwrap_or(last));
+        }
+        Ok(last)
+    }
+
     /// Whether a call may still have a slot before it. Slots are taken in turn, so whatever it has is before the end of
     /// the present backlog: then it is looked at again.
     async fn is_held(&mut self, unmoved: &Unmoved) -> Result<bool, Failure> {
         let end = match self.backlog_end {
             Some(end) => end,
-            None => self.deps.store.backlog_end(PROVIDER).await?.unwrap_or(self.now),
+            None => self.last_slot().await?,
         };
         self.backlog_end = Some(end);
         if end <= self.now || unmoved.held >= HOLDS {

@@ -1,4 +1,4 @@
-//! Routee's status callbacks: what became of a call.
+//! What became of a call.
 
 use lambda_http::Error;
 use patchbay::telemetry;

@@ -1,5 +1,6 @@
 //! Identifiers: made once, compared often, never guessed.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -199,6 +200,46 @@ pub struct DispatchKey {
     pub id: DispatchId,
 }
 
+/// A voice provider, by the name that it goes by in URLs, items and the timeline: `a-z`, `0-9` and `-`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProviderName(Cow<'static, str>);
+
+impl ProviderName {
+    /// The name of a provider that this build knows.
+    pub const fn known(name: &'static str) -> Self {
+        Self(Cow::Borrowed(name))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ProviderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ProviderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for ProviderName {
+    type Err = BadId;
+
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if text.is_empty() || text.len() > 32 || !text.bytes().all(allowed) {
+            return Err(BadId("name of a voice provider"));
+        }
+        Ok(Self(Cow::Owned(text.to_owned())))
+    }
+}
+
 /// One call to one employee. It says by itself whom it was for, so that a key pressed late can be credited without a
 /// record of every earlier attempt; the nonce makes a newly decided attempt differ from one that was decided by a
 /// writer who crashed before its commit.
@@ -265,7 +306,7 @@ macro_rules! serde_as_text {
     )*};
 }
 
-serde_as_text!(Nonce, Tenant, ChainName, DispatchId, AttemptId);
+serde_as_text!(Nonce, Tenant, ChainName, DispatchId, ProviderName, AttemptId);
 
 #[cfg(test)]
 mod tests {

@@ -13,10 +13,9 @@ use super::*;
 use crate::config::references;
 use crate::config::variables::{REFERENCE_KEYS_PARAM, ROUTEE_CREDENTIALS_PARAM};
 use crate::http::{HttpClient, Request, SendHttp, Sending};
-use crate::ids::{AttemptId, DispatchId, DispatchKey, Nonce};
 use crate::parameters::testing::Source;
 use crate::providers::routee::{Credentials, Endpoints, Routee};
-use crate::web::reference::{Reference, References};
+use crate::web::reference::{Purpose, References};
 
 const OLD: &str = "old-old-old-old-old-old-old-old-old";
 const NEW: &str = "new-new-new-new-new-new-new-new-new";
@@ -101,11 +100,9 @@ impl Function {
         let used = self.works_with().await;
         let signs = [OLD, NEW]
             .into_iter()
-            .find(|key| only(key).check(&sign(&used)).is_ok())
+            .find(|key| takes(&only(key), &sign(&used)))
             .expect("a key");
-        let accepted = [OLD, NEW]
-            .into_iter()
-            .filter(|key| used.check(&sign(&only(key))).is_ok());
+        let accepted = [OLD, NEW].into_iter().filter(|key| takes(&used, &sign(&only(key))));
         (signs, accepted.collect())
     }
 
@@ -119,20 +116,11 @@ fn only(key: &str) -> References {
 }
 
 fn sign(references: &References) -> String {
-    let dispatch = DispatchKey {
-        tenant: "acme".parse().expect("a tenant"),
-        id: DispatchId::new(1),
-    };
-    let attempt = AttemptId {
-        ordinal: 1,
-        employee: 0,
-        nonce: Nonce::new(1),
-    };
-    references.sign(&Reference {
-        dispatch,
-        attempt,
-        told_from: None,
-    })
+    references.sign(Purpose::Transfer, "acme", "")
+}
+
+fn takes(references: &References, signed: &str) -> bool {
+    references.check(Purpose::Transfer, signed, "").is_ok()
 }
 
 async fn pass(seconds: u64) {
@@ -354,7 +342,7 @@ async fn all_secrets_of_a_function_come_with_one_request_and_new_credentials_end
     let (routee, references) = &*keyring.current().await.expect("secrets");
     routee.authenticate().await.expect("a token");
     assert_eq!(provider.0.lock().expect("no panic").len(), 2);
-    assert!(references.check(&sign(&only(OLD))).is_ok());
+    assert!(takes(references, &sign(&only(OLD))));
 }
 
 #[tokio::test(start_paused = true)]

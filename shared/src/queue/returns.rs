@@ -320,7 +320,7 @@ mod tests {
             Event::CallEnded {
                 attempt,
                 ending: Ending::Completed,
-                tracking_id: None,
+                call_id: None,
             },
             Event::NotPlaced {
                 attempt,
@@ -328,7 +328,7 @@ mod tests {
             },
             Event::Placed {
                 attempt,
-                tracking_id: "track".into(),
+                call_id: "track".into(),
             },
             Event::Cancel,
         ];

@@ -229,6 +229,7 @@ mod tests {
 
     use super::*;
     use crate::dispatch::{Context, Event, NewDispatch, create, decide};
+    use crate::ids::ProviderName;
     use crate::ids::{DispatchId, Nonce};
 
     const START: Timestamp = Timestamp::from_millis(1_795_402_810_000);
@@ -255,6 +256,8 @@ mod tests {
         }
     }
 
+    const PROVIDER: ProviderName = ProviderName::known("voice");
+
     fn after(dispatch: &Dispatch, event: &Event, millis: i64) -> Dispatch {
         let context = at(START.plus_millis(millis), dispatch.version + 1);
         decide(dispatch, event, context).next.expect("a change")
@@ -273,11 +276,18 @@ mod tests {
         let planned = created();
         assert_eq!(keys_of(&planned), ["DUE#2", "2026-11-23T03:05:00.000Z"]);
         let attempt = planned.attempt().expect("an attempt").id;
-        let claimed = after(&planned, &Event::Claim { attempt }, 1_000);
+        let claimed = after(
+            &planned,
+            &Event::Claim {
+                attempt,
+                provider: PROVIDER,
+            },
+            1_000,
+        );
         // Rings for 25 s, lasts 180, and is settled after 60 more.
         assert_eq!(keys_of(&claimed), ["DUE#2", "2026-11-23T03:05:00.000Z"]);
-        let tracking_id = "track-1".to_owned();
-        let placed = after(&claimed, &Event::Placed { attempt, tracking_id }, 1_400);
+        let call_id = "track-1".to_owned();
+        let placed = after(&claimed, &Event::Placed { attempt, call_id }, 1_400);
         assert_eq!(keys_of(&placed), keys_of(&claimed));
         let keys = "1".to_owned();
         let accepted = after(&placed, &Event::Key { attempt, keys }, 30_000);

@@ -333,11 +333,15 @@ mod tests {
                 "policy.ask_again",
                 "expected a boolean",
             ),
-            (r#"{"policy":{"collect":7}}"#, "policy.collect", "has a wrong type"),
             (
-                r#"{"policy":{"collect":"mid"}}"#,
-                "policy.collect",
-                "expected `first` or `last`",
+                r#"{"policy":{"ticket_voice":7}}"#,
+                "policy.ticket_voice",
+                "has a wrong type",
+            ),
+            (
+                r#"{"policy":{"ticket_voice":"robot"}}"#,
+                "policy.ticket_voice",
+                "expected `male` or `female`",
             ),
             (r#"{"policy":7}"#, "policy", "expected an object"),
             (r#"{"policy":{}}"#, "people", "is missing"),
@@ -385,7 +389,7 @@ mod tests {
     fn what_the_caller_sent_is_not_given_back() {
         for body in [
             r#"{"policy":"+306900000001"}"#,
-            r#"{"policy":{"collect":"+306900000001"}}"#,
+            r#"{"policy":{"ticket_voice":"+306900000001"}}"#,
         ] {
             let problem = parse::<Order>(body.as_bytes()).expect_err(body);
             assert!(!format!("{problem:?}").contains("+3069"), "{problem:?}");

@@ -1,18 +1,13 @@
-//! The URLs under which providers reach us.
+//! The URLs under which providers reach us: those of a job stand with the job, `voice` or [`super::transfer`].
 
-use http::Method;
-use lambda_http::Request;
-
-use crate::ids::{AttemptId, ChainName, DispatchKey, Tenant};
-use crate::web::body;
-use crate::web::problem::Problem;
-use crate::web::reference::{BadReference, Purpose, Reference, References};
+use crate::ids::{ChainName, Tenant};
+use crate::web::reference::{BadReference, Purpose, References};
 
 /// Builds callback URLs from the one public base URL, and checks what comes back on them.
 #[derive(Clone, Debug)]
 pub struct Callbacks {
-    pub(super) base: String,
-    pub(super) references: References,
+    pub(crate) base: String,
+    pub(crate) references: References,
 }
 
 impl Callbacks {
@@ -24,36 +19,11 @@ impl Callbacks {
         }
     }
 
-    /// Where Routee sends the keys of an attempt. `asked_again` counts the wrong keys that were answered with the
-    /// options again: the provider may repeat earlier keys of a call, so the count travels in the URL.
-    pub fn collect_url(&self, dispatch: &DispatchKey, attempt: AttemptId, asked_again: u8) -> String {
-        let reference = self.references.sign(&Reference {
-            dispatch: dispatch.clone(),
-            attempt,
-            told_from: None,
-        });
-        let url = format!("{}/routee/collect/{reference}", self.base);
-        if asked_again == 0 {
-            url
-        } else {
-            format!("{url}?{AGAIN}={asked_again}")
-        }
-    }
-
-    /// Where Routee sends the statuses of an attempt. `told_from` is the version with which it was claimed, when the
-    /// requester is to hear of them.
-    pub fn status_url(&self, dispatch: &DispatchKey, attempt: AttemptId, told_from: Option<u64>) -> String {
-        let reference = self.references.sign(&Reference {
-            dispatch: dispatch.clone(),
-            attempt,
-            told_from,
-        });
-        format!("{}/routee/status/{reference}", self.base)
-    }
-
     /// Where Agent4 calls a task chain.
     pub fn chain_url(&self, tenant: &Tenant, chain: &ChainName) -> String {
-        let reference = self.references.sign_named(Purpose::Agent4, tenant, chain.as_str());
+        let reference = self
+            .references
+            .sign(Purpose::Chain, &tenant.to_string(), chain.as_str());
         format!("{}/agent4/{reference}/{chain}", self.base)
     }
 
@@ -62,42 +32,12 @@ impl Callbacks {
     /// # Errors
     /// When the reference was not made with one of our keys, or for another chain.
     pub fn check_chain(&self, reference: &str, chain: &ChainName) -> Result<Tenant, BadReference> {
-        self.references.check_named(Purpose::Agent4, reference, chain.as_str())
+        let tenant = self.references.check(Purpose::Chain, reference, chain.as_str())?;
+        tenant.parse().map_err(|_| BadReference)
     }
 
     /// Bits that nobody can guess, see [`References::derive`].
     pub fn derive(&self, what: &str, text: &str) -> [u8; 32] {
         self.references.derive(what, text)
     }
-
-    /// Which attempt a callback is about, by the reference at the end of its path, and its body.
-    ///
-    /// # Errors
-    /// 405 for another method than POST, 404 for a reference that was not made with one of our keys, 413 for a body
-    /// that is too large.
-    pub fn open<'a>(&self, request: &'a Request) -> Result<(Reference, &'a [u8]), Problem> {
-        if request.method() != Method::POST {
-            return Err(Problem::method_not_allowed("POST"));
-        }
-        let path = body::path_segments(request);
-        let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        // A slash that was decoded may have brought other segments between them.
-        let reference = match path.as_slice() {
-            [.., "routee", "collect" | "status", reference] => *reference,
-            _ => "",
-        };
-        let reference = self.check(reference).map_err(|_| Problem::bad_reference())?;
-        Ok((reference, body::bytes(request)?))
-    }
-
-    /// Which attempt a reference names.
-    ///
-    /// # Errors
-    /// When it was not made with one of our keys.
-    pub fn check(&self, reference: &str) -> Result<Reference, BadReference> {
-        self.references.check(reference)
-    }
 }
-
-/// Name of the query parameter that counts wrong keys.
-pub const AGAIN: &str = "again";

@@ -13,18 +13,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::callbacks::Callbacks;
-use super::reference::BadReference;
+use super::reference::{BadReference, Purpose};
 use crate::clock::Timestamp;
 use crate::context::{ContextKey, Outcome};
 use crate::ids::{Nonce, Tenant};
 use crate::phone::PhoneNumber;
 
-/// What is signed begins with one of these, so that no reference is ever good for another step.
-const TRANSFER: &[u8] = b"patchbay twilio transfer v1\n";
-const PAYMENT: &[u8] = b"patchbay twilio payment v1\n";
-const HAND_BACK: &[u8] = b"patchbay twilio hand-back v1\n";
-/// Longest reference that is made or looked at.
-const MAX_LEN: usize = 3_800;
 /// Longest URL that Twilio takes (`twilio.md` 1.1).
 const MAX_URL: usize = 4_000;
 
@@ -75,13 +69,17 @@ impl TransferCall {
 impl Callbacks {
     /// The voice webhook of a tenant's number at Twilio. Good as long as the key that it is signed with.
     pub fn transfer_url(&self, tenant: &Tenant) -> String {
-        let reference = self.references.sign_text(TRANSFER, &tenant.to_string());
+        let reference = self.references.sign(Purpose::Transfer, &tenant.to_string(), "");
         format!("{}/twilio/transfer/{reference}{TRY_AGAIN}", self.base)
     }
 
     /// Where Twilio goes with the result of a payment.
     pub fn payment_url(&self, call: &TransferCall) -> String {
-        format!("{}/twilio/payment/{}{TRY_AGAIN}", self.base, self.signed(PAYMENT, call))
+        format!(
+            "{}/twilio/payment/{}{TRY_AGAIN}",
+            self.base,
+            self.signed(Purpose::Payment, call)
+        )
     }
 
     /// Where Twilio goes when the caller was handed back.
@@ -89,7 +87,7 @@ impl Callbacks {
         format!(
             "{}/twilio/handback/{}{TRY_AGAIN}",
             self.base,
-            self.signed(HAND_BACK, call)
+            self.signed(Purpose::HandBack, call)
         )
     }
 
@@ -111,7 +109,7 @@ impl Callbacks {
         let url = self.hand_back_url(call);
         let sent = url.split_once('#').map_or(url.as_str(), |(sent, _)| sent);
         let reference = sent.rsplit('/').next().unwrap_or_default();
-        url.len() <= MAX_URL && reference.len() <= MAX_LEN
+        url.len() <= MAX_URL && reference.len() <= Purpose::HandBack.max_len()
     }
 
     /// Whose number was called.
@@ -119,7 +117,7 @@ impl Callbacks {
     /// # Errors
     /// When the reference was not made with one of our keys.
     pub fn check_transfer(&self, reference: &str) -> Result<Tenant, BadReference> {
-        let text = self.checked(TRANSFER, reference)?;
+        let text = self.references.check(Purpose::Transfer, reference, "")?;
         text.parse().map_err(|_| BadReference)
     }
 
@@ -128,7 +126,7 @@ impl Callbacks {
     /// # Errors
     /// As [`Callbacks::check_transfer`].
     pub fn check_payment(&self, reference: &str) -> Result<TransferCall, BadReference> {
-        let call: TransferCall = read(self.checked(PAYMENT, reference)?)?;
+        let call: TransferCall = read(self.references.check(Purpose::Payment, reference, "")?)?;
         if call.purchase.is_none() {
             return Err(BadReference);
         }
@@ -140,7 +138,7 @@ impl Callbacks {
     /// # Errors
     /// As [`Callbacks::check_transfer`].
     pub fn check_hand_back(&self, reference: &str) -> Result<TransferCall, BadReference> {
-        read(self.checked(HAND_BACK, reference)?)
+        read(self.references.check(Purpose::HandBack, reference, "")?)
     }
 
     /// The URL that Twilio was given when it asked for this raw path and query: never made from the `Host` header,
@@ -154,17 +152,10 @@ impl Callbacks {
         }
     }
 
-    fn signed(&self, domain: &[u8], call: &TransferCall) -> String {
+    fn signed(&self, purpose: Purpose, call: &TransferCall) -> String {
         // Its parts are texts and numbers, which always have a JSON form.
         let json = serde_json::to_vec(call).unwrap_or_default();
-        self.references.sign_text(domain, &URL_SAFE_NO_PAD.encode(json))
-    }
-
-    fn checked<'a>(&self, domain: &[u8], reference: &'a str) -> Result<&'a str, BadReference> {
-        if reference.len() > MAX_LEN {
-            return Err(BadReference);
-        }
-        self.references.check_text(domain, reference)
+        self.references.sign(purpose, &URL_SAFE_NO_PAD.encode(json), "")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use patchbay::dispatch::{Ending, Fact, Policy, Verdict};
 
-use crate::story::Story;
+use crate::story::{PROVIDER, Story};
 
 #[test]
 fn a_late_accept_beats_the_second_call() {
@@ -36,7 +36,10 @@ fn a_late_accept_keeps_a_planned_call_from_being_dialled() {
     let second = story.dispatch.attempt().expect("the second call").id;
     assert_eq!(story.presses(first, "1"), Verdict::Accepted);
     assert!(story.hung_up().is_empty(), "nothing rings");
-    let verdict = story.when(&patchbay::dispatch::Event::Claim { attempt: second });
+    let verdict = story.when(&patchbay::dispatch::Event::Claim {
+        attempt: second,
+        provider: PROVIDER,
+    });
     assert_eq!(verdict, Verdict::Stale);
 }
 

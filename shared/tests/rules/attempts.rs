@@ -3,7 +3,7 @@
 use patchbay::dispatch::{Ending, Event, Fact, NotPlaced, Phase, Policy, Reason, Verdict, WaitReason};
 use patchbay::queue::Work;
 
-use crate::story::{RING, Story, start};
+use crate::story::{PROVIDER, RING, Story, start};
 
 #[test]
 fn the_first_employee_is_phoned_at_once() {
@@ -151,7 +151,13 @@ fn a_call_is_dialled_once_however_often_its_message_comes() {
     let mut story = Story::of(&["Anna"]);
     let call = story.dials("Anna");
     for _ in 0..3 {
-        assert_eq!(story.when(&Event::Claim { attempt: call }), Verdict::Stale);
+        assert_eq!(
+            story.when(&Event::Claim {
+                attempt: call,
+                provider: PROVIDER
+            }),
+            Verdict::Stale
+        );
         assert!(story.nothing_happened());
     }
 }
@@ -161,7 +167,13 @@ fn a_call_of_a_writer_who_crashed_is_never_dialled() {
     let mut story = Story::of(&["Anna"]);
     let mut other = story.dispatch.attempt().expect("an attempt").id;
     other.nonce = patchbay::ids::Nonce::new(99);
-    assert_eq!(story.when(&Event::Claim { attempt: other }), Verdict::Stale);
+    assert_eq!(
+        story.when(&Event::Claim {
+            attempt: other,
+            provider: PROVIDER
+        }),
+        Verdict::Stale
+    );
     assert!(story.nothing_happened());
 }
 
@@ -184,12 +196,12 @@ fn the_end_of_a_call_may_come_before_the_answer_to_the_request() {
     assert_eq!(story.turn(), ("Anna", 2));
     let verdict = story.when(&Event::Placed {
         attempt: call,
-        tracking_id: "late".into(),
+        call_id: "late".into(),
     });
     assert_eq!(verdict, Verdict::Stale);
     assert_eq!(story.last.next, None);
     assert!(
-        story.tells(|fact| matches!(fact, Fact::Placed { tracking_id, .. } if tracking_id == "late")),
+        story.tells(|fact| matches!(fact, Fact::Placed { call_id, .. } if call_id == "late")),
         "a hang-up finds the call by this line"
     );
 }
@@ -201,9 +213,9 @@ fn an_answered_call_that_ended_first_still_learns_its_name() {
     story.ends(call, Ending::Completed);
     story.when(&Event::Placed {
         attempt: call,
-        tracking_id: "t".into(),
+        call_id: "t".into(),
     });
-    assert!(matches!(story.phase(), Phase::Ended { tracking_id: Some(id), .. } if id == "t"));
+    assert!(matches!(story.phase(), Phase::Ended { call_id: Some(id), .. } if id == "t"));
 }
 
 #[test]
@@ -213,9 +225,9 @@ fn the_name_in_the_final_status_is_kept_when_no_other_is_known() {
     story.when(&Event::CallEnded {
         attempt,
         ending: Ending::Completed,
-        tracking_id: Some("from-status".into()),
+        call_id: Some("from-status".into()),
     });
-    assert!(matches!(story.phase(), Phase::Ended { tracking_id: Some(id), .. } if id == "from-status"));
+    assert!(matches!(story.phase(), Phase::Ended { call_id: Some(id), .. } if id == "from-status"));
 }
 
 #[test]
@@ -223,7 +235,7 @@ fn the_name_in_the_answer_to_the_request_is_kept_when_the_final_status_has_none(
     let mut story = Story::of(&["Anna"]);
     let call = story.rings("Anna");
     story.ends(call, Ending::Completed);
-    assert!(matches!(story.phase(), Phase::Ended { tracking_id: Some(id), .. } if id == "track-1"));
+    assert!(matches!(story.phase(), Phase::Ended { call_id: Some(id), .. } if id == "track-1"));
 }
 
 #[test]

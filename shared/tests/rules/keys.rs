@@ -145,10 +145,10 @@ fn a_call_that_was_being_placed_when_a_late_reject_came_is_found_by_whoever_hang
     let second = story.dials("Anna");
     story.presses(first, "2");
     assert_eq!(story.hung_up(), [second]);
-    let tracking_id = "track-2".to_owned();
+    let call_id = "track-2".to_owned();
     let placed = Event::Placed {
         attempt: second,
-        tracking_id,
+        call_id,
     };
     assert_eq!(story.when(&placed), Verdict::Stale);
     // Lines are looked for by the ordinal of their attempt; the newest attempt is Ben's by now.
@@ -251,7 +251,7 @@ fn a_key_may_come_before_the_answer_to_the_request() {
     assert_eq!(story.presses(call, "1"), Verdict::Accepted);
     story.when(&Event::Placed {
         attempt: call,
-        tracking_id: "t".into(),
+        call_id: "t".into(),
     });
     assert_eq!(story.acceptor(), "Anna");
 }

@@ -4,7 +4,7 @@ use patchbay::dispatch::state::{Strategy, Webhook};
 use patchbay::dispatch::{CallStatus, Ending, Entry, Event, Fact, NewDispatch, Policy, State, Verdict};
 use patchbay::queue::Work;
 
-use crate::story::{Story, brief, people};
+use crate::story::{PROVIDER, Story, brief, people};
 
 #[test]
 fn a_cancel_stops_the_call_at_once() {
@@ -28,7 +28,13 @@ fn a_cancel_keeps_a_planned_call_from_being_placed() {
     let Some(Work::Dial { attempt, .. }) = story.messages.first().map(|message| message.work.clone()) else {
         panic!("a call was planned")
     };
-    assert_eq!(story.when(&Event::Claim { attempt }), Verdict::Stale);
+    assert_eq!(
+        story.when(&Event::Claim {
+            attempt,
+            provider: PROVIDER
+        }),
+        Verdict::Stale
+    );
 }
 
 #[test]
@@ -200,7 +206,7 @@ fn what_happened_later_has_the_higher_number_also_within_one_commit() {
         CallStatus::Ringing,
         CallStatus::InProgress,
     ];
-    let statuses = statuses.map(|status| status.sequence(claimed));
+    let statuses = statuses.map(|status| status.sequence(claimed).expect("a number"));
     let all = [&[dialling][..], &statuses, &[placed, no_answer, exhausted]].concat();
     assert!(all.is_sorted_by(|a, b| a < b), "{all:?}");
 }

@@ -5,11 +5,14 @@ use patchbay::dispatch::{
     Context, Decision, Dispatch, Employee, Ending, Entry, Event, Fact, NewDispatch, NotPlaced, Phase, Policy, Sighting,
     State, Ticket, Verdict, WaitReason, create, decide,
 };
-use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce};
+use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, ProviderName};
 use patchbay::phone::PhoneNumber;
 use patchbay::queue::{Message, Notice, Work};
 
 /// How long a phone rings in these stories before nobody picks up, in seconds.
+/// Who places the calls.
+pub(crate) const PROVIDER: ProviderName = ProviderName::known("voice");
+
 pub(crate) const RING: u32 = 25;
 
 /// When every story begins: a Monday morning.
@@ -126,7 +129,13 @@ impl Story {
     pub(crate) fn claims(&mut self) -> (AttemptId, Verdict) {
         let attempt = self.dispatch.attempt().expect("an attempt").clone();
         self.now = self.now.max(attempt.due_at);
-        (attempt.id, self.when(&Event::Claim { attempt: attempt.id }))
+        (
+            attempt.id,
+            self.when(&Event::Claim {
+                attempt: attempt.id,
+                provider: PROVIDER,
+            }),
+        )
     }
 
     /// The dialer asks the provider to phone `name`, whose turn it must be.
@@ -142,7 +151,7 @@ impl Story {
         let id = self.dials(name);
         self.when(&Event::Placed {
             attempt: id,
-            tracking_id: format!("track-{}", id.ordinal),
+            call_id: format!("track-{}", id.ordinal),
         });
         id
     }
@@ -151,7 +160,7 @@ impl Story {
         self.when(&Event::CallEnded {
             attempt,
             ending,
-            tracking_id: None,
+            call_id: None,
         })
     }
 

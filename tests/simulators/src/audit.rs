@@ -7,7 +7,6 @@ use patchbay::clock::Timestamp;
 use patchbay::dispatch::delivery::event_id;
 use patchbay::dispatch::{Dispatch, Entry, Fact, Reason, State, script};
 use patchbay::ids::{AttemptId, DispatchKey};
-use patchbay::providers::routee;
 use patchbay::store::StoreError;
 
 use crate::aws::sqs::{End, Story};
@@ -412,7 +411,7 @@ impl Ticket<'_> {
     fn let_go_at(&self, id: AttemptId) -> Option<Timestamp> {
         let lets_go = |fact: &Fact| match fact {
             Fact::NoAnswer { attempt, .. } | Fact::OutOfMoney { attempt } => *attempt == id,
-            Fact::Status { attempt, name, .. } => *attempt == id && ending_name(name),
+            Fact::Status { attempt, status, .. } => *attempt == id && status.ending().is_some(),
             // A late one names an earlier call to the same person.
             Fact::Rejected { attempt } => attempt.employee == id.employee && attempt.ordinal <= id.ordinal,
             Fact::Accepted { .. } | Fact::Cancelled | Fact::Expired | Fact::Resolved => true,
@@ -421,7 +420,7 @@ impl Ticket<'_> {
         let begun = self
             .entries
             .iter()
-            .position(|entry| entry.fact == Fact::Dialling { attempt: id })?;
+            .position(|entry| matches!(entry.fact, Fact::Dialling { attempt, .. } if attempt == id))?;
         let after = self.entries.iter().skip(begun);
         after.filter(|entry| lets_go(&entry.fact)).map(|entry| entry.at).next()
     }
@@ -495,10 +494,6 @@ impl Ticket<'_> {
             _ => false,
         })
     }
-}
-
-fn ending_name(name: &str) -> bool {
-    routee::ending(&routee::CallStatus::from_name(name)).is_some()
 }
 
 fn planned(entry: &Entry) -> Option<(AttemptId, u8)> {

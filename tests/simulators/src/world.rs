@@ -26,6 +26,7 @@ use patchbay::queue::{Queue, Returns};
 use patchbay::secret::{Randomness, Secret};
 use patchbay::store::Store;
 use patchbay::tokens::Tokens;
+use patchbay::voice::{self, Account, RouteeAccount};
 use patchbay::web::auth::token_hash;
 use patchbay::web::callbacks::Callbacks;
 use patchbay::web::reference::References;
@@ -73,6 +74,17 @@ const MAX_RECEIVES: u32 = 1_000;
 /// Notifiers at a time.
 const NOTIFIERS: usize = 2;
 
+/// How the dialer's queue is worked off.
+const ONE_BY_ONE: Polling = Polling {
+    batch_size: 1,
+    max_concurrency: 10,
+};
+/// How the notifier's queue is worked off.
+const SIDE_BY_SIDE: Polling = Polling {
+    batch_size: 10,
+    max_concurrency: NOTIFIERS,
+};
+
 /// How a world is made.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -98,6 +110,8 @@ pub struct Options {
     pub elsewhere: Option<HttpClient>,
     /// Milliseconds between two calls that the account allows.
     pub call_interval: i64,
+    /// How scripts are said.
+    pub voice: voice::Settings,
     /// How often the sentinel looks at everything that is due; none leaves it out.
     pub sentinel: Option<Duration>,
     /// Whom the sentinel tells that all is well.
@@ -123,6 +137,7 @@ impl Default for Options {
             public_url: PUBLIC_URL.to_owned(),
             elsewhere: None,
             call_interval: 1_000,
+            voice: voice::Settings::default(),
             sentinel: Some(Duration::from_mins(1)),
             heartbeat: None,
             requester: None,
@@ -245,7 +260,8 @@ impl World {
         };
         let callbacks = Callbacks::new(&options.public_url, References::new(Secret::new(REFERENCE_KEY), None));
         let mut clocks = Clocks::new(&clock, options.skew, seed);
-        let dialer = |engine| dialer_deps(engine, &queues, &aws, &routee, &callbacks, options.call_interval);
+        let account = || account(&aws, &routee, options.call_interval, options.voice);
+        let dialer = |engine| dialer_deps(engine, &queues, account(), &callbacks);
         let dialers = (0..clocks.machines()).map(|_| Arc::new(dialer(clocks.on_another(&engine))));
         let dialers = dialers.collect();
         let webhooks = aws.http(webhooks);
@@ -270,23 +286,15 @@ impl World {
         let shipstation = ShipStation::new(clock.clone(), SHIPSTATION_CREDENTIALS);
         let back_ends = BackEnds::new(&shipstation, options.back_ends);
         let chains = back_ends::chains(&engine, &callbacks, &aws, &back_ends, options.secrets);
-        let functions = Api::new(&aws, &engine, &mut clocks, &callbacks, chains);
+        let functions = Api::new(&aws, &engine, &mut clocks, &callbacks, options.voice, chains);
         let api = HttpClient::new(functions.clone());
         let lines = Lines::from_providers(&options.public_url, &api, options.elsewhere, &journal)?;
         routee.set_webhooks(lines.clone());
         routee.go_on(journal.clone())?;
         let twilio = Twilio::new(clock.clone(), lines);
-        let one_by_one = Polling {
-            batch_size: 1,
-            max_concurrency: 10,
-        };
-        let side_by_side = Polling {
-            batch_size: 10,
-            max_concurrency: NOTIFIERS,
-        };
         let mut tasks = vec![
-            workers.poll(queues.calls, one_by_one, "dialer"),
-            workers.poll(queues.notifications, side_by_side, "notifier"),
+            workers.poll(queues.calls, ONE_BY_ONE, "dialer"),
+            workers.poll(queues.notifications, SIDE_BY_SIDE, "notifier"),
         ];
         if let Some(interval) = options.sentinel {
             tasks.push(look_every(interval, aws.clone(), Arc::clone(&sentinel)));
@@ -564,14 +572,20 @@ impl SendHttp for Lines {
     }
 }
 
-/// patchbay's own client, on its way to the simulated Routee.
-fn client_of(aws: &Aws, routee: &Routee) -> patchbay::providers::routee::Routee {
+/// patchbay's own account, on its way to the simulated Routee.
+fn account(aws: &Aws, routee: &Routee, call_interval: i64, settings: voice::Settings) -> Account {
     let credentials = Credentials {
         application_id: ROUTEE_APPLICATION.0.into(),
         application_secret: Secret::new(ROUTEE_APPLICATION.1),
     };
     let http = aws.http(HttpClient::new(routee.clone()));
-    patchbay::providers::routee::Routee::new(http, aws.clock().clone(), credentials, Endpoints::default())
+    let client = patchbay::providers::routee::Routee::new(http, aws.clock().clone(), credentials, Endpoints::default());
+    Account::Routee(RouteeAccount {
+        client,
+        from: "12025550100".into(),
+        call_interval,
+        settings: settings.routee,
+    })
 }
 
 fn set_context_deps(engine: &Engine) -> set_context::Deps {
@@ -608,21 +622,12 @@ fn transfer_deps(engine: &Engine, callbacks: &Callbacks) -> transfer::Deps {
     }
 }
 
-fn dialer_deps(
-    engine: Engine,
-    queues: &Queues,
-    aws: &Aws,
-    routee: &Routee,
-    callbacks: &Callbacks,
-    call_interval: i64,
-) -> dialer::Deps {
+fn dialer_deps(engine: Engine, queues: &Queues, account: Account, callbacks: &Callbacks) -> dialer::Deps {
     dialer::Deps {
         returns: queues.returns(&queues.calls, &engine.clock),
         engine,
-        routee: client_of(aws, routee),
+        account,
         callbacks: callbacks.clone(),
-        from: "12025550100".into(),
-        call_interval,
     }
 }
 
@@ -692,7 +697,14 @@ struct Api {
 }
 
 impl Api {
-    fn new(aws: &Aws, engine: &Engine, clocks: &mut Clocks, callbacks: &Callbacks, chains: chain_link::Deps) -> Self {
+    fn new(
+        aws: &Aws,
+        engine: &Engine,
+        clocks: &mut Clocks,
+        callbacks: &Callbacks,
+        settings: voice::Settings,
+        chains: chain_link::Deps,
+    ) -> Self {
         Self {
             aws: aws.clone(),
             chains: Arc::new(chains),
@@ -703,6 +715,7 @@ impl Api {
             collect: Arc::new(collect_event::Deps {
                 engine: clocks.on_another(engine),
                 callbacks: callbacks.clone(),
+                settings,
             }),
             transfer: Arc::new(transfer_deps(&clocks.on_another(engine), callbacks)),
             set_context: Arc::new(set_context_deps(&clocks.on_another(engine))),

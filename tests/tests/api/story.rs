@@ -108,8 +108,8 @@ async fn a_preview_tells_what_would_happen_and_lets_nothing_happen() {
         .map(|line| text(line, "/text"))
         .collect();
     assert!(told.contains(&"Anna is passed over: wants no calls"), "{told:?}");
-    let plans = list(&answer.json, "/dial_plans");
-    let said = |plan: usize| plans[plan].pointer("/dial_plan/verbs").unwrap().to_string();
+    let plans = list(&answer.json, "/scripts");
+    let said = |plan: usize| plans[plan].pointer("/steps").unwrap().to_string();
     assert!(said(1).contains(TICKET) && said(1).contains("Press 1"), "{}", said(1));
     assert!(said(2).contains("de-DE") && !said(2).contains("Press 1"), "{}", said(2));
     settle(&world).await;

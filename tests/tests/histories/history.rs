@@ -6,7 +6,7 @@ use std::sync::Arc;
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::{Context, Decision, Dispatch, Event, Phase, State, create, pending_work};
 use patchbay::engine::{Arrival, arrival};
-use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce};
+use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, ProviderName};
 use patchbay::queue::{Message, Work};
 
 use crate::Decide;
@@ -14,6 +14,8 @@ use crate::promises;
 use crate::scenario::{Happening, Luck, START, Scenario};
 
 /// Steps after which a dispatch that is over makes room for a new one.
+/// Who places the calls.
+const PROVIDER: ProviderName = ProviderName::known("voice");
 const STEPS_AFTER_THE_END: u8 = 8;
 
 #[derive(Debug)]
@@ -127,7 +129,7 @@ impl History {
                     let event = Event::CallEnded {
                         attempt,
                         ending: *ending,
-                        tracking_id: None,
+                        call_id: None,
                     };
                     self.happens(&event, *crash);
                 }
@@ -186,7 +188,13 @@ impl History {
             due_at: self.now.plus_seconds(120),
             work: Work::Watch { attempt, looks: 0 },
         });
-        self.happens(&Event::Claim { attempt }, crash);
+        self.happens(
+            &Event::Claim {
+                attempt,
+                provider: PROVIDER,
+            },
+            crash,
+        );
         let claimed = self.dispatch.attempt_called(attempt);
         if claimed.is_none_or(|claimed| claimed.phase == Phase::Planned) {
             return;
@@ -211,8 +219,14 @@ impl History {
             ..attempt
         };
         let event = match kind {
-            0 => Event::Claim { attempt },
-            1 => Event::Claim { attempt: never },
+            0 => Event::Claim {
+                attempt,
+                provider: PROVIDER,
+            },
+            1 => Event::Claim {
+                attempt: never,
+                provider: PROVIDER,
+            },
             2 => Event::Resume {
                 wait: Nonce::new(u64::MAX),
             },
@@ -264,7 +278,7 @@ impl History {
             return;
         };
         match event {
-            Event::Claim { attempt } if decision.verdict == Verdict::Dial => {
+            Event::Claim { attempt, .. } if decision.verdict == Verdict::Dial => {
                 known.leases.insert(*attempt);
                 *known.calls_in_round.entry(attempt.employee).or_default() += 1;
             }
@@ -362,6 +376,6 @@ fn same(one: &Work, other: &Work) -> bool {
 fn placed(attempt: AttemptId) -> Event {
     Event::Placed {
         attempt,
-        tracking_id: format!("track-{}", attempt.ordinal),
+        call_id: format!("track-{}", attempt.ordinal),
     }
 }

@@ -1,6 +1,7 @@
 //! Webhooks under a good reference, with anything in them: Routee always gets its 200, and the call always goes on.
 
 use patchbay::dispatch::State;
+use patchbay::voice::Provider;
 use patchbay_simulators::world::World;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -73,8 +74,8 @@ async fn take_all(bodies: &[Vec<u8>]) {
     for body in bodies {
         heard_truth(&world, &collect, body, Some(&key)).await;
         heard_truth(&world, &format!("{collect}?again=300&again=x"), body, Some(&key)).await;
-        heard_truth(&world, &ours.collect_url(&ghost, attempt, 0), body, None).await;
-        for url in [&status, &ours.status_url(&ghost, attempt, Some(1))] {
+        heard_truth(&world, &ours.keys_url(Provider::Routee, &ghost, attempt, 0), body, None).await;
+        for url in [&status, &ours.status_url(Provider::Routee, &ghost, attempt, Some(1))] {
             let answer = send(&world, webhook(url, body.clone())).await;
             assert_eq!(answer.status, 200, "{answer:?}");
         }

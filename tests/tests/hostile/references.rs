@@ -1,5 +1,6 @@
 //! Webhooks from somebody who has no reference of ours.
 
+use patchbay::voice::Provider;
 use patchbay_simulators::world::{PUBLIC_URL, World};
 use proptest::prelude::*;
 
@@ -61,8 +62,8 @@ async fn a_reference_made_with_another_key_is_refused() {
     for other in ["another key", ""] {
         let others = callbacks(other);
         let urls = [
-            others.collect_url(&key, attempt, 0),
-            others.status_url(&key, attempt, None),
+            others.keys_url(Provider::Routee, &key, attempt, 0),
+            others.status_url(Provider::Routee, &key, attempt, None),
         ];
         for url in urls {
             refused(&world, &url, keys_event("1").to_string().into_bytes()).await;
@@ -163,12 +164,15 @@ async fn a_dispatch_that_does_not_exist_is_not_made_by_its_webhooks() {
     let ours = crate::common::our_callbacks();
     let plan = send(
         &world,
-        webhook(&ours.collect_url(&key, attempt, 0), keys_event("1").to_string()),
+        webhook(
+            &ours.keys_url(Provider::Routee, &key, attempt, 0),
+            keys_event("1").to_string(),
+        ),
     )
     .await;
     assert!(!crate::says_accepted(&crate::spoken(&plan)));
     for name in ["Ringing", "NoAnswer"] {
-        let url = ours.status_url(&key, attempt, Some(3));
+        let url = ours.status_url(Provider::Routee, &key, attempt, Some(3));
         assert_eq!(
             send(&world, webhook(&url, status_event(name).to_string())).await.status,
             200

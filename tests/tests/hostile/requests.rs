@@ -71,9 +71,9 @@ async fn every_limit_of_the_policy_is_kept_and_named() {
         json!({ "language": "xx-XX" }),
         json!({ "ticket_voice": "robot" }),
         json!({ "options_voice": 1 }),
-        json!({ "collect": "middle" }),
         json!({ "ask_again": "yes" }),
-        json!({ "submit_on_hash": 0 }),
+        json!({ "collect": "first" }),
+        json!({ "submit_on_hash": false }),
     ] {
         let field = format!("policy.{}", policy.as_object().unwrap().keys().next().unwrap());
         wrong_fields(&brief(1, &policy), &[&field]).await;

@@ -4,11 +4,14 @@ use patchbay::clock::Timestamp;
 use patchbay::dispatch::decide::{GRACE_SECONDS, MAX_LIVE_LOOKS};
 use patchbay::dispatch::{Event, Phase, Sighting};
 use patchbay::engine::{Arrival, WRITER_LIFETIME_SECONDS, arrival};
-use patchbay::ids::{AttemptId, Nonce};
+use patchbay::ids::{AttemptId, Nonce, ProviderName};
 use patchbay::queue::{Message, Work};
 
 use crate::steps::{How, Laws, NOW};
 use crate::world::{Cause, End, Errand, Letter, Run, STORED, Step, World};
+
+/// Who places the calls.
+const PROVIDER: ProviderName = ProviderName::known("voice");
 
 impl Laws {
     /// A message reaches its consumer. None when it only comes again.
@@ -93,7 +96,15 @@ impl Laws {
                 version: STORED + 1,
             });
         }
-        self.decide(world, cause, Event::Claim { attempt }, NOW);
+        self.decide(
+            world,
+            cause,
+            Event::Claim {
+                attempt,
+                provider: PROVIDER,
+            },
+            NOW,
+        );
     }
 
     /// How the message stands to what is stored; the real rule, with "so long that no writer is left" for a time.
@@ -149,5 +160,5 @@ fn is_sent_by_a_running_dialer(world: &World, attempt: AttemptId) -> bool {
     world
         .runs
         .iter()
-        .any(|run| matches!(&run.step, Step::Commit { event: Event::Claim { attempt: id }, .. } if *id == attempt))
+        .any(|run| matches!(&run.step, Step::Commit { event: Event::Claim { attempt: id, .. }, .. } if *id == attempt))
 }

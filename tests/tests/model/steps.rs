@@ -323,7 +323,7 @@ impl Laws {
         }
         let cause = run.cause;
         match (&event, then) {
-            (Event::Claim { attempt }, Then::Dial) => world.runs.push(Run {
+            (Event::Claim { attempt, .. }, Then::Dial) => world.runs.push(Run {
                 cause,
                 step: Step::Call(*attempt),
             }),
@@ -353,7 +353,7 @@ impl Laws {
         let event = match answer {
             Answer::Rings => Event::Placed {
                 attempt,
-                tracking_id: String::new(),
+                call_id: String::new(),
             },
             Answer::Refused => not_placed(attempt, NotPlaced::Refused),
             Answer::TryLater => not_placed(attempt, NotPlaced::TryLater),
@@ -405,7 +405,7 @@ fn reported(hook: Hook) -> Event {
         Hook::Ended(attempt, end) => Event::CallEnded {
             attempt,
             ending: end.ending(),
-            tracking_id: None,
+            call_id: None,
         },
     }
 }

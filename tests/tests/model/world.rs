@@ -256,7 +256,7 @@ impl Hook {
 /// The attempt or wait that an event is about.
 const fn event_nonce(event: &mut Event) -> Option<&mut Nonce> {
     match event {
-        Event::Claim { attempt }
+        Event::Claim { attempt, .. }
         | Event::EmployeeBusy { attempt, .. }
         | Event::Placed { attempt, .. }
         | Event::NotPlaced { attempt, .. }

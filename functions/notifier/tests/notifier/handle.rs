@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::support::{self, Answer, START, World, accepted, attempt, entry, message, notice, record, signer, world};
+use crate::support::{
+    self, Answer, PROVIDER, START, World, accepted, attempt, called, entry, message, notice, record, signer, world,
+};
 use notifier::receivers;
 use patchbay::dispatch::delivery::Outcome;
 use patchbay::dispatch::state::Strategy;
@@ -354,9 +356,11 @@ async fn what_a_receiver_repeats_of_a_webhook_is_for_its_owner_only() {
 fn status(name: &str) -> Entry {
     let fact = Fact::Status {
         attempt: attempt(),
+        provider: PROVIDER,
+        status: called(name),
         name: name.to_owned(),
-        message_id: "m-1".to_owned(),
-        tracking_id: "t-1".to_owned(),
+        leg_id: "m-1".to_owned(),
+        call_id: "t-1".to_owned(),
     };
     Entry {
         id: format!("{}{name}-0", Entry::status_prefix(attempt())),
@@ -373,6 +377,7 @@ fn telling_all(entries: Vec<Entry>, phase: Phase) -> World {
         id: attempt(),
         number: 1,
         due_at: START,
+        provider: Some(PROVIDER),
         phase,
     });
     world
@@ -382,11 +387,11 @@ fn telling_all(entries: Vec<Entry>, phase: Phase) -> World {
 async fn a_status_is_told_forward_only() {
     let placed = || Phase::Placed {
         at: START,
-        tracking_id: "t-1".to_owned(),
+        call_id: "t-1".to_owned(),
     };
     let ended = Phase::Ended {
         at: START,
-        tracking_id: None,
+        call_id: None,
     };
     let ringing = || message("m-1", &notice(&status("Ringing")));
     for (there, phase, visits) in [

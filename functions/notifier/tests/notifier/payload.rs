@@ -1,6 +1,6 @@
 //! What requesters are told, to the letter.
 
-use crate::support::{START, attempt, dispatch, entry};
+use crate::support::{PROVIDER, START, attempt, called, dispatch, entry};
 use notifier::payload::payload;
 use patchbay::dispatch::{Fact, Reason, Unavailable, WaitReason};
 use serde_json::{Value, json};
@@ -110,9 +110,11 @@ fn an_end_is_about_the_whole() {
 fn a_call_that_gets_further_says_how_far_it_is() {
     let status = |name: &str| Fact::Status {
         attempt: attempt(),
+        provider: PROVIDER,
+        status: called(name),
         name: name.to_owned(),
-        message_id: "m-1".to_owned(),
-        tracking_id: "t-1".to_owned(),
+        leg_id: "m-1".to_owned(),
+        call_id: "t-1".to_owned(),
     };
     for name in ["Queued", "Initiated", "Ringing", "InProgress"] {
         assert_eq!(
@@ -176,18 +178,23 @@ fn nobody_is_told_of_what_has_no_published_status() {
             reason: Unavailable::OffDuty,
             until: None,
         },
-        Fact::Dialling { attempt },
+        Fact::Dialling {
+            attempt,
+            provider: PROVIDER,
+        },
         Fact::Placed {
             attempt,
-            tracking_id: "t".to_owned(),
+            call_id: "t".to_owned(),
         },
         Fact::PutOff { attempt, until: START },
         Fact::Unclear { attempt },
         Fact::Status {
             attempt,
+            provider: PROVIDER,
+            status: called("Completed"),
             name: "Completed".to_owned(),
-            message_id: "m".to_owned(),
-            tracking_id: "t".to_owned(),
+            leg_id: "m".to_owned(),
+            call_id: "t".to_owned(),
         },
         Fact::Key { attempt, key: '5' },
         Fact::Waiting {

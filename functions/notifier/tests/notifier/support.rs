@@ -13,9 +13,9 @@ use notifier::receivers::Receivers;
 use patchbay::clock::{Clock, Timestamp};
 use patchbay::dispatch::delivery::Delivery;
 use patchbay::dispatch::state::{Strategy, Webhook};
-use patchbay::dispatch::{Dispatch, Employee, Entry, Fact, NewDispatch, Policy, Progress, State, Ticket};
+use patchbay::dispatch::{CallStatus, Dispatch, Employee, Entry, Fact, NewDispatch, Policy, Progress, State, Ticket};
 use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
-use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, Tenant};
+use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, ProviderName, Tenant};
 use patchbay::phone::PhoneNumber;
 use patchbay::queue::{Failed, Failure, Notice, Returns, TakeMessages, Tried};
 use patchbay::secret::Secret;
@@ -27,6 +27,14 @@ use patchbay::web::target::Targets;
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 /// Where the requester wants to hear.
 pub(crate) const URL: &str = "https://example.org/hook?key=hidden";
+
+/// Who places the calls.
+pub(crate) const PROVIDER: ProviderName = ProviderName::known("voice");
+
+/// The status of that name, or one that nobody explains.
+pub(crate) fn called(name: &str) -> CallStatus {
+    serde_json::from_value(name.into()).unwrap_or(CallStatus::Other)
+}
 
 pub(crate) fn attempt() -> AttemptId {
     AttemptId {

@@ -11,6 +11,7 @@ use patchbay::ids::{AttemptId, ChainName, DispatchId, DispatchKey, Nonce};
 use patchbay::providers::twilio::signature;
 use patchbay::providers::twilio::webhook::Form;
 use patchbay::secret::{Randomness, Secret};
+use patchbay::voice::Provider;
 use patchbay::web::callbacks::Callbacks;
 use patchbay::web::reference::References;
 use serde_json::{Value, json};
@@ -81,7 +82,7 @@ const HOOKS: [Hook; 3] = [
         route: "POST /routee/collect/{ref}",
         function: "collect-event",
         caller: ("Routee", 3_000),
-        url: |callbacks, nowhere| callbacks.collect_url(&nowhere.dispatch, nowhere.attempt, 0),
+        url: |callbacks, nowhere| callbacks.keys_url(Provider::Routee, &nowhere.dispatch, nowhere.attempt, 0),
         body: || json!({ "messageId": "doctor", "conversationTrackingId": "doctor", "collectedTones": "" }),
         // A dial plan, whatever it says.
         is_answer: |status, answer| status.is_success() && answer.get("verbs").is_some_and(Value::is_array),
@@ -91,7 +92,7 @@ const HOOKS: [Hook; 3] = [
         route: "POST /routee/status/{ref}",
         function: "status-callback",
         caller: ("Routee", 2_000),
-        url: |callbacks, nowhere| callbacks.status_url(&nowhere.dispatch, nowhere.attempt, None),
+        url: |callbacks, nowhere| callbacks.status_url(Provider::Routee, &nowhere.dispatch, nowhere.attempt, None),
         // A final status: of a dispatch that does not exist, an intermediate one would be written down.
         body: || {
             json!({

@@ -16,6 +16,7 @@ use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, Tenant};
 use patchbay::phone::PhoneNumber;
 use patchbay::secret::{Randomness, Secret};
 use patchbay::store::Store;
+use patchbay::voice::Provider;
 use patchbay::web::auth::new_token;
 use patchbay::web::callbacks::Callbacks;
 use serde_json::{Value, json};
@@ -272,7 +273,7 @@ impl<'a> Visit<'a> {
             id: DispatchId::for_idempotency_key(&self.key.tenant, "elsewhere"),
             tenant: self.key.tenant.clone(),
         };
-        callbacks.collect_url(&dispatch, nobody, 0)
+        callbacks.keys_url(Provider::Routee, &dispatch, nobody, 0)
     }
 
     /// A ticket comes, is cancelled, and its requester hears of it: through both functions, both queues and the table.

@@ -6,7 +6,7 @@ use super::event::{Ending, Event, NotPlaced, Sighting, Verdict};
 use super::state::{Acceptance, Attempt, Dispatch, NewDispatch, Phase, Progress, State, WaitReason};
 use super::timeline::{Entry, Fact, Reason};
 use crate::dispatch::work::{Message, Notice, Work};
-use crate::ids::{AttemptId, DispatchKey, Nonce};
+use crate::ids::{AttemptId, DispatchKey, Nonce, ProviderName};
 use crate::timestamp::Timestamp;
 
 /// A key that ends a call may still be on its way when the call is reported over: so long is it waited for before the
@@ -100,17 +100,17 @@ pub fn create(key: DispatchKey, brief: NewDispatch, fingerprint: String, context
 pub fn decide(dispatch: &Dispatch, event: &Event, context: Context) -> Decision {
     let draft = Draft::of(dispatch, context);
     match event {
-        Event::Claim { attempt } => draft.claim(*attempt),
+        Event::Claim { attempt, provider } => draft.claim(*attempt, provider.clone()),
         Event::EmployeeBusy { attempt, until } => draft.employee_busy(*attempt, *until),
-        Event::Placed { attempt, tracking_id } => draft.placed(*attempt, tracking_id),
+        Event::Placed { attempt, call_id } => draft.placed(*attempt, call_id),
         Event::NotPlaced { attempt, why } => draft.not_placed(*attempt, why),
         Event::Unclear { attempt } => draft.unclear(*attempt),
         Event::Key { attempt, keys } => draft.keys(*attempt, keys),
         Event::CallEnded {
             attempt,
             ending,
-            tracking_id,
-        } => draft.call_ended(*attempt, *ending, tracking_id.clone()),
+            call_id,
+        } => draft.call_ended(*attempt, *ending, call_id.clone()),
         Event::Watched {
             attempt,
             sighting,
@@ -125,7 +125,7 @@ pub fn decide(dispatch: &Dispatch, event: &Event, context: Context) -> Decision 
 
 /// What each event comes to.
 impl Draft<'_> {
-    fn claim(mut self, id: AttemptId) -> Decision {
+    fn claim(mut self, id: AttemptId, provider: ProviderName) -> Decision {
         let Some(attempt) = self.before.attempt_called(id).filter(|a| a.phase == Phase::Planned) else {
             return self.leave(Verdict::Stale);
         };
@@ -145,6 +145,7 @@ impl Draft<'_> {
         }
         self.next.state = State::Calling(Attempt {
             phase: Phase::Claimed { at: self.now() },
+            provider: Some(provider.clone()),
             ..attempt.clone()
         });
         let longest = self.next.brief.policy.longest_call() + LEASE_MARGIN_SECONDS;
@@ -155,7 +156,7 @@ impl Draft<'_> {
         self.next.progress.busy.remove(&id.employee);
         self.next.progress.put_off.remove(&id.employee);
         self.next.progress.interrupted.remove(&id.employee);
-        self.note(Fact::Dialling { attempt: id });
+        self.note(Fact::Dialling { attempt: id, provider });
         self.commit(Verdict::Dial)
     }
 
@@ -177,21 +178,21 @@ impl Draft<'_> {
         self.commit(Verdict::Noted)
     }
 
-    fn placed(mut self, id: AttemptId, tracking_id: &str) -> Decision {
+    fn placed(mut self, id: AttemptId, call_id: &str) -> Decision {
         let fact = Fact::Placed {
             attempt: id,
-            tracking_id: tracking_id.to_owned(),
+            call_id: call_id.to_owned(),
         };
         let at = self.now();
         let phase = self.before.attempt_called(id).map(|attempt| &attempt.phase);
         let phase = match phase {
             Some(Phase::Claimed { .. }) => Phase::Placed {
                 at,
-                tracking_id: tracking_id.to_owned(),
+                call_id: call_id.to_owned(),
             },
-            Some(Phase::Ended { at, tracking_id: None }) => Phase::Ended {
+            Some(Phase::Ended { at, call_id: None }) => Phase::Ended {
                 at: *at,
-                tracking_id: Some(tracking_id.to_owned()),
+                call_id: Some(call_id.to_owned()),
             },
             // The story has gone on without us (a webhook was faster, or somebody cancelled). The line is written
             // all the same: it is where a hang-up finds the call.
@@ -363,13 +364,13 @@ impl Draft<'_> {
         self.commit(Verdict::Rejected)
     }
 
-    fn call_ended(mut self, id: AttemptId, ending: Ending, tracking_id: Option<String>) -> Decision {
+    fn call_ended(mut self, id: AttemptId, ending: Ending, call_id: Option<String>) -> Decision {
         let Some(attempt) = self.before.attempt_called(id).cloned() else {
             return self.leave(Verdict::Stale);
         };
         let known = match &attempt.phase {
             Phase::Claimed { .. } => None,
-            Phase::Placed { tracking_id, .. } => Some(tracking_id.clone()),
+            Phase::Placed { call_id, .. } => Some(call_id.clone()),
             Phase::Planned | Phase::Ended { .. } => return self.leave(Verdict::Stale),
         };
         match ending {
@@ -377,7 +378,7 @@ impl Draft<'_> {
                 self.let_go(&attempt);
                 let phase = Phase::Ended {
                     at: self.now(),
-                    tracking_id: known.or(tracking_id),
+                    call_id: known.or(call_id),
                 };
                 self.next.state = State::Calling(Attempt { phase, ..attempt });
                 self.send(

@@ -142,6 +142,7 @@ impl<'a> Draft<'a> {
             id,
             number,
             due_at,
+            provider: None,
             phase: Phase::Planned,
         });
         self.note(Fact::Planned {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AttemptId, Nonce};
+use crate::ids::{AttemptId, Nonce, ProviderName};
 use crate::timestamp::Timestamp;
 
 /// How a call ended, as the provider says at last.
@@ -58,6 +58,8 @@ pub enum Event {
     Claim {
         /// Which attempt.
         attempt: AttemptId,
+        /// Who is to place the call.
+        provider: ProviderName,
     },
     /// The employee is on the phone for another dispatch.
     EmployeeBusy {
@@ -70,8 +72,8 @@ pub enum Event {
     Placed {
         /// Which attempt.
         attempt: AttemptId,
-        /// The provider's name for the conversation.
-        tracking_id: String,
+        /// The provider's id of the call.
+        call_id: String,
     },
     /// The provider certainly did not take the call.
     NotPlaced {
@@ -98,8 +100,8 @@ pub enum Event {
         attempt: AttemptId,
         /// How.
         ending: Ending,
-        /// The provider's name for the conversation, from the report.
-        tracking_id: Option<String>,
+        /// The provider's id of the call, from the report.
+        call_id: Option<String>,
     },
     /// The watch over an attempt looked at it.
     Watched {

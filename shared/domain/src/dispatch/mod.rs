@@ -31,4 +31,4 @@ pub use policy::Policy;
 pub use request::DispatchRequest;
 pub use state::{Acceptance, Attempt, Dispatch, NewDispatch, Phase, Progress, State, Wait, WaitReason};
 pub use ticket::Ticket;
-pub use timeline::{CallStatus, Entry, Fact, Reason};
+pub use timeline::{CallReport, CallStatus, Entry, Fact, Reason};

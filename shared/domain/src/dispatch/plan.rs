@@ -7,11 +7,14 @@ use serde::Serialize;
 use super::decide::{Context, decide};
 use super::event::{Ending, Event};
 use super::state::{Dispatch, Phase, State, WaitReason};
-use crate::ids::Nonce;
+use crate::ids::{Nonce, ProviderName};
 use crate::timestamp::Timestamp;
 
 /// Steps after which the outlook ends; more than enough for the longest list with the most attempts.
 const MAX_STEPS: u32 = 1_500;
+
+/// Phones that nobody picks up are the same at every provider.
+const ANY: ProviderName = ProviderName::known("any");
 
 /// One employee's turn, if nobody picks up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -70,7 +73,11 @@ impl Dispatch {
                 State::Calling(attempt) => match &attempt.phase {
                     Phase::Planned => {
                         now = now.max(attempt.due_at);
-                        (Event::Claim { attempt: attempt.id }, now)
+                        let event = Event::Claim {
+                            attempt: attempt.id,
+                            provider: ANY,
+                        };
+                        (event, now)
                     }
                     Phase::Claimed { at } | Phase::Placed { at, .. } | Phase::Ended { at, .. } => {
                         let rung_out = now.max(at.plus_seconds(ring));
@@ -121,7 +128,7 @@ impl Dispatch {
         let event = Event::CallEnded {
             attempt: attempt.id,
             ending: Ending::NoAnswer,
-            tracking_id: None,
+            call_id: None,
         };
         decide(&ringing, &event, made_up(now, step)).next
     }

@@ -7,19 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::employee::{Gender, Language};
 use crate::field::FieldError;
 
-/// Where listening for keys stands in a script.
-///
-/// Whether a provider listens from the beginning of a call or from that step on is contested. First is right under every
-/// reading; last is how scripts are published.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "explained above")]
-pub enum CollectPosition {
-    #[default]
-    First,
-    Last,
-}
-
 /// Sentences that a policy may put in place of the translated ones, for one language.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -70,11 +57,6 @@ pub struct Policy {
     pub ticket_voice: Gender,
     /// Voice of the options.
     pub options_voice: Gender,
-    /// Where listening for keys stands.
-    pub collect: CollectPosition,
-    /// Whether `#` sends the keys at once. A provider that honours it may drop keys that no `#` follows,
-    /// so it is off unless asked for.
-    pub submit_on_hash: bool,
     /// Sentences of the requester's own, by language.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub texts: BTreeMap<Language, TextOverrides>,
@@ -102,8 +84,6 @@ impl Default for Policy {
             language: Language::EnUs,
             ticket_voice: Gender::Male,
             options_voice: Gender::Female,
-            collect: CollectPosition::First,
-            submit_on_hash: false,
             texts: BTreeMap::new(),
         }
     }

@@ -5,8 +5,10 @@
 
 mod spoken;
 
+use serde::Serialize;
+
 use super::employee::{Employee, Gender, Language};
-use super::policy::{CollectPosition, Policy};
+use super::policy::Policy;
 use super::texts::{Sentences, sentences};
 use super::ticket::Ticket;
 
@@ -24,18 +26,20 @@ const SAY_OVERHEAD_SECONDS: u32 = 2;
 const FASTEST_CHARS_PER_SECOND: u32 = 25;
 
 /// What somebody hears. Never empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Script {
     /// What is done, in order.
     pub steps: Vec<Step>,
 }
 
 /// One step of a script.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
 pub enum Step {
     /// Speaks a text.
     Say {
         /// What is said, and how.
+        #[serde(flatten)]
         line: Line,
         /// Whether a key interrupts it, and is told at once.
         interruptible: bool,
@@ -50,7 +54,7 @@ pub enum Step {
 }
 
 /// A text and its voice.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Line {
     /// At most [`MAX_SAY_CHARS`] characters, without markup.
     pub text: String,
@@ -105,7 +109,7 @@ pub fn offer(ticket: &Ticket, employee: &Employee, policy: &Policy) -> Script {
     steps.push(say(Line { text, language, gender }, false));
     steps.extend(pause(policy.options_pause));
     steps.extend(options(language, policy));
-    listening(steps, policy)
+    listening(steps)
 }
 
 /// Says that the key made its presser the acceptor. Only for after the acceptance is stored.
@@ -140,7 +144,7 @@ pub fn goodbye(language: Language, policy: &Policy) -> Script {
 
 /// Says the options again, after a key that means nothing.
 pub fn ask_again(language: Language, policy: &Policy) -> Script {
-    listening(options(language, policy), policy)
+    listening(options(language, policy))
 }
 
 /// Says that the answer could not be stored and asks for the key once more. Promises nothing.
@@ -156,7 +160,7 @@ pub fn one_moment(language: Language, policy: &Policy) -> Script {
     )];
     steps.extend(pause(policy.repeat_after));
     steps.extend(options(language, policy));
-    listening(steps, policy)
+    listening(steps)
 }
 
 /// The options as often as the policy wants them, with the silences in which a key may come.
@@ -183,12 +187,9 @@ fn options(language: Language, policy: &Policy) -> Vec<Step> {
     steps
 }
 
-/// `steps`, listening from where the policy wants it.
-fn listening(mut steps: Vec<Step>, policy: &Policy) -> Script {
-    match policy.collect {
-        CollectPosition::First => steps.insert(0, Step::Listen),
-        CollectPosition::Last => steps.push(Step::Listen),
-    }
+/// `steps`, listening from the beginning: whoever knows the question answers it at once.
+fn listening(mut steps: Vec<Step>) -> Script {
+    steps.insert(0, Step::Listen);
     Script { steps }
 }
 

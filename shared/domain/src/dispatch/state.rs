@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::employee::Employee;
 use super::policy::Policy;
 use super::ticket::Ticket;
-use crate::ids::{AttemptId, DispatchKey, Nonce};
+use crate::ids::{AttemptId, DispatchKey, Nonce, ProviderName};
 use crate::timestamp::Timestamp;
 
 /// When the requester's webhook is called.
@@ -158,6 +158,9 @@ pub struct Attempt {
     pub number: u8,
     /// No call is placed before this moment.
     pub due_at: Timestamp,
+    /// Who places the call; chosen when it is claimed, and the one to be asked about it ever after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<ProviderName>,
     /// How far it is.
     pub phase: Phase,
 }
@@ -177,15 +180,15 @@ pub enum Phase {
     Placed {
         /// Since when.
         at: Timestamp,
-        /// The provider's name for the conversation.
-        tracking_id: String,
+        /// The provider's id of the call.
+        call_id: String,
     },
     /// The call was answered and is over without a key so far; a key may still be on its way.
     Ended {
         /// Since when.
         at: Timestamp,
-        /// The provider's name for the conversation, if known.
-        tracking_id: Option<String>,
+        /// The provider's id of the call, if known.
+        call_id: Option<String>,
     },
 }
 

@@ -40,7 +40,7 @@ impl Fact {
                     until_words(*until)
                 )
             }
-            Self::Dialling { attempt } => format!("Phoning {}", who(attempt)),
+            Self::Dialling { attempt, .. } => format!("Phoning {}", who(attempt)),
             Self::Placed { attempt, .. } => format!("The provider took the call to {}", who(attempt)),
             Self::PutOff { attempt, until } => {
                 format!(

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::availability::Unavailable;
+use super::event::Ending;
 use super::state::{Strategy, WaitReason};
-use crate::ids::{AttemptId, Nonce};
+use crate::ids::{AttemptId, Nonce, ProviderName};
 use crate::secret::sha256_hex;
 use crate::timestamp::Timestamp;
 
@@ -32,8 +33,8 @@ const PLACES: u64 = 100;
 /// Of those, the first for the statuses of the call that was claimed with that version. A claim has one entry of its own.
 const FIRST_STATUS: u64 = 50;
 
-/// How far a call is that the provider took: only forward.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Where a call stands, in our own words, whichever provider said so. The first four only go forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum CallStatus {
     /// The provider has it.
     Queued,
@@ -43,6 +44,20 @@ pub enum CallStatus {
     Ringing,
     /// Somebody, or something, picked up.
     InProgress,
+    /// Over: was answered, perhaps by voicemail.
+    Completed,
+    /// Over: the line was busy.
+    Busy,
+    /// Over: rang out, or was rejected on the phone.
+    NoAnswer,
+    /// Over: could not be placed.
+    Failed,
+    /// Over: the provider's account has no money.
+    OutOfMoney,
+    /// The network lost it. The sources disagree whether this is final.
+    Unknown,
+    /// A word of the provider's that no contract explains. Says nothing about an end.
+    Other,
 }
 
 impl CallStatus {
@@ -53,19 +68,58 @@ impl CallStatus {
             Self::Initiated => "Initiated",
             Self::Ringing => "Ringing",
             Self::InProgress => "InProgress",
+            Self::Completed => "Completed",
+            Self::Busy => "Busy",
+            Self::NoAnswer => "NoAnswer",
+            Self::Failed => "Failed",
+            Self::OutOfMoney => "OutOfMoney",
+            Self::Unknown => "Unknown",
+            Self::Other => "Other",
         }
     }
 
-    /// The status of that published name.
-    pub fn named(name: &str) -> Option<Self> {
-        let all = [Self::Queued, Self::Initiated, Self::Ringing, Self::InProgress];
-        all.into_iter().find(|status| status.name() == name)
+    /// How a call in this state ended; none while it goes on, and for a state that nobody explains.
+    ///
+    /// [`Self::Unknown`] gives [`Ending::Unknown`], which has to be looked up before it is trusted.
+    pub const fn ending(self) -> Option<Ending> {
+        match self {
+            Self::Completed => Some(Ending::Completed),
+            Self::Busy => Some(Ending::Busy),
+            Self::NoAnswer => Some(Ending::NoAnswer),
+            Self::Failed => Some(Ending::Failed),
+            Self::OutOfMoney => Some(Ending::OutOfMoney),
+            Self::Unknown => Some(Ending::Unknown),
+            Self::Queued | Self::Initiated | Self::Ringing | Self::InProgress | Self::Other => None,
+        }
     }
 
-    /// The place of this status, of the call that was claimed with `version`, among all that the requester is told.
-    pub const fn sequence(self, version: u64) -> u64 {
-        version * PLACES + FIRST_STATUS + self as u64
+    /// Whether the call is on its way to an answer, or has one: what a requester may ask to hear of.
+    pub const fn is_under_way(self) -> bool {
+        matches!(self, Self::Queued | Self::Initiated | Self::Ringing | Self::InProgress)
     }
+
+    /// The place of this status, of the call that was claimed with `version`, among all that the requester is told; none
+    /// when it is not [under way](Self::is_under_way).
+    pub const fn sequence(self, version: u64) -> Option<u64> {
+        if self.is_under_way() {
+            Some(version * PLACES + FIRST_STATUS + self as u64)
+        } else {
+            None
+        }
+    }
+}
+
+/// What a provider says about a call at a moment, by webhook or asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallReport {
+    /// Where the call stands.
+    pub status: CallStatus,
+    /// The same in the provider's own word.
+    pub name: String,
+    /// The provider's id of the call, by which it is looked up; empty when it was not told.
+    pub call_id: String,
+    /// The provider's id of the one leg to the telephone, by which it is ended; empty when it was not told.
+    pub leg_id: String,
 }
 
 /// One line of the story of a dispatch.
@@ -121,7 +175,13 @@ impl Entry {
 
     /// An intermediate or final status as the provider told it. The name depends on nothing but the status, so a
     /// status that is delivered twice is one entry.
-    pub fn status(attempt: AttemptId, at: Timestamp, name: &str, message_id: &str, tracking_id: &str) -> Self {
+    pub fn status(attempt: AttemptId, at: Timestamp, provider: ProviderName, report: CallReport) -> Self {
+        let CallReport {
+            status,
+            name,
+            call_id,
+            leg_id,
+        } = report;
         // The name of a status that we do not know is the provider's text, and a reader gives ids back in URLs.
         let plain = name.len() <= 24 && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let hashed = sha256_hex(name.as_bytes());
@@ -129,17 +189,19 @@ impl Entry {
             "{}{}-{}",
             Self::status_prefix(attempt),
             if plain {
-                name
+                name.as_str()
             } else {
                 hashed.get(..16).unwrap_or_default()
             },
-            sha256_hex(message_id.as_bytes()).get(..8).unwrap_or_default()
+            sha256_hex(leg_id.as_bytes()).get(..8).unwrap_or_default()
         );
         let fact = Fact::Status {
             attempt,
-            name: name.to_owned(),
-            message_id: message_id.to_owned(),
-            tracking_id: tracking_id.to_owned(),
+            provider,
+            status,
+            name,
+            call_id,
+            leg_id,
         };
         Self {
             id,
@@ -178,9 +240,9 @@ pub enum Fact {
         until: Option<Timestamp>,
     },
     /// A call is being placed.
-    Dialling { attempt: AttemptId },
+    Dialling { attempt: AttemptId, provider: ProviderName },
     /// The provider took the call.
-    Placed { attempt: AttemptId, tracking_id: String },
+    Placed { attempt: AttemptId, call_id: String },
     /// The provider put us off; the call is tried again.
     PutOff { attempt: AttemptId, until: Timestamp },
     /// Whether the provider took the call is not known.
@@ -188,9 +250,12 @@ pub enum Fact {
     /// An intermediate status from the provider.
     Status {
         attempt: AttemptId,
+        provider: ProviderName,
+        status: CallStatus,
+        /// In the provider's own word.
         name: String,
-        message_id: String,
-        tracking_id: String,
+        leg_id: String,
+        call_id: String,
     },
     /// A key was pressed that means nothing, or too late to matter.
     Key { attempt: AttemptId, key: char },
@@ -242,9 +307,9 @@ impl Fact {
     }
 
     /// How far a call is, when this says so and the requester may want to know.
-    pub fn call_status(&self) -> Option<CallStatus> {
+    pub const fn call_status(&self) -> Option<CallStatus> {
         match self {
-            Self::Status { name, .. } => CallStatus::named(name),
+            Self::Status { status, .. } if status.is_under_way() => Some(*status),
             _ => None,
         }
     }
@@ -282,7 +347,7 @@ impl Fact {
     pub const fn attempt(&self) -> Option<AttemptId> {
         match self {
             Self::Planned { attempt, .. }
-            | Self::Dialling { attempt }
+            | Self::Dialling { attempt, .. }
             | Self::Placed { attempt, .. }
             | Self::PutOff { attempt, .. }
             | Self::Unclear { attempt }

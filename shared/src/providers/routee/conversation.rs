@@ -7,10 +7,9 @@ use serde::Serialize;
 use super::dialplan::DialPlan;
 use super::errors::{ErrorBody, retry_after};
 use super::lenient::Fields;
-use super::status::ending;
 use super::token::TokenError;
 use super::{Fault, Routee, segment};
-use crate::dispatch::{Ending, Policy};
+use crate::dispatch::Ending;
 use crate::http::Response;
 use crate::phone::PhoneNumber;
 
@@ -62,7 +61,7 @@ pub enum CallbackStrategy {
 
 impl CreateConversation {
     /// The request for one call of a dispatch.
-    pub fn call(from: &str, to: &PhoneNumber, dial_plan: DialPlan, status_url: String, policy: &Policy) -> Self {
+    pub fn call(from: &str, to: &PhoneNumber, dial_plan: DialPlan, status_url: String) -> Self {
         Self {
             from: from.to_owned(),
             to: Destination { phone: to.clone() },
@@ -71,8 +70,26 @@ impl CreateConversation {
                 url: status_url,
                 strategy: CallbackStrategy::OnChange,
             }),
-            hangup_delay: policy.ring_timeout,
-            max_duration: policy.max_duration,
+            hangup_delay: None,
+            max_duration: None,
+        }
+    }
+
+    /// Ringing for so many seconds.
+    #[must_use]
+    pub fn ringing(self, seconds: Option<u32>) -> Self {
+        Self {
+            hangup_delay: seconds,
+            ..self
+        }
+    }
+
+    /// Lasting so many seconds at the longest.
+    #[must_use]
+    pub fn lasting(self, seconds: Option<u32>) -> Self {
+        Self {
+            max_duration: seconds,
+            ..self
         }
     }
 }
@@ -275,7 +292,7 @@ impl Routee {
         };
         leg.status
             .as_ref()
-            .and_then(ending)
+            .and_then(|status| status.meaning().ending())
             .is_some_and(|ending| ending != Ending::Unknown)
     }
 }

@@ -3,7 +3,29 @@
 use serde::{Deserialize, Serialize};
 
 use crate::dispatch::script::{Line, Script, Step};
-use crate::dispatch::{Gender, Language, Policy};
+use crate::dispatch::{Gender, Language};
+
+/// Where COLLECT stands in a dial plan.
+///
+/// Whether the provider listens from the beginning of a call or from that verb on is contested. First is right under every
+/// reading; last is how plans are published.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "explained above")]
+pub enum Position {
+    #[default]
+    First,
+    Last,
+}
+
+/// How dial plans are written, where the contract leaves a choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Where COLLECT stands.
+    pub collect: Position,
+    /// Whether `#` sends the keys at once. A provider that honours it may drop keys that no `#` follows, so it is off
+    /// unless asked for.
+    pub submit_on_hash: bool,
+}
 
 /// A dial plan. The provider takes no empty one (`routee.md` 2.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +86,7 @@ const fn is_zero(number: &u32) -> bool {
 
 impl DialPlan {
     /// `script` as a dial plan, whose keys are told at `event_url`.
-    pub fn of(script: Script, policy: &Policy, event_url: &str) -> Self {
+    pub fn of(script: Script, settings: &Settings, event_url: &str) -> Self {
         let verb = |step| match step {
             Step::Say { line, interruptible } => {
                 let Line { text, language, gender } = line;
@@ -77,12 +99,17 @@ impl DialPlan {
             Step::Silence { seconds } => Verb::Pause { duration: seconds },
             Step::Listen => Verb::Collect {
                 event_url: event_url.to_owned(),
-                submit_on_hash: policy.submit_on_hash,
+                submit_on_hash: settings.submit_on_hash,
                 max_digits: None,
             },
         };
+        let mut steps = script.steps;
+        if settings.collect == Position::Last {
+            // A stable sort: whatever is heard keeps its order.
+            steps.sort_by_key(|step| *step == Step::Listen);
+        }
         Self {
-            verbs: script.steps.into_iter().map(verb).collect(),
+            verbs: steps.into_iter().map(verb).collect(),
         }
     }
 }
@@ -140,13 +167,13 @@ mod tests {
         let script = Script {
             steps: vec![Step::Listen, say(false), Step::Silence { seconds: 4 }, say(true)],
         };
-        let policy = Policy {
+        let settings = Settings {
             submit_on_hash: true,
-            ..Policy::default()
+            ..Settings::default()
         };
         let message = json!({ "text": "Press 1.", "language": "fr-FR", "gender": "female" });
         assert_eq!(
-            serde_json::to_value(DialPlan::of(script.clone(), &policy, URL)).expect("json"),
+            serde_json::to_value(DialPlan::of(script.clone(), &settings, URL)).expect("json"),
             json!({ "verbs": [
                 { "type": "COLLECT", "eventUrl": URL, "submitOnHash": true },
                 { "type": "SAY", "message": message },
@@ -154,10 +181,17 @@ mod tests {
                 { "type": "SAY", "message": message, "bargeIn": true },
             ] })
         );
-        let plan = serde_json::to_value(DialPlan::of(script, &Policy::default(), URL)).expect("json");
-        assert_eq!(
-            plan.pointer("/verbs/0"),
-            Some(&json!({ "type": "COLLECT", "eventUrl": URL }))
-        );
+        let collect = json!({ "type": "COLLECT", "eventUrl": URL });
+        let written = |collect| {
+            let settings = Settings {
+                collect,
+                ..Settings::default()
+            };
+            serde_json::to_value(DialPlan::of(script.clone(), &settings, URL)).expect("json")
+        };
+        assert_eq!(written(Position::First).pointer("/verbs/0"), Some(&collect));
+        let last = written(Position::Last);
+        assert_eq!(last.pointer("/verbs/3"), Some(&collect));
+        assert_eq!(last.pointer("/verbs/0/type"), Some(&json!("SAY")));
     }
 }

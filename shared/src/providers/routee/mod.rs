@@ -25,7 +25,7 @@ pub use self::{
         Callback, CallbackStrategy, CreateConversation, CreateError, Created, Deferral, Destination, EndAction,
         EndError, Ended,
     },
-    status::{CallStatus, ending},
+    status::CallStatus,
     token::TokenError,
     tracking::{AnsweredBy, Leg, TrackingError},
     webhook::{CollectEvent, Direction, StatusCallback, Unreadable},

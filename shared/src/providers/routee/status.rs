@@ -1,6 +1,6 @@
 //! The states of a call (`routee.md` 5.2).
 
-use crate::dispatch::Ending;
+use crate::dispatch;
 
 /// Longest name of an unknown state that is kept, in characters.
 const MAX_NAME_CHARS: usize = 64;
@@ -79,30 +79,30 @@ impl CallStatus {
             Self::Other(name) => name,
         }
     }
-}
 
-/// How a call in this state ended; none while it goes on, and for a state that the contract does not know.
-///
-/// [`CallStatus::Unknown`] gives [`Ending::Unknown`], which the caller has to look up before it trusts it.
-pub const fn ending(status: &CallStatus) -> Option<Ending> {
-    match status {
-        CallStatus::Completed => Some(Ending::Completed),
-        CallStatus::Busy => Some(Ending::Busy),
-        CallStatus::NoAnswer => Some(Ending::NoAnswer),
-        CallStatus::Failed => Some(Ending::Failed),
-        CallStatus::Unsent | CallStatus::Terminated => Some(Ending::OutOfMoney),
-        CallStatus::Unknown => Some(Ending::Unknown),
-        CallStatus::Queued
-        | CallStatus::Initiated
-        | CallStatus::Ringing
-        | CallStatus::InProgress
-        | CallStatus::Other(_) => None,
+    /// The same in our own words.
+    pub const fn meaning(&self) -> dispatch::CallStatus {
+        use dispatch::CallStatus as Ours;
+        match self {
+            Self::Queued => Ours::Queued,
+            Self::Initiated => Ours::Initiated,
+            Self::Ringing => Ours::Ringing,
+            Self::InProgress => Ours::InProgress,
+            Self::Completed => Ours::Completed,
+            Self::Busy => Ours::Busy,
+            Self::NoAnswer => Ours::NoAnswer,
+            Self::Failed => Ours::Failed,
+            Self::Unsent | Self::Terminated => Ours::OutOfMoney,
+            Self::Unknown => Ours::Unknown,
+            Self::Other(_) => Ours::Other,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dispatch::Ending;
 
     #[test]
     fn every_state_is_known_by_its_name() {
@@ -117,7 +117,10 @@ mod tests {
 
     #[test]
     fn only_final_states_are_endings() {
-        let endings: Vec<_> = CallStatus::KNOWN.iter().map(ending).collect();
+        let endings: Vec<_> = CallStatus::KNOWN
+            .iter()
+            .map(|status| status.meaning().ending())
+            .collect();
         let money = Some(Ending::OutOfMoney);
         assert_eq!(
             endings,
@@ -135,6 +138,6 @@ mod tests {
                 Some(Ending::Unknown),
             ]
         );
-        assert_eq!(ending(&CallStatus::from_name("Parked")), None);
+        assert_eq!(CallStatus::from_name("Parked").meaning(), dispatch::CallStatus::Other);
     }
 }

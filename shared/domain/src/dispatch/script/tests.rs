@@ -71,20 +71,18 @@ fn pauses_of_no_length_are_left_out_and_options_repeat_as_often_as_the_policy_sa
         greeting_pause: 0,
         options_pause: 0,
         repeats: 3,
-        collect: CollectPosition::Last,
-        submit_on_hash: true,
         ..Policy::default()
     };
     let plan = offer(&pump(), &employee(None), &policy);
     let (ask, wait) = ("say, key interrupts", "silence 10");
     assert_eq!(
         kinds(&plan),
-        ["say", ask, wait, ask, wait, ask, wait, ask, "silence 6", "listen"]
+        ["listen", "say", ask, wait, ask, wait, ask, wait, ask, "silence 6"]
     );
     let never_again = Policy { repeats: 0, ..policy };
     assert_eq!(
         kinds(&offer(&pump(), &employee(None), &never_again)),
-        ["say", ask, "silence 6", "listen"]
+        ["listen", "say", ask, "silence 6"]
     );
 }
 
@@ -180,34 +178,17 @@ fn news_is_told_without_waiting_for_a_key() {
 
 #[test]
 fn a_question_can_be_answered() {
-    for collect in [CollectPosition::First, CollectPosition::Last] {
-        let policy = Policy {
-            collect,
-            ..Policy::default()
-        };
-        for language in Language::ALL {
-            for plan in [ask_again(language, &policy), one_moment(language, &policy)] {
-                assert!(hears_keys(&plan), "{plan:?}");
-                let at = plan.steps.iter().position(|step| *step == Step::Listen);
-                assert_eq!(
-                    at,
-                    Some(if collect == CollectPosition::First {
-                        0
-                    } else {
-                        plan.steps.len() - 1
-                    })
-                );
-                assert!(
-                    !kinds(&plan).contains(&"say".to_owned()),
-                    "every text gives way to a key: {plan:?}"
-                );
-                assert!(texts(&plan).contains(&sentences(language).options));
-                let closing = if collect == CollectPosition::First { 1 } else { 2 };
-                assert_eq!(
-                    plan.steps.iter().rev().nth(closing - 1),
-                    Some(&Step::Silence { seconds: 6 })
-                );
-            }
+    let policy = Policy::default();
+    for language in Language::ALL {
+        for plan in [ask_again(language, &policy), one_moment(language, &policy)] {
+            assert!(hears_keys(&plan), "{plan:?}");
+            assert_eq!(plan.steps.first(), Some(&Step::Listen));
+            assert!(
+                !kinds(&plan).contains(&"say".to_owned()),
+                "every text gives way to a key: {plan:?}"
+            );
+            assert!(texts(&plan).contains(&sentences(language).options));
+            assert_eq!(plan.steps.last(), Some(&Step::Silence { seconds: 6 }));
         }
     }
 }

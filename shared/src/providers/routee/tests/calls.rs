@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::super::dialplan::DialPlan;
+use super::super::dialplan::{DialPlan, Position, Settings};
 use super::*;
-use crate::dispatch::policy::{CollectPosition, TextOverrides};
+use crate::dispatch::policy::TextOverrides;
 use crate::dispatch::{Employee, Language, Policy, Ticket, script};
 use crate::phone::PhoneNumber;
 use crate::providers::routee::testing::{any_token, lost, not_sent, raw};
@@ -16,13 +16,12 @@ fn published_policy() -> Policy {
     Policy {
         ring_timeout: None,
         max_duration: None,
-        collect: CollectPosition::Last,
         texts: [(Language::EnUs, TextOverrides { options })].into(),
         ..Policy::default()
     }
 }
 
-fn call(policy: &Policy) -> CreateConversation {
+fn call(policy: &Policy, collect: Position) -> CreateConversation {
     let phone = PhoneNumber::parse("+306900000001").expect("a number");
     let employee = Employee {
         id: "anna".to_owned(),
@@ -40,19 +39,22 @@ fn call(policy: &Policy) -> CreateConversation {
         text: "The pump in hall four has stopped.".to_owned(),
     };
     let script = script::offer(&ticket, &employee, policy);
-    let plan = DialPlan::of(script, policy, "https://hooks.example.org/collect");
-    CreateConversation::call(
-        "123",
-        &phone,
-        plan,
-        "https://hooks.example.org/status".to_owned(),
-        policy,
-    )
+    let settings = Settings {
+        collect,
+        ..Settings::default()
+    };
+    let plan = DialPlan::of(script, &settings, "https://hooks.example.org/collect");
+    CreateConversation::call("123", &phone, plan, "https://hooks.example.org/status".to_owned())
+        .ringing(policy.ring_timeout)
+        .lasting(policy.max_duration)
 }
 
 async fn create(script: impl IntoIterator<Item = Answer>) -> Result<Created, CreateError> {
     let provider = Provider::new([any_token()].into_iter().chain(script));
-    let result = provider.client().create(&call(&Policy::default())).await;
+    let result = provider
+        .client()
+        .create(&call(&Policy::default(), Position::First))
+        .await;
     assert!(provider.is_done());
     result
 }
@@ -62,7 +64,7 @@ async fn the_published_request_is_reproduced() {
     let provider = Provider::new([any_token(), raw(200, include_str!("../fixtures/created.json"))]);
     let created = provider
         .client()
-        .create(&call(&published_policy()))
+        .create(&call(&published_policy(), Position::Last))
         .await
         .expect("a call");
     assert_eq!(created.tracking_id, "5b0c2f5e-7a31-4f0f-9d58-0c1d2e3f4a5b");
@@ -73,7 +75,7 @@ async fn the_published_request_is_reproduced() {
 
 #[test]
 fn ring_time_and_longest_duration_come_from_the_policy() {
-    let request = serde_json::to_value(call(&Policy::default())).expect("json");
+    let request = serde_json::to_value(call(&Policy::default(), Position::First)).expect("json");
     assert_eq!(
         (&request["hangupDelay"], &request["maxDuration"]),
         (&json!(25), &json!(180))
@@ -190,7 +192,10 @@ async fn a_call_without_a_token_was_certainly_not_placed() {
         ),
     ] {
         let provider = Provider::new(script);
-        let told = provider.client().create(&call(&Policy::default())).await;
+        let told = provider
+            .client()
+            .create(&call(&Policy::default(), Position::First))
+            .await;
         assert!(
             matches!(told, Err(CreateError::TryLater { reason, .. }) if reason == expected),
             "{told:?}"
@@ -208,7 +213,13 @@ async fn a_call_that_was_turned_away_at_the_door_is_placed_with_a_new_token() {
         answer(200, &json!({ "trackingId": "c-1" })),
     ];
     let provider = Provider::new(script);
-    assert!(provider.client().create(&call(&Policy::default())).await.is_ok());
+    assert!(
+        provider
+            .client()
+            .create(&call(&Policy::default(), Position::First))
+            .await
+            .is_ok()
+    );
     assert_eq!(provider.bodies()[1], provider.bodies()[3]);
 }
 
@@ -243,7 +254,7 @@ proptest! {
             for body in [Bytes::from(body), Bytes::from(json!({ "trackingId": tracked, "content": [{ "messageId": tracked, "status": tracked }] }).to_string())] {
                 // Enough for a refresh; what is left over does not matter.
                 let script = || [any_token(), raw(status, body.clone()), any_token(), raw(status, body.clone()), raw(status, body.clone())];
-                let created = Provider::new(script()).client().create(&call(&Policy::default())).await;
+                let created = Provider::new(script()).client().create(&call(&Policy::default(), Position::First)).await;
                 assert!(created.is_err() || status < 300);
                 let _ = Provider::new(script()).client().legs("c-1").await;
                 let _ = Provider::new([raw(status, body.clone())]).client().legs("c-1").await;

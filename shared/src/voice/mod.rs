@@ -1,0 +1,235 @@
+//! Voice providers, as the main job sees them: one seam for all.
+//!
+//! - [`Provider`] is which one: it reads what came by webhook, and says a [`Script`] in that provider's language.
+//! - [`Account`] is an account with one: it places, ends and looks at calls.
+//!
+//! Whoever works with these knows no provider. Nobody else names one but the providers' own modules.
+
+pub mod callbacks;
+mod routee;
+mod settings;
+mod trace;
+#[cfg(feature = "outbound")]
+mod unopened;
+
+use lambda_http::http::StatusCode;
+use lambda_http::http::header::CONTENT_TYPE;
+use lambda_http::{Body, Response};
+
+pub use self::routee::RouteeAccount;
+pub use self::settings::Settings;
+pub use self::trace::Trace;
+#[cfg(feature = "outbound")]
+pub use self::unopened::Unopened;
+use crate::clock::Timestamp;
+use crate::dispatch::script::Script;
+use crate::dispatch::{CallReport, NotPlaced, Sighting};
+use crate::ids::ProviderName;
+use crate::phone::PhoneNumber;
+use crate::providers::routee::Unreadable;
+
+/// Which voice provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Provider {
+    /// `routee.md`.
+    Routee,
+}
+
+/// A script in a provider's language, as the answer to its webhook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spoken {
+    content_type: &'static str,
+    body: Vec<u8>,
+}
+
+impl Spoken {
+    /// The answer: always 200, which is what every provider takes for success.
+    pub fn into_response(self) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = StatusCode::OK;
+        let content_type = http::HeaderValue::from_static(self.content_type);
+        response.headers_mut().insert(CONTENT_TYPE, content_type);
+        response
+    }
+}
+
+impl Provider {
+    /// All of them.
+    pub const ALL: [Self; 1] = [Self::Routee];
+
+    /// The name that it goes by in URLs, items and the timeline.
+    pub const fn name(self) -> ProviderName {
+        ProviderName::known(self.as_str())
+    }
+
+    /// The same as a text.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Routee => "routee",
+        }
+    }
+
+    /// The provider of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|provider| provider.as_str() == name)
+    }
+
+    /// The keys in the body of a webhook, as far as it tells them: they may repeat those of earlier events.
+    ///
+    /// # Errors
+    /// When it is not what this provider posts.
+    pub fn keys(self, body: &[u8]) -> Result<String, Unreadable> {
+        match self {
+            Self::Routee => routee::keys(body),
+        }
+    }
+
+    /// What the body of a webhook says about a call.
+    ///
+    /// # Errors
+    /// When it is not what this provider posts.
+    pub fn report(self, body: &[u8]) -> Result<CallReport, Unreadable> {
+        match self {
+            Self::Routee => routee::report(body),
+        }
+    }
+
+    /// `script` as the answer to a webhook of this provider's. Keys are told at `keys_url`.
+    pub fn says(self, script: Script, keys_url: &str, settings: &Settings) -> Spoken {
+        match self {
+            Self::Routee => routee::says(script, keys_url, &settings.routee),
+        }
+    }
+}
+
+/// A call to one person.
+#[derive(Clone, Debug)]
+pub struct Call<'a> {
+    /// Who is called.
+    pub to: &'a PhoneNumber,
+    /// What is heard.
+    pub script: Script,
+    /// Where keys are told.
+    pub keys_url: String,
+    /// Where the call's statuses are told.
+    pub status_url: String,
+    /// Seconds that it rings; none leaves it to the network.
+    pub ring_timeout: Option<u32>,
+    /// Seconds that it lasts at the longest; none sets no limit at the provider.
+    pub max_duration: Option<u32>,
+}
+
+/// Why there is no call, or perhaps none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlaceError {
+    /// There certainly is none.
+    #[error("{detail}")]
+    NotPlaced {
+        /// What it means for the next one.
+        why: NotPlaced,
+        /// For a person.
+        detail: String,
+    },
+    /// There may be one: it must not be placed again.
+    #[error("{detail}")]
+    Unclear {
+        /// For a person.
+        detail: String,
+    },
+}
+
+/// What has become of a call that was to be ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It is over.
+    Over,
+    /// Nobody knows yet by which id it could be ended.
+    NotYet,
+}
+
+/// A call was not ended, or perhaps not. It may be tried again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct EndError(String);
+
+/// A provider did not say what became of a call.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct LookError {
+    /// Whether it may say so another time: what stands in the way is the provider or the credentials, not the question.
+    pub passes: bool,
+    /// For a person.
+    pub detail: String,
+}
+
+/// An account with a voice provider, from which calls are made.
+#[derive(Clone, Debug)]
+pub enum Account {
+    /// With Routee.
+    Routee(RouteeAccount),
+}
+
+impl Account {
+    /// With whom it is.
+    pub const fn provider(&self) -> Provider {
+        match self {
+            Self::Routee(_) => Provider::Routee,
+        }
+    }
+
+    /// Milliseconds from one call to the next that the account allows.
+    pub const fn call_interval(&self) -> i64 {
+        match self {
+            Self::Routee(account) => account.call_interval,
+        }
+    }
+
+    /// Places a call: the provider's id of it. Never to be repeated for one attempt, whatever comes of it but
+    /// [`PlaceError::NotPlaced`].
+    ///
+    /// # Errors
+    /// There is no call, or perhaps none.
+    pub async fn place(&self, call: Call<'_>) -> Result<String, PlaceError> {
+        match self {
+            Self::Routee(account) => account.place(call).await,
+        }
+    }
+
+    /// Ends the call behind `trace`, whether it rings or speaks.
+    ///
+    /// # Errors
+    /// The provider did not do it.
+    pub async fn end(&self, trace: &Trace) -> Result<Ended, EndError> {
+        if trace.is_over {
+            return Ok(Ended::Over);
+        }
+        match self {
+            Self::Routee(account) => account.end(trace).await,
+        }
+    }
+
+    /// What became of the call with the id `call_id`.
+    ///
+    /// # Errors
+    /// The provider does not say.
+    pub async fn look(&self, call_id: &str) -> Result<Sighting, LookError> {
+        match self {
+            Self::Routee(account) => account.look(call_id).await,
+        }
+    }
+
+    /// Whether a call to `to` that was placed between two moments goes on. It may be another ticket's call to the same
+    /// phone, whose keys and end are not ours: so more than that it is live is never said.
+    ///
+    /// # Errors
+    /// The provider does not say.
+    pub async fn search(&self, to: &PhoneNumber, from: Timestamp, until: Timestamp) -> Result<Sighting, LookError> {
+        let sighting = match self {
+            Self::Routee(account) => account.search(to, from, until).await?,
+        };
+        Ok(match sighting {
+            Sighting::Live => Sighting::Live,
+            Sighting::Over { .. } | Sighting::Nothing => Sighting::Nothing,
+        })
+    }
+}
