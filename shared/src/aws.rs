@@ -25,11 +25,12 @@ use crate::config::variables::{
 use crate::config::{ConfigError, optional, proofs, public_url, references, required};
 use crate::engine::Engine;
 use crate::keyring::Keyring;
+use crate::outbox::Outbox;
 use crate::parameters::Parameters;
 use crate::partition;
 use crate::patience;
 use crate::providers::protegee::proof::Proofs;
-use crate::queue::{Queue, Returns, Sqs};
+use crate::queue::{Queue, Sqs};
 use crate::secret::{Randomness, Secret};
 use crate::ssm::{self, Ssm};
 use crate::store::{self, Store};
@@ -148,17 +149,17 @@ impl Aws {
     }
 
     /// Where messages go that the dialer could not work off.
-    pub fn returns_of_calls(&self) -> Result<Returns, ConfigError> {
+    pub fn returns_of_calls(&self) -> Result<Outbox, ConfigError> {
         self.returns(CALLS_QUEUE_URL, CALLS_DEAD_LETTERS_URL)
     }
 
     /// Where messages go that the notifier could not work off.
-    pub fn returns_of_notifications(&self) -> Result<Returns, ConfigError> {
+    pub fn returns_of_notifications(&self) -> Result<Outbox, ConfigError> {
         self.returns(NOTIFICATIONS_QUEUE_URL, NOTIFICATIONS_DEAD_LETTERS_URL)
     }
 
-    fn returns(&self, queue: &'static str, dead_letters: &'static str) -> Result<Returns, ConfigError> {
-        Ok(Returns {
+    fn returns(&self, queue: &'static str, dead_letters: &'static str) -> Result<Outbox, ConfigError> {
+        Ok(Outbox {
             queue: self.queue(queue)?,
             dead_letters: self.queue(dead_letters)?,
             clock: Clock::system(),

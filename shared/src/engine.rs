@@ -2,37 +2,24 @@
 //!
 //! DynamoDB and SQS cannot be written together, so the order is fixed: first the messages of a decision are sent, then
 //! it is committed on condition that nobody else was faster. A crash in between leaves messages about a state that
-//! never came to be, and [`arrival`] tells a consumer so; a crash before leaves the event to be delivered again. So at
+//! never came to be, and [`crate::mail`] tells a consumer so; a crash before leaves the event to be delivered again. So at
 //! every moment a dispatch that is not over has a message in flight that will move it on.
 
 use std::borrow::Cow;
 use std::pin::Pin;
 use std::time::Duration;
 
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
+use crate::dispatch::work::{Message, Notice, Work};
 use crate::dispatch::{self, Context, Decision, Dispatch, Entry, Event, Fact, Hold, NewDispatch, Verdict, decide};
 use crate::ids::{DispatchKey, Nonce};
-use crate::queue::{Message, Notice, Queue, QueueError, Work};
+use crate::queue::{Queue, QueueError};
 use crate::secret::Randomness;
 use crate::store::{Committed, Store, StoreError};
 use crate::telemetry::{self, Unit};
 
 /// Decisions on what others left before giving up. Each loses only to somebody else's progress.
 const TRIES: u8 = 8;
-
-/// Older than this, in seconds, no function that sent a message can still be running, so what it did not commit by
-/// then it never will. The time-out of every function that commits (30 s at most) is below it, with the 30 s by which the clocks of two
-/// functions may differ, and as much again. Only functions write: what has no such time-out, as the `patchbay` command,
-/// puts its event on the queue ([`Engine::keep`]).
-pub const WRITER_LIFETIME_SECONDS: u32 = 120;
-
-/// Looks for a commit that is about to be made, before the message about it is sent anew: half a second in all.
-pub const COMMIT_LOOKS: [Duration; 4] = [
-    Duration::ZERO,
-    Duration::from_millis(50),
-    Duration::from_millis(150),
-    Duration::from_millis(300),
-];
 
 /// What the `notifications` queue may take of the time in which a provider is answered: a phone waits behind it.
 const TELLING_LIMIT: Duration = Duration::from_millis(700);
@@ -157,7 +144,7 @@ impl Engine {
         let now = self.clock.now();
         // In boxes of no type of their own: what the SDK awaits is nested more deeply than the compiler follows.
         let calls: Sending<'_> = Box::pin(self.calls.send(&decision.messages, now));
-        let notices: Sending<'_> = Box::pin(self.notifications.send_notices(&decision.notices, now));
+        let notices: Sending<'_> = Box::pin(self.notifications.send(&decision.notices, now));
         let (calls, notices) = tokio::join!(calls, tokio::time::timeout(TELLING_LIMIT, notices));
         calls?;
         let why = match notices {
@@ -171,14 +158,12 @@ impl Engine {
             // It belongs to no commit.
             None => 0,
         };
-        let detours = decision.notices.iter().map(|notice| Message {
-            dispatch: notice.dispatch.clone(),
-            version,
-            sent_at: now,
-            due_at: now,
-            work: Work::Notify {
-                entry: notice.entry.clone(),
-            },
+        let detours = decision.notices.iter().map(|notice| {
+            let entry = notice.entry.clone();
+            Message {
+                version,
+                ..Message::at_once(notice.dispatch.clone(), Work::Notify { entry }, now)
+            }
         });
         self.calls.send(&detours.collect::<Vec<_>>(), now).await
     }
@@ -192,7 +177,7 @@ impl Engine {
         }
         let now = self.clock.now();
         let notices = [Notice::first(key.clone(), entry.id.clone(), now)];
-        let notice: Sending<'_> = Box::pin(self.notifications.send_notices(&notices, now));
+        let notice: Sending<'_> = Box::pin(self.notifications.send(&notices, now));
         let limited = tokio::time::timeout(TELLING_LIMIT, notice);
         let (sent, new) = tokio::join!(limited, Box::pin(self.store.put_entry(key, entry)));
         if !matches!(sent, Ok(Ok(()))) {
@@ -223,14 +208,7 @@ impl Engine {
     /// Keeps an event on the queue because the table cannot be had: a dialer applies it later.
     pub async fn keep(&self, key: &DispatchKey, event: Event) -> Result<(), QueueError> {
         let now = self.clock.now();
-        let message = Message {
-            dispatch: key.clone(),
-            // It belongs to no commit.
-            version: 0,
-            sent_at: now,
-            due_at: now,
-            work: Work::Apply { event },
-        };
+        let message = Message::at_once(key.clone(), Work::Apply { event }, now);
         self.calls.send(&[message], now).await
     }
 
@@ -264,41 +242,4 @@ impl Engine {
             fresh: Nonce::random(&self.random)?,
         })
     }
-}
-
-/// How a message stands to the commit that belongs to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival {
-    /// The commit is made: compare ids and act.
-    Committed,
-    /// The commit is not there yet; its writer may be about to make it.
-    TooEarly,
-    /// The commit is not there, and whoever was to make it is gone.
-    Abandoned,
-}
-
-impl Arrival {
-    /// Of a message that was sent first at `sent_at`.
-    pub fn of(committed: bool, sent_at: Timestamp, now: Timestamp) -> Self {
-        if committed {
-            Self::Committed
-        } else if now < sent_at.plus_seconds(WRITER_LIFETIME_SECONDS) {
-            Self::TooEarly
-        } else {
-            Self::Abandoned
-        }
-    }
-}
-
-/// Tells whether the commit that belongs to `message` has been made.
-pub fn arrival(message: &Message, dispatch: Option<&Dispatch>, now: Timestamp) -> Arrival {
-    let committed = dispatch.is_some_and(|dispatch| dispatch.version >= message.version);
-    Arrival::of(committed, message.sent_at, now)
-}
-
-/// When to look again for a commit that is not there yet, of a message that was sent first at `sent_at`: after as long as
-/// it has been waited for, from 1 to 10 seconds.
-pub fn look_again_at(sent_at: Timestamp, now: Timestamp) -> Timestamp {
-    let age = i64::try_from(now.since(sent_at).as_millis()).unwrap_or(i64::MAX);
-    now.plus_millis(age.clamp(1_000, 10_000))
 }

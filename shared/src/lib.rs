@@ -8,12 +8,13 @@
 //! - [`foreign`]: JSON of other people's, the one reader for all of it.
 //! - [`speech`]: what a text becomes before a voice says it, at every provider.
 //! - [`store`], [`queue`]: DynamoDB and SQS; [`patience`]: how long they are waited for.
+//! - [`mail`], [`outbox`]: messages to ourselves: sent before the commit, fenced and worked off after it.
 //! - [`web`]: problem documents, signed callback references, tokens, outgoing webhooks.
 //! - [`webhooks`]: what became of the webhooks to a requester.
 //! - [`api`], [`tokens`]: what the functions with an API have in common.
 //! - [`engine`]: load, decide, send, commit: the one way in which a dispatch changes.
 
-pub use patchbay_domain::{access, context, dispatch, field, foreign, ids, number, phone, secret, speech};
+pub use patchbay_domain::{access, context, dispatch, field, foreign, ids, mail, number, phone, secret, speech};
 
 pub mod api;
 pub mod aws;
@@ -25,6 +26,7 @@ pub mod config;
 pub mod engine;
 pub mod http;
 pub mod keyring;
+pub mod outbox;
 pub mod parameters;
 pub mod partition;
 pub mod patience;

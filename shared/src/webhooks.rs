@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::dispatch::delivery::{Delivery, event_id};
+use crate::dispatch::work::Notice;
 use crate::dispatch::{Dispatch, Entry};
 use crate::engine::{Engine, EngineError};
-use crate::queue::Notice;
 use crate::store::{Store, StoreError};
 
 /// Entries of a timeline that are looked through at once.
@@ -79,7 +79,7 @@ pub async fn resend(engine: &Engine, dispatch: &Dispatch, id: &str) -> Result<Op
                 asked: true,
                 ..Notice::first(dispatch.key.clone(), found.entry.id.clone(), now)
             };
-            engine.notifications.send_notices(&[notice], now).await?;
+            engine.notifications.send(&[notice], now).await?;
             return Ok(Some(found));
         }
         after = page.more_after;

@@ -13,9 +13,11 @@ use common::{brief, change, create, load, pass, phones, rings};
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::State;
 use patchbay::dispatch::delivery::Outcome;
+use patchbay::dispatch::work::Message;
 use patchbay::ids::DispatchKey;
+use patchbay::outbox::Outbox;
 use patchbay::patience;
-use patchbay::queue::{Message, Queue, Returns};
+use patchbay::queue::Queue;
 use patchbay::webhooks;
 use patchbay_simulators::audit::audit;
 use patchbay_simulators::aws::{self, Fault, Rule, Service};
@@ -233,7 +235,7 @@ async fn a_batch_without_secrets_is_sent_again_with_growing_pauses() {
     let sqs = world.aws.sqs();
     let queue = sqs.create_queue_with_dlq("batch", Duration::from_mins(1), 1_000);
     let (_, client) = aws::clients(&world.aws, &aws::retries());
-    let returns = Returns {
+    let outbox = Outbox {
         queue: Queue::new(client.clone(), queue.url()),
         dead_letters: Queue::new(client, queue.dlq().unwrap().url()),
         clock: world.clock.clone(),
@@ -247,7 +249,7 @@ async fn a_batch_without_secrets_is_sent_again_with_growing_pauses() {
     for _ in 0..8 {
         let event = json!({ "Records": [{ "messageId": "m-1", "body": body }] });
         let event: SqsEvent = serde_json::from_value(event).unwrap();
-        let answer = returns.all::<Message>(&event, &"no secrets").await;
+        let answer = outbox.all::<Message>(&event, &"no secrets").await;
         assert!(answer.batch_item_failures.is_empty());
         let sent = queue.messages();
         let [sent] = sent.as_slice() else { unreachable!() };
@@ -256,7 +258,7 @@ async fn a_batch_without_secrets_is_sent_again_with_growing_pauses() {
     }
     assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
     let event: SqsEvent = serde_json::from_value(json!({ "Records": [{ "messageId": "m-1", "body": "{" }] })).unwrap();
-    returns.all::<Message>(&event, &"no secrets").await;
+    outbox.all::<Message>(&event, &"no secrets").await;
     assert_eq!((queue.messages().len(), queue.dlq().unwrap().messages().len()), (0, 1));
 }
 

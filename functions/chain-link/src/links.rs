@@ -1,24 +1,23 @@
 //! `/v1/links`: where the documents of task chains are kept.
 
-use lambda_http::http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue};
+use lambda_http::http::header::{ETAG, HeaderMap, HeaderValue};
 use lambda_http::http::{Method, StatusCode};
-use lambda_http::{Body, Request, RequestExt, Response};
+use lambda_http::{Body, Request, Response};
 use patchbay::access::Scope;
-use patchbay::api;
+use patchbay::api::{self, paging};
 use patchbay::chain::sample::{self, Sample};
 use patchbay::chain::{Chain, Issue, MAX_DOCUMENT};
 use patchbay::field::FieldError;
 use patchbay::ids::{ChainName, Tenant};
 use patchbay::store::{DeletedChain, Expected, PutChain, StoredChain};
 use patchbay::web::body::{self, json_response};
+use patchbay::web::media::media_type;
 use patchbay::web::problem::Problem;
 use serde_json::{Value, json};
 
 use crate::condition::{Condition, tag};
 use crate::{Answer, Deps};
 
-const DEFAULT_LIMIT: i32 = 50;
-const MAX_LIMIT: i32 = 200;
 /// Tries of a conditional write for which one has to look first.
 const TRIES: u8 = 4;
 
@@ -28,19 +27,8 @@ pub(crate) async fn collection(deps: &Deps, request: &Request) -> Answer {
         return Err(Problem::method_not_allowed("GET"));
     }
     let tenant = deps.tenant(request, Scope::LinksRead).await?;
-    let query = request.query_string_parameters();
-    let limit = match query.first("limit").map(str::parse::<i32>) {
-        None => DEFAULT_LIMIT,
-        Some(Ok(limit @ 1..=MAX_LIMIT)) => limit,
-        Some(_) => {
-            return Err(Problem::invalid_field(
-                "limit",
-                format!("must be from 1 to {MAX_LIMIT}"),
-            ));
-        }
-    };
-    let after = query.first("cursor").map(str::parse::<ChainName>).transpose();
-    let after = after.map_err(|_| Problem::invalid_field("cursor", "is not one that a list has given out"))?;
+    let limit = i32::try_from(paging::limit(request)?).unwrap_or(i32::MAX);
+    let after: Option<ChainName> = paging::cursor(request)?;
     let page = deps.store.list_chains(&tenant, after.as_ref(), limit).await?;
     let body = json!({ "links": page.chains, "next_cursor": page.more_after });
     Ok(json_response(StatusCode::OK, &body))
@@ -292,13 +280,10 @@ fn tagged(mut response: Response<Body>, version: i64) -> Response<Body> {
 
 /// JSON and YAML, by any of the names that YAML has.
 fn is_document(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(CONTENT_TYPE) else {
-        return true;
-    };
-    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
-    let essence = essence.trim().to_ascii_lowercase();
-    matches!(
-        essence.as_str(),
-        "application/json" | "application/yaml" | "application/x-yaml" | "text/yaml" | "text/x-yaml" | "text/plain"
-    )
+    media_type(headers).is_none_or(|media_type| {
+        matches!(
+            media_type.as_str(),
+            "application/json" | "application/yaml" | "application/x-yaml" | "text/yaml" | "text/x-yaml" | "text/plain"
+        )
+    })
 }

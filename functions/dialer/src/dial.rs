@@ -4,9 +4,9 @@
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::script::{self, Script};
 use patchbay::dispatch::state::Strategy;
+use patchbay::dispatch::work::{Message, Work};
 use patchbay::dispatch::{Attempt, Dispatch, Event, NewDispatch, NotPlaced, Phase, Verdict};
 use patchbay::ids::AttemptId;
-use patchbay::queue::{Message, Work};
 use patchbay::store::{Priority, Slot};
 use patchbay::telemetry::{self, Unit};
 use patchbay::voice::{Call, PlaceError};
@@ -148,7 +148,7 @@ impl Offer {
 async fn place(deps: &Deps, dispatch: Dispatch, offer: Offer, watch_after: u32) -> Result<(), Failure> {
     let now = deps.engine.clock.now();
     let watch = Message {
-        dispatch: dispatch.key.clone(),
+        subject: dispatch.key.clone(),
         version: dispatch.version + 1,
         sent_at: now,
         due_at: now.plus_seconds(watch_after),

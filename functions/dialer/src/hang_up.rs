@@ -1,8 +1,8 @@
 //! Ending a call that is wanted no more: somebody else accepted, or the ticket was cancelled or resolved.
 
 use patchbay::dispatch::Dispatch;
+use patchbay::dispatch::work::{Message, Work};
 use patchbay::ids::AttemptId;
-use patchbay::queue::{Message, Work};
 use patchbay::voice::{Ended, Trace};
 
 use crate::{Deps, Failure};

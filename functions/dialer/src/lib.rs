@@ -12,21 +12,25 @@ use std::pin::Pin;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use patchbay::clock::Timestamp;
+use patchbay::dispatch::work::{Message, Notice, Work};
 use patchbay::dispatch::{Dispatch, Event, Fact};
-use patchbay::engine::{Applied, Arrival, COMMIT_LOOKS, Engine, EngineError, arrival, look_again_at};
-use patchbay::queue::{self, Failed, Message, Notice, QueueError, Read, Returns, Work};
+use patchbay::engine::{Applied, Engine, EngineError};
+use patchbay::mail::{self, Failed, Mail as _};
+use patchbay::outbox::{NotTaken, Outbox};
+use patchbay::queue::QueueError;
 use patchbay::store::StoreError;
 use patchbay::telemetry::{self, Unit};
 use patchbay::voice::Account;
 use patchbay::web::callbacks::Callbacks;
+use tracing::Instrument as _;
 
 /// What the function works with.
 #[derive(Clone, Debug)]
 pub struct Deps {
     /// Dispatches, and the `calls` queue.
     pub engine: Engine,
-    /// Where messages go that could not be worked off.
-    pub returns: Returns,
+    /// How the `calls` queue is worked off.
+    pub outbox: Outbox,
     /// From which calls are made.
     pub account: Account,
     /// URLs for the provider.
@@ -42,18 +46,21 @@ pub(crate) enum Failure {
     Store(#[from] StoreError),
     #[error(transparent)]
     Queue(#[from] QueueError),
+    #[error(transparent)]
+    NotTaken(#[from] NotTaken),
     #[error("the provider cannot be asked: {0}")]
     Provider(String),
     #[error("the notifications queue: {0}")]
     Notifications(String),
 }
 
-impl queue::Failure for Failure {
+impl mail::Failure for Failure {
     fn failed(&self) -> Failed {
         let passes = match self {
             // It was to be sent, and perhaps was: sent once more it would be two, and those four.
             Self::Engine(EngineError::Queue(error)) | Self::Queue(error) if error.passes() => return Failed::NotSent,
-            Self::Engine(EngineError::Queue(_)) | Self::Queue(_) => false,
+            Self::NotTaken(error) if error.passes => return Failed::NotSent,
+            Self::Engine(EngineError::Queue(_)) | Self::Queue(_) | Self::NotTaken(_) => false,
             Self::Engine(EngineError::Store(error)) | Self::Store(error) => error.passes(),
             Self::Engine(EngineError::Contended | EngineError::Random(_))
             | Self::Provider(_)
@@ -63,20 +70,10 @@ impl queue::Failure for Failure {
     }
 }
 
-/// Works off a batch. What fails is sent again, and stops nothing else.
+/// Works off a batch.
 pub async fn handle(deps: &Deps, event: SqsEvent) -> SqsBatchResponse {
-    let mut response = SqsBatchResponse::default();
-    for record in event.records {
-        let taken = match queue::read::<Message>(&record) {
-            Read::Unread(unread) => deps.returns.unread(&record, &unread).await,
-            Read::Message(tried) => match boxed(work_off(deps, &tried.message)).await {
-                Ok(()) => Ok(()),
-                Err(failure) => deps.returns.again_or_dead(&tried, &failure).await,
-            },
-        };
-        queue::reported(&mut response, &record, taken);
-    }
-    response
+    let work = |message: Message| boxed(work_off(deps, message));
+    deps.outbox.consume(&event, work).await
 }
 
 /// In a box of no type of its own: what a call awaits is large, and nested more deeply than the compiler follows.
@@ -86,7 +83,8 @@ fn boxed<'a>(
     Box::pin(work)
 }
 
-async fn work_off(deps: &Deps, message: &Message) -> Result<(), Failure> {
+async fn work_off(deps: &Deps, message: Message) -> Result<(), Failure> {
+    let message = &message;
     let now = deps.engine.clock.now();
     // What is kept for us has happened, whatever the clock says of whoever kept it.
     let waits = message.due_at > now && !matches!(message.work, Work::Apply { .. });
@@ -116,33 +114,17 @@ async fn work_off(deps: &Deps, message: &Message) -> Result<(), Failure> {
 impl Deps {
     /// The dispatch, once the commit that belongs to `message` is made. None when there is nothing to do (now).
     async fn fenced(&self, message: &Message) -> Result<Option<Dispatch>, Failure> {
-        for pause in COMMIT_LOOKS {
-            if !pause.is_zero() {
-                self.engine.clock.sleep(pause).await;
-            }
-            let dispatch = self.engine.store.load(&message.dispatch).await?;
-            match arrival(message, dispatch.as_ref(), self.engine.clock.now()) {
-                Arrival::Committed => return Ok(dispatch),
-                Arrival::Abandoned => {
-                    tracing::info!(dispatch = %message.dispatch.id, work = ?message.work, "dropped what was never committed");
-                    return Ok(None);
-                }
-                Arrival::TooEarly => {}
-            }
-        }
-        // Sent anew instead of being left to the visibility timeout: that would be a minute.
-        let due_at = look_again_at(message.sent_at, self.engine.clock.now());
-        self.again(message, due_at).await?;
-        Ok(None)
+        let look = || async {
+            let dispatch = self.engine.store.load(&message.subject).await?;
+            Ok(dispatch.filter(|dispatch| dispatch.version >= message.version))
+        };
+        let span = tracing::info_span!("message", dispatch = %message.subject.id, work = ?message.work);
+        self.outbox.fenced(message, look).instrument(span).await
     }
 
     /// Sends a message again, to be acted on at `due_at`.
     async fn again(&self, message: &Message, due_at: Timestamp) -> Result<(), Failure> {
-        let message = Message {
-            due_at,
-            ..message.clone()
-        };
-        Ok(self.engine.calls.send(&[message], self.engine.clock.now()).await?)
+        Ok(self.outbox.send(&message.due(due_at)).await?)
     }
 
     /// Counts what an alarm hears of, if the decision that sent this message was committed: another one may have made
@@ -171,9 +153,9 @@ impl Deps {
     /// it was to be sent: a copy of this message makes the same notice, and two of one are told once.
     async fn hand_on(&self, message: &Message, entry: &str) -> Result<(), Failure> {
         let now = self.engine.clock.now();
-        let notice = Notice::first(message.dispatch.clone(), entry.to_owned(), message.sent_at);
+        let notice = Notice::first(message.subject.clone(), entry.to_owned(), message.sent_at);
         // It is sent again by whoever worked this off: of two messages none is this one.
-        let sent = self.engine.notifications.send_notices(&[notice], now).await;
+        let sent = self.engine.notifications.send(&[notice], now).await;
         sent.map_err(|error| Failure::Notifications(error.to_string()))
     }
 }

@@ -4,7 +4,7 @@ use patchbay::aws::Aws;
 use patchbay::config::variables::REFERENCE_KEYS_PARAM;
 use patchbay::config::{ConfigError, public_url, references};
 use patchbay::keyring::Keyring;
-use patchbay::queue::Returns;
+use patchbay::outbox::Outbox;
 use patchbay::voice::Unopened;
 use patchbay::web::callbacks::Callbacks;
 
@@ -16,17 +16,17 @@ impl Deps {
     ///
     /// # Errors
     /// When a variable is missing or wrong.
-    pub fn load() -> Result<(Keyring<Self, 2>, Returns), ConfigError> {
+    pub fn load() -> Result<(Keyring<Self, 2>, Outbox), ConfigError> {
         let aws = Aws::load()?;
         let engine = aws.engine()?;
-        let returns = aws.returns_of_calls()?;
+        let outbox = aws.returns_of_calls()?;
         let url = public_url()?;
         let unopened = Unopened::load()?;
-        let kept = returns.clone();
+        let kept = outbox.clone();
         let keyring = aws.keyring([Unopened::SECRET, REFERENCE_KEYS_PARAM], move |[secret, keys]| {
             Ok(Self {
                 engine: engine.clone(),
-                returns: returns.clone(),
+                outbox: outbox.clone(),
                 account: unopened.open(secret)?,
                 callbacks: Callbacks::new(&url, references(REFERENCE_KEYS_PARAM, keys)?),
             })

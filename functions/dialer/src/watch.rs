@@ -1,10 +1,10 @@
 //! Looking after an attempt that nobody told us the end of.
 
 use patchbay::clock::Timestamp;
+use patchbay::dispatch::work::Message;
 use patchbay::dispatch::{Attempt, Dispatch, Event, Phase, Sighting};
-use patchbay::engine::WRITER_LIFETIME_SECONDS;
 use patchbay::ids::AttemptId;
-use patchbay::queue::Message;
+use patchbay::mail::WRITER_LIFETIME_SECONDS;
 use patchbay::voice::{LookError, Trace};
 
 use crate::{Deps, Failure};

@@ -1,23 +1,20 @@
 //! `POST /v1/dispatches` and `POST /v1/dispatches/preview`.
 
+use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::{HeaderValue, LOCATION};
-use lambda_http::{Body, Request, Response};
+use patchbay::api::idempotency;
 use patchbay::dispatch::{self, Context, Dispatch, DispatchRequest, NewDispatch};
 use patchbay::engine::EngineError;
 use patchbay::ids::{DispatchId, DispatchKey, Nonce, Tenant};
-use patchbay::secret::sha256_hex;
 use patchbay::web::body::{self, json_response};
 use patchbay::web::problem::Problem;
 use url::Url;
 
 use crate::{Answer, Deps, view};
 
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
-const MAX_KEY_CHARS: usize = 255;
-
 pub(crate) async fn create(deps: &Deps, request: &Request, tenant: Tenant) -> Answer {
-    let idempotency_key = idempotency_key(request)?;
+    let idempotency_key = idempotency::key(request)?;
     let (brief, fingerprint) = read(deps, request)?;
     let now = deps.engine.clock.now();
     let id = match idempotency_key {
@@ -46,15 +43,8 @@ pub(crate) async fn create(deps: &Deps, request: &Request, tenant: Tenant) -> An
 
 /// The answer to a request whose key has been used: the dispatch that it made, as it is now.
 fn repeated(deps: &Deps, existing: &Dispatch, fingerprint: &str) -> Answer {
-    if existing.fingerprint != fingerprint {
-        return Err(Problem::idempotency_key_reused());
-    }
-    let mut response: Response<Body> =
-        json_response(StatusCode::OK, &view::whole(existing, None, deps.engine.clock.now()));
-    response
-        .headers_mut()
-        .insert("idempotent-replayed", HeaderValue::from_static("true"));
-    Ok(response)
+    let shown = json_response(StatusCode::OK, &view::whole(existing, None, deps.engine.clock.now()));
+    idempotency::replayed(&existing.fingerprint, fingerprint, shown)
 }
 
 pub(crate) fn preview(deps: &Deps, request: &Request, tenant: Tenant) -> Answer {
@@ -83,8 +73,7 @@ pub(crate) fn preview(deps: &Deps, request: &Request, tenant: Tenant) -> Answer 
 /// The request, checked, and the fingerprint of what it says (not of how it is spaced).
 fn read(deps: &Deps, request: &Request) -> Result<(NewDispatch, String), Problem> {
     let parsed: DispatchRequest = body::json(request)?;
-    let plain: serde_json::Value = body::json(request)?;
-    let fingerprint = sha256_hex(plain.to_string().as_bytes());
+    let fingerprint = idempotency::fingerprint(request)?;
     let brief = parsed.check().map_err(Problem::invalid_fields)?;
     if let Some(webhook) = &brief.webhook {
         let wrong = |detail: String| Problem::invalid_field("webhook.url", detail);
@@ -92,24 +81,4 @@ fn read(deps: &Deps, request: &Request) -> Result<(NewDispatch, String), Problem
         deps.targets.check_url(&url).map_err(|error| wrong(error.to_string()))?;
     }
     Ok((brief, fingerprint))
-}
-
-fn idempotency_key(request: &Request) -> Result<Option<&str>, Problem> {
-    let Some(value) = request.headers().get(IDEMPOTENCY_KEY) else {
-        return Ok(None);
-    };
-    let wrong = || {
-        Problem::invalid_field(
-            "Idempotency-Key",
-            format!("must have from 1 to {MAX_KEY_CHARS} printable ASCII characters"),
-        )
-    };
-    let key = value.to_str().map_err(|_| wrong())?;
-    // A tab is text to the header, but it does not print.
-    let prints = key.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-    if key.is_empty() || key.len() > MAX_KEY_CHARS || !prints {
-        Err(wrong())
-    } else {
-        Ok(Some(key))
-    }
 }

@@ -12,7 +12,7 @@
 //!   dead-letter queue with the reason, and with a mark, so that the alarm on that queue goes off. Redriven from there, it
 //!   begins anew.
 //! - **Overtaken**: a call's status that is not how things stand any more when it could be told. Dropped.
-//! - **Our own failure** (table, queue, secrets): sent again, as long as it takes; see [`patchbay::queue::Returns`]. What
+//! - **Our own failure** (table, queue, secrets): sent again, as long as it takes; see [`patchbay::outbox`]. What
 //!   is no notice of ours goes to the dead-letter queue.
 //!
 //! How each delivery stands is written down ([`patchbay::dispatch::delivery::Delivery`]), after whatever was to be sent. So a notice
@@ -26,17 +26,17 @@ pub mod ports;
 pub mod receivers;
 mod schedule;
 
-use std::collections::HashSet;
 use std::time::Duration;
 
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use futures_util::future::join_all;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use patchbay::clock::{Clock, Timestamp};
 use patchbay::dispatch::delivery::{Delivery, Outcome, event_id};
+use patchbay::dispatch::work::Notice;
 use patchbay::dispatch::{Dispatch, Entry, Phase};
-use patchbay::engine::{Arrival, COMMIT_LOOKS, look_again_at};
 use patchbay::http::HttpClient;
-use patchbay::queue::{self, Failed, NotTaken, Notice, Queue, Read, Returns, TakeMessages};
+use patchbay::mail::{self, Failed};
+use patchbay::outbox::{NotTaken, Outbox, TakeMessages};
+use patchbay::queue::Queue;
 use patchbay::store::{NoticeSubject, Store};
 use patchbay::telemetry::{self, Unit};
 use patchbay::web::standard_webhooks::Signer;
@@ -65,8 +65,8 @@ const URGENT: Duration = Duration::from_mins(1);
 pub struct Deps<S = Store, Q = Queue> {
     /// Dispatches and their timelines, deliveries and receivers.
     pub store: S,
-    /// The `notifications` queue, and its dead-letter queue.
-    pub returns: Returns<Q>,
+    /// How the `notifications` queue is worked off.
+    pub outbox: Outbox<Q>,
     /// The way to the receivers.
     pub http: HttpClient,
     /// The time.
@@ -94,7 +94,7 @@ enum Failure {
 }
 
 impl Failure {
-    fn store(error: &impl queue::Failure) -> Self {
+    fn store(error: &impl mail::Failure) -> Self {
         Self::Store {
             cause: error.to_string(),
             failed: error.failed(),
@@ -102,7 +102,7 @@ impl Failure {
     }
 }
 
-impl queue::Failure for Failure {
+impl mail::Failure for Failure {
     fn failed(&self) -> Failed {
         match self {
             Self::Store { failed, .. } => *failed,
@@ -112,36 +112,12 @@ impl queue::Failure for Failure {
     }
 }
 
-/// Works off a batch, all of it side by side: a slow receiver holds up nobody in the same batch. What fails is sent again,
-/// and stops nothing else.
+/// Works off a batch, all of it side by side: a slow receiver holds up nobody in the same batch.
 pub async fn handle<S: Table, Q: TakeMessages>(deps: &Deps<S, Q>, event: SqsEvent) -> SqsBatchResponse {
-    let mut seen = HashSet::new();
-    // Two of one message, which a queue may deliver, or take when it is slow to answer, are one.
-    let records = event
-        .records
-        .iter()
-        .filter(|record| seen.insert(record.body.as_deref()));
-    let records: Vec<&SqsMessage> = records.collect();
-    // In boxes: what a delivery awaits is nested as deeply as the compiler follows.
-    let taken = join_all(records.iter().map(|record| Box::pin(take(deps, record)))).await;
-    let mut response = SqsBatchResponse::default();
-    for (record, taken) in records.into_iter().zip(taken) {
-        queue::reported(&mut response, record, taken);
-    }
-    response
+    deps.outbox.consume(&event, |notice| work_off(deps, notice)).await
 }
 
-async fn take<S: Table, Q: TakeMessages>(deps: &Deps<S, Q>, record: &SqsMessage) -> Result<(), NotTaken> {
-    match queue::read::<Notice>(record) {
-        Read::Unread(unread) => deps.returns.unread(record, &unread).await,
-        Read::Message(tried) => match work_off(deps, &tried.message).await {
-            Ok(()) => Ok(()),
-            Err(failure) => deps.returns.again_or_dead(&tried, &failure).await,
-        },
-    }
-}
-
-async fn work_off<S: Table, Q: TakeMessages>(deps: &Deps<S, Q>, notice: &Notice) -> Result<(), Failure> {
+async fn work_off<S: Table, Q: TakeMessages>(deps: &Deps<S, Q>, notice: Notice) -> Result<(), Failure> {
     let span = tracing::info_span!(
         "notice",
         tenant = %notice.dispatch.tenant,
@@ -149,7 +125,7 @@ async fn work_off<S: Table, Q: TakeMessages>(deps: &Deps<S, Q>, notice: &Notice)
         entry = %notice.entry,
         failures = notice.failures,
     );
-    let worked_off = Box::pin(deps.work_off(notice.clone()).instrument(span));
+    let worked_off = Box::pin(deps.work_off(notice).instrument(span));
     let limited = tokio::time::timeout(RECORD_TIMEOUT, worked_off).await;
     limited.unwrap_or(Err(Failure::TooSlow))
 }
@@ -245,33 +221,14 @@ impl<S: Table, Q: TakeMessages> Deps<S, Q> {
 
     /// What `notice` is about, once the commit that belongs to it is made. None when there is nothing to do (now).
     async fn fenced(&self, notice: &Notice) -> Result<Option<NoticeSubject>, Failure> {
-        for pause in COMMIT_LOOKS {
-            if !pause.is_zero() {
-                self.clock.sleep(pause).await;
-            }
-            let subject = self
-                .store
-                .subject(notice)
-                .await
-                .map_err(|error| Failure::store(&error))?;
+        let look = || async {
+            let subject = self.store.subject(notice).await;
+            let subject = subject.map_err(|error| Failure::store(&error))?;
             // Both: what is read together may be from before and after one commit.
             let there = subject.dispatch.is_some() && subject.entry.is_some();
-            match Arrival::of(there, notice.first_at, self.clock.now()) {
-                Arrival::Committed => return Ok(Some(subject)),
-                Arrival::Abandoned => {
-                    tracing::info!("dropped what was never committed, or is not kept any more");
-                    return Ok(None);
-                }
-                Arrival::TooEarly => {}
-            }
-        }
-        let due_at = look_again_at(notice.first_at, self.clock.now());
-        self.send(&Notice {
-            due_at,
-            ..notice.clone()
-        })
-        .await?;
-        Ok(None)
+            Ok(Some(subject).filter(|_| there))
+        };
+        self.outbox.fenced(notice, look).await
     }
 
     /// Whether this says how far a call is that has got further since.
@@ -372,9 +329,7 @@ impl<S: Table, Q: TakeMessages> Deps<S, Q> {
         let now = self.clock.now();
         tracing::error!(webhook = event.id, host, why = told.why, "given up");
         let given_up = schedule::given_up(event.notice, now);
-        self.returns
-            .give_up(&given_up, &format!("{host}: {}", told.why))
-            .await?;
+        self.outbox.give_up(&given_up, &format!("{host}: {}", told.why)).await?;
         let count = [("WebhooksGivenUp", Unit::Count, 1.0)];
         telemetry::emf(
             now,
@@ -407,6 +362,6 @@ impl<S: Table, Q: TakeMessages> Deps<S, Q> {
     }
 
     async fn send(&self, notice: &Notice) -> Result<(), Failure> {
-        Ok(self.returns.send(notice, notice.due_at).await?)
+        Ok(self.outbox.send(notice).await?)
     }
 }

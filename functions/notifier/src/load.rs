@@ -6,7 +6,7 @@ use patchbay::config::variables::WEBHOOK_KEYS_PARAM;
 use patchbay::config::{ConfigError, signer, targets};
 use patchbay::http::HttpClient;
 use patchbay::keyring::Keyring;
-use patchbay::queue::Returns;
+use patchbay::outbox::Outbox;
 use patchbay::web::outbound::Outbound;
 
 use crate::receivers::Receivers;
@@ -18,17 +18,17 @@ impl Deps {
     ///
     /// # Errors
     /// When a variable is missing or wrong.
-    pub fn load() -> Result<(Keyring<Self, 1>, Returns), ConfigError> {
+    pub fn load() -> Result<(Keyring<Self, 1>, Outbox), ConfigError> {
         let aws = Aws::load()?;
         let (store, targets) = (aws.store()?, targets()?);
-        let returns = aws.returns_of_notifications()?;
+        let outbox = aws.returns_of_notifications()?;
         let http = HttpClient::new(Outbound::on_demand(targets.clone(), POST_TIMEOUT).opening_only());
         let receivers = Receivers::default();
-        let kept = returns.clone();
+        let kept = outbox.clone();
         let keyring = aws.keyring([WEBHOOK_KEYS_PARAM], move |[keys]| {
             Ok(Self {
                 store: store.clone(),
-                returns: returns.clone(),
+                outbox: outbox.clone(),
                 http: http.clone(),
                 clock: Clock::system(),
                 signing_clock: Clock::system(),

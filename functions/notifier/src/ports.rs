@@ -5,8 +5,9 @@ use std::future::Future;
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::Entry;
 use patchbay::dispatch::delivery::Delivery;
+use patchbay::dispatch::work::Notice;
 use patchbay::ids::{AttemptId, DispatchKey, Tenant};
-use patchbay::queue::{Failure, Notice};
+use patchbay::mail::Failure;
 use patchbay::store::{NoticeSubject, Probe, Silence, Store, StoreError};
 
 /// What notices are about, how deliveries stand, and which receivers do not answer. The methods are those of [`Store`].

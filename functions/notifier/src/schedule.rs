@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use patchbay::clock::Timestamp;
-use patchbay::queue::Notice;
+use patchbay::dispatch::work::Notice;
 use patchbay::secret::sha256_hex;
 use patchbay::store::Silence;
 use time::OffsetDateTime;

@@ -2,8 +2,8 @@
 
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::pending_work;
+use patchbay::dispatch::work::{Message, Work};
 use patchbay::ids::DispatchKey;
-use patchbay::queue::{Message, Work};
 use patchbay::store::{Postponed, StoreError, Unmoved};
 use patchbay::voice::Provider;
 
@@ -158,7 +158,7 @@ impl<'a> Round<'a> {
 
     fn message(&self, unmoved: &Unmoved, work: &Work) -> Message {
         Message {
-            dispatch: unmoved.dispatch.key.clone(),
+            subject: unmoved.dispatch.key.clone(),
             version: unmoved.dispatch.version,
             sent_at: self.now,
             due_at: self.now,

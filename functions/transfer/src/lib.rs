@@ -20,8 +20,7 @@ mod words;
 
 use std::time::Duration;
 
-use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use lambda_http::http::{HeaderMap, Method};
+use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, RequestExt as _, Response};
 use patchbay::clock::Clock;
 use patchbay::providers::twilio::signature::{self, Signatures};
@@ -31,8 +30,11 @@ use patchbay::store::Store;
 use patchbay::telemetry::{self, Unit};
 use patchbay::web::body;
 use patchbay::web::callbacks::Callbacks;
+use patchbay::web::media::{self, media_type};
 use patchbay::web::problem::Problem;
 
+/// How Twilio posts.
+const FORM: &str = "application/x-www-form-urlencoded";
 /// What the table may take of Twilio's 15 s before the caller has paid: somebody listens to the silence.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
 
@@ -101,7 +103,7 @@ fn signed_form(deps: &Deps, request: &Request) -> Result<Form, Problem> {
         raw => raw,
     };
     let url = deps.callbacks.twilio_url(raw_path, request.uri().query());
-    let is_form = is_form(request.headers());
+    let is_form = media_type(request.headers()).is_some_and(|media_type| media_type == FORM);
     let header = |name| {
         let value = request.headers().get(name)?;
         value.to_str().ok()
@@ -121,18 +123,8 @@ fn signed_form(deps: &Deps, request: &Request) -> Result<Form, Problem> {
     Ok(if is_form { Form::parse(bytes) } else { Form::default() })
 }
 
-fn is_form(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
-    media.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
-}
-
 fn xml(twiml: &Twiml) -> Response<Body> {
-    let mut response = Response::new(Body::Text(twiml.to_string()));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=utf-8"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    media::answer(StatusCode::OK, "text/xml; charset=utf-8", twiml.to_string())
 }
 
 /// Counts what came of a transferred call, or of a part of it.

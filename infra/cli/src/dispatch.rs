@@ -150,7 +150,7 @@ async fn newest(store: &Store, now: Timestamp, tenant: &Tenant, wanted: &List) -
         loop {
             let page = store.list_day(tenant, &day, after.as_deref(), 200).await?;
             let fits = |summary: &Summary| !wanted.open || is_open(&summary.status);
-            found.extend(page.dispatches.into_iter().filter(fits));
+            found.extend(page.lines.into_iter().filter(fits));
             after = page.more_after;
             if after.is_none() || found.len() >= limit {
                 break;
@@ -301,7 +301,7 @@ const CANCEL_SECONDS: u32 = 60;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Withdraws a ticket; tells whether it could be. A dialer does it: whoever commits must be gone after two minutes
-/// ([`patchbay::engine::WRITER_LIFETIME_SECONDS`]), and a laptop may go to sleep for a night between two requests.
+/// ([`patchbay::mail::WRITER_LIFETIME_SECONDS`]), and a laptop may go to sleep for a night between two requests.
 async fn cancel(engine: &Engine, key: &DispatchKey, output: &mut Output<'_>) -> anyhow::Result<bool> {
     let mut dispatch = load(&engine.store, key).await?;
     if may_be_cancelled(&dispatch) {

@@ -120,76 +120,96 @@ impl FromStr for ChainName {
     }
 }
 
-/// A dispatch: `dsp_` and 32 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DispatchId(u128);
+/// A kind of id: a prefix and 32 hexadecimal digits, one text for one id.
+macro_rules! prefixed_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u128);
 
-impl DispatchId {
-    /// A new id: 48 bits of time, then random bits, so that ids of one deployment sort by age.
-    ///
-    /// # Errors
-    /// When the operating system has no randomness to give.
-    pub fn random(random: &Randomness, now: Timestamp) -> Result<Self, getrandom::Error> {
-        let (high, low) = (u128::from(random.bits()?), u128::from(random.bits()?));
-        let time = u128::from(now.millis().unsigned_abs()) << 80;
-        Ok(Self(time | (((high << 64) | low) >> 48)))
-    }
+        impl $name {
+            /// A new id: 48 bits of time, then random bits, so that ids of one deployment sort by age.
+            ///
+            /// # Errors
+            /// When the operating system has no randomness to give.
+            pub fn random(random: &Randomness, now: Timestamp) -> Result<Self, getrandom::Error> {
+                fresh_bits(random, now).map(Self)
+            }
 
-    /// The id that belongs to an idempotency key: the same key of one tenant always names the same dispatch, so a
-    /// repeated request finds the dispatch of the first one with no further record, and never makes a second one.
-    pub fn for_idempotency_key(tenant: &Tenant, key: &str) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(tenant.0.as_bytes());
-        hash.update([0]);
-        hash.update(key.as_bytes());
-        let digest = hash.finalize();
-        Self(
-            digest
-                .iter()
-                .take(16)
-                .fold(0, |bits, byte| (bits << 8) | u128::from(*byte)),
-        )
-    }
+            /// The id that belongs to an idempotency key: the same key of one tenant always names the same thing, so a
+            /// repeated request finds what the first one made with no further record, and never makes a second one.
+            pub fn for_idempotency_key(tenant: &Tenant, key: &str) -> Self {
+                Self(bits_of(tenant, key))
+            }
 
-    /// One of `shards` parts into which all ids fall evenly. The last bits are random, or a hash's: not the time.
-    pub const fn shard(self, shards: u8) -> u8 {
-        // Below 256, so nothing is cut off.
-        #[expect(clippy::cast_possible_truncation, reason = "less than `shards`")]
-        let shard = (self.0 % shards as u128) as u8;
-        shard
-    }
+            /// One of `shards` parts into which all ids fall evenly. The last bits are random, or a hash's: not the time.
+            pub const fn shard(self, shards: u8) -> u8 {
+                // Below 256, so nothing is cut off.
+                #[expect(clippy::cast_possible_truncation, reason = "less than `shards`")]
+                let shard = (self.0 % shards as u128) as u8;
+                shard
+            }
 
-    /// Wraps 128 bits, for a model or a fixture.
-    pub const fn new(bits: u128) -> Self {
-        Self(bits)
-    }
-}
-
-impl fmt::Display for DispatchId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "dsp_{:032x}", self.0)
-    }
-}
-
-impl fmt::Debug for DispatchId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl FromStr for DispatchId {
-    type Err = BadId;
-
-    fn from_str(text: &str) -> Result<Self, BadId> {
-        let digits = text.strip_prefix("dsp_").ok_or(BadId("dispatch id"))?;
-        if digits.len() != 32 || !digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
-            return Err(BadId("dispatch id"));
+            /// Wraps 128 bits, for a model or a fixture.
+            pub const fn new(bits: u128) -> Self {
+                Self(bits)
+            }
         }
-        u128::from_str_radix(digits, 16)
-            .map(Self)
-            .map_err(|_| BadId("dispatch id"))
-    }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{:032x}"), self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = BadId;
+
+            fn from_str(text: &str) -> Result<Self, BadId> {
+                let digits = text.strip_prefix($prefix).and_then(bits_in);
+                digits.map(Self).ok_or(BadId($what))
+            }
+        }
+    };
 }
+
+/// 48 bits of time, then random ones.
+fn fresh_bits(random: &Randomness, now: Timestamp) -> Result<u128, getrandom::Error> {
+    let (high, low) = (u128::from(random.bits()?), u128::from(random.bits()?));
+    let time = u128::from(now.millis().unsigned_abs()) << 80;
+    Ok(time | (((high << 64) | low) >> 48))
+}
+
+/// The first 128 bits of a hash of both.
+fn bits_of(tenant: &Tenant, key: &str) -> u128 {
+    let mut hash = Sha256::new();
+    hash.update(tenant.0.as_bytes());
+    hash.update([0]);
+    hash.update(key.as_bytes());
+    let digest = hash.finalize();
+    let bytes = digest.iter().take(16);
+    bytes.fold(0, |bits, byte| (bits << 8) | u128::from(*byte))
+}
+
+/// 128 bits in 32 hexadecimal digits in lower case.
+fn bits_in(digits: &str) -> Option<u128> {
+    let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    let is_number = digits.len() == 32 && digits.bytes().all(is_digit);
+    u128::from_str_radix(digits, 16).ok().filter(|_| is_number)
+}
+
+prefixed_id!(
+    /// A dispatch: `dsp_` and 32 hexadecimal digits.
+    DispatchId,
+    "dsp_",
+    "dispatch id"
+);
 
 /// A dispatch and whose it is: what it takes to find it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

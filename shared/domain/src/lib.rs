@@ -6,6 +6,7 @@
 //! - [`speech`]: what a text becomes before a voice says it, at every provider.
 //! - [`phone`]: telephone numbers, read as they are written in every country.
 //! - [`foreign`], [`number`]: JSON of other people's, the one reader for all of it.
+//! - [`mail`]: messages to ourselves, and how they stand to their commits.
 //! - [`access`]: what an API token allows.
 //! - [`ids`], [`timestamp`], [`secret`], [`field`]: words that all of them use.
 
@@ -15,6 +16,7 @@ pub mod dispatch;
 pub mod field;
 pub mod foreign;
 pub mod ids;
+pub mod mail;
 pub mod number;
 pub mod phone;
 pub mod secret;

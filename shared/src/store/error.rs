@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::error::SdkError;
 
 use crate::aws_error::in_words;
-use crate::queue::{self, Failed};
+use crate::mail::{Failed, Failure};
 
 /// The table could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +47,7 @@ impl StoreError {
     }
 }
 
-impl queue::Failure for StoreError {
+impl Failure for StoreError {
     fn failed(&self) -> Failed {
         if self.passes() { Failed::ForNow } else { Failed::ForGood }
     }

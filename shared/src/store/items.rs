@@ -23,6 +23,10 @@ pub const INDEX_BY_DAY: &str = "by_day";
 /// Name of the index for what is due.
 pub const INDEX_BY_DUE: &str = "by_due";
 
+/// Names of that index's keys.
+pub(super) const DAY_PK: &str = "day_pk";
+pub(super) const DAY_SK: &str = "day_sk";
+
 /// An item as the SDK has it.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
@@ -58,8 +62,22 @@ pub(super) fn lease_partition(tenant: &Tenant, phone: &PhoneNumber) -> String {
     format!("T#{tenant}#L#{}", sha256_hex(phone.as_str().as_bytes()))
 }
 
-pub(super) fn day_partition(tenant: &Tenant, day: &str) -> String {
-    format!("T#{tenant}#{day}")
+/// Where the list of a day stands in the index; `kind` is the letter of what is listed.
+pub(super) fn day_partition(tenant: &Tenant, kind: &str, day: &str) -> String {
+    format!("T#{tenant}#{kind}#{day}")
+}
+
+/// The keys of a thing in the list of the day on which it was made.
+pub(super) fn day_keys(
+    tenant: &Tenant,
+    kind: &str,
+    created: Timestamp,
+    id: impl std::fmt::Display,
+) -> [(String, AttributeValue); 2] {
+    [
+        (DAY_PK.to_owned(), text(day_partition(tenant, kind, &created.day()))),
+        (DAY_SK.to_owned(), text(format!("{created}#{id}"))),
+    ]
 }
 
 pub(super) fn json(value: &impl Serialize) -> Result<AttributeValue, StoreError> {
@@ -76,11 +94,8 @@ pub(super) fn dispatch_item(dispatch: &Dispatch, now: Timestamp) -> Result<Item,
     item.insert("created_at".into(), text(created.to_string()));
     // Of the status, not of every commit: the index copies it, and a copy costs a write.
     item.insert("updated_at".into(), text(dispatch.status_since.to_string()));
-    item.insert(
-        "day_pk".into(),
-        text(day_partition(&dispatch.key.tenant, &created.day())),
-    );
-    item.insert("day_sk".into(), text(format!("{created}#{}", dispatch.key.id)));
+    let DispatchKey { tenant, id } = &dispatch.key;
+    item.extend(day_keys(tenant, DISPATCH, created, id));
     // A running dispatch may outlive the retention by its own expiry, never less.
     item.insert(
         "expires".into(),

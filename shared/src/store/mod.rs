@@ -14,7 +14,7 @@
 //! | API token | `TOKEN#{SHA-256 of the secret}` | `T` |
 //! | its line in the list of tokens | `T#{tenant}#TOKENS` | the SHA-256 |
 //!
-//! The index `by_day` (`day_pk` = `T#{tenant}#{day}`, `day_sk` = `{created_at}#{dispatch}`) lists dispatches; it also
+//! The index `by_day` (`day_pk` = `T#{tenant}#D#{day}`, `day_sk` = `{created_at}#{dispatch}`) lists dispatches; it also
 //! finds a context by the call that it was set in (`day_pk` = `T#{tenant}#K#{hash of the call}`).
 //!
 //! The index `by_due` (`due_pk` = `DUE#0` to `DUE#3`, `due_sk` = the moment, rounded up to 5 minutes) has the dispatches
@@ -49,7 +49,7 @@ pub use due::{DUE_SHARDS, Postponed, SentAgain, Unmoved};
 pub use error::StoreError;
 pub use items::{INDEX_BY_DAY, INDEX_BY_DUE, PARTITION_KEY, SORT_KEY};
 pub use links::{ChainPage, ChainSummary, DeletedChain, Expected, KnownChain, PutChain, StoredChain};
-pub use list::{Page, Summary};
+pub use list::{Listed, Page, Summary};
 pub use pace::{Priority, Slot};
 pub use read::TimelinePage;
 pub use retry::{client, patient};

@@ -13,7 +13,6 @@ mod trace;
 mod unopened;
 
 use lambda_http::http::StatusCode;
-use lambda_http::http::header::CONTENT_TYPE;
 use lambda_http::{Body, Response};
 
 pub use self::routee::RouteeAccount;
@@ -27,6 +26,7 @@ use crate::dispatch::{CallReport, NotPlaced, Sighting};
 use crate::ids::ProviderName;
 use crate::phone::PhoneNumber;
 use crate::providers::routee::Unreadable;
+use crate::web::media::answer;
 
 /// Which voice provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,18 +38,14 @@ pub enum Provider {
 /// A script in a provider's language, as the answer to its webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spoken {
-    content_type: &'static str,
-    body: Vec<u8>,
+    media_type: &'static str,
+    body: String,
 }
 
 impl Spoken {
     /// The answer: always 200, which is what every provider takes for success.
     pub fn into_response(self) -> Response<Body> {
-        let mut response = Response::new(Body::from(self.body));
-        *response.status_mut() = StatusCode::OK;
-        let content_type = http::HeaderValue::from_static(self.content_type);
-        response.headers_mut().insert(CONTENT_TYPE, content_type);
-        response
+        answer(StatusCode::OK, self.media_type, self.body)
     }
 }
 

@@ -41,9 +41,9 @@ pub(super) fn report(body: &[u8]) -> Result<CallReport, Unreadable> {
 pub(super) fn says(script: Script, keys_url: &str, settings: &Settings) -> Spoken {
     let plan = DialPlan::of(script, settings, keys_url);
     Spoken {
-        content_type: "application/json",
+        media_type: "application/json",
         // A plan of texts and numbers can always be written.
-        body: serde_json::to_vec(&plan).unwrap_or_default(),
+        body: serde_json::to_string(&plan).unwrap_or_default(),
     }
 }
 

@@ -1,13 +1,14 @@
 //! Reading what was sent, and answering in JSON.
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt as _};
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
+use super::media::{answer, media_type};
 use super::problem::Problem;
 use crate::field::FieldError;
 use crate::foreign::{self, Keep, Unreadable};
@@ -120,12 +121,7 @@ pub fn json_response(status: StatusCode, body: &impl Serialize) -> Response<Body
             return Problem::unavailable(60).into_response();
         }
     };
-    let mut response = Response::new(Body::Text(text));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    answer(status, "application/json", text)
 }
 
 /// The segments of the path, percent-decoded, without the stage's name in front.
@@ -158,44 +154,18 @@ pub fn path_segments(request: &Request) -> Vec<String> {
 
 /// `segment` decoded once; as it is when it does not decode to printable text.
 fn percent_decoded(segment: &str) -> String {
-    decode(segment).unwrap_or_else(|| segment.to_owned())
-}
-
-fn decode(segment: &str) -> Option<String> {
-    let mut decoded = Vec::with_capacity(segment.len());
-    let mut bytes = segment.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            decoded.push(byte);
-            continue;
-        }
-        let (high, low) = (
-            char::from(bytes.next()?).to_digit(16)?,
-            char::from(bytes.next()?).to_digit(16)?,
-        );
-        decoded.push(u8::try_from(high * 16 + low).ok()?);
-    }
-    String::from_utf8(decoded)
-        .ok()
-        .filter(|text| !text.chars().any(char::is_control))
+    let decoded = percent_decode_str(segment).decode_utf8().ok();
+    let printable = decoded.filter(|text| !text.chars().any(char::is_control));
+    printable.map_or_else(|| segment.to_owned(), std::borrow::Cow::into_owned)
 }
 
 /// Whether the content type is absent, `application/json`, or of the form `application/*+json`.
 fn may_be_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(CONTENT_TYPE) else {
+    let Some(media_type) = media_type(headers) else {
         return true;
     };
-    let essence = value
-        .to_str()
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    essence
-        .strip_prefix("application/")
-        .is_some_and(|kind| kind == "json" || kind.ends_with("+json"))
+    let kind = media_type.strip_prefix("application/");
+    kind.is_some_and(|kind| kind == "json" || kind.ends_with("+json"))
 }
 
 /// Which field `message` (serde's) is about, and what is expected there, without the names of our types.
@@ -267,6 +237,7 @@ pub(crate) fn expected(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use http::header::{CACHE_CONTROL, CONTENT_TYPE};
     use proptest::prelude::*;
     use serde::Deserialize;
 

@@ -17,9 +17,12 @@ use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_http::lambda_runtime::{self, Error, LambdaEvent};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Body, Request, Service as _, service_fn};
+use percent_encoding::utf8_percent_encode;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+use super::percent::{IN_PATH, IN_QUERY};
 
 /// The header from which `lambda_http` takes the URI's scheme.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
@@ -112,11 +115,7 @@ fn is_stage(name: &str) -> bool {
 /// takes the place of one that is too long.
 fn path(decoded: &str) -> String {
     let slash = if decoded.starts_with('/') { "" } else { "/" };
-    let encoded = format!(
-        "{slash}{}",
-        escaped(decoded, |byte| byte.is_ascii_alphanumeric()
-            || b"-._~!$&'()*+,;=:@/".contains(&byte))
-    );
+    let encoded = format!("{slash}{}", utf8_percent_encode(decoded, IN_PATH));
     if encoded.len() <= LONGEST {
         encoded
     } else {
@@ -126,28 +125,12 @@ fn path(decoded: &str) -> String {
 
 /// A query as it came, but for what no URI has: signatures may cover it.
 fn query(raw: &str) -> String {
-    let encoded = escaped(raw, |byte| byte.is_ascii_graphic() && !b"\"#<>".contains(&byte));
+    let encoded = utf8_percent_encode(raw, IN_QUERY).to_string();
     if encoded.len() <= LONGEST {
         encoded
     } else {
         String::new()
     }
-}
-
-/// `text` with every byte percent-encoded that is not to `stay`.
-fn escaped(text: &str, stay: impl Fn(u8) -> bool) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if stay(byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push('%');
-            for digit in [byte >> 4, byte & 15] {
-                escaped.extend(char::from_digit(digit.into(), 16).map(|digit| digit.to_ascii_uppercase()));
-            }
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

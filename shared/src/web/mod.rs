@@ -3,6 +3,7 @@
 //!
 //! - [`gateway`]: what API Gateway hands over, as requests.
 //! - [`problem`], [`body`]: answers for what went wrong (RFC 9457), and reading what was sent.
+//! - [`media`]: media types of requests and answers.
 //! - [`auth`]: API tokens.
 //! - [`mod@reference`], [`callbacks`], [`transfer`]: the signed references that callback URLs end in, and those URLs.
 //! - [`standard_webhooks`]: the signatures on webhooks that we send.
@@ -13,8 +14,10 @@ pub mod body;
 pub mod callbacks;
 pub mod gateway;
 pub(crate) mod mac;
+pub mod media;
 #[cfg(feature = "outbound")]
 pub mod outbound;
+pub(crate) mod percent;
 pub mod problem;
 pub mod reference;
 pub mod standard_webhooks;

@@ -3,11 +3,12 @@
 //! A caller may rely on `type` and `status`; `detail` is for people. Nothing internal is ever in an answer: whoever
 //! makes a [`Problem`] out of an error logs the error itself.
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use lambda_http::Body;
 use serde::Serialize;
 
+use super::media::answer;
 use crate::field::FieldError;
 
 /// What went wrong.
@@ -258,11 +259,8 @@ impl Problem {
         };
         // A document of texts and a number: there is nothing in it that cannot be written.
         let text = serde_json::to_string(&document).unwrap_or_default();
-        let mut response = Response::new(Body::Text(text));
-        *response.status_mut() = self.kind.status();
+        let mut response = answer(self.kind.status(), "application/problem+json", text);
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         match self.kind {
             Kind::Unauthorized => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -288,6 +286,7 @@ impl From<Problem> for Response<Body> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
     fn text(response: &Response<Body>) -> &str {
         match response.body() {

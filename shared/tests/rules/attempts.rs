@@ -1,7 +1,7 @@
 //! Calls to one employee, and from one to the next.
 
+use patchbay::dispatch::work::Work;
 use patchbay::dispatch::{Ending, Event, Fact, NotPlaced, Phase, Policy, Reason, Verdict, WaitReason};
-use patchbay::queue::Work;
 
 use crate::story::{PROVIDER, RING, Story, start};
 

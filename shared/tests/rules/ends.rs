@@ -1,7 +1,7 @@
 //! How a dispatch runs out of time, and how an acceptance does.
 
+use patchbay::dispatch::work::Work;
 use patchbay::dispatch::{Event, Fact, Policy, State, Verdict, WaitReason};
-use patchbay::queue::Work;
 
 use crate::story::{Story, people, start};
 

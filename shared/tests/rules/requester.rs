@@ -1,8 +1,8 @@
 //! What the requester asks for, and what the requester is told.
 
 use patchbay::dispatch::state::{Strategy, Webhook};
+use patchbay::dispatch::work::Work;
 use patchbay::dispatch::{CallStatus, Ending, Entry, Event, Fact, NewDispatch, Policy, State, Verdict};
-use patchbay::queue::Work;
 
 use crate::story::{PROVIDER, Story, brief, people};
 

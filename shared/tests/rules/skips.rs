@@ -2,8 +2,8 @@
 
 use patchbay::dispatch::decide::LEASE_MARGIN_SECONDS;
 use patchbay::dispatch::employee::{Duty, QuietHours};
+use patchbay::dispatch::work::Work;
 use patchbay::dispatch::{Event, Fact, Hold, Policy, State, Unavailable, Verdict, WaitReason};
-use patchbay::queue::Work;
 
 use crate::story::{Story, people, start};
 

@@ -1,13 +1,13 @@
 //! A dispatch to which things happen, and everything that was decided on the way.
 
 use patchbay::clock::Timestamp;
+use patchbay::dispatch::work::{Message, Notice, Work};
 use patchbay::dispatch::{
     Context, Decision, Dispatch, Employee, Ending, Entry, Event, Fact, NewDispatch, NotPlaced, Phase, Policy, Sighting,
     State, Ticket, Verdict, WaitReason, create, decide,
 };
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, ProviderName};
 use patchbay::phone::PhoneNumber;
-use patchbay::queue::{Message, Notice, Work};
 
 /// How long a phone rings in these stories before nobody picks up, in seconds.
 /// Who places the calls.

@@ -1,8 +1,8 @@
 //! The watch over a call whose end nobody reported, and the moments after an end.
 
 use patchbay::dispatch::decide::{GRACE_SECONDS, LOOK_AGAIN_SECONDS, MAX_BLIND_LOOKS, MAX_LIVE_LOOKS};
+use patchbay::dispatch::work::Work;
 use patchbay::dispatch::{Ending, Fact, Phase, Reason, Sighting, Verdict};
-use patchbay::queue::Work;
 
 use crate::story::Story;
 

@@ -19,10 +19,11 @@ use patchbay::clock::{Clock, Timestamp};
 use patchbay::engine::Engine;
 use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
 use patchbay::ids::Tenant;
+use patchbay::outbox::Outbox;
 use patchbay::providers::protegee::proof::Proofs;
 use patchbay::providers::routee::{Credentials, Endpoints};
 use patchbay::providers::twilio::signature::{SharedKey, Signatures};
-use patchbay::queue::{Queue, Returns};
+use patchbay::queue::Queue;
 use patchbay::secret::{Randomness, Secret};
 use patchbay::store::Store;
 use patchbay::tokens::Tokens;
@@ -267,7 +268,7 @@ impl World {
         let webhooks = aws.http(webhooks);
         let notifier = |clock: Clock| notifier::Deps {
             store: store.clone(),
-            returns: queues.returns(&queues.notifications, &clock),
+            outbox: queues.outbox(&queues.notifications, &clock),
             http: webhooks.clone(),
             clock,
             signing_clock: signing_clock.clone(),
@@ -427,9 +428,9 @@ impl Queues {
     }
 
     /// Where messages of `queue` go that could not be worked off.
-    fn returns(&self, queue: &aws::sqs::Queue, clock: &Clock) -> Returns {
+    fn outbox(&self, queue: &aws::sqs::Queue, clock: &Clock) -> Outbox {
         let dead = queue.dlq().map_or_else(String::new, |dead| dead.url());
-        Returns {
+        Outbox {
             queue: self.way_to(queue),
             dead_letters: Queue::new(self.client.clone(), dead),
             clock: clock.clone(),
@@ -624,7 +625,7 @@ fn transfer_deps(engine: &Engine, callbacks: &Callbacks) -> transfer::Deps {
 
 fn dialer_deps(engine: Engine, queues: &Queues, account: Account, callbacks: &Callbacks) -> dialer::Deps {
     dialer::Deps {
-        returns: queues.returns(&queues.calls, &engine.clock),
+        outbox: queues.outbox(&queues.calls, &engine.clock),
         engine,
         account,
         callbacks: callbacks.clone(),

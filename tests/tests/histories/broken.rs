@@ -4,9 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::employee::Employee;
+use patchbay::dispatch::work::Work;
 use patchbay::dispatch::{Context, Decision, Dispatch, Ending, Event, State, Wait, WaitReason, decide};
 use patchbay::ids::Nonce;
-use patchbay::queue::Work;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use proptest_state_machine::ReferenceStateMachine;

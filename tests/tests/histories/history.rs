@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use patchbay::clock::Timestamp;
+use patchbay::dispatch::work::{Message, Work};
 use patchbay::dispatch::{Context, Decision, Dispatch, Event, Phase, State, create, pending_work};
-use patchbay::engine::{Arrival, arrival};
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, ProviderName};
-use patchbay::queue::{Message, Work};
+use patchbay::mail::Arrival;
 
 use crate::Decide;
 use crate::promises;
@@ -111,10 +111,10 @@ impl History {
                     self.mail.swap_remove(place)
                 };
                 self.now = self.now.max(message.due_at);
-                if arrival(&message, Some(&self.dispatch), self.now) == Arrival::TooEarly {
+                if message.arrival(Some(self.dispatch.version), self.now) == Arrival::TooEarly {
                     return self.mail.push(message);
                 }
-                if arrival(&message, Some(&self.dispatch), self.now) == Arrival::Committed {
+                if message.arrival(Some(self.dispatch.version), self.now) == Arrival::Committed {
                     self.consume(&message.work, luck, sighting, *crash);
                 }
             }
@@ -182,7 +182,7 @@ impl History {
             return self.happens(&Event::EmployeeBusy { attempt, until }, crash);
         }
         self.mail.push(Message {
-            dispatch: self.dispatch.key.clone(),
+            subject: self.dispatch.key.clone(),
             version: self.dispatch.version + 1,
             sent_at: self.now,
             due_at: self.now.plus_seconds(120),

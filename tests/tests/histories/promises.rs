@@ -1,10 +1,10 @@
 //! What must hold of every decision, of every change, and at every moment.
 
+use patchbay::dispatch::work::Work;
 use patchbay::dispatch::{
     Availability, Decision, Dispatch, Entry, Event, Phase, Sighting, State, Verdict, pending_work,
 };
 use patchbay::ids::AttemptId;
-use patchbay::queue::Work;
 
 use crate::history::History;
 

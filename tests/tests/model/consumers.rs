@@ -2,10 +2,10 @@
 
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::decide::{GRACE_SECONDS, MAX_LIVE_LOOKS};
+use patchbay::dispatch::work::{Message, Work};
 use patchbay::dispatch::{Event, Phase, Sighting};
-use patchbay::engine::{Arrival, WRITER_LIFETIME_SECONDS, arrival};
 use patchbay::ids::{AttemptId, Nonce, ProviderName};
-use patchbay::queue::{Message, Work};
+use patchbay::mail::{Arrival, WRITER_LIFETIME_SECONDS};
 
 use crate::steps::{How, Laws, NOW};
 use crate::world::{Cause, End, Errand, Letter, Run, STORED, Step, World};
@@ -110,7 +110,7 @@ impl Laws {
     /// How the message stands to what is stored; the real rule, with "so long that no writer is left" for a time.
     fn arrival(&self, world: &World, letter: Letter) -> Arrival {
         let message = Message {
-            dispatch: self.template.key.clone(),
+            subject: self.template.key.clone(),
             version: letter.version,
             sent_at: NOW,
             due_at: NOW,
@@ -125,7 +125,7 @@ impl Laws {
         } else {
             NOW.plus_seconds(WRITER_LIFETIME_SECONDS)
         };
-        arrival(&message, Some(&self.template), now)
+        message.arrival(Some(self.template.version), now)
     }
 
     /// When a cause is seen to: a late watch comes after the grace, everything else may come at once.

@@ -1,7 +1,7 @@
 //! The rules by which functions consume messages and commit decisions; and ways to break each of them.
 
+use patchbay::dispatch::work::Work;
 use patchbay::dispatch::{Context, Decision, Dispatch, Ending, Event, State, Verdict, decide};
-use patchbay::queue::Work;
 
 /// Decides what an event makes of a dispatch.
 pub(crate) type Decide = fn(&Dispatch, &Event, Context) -> Decision;

@@ -2,11 +2,11 @@
 
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::decide::GRACE_SECONDS;
+use patchbay::dispatch::work::{Message, Work};
 use patchbay::dispatch::{
     Context, Decision, Dispatch, Event, NewDispatch, NotPlaced, Sighting, State, Verdict, create,
 };
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce};
-use patchbay::queue::{Message, Work};
 
 use crate::rules::Rules;
 use crate::world::{Budget, Call, Cause, End, Errand, Hook, Kept, Letter, Record, Run, STORED, Step, Then, World};

@@ -9,8 +9,10 @@ use crate::support::{
 use notifier::receivers;
 use patchbay::dispatch::delivery::Outcome;
 use patchbay::dispatch::state::Strategy;
+use patchbay::dispatch::work::Notice;
 use patchbay::dispatch::{Attempt, Entry, Fact, Phase, Reason, State};
-use patchbay::queue::{Failed, Notice, Tried};
+use patchbay::mail::Failed;
+use patchbay::outbox::Tried;
 
 const NONE: [&str; 0] = [];
 
@@ -503,8 +505,8 @@ async fn what_can_never_be_worked_off_becomes_a_dead_letter_after_some_tries() {
 #[tokio::test(start_paused = true)]
 async fn what_cannot_even_be_sent_again_comes_back_by_itself() {
     let mut world = world(vec![accepted()], &[Answer::Status(500), Answer::Status(410)]);
-    world.deps.returns.queue.broken = true;
-    world.deps.returns.dead_letters.broken = true;
+    world.deps.outbox.queue.broken = true;
+    world.deps.outbox.dead_letters.broken = true;
     for record in [
         message("m-1", &notice(&accepted())),
         message("m-1", &notice(&accepted())),

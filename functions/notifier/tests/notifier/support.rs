@@ -13,11 +13,13 @@ use notifier::receivers::Receivers;
 use patchbay::clock::{Clock, Timestamp};
 use patchbay::dispatch::delivery::Delivery;
 use patchbay::dispatch::state::{Strategy, Webhook};
+use patchbay::dispatch::work::Notice;
 use patchbay::dispatch::{CallStatus, Dispatch, Employee, Entry, Fact, NewDispatch, Policy, Progress, State, Ticket};
 use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, ProviderName, Tenant};
+use patchbay::mail::{Failed, Failure};
+use patchbay::outbox::{NotTaken, Outbox, TakeMessages, Tried};
 use patchbay::phone::PhoneNumber;
-use patchbay::queue::{Failed, Failure, Notice, Returns, TakeMessages, Tried};
 use patchbay::secret::Secret;
 use patchbay::store::{NoticeSubject, Probe, Silence};
 use patchbay::web::standard_webhooks::{Signer, SigningKey};
@@ -251,26 +253,31 @@ impl ports::Table for Table {
 
 /// What was sent: notices with how often they failed, and dead letters with their reasons.
 #[derive(Debug, Default)]
-pub(crate) struct Outbox {
+pub(crate) struct SentMail {
     pub(crate) sent: Mutex<Vec<String>>,
     pub(crate) dead: Mutex<Vec<(String, String)>>,
     pub(crate) broken: bool,
 }
 
-impl TakeMessages for Outbox {
-    type Error = &'static str;
+fn out_of_order() -> NotTaken {
+    NotTaken {
+        passes: true,
+        why: "out of order".to_owned(),
+    }
+}
 
-    async fn take(&self, body: String, _: Timestamp, _: Timestamp) -> Result<(), Self::Error> {
+impl TakeMessages for SentMail {
+    async fn take(&self, body: String, _: Timestamp, _: Timestamp) -> Result<(), NotTaken> {
         if self.broken {
-            return Err("out of order");
+            return Err(out_of_order());
         }
         self.sent.lock().expect("not poisoned").push(body);
         Ok(())
     }
 
-    async fn bury(&self, body: &str, reason: &str) -> Result<(), Self::Error> {
+    async fn bury(&self, body: &str, reason: &str) -> Result<(), NotTaken> {
         if self.broken {
-            return Err("out of order");
+            return Err(out_of_order());
         }
         let letter = (body.to_owned(), reason.to_owned());
         self.dead.lock().expect("not poisoned").push(letter);
@@ -336,7 +343,7 @@ impl SendHttp for Receiver {
 
 /// A notifier, and what is around it.
 pub(crate) struct World {
-    pub(crate) deps: Deps<Table, Outbox>,
+    pub(crate) deps: Deps<Table, SentMail>,
     pub(crate) receiver: Receiver,
 }
 
@@ -366,9 +373,9 @@ pub(crate) fn world(entries: Vec<Entry>, script: &[Answer]) -> World {
                 forgets: false,
                 broken: None,
             },
-            returns: Returns {
-                queue: Outbox::default(),
-                dead_letters: Outbox::default(),
+            outbox: Outbox {
+                queue: SentMail::default(),
+                dead_letters: SentMail::default(),
                 clock: Clock::starting_at(START, 1.0),
             },
             http: HttpClient::new(receiver.clone()),
@@ -418,12 +425,12 @@ impl World {
 
     /// Takes what was sent, as it is.
     pub(crate) fn bodies(&self) -> Vec<String> {
-        std::mem::take(&mut *self.deps.returns.queue.sent.lock().expect("not poisoned"))
+        std::mem::take(&mut *self.deps.outbox.queue.sent.lock().expect("not poisoned"))
     }
 
     /// Takes what was given up, with the reasons.
     pub(crate) fn dead(&self) -> Vec<(String, String)> {
-        std::mem::take(&mut *self.deps.returns.dead_letters.dead.lock().expect("not poisoned"))
+        std::mem::take(&mut *self.deps.outbox.dead_letters.dead.lock().expect("not poisoned"))
     }
 }
 

@@ -6,8 +6,9 @@ use anyhow::Context as _;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message as SqsMessage, MessageSystemAttributeName};
 use patchbay::clock::Timestamp;
+use patchbay::dispatch::work::{Message, Notice, Work};
 use patchbay::ids::{AttemptId, DispatchKey};
-use patchbay::queue::{Message, Notice, QueueError, REASON, Work};
+use patchbay::queue::{QueueError, REASON};
 use serde::Serialize;
 
 use super::{Pair, Source};
@@ -105,7 +106,7 @@ fn calls(message: &Message) -> (&'static str, Option<About>) {
         Work::Count { entry } => ("count", None, Some(entry.clone())),
         Work::Notify { entry } => ("notify", None, Some(entry.clone())),
     };
-    (work, Some(About::new(&message.dispatch, attempt, entry)))
+    (work, Some(About::new(&message.subject, attempt, entry)))
 }
 
 impl About {

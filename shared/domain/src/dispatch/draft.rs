@@ -60,7 +60,7 @@ impl<'a> Draft<'a> {
             .work
             .into_iter()
             .map(|(work, due_at)| Message {
-                dispatch: dispatch.clone(),
+                subject: dispatch.clone(),
                 version,
                 sent_at,
                 due_at,

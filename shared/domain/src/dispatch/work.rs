@@ -1,28 +1,14 @@
-//! Messages to ourselves.
+//! Messages to ourselves about a dispatch.
 
 use serde::{Deserialize, Serialize};
 
 use crate::dispatch::Event;
 use crate::ids::{AttemptId, DispatchKey, Nonce};
+use crate::mail::{Envelope, Mail};
 use crate::timestamp::Timestamp;
 
-/// A message on the `calls` queue.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
-    /// Which dispatch it is about.
-    #[serde(flatten)]
-    pub dispatch: DispatchKey,
-    /// The version that the commit belonging to this message makes. A consumer that finds a lower version has come
-    /// before the commit (or the writer crashed before it).
-    pub version: u64,
-    /// When it was sent first. An uncommitted message older than any function could still be running is dropped.
-    pub sent_at: Timestamp,
-    /// When it is to be acted on. Trusted instead of the message's arrival: delays over 900 s travel in hops.
-    pub due_at: Timestamp,
-    /// What to do.
-    #[serde(flatten)]
-    pub work: Work,
-}
+/// A message to a dialer.
+pub type Message = Envelope<DispatchKey, Work>;
 
 /// What a dialer is to do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -99,6 +85,23 @@ pub struct Notice {
     /// receiver answers nobody.
     #[serde(default, skip_serializing_if = "is_false")]
     pub asked: bool,
+}
+
+impl Mail for Notice {
+    fn sent_at(&self) -> Timestamp {
+        self.first_at
+    }
+
+    fn due_at(&self) -> Timestamp {
+        self.due_at
+    }
+
+    fn due(&self, at: Timestamp) -> Self {
+        Self {
+            due_at: at,
+            ..self.clone()
+        }
+    }
 }
 
 impl Notice {

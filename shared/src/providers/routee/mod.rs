@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
+use percent_encoding::utf8_percent_encode;
 
 pub use self::{
     conversation::{
@@ -38,6 +39,7 @@ use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::http::{HttpClient, Request, Response, SendError};
 use crate::secret::Secret;
+use crate::web::percent;
 
 /// Longest id of the provider's that is taken, in characters. Theirs have 36.
 const MAX_ID_CHARS: usize = 128;
@@ -199,16 +201,7 @@ fn segment(id: &str) -> Option<String> {
     if id.chars().count() > MAX_ID_CHARS || id.chars().all(|c| c == '.') {
         return None;
     }
-    let mut escaped = String::with_capacity(id.len());
-    for byte in id.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push('%');
-            escaped.push_str(&crate::secret::hex(&[byte]).to_ascii_uppercase());
-        }
-    }
-    Some(escaped)
+    Some(utf8_percent_encode(id, percent::ALL_BUT_UNRESERVED).to_string())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Sending to SQS.
+//! SQS: messages are sent to it, and nothing else; what is behind a message is none of its business.
 
 use std::sync::{Arc, LazyLock};
 
@@ -7,9 +7,9 @@ use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use serde::Serialize;
 
-use super::{Message, Notice};
 use crate::aws_error::in_words;
 use crate::clock::Timestamp;
+use crate::mail::Mail;
 
 /// The longest that SQS holds a message back, in seconds. Longer delays travel in hops.
 pub const MAX_DELAY: i64 = 900;
@@ -96,23 +96,9 @@ impl Queue {
 
     /// Sends messages, each to arrive when it is due or after 900 s. All of them are taken when this returns `Ok`.
     /// One request for up to ten, none for none.
-    pub async fn send(&self, messages: &[Message], now: Timestamp) -> Result<(), QueueError> {
-        self.send_all(messages.iter().map(|message| (message, message.due_at)), now)
-            .await
-    }
-
-    /// The same for notices.
-    pub async fn send_notices(&self, notices: &[Notice], now: Timestamp) -> Result<(), QueueError> {
-        self.send_all(notices.iter().map(|notice| (notice, notice.due_at)), now)
-            .await
-    }
-
-    async fn send_all<M: Serialize>(
-        &self,
-        messages: impl Iterator<Item = (M, Timestamp)>,
-        now: Timestamp,
-    ) -> Result<(), QueueError> {
-        let bodies = messages.map(|(message, due_at)| Ok((serde_json::to_string(&message)?, due_at)));
+    pub async fn send<M: Mail + Serialize>(&self, messages: &[M], now: Timestamp) -> Result<(), QueueError> {
+        let messages = messages.iter();
+        let bodies = messages.map(|message| Ok((serde_json::to_string(message)?, message.due_at())));
         let mut bodies = bodies.collect::<Result<Vec<_>, serde_json::Error>>()?;
         while !bodies.is_empty() {
             let rest = bodies.split_off(bodies.len().min(MAX_BATCH));
@@ -123,7 +109,7 @@ impl Queue {
     }
 
     /// Sends `body` as it is, with the reason for which it is given up. To a dead-letter queue.
-    pub(super) async fn bury(&self, body: &str, reason: &str) -> Result<(), QueueError> {
+    pub(crate) async fn bury(&self, body: &str, reason: &str) -> Result<(), QueueError> {
         // SQS takes no empty text, neither here nor there.
         let body = if body.is_empty() { "(empty)" } else { body };
         let reason: String = reason.chars().take(MAX_REASON_CHARS).map(allowed).collect();
@@ -143,7 +129,7 @@ impl Queue {
             .map_err(|error| QueueError::request(&error))
     }
 
-    pub(super) async fn send_batch(
+    pub(crate) async fn send_batch(
         &self,
         messages: Vec<(String, Timestamp)>,
         now: Timestamp,

@@ -2,6 +2,9 @@
 //!
 //! The table or a queue that fails is said once, in the log; the sender hears only that it may come again. So `?` does both.
 
+pub mod idempotency;
+pub mod paging;
+
 use http::HeaderMap;
 use lambda_http::{Request, RequestExt as _};
 
