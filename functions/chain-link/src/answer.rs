@@ -9,17 +9,16 @@ use std::time::Duration;
 use lambda_http::Request as HttpRequest;
 use lambda_http::http::StatusCode;
 use patchbay::chain::Chain;
-use patchbay::chain::run::{self, Call, Done, Findings, Step};
-use patchbay::chain::wire::{BadRequest, Request};
+use patchbay::chain::run::{self, Call, Done, Step};
+use patchbay::fetch::{NoDocument, Used};
+use patchbay::flow::Findings;
 use patchbay::ids::{ChainName, Tenant};
+use patchbay::providers::agent4::{BadRequest, Request};
 use patchbay::web::body::{MAX_ENVELOPE, bytes_up_to, json_response, unreadable};
 use patchbay::web::problem::Problem;
 use tokio::time::Instant;
 
-use crate::cache::NoChain;
-use crate::lookup::look_up;
 use crate::remember::remember;
-use crate::secrets::Used;
 use crate::{Answer, Deps, calls};
 
 /// Agent4 says nothing of how long it waits. People do: after 5 s of silence they speak.
@@ -91,7 +90,7 @@ async fn work(
         match run::advance(&chain, call, &found) {
             Step::Done(done) => break *done,
             Step::Fetch(lookup) => {
-                let result = look_up(deps, tenant, &lookup, deadline, used).await;
+                let result = deps.fetcher.look_up(tenant, &lookup, deadline, used).await;
                 found.insert(lookup.path, result);
             }
         }
@@ -103,9 +102,9 @@ async fn chain(deps: &Deps, tenant: &Tenant, name: &ChainName) -> Result<Arc<Cha
     let asked = tokio::time::timeout(TABLE_LIMIT, deps.cache.get(&deps.store, tenant, name)).await;
     let why = match asked {
         Ok(Ok(chain)) => return Ok(chain),
-        Ok(Err(NoChain::Missing)) => return Err("there is no such chain".into()),
-        Ok(Err(NoChain::Unreadable(why))) => return Err(format!("the chain cannot be read: {why}")),
-        Ok(Err(NoChain::Store(error))) => error.to_string(),
+        Ok(Err(NoDocument::Missing)) => return Err("there is no such chain".into()),
+        Ok(Err(NoDocument::Unreadable(why))) => return Err(format!("the chain cannot be read: {why}")),
+        Ok(Err(NoDocument::Store(error))) => error.to_string(),
         Err(_) => "the table does not answer in time".to_owned(),
     };
     let known = deps.cache.peek(tenant, name);

@@ -8,6 +8,8 @@
 //! - [`standard_webhooks`]: the signatures on webhooks that we send.
 //! - [`target`], and `outbound` (a cargo feature): which URLs are fetched, and the client that fetches them.
 
+pub use crate::target;
+
 pub mod auth;
 pub mod body;
 pub mod callbacks;
@@ -18,5 +20,4 @@ pub mod outbound;
 pub mod problem;
 pub mod reference;
 pub mod standard_webhooks;
-pub mod target;
 pub mod transfer;

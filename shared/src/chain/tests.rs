@@ -1,6 +1,8 @@
 use serde_json::json;
 
 use super::*;
+use crate::flow::MAX_DOCUMENT;
+use crate::flow::source::Source;
 
 const SMALL: &str = "\
 state: {misses: 0}
@@ -401,7 +403,7 @@ fn a_chain_that_answers_is_not_silenced_by_what_is_refused_only_today() {
 fn too_much_is_refused() {
     let long = format!("description: {}\n{SMALL}", "x".repeat(MAX_DOCUMENT));
     says(&issues(&long), "has more than");
-    let mut rules = vec![json!({ "when": "1", "content": "call qualified" }); MAX_RULES];
+    let mut rules = vec![json!({ "when": "1", "content": "call qualified" }); 1_000];
     rules.push(json!({ "content": "call qualified" }));
     let document = json!({ "links": [{ "name": "a", "initial": rules, "qualified": [{}], "disqualified": [{}] }] });
     says(&issues(&document.to_string()), "there may be 1000");
