@@ -3,14 +3,12 @@
 //! Whoever has the reference gets 200 and something to say, whatever happens behind it: what Agent4 does with anything
 //! else is not known, and a caller is on the line.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use lambda_http::Request as HttpRequest;
 use lambda_http::http::StatusCode;
-use patchbay::chain::Chain;
 use patchbay::chain::run::{self, Call, Done, Step};
-use patchbay::fetch::{NoDocument, Used};
+use patchbay::fetch::Used;
 use patchbay::flow::Findings;
 use patchbay::ids::{ChainName, Tenant};
 use patchbay::providers::agent4::{BadRequest, Request};
@@ -25,8 +23,6 @@ use crate::{Answer, Deps, calls};
 const TIME_LIMIT: Duration = Duration::from_secs(4);
 /// What look-ups leave of it for the answer itself.
 const MARGIN: Duration = Duration::from_millis(150);
-/// What the table may take of it, before an older copy of the chain will do.
-const TABLE_LIMIT: Duration = Duration::from_millis(1_500);
 
 pub(crate) async fn answer(deps: &Deps, http: &HttpRequest, reference: &str, chain: &str) -> Answer {
     let name: ChainName = chain.parse().map_err(|_| Problem::bad_reference())?;
@@ -80,9 +76,9 @@ async fn work(
     deadline: Instant,
     used: &mut Used,
 ) -> Done {
-    let chain = match chain(deps, tenant, name).await {
+    let chain = match deps.cache.get(&deps.store, tenant, name).await {
         Ok(chain) => chain,
-        Err(why) => return run::fallback(None, call, &why),
+        Err(why) => return run::fallback(None, call, &why.to_string()),
     };
     let mut found = Findings::new();
 
@@ -95,21 +91,6 @@ async fn work(
             }
         }
     }
-}
-
-/// The chain as it is now, or as it was last when the table cannot be had.
-async fn chain(deps: &Deps, tenant: &Tenant, name: &ChainName) -> Result<Arc<Chain>, String> {
-    let asked = tokio::time::timeout(TABLE_LIMIT, deps.cache.get(&deps.store, tenant, name)).await;
-    let why = match asked {
-        Ok(Ok(chain)) => return Ok(chain),
-        Ok(Err(NoDocument::Missing)) => return Err("there is no such chain".into()),
-        Ok(Err(NoDocument::Unreadable(why))) => return Err(format!("the chain cannot be read: {why}")),
-        Ok(Err(NoDocument::Store(error))) => error.to_string(),
-        Err(_) => "the table does not answer in time".to_owned(),
-    };
-    let known = deps.cache.peek(tenant, name);
-    tracing::error!(%tenant, chain = %name, why, kept = known.is_some(), "the table cannot be had");
-    known.ok_or(why)
 }
 
 /// `done`, unless a secret is in it: a back end may echo what it gets.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::Chain;
 use super::document::{Document, Link, Reply, Rule};
 use super::reply::{Remembered, Written};
-use super::state::{self, OWN_STATE};
+use super::state;
 use crate::flow::source::{element, field};
 use crate::flow::template::Scope;
 use crate::flow::{Answered, Findings, Lookup, Run, Stop, Trouble, schema};
@@ -19,8 +19,6 @@ use crate::phone::PhoneNumber;
 use crate::providers::agent4::{Action, Answer, Moment, RESPONSES, Request};
 
 const DEFAULT_RETRIES: u64 = 2;
-/// Most bytes of the state that we send; more of somebody else's is not carried on.
-const MAX_STATE: usize = 16 * 1024;
 const SORRY: &str = "I am sorry, something went wrong on our side. Please try again later.";
 const AGAIN: &str = "I am sorry, I did not get that. Let me ask you again.";
 
@@ -235,7 +233,7 @@ fn scope(document: &Document, call: &Call<'_>) -> Scope {
     scope.set("key", call.key);
     scope.set("code", call.code);
     scope.set("state_kept", call.state_kept);
-    scope.set("state", declared_state(document, request));
+    scope.set("state", state::declared(document, request));
     let metadata = document.metadata.iter().map(|(name, default)| {
         let sent = request.metadata.get(name).filter(|value| value.is_string()).cloned();
         (name.clone(), sent.unwrap_or_else(|| Value::String(default.clone())))
@@ -252,9 +250,16 @@ fn done(
     answered: Answered<Written>,
 ) -> Result<Done, Trouble> {
     let Answered { reply, by } = answered;
-    let state = state_after(document, call, tries, reply.changes);
+    let request = call.request;
+    let is_last = || document.links.last().is_some_and(|link| link.name == request.name);
+    let leaves = request.moment == Moment::Interrupt
+        || reply.actions.iter().any(|action| match action {
+            Action::EndCall | Action::EndTask | Action::TransferCall { .. } => true,
+            Action::NextTask => is_last(),
+            _ => false,
+        });
+    let state = state::after(document, request, call.key, tries, reply.changes);
     Ok(Done {
-        leaves: leaves(document, call.request, &reply.actions),
         answer: Answer {
             key: call.key.into(),
             content: reply.content,
@@ -266,62 +271,8 @@ fn done(
         remembered: reply.remembered,
         answered_by: by,
         trouble: None,
+        leaves,
     })
-}
-
-/// Whether an answer with these actions leaves the chain.
-fn leaves(document: &Document, request: &Request, actions: &[Action]) -> bool {
-    let is_last = |name: &str| document.links.last().is_some_and(|link| link.name == name);
-    request.moment == Moment::Interrupt
-        || actions.iter().any(|action| match action {
-            Action::EndCall | Action::EndTask | Action::TransferCall { .. } => true,
-            Action::NextTask => is_last(&request.name),
-            _ => false,
-        })
-}
-
-/// What the chain declares, as the request has it, else as it is at first.
-fn declared_state(document: &Document, request: &Request) -> Map<String, Value> {
-    let declared = document.state.iter();
-    declared
-        .map(|(name, first)| (name.clone(), request.state.get(name).unwrap_or(first).clone()))
-        .collect()
-}
-
-/// The whole state as it is after an answer.
-fn state_after(
-    document: &Document,
-    call: &Call<'_>,
-    tries: Option<u64>,
-    changes: Map<String, Value>,
-) -> Result<Map<String, Value>, &'static str> {
-    let request = call.request;
-    let mut state = request.state.clone();
-    state.remove(OWN_STATE);
-    if size(&state) > MAX_STATE / 2 {
-        state.clear();
-    }
-    state.extend(declared_state(document, request));
-    state.extend(changes);
-    let mut counts = Map::new();
-    for link in &document.links {
-        let count = match tries {
-            Some(count) if link.name == request.name => count,
-            _ => state::tries(&request.state, &link.name),
-        };
-        if count > 0 {
-            counts.insert(link.name.clone(), count.into());
-        }
-    }
-    state.insert(OWN_STATE.into(), state::own(call.key, &Value::Object(counts)));
-    if size(&state) > MAX_STATE {
-        return Err("would have more than 16 KB");
-    }
-    Ok(state)
-}
-
-fn size(state: &Map<String, Value>) -> usize {
-    serde_json::to_string(state).map_or(usize::MAX, |text| text.len())
 }
 
 /// The chain's fallback, else an apology.
@@ -349,18 +300,12 @@ fn fall_back(chain: &Chain, call: &Call<'_>, tries: Option<u64>, trouble: Troubl
 
 /// An apology that needs nothing. It leaves the chain: at `initial` a text alone would be taken for a prompt.
 fn sorry(call: &Call<'_>, trouble: Trouble) -> Done {
-    let mut state = call.request.state.clone();
-    let tries = state::all_tries(&state).cloned();
-    state.insert(
-        OWN_STATE.into(),
-        state::own(call.key, &tries.unwrap_or_else(|| json!({}))),
-    );
     Done {
         answer: Answer {
             key: call.key.into(),
             content: Some(SORRY.into()),
             actions: vec![Action::EndTask],
-            state,
+            state: state::as_it_was(call.request, call.key),
             ..Answer::default()
         },
         remembered: None,

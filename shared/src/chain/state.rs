@@ -1,14 +1,15 @@
-//! What is ours in the state that travels with a call: its id, and how often each link has asked the caller again.
+//! The state that travels with a call: what the chain declares, what is somebody else's, and what is ours: the id of the
+//! call, and how often each link has asked the caller again.
 
 use serde_json::{Map, Value, json};
 
-/// The name under which it stands.
-pub const OWN_STATE: &str = "patchbay";
+use super::document::Document;
+use crate::providers::agent4::Request;
 
-/// The part that is ours, of a call with this id.
-pub fn own(call: &str, tries: &Value) -> Value {
-    json!({ "call": call, "tries": tries })
-}
+/// The name under which what is ours stands.
+pub const OWN_STATE: &str = "patchbay";
+/// Most bytes of the state that we send; more of somebody else's is not carried on.
+const MAX_STATE: usize = 16 * 1024;
 
 /// Our id of the call, if a state of ours has come back.
 pub fn call(state: &Map<String, Value>) -> Option<&str> {
@@ -22,8 +23,64 @@ pub fn tries(state: &Map<String, Value>, link: &str) -> u64 {
     tries.and_then(Value::as_u64).unwrap_or(0)
 }
 
+/// What the chain declares, as the request has it, else as it is at first.
+pub(super) fn declared(document: &Document, request: &Request) -> Map<String, Value> {
+    let declared = document.state.iter();
+    declared
+        .map(|(name, first)| (name.clone(), request.state.get(name).unwrap_or(first).clone()))
+        .collect()
+}
+
+/// The whole state as it is after an answer; `tries` is how often the link has asked by then, if the answer changes that.
+pub(super) fn after(
+    document: &Document,
+    request: &Request,
+    key: &str,
+    tries: Option<u64>,
+    changes: Map<String, Value>,
+) -> Result<Map<String, Value>, &'static str> {
+    let mut state = request.state.clone();
+    state.remove(OWN_STATE);
+    if size(&state) > MAX_STATE / 2 {
+        state.clear();
+    }
+    state.extend(declared(document, request));
+    state.extend(changes);
+    let mut counts = Map::new();
+    for link in &document.links {
+        let count = match tries {
+            Some(count) if link.name == request.name => count,
+            _ => self::tries(&request.state, &link.name),
+        };
+        if count > 0 {
+            counts.insert(link.name.clone(), count.into());
+        }
+    }
+    state.insert(OWN_STATE.into(), own(key, &Value::Object(counts)));
+    if size(&state) > MAX_STATE {
+        return Err("would have more than 16 KB");
+    }
+    Ok(state)
+}
+
+fn size(state: &Map<String, Value>) -> usize {
+    serde_json::to_string(state).map_or(usize::MAX, |text| text.len())
+}
+
+/// The state as it came, when nothing else is known.
+pub(super) fn as_it_was(request: &Request, key: &str) -> Map<String, Value> {
+    let mut state = request.state.clone();
+    let tries = all_tries(&state).cloned().unwrap_or_else(|| json!({}));
+    state.insert(OWN_STATE.into(), own(key, &tries));
+    state
+}
+
+fn own(call: &str, tries: &Value) -> Value {
+    json!({ "call": call, "tries": tries })
+}
+
 /// The counts of all links, as they came.
-pub(super) fn all_tries(state: &Map<String, Value>) -> Option<&Value> {
+fn all_tries(state: &Map<String, Value>) -> Option<&Value> {
     state.get(OWN_STATE)?.get("tries")
 }
 
@@ -40,7 +97,6 @@ pub fn is_call_id(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::providers::agent4::Request;
 
     #[test]
     fn only_a_call_id_of_ours_is_taken_from_the_state() {

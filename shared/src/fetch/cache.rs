@@ -4,22 +4,29 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::flow::{Compiled, Document};
 use crate::ids::{ChainName, Tenant};
-use crate::store::{KnownChain, Store, StoreError};
+use crate::store::{KnownChain, Store, StoredChain};
 
 /// Most documents that are kept; then all are forgotten, and the busy ones come back.
 const MOST: usize = 32;
 
+/// What the table may take, before an older copy of the document will do.
+const TABLE_LIMIT: Duration = Duration::from_millis(1_500);
+
 /// Why there is no document.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum NoDocument {
     /// There is none of this name.
+    #[error("there is no such document")]
     Missing,
-    /// The table cannot be had.
-    Store(StoreError),
+    /// The table cannot be had, and none was read before.
+    #[error("{0}")]
+    Table(String),
     /// What is kept cannot be read: it was checked when it was uploaded, by another version of patchbay.
+    #[error("the document cannot be read: {0}")]
     Unreadable(String),
 }
 
@@ -52,25 +59,30 @@ impl<D> fmt::Debug for Cache<D> {
 }
 
 impl<D: Document> Cache<D> {
-    /// The document as it is now. One request to the table.
+    /// The document as it is now, or as it was last when the table cannot be had. One request to the table.
     ///
     /// # Errors
     /// When there is none, or none that can be had.
     pub async fn get(&self, store: &Store, tenant: &Tenant, name: &ChainName) -> Result<Arc<Compiled<D>>, NoDocument> {
         let key = (tenant.clone(), name.clone());
-        let known = self.known(&key);
-        let version = known.as_ref().map(|(version, _)| *version);
-        let stored = match store.chain_unless(tenant, name, version).await {
-            Ok(KnownChain::Changed(stored)) => stored,
-            Ok(KnownChain::Same) => return known.map(|(_, document)| document).ok_or(NoDocument::Missing),
-            Ok(KnownChain::Missing) => {
+        let (version, known) = self.known(&key).unzip();
+        let why = match tokio::time::timeout(TABLE_LIMIT, store.chain_unless(tenant, name, version)).await {
+            Ok(Ok(KnownChain::Changed(stored))) => return self.keep(key, &stored),
+            Ok(Ok(KnownChain::Same)) => return known.ok_or(NoDocument::Missing),
+            Ok(Ok(KnownChain::Missing)) => {
                 self.lock().remove(&key);
                 return Err(NoDocument::Missing);
             }
-            Err(error) => return Err(NoDocument::Store(error)),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the table does not answer in time".to_owned(),
         };
-        let value =
-            serde_json::from_str(&stored.document).map_err(|error| NoDocument::Unreadable(error.to_string()))?;
+        tracing::error!(%tenant, chain = %name, why, kept = known.is_some(), "the table cannot be had");
+        known.ok_or(NoDocument::Table(why))
+    }
+
+    fn keep(&self, key: Key, stored: &StoredChain) -> Result<Arc<Compiled<D>>, NoDocument> {
+        let value = serde_json::from_str(&stored.document);
+        let value = value.map_err(|error| NoDocument::Unreadable(error.to_string()))?;
         let document = Compiled::from_kept(&value)
             .map_err(|issues| NoDocument::Unreadable(issues.first().map(ToString::to_string).unwrap_or_default()))?;
         let document = Arc::new(document);

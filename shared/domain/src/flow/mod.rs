@@ -8,8 +8,9 @@
 //! - [`template`]: sentences and expressions; [`schema`]: what somebody else must return.
 //! - [`document`]: rules, requests and values, as they stand in a document.
 //! - [`check`]: whatever can be known to go wrong is said on upload; [`Compiled`] is a document that passed.
-//! - [`run`]: which rule is taken, and what is to be looked up first; [`lookup`]: requests to back ends, and what came back.
-//! - [`reply`]: what a job has to say of itself; [`pen`]: how its replies are written out.
+//! - [`run`]: which rule is taken, what is to be looked up first, and how a reply is written out; [`lookup`]: requests to
+//!   back ends, and what came back.
+//! - [`reply`]: what a job has to say of itself.
 //!
 //! All of it is pure: whoever looks things up comes again with what was found, and the same question with the same
 //! findings has the same answer always.
@@ -19,7 +20,6 @@ pub mod check;
 pub mod compiled;
 pub mod document;
 pub mod lookup;
-pub mod pen;
 pub mod reply;
 mod rule;
 pub mod run;
@@ -33,7 +33,6 @@ pub use check::{At, Checker, Names};
 pub use compiled::{Compiled, MAX_DOCUMENT};
 pub use document::{Fetch, Rule};
 pub use lookup::{Findings, Found, Lookup, Outcome};
-pub use pen::Pen;
 pub use reply::{Document, Reply};
-pub use run::{Answered, Run, Stop, Trouble};
+pub use run::{Answered, Pen, Run, Stop, Trouble};
 pub use source::{Issue, Place};

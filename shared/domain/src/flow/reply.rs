@@ -6,8 +6,7 @@ use serde::Serialize;
 use serde::de::{DeserializeOwned, MapAccess};
 
 use super::check::{At, Checker};
-use super::pen::Pen;
-use super::run::Trouble;
+use super::run::{Pen, Trouble};
 
 /// What a job answers, as it stands in a document: in a rule beside the rule's own fields, and by itself where something
 /// went wrong.

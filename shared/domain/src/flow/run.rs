@@ -1,14 +1,15 @@
-//! Which rule is taken, and what it answers.
+//! Which rule is taken, and how its reply is written out.
 
 use std::time::Duration;
 
-use super::addresses::host;
+use serde_json::Value;
+
+use super::addresses::{host, is_address, is_tame};
 use super::document::{Fetch, On, Rule};
 use super::lookup::{Findings, Found, Lookup, Outcome};
-use super::pen::Pen;
 use super::reply::Reply;
 use super::source::{element, field};
-use super::template::{Kind, Scope, Templates};
+use super::template::{Kind, Scope, TemplateError, Templates, lone_expression};
 
 const DEFAULT_TIMEOUT_MS: u16 = 2_500;
 /// Longest URL that is fetched.
@@ -78,7 +79,7 @@ impl Run<'_> {
         mut path: String,
         mut scope: Scope,
     ) -> Result<Answered<R::Written>, Stop> {
-        loop {
+        let reply = 'taken: loop {
             let (index, rule) = self.taken(rules, &path, &scope)?;
             path = element(&path, index);
             for (index, fetch) in rule.fetch.iter().enumerate() {
@@ -87,7 +88,8 @@ impl Run<'_> {
                 let answer = reply_to(&fetch.on, found.outcome);
                 scope.set_inside("fetch", &fetch.name, found);
                 if let Some((name, reply)) = answer {
-                    return self.reply(reply, field(&field(&place, "on"), name), &scope);
+                    path = field(&field(&place, "on"), name);
+                    break 'taken reply;
                 }
             }
             for (index, value) in rule.values.iter().enumerate() {
@@ -96,18 +98,19 @@ impl Run<'_> {
                 scope.set(&value.name, computed.map_err(|error| Trouble::new(at(), &error))?);
             }
             if rule.rules.is_empty() {
-                return self.reply(&rule.reply, path, &scope);
+                break &rule.reply;
             }
             path = field(&path, "rules");
             rules = &rule.rules;
-        }
+        };
+        Ok(self.reply(reply, path, &scope)?)
     }
 
     /// What one reply says.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn reply<R: Reply>(&self, reply: &R, path: String, scope: &Scope) -> Result<Answered<R::Written>, Stop> {
+    pub fn reply<R: Reply>(&self, reply: &R, path: String, scope: &Scope) -> Result<Answered<R::Written>, Trouble> {
         let reply = reply.write(&Pen::new(self.templates, scope, &path))?;
         Ok(Answered { reply, by: path })
     }
@@ -180,4 +183,89 @@ fn reply_to<R>(on: &On<R>, outcome: Outcome) -> Option<(&'static str, &R)> {
     };
     let own = own.as_ref().map(|reply| (name, reply));
     own.or_else(|| on.failed.as_ref().map(|reply| ("failed", reply)))
+}
+
+/// Writes the templates of one reply.
+#[derive(Clone, Copy, Debug)]
+pub struct Pen<'a> {
+    pub(super) templates: &'a Templates,
+    pub(super) scope: &'a Scope,
+    pub(super) path: &'a str,
+}
+
+impl<'a> Pen<'a> {
+    /// One for the reply at `path`, whose templates see what is in `scope`.
+    pub const fn new(templates: &'a Templates, scope: &'a Scope, path: &'a str) -> Self {
+        Self { templates, scope, path }
+    }
+
+    /// The path of a field of the reply.
+    pub fn at(&self, name: &str) -> String {
+        field(self.path, name)
+    }
+
+    /// A field of the reply that is a template.
+    ///
+    /// # Errors
+    /// When it cannot be written here.
+    pub fn field(&self, name: &str, kind: Kind, source: &str) -> Result<String, Trouble> {
+        self.text(kind, source)
+            .map_err(|error| Trouble::new(self.at(name), &error))
+    }
+
+    /// A template.
+    ///
+    /// # Errors
+    /// When it cannot be written here.
+    pub fn text(&self, kind: Kind, source: &str) -> Result<String, TemplateError> {
+        self.templates.render(kind, source, self.scope)
+    }
+
+    /// A template of a mail address.
+    ///
+    /// # Errors
+    /// When it cannot be written here, or is none then.
+    pub fn address(&self, source: &str) -> Result<String, TemplateError> {
+        let address = self.text(Kind::Line, source)?;
+        if is_address(&address) {
+            Ok(address)
+        } else {
+            Err(TemplateError::new("is no mail address"))
+        }
+    }
+
+    /// A template of a URL.
+    ///
+    /// # Errors
+    /// When it cannot be written here, or a value in it would lead elsewhere.
+    pub fn url(&self, source: &str) -> Result<String, TemplateError> {
+        let url = self.text(Kind::Url, source)?;
+        if is_tame(&url) {
+            Ok(url)
+        } else {
+            Err(TemplateError::new("a value does not fit into the URL"))
+        }
+    }
+
+    /// Data whose texts are templates. A text that is one expression and nothing else becomes its value, with its type.
+    ///
+    /// # Errors
+    /// When one of them cannot be written here.
+    pub fn data(&self, value: &Value) -> Result<Value, TemplateError> {
+        Ok(match value {
+            Value::String(text) => match lone_expression(text) {
+                Some(expression) => self.templates.eval(expression, self.scope)?,
+                None => Value::String(self.text(Kind::Plain, text)?),
+            },
+            Value::Array(items) => {
+                let items = items.iter().map(|item| self.data(item));
+                Value::Array(items.collect::<Result<_, _>>()?)
+            }
+            Value::Object(fields) => {
+                let fields = fields.iter().map(|(name, value)| Ok((name.clone(), self.data(value)?)));
+                Value::Object(fields.collect::<Result<_, TemplateError>>()?)
+            }
+            plain => plain.clone(),
+        })
+    }
 }

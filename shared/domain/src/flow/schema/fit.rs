@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::names;
 use super::pattern::kept_pattern;
 use crate::flow::source::{element, field};
 use crate::number::{by_value, whole};
@@ -14,6 +13,23 @@ use crate::number::{by_value, whole};
 const DEFAULT_MAX_LENGTH: u64 = 1_000;
 /// Most characters that are searched with patterns in one request, so that nobody ever waits for them.
 pub(super) const MAX_SEARCHED: usize = 8_000;
+
+/// The names of the outermost properties.
+pub fn names(schema: &Value) -> Vec<String> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    properties.map_or_else(Vec::new, |properties| properties.keys().cloned().collect())
+}
+
+/// The property that an argument without a name must be: the only one, or the only one that is required.
+pub fn single(schema: &Value) -> Option<String> {
+    if let [only] = names(schema).as_slice() {
+        return Some(only.clone());
+    }
+    match schema.get("required").and_then(Value::as_array)?.as_slice() {
+        [only] => only.as_str().map(str::to_owned),
+        _ => None,
+    }
+}
 
 /// What the schema does not allow, and where; never the value itself, which is somebody's own.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -19,10 +19,8 @@ mod pattern;
 #[cfg(test)]
 mod tests;
 
-use serde_json::Value;
-
 pub use check::check;
-pub use fit::{Misfit, fit, fit_loosely};
+pub use fit::{Misfit, fit, fit_loosely, names, single};
 
 /// Whether rules can refer to something by this name.
 pub fn is_name(name: &str) -> bool {
@@ -31,21 +29,4 @@ pub fn is_name(name: &str) -> bool {
         .next()
         .is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
     first && name.len() <= 64 && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
-/// The names of the outermost properties.
-pub fn names(schema: &Value) -> Vec<String> {
-    let properties = schema.get("properties").and_then(Value::as_object);
-    properties.map_or_else(Vec::new, |properties| properties.keys().cloned().collect())
-}
-
-/// The property that an argument without a name must be: the only one, or the only one that is required.
-pub fn single(schema: &Value) -> Option<String> {
-    if let [only] = names(schema).as_slice() {
-        return Some(only.clone());
-    }
-    match schema.get("required").and_then(Value::as_array)?.as_slice() {
-        [only] => only.as_str().map(str::to_owned),
-        _ => None,
-    }
 }
