@@ -77,29 +77,19 @@ impl Deps {
     }
 }
 
-/// Everything under `/agent4` and `/v1/links`.
-pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
-    match route(deps, &request).await {
-        Ok(response) => response,
-        Err(problem) => problem.into_response(),
-    }
-}
-
 type Answer = Result<Response<Body>, Problem>;
 
-async fn route(deps: &Deps, request: &Request) -> Answer {
-    let path = body::path_segments(request);
+/// Everything under `/agent4` and `/v1/links`.
+pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
+    let path = body::path_segments(&request);
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
-    match path.as_slice() {
-        [.., "agent4", reference, chain] => {
-            if request.method() != Method::POST {
-                return Err(Problem::method_not_allowed("POST"));
-            }
-            answer::answer(deps, request, reference, chain).await
-        }
-        [.., "v1", "links"] => links::collection(deps, request).await,
-        [.., "v1", "links", chain] => links::one(deps, request, chain).await,
-        [.., "v1", "links", chain, verb @ ("test" | "endpoint")] => links::verb(deps, request, chain, verb).await,
+    let answer = match path.as_slice() {
+        [.., "agent4", _, _] if request.method() != Method::POST => Err(Problem::method_not_allowed("POST")),
+        [.., "agent4", reference, chain] => answer::answer(deps, &request, reference, chain).await,
+        [.., "v1", "links"] => links::collection(deps, &request).await,
+        [.., "v1", "links", chain] => links::one(deps, &request, chain).await,
+        [.., "v1", "links", chain, verb @ ("test" | "endpoint")] => links::verb(deps, &request, chain, verb).await,
         _ => Err(Problem::not_found()),
-    }
+    };
+    answer.unwrap_or_else(Problem::into_response)
 }

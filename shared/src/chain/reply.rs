@@ -106,6 +106,11 @@ impl flow::Reply for Reply {
     fn write(&self, pen: &Pen<'_>) -> Result<Written, Trouble> {
         let content = self.content.as_ref();
         let content = content.map(|content| pen.field("content", Kind::Speech, content));
+        let changes = self.state.iter().map(|(name, value)| {
+            let value = pen.data(value);
+            let at = || field(&pen.at("state"), name);
+            Ok((name.clone(), value.map_err(|error| Trouble::new(at(), &error))?))
+        });
         Ok(Written {
             content: content.transpose()?,
             actions: each(&self.actions, &pen.at("actions"), |action| write_action(action, pen))?,
@@ -114,22 +119,13 @@ impl flow::Reply for Reply {
                 &pen.at("additional_call_notifications"),
                 |notification| write_notification(notification, pen),
             )?,
-            changes: self.changes(pen)?,
+            changes: changes.collect::<Result<_, Trouble>>()?,
             remembered: self.remembered(pen)?,
         })
     }
 }
 
 impl Reply {
-    fn changes(&self, pen: &Pen<'_>) -> Result<Map<String, Value>, Trouble> {
-        let changes = self.state.iter().map(|(name, value)| {
-            let value = pen.data(value);
-            let at = || field(&pen.at("state"), name);
-            Ok((name.clone(), value.map_err(|error| Trouble::new(at(), &error))?))
-        });
-        changes.collect()
-    }
-
     fn remembered(&self, pen: &Pen<'_>) -> Result<Option<Remembered>, Trouble> {
         let Some(remember) = &self.remember else {
             return Ok(None);

@@ -22,9 +22,10 @@ mod value;
 mod write;
 
 use std::collections::BTreeMap;
+use std::io;
 
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Captured, Environment, Error, ErrorKind, UndefinedBehavior, Value};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
 use write::{Bounded, filled};
 
@@ -108,6 +109,10 @@ impl Scope {
         }
         fields.insert(name.to_owned(), Value::from(Serde(value)));
         self.0.insert(root.to_owned(), Value::from(fields));
+    }
+
+    fn roots(&self) -> Value {
+        Value::from(self.0.clone())
     }
 }
 
@@ -204,7 +209,9 @@ impl Templates {
             text: Vec::new(),
             limit: MAX_OUTPUT,
         };
-        self.run(kind, source, scope, &mut output)?;
+        let template = self.environment.get_template(&name(kind, source));
+        let written = template.and_then(|template| template.render_captured_to(scope.roots(), &mut output));
+        written.map_err(|error| failed(&error))?;
         let text = String::from_utf8(output.text).map_err(|_| TemplateError::new("is not UTF-8"))?;
         if kind == Kind::Url { filled(&text) } else { Ok(text) }
     }
@@ -214,25 +221,11 @@ impl Templates {
     /// # Errors
     /// As [`Templates::render`].
     pub fn eval(&self, source: &str, scope: &Scope) -> Result<serde_json::Value, TemplateError> {
-        let mut nothing = Bounded {
-            text: Vec::new(),
-            limit: 0,
-        };
-        let mut done = self.run(Kind::Expression, source, scope, &mut nothing)?;
+        let template = self.environment.get_template(&name(Kind::Expression, source));
+        let done = template.and_then(|template| template.render_captured_to(scope.roots(), io::sink()));
+        let mut done = done.map_err(|error| failed(&error))?;
         let value = done.with_state_mut(value::take);
         value.ok_or_else(|| TemplateError::new("has no value"))
-    }
-
-    fn run(
-        &self,
-        kind: Kind,
-        source: &str,
-        scope: &Scope,
-        output: &mut Bounded,
-    ) -> Result<Captured<'_>, TemplateError> {
-        let template = self.environment.get_template(&name(kind, source));
-        let done = template.and_then(|template| template.render_captured_to(Value::from(scope.0.clone()), output));
-        done.map_err(|error| failed(&error))
     }
 
     /// Whether an expression is true: neither false, null, zero nor empty.
