@@ -51,15 +51,12 @@ pub(crate) async fn answer(deps: &Deps, http: &HttpRequest, reference: &str, cha
         work(deps, &tenant, &name, &call, deadline - MARGIN, &mut used),
     )
     .await;
-    let done = match worked {
-        Ok(done) => done,
-        Err(_) => run::fallback(
-            deps.cache.peek(&tenant, &name).as_deref(),
-            &call,
-            "there was no time left",
-        ),
-    };
-    let done = without_secrets(deps, &tenant, &name, &call, &used, done);
+    let fallback = |why: &str| run::fallback(deps.cache.peek(&tenant, &name).as_deref(), &call, why);
+    let mut done = worked.unwrap_or_else(|_| fallback("there was no time left"));
+    // A back end may echo what it gets.
+    if used.are_told_in(&(&done.answer, &done.remembered)) {
+        done = fallback("the answer would hold a secret");
+    }
     tokio::join!(
         calls::keep(deps, &tenant, &name, &request, &current, &done),
         keep(deps, &tenant, &name, &request, &done, deadline),
@@ -91,19 +88,6 @@ async fn work(
             }
         }
     }
-}
-
-/// `done`, unless a secret is in it: a back end may echo what it gets.
-fn without_secrets(deps: &Deps, tenant: &Tenant, name: &ChainName, call: &Call<'_>, used: &Used, done: Done) -> Done {
-    let told = serde_json::to_string(&(&done.answer, &done.remembered)).unwrap_or_default();
-    if !used.are_in(&told) {
-        return done;
-    }
-    run::fallback(
-        deps.cache.peek(tenant, name).as_deref(),
-        call,
-        "the answer would hold a secret",
-    )
 }
 
 /// Remembers what the answer says is to be remembered. The caller hears the answer either way.

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use serde::Serialize;
 
 use crate::flow::document::Auth;
 use crate::secret::Secret;
@@ -39,8 +40,13 @@ impl Used {
         }
     }
 
+    /// Whether one of them is in what is told.
+    pub fn are_told_in(&self, told: &impl Serialize) -> bool {
+        !self.0.is_empty() && self.are_in(&serde_json::to_string(told).unwrap_or_default())
+    }
+
     /// Whether `text` holds one of them, plainly or as JSON writes it.
-    pub fn are_in(&self, text: &str) -> bool {
+    fn are_in(&self, text: &str) -> bool {
         self.0.iter().any(|secret| {
             let plain = secret.expose();
             let quoted = serde_json::to_string(plain).unwrap_or_default();
