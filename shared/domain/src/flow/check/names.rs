@@ -1,5 +1,7 @@
 //! What templates may refer to, where they stand.
 
+use std::sync::Arc;
+
 /// What `fetch.NAME` has.
 pub(super) const OF_FETCH: [&str; 5] = ["ok", "outcome", "status", "json", "retry_after"];
 /// Roots that every document has: no value of one's own may take their place.
@@ -8,8 +10,8 @@ const OWN_ROOTS: [&str; 2] = ["fetch", "loop"];
 /// What is known of a root.
 #[derive(Clone, Debug)]
 enum Inside {
-    /// It has fields of these names; what is said before they are listed.
-    Fields(Vec<String>, &'static str),
+    /// It has fields of these names; what is said before they are listed. Every rule has names of its own, and shares them.
+    Fields(Arc<[String]>, &'static str),
     /// It is not there, and why.
     Missing(&'static str),
     /// It is one value.
