@@ -1,6 +1,7 @@
 //! What two patchbay functions share.
 //!
-//! - `chain` (a cargo feature): task chains for Agent4, links as data; pure too.
+//! - `flow` (a cargo feature): rules as data, for any job that answers by documents; pure. `fetch`: what they look up.
+//! - `chain` (a cargo feature): what Agent4's task chains answer by them; pure too.
 //! - [`dispatch`]: the domain of the main job, pure: no I/O, no clock, no randomness of its own.
 //! - [`context`]: what voice agents share about a caller, pure.
 //! - [`providers`]: clients of the voice providers: the types of their wires and nothing else; [`voice`]: one seam for
@@ -14,7 +15,11 @@
 //! - [`api`], [`tokens`]: what the functions with an API have in common.
 //! - [`engine`]: load, decide, send, commit: the one way in which a dispatch changes.
 
-pub use patchbay_domain::{access, context, dispatch, field, foreign, ids, mail, number, phone, secret, speech};
+#[cfg(feature = "flow")]
+pub use patchbay_domain::flow;
+pub use patchbay_domain::{
+    access, context, dispatch, field, foreign, ids, mail, number, phone, secret, speech, target,
+};
 
 pub mod api;
 pub mod aws;
@@ -24,6 +29,8 @@ pub mod chain;
 pub mod clock;
 pub mod config;
 pub mod engine;
+#[cfg(feature = "flow")]
+pub mod fetch;
 pub mod http;
 pub mod keyring;
 pub mod outbox;

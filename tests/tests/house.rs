@@ -19,18 +19,31 @@ const OUTSIDE: [&str; 8] = [
 
 /// The shared crate's rooms above the domain, lowest first, and which of those that stand before it each may lean on: its
 /// files import nothing else of these.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("http", &["web"]),
     ("web", &["http"]),
     ("providers", &["http", "web"]),
     ("voice", &["http", "web", "providers"]),
-    ("chain", &["web"]),
+    ("chain", &["providers"]),
     ("queue", &[]),
     ("outbox", &["queue"]),
     ("store", &[]),
+    ("fetch", &["http", "web", "store"]),
     ("engine", &["queue", "store"]),
     ("tokens", &["web", "store"]),
     ("api", &["web", "store", "engine", "tokens"]),
+];
+
+/// What of the domain rules as data may import: words that all of it uses, and nothing that one job decides.
+const UNDER_FLOW: [&str; 8] = [
+    "field",
+    "flow",
+    "foreign",
+    "number",
+    "phone",
+    "speech",
+    "target",
+    "timestamp",
 ];
 
 /// Who phones employees. Twilio will too; what it does today, it does for callers.
@@ -86,7 +99,15 @@ fn the_domain_knows_no_provider() {
 #[test]
 fn nothing_from_outside_is_among_the_dependencies_of_the_domain() {
     let tree = Command::new(env!("CARGO"))
-        .args(["tree", "--locked", "--offline", "--package", "patchbay-domain"])
+        .args([
+            "tree",
+            "--locked",
+            "--offline",
+            "--package",
+            "patchbay-domain",
+            "--features",
+            "flow",
+        ])
         .args(["--edges", "normal", "--prefix", "none", "--format", "{p}"])
         .current_dir(root())
         .output()
@@ -135,6 +156,27 @@ fn whoever_phones_employees_knows_no_provider_by_name() {
         }
     }
     assert!(looked_at > 60, "{looked_at}");
+}
+
+#[test]
+fn rules_as_data_know_no_job_and_a_chain_knows_one_provider() {
+    let flow = files(&root().join("shared/domain/src/flow"));
+    assert!(flow.len() > 15, "{flow:?}");
+    for file in flow {
+        let text = fs::read_to_string(&file).unwrap();
+        for used in imported(&text) {
+            assert!(UNDER_FLOW.contains(&used), "{} imports {used}", file.display());
+        }
+    }
+    let mut seen = 0;
+    for file in files(&root().join("shared/src/chain")) {
+        let text = fs::read_to_string(&file).unwrap();
+        for rest in text.split("crate::providers").skip(1) {
+            seen += 1;
+            assert!(rest.starts_with("::agent4"), "{} imports another", file.display());
+        }
+    }
+    assert!(seen > 2, "a chain answers Agent4");
 }
 
 #[test]

@@ -3,31 +3,26 @@
 //! Whoever has the reference gets 200 and something to say, whatever happens behind it: what Agent4 does with anything
 //! else is not known, and a caller is on the line.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use lambda_http::Request as HttpRequest;
 use lambda_http::http::StatusCode;
-use patchbay::chain::Chain;
-use patchbay::chain::run::{self, Call, Done, Findings, Step};
-use patchbay::chain::wire::{BadRequest, Request};
+use patchbay::chain::run::{self, Call, Done, Step};
+use patchbay::fetch::Used;
+use patchbay::flow::Findings;
 use patchbay::ids::{ChainName, Tenant};
+use patchbay::providers::agent4::{BadRequest, Request};
 use patchbay::web::body::{MAX_ENVELOPE, bytes_up_to, json_response, unreadable};
 use patchbay::web::problem::Problem;
 use tokio::time::Instant;
 
-use crate::cache::NoChain;
-use crate::lookup::look_up;
 use crate::remember::remember;
-use crate::secrets::Used;
 use crate::{Answer, Deps, calls};
 
 /// Agent4 says nothing of how long it waits. People do: after 5 s of silence they speak.
 const TIME_LIMIT: Duration = Duration::from_secs(4);
 /// What look-ups leave of it for the answer itself.
 const MARGIN: Duration = Duration::from_millis(150);
-/// What the table may take of it, before an older copy of the chain will do.
-const TABLE_LIMIT: Duration = Duration::from_millis(1_500);
 
 pub(crate) async fn answer(deps: &Deps, http: &HttpRequest, reference: &str, chain: &str) -> Answer {
     let name: ChainName = chain.parse().map_err(|_| Problem::bad_reference())?;
@@ -56,15 +51,12 @@ pub(crate) async fn answer(deps: &Deps, http: &HttpRequest, reference: &str, cha
         work(deps, &tenant, &name, &call, deadline - MARGIN, &mut used),
     )
     .await;
-    let done = match worked {
-        Ok(done) => done,
-        Err(_) => run::fallback(
-            deps.cache.peek(&tenant, &name).as_deref(),
-            &call,
-            "there was no time left",
-        ),
-    };
-    let done = without_secrets(deps, &tenant, &name, &call, &used, done);
+    let fallback = |why: &str| run::fallback(deps.cache.peek(&tenant, &name).as_deref(), &call, why);
+    let mut done = worked.unwrap_or_else(|_| fallback("there was no time left"));
+    // A back end may echo what it gets.
+    if used.are_told_in(&(&done.answer, &done.remembered)) {
+        done = fallback("the answer would hold a secret");
+    }
     tokio::join!(
         calls::keep(deps, &tenant, &name, &request, &current, &done),
         keep(deps, &tenant, &name, &request, &done, deadline),
@@ -81,9 +73,9 @@ async fn work(
     deadline: Instant,
     used: &mut Used,
 ) -> Done {
-    let chain = match chain(deps, tenant, name).await {
+    let chain = match deps.cache.get(&deps.store, tenant, name).await {
         Ok(chain) => chain,
-        Err(why) => return run::fallback(None, call, &why),
+        Err(why) => return run::fallback(None, call, &why.to_string()),
     };
     let mut found = Findings::new();
 
@@ -91,39 +83,11 @@ async fn work(
         match run::advance(&chain, call, &found) {
             Step::Done(done) => break *done,
             Step::Fetch(lookup) => {
-                let result = look_up(deps, tenant, &lookup, deadline, used).await;
+                let result = deps.fetcher.look_up(tenant, &lookup, deadline, used).await;
                 found.insert(lookup.path, result);
             }
         }
     }
-}
-
-/// The chain as it is now, or as it was last when the table cannot be had.
-async fn chain(deps: &Deps, tenant: &Tenant, name: &ChainName) -> Result<Arc<Chain>, String> {
-    let asked = tokio::time::timeout(TABLE_LIMIT, deps.cache.get(&deps.store, tenant, name)).await;
-    let why = match asked {
-        Ok(Ok(chain)) => return Ok(chain),
-        Ok(Err(NoChain::Missing)) => return Err("there is no such chain".into()),
-        Ok(Err(NoChain::Unreadable(why))) => return Err(format!("the chain cannot be read: {why}")),
-        Ok(Err(NoChain::Store(error))) => error.to_string(),
-        Err(_) => "the table does not answer in time".to_owned(),
-    };
-    let known = deps.cache.peek(tenant, name);
-    tracing::error!(%tenant, chain = %name, why, kept = known.is_some(), "the table cannot be had");
-    known.ok_or(why)
-}
-
-/// `done`, unless a secret is in it: a back end may echo what it gets.
-fn without_secrets(deps: &Deps, tenant: &Tenant, name: &ChainName, call: &Call<'_>, used: &Used, done: Done) -> Done {
-    let told = serde_json::to_string(&(&done.answer, &done.remembered)).unwrap_or_default();
-    if !used.are_in(&told) {
-        return done;
-    }
-    run::fallback(
-        deps.cache.peek(tenant, name).as_deref(),
-        call,
-        "the answer would hold a secret",
-    )
 }
 
 /// Remembers what the answer says is to be remembered. The caller hears the answer either way.

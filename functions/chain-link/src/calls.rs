@@ -16,8 +16,9 @@
 use std::time::Duration;
 
 use patchbay::chain::run::Done;
-use patchbay::chain::wire::{Moment, OWN_STATE, Request};
+use patchbay::chain::state::{self, OWN_STATE};
 use patchbay::ids::{ChainName, Nonce, Tenant};
+use patchbay::providers::agent4::{Moment, Request};
 use patchbay::secret::sha256_hex;
 use patchbay::store::KeptCall;
 use serde_json::{Map, Value, json};
@@ -53,7 +54,7 @@ pub(crate) async fn current(
     body: &[u8],
 ) -> CurrentCall {
     let hash = sha256_hex(body);
-    if let Some(key) = request.call() {
+    if let Some(key) = state::call(&request.state) {
         return CurrentCall {
             key: key.to_owned(),
             state_kept: true,
@@ -76,7 +77,7 @@ pub(crate) async fn current(
     sent.remove(OWN_STATE);
     request.state.extend(sent);
     // Of a call that another version of ours kept there may be none.
-    let key = request.call().map_or_else(|| new_key(deps, &hash), str::to_owned);
+    let key = state::call(&request.state).map_or_else(|| new_key(deps, &hash), str::to_owned);
     CurrentCall {
         key,
         state_kept,

@@ -3,37 +3,32 @@
 //! - `answer`: `POST /agent4/{ref}/{chain}`, one URL for all links of a chain.
 //! - `links`: `/v1/links`, where the documents are kept; `condition`: `If-Match` and `If-None-Match`.
 //! - `calls`: which call a request belongs to, and its state.
-//! - `lookup`: requests to back ends; `remember`: what the next voice agent should know.
+//! - `remember`: what the next voice agent should know.
 
 mod answer;
-mod cache;
 mod calls;
 mod condition;
 mod links;
-mod lookup;
 mod remember;
-mod secrets;
 
 use std::time::Duration;
 
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, Response};
 use patchbay::aws::Aws;
+use patchbay::chain::Document;
 use patchbay::clock::Clock;
 use patchbay::config::ConfigError;
+use patchbay::fetch::{Cache, Fetcher, Limits};
 use patchbay::http::HttpClient;
 use patchbay::keyring::Keyring;
-use patchbay::parameters::Parameters;
 use patchbay::secret::Randomness;
 use patchbay::store::Store;
+use patchbay::target::Targets;
 use patchbay::web::body;
 use patchbay::web::callbacks::Callbacks;
 use patchbay::web::outbound::Outbound;
 use patchbay::web::problem::Problem;
-use patchbay::web::target::Targets;
-
-pub use cache::Cache;
-pub use lookup::Limits;
 
 /// Longest time that a request to a back end may take: a document may say less.
 const HTTP_TIMEOUT: Duration = Duration::from_millis(3_600);
@@ -50,15 +45,9 @@ pub struct Deps {
     /// References, URLs, and what is derived from their keys.
     pub callbacks: Callbacks,
     /// Requests to back ends.
-    pub http: HttpClient,
-    /// Which back ends may be called.
-    pub targets: Targets,
-    /// Secrets of the tenants, `TENANT/HOST/NAME`.
-    pub secrets: Parameters,
+    pub fetcher: Fetcher,
     /// Chains that were read before.
-    pub cache: Cache,
-    /// Back ends that asked not to be called for a while.
-    pub limits: Limits,
+    pub cache: Cache<Document>,
 }
 
 impl Deps {
@@ -69,46 +58,38 @@ impl Deps {
     pub fn load() -> Result<Keyring<Self, 1>, ConfigError> {
         let aws = Aws::load()?;
         let (store, targets) = (aws.store()?, Targets::public_only());
-        let http = HttpClient::new(Outbound::on_demand(targets.clone(), HTTP_TIMEOUT));
-        let secrets = aws.parameters("PATCHBAY_LINK_SECRETS_PARAM")?;
-        let (cache, limits) = (Cache::default(), Limits::default());
+        let fetcher = Fetcher {
+            http: HttpClient::new(Outbound::on_demand(targets.clone(), HTTP_TIMEOUT)),
+            targets,
+            secrets: aws.parameters("PATCHBAY_LINK_SECRETS_PARAM")?,
+            clock: Clock::system(),
+            limits: Limits::default(),
+        };
+        let cache = Cache::default();
         aws.with_callbacks(move |callbacks| Self {
             store: store.clone(),
             clock: Clock::system(),
             random: Randomness::default(),
             callbacks,
-            http: http.clone(),
-            targets: targets.clone(),
-            secrets: secrets.clone(),
+            fetcher: fetcher.clone(),
             cache: cache.clone(),
-            limits: limits.clone(),
         })
-    }
-}
-
-/// Everything under `/agent4` and `/v1/links`.
-pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
-    match route(deps, &request).await {
-        Ok(response) => response,
-        Err(problem) => problem.into_response(),
     }
 }
 
 type Answer = Result<Response<Body>, Problem>;
 
-async fn route(deps: &Deps, request: &Request) -> Answer {
-    let path = body::path_segments(request);
+/// Everything under `/agent4` and `/v1/links`.
+pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
+    let path = body::path_segments(&request);
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
-    match path.as_slice() {
-        [.., "agent4", reference, chain] => {
-            if request.method() != Method::POST {
-                return Err(Problem::method_not_allowed("POST"));
-            }
-            answer::answer(deps, request, reference, chain).await
-        }
-        [.., "v1", "links"] => links::collection(deps, request).await,
-        [.., "v1", "links", chain] => links::one(deps, request, chain).await,
-        [.., "v1", "links", chain, verb @ ("test" | "endpoint")] => links::verb(deps, request, chain, verb).await,
+    let answer = match path.as_slice() {
+        [.., "agent4", _, _] if request.method() != Method::POST => Err(Problem::method_not_allowed("POST")),
+        [.., "agent4", reference, chain] => answer::answer(deps, &request, reference, chain).await,
+        [.., "v1", "links"] => links::collection(deps, &request).await,
+        [.., "v1", "links", chain] => links::one(deps, &request, chain).await,
+        [.., "v1", "links", chain, verb @ ("test" | "endpoint")] => links::verb(deps, &request, chain, verb).await,
         _ => Err(Problem::not_found()),
-    }
+    };
+    answer.unwrap_or_else(Problem::into_response)
 }

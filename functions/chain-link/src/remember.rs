@@ -1,6 +1,6 @@
 //! What a chain leaves behind for the next voice agent: a note in the caller's context, shared with `set-context`.
 
-use patchbay::chain::run::Remembered;
+use patchbay::chain::reply::Remembered;
 use patchbay::context::Draft;
 use patchbay::context::draft::{How, MAX_MEMORY};
 use patchbay::ids::{Nonce, Tenant};

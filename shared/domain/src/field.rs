@@ -20,3 +20,32 @@ impl FieldError {
         }
     }
 }
+
+/// What serde expected, in words that say nothing of Rust. Never what it found: that is the caller's, and may be a
+/// phone number.
+pub fn expected(message: &str) -> String {
+    let Some((_, expected)) = message.rsplit_once(", expected ") else {
+        return match message {
+            "expected value" => "has a wrong type".to_owned(),
+            "number out of range" => "is out of range".to_owned(),
+            _ if message.starts_with("data did not match any variant") => "has none of the documented forms".to_owned(),
+            // The words of a type of our own, made to be read.
+            _ => message.to_owned(),
+        };
+    };
+    let words = match expected {
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" | "u64" | "u128" | "usize" => "a whole number that is not negative",
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        "unit" => "null",
+        _ if expected.starts_with("struct ") || expected.contains("tagged enum ") => "an object",
+        _ if expected.starts_with("tuple ") => "a list",
+        _ if expected.starts_with("enum ") || expected.contains(" enum ") => "one of the documented forms",
+        _ => expected,
+    };
+    format!("expected {words}")
+}

@@ -106,6 +106,16 @@ pub fn inner(text: &str, keep: Keep) -> Result<Value, Unreadable> {
     sieve(&mended(text), keep)
 }
 
+/// As [`envelope`], for a document that is a value already.
+///
+/// # Errors
+/// When there is too much of it.
+pub fn part(value: &Value, keep: Keep) -> Result<Value, Unreadable> {
+    let room = &Room::default();
+    let sieve = Sieve { keep, room };
+    sieve.deserialize(value).map_err(|_| Unreadable::Large)
+}
+
 fn sieve(text: &str, keep: Keep) -> Result<Value, Unreadable> {
     let room = Room::default();
     let mut deserializer = serde_json::Deserializer::from_str(text);

@@ -1,14 +1,13 @@
-//! Task chains for Agent4, links as data: pure, no I/O, no clock.
+//! Task chains for Agent4, links as data: pure, no I/O, no clock. The rules are [`crate::flow`]'s; here is what Agent4's
+//! webhook answers by them.
 //!
-//! - [`wire`]: what Agent4 posts and what it gets.
-//! - [`document`]: the link document; [`source`]: how it is read, with the line of everything in it.
-//! - [`schema`]: what the caller's model must return.
-//! - [`template`]: sentences and expressions.
-//! - [`check`]: a document is checked whole when it is uploaded, and compiled.
-//! - [`run`]: one request, one answer; [`sample`]: the same without a network, for trying a document out.
+//! - [`document`]: the link document; [`reply`]: an answer in it; `check`: what a chain must be besides.
+//! - [`run`]: one request, one answer; [`state`]: what is ours in the state that travels with a call.
+//! - [`sample`]: the same without a network, for trying a document out.
 //!
 //! ```
-//! use patchbay::chain::{Chain, run, wire::Request};
+//! use patchbay::chain::{Chain, run};
+//! use patchbay::providers::agent4::Request;
 //!
 //! let chain = Chain::read(
 //!     "links:\n  - name: hello\n    initial: [{content: 'Greet the caller, then call qualified.'}]\n    \
@@ -23,18 +22,17 @@
 //! # Ok::<(), String>(())
 //! ```
 
-pub mod check;
+mod check;
 pub mod document;
+pub mod reply;
 pub mod run;
 pub mod sample;
-pub mod schema;
-pub mod source;
-pub mod template;
-pub mod wire;
+pub mod state;
+#[cfg(test)]
+mod tests;
 
-pub use check::Chain;
+pub use crate::flow::{Issue, MAX_DOCUMENT, Place};
 pub use document::Document;
-pub use source::{Issue, Place};
 
-/// Most bytes of a document, as text and as it is kept: an item of the table has 400 KB.
-pub const MAX_DOCUMENT: usize = 350 * 1024;
+/// A link document that has been checked, ready to answer.
+pub type Chain = crate::flow::Compiled<Document>;

@@ -4,27 +4,21 @@
 //! it again with what was found, and the same request with the same findings has the same answer always. So a
 //! request that Agent4 repeats is answered identically, unless a back end has changed its mind meanwhile.
 
-mod write;
+use std::borrow::Cow;
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::check::{Chain, host, is_tame};
-use super::document::{Auth, Document, Fetch, Link, Method, On, Reply, Rule};
-use super::schema;
-use super::source::{element, field};
-use super::template::{Kind, Scope};
-use super::wire::{Action, Answer, Moment, OWN_STATE, Request};
-use crate::number::by_value;
+use super::Chain;
+use super::document::{Document, Link, Reply, Rule};
+use super::reply::{Remembered, Written};
+use super::state;
+use crate::flow::source::{element, field};
+use crate::flow::template::Scope;
+use crate::flow::{Answered, Findings, Lookup, Run, Stop, Trouble, schema};
 use crate::phone::PhoneNumber;
+use crate::providers::agent4::{Action, Answer, Moment, RESPONSES, Request};
 
 const DEFAULT_RETRIES: u64 = 2;
-const DEFAULT_TIMEOUT_MS: u16 = 2_500;
-/// Longest URL that is fetched.
-const MAX_URL: usize = 4_096;
 const SORRY: &str = "I am sorry, something went wrong on our side. Please try again later.";
 const AGAIN: &str = "I am sorry, I did not get that. Let me ask you again.";
 
@@ -51,99 +45,6 @@ pub enum Step {
     Done(Box<Done>),
 }
 
-/// A request to a back end, written out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lookup {
-    /// Where it stands in the document: names it among all others.
-    pub path: String,
-    /// Its name.
-    pub name: String,
-    /// The method.
-    pub method: Method,
-    /// The URL.
-    pub url: String,
-    /// The host in it: secrets belong to a host.
-    pub host: String,
-    /// Headers, without secrets.
-    pub headers: Vec<(String, String)>,
-    /// Which secret goes with it.
-    pub auth: Option<Auth>,
-    /// The body, JSON.
-    pub body: Option<String>,
-    /// How long it may take.
-    pub timeout: Duration,
-}
-
-/// How a look-up went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// 2xx, with JSON or nothing.
-    Ok,
-    /// Its `when` was false.
-    Skipped,
-    /// 404 or 410.
-    NotFound,
-    /// 429, or known to be.
-    RateLimited,
-    /// 5xx.
-    ServerError,
-    /// Nothing in time.
-    TimedOut,
-    /// Everything else.
-    Failed,
-}
-
-/// What was found. Templates see it as `fetch.NAME`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Found {
-    /// Whether it worked.
-    pub ok: bool,
-    /// How it went.
-    pub outcome: Outcome,
-    /// The HTTP status; 0 for none.
-    pub status: u16,
-    /// The body; null for none.
-    pub json: Value,
-    /// Seconds after which another try is worth it, if the server says.
-    pub retry_after: Option<u32>,
-}
-
-impl Found {
-    /// Something without an answer.
-    pub const fn without_answer(outcome: Outcome) -> Self {
-        Self {
-            ok: false,
-            outcome,
-            status: 0,
-            json: Value::Null,
-            retry_after: None,
-        }
-    }
-
-    /// What an HTTP answer says. `json` is none when the body is not JSON.
-    pub fn answered(status: u16, json: Option<Value>, retry_after: Option<u32>) -> Self {
-        let outcome = match (status, &json) {
-            (200..=299, Some(_)) => Outcome::Ok,
-            (404 | 410, _) => Outcome::NotFound,
-            (429, _) => Outcome::RateLimited,
-            (500..=599, _) => Outcome::ServerError,
-            _ => Outcome::Failed,
-        };
-        Self {
-            ok: outcome == Outcome::Ok,
-            outcome,
-            status,
-            // What is whole is written so, as in all that models and back ends send.
-            json: by_value(json.unwrap_or_default()),
-            retry_after,
-        }
-    }
-}
-
-/// What was found so far, by the paths of the look-ups.
-pub type Findings = BTreeMap<String, Found>;
-
 /// An answer, and what else comes of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Done {
@@ -159,53 +60,17 @@ pub struct Done {
     pub leaves: bool,
 }
 
-/// Something that is kept in what voice agents share about the caller.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Remembered {
-    /// What the caller is calling about, which goes before the rest; empty when the document does not say.
-    pub description: String,
-    /// What becomes the caller's memory.
-    pub memory: String,
-}
-
-/// What went wrong while a request was answered. It quotes nothing that a caller said.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{path}: {why}")]
-pub struct Trouble {
-    /// Where in the document.
-    pub path: String,
-    /// What.
-    pub why: String,
-}
-
-impl Trouble {
-    fn new(path: impl Into<String>, why: &(impl std::fmt::Display + ?Sized)) -> Self {
-        Self {
-            path: path.into(),
-            why: why.to_string(),
-        }
-    }
-}
-
-/// Why there is no answer yet.
-enum Stop {
-    Fetch(Box<Lookup>),
-    Trouble(Trouble),
-}
-
-impl From<Trouble> for Stop {
-    fn from(trouble: Trouble) -> Self {
-        Self::Trouble(trouble)
-    }
-}
-
 /// What is to be done next for a request, after what was found so far.
 pub fn advance(chain: &Chain, call: &Call<'_>, found: &Findings) -> Step {
-    let run = Run::new(chain, call, found);
-    match run.answer() {
+    let run = Run {
+        templates: chain.templates(),
+        found,
+    };
+    let turn = turn(chain.document(), call);
+    match answer(&run, chain.document(), call, &turn) {
         Ok(done) => Step::Done(Box::new(done)),
         Err(Stop::Fetch(lookup)) => Step::Fetch(lookup),
-        Err(Stop::Trouble(trouble)) => Step::Done(Box::new(run.fall_back(trouble))),
+        Err(Stop::Trouble(trouble)) => Step::Done(Box::new(fall_back(chain, call, turn.tries, trouble))),
     }
 }
 
@@ -213,25 +78,234 @@ pub fn advance(chain: &Chain, call: &Call<'_>, found: &Findings) -> Step {
 pub fn fallback(chain: Option<&Chain>, call: &Call<'_>, why: &str) -> Done {
     let trouble = Trouble::new("", why);
     match chain {
-        Some(chain) => Run::new(chain, call, &Findings::new()).fall_back(trouble),
+        Some(chain) => fall_back(chain, call, None, trouble),
         None => sorry(call, trouble),
     }
 }
 
+/// Whose turn it is in a chain, and how often its link has asked by then.
+struct Turn<'a> {
+    says: Says<'a>,
+    path: String,
+    /// What the model returned, where templates may see it.
+    context: Option<Map<String, Value>>,
+    /// How often this link has asked again, if this answer does or resets it.
+    tries: Option<u64>,
+}
+
+enum Says<'a> {
+    /// Rules; at `initial` of this link, whose parameters go with the prompt.
+    Rules(&'a [Rule], Option<&'a Link>),
+    /// A reply that needs no rule.
+    Reply(Cow<'a, Reply>),
+    /// The fallback, and why.
+    Trouble(String),
+}
+
+impl<'a> Turn<'a> {
+    const fn of(says: Says<'a>, path: String) -> Self {
+        Self {
+            says,
+            path,
+            context: None,
+            tries: None,
+        }
+    }
+}
+
+/// Whose turn it is when this request has come.
+fn turn<'a>(document: &'a Document, call: &Call<'_>) -> Turn<'a> {
+    let request = call.request;
+    let Some((index, link)) = document.link(&request.name) else {
+        let why = "there is no link of the name that was asked for";
+        return Turn::of(Says::Trouble(why.into()), "links".into());
+    };
+    let path = element("links", index);
+    let (rules, name, parameters) = match request.moment {
+        Moment::Initial => {
+            let says = Says::Rules(&link.initial, Some(link));
+            return Turn::of(says, field(&path, "initial"));
+        }
+        Moment::Qualified => match &link.qualified_parameters {
+            Some(parameters) => return qualified(link, parameters, call, &path),
+            None => (&link.qualified, "qualified", None),
+        },
+        Moment::Disqualified => (
+            &link.disqualified,
+            "disqualified",
+            link.disqualified_parameters.as_ref(),
+        ),
+        Moment::Interrupt if !link.interrupt.is_empty() => {
+            (&link.interrupt, "interrupt", link.interrupt_parameters.as_ref())
+        }
+        Moment::Interrupt | Moment::Unknown => return Turn::of(Says::Reply(Cow::Owned(Reply::default())), path),
+    };
+    // Nobody is asked again here: what does not fit is null.
+    let any = json!({ "properties": { RESPONSES: { "type": "string" } } });
+    let parameters = parameters.unwrap_or(&any);
+    Turn {
+        context: Some(schema::fit_loosely(parameters, &arguments(parameters, request))),
+        ..Turn::of(Says::Rules(rules, None), field(&path, name))
+    }
+}
+
+/// Whose turn it is when the model says that it has what it was to find out.
+fn qualified<'a>(link: &'a Link, parameters: &Value, call: &Call<'_>, path: &str) -> Turn<'a> {
+    let tries = state::tries(&call.request.state, &link.name);
+    let misfit = match schema::fit(parameters, &arguments(parameters, call.request)) {
+        Ok(context) => {
+            return Turn {
+                context: Some(context),
+                tries: (tries > 0).then_some(0),
+                ..Turn::of(Says::Rules(&link.qualified, None), field(path, "qualified"))
+            };
+        }
+        Err(misfit) => misfit,
+    };
+    let path = field(path, "invalid");
+    let invalid = link.invalid.as_ref();
+    let retries = invalid.and_then(|invalid| invalid.retries);
+    // Where nothing is counted, nobody is asked again: it would go on for ever.
+    if call.state_kept && tries < retries.map_or(DEFAULT_RETRIES, u64::from) {
+        let retry = invalid.and_then(|invalid| invalid.retry.clone());
+        let mut retry = retry.unwrap_or_else(|| Reply {
+            content: Some(AGAIN.into()),
+            ..Reply::default()
+        });
+        if !retry.moves() {
+            let name = link.name.clone();
+            retry.actions.push(Action::SwitchTask { name });
+        }
+        return Turn {
+            tries: Some(tries + 1),
+            ..Turn::of(Says::Reply(Cow::Owned(retry)), field(&path, "retry"))
+        };
+    }
+    let (says, path) = if let Some(give_up) = invalid.and_then(|invalid| invalid.give_up.as_ref()) {
+        (Says::Reply(Cow::Borrowed(give_up)), field(&path, "give_up"))
+    } else {
+        let why = format!("the model did not keep to the schema: {misfit}");
+        (Says::Trouble(why), path)
+    };
+    Turn {
+        tries: Some(0),
+        ..Turn::of(says, path)
+    }
+}
+
+/// What a request's context says, by the names that a link declares.
+fn arguments(parameters: &Value, request: &Request) -> Map<String, Value> {
+    request.arguments(&schema::names(parameters), schema::single(parameters).as_deref())
+}
+
+fn answer(run: &Run<'_>, document: &Document, call: &Call<'_>, turn: &Turn<'_>) -> Result<Done, Stop> {
+    let mut scope = scope(document, call);
+    if let Some(context) = &turn.context {
+        scope.set("context", context);
+    }
+    let path = turn.path.clone();
+    let (answered, asks) = match &turn.says {
+        Says::Rules(rules, asks) => (run.rules(rules, path, scope)?, *asks),
+        Says::Reply(reply) => (run.reply(reply.as_ref(), path, &scope)?, None),
+        Says::Trouble(why) => return Err(Trouble::new(path, why).into()),
+    };
+    let mut done = done(document, call, turn.tries, answered)?;
+    if let Some(link) = asks.filter(|_| !done.answer.actions.iter().any(Action::moves)) {
+        done.answer.qualified_parameters.clone_from(&link.qualified_parameters);
+        done.answer
+            .disqualified_parameters
+            .clone_from(&link.disqualified_parameters);
+        done.answer.interrupt_parameters.clone_from(&link.interrupt_parameters);
+    }
+    Ok(done)
+}
+
+/// What every template may see.
+fn scope(document: &Document, call: &Call<'_>) -> Scope {
+    let request = call.request;
+    let mut scope = Scope::default();
+    let number = |number: &Option<PhoneNumber>| number.as_ref().map(|number| number.as_str().to_owned());
+    scope.set(
+        "caller",
+        json!({ "number": number(&request.caller), "line": number(&request.line) }),
+    );
+    scope.set("link", &request.name);
+    scope.set("key", call.key);
+    scope.set("code", call.code);
+    scope.set("state_kept", call.state_kept);
+    scope.set("state", state::declared(document, request));
+    let metadata = document.metadata.iter().map(|(name, default)| {
+        let sent = request.metadata.get(name).filter(|value| value.is_string()).cloned();
+        (name.clone(), sent.unwrap_or_else(|| Value::String(default.clone())))
+    });
+    scope.set("metadata", metadata.collect::<Map<_, _>>());
+    scope
+}
+
+/// The answer that comes of a reply.
+fn done(
+    document: &Document,
+    call: &Call<'_>,
+    tries: Option<u64>,
+    answered: Answered<Written>,
+) -> Result<Done, Trouble> {
+    let Answered { reply, by } = answered;
+    let request = call.request;
+    let is_last = || document.links.last().is_some_and(|link| link.name == request.name);
+    let leaves = request.moment == Moment::Interrupt
+        || reply.actions.iter().any(|action| match action {
+            Action::EndCall | Action::EndTask | Action::TransferCall { .. } => true,
+            Action::NextTask => is_last(),
+            _ => false,
+        });
+    let state = state::after(document, request, call.key, tries, reply.changes);
+    Ok(Done {
+        answer: Answer {
+            key: call.key.into(),
+            content: reply.content,
+            actions: reply.actions,
+            state: state.map_err(|why| Trouble::new(field(&by, "state"), why))?,
+            additional_call_notifications: reply.notifications,
+            ..Answer::default()
+        },
+        remembered: reply.remembered,
+        answered_by: by,
+        trouble: None,
+        leaves,
+    })
+}
+
+/// The chain's fallback, else an apology.
+fn fall_back(chain: &Chain, call: &Call<'_>, tries: Option<u64>, trouble: Trouble) -> Done {
+    let document = chain.document();
+    let run = Run {
+        templates: chain.templates(),
+        found: &Findings::new(),
+    };
+    let written = document.fallback.as_ref().and_then(|fallback| {
+        let answered = run.reply(fallback, "fallback".into(), &scope(document, call)).ok()?;
+        done(document, call, tries, answered).ok()
+    });
+    let Some(mut done) = written else {
+        return sorry(call, trouble);
+    };
+    // At `initial` a text without a move would be taken for a prompt.
+    if !done.answer.actions.iter().any(Action::moves) {
+        done.answer.actions.push(Action::EndTask);
+        done.leaves = true;
+    }
+    done.trouble = Some(trouble);
+    done
+}
+
 /// An apology that needs nothing. It leaves the chain: at `initial` a text alone would be taken for a prompt.
 fn sorry(call: &Call<'_>, trouble: Trouble) -> Done {
-    let mut state = call.request.state.clone();
-    let tries = state.get(OWN_STATE).and_then(|own| own.get("tries")).cloned();
-    state.insert(
-        OWN_STATE.into(),
-        own_state(call.key, &tries.unwrap_or_else(|| json!({}))),
-    );
     Done {
         answer: Answer {
             key: call.key.into(),
             content: Some(SORRY.into()),
             actions: vec![Action::EndTask],
-            state,
+            state: state::as_it_was(call.request, call.key),
             ..Answer::default()
         },
         remembered: None,
@@ -239,290 +313,4 @@ fn sorry(call: &Call<'_>, trouble: Trouble) -> Done {
         trouble: Some(trouble),
         leaves: true,
     }
-}
-
-fn own_state(key: &str, tries: &Value) -> Value {
-    json!({ "call": key, "tries": tries })
-}
-
-struct Run<'a> {
-    chain: &'a Chain,
-    document: &'a Document,
-    call: &'a Call<'a>,
-    found: &'a Findings,
-    /// What every template may see.
-    scope: Scope,
-    /// How often this link has asked again, if this answer does or resets it.
-    tries: std::cell::Cell<Option<u64>>,
-}
-
-impl<'a> Run<'a> {
-    fn new(chain: &'a Chain, call: &'a Call<'a>, found: &'a Findings) -> Self {
-        let document = chain.document();
-        let request = call.request;
-        let mut scope = Scope::default();
-        let number = |number: &Option<PhoneNumber>| number.as_ref().map(|number| number.as_str().to_owned());
-        scope.set(
-            "caller",
-            json!({ "number": number(&request.caller), "line": number(&request.line) }),
-        );
-        scope.set("link", &request.name);
-        scope.set("key", call.key);
-        scope.set("code", call.code);
-        scope.set("state_kept", call.state_kept);
-        scope.set("state", Value::Object(declared_state(document, request)));
-        let metadata: Map<String, Value> = document
-            .metadata
-            .iter()
-            .map(|(name, default)| {
-                let sent = request.metadata.get(name).filter(|value| value.is_string()).cloned();
-                (name.clone(), sent.unwrap_or_else(|| Value::String(default.clone())))
-            })
-            .collect();
-        scope.set("metadata", Value::Object(metadata));
-        Self {
-            chain,
-            document,
-            call,
-            found,
-            scope,
-            tries: std::cell::Cell::new(None),
-        }
-    }
-
-    fn answer(&self) -> Result<Done, Stop> {
-        let request = self.call.request;
-        let Some((index, link)) = self.chain.link(&request.name) else {
-            return Err(Trouble::new("links", "there is no link of the name that was asked for").into());
-        };
-        let path = element("links", index);
-        match request.moment {
-            Moment::Initial => {
-                let mut done = self.rules(&link.initial, &field(&path, "initial"), &self.scope)?;
-                let moves = done.answer.actions.iter().any(Action::moves);
-                if !moves {
-                    done.answer.qualified_parameters.clone_from(&link.qualified_parameters);
-                    done.answer
-                        .disqualified_parameters
-                        .clone_from(&link.disqualified_parameters);
-                    done.answer.interrupt_parameters.clone_from(&link.interrupt_parameters);
-                }
-                Ok(done)
-            }
-            Moment::Qualified => self.qualified(link, &path),
-            Moment::Disqualified => {
-                let scope = self.with_context(link.disqualified_parameters.as_ref());
-                self.rules(&link.disqualified, &field(&path, "disqualified"), &scope)
-            }
-            Moment::Interrupt if !link.interrupt.is_empty() => {
-                let scope = self.with_context(link.interrupt_parameters.as_ref());
-                self.rules(&link.interrupt, &field(&path, "interrupt"), &scope)
-            }
-            Moment::Interrupt | Moment::Unknown => {
-                let nothing = Reply::default();
-                Ok(self.reply(nothing.reply(), &path, &self.scope)?)
-            }
-        }
-    }
-
-    fn qualified(&self, link: &Link, path: &str) -> Result<Done, Stop> {
-        let request = self.call.request;
-        let rules = field(path, "qualified");
-        let Some(parameters) = &link.qualified_parameters else {
-            return self.rules(&link.qualified, &rules, &self.with_context(None));
-        };
-        let arguments = schema::arguments(parameters, request);
-        let misfit = match schema::fit(parameters, &arguments) {
-            Ok(context) => {
-                if request.tries(&link.name) > 0 {
-                    self.tries.set(Some(0));
-                }
-                let mut scope = self.scope.clone();
-                scope.set("context", Value::Object(context));
-                return self.rules(&link.qualified, &rules, &scope);
-            }
-            Err(misfit) => misfit,
-        };
-        let invalid = link.invalid.clone().unwrap_or_default();
-        let tries = request.tries(&link.name);
-        let path = field(path, "invalid");
-        // Where nothing is counted, nobody is asked again: it would go on for ever.
-        if self.call.state_kept && tries < invalid.retries.map_or(DEFAULT_RETRIES, u64::from) {
-            self.tries.set(Some(tries + 1));
-            let retry = invalid.retry.unwrap_or_else(|| Reply {
-                content: Some(AGAIN.into()),
-                ..Reply::default()
-            });
-            let mut done = self.reply(retry.reply(), &field(&path, "retry"), &self.scope)?;
-            if !retry.reply().moves() {
-                let name = link.name.clone();
-                done.answer.actions.push(Action::SwitchTask { name });
-            }
-            return Ok(done);
-        }
-        self.tries.set(Some(0));
-        match &invalid.give_up {
-            Some(give_up) => Ok(self.reply(give_up.reply(), &field(&path, "give_up"), &self.scope)?),
-            None => Err(Trouble::new(path, &format!("the model did not keep to the schema: {misfit}")).into()),
-        }
-    }
-
-    /// The scope with what the model returned, where nobody is asked again.
-    fn with_context(&self, parameters: Option<&Value>) -> Scope {
-        let request = self.call.request;
-        let context = if let Some(parameters) = parameters {
-            schema::fit_loosely(parameters, &schema::arguments(parameters, request))
-        } else {
-            let any = json!({ "properties": { "responses": { "type": "string" } } });
-            schema::fit_loosely(&any, &schema::arguments(&any, request))
-        };
-        let mut scope = self.scope.clone();
-        scope.set("context", Value::Object(context));
-        scope
-    }
-
-    fn rules(&self, rules: &[Rule], path: &str, scope: &Scope) -> Result<Done, Stop> {
-        for (index, rule) in rules.iter().enumerate() {
-            let taken = match &rule.when {
-                None => true,
-                Some(when) => self
-                    .chain
-                    .templates()
-                    .holds(when, scope)
-                    .map_err(|error| Trouble::new(field(&element(path, index), "when"), &error))?,
-            };
-            if taken {
-                return self.rule(rule, &element(path, index), scope);
-            }
-        }
-        Err(Trouble::new(path, "no rule is true").into())
-    }
-
-    fn rule(&self, rule: &Rule, path: &str, scope: &Scope) -> Result<Done, Stop> {
-        let mut scope = scope.clone();
-        let fetches = field(path, "fetch");
-        for (index, fetch) in rule.fetch.iter().enumerate() {
-            let path = element(&fetches, index);
-            let found = self.fetch(fetch, &path, &scope)?;
-            let outcome = found.outcome;
-            scope.set_inside("fetch", &fetch.name, found);
-            if let Some((name, reply)) = reply_to(&fetch.on, outcome) {
-                return Ok(self.reply(reply.reply(), &field(&field(&path, "on"), name), &scope)?);
-            }
-        }
-        for (index, value) in rule.values.iter().enumerate() {
-            let computed = self
-                .chain
-                .templates()
-                .eval(&value.value, &scope)
-                .map_err(|error| Trouble::new(field(&element(&field(path, "let"), index), "value"), &error))?;
-            scope.set(&value.name, computed);
-        }
-        if rule.rules.is_empty() {
-            return Ok(self.reply(rule.reply(), path, &scope)?);
-        }
-        self.rules(&rule.rules, &field(path, "rules"), &scope)
-    }
-
-    fn fetch(&self, fetch: &Fetch, path: &str, scope: &Scope) -> Result<Found, Stop> {
-        let templates = self.chain.templates();
-        let at = |name: &str| field(path, name);
-        if let Some(when) = &fetch.when
-            && !templates
-                .holds(when, scope)
-                .map_err(|error| Trouble::new(at("when"), &error))?
-        {
-            return Ok(Found::without_answer(Outcome::Skipped));
-        }
-        if let Some(found) = self.found.get(path) {
-            return Ok(found.clone());
-        }
-        let url = templates
-            .render(Kind::Url, &fetch.url, scope)
-            .map_err(|error| Trouble::new(at("url"), &error))?;
-        if url.len() > MAX_URL || !is_tame(&url) {
-            return Err(Trouble::new(at("url"), "a value does not fit into the URL").into());
-        }
-        let host = host(&fetch.url).ok_or_else(|| Trouble::new(at("url"), "has no host"))?;
-        let mut headers = Vec::with_capacity(fetch.headers.len());
-        for (name, value) in &fetch.headers {
-            let value = templates.render(Kind::Line, value, scope);
-            headers.push((
-                name.clone(),
-                value.map_err(|error| Trouble::new(field(&at("headers"), name), &error))?,
-            ));
-        }
-        let body = match &fetch.json {
-            None => None,
-            Some(json) => Some(
-                self.data(json, scope)
-                    .map_err(|error| Trouble::new(at("json"), &error))?
-                    .to_string(),
-            ),
-        };
-        Err(Stop::Fetch(Box::new(Lookup {
-            path: path.into(),
-            name: fetch.name.clone(),
-            method: fetch.method,
-            url,
-            host,
-            headers,
-            auth: fetch.auth.clone(),
-            body,
-            timeout: Duration::from_millis(fetch.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS).into()),
-        })))
-    }
-
-    /// Whether an answer with these actions leaves the chain.
-    fn leaves(&self, actions: &[Action]) -> bool {
-        let is_last = |name: &str| self.document.links.last().is_some_and(|link| link.name == name);
-        let request = self.call.request;
-        request.moment == Moment::Interrupt
-            || actions.iter().any(|action| match action {
-                Action::EndCall | Action::EndTask | Action::TransferCall { .. } => true,
-                Action::NextTask => is_last(&request.name),
-                _ => false,
-            })
-    }
-
-    fn fall_back(&self, trouble: Trouble) -> Done {
-        let written = match &self.document.fallback {
-            Some(fallback) => self.reply(fallback.reply(), "fallback", &self.scope).ok(),
-            None => None,
-        };
-        match written {
-            Some(mut done) => {
-                // At `initial` a text without a move would be taken for a prompt.
-                if !done.answer.actions.iter().any(Action::moves) {
-                    done.answer.actions.push(Action::EndTask);
-                    done.leaves = true;
-                }
-                done.trouble = Some(trouble);
-                done
-            }
-            None => sorry(self.call, trouble),
-        }
-    }
-}
-
-/// What the chain declares, as the request has it, else as it is at first.
-fn declared_state(document: &Document, request: &Request) -> Map<String, Value> {
-    let declared = document.state.iter();
-    declared
-        .map(|(name, first)| (name.clone(), request.state.get(name).unwrap_or(first).clone()))
-        .collect()
-}
-
-/// The answer that the document has for an outcome, if it has one.
-fn reply_to(on: &On, outcome: Outcome) -> Option<(&'static str, &Reply)> {
-    let (name, own) = match outcome {
-        Outcome::Ok | Outcome::Skipped => return None,
-        Outcome::NotFound => ("not_found", &on.not_found),
-        Outcome::RateLimited => ("rate_limited", &on.rate_limited),
-        Outcome::ServerError => ("server_error", &on.server_error),
-        Outcome::TimedOut => ("timed_out", &on.timed_out),
-        Outcome::Failed => ("failed", &on.failed),
-    };
-    let own = own.as_ref().map(|reply| (name, reply));
-    own.or_else(|| on.failed.as_ref().map(|reply| ("failed", reply)))
 }

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::check::Chain;
-use super::run::{Call, Findings, Found, Lookup, Outcome, Remembered, Step, advance};
-use super::wire::{Answer, Request};
+use super::reply::Remembered;
+use super::run::{Call, Step, advance, fallback};
+use super::{Chain, state};
+use crate::flow::{Findings, Found, Lookup, Outcome};
+use crate::providers::agent4::{Answer, BadRequest, Request};
 
 /// The call of every sample.
 const KEY: &str = "00000000-0000-4000-8000-000000000000";
@@ -78,11 +80,11 @@ pub struct Looked {
 ///
 /// # Errors
 /// When it is no request of Agent4's.
-pub fn run(chain: &Chain, sample: &Sample) -> Result<Tried, super::wire::BadRequest> {
-    let request = Request::parse(sample.request.to_string().as_bytes())?;
+pub fn run(chain: &Chain, sample: &Sample) -> Result<Tried, BadRequest> {
+    let request = Request::of(&sample.request)?;
     let call = Call {
         request: &request,
-        key: request.call().unwrap_or(KEY),
+        key: state::call(&request.state).unwrap_or(KEY),
         code: CODE,
         state_kept: true,
     };
@@ -110,7 +112,7 @@ pub fn run(chain: &Chain, sample: &Sample) -> Result<Tried, super::wire::BadRequ
             }
         }
     }
-    let done = super::run::fallback(Some(chain), &call, "too many look-ups");
+    let done = fallback(Some(chain), &call, "too many look-ups");
     Ok(Tried {
         answer: done.answer,
         answered_by: done.answered_by,

@@ -9,6 +9,8 @@
 //! - [`standard_webhooks`]: the signatures on webhooks that we send.
 //! - [`target`], and `outbound` (a cargo feature): which URLs are fetched, and the client that fetches them.
 
+pub use crate::target;
+
 pub mod auth;
 pub mod body;
 pub mod callbacks;
@@ -21,5 +23,4 @@ pub(crate) mod percent;
 pub mod problem;
 pub mod reference;
 pub mod standard_webhooks;
-pub mod target;
 pub mod transfer;

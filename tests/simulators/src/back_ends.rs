@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use patchbay::clock::Clock;
 use patchbay::engine::Engine;
+use patchbay::fetch::{Cache, Fetcher, Limits};
 use patchbay::http::{HttpClient, Request, SendError, SendHttp, Sending};
 use patchbay::parameters::Parameters;
 use patchbay::secret::Secret;
+use patchbay::target::Targets;
 use patchbay::web::callbacks::Callbacks;
-use patchbay::web::target::Targets;
 
 use crate::aws::Aws;
 use crate::shipstation::{self, ShipStation};
@@ -78,11 +79,14 @@ pub(crate) fn chains(
         clock: aws.clock().clone(),
         random: engine.random.clone(),
         callbacks: callbacks.clone(),
-        http: aws.http(HttpClient::new(back_ends.clone())),
-        targets: Targets::any(),
-        secrets: secrets(given, aws.clock()),
-        cache: chain_link::Cache::default(),
-        limits: chain_link::Limits::default(),
+        fetcher: Fetcher {
+            http: aws.http(HttpClient::new(back_ends.clone())),
+            targets: Targets::any(),
+            secrets: secrets(given, aws.clock()),
+            clock: aws.clock().clone(),
+            limits: Limits::default(),
+        },
+        cache: Cache::default(),
     }
 }
 

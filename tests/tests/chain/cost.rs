@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use patchbay::chain::run::{Call, Findings, Found, Step, advance};
-use patchbay::chain::wire::Request;
+use patchbay::chain::run::{Call, Step, advance};
 use patchbay::chain::{Chain, sample};
+use patchbay::flow::{Findings, Found};
+use patchbay::providers::agent4::Request;
 use serde_json::{Value, json};
 
 const KEY: &str = "0b2f6c1e-0000-4000-8000-000000000001";

@@ -99,7 +99,7 @@ async fn a_call_has_one_key_and_the_next_call_another() {
     let first = json!({ "name": "a", "action": "initial", "call_from": CALLER });
     let answer = post(&world, &url, &first).await;
     let key = answer.text("/key").to_owned();
-    assert!(patchbay::chain::wire::is_call_id(&key), "{key}");
+    assert!(patchbay::chain::state::is_call_id(&key), "{key}");
     // A repetition some seconds later.
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(post(&world, &url, &first).await.json, answer.json);

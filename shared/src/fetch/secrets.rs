@@ -1,16 +1,18 @@
-//! The secrets of one invocation: where they go, and that they go nowhere else.
+//! The secrets of one answer: where they go, and that they go nowhere else.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
-use patchbay::chain::document::Auth;
-use patchbay::secret::Secret;
+use serde::Serialize;
+
+use crate::flow::document::Auth;
+use crate::secret::Secret;
 
 /// Shorter texts are found everywhere, and protect nothing.
 const SHORTEST: usize = 4;
 
 /// The header that a secret makes.
-pub(crate) fn header(auth: &Auth, secret: &Secret) -> Option<(HeaderName, HeaderValue)> {
+pub(super) fn header(auth: &Auth, secret: &Secret) -> Option<(HeaderName, HeaderValue)> {
     let secret = secret.expose();
     let (name, value) = match auth {
         Auth::Basic(_) => (AUTHORIZATION, format!("Basic {}", STANDARD.encode(secret))),
@@ -24,10 +26,10 @@ pub(crate) fn header(auth: &Auth, secret: &Secret) -> Option<(HeaderName, Header
 
 /// Secrets that were used, so that an answer which holds one is never given: a back end may echo what it gets.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Used(Vec<Secret>);
+pub struct Used(Vec<Secret>);
 
 impl Used {
-    pub(crate) fn note(&mut self, secret: &Secret) {
+    pub(super) fn note(&mut self, secret: &Secret) {
         let whole = secret.expose();
         let encoded = STANDARD.encode(whole);
         let parts = whole.split_once(':').map(|(_, password)| password);
@@ -38,8 +40,13 @@ impl Used {
         }
     }
 
+    /// Whether one of them is in what is told.
+    pub fn are_told_in(&self, told: &impl Serialize) -> bool {
+        !self.0.is_empty() && self.are_in(&serde_json::to_string(told).unwrap_or_default())
+    }
+
     /// Whether `text` holds one of them, plainly or as JSON writes it.
-    pub(crate) fn are_in(&self, text: &str) -> bool {
+    fn are_in(&self, text: &str) -> bool {
         self.0.iter().any(|secret| {
             let plain = secret.expose();
             let quoted = serde_json::to_string(plain).unwrap_or_default();

@@ -1,11 +1,11 @@
-//! URLs in a document: templates, but never of the host.
+//! URLs and mail addresses in a document. A URL is a template, but never its host.
 
 use url::Url;
 
-use crate::web::target::Targets;
+use crate::target::Targets;
 
 /// The host of a URL template: what stands before the first value.
-pub(in crate::chain) fn host(template: &str) -> Option<String> {
+pub(super) fn host(template: &str) -> Option<String> {
     let rest = template.strip_prefix("https://")?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let authority = rest.get(..end)?;
@@ -38,9 +38,22 @@ pub(super) fn check(template: &str) -> Result<(), String> {
 }
 
 /// Whether a URL, written out, stays where its template says: a value such as `..` must not climb out of its place.
-pub(in crate::chain) fn is_tame(url: &str) -> bool {
+pub(super) fn is_tame(url: &str) -> bool {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     path.split('/').all(|segment| !matches!(segment, "." | ".."))
+}
+
+/// Whether something has the form of a mail address; only its server knows more.
+pub fn is_address(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_graphic() && !"()<>[]:;,\\\"@".contains(c);
+    let Some((name, host)) = text.split_once('@') else {
+        return false;
+    };
+    let parts = |text: &str| {
+        text.split('.')
+            .all(|part| !part.is_empty() && part.chars().all(allowed))
+    };
+    text.len() <= 254 && parts(name) && parts(host) && host.contains('.')
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! A look at a template's tokens before it is compiled.
 //!
-//! The engine finds out about an unknown filter when a caller is on the line, and has statements that a sentence does
+//! The engine finds out about an unknown filter when somebody waits for an answer, and has statements that a sentence does
 //! not need. Both are found here, on upload. And what the engine does not bound by itself, or writes although it is
 //! nothing, is sent through a guard: filters that are written around operands and around what is spoken.
 
-use super::filters::{FILTERS, SAME_NUMBER, TESTS, guards};
+use super::filters::{FILTERS, SAME_NUMBER, TESTS};
+use super::guards;
 use crate::phone::CallingCode;
 
 /// Statements that are allowed.
@@ -239,7 +240,7 @@ fn check_country(tokens: &[Placed<'_>], at: usize) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "`{SAME_NUMBER}` needs the calling code of numbers without a +, such as `{SAME_NUMBER}(caller.number, '1')`: \
+        "`{SAME_NUMBER}` needs the calling code of numbers without a +, such as `{SAME_NUMBER}(other, '1')`: \
          without it they are nobody's"
     ))
 }

@@ -1,19 +1,14 @@
-//! The wire between Agent4 and us: what it posts, and what it gets.
+//! What Agent4 posts.
 //!
-//! Agent4's documentation and its own sample disagree about half of the request, so whatever either shows is read: see
+//! Its documentation and its own sample disagree about half of the request, so whatever either shows is read: see
 //! the parser of each field.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::context::caller::vouched;
 use crate::foreign::{self, Keep, Unreadable};
 use crate::phone::PhoneNumber;
 
-/// The part of the state that is ours: under this name our own call id and the counts of retries travel.
-pub const OWN_STATE: &str = "patchbay";
 /// The single argument of the older form of a context.
 pub const RESPONSES: &str = "responses";
 /// Most characters of a name that are read.
@@ -122,11 +117,22 @@ impl Request {
     /// # Errors
     /// When it is not an object, or does not name a link. Everything else may be missing or of another form.
     pub fn parse(body: &[u8]) -> Result<Self, BadRequest> {
+        Self::read(|keep| foreign::envelope(body, keep))
+    }
+
+    /// As [`Request::parse`], for a body that is a value already.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of(body: &Value) -> Result<Self, BadRequest> {
+        Self::read(|keep| foreign::part(body, keep))
+    }
+
+    fn read(body: impl Fn(Keep) -> Result<Value, Unreadable>) -> Result<Self, BadRequest> {
         // The state has gone through somebody else's JSON, the context through a model's.
         // Who and what it is about can be read even where the rest cannot: somebody is on the line.
-        let read = foreign::envelope(body, KEPT);
-        let read = read.or_else(|why| without(why, body, WITHOUT_CONTEXT));
-        let read = read.or_else(|why| without(why, body, LEAST));
+        let read = body(KEPT).or_else(|why| without(why, || body(WITHOUT_CONTEXT)));
+        let read = read.or_else(|why| without(why, || body(LEAST)));
         let Value::Object(mut fields) = read.map_err(BadRequest::Unreadable)? else {
             return Err(BadRequest::NotAnObject);
         };
@@ -148,21 +154,6 @@ impl Request {
         })
     }
 
-    /// Our call id, if an earlier answer's state has come back.
-    pub fn call(&self) -> Option<&str> {
-        let id = self.state.get(OWN_STATE)?.get("call")?.as_str()?;
-        is_call_id(id).then_some(id)
-    }
-
-    /// How often the link has asked the caller again.
-    pub fn tries(&self, link: &str) -> u64 {
-        let tries = self.state.get(OWN_STATE).and_then(|own| own.get("tries"));
-        tries
-            .and_then(|tries| tries.get(link))
-            .and_then(Value::as_u64)
-            .unwrap_or(0)
-    }
-
     /// What the model returned: named arguments. `names` are those that the link declares; `single` is the one that an
     /// argument without a name must be.
     ///
@@ -174,9 +165,9 @@ impl Request {
 }
 
 /// The body once more, read for less, if it is JSON at all.
-fn without(why: Unreadable, body: &[u8], keep: Keep) -> Result<Value, Unreadable> {
+fn without(why: Unreadable, again: impl FnOnce() -> Result<Value, Unreadable>) -> Result<Value, Unreadable> {
     match why {
-        Unreadable::Large | Unreadable::Number { .. } | Unreadable::Deep => foreign::envelope(body, keep),
+        Unreadable::Large | Unreadable::Number { .. } | Unreadable::Deep => again(),
         Unreadable::Empty | Unreadable::NotJson { .. } => Err(why),
     }
 }
@@ -239,123 +230,6 @@ fn named(name: &str, value: Value) -> Map<String, Value> {
     fields
 }
 
-/// Whether `text` has the form of a call id of ours: a UUID in lower case.
-pub fn is_call_id(text: &str) -> bool {
-    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    let has_form = |(at, byte): (usize, u8)| match at {
-        8 | 13 | 18 | 23 => byte == b'-',
-        _ => is_digit(byte),
-    };
-    text.len() == 36 && text.bytes().enumerate().all(has_form)
-}
-
-/// Something that Agent4 does in response. In a link document the texts are templates.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(tag = "name", content = "context", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Action {
-    /// Go to the next link.
-    NextTask,
-    /// Go to a named link.
-    SwitchTask {
-        /// The link.
-        name: String,
-    },
-    /// Text the caller.
-    Sms {
-        /// The text.
-        message: String,
-    },
-    /// Transfer the call.
-    TransferCall {
-        /// To where, E.164.
-        number: String,
-    },
-    /// Hang up.
-    EndCall,
-    /// Speak.
-    Say {
-        /// What to say.
-        content: String,
-    },
-    /// Mail a summary of the conversation.
-    Email {
-        /// To whom.
-        email: String,
-    },
-    /// Set a trigger for later answers.
-    SetTrigger {
-        /// The condition.
-        trigger: String,
-    },
-    /// Leave the chain without hanging up. Agent4's sample uses it, its documentation does not list it.
-    EndTask,
-}
-
-impl Action {
-    /// Whether the conversation of this link ends with it: then `content` is spoken, even at `initial`.
-    pub const fn moves(&self) -> bool {
-        matches!(
-            self,
-            Self::NextTask | Self::SwitchTask { .. } | Self::TransferCall { .. } | Self::EndCall | Self::EndTask
-        )
-    }
-}
-
-/// Something that Agent4 does after the call. What it sends there is not documented.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Notification {
-    /// Mail this address.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub email: Option<String>,
-    /// Call this webhook.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub webhook: Option<NotificationWebhook>,
-}
-
-/// A webhook that Agent4 calls after the call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct NotificationWebhook {
-    /// The whole URL, although Agent4 calls it so.
-    pub host: String,
-    /// Headers. Agent4 gets to see them.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub headers: BTreeMap<String, String>,
-}
-
-/// An answer to Agent4.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Answer {
-    /// Our call id: the same through a call.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub key: String,
-    /// The prompt at `initial` (unless an action moves on), else what is spoken.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub content: Option<String>,
-    /// What is done, in order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub actions: Vec<Action>,
-    /// The whole state: right whether Agent4 merges or replaces, which nobody says.
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    pub state: Map<String, Value>,
-    /// What is done after the call.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub additional_call_notifications: Vec<Notification>,
-    /// What the model must return to end the link well.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub qualified_parameters: Option<Value>,
-    /// What it must return to end it otherwise.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub disqualified_parameters: Option<Value>,
-    /// What it must return when the caller goes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub interrupt_parameters: Option<Value>,
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -416,9 +290,9 @@ mod tests {
         ] {
             assert_eq!(arguments(&context, &["number"]), whole, "{context}");
         }
-        let body = br#"{"name":"a","state":{"n":1.0,"patchbay":{"tries":{"a":2.0}}}}"#;
-        let request = Request::parse(body).expect("a request");
-        assert_eq!((request.state.get("n"), request.tries("a")), (Some(&json!(1)), 2));
+        let body = br#"{"name":"a","state":{"n":1.0,"tries":{"a":2.0}}}"#;
+        let state = json!({ "n": 1, "tries": { "a": 2 } });
+        assert_eq!(Value::Object(Request::parse(body).expect("a request").state), state);
     }
 
     #[test]
@@ -488,40 +362,20 @@ mod tests {
     }
 
     #[test]
-    fn only_a_call_id_of_ours_is_taken_from_the_state() {
-        let call = |id: &str| {
-            let body = json!({ "name": "a", "state": { "patchbay": { "call": id } } }).to_string();
-            Request::parse(body.as_bytes())
-                .expect("a request")
-                .call()
-                .map(str::to_owned)
-        };
-        let id = "0b2f6c1e-0000-4000-8000-000000000001";
-        assert_eq!(call(id).as_deref(), Some(id));
-        for wrong in [
-            "",
-            "0B2F6C1E-0000-4000-8000-000000000001",
-            "0b2f6c1e000040008000000000000001",
-            "<b>",
+    fn a_body_that_is_a_value_is_read_as_its_text_is() {
+        let deep = (0..200).fold(json!(1e300), |inner, _| json!([inner]));
+        let many = vec![json!({}); 300_000];
+        for body in [
+            json!({ "name": "a", "action": "initial", "state": { "n": 3.0 }, "context": { "x": [2.0, u64::MAX] } }),
+            json!({ "name": "a", "context": "{\"x\": 3.0}", "metadata": { "m": "x" }, "transcript": [1] }),
+            json!({ "name": "a", "call_from": ["+12025550143"], "context": many }),
+            json!({ "name": "" }),
+            json!([1]),
+            json!(null),
         ] {
-            assert_eq!(call(wrong), None, "{wrong}");
+            assert_eq!(Request::of(&body), Request::parse(body.to_string().as_bytes()));
         }
-    }
-
-    #[test]
-    fn an_action_has_the_published_form() {
-        let written = |action: Action| serde_json::to_value(action).expect("JSON");
-        assert_eq!(written(Action::NextTask), json!({ "name": "next_task" }));
-        let switch = Action::SwitchTask { name: "b".into() };
-        assert_eq!(
-            written(switch),
-            json!({ "name": "switch_task", "context": { "name": "b" } })
-        );
-        let transfer = Action::TransferCall {
-            number: "+12025550100".into(),
-        };
-        let form = json!({ "name": "transfer_call", "context": { "number": "+12025550100" } });
-        assert_eq!(written(transfer), form);
+        assert!(Request::of(&json!({ "name": "a", "context": deep })).is_ok());
     }
 
     proptest! {

@@ -1,11 +1,12 @@
 //! Rules and their requests.
 
-use super::Checker;
 use super::names::{Names, OF_FETCH};
-use crate::chain::document::{Fetch, Rule};
-use crate::chain::source::{element, field};
-use crate::chain::template::{Kind, is_literal};
-use crate::chain::wire::Action;
+use super::{At, Checker};
+use crate::flow::addresses;
+use crate::flow::document::{Auth, Fetch, Method, Rule};
+use crate::flow::reply::Reply;
+use crate::flow::source::{element, field};
+use crate::flow::template::{Kind, is_literal};
 
 /// How deep rules may lie inside rules.
 const MAX_DEPTH: usize = 6;
@@ -24,8 +25,13 @@ const OWN_HEADERS: [&str; 8] = [
     "transfer-encoding",
 ];
 
-impl<'a> Checker<'a> {
-    pub(super) fn rules(&mut self, rules: &'a [Rule], path: &str, names: &Names, initial: bool, depth: usize) {
+impl<'a, R: Reply> Checker<'a, R> {
+    /// Rules at `path`, whose templates may use `names`: that one of them is always taken, and each may be.
+    pub fn rules(&mut self, rules: &'a [Rule<R>], path: &str, names: &Names) {
+        self.rules_inside(rules, path, names, 0);
+    }
+
+    fn rules_inside(&mut self, rules: &'a [Rule<R>], path: &str, names: &Names, depth: usize) {
         if rules.is_empty() {
             self.wrong(path, "must have at least one rule");
         }
@@ -45,11 +51,11 @@ impl<'a> Checker<'a> {
             if !is_last && rule.when.is_none() {
                 self.wrong(&path, "is always true, so the rules after it are never reached");
             }
-            self.rule(rule, &path, names, initial, depth);
+            self.rule(rule, &path, names, depth);
         }
     }
 
-    fn rule(&mut self, rule: &'a Rule, path: &str, names: &Names, initial: bool, depth: usize) {
+    fn rule(&mut self, rule: &'a Rule<R>, path: &str, names: &Names, depth: usize) {
         self.rules += 1;
         if let Some(when) = &rule.when {
             self.template(Kind::Expression, when, &field(path, "when"), names);
@@ -72,22 +78,18 @@ impl<'a> Checker<'a> {
                 self.wrong(field(&path, "name"), "is the name of something else already");
             }
         }
-        let reply = rule.reply();
         if rule.rules.is_empty() {
-            self.reply(reply, path, &names);
-            if initial {
-                self.prompt(rule, path);
-            }
+            let at = At {
+                path,
+                names: &names,
+                is_of_rule: true,
+            };
+            rule.reply.check(at, self);
         } else {
-            let has_own = reply.content.is_some()
-                || !reply.actions.is_empty()
-                || !reply.state.is_empty()
-                || !reply.notifications.is_empty()
-                || reply.remember.is_some();
-            if has_own {
+            if rule.reply != R::default() {
                 self.wrong(path, "a rule has either `rules` or an answer of its own");
             }
-            self.rules(&rule.rules, &field(path, "rules"), &names, initial, depth + 1);
+            self.rules_inside(&rule.rules, &field(path, "rules"), &names, depth + 1);
         }
         for (index, fetch) in rule.fetch.iter().enumerate() {
             self.failure(fetch, &element(&fetches, index));
@@ -95,25 +97,7 @@ impl<'a> Checker<'a> {
         self.used.extend(used_before);
     }
 
-    /// At `initial` the answer is a prompt, and nothing but the prompt makes the model end the conversation.
-    fn prompt(&mut self, rule: &Rule, path: &str) {
-        if rule.actions.iter().any(Action::moves) {
-            return;
-        }
-        match rule.content.as_deref() {
-            None => self.wrong(
-                path,
-                "the answer to `initial` needs `content`, the prompt, or an action that moves on",
-            ),
-            Some(prompt) if is_literal(prompt) && !prompt.contains("qualified") => {
-                let why = "the prompt must tell the model when to call `qualified`: nothing else ends the conversation";
-                self.wrong(field(path, "content"), why);
-            }
-            Some(_) => {}
-        }
-    }
-
-    fn fetch(&mut self, fetch: &'a Fetch, path: &str, names: &mut Names) {
+    fn fetch(&mut self, fetch: &'a Fetch<R>, path: &str, names: &mut Names) {
         if let Some(when) = &fetch.when {
             self.template(Kind::Expression, when, &field(path, "when"), names);
         }
@@ -134,12 +118,12 @@ impl<'a> Checker<'a> {
                     "the name of a secret has 1 to 64 of a-z, 0-9 and -",
                 );
             }
-            if let crate::chain::document::Auth::Header { name, .. } = auth {
+            if let Auth::Header { name, .. } = auth {
                 self.header(name, "", &field(path, "auth.header.name"), names);
             }
         }
         if let Some(json) = &fetch.json {
-            if fetch.method == crate::chain::document::Method::Get {
+            if fetch.method == Method::Get {
                 self.wrong(field(path, "json"), "a GET has no body");
             }
             self.data(json, &field(path, "json"), names);
@@ -159,13 +143,13 @@ impl<'a> Checker<'a> {
             ("failed", &fetch.on.failed),
         ] {
             if let Some(reply) = reply {
-                self.reply(reply.reply(), &field(&field(path, "on"), name), names);
+                self.reply(reply, &field(&field(path, "on"), name), names);
             }
         }
     }
 
     /// That somebody has thought of what happens when a request does not work.
-    fn failure(&mut self, fetch: &Fetch, path: &str) {
+    fn failure(&mut self, fetch: &Fetch<R>, path: &str) {
         let whole = format!("fetch.{}", fetch.name);
         // The whole of it goes through a filter, and those take what is not there for null.
         let is_asked = self.used.contains(&whole)
@@ -180,7 +164,8 @@ impl<'a> Checker<'a> {
         }
     }
 
-    pub(super) fn header(&mut self, name: &str, value: &'a str, path: &str, names: &Names) {
+    /// A header: its name, and a template of its value.
+    pub fn header(&mut self, name: &str, value: &'a str, path: &str, names: &Names) {
         let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         if name.is_empty() || name.len() > 100 || !name.bytes().all(is_token) {
             self.wrong(path, "is no name of a header");
@@ -191,8 +176,9 @@ impl<'a> Checker<'a> {
         self.template(Kind::Line, value, path, names);
     }
 
-    pub(super) fn url(&mut self, url: &'a str, path: &str, names: &Names) {
-        if let Err(why) = super::urls::check(url) {
+    /// A template of a URL.
+    pub fn url(&mut self, url: &'a str, path: &str, names: &Names) {
+        if let Err(why) = addresses::check(url) {
             self.wrong(path, why);
         }
         self.template(Kind::Url, url, path, names);
