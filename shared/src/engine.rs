@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::pin::Pin;
 use std::time::Duration;
 
+use crate::aws_error::ErrorKind;
 use crate::clock::Clock;
 use crate::dispatch::work::{Message, Notice, Work};
 use crate::dispatch::{self, Context, Decision, Dispatch, Entry, Event, Fact, Hold, NewDispatch, Verdict, decide};
@@ -41,6 +42,18 @@ pub enum EngineError {
     /// The operating system has no randomness.
     #[error("no randomness: {0}")]
     Random(#[from] getrandom::Error),
+}
+
+impl EngineError {
+    /// Of which kind it is.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Store(error) => error.kind(),
+            Self::Queue(error) => error.kind(),
+            Self::Contended => ErrorKind::Conflict,
+            Self::Random(_) => ErrorKind::Other,
+        }
+    }
 }
 
 /// A committed decision.

@@ -23,7 +23,7 @@ pub use patchbay_domain::{
 
 pub mod api;
 pub mod aws;
-mod aws_error;
+pub mod aws_error;
 #[cfg(feature = "chain")]
 pub mod chain;
 pub mod clock;

@@ -3,11 +3,11 @@
 use std::sync::{Arc, LazyLock};
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::SdkError;
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use serde::Serialize;
 
-use crate::aws_error::in_words;
+use crate::aws_error::{AwsError, ErrorKind};
 use crate::clock::Timestamp;
 use crate::mail::Mail;
 
@@ -26,7 +26,7 @@ const MAX_REASON_CHARS: usize = 1_000;
 pub enum QueueError {
     /// SQS did not take the request.
     #[error("SQS: {0}")]
-    Request(String),
+    Request(AwsError),
     /// SQS took the request, but not every message in it.
     #[error("SQS refused {count} of the messages: {reason}")]
     Refused {
@@ -49,13 +49,21 @@ impl QueueError {
         matches!(self, Self::Request(_) | Self::Refused { .. })
     }
 
-    /// What the SDK says, with all its sources.
+    /// Of which kind it is.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Request(error) => error.kind,
+            Self::Refused { .. } | Self::Json(_) | Self::Build(_) => ErrorKind::Other,
+        }
+    }
+
+    /// What the SDK says.
     pub fn request<E, R>(error: &SdkError<E, R>) -> Self
     where
-        E: std::error::Error + 'static,
+        E: std::error::Error + ProvideErrorMetadata + 'static,
         R: std::fmt::Debug + 'static,
     {
-        Self::Request(in_words(error))
+        Self::Request(AwsError::of(error))
     }
 }
 

@@ -22,14 +22,14 @@ const AGAIN_SECONDS: u16 = 1;
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "the table cannot be had");
+        tracing::error!(%error, kind = ?error.kind(), "the table cannot be had");
         Self::unavailable(AGAIN_SECONDS)
     }
 }
 
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
-        tracing::error!(%error, "a dispatch could not be changed");
+        tracing::error!(%error, kind = ?error.kind(), "a dispatch could not be changed");
         Self::unavailable(AGAIN_SECONDS)
     }
 }

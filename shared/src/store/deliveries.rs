@@ -14,6 +14,7 @@ use super::items::{
     read_doc, text, text_of,
 };
 use super::{RETENTION_SECONDS, Store, StoreError};
+use crate::aws_error::{AwsError, ErrorKind};
 use crate::clock::Timestamp;
 use crate::dispatch::delivery::Delivery;
 use crate::dispatch::{Dispatch, Entry};
@@ -86,7 +87,7 @@ impl Store {
         if output.unprocessed_keys().is_some_and(|left| !left.is_empty()) {
             return Err(StoreError::Request {
                 operation: "BatchGetItem",
-                cause: "too many requests: some items were not read".to_owned(),
+                cause: AwsError::new(ErrorKind::Throttled, "too many requests: some items were not read"),
             });
         }
         let mut found = NoticeSubject::default();

@@ -1,8 +1,8 @@
 //! What can go wrong with the table.
 
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
-use crate::aws_error::in_words;
+use crate::aws_error::{AwsError, ErrorKind};
 use crate::mail::{Failed, Failure};
 
 /// The table could not be read or written.
@@ -13,8 +13,8 @@ pub enum StoreError {
     Request {
         /// The operation.
         operation: &'static str,
-        /// What the SDK says, with all its sources.
-        cause: String,
+        /// What it said instead.
+        cause: AwsError,
     },
     /// An item is not what this version of patchbay writes.
     #[error("an item in the table cannot be read: {0}")]
@@ -31,14 +31,22 @@ impl StoreError {
         matches!(self, Self::Request { .. })
     }
 
+    /// Of which kind it is.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Request { cause, .. } => cause.kind,
+            Self::Item(_) | Self::Build(_) => ErrorKind::Other,
+        }
+    }
+
     pub(super) fn request<E, R>(operation: &'static str, error: &SdkError<E, R>) -> Self
     where
-        E: std::error::Error + 'static,
+        E: std::error::Error + ProvideErrorMetadata + 'static,
         R: std::fmt::Debug + 'static,
     {
         Self::Request {
             operation,
-            cause: in_words(error),
+            cause: AwsError::of(error),
         }
     }
 
