@@ -114,20 +114,19 @@ impl mail::Failure for Failure {
 
 /// Works off a batch, all of it side by side: a slow receiver holds up nobody in the same batch.
 pub async fn handle<S: Table, Q: TakeMessages>(deps: &Deps<S, Q>, event: SqsEvent) -> SqsBatchResponse {
-    deps.outbox.consume(&event, |notice| work_off(deps, notice)).await
-}
-
-async fn work_off<S: Table, Q: TakeMessages>(deps: &Deps<S, Q>, notice: Notice) -> Result<(), Failure> {
-    let span = tracing::info_span!(
-        "notice",
-        tenant = %notice.dispatch.tenant,
-        dispatch = %notice.dispatch.id,
-        entry = %notice.entry,
-        failures = notice.failures,
-    );
-    let worked_off = Box::pin(deps.work_off(notice).instrument(span));
-    let limited = tokio::time::timeout(RECORD_TIMEOUT, worked_off).await;
-    limited.unwrap_or(Err(Failure::TooSlow))
+    let work_off = |notice: Notice| async {
+        let span = tracing::info_span!(
+            "notice",
+            tenant = %notice.dispatch.tenant,
+            dispatch = %notice.dispatch.id,
+            entry = %notice.entry,
+            failures = notice.failures,
+        );
+        let worked_off = Box::pin(deps.work_off(notice).instrument(span));
+        let limited = tokio::time::timeout(RECORD_TIMEOUT, worked_off).await;
+        limited.unwrap_or(Err(Failure::TooSlow))
+    };
+    deps.outbox.consume(&event, work_off).await
 }
 
 /// One event on its way to its receiver.
@@ -181,33 +180,22 @@ impl<S: Table, Q: TakeMessages> Deps<S, Q> {
         if notice.due_at > now.plus_millis(SLACK) {
             return self.send(&notice).await;
         }
-        let Some(subject) = self.fenced(&notice).await? else {
+        let Some((dispatch, entry, before)) = self.fenced(&notice).await? else {
             return Ok(());
         };
-        let (Some(dispatch), Some(entry)) = (&subject.dispatch, &subject.entry) else {
-            return Ok(());
-        };
-        if subject
-            .delivery
-            .as_ref()
-            .is_some_and(|delivery| delivery.settles(&notice))
-        {
+        if before.as_ref().is_some_and(|before| before.settles(&notice)) {
             tracing::info!("this is settled already");
             return Ok(());
         }
-        let Some(webhook) = dispatch
-            .brief
-            .webhook
-            .as_ref()
-            .filter(|webhook| entry.is_told(webhook.strategy))
-        else {
+        let webhook = dispatch.brief.webhook.as_ref();
+        let Some(webhook) = webhook.filter(|webhook| entry.is_told(webhook.strategy)) else {
             return Ok(());
         };
         let event = Event {
             notice: &notice,
-            dispatch,
-            entry,
-            before: subject.delivery.as_ref(),
+            dispatch: &dispatch,
+            entry: &entry,
+            before: before.as_ref(),
             id: event_id(&notice.dispatch, &notice.entry),
         };
         if !notice.asked && self.is_overtaken(&event).await? {
@@ -219,14 +207,18 @@ impl<S: Table, Q: TakeMessages> Deps<S, Q> {
         self.tell(&event, &webhook.url).await
     }
 
-    /// What `notice` is about, once the commit that belongs to it is made. None when there is nothing to do (now).
-    async fn fenced(&self, notice: &Notice) -> Result<Option<NoticeSubject>, Failure> {
+    /// The dispatch and the entry that `notice` is about, and how its delivery stands, once the commit that belongs to it is
+    /// made. None when there is nothing to do (now).
+    async fn fenced(&self, notice: &Notice) -> Result<Option<(Dispatch, Entry, Option<Delivery>)>, Failure> {
         let look = || async {
             let subject = self.store.subject(notice).await;
-            let subject = subject.map_err(|error| Failure::store(&error))?;
+            let NoticeSubject {
+                dispatch,
+                entry,
+                delivery,
+            } = subject.map_err(|error| Failure::store(&error))?;
             // Both: what is read together may be from before and after one commit.
-            let there = subject.dispatch.is_some() && subject.entry.is_some();
-            Ok(Some(subject).filter(|_| there))
+            Ok(dispatch.zip(entry).map(|(dispatch, entry)| (dispatch, entry, delivery)))
         };
         self.outbox.fenced(notice, look).await
     }
