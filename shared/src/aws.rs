@@ -22,7 +22,7 @@ use crate::config::variables::{
     CALLS_DEAD_LETTERS_URL, CALLS_QUEUE_URL, NOTIFICATIONS_DEAD_LETTERS_URL, NOTIFICATIONS_QUEUE_URL,
     REFERENCE_KEYS_PARAM, RETELL_KEYS_PARAM, TABLE, VAPI_SECRETS_PARAM,
 };
-use crate::config::{ConfigError, optional, proofs, public_url, references, required};
+use crate::config::{ConfigError, optional, proofs, public_url_if_any, references, required};
 use crate::engine::Engine;
 use crate::keyring::Keyring;
 use crate::parameters::Parameters;
@@ -211,7 +211,7 @@ impl Aws {
         })
     }
 
-    /// What `make` makes of the callbacks, which are signed with the reference keys.
+    /// What `make` makes of the callbacks of a function behind the API, which are signed with the reference keys.
     ///
     /// # Errors
     /// When a variable is missing or wrong.
@@ -219,7 +219,7 @@ impl Aws {
         &self,
         make: impl Fn(Callbacks) -> D + Send + Sync + 'static,
     ) -> Result<Keyring<D, 1>, ConfigError> {
-        let url = public_url()?;
+        let url = public_url_if_any()?;
         self.keyring([REFERENCE_KEYS_PARAM], move |[keys]| {
             Ok(make(Callbacks::new(&url, references(REFERENCE_KEYS_PARAM, keys)?)))
         })

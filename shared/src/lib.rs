@@ -11,6 +11,7 @@
 //! - [`webhooks`]: what became of the webhooks to a requester.
 //! - [`api`], [`tokens`]: what the functions with an API have in common.
 //! - [`engine`]: load, decide, send, commit: the one way in which a dispatch changes.
+//! - [`function`]: what a function's `main` does.
 
 pub use patchbay_domain::{access, context, dispatch, field, foreign, ids, number, phone, secret, speech};
 
@@ -22,6 +23,7 @@ pub mod chain;
 pub mod clock;
 pub mod config;
 pub mod engine;
+pub mod function;
 pub mod http;
 pub mod keyring;
 pub mod parameters;

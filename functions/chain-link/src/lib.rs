@@ -10,33 +10,25 @@ mod cache;
 mod calls;
 mod condition;
 mod links;
+mod load;
 mod lookup;
 mod remember;
 mod secrets;
 
-use std::time::Duration;
-
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, Response};
-use patchbay::aws::Aws;
 use patchbay::clock::Clock;
-use patchbay::config::ConfigError;
 use patchbay::http::HttpClient;
-use patchbay::keyring::Keyring;
 use patchbay::parameters::Parameters;
 use patchbay::secret::Randomness;
 use patchbay::store::Store;
 use patchbay::web::body;
 use patchbay::web::callbacks::Callbacks;
-use patchbay::web::outbound::Outbound;
 use patchbay::web::problem::Problem;
 use patchbay::web::target::Targets;
 
 pub use cache::Cache;
 pub use lookup::Limits;
-
-/// Longest time that a request to a back end may take: a document may say less.
-const HTTP_TIMEOUT: Duration = Duration::from_millis(3_600);
 
 /// What the function works with.
 #[derive(Clone, Debug)]
@@ -61,33 +53,12 @@ pub struct Deps {
     pub limits: Limits,
 }
 
-impl Deps {
-    /// As deployed: see `infra/template.yaml`.
-    ///
-    /// # Errors
-    /// When a variable is missing or wrong.
-    pub fn load() -> Result<Keyring<Self, 1>, ConfigError> {
-        let aws = Aws::load()?;
-        let (store, targets) = (aws.store()?, Targets::public_only());
-        let http = HttpClient::new(Outbound::on_demand(targets.clone(), HTTP_TIMEOUT));
-        let secrets = aws.parameters("PATCHBAY_LINK_SECRETS_PARAM")?;
-        let (cache, limits) = (Cache::default(), Limits::default());
-        aws.with_callbacks(move |callbacks| Self {
-            store: store.clone(),
-            clock: Clock::system(),
-            random: Randomness::default(),
-            callbacks,
-            http: http.clone(),
-            targets: targets.clone(),
-            secrets: secrets.clone(),
-            cache: cache.clone(),
-            limits: limits.clone(),
-        })
-    }
-}
-
 /// Everything under `/agent4` and `/v1/links`.
 pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
+    let deps = &Deps {
+        callbacks: deps.callbacks.reached_by(&request),
+        ..deps.clone()
+    };
     match route(deps, &request).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(),

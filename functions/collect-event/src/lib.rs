@@ -36,6 +36,10 @@ pub struct Deps {
 
 /// `POST /routee/collect/{ref}`.
 pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
+    let deps = &Deps {
+        callbacks: deps.callbacks.reached_by(&request),
+        ..deps.clone()
+    };
     match answer(deps, &request).await {
         Ok(plan) => json_response(StatusCode::OK, &plan),
         Err(problem) => problem.into_response(),
