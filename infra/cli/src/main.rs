@@ -20,6 +20,7 @@ mod rights;
 mod screen;
 mod storm;
 mod story;
+mod template;
 #[cfg(test)]
 mod testing;
 mod timeline;
