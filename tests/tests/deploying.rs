@@ -232,7 +232,6 @@ fn every_alarm_listens_to_a_metric_as_it_is_written() {
 
 #[test]
 fn alarms_and_dashboard_name_what_is_in_the_logs_of_a_function_that_fails() {
-    let mut count = 0;
     for function in template::functions() {
         let name = format!("{}ErrorsAlarm", function.id);
         let (_, alarm) = alarms().into_iter().find(|(alarm, _)| *alarm == name).unwrap();
@@ -242,9 +241,7 @@ fn alarms_and_dashboard_name_what_is_in_the_logs_of_a_function_that_fails() {
             text.contains(r#""ERROR""#) && text.contains("platform.report"),
             "{text}"
         );
-        count += 1;
     }
-    assert_eq!(count, 10);
     let (_, query) = template::TEXT.split_once("Newest warnings").expect("a dashboard");
     for part in [
         "level in ['WARN', 'ERROR']",

@@ -217,7 +217,7 @@ fn cargo_lambda_watch_has_the_routes_of_the_template() {
             method = word;
         }
     }
-    assert_eq!(watched, routes, "left: Cargo.toml; right: infra/template.yaml");
+    template::agrees("Cargo.toml", &template::lines(&watched), &template::lines(&routes));
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn one_call_of_cargo_builds_every_function() {
     let built: BTreeSet<String> = quoted(table("workspace.metadata.lambda.build"))
         .map(str::to_owned)
         .collect();
-    assert_eq!(built, template::names(), "left: Cargo.toml; right: infra/template.yaml");
+    template::agrees("Cargo.toml", &built, &template::names());
 }
 
 #[test]
@@ -245,5 +245,5 @@ fn readme_invokes_every_function_with_an_event_of_its_own() {
         }
         invoked.insert(function.to_owned());
     }
-    assert_eq!(invoked, functions, "left: README; right: infra/template.yaml");
+    template::agrees("README", &invoked, &functions);
 }

@@ -20,11 +20,7 @@ fn the_template_deploys_every_function_and_no_other() {
     let folders: BTreeSet<String> = folders
         .map(|folder| folder.unwrap().file_name().into_string().unwrap())
         .collect();
-    assert_eq!(
-        folders,
-        template::names(),
-        "left: functions/; right: infra/template.yaml"
-    );
+    template::agrees("functions/", &folders, &template::names());
 }
 
 #[tokio::test(start_paused = true)]
@@ -42,9 +38,10 @@ async fn the_local_router_leads_every_route_of_the_template_to_its_function() {
             run.map_or_else(String::new, |run| run.function.to_string()),
         );
     }
-    assert_eq!(
-        led, routes,
-        "left: tests/simulators/src/world.rs; right: infra/template.yaml"
+    template::agrees(
+        "tests/simulators/src/world.rs",
+        &template::lines(&led),
+        &template::lines(&routes),
     );
 }
 

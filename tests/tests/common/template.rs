@@ -157,3 +157,19 @@ pub(crate) fn statements(function: &Function) -> Vec<Value> {
 pub(crate) fn several(value: &Value) -> Vec<Value> {
     value.as_array().cloned().unwrap_or_else(|| vec![value.clone()])
 }
+
+/// Fails, and says what is forgotten, when something else that lists functions does not agree with the template.
+pub(crate) fn agrees(what: &str, listed: &BTreeSet<String>, in_template: &BTreeSet<String>) {
+    let forgotten: Vec<_> = in_template.difference(listed).collect();
+    let unknown: Vec<_> = listed.difference(in_template).collect();
+    assert!(
+        forgotten.is_empty() && unknown.is_empty(),
+        "{what} forgets {forgotten:?} of infra/template.yaml, and has {unknown:?}, which that has not"
+    );
+}
+
+/// Routes and their functions, a text each.
+pub(crate) fn lines(routes: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let lines = routes.iter().map(|(route, function)| format!("{route} -> {function}"));
+    lines.collect()
+}
