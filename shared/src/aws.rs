@@ -19,7 +19,7 @@ use aws_types::region::Region;
 
 use crate::clock::Clock;
 use crate::config::variables::{
-    CALLS_DEAD_LETTERS_URL, CALLS_QUEUE_URL, NOTIFICATIONS_DEAD_LETTERS_URL, NOTIFICATIONS_QUEUE_URL,
+    DIALING_DEAD_LETTERS_URL, DIALING_QUEUE_URL, NOTIFICATIONS_DEAD_LETTERS_URL, NOTIFICATIONS_QUEUE_URL,
     REFERENCE_KEYS_PARAM, RETELL_KEYS_PARAM, TABLE, VAPI_SECRETS_PARAM,
 };
 use crate::config::{ConfigError, optional, proofs, public_url_if_any, references, required};
@@ -137,9 +137,9 @@ impl Aws {
         Ok(Store::on_demand(move || table_client(&config), required(TABLE)?))
     }
 
-    /// The `calls` queue.
+    /// The `dialing` queue.
     pub fn calls(&self) -> Result<Queue, ConfigError> {
-        self.queue(CALLS_QUEUE_URL)
+        self.queue(DIALING_QUEUE_URL)
     }
 
     /// The `notifications` queue.
@@ -149,7 +149,7 @@ impl Aws {
 
     /// Where messages go that the dialer could not work off.
     pub fn returns_of_calls(&self) -> Result<Returns, ConfigError> {
-        self.returns(CALLS_QUEUE_URL, CALLS_DEAD_LETTERS_URL)
+        self.returns(DIALING_QUEUE_URL, DIALING_DEAD_LETTERS_URL)
     }
 
     /// Where messages go that the notifier could not work off.

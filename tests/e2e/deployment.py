@@ -69,7 +69,7 @@ def check_resources(aws, outputs):
     ttl = aws.client("dynamodb").describe_time_to_live(TableName=outputs["TableName"])["TimeToLiveDescription"]
     check("the table forgets what has expired", ttl.get("AttributeName") == "expires", ttl)
     sqs, functions = aws.client("sqs"), aws.client("lambda")
-    for queue, consumer, at_once in (("Calls", "dialer", 1), ("Notifications", "notifier", 10)):
+    for queue, consumer, at_once in (("Dialing", "dialer", 1), ("Notifications", "notifier", 10)):
         attributes = sqs.get_queue_attributes(QueueUrl=outputs[f"{queue}QueueUrl"], AttributeNames=["All"])["Attributes"]
         timeout = functions.get_function_configuration(FunctionName=f"{STACK}-{consumer}")["Timeout"]
         check(f"{queue}: hidden for twice the {timeout} s of {consumer}, and given up only after a thousand receives",
@@ -144,7 +144,7 @@ def check_rights(aws):
     account = table.split(":")[4]
     arns = {"table": ("dynamodb", table), "index": ("dynamodb", f"{table}/index/by_day"),
             "index-by_due": ("dynamodb", f"{table}/index/by_due")}
-    for queue in ("calls", "notifications", "calls-dead-letters", "notifications-dead-letters"):
+    for queue in ("dialing", "notifications", "dialing-dead-letters", "notifications-dead-letters"):
         arns[queue] = ("sqs", f"arn:aws:sqs:{REGION}:{account}:{STACK}-{queue}")
     for parameter in ("reference-keys", "routee-credentials", "webhook-keys", "twilio-auth-tokens", "another"):
         arns[parameter] = ("ssm", f"arn:aws:ssm:{REGION}:{account}:parameter/patchbay/{parameter}")
@@ -183,7 +183,7 @@ def check_stubs(aws, outputs):
     for method, path in (("DELETE", "/v1/dispatches"), ("POST", "/v1/other"), ("GET", "/routee/status/a.b.c.d")):
         check(f"{method} {path} leads nowhere", api(method, path)[0] == 404)
     print("\n== Every queue leads to its function, and the schedule to the sentinel")
-    for queue in ("Calls", "Notifications"):
+    for queue in ("Dialing", "Notifications"):
         aws.client("sqs").send_message(QueueUrl=outputs[f"{queue}QueueUrl"], MessageBody="{}")
     for name in FUNCTIONS:
         seen = HOME / f"seen/{STACK}-{name}.jsonl"

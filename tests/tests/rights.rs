@@ -96,7 +96,7 @@ fn resource(service: Service, target: &str) -> String {
         (Service::DynamoDb, Some((_, index))) => format!("index-{index}"),
         (Service::DynamoDb, None) => "table".to_owned(),
         // As the template names them.
-        _ => target.replace("-dlq", "-dead-letters"),
+        _ => target.replace("-dlq", "-dead-letters").replace("calls", "dialing"),
     }
 }
 

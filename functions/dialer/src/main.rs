@@ -1,4 +1,4 @@
-//! Works off the `calls` queue: places calls, watches them, ends waits.
+//! Works off the `dialing` queue: places calls, watches them, ends waits.
 
 use dialer::{Deps, handle};
 use patchbay::function::{self, Error};

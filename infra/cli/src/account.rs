@@ -17,7 +17,7 @@ pub(crate) const STACK: &str = "patchbay";
 pub(crate) struct Places<'a> {
     pub(crate) public_url: &'a str,
     pub(crate) table: &'a str,
-    pub(crate) calls_queue: &'a str,
+    pub(crate) dialing_queue: &'a str,
     pub(crate) notifications_queue: &'a str,
     /// Where the voice provider is; empty where it really is.
     pub(crate) routee_url: &'a str,
@@ -46,13 +46,13 @@ impl Account {
         let Places {
             public_url,
             table,
-            calls_queue,
+            dialing_queue,
             notifications_queue,
             routee_url,
         } = places;
         // What of the template's parameters and resources is read here; the others are empty.
         let value = |of: &str| match of {
-            "!Ref CallsQueue" => *calls_queue,
+            "!Ref DialingQueue" => *dialing_queue,
             "!Ref NotificationsQueue" => *notifications_queue,
             "!If [HasPublicUrl, !Ref PublicUrl, !GetAtt HttpApi.ApiEndpoint]" => *public_url,
             "!Ref ReferenceKeysParam" => "/patchbay/reference-keys",

@@ -161,7 +161,7 @@ mod tests {
             ("patchbay dispatch list --limit 0", "0 is not in 1..=1000"),
             (
                 "patchbay dlq redrive --queue callz",
-                "possible values: calls, notifications",
+                "possible values: dialing, notifications",
             ),
             ("patchbay doctor --output yaml", "possible values: text, json"),
             (

@@ -40,7 +40,7 @@ pub(super) struct Settings {
     /// The function that knows most of it.
     pub(super) asked: String,
     pub(super) table: Option<String>,
-    pub(super) calls_queue: Option<String>,
+    pub(super) dialing_queue: Option<String>,
     pub(super) notifications_queue: Option<String>,
     pub(super) public_url: Option<String>,
     pub(super) reference_keys: Option<String>,
@@ -211,7 +211,7 @@ fn agreement(found: &[(&str, Function)], mends: &Mends) -> Option<Finding> {
     let mut differing = Vec::new();
     for name in [
         variables::TABLE,
-        variables::CALLS_QUEUE_URL,
+        variables::DIALING_QUEUE_URL,
         variables::NOTIFICATIONS_QUEUE_URL,
         variables::PUBLIC_URL,
         variables::REFERENCE_KEYS_PARAM,
@@ -249,10 +249,10 @@ fn settings(target: &Target, mends: Mends, found: &[(&str, Function)]) -> Settin
         mends,
         asked: format!("{}-dialer", target.stack),
         table: target.table.clone().or_else(|| variable(variables::TABLE)),
-        calls_queue: target
-            .calls_queue
+        dialing_queue: target
+            .dialing_queue
             .clone()
-            .or_else(|| variable(variables::CALLS_QUEUE_URL)),
+            .or_else(|| variable(variables::DIALING_QUEUE_URL)),
         notifications_queue: target
             .notifications_queue
             .clone()
