@@ -27,8 +27,6 @@ REGION = "us-east-1"
 PATIENCE = 600
 TEMPLATE = ROOT / "infra/template.yaml"
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/Cargo.toml"))
-
-
 # What the stack is given that has no default.
 PARAMETERS = {"TwilioAuthTokensParam": "/patchbay/twilio-auth-tokens"}
 
@@ -91,8 +89,7 @@ def evaluate(expression, values):
 def routes():
     """Every route that the template gives a function: (method, path, the function's folder)."""
     for resource in yaml_parse(TEMPLATE.read_text(encoding="utf-8"))["Resources"].values():
-        # A loop is no resource.
-        properties = resource["Properties"] if isinstance(resource, dict) else {}
+        properties = resource["Properties"]
         for event in properties.get("Events", {}).values():
             if event["Type"] == "HttpApi":
                 route = event["Properties"]
