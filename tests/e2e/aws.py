@@ -254,11 +254,14 @@ class Aws:
             scaling = {"MaximumConcurrency": int(mapping["ScalingConfig"]["MaximumConcurrency"])}
             functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig=scaling)
 
+    def translated(self):
+        """The resources that SAM made of the template."""
+        template = self.client("cloudformation").get_template(StackName=STACK, TemplateStage="Processed")["TemplateBody"]
+        return (template if isinstance(template, dict) else yaml_parse(template))["Resources"]
+
     def import_routes(self, physical):
         """The routes and integrations of the API's body, as SAM made it of the template and API Gateway imports it."""
-        translated = self.client("cloudformation").get_template(StackName=STACK, TemplateStage="Processed")["TemplateBody"]
-        translated = translated if isinstance(translated, dict) else yaml_parse(translated)
-        body, integrations = translated["Resources"]["HttpApi"]["Properties"]["Body"], {}
+        body, integrations = self.translated()["HttpApi"]["Properties"]["Body"], {}
         gateway, api = self.client("apigatewayv2"), physical["HttpApi"]
         for path, operations in body["paths"].items():
             for method, operation in if_chosen(operations).items():
