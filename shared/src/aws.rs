@@ -19,10 +19,10 @@ use aws_types::region::Region;
 
 use crate::clock::Clock;
 use crate::config::variables::{
-    CALLS_DEAD_LETTERS_URL, CALLS_QUEUE_URL, NOTIFICATIONS_DEAD_LETTERS_URL, NOTIFICATIONS_QUEUE_URL,
+    DIALING_DEAD_LETTERS_URL, DIALING_QUEUE_URL, NOTIFICATIONS_DEAD_LETTERS_URL, NOTIFICATIONS_QUEUE_URL,
     REFERENCE_KEYS_PARAM, RETELL_KEYS_PARAM, TABLE, VAPI_SECRETS_PARAM,
 };
-use crate::config::{ConfigError, optional, proofs, public_url, references, required};
+use crate::config::{ConfigError, optional, proofs, public_url_if_any, references, required};
 use crate::engine::Engine;
 use crate::keyring::Keyring;
 use crate::outbox::Outbox;
@@ -138,9 +138,9 @@ impl Aws {
         Ok(Store::on_demand(move || table_client(&config), required(TABLE)?))
     }
 
-    /// The `calls` queue.
+    /// The `dialing` queue.
     pub fn calls(&self) -> Result<Queue, ConfigError> {
-        self.queue(CALLS_QUEUE_URL)
+        self.queue(DIALING_QUEUE_URL)
     }
 
     /// The `notifications` queue.
@@ -148,17 +148,17 @@ impl Aws {
         self.queue(NOTIFICATIONS_QUEUE_URL)
     }
 
-    /// Where messages go that the dialer could not work off.
-    pub fn returns_of_calls(&self) -> Result<Outbox, ConfigError> {
-        self.returns(CALLS_QUEUE_URL, CALLS_DEAD_LETTERS_URL)
+    /// How the dialer works off its queue.
+    pub fn outbox_of_dialing(&self) -> Result<Outbox, ConfigError> {
+        self.outbox(DIALING_QUEUE_URL, DIALING_DEAD_LETTERS_URL)
     }
 
-    /// Where messages go that the notifier could not work off.
-    pub fn returns_of_notifications(&self) -> Result<Outbox, ConfigError> {
-        self.returns(NOTIFICATIONS_QUEUE_URL, NOTIFICATIONS_DEAD_LETTERS_URL)
+    /// How the notifier works off its queue.
+    pub fn outbox_of_notifications(&self) -> Result<Outbox, ConfigError> {
+        self.outbox(NOTIFICATIONS_QUEUE_URL, NOTIFICATIONS_DEAD_LETTERS_URL)
     }
 
-    fn returns(&self, queue: &'static str, dead_letters: &'static str) -> Result<Outbox, ConfigError> {
+    fn outbox(&self, queue: &'static str, dead_letters: &'static str) -> Result<Outbox, ConfigError> {
         Ok(Outbox {
             queue: self.queue(queue)?,
             dead_letters: self.queue(dead_letters)?,
@@ -212,7 +212,7 @@ impl Aws {
         })
     }
 
-    /// What `make` makes of the callbacks, which are signed with the reference keys.
+    /// What `make` makes of the callbacks of a function behind the API, which are signed with the reference keys.
     ///
     /// # Errors
     /// When a variable is missing or wrong.
@@ -220,7 +220,7 @@ impl Aws {
         &self,
         make: impl Fn(Callbacks) -> D + Send + Sync + 'static,
     ) -> Result<Keyring<D, 1>, ConfigError> {
-        let url = public_url()?;
+        let url = public_url_if_any()?;
         self.keyring([REFERENCE_KEYS_PARAM], move |[keys]| {
             Ok(make(Callbacks::new(&url, references(REFERENCE_KEYS_PARAM, keys)?)))
         })

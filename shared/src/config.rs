@@ -3,9 +3,9 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `PATCHBAY_TABLE` | name of the table |
-//! | `PATCHBAY_CALLS_QUEUE_URL`, `PATCHBAY_NOTIFICATIONS_QUEUE_URL` | the queues |
-//! | `PATCHBAY_CALLS_DEAD_LETTERS_URL`, `PATCHBAY_NOTIFICATIONS_DEAD_LETTERS_URL` | where their dead letters go |
-//! | `PATCHBAY_PUBLIC_URL` | base URL of the API as providers see it |
+//! | `PATCHBAY_DIALING_QUEUE_URL`, `PATCHBAY_NOTIFICATIONS_QUEUE_URL` | the queues |
+//! | `PATCHBAY_DIALING_DEAD_LETTERS_URL`, `PATCHBAY_NOTIFICATIONS_DEAD_LETTERS_URL` | where their dead letters go |
+//! | `PATCHBAY_PUBLIC_URL` | base URL of the API as providers see it; a function behind the API may go without: see [`crate::web::callbacks::Callbacks::reached_by`] |
 //! | `PATCHBAY_REFERENCE_KEYS_PARAM` | SSM parameter: the key of callback references, or the new and the old one, separated by a comma |
 //! | `PATCHBAY_ROUTEE_CREDENTIALS_PARAM` | SSM parameter: `applicationId:applicationSecret` |
 //! | `PATCHBAY_ROUTEE_FROM` | number or name that calls come from |
@@ -39,9 +39,9 @@ use crate::web::target::Targets;
 #[expect(missing_docs, reason = "the table above")]
 pub mod variables {
     pub const TABLE: &str = "PATCHBAY_TABLE";
-    pub const CALLS_QUEUE_URL: &str = "PATCHBAY_CALLS_QUEUE_URL";
+    pub const DIALING_QUEUE_URL: &str = "PATCHBAY_DIALING_QUEUE_URL";
     pub const NOTIFICATIONS_QUEUE_URL: &str = "PATCHBAY_NOTIFICATIONS_QUEUE_URL";
-    pub const CALLS_DEAD_LETTERS_URL: &str = "PATCHBAY_CALLS_DEAD_LETTERS_URL";
+    pub const DIALING_DEAD_LETTERS_URL: &str = "PATCHBAY_DIALING_DEAD_LETTERS_URL";
     pub const NOTIFICATIONS_DEAD_LETTERS_URL: &str = "PATCHBAY_NOTIFICATIONS_DEAD_LETTERS_URL";
     pub const PUBLIC_URL: &str = "PATCHBAY_PUBLIC_URL";
     pub const REFERENCE_KEYS_PARAM: &str = "PATCHBAY_REFERENCE_KEYS_PARAM";
@@ -185,6 +185,15 @@ pub fn signer(name: &'static str, value: &Secret) -> Result<Signer, ConfigError>
 pub fn public_url() -> Result<String, ConfigError> {
     let url = required(PUBLIC_URL)?;
     base_url(&url)?;
+    Ok(url)
+}
+
+/// The public base URL, for a function behind the API: empty when it is not told.
+pub fn public_url_if_any() -> Result<String, ConfigError> {
+    let url = optional(PUBLIC_URL).unwrap_or_default();
+    if !url.is_empty() {
+        base_url(&url)?;
+    }
     Ok(url)
 }
 

@@ -14,6 +14,7 @@
 //! - [`webhooks`]: what became of the webhooks to a requester.
 //! - [`api`], [`tokens`]: what the functions with an API have in common.
 //! - [`engine`]: load, decide, send, commit: the one way in which a dispatch changes.
+//! - [`function`]: what a function's `main` does.
 
 #[cfg(feature = "flow")]
 pub use patchbay_domain::flow;
@@ -31,6 +32,7 @@ pub mod config;
 pub mod engine;
 #[cfg(feature = "flow")]
 pub mod fetch;
+pub mod function;
 pub mod http;
 pub mod keyring;
 pub mod outbox;

@@ -17,21 +17,9 @@ use crate::clock::Timestamp;
 
 /// The namespace of every metric.
 const NAMESPACE: &str = "patchbay";
-/// Crates whose debug and trace events are let through. At those levels the libraries below us write whole requests
-/// and responses: phone numbers, tokens, tickets. A crate that is missing here logs from `info` up.
-const OWN: [&str; 11] = [
-    "patchbay",
-    "chain_link",
-    "collect_event",
-    "dialer",
-    "dispatches",
-    "get_context",
-    "notifier",
-    "sentinel",
-    "set_context",
-    "status_callback",
-    "transfer",
-];
+/// The crate that every function shares: beside the function's own, the one whose debug and trace events are let through.
+/// At those levels the libraries below us write whole requests and responses: phone numbers, tokens, tickets.
+const SHARED: &str = "patchbay";
 
 /// Tells the metrics of two stacks in one account apart. Alarms and the dashboard ask for it by this name.
 const STACK: &str = "Stack";
@@ -41,13 +29,14 @@ const STACK: &str = "Stack";
 static EVERYWHERE: OnceLock<Option<String>> = OnceLock::new();
 
 /// Starts logging, panics included, at the level in `AWS_LAMBDA_LOG_LEVEL`, else in `RUST_LOG` (a level's name, no directives), else at
-/// `info`; and starts writing metrics, each with the dimension `Stack` when `PATCHBAY_STACK` names one. Call it once,
+/// `info`; and starts writing metrics, each with the dimension `Stack` when `PATCHBAY_STACK` names one. Of all crates only
+/// `function`, the caller's own (`env!("CARGO_CRATE_NAME")`), and the one that it shares log below `info`. Call it once,
 /// first.
-pub fn init() {
+pub fn init(function: &'static str) {
     let named = |name| env::var(name).ok();
     let level = level(named("AWS_LAMBDA_LOG_LEVEL").as_deref(), named("RUST_LOG").as_deref());
     // The only error is that somebody has started logging before us.
-    let _ = tracing::subscriber::set_global_default(subscriber(level, io::stdout));
+    let _ = tracing::subscriber::set_global_default(subscriber(level, function, io::stdout));
     panic::set_hook(Box::new(log_panic));
     // Set before only if somebody has called this before.
     let _ = EVERYWHERE.set(named("PATCHBAY_STACK").filter(|stack| !stack.is_empty()));
@@ -74,7 +63,7 @@ fn level(lambda: Option<&str>, rust_log: Option<&str>) -> LevelFilter {
         .unwrap_or(LevelFilter::INFO)
 }
 
-fn subscriber<W>(level: LevelFilter, writer: W) -> impl Subscriber
+fn subscriber<W>(level: LevelFilter, function: &'static str, writer: W) -> impl Subscriber
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -84,12 +73,12 @@ where
         .with_span_list(false)
         .with_ansi(false)
         .with_writer(writer);
-    let admitted = filter_fn(move |metadata| admits(level, metadata.target(), *metadata.level()));
+    let admitted = filter_fn(move |metadata| admits(level, function, metadata.target(), *metadata.level()));
     tracing_subscriber::registry().with(lines.with_filter(admitted.with_max_level_hint(level)))
 }
 
-fn admits(level: LevelFilter, target: &str, of_event: Level) -> bool {
-    let is_own = OWN.contains(&target.split("::").next().unwrap_or_default());
+fn admits(level: LevelFilter, function: &str, target: &str, of_event: Level) -> bool {
+    let is_own = [SHARED, function].contains(&target.split("::").next().unwrap_or_default());
     of_event <= level && (is_own || of_event <= Level::INFO)
 }
 
@@ -305,11 +294,21 @@ mod tests {
 
     #[test]
     fn libraries_never_log_below_info() {
-        assert!(admits(LevelFilter::TRACE, "patchbay::web", Level::TRACE));
-        assert!(admits(LevelFilter::TRACE, "hyper::client", Level::INFO));
-        assert!(!admits(LevelFilter::TRACE, "hyper::client", Level::DEBUG));
-        assert!(!admits(LevelFilter::TRACE, "patchbay_like::web", Level::DEBUG));
-        assert!(!admits(LevelFilter::WARN, "patchbay::web", Level::INFO));
+        for (level, target, of_event, admitted) in [
+            (LevelFilter::TRACE, "patchbay::web", Level::TRACE, true),
+            (LevelFilter::TRACE, "chain_link::answer", Level::TRACE, true),
+            (LevelFilter::TRACE, "hyper::client", Level::INFO, true),
+            (LevelFilter::TRACE, "hyper::client", Level::DEBUG, false),
+            (LevelFilter::TRACE, "patchbay_like::web", Level::DEBUG, false),
+            (LevelFilter::TRACE, "chain_link_like", Level::DEBUG, false),
+            (LevelFilter::WARN, "patchbay::web", Level::INFO, false),
+        ] {
+            assert_eq!(
+                admits(level, "chain_link", target, of_event),
+                admitted,
+                "{target} {of_event}"
+            );
+        }
     }
 
     #[derive(Clone, Default)]
@@ -329,7 +328,7 @@ mod tests {
     fn an_event_is_one_flat_line_of_json_with_the_ids_of_its_span() {
         let lines = Lines::default();
         let writer = lines.clone();
-        tracing::subscriber::with_default(subscriber(LevelFilter::INFO, move || writer.clone()), || {
+        tracing::subscriber::with_default(subscriber(LevelFilter::INFO, "dialer", move || writer.clone()), || {
             let span = tracing::info_span!("request", request_id = "r-1");
             let _entered = span.enter();
             tracing::info!(dispatch = "dsp_1", "an \u{1b}[31mevent");
@@ -347,74 +346,6 @@ mod tests {
         assert!(event["timestamp"].is_string());
         assert_eq!(event.get("spans"), None);
         assert!(!line.contains('\u{1b}'), "{line}");
-    }
-
-    /// The template's alarms on metrics of ours: the name, and the names of the dimensions.
-    fn alarms() -> Vec<(String, Vec<String>)> {
-        let template = include_str!("../../infra/template.yaml");
-        let of_ours = template.split("Namespace: patchbay\n").skip(1);
-        of_ours
-            .map(|rest| {
-                let (alarm, _) = rest.split_once("Period:").expect("every alarm has a period");
-                let (_, name) = alarm.split_once("MetricName: ").expect("a metric");
-                let name = name.lines().next().expect("a name").to_owned();
-                let dimensions = alarm.split("Name: ").skip(2);
-                let dimension = |rest: &str| rest.split(',').next().expect("a name").to_owned();
-                (name, dimensions.map(dimension).collect())
-            })
-            .collect()
-    }
-
-    #[test]
-    fn every_alarm_listens_to_a_metric_as_it_is_written() {
-        let alarms = alarms();
-        assert_eq!(alarms.len(), 9, "{alarms:?}");
-        for (name, dimensions) in alarms {
-            let (_, by) = METRICS.iter().find(|(known, _)| *known == name).expect(&name);
-            let written: Vec<&str> = [STACK].into_iter().chain(by.iter().copied()).collect();
-            assert_eq!(dimensions, written, "{name}");
-        }
-    }
-
-    #[test]
-    fn alarms_and_dashboard_name_what_is_in_the_logs_of_a_function_that_fails() {
-        let template = include_str!("../../infra/template.yaml");
-        let failing = template.split("AlarmName: ").skip(1).filter(|alarm| {
-            let name = alarm.lines().next().unwrap_or_default();
-            name.ends_with(" fails") && !name.ends_with("API fails")
-        });
-        let mut count = 0;
-        for alarm in failing {
-            let (text, _) = alarm.split_once("AlarmActions").expect("an action");
-            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            // A function's own line, that of a panic included, and what Lambda says of one that ended otherwise.
-            assert!(
-                text.contains(r#""ERROR""#) && text.contains("platform.report"),
-                "{text}"
-            );
-            count += 1;
-        }
-        assert_eq!(count, 10);
-        let (_, query) = template.split_once("Newest warnings").expect("a dashboard");
-        for part in [
-            "level in ['WARN', 'ERROR']",
-            "type like 'platform.'",
-            "record.status in ['failure', 'error', 'timeout']",
-        ] {
-            assert!(query.contains(part), "{part}");
-        }
-    }
-
-    #[test]
-    fn the_alarm_on_receivers_asks_for_the_metric_as_it_is_written_host_by_host() {
-        let template = include_str!("../../infra/template.yaml");
-        let (_, query) = template.split_once("SELECT SUM(").expect("a query");
-        let (metric, rest) = query.split_once(") FROM SCHEMA(").expect("a metric");
-        let (schema, rest) = rest.split_once(')').expect("a schema");
-        let (_, by) = METRICS.iter().find(|(known, _)| *known == metric).expect(metric);
-        let written: Vec<&str> = [NAMESPACE, STACK].into_iter().chain(by.iter().copied()).collect();
-        assert_eq!(schema.split(", ").collect::<Vec<_>>(), written);
-        assert!(rest.contains("GROUP BY Host ORDER BY SUM() DESC"), "{rest}");
     }
 
     #[test]

@@ -25,7 +25,10 @@ REGION = "us-east-1"
 # Seconds after which something that was waited for is taken for dead. It measures nothing: a machine that is busy with
 # something else fails no check.
 PATIENCE = 600
+TEMPLATE = ROOT / "infra/template.yaml"
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/Cargo.toml"))
+# What the stack is given that has no default.
+PARAMETERS = {"TwilioAuthTokensParam": "/patchbay/twilio-auth-tokens"}
 
 
 def architecture():
@@ -83,6 +86,16 @@ def evaluate(expression, values):
     raise ValueError(f"{function} is not known")
 
 
+def routes():
+    """Every route that the template gives a function: (method, path, the function's folder)."""
+    for resource in yaml_parse(TEMPLATE.read_text(encoding="utf-8"))["Resources"].values():
+        properties = resource["Properties"]
+        for event in properties.get("Events", {}).values():
+            if event["Type"] == "HttpApi":
+                route = event["Properties"]
+                yield route["Method"], route["Path"], properties["CodeUri"].rpartition("/")[2]
+
+
 def topic_is_elsewhere(template, topic, region=REGION):
     condition = yaml_parse(template.read_text(encoding="utf-8"))["Conditions"]["TopicIsElsewhere"]
     return evaluate(condition, {"AlarmTopicArn": topic, "AWS::Region": region})
@@ -94,6 +107,15 @@ def decide(template, parameters):
     document = yaml_parse(template.read_text(encoding="utf-8"))
     document["Conditions"]["TopicIsElsewhere"] = {"Fn::Equals": ["elsewhere", "elsewhere" if elsewhere else "here"]}
     template.write_text(yaml_dump(document), encoding="utf-8")
+
+
+def if_chosen(value):
+    """What stands below the one condition that a part of the API may have; here it holds."""
+    if isinstance(value, dict) and "Fn::If" in value:
+        condition, chosen, _ = value["Fn::If"]
+        assert condition == "HasTwilio", condition
+        return chosen
+    return value
 
 
 class Aws:
@@ -214,8 +236,9 @@ class Aws:
 
     def complete(self):
         """Does what the template says and MiniStack leaves out."""
-        template = yaml_parse((ROOT / "infra/template.yaml").read_text(encoding="utf-8"))["Resources"]
+        template = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))["Resources"]
         deployed = self.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+        self.import_routes({resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in deployed})
         for resource in deployed:
             properties = template.get(resource["LogicalResourceId"], {}).get("Properties", {})
             if loop := properties.get("RecursiveLoop"):
@@ -231,6 +254,27 @@ class Aws:
             scaling = {"MaximumConcurrency": int(mapping["ScalingConfig"]["MaximumConcurrency"])}
             functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig=scaling)
 
+    def translated(self):
+        """The resources that SAM made of the template."""
+        template = self.client("cloudformation").get_template(StackName=STACK, TemplateStage="Processed")["TemplateBody"]
+        return (template if isinstance(template, dict) else yaml_parse(template))["Resources"]
+
+    def import_routes(self, physical):
+        """The routes and integrations of the API's body, as SAM made it of the template and API Gateway imports it."""
+        body, integrations = self.translated()["HttpApi"]["Properties"]["Body"], {}
+        gateway, api = self.client("apigatewayv2"), physical["HttpApi"]
+        for path, operations in body["paths"].items():
+            for method, operation in if_chosen(operations).items():
+                integration = if_chosen(operation)["x-amazon-apigateway-integration"]
+                function = re.search(r"\$\{(\w+)\.Arn\}/invocations$", if_chosen(integration["uri"])["Fn::Sub"])[1]
+                if function not in integrations:
+                    arn = self.client("lambda").get_function_configuration(FunctionName=physical[function])["FunctionArn"]
+                    integrations[function] = gateway.create_integration(
+                        ApiId=api, IntegrationType=integration["type"].upper(), IntegrationUri=arn,
+                        PayloadFormatVersion=integration["payloadFormatVersion"])["IntegrationId"]
+                gateway.create_route(ApiId=api, RouteKey=f"{method.upper()} {path}",
+                                     Target=f"integrations/{integrations[function]}")
+
     def logs(self):
         """What the functions wrote, newest last: the warnings and errors, and the last lines of all."""
         client = self.client("logs")
@@ -245,7 +289,7 @@ class Aws:
         """The template, as `sam build` would leave it, with a stub for every function."""
         stubs = HOME / "stubs"
         stubs.mkdir(parents=True, exist_ok=True)
-        template = (ROOT / "infra/template.yaml").read_text(encoding="utf-8")
+        template = TEMPLATE.read_text(encoding="utf-8")
         for name in FUNCTIONS:
             (stubs / name).mkdir(exist_ok=True)
             bootstrap = stubs / name / "bootstrap"

@@ -131,8 +131,8 @@ class StandIn:
             "AWS_LAMBDA_FUNCTION_NAME": name, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "INFO",
             "PATCHBAY_TABLE": "cold", "PATCHBAY_PUBLIC_URL": "https://hooks.example.org",
-            "PATCHBAY_CALLS_QUEUE_URL": f"{queue}/calls", "PATCHBAY_NOTIFICATIONS_QUEUE_URL": f"{queue}/notifications",
-            "PATCHBAY_CALLS_DEAD_LETTERS_URL": f"{queue}/calls-dead-letters",
+            "PATCHBAY_DIALING_QUEUE_URL": f"{queue}/dialing", "PATCHBAY_NOTIFICATIONS_QUEUE_URL": f"{queue}/notifications",
+            "PATCHBAY_DIALING_DEAD_LETTERS_URL": f"{queue}/dialing-dead-letters",
             "PATCHBAY_NOTIFICATIONS_DEAD_LETTERS_URL": f"{queue}/notifications-dead-letters",
             "PATCHBAY_ROUTEE_FROM": "12025550100", "PATCHBAY_LINK_SECRETS_PARAM": "/patchbay/link-secrets",
         } | {f"PATCHBAY_{name.upper().replace('-', '_')}_PARAM": f"/patchbay/{name}" for name in SECRETS}

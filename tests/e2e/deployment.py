@@ -6,40 +6,20 @@ import tomllib
 
 from samcli.cli.types import CfnParameterOverridesType
 from samcli.lib.config.samconfig import SamConfig
+from samcli.yamlhelper import yaml_parse
 
-from aws import FUNCTIONS, HOME, REGION, ROOT, STACK, topic_is_elsewhere, wait_for
+from aws import FUNCTIONS, HOME, PARAMETERS, REGION, ROOT, STACK, TEMPLATE, routes, topic_is_elsewhere, wait_for
 from checks import Api, check
 
-# One path for every route of the API, and the function that has to get it.
-ROUTES = [
-    ("POST", "/v1/dispatches", "dispatches"),
-    ("GET", "/v1/dispatches?limit=20", "dispatches"),
-    ("GET", "/v1/dispatches/dsp_00000000000000000000000000000001", "dispatches"),
-    ("POST", "/v1/dispatches/dsp_00000000000000000000000000000001/cancel", "dispatches"),
-    ("POST", "/v1/dispatches/dsp_00000000000000000000000000000001/resolve", "dispatches"),
-    ("GET", "/v1/dispatches/dsp_00000000000000000000000000000001/webhooks", "dispatches"),
-    ("POST", "/v1/dispatches/dsp_00000000000000000000000000000001/webhooks/msg_0/resend", "dispatches"),
-    ("POST", "/v1/dispatches/preview", "dispatches"),
-    ("POST", "/agent4/a.b/orders", "chain-link"),
-    ("GET", "/v1/links", "chain-link"),
-    ("GET", "/v1/links/orders", "chain-link"),
-    ("PUT", "/v1/links/orders", "chain-link"),
-    ("DELETE", "/v1/links/orders", "chain-link"),
-    ("GET", "/v1/links/orders/endpoint", "chain-link"),
-    ("POST", "/v1/links/orders/test", "chain-link"),
-    ("POST", "/routee/collect/a.b.c.d", "collect-event"),
-    ("POST", "/routee/status/a.b.c.d", "status-callback"),
-    ("POST", "/voice/api/v1/twilio/set-context?api_token=x", "set-context"),
-    ("DELETE", "/v1/contexts/+12025550143", "set-context"),
-    ("POST", "/voice/api/v1/vapi/get-context?api_token=x", "get-context"),
-    ("GET", "/v1/contexts/+12025550143", "get-context"),
-    ("POST", "/twilio/transfer/a.b", "transfer"),
-    ("POST", "/twilio/payment/a.b", "transfer"),
-    ("POST", "/twilio/handback/a.b", "transfer"),
-]
-# What each function may do, and to what: what it was seen to ask for (tests/tests/rights.rs). Everything else in ACTIONS
-# it may not.
-RIGHTS = json.loads((ROOT / "tests/e2e/rights.json").read_text(encoding="utf-8"))
+# What stands in a path for each of its parameters.
+SAMPLES = {
+    "id": "dsp_00000000000000000000000000000001", "webhook": "msg_0", "ref": "a.b.c.d", "chain": "orders",
+    "platform": "twilio", "caller": "+12025550143",
+}
+# One path for every route of the template, and the function that has to get it.
+ROUTES = [(method, path.format(**SAMPLES) + "?api_token=x&limit=20", function) for method, path, function in routes()]
+# What a function may be allowed. What its role in the template says of them it has to be, and nothing else; that the
+# template says what the function asks for is held by tests/tests/rights.rs.
 ACTIONS = {
     "dynamodb": "GetItem BatchGetItem PutItem UpdateItem DeleteItem Query Scan BatchWriteItem DeleteTable",
     "sqs": "SendMessage ReceiveMessage DeleteMessage GetQueueAttributes PurgeQueue",
@@ -74,13 +54,11 @@ def check_settings():
                  for command in ("build", "deploy")]
         check(f"{environment}: sam build and sam deploy have the same", given[0] == given[1] != [], given)
 
-
-    template = ROOT / "infra/template.yaml"
     arn = "arn:aws:sns:{}:123456789012:on-call".format
     for topic, region, elsewhere in (("", "eu-central-1", False), (arn("eu-central-1"), "eu-central-1", False),
                                      (arn("us-east-1"), "eu-central-1", True), (arn("us-gov-west-1"), "us-west-1", True)):
         check(f"a topic {topic!r} is {'refused' if elsewhere else 'taken'} in {region}",
-              topic_is_elsewhere(template, topic, region) is elsewhere)
+              topic_is_elsewhere(TEMPLATE, topic, region) is elsewhere)
 
 
 def check_resources(aws, outputs):
@@ -91,7 +69,7 @@ def check_resources(aws, outputs):
     ttl = aws.client("dynamodb").describe_time_to_live(TableName=outputs["TableName"])["TimeToLiveDescription"]
     check("the table forgets what has expired", ttl.get("AttributeName") == "expires", ttl)
     sqs, functions = aws.client("sqs"), aws.client("lambda")
-    for queue, consumer, at_once in (("Calls", "dialer", 1), ("Notifications", "notifier", 10)):
+    for queue, consumer, at_once in (("Dialing", "dialer", 1), ("Notifications", "notifier", 10)):
         attributes = sqs.get_queue_attributes(QueueUrl=outputs[f"{queue}QueueUrl"], AttributeNames=["All"])["Attributes"]
         timeout = functions.get_function_configuration(FunctionName=f"{STACK}-{consumer}")["Timeout"]
         check(f"{queue}: hidden for twice the {timeout} s of {consumer}, and given up only after a thousand receives",
@@ -103,6 +81,11 @@ def check_resources(aws, outputs):
         check(f"{queue}: {consumer} works it off, up to {at_once} at once, and says which failed",
               len(sources) == 1 and sources[0]["BatchSize"] == at_once
               and sources[0]["FunctionResponseTypes"] == ["ReportBatchItemFailures"], sources)
+    # MiniStack keeps no limits, so this is what SAM made of the template.
+    stage = aws.translated()["HttpApiApiGatewayDefaultStage"]["Properties"]
+    limits = [float(limits["ThrottlingRateLimit"]) for limits in (
+        stage["DefaultRouteSettings"], stage["RouteSettings"]["POST /agent4/{ref}/{chain}"])]
+    check("every route takes 100 requests a second, the one that may wait for a back end 20", limits == [100, 20], stage)
     rule = aws.client("events").describe_rule(Name=f"{STACK}-sentinel")
     check("the sentinel looks every minute", (rule["ScheduleExpression"], rule["State"]) == ("rate(1 minute)", "ENABLED"),
           rule)
@@ -126,6 +109,38 @@ def logical_id(function):
     return "".join(word.title() for word in function.split("-"))
 
 
+def named(template, resource):
+    """What `check_rights` calls the table, index, queue or parameter that a role of the template names."""
+    (function, value), = resource.items()
+    if function == "Fn::GetAtt":
+        properties = template["Resources"][value[0]]["Properties"]
+        return properties["QueueName"]["Fn::Sub"].partition("-")[2] if "QueueName" in properties else "table"
+    if index := value.partition("/index/")[2]:
+        return "index" if index == "by_day" else f"index-{index}"
+    parameter = re.search(r":parameter\$\{(\w+)\}", value)[1]
+    return (template["Parameters"][parameter]["Default"] or PARAMETERS[parameter]).rpartition("/")[2]
+
+
+def rights_of(template, function):
+    """What the template allows a function: actions, by the name of the resource."""
+    rights = {}
+    for policy in template["Resources"][f"{logical_id(function)}Role"]["Properties"]["Policies"]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            # What hangs on a parameter that this stack has not is not deployed: other secrets, and a key for them.
+            if "Fn::If" in statement:
+                continue
+            for action in several(statement["Action"]):
+                service, _, action = action.partition(":")
+                if service in ACTIONS:
+                    for resource in several(statement["Resource"]):
+                        rights.setdefault(named(template, resource), set()).add(action)
+    return rights
+
+
+def several(value):
+    return value if isinstance(value, list) else [value]
+
+
 def check_rights(aws):
     print("\n== Every function may do what it needs, and nothing else")
     stack = aws.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
@@ -134,11 +149,12 @@ def check_rights(aws):
     account = table.split(":")[4]
     arns = {"table": ("dynamodb", table), "index": ("dynamodb", f"{table}/index/by_day"),
             "index-by_due": ("dynamodb", f"{table}/index/by_due")}
-    for queue in ("calls", "notifications", "calls-dead-letters", "notifications-dead-letters"):
+    for queue in ("dialing", "notifications", "dialing-dead-letters", "notifications-dead-letters"):
         arns[queue] = ("sqs", f"arn:aws:sqs:{REGION}:{account}:{STACK}-{queue}")
     for parameter in ("reference-keys", "routee-credentials", "webhook-keys", "twilio-auth-tokens", "another"):
         arns[parameter] = ("ssm", f"arn:aws:ssm:{REGION}:{account}:parameter/patchbay/{parameter}")
     arns["link-secrets"] = ("ssm", f"arn:aws:ssm:{REGION}:{account}:parameter/patchbay/link-secrets/main/api.example.org/key")
+    template = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))
     for name in FUNCTIONS:
         role = resources[logical_id(name) + "Role"]
         allowed = {}
@@ -150,7 +166,7 @@ def check_rights(aws):
                        if result["EvalDecision"] == "allowed"}
             if actions:
                 allowed[resource] = actions
-        expected = {resource: set(actions) for resource, actions in RIGHTS[name].items()}
+        expected = rights_of(template, name)
         check(f"{name}: {', '.join(sorted(expected))}", allowed == expected, allowed)
         # Where MiniStack asks for more than AWS: it takes a request for several parameters for one about all there are,
         # and a batch of messages for a right of its own. Only from here on; what the template allows has been checked.
@@ -172,7 +188,7 @@ def check_stubs(aws, outputs):
     for method, path in (("DELETE", "/v1/dispatches"), ("POST", "/v1/other"), ("GET", "/routee/status/a.b.c.d")):
         check(f"{method} {path} leads nowhere", api(method, path)[0] == 404)
     print("\n== Every queue leads to its function, and the schedule to the sentinel")
-    for queue in ("Calls", "Notifications"):
+    for queue in ("Dialing", "Notifications"):
         aws.client("sqs").send_message(QueueUrl=outputs[f"{queue}QueueUrl"], MessageBody="{}")
     for name in FUNCTIONS:
         seen = HOME / f"seen/{STACK}-{name}.jsonl"
@@ -183,6 +199,8 @@ def check_stubs(aws, outputs):
         optional = ("_URL", "_ORIGINS", "VAPI_SECRETS_PARAM", "RETELL_KEYS_PARAM")
         empty = [key for key, value in settings.items() if not value and not key.endswith(optional)]
         check(f"{name} was called and has {len(settings)} settings", "PATCHBAY_TABLE" in settings and not empty, settings)
+        if name == "dialer":
+            check("dialer, whom no request reaches, is told the URL", settings["PATCHBAY_PUBLIC_URL"] == outputs["ApiUrl"])
         fixture = min((ROOT / "tests/events").glob(f"{name}*.json"))
         expected = json.loads(fixture.read_text(encoding="utf-8"))
         # The call on the fixture's own route; a queue and a schedule have none.

@@ -10,7 +10,7 @@ import urllib.parse
 
 import accepted
 from agents import hand_over
-from aws import HOME, Aws
+from aws import HOME, PARAMETERS, Aws
 from checks import check
 from cold import check_cold_starts
 from deployment import check_deletion, check_resources, check_rights, check_settings, check_stubs
@@ -73,8 +73,7 @@ def main():
             outputs = aws.deploy(arguments.stubs, {
                 "RouteeFrom": "12025550100", "RouteeAuthUrl": routee.url, "RouteeConnectUrl": routee.url,
                 "RouteeCallIntervalMs": "1000", "PrivateOrigins": f"{requester.origin}, {aws.endpoint}", "DefaultCountry": "1",
-                "TwilioAuthTokensParam": "/patchbay/twilio-auth-tokens",
-            })
+            } | PARAMETERS)
             for name, value in outputs.items():
                 print(f"   {name}: {value}")
             try:

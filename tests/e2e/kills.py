@@ -68,7 +68,7 @@ def check_kills(aws, outputs, api, routee, requester):
     print(f"\n== {TICKETS} tickets, while functions are killed", flush=True)
     anna, ben = ("Anna", "+12025550105"), ("Ben", "+12025550106")
     routee.phones |= {anna[1]: RINGS_OUT, ben[1]: PRESSES_1}
-    for queue in ("Calls", "Notifications"):
+    for queue in ("Dialing", "Notifications"):
         aws.client("sqs").set_queue_attributes(
             QueueUrl=outputs[f"{queue}QueueUrl"], Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)})
     killer, before = Killer(aws.server.pid), len(routee.orders)

@@ -113,9 +113,9 @@ def check_watch(aws, outputs, put_token):
     put_token(aws, outputs, TOKEN, "dispatches:read", "context:read", "context:write", "links:read", "links:write")
     settings = {
         "PATCHBAY_TABLE": outputs["TableName"], "PATCHBAY_PUBLIC_URL": "https://hooks.example.org",
-        "PATCHBAY_CALLS_QUEUE_URL": outputs["CallsQueueUrl"],
+        "PATCHBAY_DIALING_QUEUE_URL": outputs["DialingQueueUrl"],
         "PATCHBAY_NOTIFICATIONS_QUEUE_URL": outputs["NotificationsQueueUrl"],
-        "PATCHBAY_CALLS_DEAD_LETTERS_URL": outputs["CallsDeadLettersUrl"],
+        "PATCHBAY_DIALING_DEAD_LETTERS_URL": outputs["DialingDeadLettersUrl"],
         "PATCHBAY_NOTIFICATIONS_DEAD_LETTERS_URL": outputs["NotificationsDeadLettersUrl"],
         "PATCHBAY_ROUTEE_FROM": "12025550100", "PATCHBAY_LINK_SECRETS_PARAM": "/patchbay/link-secrets",
         "PATCHBAY_ROUTEE_CREDENTIALS_PARAM": "/patchbay/routee-credentials",

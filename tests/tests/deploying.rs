@@ -1,104 +1,257 @@
 //! What must hold of the template and its settings before AWS sees them, and what no stand-in for AWS refuses.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
-use std::collections::BTreeMap;
+#[path = "common/template.rs"]
+mod template;
 
-const TEMPLATE: &str = include_str!("../../infra/template.yaml");
+use std::collections::BTreeSet;
+
+use patchbay::telemetry::METRICS;
+use serde_json::{Value, json};
+use template::Function;
+
 const SETTINGS: &str = include_str!("../../samconfig.toml");
 const README: &str = include_str!("../../README.md");
 
 /// The longest name that a stack may have, as README says.
 const STACK_NAME: usize = 48;
+/// The most lines of a function's block, with its role, log and alarms: what a screen shows.
+const SCREEN: usize = 85;
 
-/// The lines of each resource, by its logical name.
-fn resources() -> BTreeMap<&'static str, Vec<&'static str>> {
-    let (_, resources) = TEMPLATE.split_once("\nResources:\n").unwrap();
-    let (resources, _) = resources.split_once("\nOutputs:\n").unwrap();
-    let mut named: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let mut name = "";
-    for line in resources.lines() {
-        match line
-            .strip_prefix("  ")
-            .filter(|rest| rest.starts_with(char::is_alphabetic))
-        {
-            Some(begins) => name = begins.trim_end_matches(':'),
-            None => named.entry(name).or_default().push(line.trim()),
+/// All fields below a value, by their names.
+fn fields<'a>(value: &'a Value, found: &mut Vec<(&'a str, &'a Value)>) {
+    match value {
+        Value::Object(all) => {
+            for (name, value) in all {
+                found.push((name, value));
+                fields(value, found);
+            }
         }
+        Value::Array(all) => all.iter().for_each(|value| fields(value, found)),
+        _ => {}
     }
-    named
 }
 
-/// What a resource waits for, besides what it refers to.
-fn waits_for(lines: &[&'static str]) -> Vec<&'static str> {
-    let mut lines = lines.iter().skip_while(|line| !line.starts_with("DependsOn:"));
-    match lines.next().and_then(|line| line.strip_prefix("DependsOn: ")) {
-        Some(one) => vec![one],
-        None => lines.map_while(|line| line.strip_prefix("- ")).collect(),
+/// What a resource refers to: resources, parameters and what `CloudFormation` itself knows.
+fn references(resource: &Value) -> BTreeSet<String> {
+    let mut found = Vec::new();
+    fields(resource, &mut found);
+    let mut names = BTreeSet::new();
+    for (name, value) in found {
+        let Some(text) = value.as_str() else { continue };
+        match name {
+            "Ref" | "DependsOn" => {
+                names.insert(text.to_owned());
+            }
+            "Fn::GetAtt" => {
+                names.insert(text.split('.').next().unwrap().to_owned());
+            }
+            "Fn::Sub" => {
+                let inside = text
+                    .split("${")
+                    .skip(1)
+                    .filter_map(|rest| rest.split(['.', '}']).next());
+                names.extend(inside.map(str::to_owned));
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+#[test]
+fn every_route_is_a_part_of_the_one_api_that_is_imported_whole() {
+    // One made beside it would be deployed by itself by a stage that deploys by itself: two at a time are refused.
+    for (name, resource) in template::resources() {
+        let kind = resource["Type"].as_str().unwrap();
+        assert!(!kind.starts_with("AWS::ApiGateway"), "{name} is a {kind}");
+    }
+    let [(_, api)] = template::of_type("AWS::Serverless::HttpApi").try_into().unwrap();
+    let (api, routes) = (&api["Properties"], template::routes());
+    assert_eq!(api["FailOnWarnings"], "true");
+    for limit in ["ThrottlingRateLimit", "ThrottlingBurstLimit"] {
+        assert!(api["DefaultRouteSettings"][limit].is_string(), "{api}");
+    }
+    let limited = api["RouteSettings"].as_object().unwrap();
+    assert!(limited.contains_key("POST /agent4/{ref}/{chain}"), "{limited:?}");
+    for route in limited.keys() {
+        assert!(routes.contains_key(route), "{route} is no route");
     }
 }
 
 #[test]
-fn no_two_routes_are_deployed_at_the_same_time_by_a_stage_that_deploys_by_itself() {
-    let resources = resources();
-    let routes = || {
-        resources
-            .iter()
-            .filter(|(_, lines)| lines.contains(&"Type: AWS::ApiGatewayV2::Route"))
+fn a_topic_of_another_region_is_refused_among_the_first_that_are_made() {
+    let resources = template::resources();
+    let refused = resources
+        .iter()
+        .filter(|(_, resource)| resource["Condition"] == "TopicIsElsewhere");
+    let refused: Vec<_> = refused.collect();
+    let [(name, role)] = refused[..] else {
+        panic!("{refused:?}")
     };
-    let is_conditional = |lines: &[&str]| lines.iter().any(|line| line.starts_with("Condition:"));
-    let stage = waits_for(&resources["DefaultStage"]);
-    let (mut always, mut before) = (0, Vec::new());
-    for (name, lines) in routes() {
-        if is_conditional(lines) {
-            before.extend(waits_for(lines));
-        } else {
-            always += 1;
-            assert!(stage.contains(name), "the stage does not wait for {name}");
-        }
-    }
-    assert_eq!(stage.len(), always, "{stage:?}");
-    // One waits for the stage, and each of the others for another one: a chain.
-    let conditional = routes().filter(|(_, lines)| is_conditional(lines)).count();
-    before.sort_unstable();
-    before.dedup();
+    // Both are shown.
+    assert_eq!(name, "AlarmTopicIsInAnotherRegion");
+    let policies = template::several(&role["Properties"]["ManagedPolicyArns"]);
+    let [Value::String(text)] = &policies[..] else {
+        panic!("{policies:?}")
+    };
     assert!(
-        before.contains(&"DefaultStage") && before.len() == conditional,
-        "{before:?}"
+        text.starts_with("AlarmTopicArn names a topic of another region") && !text.starts_with("arn:"),
+        "{text}"
     );
+    assert_eq!(references(role), BTreeSet::new(), "{name} waits for something");
 }
 
 #[test]
 fn every_name_that_a_stack_gives_is_short_enough_for_its_service() {
     // The limits are those of the services' own references.
     let limits = [
-        ("FunctionName: ", 64),
-        ("QueueName: ", 80),
-        ("Name: ", 64),
-        ("LogGroupName: ", 512),
-        ("AlarmName: ", 255),
-        ("DashboardName: ", 255),
+        ("FunctionName", 64),
+        ("QueueName", 80),
+        ("Name", 64),
+        ("LogGroupName", 512),
+        ("AlarmName", 255),
+        ("DashboardName", 255),
     ];
+    let resources = Value::from(template::resources());
+    let mut found = Vec::new();
+    fields(&resources, &mut found);
     let mut checked = 0;
-    for line in resources().values().flatten() {
-        for (property, limit) in limits {
-            let Some(name) = line
-                .strip_prefix(property)
-                .filter(|name| name.contains("AWS::StackName"))
-            else {
-                continue;
-            };
-            let name = name.trim_start_matches("!Sub ").trim_start_matches("!Ref ");
-            let own = name
-                .replace("${AWS::StackName}", "")
-                .replace("AWS::StackName", "")
-                .len();
-            assert!(own + STACK_NAME <= limit, "{line}");
-            checked += 1;
-        }
+    for (property, value) in found {
+        let Some((_, limit)) = limits.iter().find(|(name, _)| *name == property) else {
+            continue;
+        };
+        let name = [&value["Fn::Sub"], &value["Ref"]].into_iter().find_map(Value::as_str);
+        let Some(name) = name.filter(|name| name.contains("AWS::StackName")) else {
+            continue;
+        };
+        let own = name
+            .replace("${AWS::StackName}", "")
+            .replace("AWS::StackName", "")
+            .len();
+        assert!(own + STACK_NAME <= *limit, "{property} {name}");
+        checked += 1;
     }
     assert!(checked > 60, "{checked}");
     assert!(README.contains(&format!("has {STACK_NAME} characters at most")));
+}
+
+/// The text of a function's block: all that is named after it, from its first line to the next function's.
+fn block(function: &Function) -> &'static str {
+    let (_, rest) = template::TEXT.split_once(&format!("\n  {}:\n", function.id)).unwrap();
+    rest.split("\n\n").next().unwrap()
+}
+
+fn sub(text: &str) -> Value {
+    json!({ "Fn::Sub": text })
+}
+
+#[test]
+fn every_function_has_its_name_its_log_its_alarms_and_its_place_on_the_dashboard_and_fits_on_a_screen() {
+    let resources = template::resources();
+    let dashboard = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+        .as_str()
+        .unwrap();
+    let [(_, function_metrics)] = [dashboard.split_once("Functions: errors").unwrap()];
+    for function in template::functions() {
+        let Function { id, name, properties } = &function;
+        assert_eq!(properties["FunctionName"], sub(&format!("${{AWS::StackName}}-{name}")));
+        let build = &resources[id]["Metadata"];
+        assert_eq!(build["BuildProperties"]["Binary"], **name, "{id}");
+        assert!(
+            properties["Timeout"].as_str().unwrap().parse::<u32>().unwrap() < 60,
+            "{id}"
+        );
+        let logs = format!("{id}Logs");
+        assert_eq!(properties["LoggingConfig"]["LogGroup"], json!({ "Ref": logs }), "{id}");
+        let group = &resources[&logs]["Properties"]["LogGroupName"];
+        assert_eq!(*group, sub(&format!("/aws/lambda/${{AWS::StackName}}-{name}")));
+        let lines = block(&function).lines().count() + 1;
+        assert!(lines <= SCREEN, "the block of {id} has {lines} lines");
+
+        for (metric, word) in [("Errors", "fails"), ("Throttles", "throttled")] {
+            let alarm = &resources[&format!("{id}{metric}Alarm")];
+            let alarms = &alarm["Properties"];
+            assert_eq!(alarms["AlarmName"], sub(&format!("${{AWS::StackName}} {name} {word}")));
+            assert_eq!(alarms["MetricName"], metric);
+            let dimensions = json!([{ "Name": "FunctionName", "Value": { "Ref": id } }]);
+            assert_eq!(alarms["Dimensions"], dimensions, "{id}");
+            let condition = match resources[id]["Condition"].as_str() {
+                Some(condition) => format!("{condition}Alarms"),
+                None => "HasAlarmTopic".to_owned(),
+            };
+            assert_eq!(alarm["Condition"], condition, "{id}");
+        }
+        assert!(dashboard.contains(&format!("SOURCE '${{{logs}}}'")), "{id}");
+        for metric in ["Errors", "Throttles", "Duration"] {
+            let by_ref = format!(r#"["AWS/Lambda", "{metric}", "FunctionName", "${{{id}}}""#);
+            let by_name = format!(r#"["AWS/Lambda", "{metric}", "FunctionName", "${{AWS::StackName}}-{name}""#);
+            let shown = function_metrics.contains(&by_ref) || function_metrics.contains(&by_name);
+            assert!(shown, "the dashboard does not show {metric} of {name}");
+        }
+    }
+}
+
+/// Its alarms, by their logical names: those on metrics of ours, or all.
+fn alarms() -> Vec<(String, Value)> {
+    let alarms = template::of_type("AWS::CloudWatch::Alarm").into_iter();
+    alarms
+        .map(|(name, alarm)| (name, alarm["Properties"].clone()))
+        .collect()
+}
+
+#[test]
+fn every_alarm_listens_to_a_metric_as_it_is_written() {
+    let ours = || {
+        alarms()
+            .into_iter()
+            .filter(|(_, alarm)| alarm["Namespace"] == "patchbay")
+    };
+    assert_eq!(ours().count(), 9);
+    for (name, alarm) in ours() {
+        let metric = alarm["MetricName"].as_str().unwrap();
+        let (_, by) = METRICS.iter().find(|(known, _)| *known == metric).expect(metric);
+        let written: Vec<&str> = ["Stack"].into_iter().chain(by.iter().copied()).collect();
+        let dimensions = alarm["Dimensions"].as_array().unwrap().iter();
+        let dimensions: Vec<&str> = dimensions
+            .map(|dimension| dimension["Name"].as_str().unwrap())
+            .collect();
+        assert_eq!(dimensions, written, "{name}");
+    }
+}
+
+#[test]
+fn alarms_and_dashboard_name_what_is_in_the_logs_of_a_function_that_fails() {
+    for function in template::functions() {
+        let name = format!("{}ErrorsAlarm", function.id);
+        let (_, alarm) = alarms().into_iter().find(|(alarm, _)| *alarm == name).unwrap();
+        let text = alarm["AlarmDescription"].as_str().unwrap();
+        // A function's own line, that of a panic included, and what Lambda says of one that ended otherwise.
+        assert!(
+            text.contains(r#""ERROR""#) && text.contains("platform.report"),
+            "{text}"
+        );
+    }
+    let (_, query) = template::TEXT.split_once("Newest warnings").expect("a dashboard");
+    for part in [
+        "level in ['WARN', 'ERROR']",
+        "type like 'platform.'",
+        "record.status in ['failure', 'error', 'timeout']",
+    ] {
+        assert!(query.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn the_alarm_on_receivers_asks_for_the_metric_as_it_is_written_host_by_host() {
+    let (_, query) = template::TEXT.split_once("SELECT SUM(").expect("a query");
+    let (metric, rest) = query.split_once(") FROM SCHEMA(").expect("a metric");
+    let (schema, rest) = rest.split_once(')').expect("a schema");
+    let (_, by) = METRICS.iter().find(|(known, _)| *known == metric).expect(metric);
+    let written: Vec<&str> = ["patchbay", "Stack"].into_iter().chain(by.iter().copied()).collect();
+    assert_eq!(schema.split(", ").collect::<Vec<_>>(), written);
+    assert!(rest.contains("GROUP BY Host ORDER BY SUM() DESC"), "{rest}");
 }
 
 /// The lines of a list in the settings, with those that are commented out.
@@ -143,7 +296,7 @@ fn every_parameter_in_the_settings_is_quoted_and_known_to_the_build_too() {
 
 #[test]
 fn a_table_that_a_failed_first_deployment_made_goes_with_it() {
-    let table = &resources()["Table"];
-    assert!(table.contains(&"DeletionPolicy: RetainExceptOnCreate"), "{table:?}");
-    assert!(table.contains(&"UpdateReplacePolicy: Retain"), "{table:?}");
+    let table = &template::resources()["Table"];
+    assert_eq!(table["DeletionPolicy"], "RetainExceptOnCreate");
+    assert_eq!(table["UpdateReplacePolicy"], "Retain");
 }

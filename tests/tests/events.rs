@@ -1,9 +1,11 @@
 //! The events of `tests/events`, as AWS sends them, reach their functions and are understood. They all belong to one
 //! dispatch: the one that `dispatches-create.json` makes.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 mod common;
+#[path = "common/template.rs"]
+mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -191,41 +193,8 @@ fn no_event_is_forgotten() {
     assert_eq!(forgotten, Vec::<&String>::new());
 }
 
-const TEMPLATE: &str = include_str!("../../infra/template.yaml");
 const WORKSPACE: &str = include_str!("../../Cargo.toml");
 const README: &str = include_str!("../../README.md");
-
-/// What stands behind `before` in a resource of the template, up to `after`.
-fn property<'a>(resource: &'a str, before: &str, after: char) -> Option<&'a str> {
-    resource.split_once(before)?.1.split(after).next()
-}
-
-/// The folders of the functions that the template deploys, and the function of every route (`POST /v1/dispatches`).
-fn deployed() -> (BTreeSet<&'static str>, BTreeMap<&'static str, &'static str>) {
-    let resources = TEMPLATE.split_once("\nResources:\n").unwrap().1;
-    let resources = resources.split_once("\nOutputs:\n").unwrap().0;
-    // Each begins with its name at an indentation of two.
-    let mut starts: Vec<usize> = resources
-        .match_indices("\n  ")
-        .filter(|(at, _)| resources[at + 3..].starts_with(|letter: char| letter.is_ascii_uppercase()))
-        .map(|(at, _)| at + 3)
-        .collect();
-    starts.push(resources.len());
-    let named: BTreeMap<&str, &str> = starts
-        .windows(2)
-        .map(|ends| resources[ends[0]..ends[1]].split_once(':').unwrap())
-        .collect();
-    let folder = |function| property(named[function], "CodeUri: ../functions/", '\n').unwrap();
-    let routes = named.values().filter_map(|route| {
-        let integration = property(route, "Target: !Sub integrations/${", '}')?;
-        let function = property(named[integration], "IntegrationUri: !GetAtt ", '.').unwrap();
-        Some((property(route, "RouteKey: ", '\n')?, folder(function)))
-    });
-    let folders = named
-        .values()
-        .filter_map(|function| property(function, "CodeUri: ../functions/", '\n'));
-    (folders.collect(), routes.collect())
-}
 
 /// A table of the workspace's Cargo.toml, up to the next one.
 fn table(name: &str) -> &'static str {
@@ -239,7 +208,7 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn cargo_lambda_watch_has_the_routes_of_the_template() {
-    let (functions, routes) = deployed();
+    let (functions, routes) = (template::names(), template::routes());
     assert!(functions.len() >= 10 && routes.len() >= 22, "{functions:?} {routes:?}");
     let (mut path, mut method) = ("", "");
     let mut watched = BTreeMap::new();
@@ -247,27 +216,25 @@ fn cargo_lambda_watch_has_the_routes_of_the_template() {
         if word.starts_with('/') {
             path = word;
         } else if functions.contains(word) {
-            watched.insert(format!("{method} {path}"), word);
+            watched.insert(format!("{method} {path}"), word.to_owned());
         } else {
             method = word;
         }
     }
-    let routes: BTreeMap<String, &str> = routes
-        .into_iter()
-        .map(|(route, function)| (route.to_owned(), function))
-        .collect();
-    assert_eq!(watched, routes);
+    template::agrees("Cargo.toml", &template::lines(&watched), &template::lines(&routes));
 }
 
 #[test]
 fn one_call_of_cargo_builds_every_function() {
-    let built: BTreeSet<&str> = quoted(table("workspace.metadata.lambda.build")).collect();
-    assert_eq!(built, deployed().0);
+    let built: BTreeSet<String> = quoted(table("workspace.metadata.lambda.build"))
+        .map(str::to_owned)
+        .collect();
+    template::agrees("Cargo.toml", &built, &template::names());
 }
 
 #[test]
 fn readme_invokes_every_function_with_an_event_of_its_own() {
-    let (functions, routes) = deployed();
+    let (functions, routes) = (template::names(), template::routes());
     let mut invoked = BTreeSet::new();
     for line in README.lines().filter(|line| line.starts_with("cargo lambda invoke ")) {
         let words: Vec<&str> = line.split(' ').collect();
@@ -280,7 +247,7 @@ fn readme_invokes_every_function_with_an_event_of_its_own() {
             None if event["source"] == "aws.events" => assert_eq!(function, "sentinel", "{line}"),
             None => assert!(event["Records"][0]["messageId"].is_string(), "{line}"),
         }
-        invoked.insert(function);
+        invoked.insert(function.to_owned());
     }
-    assert_eq!(invoked, functions);
+    template::agrees("README", &invoked, &functions);
 }

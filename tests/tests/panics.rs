@@ -12,7 +12,7 @@ const NUMBER: &str = "+12025550143";
 #[test]
 #[ignore = "panics on purpose, for the test below"]
 fn a_function_panics() {
-    patchbay::telemetry::init();
+    patchbay::telemetry::init(env!("CARGO_CRATE_NAME"));
     panic!("no caller is called {NUMBER}");
 }
 

@@ -9,29 +9,19 @@ mod answer;
 mod calls;
 mod condition;
 mod links;
+mod load;
 mod remember;
-
-use std::time::Duration;
 
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, Response};
-use patchbay::aws::Aws;
 use patchbay::chain::Document;
 use patchbay::clock::Clock;
-use patchbay::config::ConfigError;
-use patchbay::fetch::{Cache, Fetcher, Limits};
-use patchbay::http::HttpClient;
-use patchbay::keyring::Keyring;
+use patchbay::fetch::{Cache, Fetcher};
 use patchbay::secret::Randomness;
 use patchbay::store::Store;
-use patchbay::target::Targets;
 use patchbay::web::body;
 use patchbay::web::callbacks::Callbacks;
-use patchbay::web::outbound::Outbound;
 use patchbay::web::problem::Problem;
-
-/// Longest time that a request to a back end may take: a document may say less.
-const HTTP_TIMEOUT: Duration = Duration::from_millis(3_600);
 
 /// What the function works with.
 #[derive(Clone, Debug)]
@@ -50,37 +40,14 @@ pub struct Deps {
     pub cache: Cache<Document>,
 }
 
-impl Deps {
-    /// As deployed: see `infra/template.yaml`.
-    ///
-    /// # Errors
-    /// When a variable is missing or wrong.
-    pub fn load() -> Result<Keyring<Self, 1>, ConfigError> {
-        let aws = Aws::load()?;
-        let (store, targets) = (aws.store()?, Targets::public_only());
-        let fetcher = Fetcher {
-            http: HttpClient::new(Outbound::on_demand(targets.clone(), HTTP_TIMEOUT)),
-            targets,
-            secrets: aws.parameters("PATCHBAY_LINK_SECRETS_PARAM")?,
-            clock: Clock::system(),
-            limits: Limits::default(),
-        };
-        let cache = Cache::default();
-        aws.with_callbacks(move |callbacks| Self {
-            store: store.clone(),
-            clock: Clock::system(),
-            random: Randomness::default(),
-            callbacks,
-            fetcher: fetcher.clone(),
-            cache: cache.clone(),
-        })
-    }
-}
-
 type Answer = Result<Response<Body>, Problem>;
 
 /// Everything under `/agent4` and `/v1/links`.
 pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
+    let deps = &Deps {
+        callbacks: deps.callbacks.reached_by(&request),
+        ..deps.clone()
+    };
     let path = body::path_segments(&request);
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let answer = match path.as_slice() {

@@ -42,11 +42,12 @@ pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
 
 /// What the employee hears next.
 async fn answer(deps: &Deps, request: &Request) -> Result<Spoken, Problem> {
+    let callbacks = deps.callbacks.reached_by(request);
     let Callback {
         provider,
         reference,
         body,
-    } = deps.callbacks.open(request)?;
+    } = callbacks.open(request)?;
     // Only the provider has this reference. What cannot be read is no key, and the call must go on.
     let keys = provider.keys(body).unwrap_or_else(|error| {
         let Reference { dispatch, attempt, .. } = &reference;
@@ -65,7 +66,7 @@ async fn answer(deps: &Deps, request: &Request) -> Result<Spoken, Problem> {
         Err(_) => keep(deps, &press, None, "no answer in time").await,
     };
     let Reference { dispatch, attempt, .. } = &press.reference;
-    let keys_url = deps.callbacks.keys_url(provider, dispatch, *attempt, press.asked_again);
+    let keys_url = callbacks.keys_url(provider, dispatch, *attempt, press.asked_again);
     Ok(provider.says(script, &keys_url, &deps.settings))
 }
 

@@ -19,7 +19,7 @@ impl Deps {
     pub fn load() -> Result<(Keyring<Self, 2>, Outbox), ConfigError> {
         let aws = Aws::load()?;
         let engine = aws.engine()?;
-        let outbox = aws.returns_of_calls()?;
+        let outbox = aws.outbox_of_dialing()?;
         let url = public_url()?;
         let unopened = Unopened::load()?;
         let kept = outbox.clone();

@@ -3,6 +3,7 @@
 mod create;
 mod cursor;
 mod list;
+mod load;
 pub mod view;
 pub mod webhooks;
 

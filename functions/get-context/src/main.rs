@@ -1,13 +1,12 @@
 //! A voice agent asks what is known of a caller.
 
 use get_context::{Deps, handle};
-use lambda_http::Error;
-use patchbay::telemetry;
-use patchbay::web::gateway;
+use patchbay::function::{self, Error};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init();
-    let deps = Deps::load()?;
-    gateway::run(|request| deps.answer(|deps| async move { handle(&deps, request).await })).await
+    function::web(env!("CARGO_CRATE_NAME"), Deps::load, |deps, request| async move {
+        handle(&deps, request).await
+    })
+    .await
 }

@@ -21,7 +21,7 @@ impl Deps {
     pub fn load() -> Result<(Keyring<Self, 1>, Outbox), ConfigError> {
         let aws = Aws::load()?;
         let (store, targets) = (aws.store()?, targets()?);
-        let outbox = aws.returns_of_notifications()?;
+        let outbox = aws.outbox_of_notifications()?;
         let http = HttpClient::new(Outbound::on_demand(targets.clone(), POST_TIMEOUT).opening_only());
         let receivers = Receivers::default();
         let kept = outbox.clone();

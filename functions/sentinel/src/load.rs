@@ -6,6 +6,7 @@ use patchbay::aws::Aws;
 use patchbay::clock::Clock;
 use patchbay::config::{ConfigError, optional};
 use patchbay::http::HttpClient;
+use patchbay::keyring::Keyring;
 use patchbay::web::outbound::Outbound;
 use patchbay::web::target::Targets;
 
@@ -16,11 +17,11 @@ const HEARTBEAT_URL: &str = "PATCHBAY_HEARTBEAT_URL";
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Deps {
-    /// By the function's environment.
+    /// By the function's environment; it names no secrets.
     ///
     /// # Errors
     /// When a variable is missing or wrong.
-    pub fn load() -> Result<Self, ConfigError> {
+    pub fn load() -> Result<Keyring<Self, 0>, ConfigError> {
         let aws = Aws::load()?;
         // The operator's own URL, never a requester's: any address will do.
         let http = HttpClient::new(Outbound::on_demand(Targets::any(), HEARTBEAT_TIMEOUT));
@@ -30,11 +31,15 @@ impl Deps {
                 expected: "must be a URL",
             })
         };
-        Ok(Self {
-            store: aws.store()?,
-            calls: aws.calls()?,
-            clock: Clock::system(),
-            heartbeat: optional(HEARTBEAT_URL).map(heartbeat).transpose()?,
+        let (store, calls) = (aws.store()?, aws.calls()?);
+        let heartbeat = optional(HEARTBEAT_URL).map(heartbeat).transpose()?;
+        aws.keyring([], move |[]| {
+            Ok(Self {
+                store: store.clone(),
+                calls: calls.clone(),
+                clock: Clock::system(),
+                heartbeat: heartbeat.clone(),
+            })
         })
     }
 }

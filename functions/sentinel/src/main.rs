@@ -1,17 +1,12 @@
 //! Looks once a minute for dispatches that nothing moves any more, and moves them.
 
-use std::convert::Infallible;
-
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use patchbay::telemetry;
+use patchbay::function::{self, Error};
 use sentinel::{Deps, handle};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init();
-    let deps = Deps::load()?;
-    run(service_fn(async |event: LambdaEvent<_>| {
-        Ok::<_, Infallible>(handle(&deps, event.payload).await)
-    }))
+    function::scheduled(env!("CARGO_CRATE_NAME"), Deps::load, |deps, event| async move {
+        handle(&deps, event).await
+    })
     .await
 }

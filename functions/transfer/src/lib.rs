@@ -73,6 +73,10 @@ impl Default for PaySettings {
 
 /// Everything that Twilio asks.
 pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
+    let deps = &Deps {
+        callbacks: deps.callbacks.reached_by(&request),
+        ..deps.clone()
+    };
     match answer(deps, &request).await {
         Ok(twiml) => xml(&twiml),
         Err(problem) => problem.into_response(),

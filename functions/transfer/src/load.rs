@@ -3,7 +3,7 @@
 use patchbay::aws::Aws;
 use patchbay::clock::Clock;
 use patchbay::config::variables::{REFERENCE_KEYS_PARAM, TWILIO_AUTH_TOKENS_PARAM as AUTH_TOKENS};
-use patchbay::config::{ConfigError, optional, public_url, references, twilio_signatures};
+use patchbay::config::{ConfigError, optional, public_url_if_any, references, twilio_signatures};
 use patchbay::keyring::Keyring;
 use patchbay::web::callbacks::Callbacks;
 
@@ -18,7 +18,7 @@ impl Deps {
     /// When a variable is missing or wrong.
     pub fn load() -> Result<Keyring<Self, 2>, ConfigError> {
         let aws = Aws::load()?;
-        let (store, url, pay) = (aws.store()?, public_url()?, PaySettings::load()?);
+        let (store, url, pay) = (aws.store()?, public_url_if_any()?, PaySettings::load()?);
         aws.keyring([AUTH_TOKENS, REFERENCE_KEYS_PARAM], move |[tokens, keys]| {
             Ok(Self {
                 store: store.clone(),

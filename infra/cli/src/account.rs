@@ -8,6 +8,8 @@ use patchbay_simulators::twilio::AUTH_TOKEN;
 use patchbay_simulators::world::{REFERENCE_KEY, ROUTEE_APPLICATION, WEBHOOK_KEY};
 use serde_json::{Value, json};
 
+use crate::template;
+
 /// What the stack of a local deployment is called: as a deployed one, if nobody says otherwise.
 pub(crate) const STACK: &str = "patchbay";
 
@@ -15,7 +17,7 @@ pub(crate) const STACK: &str = "patchbay";
 pub(crate) struct Places<'a> {
     pub(crate) public_url: &'a str,
     pub(crate) table: &'a str,
-    pub(crate) calls_queue: &'a str,
+    pub(crate) dialing_queue: &'a str,
     pub(crate) notifications_queue: &'a str,
     /// Where the voice provider is; empty where it really is.
     pub(crate) routee_url: &'a str,
@@ -44,33 +46,28 @@ impl Account {
         let Places {
             public_url,
             table,
-            calls_queue,
+            dialing_queue,
             notifications_queue,
             routee_url,
         } = places;
-        let function = |name: &str, timeout: u32, variables: &[(&str, &str)]| {
-            let variables: BTreeMap<_, _> = variables.iter().copied().collect();
-            let configuration = json!({ "Timeout": timeout, "Environment": { "Variables": variables } });
-            (format!("{STACK}-{name}"), configuration)
+        // What of the template's parameters and resources is read here; the others are empty.
+        let value = |of: &str| match of {
+            "!Ref DialingQueue" => *dialing_queue,
+            "!Ref NotificationsQueue" => *notifications_queue,
+            "!If [HasPublicUrl, !Ref PublicUrl, !GetAtt HttpApi.ApiEndpoint]" => *public_url,
+            "!Ref ReferenceKeysParam" => "/patchbay/reference-keys",
+            "!Ref RouteeCredentialsParam" => "/patchbay/routee-credentials",
+            "!Ref RouteeAuthUrl" | "!Ref RouteeConnectUrl" => *routee_url,
+            "!Ref TwilioAuthTokensParam" => "/patchbay/twilio-auth-tokens",
+            "!Ref WebhookKeysParam" => "/patchbay/webhook-keys",
+            _ => "",
         };
-        let table = ("PATCHBAY_TABLE", *table);
-        let calls = ("PATCHBAY_CALLS_QUEUE_URL", *calls_queue);
-        let notifications = ("PATCHBAY_NOTIFICATIONS_QUEUE_URL", *notifications_queue);
-        let public_url = ("PATCHBAY_PUBLIC_URL", *public_url);
-        let references = ("PATCHBAY_REFERENCE_KEYS_PARAM", "/patchbay/reference-keys");
-        let hook = [table, calls, notifications, public_url, references];
-        let dialer = [
-            ("PATCHBAY_ROUTEE_CREDENTIALS_PARAM", "/patchbay/routee-credentials"),
-            ("PATCHBAY_ROUTEE_AUTH_URL", *routee_url),
-            ("PATCHBAY_ROUTEE_CONNECT_URL", *routee_url),
-            notifications,
-        ];
-        let transfer = [("PATCHBAY_TWILIO_AUTH_TOKENS_PARAM", "/patchbay/twilio-auth-tokens")];
-        let notifier = [
-            table,
-            notifications,
-            ("PATCHBAY_WEBHOOK_KEYS_PARAM", "/patchbay/webhook-keys"),
-        ];
+        let function = |one: template::Function| {
+            let own = one.variables.iter().map(|(name, of)| (*name, value(of)));
+            let variables: BTreeMap<_, _> = own.chain([("PATCHBAY_TABLE", *table)]).collect();
+            let configuration = json!({ "Timeout": one.timeout, "Environment": { "Variables": variables } });
+            (format!("{STACK}-{}", one.name), configuration)
+        };
         let mapping = |function: &str, queue: &str| {
             let mapping = json!({
                 "UUID": format!("{function}-mapping"), "State": "Enabled", "StateTransitionReason": "USER_INITIATED",
@@ -81,18 +78,7 @@ impl Account {
         let secret = |name: &str, value: &str| (format!("/patchbay/{name}"), ("SecureString", value.to_owned()));
         let (application, password) = ROUTEE_APPLICATION;
         Self {
-            functions: BTreeMap::from([
-                function("dispatches", 10, &[table]),
-                function("set-context", 10, &[table]),
-                function("get-context", 10, &[table]),
-                function("collect-event", 10, &hook),
-                function("status-callback", 10, &hook),
-                function("chain-link", 10, &hook),
-                function("transfer", 15, &[&hook[..], &transfer].concat()),
-                function("dialer", 30, &[&hook[..], &dialer].concat()),
-                function("notifier", 30, &notifier),
-                function("sentinel", 50, &[table, calls]),
-            ]),
+            functions: template::functions().map(function).collect(),
             parameters: BTreeMap::from([
                 secret("reference-keys", REFERENCE_KEY),
                 secret("webhook-keys", WEBHOOK_KEY),

@@ -46,9 +46,9 @@ pub(crate) struct Target {
     /// The table, instead of the one that the stack's functions use
     #[arg(long, global = true, env = variables::TABLE)]
     pub(crate) table: Option<String>,
-    /// URL of the calls queue, instead of the one that the stack's functions use
-    #[arg(long, global = true, env = variables::CALLS_QUEUE_URL)]
-    pub(crate) calls_queue: Option<String>,
+    /// URL of the dialing queue, instead of the one that the stack's functions use
+    #[arg(long, global = true, env = variables::DIALING_QUEUE_URL)]
+    pub(crate) dialing_queue: Option<String>,
     /// URL of the notifications queue, instead of the one that the stack's functions use
     #[arg(long, global = true, env = variables::NOTIFICATIONS_QUEUE_URL)]
     pub(crate) notifications_queue: Option<String>,
@@ -129,7 +129,7 @@ impl Clients {
     pub(crate) fn engine(&self, deployment: &Deployment) -> Engine {
         Engine {
             store: self.store(&deployment.table),
-            calls: Queue::new(self.sqs.clone(), &deployment.calls_queue),
+            calls: Queue::new(self.sqs.clone(), &deployment.dialing_queue),
             notifications: Queue::new(self.sqs.clone(), &deployment.notifications_queue),
             clock: self.clock.clone(),
             random: Randomness::default(),
@@ -141,7 +141,7 @@ impl Clients {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Deployment {
     pub(crate) table: String,
-    pub(crate) calls_queue: String,
+    pub(crate) dialing_queue: String,
     pub(crate) notifications_queue: String,
 }
 
@@ -156,12 +156,12 @@ impl Target {
 
     /// All names; asks the stack's dialer only when one was not given.
     pub(crate) async fn find(&self, clients: &Clients) -> anyhow::Result<Deployment> {
-        if let (Some(table), Some(calls_queue), Some(notifications_queue)) =
-            (&self.table, &self.calls_queue, &self.notifications_queue)
+        if let (Some(table), Some(dialing_queue), Some(notifications_queue)) =
+            (&self.table, &self.dialing_queue, &self.notifications_queue)
         {
             return Ok(Deployment {
                 table: table.clone(),
-                calls_queue: calls_queue.clone(),
+                dialing_queue: dialing_queue.clone(),
                 notifications_queue: notifications_queue.clone(),
             });
         }
@@ -169,7 +169,7 @@ impl Target {
         let dialer = clients.lookup.function(&function).await.with_context(|| {
             format!(
                 "cannot ask the function {function} for the names of table and queues (is --stack right, and the \
-                 region? or give --table, --calls-queue and --notifications-queue)"
+                 region? or give --table, --dialing-queue and --notifications-queue)"
             )
         })?;
         let known = |given: &Option<String>, variable: &str| {
@@ -180,7 +180,7 @@ impl Target {
         };
         Ok(Deployment {
             table: known(&self.table, variables::TABLE)?,
-            calls_queue: known(&self.calls_queue, variables::CALLS_QUEUE_URL)?,
+            dialing_queue: known(&self.dialing_queue, variables::DIALING_QUEUE_URL)?,
             notifications_queue: known(&self.notifications_queue, variables::NOTIFICATIONS_QUEUE_URL)?,
         })
     }

@@ -20,6 +20,7 @@ mod rights;
 mod screen;
 mod storm;
 mod story;
+mod template;
 #[cfg(test)]
 mod testing;
 mod timeline;
@@ -160,7 +161,7 @@ mod tests {
             ("patchbay dispatch list --limit 0", "0 is not in 1..=1000"),
             (
                 "patchbay dlq redrive --queue callz",
-                "possible values: calls, notifications",
+                "possible values: dialing, notifications",
             ),
             ("patchbay doctor --output yaml", "possible values: text, json"),
             (

@@ -58,7 +58,7 @@ pub(crate) fn deployment() -> Deployment {
     let url = |name: &str| format!("https://sqs.{REGION}.amazonaws.com/000000000000/{name}");
     Deployment {
         table: "patchbay".into(),
-        calls_queue: url("calls"),
+        dialing_queue: url("calls"),
         notifications_queue: url("notifications"),
     }
 }
@@ -117,7 +117,7 @@ impl Default for Account {
         let deployed = Deployed::deployed(&Places {
             public_url: PUBLIC_URL,
             table: &places.table,
-            calls_queue: &places.calls_queue,
+            dialing_queue: &places.dialing_queue,
             notifications_queue: &places.notifications_queue,
             routee_url: "",
         });

@@ -45,7 +45,7 @@ pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<
     })
 }
 
-/// Below the public URL of the deployed function, and signed with the key that it checks with.
+/// Below the public URL that the dialer is told, and signed with the key that the deployed function checks with.
 async fn transfer(clients: &Clients, stack: &str, tenant: &Tenant) -> anyhow::Result<String> {
     let function = format!("{stack}-transfer");
     let settings = clients.lookup.function(&function).await.with_context(|| {
@@ -57,7 +57,12 @@ async fn transfer(clients: &Clients, stack: &str, tenant: &Tenant) -> anyhow::Re
         let value = settings.variable(name);
         value.with_context(|| format!("the function {function} has no {name}"))
     };
-    let base = base_url(variable(variables::PUBLIC_URL)?)?;
+    // A function behind the API need not be told its URL.
+    let dialer = format!("{stack}-dialer");
+    let told = clients.lookup.function(&dialer).await;
+    let told = told.with_context(|| format!("cannot ask the function {dialer}"))?;
+    let base = told.variable(variables::PUBLIC_URL);
+    let base = base_url(base.with_context(|| format!("the function {dialer} has no {}", variables::PUBLIC_URL))?)?;
     let parameter = variable(variables::REFERENCE_KEYS_PARAM)?;
     let keys = clients.lookup.parameter(parameter).await?;
     let keys = keys.with_context(|| format!("there is no parameter {parameter}"))?;

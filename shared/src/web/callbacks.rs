@@ -1,9 +1,13 @@
 //! The URLs under which providers reach us: those of a job stand with the job, `voice` or [`super::transfer`].
 
+use lambda_http::Request;
+
 use crate::ids::{ChainName, Tenant};
+use crate::web::gateway;
 use crate::web::reference::{BadReference, Purpose, References};
 
-/// Builds callback URLs from the one public base URL, and checks what comes back on them.
+/// Builds callback URLs from the one public base URL, and checks what comes back on them. A function behind the API that
+/// was told no such URL has the one under which a request reached it: see [`Callbacks::reached_by`].
 #[derive(Clone, Debug)]
 pub struct Callbacks {
     pub(crate) base: String,
@@ -11,12 +15,28 @@ pub struct Callbacks {
 }
 
 impl Callbacks {
-    /// `base` is the public URL of the API, such as `https://hooks.example.org`; a slash at its end does not matter.
+    /// `base` is the public URL of the API, such as `https://hooks.example.org`; a slash at its end does not matter. Empty
+    /// when nobody was told it.
     pub fn new(base: &str, references: References) -> Self {
         Self {
             base: base.trim_end_matches('/').to_owned(),
             references,
         }
+    }
+
+    /// The same below the URL under which `request` reached us, when the public URL is not known: the API cannot be told to
+    /// the functions that it is made of. The domain is the one that API Gateway names.
+    #[must_use]
+    pub fn reached_by(&self, request: &Request) -> Self {
+        let mut reached = self.clone();
+        if reached.base.is_empty() {
+            if let Some(domain) = gateway::domain(request) {
+                reached.base = format!("https://{domain}");
+            } else {
+                tracing::error!("neither a public URL is set nor does the event name a domain");
+            }
+        }
+        reached
     }
 
     /// Where Agent4 calls a task chain.
@@ -39,5 +59,28 @@ impl Callbacks {
     /// Bits that nobody can guess, see [`References::derive`].
     pub fn derive(&self, what: &str, text: &str) -> [u8; 32] {
         self.references.derive(what, text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    fn url(base: &str, event: &str) -> String {
+        let request = gateway::request(event).expect("an event");
+        let callbacks = Callbacks::new(base, References::new(Secret::new("k"), None));
+        let tenant = "main".parse().expect("a tenant");
+        let url = callbacks.reached_by(&request).transfer_url(&tenant);
+        url.split_once("/twilio/")
+            .map_or(url.clone(), |(base, _)| base.to_owned())
+    }
+
+    #[test]
+    fn a_url_is_below_the_one_that_was_told_or_else_below_the_domain_of_the_request() {
+        let event = include_str!("../../../tests/events/status-callback.json");
+        let domain = "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com";
+        assert_eq!(url("", event), domain);
+        assert_eq!(url("https://hooks.example.org/", event), "https://hooks.example.org");
     }
 }

@@ -5,7 +5,8 @@
 //! a client can send (`Host: [`, `X-Forwarded-Proto: a b`), and panics where they make none, before a handler has seen
 //! anything. Functions abort on a panic, so such a request would end the sandbox. So every event is changed before
 //! `lambda_http` converts it, in one pass and whatever it holds: the path is encoded, once, as the path of a URI; of the
-//! query that which no URI has is encoded; and the URI has neither scheme nor host, which nobody here asks for.
+//! query that which no URI has is encoded; and the URI has neither scheme nor host. Under which domain the request came
+//! is said by [`domain`], as API Gateway has it and no client.
 
 use std::convert::Infallible;
 
@@ -39,12 +40,23 @@ where
     F: FnMut(Request) -> Answer,
     Answer: Future<Output = Response<Body>> + Send,
 {
-    let mut adapter = Adapter::from(service_fn(|request| {
-        let answer = handler(request);
-        async { Ok::<_, Infallible>(answer.await) }
-    }));
-    let answer = |event: LambdaEvent<Event>| adapter.call(LambdaEvent::new(event.payload.into(), event.context));
+    let answer = |event: LambdaEvent<Event>| {
+        let LambdaEvent { payload, context } = event;
+        let domain = payload.domain.clone();
+        let mut adapter = Adapter::from(service_fn(|mut request: Request| {
+            request.extensions_mut().insert(domain.clone());
+            let answer = handler(request);
+            async { Ok::<_, Infallible>(answer.await) }
+        }));
+        adapter.call(LambdaEvent::new(payload.into(), context))
+    };
     lambda_runtime::run(service_fn(answer)).await
+}
+
+/// The domain under which a request came, by API Gateway's own account of it: never by a header, which anybody may send.
+pub fn domain(request: &Request) -> Option<&str> {
+    let domain = request.extensions().get::<Domain>()?;
+    domain.0.as_deref()
 }
 
 /// The request in an event, as [`run`] hands it to a handler: for tests, which have events and no runtime.
@@ -53,16 +65,36 @@ where
 /// When it is no event of API Gateway.
 pub fn request(event: &str) -> Result<Request, serde_json::Error> {
     let event: Event = serde_json::from_str(event)?;
-    Ok(LambdaRequest::from(event).into())
+    let domain = event.domain.clone();
+    let mut request = Request::from(LambdaRequest::from(event));
+    request.extensions_mut().insert(domain);
+    Ok(request)
 }
+
+/// What API Gateway calls itself in an event, if it is a name.
+#[derive(Clone, Debug)]
+struct Domain(Option<String>);
 
 /// An event that makes a request.
 #[derive(Debug)]
-struct Event(ApiGatewayV2httpRequest);
+struct Event {
+    sound: ApiGatewayV2httpRequest,
+    domain: Domain,
+}
+
+impl Event {
+    fn new(mut event: ApiGatewayV2httpRequest) -> Self {
+        let domain = event.request_context.domain_name.take();
+        Self {
+            sound: sound(event),
+            domain: Domain(domain.filter(|name| is_domain(name))),
+        }
+    }
+}
 
 impl From<Event> for LambdaRequest {
     fn from(event: Event) -> Self {
-        Self::ApiGatewayV2(event.0)
+        Self::ApiGatewayV2(event.sound)
     }
 }
 
@@ -70,7 +102,7 @@ impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Box::<RawValue>::deserialize(deserializer)?;
         let read = serde_json::from_str(text.get()).or_else(|_| without_odd_headers(text.get()));
-        read.map(|event| Self(sound(event))).map_err(de::Error::custom)
+        read.map(Self::new).map_err(de::Error::custom)
     }
 }
 
@@ -86,7 +118,7 @@ fn without_odd_headers(text: &str) -> Result<ApiGatewayV2httpRequest, serde_json
     serde_json::from_value(event)
 }
 
-/// The event as `lambda_http` can take any.
+/// The event, without its domain, as `lambda_http` can take any.
 fn sound(mut event: ApiGatewayV2httpRequest) -> ApiGatewayV2httpRequest {
     // A body that is not what the event says is one that no handler can read, and it says so.
     let encoded = event.body.as_deref().filter(|_| event.is_base64_encoded);
@@ -96,11 +128,19 @@ fn sound(mut event: ApiGatewayV2httpRequest) -> ApiGatewayV2httpRequest {
     event.headers.remove(HOST);
     event.headers.remove(FORWARDED_PROTO);
     let context = &mut event.request_context;
-    context.domain_name = None;
     context.stage = context.stage.take().filter(|stage| is_stage(stage));
     event.raw_path = Some(path(event.raw_path.as_deref().unwrap_or_default()));
     event.raw_query_string = event.raw_query_string.as_deref().map(query);
     event
+}
+
+/// What a domain may be called.
+fn is_domain(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 253
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
 }
 
 /// What a stage may be called.
@@ -209,7 +249,17 @@ mod tests {
         ] {
             let request = request(&event("/a", "c=d", &headers)).expect("an event");
             assert_eq!(request.uri(), "/a?c=d");
+            assert_eq!(domain(&request), Some("api.example.org"));
             assert_eq!(request.headers().get("a"), Some(&HeaderValue::from_static("b")));
+        }
+    }
+
+    #[test]
+    fn a_domain_that_is_none_is_not_taken() {
+        for odd in ["", "[", "a b", "example.org/x", "example.org:443", "user@example.org"] {
+            let event = event("/a", "", &json!({})).replace("api.example.org", odd);
+            let request = request(&event).expect("an event");
+            assert_eq!((domain(&request), request.uri().path()), (None, "/a"), "{odd}");
         }
     }
 

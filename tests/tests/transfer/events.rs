@@ -11,16 +11,22 @@ use patchbay::web::reference::References;
 use patchbay_simulators::gateway::from_function;
 use patchbay_simulators::twilio::{AUTH_TOKEN, AtPay};
 use patchbay_simulators::world::{PUBLIC_URL, REFERENCE_KEY, World};
+use serde_json::Value;
 
 use crate::common::{send, world};
 use crate::{CARD, pays, purchase, purchase_with, world_with};
 
 /// What the function answers to the event itself, with the body as base64.
 async fn replay(world: &World, event: &str) -> (u16, String) {
+    replay_below(world, PUBLIC_URL, event).await
+}
+
+/// The same of a function that was told this public URL.
+async fn replay_below(world: &World, url: &str, event: &str) -> (u16, String) {
     let deps = transfer::Deps {
         store: world.store.clone(),
         clock: world.clock.clone(),
-        callbacks: Callbacks::new(PUBLIC_URL, References::new(Secret::new(REFERENCE_KEY), None)),
+        callbacks: Callbacks::new(url, References::new(Secret::new(REFERENCE_KEY), None)),
         signatures: Signatures::new(Secret::new("new-token"), Some(Secret::new(AUTH_TOKEN))),
         pay: transfer::PaySettings::default(),
     };
@@ -38,6 +44,29 @@ async fn every_event_does_what_its_name_says() {
     assert!(body.contains("<Pay "), "{body}");
     let unsigned = include_str!("../../events/transfer-unsigned.json");
     assert_eq!(replay(&world, unsigned).await.0, 403);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_that_was_told_no_url_goes_by_the_domain_that_the_gateway_names_and_by_no_header() {
+    let world = world_with(&purchase()).await;
+    let event = include_str!("../../events/transfer.json");
+    let host = PUBLIC_URL.trim_start_matches("https://");
+    let mut event: Value = serde_json::from_str(event).unwrap();
+    event["headers"]["host"] = host.into();
+    event["requestContext"]["domainName"] = "a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com".into();
+    // Twilio signed another URL.
+    assert_eq!(replay_below(&world, "", &event.to_string()).await.0, 403);
+    event["headers"]["host"] = "nobody.example.org".into();
+    event["requestContext"]["domainName"] = host.into();
+    let (status, body) = replay_below(&world, "", &event.to_string()).await;
+    assert_eq!(status, 200, "{body}");
+    assert!(
+        body.contains(&format!("action=\"{PUBLIC_URL}/twilio/payment/")),
+        "{body}"
+    );
+    // Whoever told it a URL knows better.
+    event["requestContext"]["domainName"] = "nobody.example.org".into();
+    assert_eq!(replay(&world, &event.to_string()).await.0, 200);
 }
 
 #[tokio::test(start_paused = true)]

@@ -51,7 +51,7 @@ impl Letter {
     pub(super) fn read(source: Source, message: &SqsMessage) -> Self {
         let body = message.body().unwrap_or_default();
         let (work, about) = match source {
-            Source::Calls => serde_json::from_str::<Message>(body).map_or(UNREADABLE, |message| calls(&message)),
+            Source::Dialing => serde_json::from_str::<Message>(body).map_or(UNREADABLE, |message| calls(&message)),
             Source::Notifications => serde_json::from_str::<Notice>(body).map_or(UNREADABLE, |notice| {
                 let about = About::new(&notice.dispatch, None, Some(notice.entry));
                 ("notify", Some(about))

@@ -61,7 +61,7 @@ const UNDER_WAY: u8 = 2;
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Source {
     /// Calls to be placed, watched and ended, and timers
-    Calls,
+    Dialing,
     /// Webhooks to requesters
     Notifications,
 }
@@ -69,14 +69,14 @@ pub(crate) enum Source {
 impl Source {
     const fn name(self) -> &'static str {
         match self {
-            Self::Calls => "calls",
+            Self::Dialing => "dialing",
             Self::Notifications => "notifications",
         }
     }
 
     fn url(self, deployment: &Deployment) -> &str {
         match self {
-            Self::Calls => &deployment.calls_queue,
+            Self::Dialing => &deployment.dialing_queue,
             Self::Notifications => &deployment.notifications_queue,
         }
     }
@@ -85,7 +85,7 @@ impl Source {
 pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     let sources = options
         .queue
-        .map_or_else(|| vec![Source::Calls, Source::Notifications], |queue| vec![queue]);
+        .map_or_else(|| vec![Source::Dialing, Source::Notifications], |queue| vec![queue]);
     block_on(async {
         let clients = Clients::connect(&options.target).await?;
         let deployment = options.target.find(&clients).await?;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::testing::{clients, deployment, json_of, text_of, world};
 
-const BOTH: [Source; 2] = [Source::Calls, Source::Notifications];
+const BOTH: [Source; 2] = [Source::Dialing, Source::Notifications];
 
 fn queue(world: &World, name: &str) -> Queue {
     world.aws.sqs().queue(name).expect(name)
@@ -49,7 +49,7 @@ fn wanted(limit: Option<u32>, dry_run: bool) -> redrive::Redrive {
 async fn redriven(world: &World, wanted: &redrive::Redrive) -> Value {
     let clients = clients(world);
     let document = json_of(async |output| {
-        redrive::redrive(&clients, &deployment(), &[Source::Calls], wanted, output)
+        redrive::redrive(&clients, &deployment(), &[Source::Dialing], wanted, output)
             .await
             .map(drop)
     })
@@ -88,7 +88,7 @@ async fn a_dead_letter_is_told_and_stays_where_it_is() {
             &["queue", "work", "dispatch", "attempt", "receives", "dispatch_status"]
         ),
         [
-            json!("calls"),
+            json!("dialing"),
             json!("dial"),
             json!("dsp_00000000000000000000000000000007"),
             json!("000003-01-0000000000000007"),
@@ -124,7 +124,7 @@ async fn of_what_cannot_be_read_nothing_is_shown() {
     }
     let clients = clients(&world);
     let told = text_of(async |output| list::list(&clients, &deployment(), &BOTH, 100, output).await).await;
-    assert!(told.starts_with("QUEUE  WORK        DISPATCH"), "{told}");
+    assert!(told.starts_with("QUEUE    WORK        DISPATCH"), "{told}");
     assert!(
         told.ends_with("2 dead letters; patchbay dlq redrive moves them back\n"),
         "{told}"
@@ -159,7 +159,7 @@ async fn nothing_given_up_is_said_in_words() {
             .map(drop)
     })
     .await;
-    assert_eq!(told, "calls: no dead letters\nnotifications: no dead letters\n");
+    assert_eq!(told, "dialing: no dead letters\nnotifications: no dead letters\n");
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,12 +171,12 @@ async fn a_dry_run_moves_nothing() {
     assert_eq!(queue(&world, "calls-dlq").depth(), 1);
     let clients = clients(&world);
     let told = text_of(async |output| {
-        redrive::redrive(&clients, &deployment(), &[Source::Calls], &wanted(None, true), output)
+        redrive::redrive(&clients, &deployment(), &[Source::Dialing], &wanted(None, true), output)
             .await
             .map(drop)
     })
     .await;
-    assert_eq!(told, "calls: 1 dead letter would be moved back\n");
+    assert_eq!(told, "dialing: 1 dead letter would be moved back\n");
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,7 +190,7 @@ async fn sqs_moves_everything_back_by_itself() {
     let moved = redriven(&world, &wanted(None, false)).await;
     assert_eq!(
         moved,
-        json!({ "queue": "calls", "found": 3, "moved": 3, "by": "task", "complete": true })
+        json!({ "queue": "dialing", "found": 3, "moved": 3, "by": "task", "complete": true })
     );
     assert!(queue(&world, "calls-dlq").is_empty());
     assert_eq!(queue(&world, "calls").history().len(), before + 3);
@@ -205,7 +205,14 @@ async fn a_move_that_takes_longer_than_it_is_waited_for_is_not_complete() {
     let began = world.clock.now();
     let mut complete = true;
     let told = text_of(async |output| {
-        complete = redrive::redrive(&clients, &deployment(), &[Source::Calls], &wanted(None, false), output).await?;
+        complete = redrive::redrive(
+            &clients,
+            &deployment(),
+            &[Source::Dialing],
+            &wanted(None, false),
+            output,
+        )
+        .await?;
         Ok(())
     })
     .await;
@@ -213,7 +220,7 @@ async fn a_move_that_takes_longer_than_it_is_waited_for_is_not_complete() {
     assert_eq!(world.clock.now().since(began).as_secs(), 60);
     assert_eq!(
         told,
-        "calls: 3 dead letters moved back, not all within 60 s; SQS is still at it, `patchbay dlq list` shows what is \
+        "dialing: 3 dead letters moved back, not all within 60 s; SQS is still at it, `patchbay dlq list` shows what is \
          left\n"
     );
     assert_eq!(exit_code(complete), ExitCode::from(2));
@@ -229,7 +236,7 @@ async fn with_a_limit_so_many_are_moved_by_hand() {
     let moved = redriven(&world, &wanted(Some(12), false)).await;
     assert_eq!(
         moved,
-        json!({ "queue": "calls", "found": 15, "moved": 12, "by": "hand", "complete": true })
+        json!({ "queue": "dialing", "found": 15, "moved": 12, "by": "hand", "complete": true })
     );
     assert_eq!(queue(&world, "calls-dlq").depth(), 3);
     assert_eq!(queue(&world, "calls").history().len(), 12);

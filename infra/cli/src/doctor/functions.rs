@@ -1,6 +1,7 @@
 //! The functions: are they there, and do they agree on where everything is?
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use futures_util::future::join_all;
 use patchbay::config::variables;
@@ -10,22 +11,24 @@ use super::finding::Finding;
 use super::mend::{Mends, word};
 use crate::aws::{Clients, Target};
 use crate::lookup::{Function, LookupError};
+use crate::template;
 
-/// The functions, and the names of their checks.
-pub(super) const FUNCTIONS: [(&str, &str); 10] = [
-    ("dispatches", "function.dispatches"),
-    ("collect-event", "function.collect-event"),
-    ("status-callback", "function.status-callback"),
-    ("dialer", "function.dialer"),
-    ("notifier", "function.notifier"),
-    ("sentinel", "function.sentinel"),
-    ("set-context", "function.set-context"),
-    ("get-context", "function.get-context"),
-    ("chain-link", "function.chain-link"),
-    (TRANSFER, "function.transfer"),
-];
+/// The functions of the template, and the names of their checks.
+static FUNCTIONS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
+    let functions = template::functions();
+    functions
+        .map(|one| (one.name, format!("function.{}", one.name)))
+        .collect()
+});
+
+/// The names of all functions that are deployed in any case.
+pub(super) fn always_deployed() -> impl Iterator<Item = &'static str> {
+    let names = FUNCTIONS.iter().map(|(name, _)| *name);
+    names.filter(|name| *name != TRANSFER)
+}
+
 /// The one that need not be there: without Twilio's auth token it is not deployed.
-pub(super) const TRANSFER: &str = "transfer";
+const TRANSFER: &str = "transfer";
 
 /// What the functions go by, as far as it is known.
 #[derive(Debug)]
@@ -37,7 +40,7 @@ pub(super) struct Settings {
     /// The function that knows most of it.
     pub(super) asked: String,
     pub(super) table: Option<String>,
-    pub(super) calls_queue: Option<String>,
+    pub(super) dialing_queue: Option<String>,
     pub(super) notifications_queue: Option<String>,
     pub(super) public_url: Option<String>,
     pub(super) reference_keys: Option<String>,
@@ -68,7 +71,7 @@ impl Settings {
 /// Reads the functions' settings; an error when nothing can be asked of this account at all.
 pub(super) async fn check(clients: &Clients, target: &Target) -> Result<(Settings, Vec<Finding>), LookupError> {
     let mends = Mends::of(target);
-    let mut answers = join_all(FUNCTIONS.map(|(name, _)| ask(clients, target, name))).await;
+    let mut answers = join_all(FUNCTIONS.iter().map(|(name, _)| ask(clients, target, name))).await;
     if answers
         .iter()
         .all(|answer| matches!(answer, Err(error) if error.is_general()))
@@ -78,7 +81,8 @@ pub(super) async fn check(clients: &Clients, target: &Target) -> Result<(Setting
     }
     let mut findings = Vec::new();
     let (mut found, mut reserved) = (Vec::new(), Vec::new());
-    for ((name, check), answer) in FUNCTIONS.into_iter().zip(answers) {
+    for ((name, check), answer) in FUNCTIONS.iter().zip(answers) {
+        let (name, check) = (*name, check.as_str());
         let full = format!("{}-{name}", target.stack);
         match answer {
             Ok((function, concurrency)) => {
@@ -207,7 +211,7 @@ fn agreement(found: &[(&str, Function)], mends: &Mends) -> Option<Finding> {
     let mut differing = Vec::new();
     for name in [
         variables::TABLE,
-        variables::CALLS_QUEUE_URL,
+        variables::DIALING_QUEUE_URL,
         variables::NOTIFICATIONS_QUEUE_URL,
         variables::PUBLIC_URL,
         variables::REFERENCE_KEYS_PARAM,
@@ -245,10 +249,10 @@ fn settings(target: &Target, mends: Mends, found: &[(&str, Function)]) -> Settin
         mends,
         asked: format!("{}-dialer", target.stack),
         table: target.table.clone().or_else(|| variable(variables::TABLE)),
-        calls_queue: target
-            .calls_queue
+        dialing_queue: target
+            .dialing_queue
             .clone()
-            .or_else(|| variable(variables::CALLS_QUEUE_URL)),
+            .or_else(|| variable(variables::DIALING_QUEUE_URL)),
         notifications_queue: target
             .notifications_queue
             .clone()

@@ -53,15 +53,15 @@ type Attributes = HashMap<QueueAttributeName, String>;
 pub(super) async fn check(clients: &Clients, settings: &Settings) -> Vec<Finding> {
     let queues = [
         Queue {
-            name: "calls",
+            name: "dialing",
             consumer: "dialer",
             concurrency: DIALERS,
             batch_size: DIALS_AT_ONCE,
-            check: "queue.calls",
-            consumer_check: "queue.calls.consumer",
-            backlog_check: "queue.calls.backlog",
-            dead_check: "queue.calls.dead-letters",
-            url: settings.calls_queue.as_deref(),
+            check: "queue.dialing",
+            consumer_check: "queue.dialing.consumer",
+            backlog_check: "queue.dialing.backlog",
+            dead_check: "queue.dialing.dead-letters",
+            url: settings.dialing_queue.as_deref(),
             timeout: settings.dialer_timeout,
         },
         Queue {
@@ -77,9 +77,9 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> Vec<Finding
             timeout: settings.notifier_timeout,
         },
     ];
-    let [calls, notifications] = &queues;
+    let [dialing, notifications] = &queues;
     let (mut findings, others) = tokio::join!(
-        examine(clients, settings, calls),
+        examine(clients, settings, dialing),
         examine(clients, settings, notifications)
     );
     findings.extend(others);

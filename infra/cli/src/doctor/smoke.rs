@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 use super::api::Answer;
 use super::finding::Finding;
-use super::functions::{FUNCTIONS, Settings, TRANSFER};
+use super::functions::{Settings, always_deployed};
 use super::secrets::Secrets;
 use super::unknown;
 use crate::aws::Clients;
@@ -372,7 +372,7 @@ impl<'a> Visit<'a> {
         self.clients.clock.sleep(LOG_DELAY).await;
         let mut complaining = Vec::new();
         // Of the one that need not be there nothing was asked.
-        for (function, _) in FUNCTIONS.into_iter().filter(|(name, _)| *name != TRANSFER) {
+        for function in always_deployed() {
             let group = format!("/aws/lambda/{}-{function}", settings.stack);
             match self.clients.lookup.complaints(&group, self.began).await {
                 Ok(0) => {}

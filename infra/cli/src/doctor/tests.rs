@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::output::Format;
+use crate::template;
 use crate::testing::{Account, clients_in, world};
 
 #[derive(Parser)]
@@ -73,19 +74,15 @@ async fn a_deployment_as_it_should_be_has_nothing_to_mend() {
         .iter()
         .map(|finding| finding.check)
         .collect();
+    let functions: Vec<String> = template::functions()
+        .map(|function| format!("function.{}", function.name))
+        .collect();
+    assert!(functions.len() >= 10, "{functions:?}");
+    let (of_functions, others) = checks.split_at(functions.len());
+    assert_eq!(of_functions, functions);
     assert_eq!(
-        checks,
+        others,
         [
-            "function.dispatches",
-            "function.collect-event",
-            "function.status-callback",
-            "function.dialer",
-            "function.notifier",
-            "function.sentinel",
-            "function.set-context",
-            "function.get-context",
-            "function.chain-link",
-            "function.transfer",
             "concurrency.functions",
             "settings",
             "concurrency",
@@ -94,10 +91,10 @@ async fn a_deployment_as_it_should_be_has_nothing_to_mend() {
             "table.ttl",
             "table.recovery",
             "table.protection",
-            "queue.calls",
-            "queue.calls.consumer",
-            "queue.calls.backlog",
-            "queue.calls.dead-letters",
+            "queue.dialing",
+            "queue.dialing.consumer",
+            "queue.dialing.backlog",
+            "queue.dialing.dead-letters",
             "queue.notifications",
             "queue.notifications.consumer",
             "queue.notifications.backlog",
@@ -161,8 +158,8 @@ async fn of_a_stack_that_is_not_there_everything_else_is_said_not_to_be_checked(
         .map(|(check, ..)| *check)
         .collect();
     // All but the one that need not be there.
-    assert_eq!(failed.len(), 9, "{complaints:#?}");
-    for check in ["table", "queue.calls", "secret.webhook-keys", "api", "routee"] {
+    assert_eq!(failed.len(), template::functions().count() - 1, "{complaints:#?}");
+    for check in ["table", "queue.dialing", "secret.webhook-keys", "api", "routee"] {
         assert!(
             complaints
                 .iter()
@@ -267,7 +264,7 @@ async fn a_queue_whose_messages_come_again_too_soon_is_found_out() {
         world.aws.sqs().create_queue("calls", settings.clone());
         only(
             &complaints(&world, &account).await,
-            "queue.calls",
+            "queue.dialing",
             level,
             &format!("hides messages for {seconds} s, dialer may run 30 s"),
             "VisibilityTimeout=60",
@@ -277,7 +274,7 @@ async fn a_queue_whose_messages_come_again_too_soon_is_found_out() {
     world.aws.sqs().create_queue("calls", settings.clone());
     only(
         &complaints(&world, &account).await,
-        "queue.calls",
+        "queue.dialing",
         Level::Fail,
         "every message waits for 5 s",
         "DelaySeconds=0",
@@ -290,7 +287,7 @@ async fn a_queue_whose_messages_come_again_too_soon_is_found_out() {
     world.aws.sqs().create_queue("calls", settings.clone());
     only(
         &complaints(&world, &account).await,
-        "queue.calls.dead-letters",
+        "queue.dialing.dead-letters",
         Level::Warn,
         "5 receives lead to calls-dlq",
         "sam deploy",
@@ -299,7 +296,7 @@ async fn a_queue_whose_messages_come_again_too_soon_is_found_out() {
     world.aws.sqs().create_queue("calls", settings);
     only(
         &complaints(&world, &account).await,
-        "queue.calls.dead-letters",
+        "queue.dialing.dead-letters",
         Level::Fail,
         "and then lost",
         "sam deploy",

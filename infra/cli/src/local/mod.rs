@@ -141,7 +141,7 @@ async fn start(options: &Options, url: &str, seed: u64, habits: &Habits) -> anyh
     let account = Account::deployed(&Places {
         public_url: url,
         table: TABLE,
-        calls_queue: &queue("calls"),
+        dialing_queue: &queue("calls"),
         notifications_queue: &queue("notifications"),
         routee_url: url,
     });

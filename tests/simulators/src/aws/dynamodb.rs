@@ -19,8 +19,9 @@ use dynoxide::actions::transact_write_items::{TransactWriteItem, TransactWriteIt
 use dynoxide::actions::update_item::UpdateItemRequest;
 use dynoxide::actions::update_table::UpdateTableRequest;
 use dynoxide::actions::update_time_to_live::UpdateTimeToLiveRequest;
-use dynoxide::{Database, DynoxideError};
+use dynoxide::{AttributeValue, Database, DynoxideError};
 use patchbay::clock::Clock;
+use patchbay::store::PARTITION_KEY;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -142,38 +143,72 @@ impl DynamoDb {
         Ok(Prepared {
             target,
             parts: Vec::new(),
+            keys: Vec::new(),
             effect: Box::pin(effect),
         })
     }
 
+    /// A request for items, with the partition keys that it names.
+    fn keyed<Q, A>(
+        &self,
+        body: &[u8],
+        asked: impl FnOnce(&Q) -> (String, Vec<(&'static str, String)>),
+        operation: impl FnOnce(&Database, Q) -> dynoxide::Result<A> + Send + 'static,
+    ) -> Result<Prepared, Answer>
+    where
+        Q: DeserializeOwned + Send + 'static,
+        A: Serialize,
+    {
+        let mut keys = Vec::new();
+        let target = |request: &Q| {
+            let (target, named) = asked(request);
+            keys = named;
+            target
+        };
+        let prepared = self.prepared(body, target, operation)?;
+        Ok(Prepared { keys, ..prepared })
+    }
+
     fn prepare_plainly(&self, operation: &str, body: &[u8]) -> Result<Prepared, Answer> {
         match operation {
-            "GetItem" => self.prepared(body, |r: &GetItemRequest| r.table_name.clone(), Database::get_item),
-            "PutItem" => self.prepared(body, |r: &PutItemRequest| r.table_name.clone(), Database::put_item),
-            "UpdateItem" => self.prepared(
+            "GetItem" => self.keyed(
                 body,
-                |r: &UpdateItemRequest| r.table_name.clone(),
+                |r: &GetItemRequest| (r.table_name.clone(), named("GetItem", [&r.key])),
+                Database::get_item,
+            ),
+            "PutItem" => self.keyed(
+                body,
+                |r: &PutItemRequest| (r.table_name.clone(), named("PutItem", [&r.item])),
+                Database::put_item,
+            ),
+            "UpdateItem" => self.keyed(
+                body,
+                |r: &UpdateItemRequest| (r.table_name.clone(), named("UpdateItem", [&r.key])),
                 Database::update_item,
             ),
-            "DeleteItem" => self.prepared(
+            "DeleteItem" => self.keyed(
                 body,
-                |r: &DeleteItemRequest| r.table_name.clone(),
+                |r: &DeleteItemRequest| (r.table_name.clone(), named("DeleteItem", [&r.key])),
                 Database::delete_item,
             ),
-            "Query" => self.prepared(body, queried, Database::query),
+            "Query" => self.keyed(body, |r| (queried(r), queried_key(r)), Database::query),
             "Scan" => self.prepared(body, |r: &ScanRequest| r.table_name.clone(), Database::scan),
             "TransactWriteItems" => {
-                let mut parts = Vec::new();
                 let tables = |request: &TransactWriteItemsRequest| {
-                    parts = request.transact_items.iter().filter_map(part).collect();
-                    transaction_tables(request)
+                    let items = request.transact_items.iter().filter_map(part);
+                    let keys = items.flat_map(|(action, item)| named(action, [item]));
+                    (transaction_tables(request), keys.collect())
                 };
-                let prepared = self.prepared(body, tables, Database::transact_write_items)?;
+                let prepared = self.keyed(body, tables, Database::transact_write_items)?;
+                let parts = prepared.keys.iter().map(|(action, _)| *action).collect();
                 Ok(Prepared { parts, ..prepared })
             }
-            "BatchGetItem" => self.prepared(
+            "BatchGetItem" => self.keyed(
                 body,
-                |r: &BatchGetItemRequest| batch_tables(&r.request_items),
+                |r: &BatchGetItemRequest| {
+                    let keys = r.request_items.values().flat_map(|items| &items.keys);
+                    (batch_tables(&r.request_items), named("BatchGetItem", keys))
+                },
                 Database::batch_get_item,
             ),
             "BatchWriteItem" => self.prepared(
@@ -278,6 +313,7 @@ fn recoverable(body: &[u8]) -> Prepared {
     Prepared {
         target,
         parts: Vec::new(),
+        keys: Vec::new(),
         effect: Box::pin(std::future::ready(answer)),
     }
 }
@@ -346,12 +382,34 @@ fn queried(request: &QueryRequest) -> String {
     }
 }
 
-/// The operation that is this part of a transaction.
-fn part(item: &TransactWriteItem) -> Option<&'static str> {
-    let put = item.put.as_ref().map(|_| "PutItem");
-    let update = item.update.as_ref().map(|_| "UpdateItem");
-    let delete = item.delete.as_ref().map(|_| "DeleteItem");
-    let check = item.condition_check.as_ref().map(|_| "ConditionCheckItem");
+/// Attributes of an item, its key among them.
+type Attributes = HashMap<String, AttributeValue>;
+
+/// The action, with the partition key of each item. An item without one is refused by the engine.
+fn named<'a>(action: &'static str, items: impl IntoIterator<Item = &'a Attributes>) -> Vec<(&'static str, String)> {
+    let key = |item: &Attributes| match item.get(PARTITION_KEY) {
+        Some(AttributeValue::S(key)) => (action, key.clone()),
+        _ => (action, String::new()),
+    };
+    items.into_iter().map(key).collect()
+}
+
+/// The partition that a query looks into: by the name that every query of ours gives it.
+fn queried_key(request: &QueryRequest) -> Vec<(&'static str, String)> {
+    let values = request.expression_attribute_values.as_ref();
+    match values.and_then(|values| values.get(":pk")) {
+        Some(AttributeValue::S(key)) => vec![("Query", key.clone())],
+        _ => vec![("Query", String::new())],
+    }
+}
+
+/// The operation that is this part of a transaction, and its item.
+fn part(item: &TransactWriteItem) -> Option<(&'static str, &Attributes)> {
+    let put = item.put.as_ref().map(|put| ("PutItem", &put.item));
+    let update = item.update.as_ref().map(|update| ("UpdateItem", &update.key));
+    let delete = item.delete.as_ref().map(|delete| ("DeleteItem", &delete.key));
+    let check = item.condition_check.as_ref();
+    let check = check.map(|check| ("ConditionCheckItem", &check.key));
     put.or(update).or(delete).or(check)
 }
 

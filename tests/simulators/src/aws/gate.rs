@@ -14,6 +14,7 @@ pub(super) struct Asked {
     pub(super) operation: String,
     pub(super) target: String,
     pub(super) parts: Vec<&'static str>,
+    pub(super) keys: Vec<(&'static str, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -32,6 +33,7 @@ impl Gate {
             operation,
             target,
             parts,
+            keys,
         }: Asked,
         effect: impl Future<Output = T>,
     ) -> Result<T, Fault> {
@@ -50,6 +52,7 @@ impl Gate {
             operation,
             target,
             parts,
+            keys,
             fate: Fate::Open,
         };
         let request = running.as_ref().map_or(0, |running| running.count());

@@ -38,6 +38,9 @@ pub struct Entry {
     pub target: String,
     /// The operations that a transaction consists of, each of which needs its own right; empty otherwise.
     pub parts: Vec<&'static str>,
+    /// The items of a table that it names: each action that needs a right, and the partition key that the right may be
+    /// tied to (`dynamodb:LeadingKeys`).
+    pub keys: Vec<(&'static str, String)>,
     /// What became of it.
     pub fate: Fate,
 }

@@ -45,6 +45,7 @@ impl Answer {
 pub(super) struct Prepared {
     pub(super) target: String,
     pub(super) parts: Vec<&'static str>,
+    pub(super) keys: Vec<(&'static str, String)>,
     pub(super) effect: Pin<Box<dyn Future<Output = Answer> + Send>>,
 }
 
@@ -97,12 +98,14 @@ impl<B: Backend> Connector<B> {
             .unwrap_or_else(|refusal| Prepared {
                 target: String::new(),
                 parts: Vec::new(),
+                keys: Vec::new(),
                 effect: Box::pin(std::future::ready(refusal)),
             });
         let asked = Asked {
             operation: operation.to_owned(),
             target: prepared.target,
             parts: prepared.parts,
+            keys: prepared.keys,
         };
         self.gate.pass(B::SERVICE, asked, prepared.effect).await
     }

@@ -93,7 +93,7 @@ async fn a_queue_that_nobody_works_off_is_a_failure() {
     account.change(|state| drop(state.mappings.remove("patchbay-dialer")));
     only(
         &complaints(&world, &account).await,
-        "queue.calls.consumer",
+        "queue.dialing.consumer",
         Level::Fail,
         "nothing hands the messages of calls to patchbay-dialer",
         "aws lambda create-event-source-mapping --function-name patchbay-dialer --event-source-arn arn:aws:sqs:",
@@ -133,7 +133,7 @@ async fn a_mapping_that_is_switched_off_is_switched_on_again() {
     for state in ["Disabled", "Disabling"] {
         only(
             &with_mapping(json!({ "State": state })).await,
-            "queue.calls.consumer",
+            "queue.dialing.consumer",
             Level::Fail,
             &format!("its event source mapping is {state} (USER_INITIATED)"),
             "aws lambda update-event-source-mapping --enabled --uuid dialer-mapping",
@@ -142,7 +142,7 @@ async fn a_mapping_that_is_switched_off_is_switched_on_again() {
     for state in ["Creating", "Enabling", "Updating"] {
         only(
             &with_mapping(json!({ "State": state })).await,
-            "queue.calls.consumer",
+            "queue.dialing.consumer",
             Level::Warn,
             state,
             "wait a minute",
@@ -158,7 +158,7 @@ async fn what_goes_wrong_when_messages_are_handed_over_is_shown() {
     }
     only(
         &with_mapping(json!({ "LastProcessingResult": "PROBLEM: Function call failed" })).await,
-        "queue.calls.consumer",
+        "queue.dialing.consumer",
         Level::Warn,
         "PROBLEM: Function call failed",
         "sam logs --tail --stack-name patchbay",
@@ -223,7 +223,7 @@ async fn what_one_has_no_right_to_see_is_not_checked_and_no_failure() {
         ("GetAccountSettings", &["concurrency"]),
         (
             "ListEventSourceMappings",
-            &["queue.calls.consumer", "queue.notifications.consumer"],
+            &["queue.dialing.consumer", "queue.notifications.consumer"],
         ),
     ] {
         let (world, account) = (world().await, Account::default());

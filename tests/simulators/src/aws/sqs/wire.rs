@@ -100,6 +100,7 @@ impl Backend for Sqs {
             Ok(Prepared {
                 target,
                 parts: Vec::new(),
+                keys: Vec::new(),
                 effect,
             })
         };

@@ -1,0 +1,24 @@
+//! What the function works with, from its environment.
+
+use patchbay::aws::Aws;
+use patchbay::config::{ConfigError, targets};
+use patchbay::keyring::Keyring;
+
+use crate::Deps;
+
+impl Deps {
+    /// By the function's environment; it names no secrets.
+    ///
+    /// # Errors
+    /// When a variable is missing or wrong.
+    pub fn load() -> Result<Keyring<Self, 0>, ConfigError> {
+        let aws = Aws::load()?;
+        let (engine, targets) = (aws.engine()?, targets()?);
+        aws.keyring([], move |[]| {
+            Ok(Self {
+                engine: engine.clone(),
+                targets: targets.clone(),
+            })
+        })
+    }
+}

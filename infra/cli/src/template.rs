@@ -1,0 +1,65 @@
+//! What `infra/template.yaml` says of the functions: it is the list of them.
+
+const TEXT: &str = include_str!("../../template.yaml");
+
+/// A function that the template deploys.
+#[derive(Debug)]
+pub(crate) struct Function {
+    /// Its name without the stack's: that of its folder.
+    pub(crate) name: &'static str,
+    /// Seconds after which Lambda ends it.
+    pub(crate) timeout: u32,
+    /// The variables of its own, each with what the template sets it to.
+    pub(crate) variables: Vec<(&'static str, &'static str)>,
+}
+
+/// All functions, in the order of the template.
+pub(crate) fn functions() -> impl Iterator<Item = Function> {
+    let blocks = TEXT.split("\n      CodeUri: ../functions/").skip(1);
+    blocks.map(|rest| {
+        let name = rest.lines().next().unwrap_or_default();
+        // Up to the next resource.
+        let lines = rest.lines().skip(1).take_while(|line| line.starts_with("    "));
+        let mut function = Function {
+            name,
+            timeout: 0,
+            variables: Vec::new(),
+        };
+        for (name, value) in lines.filter_map(|line| line.trim_start().split_once(": ")) {
+            match name {
+                "Timeout" => function.timeout = value.parse().unwrap_or_default(),
+                name if name.starts_with("PATCHBAY_") => function.variables.push((name, value)),
+                _ => {}
+            }
+        }
+        function
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_function_is_read_with_its_time_out_and_its_variables() {
+        let folders = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../functions")).expect("a folder");
+        let mut folders: Vec<String> = folders
+            .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
+            .collect();
+        let mut names: Vec<&str> = functions().map(|function| function.name).collect();
+        folders.sort_unstable();
+        names.sort_unstable();
+        assert_eq!(names, folders);
+        assert!(functions().all(|function| (1..60).contains(&function.timeout)));
+        let dialer = functions()
+            .find(|function| function.name == "dialer")
+            .expect("a dialer");
+        assert_eq!(dialer.timeout, 30);
+        let (_, from) = dialer
+            .variables
+            .iter()
+            .find(|(name, _)| *name == "PATCHBAY_ROUTEE_FROM")
+            .expect("a variable");
+        assert_eq!(*from, "!Ref RouteeFrom");
+    }
+}
