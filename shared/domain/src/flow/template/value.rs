@@ -126,8 +126,8 @@ mod tests {
             ("v.h * v.h", json!(null)),
             ("v.t", json!(odd)),
             (
-                "{1: v.t, 1.5: [], true: {}}",
-                json!({ "1": odd, "1.5": [], "true": {} }),
+                "{1: v.t, 1.5: [], false: {}}",
+                json!({ "1": odd, "1.5": [], "false": {} }),
             ),
         ] {
             templates.add(Kind::Expression, source).expect(source);
