@@ -139,7 +139,7 @@ impl Aws {
     }
 
     /// The `dialing` queue.
-    pub fn calls(&self) -> Result<Queue, ConfigError> {
+    pub fn dialing(&self) -> Result<Queue, ConfigError> {
         self.queue(DIALING_QUEUE_URL)
     }
 
@@ -174,7 +174,7 @@ impl Aws {
     pub fn engine(&self) -> Result<Engine, ConfigError> {
         Ok(Engine {
             store: self.store()?,
-            calls: self.calls()?,
+            dialing: self.dialing()?,
             notifications: self.notifications()?,
             clock: Clock::system(),
             random: Randomness::default(),

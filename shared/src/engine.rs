@@ -70,8 +70,8 @@ pub struct Applied {
 pub struct Engine {
     /// Where dispatches are.
     pub store: Store,
-    /// The `calls` queue.
-    pub calls: Queue,
+    /// The `dialing` queue.
+    pub dialing: Queue,
     /// The `notifications` queue.
     pub notifications: Queue,
     /// The time.
@@ -156,10 +156,10 @@ impl Engine {
     async fn send(&self, decision: &Decision) -> Result<(), QueueError> {
         let now = self.clock.now();
         // In boxes of no type of their own: what the SDK awaits is nested more deeply than the compiler follows.
-        let calls: Sending<'_> = Box::pin(self.calls.send(&decision.messages, now));
+        let dialing: Sending<'_> = Box::pin(self.dialing.send(&decision.messages, now));
         let notices: Sending<'_> = Box::pin(self.notifications.send(&decision.notices, now));
-        let (calls, notices) = tokio::join!(calls, tokio::time::timeout(TELLING_LIMIT, notices));
-        calls?;
+        let (dialing, notices) = tokio::join!(dialing, tokio::time::timeout(TELLING_LIMIT, notices));
+        dialing?;
         let why = match notices {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => error.to_string(),
@@ -178,7 +178,7 @@ impl Engine {
                 ..Message::at_once(notice.dispatch.clone(), Work::Notify { entry }, now)
             }
         });
-        self.calls.send(&detours.collect::<Vec<_>>(), now).await
+        self.dialing.send(&detours.collect::<Vec<_>>(), now).await
     }
 
     /// Writes an intermediate status of a call, unless it is there already; tells whether it was new. One request to the
@@ -222,7 +222,7 @@ impl Engine {
     pub async fn keep(&self, key: &DispatchKey, event: Event) -> Result<(), QueueError> {
         let now = self.clock.now();
         let message = Message::at_once(key.clone(), Work::Apply { event }, now);
-        self.calls.send(&[message], now).await
+        self.dialing.send(&[message], now).await
     }
 
     /// Commits; when DynamoDB does not say whether it did, looks.

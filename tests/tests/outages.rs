@@ -219,7 +219,7 @@ async fn a_conflict_is_no_failure() {
         assert!(world.settle(Duration::from_hours(1)).await);
         assert_eq!(load(&world, &ticket).await.state.name(), "Accepted");
         assert_eq!(world.routee.calls().len(), 2);
-        let sent = world.aws.sqs().queue("calls").unwrap().history();
+        let sent = world.aws.sqs().queue("dialing").unwrap().history();
         let tried: Vec<_> = sent
             .iter()
             .filter(|message| message.body.contains("\"again\""))
@@ -266,7 +266,7 @@ async fn a_batch_without_secrets_is_sent_again_with_growing_pauses() {
 #[tokio::test(start_paused = true)]
 async fn a_message_that_could_not_be_sent_is_not_sent_once_more_beside_the_one_that_comes_back() {
     let world = World::start(Options::default()).await.unwrap();
-    let queue = world.aws.sqs().queue("calls").unwrap();
+    let queue = world.aws.sqs().queue("dialing").unwrap();
     // As often as the SDK tries.
     let unheard = Rule::new(Fault::LostAnswer).service(Service::Sqs).function("dialer");
     world.aws.faults().plan(unheard.times(patience::TRIES));

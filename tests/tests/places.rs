@@ -1,5 +1,5 @@
 //! A new function is four places: its folder below `functions`, its block in `infra/template.yaml`, its name and routes in
-//! `Cargo.toml`, and its handler in the simulated world (`tests/simulators/src/world.rs`). Everything else that goes by a
+//! `Cargo.toml`, and its handler in the simulated world (`tests/simulators/src/world/functions.rs`). Everything else that goes by a
 //! function's name is derived from the template, or held against it: here, in `--test events` (Cargo.toml, README),
 //! `--test deploying` (name, log, alarms, dashboard) and `--test rights`.
 
@@ -39,7 +39,7 @@ async fn the_local_router_leads_every_route_of_the_template_to_its_function() {
         );
     }
     template::agrees(
-        "tests/simulators/src/world.rs",
+        "tests/simulators/src/world/functions.rs",
         &template::lines(&led),
         &template::lines(&routes),
     );
@@ -64,6 +64,9 @@ async fn every_function_without_a_route_runs_in_the_simulated_world() {
             world.look(event).await.unwrap();
         }
         let ran = world.aws.recorder().last(name);
-        assert!(ran.is_some(), "tests/simulators/src/world.rs does not run {name}");
+        assert!(
+            ran.is_some(),
+            "tests/simulators/src/world/functions.rs does not run {name}"
+        );
     }
 }

@@ -96,7 +96,7 @@ fn resource(service: Service, target: &str) -> String {
         (Service::DynamoDb, Some((_, index))) => format!("index-{index}"),
         (Service::DynamoDb, None) => "table".to_owned(),
         // As the template names them.
-        _ => target.replace("-dlq", "-dead-letters").replace("calls", "dialing"),
+        _ => target.replace("-dlq", "-dead-letters"),
     }
 }
 
@@ -180,7 +180,7 @@ async fn a_long_night() -> World {
         tickets.push(create(&world, &brief(3, &json!({ "resolve_within": 600 }))).await);
     }
     // Neither the dialer nor the notifier can do anything with it.
-    for queue in ["calls", "notifications"] {
+    for queue in ["dialing", "notifications"] {
         world.aws.sqs().queue(queue).unwrap().put("{", Duration::ZERO);
     }
     pass(&world, 3_600).await;

@@ -149,7 +149,7 @@ impl Run {
         while self.world.clock.now() < end {
             let pause = self.rng.between(Duration::from_secs(10), Duration::from_mins(20));
             self.world.clock.sleep(pause).await;
-            let Some(queue) = self.world.aws.sqs().queue("calls") else {
+            let Some(queue) = self.world.aws.sqs().queue("dialing") else {
                 return;
             };
             let waiting: Vec<_> = queue

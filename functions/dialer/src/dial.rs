@@ -157,7 +157,7 @@ async fn place(deps: &Deps, dispatch: Dispatch, offer: Offer, watch_after: u32) 
             looks: 0,
         },
     };
-    deps.engine.calls.send(&[watch], now).await?;
+    deps.engine.dialing.send(&[watch], now).await?;
     let claim = Event::Claim {
         attempt: offer.id,
         provider: deps.account.provider().name(),

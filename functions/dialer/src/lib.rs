@@ -1,4 +1,4 @@
-//! Works off the `calls` queue: places calls, watches them, ends them, ends waits.
+//! Works off the `dialing` queue: places calls, watches them, ends them, ends waits.
 //!
 //! Every message may come twice, late, or before the commit that it belongs to. So each is fenced against the
 //! dispatch as it is, and what cannot be repeated (placing a call) is done only under a claim that one writer gets.
@@ -27,9 +27,9 @@ use tracing::Instrument as _;
 /// What the function works with.
 #[derive(Clone, Debug)]
 pub struct Deps {
-    /// Dispatches, and the `calls` queue.
+    /// Dispatches, and the `dialing` queue.
     pub engine: Engine,
-    /// How the `calls` queue is worked off.
+    /// How the `dialing` queue is worked off.
     pub outbox: Outbox,
     /// From which calls are made.
     pub account: Account,

@@ -36,8 +36,8 @@ use crate::round::Round;
 pub struct Deps {
     /// Dispatches.
     pub store: Store,
-    /// The `calls` queue.
-    pub calls: Queue,
+    /// The `dialing` queue.
+    pub dialing: Queue,
     /// The time.
     pub clock: Clock,
     /// Whom to tell that all is well, if anybody.

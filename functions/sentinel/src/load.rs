@@ -31,12 +31,12 @@ impl Deps {
                 expected: "must be a URL",
             })
         };
-        let (store, calls) = (aws.store()?, aws.calls()?);
+        let (store, dialing) = (aws.store()?, aws.dialing()?);
         let heartbeat = optional(HEARTBEAT_URL).map(heartbeat).transpose()?;
         aws.keyring([], move |[]| {
             Ok(Self {
                 store: store.clone(),
-                calls: calls.clone(),
+                dialing: dialing.clone(),
                 clock: Clock::system(),
                 heartbeat: heartbeat.clone(),
             })

@@ -138,7 +138,7 @@ impl<'a> Round<'a> {
     async fn send_again(&mut self) -> Result<(), Failure> {
         let late = std::mem::take(&mut self.late);
         let messages: Vec<Message> = late.iter().map(|(unmoved, work)| self.message(unmoved, work)).collect();
-        self.deps.calls.send(&messages, self.now).await?;
+        self.deps.dialing.send(&messages, self.now).await?;
         for (unmoved, work) in &late {
             let dispatch = &unmoved.dispatch;
             tracing::warn!(

@@ -85,7 +85,7 @@ impl Account {
                 secret("routee-credentials", &format!("{application}:{password}")),
                 secret("twilio-auth-tokens", AUTH_TOKEN),
             ]),
-            mappings: BTreeMap::from([mapping("dialer", "calls"), mapping("notifier", "notifications")]),
+            mappings: BTreeMap::from([mapping("dialer", "dialing"), mapping("notifier", "notifications")]),
             reserved: BTreeMap::new(),
             unreserved: 1_000,
             errors: BTreeMap::new(),

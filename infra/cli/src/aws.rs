@@ -129,7 +129,7 @@ impl Clients {
     pub(crate) fn engine(&self, deployment: &Deployment) -> Engine {
         Engine {
             store: self.store(&deployment.table),
-            calls: Queue::new(self.sqs.clone(), &deployment.dialing_queue),
+            dialing: Queue::new(self.sqs.clone(), &deployment.dialing_queue),
             notifications: Queue::new(self.sqs.clone(), &deployment.notifications_queue),
             clock: self.clock.clone(),
             random: Randomness::default(),

@@ -58,7 +58,7 @@ pub(crate) fn deployment() -> Deployment {
     let url = |name: &str| format!("https://sqs.{REGION}.amazonaws.com/000000000000/{name}");
     Deployment {
         table: "patchbay".into(),
-        dialing_queue: url("calls"),
+        dialing_queue: url("dialing"),
         notifications_queue: url("notifications"),
     }
 }

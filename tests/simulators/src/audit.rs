@@ -124,7 +124,7 @@ pub async fn audit(world: &World, keys: &[DispatchKey]) -> Result<Audit, StoreEr
     audit.breaches.extend(uncounted(world, &tickets));
     audit.breaches.extend(mistold(world, &tickets));
     audit.breaches.extend(flood(world, tickets.len()));
-    for name in ["calls", "notifications"] {
+    for name in ["dialing", "notifications"] {
         let dead = world.aws.sqs().queue(name).and_then(|queue| queue.dlq());
         let bodies = dead
             .into_iter()
@@ -174,7 +174,7 @@ const MESSAGES_PER_TICKET: usize = 10_000;
 
 /// More messages than can be for any good.
 fn flood(world: &World, tickets: usize) -> Option<Breach> {
-    let sent = world.aws.sqs().queue("calls")?.history();
+    let sent = world.aws.sqs().queue("dialing")?.history();
     if sent.len() <= MESSAGES_PER_TICKET * tickets.max(1) {
         return None;
     }
@@ -194,7 +194,7 @@ fn uncounted(world: &World, tickets: &[Ticket<'_>]) -> Vec<Breach> {
     let sent = world
         .aws
         .sqs()
-        .queue("calls")
+        .queue("dialing")
         .map_or_else(Vec::new, |queue| queue.history());
     let counts: Vec<_> = sent
         .iter()

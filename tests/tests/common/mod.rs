@@ -234,9 +234,9 @@ pub(crate) async fn settle(world: &World) {
     assert!(world.settle(Duration::from_hours(48)).await, "it never came to rest");
 }
 
-/// Loses every message on the `calls` queue.
+/// Loses every message on the `dialing` queue.
 pub(crate) async fn purge(world: &World) {
-    let queue = world.aws.sqs().queue("calls").unwrap();
+    let queue = world.aws.sqs().queue("dialing").unwrap();
     let (_, sqs) = patchbay_simulators::aws::clients(&world.aws, &patchbay_simulators::aws::retries());
     sqs.purge_queue().queue_url(queue.url()).send().await.unwrap();
     assert!(queue.is_empty());

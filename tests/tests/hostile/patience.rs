@@ -30,7 +30,7 @@ async fn timed(world: &World, url: &str, body: String) -> u64 {
 
 /// Whether an event had to be kept on the queue.
 fn took_the_way_round(world: &World) -> bool {
-    let sent = world.aws.sqs().queue("calls").unwrap().history();
+    let sent = world.aws.sqs().queue("dialing").unwrap().history();
     sent.iter().any(|message| message.body.contains("\"apply\""))
 }
 

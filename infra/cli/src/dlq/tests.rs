@@ -61,7 +61,7 @@ async fn redriven(world: &World, wanted: &redrive::Redrive) -> Value {
 /// All that the command does.
 pub(crate) async fn everything(world: &World) {
     for id in 0..2 {
-        queue(world, "calls-dlq").put(dial(id), Duration::ZERO);
+        queue(world, "dialing-dlq").put(dial(id), Duration::ZERO);
     }
     world.aws.recorder().clear();
     assert_eq!(listed(world).await.len(), 2);
@@ -72,7 +72,7 @@ pub(crate) async fn everything(world: &World) {
 #[tokio::test(start_paused = true)]
 async fn a_dead_letter_is_told_and_stays_where_it_is() {
     let world = world().await;
-    queue(&world, "calls-dlq").put(dial(7), Duration::ZERO);
+    queue(&world, "dialing-dlq").put(dial(7), Duration::ZERO);
     let notice = json!({
         "tenant": "main", "id": DispatchId::new(8), "entry": "000001-x", "first_at": "2026-11-23T00:00:00Z",
         "due_at": "2026-11-23T00:00:00Z", "failures": 255,
@@ -102,7 +102,7 @@ async fn a_dead_letter_is_told_and_stays_where_it_is() {
         [json!("notifications"), json!("notify"), json!("000001-x")]
     );
     // Both can be received at once again.
-    for name in ["calls-dlq", "notifications-dlq"] {
+    for name in ["dialing-dlq", "notifications-dlq"] {
         assert_eq!(
             (queue(&world, name).depth(), queue(&world, name).in_flight()),
             (1, 0),
@@ -114,7 +114,7 @@ async fn a_dead_letter_is_told_and_stays_where_it_is() {
 #[tokio::test(start_paused = true)]
 async fn of_what_cannot_be_read_nothing_is_shown() {
     let world = world().await;
-    poison(&world, "calls", 2).await;
+    poison(&world, "dialing", 2).await;
     let letters = listed(&world).await;
     assert_eq!(letters.len(), 2);
     for letter in &letters {
@@ -138,13 +138,13 @@ async fn of_what_cannot_be_read_nothing_is_shown() {
 async fn a_look_at_many_shows_each_once_up_to_its_limit() {
     let world = world().await;
     for id in 0..25 {
-        queue(&world, "calls-dlq").put(dial(id), Duration::ZERO);
+        queue(&world, "dialing-dlq").put(dial(id), Duration::ZERO);
     }
     assert_eq!(listed(&world).await.len(), 25);
     let clients = clients(&world);
     let some = json_of(async |output| list::list(&clients, &deployment(), &BOTH, 12, output).await).await;
     assert_eq!(some["dead_letters"].as_array().map(Vec::len), Some(12));
-    assert_eq!(queue(&world, "calls-dlq").depth(), 25);
+    assert_eq!(queue(&world, "dialing-dlq").depth(), 25);
 }
 
 #[tokio::test(start_paused = true)]
@@ -165,10 +165,10 @@ async fn nothing_given_up_is_said_in_words() {
 #[tokio::test(start_paused = true)]
 async fn a_dry_run_moves_nothing() {
     let world = world().await;
-    queue(&world, "calls-dlq").put(dial(7), Duration::ZERO);
+    queue(&world, "dialing-dlq").put(dial(7), Duration::ZERO);
     let moved = redriven(&world, &wanted(None, true)).await;
     assert_eq!((&moved["found"], &moved["moved"]), (&json!(1), &json!(0)));
-    assert_eq!(queue(&world, "calls-dlq").depth(), 1);
+    assert_eq!(queue(&world, "dialing-dlq").depth(), 1);
     let clients = clients(&world);
     let told = text_of(async |output| {
         redrive::redrive(&clients, &deployment(), &[Source::Dialing], &wanted(None, true), output)
@@ -184,22 +184,22 @@ async fn sqs_moves_everything_back_by_itself() {
     let world = world().await;
     // Sent there by a function: SQS does not know from which queue they came.
     for id in 0..3 {
-        queue(&world, "calls-dlq").put(dial(id), Duration::ZERO);
+        queue(&world, "dialing-dlq").put(dial(id), Duration::ZERO);
     }
-    let before = queue(&world, "calls").history().len();
+    let before = queue(&world, "dialing").history().len();
     let moved = redriven(&world, &wanted(None, false)).await;
     assert_eq!(
         moved,
         json!({ "queue": "dialing", "found": 3, "moved": 3, "by": "task", "complete": true })
     );
-    assert!(queue(&world, "calls-dlq").is_empty());
-    assert_eq!(queue(&world, "calls").history().len(), before + 3);
+    assert!(queue(&world, "dialing-dlq").is_empty());
+    assert_eq!(queue(&world, "dialing").history().len(), before + 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_move_that_takes_longer_than_it_is_waited_for_is_not_complete() {
     let world = world().await;
-    poison(&world, "calls", 3).await;
+    poison(&world, "dialing", 3).await;
     world.aws.sqs().keep_moving();
     let clients = clients(&world);
     let began = world.clock.now();
@@ -231,27 +231,27 @@ async fn a_move_that_takes_longer_than_it_is_waited_for_is_not_complete() {
 async fn with_a_limit_so_many_are_moved_by_hand() {
     let world = world().await;
     for id in 0..15 {
-        queue(&world, "calls-dlq").put(dial(id), Duration::ZERO);
+        queue(&world, "dialing-dlq").put(dial(id), Duration::ZERO);
     }
     let moved = redriven(&world, &wanted(Some(12), false)).await;
     assert_eq!(
         moved,
         json!({ "queue": "dialing", "found": 15, "moved": 12, "by": "hand", "complete": true })
     );
-    assert_eq!(queue(&world, "calls-dlq").depth(), 3);
-    assert_eq!(queue(&world, "calls").history().len(), 12);
+    assert_eq!(queue(&world, "dialing-dlq").depth(), 3);
+    assert_eq!(queue(&world, "dialing").history().len(), 12);
     // The dialer drops what belongs to no dispatch: nothing comes back.
     world.clock.sleep(Duration::from_hours(1)).await;
-    assert_eq!(queue(&world, "calls-dlq").depth(), 3);
-    assert!(queue(&world, "calls").is_empty());
+    assert_eq!(queue(&world, "dialing-dlq").depth(), 3);
+    assert!(queue(&world, "dialing").is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_given_up_again_meanwhile_is_not_moved_forever() {
     let world = world().await;
-    poison(&world, "calls", 2).await;
+    poison(&world, "dialing", 2).await;
     let moved = redriven(&world, &wanted(Some(100), false)).await;
     assert_eq!((&moved["moved"], &moved["complete"]), (&json!(2), &json!(true)));
     world.clock.sleep(Duration::from_hours(1)).await;
-    assert_eq!(queue(&world, "calls-dlq").depth(), 2);
+    assert_eq!(queue(&world, "dialing-dlq").depth(), 2);
 }

@@ -254,14 +254,14 @@ async fn a_queue_whose_messages_come_again_too_soon_is_found_out() {
     let (world, account) = (world().await, Account::default());
     let mut settings = QueueSettings {
         redrive: Some(patchbay_simulators::aws::sqs::Redrive {
-            queue: "calls-dlq".into(),
+            queue: "dialing-dlq".into(),
             max_receive_count: 1_000,
         }),
         ..QueueSettings::default()
     };
     for (seconds, level) in [(29, Level::Fail), (59, Level::Warn)] {
         settings.visibility_timeout = Duration::from_secs(seconds);
-        world.aws.sqs().create_queue("calls", settings.clone());
+        world.aws.sqs().create_queue("dialing", settings.clone());
         only(
             &complaints(&world, &account).await,
             "queue.dialing",
@@ -271,7 +271,7 @@ async fn a_queue_whose_messages_come_again_too_soon_is_found_out() {
         );
     }
     settings.delay = Duration::from_secs(5);
-    world.aws.sqs().create_queue("calls", settings.clone());
+    world.aws.sqs().create_queue("dialing", settings.clone());
     only(
         &complaints(&world, &account).await,
         "queue.dialing",
@@ -284,16 +284,16 @@ async fn a_queue_whose_messages_come_again_too_soon_is_found_out() {
     if let Some(redrive) = &mut settings.redrive {
         redrive.max_receive_count = 5;
     }
-    world.aws.sqs().create_queue("calls", settings.clone());
+    world.aws.sqs().create_queue("dialing", settings.clone());
     only(
         &complaints(&world, &account).await,
         "queue.dialing.dead-letters",
         Level::Warn,
-        "5 receives lead to calls-dlq",
+        "5 receives lead to dialing-dlq",
         "sam deploy",
     );
     settings.redrive = None;
-    world.aws.sqs().create_queue("calls", settings);
+    world.aws.sqs().create_queue("dialing", settings);
     only(
         &complaints(&world, &account).await,
         "queue.dialing.dead-letters",

@@ -141,7 +141,7 @@ async fn start(options: &Options, url: &str, seed: u64, habits: &Habits) -> anyh
     let account = Account::deployed(&Places {
         public_url: url,
         table: TABLE,
-        dialing_queue: &queue("calls"),
+        dialing_queue: &queue("dialing"),
         notifications_queue: &queue("notifications"),
         routee_url: url,
     });
@@ -200,7 +200,7 @@ fn introduce(options: &Options, url: &str, seed: u64, world: &World, habits: &Ha
 
 /// What goes on from before.
 fn under_way(world: &World) -> String {
-    let messages: usize = ["calls", "notifications"]
+    let messages: usize = ["dialing", "notifications"]
         .iter()
         .filter_map(|name| world.aws.sqs().queue(name))
         .map(|queue| queue.messages().len())

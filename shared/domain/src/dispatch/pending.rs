@@ -1,6 +1,6 @@
 //! What a dispatch waits for, told by the dispatch alone.
 //!
-//! Whatever is to come is a message on the `calls` queue, sent before the commit that it belongs to. A message can be
+//! Whatever is to come is a message on the `dialing` queue, sent before the commit that it belongs to. A message can be
 //! lost all the same: a queue is purged, or its consumer is switched off for longer than the queue keeps messages. The
 //! state says which message that was, so it can be sent once more; consumers are fenced, so one too many does nothing.
 

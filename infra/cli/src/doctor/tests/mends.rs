@@ -22,7 +22,7 @@ async fn all_that_mends() -> Vec<String> {
         let routee = ("SecureString", "local-application:another-secret".to_owned());
         state.parameters.insert("/patchbay/routee-credentials".into(), routee);
     });
-    for queue in ["calls", "notifications"] {
+    for queue in ["dialing", "notifications"] {
         world
             .aws
             .sqs()

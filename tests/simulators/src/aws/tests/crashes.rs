@@ -23,7 +23,7 @@ async fn put(w: &World, key: &str) -> Result<(), String> {
 }
 
 async fn send(w: &World) {
-    let url = w.aws.sqs().queue("calls").unwrap().url();
+    let url = w.aws.sqs().queue("dialing").unwrap().url();
     w.sqs
         .send_message()
         .queue_url(url)
@@ -40,7 +40,7 @@ async fn count(w: &World) -> i32 {
 async fn ready(seed: u64) -> World {
     let w = world(seed);
     create_table(&w.dynamodb).await;
-    w.aws.sqs().create_queue_with_dlq("calls", Duration::from_mins(1), 3);
+    w.aws.sqs().create_queue_with_dlq("dialing", Duration::from_mins(1), 3);
     w.aws.recorder().clear();
     w
 }
@@ -71,7 +71,7 @@ async fn the_log_tells_which_invocation_made_which_requests() {
         told,
         [
             ("dialer", "PutItem", "patchbay"),
-            ("dialer", "SendMessage", "calls"),
+            ("dialer", "SendMessage", "dialing"),
             ("dialer", "PutItem", "patchbay"),
             ("", "PutItem", "patchbay"),
         ]
@@ -161,7 +161,7 @@ async fn the_sdk_retries_what_failed_on_paused_time() {
         assert_eq!((dialer.dynamodb, dialer.sqs), (3, 2), "{fault:?}");
         let sent_twice = fault == Fault::LostAnswer;
         assert_eq!(
-            w.aws.sqs().queue("calls").unwrap().depth(),
+            w.aws.sqs().queue("dialing").unwrap().depth(),
             1 + usize::from(sent_twice),
             "{fault:?}"
         );

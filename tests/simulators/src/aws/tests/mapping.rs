@@ -41,7 +41,7 @@ impl Clocked {
 }
 
 fn queue(w: &World) -> (Queue, Clocked, Seen) {
-    let queue = w.aws.sqs().create_queue_with_dlq("calls", Duration::from_mins(1), 3);
+    let queue = w.aws.sqs().create_queue_with_dlq("dialing", Duration::from_mins(1), 3);
     (queue, Clocked(w.aws.clock().clone(), w.start), Seen::default())
 }
 
@@ -290,8 +290,8 @@ fn an_event_looks_as_lambda_delivers_it() {
             .await
             .unwrap();
         tokio::time::advance(Duration::from_secs(5)).await;
-        let batch = w.aws.sqs().receive("calls", 10, None);
-        let event = event_json("calls", &batch);
+        let batch = w.aws.sqs().receive("dialing", 10, None);
+        let event = event_json("dialing", &batch);
         let expected = serde_json::json!({ "Records": [{
             "messageId": batch[0].id,
             "receiptHandle": batch[0].receipt_handle,

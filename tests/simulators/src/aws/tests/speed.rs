@@ -40,7 +40,7 @@ async fn the_price_of_a_request() {
 
     let w = world(1);
     create_table(&w.dynamodb).await;
-    w.aws.sqs().create_queue_with_dlq("calls", Duration::from_mins(1), 3);
+    w.aws.sqs().create_queue_with_dlq("dialing", Duration::from_mins(1), 3);
     let state = "x".repeat(1500);
     let put = |key: &str| {
         let put = Put::builder()
@@ -52,7 +52,7 @@ async fn the_price_of_a_request() {
         TransactWriteItem::builder().put(put).build()
     };
     let (mut writes, mut reads, mut sends) = <(Times, Times, Times)>::default();
-    let url = w.aws.sqs().queue("calls").unwrap().url();
+    let url = w.aws.sqs().queue("dialing").unwrap().url();
     for n in 0..ROUNDS {
         let started = Instant::now();
         let write = w.dynamodb.transact_write_items();

@@ -15,7 +15,7 @@ use crate::aws::sqs::{Disorder, End, Queue, QueueSettings};
 const MINUTE: Duration = Duration::from_mins(1);
 
 fn queue(w: &World) -> Queue {
-    w.aws.sqs().create_queue_with_dlq("calls", MINUTE, 3)
+    w.aws.sqs().create_queue_with_dlq("dialing", MINUTE, 3)
 }
 
 async fn receive(w: &World, queue: &Queue) -> Vec<aws_sdk_sqs::types::Message> {
@@ -297,7 +297,7 @@ async fn attributes_and_their_sum_travel_with_a_message() {
 async fn queues_tell_their_state_and_can_be_purged_once_a_minute() {
     let w = world(1);
     let queue = queue(&w);
-    let found = w.sqs.get_queue_url().queue_name("calls").send().await.unwrap();
+    let found = w.sqs.get_queue_url().queue_name("dialing").send().await.unwrap();
     assert_eq!(found.queue_url(), Some(queue.url().as_str()));
     assert_eq!(w.sqs.list_queues().send().await.unwrap().queue_urls().len(), 2);
     for delay in [0, 0, 9] {
@@ -312,7 +312,7 @@ async fn queues_tell_their_state_and_can_be_purged_once_a_minute() {
     assert_eq!(attributes[&QueueAttributeName::ApproximateNumberOfMessages], "2");
     assert_eq!(attributes[&QueueAttributeName::ApproximateNumberOfMessagesDelayed], "1");
     assert_eq!(attributes[&QueueAttributeName::VisibilityTimeout], "60");
-    assert!(attributes[&QueueAttributeName::RedrivePolicy].contains("calls-dlq"));
+    assert!(attributes[&QueueAttributeName::RedrivePolicy].contains("dialing-dlq"));
     w.sqs.purge_queue().queue_url(queue.url()).send().await.unwrap();
     assert!(queue.is_empty());
     let error = w.sqs.purge_queue().queue_url(queue.url()).send().await.unwrap_err();
@@ -343,7 +343,7 @@ async fn disorder_duplicates_reorders_delays_and_undeletes_the_same_way_for_the_
             visibility_timeout: MINUTE,
             ..QueueSettings::default()
         };
-        let queue = w.aws.sqs().create_queue("calls", settings);
+        let queue = w.aws.sqs().create_queue("dialing", settings);
         w.aws.sqs().set_disorder(disorder);
         for n in 0..20 {
             queue.put(n.to_string(), Duration::ZERO);

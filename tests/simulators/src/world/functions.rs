@@ -1,0 +1,263 @@
+//! The functions, each with what it works with, behind the routes and queues of `infra/template.yaml`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use http::{Method, StatusCode};
+use lambda_http::RequestExt as _;
+use patchbay::engine::Engine;
+use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
+use patchbay::providers::protegee::proof::Proofs;
+use patchbay::providers::routee::{Credentials, Endpoints};
+use patchbay::providers::twilio::signature::{SharedKey, Signatures};
+use patchbay::secret::Secret;
+use patchbay::tokens::Tokens;
+use patchbay::voice::{self, Account, RouteeAccount};
+use patchbay::web::callbacks::Callbacks;
+use patchbay::web::target::Targets;
+use tokio::task::AbortHandle;
+
+use super::ground::{Clocks, Queues};
+use super::lines::plain;
+use super::{HEARTBEAT_URL, ROUTEE_APPLICATION, WorldError};
+use crate::aws::sqs::{Invocation, Polling};
+use crate::aws::{self, Aws, Outcome};
+use crate::gateway;
+use crate::routee::Routee;
+use crate::twilio::{self};
+
+/// patchbay's own account, on its way to the simulated Routee.
+pub(super) fn account(aws: &Aws, routee: &Routee, call_interval: i64, settings: voice::Settings) -> Account {
+    let credentials = Credentials {
+        application_id: ROUTEE_APPLICATION.0.into(),
+        application_secret: Secret::new(ROUTEE_APPLICATION.1),
+    };
+    let http = aws.http(HttpClient::new(routee.clone()));
+    let client = patchbay::providers::routee::Routee::new(http, aws.clock().clone(), credentials, Endpoints::default());
+    Account::Routee(RouteeAccount {
+        client,
+        from: "12025550100".into(),
+        call_interval,
+        settings: settings.routee,
+    })
+}
+
+pub(super) fn set_context_deps(engine: &Engine) -> set_context::Deps {
+    set_context::Deps {
+        tokens: Tokens::new(engine.store.clone(), engine.clock.clone()),
+        store: engine.store.clone(),
+        clock: engine.clock.clone(),
+        random: engine.random.clone(),
+        home: None,
+        proofs: Proofs::default(),
+    }
+}
+
+pub(super) fn get_context_deps(engine: &Engine) -> get_context::Deps {
+    get_context::Deps {
+        tokens: Tokens::new(engine.store.clone(), engine.clock.clone()),
+        store: engine.store.clone(),
+        clock: engine.clock.clone(),
+        home: None,
+        proofs: Proofs::default(),
+    }
+}
+
+pub(super) fn transfer_deps(engine: &Engine, callbacks: &Callbacks) -> transfer::Deps {
+    transfer::Deps {
+        store: engine.store.clone(),
+        clock: engine.clock.clone(),
+        callbacks: callbacks.clone(),
+        signatures: Signatures::new(Secret::new(twilio::AUTH_TOKEN), None).with_shared_keys([SharedKey {
+            id: twilio::SHARED_KEY.0.to_owned(),
+            secret: Secret::new(twilio::SHARED_KEY.1),
+        }]),
+        pay: transfer::PaySettings::default(),
+    }
+}
+
+pub(super) fn dialer_deps(engine: Engine, queues: &Queues, account: Account, callbacks: &Callbacks) -> dialer::Deps {
+    dialer::Deps {
+        outbox: queues.outbox(&queues.dialing, &engine.clock),
+        engine,
+        account,
+        callbacks: callbacks.clone(),
+    }
+}
+
+pub(super) fn sentinel_deps(
+    engine: &Engine,
+    aws: &Aws,
+    heartbeat: Option<HttpClient>,
+) -> Result<sentinel::Deps, WorldError> {
+    let heartbeat = heartbeat.map(|http| sentinel::Heartbeat::new(aws.http(http), HEARTBEAT_URL));
+    Ok(sentinel::Deps {
+        store: engine.store.clone(),
+        dialing: engine.dialing.clone(),
+        clock: engine.clock.clone(),
+        heartbeat: heartbeat
+            .transpose()
+            .map_err(|error| WorldError::SetUp(error.to_string()))?,
+    })
+}
+
+/// The schedule: lets the sentinel look again and again.
+pub(super) fn look_every(interval: Duration, aws: Aws, sentinel: Arc<sentinel::Deps>) -> AbortHandle {
+    let looks = async move {
+        loop {
+            sentinel.clock.sleep(interval).await;
+            aws.invoke("sentinel", sentinel::handle(&sentinel, serde_json::Value::Null))
+                .await;
+        }
+    };
+    tokio::spawn(looks).abort_handle()
+}
+
+/// The functions behind API Gateway, by their routes in `infra/template.yaml`.
+#[derive(Clone, Debug)]
+pub(super) struct Api {
+    pub(super) aws: Aws,
+    pub(super) chains: Arc<chain_link::Deps>,
+    pub(super) dispatches: Arc<dispatches::Deps>,
+    pub(super) collect: Arc<collect_event::Deps>,
+    pub(super) status: Arc<status_callback::Deps>,
+    pub(super) set_context: Arc<set_context::Deps>,
+    pub(super) get_context: Arc<get_context::Deps>,
+    pub(super) transfer: Arc<transfer::Deps>,
+}
+
+impl Api {
+    pub(super) fn new(
+        aws: &Aws,
+        engine: &Engine,
+        clocks: &mut Clocks,
+        callbacks: &Callbacks,
+        settings: voice::Settings,
+        chains: chain_link::Deps,
+    ) -> Self {
+        Self {
+            aws: aws.clone(),
+            chains: Arc::new(chains),
+            dispatches: Arc::new(dispatches::Deps {
+                engine: clocks.on_another(engine),
+                targets: Targets::any(),
+            }),
+            collect: Arc::new(collect_event::Deps {
+                engine: clocks.on_another(engine),
+                callbacks: callbacks.clone(),
+                settings,
+            }),
+            transfer: Arc::new(transfer_deps(&clocks.on_another(engine), callbacks)),
+            set_context: Arc::new(set_context_deps(&clocks.on_another(engine))),
+            get_context: Arc::new(get_context_deps(&clocks.on_another(engine))),
+            status: Arc::new(status_callback::Deps {
+                engine: clocks.on_another(engine),
+                callbacks: callbacks.clone(),
+            }),
+        }
+    }
+
+    pub(super) async fn answer(&self, request: lambda_http::Request) -> Response {
+        let function = function_of(request.method(), request.raw_http_path());
+        self.answer_by(function, request).await
+    }
+
+    pub(super) async fn answer_by(&self, function: Option<&'static str>, request: lambda_http::Request) -> Response {
+        let aws = &self.aws;
+        let outcome = match function {
+            Some(name @ "dispatches") => aws.invoke(name, dispatches::handle(&self.dispatches, request)).await,
+            Some(name @ "chain-link") => aws.invoke(name, chain_link::handle(&self.chains, request)).await,
+            Some(name @ "collect-event") => aws.invoke(name, collect_event::handle(&self.collect, request)).await,
+            Some(name @ "status-callback") => aws.invoke(name, status_callback::handle(&self.status, request)).await,
+            Some(name @ "transfer") => aws.invoke(name, transfer::handle(&self.transfer, request)).await,
+            Some(name @ "set-context") => aws.invoke(name, set_context::handle(&self.set_context, request)).await,
+            Some(name @ "get-context") => aws.invoke(name, get_context::handle(&self.get_context, request)).await,
+            _ => return plain(StatusCode::NOT_FOUND, r#"{"message":"Not Found"}"#),
+        };
+        match outcome {
+            Outcome::Done(response) => gateway::from_function(response),
+            // What API Gateway says when a function dies.
+            Outcome::Crashed => plain(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                r#"{"message":"Internal Server Error"}"#,
+            ),
+        }
+    }
+}
+
+/// A path that a custom domain maps to the API. It stays in the path that functions see, as at API Gateway.
+pub(super) const MAPPED: &str = "mapped";
+
+/// The function to which a route leads; whether that takes the method is, but for the contexts, its own business.
+pub(super) fn function_of(method: &Method, path: &str) -> Option<&'static str> {
+    let segments: Vec<&str> = path.split('/').skip(1).skip_while(|first| *first == MAPPED).collect();
+    match segments.as_slice() {
+        ["v1", "dispatches", ..] => Some("dispatches"),
+        ["v1", "links", ..] | ["agent4", _, _] => Some("chain-link"),
+        ["routee", "collect", ..] => Some("collect-event"),
+        ["routee", "status", ..] => Some("status-callback"),
+        ["twilio", "transfer" | "payment" | "handback", ..] => Some("transfer"),
+        ["voice", "api", "v1", _, "set-context"] => Some("set-context"),
+        ["voice", "api", "v1", _, "get-context"] => Some("get-context"),
+        ["v1", "contexts", _] if method == Method::DELETE => Some("set-context"),
+        ["v1", "contexts", _] if method == Method::GET => Some("get-context"),
+        _ => None,
+    }
+}
+
+impl SendHttp for Api {
+    fn send(&self, request: Request) -> Sending<'_> {
+        Box::pin(async move {
+            let Some(event) = gateway::event(&request, self.aws.clock().now()) else {
+                return Ok(gateway::bad_request());
+            };
+            let event = event.to_string();
+            let request =
+                patchbay::web::gateway::request(&event).map_err(|error| SendError::NoAnswer(error.to_string()))?;
+            Ok(self.answer(request).await)
+        })
+    }
+}
+
+/// The functions behind the queues. Apart from [`Api`]: a Routee that calls back to whoever places calls with it would
+/// never be dropped.
+#[derive(Clone, Debug)]
+pub(super) struct Workers {
+    pub(super) aws: Aws,
+    /// One for each machine that dialers run on: each has its own clock.
+    pub(super) dialers: Arc<[Arc<dialer::Deps>]>,
+    /// Whose turn it is.
+    pub(super) turn: Arc<AtomicUsize>,
+    /// One for each machine that notifiers run on: each learns for itself which receivers do not answer.
+    pub(super) notifiers: Arc<[Arc<notifier::Deps>]>,
+}
+
+impl Workers {
+    pub(super) async fn work_off(&self, function: &'static str, event: SqsEvent) -> Outcome<SqsBatchResponse> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let dialer = self.dialers.get(turn % self.dialers.len().max(1));
+        let notifier = self.notifiers.get(turn % self.notifiers.len().max(1));
+        match (function, dialer, notifier) {
+            ("dialer", Some(dialer), _) => self.aws.invoke(function, dialer::handle(dialer, event)).await,
+            ("notifier", _, Some(notifier)) => self.aws.invoke(function, notifier::handle(notifier, event)).await,
+            _ => Outcome::Crashed,
+        }
+    }
+
+    /// Lets `function` work off a queue.
+    pub(super) fn poll(&self, queue: aws::sqs::Queue, polling: Polling, function: &'static str) -> AbortHandle {
+        let workers = self.clone();
+        let handler = move |event| {
+            let workers = workers.clone();
+            async move {
+                match workers.work_off(function, event).await {
+                    Outcome::Done(response) => Invocation::Done(response),
+                    Outcome::Crashed => Invocation::Crashed,
+                }
+            }
+        };
+        tokio::spawn(async move { queue.poll(polling, handler).await }).abort_handle()
+    }
+}
