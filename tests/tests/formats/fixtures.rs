@@ -58,10 +58,42 @@ pub(crate) fn write(name: &str, list: &[Value]) {
     assert!(are_accepted(), "a fixture is never written unasked");
     let path = path(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut text = String::new();
+    print(&Value::from(list.to_vec()), "\n", &mut text);
+    text.push('\n');
     // In one step: other tests may be reading it.
     let new = path.with_extension("new");
-    fs::write(&new, format!("{:#}\n", Value::from(list.to_vec()))).unwrap();
+    fs::write(&new, text).unwrap();
     fs::rename(new, path).unwrap();
+}
+
+/// Prints JSON for people: what fits stands in one line. `end` ends a line and indents the next one.
+fn print(value: &Value, end: &str, text: &mut String) {
+    const WIDTH: usize = 100;
+    let whole = value.to_string();
+    let (open, parts, close) = match value {
+        _ if whole.len() <= WIDTH => return text.push_str(&whole),
+        Value::Array(items) => (
+            '[',
+            items.iter().map(|item| (String::new(), item)).collect::<Vec<_>>(),
+            ']',
+        ),
+        Value::Object(fields) => {
+            let named = |(name, inner)| (format!("{}: ", Value::from(Clone::clone(name))), inner);
+            ('{', fields.iter().map(named).collect(), '}')
+        }
+        _ => return text.push_str(&whole),
+    };
+    text.push(open);
+    let deeper = format!("{end}  ");
+    for (at, (name, inner)) in parts.into_iter().enumerate() {
+        text.push_str(if at > 0 { "," } else { "" });
+        text.push_str(&deeper);
+        text.push_str(&name);
+        print(inner, &deeper, text);
+    }
+    text.push_str(end);
+    text.push(close);
 }
 
 /// Holds a list of named values against a fixture of the same names: exactly, and both ways.

@@ -40,6 +40,8 @@ fn walk(kind: &str, path: &str, value: &Value, shape: &mut Shape) {
     match value {
         Value::Null => add("null"),
         Value::Bool(_) => add("bool"),
+        // A lease that was given back.
+        Value::Number(number) if path == "lease_until" && number.as_i64() == Some(0) => add("zero"),
         Value::Number(_) => add("number"),
         Value::String(text) => add(&form(path, text)),
         Value::Array(items) => {
@@ -152,25 +154,20 @@ impl Seen {
         }
     }
 
-    /// Of a kind, as few as together have every shape that was seen.
+    /// Of a kind, a few that together have every shape that was seen: short ones before long ones.
     fn examples(&self, kind: &str) -> Vec<Value> {
         let mut left: Vec<(&Value, Shape)> = self.0[kind].iter().map(|value| (value, of(kind, value))).collect();
         let mut examples = Vec::new();
+        // Bytes for everything that an example is the first to show; of those that are as good, the first.
+        let price = |(value, shape): &(&Value, Shape)| value.to_string().len() * 1_000 / shape.len();
         loop {
-            let Some((best, gained)) = left
-                .iter()
-                .enumerate()
-                // The first of those that are as good.
-                .rev()
-                .max_by_key(|(_, (_, shape))| shape.len())
-                .map(|(at, (_, shape))| (at, shape.clone()))
-            else {
+            left.retain(|(_, shape)| !shape.is_empty());
+            let best = left.iter().enumerate().min_by_key(|(_, candidate)| price(candidate));
+            let Some(best) = best.map(|(at, _)| at) else {
                 return examples;
             };
-            if gained.is_empty() {
-                return examples;
-            }
-            examples.push(left.remove(best).0.clone());
+            let (example, gained) = left.remove(best);
+            examples.push(example.clone());
             for (_, shape) in &mut left {
                 shape.retain(|pair| !gained.contains(pair));
             }

@@ -18,12 +18,9 @@ fn key() -> ContextKey {
     }
 }
 
-fn some(text: &str) -> Option<String> {
-    Some(text.to_owned())
-}
-
 /// The least that can be paid.
-fn purchase(what: &str) -> Draft {
+fn seat(what: &str) -> Draft {
+    let some = |text: &str| Some(text.to_owned());
     Draft {
         caller: some(CALLER),
         description: some(what),
@@ -34,6 +31,7 @@ fn purchase(what: &str) -> Draft {
 }
 
 fn everything() -> Draft {
+    let some = |text: &str| Some(text.to_owned());
     Draft {
         caller: some(CALLER),
         vouched: true,
@@ -54,6 +52,7 @@ fn everything() -> Draft {
 }
 
 fn note() -> Draft {
+    let some = |text: &str| Some(text.to_owned());
     Draft {
         caller: some(CALLER),
         memory: some("calls about seats"),
@@ -74,7 +73,7 @@ async fn set(world: &World, draft: Draft, generation: u64) {
 }
 
 fn outcome(status: Status, start_time: Timestamp, end_time: Option<Timestamp>) -> Outcome {
-    let said = |text: &str| end_time.and_then(|_| some(text));
+    let said = |text: &str| end_time.map(|_| text.to_owned());
     Outcome {
         status,
         call: "CA00000000000000000000000000000001".into(),
@@ -100,6 +99,7 @@ pub(super) async fn go(items: &mut Seen) {
 
 /// Only notes: first a caller of whom nobody knew, then more about them.
 async fn noted(items: &mut Seen) {
+    let some = |text: &str| Some(text.to_owned());
     let world = world([]).await;
     let memory_only = Draft {
         caller: some(CALLER),
@@ -126,7 +126,7 @@ async fn paid(items: &mut Seen) {
     let world = world([]).await;
     for generation in 1..=7 {
         let draft = if generation % 2 == 0 {
-            purchase(&format!("Seat {generation}"))
+            seat(&format!("Seat {generation}"))
         } else {
             everything()
         };
@@ -136,16 +136,16 @@ async fn paid(items: &mut Seen) {
     }
     let key = key();
     let began = world.clock.now();
-    let begin = async |call: &str| {
+    let let_in = async |call: &str| {
         let now = world.clock.now();
         let context = world.store.context(&key, now).await.unwrap().unwrap();
         let mut outcome = outcome(Status::InProgress, began, None);
         outcome.call = call.to_owned();
-        let begun = world.store.begin_payment(&key, &context, &outcome, now).await.unwrap();
-        assert_eq!(begun, Begun::Yes);
+        let answer = world.store.begin_payment(&key, &context, &outcome, now).await.unwrap();
+        assert_eq!(answer, Begun::Yes);
         context.current.purchase.unwrap()
     };
-    let purchase = begin("CA00000000000000000000000000000001").await;
+    let purchase = let_in("CA00000000000000000000000000000001").await;
     look(&world, items).await;
     pass(&world, 30).await;
     let now = world.clock.now();
@@ -155,8 +155,8 @@ async fn paid(items: &mut Seen) {
     look(&world, items).await;
     world.store.end_call(&key, &success.call, now).await.unwrap();
     look(&world, items).await;
-    set(&world, super::contexts::purchase("Seat 8"), 8).await;
-    begin("CA00000000000000000000000000000002").await;
+    set(&world, seat("Seat 8"), 8).await;
+    let_in("CA00000000000000000000000000000002").await;
     look(&world, items).await;
     world.store.delete_context(&key, world.clock.now()).await.unwrap();
     look(&world, items).await;

@@ -9,8 +9,8 @@ use patchbay_simulators::phones::{Behaviour, Script, When};
 use patchbay_simulators::world::{Options, World};
 use serde_json::json;
 
-use super::look;
 use super::stories::requests;
+use super::{look, note_answer};
 use crate::common::{create, get, pass, phones, request, send, text, with_token};
 use crate::shape::Seen;
 
@@ -53,7 +53,7 @@ async fn calls(items: &mut Seen, answers: &mut Seen) {
         look(&world, items).await;
         let shown = get(&world, &format!("/v1/dispatches/{}", key.id)).await.json;
         let status = text(&shown, "/status").to_owned();
-        answers.add(status.clone(), shown);
+        note_answer(answers, shown);
         if status == "Accepted" && world.routee.live_calls().is_empty() {
             break;
         }

@@ -128,6 +128,15 @@ pub(crate) async fn look(world: &World, seen: &mut Seen) {
     }
 }
 
+/// Notes an answer to `GET /v1/dispatches/{id}`: the lines of its timeline, each of its kind, and the rest.
+fn note_answer(seen: &mut Seen, mut answer: Value) {
+    for line in answer["timeline"].take().as_array().unwrap() {
+        seen.add(format!("line-{}", line["event"].as_str().unwrap()), line.clone());
+    }
+    answer["timeline"] = Value::Array(Vec::new());
+    seen.add(answer["status"].as_str().unwrap().to_owned(), answer);
+}
+
 /// Puts an item into the table as a fixture has it.
 async fn put(world: &World, item: &Value) {
     let put = client(world).put_item().table_name(TABLE).set_item(Some(item_of(item)));
@@ -151,7 +160,13 @@ async fn what_is_written_today_has_the_shape_of_the_fixtures() {
         "Expired",
         "Resolved",
     ];
-    answers.hold("answers", &states.map(str::to_owned));
+    let lines = kinds::FACTS
+        .iter()
+        .map(|fact| format!("line-{}", fact.replace('-', "_")));
+    answers.hold(
+        "answers",
+        &states.map(str::to_owned).into_iter().chain(lines).collect::<Vec<_>>(),
+    );
 }
 
 /// The table in the store's documentation names every kind of item, and every one of those is known here.

@@ -142,7 +142,7 @@ async fn due(store: &Store, item: &Value, dispatch: &Dispatch) {
     let shard = place.strip_prefix("DUE#").unwrap().parse().unwrap();
     assert_eq!(
         store.due(shard, at, 10).await.unwrap(),
-        [dispatch.key.clone()],
+        std::slice::from_ref(&dispatch.key),
         "it is not due"
     );
     assert!(
@@ -158,7 +158,7 @@ async fn entry(store: &Store, item: &Value) {
     assert_eq!(entry.id, name);
     assert_eq!(store.entry(&key, name).await.unwrap().as_ref(), Some(&entry));
     let page = store.timeline(&key, None, 10).await.unwrap();
-    assert_eq!(page.entries, [entry.clone()]);
+    assert_eq!(page.entries, std::slice::from_ref(&entry));
     assert_eq!(store.subject(&key, name).await.unwrap().entry.as_ref(), Some(&entry));
     let Some(attempt) = entry.fact.attempt() else { return };
     let statuses = store.statuses(&key, attempt).await.unwrap();
@@ -269,7 +269,7 @@ async fn context(store: &Store, item: &Value) {
         caller: phone(CALLER),
     };
     let ends = Timestamp::from_millis(item["ends"].as_i64().unwrap() * 1_000);
-    let now = ends.plus_seconds(0).plus_millis(-1);
+    let now = ends.plus_millis(-1);
     let found = store.context(&key, now).await.unwrap();
     if item.get("cur").is_none() {
         assert_eq!(found, None, "nothing was set");

@@ -13,8 +13,8 @@ use patchbay::store::{Committed, Postponed};
 use patchbay_simulators::world::World;
 use serde_json::{Value, json};
 
-use super::look;
-use crate::common::{PEOPLE, TICKET, get, pass, text, world};
+use super::{look, note_answer};
+use crate::common::{PEOPLE, TICKET, get, pass, world};
 use crate::shape::Seen;
 
 /// A request with every field, and one with none that may be left out.
@@ -111,7 +111,7 @@ impl<'a> Story<'a> {
         }
         look(&self.world, self.items).await;
         let shown = get(&self.world, &format!("/v1/dispatches/{}", key.id)).await.json;
-        self.answers.add(text(&shown, "/status").to_owned(), shown);
+        note_answer(self.answers, shown);
     }
 
     /// A second later something happens.
@@ -289,11 +289,11 @@ async fn unclear(mut story: Story<'_>) {
 
 /// The sentinel has it looked at later.
 async fn postponed(story: &mut Story<'_>) {
-    let (store, key) = (story.world.store.clone(), story.dispatch.key.clone());
+    let (table, key) = (story.world.store.clone(), story.dispatch.key.clone());
     for why in [Postponed::Held, Postponed::SentAgain] {
-        let unmoved = store.unmoved(&key).await.unwrap().unwrap();
+        let unmoved = table.unmoved(&key).await.unwrap().unwrap();
         let at = story.now().plus_seconds(60);
-        assert!(store.postpone(&unmoved, why, at).await.unwrap());
+        assert!(table.postpone(&unmoved, why, at).await.unwrap());
         look(&story.world, story.items).await;
     }
 }
@@ -363,5 +363,5 @@ async fn webhooks(story: &mut Story<'_>) {
     look(&story.world, story.items).await;
     let path = format!("/v1/dispatches/{}", story.dispatch.key.id);
     let shown = get(&story.world, &path).await.json;
-    story.answers.add(text(&shown, "/status").to_owned(), shown);
+    note_answer(story.answers, shown);
 }
