@@ -69,7 +69,7 @@ pub(crate) fn write(name: &str, list: &[Value]) {
 
 /// Prints JSON for people: what fits stands in one line. `end` ends a line and indents the next one.
 fn print(value: &Value, end: &str, text: &mut String) {
-    const WIDTH: usize = 100;
+    const WIDTH: usize = 112;
     let whole = value.to_string();
     let (open, parts, close) = match value {
         _ if whole.len() <= WIDTH => return text.push_str(&whole),
