@@ -174,10 +174,10 @@ impl Seen {
         }
     }
 
-    /// Holds all that was seen against the fixtures of a folder, one file a kind. Where that is asked for, it writes those
-    /// anew that differ.
+    /// What differs between all that was seen and the fixtures of a folder, one file a kind. Where that is asked for, it
+    /// writes those anew instead.
     #[track_caller]
-    pub(crate) fn hold(&self, folder: &str, kinds: &[String]) {
+    pub(crate) fn faults(&self, folder: &str, kinds: &[String]) -> Vec<String> {
         let unseen: Vec<&String> = kinds.iter().filter(|kind| !self.0.contains_key(*kind)).collect();
         assert!(
             unseen.is_empty(),
@@ -207,12 +207,7 @@ impl Seen {
             );
             faults.extend(before.difference(&now).map(|pair| line("is written no more", pair)));
         }
-        assert!(
-            faults.is_empty(),
-            "a format has changed. Can what an earlier version wrote still be read, and what this one writes by an \
-             earlier one while both are deployed? Then PATCHBAY_ACCEPT_FORMATS=1 writes the fixtures anew:\n{}",
-            faults.join("\n")
-        );
+        faults
     }
 
     /// Writes the fixtures of a kind; what is written otherwise now goes to `earlier/` if it has to be read on.
@@ -227,4 +222,15 @@ impl Seen {
             write(&file, &earlier);
         }
     }
+}
+
+/// That there is no such difference.
+#[track_caller]
+pub(crate) fn is_as_before(faults: &[String]) {
+    assert!(
+        faults.is_empty(),
+        "a format has changed. Can what an earlier version wrote still be read, and what this one writes by an earlier one \
+         while both are deployed? Then PATCHBAY_ACCEPT_FORMATS=1 writes the fixtures anew:\n{}",
+        faults.join("\n")
+    );
 }
