@@ -25,6 +25,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod fields;
 mod fixtures;
 mod items;
 mod kinds;
