@@ -19,7 +19,7 @@
 #[cfg(feature = "flow")]
 pub use patchbay_domain::flow;
 pub use patchbay_domain::{
-    access, context, dispatch, field, foreign, ids, mail, number, phone, secret, speech, target,
+    access, context, dispatch, field, foreign, ids, mail, number, percent, phone, secret, speech, target,
 };
 
 pub mod api;

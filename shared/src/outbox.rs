@@ -121,7 +121,7 @@ enum Read<M> {
 /// A record that cannot be read.
 #[derive(Debug)]
 struct Unread {
-    /// What is in it, when it is about a dispatch: another version of ours may have written it.
+    /// What is in it, when it is about a subject of a tenant's: another version of ours may have written it.
     about: Option<Tried<Map<String, Value>>>,
     why: String,
 }

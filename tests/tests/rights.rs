@@ -371,7 +371,7 @@ fn lines(rights: &Rights) -> BTreeSet<String> {
 }
 
 #[test]
-fn no_function_may_write_a_token_and_none_that_a_provider_calls_may_read_one() {
+fn no_function_may_write_a_token_and_none_that_checks_none_may_read_one() {
     let tokens = ["TOKEN#0f", "T#main#TOKENS"];
     for (function, resources) in allowed() {
         for (action, allowed) in resources
@@ -386,4 +386,68 @@ fn no_function_may_write_a_token_and_none_that_a_provider_calls_may_read_one() {
             assert_eq!(of_tokens, reads, "{function}: {action} {allowed:?}");
         }
     }
+}
+
+/// Every text in a part of the template.
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(all) => all.iter().flat_map(texts).collect(),
+        Value::Object(fields) => fields.values().flat_map(texts).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Statements of a role that allow `action`, however deep in a condition.
+fn allowing<'a>(value: &'a Value, action: &str, found: &mut Vec<&'a Value>) {
+    if texts(&value["Action"]).contains(&action) {
+        return found.push(value);
+    }
+    match value {
+        Value::Array(all) => all.iter().for_each(|one| allowing(one, action, found)),
+        Value::Object(fields) => fields.values().for_each(|one| allowing(one, action, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_function_reads_the_secrets_that_its_variables_name_and_receives_from_its_own_queue() {
+    let resources = template::resources();
+    let mut secrets = 0;
+    for (name, function) in template::of_type("AWS::Serverless::Function") {
+        let properties = &function["Properties"];
+        let role = texts(&properties["Role"]).concat();
+        let role = &resources[role.trim_end_matches(".Arn")];
+
+        let variables = properties["Environment"]["Variables"].as_object().unwrap();
+        let of_secrets = variables.iter().filter(|(name, _)| name.ends_with("_PARAM"));
+        let named: BTreeSet<String> = of_secrets
+            .flat_map(|(_, value)| texts(value))
+            .map(str::to_owned)
+            .collect();
+        let mut statements = Vec::new();
+        allowing(role, "ssm:GetParameters", &mut statements);
+        let allowed = statements
+            .into_iter()
+            .flat_map(|statement| texts(&statement["Resource"]));
+        let allowed: BTreeSet<String> = allowed
+            .filter_map(|arn| arn.split_once(":parameter${")?.1.split_once('}'))
+            .map(|(parameter, _)| parameter.to_owned())
+            .collect();
+        assert_eq!(allowed, named, "{name}");
+        secrets += named.len();
+
+        let events = properties["Events"].as_object().into_iter().flatten();
+        let queues = events.filter(|(_, event)| event["Type"] == "SQS");
+        let queues: BTreeSet<&str> = queues
+            .flat_map(|(_, event)| texts(&event["Properties"]["Queue"]))
+            .collect();
+        let mut statements = Vec::new();
+        allowing(role, "sqs:ReceiveMessage", &mut statements);
+        let received = statements
+            .into_iter()
+            .flat_map(|statement| texts(&statement["Resource"]));
+        assert_eq!(received.collect::<BTreeSet<_>>(), queues, "{name}");
+    }
+    assert!(secrets > 8, "{secrets}");
 }

@@ -45,7 +45,7 @@ type Answer = Result<Response<Body>, Problem>;
 /// Everything under `/agent4` and `/v1/links`.
 pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
     let deps = &Deps {
-        callbacks: deps.callbacks.reached_by(&request),
+        callbacks: deps.callbacks.reached_by(&request, &["agent4", "v1"]),
         ..deps.clone()
     };
     let path = body::path_segments(&request);

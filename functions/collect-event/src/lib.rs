@@ -42,12 +42,12 @@ pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
 
 /// What the employee hears next.
 async fn answer(deps: &Deps, request: &Request) -> Result<Spoken, Problem> {
-    let callbacks = deps.callbacks.reached_by(request);
     let Callback {
         provider,
         reference,
         body,
-    } = callbacks.open(request)?;
+    } = deps.callbacks.open(request)?;
+    let callbacks = deps.callbacks.reached_by(request, &[provider.as_str()]);
     // Only the provider has this reference. What cannot be read is no key, and the call must go on.
     let keys = provider.keys(body).unwrap_or_else(|error| {
         let Reference { dispatch, attempt, .. } = &reference;

@@ -116,7 +116,7 @@ impl Deps {
     async fn fenced(&self, message: &Message) -> Result<Option<Dispatch>, Failure> {
         let look = || async {
             let dispatch = self.engine.store.load(&message.subject).await?;
-            Ok(dispatch.filter(|dispatch| dispatch.version >= message.version))
+            Ok(dispatch.filter(|dispatch| message.is_committed(Some(dispatch.version))))
         };
         let span = tracing::info_span!("message", dispatch = %message.subject.id, work = ?message.work);
         self.outbox.fenced(message, look).instrument(span).await

@@ -74,7 +74,7 @@ impl Default for PaySettings {
 /// Everything that Twilio asks.
 pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
     let deps = &Deps {
-        callbacks: deps.callbacks.reached_by(&request),
+        callbacks: deps.callbacks.reached_by(&request, &["twilio"]),
         ..deps.clone()
     };
     match answer(deps, &request).await {

@@ -247,7 +247,7 @@ fn head(dispatch: &Dispatch, output: &mut Output<'_>) -> anyhow::Result<()> {
     let short: String = ticket.text.chars().take(SHOWN_CHARS).collect();
     let dots = if short.len() < ticket.text.len() { "…" } else { "" };
     output.line(format!("{}  {short}{dots}", style(reference).bold()))?;
-    let calls = counted(usize::try_from(dispatch.progress.attempts)?, "call", "dialing");
+    let calls = counted(usize::try_from(dispatch.progress.attempts)?, "call", "calls");
     output.line(format!(
         "{}  {}{}, {calls}, round {}",
         style(dispatch.key.id).dim(),

@@ -28,7 +28,10 @@ pub(crate) fn functions() -> impl Iterator<Item = Function> {
         for (name, value) in lines.filter_map(|line| line.trim_start().split_once(": ")) {
             match name {
                 "Timeout" => function.timeout = value.parse().unwrap_or_default(),
-                name if name.starts_with("PATCHBAY_") => function.variables.push((name, value)),
+                name if name.starts_with("PATCHBAY_") => {
+                    let value = value.split(" #").next().unwrap_or_default();
+                    function.variables.push((name, value.trim_end()));
+                }
                 _ => {}
             }
         }

@@ -9,6 +9,7 @@
 //! - [`foreign`], [`number`]: JSON of other people's, the one reader for all of it.
 //! - [`mail`]: messages to ourselves, and how they stand to their commits.
 //! - [`access`]: what an API token allows; [`target`]: which URLs are fetched.
+//! - [`percent`]: what is encoded where in a URL.
 //! - [`ids`], [`timestamp`], [`secret`], [`field`]: words that all of them use.
 
 pub mod access;
@@ -21,6 +22,7 @@ pub mod foreign;
 pub mod ids;
 pub mod mail;
 pub mod number;
+pub mod percent;
 pub mod phone;
 pub mod secret;
 pub mod speech;

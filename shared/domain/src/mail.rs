@@ -25,7 +25,8 @@ pub const COMMIT_LOOKS: [Duration; 4] = [
     Duration::from_millis(300),
 ];
 
-/// A message, as far as its journey is concerned.
+/// A message, as far as its journey is concerned. As JSON it names its subject by `tenant` and `id`: by that it is told
+/// from what is no message of ours.
 pub trait Mail: Clone {
     /// When it was sent first. As long as whoever sent it may still be running, its commit may be on its way.
     fn sent_at(&self) -> Timestamp;
@@ -68,9 +69,15 @@ impl<K, W> Envelope<K, W> {
         }
     }
 
-    /// How it stands to its commit, when its subject has this version now; none when there is no such subject.
+    /// Whether the commit that belongs to it is made, when its subject has this version now; none when there is no such
+    /// subject.
+    pub fn is_committed(&self, version: Option<u64>) -> bool {
+        version >= Some(self.version)
+    }
+
+    /// How it stands to its commit.
     pub fn arrival(&self, version: Option<u64>, now: Timestamp) -> Arrival {
-        Arrival::of(version >= Some(self.version), self.sent_at, now)
+        Arrival::of(self.is_committed(version), self.sent_at, now)
     }
 }
 

@@ -42,8 +42,11 @@ pub(super) fn says(script: Script, keys_url: &str, settings: &Settings) -> Spoke
     let plan = DialPlan::of(script, settings, keys_url);
     Spoken {
         media_type: "application/json",
-        // A plan of texts and numbers can always be written.
-        body: serde_json::to_string(&plan).unwrap_or_default(),
+        body: serde_json::to_string(&plan).unwrap_or_else(|error| {
+            // A plan of texts and numbers can always be written.
+            tracing::error!(%error, "a dial plan could not be written");
+            String::new()
+        }),
     }
 }
 

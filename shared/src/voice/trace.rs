@@ -39,7 +39,7 @@ impl Trace {
     }
 
     fn is_called(&mut self, call_id: &str) {
-        if !call_id.is_empty() {
+        if !call_id.is_empty() && !self.call_ids.iter().any(|known| known == call_id) {
             self.call_ids.push(call_id.to_owned());
         }
     }

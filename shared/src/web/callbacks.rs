@@ -24,14 +24,15 @@ impl Callbacks {
         }
     }
 
-    /// The same below the URL under which `request` reached us, when the public URL is not known: the API cannot be told to
-    /// the functions that it is made of. The domain is the one that API Gateway names.
+    /// The same below the URL under which `request` reached us by a route that begins with one of `roots`, when the public
+    /// URL is not known: the API cannot be told to the functions that it is made of. The domain is the one that API Gateway
+    /// names.
     #[must_use]
-    pub fn reached_by(&self, request: &Request) -> Self {
+    pub fn reached_by(&self, request: &Request, roots: &[&str]) -> Self {
         let mut reached = self.clone();
         if reached.base.is_empty() {
-            if let Some(domain) = gateway::domain(request) {
-                reached.base = format!("https://{domain}");
+            if let Some(base) = gateway::base(request, roots) {
+                reached.base = base;
             } else {
                 tracing::error!("neither a public URL is set nor does the event name a domain");
             }
@@ -71,7 +72,7 @@ mod tests {
         let request = gateway::request(event).expect("an event");
         let callbacks = Callbacks::new(base, References::new(Secret::new("k"), None));
         let tenant = "main".parse().expect("a tenant");
-        let url = callbacks.reached_by(&request).transfer_url(&tenant);
+        let url = callbacks.reached_by(&request, &["here"]).transfer_url(&tenant);
         url.split_once("/twilio/")
             .map_or(url.clone(), |(base, _)| base.to_owned())
     }
@@ -81,6 +82,15 @@ mod tests {
         let event = include_str!("../../../tests/events/status-callback.json");
         let domain = "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com";
         assert_eq!(url("", event), domain);
+        // What a domain of one's own maps to the API, or a stage with a name, stands before the route.
+        let mapped = |path: &str| {
+            let mut event: serde_json::Value = serde_json::from_str(event).expect("JSON");
+            event["rawPath"] = path.into();
+            url("", &event.to_string())
+        };
+        assert_eq!(mapped("/hooks/v2/here/x"), format!("{domain}/hooks/v2"));
+        assert_eq!(mapped("/here/here/x"), domain);
+        assert_eq!(mapped("/elsewhere/x"), domain);
         assert_eq!(url("https://hooks.example.org/", event), "https://hooks.example.org");
     }
 }

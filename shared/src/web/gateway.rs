@@ -17,13 +17,13 @@ use http::{HeaderName, HeaderValue, Response};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_http::lambda_runtime::{self, Error, LambdaEvent};
 use lambda_http::request::LambdaRequest;
-use lambda_http::{Adapter, Body, Request, Service as _, service_fn};
+use lambda_http::{Adapter, Body, Request, RequestExt as _, Service as _, service_fn};
 use percent_encoding::utf8_percent_encode;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::percent::{IN_PATH, IN_QUERY};
+use crate::percent::{IN_PATH, IN_QUERY};
 
 /// The header from which `lambda_http` takes the URI's scheme.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
@@ -57,6 +57,20 @@ where
 pub fn domain(request: &Request) -> Option<&str> {
     let domain = request.extensions().get::<Domain>()?;
     domain.0.as_deref()
+}
+
+/// The URL below which a request came whose route begins with one of `roots`: the domain, and what stands before the route
+/// (a stage with a name, or the path that a domain of one's own maps to the API).
+pub fn base(request: &Request, roots: &[&str]) -> Option<String> {
+    let domain = domain(request)?;
+    let path = request.raw_http_path();
+    let begins = |at: &usize| {
+        let rest = path.get(at + 1..).unwrap_or_default();
+        roots.contains(&rest.split('/').next().unwrap_or_default())
+    };
+    let at = path.match_indices('/').map(|(at, _)| at).find(begins);
+    let before = at.and_then(|at| path.get(..at)).unwrap_or_default();
+    Some(format!("https://{domain}{before}"))
 }
 
 /// The request in an event, as [`run`] hands it to a handler: for tests, which have events and no runtime.
@@ -175,7 +189,6 @@ fn query(raw: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use lambda_http::RequestExt as _;
     use serde_json::json;
 
     use super::*;

@@ -19,7 +19,6 @@ pub(crate) mod mac;
 pub mod media;
 #[cfg(feature = "outbound")]
 pub mod outbound;
-pub(crate) mod percent;
 pub mod problem;
 pub mod reference;
 pub mod standard_webhooks;

@@ -158,6 +158,17 @@ mod tests {
         }
     }
 
+    /// These URLs are pasted into a portal and live for years.
+    #[test]
+    fn the_reference_of_a_chain_has_the_published_form() {
+        // The tag is what `printf 'patchbay named callback v1\nagent4\nacme\norders' | openssl dgst -sha256 -hmac k` begins
+        // with.
+        assert_eq!(
+            references("k", None).sign(Purpose::Chain, "acme", "orders"),
+            "acme.26d7aceaed46d3398ae5f577200c4175"
+        );
+    }
+
     #[test]
     fn a_key_counts_while_it_is_the_previous_one_and_not_after_that() {
         let signed = references("old", None).sign(Purpose::Chain, "acme", "orders");

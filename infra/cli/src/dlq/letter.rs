@@ -51,7 +51,7 @@ impl Letter {
     pub(super) fn read(source: Source, message: &SqsMessage) -> Self {
         let body = message.body().unwrap_or_default();
         let (work, about) = match source {
-            Source::Dialing => serde_json::from_str::<Message>(body).map_or(UNREADABLE, |message| calls(&message)),
+            Source::Dialing => serde_json::from_str::<Message>(body).map_or(UNREADABLE, |message| dialing(&message)),
             Source::Notifications => serde_json::from_str::<Notice>(body).map_or(UNREADABLE, |notice| {
                 let about = About::new(&notice.dispatch, None, Some(notice.entry));
                 ("notify", Some(about))
@@ -95,7 +95,7 @@ impl Letter {
 /// What is no message of ours. Its text is not shown: nobody knows what is in it.
 const UNREADABLE: (&str, Option<About>) = ("unreadable", None);
 
-fn calls(message: &Message) -> (&'static str, Option<About>) {
+fn dialing(message: &Message) -> (&'static str, Option<About>) {
     let (work, attempt, entry) = match &message.work {
         Work::Dial { attempt, .. } => ("dial", Some(*attempt), None),
         Work::Watch { attempt, .. } => ("watch", Some(*attempt), None),

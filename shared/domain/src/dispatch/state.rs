@@ -158,7 +158,7 @@ pub struct Attempt {
     pub number: u8,
     /// No call is placed before this moment.
     pub due_at: Timestamp,
-    /// Who places the call; chosen when it is claimed, and the one to be asked about it ever after.
+    /// Who was to place the call; none until it is claimed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<ProviderName>,
     /// How far it is.

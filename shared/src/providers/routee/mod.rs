@@ -38,8 +38,8 @@ use self::{
 use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::http::{HttpClient, Request, Response, SendError};
+use crate::percent;
 use crate::secret::Secret;
-use crate::web::percent;
 
 /// Longest id of the provider's that is taken, in characters. Theirs have 36.
 const MAX_ID_CHARS: usize = 128;

@@ -95,7 +95,7 @@ async fn a_queue_that_nobody_works_off_is_a_failure() {
         &complaints(&world, &account).await,
         "queue.dialing.consumer",
         Level::Fail,
-        "nothing hands the messages of calls to patchbay-dialer",
+        "nothing hands the messages of dialing to patchbay-dialer",
         "aws lambda create-event-source-mapping --function-name patchbay-dialer --event-source-arn arn:aws:sqs:",
     );
 }

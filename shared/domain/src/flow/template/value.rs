@@ -49,8 +49,9 @@ fn json(value: &Value, room: &mut Room) -> Result<Json, Error> {
             Json::Bool(value.is_true())
         }
         ValueKind::Number => {
-            room.take(1)?;
-            number(value)
+            let number = number(value);
+            room.take(number.to_string().len())?;
+            number
         }
         ValueKind::Seq | ValueKind::Iterable => {
             room.take("[]".len())?;
@@ -66,19 +67,29 @@ fn json(value: &Value, room: &mut Room) -> Result<Json, Error> {
             let mut fields = Map::new();
             for key in value.try_iter()? {
                 let name = name(&key)?;
-                room.take(name.len() + "\"\":,".len())?;
+                room.take(written(&name) + ":,".len())?;
                 fields.insert(name, json(&value.get_item(&key)?, room)?);
             }
             Json::Object(fields)
         }
         ValueKind::String => {
             let text = value.as_str().unwrap_or_default();
-            room.take(text.len() + "\"\"".len())?;
+            room.take(written(text))?;
             Json::String(text.to_owned())
         }
         // There are no bytes, and nothing else that templates could get hold of.
         _ => return Err(ErrorKind::BadEscape.into()),
     })
+}
+
+/// Bytes of a text as JSON.
+fn written(text: &str) -> usize {
+    let escapes = text.bytes().map(|byte| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 8 | 12 => 1,
+        0..=31 => "u0000".len(),
+        _ => 0,
+    });
+    text.len() + escapes.sum::<usize>() + "\"\"".len()
 }
 
 /// A number by its value: `3.0`, and what a division makes of 6 and 2, is 3. One that JSON cannot write is null.
@@ -136,5 +147,12 @@ mod tests {
         }
         templates.add(Kind::Expression, "{none: v.t}").expect("an object");
         assert!(templates.eval("{none: v.t}", &scope).is_err());
+    }
+
+    #[test]
+    fn a_text_takes_the_room_that_its_json_takes() {
+        for text in ["", "a\"b\\c\n\r\t\u{1}\u{1f}\u{8}\u{c}é\u{7f}", "\u{0}\u{0}"] {
+            assert_eq!(super::written(text), json!(text).to_string().len(), "{text:?}");
+        }
     }
 }

@@ -4,10 +4,12 @@ use std::io;
 
 use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Error, ErrorKind, Output, State, Value};
+use percent_encoding::utf8_percent_encode;
 
 use super::value::keep;
 use super::{Kind, TemplateError};
 use crate::number::by_value;
+use crate::percent::ALL_BUT_UNRESERVED;
 use crate::speech;
 
 /// Stands before a blank value in a URL until it is known where that is. No other part of a URL has such a character.
@@ -30,7 +32,7 @@ pub(super) fn format(output: &mut Output, state: &mut State, value: &Value) -> R
                 .write_str(BLANK)
                 .map_err(|_| Error::from(ErrorKind::WriteFailure))?;
         }
-        output.write_str(&percent_encoded(&text))
+        output.write_fmt(format_args!("{}", utf8_percent_encode(&text, ALL_BUT_UNRESERVED)))
     } else if kind == Kind::Line.name() {
         output.write_str(&one_line(&text, |_| false))
     } else {
@@ -78,22 +80,6 @@ fn one_line(text: &str, unwanted: impl Fn(char) -> bool) -> String {
 /// Line and paragraph separators, and the marks that turn the direction of a text around.
 const fn is_separator(c: char) -> bool {
     matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// `text` with everything encoded that RFC 3986 does not call unreserved.
-fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push('%');
-            for digit in [byte >> 4, byte & 15] {
-                encoded.push(char::from_digit(digit.into(), 16).unwrap_or('0').to_ascii_uppercase());
-            }
-        }
-    }
-    encoded
 }
 
 /// A URL whose blank values are marked, without the marks.

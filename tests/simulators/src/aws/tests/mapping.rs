@@ -311,7 +311,7 @@ fn an_event_looks_as_lambda_delivers_it() {
             "md5OfMessageAttributes": "c52f727da6769fcbc66f3f8555ce234a",
             "md5OfBody": "99914b932bd37a50b983c5e7c90ae93b",
             "eventSource": "aws:sqs",
-            "eventSourceARN": "arn:aws:sqs:eu-west-1:000000000000:calls",
+            "eventSourceARN": "arn:aws:sqs:eu-west-1:000000000000:dialing",
             "awsRegion": "eu-west-1",
         }]});
         assert_eq!(event, expected);

@@ -1,0 +1,105 @@
+//! What a whole world writes: calls that are made, webhooks that are sent, and what the rest of the API keeps.
+
+use std::time::Duration;
+
+use patchbay::access::{Scope, TokenRecord};
+use patchbay::secret::sha256_hex;
+use patchbay::store::{Priority, TokenEntry};
+use patchbay_simulators::phones::{Behaviour, Script, When};
+use patchbay_simulators::world::{Options, World};
+use serde_json::json;
+
+use super::stories::requests;
+use super::{look, note_answer};
+use crate::common::{create, get, pass, phones, request, send, text, with_token};
+use crate::shape::Seen;
+
+/// Who calls.
+pub(super) const CALLER: &str = "+12025550143";
+/// The name of the chain that is kept.
+pub(super) const CHAIN: &str = "orders";
+
+pub(super) async fn go(items: &mut Seen, answers: &mut Seen) {
+    calls(items, answers).await;
+    let world = crate::common::world([]).await;
+    chains(&world).await;
+    tokens(&world).await;
+    receivers(&world).await;
+    world
+        .store
+        .reserve_slot("routee", 1_000, Priority::First, world.clock.now())
+        .await
+        .unwrap();
+    look(&world, items).await;
+}
+
+/// Anna lets it ring and then rejects, Ben presses another key and then accepts.
+async fn calls(items: &mut Seen, answers: &mut Seen) {
+    let anna = Script::always(Behaviour::NeverPicksUp).then(Behaviour::presses("2", When::OptionsSay(1)));
+    let ben = Behaviour::presses("7", When::OptionsSay(1)).and(
+        When::OptionsSay(2),
+        patchbay_simulators::phones::Deed::Press("1".to_owned()),
+    );
+    let options = Options {
+        phones: phones([anna, Script::always(ben)]),
+        sentinel: None,
+        ..Options::default()
+    };
+    let world = World::start(options).await.unwrap();
+    let [everything, _] = requests();
+    let key = create(&world, &everything).await;
+    for _ in 0..600 {
+        pass(&world, 1).await;
+        look(&world, items).await;
+        let shown = get(&world, &format!("/v1/dispatches/{}", key.id)).await.json;
+        let status = text(&shown, "/status").to_owned();
+        note_answer(answers, shown);
+        if status == "Accepted" && world.routee.live_calls().is_empty() {
+            break;
+        }
+    }
+    world.clock.sleep(Duration::from_secs(30)).await;
+    look(&world, items).await;
+}
+
+/// A chain, and a call whose state does not come back.
+async fn chains(world: &World) {
+    let document = crate::fixtures::text("links/every-field.yaml");
+    let put = with_token("PUT", &format!("/v1/links/{CHAIN}")).header("content-type", "application/yaml");
+    let answer = send(world, put.body(document.into()).unwrap()).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let body = json!({ "name": "orders", "action": "initial", "call_from": CALLER });
+    let post = request("POST", answer.text("/endpoint")).header("content-type", "application/json");
+    let answer = send(world, post.body(body.to_string().into()).unwrap()).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+/// A token with everything and one with nothing; the world's own stands in no list.
+async fn tokens(world: &World) {
+    let now = world.clock.now();
+    for (secret, is_full) in [("one", true), ("another", false)] {
+        let entry = TokenEntry {
+            hash: sha256_hex(secret.as_bytes()),
+            name: is_full.then(|| "the help desk".to_owned()),
+            created_at: is_full.then_some(now),
+            record: TokenRecord {
+                tenant: "main".parse().unwrap(),
+                scopes: Scope::ALL.into_iter().collect(),
+                expires_at: is_full.then(|| now.plus_seconds(86_400)),
+                revoked: !is_full,
+            },
+        };
+        assert!(world.store.create_token(&entry).await.unwrap());
+    }
+}
+
+async fn receivers(world: &World) {
+    let (tenant, now) = ("main".parse().unwrap(), world.clock.now());
+    let host = "requester.example.org";
+    let retry_at = now.plus_seconds(60);
+    let noted = world
+        .store
+        .note_silence(&tenant, host, "no answer in 10 s", now, retry_at);
+    noted.await.unwrap();
+    world.store.take_turn(now, retry_at).await.unwrap();
+}

@@ -1,0 +1,199 @@
+//! Items of the table, by kind: what is written today, and what must be read for ever.
+
+mod contexts;
+mod journeys;
+mod readers;
+mod stories;
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use patchbay::dispatch::delivery::Delivery;
+use patchbay::dispatch::{Dispatch, Entry};
+use patchbay_simulators::aws::{clients, retries};
+use patchbay_simulators::world::{TABLE, World};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Number, Value};
+
+use crate::kinds;
+use crate::shape::{Seen, is_as_before};
+
+/// Kinds that have no states.
+const OTHERS: [&str; 10] = [
+    "silent-receiver",
+    "turn",
+    "lease",
+    "pacing-slot",
+    "chain",
+    "context",
+    "token",
+    "token-line",
+    "kept-call",
+    "context-held",
+];
+
+/// Every kind of item there is.
+pub(crate) fn all_kinds() -> Vec<String> {
+    let of =
+        |prefix: &'static str, names: &'static [&'static str]| names.iter().map(move |name| format!("{prefix}-{name}"));
+    of("dispatch", kinds::STATES)
+        .chain(of("entry", kinds::FACTS))
+        .chain(of("delivery", kinds::DELIVERIES))
+        .chain(OTHERS.map(str::to_owned))
+        .collect()
+}
+
+/// The document in an item.
+#[track_caller]
+pub(crate) fn doc<T: DeserializeOwned>(item: &Value) -> T {
+    serde_json::from_value(item["doc"].clone()).unwrap_or_else(|error| panic!("cannot be read: {error}\n{item:#}"))
+}
+
+/// Which kind an item is of.
+#[track_caller]
+pub(crate) fn kind_of(item: &Value) -> String {
+    let text = |name: &str| item[name].as_str().unwrap();
+    let kind = match text("sk").split('#').next().unwrap() {
+        "D" => return format!("dispatch-{}", kinds::state(&doc::<Dispatch>(item).state)),
+        "E" => return format!("entry-{}", kinds::fact(&doc::<Entry>(item).fact)),
+        "W" => return format!("delivery-{}", kinds::delivery(&doc::<Delivery>(item).outcome)),
+        "H" if text("pk") == "TURN" => "turn",
+        "H" => "silent-receiver",
+        "L" => "lease",
+        "P" => "pacing-slot",
+        "C" => "chain",
+        // Forgotten but for the call that is in `<Pay>`, or only the end of a call is known.
+        "X" if item.get("cur").is_none() => "context-held",
+        "X" => "context",
+        "T" => "token",
+        _ if text("pk").ends_with("#TOKENS") => "token-line",
+        "A" => "kept-call",
+        _ => panic!("an item of a kind that no fixture is of: {item:#}"),
+    };
+    kind.to_owned()
+}
+
+/// An item as a fixture has it: plain JSON, and documents as they are instead of as texts.
+fn plain(item: &HashMap<String, AttributeValue>) -> Value {
+    let value = |(name, value): (&String, &AttributeValue)| {
+        let value = match value {
+            AttributeValue::S(text) if name == "doc" => serde_json::from_str(text).unwrap(),
+            AttributeValue::S(text) => text.clone().into(),
+            AttributeValue::N(digits) => digits.parse::<Number>().unwrap().into(),
+            AttributeValue::Bool(yes) => (*yes).into(),
+            AttributeValue::Null(_) => Value::Null,
+            AttributeValue::M(inner) => plain(inner),
+            other => panic!("an attribute of a type that fixtures do not have: {other:?}"),
+        };
+        (name.clone(), value)
+    };
+    item.iter().map(value).collect::<Map<_, _>>().into()
+}
+
+/// The same back.
+fn item_of(plain: &Value) -> HashMap<String, AttributeValue> {
+    let attribute = |(name, value): (&String, &Value)| {
+        let attribute = match value {
+            doc if name == "doc" => AttributeValue::S(doc.to_string()),
+            Value::String(text) => AttributeValue::S(text.clone()),
+            Value::Number(number) => AttributeValue::N(number.to_string()),
+            Value::Bool(yes) => AttributeValue::Bool(*yes),
+            Value::Null => AttributeValue::Null(true),
+            Value::Object(_) => AttributeValue::M(item_of(value)),
+            Value::Array(_) => panic!("no attribute of ours is a list: {value}"),
+        };
+        (name.clone(), attribute)
+    };
+    plain.as_object().unwrap().iter().map(attribute).collect()
+}
+
+fn client(world: &World) -> Client {
+    clients(&world.aws, &retries()).0
+}
+
+/// Notes every item that is in the table now.
+pub(crate) async fn look(world: &World, seen: &mut Seen) {
+    let mut start = None;
+    loop {
+        let scan = client(world).scan().table_name(TABLE).set_exclusive_start_key(start);
+        let page = scan.send().await.unwrap();
+        for item in page.items().iter().map(plain) {
+            seen.add(kind_of(&item), item);
+        }
+        start = page.last_evaluated_key;
+        if start.is_none() {
+            return;
+        }
+    }
+}
+
+/// Notes an answer to `GET /v1/dispatches/{id}`: the lines of its timeline, each of its kind, and the rest.
+fn note_answer(seen: &mut Seen, mut answer: Value) {
+    for line in answer["timeline"].take().as_array().unwrap() {
+        seen.add(format!("line-{}", line["event"].as_str().unwrap()), line.clone());
+    }
+    answer["timeline"] = Value::Array(Vec::new());
+    seen.add(answer["status"].as_str().unwrap().to_owned(), answer);
+}
+
+/// Puts an item into the table as a fixture has it.
+async fn put(world: &World, item: &Value) {
+    let put = client(world).put_item().table_name(TABLE).set_item(Some(item_of(item)));
+    put.send().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_written_today_has_the_shape_of_the_fixtures() {
+    let mut items = Seen::default();
+    let mut answers = Seen::default();
+    stories::tell_all(&mut items, &mut answers).await;
+    journeys::go(&mut items, &mut answers).await;
+    contexts::go(&mut items).await;
+    let mut faults = items.faults("items", &all_kinds());
+    let states = [
+        "Calling",
+        "Waiting",
+        "Accepted",
+        "Exhausted",
+        "Cancelled",
+        "Expired",
+        "Resolved",
+    ];
+    let lines = kinds::FACTS
+        .iter()
+        .map(|fact| format!("line-{}", fact.replace('-', "_")));
+    let all: Vec<String> = states.map(str::to_owned).into_iter().chain(lines).collect();
+    faults.extend(answers.faults("answers", &all));
+    is_as_before(&faults);
+}
+
+/// The table in the store's documentation names every kind of item, and every one of those is known here.
+#[test]
+fn no_item_is_missing() {
+    let store = include_str!("../../../../shared/src/store/mod.rs");
+    let rows = store
+        .lines()
+        .filter(|line| line.starts_with("//! | ") && !line.contains("| item |"));
+    let sorts: Vec<&str> = rows
+        .map(|row| row.split(" | ").last().unwrap().trim_end_matches(" |"))
+        .collect();
+    let known = [
+        "`D`",
+        "`E#{entry}`",
+        "`W#{entry}`",
+        "`H`",
+        "`H`",
+        "`L`",
+        "`P`",
+        "`C#{chain}`",
+        "`X`",
+        "`T`",
+    ];
+    assert_eq!(sorts[..10], known, "a kind of item that `kind_of` may not know");
+    assert_eq!(
+        sorts[10..],
+        ["the SHA-256"],
+        "a kind of item that `kind_of` may not know"
+    );
+}

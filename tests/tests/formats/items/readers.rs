@@ -1,0 +1,377 @@
+//! Whatever stands in `tests/formats/items/` and `tests/formats/earlier/` is put into a table as it is, and read by
+//! everything that reads such an item.
+
+use patchbay::access::TokenRecord;
+use patchbay::chain::Document;
+use patchbay::clock::Timestamp;
+use patchbay::context::{ContextKey, Outcome, Version};
+use patchbay::dispatch::delivery::Delivery;
+use patchbay::dispatch::{Dispatch, Entry};
+use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Tenant};
+use patchbay::secret::sha256_hex;
+use patchbay::store::{KeptCall, KnownChain, Probe, Store, StoredChain, Summary, TokenEntry};
+use patchbay_simulators::world::World;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::journeys::{CALLER, CHAIN};
+use super::{all_kinds, doc, kind_of, put};
+use crate::common::{phone, world};
+use crate::fixtures::{list, names};
+
+fn tenant() -> Tenant {
+    "main".parse().unwrap()
+}
+
+fn value(of: &impl Serialize) -> Value {
+    serde_json::to_value(of).unwrap()
+}
+
+/// A text attribute.
+#[track_caller]
+fn text<'a>(item: &'a Value, name: &str) -> &'a str {
+    item[name]
+        .as_str()
+        .unwrap_or_else(|| panic!("no text `{name}` in {item:#}"))
+}
+
+/// A moment in milliseconds, as a number.
+#[track_caller]
+fn moment(item: &Value, name: &str) -> Timestamp {
+    Timestamp::from_millis(
+        item[name]
+            .as_i64()
+            .unwrap_or_else(|| panic!("no number `{name}` in {item:#}")),
+    )
+}
+
+/// The dispatch in whose partition an item lies.
+fn dispatch_of(item: &Value) -> DispatchKey {
+    let parts: Vec<&str> = text(item, "pk").split('#').collect();
+    DispatchKey {
+        tenant: parts[1].parse().unwrap(),
+        id: parts[3].parse().unwrap(),
+    }
+}
+
+/// What stands behind the `#` of a sort key.
+fn name_of(item: &Value) -> &str {
+    text(item, "sk").split_once('#').unwrap().1
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_any_version_wrote_is_read() {
+    let now = names("items");
+    let missing: Vec<String> = all_kinds().into_iter().filter(|kind| !now.contains(kind)).collect();
+    assert!(missing.is_empty(), "no fixture is of these kinds: {missing:?}");
+    for (folder, kind) in now
+        .iter()
+        .map(|kind| ("items", kind))
+        .chain(names("earlier").iter().map(|kind| ("earlier", kind)))
+    {
+        let file = format!("{folder}/{kind}.json");
+        for item in list(&file) {
+            let world = world([]).await;
+            put(&world, &item).await;
+            // What cannot be read says here which fixture it is.
+            println!("reading tests/formats/{file}");
+            if folder == "items" {
+                assert_eq!(&kind_of(&item), kind, "{item:#}");
+                assert_eq!(written_again(&item), item["doc"], "it is written as something else");
+            }
+            read(&world, &item).await;
+        }
+    }
+}
+
+/// The document of an item, read and written back.
+fn written_again(item: &Value) -> Value {
+    match kind_of(item).split('-').next().unwrap() {
+        "dispatch" => value(&doc::<Dispatch>(item)),
+        "entry" => value(&doc::<Entry>(item)),
+        "delivery" => value(&doc::<Delivery>(item)),
+        "token" if text(item, "sk") == "T" => value(&doc::<TokenRecord>(item)),
+        "token" => value(&doc::<TokenEntry>(item)),
+        "kept" => value(&doc::<KeptCall>(item)),
+        "chain" => value(&doc::<Document>(item)),
+        // No document, or several: its reader looks at them.
+        _ => item["doc"].clone(),
+    }
+}
+
+async fn read(world: &World, item: &Value) {
+    let store = &world.store;
+    match text(item, "sk").split('#').next().unwrap() {
+        "D" => dispatch(store, item).await,
+        "E" => entry(store, item).await,
+        "W" => delivery(store, item).await,
+        "H" if text(item, "pk") == "TURN" => turn(store, item).await,
+        "H" => silence(store, item).await,
+        "L" => lease(store, item).await,
+        "P" => slot(store, item).await,
+        "C" => chain(store, item).await,
+        "X" => context(store, item).await,
+        "T" => token(store, item).await,
+        "A" => kept_call(store, item).await,
+        _ => token_line(store, item).await,
+    }
+}
+
+async fn dispatch(store: &Store, item: &Value) {
+    let key = dispatch_of(item);
+    let loaded = store.load(&key).await.unwrap().unwrap();
+    assert_eq!(loaded, doc(item));
+    assert_eq!(loaded.key, key);
+    assert_eq!(item["version"], json!(loaded.version));
+    assert_eq!(item["status"], json!(loaded.state.name()));
+    let unmoved = store.unmoved(&key).await.unwrap().unwrap();
+    assert_eq!(unmoved.dispatch, loaded);
+    let count = |name: &str| item.get(name).map_or(0, |count| count.as_u64().unwrap());
+    assert_eq!(u64::from(unmoved.sent_again), count("sent_again"));
+    assert_eq!(u64::from(unmoved.held), count("held"));
+    let subject = store.subject(&key, "none").await.unwrap();
+    assert_eq!(subject.dispatch, Some(loaded.clone()));
+    let page = store
+        .list_day::<Summary>(&key.tenant, &loaded.created_at.day(), None, 10)
+        .await;
+    let line = Summary {
+        id: key.id,
+        status: loaded.state.name().to_owned(),
+        reference: loaded.brief.ticket.reference.clone(),
+        created_at: text(item, "created_at").to_owned(),
+        updated_at: text(item, "updated_at").to_owned(),
+    };
+    assert_eq!(page.unwrap().lines, [line], "it is in no list");
+    due(store, item, &loaded).await;
+}
+
+/// What something is still to come of is found by when.
+async fn due(store: &Store, item: &Value, dispatch: &Dispatch) {
+    let Some(place) = item.get("due_pk").and_then(Value::as_str) else {
+        assert!(dispatch.state.is_over(), "nobody would ever look at it again: {item:#}");
+        return;
+    };
+    let at = Timestamp::parse(text(item, "due_sk")).unwrap();
+    let again = store.sent_again(10).await.unwrap();
+    if place == "DUE#again" {
+        assert_eq!((&again[0].dispatch, again[0].look_at), (&dispatch.key, at));
+        return;
+    }
+    let shard = place.strip_prefix("DUE#").unwrap().parse().unwrap();
+    assert_eq!(
+        store.due(shard, at, 10).await.unwrap(),
+        std::slice::from_ref(&dispatch.key),
+        "it is not due"
+    );
+    assert!(
+        store.due(shard, at.plus_millis(-1), 10).await.unwrap().is_empty(),
+        "it is due at once"
+    );
+}
+
+async fn entry(store: &Store, item: &Value) {
+    let (key, name) = (dispatch_of(item), name_of(item));
+    let entry: Entry = doc(item);
+    assert_eq!(entry.id, name);
+    assert_eq!(store.entry(&key, name).await.unwrap().as_ref(), Some(&entry));
+    let page = store.timeline(&key, None, 10).await.unwrap();
+    assert_eq!(page.entries, std::slice::from_ref(&entry));
+    assert_eq!(store.subject(&key, name).await.unwrap().entry.as_ref(), Some(&entry));
+    let Some(attempt) = entry.fact.attempt() else { return };
+    let statuses = store.statuses(&key, attempt).await.unwrap();
+    let is_status = text(&item["doc"], "event") == "status";
+    assert_eq!(statuses.len(), usize::from(is_status));
+    if is_status {
+        assert_eq!(store.entries_of(&key, attempt).await.unwrap(), [entry]);
+    }
+}
+
+async fn delivery(store: &Store, item: &Value) {
+    let (key, name) = (dispatch_of(item), name_of(item));
+    let delivery: Delivery = doc(item);
+    assert_eq!(item["over"], json!(delivery.outcome.is_final()));
+    assert_eq!(
+        store.subject(&key, name).await.unwrap().delivery.as_ref(),
+        Some(&delivery)
+    );
+    let all = store.deliveries(&key, ""..="~").await.unwrap();
+    assert_eq!(all, [(name.to_owned(), delivery.clone())]);
+    assert_eq!(store.first_deliveries(&key).await.unwrap(), (vec![delivery], false));
+}
+
+async fn turn(store: &Store, item: &Value) {
+    let until = moment(item, "retry_at");
+    let theirs = store
+        .take_turn(until.plus_millis(-1), until.plus_seconds(60))
+        .await
+        .unwrap();
+    assert_eq!(theirs, Some(until), "two would find out at once");
+    assert_eq!(store.take_turn(until, until.plus_seconds(60)).await.unwrap(), None);
+}
+
+async fn silence(store: &Store, item: &Value) {
+    let parts: Vec<&str> = text(item, "pk").split('#').collect();
+    let (tenant, host) = (parts[1].parse().unwrap(), parts[3]);
+    let silence = store.silence(&tenant, host).await.unwrap().unwrap();
+    assert_eq!(json!(silence.failures), item["failures"]);
+    assert_eq!(silence.since, moment(item, "since"));
+    assert_eq!(silence.retry_at, moment(item, "retry_at"));
+    assert_eq!(silence.why, text(item, "why"));
+    let next = silence.retry_at.plus_seconds(60);
+    assert_eq!(
+        store.take_probe(&tenant, host, &silence, next).await.unwrap(),
+        Probe::Ours
+    );
+}
+
+/// The dispatch and the attempt that a lease is for, and whoever else would phone the same person.
+async fn lease(store: &Store, item: &Value) {
+    let (id, attempt) = text(item, "holder").split_once('/').unwrap();
+    let (id, attempt): (DispatchId, AttemptId) = (id.parse().unwrap(), attempt.parse().unwrap());
+    let mut dispatch: Dispatch = doc(&list("items/dispatch-calling-claimed.json")[0]);
+    dispatch.key.id = id;
+    let phone = &dispatch.employee(attempt.employee).unwrap().phone;
+    let hash = sha256_hex(phone.as_str().as_bytes());
+    assert_eq!(text(item, "pk"), format!("T#main#L#{hash}"));
+    let until = moment(item, "lease_until");
+    let before = Timestamp::from_millis((until.millis() - 1).max(0));
+    assert_eq!(
+        store.held_elsewhere(&dispatch, attempt, before).await.unwrap(),
+        None,
+        "it is ours"
+    );
+    dispatch.key.id = DispatchId::new(0x77);
+    let is_held = until.millis() > 0;
+    let held = store.held_elsewhere(&dispatch, attempt, before).await.unwrap();
+    assert_eq!(held, is_held.then_some(until), "somebody is phoned by two");
+}
+
+async fn slot(store: &Store, item: &Value) {
+    let provider = text(item, "pk").strip_prefix("PACE#").unwrap();
+    assert_eq!(
+        store.backlog_end(provider).await.unwrap(),
+        Some(moment(item, "free_at"))
+    );
+}
+
+async fn chain(store: &Store, item: &Value) {
+    let name = name_of(item).parse().unwrap();
+    let stored = StoredChain {
+        version: item["version"].as_i64().unwrap(),
+        updated_at: text(item, "updated_at").to_owned(),
+        document: item["doc"].to_string(),
+    };
+    assert_eq!(store.chain(&tenant(), &name).await.unwrap().as_ref(), Some(&stored));
+    let known = store.chain_unless(&tenant(), &name, None).await.unwrap();
+    assert_eq!(known, KnownChain::Changed(stored.clone()));
+    let known = store
+        .chain_unless(&tenant(), &name, Some(stored.version))
+        .await
+        .unwrap();
+    assert_eq!(known, KnownChain::Same);
+    let lines = store.list_chains(&tenant(), None, 10).await.unwrap().chains;
+    let [line] = &lines[..] else {
+        panic!("not one: {lines:?}")
+    };
+    assert_eq!((&*line.chain, line.version), (name_of(item), stored.version));
+    if let Err(issues) = patchbay::chain::Chain::from_kept(&item["doc"]) {
+        panic!("a chain answers no more: {issues:?}");
+    }
+}
+
+async fn context(store: &Store, item: &Value) {
+    let key = ContextKey {
+        tenant: tenant(),
+        caller: phone(CALLER),
+    };
+    let ends = Timestamp::from_millis(item["ends"].as_i64().unwrap() * 1_000);
+    let now = ends.plus_millis(-1);
+    let found = store.context(&key, now).await.unwrap();
+    if item.get("cur").is_none() {
+        assert_eq!(found, None, "nothing was set");
+        return;
+    }
+    let found = found.unwrap_or_else(|| panic!("it is not found: {item:#}"));
+    assert_eq!((found.caller.as_str(), found.expires_at), (text(item, "caller"), ends));
+    let there = |name: &str| item.get(name).is_some_and(|value| !value.is_null());
+    let places: Vec<usize> = (1..=5).filter(|back| there(&format!("h{back}"))).collect();
+    assert_eq!(found.earlier.len(), places.len());
+    version(item, &found.current, "cur", "memory", "b0");
+    for (version, back) in found.earlier.iter().zip(places) {
+        self::version(
+            item,
+            version,
+            &format!("h{back}"),
+            &format!("m{back}"),
+            &format!("b{back}"),
+        );
+    }
+    let call = item.get("call").map(|call| call.as_str().unwrap().parse().unwrap());
+    assert_eq!(found.call, call);
+    if let Some(call) = call {
+        let of_call = store.context_of_call(&key.tenant, call, now).await.unwrap();
+        assert_eq!(of_call.as_ref(), Some(&found), "it is not found by its call");
+    }
+}
+
+/// One set, and what came of its purchase.
+fn version(item: &Value, read: &Version, slot: &str, memory: &str, purchase: &str) {
+    let slot = &item[slot];
+    let said = |name: &str| slot.get(name).map_or("", |said| said.as_str().unwrap());
+    assert_eq!(read.generation.to_string(), said("gen"));
+    assert_eq!(read.set_at, moment(slot, "at"));
+    assert_eq!(read.call.map(|call| call.to_string()).unwrap_or_default(), said("call"));
+    let brief = &read.brief;
+    assert_eq!((&*brief.email, &*brief.full_name), (said("email"), said("full_name")));
+    assert_eq!(
+        brief.callback.as_ref().map_or("", |number| number.as_str()),
+        said("callback")
+    );
+    if slot.get("persona").is_some() {
+        assert_eq!(brief.persona, said("persona"));
+    }
+    assert_eq!(brief.purchase.as_ref().map(value).as_ref(), slot.get("doc"));
+    assert_eq!(
+        read.memory,
+        item.get(memory).and_then(Value::as_str).unwrap_or_default()
+    );
+    let meant = item.get(purchase).filter(|meant| !meant.is_null());
+    assert_eq!(
+        read.purchase.map(|id| json!(id.to_string())).as_ref(),
+        meant.map(|meant| &meant["id"])
+    );
+    let outcome = meant.and_then(|meant| item.get(format!("o#{}", text(meant, "id"))));
+    assert_eq!(
+        read.outcome.as_ref().map(value).as_ref(),
+        outcome.map(|outcome| &outcome["doc"])
+    );
+    if let Some(outcome) = outcome {
+        let rank = doc::<Outcome>(outcome).status.rank();
+        assert_eq!(outcome["rank"], json!(rank));
+    }
+}
+
+async fn token(store: &Store, item: &Value) {
+    let hash = text(item, "pk").strip_prefix("TOKEN#").unwrap();
+    let record = store.token(hash).await.unwrap().unwrap();
+    assert_eq!(record, doc(item));
+    let revoked = store.revoke_token(hash).await.unwrap().unwrap();
+    assert!(revoked.record.revoked && revoked.hash == hash);
+}
+
+async fn token_line(store: &Store, item: &Value) {
+    let lines = store.tokens(&tenant(), "").await.unwrap();
+    // The world's own token is in no list.
+    assert_eq!(lines, [doc(item)]);
+    assert_eq!(lines[0].hash, text(item, "sk"));
+}
+
+async fn kept_call(store: &Store, item: &Value) {
+    let kept = store
+        .kept_call(&tenant(), &CHAIN.parse().unwrap(), &phone(CALLER))
+        .await
+        .unwrap();
+    let kept = kept.unwrap_or_else(|| panic!("a call begins anew in the middle: {item:#}"));
+    assert_eq!(kept, doc(item));
+    assert!(kept.is_on(kept.at) || kept.over);
+}

@@ -1,0 +1,283 @@
+//! The shape of JSON: every path in it, and the form of what stands there. Two items of one kind may differ in every
+//! moment and id, and have one shape.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use patchbay::clock::Timestamp;
+use serde_json::Value;
+
+use crate::fixtures::{are_accepted, list, names, write};
+
+/// Paths, each with a form that stood there.
+pub(crate) type Shape = BTreeSet<(String, String)>;
+
+/// Objects whose names are no fields: indices, languages.
+const MAPS: [&str; 6] = ["rejected", "busy", "put_off", "interrupted", "refused", "texts"];
+/// What belongs to others, and may be any JSON.
+const FREE: [(&str, &str); 3] = [
+    ("chain", "doc"),
+    ("kept-call", "doc.before"),
+    ("kept-call", "doc.after"),
+];
+/// Fields whose texts are words of ours.
+const WORDS: [&str; 8] = [
+    "status", "is", "event", "reason", "strategy", "ending", "provider", "then",
+];
+/// Attributes that are put together of several parts.
+const KEYS: [&str; 7] = ["pk", "sk", "day_pk", "day_sk", "due_pk", "due_sk", "holder"];
+
+/// The shape of a value of a kind.
+pub(crate) fn of(kind: &str, value: &Value) -> Shape {
+    let mut shape = Shape::new();
+    walk(kind, "", value, &mut shape);
+    shape
+}
+
+fn walk(kind: &str, path: &str, value: &Value, shape: &mut Shape) {
+    let mut add = |form: &str| {
+        shape.insert((path.to_owned(), form.to_owned()));
+    };
+    match value {
+        Value::Null => add("null"),
+        Value::Bool(_) => add("bool"),
+        // A lease that was given back.
+        Value::Number(number) if path == "lease_until" && number.as_i64() == Some(0) => add("zero"),
+        Value::Number(_) => add("number"),
+        Value::String(text) => add(&form(path, text)),
+        Value::Array(items) => {
+            add("list");
+            for item in items {
+                walk(kind, &format!("{path}[]"), item, shape);
+            }
+        }
+        Value::Object(fields) => {
+            add("object");
+            if FREE.contains(&(kind, path)) {
+                return;
+            }
+            let is_map = MAPS.contains(&last(path));
+            for (name, inner) in fields {
+                let name = if is_map { "*" } else { field(name) };
+                let path = if path.is_empty() {
+                    name.to_owned()
+                } else {
+                    format!("{path}.{name}")
+                };
+                walk(kind, &path, inner, shape);
+            }
+        }
+    }
+}
+
+/// The name of a field, without what it says of a purchase.
+fn field(name: &str) -> &str {
+    match name.split_once('#') {
+        Some(("o", _)) => "o#*",
+        Some(("f", _)) => "f#*",
+        _ => name,
+    }
+}
+
+fn last(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or_default()
+}
+
+/// The form of a text.
+fn form(path: &str, text: &str) -> String {
+    if WORDS.contains(&last(path)) {
+        return format!("`{text}`");
+    }
+    if KEYS.contains(&path) {
+        return key_form(text);
+    }
+    part_form(text).unwrap_or_else(|| "text".to_owned())
+}
+
+/// The form of a key: what is always the same stands as it is.
+fn key_form(text: &str) -> String {
+    let parts = text.split_inclusive(['#', '/']).map(|part| {
+        let (part, end) = match part.strip_suffix(['#', '/']) {
+            Some(inner) => (inner, &part[inner.len()..]),
+            None => (part, ""),
+        };
+        let whole = part_form(part);
+        let words = || {
+            part.split('-')
+                .map(|word| part_form(word).unwrap_or_else(|| word.to_owned()))
+        };
+        format!(
+            "{}{end}",
+            whole.unwrap_or_else(|| words().collect::<Vec<_>>().join("-"))
+        )
+    });
+    parts.collect()
+}
+
+/// The form of a text that is a value of ours; none of any other.
+fn part_form(text: &str) -> Option<String> {
+    if text.is_empty() {
+        return None;
+    }
+    let is_hex = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    let is_number = text
+        .strip_prefix('+')
+        .is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let form = if Timestamp::parse(text).is_some() {
+        "{moment}"
+    } else if text.parse::<patchbay::ids::DispatchId>().is_ok() {
+        "{dispatch}"
+    } else if text.parse::<patchbay::ids::AttemptId>().is_ok() {
+        "{attempt}"
+    } else if is_number {
+        "{number}"
+    } else if is_hex && matches!(text.len(), 8 | 16 | 32 | 64) {
+        return Some(format!("{{{} hex}}", text.len()));
+    } else if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(format!("{{{} digits}}", text.len()));
+    } else {
+        return None;
+    };
+    Some(form.to_owned())
+}
+
+/// What was seen to be written, by its kind.
+#[derive(Debug, Default)]
+pub(crate) struct Seen(BTreeMap<String, Vec<Value>>);
+
+impl Seen {
+    pub(crate) fn add(&mut self, kind: impl Into<String>, value: Value) {
+        let seen = self.0.entry(kind.into()).or_default();
+        if !seen.contains(&value) {
+            seen.push(value);
+        }
+    }
+
+    /// Of a kind, a few that together have every shape that was seen: short ones before long ones.
+    fn examples(&self, kind: &str) -> Vec<Value> {
+        let mut left: Vec<(&Value, Shape)> = self.0[kind].iter().map(|value| (value, of(kind, value))).collect();
+        let mut examples = Vec::new();
+        // Bytes for everything that an example is the first to show; of those that are as good, the first.
+        let price = |(value, shape): &(&Value, Shape)| value.to_string().len() * 1_000 / shape.len();
+        loop {
+            left.retain(|(_, shape)| !shape.is_empty());
+            let best = left.iter().enumerate().min_by_key(|(_, candidate)| price(candidate));
+            let Some(best) = best.map(|(at, _)| at) else {
+                return examples;
+            };
+            let (example, gained) = left.remove(best);
+            examples.push(example.clone());
+            for (_, shape) in &mut left {
+                shape.retain(|pair| !gained.contains(pair));
+            }
+        }
+    }
+
+    /// What differs between all that was seen and the fixtures of a folder, one file a kind. Where that is asked for, it
+    /// writes those anew instead.
+    #[track_caller]
+    pub(crate) fn faults(&self, folder: &str, kinds: &[String]) -> Vec<String> {
+        let unseen: Vec<&String> = kinds.iter().filter(|kind| !self.0.contains_key(*kind)).collect();
+        assert!(
+            unseen.is_empty(),
+            "nothing of these kinds was written in this test: {unseen:?}"
+        );
+        let mut faults = Vec::new();
+        for kind in self.0.keys().cloned().chain(names(folder)).collect::<BTreeSet<_>>() {
+            let file = format!("{folder}/{kind}.json");
+            let kept = list(&file);
+            let before: Shape = kept.iter().flat_map(|value| of(&kind, value)).collect();
+            let Some(seen) = self.0.get(&kind) else {
+                faults.push(format!("{file}: no item of this kind is written any more"));
+                continue;
+            };
+            let now: Shape = seen.iter().flat_map(|value| of(&kind, value)).collect();
+            if now == before {
+                continue;
+            }
+            if are_accepted() {
+                self.accept(folder, &kind, kept);
+                continue;
+            }
+            let line = |what: &str, (path, form): &(String, String)| format!("{file}: {path}: {form} {what}");
+            faults.extend(
+                now.difference(&before)
+                    .map(|pair| line("is written, and stands in no fixture", pair)),
+            );
+            faults.extend(before.difference(&now).map(|pair| line("is written no more", pair)));
+        }
+        faults
+    }
+
+    /// Writes the fixtures of a kind; what is written otherwise now goes to `earlier/` if it has to be read on.
+    fn accept(&self, folder: &str, kind: &str, before: Vec<Value>) {
+        write(&format!("{folder}/{kind}.json"), &self.examples(kind));
+        let file = format!("earlier/{kind}.json");
+        let replaced = self.replaced(kind, before);
+        if folder == "items" && !replaced.is_empty() {
+            let earlier: Vec<Value> = list(&file).into_iter().chain(replaced).collect();
+            write(&file, &earlier);
+        }
+    }
+
+    /// What nothing looks like that is written now: it lacks a field, or has one too many.
+    fn replaced(&self, kind: &str, mut before: Vec<Value>) -> Vec<Value> {
+        let now: BTreeSet<Shape> = self.0[kind].iter().map(|value| of(kind, value)).collect();
+        before.retain(|value| !now.contains(&of(kind, value)));
+        before
+    }
+}
+
+/// That there is no such difference.
+#[track_caller]
+pub(crate) fn is_as_before(faults: &[String]) {
+    assert!(
+        faults.is_empty(),
+        "a format has changed. Can what an earlier version wrote still be read, and what this one writes by an earlier one \
+         while both are deployed? Then PATCHBAY_ACCEPT_FORMATS=1 writes the fixtures anew:\n{}",
+        faults.join("\n")
+    );
+}
+
+#[test]
+fn an_item_that_would_be_written_otherwise_now_is_kept_as_an_earlier_one() {
+    let with = |fields: &[&str]| Value::Object(fields.iter().map(|name| ((*name).to_owned(), 1.into())).collect());
+    let mut now = Seen::default();
+    now.add("kind", with(&["a", "b", "new"]));
+    now.add("kind", with(&["a", "new"]));
+    let lacks_one = with(&["a", "b"]);
+    let has_one_too_many = with(&["a", "b", "new", "old"]);
+    let before = vec![lacks_one.clone(), with(&["a", "new"]), has_one_too_many.clone()];
+    assert_eq!(now.replaced("kind", before), [lacks_one, has_one_too_many]);
+}
+
+#[test]
+fn moments_and_ids_have_one_shape_and_other_forms_another() {
+    let item = |sk: &str, at: Value| serde_json::json!({ "sk": sk, "at": at });
+    let entry = |nonce: &str| {
+        item(
+            &format!("E#000001-1795402800000-{nonce}-00"),
+            "2026-11-23T03:00:00.000Z".into(),
+        )
+    };
+    let [one, other] = ["0000000000000001", "ffffffffffffffff"].map(|nonce| of("entry-created", &entry(nonce)));
+    assert_eq!(one, other);
+    for changed in [
+        item(
+            "F#000001-1795402800000-0000000000000001-00",
+            "2026-11-23T03:00:00.000Z".into(),
+        ),
+        item(
+            "E#000001-1795402800000-0000000000000001",
+            "2026-11-23T03:00:00.000Z".into(),
+        ),
+        item(
+            "E#000001-1795402800000-0000000000000001-00",
+            1_795_402_800_000_i64.into(),
+        ),
+        item("E#000001-1795402800000-0000000000000001-00", "23 November 2026".into()),
+    ] {
+        assert_ne!(of("entry-created", &changed), one);
+    }
+}
