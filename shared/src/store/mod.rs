@@ -10,6 +10,7 @@
 //! | lease on an employee's phone | `T#{tenant}#L#{hash of the number}` | `L` |
 //! | pacing slot of a provider | `PACE#{provider}` | `P` |
 //! | task chain, versioned | `T#{tenant}#C` | `C#{chain}` |
+//! | the state of a caller's last call of a chain | `T#{tenant}#A#{hash of chain and number}` | `A` |
 //! | what is known of a caller | `T#{tenant}#X#{hash of the number}` | `X` |
 //! | API token | `TOKEN#{SHA-256 of the secret}` | `T` |
 //! | its line in the list of tokens | `T#{tenant}#TOKENS` | the SHA-256 |
