@@ -9,7 +9,7 @@ mod errors;
 mod lenient;
 mod status;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod token;
 mod tracking;
 mod webhook;

@@ -13,11 +13,11 @@ use crate::clock::{Clock, Timestamp};
 use crate::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
 use crate::secret::Secret;
 
-pub(super) type Answer = Result<Response, SendError>;
+pub(crate) type Answer = Result<Response, SendError>;
 
 /// A provider with a script. Anything that it is asked beyond the script fails the test.
 #[derive(Clone)]
-pub(super) struct Provider(Arc<Inner>);
+pub(crate) struct Provider(Arc<Inner>);
 
 struct Inner {
     script: Mutex<VecDeque<Answer>>,
@@ -26,12 +26,12 @@ struct Inner {
 }
 
 impl Provider {
-    pub(super) fn new(script: impl IntoIterator<Item = Answer>) -> Self {
+    pub(crate) fn new(script: impl IntoIterator<Item = Answer>) -> Self {
         Self::slow(Duration::ZERO, script)
     }
 
     /// One that takes its time over every answer.
-    pub(super) fn slow(delay: Duration, script: impl IntoIterator<Item = Answer>) -> Self {
+    pub(crate) fn slow(delay: Duration, script: impl IntoIterator<Item = Answer>) -> Self {
         Self(Arc::new(Inner {
             script: Mutex::new(script.into_iter().collect()),
             asked: Mutex::default(),
@@ -40,7 +40,7 @@ impl Provider {
     }
 
     /// A client of it, on a clock that starts with the test.
-    pub(super) fn client(&self) -> Routee {
+    pub(crate) fn client(&self) -> Routee {
         let clock = Clock::starting_at(Timestamp::from_millis(1_767_603_600_000), 1.0);
         let credentials = Credentials {
             application_id: "app".to_owned(),
@@ -54,7 +54,7 @@ impl Provider {
     }
 
     /// What it was asked, as `METHOD url`, in order.
-    pub(super) fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         let asked = self.0.asked.lock().expect("no panic");
         asked
             .iter()
@@ -63,7 +63,7 @@ impl Provider {
     }
 
     /// The bodies that it was sent.
-    pub(super) fn bodies(&self) -> Vec<Value> {
+    pub(crate) fn bodies(&self) -> Vec<Value> {
         let asked = self.0.asked.lock().expect("no panic");
         asked
             .iter()
@@ -72,21 +72,21 @@ impl Provider {
     }
 
     /// The values of `Authorization` that it was sent.
-    pub(super) fn authorisations(&self) -> Vec<String> {
+    pub(crate) fn authorisations(&self) -> Vec<String> {
         let asked = self.0.asked.lock().expect("no panic");
         let value = |request: &Request| request.headers()[header::AUTHORIZATION].to_str().map(str::to_owned);
         asked.iter().map(|request| value(request).expect("ascii")).collect()
     }
 
     /// The names of the headers that it was sent, one list a request.
-    pub(super) fn headers(&self) -> Vec<Vec<String>> {
+    pub(crate) fn headers(&self) -> Vec<Vec<String>> {
         let asked = self.0.asked.lock().expect("no panic");
         let names = |request: &Request| request.headers().keys().map(|name| name.as_str().to_owned()).collect();
         asked.iter().map(names).collect()
     }
 
     /// Whether all of the script was played.
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.0.script.lock().expect("no panic").is_empty()
     }
 }
@@ -107,18 +107,18 @@ impl SendHttp for Provider {
     clippy::unnecessary_wraps,
     reason = "it stands in scripts beside answers that never came"
 )]
-pub(super) fn raw(status: u16, body: impl Into<Bytes>) -> Answer {
+pub(crate) fn raw(status: u16, body: impl Into<Bytes>) -> Answer {
     Ok(http::Response::builder()
         .status(status)
         .body(body.into())
         .expect("a response"))
 }
 
-pub(super) fn answer(status: u16, body: &Value) -> Answer {
+pub(crate) fn answer(status: u16, body: &Value) -> Answer {
     raw(status, body.to_string())
 }
 
-pub(super) fn token(text: &str, seconds: u32) -> Answer {
+pub(crate) fn token(text: &str, seconds: u32) -> Answer {
     answer(
         200,
         &json!({ "access_token": text, "token_type": "bearer", "expires_in": seconds, "scope": "voice" }),
@@ -126,14 +126,14 @@ pub(super) fn token(text: &str, seconds: u32) -> Answer {
 }
 
 /// A token that outlives the test.
-pub(super) fn any_token() -> Answer {
+pub(crate) fn any_token() -> Answer {
     token("t-1", 3_600)
 }
 
-pub(super) fn lost() -> Answer {
+pub(crate) fn lost() -> Answer {
     Err(SendError::NoAnswer("timed out".to_owned()))
 }
 
-pub(super) fn not_sent() -> Answer {
+pub(crate) fn not_sent() -> Answer {
     Err(SendError::NotSent("connection refused".to_owned()))
 }
