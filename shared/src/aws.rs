@@ -148,12 +148,12 @@ impl Aws {
         self.queue(NOTIFICATIONS_QUEUE_URL)
     }
 
-    /// How the dialer works off its queue.
+    /// How the dialer consumes its queue.
     pub fn outbox_of_dialing(&self) -> Result<Outbox, ConfigError> {
         self.outbox(DIALING_QUEUE_URL, DIALING_DEAD_LETTERS_URL)
     }
 
-    /// How the notifier works off its queue.
+    /// How the notifier consumes its queue.
     pub fn outbox_of_notifications(&self) -> Result<Outbox, ConfigError> {
         self.outbox(NOTIFICATIONS_QUEUE_URL, NOTIFICATIONS_DEAD_LETTERS_URL)
     }

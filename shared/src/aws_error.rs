@@ -65,9 +65,10 @@ fn kind_of(code: &str) -> ErrorKind {
         | "RequestLimitExceeded"
         | "ProvisionedThroughputExceededException"
         | "TooManyRequestsException" => ErrorKind::Throttled,
-        "TransactionConflictException" | "TransactionInProgressException" | "ConditionalCheckFailedException" => {
-            ErrorKind::Conflict
-        }
+        "TransactionConflictException"
+        | "TransactionInProgressException"
+        | "TransactionCanceledException"
+        | "ConditionalCheckFailedException" => ErrorKind::Conflict,
         "AccessDenied"
         | "AccessDeniedException"
         | "UnrecognizedClientException"

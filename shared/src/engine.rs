@@ -200,7 +200,7 @@ impl Engine {
     }
 
     /// Counts what a committed decision has brought about, for the dashboard. A crash before this loses a count, so what
-    /// an alarm hears of is counted by whoever works off a message of the decision's ([`Work::Count`]).
+    /// an alarm hears of is counted by whoever consumes a message of the decision's ([`Work::Count`]).
     fn count(&self, decision: &Decision) {
         let now = self.clock.now();
         let count = |name| telemetry::emf(now, &[], &[(name, Unit::Count, 1.0)], &[]);

@@ -64,7 +64,7 @@ where
     run(service_fn(async |event: LambdaEvent<SqsEvent>| {
         Ok::<_, Error>(match deps.current().await {
             Ok(deps) => handle(deps, event.payload).await,
-            Err(error) => outbox.all::<Work>(&event.payload, &error).await,
+            Err(error) => outbox.send_back::<Work>(&event.payload, &error).await,
         })
     }))
     .await

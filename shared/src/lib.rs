@@ -9,7 +9,7 @@
 //! - [`foreign`]: JSON of other people's, the one reader for all of it.
 //! - [`speech`]: what a text becomes before a voice says it, at every provider.
 //! - [`store`], [`queue`]: DynamoDB and SQS; [`patience`]: how long they are waited for.
-//! - [`mail`], [`outbox`]: messages to ourselves: sent before the commit, fenced and worked off after it.
+//! - [`mail`], [`outbox`]: messages to ourselves: sent before the commit, fenced and consumed after it.
 //! - [`web`]: problem documents, signed callback references, tokens, outgoing webhooks.
 //! - [`webhooks`]: what became of the webhooks to a requester.
 //! - [`api`], [`tokens`]: what the functions with an API have in common.

@@ -1,8 +1,8 @@
-//! The outbox: messages to ourselves about any subject are sent, fenced and worked off here.
+//! The outbox: messages to ourselves about any subject are sent, fenced and consumed here.
 //!
 //! **Sent** before the commit that they belong to ([`crate::mail`] says why). **Fenced** when they arrive: acted on once
 //! that commit is made, looked for again while it may yet be made, dropped when nobody is left who could make it.
-//! **Worked off** so that a message that fails stops no other and is not lost:
+//! **Consumed** so that a message that fails stops no other and is not lost:
 //!
 //! - What failed may well succeed another time (the table, a provider, secrets that cannot be read): it is sent again,
 //!   after 1, 2, 4, up to 60 seconds, for as long as it takes. Nothing is given up because a thing was down for hours.
@@ -39,7 +39,7 @@ pub struct Tried<M> {
     /// What was sent at first.
     #[serde(flatten)]
     pub message: M,
-    /// How often it was sent again because it could not be worked off.
+    /// How often it was sent again because it could not be consumed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub again: u16,
 }
@@ -98,7 +98,7 @@ impl TakeMessages for Queue {
     }
 }
 
-/// What works off a queue sends by this: to the queue itself, and to its dead letters.
+/// What consumes a queue sends by this: to the queue itself, and to its dead letters.
 #[derive(Clone, Debug)]
 pub struct Outbox<Q = Queue> {
     /// The queue.
@@ -155,7 +155,7 @@ fn read<M: DeserializeOwned>(record: &SqsMessage) -> Read<M> {
 }
 
 impl<Q: TakeMessages> Outbox<Q> {
-    /// Works off a batch, all of it side by side: what is slow, or fails, stops nothing else. Two of one message, which a
+    /// Consumes a batch, all of it side by side: what is slow, or fails, stops nothing else. Two of one message, which a
     /// queue may deliver, or take when it is slow to answer, are one. What fails is sent again, or is a dead letter.
     pub async fn consume<M, E, F>(&self, event: &SqsEvent, work: impl Fn(M) -> F + Sync) -> SqsBatchResponse
     where
@@ -168,7 +168,7 @@ impl<Q: TakeMessages> Outbox<Q> {
         let records = records.filter(|record| seen.insert(record.body.as_deref()));
         let records: Vec<&SqsMessage> = records.collect();
         // In boxes: what is awaited is nested more deeply than the compiler follows.
-        let taken = join_all(records.iter().map(|record| Box::pin(self.work_off(record, &work)))).await;
+        let taken = join_all(records.iter().map(|record| Box::pin(self.consume_one(record, &work)))).await;
         let mut response = SqsBatchResponse::default();
         for (record, taken) in records.into_iter().zip(taken) {
             reported(&mut response, record, taken);
@@ -176,7 +176,7 @@ impl<Q: TakeMessages> Outbox<Q> {
         response
     }
 
-    async fn work_off<M, E, F>(&self, record: &SqsMessage, work: &(impl Fn(M) -> F + Sync)) -> Result<(), NotTaken>
+    async fn consume_one<M, E, F>(&self, record: &SqsMessage, work: &(impl Fn(M) -> F + Sync)) -> Result<(), NotTaken>
     where
         M: Mail + Serialize + DeserializeOwned + Send + Sync,
         E: Failure + Send + Sync,
@@ -232,8 +232,8 @@ impl<Q: TakeMessages> Outbox<Q> {
         self.send_at(message, message.due_at()).await
     }
 
-    /// Sends back everything in a batch of which nothing could be worked off, because of `error`, which passes.
-    pub async fn all<M: DeserializeOwned + Serialize>(
+    /// Sends back everything in a batch of which nothing could be consumed, because of `error`, which passes.
+    pub async fn send_back<M: DeserializeOwned + Serialize>(
         &self,
         event: &SqsEvent,
         error: &impl std::fmt::Display,
@@ -266,7 +266,7 @@ impl<Q: TakeMessages> Outbox<Q> {
             });
         }
         if failure.failed() == Failed::ForGood && failures > DOUBTS {
-            tracing::error!(error = %failure, failures, "a message can never be worked off: to the dead letters");
+            tracing::error!(error = %failure, failures, "a message can never be consumed: to the dead letters");
             return self.give_up(&tried.message, &failure.to_string()).await;
         }
         tracing::error!(error = %failure, failures, "a message failed and is sent again");
@@ -306,7 +306,7 @@ impl<Q: TakeMessages> Outbox<Q> {
     }
 }
 
-/// Nothing of a batch could be worked off.
+/// Nothing of a batch could be consumed.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct NothingDone(String);

@@ -78,7 +78,7 @@ async fn a_log_names_nobody_and_repeats_nothing() {
         "context read",
         "context forgotten",
         "a request was refused",
-        "the table cannot be had",
+        "a request to DynamoDB failed",
         "…43",
         "see errors: price",
     ] {

@@ -228,7 +228,7 @@ async fn a_conflict_is_no_failure() {
     }
 }
 
-/// The secrets cannot be read: nothing of a batch can be worked off.
+/// The secrets cannot be read: nothing of a batch can be consumed.
 #[tokio::test(start_paused = true)]
 async fn a_batch_without_secrets_is_sent_again_with_growing_pauses() {
     let world = World::start(Options::default()).await.unwrap();
@@ -249,7 +249,7 @@ async fn a_batch_without_secrets_is_sent_again_with_growing_pauses() {
     for _ in 0..8 {
         let event = json!({ "Records": [{ "messageId": "m-1", "body": body }] });
         let event: SqsEvent = serde_json::from_value(event).unwrap();
-        let answer = outbox.all::<Message>(&event, &"no secrets").await;
+        let answer = outbox.send_back::<Message>(&event, &"no secrets").await;
         assert!(answer.batch_item_failures.is_empty());
         let sent = queue.messages();
         let [sent] = sent.as_slice() else { unreachable!() };
@@ -258,7 +258,7 @@ async fn a_batch_without_secrets_is_sent_again_with_growing_pauses() {
     }
     assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
     let event: SqsEvent = serde_json::from_value(json!({ "Records": [{ "messageId": "m-1", "body": "{" }] })).unwrap();
-    outbox.all::<Message>(&event, &"no secrets").await;
+    outbox.send_back::<Message>(&event, &"no secrets").await;
     assert_eq!((queue.messages().len(), queue.dlq().unwrap().messages().len()), (0, 1));
 }
 

@@ -160,7 +160,7 @@ async fn what_is_noted_of_a_delivery_only_gets_further() {
     for (resent, failures, outcome, expected) in [
         (0, 1, retrying, "0 1"),
         (0, 3, retrying, "0 3"),
-        // Of two that were worked off at once, the one that was slower to write.
+        // Of two that were consumed at once, the one that was slower to write.
         (0, 2, retrying, "0 3"),
         (0, 3, retrying, "0 3"),
         // An end, whoever comes to it.

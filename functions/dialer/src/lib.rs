@@ -1,4 +1,4 @@
-//! Works off the `dialing` queue: places calls, watches them, ends them, ends waits.
+//! Consumes the `dialing` queue: places calls, watches them, ends them, ends waits.
 //!
 //! Every message may come twice, late, or before the commit that it belongs to. So each is fenced against the
 //! dispatch as it is, and what cannot be repeated (placing a call) is done only under a claim that one writer gets.
@@ -29,7 +29,7 @@ use tracing::Instrument as _;
 pub struct Deps {
     /// Dispatches, and the `dialing` queue.
     pub engine: Engine,
-    /// How the `dialing` queue is worked off.
+    /// How the `dialing` queue is consumed.
     pub outbox: Outbox,
     /// From which calls are made.
     pub account: Account,
@@ -37,7 +37,7 @@ pub struct Deps {
     pub callbacks: Callbacks,
 }
 
-/// Why a message could not be worked off.
+/// Why a message could not be consumed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
@@ -70,7 +70,7 @@ impl mail::Failure for Failure {
     }
 }
 
-/// Works off a batch.
+/// Consumes a batch.
 pub async fn handle(deps: &Deps, event: SqsEvent) -> SqsBatchResponse {
     let work = |message: Message| boxed(work_off(deps, message));
     deps.outbox.consume(&event, work).await

@@ -5,7 +5,7 @@ use patchbay::config::variables::REFERENCE_KEYS_PARAM;
 use patchbay::config::{ConfigError, public_url, references};
 use patchbay::keyring::Keyring;
 use patchbay::outbox::Outbox;
-use patchbay::voice::Unopened;
+use patchbay::voice::AccountConfig;
 use patchbay::web::callbacks::Callbacks;
 
 use crate::Deps;
@@ -21,13 +21,13 @@ impl Deps {
         let engine = aws.engine()?;
         let outbox = aws.outbox_of_dialing()?;
         let url = public_url()?;
-        let unopened = Unopened::load()?;
+        let config = AccountConfig::load()?;
         let kept = outbox.clone();
-        let keyring = aws.keyring([Unopened::SECRET, REFERENCE_KEYS_PARAM], move |[secret, keys]| {
+        let keyring = aws.keyring([AccountConfig::SECRET, REFERENCE_KEYS_PARAM], move |[secret, keys]| {
             Ok(Self {
                 engine: engine.clone(),
                 outbox: outbox.clone(),
-                account: unopened.open(secret)?,
+                account: config.open(secret)?,
                 callbacks: Callbacks::new(&url, references(REFERENCE_KEYS_PARAM, keys)?),
             })
         })?;

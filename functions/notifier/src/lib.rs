@@ -1,4 +1,4 @@
-//! Works off the `notifications` queue: tells requesters what happened.
+//! Consumes the `notifications` queue: tells requesters what happened.
 //!
 //! A message is a [`Notice`]: one try at telling one event, due at a moment. What becomes of it:
 //!
@@ -16,7 +16,7 @@
 //!   is no notice of ours goes to the dead-letter queue.
 //!
 //! How each delivery stands is written down ([`patchbay::dispatch::delivery::Delivery`]), after whatever was to be sent. So a notice
-//! that comes again is told once, unless the sandbox died between the post and the note, or two of one were worked off at
+//! that comes again is told once, unless the sandbox died between the post and the note, or two of one were consumed at
 //! the same moment; the receiver tells by the header `webhook-id`.
 
 mod deliver;
@@ -52,7 +52,7 @@ use crate::receivers::{Receiver, Receivers, Way};
 /// Longest that a receiver may take to answer with a status.
 pub const POST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest that a record may take, the table and the queue included. The function's own time limit must be longer than
-/// this: the records of a batch are worked off side by side.
+/// this: the records of a batch are consumed side by side.
 pub const RECORD_TIMEOUT: Duration = Duration::from_secs(20);
 /// What is due within this many milliseconds is due: the queue's delays are whole seconds, and a notice that is sent
 /// again for less would come back at once, many times.
@@ -65,7 +65,7 @@ const URGENT: Duration = Duration::from_mins(1);
 pub struct Deps<S = Store, Q = Queue> {
     /// Dispatches and their timelines, deliveries and receivers.
     pub store: S,
-    /// How the `notifications` queue is worked off.
+    /// How the `notifications` queue is consumed.
     pub outbox: Outbox<Q>,
     /// The way to the receivers.
     pub http: HttpClient,
@@ -82,7 +82,7 @@ pub struct Deps<S = Store, Q = Queue> {
     pub receivers: Receivers,
 }
 
-/// Why a notice could not be worked off.
+/// Why a notice could not be consumed.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("the table cannot be read: {cause}")]
@@ -112,7 +112,7 @@ impl mail::Failure for Failure {
     }
 }
 
-/// Works off a batch, all of it side by side: a slow receiver holds up nobody in the same batch.
+/// Consumes a batch, all of it side by side: a slow receiver holds up nobody in the same batch.
 pub async fn handle<S: Table, Q: TakeMessages>(deps: &Deps<S, Q>, event: SqsEvent) -> SqsBatchResponse {
     let work_off = |notice: Notice| async {
         let span = tracing::info_span!(

@@ -1,4 +1,4 @@
-//! Works off the `notifications` queue: tells requesters what happened.
+//! Consumes the `notifications` queue: tells requesters what happened.
 
 use notifier::{Deps, handle};
 use patchbay::dispatch::work::Notice;

@@ -141,7 +141,7 @@ pub enum Failed {
     ForGood,
 }
 
-/// Why a message could not be worked off.
+/// Why a message could not be consumed.
 pub trait Failure: Display {
     /// Whether it is worth trying again.
     fn failed(&self) -> Failed;

@@ -22,7 +22,7 @@ const AGAIN_SECONDS: u16 = 1;
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, kind = ?error.kind(), "the table cannot be had");
+        tracing::error!(%error, kind = ?error.kind(), "a request to DynamoDB failed");
         Self::unavailable(AGAIN_SECONDS)
     }
 }

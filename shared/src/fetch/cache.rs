@@ -76,7 +76,7 @@ impl<D: Document> Cache<D> {
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the table does not answer in time".to_owned(),
         };
-        tracing::error!(%tenant, chain = %name, why, kept = known.is_some(), "the table cannot be had");
+        tracing::error!(%tenant, chain = %name, why, kept = known.is_some(), "a request to DynamoDB failed");
         known.ok_or(NoDocument::Table(why))
     }
 

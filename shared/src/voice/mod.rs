@@ -6,20 +6,22 @@
 //! Whoever works with these knows no provider. Nobody else names one but the providers' own modules.
 
 pub mod callbacks;
+#[cfg(feature = "outbound")]
+mod config;
 mod routee;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod trace;
-#[cfg(feature = "outbound")]
-mod unopened;
 
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Response};
 
+#[cfg(feature = "outbound")]
+pub use self::config::AccountConfig;
 pub use self::routee::RouteeAccount;
 pub use self::settings::Settings;
 pub use self::trace::Trace;
-#[cfg(feature = "outbound")]
-pub use self::unopened::Unopened;
 use crate::clock::Timestamp;
 use crate::dispatch::script::Script;
 use crate::dispatch::{CallReport, NotPlaced, Sighting};

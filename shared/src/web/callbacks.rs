@@ -34,7 +34,9 @@ impl Callbacks {
             if let Some(base) = gateway::base(request, roots) {
                 reached.base = base;
             } else {
-                tracing::error!("neither a public URL is set nor does the event name a domain");
+                tracing::error!(
+                    "the event names no domain: set PATCHBAY_PUBLIC_URL (the parameter PublicUrl), or providers get URLs without a host"
+                );
             }
         }
         reached

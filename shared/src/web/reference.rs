@@ -34,6 +34,15 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Attempt,
+        Self::Chain,
+        Self::Transfer,
+        Self::Payment,
+        Self::HandBack,
+    ];
+
     /// What is signed begins with this, so that no tag is ever good for another purpose.
     const fn domain(self) -> &'static [u8] {
         match self {
@@ -126,14 +135,6 @@ fn tag(key: &Secret, purpose: Purpose, text: &str, beside: &str) -> String {
 mod tests {
     use super::*;
 
-    const PURPOSES: [Purpose; 5] = [
-        Purpose::Attempt,
-        Purpose::Chain,
-        Purpose::Transfer,
-        Purpose::Payment,
-        Purpose::HandBack,
-    ];
-
     fn references(current: &str, previous: Option<&str>) -> References {
         References::new(Secret::new(current), previous.map(Secret::new))
     }
@@ -141,10 +142,10 @@ mod tests {
     #[test]
     fn a_reference_is_good_for_one_purpose_and_for_what_stands_beside_it() {
         let keys = references("current", Some("previous"));
-        for purpose in PURPOSES {
+        for purpose in Purpose::ALL {
             let signed = keys.sign(purpose, "acme", "orders");
             assert_eq!(keys.check(purpose, &signed, "orders"), Ok("acme"));
-            for other in PURPOSES.into_iter().filter(|other| *other != purpose) {
+            for other in Purpose::ALL.into_iter().filter(|other| *other != purpose) {
                 assert_eq!(keys.check(other, &signed, "orders"), Err(BadReference));
             }
             for beside in ["", "order", "orders\n", "Orders"] {
@@ -188,7 +189,7 @@ mod tests {
     #[test]
     fn what_is_no_reference_is_refused() {
         let keys = references("current", Some("previous"));
-        for purpose in PURPOSES {
+        for purpose in Purpose::ALL {
             for wrong in ["", ".", "acme", "acme.", "ACME.00", &".".repeat(4_000)] {
                 assert_eq!(keys.check(purpose, wrong, ""), Err(BadReference), "{wrong}");
             }

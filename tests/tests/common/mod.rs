@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::request::Builder;
+use patchbay::context::{ContextKey, Draft};
 use patchbay::dispatch::{Dispatch, Entry};
 use patchbay::http::{Request, Response};
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce};
@@ -340,4 +341,24 @@ pub(crate) fn effects(world: &World) -> usize {
         };
         request.run.is_some() && writes
     })
+}
+
+/// Whose context that of `caller` is.
+pub(crate) fn context_key(caller: &str) -> ContextKey {
+    ContextKey {
+        tenant: "main".parse().unwrap(),
+        caller: phone(caller),
+    }
+}
+
+/// What an agent says of `caller`, who wants `what`: the least that can be paid.
+pub(crate) fn draft(caller: &str, what: &str) -> Draft {
+    let some = |text: &str| Some(text.to_owned());
+    Draft {
+        caller: some(caller),
+        description: some(what),
+        price: some("42.00"),
+        vendor: some("acme-stage"),
+        ..Draft::default()
+    }
 }

@@ -8,7 +8,7 @@ use patchbay::ids::{Nonce, Tenant};
 use patchbay::store::{Begun, Ended, OutcomePut};
 use patchbay_simulators::world::World;
 
-use crate::common::{pass, phone, world};
+use crate::common::{self, context_key, pass, phone, world};
 use crate::described;
 
 const CALLER: &str = "+12025550143";
@@ -18,22 +18,12 @@ fn tenant() -> Tenant {
 }
 
 fn key() -> ContextKey {
-    ContextKey {
-        tenant: tenant(),
-        caller: phone(CALLER),
-    }
+    context_key(CALLER)
 }
 
 /// A context whose description is `what`.
 fn draft(what: &str) -> Draft {
-    let some = |text: &str| Some(text.to_owned());
-    Draft {
-        caller: some(CALLER),
-        description: some(what),
-        price: some("42.00"),
-        vendor: some("acme-stage"),
-        ..Draft::default()
-    }
+    common::draft(CALLER, what)
 }
 
 fn checked(draft: Draft) -> NewContext {

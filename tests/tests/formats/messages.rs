@@ -173,7 +173,7 @@ fn notices() -> Vec<(String, Tried<Notice>)> {
         ("after failures", notice(5, 0, false), 0),
         ("redriven", notice(0, 1, false), 0),
         ("asked for", notice(0, 2, true), 0),
-        ("could not be worked off", notice(5, 2, true), 7),
+        ("could not be consumed", notice(5, 2, true), 7),
     ];
     all.into_iter()
         .map(|(name, message, again)| (name.to_owned(), Tried { message, again }))

@@ -21,13 +21,6 @@ use crate::kinds;
 
 /// Signs the fixtures, and nothing else.
 const KEY: &str = "the key of the fixtures";
-const PURPOSES: [Purpose; 5] = [
-    Purpose::Attempt,
-    Purpose::Chain,
-    Purpose::Transfer,
-    Purpose::Payment,
-    Purpose::HandBack,
-];
 
 fn references() -> References {
     References::new(Secret::new(KEY), None)
@@ -96,7 +89,7 @@ fn written() -> Vec<(String, Value)> {
     let Reference { dispatch, attempt, .. } = reference(None);
     let mut all = BTreeMap::new();
     let mut add = |name: String, url: String| all.insert(name, Value::from(url));
-    for purpose in PURPOSES {
+    for purpose in Purpose::ALL {
         let name = kinds::purpose(&purpose);
         add(format!("{name}: plain"), references().sign(purpose, "acme", ""));
         add(
@@ -144,7 +137,7 @@ fn kept(fixture: &Value, name: &str) -> String {
 #[test]
 fn every_reference_is_made_as_its_fixture_says() {
     hold("references.json", &written());
-    all_seen("Purpose", kinds::PURPOSES, PURPOSES.iter().map(kinds::purpose));
+    all_seen("Purpose", kinds::PURPOSES, Purpose::ALL.iter().map(kinds::purpose));
 }
 
 #[test]
@@ -153,7 +146,7 @@ fn references_that_were_handed_out_are_taken_back() {
     let kept = |name: &str| kept(&fixture, name);
     let rotated = References::new(Secret::new("a newer key"), Some(Secret::new(KEY)));
     for keys in [references(), rotated] {
-        for purpose in PURPOSES {
+        for purpose in Purpose::ALL {
             let name = kinds::purpose(&purpose);
             let plain = kept(&format!("{name}: plain"));
             assert_eq!(keys.check(purpose, &plain, ""), Ok("acme"), "{name}");

@@ -385,12 +385,7 @@ async fn a_status_is_told_forward_only() {
         asked: true,
         ..notice(&status("Ringing"))
     };
-    world
-        .receiver
-        .script
-        .lock()
-        .expect("not poisoned")
-        .push_back(Answer::Status(500));
+    world.receiver.then(Answer::Status(500));
     world.handle(vec![ringing(), message("m-2", &again)]).await;
     // Its retries too.
     let retry = next(&world);

@@ -60,12 +60,7 @@ async fn a_receiver_that_keeps_silent_is_left_alone_until_it_answers() {
     assert!(is_posted(&world, &entries[100]).await);
     assert!(!is_posted(&world, &entries[101]).await);
     world.deps.clock.sleep_until(retry_at(&world)).await;
-    world
-        .receiver
-        .script
-        .lock()
-        .expect("not poisoned")
-        .push_back(Answer::Status(500));
+    world.receiver.then(Answer::Status(500));
     assert!(is_posted(&world, &entries[102]).await);
     for entry in &entries[103..] {
         assert!(is_posted(&world, entry).await);

@@ -304,6 +304,13 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
+    /// What it answers once more, after all that it is told already.
+    pub(crate) fn then(&self, answer: Answer) {
+        self.script.lock().expect("not poisoned").push_back(answer);
+    }
+}
+
+impl Receiver {
     pub(crate) fn visits(&self) -> usize {
         self.got.lock().expect("not poisoned").len()
     }
@@ -415,7 +422,7 @@ impl World {
         sent.into_iter().map(|tried| tried.message).collect()
     }
 
-    /// Takes what was sent, with how often it could not be worked off.
+    /// Takes what was sent, with how often it could not be consumed.
     pub(crate) fn tried(&self) -> Vec<Tried<Notice>> {
         let bodies = self.bodies().into_iter();
         bodies

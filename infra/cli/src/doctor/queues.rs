@@ -177,7 +177,7 @@ fn timing(settings: &Settings, queue: &Queue<'_>, url: &str, attributes: &Attrib
     Finding::ok(queue.check, what)
 }
 
-/// Whether what is due is worked off.
+/// Whether what is due is consumed.
 fn backlog(settings: &Settings, queue: &Queue<'_>, attributes: &Attributes) -> Finding {
     let check = queue.backlog_check;
     let due = number(attributes, &QueueAttributeName::ApproximateNumberOfMessages).unwrap_or(0);

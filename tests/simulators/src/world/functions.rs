@@ -246,7 +246,7 @@ impl Workers {
         }
     }
 
-    /// Lets `function` work off a queue.
+    /// Lets `function` consume a queue.
     pub(super) fn poll(&self, queue: aws::sqs::Queue, polling: Polling, function: &'static str) -> AbortHandle {
         let workers = self.clone();
         let handler = move |event| {

@@ -44,7 +44,7 @@ impl Queues {
         Queue::new(self.client.clone(), queue.url())
     }
 
-    /// Where messages of `queue` go that could not be worked off.
+    /// Where messages of `queue` go that could not be consumed.
     pub(super) fn outbox(&self, queue: &aws::sqs::Queue, clock: &Clock) -> Outbox {
         let dead = queue.dlq().map_or_else(String::new, |dead| dead.url());
         Outbox {

@@ -66,12 +66,12 @@ const MAX_RECEIVES: u32 = 1_000;
 /// Notifiers at a time.
 const NOTIFIERS: usize = 2;
 
-/// How the dialer's queue is worked off.
+/// How the dialer's queue is consumed.
 const ONE_BY_ONE: Polling = Polling {
     batch_size: 1,
     max_concurrency: 10,
 };
-/// How the notifier's queue is worked off.
+/// How the notifier's queue is consumed.
 const SIDE_BY_SIDE: Polling = Polling {
     batch_size: 10,
     max_concurrency: NOTIFIERS,
@@ -343,7 +343,7 @@ impl World {
         Ok(self.functions.answer_by(Some(function), request).await)
     }
 
-    /// Hands an event of SQS to a function that works off a queue; none when the function was killed.
+    /// Hands an event of SQS to a function that consumes a queue; none when the function was killed.
     pub async fn work_off(&self, function: &'static str, event: SqsEvent) -> Option<SqsBatchResponse> {
         match self.workers.work_off(function, event).await {
             Outcome::Done(response) => Some(response),

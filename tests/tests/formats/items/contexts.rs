@@ -8,26 +8,16 @@ use patchbay_simulators::world::World;
 
 use super::journeys::CALLER;
 use super::look;
-use crate::common::{pass, phone, world};
+use crate::common::{context_key, draft, pass, world};
 use crate::shape::Seen;
 
 fn key() -> ContextKey {
-    ContextKey {
-        tenant: "main".parse().unwrap(),
-        caller: phone(CALLER),
-    }
+    context_key(CALLER)
 }
 
 /// The least that can be paid.
 fn seat(what: &str) -> Draft {
-    let some = |text: &str| Some(text.to_owned());
-    Draft {
-        caller: some(CALLER),
-        description: some(what),
-        price: some("42.00"),
-        vendor: some("acme-stage"),
-        ..Draft::default()
-    }
+    draft(CALLER, what)
 }
 
 fn everything() -> Draft {

@@ -168,7 +168,7 @@ async fn what_goes_wrong_when_messages_are_handed_over_is_shown() {
 #[tokio::test(start_paused = true)]
 async fn many_messages_that_are_due_are_a_warning_and_timers_are_none() {
     let (world, account) = (world().await, Account::default());
-    // A queue that nobody works off in this world, whatever the account says.
+    // A queue that nobody consumes in this world, whatever the account says.
     let url = "https://sqs.eu-west-1.amazonaws.com/000000000000/full";
     world.aws.sqs().create_queue("full", QueueSettings::default());
     let queue = world.aws.sqs().queue("full").expect("there");

@@ -19,9 +19,9 @@ const TIMEOUT: Duration = Duration::from_secs(6);
 const FROM: &str = "PATCHBAY_ROUTEE_FROM";
 const INTERVAL: &str = "PATCHBAY_ROUTEE_CALL_INTERVAL_MS";
 
-/// An account of which everything is known but its secret.
+/// An account, but for its secret.
 #[derive(Clone, Debug)]
-pub struct Unopened {
+pub struct AccountConfig {
     http: HttpClient,
     endpoints: Endpoints,
     from: String,
@@ -29,7 +29,7 @@ pub struct Unopened {
     settings: Settings,
 }
 
-impl Unopened {
+impl AccountConfig {
     /// The variable that names the parameter with the secret.
     pub const SECRET: &'static str = ROUTEE_CREDENTIALS_PARAM;
 
