@@ -135,6 +135,7 @@ impl Offer {
             status_url: deps.callbacks.status_url(provider, key, self.id, told_from),
             ring_timeout: policy.ring_timeout,
             max_duration: policy.max_duration,
+            ends_on_machine: false,
         })
     }
 

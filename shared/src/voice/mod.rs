@@ -115,6 +115,34 @@ pub struct Call<'a> {
     pub ring_timeout: Option<u32>,
     /// Seconds that it lasts at the longest; none sets no limit at the provider.
     pub max_duration: Option<u32>,
+    /// Whether it is to end when a machine picks up, as far as the provider can tell one from a person.
+    pub ends_on_machine: bool,
+}
+
+/// The accounts from which calls are made, at most one with each provider, the preferred first. Never empty.
+#[derive(Clone, Debug)]
+pub struct Accounts(Vec<Account>);
+
+impl Accounts {
+    /// None of no account, or of two with one provider.
+    pub fn new(accounts: Vec<Account>) -> Option<Self> {
+        let is_double = |(at, account): (usize, &Account)| {
+            let earlier = accounts.iter().take(at);
+            earlier.into_iter().any(|other| other.provider() == account.provider())
+        };
+        let sound = !accounts.is_empty() && !accounts.iter().enumerate().any(is_double);
+        sound.then_some(Self(accounts))
+    }
+
+    /// With whom they are, the preferred first.
+    pub fn providers(&self) -> impl Iterator<Item = ProviderName> {
+        self.0.iter().map(|account| account.provider().name())
+    }
+
+    /// The account with a provider, if there is one.
+    pub fn with(&self, provider: &ProviderName) -> Option<&Account> {
+        self.0.iter().find(|account| account.provider().name() == *provider)
+    }
 }
 
 /// Why there is no call, or perhaps none.

@@ -59,6 +59,7 @@ impl RouteeAccount {
             status_url,
             ring_timeout,
             max_duration,
+            ends_on_machine: _,
         } = call;
         let plan = DialPlan::of(script, &self.settings, &keys_url);
         let request = CreateConversation::call(&self.from, to, plan, status_url)

@@ -136,6 +136,7 @@ async fn what_comes_of_placing_a_call_says_whether_there_may_be_one() {
             status_url: STATUS_URL.to_owned(),
             ring_timeout: Some(25),
             max_duration: Some(180),
+            ends_on_machine: false,
         };
         let came = account(&provider).place(call).await.map_err(|error| match error {
             PlaceError::NotPlaced { why, .. } => Some(why),

@@ -55,6 +55,7 @@ kinds! {
     }
     not_placed, NOT_PLACED: NotPlaced {
         NotPlaced::Refused => "refused",
+        NotPlaced::NotAllowed => "not allowed",
         NotPlaced::TryLater => "try later",
         NotPlaced::OutOfMoney => "out of money",
     }
@@ -152,6 +153,7 @@ kinds! {
         CallStatus::Failed => "failed",
         CallStatus::OutOfMoney => "out of money",
         CallStatus::Unknown => "unknown",
+        CallStatus::Machine => "machine",
         CallStatus::Other => "other",
     }
 }

@@ -219,7 +219,7 @@ impl Draft<'_> {
             return self.leave(Verdict::Stale);
         };
         match why {
-            NotPlaced::Refused => {
+            NotPlaced::Refused | NotPlaced::NotAllowed => {
                 // The same request would be refused again, and each one takes a slot from somebody who can be phoned.
                 let until = self.now().plus_seconds(REFUSED_SECONDS);
                 self.next.progress.refused.insert(id.employee, until);

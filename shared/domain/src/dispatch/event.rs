@@ -25,8 +25,11 @@ pub enum Ending {
 /// Why the provider certainly placed no call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum NotPlaced {
-    /// It refuses this call for good: a bad number, a bad sender, no permission.
+    /// It refuses the number for good: nobody can call it.
     Refused,
+    /// It refuses calls from this account, or to such numbers from it: a bad sender, no permission, bad credentials.
+    /// Another account may be allowed to.
+    NotAllowed,
     /// It cannot now (429, no connection): try again soon.
     TryLater,
     /// The account has no money.

@@ -56,6 +56,8 @@ pub enum CallStatus {
     OutOfMoney,
     /// The network lost it. The sources disagree whether this is final.
     Unknown,
+    /// A machine picked up, says the provider: voicemail or a fax. The call goes on.
+    Machine,
     /// A word of the provider's that no contract explains. Says nothing about an end.
     Other,
 }
@@ -74,6 +76,7 @@ impl CallStatus {
             Self::Failed => "Failed",
             Self::OutOfMoney => "OutOfMoney",
             Self::Unknown => "Unknown",
+            Self::Machine => "Machine",
             Self::Other => "Other",
         }
     }
@@ -89,7 +92,7 @@ impl CallStatus {
             Self::Failed => Some(Ending::Failed),
             Self::OutOfMoney => Some(Ending::OutOfMoney),
             Self::Unknown => Some(Ending::Unknown),
-            Self::Queued | Self::Initiated | Self::Ringing | Self::InProgress | Self::Other => None,
+            Self::Queued | Self::Initiated | Self::Ringing | Self::InProgress | Self::Machine | Self::Other => None,
         }
     }
 
