@@ -22,7 +22,11 @@ pub(crate) async fn hang_up(
         return Ok(());
     }
     let trace = Trace::of(&deps.engine.store.entries_of(&dispatch.key, id).await?);
-    match deps.account.end(&trace).await {
+    let Some(account) = deps.account(trace.provider.as_ref()) else {
+        tracing::error!(dispatch = %dispatch.key.id, attempt = %id, provider = ?trace.provider, "a call that is wanted no more cannot be ended: there is no account with its provider any more");
+        return Ok(());
+    };
+    match account.end(&trace).await {
         Ok(Ended::Over) => return Ok(()),
         Ok(Ended::NotYet) => {}
         Err(error) => {

@@ -6,6 +6,7 @@
 mod dial;
 mod hang_up;
 mod load;
+mod route;
 mod watch;
 
 use std::pin::Pin;
@@ -15,12 +16,13 @@ use patchbay::clock::Timestamp;
 use patchbay::dispatch::work::{Message, Notice, Work};
 use patchbay::dispatch::{Dispatch, Event, Fact};
 use patchbay::engine::{Applied, Engine, EngineError};
+use patchbay::ids::ProviderName;
 use patchbay::mail::{self, Failed, Mail as _};
 use patchbay::outbox::{NotTaken, Outbox};
 use patchbay::queue::QueueError;
 use patchbay::store::StoreError;
 use patchbay::telemetry::{self, Unit};
-use patchbay::voice::Account;
+use patchbay::voice::{Account, Accounts};
 use patchbay::web::callbacks::Callbacks;
 use tracing::Instrument as _;
 
@@ -32,7 +34,7 @@ pub struct Deps {
     /// How the `dialing` queue is consumed.
     pub outbox: Outbox,
     /// From which calls are made.
-    pub account: Account,
+    pub accounts: Accounts,
     /// URLs for the provider.
     pub callbacks: Callbacks,
 }
@@ -48,6 +50,8 @@ pub(crate) enum Failure {
     Queue(#[from] QueueError),
     #[error(transparent)]
     NotTaken(#[from] NotTaken),
+    #[error("there is no account with a voice provider")]
+    NoAccount,
     #[error("the provider cannot be asked: {0}")]
     Provider(String),
     #[error("the notifications queue: {0}")]
@@ -63,6 +67,7 @@ impl mail::Failure for Failure {
             Self::Engine(EngineError::Queue(_)) | Self::Queue(_) | Self::NotTaken(_) => false,
             Self::Engine(EngineError::Store(error)) | Self::Store(error) => error.passes(),
             Self::Engine(EngineError::Contended | EngineError::Random(_))
+            | Self::NoAccount
             | Self::Provider(_)
             | Self::Notifications(_) => true,
         };
@@ -97,7 +102,9 @@ async fn work_off(deps: &Deps, message: Message) -> Result<(), Failure> {
         return Ok(());
     };
     match &message.work {
-        Work::Dial { attempt, slot } => dial::dial(deps, message, dispatch, *attempt, *slot).await,
+        Work::Dial { attempt, slot, over } => {
+            dial::dial(deps, message, dispatch, *attempt, (*slot, over.as_ref())).await
+        }
         Work::Watch { attempt, looks } => watch::watch(deps, message, dispatch, *attempt, *looks).await,
         Work::HangUp { attempt, tries } => hang_up::hang_up(deps, message, &dispatch, *attempt, *tries).await,
         Work::Resume { wait } => deps.apply(dispatch, &Event::Resume { wait: *wait }).await.map(drop),
@@ -122,6 +129,13 @@ impl Deps {
         self.outbox.fenced(message, look).instrument(span).await
     }
 
+    /// The account with `provider`, when it is known and we still have one.
+    fn account(&self, provider: Option<&ProviderName>) -> Option<&Account> {
+        // A call of before there were several knows no provider: there was only the one that comes first still.
+        let first = || self.accounts.providers().next();
+        self.accounts.with(&provider.cloned().or_else(first)?)
+    }
+
     /// Sends a message again, to be acted on at `due_at`.
     async fn again(&self, message: &Message, due_at: Timestamp) -> Result<(), Failure> {
         Ok(self.outbox.send(&message.due(due_at)).await?)
@@ -135,7 +149,7 @@ impl Deps {
         };
         let name = match entry.fact {
             Fact::OutOfMoney { .. } => "OutOfMoney",
-            Fact::Exhausted | Fact::Expired => "Unaccepted",
+            Fact::Exhausted { .. } | Fact::Expired => "Unaccepted",
             _ => return Ok(()),
         };
         telemetry::emf(self.engine.clock.now(), &[], &[(name, Unit::Count, 1.0)], &[]);

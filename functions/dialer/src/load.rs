@@ -5,7 +5,7 @@ use patchbay::config::variables::REFERENCE_KEYS_PARAM;
 use patchbay::config::{ConfigError, public_url, references};
 use patchbay::keyring::Keyring;
 use patchbay::outbox::Outbox;
-use patchbay::voice::AccountConfig;
+use patchbay::voice::{AccountConfig, Accounts};
 use patchbay::web::callbacks::Callbacks;
 
 use crate::Deps;
@@ -27,7 +27,8 @@ impl Deps {
             Ok(Self {
                 engine: engine.clone(),
                 outbox: outbox.clone(),
-                account: config.open(secret)?,
+                accounts: Accounts::new(vec![config.open(secret)?])
+                    .ok_or(ConfigError::Missing(AccountConfig::SECRET))?,
                 callbacks: Callbacks::new(&url, references(REFERENCE_KEYS_PARAM, keys)?),
             })
         })?;

@@ -5,7 +5,7 @@ use patchbay::dispatch::work::Message;
 use patchbay::dispatch::{Attempt, Dispatch, Event, Phase, Sighting};
 use patchbay::ids::AttemptId;
 use patchbay::mail::WRITER_LIFETIME_SECONDS;
-use patchbay::voice::{LookError, Trace};
+use patchbay::voice::{Account, LookError, Trace};
 
 use crate::{Deps, Failure};
 
@@ -43,9 +43,14 @@ pub(crate) async fn watch(
 }
 
 async fn look(deps: &Deps, dispatch: &Dispatch, attempt: &Attempt) -> Result<Sighting, Failure> {
+    let Some(account) = deps.account(attempt.provider.as_ref()) else {
+        let provider = attempt.provider.as_ref();
+        tracing::error!(dispatch = %dispatch.key.id, attempt = %attempt.id, ?provider, "there is no account with the provider of a call any more");
+        return Ok(Sighting::Nothing);
+    };
     let seen = match call_id(deps, dispatch, attempt).await? {
-        Some(call_id) => deps.account.look(&call_id).await,
-        None => search(deps, dispatch, attempt).await,
+        Some(call_id) => account.look(&call_id).await,
+        None => search(deps, account, dispatch, attempt).await,
     };
     match seen {
         Ok(sighting) => Ok(sighting),
@@ -61,9 +66,11 @@ async fn look(deps: &Deps, dispatch: &Dispatch, attempt: &Attempt) -> Result<Sig
 
 /// Until when a provider that cannot be asked is asked again. To have seen nothing uses up an attempt, and while it takes
 /// no calls either there is nobody who could be phoned instead; so a call that it has not taken for certain waits for it as
-/// long as the ticket lives. Of one that it has taken we would mostly have heard: then only that question is not answered.
+/// long as the ticket lives. Where there is another provider nobody waits: by now the call is over, if there ever was one. Of
+/// one that it has taken we would mostly have heard: then only that question is not answered.
 fn patience(dispatch: &Dispatch, attempt: &Attempt) -> Timestamp {
     match attempt.phase {
+        Phase::Claimed { at } if attempt.elsewhere => at,
         Phase::Planned | Phase::Claimed { .. } => dispatch.expires_at,
         Phase::Placed { at, .. } | Phase::Ended { at, .. } => {
             at.plus_seconds(dispatch.brief.policy.longest_call() + PATIENCE_SECONDS)
@@ -87,11 +94,11 @@ async fn call_id(deps: &Deps, dispatch: &Dispatch, attempt: &Attempt) -> Result<
 }
 
 /// Looks for a call to the employee since the attempt was claimed.
-async fn search(deps: &Deps, dispatch: &Dispatch, attempt: &Attempt) -> Result<Sighting, LookError> {
+async fn search(deps: &Deps, account: &Account, dispatch: &Dispatch, attempt: &Attempt) -> Result<Sighting, LookError> {
     let employee = dispatch.employee(attempt.id.employee);
     let (Phase::Claimed { at }, Some(employee)) = (&attempt.phase, employee) else {
         return Ok(Sighting::Nothing);
     };
     let (from, until) = (at.plus_millis(-1_000), deps.engine.clock.now());
-    deps.account.search(&employee.phone, from, until).await
+    account.search(&employee.phone, from, until).await
 }

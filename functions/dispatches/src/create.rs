@@ -6,7 +6,8 @@ use lambda_http::http::header::{HeaderValue, LOCATION};
 use patchbay::api::idempotency;
 use patchbay::dispatch::{self, Context, Dispatch, DispatchRequest, NewDispatch};
 use patchbay::engine::EngineError;
-use patchbay::ids::{DispatchId, DispatchKey, Nonce, Tenant};
+use patchbay::field::FieldError;
+use patchbay::ids::{DispatchId, DispatchKey, Nonce, ProviderName, Tenant};
 use patchbay::web::body::{self, json_response};
 use patchbay::web::problem::Problem;
 use url::Url;
@@ -75,10 +76,28 @@ fn read(deps: &Deps, request: &Request) -> Result<(NewDispatch, String), Problem
     let parsed: DispatchRequest = body::json(request)?;
     let fingerprint = idempotency::fingerprint(request)?;
     let brief = parsed.check().map_err(Problem::invalid_fields)?;
+    check_providers(deps, &brief)?;
     if let Some(webhook) = &brief.webhook {
         let wrong = |detail: String| Problem::invalid_field("webhook.url", detail);
         let url = Url::parse(&webhook.url).map_err(|error| wrong(format!("is no URL: {error}")))?;
         deps.targets.check_url(&url).map_err(|error| wrong(error.to_string()))?;
     }
     Ok((brief, fingerprint))
+}
+
+/// Whether there is an account with every provider that is asked for.
+fn check_providers(deps: &Deps, brief: &NewDispatch) -> Result<(), Problem> {
+    let wanted = brief.policy.providers.iter().enumerate();
+    let unknown = wanted.filter(|(_, provider)| !deps.providers.contains(provider));
+    let names: Vec<&str> = deps.providers.iter().map(ProviderName::as_str).collect();
+    let error = |(index, _): (usize, &ProviderName)| {
+        let field = format!("policy.providers[{index}]");
+        FieldError::new(field, format!("must be one of: {}", names.join(", ")))
+    };
+    let errors: Vec<_> = unknown.map(error).collect();
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(Problem::invalid_fields(errors))
+    }
 }

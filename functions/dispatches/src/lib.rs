@@ -13,7 +13,7 @@ use patchbay::access::Scope;
 use patchbay::api;
 use patchbay::dispatch::{Dispatch, Event, Verdict};
 use patchbay::engine::Engine;
-use patchbay::ids::{DispatchKey, Tenant};
+use patchbay::ids::{DispatchKey, ProviderName, Tenant};
 use patchbay::web::body::{self, json_response};
 use patchbay::web::problem::Problem;
 use patchbay::web::target::Targets;
@@ -25,6 +25,8 @@ pub struct Deps {
     pub engine: Engine,
     /// Which webhooks may be called.
     pub targets: Targets,
+    /// Who phones employees, the preferred first.
+    pub providers: Vec<ProviderName>,
 }
 
 /// Everything under `/v1/dispatches`.

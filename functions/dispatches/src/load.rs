@@ -3,6 +3,7 @@
 use patchbay::aws::Aws;
 use patchbay::config::{ConfigError, targets};
 use patchbay::keyring::Keyring;
+use patchbay::voice::voice_providers;
 
 use crate::Deps;
 
@@ -13,11 +14,12 @@ impl Deps {
     /// When a variable is missing or wrong.
     pub fn load() -> Result<Keyring<Self, 0>, ConfigError> {
         let aws = Aws::load()?;
-        let (engine, targets) = (aws.engine()?, targets()?);
+        let (engine, targets, providers) = (aws.engine()?, targets()?, voice_providers()?);
         aws.keyring([], move |[]| {
             Ok(Self {
                 engine: engine.clone(),
                 targets: targets.clone(),
+                providers: providers.iter().map(|provider| provider.name()).collect(),
             })
         })
     }

@@ -6,7 +6,7 @@ use patchbay::dispatch::plan::Outlook;
 use patchbay::dispatch::policy::Policy;
 use patchbay::dispatch::script::{self, Script};
 use patchbay::dispatch::state::Webhook;
-use patchbay::dispatch::{Dispatch, Employee, Entry, State, Ticket};
+use patchbay::dispatch::{Dispatch, Employee, Entry, State, Ticket, Urgency};
 use patchbay::ids::DispatchId;
 use patchbay::store::TimelinePage;
 use serde::Serialize;
@@ -26,6 +26,7 @@ pub struct Whole<'a> {
     ticket: &'a Ticket,
     employees: &'a [Employee],
     policy: &'a Policy,
+    priority: Urgency,
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook: Option<Receiver<'a>>,
     /// Calls so far.
@@ -116,6 +117,7 @@ pub fn whole<'a>(dispatch: &'a Dispatch, past: Option<Past<'a>>, now: Timestamp)
         ticket: &brief.ticket,
         employees: &brief.employees,
         policy: &brief.policy,
+        priority: brief.priority,
         webhook: brief.webhook.as_ref().map(|webhook| Receiver {
             webhook,
             deliveries: past.map(|past| Summary::of(&past.deliveries.0, past.deliveries.1)),

@@ -5,7 +5,7 @@
 //! | `dispatch.accepted` | `Accepted` | an employee pressed 1 |
 //! | `dispatch.rejected` | `Rejected` | an employee pressed 2, perhaps late: whoever is phoned then, or comes next, is not the same |
 //! | `dispatch.no_answer` | `NoAnswer` | a call is over without a key; `data.reason` says why |
-//! | `dispatch.out_of_money` | `OutOfMoney` | the provider's account is empty; no call is placed for a while |
+//! | `dispatch.out_of_money` | `OutOfMoney` | a provider's account is empty; calls go over another one, or none is placed for a while |
 //! | `dispatch.reopened` | `Reopened` | accepted, but not resolved in time; the next employee is phoned |
 //! | `dispatch.exhausted` | `Exhausted` | nobody is left and no round is to come |
 //! | `dispatch.cancelled` | `Cancelled` | the requester withdrew it |

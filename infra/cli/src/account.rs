@@ -56,7 +56,7 @@ impl Account {
             "!Ref NotificationsQueue" => *notifications_queue,
             "!If [HasPublicUrl, !Ref PublicUrl, !GetAtt HttpApi.ApiEndpoint]" => *public_url,
             "!Ref ReferenceKeysParam" => "/patchbay/reference-keys",
-            "!Ref RouteeCredentialsParam" => "/patchbay/routee-credentials",
+            r#"!If [PhonesOverRoutee, !Ref RouteeCredentialsParam, ""]"# => "/patchbay/routee-credentials",
             "!Ref RouteeAuthUrl" | "!Ref RouteeConnectUrl" => *routee_url,
             "!Ref TwilioAuthTokensParam" => "/patchbay/twilio-auth-tokens",
             "!Ref WebhookKeysParam" => "/patchbay/webhook-keys",

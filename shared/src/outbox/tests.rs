@@ -62,10 +62,15 @@ fn every_work() -> Vec<Work> {
     ];
     let applied = events.into_iter().map(|event| Work::Apply { event });
     let others = [
-        Work::Dial { attempt, slot: None },
+        Work::Dial {
+            attempt,
+            slot: None,
+            over: None,
+        },
         Work::Dial {
             attempt,
             slot: Some(Timestamp::from_millis(1_800_000_000_001)),
+            over: None,
         },
         Work::Watch { attempt, looks: 7 },
         Work::Resume {

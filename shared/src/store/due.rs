@@ -228,6 +228,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::dispatch::Route;
     use crate::dispatch::{Context, Event, NewDispatch, create, decide};
     use crate::ids::ProviderName;
     use crate::ids::{DispatchId, Nonce};
@@ -280,7 +281,7 @@ mod tests {
             &planned,
             &Event::Claim {
                 attempt,
-                provider: PROVIDER,
+                route: Route::only(PROVIDER),
             },
             1_000,
         );

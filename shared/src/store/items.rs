@@ -131,6 +131,11 @@ pub(super) fn text_of<'a>(item: &'a Item, name: &str) -> Result<&'a str, StoreEr
     }
 }
 
+/// The moment in attribute `name`, if there is such an attribute.
+pub(super) fn millis_if_any(item: &Item, name: &str) -> Result<Option<Timestamp>, StoreError> {
+    item.get(name).map(|_| millis_of(item, name)).transpose()
+}
+
 pub(super) fn millis_of(item: &Item, name: &str) -> Result<Timestamp, StoreError> {
     let Some(AttributeValue::N(digits)) = item.get(name) else {
         return Err(StoreError::item(format_args!(

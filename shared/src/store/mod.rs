@@ -7,8 +7,9 @@
 //! | how the webhook about an entry stands | same | `W#{entry}` |
 //! | a receiver of webhooks that does not answer | `T#{tenant}#H#{host}` | `H` |
 //! | whose turn it is to find out whether one of them answers again | `TURN` | `H` |
-//! | lease on an employee's phone | `T#{tenant}#L#{hash of the number}` | `L` |
-//! | pacing slot of a provider | `PACE#{provider}` | `P` |
+//! | lease on an employee's phone, and when it was called | `T#{tenant}#L#{hash of the number}` | `L` |
+//! | how often a number may be called | `T#{tenant}#LIMITS` | `LIMITS` |
+//! | pacing slots of a provider, and how it goes with it | `PACE#{provider}` | `P` |
 //! | task chain, versioned | `T#{tenant}#C` | `C#{chain}` |
 //! | the state of a caller's last call of a chain | `T#{tenant}#A#{hash of chain and number}` | `A` |
 //! | what is known of a caller | `T#{tenant}#X#{hash of the number}` | `X` |
@@ -49,9 +50,10 @@ pub use deliveries::{NoticeSubject, Probe, Silence};
 pub use due::{DUE_SHARDS, Postponed, SentAgain, Unmoved};
 pub use error::StoreError;
 pub use items::{INDEX_BY_DAY, INDEX_BY_DUE, PARTITION_KEY, SORT_KEY};
+pub use lease::Line;
 pub use links::{ChainPage, ChainSummary, DeletedChain, Expected, KnownChain, PutChain, StoredChain};
 pub use list::{Listed, Page, Summary};
-pub use pace::{Priority, Slot};
+pub use pace::{KnownStanding, Priority, Slot};
 pub use read::TimelinePage;
 pub use retry::{client, patient};
 pub use setup::Setup;

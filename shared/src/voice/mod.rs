@@ -20,7 +20,7 @@ use lambda_http::{Body, Response};
 #[cfg(feature = "outbound")]
 pub use self::config::AccountConfig;
 pub use self::routee::RouteeAccount;
-pub use self::settings::Settings;
+pub use self::settings::{Settings, voice_providers};
 pub use self::trace::Trace;
 use crate::clock::Timestamp;
 use crate::dispatch::script::Script;

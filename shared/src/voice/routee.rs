@@ -150,7 +150,11 @@ fn sighting(legs: &[Leg]) -> Sighting {
     let endings: Vec<_> = legs.iter().map(ending).collect();
     match endings.last() {
         None => Sighting::Nothing,
-        Some(Some(ending)) if !endings.contains(&None) => Sighting::Over { ending: *ending, keys },
+        Some(Some(ending)) if !endings.contains(&None) => Sighting::Over {
+            ending: *ending,
+            keys,
+            machine: false,
+        },
         Some(_) => Sighting::Live,
     }
 }

@@ -167,6 +167,7 @@ fn the_traces_of_a_call_are_its_ids_each_once_and_whether_it_is_over() {
         entry(Fact::Dialling {
             attempt: ATTEMPT,
             provider: Provider::Routee.name(),
+            instead_of: None,
         }),
     ];
     let mut trace = Trace::of(&entries);
@@ -244,6 +245,7 @@ async fn a_search_by_number_never_says_more_than_that_a_call_goes_on() {
     let over = Sighting::Over {
         ending: Ending::Completed,
         keys: "1".to_owned(),
+        machine: false,
     };
     assert_eq!(account(&provider).look("call").await, Ok(over));
 }

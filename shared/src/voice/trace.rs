@@ -1,10 +1,13 @@
 //! What the timeline says about the call of an attempt: by which ids a provider knows it, and whether it is over.
 
 use crate::dispatch::{CallStatus, Ending, Entry, Fact};
+use crate::ids::ProviderName;
 
 /// The traces of one call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
+    /// Who was to place it; none when it was never claimed, or before providers were written down.
+    pub provider: Option<ProviderName>,
     /// Whether it was reported over. What the network lost may go on all the same.
     pub is_over: bool,
     /// The provider's ids of the call, oldest first.
@@ -19,12 +22,15 @@ impl Trace {
         let mut trace = Self::default();
         for entry in entries {
             match &entry.fact {
+                Fact::Dialling { provider, .. } => trace.provider = Some(provider.clone()),
                 Fact::Status {
+                    provider,
                     status,
                     call_id,
                     leg_id,
                     ..
                 } => {
+                    trace.provider.get_or_insert_with(|| provider.clone());
                     trace.is_over |= status.ending().is_some_and(|ending| ending != Ending::Unknown);
                     if !leg_id.is_empty() {
                         trace.legs.push((leg_id.clone(), *status));

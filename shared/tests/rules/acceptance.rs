@@ -1,6 +1,6 @@
 //! Who gets the ticket when more than one wants it, or somebody wants it late.
 
-use patchbay::dispatch::{Ending, Fact, Policy, Verdict};
+use patchbay::dispatch::{Ending, Fact, Policy, Route, Verdict};
 
 use crate::story::{PROVIDER, Story};
 
@@ -38,7 +38,7 @@ fn a_late_accept_keeps_a_planned_call_from_being_dialled() {
     assert!(story.hung_up().is_empty(), "nothing rings");
     let verdict = story.when(&patchbay::dispatch::Event::Claim {
         attempt: second,
-        provider: PROVIDER,
+        route: Route::only(PROVIDER),
     });
     assert_eq!(verdict, Verdict::Stale);
 }

@@ -1,7 +1,7 @@
 //! Calls to one employee, and from one to the next.
 
 use patchbay::dispatch::work::Work;
-use patchbay::dispatch::{Ending, Event, Fact, NotPlaced, Phase, Policy, Reason, Verdict, WaitReason};
+use patchbay::dispatch::{Ending, Event, Fact, NotPlaced, Phase, Policy, Reason, Route, Verdict, WaitReason};
 
 use crate::story::{PROVIDER, RING, Story, start};
 
@@ -11,7 +11,14 @@ fn the_first_employee_is_phoned_at_once() {
     assert_eq!(story.turn(), ("Anna", 1));
     assert_eq!(story.due_in(), 0);
     let attempt = story.dispatch.attempt().expect("an attempt").id;
-    assert_eq!(story.sent(), [&Work::Dial { attempt, slot: None }]);
+    assert_eq!(
+        story.sent(),
+        [&Work::Dial {
+            attempt,
+            slot: None,
+            over: None
+        }]
+    );
     assert_eq!(story.dispatch.version, 1);
     assert!(
         story.messages.iter().all(|message| message.version == 1),
@@ -154,7 +161,7 @@ fn a_call_is_dialled_once_however_often_its_message_comes() {
         assert_eq!(
             story.when(&Event::Claim {
                 attempt: call,
-                provider: PROVIDER
+                route: Route::only(PROVIDER)
             }),
             Verdict::Stale
         );
@@ -170,7 +177,7 @@ fn a_call_of_a_writer_who_crashed_is_never_dialled() {
     assert_eq!(
         story.when(&Event::Claim {
             attempt: other,
-            provider: PROVIDER
+            route: Route::only(PROVIDER)
         }),
         Verdict::Stale
     );

@@ -2,7 +2,7 @@
 
 use patchbay::dispatch::state::{Strategy, Webhook};
 use patchbay::dispatch::work::Work;
-use patchbay::dispatch::{CallStatus, Ending, Entry, Event, Fact, NewDispatch, Policy, State, Verdict};
+use patchbay::dispatch::{CallStatus, Ending, Entry, Event, Fact, NewDispatch, Policy, Route, State, Verdict};
 
 use crate::story::{PROVIDER, Story, brief, people};
 
@@ -31,7 +31,7 @@ fn a_cancel_keeps_a_planned_call_from_being_placed() {
     assert_eq!(
         story.when(&Event::Claim {
             attempt,
-            provider: PROVIDER
+            route: Route::only(PROVIDER)
         }),
         Verdict::Stale
     );
@@ -198,7 +198,7 @@ fn what_happened_later_has_the_higher_number_also_within_one_commit() {
     let dialling = sequence_of(&story, |fact| matches!(fact, Fact::Dialling { .. }));
     let placed = sequence_of(&story, |fact| matches!(fact, Fact::Placed { .. }));
     let no_answer = sequence_of(&story, |fact| matches!(fact, Fact::NoAnswer { .. }));
-    let exhausted = sequence_of(&story, |fact| matches!(fact, Fact::Exhausted));
+    let exhausted = sequence_of(&story, |fact| matches!(fact, Fact::Exhausted { .. }));
     assert!(no_answer < exhausted, "of one commit");
     let statuses = [
         CallStatus::Queued,

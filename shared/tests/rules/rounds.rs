@@ -1,5 +1,6 @@
 //! Rounds through the list.
 
+use patchbay::dispatch::timeline::Exhaustion;
 use patchbay::dispatch::{Fact, Policy, WaitReason};
 
 use crate::story::{Story, people};
@@ -48,7 +49,12 @@ fn after_the_last_round_the_dispatch_is_exhausted_and_says_so() {
     story.rings_out("Anna");
     story.rings_out("Ben");
     assert_eq!(story.status(), "Exhausted");
-    assert!(story.tells(|fact| *fact == Fact::Exhausted));
+    assert!(story.tells(|fact| matches!(
+        fact,
+        Fact::Exhausted {
+            why: Exhaustion::NobodyLeft
+        }
+    )));
     assert!(story.dispatch.state.is_over());
     assert!(story.only_counts(), "nothing is to happen any more");
 }

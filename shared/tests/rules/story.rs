@@ -3,8 +3,8 @@
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::work::{Message, Notice, Work};
 use patchbay::dispatch::{
-    Context, Decision, Dispatch, Employee, Ending, Entry, Event, Fact, NewDispatch, NotPlaced, Phase, Policy, Sighting,
-    State, Ticket, Verdict, WaitReason, create, decide,
+    Context, Decision, Dispatch, Employee, Ending, Entry, Event, Fact, NewDispatch, NotPlaced, Phase, Policy, Route,
+    Sighting, State, Ticket, Urgency, Verdict, WaitReason, create, decide,
 };
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, ProviderName};
 use patchbay::phone::PhoneNumber;
@@ -40,6 +40,7 @@ pub(crate) fn people(names: &[&str]) -> Vec<Employee> {
 
 pub(crate) fn brief(employees: Vec<Employee>, policy: Policy) -> NewDispatch {
     NewDispatch {
+        priority: Urgency::Normal,
         ticket: Ticket {
             reference: Some("INC-4711".into()),
             text: "Database down".into(),
@@ -133,7 +134,7 @@ impl Story {
             attempt.id,
             self.when(&Event::Claim {
                 attempt: attempt.id,
-                provider: PROVIDER,
+                route: Route::only(PROVIDER),
             }),
         )
     }
@@ -200,7 +201,15 @@ impl Story {
 
     pub(crate) fn over(&mut self, attempt: AttemptId, ending: Ending, keys: &str) -> Verdict {
         let keys = keys.to_owned();
-        self.watched(attempt, Sighting::Over { ending, keys }, 1)
+        self.watched(
+            attempt,
+            Sighting::Over {
+                ending,
+                keys,
+                machine: false,
+            },
+            1,
+        )
     }
 
     /// The current wait comes to its end.

@@ -103,6 +103,7 @@ fn a_watch_that_comes_within_the_grace_takes_a_key_but_gives_nothing_up() {
         Sighting::Over {
             ending: Ending::Completed,
             keys: String::new(),
+            machine: false,
         },
     ] {
         let mut story = Story::of(&["Anna"]);

@@ -10,7 +10,10 @@ use patchbay::access::TokenRecord;
 use patchbay::context::{Outcome, Processor, Purchase};
 use patchbay::dispatch::delivery::Delivery;
 use patchbay::dispatch::employee::{Duty, QuietHours};
+use patchbay::dispatch::health::{Down, Health};
+use patchbay::dispatch::limits::CallLimits;
 use patchbay::dispatch::policy::TextOverrides;
+use patchbay::dispatch::route::{Avoided, Deferring, Instead};
 use patchbay::dispatch::state::Webhook;
 use patchbay::dispatch::{
     Acceptance, Attempt, Dispatch, Employee, Entry, Fact, NewDispatch, Phase, Policy, Progress, State, Ticket, Wait,
@@ -36,22 +39,29 @@ fields! {
     dispatch: Dispatch {
         key, version, decision, created_at, status_since, expires_at, fingerprint, brief, progress, state,
     }
-    brief: NewDispatch { ticket, employees, policy, webhook }
+    brief: NewDispatch { ticket, employees, policy, priority, webhook }
     ticket: Ticket { reference, text }
     employee: Employee { id, name, phone, language, voice, on_duty, quiet_hours, opted_out, unverified }
     duty: Duty { from, until }
     quiet_hours: QuietHours { from_minute, until_minute, utc_offset_minutes }
     policy: Policy {
-        attempts, retry_delay, ring_timeout, max_duration, greeting_pause, options_pause, repeat_after, repeats,
-        closing_pause, wrong_keys, round_pause, max_rounds, expires_after, resolve_within, ask_again, language,
+        attempts, retry_delay, ring_timeout, max_duration, greeting_pause, options_pause, repeat_after, repeats, repeat,
+        closing_pause, wrong_keys, round_pause, max_rounds, max_calls, providers, machine, expires_after, resolve_within, ask_again, language,
         ticket_voice, options_voice, texts,
     }
     texts: TextOverrides { options }
     webhook: Webhook { url, strategy }
     progress: Progress {
-        attempts, live_from, round, called, rejected, busy, put_off, interrupted, refused, catching_up, deferrals,
+        attempts, live_from, round, called, rejected, busy, put_off, interrupted, refused, catching_up, limited,
+        avoided, deferring, calls, deferrals,
     }
-    attempt: Attempt { id, number, due_at, provider, phase }
+    avoided: Avoided { until, why }
+    deferring: Deferring { provider, since, times }
+    instead: Instead { provider, why }
+    limits: CallLimits { per_hour, per_day }
+    health: Health { failed_at, down }
+    down: Down { since, probe_at, probes }
+    attempt: Attempt { id, number, due_at, provider, elsewhere, phase }
     wait: Wait { id, until, reason, next }
     acceptance: Acceptance { attempt, at, resolve_by }
     entry: Entry { id, at, sequence, fact }
@@ -102,7 +112,9 @@ const fn fact(of: &Fact) {
         | Fact::Dialling {
             attempt: _,
             provider: _,
+            instead_of: _,
         }
+        | Fact::NotAllowed { attempt: _ }
         | Fact::Placed { attempt: _, call_id: _ }
         | Fact::PutOff { attempt: _, until: _ }
         | Fact::Unclear { attempt: _ }
@@ -129,7 +141,7 @@ const fn fact(of: &Fact) {
         | Fact::Waiting { until: _, reason: _ }
         | Fact::OutOfMoney { attempt: _ }
         | Fact::Reopened { attempt: _ }
-        | Fact::Exhausted
+        | Fact::Exhausted { why: _ }
         | Fact::Cancelled
         | Fact::Expired
         | Fact::Resolved => {}

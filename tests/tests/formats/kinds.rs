@@ -2,10 +2,12 @@
 //! here, and is then asked for a fixture of it.
 
 use patchbay::dispatch::delivery::Outcome;
+use patchbay::dispatch::policy::{OnMachine, Repeat};
+use patchbay::dispatch::timeline::Exhaustion;
 use patchbay::dispatch::work::Work;
 use patchbay::dispatch::{
-    Acceptance, Attempt, CallStatus, Ending, Event, Fact, NotPlaced, Phase, Reason, Sighting, State, Unavailable, Wait,
-    WaitReason,
+    Acceptance, Attempt, CallStatus, Detour, Ending, Event, Fact, Limit, NotPlaced, Phase, Reason, Route, Sighting,
+    State, Unavailable, Urgency, Wait, WaitReason,
 };
 use patchbay::web::reference::Purpose;
 
@@ -24,7 +26,8 @@ macro_rules! kinds {
 kinds! {
     work, WORKS: Work {
         Work::Dial { slot: None, .. } => "dial",
-        Work::Dial { slot: Some(_), .. } => "dial in a slot",
+        Work::Dial { slot: Some(_), over: None, .. } => "dial in a slot",
+        Work::Dial { slot: Some(_), over: Some(_), .. } => "dial in a slot of a provider",
         Work::Watch { .. } => "watch",
         Work::Resume { .. } => "resume",
         Work::Remind { .. } => "remind",
@@ -34,8 +37,11 @@ kinds! {
         Work::Notify { .. } => "notify",
     }
     event, EVENTS: Event {
-        Event::Claim { .. } => "claim",
+        Event::Claim { route: Route { instead_of: None, .. }, .. } => "claim",
+        Event::Claim { route: Route { instead_of: Some(_), .. }, .. } => "claim, instead of another provider",
         Event::EmployeeBusy { .. } => "employee busy",
+        Event::OverLimit { .. } => "over limit",
+        Event::Machine { .. } => "machine",
         Event::Placed { .. } => "placed",
         Event::NotPlaced { .. } => "not placed",
         Event::Unclear { .. } => "unclear",
@@ -50,7 +56,8 @@ kinds! {
     }
     sighting, SIGHTINGS: Sighting {
         Sighting::Live => "live",
-        Sighting::Over { .. } => "over",
+        Sighting::Over { machine: false, .. } => "over",
+        Sighting::Over { machine: true, .. } => "over, a machine",
         Sighting::Nothing => "nothing",
     }
     not_placed, NOT_PLACED: NotPlaced {
@@ -96,6 +103,7 @@ kinds! {
         Fact::Planned { .. } => "planned",
         Fact::Skipped { .. } => "skipped",
         Fact::Dialling { .. } => "dialling",
+        Fact::NotAllowed { .. } => "not-allowed",
         Fact::Placed { .. } => "placed",
         Fact::PutOff { .. } => "put-off",
         Fact::Unclear { .. } => "unclear",
@@ -107,7 +115,7 @@ kinds! {
         Fact::Waiting { .. } => "waiting",
         Fact::OutOfMoney { .. } => "out-of-money",
         Fact::Reopened { .. } => "reopened",
-        Fact::Exhausted => "exhausted",
+        Fact::Exhausted { .. } => "exhausted",
         Fact::Cancelled => "cancelled",
         Fact::Expired => "expired",
         Fact::Resolved => "resolved",
@@ -122,6 +130,7 @@ kinds! {
         Reason::NotPickedUp => "not picked up",
         Reason::Busy => "busy",
         Reason::NoKey => "no key",
+        Reason::Voicemail => "voicemail",
         Reason::Failed => "failed",
         Reason::Refused => "refused",
         Reason::Unknown => "unknown",
@@ -135,12 +144,43 @@ kinds! {
         Unavailable::Rejected => "rejected",
         Unavailable::Refused => "refused",
         Unavailable::PutOff => "put off",
+        Unavailable::HourlyLimit => "hourly limit",
+        Unavailable::DailyLimit => "daily limit",
     }
     wait, WAITS: WaitReason {
         WaitReason::RoundPause => "round pause",
         WaitReason::NobodyAvailable => "nobody available",
         WaitReason::Expiry => "expiry",
         WaitReason::OutOfMoney => "out of money",
+    }
+    detour, DETOURS: Detour {
+        Detour::Queue => "queue",
+        Detour::PutOff => "put off",
+        Detour::Failed => "failed",
+        Detour::Down => "down",
+        Detour::Unknown => "unknown",
+        Detour::NotAllowed => "not allowed",
+        Detour::OutOfMoney => "out of money",
+    }
+    exhaustion, EXHAUSTIONS: Exhaustion {
+        Exhaustion::NobodyLeft => "nobody left",
+        Exhaustion::MaxCalls => "max calls",
+    }
+    limit, LIMITS: Limit {
+        Limit::Hourly => "hourly",
+        Limit::Daily => "daily",
+    }
+    urgency, URGENCIES: Urgency {
+        Urgency::Normal => "normal",
+        Urgency::Urgent => "urgent",
+    }
+    repeat, REPEATS: Repeat {
+        Repeat::Options => "options",
+        Repeat::All => "all",
+    }
+    on_machine, ON_MACHINE: OnMachine {
+        OnMachine::Ignore => "ignore",
+        OnMachine::HangUp => "hang up",
     }
     call_status, CALL_STATUSES: CallStatus {
         CallStatus::Queued => "queued",

@@ -1,8 +1,9 @@
 //! Messages on the queues: a version reads what another one sent before it was deployed.
 
 use patchbay::clock::Timestamp;
+use patchbay::dispatch::route::Instead;
 use patchbay::dispatch::work::{Message, Notice, Work};
-use patchbay::dispatch::{Ending, Event, NotPlaced, Sighting};
+use patchbay::dispatch::{Detour, Ending, Event, Limit, NotPlaced, Route, Sighting};
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, ProviderName};
 use patchbay::outbox::Tried;
 use serde::Serialize;
@@ -37,9 +38,26 @@ fn events() -> Vec<Event> {
     let mut events = vec![
         Event::Claim {
             attempt,
-            provider: ProviderName::known("routee"),
+            route: Route::only(ProviderName::known("routee")),
+        },
+        Event::Claim {
+            attempt,
+            route: Route {
+                provider: ProviderName::known("twilio"),
+                instead_of: Some(Instead {
+                    provider: ProviderName::known("routee"),
+                    why: Detour::Down,
+                }),
+                elsewhere: true,
+            },
         },
         Event::EmployeeBusy { attempt, until: DUE },
+        Event::OverLimit {
+            attempt,
+            limit: Limit::Hourly,
+            until: DUE,
+        },
+        Event::Machine { attempt },
         Event::Placed {
             attempt,
             call_id: "5f9138288b71de3617a87cd8".into(),
@@ -59,7 +77,13 @@ fn events() -> Vec<Event> {
         Event::Cancel,
         Event::Resolve,
     ];
-    for why in [NotPlaced::Refused, NotPlaced::TryLater, NotPlaced::OutOfMoney] {
+    let reasons = [
+        NotPlaced::Refused,
+        NotPlaced::NotAllowed,
+        NotPlaced::TryLater,
+        NotPlaced::OutOfMoney,
+    ];
+    for why in reasons {
         events.push(Event::NotPlaced { attempt, why });
     }
     let endings = [
@@ -80,8 +104,14 @@ fn events() -> Vec<Event> {
     let over = Sighting::Over {
         ending: Ending::NoAnswer,
         keys: "7".into(),
+        machine: false,
     };
-    for sighting in [Sighting::Live, over, Sighting::Nothing] {
+    let machine = Sighting::Over {
+        ending: Ending::Completed,
+        keys: String::new(),
+        machine: true,
+    };
+    for sighting in [Sighting::Live, over, machine, Sighting::Nothing] {
         events.push(Event::Watched {
             attempt,
             sighting,
@@ -106,10 +136,20 @@ fn works() -> Vec<Work> {
     let attempt = attempt();
     let entry = || ENTRY.to_owned();
     let works = [
-        Work::Dial { attempt, slot: None },
+        Work::Dial {
+            attempt,
+            slot: None,
+            over: None,
+        },
         Work::Dial {
             attempt,
             slot: Some(DUE),
+            over: None,
+        },
+        Work::Dial {
+            attempt,
+            slot: Some(DUE),
+            over: Some(ProviderName::known("twilio")),
         },
         Work::Watch { attempt, looks: 4 },
         Work::Resume { wait: Nonce::new(7) },

@@ -2,8 +2,10 @@
 
 use patchbay::access::Scope;
 use patchbay::context::{Status, TransactionType};
+use patchbay::dispatch::policy::{OnMachine, Repeat};
 use patchbay::dispatch::state::Strategy;
-use patchbay::dispatch::{CallStatus, Gender, Language, Reason, Unavailable, WaitReason};
+use patchbay::dispatch::timeline::Exhaustion;
+use patchbay::dispatch::{CallStatus, Detour, Gender, Language, Limit, Reason, Unavailable, Urgency, WaitReason};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -11,15 +13,16 @@ use serde_json::{Value, json};
 use crate::fixtures::{all_seen, hold};
 use crate::kinds;
 
-const REASONS: [Reason; 6] = [
+const REASONS: [Reason; 7] = [
     Reason::NotPickedUp,
     Reason::Busy,
     Reason::NoKey,
+    Reason::Voicemail,
     Reason::Failed,
     Reason::Refused,
     Reason::Unknown,
 ];
-const UNAVAILABLE: [Unavailable; 8] = [
+const UNAVAILABLE: [Unavailable; 10] = [
     Unavailable::OptedOut,
     Unavailable::Unverified,
     Unavailable::OffDuty,
@@ -28,8 +31,10 @@ const UNAVAILABLE: [Unavailable; 8] = [
     Unavailable::Rejected,
     Unavailable::Refused,
     Unavailable::PutOff,
+    Unavailable::HourlyLimit,
+    Unavailable::DailyLimit,
 ];
-const CALL_STATUSES: [CallStatus; 11] = [
+const CALL_STATUSES: [CallStatus; 12] = [
     CallStatus::Queued,
     CallStatus::Initiated,
     CallStatus::Ringing,
@@ -40,8 +45,23 @@ const CALL_STATUSES: [CallStatus; 11] = [
     CallStatus::Failed,
     CallStatus::OutOfMoney,
     CallStatus::Unknown,
+    CallStatus::Machine,
     CallStatus::Other,
 ];
+const DETOURS: [Detour; 7] = [
+    Detour::Queue,
+    Detour::PutOff,
+    Detour::Failed,
+    Detour::Down,
+    Detour::Unknown,
+    Detour::NotAllowed,
+    Detour::OutOfMoney,
+];
+const EXHAUSTIONS: [Exhaustion; 2] = [Exhaustion::NobodyLeft, Exhaustion::MaxCalls];
+const LIMITS: [Limit; 2] = [Limit::Hourly, Limit::Daily];
+const URGENCIES: [Urgency; 2] = [Urgency::Normal, Urgency::Urgent];
+const REPEATS: [Repeat; 2] = [Repeat::Options, Repeat::All];
+const ON_MACHINE: [OnMachine; 2] = [OnMachine::Ignore, OnMachine::HangUp];
 const WAITS: [WaitReason; 4] = [
     WaitReason::RoundPause,
     WaitReason::NobodyAvailable,
@@ -70,6 +90,12 @@ fn every_word_is_as_its_fixture_says() {
             "strategy of a webhook",
             &[Strategy::OnChange, Strategy::OnCompletion, Strategy::OnStatus],
         ),
+        words("reason for a detour", &DETOURS),
+        words("reason to be exhausted", &EXHAUSTIONS),
+        words("limit of calls to a number", &LIMITS),
+        words("priority of a dispatch", &URGENCIES),
+        words("what is said again", &REPEATS),
+        words("what is done about a machine", &ON_MACHINE),
         words("language", &Language::ALL),
         words("voice", &[Gender::Male, Gender::Female]),
         words("scope of a token", &Scope::ALL),
@@ -98,6 +124,16 @@ fn no_word_is_missing() {
         kinds::UNAVAILABLE,
         UNAVAILABLE.iter().map(kinds::unavailable),
     );
+    all_seen("Detour", kinds::DETOURS, DETOURS.iter().map(kinds::detour));
+    all_seen(
+        "Exhaustion",
+        kinds::EXHAUSTIONS,
+        EXHAUSTIONS.iter().map(kinds::exhaustion),
+    );
+    all_seen("Limit", kinds::LIMITS, LIMITS.iter().map(kinds::limit));
+    all_seen("Urgency", kinds::URGENCIES, URGENCIES.iter().map(kinds::urgency));
+    all_seen("Repeat", kinds::REPEATS, REPEATS.iter().map(kinds::repeat));
+    all_seen("OnMachine", kinds::ON_MACHINE, ON_MACHINE.iter().map(kinds::on_machine));
     all_seen("WaitReason", kinds::WAITS, WAITS.iter().map(kinds::wait));
     all_seen(
         "CallStatus",

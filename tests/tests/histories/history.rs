@@ -4,8 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use patchbay::clock::Timestamp;
+use patchbay::dispatch::health::Health;
+use patchbay::dispatch::route::{Choice, Standing};
 use patchbay::dispatch::work::{Message, Work};
-use patchbay::dispatch::{Context, Decision, Dispatch, Event, Phase, State, create, pending_work};
+use patchbay::dispatch::{
+    Context, Decision, Dispatch, Event, Limit, NotPlaced, Phase, Route, State, create, pending_work,
+};
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, ProviderName};
 use patchbay::mail::Arrival;
 
@@ -13,9 +17,11 @@ use crate::Decide;
 use crate::promises;
 use crate::scenario::{Happening, Luck, START, Scenario};
 
+/// Who places the calls, the preferred first; that one is down every other hour.
+const PROVIDERS: [ProviderName; 2] = [ProviderName::known("one"), ProviderName::known("other")];
+const OUTAGE_SECONDS: u64 = 3_600;
+
 /// Steps after which a dispatch that is over makes room for a new one.
-/// Who places the calls.
-const PROVIDER: ProviderName = ProviderName::known("voice");
 const STEPS_AFTER_THE_END: u8 = 8;
 
 #[derive(Debug)]
@@ -46,6 +52,10 @@ pub(crate) struct Known {
     pub(crate) calls_in_round: BTreeMap<u8, u8>,
     /// Which attempt has a lease on its employee.
     pub(crate) leases: BTreeSet<AttemptId>,
+    /// Calls that a provider took, or perhaps took.
+    pub(crate) calls: u32,
+    /// How it goes with the providers.
+    health: BTreeMap<ProviderName, Health>,
 }
 
 impl History {
@@ -134,6 +144,11 @@ impl History {
                     self.happens(&event, *crash);
                 }
             }
+            Happening::Machine { call, crash } => {
+                if let Some(attempt) = self.pick(call.as_ref()) {
+                    self.happens(&Event::Machine { attempt }, *crash);
+                }
+            }
             Happening::Placed { call } => {
                 if let Some(attempt) = self.pick(Some(call)) {
                     self.happens(&placed(attempt), false);
@@ -181,6 +196,23 @@ impl History {
             let until = self.now.plus_seconds(*seconds);
             return self.happens(&Event::EmployeeBusy { attempt, until }, crash);
         }
+        if let Luck::OverLimit(seconds) = luck {
+            let until = self.now.plus_seconds(*seconds);
+            let limit = if seconds % 2 == 0 { Limit::Hourly } else { Limit::Daily };
+            return self.happens(&Event::OverLimit { attempt, limit, until }, crash);
+        }
+        let Choice { route, probes } = self.choose();
+        if probes {
+            let health = self.known.health.entry(route.provider.clone()).or_default();
+            *health = health.probing(self.now);
+        }
+        let is_down = route.provider == PROVIDERS[0] && self.now.since(START).as_secs() / OUTAGE_SECONDS % 2 == 1;
+        let luck = match luck {
+            Luck::Rings if is_down && attempt.ordinal.is_multiple_of(2) => &Luck::Unclear,
+            Luck::Rings if is_down => &Luck::NotPlaced(NotPlaced::TryLater),
+            luck => luck,
+        };
+        let provider = route.provider.clone();
         self.mail.push(Message {
             subject: self.dispatch.key.clone(),
             version: self.dispatch.version + 1,
@@ -188,13 +220,7 @@ impl History {
             due_at: self.now.plus_seconds(120),
             work: Work::Watch { attempt, looks: 0 },
         });
-        self.happens(
-            &Event::Claim {
-                attempt,
-                provider: PROVIDER,
-            },
-            crash,
-        );
+        self.happens(&Event::Claim { attempt, route }, crash);
         let claimed = self.dispatch.attempt_called(attempt);
         if claimed.is_none_or(|claimed| claimed.phase == Phase::Planned) {
             return;
@@ -207,9 +233,25 @@ impl History {
             },
             Luck::Unclear => Event::Unclear { attempt },
             Luck::Gone => return,
-            Luck::Rings | Luck::Busy(_) => placed(attempt),
+            Luck::Rings | Luck::Busy(_) | Luck::OverLimit(_) => placed(attempt),
         };
         self.happens(&event, false);
+        let health = self.known.health.entry(provider).or_default();
+        *health = match event {
+            Event::Placed { .. } => Health::answered(),
+            _ => health.failed(self.now),
+        };
+    }
+
+    /// Over which provider the next call is placed.
+    fn choose(&self) -> Choice {
+        let standing = |provider: ProviderName| Standing {
+            health: self.known.health.get(&provider).cloned().unwrap_or_default(),
+            provider,
+            free_at: self.now,
+            urgent_free_at: self.now,
+        };
+        self.dispatch.choose(&PROVIDERS.map(standing), self.now).unwrap()
     }
 
     fn stale(&mut self, call: &proptest::sample::Index, kind: u8) {
@@ -221,11 +263,11 @@ impl History {
         let event = match kind {
             0 => Event::Claim {
                 attempt,
-                provider: PROVIDER,
+                route: Route::only(PROVIDERS[1].clone()),
             },
             1 => Event::Claim {
                 attempt: never,
-                provider: PROVIDER,
+                route: Route::only(PROVIDERS[1].clone()),
             },
             2 => Event::Resume {
                 wait: Nonce::new(u64::MAX),
@@ -270,21 +312,29 @@ impl History {
 
     /// What an onlooker makes of a decision.
     fn onlook(&mut self, event: &Event, decision: &Decision) {
-        use patchbay::dispatch::{Ending, NotPlaced, Sighting, Verdict};
+        use patchbay::dispatch::{Ending, Sighting, Verdict};
         if let Some(attempt) = decision.release {
             self.known.leases.remove(&attempt);
         }
         let (Some(next), known) = (&decision.next, &mut self.known) else {
             return;
         };
+        if matches!(event, Event::NotPlaced { .. }) {
+            known.calls -= 1;
+        }
         match event {
             Event::Claim { attempt, .. } if decision.verdict == Verdict::Dial => {
                 known.leases.insert(*attempt);
+                known.calls += 1;
                 *known.calls_in_round.entry(attempt.employee).or_default() += 1;
             }
             Event::NotPlaced {
                 attempt,
-                why: NotPlaced::TryLater,
+                why: NotPlaced::NotAllowed,
+            } if !may_go_elsewhere(&self.dispatch, *attempt) => {}
+            Event::NotPlaced {
+                attempt,
+                why: NotPlaced::TryLater | NotPlaced::NotAllowed,
             } => {
                 if let Some(calls) = known.calls_in_round.get_mut(&attempt.employee) {
                     *calls -= 1;
@@ -310,7 +360,13 @@ impl History {
             } => {
                 known.calls_in_round.remove(&attempt.employee);
             }
-            Event::Overdue { .. } => *known = Known::default(),
+            Event::Overdue { .. } => {
+                *known = Known {
+                    calls: known.calls,
+                    health: std::mem::take(&mut known.health),
+                    ..Known::default()
+                }
+            }
             _ => {}
         }
         let (Event::Key { attempt, .. } | Event::Watched { attempt, .. }) = event else {
@@ -378,4 +434,11 @@ fn placed(attempt: AttemptId) -> Event {
         attempt,
         call_id: format!("track-{}", attempt.ordinal),
     }
+}
+
+/// Whether the call of `attempt` could be placed over another provider at once.
+pub(crate) fn may_go_elsewhere(dispatch: &Dispatch, attempt: AttemptId) -> bool {
+    dispatch
+        .attempt_called(attempt)
+        .is_some_and(|attempt| attempt.elsewhere)
 }

@@ -82,6 +82,7 @@ fn random_histories_go_everywhere() {
         "Expired",
         "Key",
         "NoAnswer",
+        "NotAllowed",
         "OutOfMoney",
         "Placed",
         "Planned",

@@ -2,11 +2,11 @@
 
 use patchbay::dispatch::work::Work;
 use patchbay::dispatch::{
-    Availability, Decision, Dispatch, Entry, Event, Phase, Sighting, State, Verdict, pending_work,
+    Availability, Decision, Dispatch, Entry, Event, NotPlaced, Phase, Sighting, State, Verdict, pending_work,
 };
 use patchbay::ids::AttemptId;
 
-use crate::history::History;
+use crate::history::{History, may_go_elsewhere};
 
 pub(crate) const ONE_VERSION_ON: &str = "a change is one version on";
 pub(crate) const FENCED: &str = "a message names the version that it belongs to";
@@ -26,6 +26,10 @@ pub(crate) const TOLD_IN_ORDER: &str = "the requester is told of everything, wit
 pub(crate) const HUNG_UP: &str = "a call that is wanted no more is hung up";
 pub(crate) const ONE_PERSON_EACH: &str = "a place in the list of employees belongs to one person for good";
 pub(crate) const LEASES_END: &str = "a lease lasts as long as its call";
+
+pub(crate) const MOST_CALLS: &str = "no more calls are placed than the policy allows";
+pub(crate) const GOES_ELSEWHERE: &str = "a call that a provider does not take goes over another one at once";
+pub(crate) const UNCLEAR_STAYS: &str = "a call that was perhaps placed is not placed elsewhere";
 
 /// DynamoDB takes 100 items at once: the dispatch, a status and the end of a lease beside the lines.
 const MOST_LINES: usize = 97;
@@ -72,6 +76,7 @@ pub(crate) fn of_a_decision(history: &History, event: &Event, decision: &Decisio
         assert!(keys.ends_with('1'), "{ONLY_A_1_ACCEPTS}, not {keys}");
     }
     hangs_up(history, event, decision);
+    goes_elsewhere(history, event, decision);
 }
 
 /// The requester is told of all that was asked for, and by numbers that rise from commit to commit and within one.
@@ -141,6 +146,27 @@ fn may_be_phoned(history: &History, decision: &Decision) {
         .copied()
         .unwrap_or_default();
     assert!(calls < dispatch.brief.policy.attempts, "{ATTEMPTS_IN_A_ROW}");
+    let most = dispatch.brief.policy.max_calls;
+    assert!(most.is_none_or(|most| history.known.calls < most), "{MOST_CALLS}");
+}
+
+/// Where a call goes that a provider did not take, or perhaps not.
+fn goes_elsewhere(history: &History, event: &Event, decision: &Decision) {
+    let before = &history.dispatch;
+    match event {
+        Event::Unclear { .. } => assert!(decision.next.is_none(), "{UNCLEAR_STAYS}"),
+        Event::NotPlaced {
+            attempt,
+            why: NotPlaced::OutOfMoney | NotPlaced::NotAllowed,
+        } if may_go_elsewhere(before, *attempt) => {
+            let Some(next) = &decision.next else { return };
+            let planned = next.attempt().filter(|planned| planned.due_at == history.now);
+            let planned = planned.map(|planned| (planned.id.employee, planned.number));
+            let same = before.attempt().map(|same| (same.id.employee, same.number));
+            assert!(planned == same || history.now >= before.expires_at, "{GOES_ELSEWHERE}");
+        }
+        _ => {}
+    }
 }
 
 /// A call that may be going on, and that the decision has left behind, is hung up; unless the event says that it is

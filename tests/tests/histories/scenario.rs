@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::employee::{Duty, QuietHours};
-use patchbay::dispatch::state::{Strategy as Told, Webhook};
+use patchbay::dispatch::policy::OnMachine;
+use patchbay::dispatch::state::{Strategy as Told, Urgency, Webhook};
 use patchbay::dispatch::{Employee, Ending, NewDispatch, NotPlaced, Policy, Sighting, Ticket};
 use patchbay::phone::PhoneNumber;
 use proptest::prelude::*;
@@ -23,6 +24,8 @@ pub(crate) enum Luck {
     Rings,
     /// Another dispatch phones the employee for so many seconds more.
     Busy(u32),
+    /// The employee has been called as often as allowed, for so many seconds more.
+    OverLimit(u32),
     NotPlaced(NotPlaced),
     Unclear,
     /// The dialer is gone after its claim.
@@ -52,6 +55,11 @@ pub(crate) enum Happening {
         ending: Ending,
         crash: bool,
     },
+    /// The provider says that a machine picked up.
+    Machine {
+        call: Option<Index>,
+        crash: bool,
+    },
     /// The provider's answer to a request comes very late.
     Placed {
         call: Index,
@@ -78,6 +86,7 @@ impl ReferenceStateMachine for Scenarios {
         (people(), policy(), told())
             .prop_map(|(employees, policy, webhook)| {
                 Arc::new(NewDispatch {
+                    priority: Urgency::Normal,
                     ticket: Ticket {
                         reference: None,
                         text: "Database down".into(),
@@ -151,8 +160,12 @@ prop_compose! {
         expires_after in prop_oneof![60_u32..2_000, Just(86_400)],
         resolve_within in prop::option::of(60_u32..2_000),
         ask_again in any::<bool>(),
+        max_calls in prop::option::weighted(0.3, 1_u32..12),
+        machine in prop_oneof![Just(OnMachine::Ignore), Just(OnMachine::HangUp)],
     ) -> Policy {
         Policy {
+            max_calls,
+            machine,
             attempts,
             retry_delay,
             round_pause,
@@ -206,7 +219,9 @@ fn luck() -> impl Strategy<Value = Luck> {
     prop_oneof![
         12 => Just(Luck::Rings),
         3 => (0_u32..300).prop_map(Luck::Busy),
+        1 => (0_u32..4_000).prop_map(Luck::OverLimit),
         1 => Just(Luck::NotPlaced(NotPlaced::Refused)),
+        1 => Just(Luck::NotPlaced(NotPlaced::NotAllowed)),
         1 => Just(Luck::NotPlaced(NotPlaced::OutOfMoney)),
         3 => Just(Luck::NotPlaced(NotPlaced::TryLater)),
         1 => Just(Luck::Unclear),
@@ -218,8 +233,9 @@ fn sighting() -> impl Strategy<Value = Sighting> {
     prop_oneof![
         2 => Just(Sighting::Live),
         2 => Just(Sighting::Nothing),
-        4 => ending().prop_map(|ending| Sighting::Over { ending, keys: String::new() }),
-        1 => (ending(), keys()).prop_map(|(ending, keys)| Sighting::Over { ending, keys }),
+        4 => (ending(), any::<bool>())
+            .prop_map(|(ending, machine)| Sighting::Over { ending, keys: String::new(), machine }),
+        1 => (ending(), keys()).prop_map(|(ending, keys)| Sighting::Over { ending, keys, machine: false }),
     ]
 }
 
@@ -235,6 +251,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         3 => (sometimes_any(), keys(), crash()).prop_map(|(call, keys, crash)| Happening::Press { call, keys, crash }),
         10 => (sometimes_any(), ending(), crash())
             .prop_map(|(call, ending, crash)| Happening::End { call, ending, crash }),
+        2 => (sometimes_any(), crash()).prop_map(|(call, crash)| Happening::Machine { call, crash }),
         1 => any::<Index>().prop_map(|call| Happening::Placed { call }),
         2 => (any::<Index>(), 0_u8..5).prop_map(|(call, kind)| Happening::Stale { call, kind }),
         1 => prop_oneof![5 => Just(Happening::Wait(1)), 1 => Just(Happening::Cancel), 1 => Just(Happening::Resolve)],

@@ -2,6 +2,8 @@
 
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::decide::{GRACE_SECONDS, MAX_LIVE_LOOKS};
+use patchbay::dispatch::health::Health;
+use patchbay::dispatch::route::{Choice, Standing};
 use patchbay::dispatch::work::{Message, Work};
 use patchbay::dispatch::{Event, Phase, Sighting};
 use patchbay::ids::{AttemptId, Nonce, ProviderName};
@@ -11,7 +13,7 @@ use crate::steps::{How, Laws, NOW};
 use crate::world::{Cause, End, Errand, Letter, Run, STORED, Step, World};
 
 /// Who places the calls.
-const PROVIDER: ProviderName = ProviderName::known("voice");
+const PROVIDERS: [ProviderName; 2] = [ProviderName::known("one"), ProviderName::known("other")];
 
 impl Laws {
     /// A message reaches its consumer. None when it only comes again.
@@ -96,15 +98,16 @@ impl Laws {
                 version: STORED + 1,
             });
         }
-        self.decide(
-            world,
-            cause,
-            Event::Claim {
-                attempt,
-                provider: PROVIDER,
-            },
-            NOW,
-        );
+        let standings = PROVIDERS.map(|provider| Standing {
+            provider,
+            health: Health::default(),
+            free_at: NOW,
+            urgent_free_at: NOW,
+        });
+        let Some(Choice { route, .. }) = self.load(&world.kept).choose(&standings, NOW) else {
+            return;
+        };
+        self.decide(world, cause, Event::Claim { attempt, route }, NOW);
     }
 
     /// How the message stands to what is stored; the real rule, with "so long that no writer is left" for a time.
@@ -149,6 +152,7 @@ fn look(world: &World, attempt: AttemptId, how: How) -> (Sighting, u8) {
         Some(call) => call.end.map_or(Sighting::Live, |end| Sighting::Over {
             ending: end.ending(),
             keys: call.key.map(String::from).unwrap_or_default(),
+            machine: false,
         }),
     };
     let looks = if how == How::Plainly { 1 } else { MAX_LIVE_LOOKS };

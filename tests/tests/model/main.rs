@@ -9,7 +9,7 @@ mod world;
 
 use std::time::Instant;
 
-use patchbay::dispatch::{Employee, NewDispatch, Policy, State, Ticket};
+use patchbay::dispatch::{Employee, NewDispatch, Policy, State, Ticket, Urgency};
 use patchbay::ids::AttemptId;
 use patchbay::phone::PhoneNumber;
 use stateright::{Checker, HasDiscoveries, Model, Property, UniformChooser};
@@ -134,6 +134,7 @@ fn brief(attempts: u8) -> NewDispatch {
             max_rounds: Some(1),
             ..Policy::default()
         },
+        priority: Urgency::Normal,
         webhook: None,
     }
 }

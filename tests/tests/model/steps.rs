@@ -28,6 +28,7 @@ pub(crate) enum How {
 pub(crate) enum Answer {
     Rings,
     Refused,
+    NotAllowed,
     TryLater,
     OutOfMoney,
     /// It rings, but the dialer never learns so.
@@ -135,8 +136,8 @@ impl Laws {
                 Step::Call(_) => {
                     actions.push(Action::Call(place, Answer::Rings));
                     if left.hiccups > 0 {
-                        use Answer::{Lost, OutOfMoney, Refused, RingsUnheard, TryLater};
-                        let hiccups = [Refused, TryLater, OutOfMoney, RingsUnheard, Lost];
+                        use Answer::{Lost, NotAllowed, OutOfMoney, Refused, RingsUnheard, TryLater};
+                        let hiccups = [Refused, NotAllowed, TryLater, OutOfMoney, RingsUnheard, Lost];
                         actions.extend(hiccups.map(|answer| Action::Call(place, answer)));
                     }
                 }
@@ -356,6 +357,7 @@ impl Laws {
                 call_id: String::new(),
             },
             Answer::Refused => not_placed(attempt, NotPlaced::Refused),
+            Answer::NotAllowed => not_placed(attempt, NotPlaced::NotAllowed),
             Answer::TryLater => not_placed(attempt, NotPlaced::TryLater),
             Answer::OutOfMoney => not_placed(attempt, NotPlaced::OutOfMoney),
             Answer::RingsUnheard | Answer::Lost => Event::Unclear { attempt },

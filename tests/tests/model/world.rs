@@ -258,6 +258,8 @@ const fn event_nonce(event: &mut Event) -> Option<&mut Nonce> {
     match event {
         Event::Claim { attempt, .. }
         | Event::EmployeeBusy { attempt, .. }
+        | Event::OverLimit { attempt, .. }
+        | Event::Machine { attempt }
         | Event::Placed { attempt, .. }
         | Event::NotPlaced { attempt, .. }
         | Event::Unclear { attempt }

@@ -341,6 +341,7 @@ fn telling_all(entries: Vec<Entry>, phase: Phase) -> World {
     let dispatch = &mut world.deps.store.dispatch;
     dispatch.brief.webhook.as_mut().expect("a webhook").strategy = Strategy::OnStatus;
     dispatch.state = State::Calling(Attempt {
+        elsewhere: false,
         id: attempt(),
         number: 1,
         due_at: START,

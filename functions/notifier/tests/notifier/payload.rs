@@ -2,6 +2,7 @@
 
 use crate::support::{PROVIDER, START, attempt, called, dispatch, entry};
 use notifier::payload::payload;
+use patchbay::dispatch::timeline::Exhaustion;
 use patchbay::dispatch::{Fact, Reason, Unavailable, WaitReason};
 use serde_json::{Value, json};
 
@@ -97,7 +98,13 @@ fn an_empty_account_and_a_reopened_ticket_say_at_which_call() {
 #[test]
 fn an_end_is_about_the_whole() {
     for (fact, event_type, status) in [
-        (Fact::Exhausted, "dispatch.exhausted", "Exhausted"),
+        (
+            Fact::Exhausted {
+                why: Exhaustion::NobodyLeft,
+            },
+            "dispatch.exhausted",
+            "Exhausted",
+        ),
         (Fact::Cancelled, "dispatch.cancelled", "Cancelled"),
         (Fact::Expired, "dispatch.expired", "Expired"),
         (Fact::Resolved, "dispatch.resolved", "Resolved"),
@@ -179,6 +186,7 @@ fn nobody_is_told_of_what_has_no_published_status() {
             until: None,
         },
         Fact::Dialling {
+            instead_of: None,
             attempt,
             provider: PROVIDER,
         },

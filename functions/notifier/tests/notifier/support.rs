@@ -11,6 +11,7 @@ use notifier::Deps;
 use notifier::ports;
 use notifier::receivers::Receivers;
 use patchbay::clock::{Clock, Timestamp};
+use patchbay::dispatch::Urgency;
 use patchbay::dispatch::delivery::Delivery;
 use patchbay::dispatch::state::{Strategy, Webhook};
 use patchbay::dispatch::work::Notice;
@@ -73,6 +74,7 @@ pub(crate) fn dispatch() -> Dispatch {
         expires_at: START.plus_seconds(86_400),
         fingerprint: String::new(),
         brief: NewDispatch {
+            priority: Urgency::Normal,
             ticket: Ticket {
                 reference: Some("INC-4711".to_owned()),
                 text: "The server room is hot".to_owned(),

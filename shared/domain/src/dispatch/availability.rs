@@ -25,6 +25,10 @@ pub enum Unavailable {
     Refused,
     /// The provider takes no call to them at the moment.
     PutOff,
+    /// Has been called as often in an hour as the tenant allows.
+    HourlyLimit,
+    /// Has been called as often in a day as the tenant allows.
+    DailyLimit,
 }
 
 /// Whether an employee can be phoned at a moment.

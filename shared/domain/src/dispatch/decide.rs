@@ -2,11 +2,13 @@
 
 use super::availability::{Availability, Unavailable};
 use super::draft::Draft;
-use super::event::{Ending, Event, NotPlaced, Sighting, Verdict};
+use super::event::{Ending, Event, Limit, NotPlaced, Sighting, Verdict};
+use super::policy::OnMachine;
+use super::route::{self, Deferring, Detour, Route};
 use super::state::{Acceptance, Attempt, Dispatch, NewDispatch, Phase, Progress, State, WaitReason};
 use super::timeline::{Entry, Fact, Reason};
 use crate::dispatch::work::{Message, Notice, Work};
-use crate::ids::{AttemptId, DispatchKey, Nonce, ProviderName};
+use crate::ids::{AttemptId, DispatchKey, Nonce};
 use crate::timestamp::Timestamp;
 
 /// A key that ends a call may still be on its way when the call is reported over: so long is it waited for before the
@@ -100,8 +102,9 @@ pub fn create(key: DispatchKey, brief: NewDispatch, fingerprint: String, context
 pub fn decide(dispatch: &Dispatch, event: &Event, context: Context) -> Decision {
     let draft = Draft::of(dispatch, context);
     match event {
-        Event::Claim { attempt, provider } => draft.claim(*attempt, provider.clone()),
+        Event::Claim { attempt, route } => draft.claim(*attempt, route),
         Event::EmployeeBusy { attempt, until } => draft.employee_busy(*attempt, *until),
+        Event::OverLimit { attempt, limit, until } => draft.over_limit(*attempt, *limit, *until),
         Event::Placed { attempt, call_id } => draft.placed(*attempt, call_id),
         Event::NotPlaced { attempt, why } => draft.not_placed(*attempt, why),
         Event::Unclear { attempt } => draft.unclear(*attempt),
@@ -111,6 +114,7 @@ pub fn decide(dispatch: &Dispatch, event: &Event, context: Context) -> Decision 
             ending,
             call_id,
         } => draft.call_ended(*attempt, *ending, call_id.clone()),
+        Event::Machine { attempt } => draft.machine(*attempt),
         Event::Watched {
             attempt,
             sighting,
@@ -125,7 +129,7 @@ pub fn decide(dispatch: &Dispatch, event: &Event, context: Context) -> Decision 
 
 /// What each event comes to.
 impl Draft<'_> {
-    fn claim(mut self, id: AttemptId, provider: ProviderName) -> Decision {
+    fn claim(mut self, id: AttemptId, route: &Route) -> Decision {
         let Some(attempt) = self.before.attempt_called(id).filter(|a| a.phase == Phase::Planned) else {
             return self.leave(Verdict::Stale);
         };
@@ -145,7 +149,8 @@ impl Draft<'_> {
         }
         self.next.state = State::Calling(Attempt {
             phase: Phase::Claimed { at: self.now() },
-            provider: Some(provider.clone()),
+            provider: Some(route.provider.clone()),
+            elsewhere: route.elsewhere,
             ..attempt.clone()
         });
         let longest = self.next.brief.policy.longest_call() + LEASE_MARGIN_SECONDS;
@@ -155,8 +160,15 @@ impl Draft<'_> {
         });
         self.next.progress.busy.remove(&id.employee);
         self.next.progress.put_off.remove(&id.employee);
+        self.next.progress.limited.remove(&id.employee);
         self.next.progress.interrupted.remove(&id.employee);
-        self.note(Fact::Dialling { attempt: id, provider });
+        self.next.progress.calls += 1;
+        let (provider, instead_of) = (route.provider.clone(), route.instead_of.clone());
+        self.note(Fact::Dialling {
+            attempt: id,
+            provider,
+            instead_of,
+        });
         self.commit(Verdict::Dial)
     }
 
@@ -175,6 +187,18 @@ impl Draft<'_> {
             until: Some(until),
         });
         self.turn(id.employee + 1);
+        self.commit(Verdict::Noted)
+    }
+
+    /// The tenant allows no further call to the number for now: others get their turn meanwhile.
+    fn over_limit(mut self, id: AttemptId, limit: Limit, until: Timestamp) -> Decision {
+        let Some(attempt) = self.before.attempt_called(id).filter(|a| a.phase == Phase::Planned) else {
+            return self.leave(Verdict::Stale);
+        };
+        self.next.progress.interrupted.insert(id.employee, attempt.number);
+        let until = until.max(self.now().plus_seconds(1));
+        self.next.progress.limited.insert(id.employee, (limit, until));
+        self.turn(id.employee);
         self.commit(Verdict::Noted)
     }
 
@@ -204,7 +228,7 @@ impl Draft<'_> {
         if let State::Calling(attempt) = &mut self.next.state {
             attempt.phase = phase;
         }
-        self.next.progress.deferrals = 0;
+        self.is_put_off_no_more();
         self.note(fact);
         self.commit(Verdict::Noted)
     }
@@ -218,7 +242,12 @@ impl Draft<'_> {
         else {
             return self.leave(Verdict::Stale);
         };
+        self.next.progress.calls = self.next.progress.calls.saturating_sub(1);
         match why {
+            NotPlaced::NotAllowed if attempt.elsewhere => {
+                self.note(Fact::NotAllowed { attempt: id });
+                self.go_elsewhere(&attempt, Detour::NotAllowed, REFUSED_SECONDS);
+            }
             NotPlaced::Refused | NotPlaced::NotAllowed => {
                 // The same request would be refused again, and each one takes a slot from somebody who can be phoned.
                 let until = self.now().plus_seconds(REFUSED_SECONDS);
@@ -231,6 +260,14 @@ impl Draft<'_> {
         self.commit(Verdict::Noted)
     }
 
+    /// The same call, over another provider: at once, for it is no attempt.
+    fn go_elsewhere(&mut self, attempt: &Attempt, why: Detour, seconds: u32) {
+        self.let_go(attempt);
+        self.next.progress.deferring = None;
+        self.avoid(attempt, why, seconds);
+        self.plan(attempt.id.employee, attempt.number, self.now());
+    }
+
     /// The provider takes no call now: it is no attempt, however often that happens. After some time others get their
     /// turn meanwhile, for it may be this number only.
     fn put_off(&mut self, attempt: &Attempt) {
@@ -238,6 +275,14 @@ impl Draft<'_> {
         self.let_go(attempt);
         let before = self.next.progress.deferrals;
         self.next.progress.deferrals = before.saturating_add(1).min(MAX_DEFERRALS);
+        let patient = self.is_put_off_by(attempt);
+        if attempt.elsewhere && !patient && before < MAX_DEFERRALS {
+            self.note(Fact::PutOff {
+                attempt: id,
+                until: self.now(),
+            });
+            return self.go_elsewhere(attempt, Detour::PutOff, PUT_OFF_SECONDS);
+        }
         let pause = 1_u32 << self.next.progress.deferrals.min(6);
         let until = self.now().plus_seconds(pause.min(PUT_OFF_SECONDS));
         self.note(Fact::PutOff { attempt: id, until });
@@ -249,9 +294,26 @@ impl Draft<'_> {
         self.turn(id.employee + 1);
     }
 
+    /// Counts that the provider of `attempt` put it off: whether it is waited for.
+    fn is_put_off_by(&mut self, attempt: &Attempt) -> bool {
+        let now = self.now();
+        let Some(provider) = attempt.provider.clone() else {
+            return true;
+        };
+        let before = self.next.progress.deferring.take();
+        let before = before.filter(|deferring| deferring.provider == provider);
+        let (since, times) = before.map_or((now, 0), |deferring| (deferring.since, deferring.times));
+        let times = times.saturating_add(1);
+        self.next.progress.deferring = Some(Deferring { provider, since, times });
+        times < route::PATIENT_DEFERRALS && now < since.plus_seconds(route::PATIENCE_SECONDS)
+    }
+
     fn out_of_money(&mut self, attempt: &Attempt) {
         self.let_go(attempt);
         self.note(Fact::OutOfMoney { attempt: attempt.id });
+        if attempt.elsewhere {
+            return self.go_elsewhere(attempt, Detour::OutOfMoney, MONEY_PAUSE_SECONDS);
+        }
         self.next
             .progress
             .interrupted
@@ -346,6 +408,7 @@ impl Draft<'_> {
         // Whoever has answered has had their turn, however it was interrupted.
         self.next.progress.busy.remove(&id.employee);
         self.next.progress.put_off.remove(&id.employee);
+        self.next.progress.limited.remove(&id.employee);
         self.next.progress.interrupted.remove(&id.employee);
         self.note(Fact::Rejected { attempt: id });
         // Whoever is phoned now has not answered yet.
@@ -400,6 +463,18 @@ impl Draft<'_> {
         self.commit(Verdict::Noted)
     }
 
+    fn machine(mut self, id: AttemptId) -> Decision {
+        let hangs_up = self.before.brief.policy.machine == OnMachine::HangUp;
+        let speaks = |attempt: &&Attempt| matches!(attempt.phase, Phase::Claimed { .. } | Phase::Placed { .. });
+        let attempt = self.before.attempt_called(id).filter(speaks);
+        let Some(attempt) = attempt.filter(|_| hangs_up).cloned() else {
+            return self.leave(Verdict::Noted);
+        };
+        self.send(Work::HangUp { attempt: id, tries: 0 }, self.now());
+        self.failed(&attempt, Reason::Voicemail);
+        self.commit(Verdict::Noted)
+    }
+
     fn watched(mut self, id: AttemptId, sighting: &Sighting, looks: u8) -> Decision {
         let Some(attempt) = self.before.attempt_called(id).cloned() else {
             return self.leave(Verdict::Stale);
@@ -411,7 +486,7 @@ impl Draft<'_> {
             Phase::Ended { .. } => true,
         };
         let (most_looks, pause) = match sighting {
-            Sighting::Over { ending, keys } => return self.over(&attempt, *ending, keys),
+            Sighting::Over { ending, keys, machine } => return self.over(&attempt, *ending, keys, *machine),
             Sighting::Live if !ended => (MAX_LIVE_LOOKS, LOOK_AGAIN_SECONDS),
             Sighting::Nothing if !ended => (MAX_BLIND_LOOKS, LOOK_AGAIN_SECONDS),
             // We were told that it is over; tracking only lags behind.
@@ -449,7 +524,7 @@ impl Draft<'_> {
     }
 
     /// The provider says that the call is over, and which keys it saw.
-    fn over(mut self, attempt: &Attempt, ending: Ending, keys: &str) -> Decision {
+    fn over(mut self, attempt: &Attempt, ending: Ending, keys: &str, machine: bool) -> Decision {
         match keys.chars().last() {
             Some('1') => return self.accept(attempt.id),
             Some('2') => return self.reject(attempt.id),
@@ -460,6 +535,7 @@ impl Draft<'_> {
         }
         match ending {
             Ending::OutOfMoney => self.out_of_money(attempt),
+            Ending::Completed if machine => self.failed(attempt, Reason::Voicemail),
             ending => self.failed(attempt, reason(ending)),
         }
         self.commit(Verdict::Noted)
@@ -496,6 +572,8 @@ impl Draft<'_> {
             attempts: self.before.progress.attempts,
             live_from: self.before.progress.attempts + 1,
             round: 1,
+            calls: self.before.progress.calls,
+            avoided: self.before.progress.avoided.clone(),
             ..Progress::default()
         };
         self.next.expires_at = self.now().plus_seconds(self.next.brief.policy.expires_after);

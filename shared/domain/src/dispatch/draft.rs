@@ -3,8 +3,9 @@
 use super::availability::Availability;
 use super::decide::{Context, Decision, Hold};
 use super::event::Verdict;
+use super::route::{Avoided, Detour};
 use super::state::{Attempt, Dispatch, Phase, State, Wait, WaitReason};
-use super::timeline::{Entry, Fact, Reason};
+use super::timeline::{Entry, Exhaustion, Fact, Reason};
 use crate::dispatch::work::{Message, Notice, Work};
 use crate::ids::AttemptId;
 use crate::timestamp::Timestamp;
@@ -129,6 +130,9 @@ impl<'a> Draft<'a> {
 
     /// Plans a call.
     pub(super) fn plan(&mut self, employee: u8, number: u8, due_at: Timestamp) {
+        if !self.may_call() {
+            return self.exhausted(Exhaustion::MaxCalls);
+        }
         if due_at >= self.next.expires_at {
             return self.wait(self.next.expires_at, WaitReason::Expiry, employee);
         }
@@ -143,6 +147,7 @@ impl<'a> Draft<'a> {
             number,
             due_at,
             provider: None,
+            elsewhere: false,
             phase: Phase::Planned,
         });
         self.note(Fact::Planned {
@@ -154,9 +159,16 @@ impl<'a> Draft<'a> {
             Work::Dial {
                 attempt: id,
                 slot: None,
+                over: None,
             },
             due_at,
         );
+    }
+
+    /// Whether the policy allows one more call.
+    pub(super) fn may_call(&self) -> bool {
+        let most = self.next.brief.policy.max_calls;
+        most.is_none_or(|most| self.next.progress.calls < most)
     }
 
     pub(super) fn wait(&mut self, until: Timestamp, reason: WaitReason, next: u8) {
@@ -179,6 +191,11 @@ impl<'a> Draft<'a> {
         );
     }
 
+    pub(super) fn exhausted(&mut self, why: Exhaustion) {
+        self.next.state = State::Exhausted { at: self.now() };
+        self.note(Fact::Exhausted { why });
+    }
+
     pub(super) fn expire(&mut self) {
         self.next.state = State::Expired { at: self.now() };
         self.note(Fact::Expired);
@@ -193,7 +210,10 @@ impl<'a> Draft<'a> {
         });
         self.let_go(attempt);
         self.next.progress.called = true;
-        self.next.progress.deferrals = 0;
+        self.is_put_off_no_more();
+        if let Some(why) = failure_of_provider(reason) {
+            self.avoid(attempt, why, FAILED_SECONDS);
+        }
         let employee = attempt.id.employee;
         if attempt.number >= self.next.brief.policy.attempts {
             return self.turn(employee + 1);
@@ -210,6 +230,20 @@ impl<'a> Draft<'a> {
                 self.turn(employee + 1);
             }
         }
+    }
+
+    /// Passes over the provider of `attempt` for `seconds`.
+    pub(super) fn avoid(&mut self, attempt: &Attempt, why: Detour, seconds: u32) {
+        let Some(provider) = attempt.provider.clone() else {
+            return;
+        };
+        let until = self.now().plus_seconds(seconds);
+        self.next.progress.avoided.insert(provider, Avoided { until, why });
+    }
+
+    pub(super) fn is_put_off_no_more(&mut self) {
+        self.next.progress.deferrals = 0;
+        self.next.progress.deferring = None;
     }
 
     /// Gives the employee back to other dispatches, if this attempt holds the lease.
@@ -232,5 +266,17 @@ impl<'a> Draft<'a> {
             );
         }
         self.let_go(attempt);
+    }
+}
+
+/// For how long a provider is passed over whose last call failed on its way, or was never heard of again, in seconds.
+const FAILED_SECONDS: u32 = 300;
+
+/// Why the next call is better placed over another provider, after one that ended so.
+const fn failure_of_provider(reason: Reason) -> Option<Detour> {
+    match reason {
+        Reason::Failed => Some(Detour::Failed),
+        Reason::Unknown => Some(Detour::Unknown),
+        Reason::NotPickedUp | Reason::Busy | Reason::NoKey | Reason::Voicemail | Reason::Refused => None,
     }
 }

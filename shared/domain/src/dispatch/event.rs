@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AttemptId, Nonce, ProviderName};
+use super::route::Route;
+use crate::ids::{AttemptId, Nonce};
 use crate::timestamp::Timestamp;
 
 /// How a call ended, as the provider says at last.
@@ -20,6 +21,16 @@ pub enum Ending {
     Unknown,
     /// `Unsent` or `Terminated`: the account has no money.
     OutOfMoney,
+}
+
+/// How often a number may be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// So often within 60 minutes.
+    Hourly,
+    /// So often within 24 hours.
+    Daily,
 }
 
 /// Why the provider certainly placed no call.
@@ -48,6 +59,9 @@ pub enum Sighting {
         ending: Ending,
         /// All keys of the call, as far as the provider knows them.
         keys: String,
+        /// Whether a machine had picked up, as far as the provider can tell one from a person.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        machine: bool,
     },
     /// The provider knows nothing of it, or could not be asked.
     Nothing,
@@ -62,13 +76,23 @@ pub enum Event {
         /// Which attempt.
         attempt: AttemptId,
         /// Who is to place the call.
-        provider: ProviderName,
+        #[serde(flatten)]
+        route: Route,
     },
     /// The employee is on the phone for another dispatch.
     EmployeeBusy {
         /// Which attempt found it.
         attempt: AttemptId,
         /// When that lease ends at the latest.
+        until: Timestamp,
+    },
+    /// The employee's number has been called as often as its tenant allows.
+    OverLimit {
+        /// Which attempt found it.
+        attempt: AttemptId,
+        /// Which limit.
+        limit: Limit,
+        /// From when on it may be called again.
         until: Timestamp,
     },
     /// The provider took the call.
@@ -105,6 +129,11 @@ pub enum Event {
         ending: Ending,
         /// The provider's id of the call, from the report.
         call_id: Option<String>,
+    },
+    /// A machine picked up, says the provider.
+    Machine {
+        /// In which call.
+        attempt: AttemptId,
     },
     /// The watch over an attempt looked at it.
     Watched {

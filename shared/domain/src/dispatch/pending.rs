@@ -36,6 +36,7 @@ pub fn pending_work(dispatch: &Dispatch) -> Option<(Work, Timestamp)> {
             Work::Dial {
                 attempt: id,
                 slot: None,
+                over: None,
             },
             attempt.due_at,
         ),

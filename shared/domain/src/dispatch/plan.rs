@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::decide::{Context, decide};
 use super::event::{Ending, Event};
+use super::route::Route;
 use super::state::{Dispatch, Phase, State, WaitReason};
 use crate::ids::{Nonce, ProviderName};
 use crate::timestamp::Timestamp;
@@ -75,7 +76,7 @@ impl Dispatch {
                         now = now.max(attempt.due_at);
                         let event = Event::Claim {
                             attempt: attempt.id,
-                            provider: ANY,
+                            route: Route::only(ANY),
                         };
                         (event, now)
                     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::employee::{Gender, Language};
 use crate::field::FieldError;
+use crate::ids::ProviderName;
 
 /// Sentences that a policy may put in place of the translated ones, for one language.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -14,6 +15,28 @@ pub struct TextOverrides {
     /// Instead of "Press 1 to accept, press 2 to reject".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub options: Option<String>,
+}
+
+/// What is said once more when no key comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Repeat {
+    /// The options.
+    #[default]
+    Options,
+    /// The ticket and the options.
+    All,
+}
+
+/// What is done when a machine picks up: voicemail, mostly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnMachine {
+    /// Nothing: the call goes on as if it were a person. Nobody is asked to tell the two apart.
+    #[default]
+    Ignore,
+    /// The call is ended. Providers are wrong now and then: it may cut off a person.
+    HangUp,
 }
 
 /// The rules of one dispatch. All durations are in seconds.
@@ -35,8 +58,11 @@ pub struct Policy {
     pub options_pause: u32,
     /// Silence after the options before they are said again: 1 to 60.
     pub repeat_after: u32,
-    /// How often the options are said again: 0 to 5.
+    /// How often they are said again: 0 to 5.
     pub repeats: u8,
+    /// What is said again.
+    #[serde(skip_serializing_if = "is_default")]
+    pub repeat: Repeat,
     /// Silence at the end, in which a key still counts: 1 to 60.
     pub closing_pause: u32,
     /// How often a wrong key is answered with the options again: 0 to 5.
@@ -45,6 +71,16 @@ pub struct Policy {
     pub round_pause: u32,
     /// Rounds through the list, 1 to 1000; none goes on until the dispatch expires.
     pub max_rounds: Option<u32>,
+    /// Most calls in all, 1 to 1000, re-openings included; then the dispatch is exhausted. None sets no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_calls: Option<u32>,
+    /// Over which providers calls are placed, the preferred first; empty for all that there is an account with, in the
+    /// order of the deployment.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub providers: Vec<ProviderName>,
+    /// What is done when a machine picks up.
+    #[serde(skip_serializing_if = "is_default")]
+    pub machine: OnMachine,
     /// Life of the dispatch: 60 to 604800 (a week).
     pub expires_after: u32,
     /// Time in which an accepted ticket must be resolved before it is opened again: 60 to 604800; none never re-opens.
@@ -62,6 +98,10 @@ pub struct Policy {
     pub texts: BTreeMap<Language, TextOverrides>,
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -74,10 +114,14 @@ impl Default for Policy {
             options_pause: 4,
             repeat_after: 10,
             repeats: 1,
+            repeat: Repeat::default(),
             closing_pause: 6,
             wrong_keys: 2,
             round_pause: 300,
             max_rounds: None,
+            max_calls: None,
+            providers: Vec::new(),
+            machine: OnMachine::default(),
             expires_after: 86_400,
             resolve_within: None,
             ask_again: true,
@@ -131,8 +175,18 @@ impl Policy {
         range("wrong_keys", self.wrong_keys.into(), 0, 5);
         range("round_pause", self.round_pause, 0, 86_400);
         range("max_rounds", self.max_rounds.unwrap_or(1), 1, 1_000);
+        range("max_calls", self.max_calls.unwrap_or(1), 1, 1_000);
         range("expires_after", self.expires_after, 60, 604_800);
         range("resolve_within", self.resolve_within.unwrap_or(60), 60, 604_800);
+        for (index, provider) in self.providers.iter().enumerate() {
+            let earlier = self.providers.iter().take(index).position(|other| other == provider);
+            if let Some(earlier) = earlier {
+                errors.push(FieldError::new(
+                    format!("policy.providers[{index}]"),
+                    format!("is policy.providers[{earlier}] too"),
+                ));
+            }
+        }
         for (language, texts) in &self.texts {
             let Some(options) = &texts.options else { continue };
             let chars = options.trim().chars().count();

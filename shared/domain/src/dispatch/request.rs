@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::employee::{Duty, Employee, Gender, Language, MAX_EMPLOYEES, QuietHours};
 use super::policy::Policy;
 use super::script;
-use super::state::{NewDispatch, Webhook};
+use super::state::{NewDispatch, Urgency, Webhook};
 use super::ticket::{MAX_REFERENCE_CHARS, MAX_TEXT_CHARS, Ticket};
 use crate::field::FieldError;
 use crate::phone::PhoneNumber;
@@ -30,6 +30,9 @@ pub struct DispatchRequest {
     /// By which rules; what is left out has its default.
     #[serde(default)]
     pub policy: Policy,
+    /// How pressing it is.
+    #[serde(default)]
+    pub priority: Urgency,
     /// Whom to tell.
     #[serde(default)]
     pub webhook: Option<Webhook>,
@@ -136,6 +139,7 @@ impl DispatchRequest {
             ticket: self.ticket,
             employees,
             policy: self.policy,
+            priority: self.priority,
             webhook: self.webhook,
         };
         check_length(&brief).map_or(Ok(brief), |error| Err(vec![error]))

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::availability::{Availability, Unavailable};
 use super::draft::Draft;
-use super::state::{Progress, State, WaitReason};
-use super::timeline::Fact;
+use super::event::Limit;
+use super::state::{Progress, WaitReason};
+use super::timeline::{Exhaustion, Fact};
 use crate::timestamp::Timestamp;
 
 impl Draft<'_> {
@@ -23,12 +24,19 @@ impl Draft<'_> {
             return availability;
         }
         let later = |moments: &BTreeMap<u8, Timestamp>| moments.get(&employee).copied().filter(|until| *until > at);
+        let limited = progress.limited.get(&employee).map(|(limit, until)| {
+            let reason = match limit {
+                Limit::Hourly => Unavailable::HourlyLimit,
+                Limit::Daily => Unavailable::DailyLimit,
+            };
+            (reason, Some(*until).filter(|until| *until > at))
+        });
         let reasons = [
             (Unavailable::Refused, later(&progress.refused)),
             (Unavailable::Busy, later(&progress.busy)),
             (Unavailable::PutOff, later(&progress.put_off)),
         ];
-        let found = reasons.into_iter().find(|(_, until)| until.is_some());
+        let found = reasons.into_iter().chain(limited).find(|(_, until)| until.is_some());
         found.map_or(Availability::Available, |(reason, until)| {
             Availability::Not(reason, until)
         })
@@ -65,6 +73,9 @@ impl Draft<'_> {
     }
 
     pub(super) fn end_round(&mut self) {
+        if !self.may_call() {
+            return self.exhausted(Exhaustion::MaxCalls);
+        }
         let now = self.now();
         let policy = &self.next.brief.policy;
         let (round_pause, max_rounds) = (policy.round_pause, policy.max_rounds);
@@ -79,14 +90,14 @@ impl Draft<'_> {
             return self.wait(free_at, WaitReason::NobodyAvailable, 0);
         }
         let Some(until) = self.earliest(start).filter(|_| !last_round) else {
-            self.next.state = State::Exhausted { at: now };
-            return self.note(Fact::Exhausted);
+            return self.exhausted(Exhaustion::NobodyLeft);
         };
         if called {
             self.next.progress.round += 1;
             self.next.progress.called = false;
             self.next.progress.busy.retain(|_, until| *until > now);
             self.next.progress.put_off.retain(|_, until| *until > now);
+            self.next.progress.limited.retain(|_, (_, until)| *until > now);
             self.next.progress.interrupted.clear();
         }
         if until <= now {
@@ -101,11 +112,14 @@ impl Draft<'_> {
         self.wait(until, reason, 0);
     }
 
-    /// The first moment at which somebody can be phoned who was on the phone for another dispatch, or whose call the
-    /// provider put off, whenever it was their turn in this round.
+    /// The first moment at which somebody can be phoned who was on the phone for another dispatch, whose call the provider
+    /// put off, or whose number had been called too often, whenever it was their turn in this round.
     fn missed(&self, now: Timestamp) -> Option<Timestamp> {
-        let Progress { busy, put_off, .. } = &self.next.progress;
-        let all = busy.iter().chain(put_off);
+        let Progress {
+            busy, put_off, limited, ..
+        } = &self.next.progress;
+        let limited = limited.iter().map(|(employee, (_, until))| (employee, until));
+        let all = busy.iter().chain(put_off).chain(limited);
         all.map(|(employee, until)| (*employee, (*until).max(now)))
             .filter(|(employee, free_at)| self.availability(*employee, *free_at) == Availability::Available)
             .map(|(_, free_at)| free_at)

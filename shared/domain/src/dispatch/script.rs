@@ -8,7 +8,7 @@ mod spoken;
 use serde::Serialize;
 
 use super::employee::{Employee, Gender, Language};
-use super::policy::Policy;
+use super::policy::{Policy, Repeat};
 use super::texts::{Sentences, sentences};
 use super::ticket::Ticket;
 
@@ -105,10 +105,15 @@ pub fn offer(ticket: &Ticket, employee: &Employee, policy: &Policy) -> Script {
     let language = language_of(employee, policy);
     let text = spoken::ticket(&ticket.text, sentences(language));
     let gender = employee.voice.unwrap_or(policy.ticket_voice);
+    let mut ticket = vec![say(Line { text, language, gender }, false)];
+    ticket.extend(pause(policy.options_pause));
+    let again: &[Step] = match policy.repeat {
+        Repeat::Options => &[],
+        Repeat::All => &ticket,
+    };
     let mut steps = pause(policy.greeting_pause);
-    steps.push(say(Line { text, language, gender }, false));
-    steps.extend(pause(policy.options_pause));
-    steps.extend(options(language, policy));
+    steps.extend(ticket.iter().cloned());
+    steps.extend(options(language, policy, again));
     listening(steps)
 }
 
@@ -144,7 +149,7 @@ pub fn goodbye(language: Language, policy: &Policy) -> Script {
 
 /// Says the options again, after a key that means nothing.
 pub fn ask_again(language: Language, policy: &Policy) -> Script {
-    listening(options(language, policy))
+    listening(options(language, policy, &[]))
 }
 
 /// Says that the answer could not be stored and asks for the key once more. Promises nothing.
@@ -159,12 +164,13 @@ pub fn one_moment(language: Language, policy: &Policy) -> Script {
         true,
     )];
     steps.extend(pause(policy.repeat_after));
-    steps.extend(options(language, policy));
+    steps.extend(options(language, policy, &[]));
     listening(steps)
 }
 
-/// The options as often as the policy wants them, with the silences in which a key may come.
-fn options(language: Language, policy: &Policy) -> Vec<Step> {
+/// The options as often as the policy wants them, each time but the first after what is said `again`, with the silences
+/// in which a key may come.
+fn options(language: Language, policy: &Policy, again: &[Step]) -> Vec<Step> {
     let texts = sentences(language);
     let own = policy.texts.get(&language).and_then(|texts| texts.options.as_deref());
     let text = own
@@ -181,6 +187,7 @@ fn options(language: Language, policy: &Policy) -> Vec<Step> {
     let mut steps = vec![options.clone()];
     for _ in 0..policy.repeats {
         steps.extend(pause(policy.repeat_after));
+        steps.extend(again.iter().cloned());
         steps.push(options.clone());
     }
     steps.extend(pause(policy.closing_pause));

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::employee::Employee;
+use super::event::Limit;
 use super::policy::Policy;
+use super::route::{Avoided, Deferring};
 use super::ticket::Ticket;
 use crate::ids::{AttemptId, DispatchKey, Nonce, ProviderName};
 use crate::timestamp::Timestamp;
@@ -20,6 +22,25 @@ pub enum Strategy {
     OnCompletion,
     /// As `OnChange`, and whenever a call gets further: queued, ringing, picked up.
     OnStatus,
+}
+
+/// How pressing a ticket is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Urgency {
+    /// As others.
+    #[default]
+    Normal,
+    /// Its calls are placed before those of other tickets, when calls wait for a provider.
+    Urgent,
+}
+
+impl Urgency {
+    /// Whether it is the one that is not written down.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_normal(&self) -> bool {
+        *self == Self::Normal
+    }
 }
 
 /// Where the requester hears of what happens.
@@ -42,6 +63,9 @@ pub struct NewDispatch {
     pub employees: Vec<Employee>,
     /// By which rules.
     pub policy: Policy,
+    /// How pressing it is.
+    #[serde(default, skip_serializing_if = "Urgency::is_normal")]
+    pub priority: Urgency,
     /// Whom to tell.
     pub webhook: Option<Webhook>,
 }
@@ -103,6 +127,18 @@ pub struct Progress {
     /// through it.
     #[serde(default)]
     pub catching_up: bool,
+    /// Whose number has been called as often as its tenant allows, by which limit, and before when it is not called.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limited: BTreeMap<u8, (Limit, Timestamp)>,
+    /// Which providers are passed over for a while.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub avoided: BTreeMap<ProviderName, Avoided>,
+    /// The provider that put off the last calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deferring: Option<Deferring>,
+    /// Calls that a provider took, or perhaps took, in the whole life of the dispatch.
+    #[serde(default)]
+    pub calls: u32,
     /// How often in a row the provider put us off (429, no connection) without a call; counted up to
     /// [`super::decide::MAX_DEFERRALS`].
     pub deferrals: u8,
@@ -111,7 +147,9 @@ pub struct Progress {
 impl Progress {
     /// Whether the employee had no turn in this round although it was their turn.
     pub(super) fn missed(&self, employee: u8) -> bool {
-        self.busy.contains_key(&employee) || self.put_off.contains_key(&employee)
+        self.busy.contains_key(&employee)
+            || self.put_off.contains_key(&employee)
+            || self.limited.contains_key(&employee)
     }
 }
 
@@ -161,6 +199,9 @@ pub struct Attempt {
     /// Who was to place the call; none until it is claimed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<ProviderName>,
+    /// Whether it could be placed over another provider at once, should that one not take it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub elsewhere: bool,
     /// How far it is.
     pub phase: Phase,
 }

@@ -1,8 +1,9 @@
 //! The timeline in words, for the person who asks next morning what happened.
 
 use super::availability::Unavailable;
+use super::route::{Detour, Instead};
 use super::state::{Dispatch, WaitReason};
-use super::timeline::{Fact, Reason};
+use super::timeline::{Exhaustion, Fact, Reason};
 use crate::ids::AttemptId;
 use crate::timestamp::Timestamp;
 
@@ -40,7 +41,15 @@ impl Fact {
                     until_words(*until)
                 )
             }
-            Self::Dialling { attempt, .. } => format!("Phoning {}", who(attempt)),
+            Self::Dialling {
+                attempt,
+                provider,
+                instead_of,
+            } => {
+                let instead = instead_of.as_ref().map(instead_words).unwrap_or_default();
+                format!("Phoning {} over {provider}{instead}", who(attempt))
+            }
+            Self::NotAllowed { attempt } => format!("The provider may not place the call to {}", who(attempt)),
             Self::Placed { attempt, .. } => format!("The provider took the call to {}", who(attempt)),
             Self::PutOff { attempt, until } => {
                 format!(
@@ -85,7 +94,11 @@ impl Fact {
                 )
             }
             Self::Reopened { attempt } => format!("{} did not resolve it in time: opened again", who(attempt)),
-            Self::Exhausted => "Nobody is left to phone: exhausted".to_owned(),
+            Self::Exhausted { why } => match why {
+                Exhaustion::NobodyLeft => "Nobody is left to phone: exhausted",
+                Exhaustion::MaxCalls => "The policy allows no more calls: exhausted",
+            }
+            .to_owned(),
             Self::Cancelled => "Cancelled".to_owned(),
             Self::Expired => "Expired".to_owned(),
             Self::Resolved => "Resolved".to_owned(),
@@ -107,6 +120,20 @@ fn until_words(until: Option<Timestamp>) -> String {
         .unwrap_or_default()
 }
 
+/// ", because one … ".
+fn instead_words(instead: &Instead) -> String {
+    let why = match instead.why {
+        Detour::Queue => "has too many calls waiting",
+        Detour::PutOff => "put off the call",
+        Detour::Failed => "lost the last call on its way",
+        Detour::Down => "is down",
+        Detour::Unknown => "did not say what became of the last call",
+        Detour::NotAllowed => "may not place it",
+        Detour::OutOfMoney => "has no money in its account",
+    };
+    format!(", because {} {why}", instead.provider)
+}
+
 const fn unavailable(reason: Unavailable) -> &'static str {
     match reason {
         Unavailable::OptedOut => "wants no calls",
@@ -115,6 +142,8 @@ const fn unavailable(reason: Unavailable) -> &'static str {
         Unavailable::QuietHours => "quiet hours",
         Unavailable::Busy => "on the phone for another ticket",
         Unavailable::PutOff => "the provider takes no call at the moment",
+        Unavailable::HourlyLimit => "called as often in an hour as allowed",
+        Unavailable::DailyLimit => "called as often in a day as allowed",
         Unavailable::Rejected => "rejected before",
         Unavailable::Refused => "the provider refuses to call the number",
     }
@@ -125,6 +154,7 @@ const fn no_answer(reason: Reason) -> &'static str {
         Reason::NotPickedUp => "not picked up",
         Reason::Busy => "busy",
         Reason::NoKey => "picked up, but no key",
+        Reason::Voicemail => "voicemail",
         Reason::Failed => "the call failed",
         Reason::Refused => "the provider refused the call",
         Reason::Unknown => "nobody knows what became of the call",

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::availability::Unavailable;
 use super::event::Ending;
+use super::route::Instead;
 use super::state::{Strategy, WaitReason};
 use crate::ids::{AttemptId, Nonce, ProviderName};
 use crate::secret::sha256_hex;
@@ -21,10 +22,30 @@ pub enum Reason {
     NoKey,
     /// The provider could not place the call.
     Failed,
+    /// A machine picked up, and the policy hangs up on it.
+    Voicemail,
     /// The provider refused the call.
     Refused,
     /// What became of the call could not be found out.
     Unknown,
+}
+
+/// Why nobody is phoned any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exhaustion {
+    /// Nobody is left to phone.
+    #[default]
+    NobodyLeft,
+    /// The policy's `max_calls` have been placed.
+    MaxCalls,
+}
+
+impl Exhaustion {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_for_lack_of_people(&self) -> bool {
+        *self == Self::NobodyLeft
+    }
 }
 
 /// Places that a version of a dispatch has for what the requester is told of: more than a commit has entries, as a
@@ -242,12 +263,19 @@ pub enum Fact {
         reason: Unavailable,
         until: Option<Timestamp>,
     },
-    /// A call is being placed.
-    Dialling { attempt: AttemptId, provider: ProviderName },
+    /// A call is being placed; why not over the provider that would have been preferred, if it is not.
+    Dialling {
+        attempt: AttemptId,
+        provider: ProviderName,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instead_of: Option<Instead>,
+    },
     /// The provider took the call.
     Placed { attempt: AttemptId, call_id: String },
     /// The provider put us off; the call is tried again.
     PutOff { attempt: AttemptId, until: Timestamp },
+    /// The provider may not place the call for us; it is placed over another one.
+    NotAllowed { attempt: AttemptId },
     /// Whether the provider took the call is not known.
     Unclear { attempt: AttemptId },
     /// An intermediate status from the provider.
@@ -282,8 +310,11 @@ pub enum Fact {
     OutOfMoney { attempt: AttemptId },
     /// **Reopened**: accepted, but not resolved in time.
     Reopened { attempt: AttemptId },
-    /// **Exhausted**: nobody is left.
-    Exhausted,
+    /// **Exhausted**: nobody is left, or no more calls may be placed.
+    Exhausted {
+        #[serde(default, skip_serializing_if = "Exhaustion::is_for_lack_of_people")]
+        why: Exhaustion,
+    },
     /// **Cancelled** by the requester.
     Cancelled,
     /// **Expired**.
@@ -300,7 +331,7 @@ impl Fact {
             Self::Rejected { .. } => Some("Rejected"),
             Self::NoAnswer { .. } => Some("NoAnswer"),
             Self::OutOfMoney { .. } => Some("OutOfMoney"),
-            Self::Exhausted => Some("Exhausted"),
+            Self::Exhausted { .. } => Some("Exhausted"),
             Self::Cancelled => Some("Cancelled"),
             Self::Expired => Some("Expired"),
             Self::Reopened { .. } => Some("Reopened"),
@@ -325,7 +356,7 @@ impl Fact {
             Self::NoAnswer { .. } => Some("dispatch.no_answer"),
             Self::OutOfMoney { .. } => Some("dispatch.out_of_money"),
             Self::Reopened { .. } => Some("dispatch.reopened"),
-            Self::Exhausted => Some("dispatch.exhausted"),
+            Self::Exhausted { .. } => Some("dispatch.exhausted"),
             Self::Cancelled => Some("dispatch.cancelled"),
             Self::Expired => Some("dispatch.expired"),
             Self::Resolved => Some("dispatch.resolved"),
@@ -343,7 +374,7 @@ impl Fact {
 
     /// Whether somebody is to be woken by it: an alarm counts it.
     pub const fn is_alarming(&self) -> bool {
-        matches!(self, Self::OutOfMoney { .. } | Self::Exhausted | Self::Expired)
+        matches!(self, Self::OutOfMoney { .. } | Self::Exhausted { .. } | Self::Expired)
     }
 
     /// The attempt that it is about, if it is about one.
@@ -353,6 +384,7 @@ impl Fact {
             | Self::Dialling { attempt, .. }
             | Self::Placed { attempt, .. }
             | Self::PutOff { attempt, .. }
+            | Self::NotAllowed { attempt }
             | Self::Unclear { attempt }
             | Self::Status { attempt, .. }
             | Self::Key { attempt, .. }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::dispatch::Event;
-use crate::ids::{AttemptId, DispatchKey, Nonce};
+use crate::ids::{AttemptId, DispatchKey, Nonce, ProviderName};
 use crate::mail::{Envelope, Mail};
 use crate::timestamp::Timestamp;
 
@@ -21,6 +21,9 @@ pub enum Work {
         /// The pacing slot that was reserved for it on an earlier hop.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         slot: Option<Timestamp>,
+        /// The provider whose slot that is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        over: Option<ProviderName>,
     },
     /// See what became of an attempt.
     Watch {

@@ -9,12 +9,13 @@ use http::{Method, StatusCode};
 use lambda_http::RequestExt as _;
 use patchbay::engine::Engine;
 use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
+use patchbay::ids::ProviderName;
 use patchbay::providers::protegee::proof::Proofs;
 use patchbay::providers::routee::{Credentials, Endpoints};
 use patchbay::providers::twilio::signature::{SharedKey, Signatures};
 use patchbay::secret::Secret;
 use patchbay::tokens::Tokens;
-use patchbay::voice::{self, Account, RouteeAccount};
+use patchbay::voice::{self, Account, Accounts, RouteeAccount};
 use patchbay::web::callbacks::Callbacks;
 use patchbay::web::target::Targets;
 use tokio::task::AbortHandle;
@@ -78,11 +79,11 @@ pub(super) fn transfer_deps(engine: &Engine, callbacks: &Callbacks) -> transfer:
     }
 }
 
-pub(super) fn dialer_deps(engine: Engine, queues: &Queues, account: Account, callbacks: &Callbacks) -> dialer::Deps {
+pub(super) fn dialer_deps(engine: Engine, queues: &Queues, accounts: Accounts, callbacks: &Callbacks) -> dialer::Deps {
     dialer::Deps {
         outbox: queues.outbox(&queues.dialing, &engine.clock),
         engine,
-        account,
+        accounts,
         callbacks: callbacks.clone(),
     }
 }
@@ -135,6 +136,7 @@ impl Api {
         clocks: &mut Clocks,
         callbacks: &Callbacks,
         settings: voice::Settings,
+        providers: &[ProviderName],
         chains: chain_link::Deps,
     ) -> Self {
         Self {
@@ -143,6 +145,7 @@ impl Api {
             dispatches: Arc::new(dispatches::Deps {
                 engine: clocks.on_another(engine),
                 targets: Targets::any(),
+                providers: providers.to_vec(),
             }),
             collect: Arc::new(collect_event::Deps {
                 engine: clocks.on_another(engine),

@@ -19,7 +19,7 @@ use patchbay::http::{HttpClient, Request, Response, SendError};
 use patchbay::ids::Tenant;
 use patchbay::secret::{Randomness, Secret};
 use patchbay::store::Store;
-use patchbay::voice::{self};
+use patchbay::voice::{self, Accounts};
 use patchbay::web::callbacks::Callbacks;
 use patchbay::web::reference::References;
 use patchbay::web::standard_webhooks::Signer;
@@ -252,10 +252,14 @@ impl World {
         };
         let callbacks = Callbacks::new(&options.public_url, References::new(Secret::new(REFERENCE_KEY), None));
         let mut clocks = Clocks::new(&clock, options.skew, seed);
-        let account = || account(&aws, &routee, options.call_interval, options.voice);
-        let dialer = |engine| dialer_deps(engine, &queues, account(), &callbacks);
-        let dialers = (0..clocks.machines()).map(|_| Arc::new(dialer(clocks.on_another(&engine))));
-        let dialers = dialers.collect();
+        let dialers = (0..clocks.machines()).map(|_| {
+            let account = account(&aws, &routee, options.call_interval, options.voice);
+            let accounts = Accounts::new(vec![account]);
+            let accounts = accounts.ok_or_else(|| WorldError::SetUp("no account with a voice provider".to_owned()))?;
+            let engine = clocks.on_another(&engine);
+            Ok(Arc::new(dialer_deps(engine, &queues, accounts, &callbacks)))
+        });
+        let dialers = dialers.collect::<Result<_, WorldError>>()?;
         let webhooks = aws.http(webhooks);
         let notifier = |clock: Clock| notifier::Deps {
             store: store.clone(),
@@ -278,7 +282,18 @@ impl World {
         let shipstation = ShipStation::new(clock.clone(), SHIPSTATION_CREDENTIALS);
         let back_ends = BackEnds::new(&shipstation, options.back_ends);
         let chains = back_ends::chains(&engine, &callbacks, &aws, &back_ends, options.secrets);
-        let functions = Api::new(&aws, &engine, &mut clocks, &callbacks, options.voice, chains);
+        let functions = {
+            let providers = [patchbay::voice::Provider::Routee.name()];
+            Api::new(
+                &aws,
+                &engine,
+                &mut clocks,
+                &callbacks,
+                options.voice,
+                &providers,
+                chains,
+            )
+        };
         let api = HttpClient::new(functions.clone());
         let lines = Lines::from_providers(&options.public_url, &api, options.elsewhere, &journal)?;
         routee.set_webhooks(lines.clone());

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use patchbay::access::{Scope, TokenRecord};
+use patchbay::dispatch::health::FAILURES;
+use patchbay::dispatch::limits::CallLimits;
+use patchbay::ids::ProviderName;
 use patchbay::secret::sha256_hex;
 use patchbay::store::{Priority, TokenEntry};
 use patchbay_simulators::phones::{Behaviour, Script, When};
@@ -25,12 +28,27 @@ pub(super) async fn go(items: &mut Seen, answers: &mut Seen) {
     chains(&world).await;
     tokens(&world).await;
     receivers(&world).await;
-    world
-        .store
-        .reserve_slot("routee", 1_000, Priority::First, world.clock.now())
-        .await
-        .unwrap();
+    slots(&world).await;
     look(&world, items).await;
+}
+
+/// A provider that has gone down, with calls that wait for it; and how often a number may be called.
+async fn slots(world: &World) {
+    let (store, now) = (&world.store, world.clock.now());
+    for priority in [Priority::First, Priority::First, Priority::Urgent] {
+        store.reserve_slot("routee", 1_000, priority, now).await.unwrap();
+    }
+    let routee = ProviderName::known("routee");
+    for _ in 0..FAILURES {
+        let known = store.standing(&routee).await.unwrap();
+        let health = known.standing.health.failed(now);
+        assert!(store.note_health(&known, &health).await.unwrap());
+    }
+    let limits = CallLimits {
+        per_hour: Some(6),
+        per_day: Some(20),
+    };
+    store.set_call_limits(&"main".parse().unwrap(), &limits).await.unwrap();
 }
 
 /// Anna lets it ring and then rejects, Ben presses another key and then accepts.
@@ -46,6 +64,12 @@ async fn calls(items: &mut Seen, answers: &mut Seen) {
         ..Options::default()
     };
     let world = World::start(options).await.unwrap();
+    let limits = CallLimits {
+        per_hour: Some(60),
+        per_day: None,
+    };
+    let tenant = "main".parse().unwrap();
+    world.store.set_call_limits(&tenant, &limits).await.unwrap();
     let [everything, _] = requests();
     let key = create(&world, &everything).await;
     for _ in 0..600 {

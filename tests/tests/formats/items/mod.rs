@@ -19,12 +19,16 @@ use serde_json::{Map, Number, Value};
 use crate::kinds;
 use crate::shape::{Seen, is_as_before};
 
+/// Attributes that are JSON.
+const DOCUMENTS: [&str; 3] = ["doc", "calls", "health"];
+
 /// Kinds that have no states.
-const OTHERS: [&str; 10] = [
+const OTHERS: [&str; 11] = [
     "silent-receiver",
     "turn",
     "lease",
     "pacing-slot",
+    "call-limits",
     "chain",
     "context",
     "token",
@@ -61,6 +65,7 @@ pub(crate) fn kind_of(item: &Value) -> String {
         "H" if text("pk") == "TURN" => "turn",
         "H" => "silent-receiver",
         "L" => "lease",
+        "LIMITS" => "call-limits",
         "P" => "pacing-slot",
         "C" => "chain",
         // Forgotten but for the call that is in `<Pay>`, or only the end of a call is known.
@@ -78,7 +83,7 @@ pub(crate) fn kind_of(item: &Value) -> String {
 fn plain(item: &HashMap<String, AttributeValue>) -> Value {
     let value = |(name, value): (&String, &AttributeValue)| {
         let value = match value {
-            AttributeValue::S(text) if name == "doc" => serde_json::from_str(text).unwrap(),
+            AttributeValue::S(text) if DOCUMENTS.contains(&name.as_str()) => serde_json::from_str(text).unwrap(),
             AttributeValue::S(text) => text.clone().into(),
             AttributeValue::N(digits) => digits.parse::<Number>().unwrap().into(),
             AttributeValue::Bool(yes) => (*yes).into(),
@@ -95,7 +100,7 @@ fn plain(item: &HashMap<String, AttributeValue>) -> Value {
 fn item_of(plain: &Value) -> HashMap<String, AttributeValue> {
     let attribute = |(name, value): (&String, &Value)| {
         let attribute = match value {
-            doc if name == "doc" => AttributeValue::S(doc.to_string()),
+            doc if DOCUMENTS.contains(&name.as_str()) => AttributeValue::S(doc.to_string()),
             Value::String(text) => AttributeValue::S(text.clone()),
             Value::Number(number) => AttributeValue::N(number.to_string()),
             Value::Bool(yes) => AttributeValue::Bool(*yes),
@@ -185,6 +190,7 @@ fn no_item_is_missing() {
         "`H`",
         "`H`",
         "`L`",
+        "`LIMITS`",
         "`P`",
         "`C#{chain}`",
         "`A`",

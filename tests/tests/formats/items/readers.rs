@@ -7,7 +7,7 @@ use patchbay::clock::Timestamp;
 use patchbay::context::{ContextKey, Outcome, Version};
 use patchbay::dispatch::delivery::Delivery;
 use patchbay::dispatch::{Dispatch, Entry};
-use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Tenant};
+use patchbay::ids::{AttemptId, DispatchId, DispatchKey, ProviderName, Tenant};
 use patchbay::secret::sha256_hex;
 use patchbay::store::{KeptCall, KnownChain, Probe, Store, StoredChain, Summary, TokenEntry};
 use patchbay_simulators::world::World;
@@ -109,6 +109,10 @@ async fn read(world: &World, item: &Value) {
         "H" => silence(store, item).await,
         "L" => lease(store, item).await,
         "P" => slot(store, item).await,
+        "LIMITS" => {
+            let limits = store.call_limits(&"main".parse().unwrap()).await.unwrap();
+            assert_eq!(json!(limits), item["doc"]);
+        }
         "C" => chain(store, item).await,
         "X" => context(store, item).await,
         "T" => token(store, item).await,
@@ -235,23 +239,26 @@ async fn lease(store: &Store, item: &Value) {
     assert_eq!(text(item, "pk"), format!("T#main#L#{hash}"));
     let until = moment(item, "lease_until");
     let before = Timestamp::from_millis((until.millis() - 1).max(0));
-    assert_eq!(
-        store.held_elsewhere(&dispatch, attempt, before).await.unwrap(),
-        None,
-        "it is ours"
-    );
+    let line = store.line(&dispatch, attempt, before).await.unwrap();
+    assert_eq!(line.held_until, None, "it is ours");
+    let calls = item.get("calls").cloned().unwrap_or(json!([]));
+    assert_eq!(json!(line.calls), calls);
     dispatch.key.id = DispatchId::new(0x77);
     let is_held = until.millis() > 0;
-    let held = store.held_elsewhere(&dispatch, attempt, before).await.unwrap();
-    assert_eq!(held, is_held.then_some(until), "somebody is phoned by two");
+    let held = store.line(&dispatch, attempt, before).await.unwrap();
+    assert_eq!(held.held_until, is_held.then_some(until), "somebody is phoned by two");
 }
 
 async fn slot(store: &Store, item: &Value) {
     let provider = text(item, "pk").strip_prefix("PACE#").unwrap();
-    assert_eq!(
-        store.backlog_end(provider).await.unwrap(),
-        Some(moment(item, "free_at"))
-    );
+    let has = |name: &str| item.get(name).map(|_| moment(item, name));
+    assert_eq!(store.backlog_end(provider).await.unwrap(), has("free_at"));
+    let provider: ProviderName = provider.parse().unwrap();
+    let standing = store.standing(&provider).await.unwrap().standing;
+    let never = Timestamp::from_millis(0);
+    assert_eq!(standing.urgent_free_at, has("urgent_free_at").unwrap_or(never));
+    let health = item.get("health").cloned().unwrap_or(json!({}));
+    assert_eq!(json!(standing.health), health);
 }
 
 async fn chain(store: &Store, item: &Value) {

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::delivery::{Delivery, Outcome};
+use patchbay::dispatch::route::Instead;
 use patchbay::dispatch::{
-    Context, Decision, Dispatch, DispatchRequest, Ending, Event, NewDispatch, NotPlaced, Sighting, create, decide,
+    Context, Decision, Detour, Dispatch, DispatchRequest, Ending, Event, Limit, NewDispatch, NotPlaced, Route,
+    Sighting, create, decide,
 };
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, ProviderName};
 use patchbay::store::{Committed, Postponed};
@@ -54,8 +56,13 @@ pub(super) fn requests() -> [Value; 2] {
             "max_rounds": 2,
             "expires_after": 86400,
             "resolve_within": 3600,
+            "max_calls": 40,
+            "providers": ["twilio", "routee"],
+            "machine": "hang_up",
+            "repeat": "all",
             "texts": { "de-DE": { "options": "Eins: ja. Zwei: nein." } },
         },
+        "priority": "urgent",
         "webhook": { "url": "https://requester.example.org/hook", "strategy": "OnStatus" },
     });
     [everything, few]
@@ -133,8 +140,8 @@ impl<'a> Story<'a> {
     /// Somebody is phoned.
     async fn call(&mut self) -> AttemptId {
         let attempt = self.attempt();
-        let provider = ProviderName::known("routee");
-        self.tell(Event::Claim { attempt, provider }).await;
+        let route = Route::only(ProviderName::known("routee"));
+        self.tell(Event::Claim { attempt, route }).await;
         let call_id = "5f9138288b71de3617a87cd8".to_owned();
         self.tell(Event::Placed { attempt, call_id }).await;
         attempt
@@ -193,9 +200,17 @@ pub(super) async fn tell_all(items: &mut Seen, answers: &mut Seen) {
         unanswered(Story::begin(brief.clone(), items, answers).await).await;
         rejected(Story::begin(brief.clone(), items, answers).await).await;
         unclear(Story::begin(brief.clone(), items, answers).await).await;
-        for why in [NotPlaced::Refused, NotPlaced::TryLater, NotPlaced::OutOfMoney] {
+        for why in [
+            NotPlaced::Refused,
+            NotPlaced::NotAllowed,
+            NotPlaced::TryLater,
+            NotPlaced::OutOfMoney,
+        ] {
             not_placed(Story::begin(brief.clone(), items, answers).await, &why).await;
         }
+        elsewhere(Story::begin(brief.clone(), items, answers).await).await;
+        limited(Story::begin(brief.clone(), items, answers).await).await;
+        most_calls(brief.clone(), items, answers).await;
         busy(Story::begin(brief.clone(), items, answers).await).await;
         let mut short = brief;
         short.policy.expires_after = 100;
@@ -251,6 +266,7 @@ async fn unanswered(mut story: Story<'_>) {
         let sighting = Sighting::Over {
             ending,
             keys: String::new(),
+            machine: false,
         };
         story
             .tell(Event::Watched {
@@ -269,8 +285,8 @@ async fn rejected(mut story: Story<'_>) {
 
 async fn unclear(mut story: Story<'_>) {
     let attempt = story.attempt();
-    let provider = ProviderName::known("routee");
-    story.tell(Event::Claim { attempt, provider }).await;
+    let route = Route::only(ProviderName::known("routee"));
+    story.tell(Event::Claim { attempt, route }).await;
     story.tell(Event::Unclear { attempt }).await;
     // Nobody knows the name of the call that has ended.
     story.ends(Ending::Completed, None).await;
@@ -301,8 +317,8 @@ async fn postponed(story: &mut Story<'_>) {
 async fn not_placed(mut story: Story<'_>, why: &NotPlaced) {
     let fails = async |story: &mut Story<'_>| {
         let attempt = story.attempt();
-        let provider = ProviderName::known("routee");
-        story.tell(Event::Claim { attempt, provider }).await;
+        let route = Route::only(ProviderName::known("routee"));
+        story.tell(Event::Claim { attempt, route }).await;
         let why = why.clone();
         story.tell(Event::NotPlaced { attempt, why }).await;
     };
@@ -315,6 +331,65 @@ async fn not_placed(mut story: Story<'_>, why: &NotPlaced) {
         }
         fails(&mut story).await;
     }
+}
+
+/// Every reason for which a call goes over another provider than it would have.
+async fn elsewhere(mut story: Story<'_>) {
+    let reasons = [
+        NotPlaced::TryLater,
+        NotPlaced::TryLater,
+        NotPlaced::NotAllowed,
+        NotPlaced::OutOfMoney,
+    ];
+    let detours = [
+        Detour::Queue,
+        Detour::PutOff,
+        Detour::Failed,
+        Detour::Down,
+        Detour::Unknown,
+        Detour::NotAllowed,
+        Detour::OutOfMoney,
+    ];
+    for (turn, why) in detours.into_iter().enumerate() {
+        let Some(attempt) = story.dispatch.attempt().map(|attempt| attempt.id) else {
+            break;
+        };
+        let instead_of = Some(Instead {
+            provider: ProviderName::known("routee"),
+            why,
+        });
+        let route = Route {
+            provider: ProviderName::known("twilio"),
+            instead_of,
+            elsewhere: true,
+        };
+        story.tell(Event::Claim { attempt, route }).await;
+        if let Some(why) = reasons.get(turn).cloned() {
+            story.tell(Event::NotPlaced { attempt, why }).await;
+        } else {
+            story.tell(Event::Machine { attempt }).await;
+            story.ends(Ending::NoAnswer, None).await;
+        }
+    }
+}
+
+/// Everybody has been called as often as allowed.
+async fn limited(mut story: Story<'_>) {
+    for limit in [Limit::Hourly, Limit::Daily, Limit::Hourly] {
+        let Some(attempt) = story.dispatch.attempt().map(|attempt| attempt.id) else {
+            break;
+        };
+        let until = story.now().plus_seconds(20);
+        story.tell(Event::OverLimit { attempt, limit, until }).await;
+    }
+}
+
+/// No more calls may be placed than one.
+async fn most_calls(mut brief: NewDispatch, items: &mut Seen, answers: &mut Seen) {
+    brief.policy.max_calls = Some(1);
+    let mut story = Story::begin(brief, items, answers).await;
+    story.call().await;
+    story.ends(Ending::NoAnswer, None).await;
 }
 
 /// Everybody is on the phone for another dispatch.
