@@ -20,9 +20,9 @@ use aws_types::region::Region;
 use crate::clock::Clock;
 use crate::config::variables::{
     DIALING_DEAD_LETTERS_URL, DIALING_QUEUE_URL, NOTIFICATIONS_DEAD_LETTERS_URL, NOTIFICATIONS_QUEUE_URL,
-    REFERENCE_KEYS_PARAM, RETELL_KEYS_PARAM, TABLE, VAPI_SECRETS_PARAM,
+    REFERENCE_KEYS_PARAM, RETELL_KEYS_PARAM, TABLE, TWILIO_AUTH_TOKENS_PARAM, VAPI_SECRETS_PARAM,
 };
-use crate::config::{ConfigError, optional, proofs, public_url_if_any, references, required};
+use crate::config::{ConfigError, optional, proofs, public_url_if_any, references, required, twilio_signatures_if_any};
 use crate::engine::Engine;
 use crate::keyring::Keyring;
 use crate::outbox::Outbox;
@@ -30,6 +30,7 @@ use crate::parameters::Parameters;
 use crate::partition;
 use crate::patience;
 use crate::providers::protegee::proof::Proofs;
+use crate::providers::twilio::signature::Signatures;
 use crate::queue::{Queue, Sqs};
 use crate::secret::{Randomness, Secret};
 use crate::ssm::{self, Ssm};
@@ -210,6 +211,28 @@ impl Aws {
         Keyring::new(self.ssm.clone(), Clock::system(), parameters, move |[vapi, retell]| {
             Ok(make(proofs(vapi, retell)?))
         })
+    }
+
+    /// What a function works with that voice providers call: made of the key of our references, and of what tells Twilio
+    /// from everybody else.
+    ///
+    /// # Errors
+    /// When a variable is missing or wrong.
+    pub fn callbacks_and_signatures<D>(
+        &self,
+        make: impl Fn(Callbacks, Signatures) -> D + Send + Sync + 'static,
+    ) -> Result<Keyring<D, 2>, ConfigError> {
+        let url = public_url_if_any()?;
+        self.keyring(
+            [REFERENCE_KEYS_PARAM, TWILIO_AUTH_TOKENS_PARAM],
+            move |[keys, tokens]| {
+                let callbacks = Callbacks::new(&url, references(REFERENCE_KEYS_PARAM, keys)?);
+                Ok(make(
+                    callbacks,
+                    twilio_signatures_if_any(TWILIO_AUTH_TOKENS_PARAM, tokens)?,
+                ))
+            },
+        )
     }
 
     /// What `make` makes of the callbacks of a function behind the API, which are signed with the reference keys.

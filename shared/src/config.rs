@@ -7,9 +7,14 @@
 //! | `PATCHBAY_DIALING_DEAD_LETTERS_URL`, `PATCHBAY_NOTIFICATIONS_DEAD_LETTERS_URL` | where their dead letters go |
 //! | `PATCHBAY_PUBLIC_URL` | base URL of the API as providers see it; a function behind the API may go without: see [`crate::web::callbacks::Callbacks::reached_by`] |
 //! | `PATCHBAY_REFERENCE_KEYS_PARAM` | SSM parameter: the key of callback references, or the new and the old one, separated by a comma |
+//! | `PATCHBAY_PROVIDERS` | who phones employees, the preferred first: `routee`, `twilio`, or both, separated by a comma; `routee` when left out |
 //! | `PATCHBAY_ROUTEE_CREDENTIALS_PARAM` | SSM parameter: `applicationId:applicationSecret` |
 //! | `PATCHBAY_ROUTEE_FROM` | number or name that calls come from |
 //! | `PATCHBAY_ROUTEE_AUTH_URL`, `PATCHBAY_ROUTEE_CONNECT_URL` | Routee's endpoints, when they are not the public ones |
+//! | `PATCHBAY_TWILIO_CREDENTIALS_PARAM` | SSM parameter: `accountSid:apiKeySid:apiKeySecret` or `accountSid:authToken` |
+//! | `PATCHBAY_TWILIO_FROM` | number that calls come from |
+//! | `PATCHBAY_TWILIO_API_URL` | Twilio's endpoint, when it is not the public one |
+//! | `PATCHBAY_TWILIO_CALL_INTERVAL_MS` | milliseconds between two calls, 1000 when left out |
 //! | `PATCHBAY_ROUTEE_CALL_INTERVAL_MS` | milliseconds between two calls, 1000 when left out |
 //! | `PATCHBAY_ROUTEE_COLLECT` | where COLLECT stands in a dial plan, `first` (when left out) or `last` |
 //! | `PATCHBAY_ROUTEE_SUBMIT_ON_HASH` | `true` has `#` send the keys at once; `false` when left out |
@@ -49,6 +54,8 @@ pub mod variables {
     pub const ROUTEE_CREDENTIALS_PARAM: &str = "PATCHBAY_ROUTEE_CREDENTIALS_PARAM";
     pub const ROUTEE_AUTH_URL: &str = "PATCHBAY_ROUTEE_AUTH_URL";
     pub const ROUTEE_CONNECT_URL: &str = "PATCHBAY_ROUTEE_CONNECT_URL";
+    pub const TWILIO_CREDENTIALS_PARAM: &str = "PATCHBAY_TWILIO_CREDENTIALS_PARAM";
+    pub const TWILIO_API_URL: &str = "PATCHBAY_TWILIO_API_URL";
     pub const TWILIO_AUTH_TOKENS_PARAM: &str = "PATCHBAY_TWILIO_AUTH_TOKENS_PARAM";
     pub const VAPI_SECRETS_PARAM: &str = "PATCHBAY_VAPI_SECRETS_PARAM";
     pub const RETELL_KEYS_PARAM: &str = "PATCHBAY_RETELL_KEYS_PARAM";
@@ -126,6 +133,15 @@ pub fn proofs(vapi: &Secret, retell: &Secret) -> Result<Proofs, ConfigError> {
 pub fn twilio_signatures(name: &'static str, value: &Secret) -> Result<Signatures, ConfigError> {
     let (current, previous, shared) = twilio_keys(name, value)?;
     Ok(Signatures::new(current, previous).with_shared_keys(shared))
+}
+
+/// The same of a parameter that need not be named: an empty value is one that is not configured, and then nothing is
+/// Twilio's.
+pub fn twilio_signatures_if_any(name: &'static str, value: &Secret) -> Result<Signatures, ConfigError> {
+    if value.expose().is_empty() {
+        return Ok(Signatures::new(Secret::new(""), None));
+    }
+    twilio_signatures(name, value)
 }
 
 /// The newest auth token in such a parameter.

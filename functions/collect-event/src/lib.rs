@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use lambda_http::{Body, Request, RequestExt, Response};
 use patchbay::dispatch::script::{self, Script};
-use patchbay::dispatch::{Dispatch, Event, Language, Phase, Policy, Verdict};
+use patchbay::dispatch::{Dispatch, Event, Language, Phase, Policy, State, Verdict};
 use patchbay::engine::Engine;
+use patchbay::providers::twilio::signature::Signatures;
 use patchbay::voice::callbacks::{AGAIN, Callback, Reference};
-use patchbay::voice::{self, Spoken};
+use patchbay::voice::{self, BEGIN, Spoken};
 use patchbay::web::callbacks::Callbacks;
 use patchbay::web::problem::Problem;
 
@@ -28,6 +29,8 @@ pub struct Deps {
     pub engine: Engine,
     /// References and URLs.
     pub callbacks: Callbacks,
+    /// Tells Twilio from everybody else.
+    pub signatures: Signatures,
     /// How scripts are said.
     pub settings: voice::Settings,
 }
@@ -46,7 +49,7 @@ async fn answer(deps: &Deps, request: &Request) -> Result<Spoken, Problem> {
         provider,
         reference,
         body,
-    } = deps.callbacks.open(request)?;
+    } = deps.callbacks.open(request, &deps.signatures)?;
     let callbacks = deps.callbacks.reached_by(request, &[provider.as_str()]);
     // Only the provider has this reference. What cannot be read is no key, and the call must go on.
     let keys = provider.keys(body).unwrap_or_else(|error| {
@@ -55,6 +58,11 @@ async fn answer(deps: &Deps, request: &Request) -> Result<Spoken, Problem> {
         String::new()
     });
     let query = request.query_string_parameters();
+    if query.first(BEGIN).is_some() {
+        let script = begin(deps, &reference).await?;
+        let keys_url = callbacks.keys_url(provider, &reference.dispatch, reference.attempt, 0);
+        return Ok(provider.says(script, &keys_url, &deps.settings));
+    }
     let asked_again = query.first(AGAIN).and_then(|count| count.parse().ok());
     let mut press = Press {
         reference,
@@ -68,6 +76,39 @@ async fn answer(deps: &Deps, request: &Request) -> Result<Spoken, Problem> {
     let Reference { dispatch, attempt, .. } = &press.reference;
     let keys_url = callbacks.keys_url(provider, dispatch, *attempt, press.asked_again);
     Ok(provider.says(script, &keys_url, &deps.settings))
+}
+
+/// What is heard first in a call whose script was too long to be sent along.
+///
+/// # Errors
+/// 503 when the ticket cannot be had: the provider asks once more.
+async fn begin(deps: &Deps, reference: &Reference) -> Result<Script, Problem> {
+    let Reference {
+        dispatch: key, attempt, ..
+    } = reference;
+    let loaded = tokio::time::timeout(TIME_LIMIT, deps.engine.store.load(key)).await;
+    let Ok(Ok(loaded)) = loaded else {
+        tracing::error!(dispatch = %key.id, %attempt, ?loaded, "what is to be said first cannot be had");
+        return Err(Problem::unavailable(1));
+    };
+    let default = Policy::default();
+    let Some(dispatch) = loaded else {
+        return Ok(script::closed(Language::default(), &default));
+    };
+    let policy = &dispatch.brief.policy;
+    let Some(employee) = dispatch.employee(attempt.employee) else {
+        return Ok(script::closed(policy.language, policy));
+    };
+    if dispatch.wants_call(*attempt) {
+        return Ok(script::offer(&dispatch.brief.ticket, employee, policy));
+    }
+    let language = script::language_of(employee, policy);
+    let State::Accepted(acceptance) = &dispatch.state else {
+        return Ok(script::closed(language, policy));
+    };
+    let acceptor = dispatch.employee(acceptance.attempt.employee);
+    let name = acceptor.map_or("", |acceptor| acceptor.name.as_str());
+    Ok(script::taken_by(name, language, policy))
 }
 
 /// Keys that came from one call.

@@ -8,17 +8,18 @@ use patchbay::voice;
 use crate::Deps;
 
 impl Deps {
-    /// By the function's environment, and the key that it names.
+    /// By the function's environment, and the secrets that it names.
     ///
     /// # Errors
     /// When a variable is missing or wrong.
-    pub fn load() -> Result<Keyring<Self, 1>, ConfigError> {
+    pub fn load() -> Result<Keyring<Self, 2>, ConfigError> {
         let aws = Aws::load()?;
         let engine = aws.engine()?;
         let settings = voice::Settings::load()?;
-        aws.with_callbacks(move |callbacks| Self {
+        aws.callbacks_and_signatures(move |callbacks, signatures| Self {
             engine: engine.clone(),
             callbacks,
+            signatures,
             settings,
         })
     }

@@ -5,7 +5,7 @@ use patchbay::config::variables::REFERENCE_KEYS_PARAM;
 use patchbay::config::{ConfigError, public_url, references};
 use patchbay::keyring::Keyring;
 use patchbay::outbox::Outbox;
-use patchbay::voice::{AccountConfig, Accounts};
+use patchbay::voice::AccountsConfig;
 use patchbay::web::callbacks::Callbacks;
 
 use crate::Deps;
@@ -16,19 +16,19 @@ impl Deps {
     ///
     /// # Errors
     /// When a variable is missing or wrong.
-    pub fn load() -> Result<(Keyring<Self, 2>, Outbox), ConfigError> {
+    pub fn load() -> Result<(Keyring<Self, 3>, Outbox), ConfigError> {
         let aws = Aws::load()?;
         let engine = aws.engine()?;
         let outbox = aws.outbox_of_dialing()?;
         let url = public_url()?;
-        let config = AccountConfig::load()?;
+        let config = AccountsConfig::load()?;
         let kept = outbox.clone();
-        let keyring = aws.keyring([AccountConfig::SECRET, REFERENCE_KEYS_PARAM], move |[secret, keys]| {
+        let [routee, twilio] = AccountsConfig::SECRETS;
+        let keyring = aws.keyring([routee, twilio, REFERENCE_KEYS_PARAM], move |[routee, twilio, keys]| {
             Ok(Self {
                 engine: engine.clone(),
                 outbox: outbox.clone(),
-                accounts: Accounts::new(vec![config.open(secret)?])
-                    .ok_or(ConfigError::Missing(AccountConfig::SECRET))?,
+                accounts: config.open([routee, twilio])?,
                 callbacks: Callbacks::new(&url, references(REFERENCE_KEYS_PARAM, keys)?),
             })
         })?;

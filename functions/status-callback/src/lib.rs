@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
-use patchbay::dispatch::{CallReport, Entry, Event};
+use patchbay::dispatch::{CallReport, CallStatus, Entry, Event};
 use patchbay::engine::{Engine, EngineError};
+use patchbay::providers::twilio::signature::Signatures;
 use patchbay::voice::callbacks::{Callback, Reference};
 use patchbay::web::body::json_response;
 use patchbay::web::callbacks::Callbacks;
@@ -30,6 +31,8 @@ pub struct Deps {
     pub engine: Engine,
     /// References.
     pub callbacks: Callbacks,
+    /// Tells Twilio from everybody else.
+    pub signatures: Signatures,
 }
 
 /// `POST /{provider}/status/{ref}`.
@@ -42,7 +45,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
 }
 
 async fn take(deps: &Deps, request: &Request) -> Result<(), Problem> {
-    let callback = deps.callbacks.open(request)?;
+    let callback = deps.callbacks.open(request, &deps.signatures)?;
     let reference = &callback.reference;
     let report = match callback.provider.report(callback.body) {
         Ok(report) => report,
@@ -52,15 +55,15 @@ async fn take(deps: &Deps, request: &Request) -> Result<(), Problem> {
             return Ok(());
         }
     };
-    let end = ending(reference, &report);
-    let recorded = record(deps, &callback, report, end.as_ref());
+    let event = event(reference, &report);
+    let recorded = record(deps, &callback, report, event.as_ref());
     let result = match tokio::time::timeout(TIME_LIMIT, recorded).await {
         Ok(result) => result.map_err(|error| error.to_string()),
         Err(_) => Err("no answer in time".to_owned()),
     };
     match result {
         Ok(()) => Ok(()),
-        Err(error) => keep(deps, reference, end, &error).await,
+        Err(error) => keep(deps, reference, event, &error).await,
     }
 }
 
@@ -68,7 +71,7 @@ async fn record(
     deps: &Deps,
     callback: &Callback<'_>,
     report: CallReport,
-    end: Option<&Event>,
+    event: Option<&Event>,
 ) -> Result<(), EngineError> {
     let Reference {
         dispatch: key,
@@ -82,21 +85,26 @@ async fn record(
         sequence,
         ..Entry::status(*attempt, now, callback.provider.name(), report)
     };
-    let Some(event) = end else {
+    let Some(event) = event else {
         let new = deps.engine.note_status(key, &entry, sequence.is_some()).await?;
         tracing::info!(dispatch = %key.id, attempt = %attempt, status = name, new, "a call is under way");
         return Ok(());
     };
     let applied = deps.engine.apply(key, event, Some(&entry)).await?;
     let verdict = applied.map(|applied| applied.verdict);
-    tracing::info!(dispatch = %key.id, attempt = %attempt, status = name, ?verdict, "a call is over");
+    tracing::info!(dispatch = %key.id, attempt = %attempt, status = name, ?verdict, "a call is over, or a machine picked up");
     Ok(())
 }
 
-/// The event that a final status is; none for an intermediate one.
-fn ending(reference: &Reference, report: &CallReport) -> Option<Event> {
+/// The event that a status is which a dispatch waits for: that the call is over, or that a machine picked up. None for one
+/// that only says how far the call is.
+fn event(reference: &Reference, report: &CallReport) -> Option<Event> {
+    let attempt = reference.attempt;
+    if report.status == CallStatus::Machine {
+        return Some(Event::Machine { attempt });
+    }
     Some(Event::CallEnded {
-        attempt: reference.attempt,
+        attempt,
         ending: report.status.ending()?,
         call_id: Some(report.call_id.clone()).filter(|id| !id.is_empty()),
     })
@@ -104,12 +112,12 @@ fn ending(reference: &Reference, report: &CallReport) -> Option<Event> {
 
 /// The table cannot be had: a final status is kept on the queue. Only when that fails too is the provider told to come
 /// again; the watch over the attempt stands behind it all.
-async fn keep(deps: &Deps, reference: &Reference, end: Option<Event>, error: &str) -> Result<(), Problem> {
+async fn keep(deps: &Deps, reference: &Reference, event: Option<Event>, error: &str) -> Result<(), Problem> {
     let Reference {
         dispatch: key, attempt, ..
     } = reference;
     tracing::error!(dispatch = %key.id, attempt = %attempt, error, "a status could not be stored");
-    let Some(event) = end else {
+    let Some(event) = event else {
         return Ok(());
     };
     let kept = tokio::time::timeout(KEEP_LIMIT, deps.engine.keep(key, event)).await;

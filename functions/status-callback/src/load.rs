@@ -7,16 +7,17 @@ use patchbay::keyring::Keyring;
 use crate::Deps;
 
 impl Deps {
-    /// By the function's environment, and the key that it names.
+    /// By the function's environment, and the secrets that it names.
     ///
     /// # Errors
     /// When a variable is missing or wrong.
-    pub fn load() -> Result<Keyring<Self, 1>, ConfigError> {
+    pub fn load() -> Result<Keyring<Self, 2>, ConfigError> {
         let aws = Aws::load()?;
         let engine = aws.engine()?;
-        aws.with_callbacks(move |callbacks| Self {
+        aws.callbacks_and_signatures(move |callbacks, signatures| Self {
             engine: engine.clone(),
             callbacks,
+            signatures,
         })
     }
 }

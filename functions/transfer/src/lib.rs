@@ -21,20 +21,18 @@ mod words;
 use std::time::Duration;
 
 use lambda_http::http::{Method, StatusCode};
-use lambda_http::{Body, Request, RequestExt as _, Response};
+use lambda_http::{Body, Request, Response};
 use patchbay::clock::Clock;
-use patchbay::providers::twilio::signature::{self, Signatures};
+use patchbay::providers::twilio::signature::Signatures;
 use patchbay::providers::twilio::twiml::Twiml;
 use patchbay::providers::twilio::webhook::Form;
 use patchbay::store::Store;
 use patchbay::telemetry::{self, Unit};
 use patchbay::web::body;
 use patchbay::web::callbacks::Callbacks;
-use patchbay::web::media::{self, media_type};
+use patchbay::web::media;
 use patchbay::web::problem::Problem;
 
-/// How Twilio posts.
-const FORM: &str = "application/x-www-form-urlencoded";
 /// What the table may take of Twilio's 15 s before the caller has paid: somebody listens to the silence.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
 
@@ -101,30 +99,11 @@ async fn answer(deps: &Deps, request: &Request) -> Result<Twiml, Problem> {
 
 /// The form, once it is certain that Twilio sent it, and to this URL.
 fn signed_form(deps: &Deps, request: &Request) -> Result<Form, Problem> {
-    let bytes = body::bytes(request)?;
-    let raw_path = match request.raw_http_path() {
-        "" => request.uri().path(),
-        raw => raw,
-    };
-    let url = deps.callbacks.twilio_url(raw_path, request.uri().query());
-    let is_form = media_type(request.headers()).is_some_and(|media_type| media_type == FORM);
-    let header = |name| {
-        let value = request.headers().get(name)?;
-        value.to_str().ok()
-    };
-    let (signature, settings) = (header(signature::HEADER), header(signature::SETTINGS_HEADER));
-    let (given, settings) = (signature.unwrap_or_default(), settings.unwrap_or_default());
-    if !deps.signatures.accepts(&url, bytes, is_form, given, settings) {
-        tracing::warn!(
-            has_signature = signature.is_some(),
-            names_a_shared_key = !settings.is_empty(),
-            "a request that Twilio did not sign was refused"
-        );
+    let form = deps.signatures.form(request, &deps.callbacks.twilio_url_of(request))?;
+    form.ok_or_else(|| {
         counted(deps, "bad-signature");
-        return Err(Problem::bad_signature());
-    }
-    // The signature covers no other kind of body.
-    Ok(if is_form { Form::parse(bytes) } else { Form::default() })
+        Problem::bad_signature()
+    })
 }
 
 fn xml(twiml: &Twiml) -> Response<Body> {

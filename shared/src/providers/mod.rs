@@ -2,6 +2,10 @@
 
 #[cfg(feature = "chain")]
 pub mod agent4;
+mod lenient;
+mod masked;
 pub mod protegee;
 pub mod routee;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod twilio;

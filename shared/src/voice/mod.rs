@@ -13,21 +13,22 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod twilio;
 
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Response};
 
 #[cfg(feature = "outbound")]
-pub use self::config::AccountConfig;
+pub use self::config::AccountsConfig;
 pub use self::routee::RouteeAccount;
 pub use self::settings::{Settings, voice_providers};
 pub use self::trace::Trace;
+pub use self::twilio::{BEGIN, TwilioAccount};
 use crate::clock::Timestamp;
 use crate::dispatch::script::Script;
 use crate::dispatch::{CallReport, NotPlaced, Sighting};
 use crate::ids::ProviderName;
 use crate::phone::PhoneNumber;
-use crate::providers::routee::Unreadable;
 use crate::web::media::answer;
 
 /// Which voice provider.
@@ -35,7 +36,14 @@ use crate::web::media::answer;
 pub enum Provider {
     /// `routee.md`.
     Routee,
+    /// `twilio.md`.
+    Twilio,
 }
+
+/// The body of a webhook is not what its provider posts.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unreadable(String);
 
 /// A script in a provider's language, as the answer to its webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +61,7 @@ impl Spoken {
 
 impl Provider {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Routee];
+    pub const ALL: [Self; 2] = [Self::Routee, Self::Twilio];
 
     /// The name that it goes by in URLs, items and the timeline.
     pub const fn name(self) -> ProviderName {
@@ -64,6 +72,7 @@ impl Provider {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Routee => "routee",
+            Self::Twilio => "twilio",
         }
     }
 
@@ -78,7 +87,8 @@ impl Provider {
     /// When it is not what this provider posts.
     pub fn keys(self, body: &[u8]) -> Result<String, Unreadable> {
         match self {
-            Self::Routee => routee::keys(body),
+            Self::Routee => routee::keys(body).map_err(|error| Unreadable(error.to_string())),
+            Self::Twilio => Ok(twilio::keys(body)),
         }
     }
 
@@ -88,7 +98,8 @@ impl Provider {
     /// When it is not what this provider posts.
     pub fn report(self, body: &[u8]) -> Result<CallReport, Unreadable> {
         match self {
-            Self::Routee => routee::report(body),
+            Self::Routee => routee::report(body).map_err(|error| Unreadable(error.to_string())),
+            Self::Twilio => twilio::report(body).map_err(|error| Unreadable(error.to_string())),
         }
     }
 
@@ -96,6 +107,7 @@ impl Provider {
     pub fn says(self, script: Script, keys_url: &str, settings: &Settings) -> Spoken {
         match self {
             Self::Routee => routee::says(script, keys_url, &settings.routee),
+            Self::Twilio => twilio::says(script, keys_url),
         }
     }
 }
@@ -193,6 +205,8 @@ pub struct LookError {
 pub enum Account {
     /// With Routee.
     Routee(RouteeAccount),
+    /// With Twilio.
+    Twilio(TwilioAccount),
 }
 
 impl Account {
@@ -200,6 +214,7 @@ impl Account {
     pub const fn provider(&self) -> Provider {
         match self {
             Self::Routee(_) => Provider::Routee,
+            Self::Twilio(_) => Provider::Twilio,
         }
     }
 
@@ -207,6 +222,7 @@ impl Account {
     pub const fn call_interval(&self) -> i64 {
         match self {
             Self::Routee(account) => account.call_interval,
+            Self::Twilio(account) => account.call_interval,
         }
     }
 
@@ -218,6 +234,7 @@ impl Account {
     pub async fn place(&self, call: Call<'_>) -> Result<String, PlaceError> {
         match self {
             Self::Routee(account) => account.place(call).await,
+            Self::Twilio(account) => account.place(call).await,
         }
     }
 
@@ -231,6 +248,7 @@ impl Account {
         }
         match self {
             Self::Routee(account) => account.end(trace).await,
+            Self::Twilio(account) => account.end(trace).await,
         }
     }
 
@@ -241,6 +259,7 @@ impl Account {
     pub async fn look(&self, call_id: &str) -> Result<Sighting, LookError> {
         match self {
             Self::Routee(account) => account.look(call_id).await,
+            Self::Twilio(account) => account.look(call_id).await,
         }
     }
 
@@ -252,6 +271,7 @@ impl Account {
     pub async fn search(&self, to: &PhoneNumber, from: Timestamp, until: Timestamp) -> Result<Sighting, LookError> {
         let sighting = match self {
             Self::Routee(account) => account.search(to, from, until).await?,
+            Self::Twilio(account) => account.search(to, from, until).await?,
         };
         Ok(match sighting {
             Sighting::Live => Sighting::Live,

@@ -7,8 +7,8 @@ use crate::dispatch::{CallReport, CallStatus, NotPlaced, Sighting};
 use crate::phone::PhoneNumber;
 use crate::providers::routee::dialplan::{DialPlan, Settings};
 use crate::providers::routee::{
-    self, CollectEvent, CreateConversation, CreateError, EndAction, Leg, Routee, StatusCallback, TrackingError,
-    Unreadable,
+    self, AnsweredBy, CollectEvent, CreateConversation, CreateError, EndAction, Leg, Routee, StatusCallback,
+    TrackingError, Unreadable,
 };
 
 /// An account with Routee.
@@ -59,20 +59,25 @@ impl RouteeAccount {
             status_url,
             ring_timeout,
             max_duration,
-            ends_on_machine: _,
+            ends_on_machine,
         } = call;
         let plan = DialPlan::of(script, &self.settings, &keys_url);
         let request = CreateConversation::call(&self.from, to, plan, status_url)
             .ringing(ring_timeout)
-            .lasting(max_duration);
+            .lasting(max_duration)
+            .ending_on_machine(ends_on_machine);
         let error = match self.client.create(&request).await {
             Ok(created) => return Ok(created.tracking_id),
             Err(error) => error,
         };
         let detail = error.to_string();
         Err(match error {
-            CreateError::Refused { .. } => PlaceError::NotPlaced {
+            CreateError::Refused { about_number: true, .. } => PlaceError::NotPlaced {
                 why: NotPlaced::Refused,
+                detail,
+            },
+            CreateError::Refused { .. } => PlaceError::NotPlaced {
+                why: NotPlaced::NotAllowed,
                 detail,
             },
             CreateError::TryLater { .. } => PlaceError::NotPlaced {
@@ -153,7 +158,7 @@ fn sighting(legs: &[Leg]) -> Sighting {
         Some(Some(ending)) if !endings.contains(&None) => Sighting::Over {
             ending: *ending,
             keys,
-            machine: false,
+            machine: legs.iter().any(|leg| leg.answered_by == Some(AnsweredBy::Machine)),
         },
         Some(_) => Sighting::Live,
     }

@@ -9,7 +9,7 @@ use crate::dispatch::script::{Line, Step};
 use crate::dispatch::{CallStatus, Ending, Entry, Fact, Gender, Language};
 use crate::ids::{AttemptId, Nonce};
 use crate::providers::routee::dialplan::Settings as DialPlans;
-use crate::providers::routee::testing::{Answer, Provider as Phone, answer, any_token, lost, raw};
+use crate::providers::testing::{Answer, Provider as Phone, answer, any_token, lost, raw};
 
 const KEYS_URL: &str = "https://hooks.example.org/keys";
 const STATUS_URL: &str = "https://hooks.example.org/status";

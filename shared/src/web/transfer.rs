@@ -9,6 +9,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use lambda_http::{Request, RequestExt as _};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -139,6 +140,15 @@ impl Callbacks {
     /// As [`Callbacks::check_transfer`].
     pub fn check_hand_back(&self, reference: &str) -> Result<TransferCall, BadReference> {
         read(self.references.check(Purpose::HandBack, reference, "")?)
+    }
+
+    /// The URL that Twilio was given when it sent this request.
+    pub fn twilio_url_of(&self, request: &Request) -> String {
+        let raw_path = match request.raw_http_path() {
+            "" => request.uri().path(),
+            raw => raw,
+        };
+        self.twilio_url(raw_path, request.uri().query())
     }
 
     /// The URL that Twilio was given when it asked for this raw path and query: never made from the `Host` header,

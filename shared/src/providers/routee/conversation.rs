@@ -6,12 +6,13 @@ use serde::Serialize;
 
 use super::dialplan::DialPlan;
 use super::errors::{ErrorBody, retry_after};
-use super::lenient::Fields;
 use super::token::TokenError;
-use super::{Fault, Routee, segment};
+use super::{Fault, Routee};
 use crate::dispatch::Ending;
 use crate::http::Response;
 use crate::phone::PhoneNumber;
+use crate::providers::lenient::Fields;
+use crate::providers::lenient::segment;
 
 /// The request for a call (`routee.md` 2.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -32,6 +33,23 @@ pub struct CreateConversation {
     /// Longest that it may last, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_duration: Option<u32>,
+    /// What happens when a machine picks up; without it nobody looks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub machine_detection: Option<MachineDetection>,
+}
+
+/// What happens when a machine picks up (`routee.md` 5.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct MachineDetection {
+    /// That.
+    pub strategy: MachineStrategy,
+}
+
+/// What happens when a machine picks up. The other strategy, `Continue`, gives it a plan of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum MachineStrategy {
+    /// The call is ended.
+    Hangup,
 }
 
 /// Who is called.
@@ -72,6 +90,7 @@ impl CreateConversation {
             }),
             hangup_delay: None,
             max_duration: None,
+            machine_detection: None,
         }
     }
 
@@ -80,6 +99,16 @@ impl CreateConversation {
     pub fn ringing(self, seconds: Option<u32>) -> Self {
         Self {
             hangup_delay: seconds,
+            ..self
+        }
+    }
+
+    /// Ending when a machine picks up, if that is wanted.
+    #[must_use]
+    pub fn ending_on_machine(self, wanted: bool) -> Self {
+        let strategy = MachineStrategy::Hangup;
+        Self {
+            machine_detection: wanted.then_some(MachineDetection { strategy }),
             ..self
         }
     }
@@ -111,6 +140,8 @@ pub enum CreateError {
         status: u16,
         /// The provider's error code.
         code: Option<String>,
+        /// Whether it is the number that is refused, as far as the provider says what it is.
+        about_number: bool,
         /// For a person.
         detail: String,
     },
@@ -368,6 +399,7 @@ fn refused(response: &Response) -> CreateError {
         300..=499 if status != 408 => CreateError::Refused {
             status,
             code: body.code,
+            about_number: body.about_number,
             detail: body.detail,
         },
         _ => CreateError::Unclear {

@@ -4,19 +4,14 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::lenient::{Fields, as_text};
 use crate::http::Response;
+use crate::providers::lenient::{Fields, as_text};
+use crate::providers::masked::detail;
 
-/// Longest detail that is kept, in characters.
-const MAX_DETAIL_CHARS: usize = 300;
 /// Longest wait that a `Retry-After` may ask of us, in seconds.
 const MAX_RETRY_AFTER_SECONDS: u32 = 3_600;
 /// The account has no money (`routee.md` 2.3; seen for SMS, the module is the account's).
 const INSUFFICIENT_BALANCE: &str = "400001009";
-/// A run of so many characters with a digit in it may be a token, a signature or an id.
-const LONGEST_PLAIN_RUN: usize = 19;
-/// So many digits in a run may be a telephone number.
-const FEWEST_PHONE_DIGITS: usize = 8;
 
 /// What can be told from the body of a refusal.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -25,6 +20,8 @@ pub(super) struct ErrorBody {
     pub(super) code: Option<String>,
     /// For a person; safe to log.
     pub(super) detail: String,
+    /// Whether the field that is wrong is the number that was to be called.
+    pub(super) about_number: bool,
 }
 
 impl ErrorBody {
@@ -33,6 +30,7 @@ impl ErrorBody {
             return Self {
                 code: None,
                 detail: "the answer is not a JSON object".to_owned(),
+                about_number: false,
             };
         };
         let code = ["code", "error"]
@@ -41,7 +39,9 @@ impl ErrorBody {
             .map(|code| detail_of_code(&code));
         let message = ["developerMessage", "error_description", "message", "error"];
         let mut text = message.iter().find_map(|name| fields.text(name)).unwrap_or_default();
+        let mut about_number = false;
         if let Some(Value::Object(properties)) = fields.value("properties") {
+            about_number = properties.keys().any(|field| field == "to" || field.starts_with("to."));
             for (field, problem) in properties {
                 let problem = as_text(problem).unwrap_or_else(|| problem.to_string());
                 // Writing to a string cannot fail.
@@ -51,6 +51,7 @@ impl ErrorBody {
         Self {
             code,
             detail: detail(&text),
+            about_number,
         }
     }
 
@@ -80,51 +81,10 @@ pub(super) fn retry_after(response: &Response) -> Option<u32> {
     Some(seconds.min(MAX_RETRY_AFTER_SECONDS))
 }
 
-/// `text` for a log: on one line, of bounded length, without what it may echo of ours: URLs (which carry a signed
-/// reference), tokens ("Invalid access token: ...") and telephone numbers.
-pub(super) fn detail(text: &str) -> String {
-    let words: Vec<String> = text
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .map(masked)
-        .collect();
-    let words: Vec<&str> = words
-        .iter()
-        .map(String::as_str)
-        .filter(|word| !word.is_empty())
-        .collect();
-    words.join(" ").chars().take(MAX_DETAIL_CHARS).collect()
-}
-
-fn masked(word: &str) -> String {
-    if word.contains("://") {
-        return "[url]".to_owned();
-    }
-    let mut out = String::with_capacity(word.len());
-    let mut rest = word;
-    while let Some(first) = rest.chars().next() {
-        let in_run = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+');
-        let end = rest.find(|c| !in_run(c)).unwrap_or(rest.len());
-        let (run, after) = rest.split_at(end);
-        let digits = run.chars().filter(char::is_ascii_digit).count();
-        if digits > 0 && run.len() > LONGEST_PLAIN_RUN {
-            out.push_str("[id]");
-        } else if digits >= FEWEST_PHONE_DIGITS {
-            out.push_str("[number]");
-        } else {
-            out.push_str(run);
-        }
-        rest = after;
-        if run.is_empty() {
-            out.push(first);
-            rest = rest.split_at(first.len_utf8()).1;
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::providers::masked::MAX_DETAIL_CHARS;
 
     fn parse(body: &str) -> ErrorBody {
         ErrorBody::parse(body.as_bytes())

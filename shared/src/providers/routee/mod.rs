@@ -6,10 +6,7 @@
 mod conversation;
 pub mod dialplan;
 mod errors;
-mod lenient;
 mod status;
-#[cfg(test)]
-pub(crate) mod testing;
 mod token;
 mod tracking;
 mod webhook;
@@ -19,7 +16,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
-use percent_encoding::utf8_percent_encode;
 
 pub use self::{
     conversation::{
@@ -31,18 +27,12 @@ pub use self::{
     tracking::{AnsweredBy, Leg, TrackingError},
     webhook::{CollectEvent, Direction, StatusCallback, Unreadable},
 };
-use self::{
-    errors::{ErrorBody, detail},
-    token::Tokens,
-};
+use self::{errors::ErrorBody, token::Tokens};
 use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::http::{HttpClient, Request, Response, SendError};
-use crate::percent;
+use crate::providers::masked::detail;
 use crate::secret::Secret;
-
-/// Longest id of the provider's that is taken, in characters. Theirs have 36.
-const MAX_ID_CHARS: usize = 128;
 
 /// What proves who we are (`routee.md` section 1).
 #[derive(Clone, Debug)]
@@ -193,15 +183,6 @@ impl From<SendError> for Fault {
 
 fn is_unauthorised(response: &Response) -> bool {
     matches!(response.status().as_u16(), 401 | 403)
-}
-
-/// An id of the provider's as one segment of a path; nothing when it cannot be one. Everything but unreserved
-/// characters is escaped: such an id came in a webhook, and must not choose another path.
-fn segment(id: &str) -> Option<String> {
-    if id.chars().count() > MAX_ID_CHARS || id.chars().all(|c| c == '.') {
-        return None;
-    }
-    Some(utf8_percent_encode(id, percent::ALL_BUT_UNRESERVED).to_string())
 }
 
 #[cfg(test)]

@@ -7,8 +7,9 @@ mod tokens;
 
 use serde_json::{Value, json};
 
-use super::testing::{Answer, Provider, answer};
 use super::*;
+use crate::providers::lenient::segment;
+use crate::providers::testing::{self, Answer, Provider, answer};
 
 /// 401 as the provider says it to an old token.
 fn turned_away(status: u16) -> Answer {

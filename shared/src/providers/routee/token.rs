@@ -7,10 +7,11 @@ use http::{HeaderValue, Method, header};
 use tokio::sync::Mutex;
 
 use super::Credentials;
-use super::errors::{ErrorBody, detail, retry_after};
-use super::lenient::Fields;
+use super::errors::{ErrorBody, retry_after};
 use crate::clock::{Clock, Timestamp};
 use crate::http::{HttpClient, Request, Response};
+use crate::providers::lenient::Fields;
+use crate::providers::masked::detail;
 
 /// How long before its expiry a token is replaced: longer than any request under way and any drift of our clock.
 const EARLY_SECONDS: u32 = 60;

@@ -7,15 +7,16 @@ use url::form_urlencoded;
 
 use super::conversation::json;
 use super::errors::ErrorBody;
-use super::lenient::Fields;
 use super::status::CallStatus;
 use super::token::TokenError;
 use super::webhook::{Direction, keys, status};
-use super::{Fault, Routee, segment};
+use super::{Fault, Routee};
 use crate::clock::Timestamp;
 use crate::foreign;
 use crate::http::Response;
 use crate::phone::PhoneNumber;
+use crate::providers::lenient::Fields;
+use crate::providers::lenient::segment;
 
 /// Legs on a page. A conversation of ours has one, and a search covers minutes: one page is enough.
 const PAGE_SIZE: &str = "20";
@@ -223,7 +224,7 @@ fn answer(response: &Response) -> Result<&[u8], TrackingError> {
     if status.is_success() {
         return Ok(response.body());
     }
-    let ErrorBody { code, detail } = ErrorBody::parse(response.body());
+    let ErrorBody { code, detail, .. } = ErrorBody::parse(response.body());
     let status = status.as_u16();
     match status {
         300..=499 if !matches!(status, 408 | 429) => Err(TrackingError::Refused { status, code, detail }),

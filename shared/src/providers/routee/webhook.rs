@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::lenient::{Fields, as_text};
 use super::status::CallStatus;
 use crate::clock::Timestamp;
 use crate::phone::PhoneNumber;
+use crate::providers::lenient::{Fields, as_text};
 
 /// Most keys that are kept of one event. The provider collects 30 by default; the last ones are what counts.
 const MAX_KEYS: usize = 64;

@@ -10,14 +10,21 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use subtle::{Choice, ConstantTimeEq as _};
 
+use lambda_http::Request;
+
 use super::webhook::Form;
 use crate::secret::{Secret, sha256_hex};
+use crate::web::body;
 use crate::web::mac::{hmac_sha1, hmac_sha256};
+use crate::web::media::media_type;
+use crate::web::problem::Problem;
 
 /// Name of the header.
 pub const HEADER: &str = "x-twilio-signature";
 /// Name of the header that says with which shared key, and by which hash.
 pub const SETTINGS_HEADER: &str = "x-twilio-webhooks-signature-settings";
+/// How Twilio posts.
+const FORM: &str = "application/x-www-form-urlencoded";
 /// Query parameter with the hash of a body that is no form.
 const BODY_HASH: &str = "bodySHA256";
 
@@ -135,6 +142,33 @@ impl Signatures {
         let sound = |key: &SharedKey| !key.id.is_empty() && !key.secret.expose().is_empty();
         self.shared.extend(keys.into_iter().filter(sound));
         self
+    }
+
+    /// The form that `request` brings, when Twilio signed it for `url`, the one that it was given, with the query as it came;
+    /// none when it did not. The signature covers no other kind of body: then the form is empty.
+    ///
+    /// # Errors
+    /// 413 for a body that is too large.
+    pub fn form(&self, request: &Request, url: &str) -> Result<Option<Form>, Problem> {
+        let bytes = body::bytes(request)?;
+        let is_form = media_type(request.headers()).is_some_and(|media_type| media_type == FORM);
+        let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let (given, settings) = (header(HEADER), header(SETTINGS_HEADER));
+        if self.accepts(
+            url,
+            bytes,
+            is_form,
+            given.unwrap_or_default(),
+            settings.unwrap_or_default(),
+        ) {
+            return Ok(Some(if is_form { Form::parse(bytes) } else { Form::default() }));
+        }
+        tracing::warn!(
+            has_signature = given.is_some(),
+            names_a_shared_key = settings.is_some_and(|settings| !settings.is_empty()),
+            "a request that Twilio did not sign was refused"
+        );
+        Ok(None)
     }
 
     /// Whether Twilio signed this request. `url` is the one that Twilio was given, with the query as it came; `body` is

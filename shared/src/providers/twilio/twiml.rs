@@ -61,8 +61,26 @@ pub struct Gather {
     pub digits: u32,
     /// Seconds of waiting after the last word, or from key to key.
     pub timeout: u32,
-    /// What is said meanwhile.
-    pub says: Vec<Say>,
+    /// What is said meanwhile, and how long nothing is.
+    pub meanwhile: Vec<Sound>,
+}
+
+/// What can be heard while keys are waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sound {
+    /// A text.
+    Say(Say),
+    /// Nothing, for so many seconds, 1 or more.
+    Pause(u32),
+}
+
+impl Sound {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Say(say) => say.write(f),
+            Self::Pause(seconds) => write!(f, r#"<Pause length="{}"/>"#, seconds.max(&1)),
+        }
+    }
 }
 
 /// Somebody to call. The caller's own number is shown, for the next agent finds the context by it.
@@ -123,7 +141,7 @@ impl Verb {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Say(say) => say.write(f),
-            Self::Pause(seconds) => write!(f, r#"<Pause length="{}"/>"#, seconds.max(&1)),
+            Self::Pause(seconds) => Sound::Pause(*seconds).write(f),
             Self::Gather(gather) => gather.write(f),
             Self::Dial(dial) => dial.write(f),
             Self::Redirect(url) => write!(f, r#"<Redirect method="POST">{}</Redirect>"#, Escaped(url)),
@@ -172,7 +190,7 @@ impl Gather {
             f,
             r#"<Gather input="dtmf" numDigits="{digits}" finishOnKey="" timeout="{timeout}" method="POST" action="{action}">"#
         )?;
-        self.says.iter().try_for_each(|say| say.write(f))?;
+        self.meanwhile.iter().try_for_each(|sound| sound.write(f))?;
         f.write_str("</Gather>")
     }
 }
@@ -280,7 +298,7 @@ mod tests {
             action: "https://a.example/k".into(),
             digits: 1,
             timeout: 10,
-            says: vec![say("1 or 2?")],
+            meanwhile: vec![Sound::Say(say("1 or 2?")), Sound::Pause(2)],
         };
         let dial = Dial {
             number: "+12025550177".into(),
@@ -304,7 +322,7 @@ mod tests {
             r#"<Say voice="Polly.Joanna-Neural" language="en-US">Tom and Ann&apos;s</Say>"#,
             r#"<Pause length="1"/>"#,
             r#"<Gather input="dtmf" numDigits="1" finishOnKey="" timeout="10" method="POST" action="https://a.example/k">"#,
-            r#"<Say voice="Polly.Joanna-Neural" language="en-US">1 or 2?</Say></Gather>"#,
+            r#"<Say voice="Polly.Joanna-Neural" language="en-US">1 or 2?</Say><Pause length="2"/></Gather>"#,
             r#"<Pay input="dtmf" action="https://a.example/p?x=1&amp;y=2" paymentMethod="credit-card" paymentConnector="Default""#,
             r#" timeout="10" maxAttempts="3" language="en-US" chargeAmount="42.00" currency="usd" description="Two &quot;seats&quot;">"#,
             r#"<Prompt for="payment-card-number" attempt="2 3"><Say voice="Polly.Joanna-Neural" language="en-US">Again</Say></Prompt>"#,

@@ -7,7 +7,7 @@ use super::*;
 use crate::dispatch::policy::TextOverrides;
 use crate::dispatch::{Employee, Language, Policy, Ticket, script};
 use crate::phone::PhoneNumber;
-use crate::providers::routee::testing::{any_token, lost, not_sent, raw};
+use crate::providers::testing::{any_token, lost, not_sent, raw};
 
 const CREATE: &str = "POST https://connect.example.org/voice/conversation";
 

@@ -1,7 +1,7 @@
 //! Ending a call whose state may change while we ask.
 
 use super::*;
-use crate::providers::routee::testing::{any_token, lost, not_sent, raw};
+use crate::providers::testing::{any_token, lost, not_sent, raw};
 
 const PUT: &str = "PUT https://connect.example.org/voice/conversation/m-1";
 const LOOK: &str = "GET https://connect.example.org/voice/tracking/m-1";

@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::Timestamp;
 use crate::phone::PhoneNumber;
-use crate::providers::routee::testing::{any_token, lost, raw};
+use crate::providers::testing::{any_token, lost, raw};
 
 async fn legs(reply: Answer) -> Result<Vec<Leg>, TrackingError> {
     Provider::new([any_token(), reply]).client().legs("c-1").await

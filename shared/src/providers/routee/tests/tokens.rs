@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::providers::routee::testing::{any_token, lost, not_sent, raw, token};
+use crate::providers::testing::{any_token, lost, not_sent, raw, token};
 
 const TOKEN: &str = "POST https://auth.example.org/oauth/token";
 const LEGS: &str = "GET https://connect.example.org/voice/tracking/conversation/c-1";

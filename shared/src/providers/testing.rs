@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header;
 use serde_json::{Value, json};
 
-use super::{Credentials, Endpoints, Routee};
+use super::routee::{Credentials, Endpoints, Routee};
 use crate::clock::{Clock, Timestamp};
 use crate::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
 use crate::secret::Secret;
@@ -39,7 +39,12 @@ impl Provider {
         }))
     }
 
-    /// A client of it, on a clock that starts with the test.
+    /// It, behind the door that clients send through.
+    pub(crate) fn http(&self) -> HttpClient {
+        HttpClient::new(self.clone())
+    }
+
+    /// A client of Routee's that asks it, on a clock that starts with the test.
     pub(crate) fn client(&self) -> Routee {
         let clock = Clock::starting_at(Timestamp::from_millis(1_767_603_600_000), 1.0);
         let credentials = Credentials {
@@ -50,7 +55,7 @@ impl Provider {
             auth: "https://auth.example.org/".to_owned(),
             connect: "https://connect.example.org".to_owned(),
         };
-        Routee::new(HttpClient::new(self.clone()), clock, credentials, endpoints)
+        Routee::new(self.http(), clock, credentials, endpoints)
     }
 
     /// What it was asked, as `METHOD url`, in order.

@@ -1,23 +1,27 @@
 //! Reading JSON whose documentation is incomplete: numbers may be strings, booleans too, any field may be missing and
-//! new ones may appear (`routee.md` section 8). One odd field must not cost the rest of a webhook.
+//! new ones may appear (`routee.md` section 8, `twilio.md` 1.3). One odd field must not cost the rest of a webhook.
 
+use percent_encoding::utf8_percent_encode;
 use serde_json::{Map, Value};
 
-use super::MAX_ID_CHARS;
 use crate::clock::Timestamp;
 use crate::foreign;
+use crate::percent;
 use crate::phone::PhoneNumber;
 
+/// Longest id of a provider's that is taken, in characters. Theirs have 36 at most.
+pub(in crate::providers) const MAX_ID_CHARS: usize = 128;
+
 /// The fields of a JSON object.
-pub(super) struct Fields(Map<String, Value>);
+pub(in crate::providers) struct Fields(Map<String, Value>);
 
 impl Fields {
     /// Of a body that is a JSON object.
-    pub(super) fn from_json(body: &[u8]) -> Option<Self> {
+    pub(in crate::providers) fn from_json(body: &[u8]) -> Option<Self> {
         foreign::read(body).ok().and_then(Self::from_value)
     }
 
-    pub(super) fn from_value(value: Value) -> Option<Self> {
+    pub(in crate::providers) fn from_value(value: Value) -> Option<Self> {
         if let Value::Object(fields) = value {
             Some(Self(fields))
         } else {
@@ -26,7 +30,7 @@ impl Fields {
     }
 
     /// Of a form body; a field that comes twice counts as it came last.
-    pub(super) fn from_form(body: &[u8]) -> Self {
+    pub(in crate::providers) fn from_form(body: &[u8]) -> Self {
         let pairs = url::form_urlencoded::parse(body);
         Self(
             pairs
@@ -35,22 +39,22 @@ impl Fields {
         )
     }
 
-    pub(super) fn value(&self, name: &str) -> Option<&Value> {
+    pub(in crate::providers) fn value(&self, name: &str) -> Option<&Value> {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
     /// A text, or a number as text.
-    pub(super) fn text(&self, name: &str) -> Option<String> {
+    pub(in crate::providers) fn text(&self, name: &str) -> Option<String> {
         self.value(name).and_then(as_text)
     }
 
     /// An id of the provider's; one that is empty or too long is none.
-    pub(super) fn id(&self, name: &str) -> Option<String> {
+    pub(in crate::providers) fn id(&self, name: &str) -> Option<String> {
         self.text(name)
             .filter(|id| !id.is_empty() && id.chars().count() <= MAX_ID_CHARS)
     }
 
-    pub(super) fn number(&self, name: &str) -> Option<f64> {
+    pub(in crate::providers) fn number(&self, name: &str) -> Option<f64> {
         let number = match self.value(name)? {
             Value::Number(number) => number.as_f64(),
             Value::String(text) => text.trim().parse().ok(),
@@ -60,7 +64,7 @@ impl Fields {
     }
 
     /// A number that is not negative, without its fraction.
-    pub(super) fn whole(&self, name: &str) -> Option<u64> {
+    pub(in crate::providers) fn whole(&self, name: &str) -> Option<u64> {
         match self.value(name)? {
             Value::Number(number) if number.is_u64() => number.as_u64(),
             _ => {
@@ -76,7 +80,7 @@ impl Fields {
         }
     }
 
-    pub(super) fn flag(&self, name: &str) -> Option<bool> {
+    pub(in crate::providers) fn flag(&self, name: &str) -> Option<bool> {
         match self.value(name)? {
             Value::Bool(flag) => Some(*flag),
             Value::String(text) if text.trim().eq_ignore_ascii_case("true") => Some(true),
@@ -86,7 +90,7 @@ impl Fields {
     }
 
     /// A time; one without an offset is in UTC.
-    pub(super) fn time(&self, name: &str) -> Option<Timestamp> {
+    pub(in crate::providers) fn time(&self, name: &str) -> Option<Timestamp> {
         match self.value(name)? {
             Value::String(text) => parse_time(text.trim()),
             Value::Number(millis) => millis.as_i64().map(Timestamp::from_millis),
@@ -95,7 +99,7 @@ impl Fields {
     }
 
     /// A telephone number, with or without its `+`.
-    pub(super) fn phone(&self, name: &str) -> Option<PhoneNumber> {
+    pub(in crate::providers) fn phone(&self, name: &str) -> Option<PhoneNumber> {
         let text = self.text(name)?;
         PhoneNumber::from_e164(text.trim())
             .or_else(|_| PhoneNumber::from_e164(&format!("+{}", text.trim())))
@@ -104,7 +108,7 @@ impl Fields {
 }
 
 /// A text, or a number as text.
-pub(super) fn as_text(value: &Value) -> Option<String> {
+pub(in crate::providers) fn as_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         // 1.0 is the number 1: its text must not gain a digit.
@@ -125,6 +129,15 @@ fn parse_time(text: &str) -> Option<Timestamp> {
             let (hours, minutes) = offset.split_at_checked(3)?;
             Timestamp::parse(&format!("{time}{hours}:{minutes}"))
         })
+}
+
+/// An id of the provider's as one segment of a path; nothing when it cannot be one. Everything but unreserved
+/// characters is escaped: such an id came in a webhook, and must not choose another path.
+pub(in crate::providers) fn segment(id: &str) -> Option<String> {
+    if id.chars().count() > MAX_ID_CHARS || id.chars().all(|c| c == '.') {
+        return None;
+    }
+    Some(utf8_percent_encode(id, percent::ALL_BUT_UNRESERVED).to_string())
 }
 
 #[cfg(test)]
