@@ -24,12 +24,31 @@ use super::lines::plain;
 use super::{HEARTBEAT_URL, ROUTEE_APPLICATION, WorldError};
 use crate::aws::sqs::{Invocation, Polling};
 use crate::aws::{self, Aws, Outcome};
+use crate::exchange::Provider;
 use crate::gateway;
 use crate::routee::Routee;
-use crate::twilio::{self};
+use crate::twilio::{self, Twilio};
 
-/// patchbay's own account, on its way to the simulated Routee.
-pub(super) fn account(aws: &Aws, routee: &Routee, call_interval: i64, settings: voice::Settings) -> Account {
+/// patchbay's own account with a provider, on its way to the simulated one; none where patchbay has no client for it.
+///
+/// SEAM: `Provider::Twilio` becomes `Account::Twilio` here, as soon as there is one; its client sends to
+/// `aws.http(HttpClient::new(twilio.clone()))`, authenticates as [`twilio::ACCOUNT`] with [`twilio::AUTH_TOKEN`] or with
+/// [`twilio::outbound::API_KEY`], and shows one of [`twilio::outbound::OUR_NUMBERS`]. `status-callback` and
+/// `collect-event` then check its signatures as `transfer` does.
+pub(super) fn account(
+    provider: Provider,
+    aws: &Aws,
+    (routee, _twilio): (&Routee, &Twilio),
+    call_interval: i64,
+    settings: voice::Settings,
+) -> Option<Account> {
+    match provider {
+        Provider::Routee => Some(routee_account(aws, routee, call_interval, settings)),
+        Provider::Twilio => None,
+    }
+}
+
+fn routee_account(aws: &Aws, routee: &Routee, call_interval: i64, settings: voice::Settings) -> Account {
     let credentials = Credentials {
         application_id: ROUTEE_APPLICATION.0.into(),
         application_secret: Secret::new(ROUTEE_APPLICATION.1),
@@ -196,8 +215,8 @@ pub(super) fn function_of(method: &Method, path: &str) -> Option<&'static str> {
     match segments.as_slice() {
         ["v1", "dispatches", ..] => Some("dispatches"),
         ["v1", "links", ..] | ["agent4", _, _] => Some("chain-link"),
-        ["routee", "collect", ..] => Some("collect-event"),
-        ["routee", "status", ..] => Some("status-callback"),
+        ["routee" | "twilio", "collect", ..] => Some("collect-event"),
+        ["routee" | "twilio", "status", ..] => Some("status-callback"),
         ["twilio", "transfer" | "payment" | "handback", ..] => Some("transfer"),
         ["voice", "api", "v1", _, "set-context"] => Some("set-context"),
         ["voice", "api", "v1", _, "get-context"] => Some("get-context"),
