@@ -11,8 +11,8 @@ use http::header::AUTHORIZATION;
 use patchbay::clock::Timestamp;
 use patchbay::ids::DispatchKey;
 use patchbay_simulators::audit::{Audit, audit};
+use patchbay_simulators::exchange::{Happening, PhoneEvent};
 use patchbay_simulators::phones::Phones;
-use patchbay_simulators::routee::{Happening, PhoneEvent};
 use patchbay_simulators::world::{Options, PUBLIC_URL, TOKEN, World};
 use serde_json::{Value, json};
 
@@ -192,7 +192,7 @@ impl Teller {
             Happening::Answered { .. } => "picks up".to_owned(),
             Happening::Says { text } => format!("hears {}", style(quoted(text)).italic().cyan()),
             Happening::Key { key } => format!("presses {}", style(key).bold()),
-            Happening::Ended { status, .. } => style(format!("call over ({status:?})")).dim().to_string(),
+            Happening::Ended { status, .. } => style(format!("call over ({status})")).dim().to_string(),
             _ => return,
         };
         self.say(event.at, &format!("  {name:<8} {what}"));

@@ -76,6 +76,13 @@ impl Provider {
             .collect()
     }
 
+    /// The same as texts.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let asked = self.0.asked.lock().expect("no panic");
+        let text = |request: &Request| String::from_utf8_lossy(request.body()).into_owned();
+        asked.iter().map(text).collect()
+    }
+
     /// The values of `Authorization` that it was sent.
     pub(crate) fn authorisations(&self) -> Vec<String> {
         let asked = self.0.asked.lock().expect("no panic");

@@ -32,7 +32,7 @@ use crate::phone::PhoneNumber;
 use crate::web::media::answer;
 
 /// Which voice provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Provider {
     /// `routee.md`.
     Routee,
@@ -41,7 +41,7 @@ pub enum Provider {
 }
 
 /// The body of a webhook is not what its provider posts.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unreadable(String);
 

@@ -122,7 +122,21 @@ async fn what_comes_of_placing_a_call_says_whether_there_may_be_one() {
     let not = |why| Err(Some(why));
     for (answered, expected) in [
         (answer(200, &json!({ "trackingId": "call" })), Ok("call".to_owned())),
-        (raw(400, "{}"), not(NotPlaced::Refused)),
+        (raw(400, "{}"), not(NotPlaced::NotAllowed)),
+        (
+            answer(
+                400,
+                &json!({ "code": "400000000", "properties": { "to.phone": "is no number" } }),
+            ),
+            not(NotPlaced::Refused),
+        ),
+        (
+            answer(
+                400,
+                &json!({ "code": "400000000", "properties": { "from": "may not be empty" } }),
+            ),
+            not(NotPlaced::NotAllowed),
+        ),
         (raw(429, "{}"), not(NotPlaced::TryLater)),
         (answer(400, &json!({ "code": "400001009" })), not(NotPlaced::OutOfMoney)),
         (raw(502, "{}"), Err(None)),

@@ -10,7 +10,7 @@ use patchbay::ids::{AttemptId, DispatchKey};
 use patchbay::store::StoreError;
 
 use crate::aws::sqs::{End, Story};
-use crate::routee::CallRecord;
+use crate::exchange::PlacedCall;
 use crate::world::{Notification, World};
 
 /// Something that must never happen.
@@ -94,10 +94,10 @@ pub struct Audit {
 /// Looks at the tickets `keys` in a world that has come to rest.
 pub async fn audit(world: &World, keys: &[DispatchKey]) -> Result<Audit, StoreError> {
     let mut audit = Audit::default();
-    let mut calls: BTreeMap<(DispatchKey, AttemptId), Vec<CallRecord>> = BTreeMap::new();
-    for call in world.routee.calls() {
+    let mut calls: BTreeMap<(DispatchKey, AttemptId), Vec<PlacedCall>> = BTreeMap::new();
+    for call in world.calls() {
         audit.calls += 1;
-        match attempt_of(&call) {
+        match call.status_url.as_deref().and_then(attempt_of) {
             Some(attempt) => calls.entry(attempt).or_default().push(call),
             None => audit.breaches.push(Breach::WrongPerson(describe(&call))),
         }
@@ -258,24 +258,21 @@ async fn all_entries(world: &World, key: &DispatchKey) -> Result<Vec<Entry>, Sto
     }
 }
 
-/// Whether the call ended because there was no money for it.
-fn cut_off(call: &CallRecord) -> bool {
-    let names = call.status_names();
-    names.contains(&"Unsent") || names.contains(&"Terminated")
-}
-
-/// The attempt that a call was for, from the reference in its callback URL.
-fn attempt_of(call: &CallRecord) -> Option<(DispatchKey, AttemptId)> {
-    let reference = call.status_url.as_deref()?.rsplit('/').next()?;
+/// The attempt that a call was for, from the reference in its callback URL, which is the same for every provider:
+/// `{base}/{provider}/status/{tenant}.{dispatch}.{attempt}[.{version}].{tag}`, perhaps with a query and a fragment.
+fn attempt_of(status_url: &str) -> Option<(DispatchKey, AttemptId)> {
+    let path = status_url.split(['?', '#']).next()?;
+    let reference = path.rsplit('/').next()?;
     let mut parts = reference.split('.');
     let tenant = parts.next()?.parse().ok()?;
     let id = parts.next()?.parse().ok()?;
     Some((DispatchKey { tenant, id }, parts.next()?.parse().ok()?))
 }
 
-fn describe(call: &CallRecord) -> String {
+fn describe(call: &PlacedCall) -> String {
     format!(
-        "call to {} at {} ({})",
+        "{} call to {} at {} ({})",
+        call.provider.as_str(),
         call.to,
         call.created_at,
         call.status_url.as_deref().unwrap_or("no callback")
@@ -285,7 +282,7 @@ fn describe(call: &CallRecord) -> String {
 struct Ticket<'a> {
     dispatch: Dispatch,
     entries: Vec<Entry>,
-    calls: Vec<(AttemptId, &'a [CallRecord])>,
+    calls: Vec<(AttemptId, &'a [PlacedCall])>,
 }
 
 impl Ticket<'_> {
@@ -362,7 +359,7 @@ impl Ticket<'_> {
             let Fact::Accepted { attempt, .. } = entry.fact else {
                 return false;
             };
-            let pressed = |call: &CallRecord| call.keys.iter().any(|(_, key)| *key == '1');
+            let pressed = |call: &PlacedCall| call.keys.iter().any(|(_, key)| *key == '1');
             !self
                 .calls
                 .iter()
@@ -439,7 +436,7 @@ impl Ticket<'_> {
                 *calls_in_turn = 0;
             }
             let mut calls = self.calls.iter().filter(|(id, _)| *id == attempt);
-            *calls_in_turn += usize::from(calls.any(|(_, calls)| calls.iter().any(|call| !cut_off(call))));
+            *calls_in_turn += usize::from(calls.any(|(_, calls)| calls.iter().any(|call| !call.cut_off)));
             if *calls_in_turn > most || usize::from(number) > most {
                 return true;
             }
@@ -460,7 +457,7 @@ impl Ticket<'_> {
     }
 
     /// Pairs of calls that were live at once although we had no reason to believe that the first one was over.
-    fn two_at_once(&self) -> Vec<(&CallRecord, &CallRecord)> {
+    fn two_at_once(&self) -> Vec<(&PlacedCall, &PlacedCall)> {
         let mut pairs = Vec::new();
         for (first_id, first) in self
             .calls

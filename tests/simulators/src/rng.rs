@@ -84,6 +84,27 @@ impl Rng {
     }
 }
 
+/// One two-way (or more) question about the provider that its pages do not answer.
+macro_rules! question {
+    ($(#[$doc:meta])* $name:ident { $(#[$default_doc:meta])* $default:ident, $($(#[$other_doc:meta])* $other:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub enum $name {
+            $(#[$default_doc])*
+            #[default]
+            $default,
+            $($(#[$other_doc])* $other,)+
+        }
+
+        impl $name {
+            fn random(rng: &mut $crate::rng::Rng) -> Self {
+                rng.pick(Self::$default, &[$(Self::$other),+])
+            }
+        }
+    };
+}
+pub(crate) use question;
+
 #[cfg(test)]
 mod tests {
     use super::*;

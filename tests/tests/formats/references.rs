@@ -11,7 +11,7 @@ use patchbay::secret::{Secret, hex};
 use patchbay::voice::Provider;
 use patchbay::voice::callbacks::Reference;
 use patchbay::web::callbacks::Callbacks;
-use patchbay::web::reference::{Purpose, References};
+use patchbay::web::reference::{BadReference, Purpose, References};
 use patchbay::web::transfer::TransferCall;
 use serde_json::Value;
 
@@ -110,6 +110,14 @@ fn written() -> Vec<(String, Value)> {
         "statuses, told".into(),
         urls.status_url(Provider::Routee, &dispatch, attempt, Some(19)),
     );
+    add(
+        "keys, of Twilio's".into(),
+        urls.keys_url(Provider::Twilio, &dispatch, attempt, 0),
+    );
+    add(
+        "statuses, of Twilio's".into(),
+        urls.status_url(Provider::Twilio, &dispatch, attempt, Some(19)),
+    );
     add("chain".into(), urls.chain_url(&tenant(), &chain()));
     add("transfer".into(), urls.transfer_url(&tenant()));
     add("payment".into(), urls.payment_url(&transfer(true)));
@@ -154,13 +162,24 @@ fn references_that_were_handed_out_are_taken_back() {
             assert_eq!(keys.check(purpose, &beside, "orders"), Ok("acme"), "{name}");
         }
         let urls = Callbacks::new("https://other.example.org", keys);
-        for (name, told_from) in [
-            ("keys", None),
-            ("keys, asked again", None),
-            ("statuses", None),
-            ("statuses, told", Some(19)),
+        for (provider, name, told_from) in [
+            (Provider::Routee, "keys", None),
+            (Provider::Routee, "keys, asked again", None),
+            (Provider::Routee, "statuses", None),
+            (Provider::Routee, "statuses, told", Some(19)),
+            (Provider::Twilio, "keys, of Twilio's", None),
+            (Provider::Twilio, "statuses, of Twilio's", Some(19)),
         ] {
-            assert_eq!(urls.check(&kept(name)), Ok(reference(told_from)), "{name}");
+            let kept = kept(name);
+            assert_eq!(urls.check(provider, &kept), Ok(reference(told_from)), "{name}");
+            for other in Provider::ALL.into_iter().filter(|other| *other != provider) {
+                assert_eq!(
+                    urls.check(other, &kept),
+                    Err(BadReference),
+                    "{name} opens what is {}'s",
+                    other.as_str()
+                );
+            }
         }
         assert_eq!(urls.check_chain(&kept("chain"), &chain()), Ok(tenant()));
         assert_eq!(urls.check_transfer(&kept("transfer")), Ok(tenant()));

@@ -18,7 +18,7 @@ use patchbay::http::{HttpClient, Request, SendError, SendHttp, Sending};
 use patchbay::secret::Randomness;
 use patchbay::web::outbound::Outbound;
 use patchbay::web::target::Targets;
-use patchbay_simulators::routee::{Happening, PhoneEvent};
+use patchbay_simulators::exchange::{Happening, PhoneEvent};
 use patchbay_simulators::twilio::AUTH_TOKEN;
 use patchbay_simulators::world::{Options as WorldOptions, ROUTEE_APPLICATION, TABLE, TOKEN, WEBHOOK_KEY, World};
 use tracing::Level;
@@ -242,7 +242,7 @@ fn print(event: &PhoneEvent) {
         Happening::Answered { .. } => "picked up".to_owned(),
         Happening::Says { text } => format!("hears: {text}"),
         Happening::Key { key } => format!("presses {key}"),
-        Happening::Ended { status, .. } => format!("call over ({status:?})"),
+        Happening::Ended { status, .. } => format!("call over ({status})"),
         _ => return,
     };
     println!("{}  {}  {what}", event.at.time_of_day(), event.to);

@@ -13,6 +13,7 @@ use super::faults::{ApiFault, Endpoint};
 use super::fields::Problems;
 use super::records::{RequestRecord, Unexpected};
 use super::switches::{CodeForm, DateFraction};
+use crate::exchange::Outage;
 
 /// What becomes of a request.
 pub(super) enum Verdict {
@@ -76,6 +77,12 @@ impl Routee {
     }
 
     fn answer(&self, request: &Request) -> Answer {
+        let outage = self.lock().faults.outage;
+        match outage {
+            Some(Outage::Errors) => return self.internal_error().into(),
+            Some(Outage::Hangs) => return Verdict::NoAnswer.into(),
+            None => {}
+        }
         let path: Vec<&str> = request.uri().path().split('/').skip(1).collect();
         let host = request.uri().host();
         let (auth, connect) = match host {

@@ -8,12 +8,13 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::Routee;
 use super::create::Order;
 use super::faults::OutOfMoney;
-use super::hand::later_by;
-use super::records::{CallId, EndedBy, Happening, Status};
+use super::records::Status;
 use super::state::Command;
 use super::switches::EndEventOrder;
 use super::talk::Talk;
 use super::webhooks::Envelope;
+use crate::exchange::{CallId, EndedBy, Happening};
+use crate::hand::later_by;
 use crate::phones::{Answer, Behaviour};
 
 /// From `Queued` to `Initiated`.
@@ -238,15 +239,13 @@ impl Call {
             leg.record.ended_at = Some(now);
             leg.record.ended_by = Some(ending.by);
         }
-        if let Some(live) = state.live.get_mut(&self.order.to) {
-            live.now = live.now.saturating_sub(1);
-        }
         state.keep(self.id);
         drop(guard);
+        self.routee.0.exchange.end(&self.order.to);
         self.routee.emit(
             self.id,
             Happening::Ended {
-                status: ending.status,
+                status: ending.status.as_str(),
                 by: ending.by,
             },
         );

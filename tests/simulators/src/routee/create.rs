@@ -15,10 +15,11 @@ use super::call::Call;
 use super::faults::{CreateFault, OutOfMoney};
 use super::fields::{Object, Problems};
 use super::plan::{self, Plan, first_collect};
-use super::records::{CallId, CallRecord, Happening, Status, Unexpected};
+use super::records::{CallRecord, Status, Unexpected};
 use super::state::{CALLS, KeptCall, Leg};
 use super::switches::{DialPlanEcho, RateLimit, Strategy};
 use super::tones::Tones;
+use crate::exchange::{CallId, Happening};
 use crate::journal::JournalError;
 use crate::phones::Behaviour;
 
@@ -215,10 +216,10 @@ impl Routee {
     /// The call exists from here on. Gives the body of the response.
     fn place(&self, order: Order, request: Value, money: Option<OutOfMoney>, starts_after: Duration) -> Value {
         let now = self.now();
+        let nth = self.0.exchange.next_call_to(&order.to);
         let kept = {
             let mut guard = self.lock();
             let state = &mut *guard;
-            let nth = state.called.get(&order.to).copied().unwrap_or_default();
             let id = CallId(state.legs.len());
             KeptCall {
                 record: record_of(&order, id, now, (state.rng.uuid(), state.rng.uuid())),
@@ -274,8 +275,6 @@ impl Routee {
         let (id, is_over) = (record.id, record.ended_at.is_some());
         let mut guard = self.lock();
         let state = &mut *guard;
-        let called = state.called.entry(order.to.clone()).or_default();
-        *called = (*called).max(nth + 1);
         state.legs.push(Leg {
             record,
             from: order.from.clone(),
@@ -289,20 +288,16 @@ impl Routee {
             nth,
         });
         if is_over {
+            self.0.exchange.count(&order.to, nth);
             return echo;
         }
-        let number = PhoneNumber::parse(&order.to).ok();
-        let behaviour = number.and_then(|number| state.phones.behaviour(&number, nth).cloned());
-        let behaviour = behaviour.unwrap_or_else(|| {
+        let behaviour = self.0.exchange.begin(&order.to, nth).unwrap_or_else(|| {
             state.unexpected.push(Unexpected::Call {
                 at: self.now(),
                 to: order.to.clone(),
             });
             Behaviour::NeverPicksUp
         });
-        let live = state.live.entry(order.to.clone()).or_default();
-        live.now += 1;
-        live.most = live.most.max(live.now);
         drop(guard);
         self.emit(id, Happening::Created);
         tokio::spawn(Call::new(self.clone(), id, order, behaviour, money, received).run(starts_after));

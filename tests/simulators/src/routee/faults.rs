@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::records::Status;
+use crate::exchange::Outage;
+use crate::mishaps::WebhookFaults;
 use crate::rng::Rng;
 
 /// Everything that can go wrong with this Routee, as probabilities. None by default.
@@ -22,42 +24,8 @@ pub struct Faults {
     pub control: f64,
     /// The account has no money; holds until it is taken back.
     pub out_of_money: Option<OutOfMoney>,
-}
-
-/// How likely a webhook goes astray.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct WebhookFaults {
-    /// One attempt does not arrive. A status is then sent again after the retry schedule.
-    pub lose: f64,
-    /// It arrives, but the answer does not.
-    pub lose_answer: f64,
-    /// It never arrives, whatever the retry schedule says.
-    pub lose_for_good: f64,
-    /// It arrives twice.
-    pub duplicate: f64,
-    /// It is on its way for up to `delay_up_to`.
-    pub delay: f64,
-    /// The longest delay.
-    pub delay_up_to: Duration,
-    /// It changes places with the next webhook of the same call.
-    pub reorder: f64,
-}
-
-/// What happens to one webhook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WebhookFault {
-    /// The first attempt does not arrive.
-    Lose,
-    /// The first attempt arrives, but its answer does not.
-    LoseAnswer,
-    /// It never arrives.
-    LoseForGood,
-    /// It arrives again after this long.
-    Duplicate(Duration),
-    /// It is on its way for this long.
-    Delay(Duration),
-    /// It leaves right after the next webhook of the same call.
-    Reorder,
+    /// It is down; holds until it is taken back.
+    pub outage: Option<Outage>,
 }
 
 /// Which webhook a scripted fault strikes: the next that fits.
@@ -184,45 +152,7 @@ impl Faults {
             tracking: rng.pick(0.0, &[rate]),
             control: rng.pick(0.0, &[rate]),
             out_of_money: None,
-        }
-    }
-}
-
-impl WebhookFaults {
-    fn random(rng: &mut Rng, rate: f64) -> Self {
-        Self {
-            lose: rng.pick(0.0, &[rate]),
-            lose_answer: rng.pick(0.0, &[rate]),
-            lose_for_good: rng.pick(0.0, &[rate]),
-            duplicate: rng.pick(0.0, &[rate]),
-            delay: rng.pick(0.0, &[rate]),
-            delay_up_to: rng.between(Duration::from_secs(1), Duration::from_mins(2)),
-            reorder: rng.pick(0.0, &[rate]),
-        }
-    }
-
-    /// What happens to a webhook that leaves now.
-    pub(super) fn draw(&self, rng: &mut Rng) -> Fate {
-        Fate {
-            lost_for_good: rng.chance(self.lose_for_good),
-            first: self.draw_attempt(rng),
-            duplicate: rng
-                .chance(self.duplicate)
-                .then(|| rng.between(Duration::from_millis(50), Duration::from_secs(10))),
-            delay: if rng.chance(self.delay) {
-                rng.between(Duration::ZERO, self.delay_up_to)
-            } else {
-                Duration::ZERO
-            },
-            held: rng.chance(self.reorder),
-        }
-    }
-
-    /// What happens to one further attempt.
-    pub(super) fn draw_attempt(&self, rng: &mut Rng) -> AttemptFate {
-        AttemptFate {
-            lost: rng.chance(self.lose),
-            answer_lost: rng.chance(self.lose_answer),
+            outage: None,
         }
     }
 }
@@ -242,54 +172,5 @@ impl ApiFault {
                 NotSent,
             ],
         )
-    }
-}
-
-/// What is decided about a webhook when it leaves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Fate {
-    pub(super) lost_for_good: bool,
-    pub(super) first: AttemptFate,
-    pub(super) duplicate: Option<Duration>,
-    pub(super) delay: Duration,
-    pub(super) held: bool,
-}
-
-/// What is decided about one attempt.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct AttemptFate {
-    pub(super) lost: bool,
-    pub(super) answer_lost: bool,
-}
-
-impl From<WebhookFault> for Fate {
-    fn from(fault: WebhookFault) -> Self {
-        let fate = Self::default();
-        match fault {
-            WebhookFault::Lose => Self {
-                first: AttemptFate {
-                    lost: true,
-                    answer_lost: false,
-                },
-                ..fate
-            },
-            WebhookFault::LoseAnswer => Self {
-                first: AttemptFate {
-                    lost: false,
-                    answer_lost: true,
-                },
-                ..fate
-            },
-            WebhookFault::LoseForGood => Self {
-                lost_for_good: true,
-                ..fate
-            },
-            WebhookFault::Duplicate(after) => Self {
-                duplicate: Some(after),
-                ..fate
-            },
-            WebhookFault::Delay(delay) => Self { delay, ..fate },
-            WebhookFault::Reorder => Self { held: true, ..fate },
-        }
     }
 }

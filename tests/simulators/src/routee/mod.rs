@@ -12,7 +12,6 @@ mod control;
 mod create;
 mod faults;
 mod fields;
-mod hand;
 mod plan;
 mod records;
 mod state;
@@ -31,17 +30,17 @@ use patchbay::clock::{Clock, Timestamp};
 use patchbay::http::{HttpClient, Request, SendHttp, Sending};
 use patchbay::phone::PhoneNumber;
 
-pub use self::faults::{ApiFault, CreateFault, Endpoint, Faults, OutOfMoney, Target, WebhookFault, WebhookFaults};
-pub use self::records::{
-    CallId, CallRecord, EndedBy, Happening, PhoneEvent, RequestRecord, Status, Unexpected, WebhookKind, WebhookOutcome,
-    WebhookRecord,
-};
+pub use self::faults::{ApiFault, CreateFault, Endpoint, Faults, OutOfMoney, Target};
+pub use self::records::{CallRecord, RequestRecord, Status, Unexpected, WebhookKind, WebhookOutcome, WebhookRecord};
 use self::state::{Command, State};
 pub use self::switches::{
     AnsweredBy, Arms, CodeForm, DateFraction, DialPlanEcho, EndEventOrder, FilterShape, InvalidReply, QuietKeys,
     RateLimit, Strategy, Switches, ToneJoin, TonesAfterReplacement, WrongState,
 };
+pub use crate::exchange::{CallId, EndedBy, Happening, PhoneEvent};
+use crate::exchange::{Exchange, Provider};
 use crate::journal::{Journal, JournalError};
+pub use crate::mishaps::{WebhookFault, WebhookFaults};
 use crate::phones::Phones;
 
 /// The application id that this Routee knows, unless it is told another.
@@ -60,23 +59,24 @@ pub struct Routee(Arc<Core>);
 struct Core {
     clock: Clock,
     switches: Switches,
+    exchange: Exchange,
     state: Mutex<State>,
-    // Apart from the state: a listener may ask the simulator anything.
-    listeners: Mutex<Vec<Listener>>,
 }
-
-type Listener = Arc<dyn Fn(&PhoneEvent) + Send + Sync>;
 
 impl Routee {
     /// A Routee on this clock, behaving as the switches say, in a world of these phones. Calls are tasks of the tokio
     /// runtime in which they are created.
     pub fn new(clock: Clock, switches: Switches, phones: Phones, seed: u64) -> Self {
-        let state = Mutex::new(State::new(phones, seed));
+        Self::on(Exchange::new(phones), clock, switches, seed)
+    }
+
+    /// The same on a network that others phone on as well.
+    pub fn on(exchange: Exchange, clock: Clock, switches: Switches, seed: u64) -> Self {
         Self(Arc::new(Core {
             clock,
             switches,
-            state,
-            listeners: Mutex::default(),
+            exchange,
+            state: Mutex::new(State::new(seed)),
         }))
     }
 
@@ -102,7 +102,7 @@ impl Routee {
 
     /// Changes what phones do from now on; calls under way go on as they began.
     pub fn change_phones(&self, change: impl FnOnce(&mut Phones)) {
-        change(&mut self.lock().phones);
+        self.0.exchange.change_phones(change);
     }
 
     /// Changes what goes wrong by chance from now on.
@@ -130,13 +130,10 @@ impl Routee {
         self.lock().tokens.clear();
     }
 
-    /// Tells `listener` everything that happens on the lines from now on, as it happens.
+    /// Tells `listener` everything that happens on the lines from now on, as it happens: in the calls of every provider
+    /// on this network.
     pub fn subscribe(&self, listener: impl Fn(&PhoneEvent) + Send + Sync + 'static) {
-        self.0
-            .listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Arc::new(listener));
+        self.0.exchange.subscribe(listener);
     }
 
     /// Picks up a ringing phone. False when there is no such live call.
@@ -181,19 +178,19 @@ impl Routee {
             .collect()
     }
 
-    /// How many calls to this number are not over.
+    /// How many calls to this number are not over, over all providers.
     pub fn live_calls_to(&self, number: &PhoneNumber) -> usize {
-        self.lock().live.get(number.as_str()).map_or(0, |live| live.now)
+        self.0.exchange.live_calls_to(number)
     }
 
-    /// The greatest number of calls to this number that were ever live at the same time.
+    /// The greatest number of calls to this number that were ever live at the same time, over all providers.
     pub fn most_live_calls_to(&self, number: &PhoneNumber) -> usize {
-        self.lock().live.get(number.as_str()).map_or(0, |live| live.most)
+        self.0.exchange.most_live_calls_to(number)
     }
 
-    /// The greatest number of calls to any one number that were ever live at the same time.
+    /// The greatest number of calls to any one number that were ever live at the same time, over all providers.
     pub fn most_live_calls_to_one_number(&self) -> usize {
-        self.lock().live.values().map(|live| live.most).max().unwrap_or(0)
+        self.0.exchange.most_live_calls_to_one_number()
     }
 
     /// Calls to numbers without a script, and requests that match no endpoint.
@@ -231,16 +228,13 @@ impl Routee {
             .leg(call)
             .map(|leg| leg.record.to.clone())
             .unwrap_or_default();
-        let event = PhoneEvent {
+        self.0.exchange.tell(&PhoneEvent {
             at: self.now(),
+            provider: Provider::Routee,
             call,
             to,
             what,
-        };
-        let listeners = self.0.listeners.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for listener in listeners {
-            listener(&event);
-        }
+        });
     }
 }
 

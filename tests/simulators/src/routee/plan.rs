@@ -1,7 +1,6 @@
 //! Dial plans: what the provider does, verb by verb, in an answered call (section 4).
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -59,18 +58,6 @@ const LONGEST_TEXT: usize = 1000;
 
 /// Where DIAL gives up when it says nothing.
 const DIAL_SECONDS: u32 = 20;
-
-/// Characters that are spoken in a second.
-const CHARACTERS_PER_SECOND: u64 = 14;
-
-/// How long a sound file plays: the simulator does not fetch it.
-pub(super) const PLAY_TIME: Duration = Duration::from_secs(2);
-
-/// How long it takes to say `text`.
-pub(super) fn speaking_time(text: &str) -> Duration {
-    let characters = u64::try_from(text.chars().count()).unwrap_or(u64::MAX / 1000);
-    Duration::from_millis(characters.saturating_mul(1000) / CHARACTERS_PER_SECOND).max(Duration::from_secs(1))
-}
 
 impl Verb {
     /// Whether it takes time, that is, keeps the line open.
@@ -312,11 +299,5 @@ mod tests {
         let plan = json!({ "verbs": [{ "type": "PAUSE", "duration": 5, "timeout": 3 }] });
         assert_eq!(problems_of(&plan, false), json!({}));
         assert!(problems_of(&plan, true).get("dialPlan.verbs[0].timeout").is_some());
-    }
-
-    #[test]
-    fn fourteen_characters_take_a_second_and_nothing_takes_less() {
-        assert_eq!(speaking_time("Hi"), Duration::from_secs(1));
-        assert_eq!(speaking_time(&"x".repeat(140)), Duration::from_secs(10));
     }
 }

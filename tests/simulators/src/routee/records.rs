@@ -6,6 +6,8 @@ use patchbay::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::exchange::{CallId, EndedBy, PlacedCall, Provider};
+
 /// A status of a call, as the provider spells it (`routee.md` 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the provider's own words, explained in the contract")]
@@ -48,40 +50,6 @@ impl fmt::Display for Status {
     }
 }
 
-/// A call of this simulator, in the order of creation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct CallId(pub(super) usize);
-
-impl CallId {
-    /// Its place in the order of creation, from 0: the index in [`super::Routee::calls`].
-    pub const fn index(self) -> usize {
-        self.0
-    }
-}
-
-/// What ended a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum EndedBy {
-    /// The dial plan ran out.
-    Plan,
-    /// The employee hung up, or rejected the call on the phone.
-    Employee,
-    /// `hangup` or `reject` through the API.
-    Api,
-    /// Nobody picked up while it rang.
-    RingTimeout,
-    /// `maxDuration`, or the network's own limit.
-    MaxDuration,
-    /// Busy, failed or lost in the network.
-    Network,
-    /// An empty account.
-    Money,
-    /// An invalid reply to an event, with the switch that drops the call.
-    InvalidReply,
-    /// Machine detection.
-    Machine,
-}
-
 /// Everything about one call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallRecord {
@@ -122,6 +90,25 @@ impl CallRecord {
     /// The names of its statuses, in order.
     pub fn status_names(&self) -> Vec<&'static str> {
         self.statuses.iter().map(|(_, status)| status.as_str()).collect()
+    }
+
+    /// What can be said of it whichever provider it is with.
+    pub fn placed(&self) -> PlacedCall {
+        let names = self.status_names();
+        PlacedCall {
+            provider: Provider::Routee,
+            id: self.id,
+            to: self.to.clone(),
+            created_at: self.created_at,
+            answered_at: self.answered_at,
+            ended_at: self.ended_at,
+            status: self.status().as_str(),
+            status_url: self.status_url.clone(),
+            heard: self.heard.clone(),
+            keys: self.keys.clone(),
+            ended_by: self.ended_by,
+            cut_off: names.contains(&"Unsent") || names.contains(&"Terminated"),
+        }
     }
 
     /// What was heard, without the times.
@@ -219,68 +206,5 @@ pub enum Unexpected {
         method: String,
         /// Its path and query.
         path: String,
-    },
-}
-
-/// Something that happens on a telephone line, as it happens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PhoneEvent {
-    /// When.
-    pub at: Timestamp,
-    /// In which call.
-    pub call: CallId,
-    /// The number that was phoned, in full.
-    pub to: String,
-    /// What.
-    pub what: Happening,
-}
-
-/// What happens on a telephone line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Happening {
-    /// The call was created.
-    Created,
-    /// The phone rings.
-    Ringing,
-    /// Somebody, or voicemail, picked up.
-    Answered {
-        /// Whether it was voicemail.
-        machine: bool,
-    },
-    /// A text is spoken.
-    Says {
-        /// The text.
-        text: String,
-    },
-    /// A sound file is played.
-    Plays {
-        /// Its URL.
-        url: String,
-    },
-    /// Nothing is said for a while.
-    Pauses {
-        /// For how long.
-        seconds: u32,
-    },
-    /// Voicemail beeps.
-    Beeps,
-    /// A key was pressed.
-    Key {
-        /// Which.
-        key: char,
-    },
-    /// The keys were told to patchbay.
-    Tells {
-        /// As they were told.
-        tones: String,
-    },
-    /// The reply to a COLLECT event took the place of the running plan.
-    PlanReplaced,
-    /// The call is over.
-    Ended {
-        /// Its last status.
-        status: Status,
-        /// What ended it.
-        by: EndedBy,
     },
 }

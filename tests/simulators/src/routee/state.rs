@@ -1,6 +1,6 @@
 //! What the simulator keeps behind its lock.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use patchbay::clock::Timestamp;
@@ -10,15 +10,16 @@ use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::create::Callback;
-use super::faults::{ApiFault, CreateFault, Endpoint, Faults, Target, WebhookFault};
-use super::hand::later_by;
+use super::faults::{ApiFault, CreateFault, Endpoint, Faults, Target};
 use super::plan::Plan;
-use super::records::{CallId, CallRecord, RequestRecord, Status, Unexpected, WebhookRecord};
+use super::records::{CallRecord, RequestRecord, Status, Unexpected, WebhookRecord};
 use super::tones::Tones;
 use super::webhooks::Envelope;
 use super::{APPLICATION_ID, APPLICATION_SECRET};
+use crate::exchange::CallId;
+use crate::hand::later_by;
 use crate::journal::Journal;
-use crate::phones::Phones;
+use crate::mishaps::WebhookFault;
 use crate::rng::Rng;
 
 /// Where the journal has calls.
@@ -26,14 +27,10 @@ pub(super) const CALLS: &str = "routee/call";
 
 pub(super) struct State {
     pub(super) rng: Rng,
-    pub(super) phones: Phones,
     pub(super) credentials: (String, String),
     pub(super) tokens: Vec<Token>,
     pub(super) client: Option<HttpClient>,
     pub(super) legs: Vec<Leg>,
-    /// Calls so far, by number.
-    pub(super) called: BTreeMap<String, usize>,
-    pub(super) live: BTreeMap<String, Live>,
     /// When the last create request passed the limiter.
     pub(super) last_create: Option<Timestamp>,
     pub(super) faults: Faults,
@@ -52,13 +49,6 @@ pub(super) struct State {
 pub(super) struct Token {
     pub(super) value: String,
     pub(super) expires_at: Timestamp,
-}
-
-/// Calls to one number that are live at the same time.
-#[derive(Default)]
-pub(super) struct Live {
-    pub(super) now: usize,
-    pub(super) most: usize,
 }
 
 /// One call.
@@ -107,16 +97,13 @@ pub(super) enum Command {
 }
 
 impl State {
-    pub(super) fn new(phones: Phones, seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self {
             rng: Rng::new(seed),
-            phones,
             credentials: (APPLICATION_ID.to_owned(), APPLICATION_SECRET.to_owned()),
             tokens: Vec::new(),
             client: None,
             legs: Vec::new(),
-            called: BTreeMap::new(),
-            live: BTreeMap::new(),
             last_create: None,
             faults: Faults::default(),
             scripted_create: VecDeque::new(),

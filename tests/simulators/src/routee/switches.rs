@@ -6,27 +6,7 @@
 use std::time::Duration;
 
 use super::records::Status;
-use crate::rng::Rng;
-
-/// One two-way (or more) question about the provider that its pages do not answer.
-macro_rules! question {
-    ($(#[$doc:meta])* $name:ident { $(#[$default_doc:meta])* $default:ident, $($(#[$other_doc:meta])* $other:ident),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub enum $name {
-            $(#[$default_doc])*
-            #[default]
-            $default,
-            $($(#[$other_doc])* $other,)+
-        }
-
-        impl $name {
-            fn random(rng: &mut Rng) -> Self {
-                rng.pick(Self::$default, &[$(Self::$other),+])
-            }
-        }
-    };
-}
+use crate::rng::{Rng, question};
 
 question!(
     /// Which statuses are called back (2.1).

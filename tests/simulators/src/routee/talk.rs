@@ -8,13 +8,14 @@ use super::call::{Call, Ending};
 use super::create::{OnMachine, PlanSource};
 use super::faults::OutOfMoney;
 use super::fields::Problems;
-use super::hand::{Act, Hand, later_by};
-use super::plan::{self, Collect, PLAY_TIME, Plan, Times, Verb, first_collect, speaking_time};
-use super::records::{EndedBy, Happening, Status, WebhookKind};
+use super::plan::{self, Collect, Plan, Times, Verb, first_collect};
+use super::records::{Status, WebhookKind};
 use super::state::Command;
 use super::switches::{Arms, InvalidReply, Switches};
 use super::tones::Tones;
 use super::webhooks::Envelope;
+use crate::exchange::{EndedBy, Happening};
+use crate::hand::{Act, Hand, PLAY_TIME, later_by, speaking_time};
 use crate::phones::Answer;
 
 /// The network's own limit: a call that nobody ends must end some time.

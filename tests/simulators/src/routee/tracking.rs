@@ -9,9 +9,9 @@ use url::form_urlencoded;
 
 use super::Routee;
 use super::api::Verdict;
-use super::hand::later_by;
 use super::state::{Leg, price};
 use super::switches::{AnsweredBy, FilterShape};
+use crate::hand::later_by;
 
 /// Calls on a page, unless the request says otherwise.
 const PAGE_SIZE: usize = 20;

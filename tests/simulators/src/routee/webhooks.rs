@@ -12,12 +12,14 @@ use tokio::sync::oneshot;
 use url::form_urlencoded;
 
 use super::Routee;
-use super::faults::{AttemptFate, Fate, Target};
-use super::hand::later_by;
-use super::records::{CallId, Status, WebhookKind, WebhookOutcome, WebhookRecord};
+use super::faults::Target;
+use super::records::{Status, WebhookKind, WebhookOutcome, WebhookRecord};
 use super::state::price;
 use super::switches::Strategy;
+use crate::exchange::CallId;
+use crate::hand::later_by;
 use crate::journal::JournalError;
+use crate::mishaps::{AttemptFate, Fate};
 
 /// When an unanswered status is sent again, in seconds after the first attempt (5.7).
 const RETRIES: [u64; 12] = [30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400];

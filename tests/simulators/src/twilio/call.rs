@@ -7,7 +7,7 @@ use roxmltree::{Document, Node};
 
 use super::document::{faults, text_of};
 use super::records::{CallRecord, Callee, Dialled, Script};
-use super::{OUR_NUMBER, Switches, Twilio, pay};
+use super::{ACCOUNT, OUR_NUMBER, Switches, Twilio, pay};
 
 /// Documents after which a call is taken for one that runs in circles.
 const MAX_DOCUMENTS: usize = 20;
@@ -138,7 +138,7 @@ impl<'a> Call<'a> {
     fn common(&self, status: &str) -> Fields {
         let from = self.script.from.as_str();
         [
-            ("AccountSid", "AC00000000000000000000000000000001"),
+            ("AccountSid", ACCOUNT),
             ("ApiVersion", "2010-04-01"),
             ("CallSid", &self.record.sid),
             ("CallStatus", status),

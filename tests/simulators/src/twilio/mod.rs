@@ -1,5 +1,6 @@
 //! Twilio, the voice provider, in process: it calls our URLs as a client, signs what it sends, and does with a call what
-//! our documents say.
+//! our documents say. Calls come to our number ([`Twilio::call`]), and patchbay places calls to employees through the API
+//! ([`outbound`]), on the same telephone network as those of other providers.
 //!
 //! Written from the wire contracts (`twilio.md`, `protegee.md` 6). Where they contradict themselves, a switch
 //! ([`Switches`]) sets which way this Twilio goes. What the contract does not have (a verb, an attribute, an answer that
@@ -8,27 +9,35 @@
 
 mod call;
 mod document;
+pub mod outbound;
 mod pay;
+mod posting;
 mod records;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use patchbay::clock::Clock;
+use patchbay::clock::{Clock, Timestamp};
 use patchbay::http::HttpClient;
 use patchbay::secret::Secret;
 
+use self::outbound::CallSwitches;
+use self::posting::Letter;
 pub use self::records::{AtPay, CallRecord, Callee, Charge, Dialled, Payment, RequestRecord, Script};
+use crate::exchange::Exchange;
+use crate::rng::Rng;
 
 /// The auth token with which this Twilio signs.
 pub const AUTH_TOKEN: &str = "made-up-auth-token-000001";
 /// The account's shared key for webhooks: its id and its secret.
 pub const SHARED_KEY: (&str, &str) = ("webhooks_sharedkey_madeup1", "made-up-secret-1");
+/// The account.
+pub const ACCOUNT: &str = "AC00000000000000000000000000000001";
 /// The number of ours that callers are transferred to.
 pub const OUR_NUMBER: &str = "+12025550190";
 
 /// How it behaves where its documentation says two things.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one doubt about the contract")]
 pub struct Switches {
     /// A payment that failed goes to the action; else the next verb runs.
@@ -47,6 +56,20 @@ pub struct Switches {
     pub sends_twice: bool,
     /// What the processor gives as confirmation code or token; else one that counts.
     pub code: Option<String>,
+    /// In calls to employees, and at the API.
+    pub calls: CallSwitches,
+}
+
+impl Switches {
+    /// Any setting of every switch that matters to calls to employees; those of payments stay as they are by default.
+    pub fn random(rng: &mut Rng) -> Self {
+        Self {
+            port_is_signed: rng.flip(),
+            shared_key: rng.flip(),
+            calls: CallSwitches::random(rng),
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for Switches {
@@ -60,6 +83,7 @@ impl Default for Switches {
             mask_has_dashes: true,
             sends_twice: false,
             code: None,
+            calls: CallSwitches::default(),
         }
     }
 }
@@ -70,30 +94,41 @@ pub struct Twilio(Arc<Core>);
 
 struct Core {
     clock: Clock,
-    api: HttpClient,
+    exchange: Exchange,
     state: Mutex<State>,
+    outbound: Mutex<outbound::State>,
 }
 
 struct State {
     switches: Switches,
     token: Secret,
+    /// Where requests leave; without it none arrives.
+    client: Option<HttpClient>,
     calls: u64,
     charges: Vec<Charge>,
 }
 
 impl Twilio {
-    /// A Twilio on this clock whose requests leave through `api`.
-    pub fn new(clock: Clock, api: HttpClient) -> Self {
+    /// A Twilio on this clock and this network, behaving as the switches say. Calls are tasks of the tokio runtime in
+    /// which they are created.
+    pub fn on(exchange: Exchange, clock: Clock, switches: Switches, seed: u64) -> Self {
         Self(Arc::new(Core {
             clock,
-            api,
+            exchange,
             state: Mutex::new(State {
-                switches: Switches::default(),
+                switches,
                 token: Secret::new(AUTH_TOKEN),
+                client: None,
                 calls: 0,
                 charges: Vec::new(),
             }),
+            outbound: Mutex::new(outbound::State::new(seed)),
         }))
+    }
+
+    /// Where requests leave. Without it none arrives.
+    pub fn set_webhooks(&self, client: HttpClient) {
+        self.lock().client = Some(client);
     }
 
     /// Changes how it behaves from the next request on.
@@ -101,7 +136,7 @@ impl Twilio {
         change(&mut self.lock().switches);
     }
 
-    /// Signs with this token from now on.
+    /// Signs with this token from now on, and takes it at the API.
     pub fn set_token(&self, token: &str) {
         self.lock().token = Secret::new(token);
     }
@@ -132,7 +167,16 @@ impl Twilio {
 
     /// Posts a form with its signature.
     pub async fn post(&self, url: &str, form: &[(String, String)]) -> RequestRecord {
-        records::post(self, url, form).await
+        let letter = Letter {
+            url: url.to_owned(),
+            form: form.to_vec(),
+            ..Letter::default()
+        };
+        posting::post(self, &letter).await.0
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.clock.now()
     }
 
     fn switches(&self) -> Switches {

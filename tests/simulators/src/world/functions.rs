@@ -12,10 +12,11 @@ use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending
 use patchbay::ids::ProviderName;
 use patchbay::providers::protegee::proof::Proofs;
 use patchbay::providers::routee::{Credentials, Endpoints};
+use patchbay::providers::twilio::calls;
 use patchbay::providers::twilio::signature::{SharedKey, Signatures};
 use patchbay::secret::Secret;
 use patchbay::tokens::Tokens;
-use patchbay::voice::{self, Account, Accounts, RouteeAccount};
+use patchbay::voice::{self, Account, Accounts, Provider, RouteeAccount, TwilioAccount};
 use patchbay::web::callbacks::Callbacks;
 use patchbay::web::target::Targets;
 use tokio::task::AbortHandle;
@@ -27,10 +28,42 @@ use crate::aws::sqs::{Invocation, Polling};
 use crate::aws::{self, Aws, Outcome};
 use crate::gateway;
 use crate::routee::Routee;
-use crate::twilio::{self};
+use crate::twilio::outbound::{API_KEY, OUR_NUMBERS};
+use crate::twilio::{self, ACCOUNT, Twilio};
 
-/// patchbay's own account, on its way to the simulated Routee.
-pub(super) fn account(aws: &Aws, routee: &Routee, call_interval: i64, settings: voice::Settings) -> Account {
+/// patchbay's own accounts with these providers, on their way to the simulated ones.
+pub(super) fn accounts(
+    providers: &[Provider],
+    aws: &Aws,
+    (routee, twilio): (&Routee, &Twilio),
+    call_interval: i64,
+    settings: voice::Settings,
+) -> Result<Accounts, WorldError> {
+    let account = |provider: &Provider| match provider {
+        Provider::Routee => routee_account(aws, routee, call_interval, settings),
+        Provider::Twilio => twilio_account(aws, twilio, call_interval),
+    };
+    let accounts = Accounts::new(providers.iter().map(account).collect());
+    accounts.ok_or_else(|| WorldError::SetUp("no account with a voice provider, or two with one".to_owned()))
+}
+
+fn twilio_account(aws: &Aws, twilio: &Twilio, call_interval: i64) -> Account {
+    let (user, password) = API_KEY;
+    let credentials = calls::Credentials {
+        account: ACCOUNT.to_owned(),
+        user: user.to_owned(),
+        password: Secret::new(password),
+    };
+    let http = aws.http(HttpClient::new(twilio.clone()));
+    let [from, ..] = OUR_NUMBERS;
+    Account::Twilio(TwilioAccount {
+        client: calls::Twilio::new(http, &credentials, calls::ENDPOINT),
+        from: from.to_owned(),
+        call_interval,
+    })
+}
+
+fn routee_account(aws: &Aws, routee: &Routee, call_interval: i64, settings: voice::Settings) -> Account {
     let credentials = Credentials {
         application_id: ROUTEE_APPLICATION.0.into(),
         application_secret: Secret::new(ROUTEE_APPLICATION.1),
@@ -66,15 +99,20 @@ pub(super) fn get_context_deps(engine: &Engine) -> get_context::Deps {
     }
 }
 
+/// What tells the simulated Twilio from everybody else.
+fn signatures() -> Signatures {
+    Signatures::new(Secret::new(twilio::AUTH_TOKEN), None).with_shared_keys([SharedKey {
+        id: twilio::SHARED_KEY.0.to_owned(),
+        secret: Secret::new(twilio::SHARED_KEY.1),
+    }])
+}
+
 pub(super) fn transfer_deps(engine: &Engine, callbacks: &Callbacks) -> transfer::Deps {
     transfer::Deps {
         store: engine.store.clone(),
         clock: engine.clock.clone(),
         callbacks: callbacks.clone(),
-        signatures: Signatures::new(Secret::new(twilio::AUTH_TOKEN), None).with_shared_keys([SharedKey {
-            id: twilio::SHARED_KEY.0.to_owned(),
-            secret: Secret::new(twilio::SHARED_KEY.1),
-        }]),
+        signatures: signatures(),
         pay: transfer::PaySettings::default(),
     }
 }
@@ -150,6 +188,7 @@ impl Api {
             collect: Arc::new(collect_event::Deps {
                 engine: clocks.on_another(engine),
                 callbacks: callbacks.clone(),
+                signatures: signatures(),
                 settings,
             }),
             transfer: Arc::new(transfer_deps(&clocks.on_another(engine), callbacks)),
@@ -158,6 +197,7 @@ impl Api {
             status: Arc::new(status_callback::Deps {
                 engine: clocks.on_another(engine),
                 callbacks: callbacks.clone(),
+                signatures: signatures(),
             }),
         }
     }
@@ -199,8 +239,8 @@ pub(super) fn function_of(method: &Method, path: &str) -> Option<&'static str> {
     match segments.as_slice() {
         ["v1", "dispatches", ..] => Some("dispatches"),
         ["v1", "links", ..] | ["agent4", _, _] => Some("chain-link"),
-        ["routee", "collect", ..] => Some("collect-event"),
-        ["routee", "status", ..] => Some("status-callback"),
+        ["routee" | "twilio", "collect", ..] => Some("collect-event"),
+        ["routee" | "twilio", "status", ..] => Some("status-callback"),
         ["twilio", "transfer" | "payment" | "handback", ..] => Some("transfer"),
         ["voice", "api", "v1", _, "set-context"] => Some("set-context"),
         ["voice", "api", "v1", _, "get-context"] => Some("get-context"),

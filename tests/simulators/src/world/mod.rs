@@ -19,24 +19,25 @@ use patchbay::http::{HttpClient, Request, Response, SendError};
 use patchbay::ids::Tenant;
 use patchbay::secret::{Randomness, Secret};
 use patchbay::store::Store;
-use patchbay::voice::{self, Accounts};
+use patchbay::voice;
 use patchbay::web::callbacks::Callbacks;
 use patchbay::web::reference::References;
 use patchbay::web::standard_webhooks::Signer;
 use patchbay::web::target::Targets;
 use tokio::task::AbortHandle;
 
-use self::functions::{Api, Workers, account, dialer_deps, look_every, sentinel_deps};
+use self::functions::{Api, Workers, accounts, dialer_deps, look_every, sentinel_deps};
 use self::ground::{Clocks, Ground, Queues, open_table, signer};
 use self::lines::{Lines, Requester};
 use crate::aws::sqs::Polling;
 use crate::aws::{self, Aws, Outcome};
 use crate::back_ends::{self, BackEnds};
+use crate::exchange::{CallId, Exchange, PlacedCall, Provider};
 use crate::journal::JournalError;
 use crate::phones::Phones;
 use crate::routee::{Routee, Switches};
 use crate::shipstation::ShipStation;
-use crate::twilio::Twilio;
+use crate::twilio::{self, Twilio};
 
 /// The name of a world's table.
 pub const TABLE: &str = "patchbay";
@@ -90,6 +91,10 @@ pub struct Options {
     pub seed: u64,
     /// How Routee behaves where its contract is silent.
     pub switches: Switches,
+    /// How Twilio behaves where its contract is silent.
+    pub twilio_switches: twilio::Switches,
+    /// With whom patchbay has accounts, the preferred first.
+    pub providers: Vec<Provider>,
     /// Who has a phone.
     pub phones: Phones,
     /// File in which everything is kept that must go on after a `kill -9`; in memory when there is none. What was kept
@@ -124,6 +129,8 @@ impl Default for Options {
             skew: Duration::ZERO,
             seed: 1,
             switches: Switches::default(),
+            twilio_switches: twilio::Switches::default(),
+            providers: vec![Provider::Routee],
             phones: Phones::default(),
             data: None,
             public_url: PUBLIC_URL.to_owned(),
@@ -182,13 +189,15 @@ pub struct World {
     pub clock: Clock,
     /// DynamoDB and SQS.
     pub aws: Aws,
-    /// Routee and the phones.
+    /// The telephone network, and with it the phones.
+    pub exchange: Exchange,
+    /// Routee.
     pub routee: Routee,
     /// `ShipStation`.
     pub shipstation: ShipStation,
     /// What task chains look things up at.
     pub back_ends: BackEnds,
-    /// Twilio and the callers.
+    /// Twilio, for callers and for employees.
     pub twilio: Twilio,
     /// The table, for looking into it.
     pub store: Store,
@@ -228,7 +237,9 @@ impl World {
         let real_time = options.requester.as_ref().map_or(1.0, |_| options.speed.max(1.0));
         let queues = Queues::make(&aws, sqs, VISIBILITY.mul_f64(real_time))?;
 
-        let routee = Routee::new(clock.clone(), options.switches, options.phones, seed);
+        let exchange = Exchange::new(options.phones);
+        let routee = Routee::on(exchange.clone(), clock.clone(), options.switches, seed);
+        let twilio = Twilio::on(exchange.clone(), clock.clone(), options.twilio_switches, seed);
         routee.set_credentials(ROUTEE_APPLICATION.0, ROUTEE_APPLICATION.1);
         let requester = Requester {
             clock: clock.clone(),
@@ -253,11 +264,19 @@ impl World {
         let callbacks = Callbacks::new(&options.public_url, References::new(Secret::new(REFERENCE_KEY), None));
         let mut clocks = Clocks::new(&clock, options.skew, seed);
         let dialers = (0..clocks.machines()).map(|_| {
-            let account = account(&aws, &routee, options.call_interval, options.voice);
-            let accounts = Accounts::new(vec![account]);
-            let accounts = accounts.ok_or_else(|| WorldError::SetUp("no account with a voice provider".to_owned()))?;
-            let engine = clocks.on_another(&engine);
-            Ok(Arc::new(dialer_deps(engine, &queues, accounts, &callbacks)))
+            let accounts = accounts(
+                &options.providers,
+                &aws,
+                (&routee, &twilio),
+                options.call_interval,
+                options.voice,
+            )?;
+            Ok(Arc::new(dialer_deps(
+                clocks.on_another(&engine),
+                &queues,
+                accounts,
+                &callbacks,
+            )))
         });
         let dialers = dialers.collect::<Result<_, WorldError>>()?;
         let webhooks = aws.http(webhooks);
@@ -282,23 +301,22 @@ impl World {
         let shipstation = ShipStation::new(clock.clone(), SHIPSTATION_CREDENTIALS);
         let back_ends = BackEnds::new(&shipstation, options.back_ends);
         let chains = back_ends::chains(&engine, &callbacks, &aws, &back_ends, options.secrets);
-        let functions = {
-            let providers = [patchbay::voice::Provider::Routee.name()];
-            Api::new(
-                &aws,
-                &engine,
-                &mut clocks,
-                &callbacks,
-                options.voice,
-                &providers,
-                chains,
-            )
-        };
+        let providers: Vec<_> = options.providers.iter().map(|provider| provider.name()).collect();
+        let functions = Api::new(
+            &aws,
+            &engine,
+            &mut clocks,
+            &callbacks,
+            options.voice,
+            &providers,
+            chains,
+        );
         let api = HttpClient::new(functions.clone());
         let lines = Lines::from_providers(&options.public_url, &api, options.elsewhere, &journal)?;
         routee.set_webhooks(lines.clone());
         routee.go_on(journal.clone())?;
-        let twilio = Twilio::new(clock.clone(), lines);
+        twilio.set_webhooks(lines);
+        twilio.go_on(journal.clone())?;
         let mut tasks = vec![
             workers.poll(queues.dialing, ONE_BY_ONE, "dialer"),
             workers.poll(queues.notifications, SIDE_BY_SIDE, "notifier"),
@@ -312,6 +330,7 @@ impl World {
         Ok(Self {
             clock,
             aws,
+            exchange,
             routee,
             shipstation,
             back_ends,
@@ -386,11 +405,48 @@ impl World {
             .clone()
     }
 
+    /// Every call to an employee so far, with whichever provider, in the order of creation.
+    pub fn calls(&self) -> Vec<PlacedCall> {
+        let mut calls: Vec<PlacedCall> = self
+            .routee
+            .calls()
+            .iter()
+            .map(crate::routee::CallRecord::placed)
+            .collect();
+        calls.extend(self.twilio.calls().iter().map(twilio::outbound::OutboundCall::placed));
+        calls.sort_by_key(|call| call.created_at);
+        calls
+    }
+
+    /// Picks up a ringing phone. False when there is no such live call.
+    pub fn pick_up(&self, provider: Provider, call: CallId) -> bool {
+        match provider {
+            Provider::Routee => self.routee.pick_up(call),
+            Provider::Twilio => self.twilio.pick_up(call),
+        }
+    }
+
+    /// Presses a key in an answered call. False when there is no such live call.
+    pub fn press(&self, provider: Provider, call: CallId, key: char) -> bool {
+        match provider {
+            Provider::Routee => self.routee.press(call, key),
+            Provider::Twilio => self.twilio.press(call, key),
+        }
+    }
+
+    /// Hangs up, or rejects a ringing call. False when there is no such live call.
+    pub fn hang_up(&self, provider: Provider, call: CallId) -> bool {
+        match provider {
+            Provider::Routee => self.routee.hang_up(call),
+            Provider::Twilio => self.twilio.hang_up(call),
+        }
+    }
+
     /// Whether nothing is on its way any more: no message, no call.
     pub fn is_quiet(&self) -> bool {
         let queues = ["dialing", "notifications"];
         let empty = |name: &&str| self.aws.sqs().queue(name).is_none_or(|queue| queue.is_empty());
-        queues.iter().all(empty) && self.routee.live_calls().is_empty()
+        queues.iter().all(empty) && self.routee.live_calls().is_empty() && self.twilio.live_calls().is_empty()
     }
 
     /// Lets time pass until nothing is on its way any more, for at most `limit`: tells whether it came to that.

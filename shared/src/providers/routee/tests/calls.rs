@@ -125,6 +125,7 @@ async fn a_refusal_names_its_reason() {
     assert_eq!(
         create([answer(400, &body)]).await,
         Err(CreateError::Refused {
+            about_number: false,
             status: 400,
             code: Some("400000000".to_owned()),
             detail: "Validation Error! [from: may not be empty]".to_owned(),

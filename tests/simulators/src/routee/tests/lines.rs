@@ -289,11 +289,15 @@ async fn a_listener_hears_of_everything_in_order() {
             Happening::PlanReplaced,
             text("Thanks."),
             Happening::Ended {
-                status: Status::Completed,
+                status: "Completed",
                 by: EndedBy::Plan
             },
         ]
     );
-    assert!(events.iter().all(|event| event.call == call.id && event.to == NUMBER));
+    assert!(
+        events
+            .iter()
+            .all(|event| event.provider == Provider::Routee && event.call == call.id && event.to == NUMBER)
+    );
     assert!(events.windows(2).all(|pair| pair[0].at <= pair[1].at));
 }

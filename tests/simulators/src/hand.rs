@@ -1,4 +1,4 @@
-//! The hand at the phone: does what a behaviour says, when its moment comes.
+//! The hand at the phone: does what a behaviour says, when its moment comes. It is the same at every provider's calls.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const JUST_BEFORE: i64 = 500;
 
 /// One movement of the hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Act {
+pub(crate) enum Act {
     Key(char),
     HangUp,
     Beep,
@@ -22,7 +22,7 @@ pub(super) enum Act {
 
 /// What is still to be done in a call.
 #[derive(Debug, Default)]
-pub(super) struct Hand {
+pub(crate) struct Hand {
     /// Deeds whose moment has not come into sight.
     waiting: Vec<(When, Deed)>,
     /// Acts with their time, in order.
@@ -34,7 +34,7 @@ pub(super) struct Hand {
 
 impl Hand {
     /// At the moment of the answer.
-    pub(super) fn new(deeds: Vec<(When, Deed)>, answered_at: Timestamp) -> Self {
+    pub(crate) fn new(deeds: Vec<(When, Deed)>, answered_at: Timestamp) -> Self {
         let mut hand = Self {
             waiting: deeds,
             ..Self::default()
@@ -51,7 +51,7 @@ impl Hand {
     }
 
     /// A text begins.
-    pub(super) fn hears(&mut self, text: &str, now: Timestamp, duration: Duration) {
+    pub(crate) fn hears(&mut self, text: &str, now: Timestamp, duration: Duration) {
         let middle = later_by(now, duration / 2);
         match &self.ticket {
             None => {
@@ -67,29 +67,29 @@ impl Hand {
     }
 
     /// A PAUSE begins.
-    pub(super) fn hears_nothing(&mut self, now: Timestamp, duration: Duration) {
+    pub(crate) fn hears_nothing(&mut self, now: Timestamp, duration: Duration) {
         self.pauses += 1;
         self.when(When::Pause(self.pauses), later_by(now, duration / 2));
     }
 
     /// When the hand wakes up to act just before `end`, if it means to.
-    pub(super) fn before(&self, end: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn before(&self, end: Timestamp) -> Option<Timestamp> {
         let means_to = self.waiting.iter().any(|(when, _)| *when == When::JustBeforeEnd);
         means_to.then(|| end.plus_millis(-JUST_BEFORE))
     }
 
     /// The end is near.
-    pub(super) fn end_is_near(&mut self, now: Timestamp) {
+    pub(crate) fn end_is_near(&mut self, now: Timestamp) {
         self.when(When::JustBeforeEnd, now);
     }
 
     /// When the next act is due.
-    pub(super) fn next(&self) -> Option<Timestamp> {
+    pub(crate) fn next(&self) -> Option<Timestamp> {
         self.due.first().map(|(at, _)| *at)
     }
 
     /// The next act, if it is due.
-    pub(super) fn act(&mut self, now: Timestamp) -> Option<Act> {
+    pub(crate) fn act(&mut self, now: Timestamp) -> Option<Act> {
         self.next().is_some_and(|at| at <= now).then(|| self.due.remove(0).1)
     }
 
@@ -126,7 +126,30 @@ impl Hand {
     }
 }
 
+/// How fast a voice speaks, in whichever provider's call.
+const CHARACTERS_PER_SECOND: u64 = 14;
+
+/// How long a sound file plays: no simulator fetches it.
+pub(crate) const PLAY_TIME: Duration = Duration::from_secs(2);
+
+/// How long it takes to say `text`.
+pub(crate) fn speaking_time(text: &str) -> Duration {
+    let characters = u64::try_from(text.chars().count()).unwrap_or(u64::MAX / 1000);
+    Duration::from_millis(characters.saturating_mul(1000) / CHARACTERS_PER_SECOND).max(Duration::from_secs(1))
+}
+
 /// `moment` and `duration` more.
-pub(super) fn later_by(moment: Timestamp, duration: Duration) -> Timestamp {
+pub(crate) fn later_by(moment: Timestamp, duration: Duration) -> Timestamp {
     moment.plus_millis(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fourteen_characters_take_a_second_and_nothing_takes_less() {
+        assert_eq!(speaking_time("Hi"), Duration::from_secs(1));
+        assert_eq!(speaking_time(&"x".repeat(140)), Duration::from_secs(10));
+    }
 }

@@ -1,0 +1,150 @@
+//! `GET /Calls.json`: calls by their numbers, status and times, the newest first (`twilio.md` 1.4).
+
+use patchbay::clock::Timestamp;
+use patchbay::http::Request;
+use patchbay::providers::twilio::webhook::Form;
+use serde_json::{Value, json};
+use url::form_urlencoded;
+
+use super::super::{ACCOUNT, Twilio};
+use super::api::{Reply, error, path_and_query};
+use super::order::BAD_REQUEST;
+use super::records::{OutboundCall, Unexpected};
+use super::switches::QueuedStart;
+
+const KNOWN: [&str; 13] = [
+    "To",
+    "From",
+    "Status",
+    "ParentCallSid",
+    "StartTime",
+    "StartTime<",
+    "StartTime>",
+    "EndTime",
+    "EndTime<",
+    "EndTime>",
+    "PageSize",
+    "Page",
+    "PageToken",
+];
+const PAGE_SIZE: usize = 50;
+
+/// How a time is compared.
+#[derive(Clone, Copy)]
+enum Side {
+    On,
+    OnOrBefore,
+    OnOrAfter,
+}
+
+impl Twilio {
+    pub(super) fn list(&self, request: &Request) -> Reply {
+        let query = Form::parse(request.uri().query().unwrap_or_default().as_bytes());
+        let at = self.now();
+        for (name, _) in query.fields().filter(|(name, _)| !KNOWN.contains(name)) {
+            let what = format!("{name}: no filter");
+            self.out().unexpected.push(Unexpected::Field { at, what });
+        }
+        let whole = |name: &str| query.get(name).map(str::parse::<usize>).transpose();
+        let (Ok(size), Ok(page)) = (whole("PageSize"), whole("Page")) else {
+            return error(400, BAD_REQUEST, "PageSize and Page must be numbers");
+        };
+        let (size, page) = (size.unwrap_or(PAGE_SIZE), page.unwrap_or(0));
+        if !(1..=1_000).contains(&size) {
+            return error(400, BAD_REQUEST, "PageSize must be from 1 to 1000");
+        }
+        let mut found = Vec::new();
+        for record in self.calls().into_iter().rev().filter(|record| self.is_visible(record)) {
+            match self.fits(&query, &record) {
+                Ok(true) => found.push(self.call_json(&record, None)),
+                Ok(false) => {}
+                Err(name) => return error(400, BAD_REQUEST, &format!("{name} is not a date")),
+            }
+        }
+        Reply::Json(200, listed(&found, &query, &path_and_query(request), (size, page)))
+    }
+
+    fn fits(&self, query: &Form, record: &OutboundCall) -> Result<bool, &'static str> {
+        let switches = self.switches().calls;
+        let same = |name: &str, value: &str| query.get(name).is_none_or(|wanted| wanted == value);
+        let started = match switches.queued_start {
+            QueuedStart::Created => Some(record.dialled_at.unwrap_or(record.created_at)),
+            QueuedStart::Never => record.dialled_at,
+        };
+        let mut fits = same("To", &record.to)
+            && same("From", &record.from)
+            && same("Status", self.shown_status(record).as_str())
+            && query.get("ParentCallSid").is_none();
+        let times = [
+            ("StartTime", started, Side::On),
+            ("StartTime<", started, Side::OnOrBefore),
+            ("StartTime>", started, Side::OnOrAfter),
+            ("EndTime", record.ended_at, Side::On),
+            ("EndTime<", record.ended_at, Side::OnOrBefore),
+            ("EndTime>", record.ended_at, Side::OnOrAfter),
+        ];
+        for (name, at, side) in times {
+            let Some(text) = query.get(name) else { continue };
+            let wanted = Wanted::read(text, switches.filters_by_day).ok_or(name)?;
+            fits &= at.is_some_and(|at| wanted.admits(at, side));
+        }
+        Ok(fits)
+    }
+}
+
+/// A day, or a moment.
+enum Wanted {
+    Day(String),
+    Moment(Timestamp),
+}
+
+impl Wanted {
+    fn read(text: &str, by_day: bool) -> Option<Self> {
+        let moment = Timestamp::parse(text).or_else(|| Timestamp::parse(&format!("{text}T00:00:00Z")))?;
+        let is_day = text.len() == "2025-03-04".len();
+        Some(if by_day || is_day {
+            Self::Day(moment.day())
+        } else {
+            Self::Moment(moment)
+        })
+    }
+
+    fn admits(&self, at: Timestamp, side: Side) -> bool {
+        let ordering = match self {
+            Self::Day(day) => at.day().cmp(day),
+            Self::Moment(moment) => at.seconds().cmp(&moment.seconds()),
+        };
+        match side {
+            Side::On => ordering.is_eq(),
+            Side::OnOrBefore => ordering.is_le(),
+            Side::OnOrAfter => ordering.is_ge(),
+        }
+    }
+}
+
+fn listed(found: &[Value], query: &Form, uri: &str, (size, page): (usize, usize)) -> Value {
+    let start = page.saturating_mul(size);
+    let calls: Vec<&Value> = found.iter().skip(start).take(size).collect();
+    let link = |page: usize| {
+        let paging = ["Page", "PageSize", "PageToken"];
+        let filters = query.fields().filter(|(name, _)| !paging.contains(name));
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(filters)
+            .append_pair("PageSize", &size.to_string())
+            .append_pair("Page", &page.to_string())
+            .append_pair("PageToken", &format!("PACA{page:032x}"))
+            .finish();
+        format!("/2010-04-01/Accounts/{ACCOUNT}/Calls.json?{query}")
+    };
+    json!({
+        "calls": calls,
+        "first_page_uri": link(0),
+        "next_page_uri": (start.saturating_add(size) < found.len()).then(|| link(page + 1)),
+        "previous_page_uri": page.checked_sub(1).map(link),
+        "page": page,
+        "page_size": size,
+        "start": start,
+        "end": start + calls.len().saturating_sub(1),
+        "uri": uri,
+    })
+}

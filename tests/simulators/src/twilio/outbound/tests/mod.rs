@@ -1,0 +1,1 @@
+//! The simulator of calls to employees, seen through its API and its webhooks.
