@@ -17,7 +17,7 @@ const README: &str = include_str!("../../README.md");
 /// The longest name that a stack may have, as README says.
 const STACK_NAME: usize = 48;
 /// The most lines of a function's block, with its role, log and alarms: what a screen shows.
-const SCREEN: usize = 85;
+const SCREEN: usize = 87;
 
 /// All fields below a value, by their names.
 fn fields<'a>(value: &'a Value, found: &mut Vec<(&'a str, &'a Value)>) {

@@ -101,7 +101,7 @@ fn resource(service: Service, target: &str) -> String {
 }
 
 /// The kinds of partitions that the table has, as a policy says them.
-const PARTITIONS: [&str; 11] = [
+const PARTITIONS: [&str; 12] = [
     "PACE#*",
     "TOKEN#*",
     "TURN",
@@ -111,6 +111,7 @@ const PARTITIONS: [&str; 11] = [
     "T#*#H#*",
     "T#*#K#*",
     "T#*#L#*",
+    "T#*#LIMITS",
     "T#*#TOKENS",
     "T#*#X#*",
 ];
@@ -423,6 +424,8 @@ fn a_function_reads_the_secrets_that_its_variables_name_and_receives_from_its_ow
         let of_secrets = variables.iter().filter(|(name, _)| name.ends_with("_PARAM"));
         let named: BTreeSet<String> = of_secrets
             .flat_map(|(_, value)| texts(value))
+            // Of a condition only what it chooses.
+            .filter(|text| text.ends_with("Param"))
             .map(str::to_owned)
             .collect();
         let mut statements = Vec::new();

@@ -20,9 +20,12 @@ use patchbay::voice;
 use patchbay_simulators::audit::{Audit, Breach, audit};
 use patchbay_simulators::aws::sqs::Disorder;
 use patchbay_simulators::aws::{Fault, Rates, Rule, Service};
+use patchbay_simulators::exchange::Provider;
 use patchbay_simulators::phones::{Behaviour, Phones, Script};
 use patchbay_simulators::rng::Rng;
 use patchbay_simulators::routee::{Faults, Switches};
+use patchbay_simulators::twilio;
+use patchbay_simulators::twilio::outbound::CallFaults;
 use patchbay_simulators::world::{Options, PUBLIC_URL, TOKEN, World};
 use serde_json::{Value, json};
 
@@ -43,6 +46,8 @@ struct Run {
     /// Whether messages are lost. Not in every run: the sentinel, which makes that good, would also make good what is to
     /// be found out.
     loses_messages: bool,
+    /// Over whom people are phoned.
+    providers: Vec<Provider>,
     world: World,
     rng: Rng,
     keys: Vec<DispatchKey>,
@@ -60,10 +65,15 @@ impl Run {
             phones.set(PhoneNumber::parse(&number(person)).unwrap(), script);
         }
         let switches = Switches::random(&mut rng);
+        let twilio_switches = twilio::Switches::random(&mut rng);
+        let (one, other) = (Provider::Routee, Provider::Twilio);
+        let providers = rng.pick(vec![one], &[vec![other], vec![one, other], vec![other, one]]);
         let loses_messages = rng.below(4) == 0;
         let world = World::start(Options {
             seed,
             switches,
+            twilio_switches,
+            providers: providers.clone(),
             phones,
             skew: SKEW,
             // The slower the provider, the further away is the slot of a call.
@@ -75,6 +85,7 @@ impl Run {
         .await
         .unwrap();
         let run = Self {
+            providers,
             loses_messages,
             world,
             rng,
@@ -89,6 +100,8 @@ impl Run {
         let mut rng = self.rng.clone();
         let faults = Faults::random(&mut rng, 0.05);
         self.world.routee.change_faults(|current| *current = faults);
+        let faults = CallFaults::random(&mut rng, 0.05);
+        self.world.twilio.change_faults(|current| *current = faults);
         let rates = Rates {
             throttled: 3,
             internal_error: 3,
@@ -113,6 +126,22 @@ impl Run {
             early: 20,
             lost: if self.loses_messages { 15 } else { 0 },
         });
+    }
+
+    /// Of two providers, in one run of two, one is down for hours: it cannot be reached, answers with errors, or not at all.
+    fn lose_a_provider(&mut self) {
+        if self.providers.len() < 2 || self.rng.flip() {
+            return;
+        }
+        let host = self.rng.pick("routee.net", &["api.twilio.com"]);
+        let fault = self
+            .rng
+            .pick(Fault::LostRequest, &[Fault::Refused, Fault::InternalError]);
+        let begins = self.rng.between(Duration::ZERO, Duration::from_mins(10));
+        let from = later(self.world.clock.now(), begins);
+        let outage = from..later(from, STORMY);
+        let rule = Rule::new(fault).service(Service::Http).function("dialer").target(host);
+        self.world.aws.faults().plan(rule.during(outage));
     }
 
     /// In one run of three something is down for up to two hours.
@@ -168,6 +197,9 @@ impl Run {
 
     fn calm(&self) {
         self.world.routee.change_faults(|current| *current = Faults::default());
+        self.world
+            .twilio
+            .change_faults(|current| *current = CallFaults::default());
         self.world.aws.faults().calm();
         self.world.aws.sqs().set_disorder(Disorder::default());
     }
@@ -235,6 +267,7 @@ impl Run {
             self.world.clock.sleep(pause).await;
         }
         self.go_down();
+        self.lose_a_provider();
         for key in self.keys.clone() {
             let pause = self.rng.between(Duration::ZERO, Duration::from_mins(30));
             match self.rng.below(8) {
@@ -307,7 +340,11 @@ fn brief(rng: &mut Rng, ticket: usize) -> Value {
             "expires_after": rng.pick(3_600, &[600, 7_200]),
             "resolve_within": resolve_within,
             "ask_again": rng.flip(),
+            "repeat": rng.pick("options", &["all"]),
+            "machine": rng.pick("ignore", &["hang_up"]),
+            "max_calls": rng.pick(Value::Null, &[Value::Null, json!(4)]),
         },
+        "priority": rng.pick("normal", &["urgent"]),
         "webhook": {
             "url": "https://requester.example.org/hook",
             "strategy": rng.pick("OnChange", &["OnCompletion", "OnStatus"]),

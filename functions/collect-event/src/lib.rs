@@ -11,9 +11,8 @@ use lambda_http::{Body, Request, RequestExt, Response};
 use patchbay::dispatch::script::{self, Script};
 use patchbay::dispatch::{Dispatch, Event, Language, Phase, Policy, State, Verdict};
 use patchbay::engine::Engine;
-use patchbay::providers::twilio::signature::Signatures;
 use patchbay::voice::callbacks::{AGAIN, Callback, Reference};
-use patchbay::voice::{self, BEGIN, Spoken};
+use patchbay::voice::{self, BEGIN, Signatures, Spoken};
 use patchbay::web::callbacks::Callbacks;
 use patchbay::web::problem::Problem;
 
@@ -29,7 +28,7 @@ pub struct Deps {
     pub engine: Engine,
     /// References and URLs.
     pub callbacks: Callbacks,
-    /// Tells Twilio from everybody else.
+    /// Tells a provider that signs from everybody else.
     pub signatures: Signatures,
     /// How scripts are said.
     pub settings: voice::Settings,

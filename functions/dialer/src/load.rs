@@ -23,12 +23,12 @@ impl Deps {
         let url = public_url()?;
         let config = AccountsConfig::load()?;
         let kept = outbox.clone();
-        let [routee, twilio] = AccountsConfig::SECRETS;
-        let keyring = aws.keyring([routee, twilio, REFERENCE_KEYS_PARAM], move |[routee, twilio, keys]| {
+        let [one, other] = AccountsConfig::SECRETS;
+        let keyring = aws.keyring([one, other, REFERENCE_KEYS_PARAM], move |[one, other, keys]| {
             Ok(Self {
                 engine: engine.clone(),
                 outbox: outbox.clone(),
-                accounts: config.open([routee, twilio])?,
+                accounts: config.open([one, other])?,
                 callbacks: Callbacks::new(&url, references(REFERENCE_KEYS_PARAM, keys)?),
             })
         })?;

@@ -12,7 +12,7 @@ use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use patchbay::dispatch::{CallReport, CallStatus, Entry, Event};
 use patchbay::engine::{Engine, EngineError};
-use patchbay::providers::twilio::signature::Signatures;
+use patchbay::voice::Signatures;
 use patchbay::voice::callbacks::{Callback, Reference};
 use patchbay::web::body::json_response;
 use patchbay::web::callbacks::Callbacks;
@@ -31,7 +31,7 @@ pub struct Deps {
     pub engine: Engine,
     /// References.
     pub callbacks: Callbacks,
-    /// Tells Twilio from everybody else.
+    /// Tells a provider that signs from everybody else.
     pub signatures: Signatures,
 }
 

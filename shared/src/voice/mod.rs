@@ -29,6 +29,7 @@ use crate::dispatch::script::Script;
 use crate::dispatch::{CallReport, NotPlaced, Sighting};
 use crate::ids::ProviderName;
 use crate::phone::PhoneNumber;
+pub use crate::providers::twilio::signature::Signatures;
 use crate::web::media::answer;
 
 /// Which voice provider.

@@ -8,6 +8,7 @@ use patchbay::dispatch::limits::CallLimits;
 use patchbay::ids::ProviderName;
 use patchbay::secret::sha256_hex;
 use patchbay::store::{Priority, TokenEntry};
+use patchbay_simulators::exchange::Provider;
 use patchbay_simulators::phones::{Behaviour, Script, When};
 use patchbay_simulators::world::{Options, World};
 use serde_json::json;
@@ -61,6 +62,7 @@ async fn calls(items: &mut Seen, answers: &mut Seen) {
     let options = Options {
         phones: phones([anna, Script::always(ben)]),
         sentinel: None,
+        providers: Provider::ALL.to_vec(),
         ..Options::default()
     };
     let world = World::start(options).await.unwrap();

@@ -57,7 +57,7 @@ pub(super) fn requests() -> [Value; 2] {
             "expires_after": 86400,
             "resolve_within": 3600,
             "max_calls": 40,
-            "providers": ["twilio", "routee"],
+            "providers": ["routee", "twilio"],
             "machine": "hang_up",
             "repeat": "all",
             "texts": { "de-DE": { "options": "Eins: ja. Zwei: nein." } },
