@@ -479,15 +479,17 @@ impl Draft<'_> {
         let Some(attempt) = self.before.attempt_called(id).cloned() else {
             return self.leave(Verdict::Stale);
         };
-        let ended = match attempt.phase {
+        let (ended, since) = match attempt.phase {
             // The message to dial it is still on its way.
             Phase::Planned => return self.leave(Verdict::Stale),
-            Phase::Claimed { .. } | Phase::Placed { .. } => false,
-            Phase::Ended { .. } => true,
+            Phase::Claimed { at } | Phase::Placed { at, .. } => (false, at),
+            Phase::Ended { at, .. } => (true, at),
         };
+        // The provider should have ended it. Whoever waits longer holds a phone that others may call soon: the lease ends.
+        let outlived = self.now() >= since.plus_seconds(self.next.brief.policy.longest_call());
         let (most_looks, pause) = match sighting {
             Sighting::Over { ending, keys, machine } => return self.over(&attempt, *ending, keys, *machine),
-            Sighting::Live if !ended => (MAX_LIVE_LOOKS, LOOK_AGAIN_SECONDS),
+            Sighting::Live if !ended => (if outlived { 0 } else { MAX_LIVE_LOOKS }, LOOK_AGAIN_SECONDS),
             Sighting::Nothing if !ended => (MAX_BLIND_LOOKS, LOOK_AGAIN_SECONDS),
             // We were told that it is over; tracking only lags behind.
             Sighting::Live | Sighting::Nothing => (MAX_BLIND_LOOKS, GRACE_SECONDS),
