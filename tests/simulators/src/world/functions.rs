@@ -19,7 +19,7 @@ use patchbay::web::callbacks::Callbacks;
 use patchbay::web::target::Targets;
 use tokio::task::AbortHandle;
 
-use super::ground::{Clocks, Queues};
+use super::ground::{Clocks, Network, Queues};
 use super::lines::plain;
 use super::{HEARTBEAT_URL, ROUTEE_APPLICATION, WorldError};
 use crate::aws::sqs::{Invocation, Polling};
@@ -27,25 +27,27 @@ use crate::aws::{self, Aws, Outcome};
 use crate::exchange::Provider;
 use crate::gateway;
 use crate::routee::Routee;
-use crate::twilio::{self, Twilio};
+use crate::twilio::{self};
 
-/// patchbay's own account with a provider, on its way to the simulated one; none where patchbay has no client for it.
+/// patchbay's own account, on its way to the simulated provider: the first of these for which patchbay has a client.
 ///
-/// SEAM: `Provider::Twilio` becomes `Account::Twilio` here, as soon as there is one; its client sends to
-/// `aws.http(HttpClient::new(twilio.clone()))`, authenticates as [`twilio::ACCOUNT`] with [`twilio::AUTH_TOKEN`] or with
-/// [`twilio::outbound::API_KEY`], and shows one of [`twilio::outbound::OUR_NUMBERS`]. `status-callback` and
-/// `collect-event` then check its signatures as `transfer` does.
+/// SEAM: `Provider::Twilio` becomes `Account::Twilio` here, and all of `providers` become `Accounts`, as soon as patchbay
+/// has both. Twilio's client sends to `aws.http(HttpClient::new(network.twilio.clone()))`, authenticates as
+/// [`twilio::ACCOUNT`] with [`twilio::AUTH_TOKEN`] or with [`twilio::outbound::API_KEY`], and shows one of
+/// [`twilio::outbound::OUR_NUMBERS`]. `status-callback` and `collect-event` then check signatures as `transfer` does.
 pub(super) fn account(
-    provider: Provider,
+    providers: &[Provider],
     aws: &Aws,
-    (routee, _twilio): (&Routee, &Twilio),
+    network: &Network,
     call_interval: i64,
     settings: voice::Settings,
-) -> Option<Account> {
-    match provider {
-        Provider::Routee => Some(routee_account(aws, routee, call_interval, settings)),
+) -> Result<Account, WorldError> {
+    let made = |provider: &Provider| match provider {
+        Provider::Routee => Some(routee_account(aws, &network.routee, call_interval, settings)),
         Provider::Twilio => None,
-    }
+    };
+    let first = providers.iter().find_map(made);
+    first.ok_or_else(|| WorldError::SetUp("no account with a provider that patchbay can use".to_owned()))
 }
 
 fn routee_account(aws: &Aws, routee: &Routee, call_interval: i64, settings: voice::Settings) -> Account {

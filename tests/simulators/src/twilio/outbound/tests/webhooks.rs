@@ -80,8 +80,8 @@ async fn callbacks_may_overtake_one_another() {
 async fn callbacks_are_signed_with_the_token_or_the_shared_key_and_perhaps_the_port() {
     for (shared_key, port_is_signed) in [(false, true), (true, false), (true, true)] {
         let switches = Switches {
-            shared_key,
             port_is_signed,
+            shared_key,
             ..Switches::default()
         };
         assert_eq!(
