@@ -54,7 +54,7 @@ pub(crate) async fn tell(seed: u64, screen: &Screen) -> anyhow::Result<Audit> {
     screen.line("");
     let teller = Arc::new(Teller::new(world.clock.now(), screen));
     let listener = Arc::clone(&teller);
-    world.routee.subscribe(move |event| listener.on_the_line(event));
+    world.exchange.subscribe(move |event| listener.on_the_line(event));
 
     let created = create(&world, &request()).await?;
     let key = key_of(&created)?;

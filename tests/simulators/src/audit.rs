@@ -1,5 +1,8 @@
 //! What must be true of a world when it has come to rest.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! Everything around patchbay, in process: DynamoDB, SQS, Routee and the phones, Agent4 and `ShipStation`, on one clock.
+//! Everything around patchbay, in process: DynamoDB, SQS, Routee, Twilio and the phones, Agent4 and `ShipStation`, on one
+//! clock.
 //!
 //! [`world::World`] puts the deployed handlers between them; [`audit`] says what must be true when it comes to rest.
 

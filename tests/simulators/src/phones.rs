@@ -82,13 +82,13 @@ pub enum Behaviour {
         /// After so much ringing.
         after: Duration,
     },
-    /// The network fails: status `Failed`.
+    /// The network fails: status `Failed` at Routee, `failed` at Twilio.
     Fails,
-    /// The network loses the call: status `Unknown`.
+    /// The network loses the call: status `Unknown` at Routee, and by default `failed` at Twilio, which has no such word.
     GetsLost,
     /// Somebody or something picks up.
     Answers(Answer),
-    /// A person at a terminal does what they like, through [`crate::routee::Routee::pick_up`] and its like.
+    /// A person at a terminal does what they like, through [`crate::world::World::pick_up`] and its like.
     Interactive,
 }
 
@@ -186,7 +186,7 @@ pub enum Deed {
     Beep,
 }
 
-/// When something is done in a call. The ticket is the text that is spoken first; every text that differs from it
+/// When something is done in a call, with whichever provider. The ticket is the text that is spoken first; every text that differs from it
 /// counts as the options, one further time each time that it is spoken. Counts go on when a plan is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
@@ -196,7 +196,7 @@ pub enum When {
     TicketSay,
     /// In the middle of the options, when they are spoken for the n-th time, from 1.
     OptionsSay(u32),
-    /// In the middle of the n-th PAUSE, from 1.
+    /// In the middle of the n-th PAUSE or `<Pause>`, from 1.
     Pause(u32),
     /// Half a second before the call would end by itself.
     JustBeforeEnd,

@@ -61,6 +61,8 @@ pub(super) async fn answer(State(served): State<Arc<Served>>, request: Request<B
             .any(|prefix| path.starts_with(prefix));
     let client = if is_routee {
         HttpClient::new(world.routee.clone())
+    } else if path.starts_with("/2010-04-01/") {
+        HttpClient::new(world.twilio.clone())
     } else {
         world.api()
     };

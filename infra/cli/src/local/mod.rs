@@ -19,7 +19,8 @@ use patchbay::secret::Randomness;
 use patchbay::web::outbound::Outbound;
 use patchbay::web::target::Targets;
 use patchbay_simulators::exchange::{Happening, PhoneEvent};
-use patchbay_simulators::twilio::AUTH_TOKEN;
+use patchbay_simulators::twilio::outbound::OUR_NUMBERS;
+use patchbay_simulators::twilio::{ACCOUNT, AUTH_TOKEN};
 use patchbay_simulators::world::{Options as WorldOptions, ROUTEE_APPLICATION, TABLE, TOKEN, WEBHOOK_KEY, World};
 use tracing::Level;
 
@@ -129,7 +130,7 @@ async fn start(options: &Options, url: &str, seed: u64, habits: &Habits) -> anyh
         ..WorldOptions::default()
     })
     .await?;
-    world.routee.subscribe(print);
+    world.exchange.subscribe(print);
     for (number, status) in [("QX-1009", "shipped"), ("QX-2000", "awaiting_shipment")] {
         let owner = serde_json::json!({ "billTo": { "phone": CUSTOMER } });
         world.shipstation.add_order(number, status, &owner);
@@ -175,6 +176,8 @@ fn introduce(options: &Options, url: &str, seed: u64, world: &World, habits: &Ha
             "",
             "(pays: card, declined, star, hangs-up, nothing; url: a voice webhook of yours)".to_owned(),
         ),
+        ("", format!("to place calls from {}:", OUR_NUMBERS[0])),
+        ("", format!("POST {url}/2010-04-01/Accounts/{ACCOUNT}/Calls.json")),
         (
             "ShipStation",
             format!("order QX-1009 shipped, QX-2000 awaiting shipment, of {CUSTOMER}"),
@@ -205,7 +208,8 @@ fn under_way(world: &World) -> String {
         .filter_map(|name| world.aws.sqs().queue(name))
         .map(|queue| queue.messages().len())
         .sum();
-    match (messages, world.routee.live_calls().len()) {
+    let calls = world.calls().into_iter().filter(|call| call.ended_at.is_none());
+    match (messages, calls.count()) {
         (0, 0) => "nothing is under way".to_owned(),
         (messages, calls) => format!("{messages} messages and {calls} calls go on"),
     }

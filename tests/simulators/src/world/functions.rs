@@ -21,7 +21,7 @@ use patchbay::web::callbacks::Callbacks;
 use patchbay::web::target::Targets;
 use tokio::task::AbortHandle;
 
-use super::ground::{Clocks, Queues};
+use super::ground::{Clocks, Network, Queues};
 use super::lines::plain;
 use super::{HEARTBEAT_URL, ROUTEE_APPLICATION, WorldError};
 use crate::aws::sqs::{Invocation, Polling};
@@ -35,13 +35,13 @@ use crate::twilio::{self, ACCOUNT, Twilio};
 pub(super) fn accounts(
     providers: &[Provider],
     aws: &Aws,
-    (routee, twilio): (&Routee, &Twilio),
+    network: &Network,
     call_interval: i64,
     settings: voice::Settings,
 ) -> Result<Accounts, WorldError> {
     let account = |provider: &Provider| match provider {
-        Provider::Routee => routee_account(aws, routee, call_interval, settings),
-        Provider::Twilio => twilio_account(aws, twilio, call_interval),
+        Provider::Routee => routee_account(aws, &network.routee, call_interval, settings),
+        Provider::Twilio => twilio_account(aws, &network.twilio, call_interval),
     };
     let accounts = Accounts::new(providers.iter().map(account).collect());
     accounts.ok_or_else(|| WorldError::SetUp("no account with a voice provider, or two with one".to_owned()))

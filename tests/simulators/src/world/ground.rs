@@ -5,6 +5,7 @@ use std::time::Duration;
 use patchbay::access::{Scope, TokenRecord};
 use patchbay::clock::Clock;
 use patchbay::engine::Engine;
+use patchbay::http::HttpClient;
 use patchbay::ids::Tenant;
 use patchbay::outbox::Outbox;
 use patchbay::queue::Queue;
@@ -13,12 +14,15 @@ use patchbay::store::Store;
 use patchbay::web::auth::token_hash;
 use patchbay::web::standard_webhooks::{Signer, SigningKey};
 
-use super::{MAX_RECEIVES, Options, TABLE, TENANT, TOKEN, VISIBILITY, WEBHOOK_KEY, WorldError};
+use super::{MAX_RECEIVES, Options, ROUTEE_APPLICATION, TABLE, TENANT, TOKEN, VISIBILITY, WEBHOOK_KEY, WorldError};
 use crate::aws::dynamodb::DynamoDb;
 use crate::aws::{self, Aws};
+use crate::exchange::Exchange;
 use crate::journal::{Journal, JournalError};
 use crate::rng::Rng;
+use crate::routee::Routee;
 use crate::table;
+use crate::twilio::Twilio;
 
 /// The queues of a world, and the way to them.
 pub(super) struct Queues {
@@ -130,6 +134,36 @@ impl Ground {
             clock,
             seed,
         })
+    }
+}
+
+/// The telephone network, and the providers on it.
+pub(super) struct Network {
+    pub(super) exchange: Exchange,
+    pub(super) routee: Routee,
+    pub(super) twilio: Twilio,
+}
+
+impl Network {
+    pub(super) fn lay(options: &Options, clock: &Clock, seed: u64) -> Self {
+        let exchange = Exchange::new(options.phones.clone());
+        let routee = Routee::on(exchange.clone(), clock.clone(), options.switches.clone(), seed);
+        routee.set_credentials(ROUTEE_APPLICATION.0, ROUTEE_APPLICATION.1);
+        let twilio = Twilio::on(exchange.clone(), clock.clone(), options.twilio_switches.clone(), seed);
+        Self {
+            exchange,
+            routee,
+            twilio,
+        }
+    }
+
+    /// Lets webhooks leave, and goes on with what a journal has.
+    pub(super) fn connect(self, lines: &HttpClient, journal: &Journal) -> Result<Self, JournalError> {
+        self.routee.set_webhooks(lines.clone());
+        self.routee.go_on(journal.clone())?;
+        self.twilio.set_webhooks(lines.clone());
+        self.twilio.go_on(journal.clone())?;
+        Ok(self)
     }
 }
 

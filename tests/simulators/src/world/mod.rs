@@ -27,7 +27,7 @@ use patchbay::web::target::Targets;
 use tokio::task::AbortHandle;
 
 use self::functions::{Api, Workers, accounts, dialer_deps, look_every, sentinel_deps};
-use self::ground::{Clocks, Ground, Queues, open_table, signer};
+use self::ground::{Clocks, Ground, Network, Queues, open_table, signer};
 use self::lines::{Lines, Requester};
 use crate::aws::sqs::Polling;
 use crate::aws::{self, Aws, Outcome};
@@ -237,10 +237,7 @@ impl World {
         let real_time = options.requester.as_ref().map_or(1.0, |_| options.speed.max(1.0));
         let queues = Queues::make(&aws, sqs, VISIBILITY.mul_f64(real_time))?;
 
-        let exchange = Exchange::new(options.phones);
-        let routee = Routee::on(exchange.clone(), clock.clone(), options.switches, seed);
-        let twilio = Twilio::on(exchange.clone(), clock.clone(), options.twilio_switches, seed);
-        routee.set_credentials(ROUTEE_APPLICATION.0, ROUTEE_APPLICATION.1);
+        let network = Network::lay(&options, &clock, seed);
         let requester = Requester {
             clock: clock.clone(),
             got: Arc::default(),
@@ -264,13 +261,7 @@ impl World {
         let callbacks = Callbacks::new(&options.public_url, References::new(Secret::new(REFERENCE_KEY), None));
         let mut clocks = Clocks::new(&clock, options.skew, seed);
         let dialers = (0..clocks.machines()).map(|_| {
-            let accounts = accounts(
-                &options.providers,
-                &aws,
-                (&routee, &twilio),
-                options.call_interval,
-                options.voice,
-            )?;
+            let accounts = accounts(&options.providers, &aws, &network, options.call_interval, options.voice)?;
             Ok(Arc::new(dialer_deps(
                 clocks.on_another(&engine),
                 &queues,
@@ -313,10 +304,11 @@ impl World {
         );
         let api = HttpClient::new(functions.clone());
         let lines = Lines::from_providers(&options.public_url, &api, options.elsewhere, &journal)?;
-        routee.set_webhooks(lines.clone());
-        routee.go_on(journal.clone())?;
-        twilio.set_webhooks(lines);
-        twilio.go_on(journal.clone())?;
+        let Network {
+            exchange,
+            routee,
+            twilio,
+        } = network.connect(&lines, &journal)?;
         let mut tasks = vec![
             workers.poll(queues.dialing, ONE_BY_ONE, "dialer"),
             workers.poll(queues.notifications, SIDE_BY_SIDE, "notifier"),

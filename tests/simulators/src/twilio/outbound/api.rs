@@ -110,16 +110,15 @@ impl Twilio {
             (&Method::GET, ["Balance.json"]) => {
                 self.guarded(Endpoint::Read, request, account, || self.balance()).into()
             }
-            (&Method::GET, ["Calls", file]) if file.ends_with(".json") => {
-                let sid = file.trim_end_matches(".json");
-                self.guarded(Endpoint::Read, request, account, || self.fetch(sid))
-                    .into()
-            }
-            (&Method::POST, ["Calls", file]) if file.ends_with(".json") => {
-                let sid = file.trim_end_matches(".json");
-                self.guarded(Endpoint::Update, request, account, || self.update(sid, request))
-                    .into()
-            }
+            (method, ["Calls", file]) => match file.strip_suffix(".json") {
+                Some(sid) if method == Method::GET => self
+                    .guarded(Endpoint::Read, request, account, || self.fetch(sid))
+                    .into(),
+                Some(sid) if method == Method::POST => self
+                    .guarded(Endpoint::Update, request, account, || self.update(sid, request))
+                    .into(),
+                _ => self.no_such_endpoint(request).into(),
+            },
             _ => self.no_such_endpoint(request).into(),
         }
     }

@@ -202,7 +202,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Inline TwiML, if it is not too long.
+    /// Inline `TwiML`, if it is not too long.
     pub(super) fn inline(&self, twiml: String) -> Result<Source, Refusal> {
         let switches = &self.switches.calls;
         let length = match switches.twiml_counted {

@@ -8,7 +8,7 @@ use super::records::Status;
 use crate::rng::{Rng, question};
 
 question!(
-    /// In what the 4000 of inline TwiML are counted (1.2).
+    /// In what the 4000 of inline `TwiML` are counted (1.2).
     TwimlCounted {
         /// Characters.
         Characters,
@@ -155,7 +155,7 @@ pub struct CallSwitches {
     pub network_ring: Duration,
     /// How much longer than `Timeout` it rings: up to 5 s (1.2).
     pub rings_longer: Duration,
-    /// The longest inline TwiML: 4000, or 4096 (1.2, section 10).
+    /// The longest inline `TwiML`: 4000, or 4096 (1.2, section 10).
     pub twiml_limit: usize,
     /// In what it is counted.
     pub twiml_counted: TwimlCounted,
