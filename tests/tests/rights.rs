@@ -425,7 +425,7 @@ fn a_function_reads_the_secrets_that_its_variables_name_and_receives_from_its_ow
         let named: BTreeSet<String> = of_secrets
             .flat_map(|(_, value)| texts(value))
             // Of a condition only what it chooses.
-            .filter(|text| text.ends_with("Param"))
+            .filter(|text| !text.is_empty() && !text.starts_with("Phones"))
             .map(str::to_owned)
             .collect();
         let mut statements = Vec::new();

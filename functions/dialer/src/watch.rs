@@ -66,12 +66,14 @@ async fn look(deps: &Deps, dispatch: &Dispatch, attempt: &Attempt) -> Result<Sig
 
 /// Until when a provider that cannot be asked is asked again. To have seen nothing uses up an attempt, and while it takes
 /// no calls either there is nobody who could be phoned instead; so a call that it has not taken for certain waits for it as
-/// long as the ticket lives. Where there is another provider nobody waits: by now the call is over, if there ever was one. Of
-/// one that it has taken we would mostly have heard: then only that question is not answered.
+/// long as the ticket lives. Of one that it has taken we would mostly have heard: then only that question is not answered.
+///
+/// Where there is another provider nobody waits for longer than the call can last: whoever is next is phoned over that one.
 fn patience(dispatch: &Dispatch, attempt: &Attempt) -> Timestamp {
     match attempt.phase {
         Phase::Claimed { at } if attempt.elsewhere => at,
         Phase::Planned | Phase::Claimed { .. } => dispatch.expires_at,
+        Phase::Placed { at, .. } if attempt.elsewhere => at.plus_seconds(dispatch.brief.policy.longest_call()),
         Phase::Placed { at, .. } | Phase::Ended { at, .. } => {
             at.plus_seconds(dispatch.brief.policy.longest_call() + PATIENCE_SECONDS)
         }

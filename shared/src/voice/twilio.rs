@@ -15,9 +15,12 @@ use crate::providers::twilio::webhook::Form;
 /// In the query of the URL at which keys are told: the call was picked up, and nothing has been said yet.
 pub const BEGIN: &str = "begin";
 /// How Twilio asks our URLs (`twilio.md` 6): a connection that is not made or lost, and an answer that says that it is our
-/// fault, are no reason to give a key up. Three times 4 s, with what it takes to connect, are less than the 15 s that
+/// fault, are no reason to give a key up. Three times 3.5 s for the answer and 1 s to connect are less than the 15 s that
 /// Twilio has in all. Whoever presses a key waits so long at the most, and mostly not at all.
-const TRIES: &str = "#ct=1000&rt=4000&rc=2&rp=ct,rt,5xx";
+const TRIES: &str = "#ct=1000&rt=3500&rc=2&rp=ct,rt,5xx";
+
+/// By how much Twilio's clock may be behind ours, in milliseconds.
+const SKEW_MILLIS: i64 = 15_000;
 
 /// An account with Twilio.
 #[derive(Clone, Debug)]
@@ -188,7 +191,8 @@ impl TwilioAccount {
         until: Timestamp,
     ) -> Result<Sighting, LookError> {
         let calls = self.client.calls_to(to).await.map_err(not_seen)?;
-        // One whose time cannot be read may be it.
+        // One whose time cannot be read may be it, and Twilio's clock may be behind ours; its times have no fractions.
+        let from = from.plus_millis(-SKEW_MILLIS);
         let between = |at: Timestamp| (from..=until).contains(&at);
         let is_live = calls
             .iter()

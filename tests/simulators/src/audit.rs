@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use patchbay::clock::Timestamp;
+use patchbay::dispatch::decide::LEASE_MARGIN_SECONDS;
 use patchbay::dispatch::delivery::event_id;
 use patchbay::dispatch::{Dispatch, Entry, Fact, Reason, State, script};
 use patchbay::ids::{AttemptId, DispatchKey};
@@ -240,6 +241,9 @@ fn persons_twice_at_once(tickets: &[Ticket<'_>]) -> Vec<Breach> {
                 && first.created_at <= second.created_at
                 && first.ended_at.is_none_or(|ended| ended > second.created_at);
             let let_go = ticket.let_go_at(*id);
+            // A call that outlives what it may take is the provider's doing: nobody is kept from the phone for it.
+            let longest = ticket.dispatch.brief.policy.longest_call() + LEASE_MARGIN_SECONDS;
+            let overlap = overlap && second.created_at < first.created_at.plus_seconds(longest);
             if overlap && let_go.is_none_or(|at| at > second.created_at.plus_millis(SKEW_MILLIS)) {
                 breaches.push(Breach::PersonTwiceAtOnce(describe(first), describe(second)));
             }
@@ -484,13 +488,16 @@ impl Ticket<'_> {
     }
 
     /// Whether the story went on from an attempt for a reason that does not need the call to be over: the employee
-    /// rejected (and hears a last sentence), or the provider could tell us nothing of it.
+    /// rejected (and hears a last sentence), a machine picked up, or the provider could tell us nothing of it.
     fn given_up(&self, id: AttemptId) -> bool {
         self.entries.iter().any(|entry| match &entry.fact {
             Fact::Accepted { attempt, .. } => *attempt == id,
             // A late one names an earlier call to the same person.
             Fact::Rejected { attempt } => attempt.employee == id.employee && attempt.ordinal <= id.ordinal,
-            Fact::NoAnswer { attempt, reason, .. } => *attempt == id && *reason == Reason::Unknown,
+            // A machine is hung up on while the next phone rings already.
+            Fact::NoAnswer { attempt, reason, .. } => {
+                *attempt == id && matches!(reason, Reason::Unknown | Reason::Voicemail)
+            }
             _ => false,
         })
     }

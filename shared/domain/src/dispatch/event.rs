@@ -38,10 +38,10 @@ pub enum Limit {
 pub enum NotPlaced {
     /// It refuses the number for good: nobody can call it.
     Refused,
-    /// It refuses calls from this account, or to such numbers from it: a bad sender, no permission, bad credentials.
+    /// It refuses calls from this account, or to such numbers from it: a bad sender, no permission.
     /// Another account may be allowed to.
     NotAllowed,
-    /// It cannot now (429, no connection): try again soon.
+    /// It cannot now (429, no connection, credentials that it does not take): try again soon.
     TryLater,
     /// The account has no money.
     OutOfMoney,

@@ -149,14 +149,20 @@ pub struct Call {
 
 impl Call {
     fn read(fields: &Fields) -> Option<Self> {
-        Some(Self {
-            sid: fields.id("sid")?,
-            status: status(&fields.text("status")?),
+        let call = Self::listed(fields);
+        (!call.sid.is_empty() && fields.text("status").is_some()).then_some(call)
+    }
+
+    /// As one of several: what is not said of it may be anything.
+    fn listed(fields: &Fields) -> Self {
+        Self {
+            sid: fields.id("sid").unwrap_or_default(),
+            status: fields.text("status").map_or(CallStatus::Other, |word| status(&word)),
             created_at: fields.text("date_created").and_then(|text| rfc_2822(&text)),
             machine: fields
                 .text("answered_by")
                 .is_some_and(|word| super::status::is_machine(&word)),
-        })
+        }
     }
 
     /// How it ended; none while it goes on.
@@ -287,7 +293,7 @@ impl Twilio {
         match self.set_status(sid, first).await {
             Ok(call) if call.ending().is_some() => return Ok(()),
             Ok(_) => {}
-            Err(error) if error.passes => return Err(error),
+            Err(error) if error.passes && !error.not_found => return Err(error),
             Err(error) => refusal = Some(error),
         }
         let call = match self.call(sid).await {
@@ -340,7 +346,7 @@ impl Twilio {
             return Err(unreadable("no list of calls"));
         };
         let calls = calls.iter().cloned().filter_map(Fields::from_value);
-        Ok(calls.filter_map(|fields| Call::read(&fields)).collect())
+        Ok(calls.map(|fields| Call::listed(&fields)).collect())
     }
 
     /// What is left of the account's money; subaccounts have none of their own, and are refused.
@@ -471,17 +477,23 @@ impl Refusal {
 
     /// Why there certainly is no call; none when there may be one.
     fn why(&self) -> Option<NotPlaced> {
+        // Whatever it says: a server that failed may have placed the call, and 408 may come from a gateway that gave up on one
+        // that did not.
+        if matches!(self.status, 408 | 500..) {
+            return None;
+        }
         Some(match (self.code, self.status) {
             // No number: too short, no such country, or one that nobody reaches.
-            (Some(21_201 | 21_211 | 21_214 | 21_217), _) => NotPlaced::Refused,
+            (Some(21_211 | 21_214 | 21_217 | 21_614), _) => NotPlaced::Refused,
             // The account is suspended, closed, or has no money.
-            (Some(10_001 | 20_005), _) | (_, 402) => NotPlaced::OutOfMoney,
+            (Some(10_001 | 20_005 | 30_002), _) | (_, 402) => NotPlaced::OutOfMoney,
             // Too many at a time, too many that wait, too many requests.
             (Some(20_429 | 10_004 | 22_005), _) | (_, 429) => NotPlaced::TryLater,
+            // Our number, their country, their block list, a premium number, a trial account, a field of ours.
+            (Some(21_000..=21_999), _) => NotPlaced::NotAllowed,
             // Who we are says nothing about this call, and would befall every one; it lasts until somebody mends it.
             (Some(20_003), _) | (_, 401 | 403) => NotPlaced::TryLater,
-            // Our number, their country, their block list, a premium number, a trial account, a field of ours.
-            (_, status @ 300..=499) if status != 408 => NotPlaced::NotAllowed,
+            (_, 300..=499) => NotPlaced::NotAllowed,
             _ => return None,
         })
     }
