@@ -58,6 +58,7 @@ const PHONES_EMPLOYEES: [(&str, &[&str]); 2] = [
             "shared/src/config",
             "shared/src/web",
             "shared/src/aws",
+            "shared/src/store/context",
             "functions/transfer/src",
         ],
     ),

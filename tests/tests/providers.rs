@@ -1,7 +1,7 @@
 //! Two voice providers, and what happens when one of them is not there: whole worlds, with everything between the ticket and
 //! the telephone.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 mod common;
 
@@ -16,11 +16,12 @@ use patchbay_simulators::audit::audit;
 use patchbay_simulators::aws::{Fault, Rule, Service};
 use patchbay_simulators::exchange::{PlacedCall, Provider};
 use patchbay_simulators::phones::{Behaviour, Script, When};
-use patchbay_simulators::world::{Options, World};
+use patchbay_simulators::world::{Notification, Options, World};
 use serde_json::{Value, json};
 
 const BOTH: [Provider; 2] = [Provider::Routee, Provider::Twilio];
-const ROUTEE: &str = "routee.net";
+/// Where calls are placed. Tokens come from elsewhere.
+const ROUTEE: &str = "connect.routee.net";
 const TWILIO: &str = "api.twilio.com";
 
 fn accepts() -> Script {
@@ -212,26 +213,30 @@ async fn what_some_tickets_find_out_spares_others_the_detour_and_one_call_finds_
 
 #[tokio::test(start_paused = true)]
 async fn a_machine_is_hung_up_on_where_the_policy_says_so_and_the_reason_is_told() {
-    for provider in BOTH {
-        for (machine, expected) in [("hang_up", "voicemail"), ("ignore", "no_key")] {
-            let world = world(&[provider], [Behaviour::voicemail(5).into()]).await;
-            let policy = json!({ "machine": machine, "attempts": 1, "max_rounds": 1 });
-            let key = create(&world, &brief(1, &policy)).await;
-            pass(&world, 300).await;
-            let told: Vec<Value> = world.notifications().iter().map(|told| told.json()).collect();
-            let reasons: Vec<&str> = told
-                .iter()
-                .map(|told| text(told, "/data/reason"))
-                .filter(|reason| !reason.is_empty())
-                .collect();
-            assert_eq!(
-                reasons,
-                [expected],
-                "{provider:?} {machine}: {:#?}",
-                story(&world, &key).await
-            );
-            sound(&world, &[key]).await;
-        }
+    for (provider, machine, expected) in [
+        (Provider::Routee, "hang_up", "voicemail"),
+        (Provider::Twilio, "hang_up", "voicemail"),
+        // Its tracking says so unasked.
+        (Provider::Routee, "ignore", "voicemail"),
+        (Provider::Twilio, "ignore", "no_key"),
+    ] {
+        let world = world(&[provider], [Behaviour::voicemail(5).into()]).await;
+        let policy = json!({ "machine": machine, "attempts": 1, "max_rounds": 1 });
+        let key = create(&world, &brief(1, &policy)).await;
+        pass(&world, 300).await;
+        let told: Vec<Value> = world.notifications().iter().map(Notification::json).collect();
+        let reasons: Vec<&str> = told
+            .iter()
+            .map(|told| text(told, "/data/reason"))
+            .filter(|reason| !reason.is_empty())
+            .collect();
+        assert_eq!(
+            reasons,
+            [expected],
+            "{provider:?} {machine}: {:#?}",
+            story(&world, &key).await
+        );
+        sound(&world, &[key]).await;
     }
 }
 

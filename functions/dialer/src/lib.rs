@@ -103,7 +103,7 @@ async fn work_off(deps: &Deps, message: Message) -> Result<(), Failure> {
     };
     match &message.work {
         Work::Dial { attempt, slot, over } => {
-            dial::dial(deps, message, dispatch, *attempt, (*slot, over.as_ref())).await
+            boxed(dial::dial(deps, message, dispatch, *attempt, (*slot, over.as_ref()))).await
         }
         Work::Watch { attempt, looks } => watch::watch(deps, message, dispatch, *attempt, *looks).await,
         Work::HangUp { attempt, tries } => hang_up::hang_up(deps, message, &dispatch, *attempt, *tries).await,

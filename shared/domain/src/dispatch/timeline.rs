@@ -22,7 +22,7 @@ pub enum Reason {
     NoKey,
     /// The provider could not place the call.
     Failed,
-    /// A machine picked up, and the policy hangs up on it.
+    /// A machine picked up, as far as the provider can tell one from a person.
     Voicemail,
     /// The provider refused the call.
     Refused,

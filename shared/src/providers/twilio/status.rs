@@ -52,7 +52,7 @@ pub fn report(form: &Form) -> Option<CallReport> {
 /// The keys of a `<Gather>`, if it tells any.
 pub fn keys(form: &Form) -> String {
     let keys = form.get("Digits").unwrap_or_default();
-    keys.chars().filter(|key| key.is_ascii_graphic()).take(32).collect()
+    keys.chars().filter(char::is_ascii_graphic).take(32).collect()
 }
 
 #[cfg(test)]

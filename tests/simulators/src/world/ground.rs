@@ -9,7 +9,7 @@ use patchbay::http::HttpClient;
 use patchbay::ids::Tenant;
 use patchbay::outbox::Outbox;
 use patchbay::queue::Queue;
-use patchbay::secret::Secret;
+use patchbay::secret::{Randomness, Secret};
 use patchbay::store::Store;
 use patchbay::web::auth::token_hash;
 use patchbay::web::standard_webhooks::{Signer, SigningKey};
@@ -42,6 +42,17 @@ impl Queues {
             notifications,
             client,
         })
+    }
+
+    /// What changes dispatches by way of these queues.
+    pub(super) fn engine(&self, store: &Store, clock: &Clock, random: Randomness) -> Engine {
+        Engine {
+            store: store.clone(),
+            dialing: self.way_to(&self.dialing),
+            notifications: self.way_to(&self.notifications),
+            clock: clock.clone(),
+            random,
+        }
     }
 
     pub(super) fn way_to(&self, queue: &aws::sqs::Queue) -> Queue {

@@ -14,7 +14,6 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use notifier::receivers::Receivers;
 use patchbay::clock::{Clock, Timestamp};
-use patchbay::engine::Engine;
 use patchbay::http::{HttpClient, Request, Response, SendError};
 use patchbay::ids::Tenant;
 use patchbay::secret::{Randomness, Secret};
@@ -250,24 +249,13 @@ impl World {
         let webhooks = options.requester.unwrap_or_else(|| HttpClient::new(requester.clone()));
         let signer = signer()?;
 
-        let random = Randomness::seeded(seed);
-        let engine = Engine {
-            store: store.clone(),
-            dialing: queues.way_to(&queues.dialing),
-            notifications: queues.way_to(&queues.notifications),
-            clock: clock.clone(),
-            random,
-        };
+        let engine = queues.engine(&store, &clock, Randomness::seeded(seed));
         let callbacks = Callbacks::new(&options.public_url, References::new(Secret::new(REFERENCE_KEY), None));
         let mut clocks = Clocks::new(&clock, options.skew, seed);
+        let accounts = || accounts(&options.providers, &aws, &network, options.call_interval, options.voice);
         let dialers = (0..clocks.machines()).map(|_| {
-            let accounts = accounts(&options.providers, &aws, &network, options.call_interval, options.voice)?;
-            Ok(Arc::new(dialer_deps(
-                clocks.on_another(&engine),
-                &queues,
-                accounts,
-                &callbacks,
-            )))
+            let engine = clocks.on_another(&engine);
+            Ok(Arc::new(dialer_deps(engine, &queues, accounts()?, &callbacks)))
         });
         let dialers = dialers.collect::<Result<_, WorldError>>()?;
         let webhooks = aws.http(webhooks);

@@ -32,7 +32,7 @@ fn down(provider: ProviderName, seconds: i64) -> Standing {
 }
 
 /// A dispatch to Anna and Ben, whose first call is planned.
-fn planned(policy: serde_json::Value) -> Dispatch {
+fn planned(policy: &serde_json::Value) -> Dispatch {
     let request = serde_json::json!({
         "ticket": { "text": "Pump four has stopped." },
         "employees": [
@@ -87,7 +87,7 @@ fn whose(dispatch: &Dispatch) -> Option<(u8, u8)> {
 
 #[test]
 fn the_first_of_the_list_is_taken_while_nothing_speaks_against_it() {
-    let dispatch = planned(serde_json::json!({}));
+    let dispatch = planned(&serde_json::json!({}));
     let choice = dispatch.choose(&[well(ONE), well(OTHER)], at(0)).expect("one");
     let expected = Route {
         elsewhere: true,
@@ -101,7 +101,7 @@ fn the_first_of_the_list_is_taken_while_nothing_speaks_against_it() {
 
 #[test]
 fn a_policy_names_providers_in_its_own_order_and_one_that_has_gone_leaves_the_others() {
-    let names = |policy| planned(policy).providers(&[ONE, OTHER]);
+    let names = |policy| planned(&policy).providers(&[ONE, OTHER]);
     assert_eq!(names(serde_json::json!({})), [ONE, OTHER]);
     assert_eq!(
         names(serde_json::json!({ "providers": ["other", "one"] })),
@@ -113,7 +113,7 @@ fn a_policy_names_providers_in_its_own_order_and_one_that_has_gone_leaves_the_ot
 
 #[test]
 fn a_provider_that_is_down_is_passed_over_until_a_call_is_due_that_finds_out() {
-    let dispatch = planned(serde_json::json!({}));
+    let dispatch = planned(&serde_json::json!({}));
     let choose = |standings: &[Standing], seconds| dispatch.choose(standings, at(seconds)).expect("one");
     let choice = choose(&[down(ONE, 0), well(OTHER)], 59);
     assert_eq!(choice.route.provider, OTHER);
@@ -133,7 +133,7 @@ fn a_provider_that_is_down_is_passed_over_until_a_call_is_due_that_finds_out() {
 
 #[test]
 fn a_call_goes_where_it_need_not_wait_if_the_wait_is_long() {
-    let dispatch = planned(serde_json::json!({}));
+    let dispatch = planned(&serde_json::json!({}));
     let waiting = |provider, seconds| Standing {
         free_at: at(seconds),
         ..well(provider)
@@ -152,7 +152,7 @@ fn a_call_goes_where_it_need_not_wait_if_the_wait_is_long() {
 #[test]
 fn two_deferrals_or_ten_seconds_and_the_call_goes_elsewhere_as_the_same_call() {
     let both = [well(ONE), well(OTHER)];
-    let (dispatch, _) = claimed(&planned(serde_json::json!({})), &both, 0);
+    let (dispatch, _) = claimed(&planned(&serde_json::json!({})), &both, 0);
     let dispatch = not_placed(&dispatch, NotPlaced::TryLater, 0);
     let due = dispatch.attempt().map(|attempt| attempt.due_at);
     assert_eq!((whose(&dispatch), due), (Some((0, 1)), Some(at(2))));
@@ -173,7 +173,7 @@ fn two_deferrals_or_ten_seconds_and_the_call_goes_elsewhere_as_the_same_call() {
 
 #[test]
 fn with_nowhere_else_to_go_a_deferred_call_waits_as_ever() {
-    let (mut dispatch, mut now) = (planned(serde_json::json!({})), 0);
+    let (mut dispatch, mut now) = (planned(&serde_json::json!({})), 0);
     for pause in [2, 4, 8, 16, 32, 60, 60, 60] {
         dispatch = not_placed(&claimed(&dispatch, &[well(ONE)], now).0, NotPlaced::TryLater, now);
         let due = dispatch.attempt().map(|attempt| attempt.due_at);
@@ -187,7 +187,7 @@ fn with_nowhere_else_to_go_a_deferred_call_waits_as_ever() {
 #[test]
 fn two_providers_that_put_off_everything_are_not_asked_in_circles() {
     let both = [well(ONE), well(OTHER)];
-    let (mut dispatch, mut now, mut asked) = (planned(serde_json::json!({})), 0, 0);
+    let (mut dispatch, mut now, mut asked) = (planned(&serde_json::json!({})), 0, 0);
     while whose(&dispatch) == Some((0, 1)) {
         let due = dispatch.attempt().map_or(at(now), |attempt| attempt.due_at);
         now = (due.millis() - at(0).millis()) / 1_000;
@@ -206,7 +206,7 @@ fn without_money_or_permission_it_goes_elsewhere_at_once_and_comes_back_a_quarte
         (NotPlaced::OutOfMoney, Detour::OutOfMoney),
         (NotPlaced::NotAllowed, Detour::NotAllowed),
     ] {
-        let (dispatch, _) = claimed(&planned(serde_json::json!({})), &both, 0);
+        let (dispatch, _) = claimed(&planned(&serde_json::json!({})), &both, 0);
         let dispatch = not_placed(&dispatch, why.clone(), 1);
         assert_eq!(whose(&dispatch), Some((0, 1)), "{why:?}");
         let (elsewhere, route) = claimed(&dispatch, &both, 1);
@@ -228,14 +228,14 @@ fn without_money_or_permission_it_goes_elsewhere_at_once_and_comes_back_a_quarte
 
 #[test]
 fn a_number_that_is_refused_is_tried_nowhere_else() {
-    let (dispatch, _) = claimed(&planned(serde_json::json!({})), &[well(ONE), well(OTHER)], 0);
+    let (dispatch, _) = claimed(&planned(&serde_json::json!({})), &[well(ONE), well(OTHER)], 0);
     assert_eq!(whose(&not_placed(&dispatch, NotPlaced::Refused, 1)), Some((1, 1)));
 }
 
 #[test]
 fn an_unclear_call_stays_where_it_is_and_the_next_one_goes_elsewhere() {
     let both = [well(ONE), well(OTHER)];
-    let (dispatch, _) = claimed(&planned(serde_json::json!({})), &both, 0);
+    let (dispatch, _) = claimed(&planned(&serde_json::json!({})), &both, 0);
     let attempt = dispatch.attempt().expect("an attempt").id;
     let (unclear, decision) = after(&dispatch, &Event::Unclear { attempt }, 6);
     assert_eq!((&unclear, decision.messages.len()), (&dispatch, 0));
@@ -263,7 +263,7 @@ fn an_unclear_call_stays_where_it_is_and_the_next_one_goes_elsewhere() {
 fn after_a_call_that_failed_on_its_way_the_next_one_goes_elsewhere_and_after_a_busy_line_it_does_not() {
     let both = [well(ONE), well(OTHER)];
     for (ending, next) in [(Ending::Failed, OTHER), (Ending::Busy, ONE), (Ending::NoAnswer, ONE)] {
-        let (dispatch, _) = claimed(&planned(serde_json::json!({})), &both, 0);
+        let (dispatch, _) = claimed(&planned(&serde_json::json!({})), &both, 0);
         let attempt = dispatch.attempt().expect("an attempt").id;
         let event = Event::CallEnded {
             attempt,
@@ -278,7 +278,7 @@ fn after_a_call_that_failed_on_its_way_the_next_one_goes_elsewhere_and_after_a_b
 
 #[test]
 fn of_providers_that_are_all_passed_over_the_one_with_the_least_reason_is_taken() {
-    let mut dispatch = planned(serde_json::json!({}));
+    let mut dispatch = planned(&serde_json::json!({}));
     let mut avoid = |provider, why| {
         let until = at(900);
         dispatch.progress.avoided.insert(provider, Avoided { until, why });
@@ -297,7 +297,7 @@ fn of_providers_that_are_all_passed_over_the_one_with_the_least_reason_is_taken(
 #[test]
 fn most_calls_are_counted_where_a_provider_took_them_and_then_it_is_over() {
     let one = [well(ONE)];
-    let dispatch = planned(serde_json::json!({ "max_calls": 2, "attempts": 3 }));
+    let dispatch = planned(&serde_json::json!({ "max_calls": 2, "attempts": 3 }));
     let (dispatch, _) = claimed(&dispatch, &one, 0);
     assert_eq!(dispatch.progress.calls, 1);
     let dispatch = not_placed(&dispatch, NotPlaced::TryLater, 0);
