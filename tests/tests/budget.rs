@@ -154,11 +154,11 @@ async fn a_ticket_costs_this_much_from_its_creation_to_its_acceptance() {
         (
             "dialer",
             vec![
-                // Dial: twice the dispatch (the message is faster than the commit that it belongs to), the lease, the
-                // slot, the claim, what came of it; Watch; Routee's token and the call.
-                (6, 1, 2),
+                // Dial: twice the dispatch (the message is faster than the commit that it belongs to), the lease,
+                // the limits of the number, the slot, the claim, what came of it; Watch; Routee's token and the call.
+                (7, 1, 2),
                 // Dial; the token is still good.
-                (6, 1, 1),
+                (7, 1, 1),
                 // Two Watches over calls that are over.
                 (1, 0, 0),
                 (1, 0, 0),
@@ -202,6 +202,6 @@ async fn a_ticket_of_two_calls_writes_and_reads_this_many_units() {
     create(&world, &brief(2, &json!({ "attempts": 1 }))).await;
     settle(&world).await;
     let units: Vec<(String, f64)> = world.aws.dynamodb().units().into_iter().collect();
-    let expected = [("by_day", 2.0), ("by_due", 4.0), ("read", 27.0), ("write", 68.0)];
+    let expected = [("by_day", 2.0), ("by_due", 4.0), ("read", 29.0), ("write", 68.0)];
     assert_eq!(units, expected.map(|(name, units)| (name.to_owned(), units)));
 }

@@ -98,13 +98,16 @@ async fn begin(deps: &Deps, reference: &Reference) -> Result<Script, Problem> {
     let Some(employee) = dispatch.employee(attempt.employee) else {
         return Ok(script::closed(policy.language, policy));
     };
-    if dispatch.wants_call(*attempt) {
+    if dispatch.attempt_called(*attempt).is_some() {
         return Ok(script::offer(&dispatch.brief.ticket, employee, policy));
     }
     let language = script::language_of(employee, policy);
     let State::Accepted(acceptance) = &dispatch.state else {
         return Ok(script::closed(language, policy));
     };
+    if acceptance.attempt.employee == attempt.employee {
+        return Ok(script::accepted(language, policy));
+    }
     let acceptor = dispatch.employee(acceptance.attempt.employee);
     let name = acceptor.map_or("", |acceptor| acceptor.name.as_str());
     Ok(script::taken_by(name, language, policy))

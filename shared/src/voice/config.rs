@@ -66,15 +66,24 @@ impl AccountsConfig {
         })
     }
 
-    /// The accounts, with the values of [`Self::SECRETS`].
+    /// The accounts, with the values of [`Self::SECRETS`]. One whose value is not what it must be is left out, as long as
+    /// there is another one: nobody is to miss a ticket for it.
     ///
     /// # Errors
-    /// When a value is not what it must be.
+    /// When no value is what it must be.
     pub fn open(&self, secrets: [&Secret; 2]) -> Result<Accounts, ConfigError> {
-        let accounts = self.accounts.iter().map(|account| account.open(&self.http, secrets));
-        let accounts = accounts.collect::<Result<_, _>>()?;
+        let (mut open, mut wrong) = (Vec::new(), None);
+        for account in &self.accounts {
+            match account.open(&self.http, secrets) {
+                Ok(account) => open.push(account),
+                Err(error) => {
+                    tracing::error!(%error, "no calls are placed over a provider");
+                    wrong.get_or_insert(error);
+                }
+            }
+        }
         // Each provider is named once, and one is: `voice_providers` has seen to that.
-        Accounts::new(accounts).ok_or(ConfigError::Missing(ROUTEE_CREDENTIALS_PARAM))
+        Accounts::new(open).ok_or(wrong.unwrap_or(ConfigError::Missing(ROUTEE_CREDENTIALS_PARAM)))
     }
 }
 

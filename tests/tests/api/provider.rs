@@ -48,7 +48,7 @@ async fn a_call_that_may_have_been_placed_is_never_placed_again() {
         assert_eq!(world.routee.most_live_calls_to_one_number(), 1, "{fault:?}");
         let told = story(&world, &key).await;
         assert_eq!(
-            told.iter().filter(|line| *line == "Phoning Anna").count(),
+            told.iter().filter(|line| *line == "Phoning Anna over routee").count(),
             1,
             "{fault:?}: {told:?}"
         );

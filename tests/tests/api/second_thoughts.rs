@@ -131,7 +131,7 @@ async fn a_key_on_voicemail_is_none() {
     assert_eq!(text(&show(&world, &key).await, "/accepted/by/name"), "Ben");
     let told = story(&world, &key).await;
     assert!(
-        told.contains(&"No answer from Anna: picked up, but no key (call 1)".to_owned()),
+        told.contains(&"No answer from Anna: voicemail (call 1)".to_owned()),
         "{told:?}"
     );
 }

@@ -20,17 +20,17 @@ async fn the_timeline_tells_the_whole_story_in_order_and_with_names() {
         story(&world, &key).await,
         [
             "Created, 4 people to phone",
-            "Phoning Anna",
+            "Phoning Anna over routee",
             "No answer from Anna: not picked up (call 1)",
-            "Phoning Anna",
+            "Phoning Anna over routee",
             "No answer from Anna: not picked up (call 2)",
-            "Phoning Ben",
+            "Phoning Ben over routee",
             "No answer from Ben: picked up, but no key (call 1)",
-            "Phoning Ben",
+            "Phoning Ben over routee",
             "No answer from Ben: picked up, but no key (call 2)",
-            "Phoning Carla",
+            "Phoning Carla over routee",
             "Carla pressed 2: rejected",
-            "Phoning Dora",
+            "Phoning Dora over routee",
             "Dora pressed 1: accepted",
         ]
     );
@@ -128,9 +128,9 @@ async fn rounds_follow_each_other_until_nobody_is_left() {
     settle(&world).await;
     let told = story(&world, &key).await;
     let round = [
-        "Phoning Anna",
+        "Phoning Anna over routee",
         "No answer from Anna: busy (call 1)",
-        "Phoning Ben",
+        "Phoning Ben over routee",
         "No answer from Ben: the call failed (call 1)",
     ];
     let without_waits: Vec<&str> = told
