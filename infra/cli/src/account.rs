@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use patchbay::http::Request;
+use patchbay::voice::Provider;
 use patchbay_simulators::aws::REGION;
-use patchbay_simulators::twilio::AUTH_TOKEN;
+use patchbay_simulators::twilio::outbound::API_KEY;
+use patchbay_simulators::twilio::{ACCOUNT, AUTH_TOKEN};
 use patchbay_simulators::world::{REFERENCE_KEY, ROUTEE_APPLICATION, WEBHOOK_KEY};
 use serde_json::{Value, json};
 
@@ -19,8 +21,10 @@ pub(crate) struct Places<'a> {
     pub(crate) table: &'a str,
     pub(crate) dialing_queue: &'a str,
     pub(crate) notifications_queue: &'a str,
-    /// Where the voice provider is; empty where it really is.
-    pub(crate) routee_url: &'a str,
+    /// Where the voice providers are; empty where they really are.
+    pub(crate) providers_url: &'a str,
+    /// Who phones employees, the preferred first.
+    pub(crate) providers: &'a [Provider],
 }
 
 /// Functions, what feeds them, and parameters.
@@ -48,16 +52,26 @@ impl Account {
             table,
             dialing_queue,
             notifications_queue,
-            routee_url,
+            providers_url,
+            providers,
         } = places;
+        let named: Vec<&str> = providers.iter().map(|provider| provider.as_str()).collect();
+        let named = named.join(",");
+        let of = |provider, parameter| if providers.contains(&provider) { parameter } else { "" };
         // What of the template's parameters and resources is read here; the others are empty.
-        let value = |of: &str| match of {
+        let value = |what: &str| match what {
             "!Ref DialingQueue" => *dialing_queue,
             "!Ref NotificationsQueue" => *notifications_queue,
             "!If [HasPublicUrl, !Ref PublicUrl, !GetAtt HttpApi.ApiEndpoint]" => *public_url,
             "!Ref ReferenceKeysParam" => "/patchbay/reference-keys",
-            r#"!If [PhonesOverRoutee, !Ref RouteeCredentialsParam, ""]"# => "/patchbay/routee-credentials",
-            "!Ref RouteeAuthUrl" | "!Ref RouteeConnectUrl" => *routee_url,
+            "!Ref VoiceProviders" => named.as_str(),
+            r#"!If [PhonesOverRoutee, !Ref RouteeCredentialsParam, ""]"# => {
+                of(Provider::Routee, "/patchbay/routee-credentials")
+            }
+            r#"!If [PhonesOverTwilio, !Ref TwilioCredentialsParam, ""]"# => {
+                of(Provider::Twilio, "/patchbay/twilio-credentials")
+            }
+            "!Ref RouteeAuthUrl" | "!Ref RouteeConnectUrl" | "!Ref TwilioApiUrl" => *providers_url,
             "!Ref TwilioAuthTokensParam" => "/patchbay/twilio-auth-tokens",
             "!Ref WebhookKeysParam" => "/patchbay/webhook-keys",
             _ => "",
@@ -84,6 +98,7 @@ impl Account {
                 secret("webhook-keys", WEBHOOK_KEY),
                 secret("routee-credentials", &format!("{application}:{password}")),
                 secret("twilio-auth-tokens", AUTH_TOKEN),
+                secret("twilio-credentials", &format!("{ACCOUNT}:{}:{}", API_KEY.0, API_KEY.1)),
             ]),
             mappings: BTreeMap::from([mapping("dialer", "dialing"), mapping("notifier", "notifications")]),
             reserved: BTreeMap::new(),

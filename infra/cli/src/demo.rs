@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 use console::style;
 
+use crate::phoning::Phoning;
 use crate::screen::Screen;
 use crate::{caller, storm, story};
 
@@ -20,6 +21,9 @@ pub(crate) struct Options {
     /// Tickets in the storm
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=500))]
     tickets: u16,
+    /// Who phones employees; with both, Routee stops answering in the middle of the story
+    #[arg(long, value_enum, default_value_t)]
+    provider: Phoning,
     /// Do not slow down for a reader
     #[arg(long)]
     fast: bool,
@@ -29,7 +33,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
     let screen = Screen::new(io::stdout(), !options.fast && console::user_attended());
-    let breaches = play(options.seed, options.tickets, &screen)?;
+    let breaches = play(options.seed, options.tickets, options.provider, &screen)?;
     judge(&breaches, began.elapsed(), &screen);
     screen.check()?;
     Ok(if breaches.is_empty() {
@@ -40,16 +44,16 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
 }
 
 /// What must not happen, but did.
-fn play(seed: u64, tickets: u16, screen: &Screen) -> anyhow::Result<Vec<String>> {
+fn play(seed: u64, tickets: u16, phoning: Phoning, screen: &Screen) -> anyhow::Result<Vec<String>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .context("no runtime")?;
     runtime.block_on(async {
-        let told = story::tell(seed, screen).await?;
+        let told = story::tell(seed, phoning, screen).await?;
         screen.line("");
-        let weathered = storm::weather(seed, tickets, screen).await?;
+        let weathered = storm::weather(seed, tickets, phoning, screen).await?;
         screen.line("");
         caller::follow(seed, screen).await?;
         screen.line("");
@@ -100,10 +104,14 @@ mod tests {
 
     /// The whole demo, as if it had taken this long to play.
     fn rendered(seed: u64) -> String {
+        rendered_over(seed, Phoning::Routee)
+    }
+
+    fn rendered_over(seed: u64, phoning: Phoning) -> String {
         console::set_colors_enabled(false);
         let page = Page::default();
         let screen = Screen::new(page.clone(), false);
-        let breaches = play(seed, TICKETS, &screen).expect("a demo");
+        let breaches = play(seed, TICKETS, phoning, &screen).expect("a demo");
         judge(&breaches, Duration::from_millis(2_340), &screen);
         screen.check().expect("a page takes everything");
         let bytes = page.0.lock().expect("not poisoned").clone();
@@ -177,6 +185,36 @@ mod tests {
     #[test]
     fn the_demo_is_the_same_at_any_hour_and_speed() {
         assert_eq!(rendered(3), rendered(3));
+    }
+
+    #[test]
+    fn when_routee_stops_answering_twilio_takes_over_and_the_demo_says_why() {
+        let demo = rendered_over(7, Phoning::Both);
+        for line in demo.lines() {
+            assert!(line.chars().count() <= COLUMNS, "{line}");
+        }
+        let parts: Vec<&str> = demo.split("\n\n").collect();
+        let [_, story, total, _, _, end] = parts[..] else {
+            panic!("{} parts:\n{demo}", parts.len())
+        };
+        story_agrees(story, total);
+        let flat = story.replace("\n       ", " ");
+        let (before, after) = flat.split_once("Routee stops answering").expect(&flat);
+        assert!(
+            before.contains("over routee") && !before.contains("over twilio"),
+            "{flat}"
+        );
+        assert!(after.contains("over twilio, because routee "), "{flat}");
+        assert!(after.contains("Dimitri"), "{flat}");
+        assert!(story.contains("pressed 1: accepted"), "{story}");
+        assert!(end.contains("nothing lost, nothing accepted twice"), "{demo}");
+    }
+
+    #[test]
+    fn twilio_alone_plays_the_demo_too() {
+        let demo = rendered_over(7, Phoning::Twilio);
+        assert!(demo.contains("over twilio") && !demo.contains("over routee"), "{demo}");
+        assert!(demo.contains("nothing lost, nothing accepted twice"), "{demo}");
     }
 
     #[test]

@@ -10,11 +10,13 @@ mod dlq;
 mod doctor;
 mod habits;
 mod input;
+mod limits;
 mod link;
 mod local;
 mod lookup;
 mod manual;
 mod output;
+mod phoning;
 #[cfg(test)]
 mod rights;
 mod screen;
@@ -48,10 +50,12 @@ enum Command {
     Demo(demo::Options),
     /// Check, try, read and write the documents of Agent4's task chains
     Link(link::Options),
-    /// Serve the API and a simulated Routee on one port
+    /// Serve the API and simulated providers on one port
     Local(local::Options),
     /// Make, list and withdraw the tokens of a deployment's API
     Token(token::Options),
+    /// Show and set how often a tenant of a deployment lets a number be called
+    Limits(limits::Options),
     /// List, show and cancel the dispatches of a deployment
     Dispatch(dispatch::Options),
     /// See what the queues of a deployment gave up, and move it back
@@ -90,6 +94,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Link(options) => told(options.output, &|output| link::run(options, output)),
         Command::Local(options) => local::run(options),
         Command::Token(options) => told(options.target.output, &|output| token::run(options, output)),
+        Command::Limits(options) => told(options.target.output, &|output| limits::run(options, output)),
         Command::Dispatch(options) => told(options.target.output, &|output| dispatch::run(options, output)),
         Command::Dlq(options) => told(options.target.output, &|output| dlq::run(options, output)),
         Command::Doctor(options) => told(options.target.output, &|output| doctor::run(options, output)),

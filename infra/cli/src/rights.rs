@@ -7,7 +7,7 @@ use patchbay_simulators::aws::Service;
 use patchbay_simulators::world::World;
 
 use crate::testing::{Account, world};
-use crate::{dispatch, dlq, doctor, token};
+use crate::{dispatch, dlq, doctor, limits, token};
 
 const README: &str = include_str!("../../../README.md");
 /// Asked for by SSM, in the name of whoever asks it.
@@ -50,6 +50,14 @@ async fn readme_lists_what_token_asks_for() {
     world.aws.recorder().clear();
     token::tests::everything(&world).await;
     assert_eq!(asked(&world), listed("token"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn readme_lists_what_limits_asks_for() {
+    let world = world().await;
+    world.aws.recorder().clear();
+    limits::tests::everything(&world).await;
+    assert_eq!(asked(&world), listed("limits"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,6 +17,7 @@ use patchbay_simulators::routee::Faults;
 use patchbay_simulators::world::{Options, World};
 use serde_json::{Value, json};
 
+use crate::phoning::Phoning;
 use crate::screen::{Screen, minutes};
 use crate::story::{create, key_of};
 
@@ -33,7 +34,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(20);
 const KILLED_PER_MILLE: u16 = 20;
 
 /// Lets a storm pass.
-pub(crate) async fn weather(seed: u64, tickets: u16, screen: &Screen) -> anyhow::Result<Audit> {
+pub(crate) async fn weather(seed: u64, tickets: u16, phoning: Phoning, screen: &Screen) -> anyhow::Result<Audit> {
     let title = format!("A storm: {tickets} tickets at once, {} people", TEAM.len());
     screen.line(style(title).bold().to_string());
     let subtitle = "webhooks lost, late and twice; functions killed half-way; one call a second";
@@ -42,6 +43,7 @@ pub(crate) async fn weather(seed: u64, tickets: u16, screen: &Screen) -> anyhow:
     let world = World::start(Options {
         seed,
         phones: phones(&mut rng)?,
+        providers: phoning.providers().to_vec(),
         ..Options::default()
     })
     .await?;

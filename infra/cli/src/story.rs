@@ -9,14 +9,17 @@ use bytes::Bytes;
 use console::style;
 use http::header::AUTHORIZATION;
 use patchbay::clock::Timestamp;
+use patchbay::dispatch::Fact;
 use patchbay::ids::DispatchKey;
 use patchbay_simulators::audit::{Audit, audit};
-use patchbay_simulators::exchange::{Happening, PhoneEvent};
+use patchbay_simulators::exchange::{Happening, Outage, PhoneEvent};
 use patchbay_simulators::phones::Phones;
 use patchbay_simulators::world::{Options, PUBLIC_URL, TOKEN, World};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::habits::Habits;
+use crate::phoning::Phoning;
 use crate::screen::{COLUMNS, Screen, minutes, shortened};
 use crate::timeline;
 
@@ -37,12 +40,15 @@ const TICKET: &str = "Pump four at the north plant has stopped. The tank is near
 const BEFORE_WORDS: usize = 24;
 /// A ticket of this story is done well within this time.
 const LIMIT: Duration = Duration::from_hours(1);
+/// How often it is looked what has happened.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Plays the story; somebody who watches is left the time to read.
-pub(crate) async fn tell(seed: u64, screen: &Screen) -> anyhow::Result<Audit> {
+pub(crate) async fn tell(seed: u64, phoning: Phoning, screen: &Screen) -> anyhow::Result<Audit> {
     let world = World::start(Options {
         seed,
         phones: phones()?,
+        providers: phoning.providers().to_vec(),
         ..Options::default()
     })
     .await?;
@@ -60,7 +66,7 @@ pub(crate) async fn tell(seed: u64, screen: &Screen) -> anyhow::Result<Audit> {
     let key = key_of(&created)?;
     let plan = style("if nobody picks up:").dim();
     teller.say(teller.start, &format!("{plan} {}", outlook(&created, teller.start)));
-    follow(&world, &key, &teller).await?;
+    follow(&world, &key, phoning, &teller).await?;
     let audit = audit(&world, std::slice::from_ref(&key)).await?;
     screen.line("");
     screen.line(format!(
@@ -125,18 +131,26 @@ pub(crate) fn key_of(dispatch: &Value) -> anyhow::Result<DispatchKey> {
 }
 
 /// Tells the timeline of a dispatch until all is quiet.
-async fn follow(world: &World, key: &DispatchKey, teller: &Teller) -> anyhow::Result<()> {
+async fn follow(world: &World, key: &DispatchKey, phoning: Phoning, teller: &Teller) -> anyhow::Result<()> {
     let end = world.clock.now().plus_millis(i64::try_from(LIMIT.as_millis())?);
     let mut told = Vec::new();
+    let mut to_fail = phoning == Phoning::Both;
     while world.clock.now() < end {
         teller.screen.check()?;
-        world.clock.sleep(Duration::from_millis(500)).await;
+        // Sooner when a call was created: over which provider it goes is told before the phone rings.
+        let _ = tokio::time::timeout(LOOK_EVERY, teller.created.notified()).await;
+        if to_fail && is_half_way(world) {
+            to_fail = false;
+            world.routee.change_faults(|faults| faults.outage = Some(Outage::Hangs));
+            let failure = style("✗ Routee stops answering").red().bold();
+            teller.say(world.clock.now(), &failure.to_string());
+        }
         let dispatch = world.store.load(key).await?.context("the dispatch is gone")?;
         for entry in world.store.timeline(key, None, 500).await?.entries {
             if told.contains(&entry.id) {
                 continue;
             }
-            if entry.fact.status().is_some() {
+            if entry.fact.status().is_some() || matches!(entry.fact, Fact::Dialling { .. }) {
                 teller.say(entry.at, &timeline::told(&entry.fact, &dispatch));
             }
             told.push(entry.id);
@@ -148,12 +162,23 @@ async fn follow(world: &World, key: &DispatchKey, teller: &Teller) -> anyhow::Re
     bail!("the story did not end within {} s", LIMIT.as_secs())
 }
 
+/// Whether the second of the people has put the phone down: in the story, Routee fails then.
+fn is_half_way(world: &World) -> bool {
+    let [_, (_, second, _), ..] = CAST;
+    world
+        .calls()
+        .iter()
+        .any(|call| call.to == second && call.ended_at.is_some())
+}
+
 /// Writes lines, with the time since the beginning in front.
 struct Teller {
     start: Timestamp,
     screen: Screen,
     names: BTreeMap<&'static str, &'static str>,
     last: Mutex<Timestamp>,
+    /// Somebody is being phoned.
+    created: Notify,
 }
 
 impl Teller {
@@ -164,6 +189,7 @@ impl Teller {
             screen: screen.clone(),
             names,
             last: Mutex::new(start),
+            created: Notify::new(),
         }
     }
 
@@ -188,6 +214,10 @@ impl Teller {
     fn on_the_line(&self, event: &PhoneEvent) {
         let name = self.names.get(event.to.as_str()).copied().unwrap_or("somebody");
         let what = match &event.what {
+            Happening::Created => {
+                self.created.notify_one();
+                return;
+            }
             Happening::Ringing => "☎ rings".to_owned(),
             Happening::Answered { .. } => "picks up".to_owned(),
             Happening::Says { text } => format!("hears {}", style(quoted(text)).italic().cyan()),

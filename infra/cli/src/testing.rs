@@ -9,6 +9,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use bytes::Bytes;
 use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
+use patchbay::voice::Provider;
 use patchbay_simulators::aws;
 use patchbay_simulators::phones::{Behaviour, Phones, When};
 use patchbay_simulators::world::{Options, PUBLIC_URL, World};
@@ -74,6 +75,7 @@ pub(crate) fn clients_in(world: &World, account: &Account) -> Clients {
     let http = HttpClient::new(Net {
         api: world.api(),
         routee: HttpClient::new(world.routee.clone()),
+        twilio: HttpClient::new(world.twilio.clone()),
         account: account.clone(),
         clock: world.clock.clone(),
     });
@@ -113,13 +115,21 @@ pub(crate) struct State {
 
 impl Default for Account {
     fn default() -> Self {
+        Self::phoning_over(&[Provider::Routee])
+    }
+}
+
+impl Account {
+    /// One whose employees are phoned over these, the preferred first.
+    pub(crate) fn phoning_over(providers: &[Provider]) -> Self {
         let places = deployment();
         let deployed = Deployed::deployed(&Places {
             public_url: PUBLIC_URL,
             table: &places.table,
             dialing_queue: &places.dialing_queue,
             notifications_queue: &places.notifications_queue,
-            routee_url: "",
+            providers_url: "",
+            providers,
         });
         let state = State {
             deployed,
@@ -133,9 +143,7 @@ impl Default for Account {
         };
         Self(Arc::new(Mutex::new(state)))
     }
-}
 
-impl Account {
     pub(crate) fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.0.lock().expect("not poisoned"));
     }
@@ -193,6 +201,7 @@ impl DerefMut for State {
 struct Net {
     api: HttpClient,
     routee: HttpClient,
+    twilio: HttpClient,
     account: Account,
     clock: patchbay::clock::Clock,
 }
@@ -203,6 +212,9 @@ impl SendHttp for Net {
         Box::pin(async move {
             if host.ends_with("routee.net") {
                 return self.routee.send(request).await;
+            }
+            if host == "api.twilio.com" {
+                return self.twilio.send(request).await;
             }
             if host.ends_with(".invalid") {
                 return Err(SendError::NotSent("the name is not known".into()));

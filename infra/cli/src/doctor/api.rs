@@ -71,6 +71,8 @@ struct Hook {
     function: &'static str,
     /// Who calls it, and for how many milliseconds they wait.
     caller: (&'static str, u128),
+    /// The provider whose calls it is about, if it is about any.
+    provider: Option<Provider>,
     url: fn(&Callbacks, &Nowhere) -> String,
     body: fn() -> Value,
     is_answer: fn(StatusCode, &Value) -> bool,
@@ -82,6 +84,7 @@ const HOOKS: [Hook; 3] = [
         route: "POST /routee/collect/{ref}",
         function: "collect-event",
         caller: ("Routee", 3_000),
+        provider: Some(Provider::Routee),
         url: |callbacks, nowhere| callbacks.keys_url(Provider::Routee, &nowhere.dispatch, nowhere.attempt, 0),
         body: || json!({ "messageId": "doctor", "conversationTrackingId": "doctor", "collectedTones": "" }),
         // A dial plan, whatever it says.
@@ -92,6 +95,7 @@ const HOOKS: [Hook; 3] = [
         route: "POST /routee/status/{ref}",
         function: "status-callback",
         caller: ("Routee", 2_000),
+        provider: Some(Provider::Routee),
         url: |callbacks, nowhere| callbacks.status_url(Provider::Routee, &nowhere.dispatch, nowhere.attempt, None),
         // A final status: of a dispatch that does not exist, an intermediate one would be written down.
         body: || {
@@ -107,6 +111,7 @@ const HOOKS: [Hook; 3] = [
         route: "POST /agent4/{ref}/{chain}",
         function: "chain-link",
         caller: ("a caller", 5_000),
+        provider: None,
         url: |callbacks, nowhere| callbacks.chain_url(&nowhere.dispatch.tenant, &nowhere.chain),
         // Without the link's name: told after the reference was looked at, and before anything else.
         body: || json!({}),
@@ -146,10 +151,11 @@ pub(super) async fn check(
             Err(unreachable) => return vec![unreachable],
         }
     }
-    for hook in &HOOKS {
+    let is_used = |hook: &&Hook| hook.provider.is_none_or(|provider| settings.phones_over(provider));
+    for hook in HOOKS.iter().filter(is_used) {
         findings.push(hook.examine(clients, base, settings, secrets).await);
     }
-    findings.extend(transfer(clients, base, settings, secrets).await);
+    findings.extend(of_twilio(clients, base, settings, secrets).await);
     findings
 }
 
@@ -248,57 +254,133 @@ impl Nowhere {
     }
 }
 
-/// The number's webhook at Twilio, when callers are transferred to us: a call that nobody makes.
-async fn transfer(clients: &Clients, base: &str, settings: &Settings, secrets: &Secrets) -> Option<Finding> {
-    let (check, route, function) = ("api.transfer", "POST /twilio/transfer/{ref}", "transfer");
-    settings.twilio_auth_tokens.as_ref()?;
+/// A webhook of Twilio's: what it did not sign is turned away, what it did is taken.
+struct Signed {
+    check: &'static str,
+    route: &'static str,
+    function: &'static str,
+    url: String,
+    body: &'static str,
+    /// What anybody could do who need not sign.
+    danger: &'static str,
+}
+
+/// Twilio's webhooks, as far as Twilio phones employees or transfers callers to us: of calls that nobody makes.
+async fn of_twilio(clients: &Clients, base: &str, settings: &Settings, secrets: &Secrets) -> Vec<Finding> {
+    let phones = settings.phones_over(Provider::Twilio);
+    if settings.twilio_auth_tokens.is_none() {
+        // That it is needed where Twilio phones has been said.
+        return Vec::new();
+    }
     let (Some(references), Some(token)) = (&secrets.references, &secrets.twilio) else {
+        let check = if phones { "api.twilio" } else { "api.transfer" };
         let what = "not checked: a key that it needs is not known";
-        return Some(Finding::warn(
-            check,
-            what,
-            "mend secret.reference-keys and secret.twilio-auth-tokens",
-        ));
+        let mend = "mend secret.reference-keys and secret.twilio-auth-tokens";
+        return vec![Finding::warn(check, what, mend)];
     };
-    let tenant = TENANT.parse().ok()?;
-    let url = Callbacks::new(base, references.clone()).transfer_url(&tenant);
-    // Twilio neither sends nor signs the fragment, which is meant for itself.
-    let url = url.split_once('#').map_or(url.as_str(), |(sent, _)| sent);
-    // Of whoever shows no number nothing is read or written.
-    let body = "CallSid=CAdoctor&CallStatus=ringing&From=anonymous";
-    let request = |token: &Secret| {
-        http::Request::post(url)
-            .header("content-type", "application/x-www-form-urlencoded")
-            .header(
-                signature::HEADER,
-                signature::sign(token, url, &Form::parse(body.as_bytes())),
-            )
-            .body(Bytes::from_static(body.as_bytes()))
+    let nowhere = match Nowhere::new(clients.clock.now()) {
+        Ok(nowhere) => nowhere,
+        Err(error) => {
+            return vec![Finding::fail(
+                "api.twilio",
+                error.to_string(),
+                "this machine has no randomness",
+            )];
+        }
     };
-    // The URL as the key: a token that Twilio does not have.
-    let forged = match Answer::to(clients, request(&Secret::new(url))).await {
-        Ok(answer) => answer,
-        Err(error) => return Some(unreachable(check, base, &error)),
-    };
-    if forged.status.is_success() {
-        let what = format!("{route} takes what Twilio did not sign: anybody can say that a caller has paid");
-        return Some(Finding::fail(check, what, settings.mends.deploy()));
+    let callbacks = Callbacks::new(base, references.clone());
+    let mut webhooks = Vec::new();
+    if phones {
+        let (dispatch, attempt) = (&nowhere.dispatch, nowhere.attempt);
+        webhooks.push(Signed {
+            check: "api.twilio-collect",
+            route: "POST /twilio/collect/{ref}",
+            function: "collect-event",
+            url: callbacks.keys_url(Provider::Twilio, dispatch, attempt, 0),
+            body: "CallSid=CAdoctor&CallStatus=in-progress&Digits=",
+            danger: "anybody who has seen a reference can accept a ticket",
+        });
+        webhooks.push(Signed {
+            check: "api.twilio-status",
+            route: "POST /twilio/status/{ref}",
+            function: "status-callback",
+            url: callbacks.status_url(Provider::Twilio, dispatch, attempt, None),
+            // A final status: of a dispatch that does not exist, an intermediate one would be written down.
+            body: "CallSid=CAdoctor&CallStatus=completed",
+            danger: "anybody who has seen a reference can end a call",
+        });
     }
-    if !forged.is(BAD_SIGNATURE) {
-        return Some(forged.not_ours(&settings.mends, check, route, function));
+    webhooks.push(Signed {
+        check: "api.transfer",
+        route: "POST /twilio/transfer/{ref}",
+        function: "transfer",
+        url: callbacks.transfer_url(&nowhere.dispatch.tenant),
+        // Of whoever shows no number nothing is read or written.
+        body: "CallSid=CAdoctor&CallStatus=ringing&From=anonymous",
+        danger: "anybody can say that a caller has paid",
+    });
+    let mut findings = Vec::new();
+    for webhook in &webhooks {
+        findings.push(webhook.examine(clients, base, settings, token).await);
     }
-    let answer = match Answer::to(clients, request(token)).await {
-        Ok(answer) => answer,
-        Err(error) => return Some(unreachable(check, base, &error)),
-    };
-    Some(if answer.is(BAD_SIGNATURE) {
-        let what = format!("{route} refuses what the present auth token signed, for {base}");
-        Finding::fail(check, what, settings.wait_for(function))
-    } else if answer.status.is_success() {
-        Finding::ok(check, "what Twilio did not sign is refused, what it did is taken")
-    } else {
-        answer.not_ours(&settings.mends, check, route, function)
-    })
+    findings
+}
+
+impl Signed {
+    async fn examine(&self, clients: &Clients, base: &str, settings: &Settings, token: &Secret) -> Finding {
+        let Self {
+            check, route, function, ..
+        } = *self;
+        // A token that Twilio does not have: the URL.
+        let nobodys = Secret::new(self.url());
+        for forger in [None, Some(&nobodys)] {
+            match Answer::to(clients, self.request(forger)).await {
+                Err(error) => return unreachable(check, base, &error),
+                Ok(answer) if answer.status.is_success() => {
+                    let what = format!("{route} takes what Twilio did not sign: {}", self.danger);
+                    return Finding::fail(check, what, settings.mends.deploy());
+                }
+                Ok(answer) if answer.is(BAD_SIGNATURE) => {}
+                Ok(answer) => return self.odd(&answer, settings),
+            }
+        }
+        let answer = match Answer::to(clients, self.request(Some(token))).await {
+            Ok(answer) => answer,
+            Err(error) => return unreachable(check, base, &error),
+        };
+        if answer.status.is_success() {
+            return Finding::ok(check, "what Twilio did not sign is refused, what it did is taken");
+        }
+        if answer.is(BAD_SIGNATURE) {
+            let what = format!("{route} refuses what the present auth token signed, for {base}");
+            return Finding::fail(check, what, settings.wait_for(function));
+        }
+        self.odd(&answer, settings)
+    }
+
+    /// An answer that says nothing of the signature.
+    fn odd(&self, answer: &Answer, settings: &Settings) -> Finding {
+        if answer.is(BAD_REFERENCE) {
+            let what = format!("{} refuses references made with the present key", self.route);
+            return Finding::fail(self.check, what, settings.wait_for(self.function));
+        }
+        answer.not_ours(&settings.mends, self.check, self.route, self.function)
+    }
+
+    /// As it is asked for: Twilio neither sends nor signs the fragment, which is meant for itself.
+    fn url(&self) -> &str {
+        self.url.split_once('#').map_or(self.url.as_str(), |(sent, _)| sent)
+    }
+
+    /// A request that the owner of `token` makes, or one that nobody signed.
+    fn request(&self, token: Option<&Secret>) -> Result<Request, http::Error> {
+        let mut request = http::Request::post(self.url()).header("content-type", "application/x-www-form-urlencoded");
+        if let Some(token) = token {
+            let form = Form::parse(self.body.as_bytes());
+            request = request.header(signature::HEADER, signature::sign(token, self.url(), &form));
+        }
+        request.body(Bytes::from_static(self.body.as_bytes()))
+    }
 }
 
 fn unreachable(check: &'static str, base: &str, error: &str) -> Finding {

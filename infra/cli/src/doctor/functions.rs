@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 use futures_util::future::join_all;
 use patchbay::config::variables;
 use patchbay::providers::routee::Endpoints;
+use patchbay::providers::twilio::calls as twilio;
+use patchbay::voice::Provider;
 
 use super::finding::Finding;
 use super::mend::{Mends, word};
@@ -27,6 +29,11 @@ pub(super) fn always_deployed() -> impl Iterator<Item = &'static str> {
     names.filter(|name| *name != TRANSFER)
 }
 
+/// Who phones employees, the preferred first.
+const PROVIDERS: &str = "PATCHBAY_PROVIDERS";
+/// What takes the webhooks of calls to employees.
+const TOLD_OF_CALLS: [&str; 2] = ["collect-event", "status-callback"];
+
 /// The one that need not be there: without Twilio's auth token it is not deployed.
 const TRANSFER: &str = "transfer";
 
@@ -45,9 +52,14 @@ pub(super) struct Settings {
     pub(super) public_url: Option<String>,
     pub(super) reference_keys: Option<String>,
     pub(super) webhook_keys: Option<String>,
+    /// Who phones employees, the preferred first.
+    pub(super) providers: Vec<Provider>,
     pub(super) routee_credentials: Option<String>,
     pub(super) routee: Endpoints,
-    /// None when callers are not transferred to us.
+    pub(super) twilio_credentials: Option<String>,
+    /// Where Twilio places calls.
+    pub(super) twilio: String,
+    /// None when Twilio neither phones employees nor transfers callers to us.
     pub(super) twilio_auth_tokens: Option<String>,
     /// None where agents' platforms prove nothing beside the token.
     pub(super) vapi_secrets: Option<String>,
@@ -58,6 +70,11 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// Whether employees are phoned over `provider`.
+    pub(super) fn phones_over(&self, provider: Provider) -> bool {
+        self.providers.contains(&provider)
+    }
+
     /// What to do about a function that does not use a changed secret: mostly wait.
     pub(super) fn wait_for(&self, function: &str) -> String {
         format!(
@@ -99,6 +116,7 @@ pub(super) async fn check(clients: &Clients, target: &Target) -> Result<(Setting
     }
     findings.extend(switched_off(&reserved, &mends));
     findings.extend(agreement(&found, &mends));
+    findings.extend(providers(&found, &mends));
     Ok((settings(target, mends, &found), findings))
 }
 
@@ -215,6 +233,8 @@ fn agreement(found: &[(&str, Function)], mends: &Mends) -> Option<Finding> {
         variables::NOTIFICATIONS_QUEUE_URL,
         variables::PUBLIC_URL,
         variables::REFERENCE_KEYS_PARAM,
+        variables::TWILIO_AUTH_TOKENS_PARAM,
+        PROVIDERS,
     ] {
         let values: BTreeSet<&str> = found
             .iter()
@@ -230,6 +250,47 @@ fn agreement(found: &[(&str, Function)], mends: &Mends) -> Option<Finding> {
         let what = format!("the functions do not agree on {}", differing.join(", "));
         Finding::fail(check, what, mends.deploy())
     })
+}
+
+/// Who phones, as the dialer knows it: Routee when nothing is said. None when nobody could tell.
+fn named_providers(found: &[(&str, Function)]) -> Option<Vec<Provider>> {
+    let (_, dialer) = found.iter().find(|(name, _)| *name == "dialer")?;
+    let Some(list) = dialer.variable(PROVIDERS) else {
+        return Some(vec![Provider::Routee]);
+    };
+    list.split(',').map(|name| Provider::named(name.trim())).collect()
+}
+
+/// Whether the functions have what each provider needs that phones.
+fn providers(found: &[(&str, Function)], mends: &Mends) -> Option<Finding> {
+    let check = "settings.providers";
+    if !found.iter().any(|(name, _)| *name == "dialer") {
+        return None;
+    }
+    let set = |parameters: &str| format!("set {parameters} in samconfig.toml, then: {}", mends.deploy());
+    let Some(providers) = named_providers(found) else {
+        let what = format!("{PROVIDERS} of dialer names a provider that there is not");
+        return Some(Finding::fail(check, what, set("VoiceProviders")));
+    };
+    // Without it what Twilio says of a call is turned away: no key is ever heard.
+    let deaf: Vec<&str> = found
+        .iter()
+        .filter(|(name, function)| {
+            TOLD_OF_CALLS.contains(name) && function.variable(variables::TWILIO_AUTH_TOKENS_PARAM).is_none()
+        })
+        .map(|(name, _)| *name)
+        .collect();
+    if providers.contains(&Provider::Twilio) && !deaf.is_empty() {
+        let what = format!(
+            "Twilio phones, and {} has no {}: no key is heard",
+            deaf.join(" and "),
+            variables::TWILIO_AUTH_TOKENS_PARAM
+        );
+        return Some(Finding::fail(check, what, set("TwilioAuthTokensParam")));
+    }
+    let names: Vec<&str> = providers.iter().map(|provider| provider.as_str()).collect();
+    let what = format!("employees are phoned over {}", names.join(", then over "));
+    Some(Finding::ok(check, what))
 }
 
 fn settings(target: &Target, mends: Mends, found: &[(&str, Function)]) -> Settings {
@@ -260,11 +321,14 @@ fn settings(target: &Target, mends: Mends, found: &[(&str, Function)]) -> Settin
         public_url: variable(variables::PUBLIC_URL),
         reference_keys: variable(variables::REFERENCE_KEYS_PARAM),
         webhook_keys: variable(variables::WEBHOOK_KEYS_PARAM),
+        providers: named_providers(found).unwrap_or_else(|| vec![Provider::Routee]),
         routee_credentials: variable(variables::ROUTEE_CREDENTIALS_PARAM),
         routee: Endpoints {
             auth: variable(variables::ROUTEE_AUTH_URL).unwrap_or(public.auth),
             connect: variable(variables::ROUTEE_CONNECT_URL).unwrap_or(public.connect),
         },
+        twilio_credentials: variable(variables::TWILIO_CREDENTIALS_PARAM),
+        twilio: variable(variables::TWILIO_API_URL).unwrap_or_else(|| twilio::ENDPOINT.to_owned()),
         twilio_auth_tokens: variable(variables::TWILIO_AUTH_TOKENS_PARAM),
         vapi_secrets: variable(variables::VAPI_SECRETS_PARAM),
         retell_keys: variable(variables::RETELL_KEYS_PARAM),

@@ -113,7 +113,7 @@ async fn examine(clients: &Clients, options: &Options, progress: &ProgressBar) -
     }
     progress.set_message("public URL");
     findings.extend(api::check(clients, options.public_url.as_deref(), &settings, &secrets).await);
-    progress.set_message("Routee");
+    progress.set_message("providers");
     findings.extend(provider::check(clients, &settings, secrets).await);
     findings
 }

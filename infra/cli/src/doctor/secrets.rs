@@ -2,7 +2,9 @@
 
 use patchbay::config::{self, ConfigError, variables};
 use patchbay::providers::routee::Credentials;
+use patchbay::providers::twilio::calls as twilio;
 use patchbay::secret::Secret;
+use patchbay::voice::Provider;
 use patchbay::web::reference::References;
 
 use super::finding::Finding;
@@ -16,6 +18,7 @@ use crate::aws::Clients;
 pub(super) struct Secrets {
     pub(super) references: Option<References>,
     pub(super) credentials: Option<Credentials>,
+    pub(super) twilio_credentials: Option<twilio::Credentials>,
     /// The auth token with which Twilio signs.
     pub(super) twilio: Option<Secret>,
 }
@@ -69,6 +72,13 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> (Secrets, V
         read: |secret| Credentials::parse(variables::ROUTEE_CREDENTIALS_PARAM, secret),
         keys: one,
     };
+    let twilio_credentials = Kind {
+        check: "secret.twilio-credentials",
+        what: "Twilio's credentials",
+        value: Value::Known("ACCOUNT_SID:API_KEY_SID:API_KEY_SECRET"),
+        read: |secret| twilio::Credentials::parse(variables::TWILIO_CREDENTIALS_PARAM, secret),
+        keys: one,
+    };
     let tokens = Kind {
         check: "secret.twilio-auth-tokens",
         what: "Twilio's auth token",
@@ -103,20 +113,42 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> (Secrets, V
         }
         findings
     };
-    let ((references, first), (_, second), (credentials, third), transfers, agents) = tokio::join!(
+    let over_routee = async {
+        let parameter = settings.routee_credentials.as_deref();
+        let phones = settings.phones_over(Provider::Routee);
+        if !phones {
+            return None;
+        }
+        Some(credentials.examine(clients, settings, parameter).await)
+    };
+    let over_twilio = async {
+        let parameter = settings.twilio_credentials.as_deref();
+        let phones = settings.phones_over(Provider::Twilio);
+        if !phones {
+            return None;
+        }
+        Some(twilio_credentials.examine(clients, settings, parameter).await)
+    };
+    let ((references, first), (_, second), over_routee, over_twilio, transfers, agents) = tokio::join!(
         references.examine(clients, settings, settings.reference_keys.as_deref()),
         webhooks.examine(clients, settings, settings.webhook_keys.as_deref()),
-        credentials.examine(clients, settings, settings.routee_credentials.as_deref()),
+        over_routee,
+        over_twilio,
         transfers,
         agents,
     );
-    let mut findings = vec![first, second, third];
+    let mut findings = vec![first, second];
+    let (credentials, third) = over_routee.unzip();
+    findings.extend(third);
+    let (twilio_credentials, third) = over_twilio.unzip();
+    findings.extend(third);
     let (twilio, fourth) = transfers.unzip();
     findings.extend(fourth);
     findings.extend(agents);
     let secrets = Secrets {
         references,
-        credentials,
+        credentials: credentials.flatten(),
+        twilio_credentials: twilio_credentials.flatten(),
         twilio: twilio.flatten(),
     };
     (secrets, findings)

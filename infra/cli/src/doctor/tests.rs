@@ -5,6 +5,7 @@ mod smoke;
 use std::time::Duration;
 
 use clap::Parser;
+use patchbay::voice::Provider;
 use patchbay_simulators::aws::sqs::QueueSettings;
 use patchbay_simulators::aws::{Fault, Rule, Service};
 use patchbay_simulators::world::World;
@@ -85,6 +86,7 @@ async fn a_deployment_as_it_should_be_has_nothing_to_mend() {
         [
             "concurrency.functions",
             "settings",
+            "settings.providers",
             "concurrency",
             "clock",
             "table",
@@ -462,6 +464,141 @@ async fn credentials_that_routee_does_not_take_are_told() {
         Level::Fail,
         "the credentials are turned away (status 401)",
         "--name /patchbay/routee-credentials --value file:///dev/stdin    # the dialer takes them",
+    );
+}
+
+/// A world and an account whose employees are phoned over both providers.
+async fn both() -> (World, Account) {
+    let providers = [Provider::Routee, Provider::Twilio];
+    (world().await, Account::phoning_over(&providers))
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_provider_that_phones_is_checked_and_only_those() {
+    let checks = async |providers: &[Provider]| {
+        let account = Account::phoning_over(providers);
+        let world = world().await;
+        assert_eq!(complaints(&world, &account).await, [], "{providers:?}");
+        let found = findings(&world, &account).await;
+        assert!(world.calls().is_empty());
+        let of_provider = [
+            "secret.routee-credentials",
+            "secret.twilio-credentials",
+            "api.collect",
+            "api.status",
+        ];
+        let of_provider = of_provider
+            .into_iter()
+            .chain(["api.twilio-collect", "api.twilio-status"]);
+        let of_provider: Vec<&str> = of_provider.chain(["routee", "twilio", "twilio.balance"]).collect();
+        let checks = found.iter().map(|finding| finding.check);
+        checks.filter(|check| of_provider.contains(check)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        checks(&[Provider::Routee]).await,
+        ["secret.routee-credentials", "api.collect", "api.status", "routee"]
+    );
+    assert_eq!(
+        checks(&[Provider::Twilio]).await,
+        [
+            "secret.twilio-credentials",
+            "api.twilio-collect",
+            "api.twilio-status",
+            "twilio",
+            "twilio.balance"
+        ]
+    );
+    assert_eq!(checks(&[Provider::Twilio, Provider::Routee]).await.len(), 9);
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_that_twilio_does_not_take_are_told() {
+    let (world, account) = both().await;
+    world
+        .twilio
+        .set_api_key("SK00000000000000000000000000000009", "another");
+    only(
+        &complaints(&world, &account).await,
+        "twilio",
+        Level::Fail,
+        "does not take the credentials: status 401",
+        "--name /patchbay/twilio-credentials --value file:///dev/stdin    # the dialer takes them",
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_at_twilio_without_money_is_told_and_one_with_little_is_warned_of() {
+    let (world, account) = both().await;
+    for (balance, level, what) in [
+        ("0.00", Level::Fail, "has 0.00 USD left: no call"),
+        ("-3.10", Level::Fail, "has -3.10 USD left: no call"),
+        ("4.99", Level::Warn, "has 4.99 USD left, which is low"),
+        ("NaN", Level::Warn, "NaN is no amount"),
+    ] {
+        world.twilio.set_balance(balance);
+        only(
+            &complaints(&world, &account).await,
+            "twilio.balance",
+            level,
+            what,
+            "Billing",
+        );
+    }
+    world.twilio.set_balance("5.00");
+    assert_eq!(complaints(&world, &account).await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_that_cannot_tell_twilio_from_others_is_told() {
+    let (world, account) = both().await;
+    account.change(|state| {
+        let function = state.functions.get_mut("patchbay-collect-event").expect("there");
+        function["Environment"]["Variables"]["PATCHBAY_TWILIO_AUTH_TOKENS_PARAM"] = Value::from("");
+    });
+    only(
+        &complaints(&world, &account).await,
+        "settings.providers",
+        Level::Fail,
+        "Twilio phones, and collect-event has no PATCHBAY_TWILIO_AUTH_TOKENS_PARAM",
+        "set TwilioAuthTokensParam in samconfig.toml, then: sam build && sam deploy",
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_there_is_not_is_told() {
+    let (world, account) = (world().await, Account::default());
+    account.change(|state| {
+        for function in state.functions.values_mut() {
+            function["Environment"]["Variables"]["PATCHBAY_PROVIDERS"] = Value::from("routee,vonage");
+        }
+    });
+    only(
+        &complaints(&world, &account).await,
+        "settings.providers",
+        Level::Fail,
+        "names a provider that there is not",
+        "set VoiceProviders in samconfig.toml",
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_auth_token_that_the_webhooks_of_calls_do_not_use_yet_is_told_at_each() {
+    let (world, account) = both().await;
+    account.change(|state| {
+        let token = ("SecureString", "another-auth-token".to_owned());
+        state.parameters.insert("/patchbay/twilio-auth-tokens".into(), token);
+    });
+    let complaints = complaints(&world, &account).await;
+    let checks: Vec<&str> = complaints.iter().map(|(check, ..)| *check).collect();
+    assert_eq!(
+        checks,
+        ["api.twilio-collect", "api.twilio-status", "api.transfer"],
+        "{complaints:#?}"
+    );
+    assert!(
+        complaints
+            .iter()
+            .all(|(_, level, what, _)| *level == Level::Fail && what.contains("refuses what the present auth token"))
     );
 }
 

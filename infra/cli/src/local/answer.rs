@@ -7,7 +7,9 @@ use axum::extract::State;
 use http::{Request, Response, StatusCode};
 use patchbay::http::{HttpClient, SendError};
 use patchbay::providers::twilio::webhook::Form;
+use patchbay::voice::Provider;
 use patchbay_simulators::aws;
+use patchbay_simulators::exchange::Outage;
 use patchbay_simulators::twilio::{AtPay, Script};
 use patchbay_simulators::world::World;
 use serde_json::json;
@@ -18,6 +20,8 @@ use crate::clock;
 /// Largest request body that reaches a handler; the handlers refuse less themselves.
 const MAX_BODY: usize = 1 << 20;
 
+/// Where the simulated providers are told what is not in their contracts.
+pub(super) const SIMULATED: &str = "/simulated/";
 /// Where a call to our number at the simulated Twilio is asked for.
 pub(super) const SIMULATED_CALL: &str = "/simulated/twilio/call";
 
@@ -40,6 +44,12 @@ pub(super) async fn answer(State(served): State<Arc<Served>>, request: Request<B
     let path = request.uri().path();
     if path == SIMULATED_CALL {
         return simulated_call(world, request.uri().query().unwrap_or_default()).await;
+    }
+    if let Some(switch) = path.strip_prefix(SIMULATED).and_then(outage_switch) {
+        if request.method() != http::Method::POST {
+            return status(StatusCode::METHOD_NOT_ALLOWED);
+        }
+        return switch_outage(world, switch, request.uri().query().unwrap_or_default());
     }
     if path == clock::PATH {
         return json(StatusCode::OK, &clock::told(&world.clock, served.speed));
@@ -72,6 +82,36 @@ pub(super) async fn answer(State(served): State<Arc<Served>>, request: Request<B
             status(StatusCode::BAD_GATEWAY)
         }
     }
+}
+
+/// Which provider `path` switches, and whether it is up afterwards: `routee/down`, `twilio/up`.
+fn outage_switch(path: &str) -> Option<(Provider, bool)> {
+    let (provider, up) = match path.split_once('/')? {
+        (provider, "up") => (provider, true),
+        (provider, "down") => (provider, false),
+        _ => return None,
+    };
+    Some((Provider::named(provider)?, up))
+}
+
+/// Switches a provider off, or on again: `how` is `errors` (every request gets 500, which is the default) or `hangs` (none
+/// is answered). Calls under way go on.
+fn switch_outage(world: &World, (provider, up): (Provider, bool), query: &str) -> Response<Body> {
+    let fields = Form::parse(query.as_bytes());
+    let outage = match fields.get("how").unwrap_or("errors") {
+        _ if up => None,
+        "errors" => Some(Outage::Errors),
+        "hangs" => Some(Outage::Hangs),
+        other => {
+            let detail = format!("how={other} is not one of errors, hangs");
+            return json(StatusCode::BAD_REQUEST, &json!({ "detail": detail }));
+        }
+    };
+    match provider {
+        Provider::Routee => world.routee.change_faults(|faults| faults.outage = outage),
+        Provider::Twilio => world.twilio.change_faults(|faults| faults.outage = outage),
+    }
+    json(StatusCode::OK, &json!({ "provider": provider.as_str(), "up": up }))
 }
 
 /// A caller comes to a number at the simulated Twilio: ours, or one whose voice webhook is `url`. The answer, when the

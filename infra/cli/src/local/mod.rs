@@ -19,7 +19,7 @@ use patchbay::secret::Randomness;
 use patchbay::web::outbound::Outbound;
 use patchbay::web::target::Targets;
 use patchbay_simulators::exchange::{Happening, PhoneEvent};
-use patchbay_simulators::twilio::outbound::OUR_NUMBERS;
+use patchbay_simulators::twilio::outbound::{API_KEY, OUR_NUMBERS};
 use patchbay_simulators::twilio::{ACCOUNT, AUTH_TOKEN};
 use patchbay_simulators::world::{Options as WorldOptions, ROUTEE_APPLICATION, TABLE, TOKEN, WEBHOOK_KEY, World};
 use tracing::Level;
@@ -27,7 +27,8 @@ use tracing::Level;
 use crate::account::{Account, Places};
 use crate::habits::{self, Habits};
 use crate::link::is_loopback;
-use answer::{SIMULATED_CALL, Served, answer};
+use crate::phoning::Phoning;
+use answer::{SIMULATED, SIMULATED_CALL, Served, answer};
 
 /// Options of the local server.
 #[derive(Debug, Args)]
@@ -39,6 +40,9 @@ pub(crate) struct Options {
     /// How many times as fast as real time the clock runs
     #[arg(long, default_value_t = 1.0)]
     speed: f64,
+    /// Who phones employees; either may be switched off while this runs, as it is printed at the start
+    #[arg(long, value_enum, default_value_t)]
+    provider: Phoning,
     /// File that says what the phones do, one a line; see below
     #[arg(long)]
     phones: Option<PathBuf>,
@@ -122,6 +126,7 @@ async fn start(options: &Options, url: &str, seed: u64, habits: &Habits) -> anyh
         speed: options.speed,
         seed,
         phones: habits.phones(),
+        providers: options.provider.providers().to_vec(),
         data: data.transpose()?,
         public_url: url.to_owned(),
         elsewhere: Some(HttpClient::new(LoopbackOnly(outbound.clone()))),
@@ -144,7 +149,8 @@ async fn start(options: &Options, url: &str, seed: u64, habits: &Habits) -> anyh
         table: TABLE,
         dialing_queue: &queue("dialing"),
         notifications_queue: &queue("notifications"),
-        routee_url: url,
+        providers_url: url,
+        providers: options.provider.providers(),
     });
     Ok(Served {
         world,
@@ -176,15 +182,25 @@ fn introduce(options: &Options, url: &str, seed: u64, world: &World, habits: &Ha
             "",
             "(pays: card, declined, star, hangs-up, nothing; url: a voice webhook of yours)".to_owned(),
         ),
-        ("", format!("to place calls from {}:", OUR_NUMBERS[0])),
+        (
+            "",
+            format!(
+                "to place calls from {}, with API key {}, secret {}:",
+                OUR_NUMBERS[0], API_KEY.0, API_KEY.1
+            ),
+        ),
         ("", format!("POST {url}/2010-04-01/Accounts/{ACCOUNT}/Calls.json")),
+        (
+            "outages",
+            format!("POST {url}{SIMULATED}routee/down, …/up, and likewise twilio"),
+        ),
         (
             "ShipStation",
             format!("order QX-1009 shipped, QX-2000 awaiting shipment, of {CUSTOMER}"),
         ),
         (
             "commands",
-            format!("patchbay dispatch list --local {url}; so do token, dlq, doctor and url"),
+            format!("patchbay dispatch list --local {url}; so do token, limits, dlq, doctor and url"),
         ),
         ("seed", format!("{seed} (--seed {seed} has the same chances again)")),
     ];
@@ -242,7 +258,7 @@ impl SendHttp for LoopbackOnly {
 /// Shows on the terminal what happens on the lines.
 fn print(event: &PhoneEvent) {
     let what = match &event.what {
-        Happening::Ringing => "rings".to_owned(),
+        Happening::Ringing => format!("rings, over {}", event.provider.as_str()),
         Happening::Answered { .. } => "picked up".to_owned(),
         Happening::Says { text } => format!("hears: {text}"),
         Happening::Key { key } => format!("presses {key}"),
