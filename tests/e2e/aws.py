@@ -27,8 +27,10 @@ REGION = "us-east-1"
 PATIENCE = 600
 TEMPLATE = ROOT / "infra/template.yaml"
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/Cargo.toml"))
-# What the stack is given that has no default.
-PARAMETERS = {"TwilioAuthTokensParam": "/patchbay/twilio-auth-tokens"}
+# What the stack is given that has no default, when both providers phone.
+PARAMETERS = {
+    "VoiceProviders": "routee,twilio", "TwilioFrom": "+12025550100", "TwilioAuthTokensParam": "/patchbay/twilio-auth-tokens",
+}
 
 
 def architecture():
@@ -73,7 +75,7 @@ def evaluate(expression, values):
         return values[argument]
     if function == "Fn::Sub":
         return re.sub(r"\$\{([^}]+)\}", lambda match: values[match[1]], argument)
-    arguments = [evaluate(one, values) for one in argument]
+    arguments = [one if isinstance(one, list) else evaluate(one, values) for one in argument]
     match function:
         case "Fn::Select":
             return arguments[1][int(arguments[0])]
@@ -83,6 +85,8 @@ def evaluate(expression, values):
             return arguments[0] == arguments[1]
         case "Fn::Not":
             return not arguments[0]
+        case "Fn::Contains":
+            return arguments[1] in arguments[0]
     raise ValueError(f"{function} is not known")
 
 
@@ -109,12 +113,12 @@ def decide(template, parameters):
     template.write_text(yaml_dump(document), encoding="utf-8")
 
 
-def if_chosen(value):
-    """What stands below the one condition that a part of the API may have; here it holds."""
+def if_chosen(value, has_twilio):
+    """What stands below the one condition that a part of the API may have; none where it does not hold."""
     if isinstance(value, dict) and "Fn::If" in value:
         condition, chosen, _ = value["Fn::If"]
         assert condition == "HasTwilio", condition
-        return chosen
+        return chosen if has_twilio else None
     return value
 
 
@@ -230,15 +234,16 @@ class Aws:
             template = build / "template.yaml"
         decide(template, parameters)
         self.run("sam", "deploy", *config, "--template-file", template, "--parameter-overrides", *overrides)
-        self.complete()
+        self.complete(has_twilio=bool(parameters.get("TwilioAuthTokensParam")))
         stack = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
-    def complete(self):
+    def complete(self, has_twilio):
         """Does what the template says and MiniStack leaves out."""
         template = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))["Resources"]
         deployed = self.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
-        self.import_routes({resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in deployed})
+        self.import_routes(
+            {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in deployed}, has_twilio)
         for resource in deployed:
             properties = template.get(resource["LogicalResourceId"], {}).get("Properties", {})
             if loop := properties.get("RecursiveLoop"):
@@ -259,21 +264,26 @@ class Aws:
         template = self.client("cloudformation").get_template(StackName=STACK, TemplateStage="Processed")["TemplateBody"]
         return (template if isinstance(template, dict) else yaml_parse(template))["Resources"]
 
-    def import_routes(self, physical):
+    def import_routes(self, physical, has_twilio):
         """The routes and integrations of the API's body, as SAM made it of the template and API Gateway imports it."""
         body, integrations = self.translated()["HttpApi"]["Properties"]["Body"], {}
         gateway, api = self.client("apigatewayv2"), physical["HttpApi"]
-        for path, operations in body["paths"].items():
-            for method, operation in if_chosen(operations).items():
-                integration = if_chosen(operation)["x-amazon-apigateway-integration"]
-                function = re.search(r"\$\{(\w+)\.Arn\}/invocations$", if_chosen(integration["uri"])["Fn::Sub"])[1]
-                if function not in integrations:
-                    arn = self.client("lambda").get_function_configuration(FunctionName=physical[function])["FunctionArn"]
-                    integrations[function] = gateway.create_integration(
-                        ApiId=api, IntegrationType=integration["type"].upper(), IntegrationUri=arn,
-                        PayloadFormatVersion=integration["payloadFormatVersion"])["IntegrationId"]
-                gateway.create_route(ApiId=api, RouteKey=f"{method.upper()} {path}",
-                                     Target=f"integrations/{integrations[function]}")
+        operations = [
+            (method, path, if_chosen(operation, has_twilio)) for path, operations in body["paths"].items()
+            for method, operation in (if_chosen(operations, has_twilio) or {}).items()]
+        for method, path, operation in operations:
+            if operation is None:
+                continue
+            integration = if_chosen(operation["x-amazon-apigateway-integration"], has_twilio)
+            uri = if_chosen(integration["uri"], has_twilio)["Fn::Sub"]
+            function = re.search(r"\$\{(\w+)\.Arn\}/invocations$", uri)[1]
+            if function not in integrations:
+                arn = self.client("lambda").get_function_configuration(FunctionName=physical[function])["FunctionArn"]
+                integrations[function] = gateway.create_integration(
+                    ApiId=api, IntegrationType=integration["type"].upper(), IntegrationUri=arn,
+                    PayloadFormatVersion=integration["payloadFormatVersion"])["IntegrationId"]
+            gateway.create_route(ApiId=api, RouteKey=f"{method.upper()} {path}",
+                                 Target=f"integrations/{integrations[function]}")
 
     def logs(self):
         """What the functions wrote, newest last: the warnings and errors, and the last lines of all."""

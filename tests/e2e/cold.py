@@ -40,6 +40,7 @@ SECRETS = {
     "webhook-keys": "whsec_bG9jYWwga2V5LCBuby1vbmUncyBzZWNyZXQ=",
     "routee-credentials": "application:secret",
     "twilio-auth-tokens": "made-up-auth-token-000001",
+    "twilio-credentials": "AC00000000000000000000000000000001:SK00000000000000000000000000000001:secret",
 }
 
 
@@ -134,6 +135,8 @@ class StandIn:
             "PATCHBAY_DIALING_QUEUE_URL": f"{queue}/dialing", "PATCHBAY_NOTIFICATIONS_QUEUE_URL": f"{queue}/notifications",
             "PATCHBAY_DIALING_DEAD_LETTERS_URL": f"{queue}/dialing-dead-letters",
             "PATCHBAY_NOTIFICATIONS_DEAD_LETTERS_URL": f"{queue}/notifications-dead-letters",
+            # Both: the most that a deployment has.
+            "PATCHBAY_PROVIDERS": "routee,twilio", "PATCHBAY_TWILIO_FROM": "+12025550100",
             "PATCHBAY_ROUTEE_FROM": "12025550100", "PATCHBAY_LINK_SECRETS_PARAM": "/patchbay/link-secrets",
         } | {f"PATCHBAY_{name.upper().replace('-', '_')}_PARAM": f"/patchbay/{name}" for name in SECRETS}
         self.process = subprocess.Popen([*tool, CARGO / "lambda" / name / "bootstrap"], env=environment,

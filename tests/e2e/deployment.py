@@ -9,7 +9,8 @@ from samcli.cli.types import CfnParameterOverridesType
 from samcli.lib.config.samconfig import SamConfig
 from samcli.yamlhelper import yaml_parse
 
-from aws import FUNCTIONS, HOME, PARAMETERS, REGION, ROOT, STACK, TEMPLATE, routes, topic_is_elsewhere, wait_for
+from aws import (FUNCTIONS, HOME, PARAMETERS, REGION, ROOT, STACK, TEMPLATE, evaluate, routes, topic_is_elsewhere,
+                 wait_for)
 from checks import Api, check
 
 # What stands in a path for each of its parameters.
@@ -19,6 +20,11 @@ SAMPLES = {
 }
 # One path for every route of the template, and the function that has to get it.
 ROUTES = [(method, path.format(**SAMPLES) + "?api_token=x&limit=20", function) for method, path, function in routes()]
+# The parameters that a provider needs when it phones; of one that does not, none is given.
+NEEDED = {
+    "routee": {"RouteeFrom": "12025550100"},
+    "twilio": {name: PARAMETERS[name] for name in ("TwilioFrom", "TwilioAuthTokensParam")},
+}
 # What a function may be allowed. What its role in the template says of them it has to be, and nothing else; that the
 # template says what the function asks for is held by tests/tests/rights.rs.
 ACTIONS = {
@@ -61,6 +67,23 @@ def check_settings():
         check(f"a topic {topic!r} is {'refused' if elsewhere else 'taken'} in {region}",
               topic_is_elsewhere(TEMPLATE, topic, region) is elsewhere)
 
+    print("\n== What CloudFormation asks for, of the parameters of each provider")
+    routee, twilio = NEEDED["routee"], NEEDED["twilio"]
+    for providers, needed in (*NEEDED.items(), ("routee,twilio", routee | twilio), ("twilio,routee", twilio | routee)):
+        given = {"VoiceProviders": providers} | needed
+        check(f"{providers}: {', '.join(needed)}, and nothing else", not unmet(given), unmet(given))
+        for name in needed:
+            told = unmet(given | {name: ""})
+            check(f"{providers} without {name} is refused, and told why", [name in text for text in told] == [True], told)
+
+
+def unmet(parameters):
+    """What CloudFormation would say against these parameters: the template's rules, which the stand-in does not know."""
+    template = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))
+    values = {name: parameter.get("Default", "") for name, parameter in template["Parameters"].items()} | parameters
+    return [one["AssertDescription"] for rule in template["Rules"].values()
+            if evaluate(rule["RuleCondition"], values) for one in rule["Assertions"] if not evaluate(one["Assert"], values)]
+
 
 def check_resources(aws, outputs):
     print("\n== What was deployed")
@@ -92,6 +115,28 @@ def check_resources(aws, outputs):
           rule)
 
 
+def check_alone(aws):
+    """Each provider without the other: what is deployed, and what it is told of both."""
+    for provider, needed in NEEDED.items():
+        print(f"\n== {provider} alone", flush=True)
+        outputs = aws.deploy(True, {"VoiceProviders": provider} | needed)
+        client, api = aws.client("lambda"), Api(aws, outputs["ApiUrl"])
+        settings = client.get_function_configuration(FunctionName=f"{STACK}-dialer")["Environment"]["Variables"]
+        told = {name for name in NEEDED if settings[f"PATCHBAY_{name.upper()}_CREDENTIALS_PARAM"]}
+        check(f"the dialer phones over {provider}, and has nobody else's credentials",
+              (settings["PATCHBAY_PROVIDERS"], told) == (provider, {provider}), settings)
+        functions = {function["FunctionName"] for function in client.list_functions()["Functions"]}
+        has_twilio = f"{STACK}-transfer" in functions
+        check("callers are transferred to us with Twilio's signatures only", has_twilio == (provider == "twilio"), functions)
+        for method, path, function in ROUTES:
+            status, answer = api(method, path, None if method in ("GET", "DELETE") else {})
+            expected = 404 if function == "transfer" and not has_twilio else 200
+            if status != expected:
+                check(f"{method} {path}", False, (status, answer))
+        check("every route leads to a function that there is", True)
+        check_deletion(aws, outputs)
+
+
 def check_deletion(aws, outputs):
     """Tears the stack down as README says."""
     print("\n== What a deletion leaves behind", flush=True)
@@ -116,6 +161,9 @@ def logical_id(function):
 def named(template, resource):
     """What `check_rights` calls the table, index, queue or parameter that a role of the template names."""
     (function, value), = resource.items()
+    if function == "Fn::If":
+        # Here both providers phone, so every condition of theirs holds.
+        return named(template, value[1])
     if function == "Fn::GetAtt":
         properties = template["Resources"][value[0]]["Properties"]
         return properties["QueueName"]["Fn::Sub"].partition("-")[2] if "QueueName" in properties else "table"
@@ -155,7 +203,8 @@ def check_rights(aws):
             "index-by_due": ("dynamodb", f"{table}/index/by_due")}
     for queue in ("dialing", "notifications", "dialing-dead-letters", "notifications-dead-letters"):
         arns[queue] = ("sqs", f"arn:aws:sqs:{REGION}:{account}:{STACK}-{queue}")
-    for parameter in ("reference-keys", "routee-credentials", "webhook-keys", "twilio-auth-tokens", "another"):
+    for parameter in ("reference-keys", "routee-credentials", "webhook-keys", "twilio-auth-tokens", "twilio-credentials",
+                      "another"):
         arns[parameter] = ("ssm", f"arn:aws:ssm:{REGION}:{account}:parameter/patchbay/{parameter}")
     arns["link-secrets"] = ("ssm", f"arn:aws:ssm:{REGION}:{account}:parameter/patchbay/link-secrets/main/api.example.org/key")
     template = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))

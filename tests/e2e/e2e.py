@@ -13,26 +13,30 @@ from agents import hand_over
 from aws import HOME, PARAMETERS, Aws
 from checks import check
 from cold import check_cold_starts
-from deployment import check_deletion, check_resources, check_rights, check_settings, check_stubs
+from deployment import check_alone, check_deletion, check_resources, check_rights, check_settings, check_stubs
 from kills import check_kills
 from main_job import check_main_job, put_token
+from outages import check_outages
 from requester import Requester
 from routee import Routee
 from sizes import check_arm64_sizes, check_sizes
 from smoke import check_smoke
+from twilio import ACCOUNT, Twilio
 from watch import check_routes, check_watch
 
 CREDENTIALS = "e2e-application:e2e-secret"
+TWILIO_CREDENTIALS = f"{ACCOUNT}:SK00000000000000000000000000000001:e2e-secret"
 # The first build of the functions included.
 LIMIT_SECONDS = 60 * 60
 
 
-def put_secrets(aws, webhook_key):
+def put_secrets(aws, webhook_key, auth_token):
     values = {
         "/patchbay/reference-keys": secrets.token_hex(32),
         "/patchbay/routee-credentials": CREDENTIALS,
         "/patchbay/webhook-keys": webhook_key,
-        "/patchbay/twilio-auth-tokens": secrets.token_hex(16),
+        "/patchbay/twilio-auth-tokens": auth_token,
+        "/patchbay/twilio-credentials": TWILIO_CREDENTIALS,
     }
     for name, value in values.items():
         aws.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
@@ -62,17 +66,20 @@ def main():
     with Aws() as aws:
         print(f"== A stand-in for AWS at {aws.endpoint}, log in {HOME / 'ministack.log'}", flush=True)
         webhook_key = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-        put_secrets(aws, webhook_key)
+        auth_token = secrets.token_hex(16)
+        put_secrets(aws, webhook_key, auth_token)
 
-        def call_back(url, body):
+        def call_back(url, body, headers):
             path = f"{url.path}?{url.query}" if url.query else url.path
-            return aws.request("POST", path, body, {"content-type": "application/json"}, url.netloc)
+            return aws.request("POST", path, body, headers, url.netloc)
 
-        with Routee(call_back, CREDENTIALS) as routee, Requester(webhook_key) as requester:
+        phones = {}
+        with (Routee(call_back, CREDENTIALS, phones) as routee,
+              Twilio(call_back, TWILIO_CREDENTIALS, auth_token, phones) as twilio, Requester(webhook_key) as requester):
             print("\n== Deploying infra/template.yaml", flush=True)
             outputs = aws.deploy(arguments.stubs, {
                 "RouteeFrom": "12025550100", "RouteeAuthUrl": routee.url, "RouteeConnectUrl": routee.url,
-                "RouteeCallIntervalMs": "1000", "PrivateOrigins": f"{requester.origin}, {aws.endpoint}", "DefaultCountry": "1",
+                "RouteeCallIntervalMs": "1000", "TwilioApiUrl": twilio.url, "PrivateOrigins": f"{requester.origin}, {aws.endpoint}", "DefaultCountry": "1",
             } | PARAMETERS)
             for name, value in outputs.items():
                 print(f"   {name}: {value}")
@@ -92,12 +99,15 @@ def main():
                     check_agents(aws, outputs)
                     # Its events are about the same callers.
                     check_watch(aws, outputs, put_token)
-                    check_kills(aws, outputs, api, routee, requester)
+                    check_outages(aws, outputs, api, routee, twilio, requester)
+                    check_kills(aws, outputs, api, [routee, twilio], requester)
             except BaseException:
                 print("\n== What the functions wrote", *aws.logs(), sep="\n   ", flush=True)
                 raise
             if not arguments.keep:
                 check_deletion(aws, outputs)
+                if arguments.stubs:
+                    check_alone(aws)
             print(f"\n== All of it holds, {time.monotonic() - began:.0f} s", flush=True)
             if arguments.keep:
                 print("Ctrl-C ends it.")

@@ -11,7 +11,7 @@ import time
 from aws import STACK, wait_for
 from checks import check
 from main_job import check_nothing_left, ticket
-from routee import PRESSES_1, RINGS_OUT
+from provider import PRESSES_1, RINGS_OUT
 
 TICKETS = 4
 # So long it kills, and until it has killed so many: on a busy machine everything happens later.
@@ -64,14 +64,14 @@ class Killer:
                 self.killed[name] = self.killed.get(name, 0) + 1
 
 
-def check_kills(aws, outputs, api, routee, requester):
+def check_kills(aws, outputs, api, providers, requester):
     print(f"\n== {TICKETS} tickets, while functions are killed", flush=True)
     anna, ben = ("Anna", "+12025550105"), ("Ben", "+12025550106")
-    routee.phones |= {anna[1]: RINGS_OUT, ben[1]: PRESSES_1}
+    providers[0].phones |= {anna[1]: RINGS_OUT, ben[1]: PRESSES_1}
     for queue in ("Dialing", "Notifications"):
         aws.client("sqs").set_queue_attributes(
             QueueUrl=outputs[f"{queue}QueueUrl"], Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)})
-    killer, before = Killer(aws.server.pid), len(routee.orders)
+    killer, before = Killer(aws.server.pid), [len(provider.orders) for provider in providers]
     orders, webhooks = itertools.count(), itertools.count()
 
     def on_order():
@@ -95,7 +95,9 @@ def check_kills(aws, outputs, api, routee, requester):
             time.sleep(random.random())
             killer.kill(random.choice(["dialer", "dispatches"]))
 
-    routee.on_order, requester.on_webhook, routee.on_event = on_order, on_webhook, on_event
+    for provider in providers:
+        provider.on_order, provider.on_event = on_order, on_event
+    requester.on_webhook = on_webhook
     accepted = threading.Event()
     disturbing = threading.Thread(target=disturb, daemon=True)
     disturbing.start()
@@ -119,8 +121,10 @@ def check_kills(aws, outputs, api, routee, requester):
     disturbing.join()
     check(f"every ticket is accepted; killed: {killer.killed}", sum(killer.killed.values()) >= KILLS, killer.killed)
     check("by whoever pressed 1", all(shown(one)["accepted"]["by"]["id"] == "ben" for one in tickets))
-    urls = [order["callback"]["url"] for order in routee.orders[before:]]
-    check(f"{len(urls)} calls, no attempt was dialled twice", len(urls) == len(set(urls)), urls)
+    urls = [url for provider, begun in zip(providers, before) for url in provider.callback_urls()[begun:]]
+    # The attempt without the provider and the signature for it: one that stands at both was dialled twice, too.
+    attempts = [url.partition("/status/")[2].rpartition(".")[0] for url in urls]
+    check(f"{len(urls)} calls, no attempt was dialled twice", len(attempts) == len(set(attempts)), urls)
     for dispatch in tickets:
         told = wait_for("the webhook of an acceptance", lambda dispatch=dispatch: [
             one for one in requester.told(dispatch) if one["data"]["status"] == "Accepted"])

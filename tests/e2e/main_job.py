@@ -1,13 +1,14 @@
 """The main job, over HTTP, with real delays."""
 
 import hashlib
+import itertools
 import json
 import secrets
 import time
 
 from aws import wait_for
 from checks import Api, check
-from routee import PRESSES_1, PRESSES_2, RINGS_OUT
+from provider import PRESSES_1, PRESSES_2, RINGS_OUT
 
 
 def put_token(aws, outputs, token, *scopes):
@@ -31,7 +32,7 @@ def ticket(reference, requester, *employees, **policy):
 
 def check_main_job(aws, outputs, routee, requester):
     anna, ben, cleo = ("Anna", "+12025550101"), ("Ben", "+12025550102"), ("Cleo", "+12025550103")
-    routee.phones = {anna[1]: RINGS_OUT, ben[1]: PRESSES_2, cleo[1]: PRESSES_1}
+    routee.phones |= {anna[1]: RINGS_OUT, ben[1]: PRESSES_2, cleo[1]: PRESSES_1}
     token = "pb_" + secrets.token_hex(32)
     put_token(aws, outputs, token, "dispatches:read", "dispatches:write")
     api = Api(aws, outputs["ApiUrl"], token)
@@ -39,9 +40,9 @@ def check_main_job(aws, outputs, routee, requester):
     print("\n== Who may not, may not")
     stranger = Api(aws, outputs["ApiUrl"], "pb_" + "0" * 64)
     check("a ticket with a token that nobody made", stranger("POST", "/v1/dispatches", ticket("X", requester, anna))[0] == 401)
-    for kind in ("collect", "status"):
-        status, answer = stranger("POST", f"/routee/{kind}/example.dsp_{1:032x}.000001-00-{1:016x}.{'0' * 32}", {})
-        check(f"a {kind} with a reference that nobody signed", 400 <= status < 500, (status, answer))
+    for provider, kind in itertools.product(("routee", "twilio"), ("collect", "status")):
+        status, answer = stranger("POST", f"/{provider}/{kind}/example.dsp_{1:032x}.000001-00-{1:016x}.{'0' * 32}", {})
+        check(f"a {kind} of {provider} with a reference that nobody signed", 400 <= status < 500, (status, answer))
 
     print("\n== A ticket: Anna does not pick up, Ben rejects, Cleo accepts")
     status, preview = api("POST", "/v1/dispatches/preview", ticket("INC-1", requester, anna, ben, cleo))

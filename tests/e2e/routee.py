@@ -6,64 +6,33 @@ the URLs that it was given with the order.
 
 import base64
 import datetime
-import http.server
 import json
 import threading
 import time
 import urllib.parse
 import uuid
 
-import checks
+from provider import RINGS_OUT, Provider
 
-# What a phone does when it rings.
-RINGS_OUT, PRESSES_1, PRESSES_2 = "rings out", "presses 1", "presses 2"
-
-
-class Routee:
-    """Listens on the loopback while the `with` block lasts."""
-
-    def __init__(self, call_back, credentials):
-        self.call_back = call_back
+class Routee(Provider):
+    def __init__(self, call_back, credentials, phones):
+        super().__init__(call_back, phones)
         self.authorization = "Basic " + base64.b64encode(credentials.encode()).decode()
         self.token = str(uuid.uuid4())
-        self.phones = {}
-        # What was ordered, and what our API answered to each event: for the checks.
-        self.orders, self.answers, self.legs = [], [], {}
-        # Called when a call has been placed, before that is answered; and when an event has been sent off.
-        self.on_order = self.on_event = lambda: None
+        self.legs = {}
 
-    def __enter__(self):
-        routee = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                routee.answer(self)
-
-            do_GET = do_PUT = do_POST
-
-            def log_message(self, *_):
-                pass
-
-        self.server = checks.Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
-
-    def answer(self, request):
-        body = request.rfile.read(int(request.headers.get("content-length") or 0))
-        status, answer = self.route(request.command, request.path, request.headers, body)
-        text = json.dumps(answer).encode()
-        request.send_response(status)
-        request.send_header("content-type", "application/json")
-        request.send_header("content-length", str(len(text)))
-        request.end_headers()
-        request.wfile.write(text)
+    def places_a_call(self, method, path):
+        return (method, path) == ("POST", "/voice/conversation")
 
     def route(self, method, path, headers, body):
+        status, answer = self.answer_to(method, path, headers, body)
+        return status, "application/json", json.dumps(answer)
+
+    def callback_urls(self):
+        """Where the status of every call that was ordered is told."""
+        return [order["callback"]["url"] for order in self.orders]
+
+    def answer_to(self, method, path, headers, body):
         if path == "/oauth/token":
             if headers["authorization"] != self.authorization or b"client_credentials" not in body:
                 return 401, {"status": 401, "error": "Unauthorized", "message": "Bad credentials"}
@@ -130,7 +99,8 @@ class Routee:
         for _ in range(1 if "/collect/" in url else 12):
             began = time.monotonic()
             threading.Thread(target=self.on_event, daemon=True).start()
-            status, answer = self.call_back(urllib.parse.urlsplit(url), json.dumps(event))
+            status, answer = self.call_back(
+                urllib.parse.urlsplit(url), json.dumps(event), {"content-type": "application/json"})
             self.answers.append((url, event, status, answer, time.monotonic() - began))
             if status == 200:
                 return

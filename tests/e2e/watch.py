@@ -117,6 +117,8 @@ def check_watch(aws, outputs, put_token):
         "PATCHBAY_NOTIFICATIONS_QUEUE_URL": outputs["NotificationsQueueUrl"],
         "PATCHBAY_DIALING_DEAD_LETTERS_URL": outputs["DialingDeadLettersUrl"],
         "PATCHBAY_NOTIFICATIONS_DEAD_LETTERS_URL": outputs["NotificationsDeadLettersUrl"],
+        "PATCHBAY_PROVIDERS": "routee,twilio", "PATCHBAY_TWILIO_FROM": "+12025550100",
+        "PATCHBAY_TWILIO_CREDENTIALS_PARAM": "/patchbay/twilio-credentials",
         "PATCHBAY_ROUTEE_FROM": "12025550100", "PATCHBAY_LINK_SECRETS_PARAM": "/patchbay/link-secrets",
         "PATCHBAY_ROUTEE_CREDENTIALS_PARAM": "/patchbay/routee-credentials",
         "PATCHBAY_WEBHOOK_KEYS_PARAM": "/patchbay/webhook-keys",
