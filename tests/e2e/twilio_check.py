@@ -31,6 +31,8 @@ import xml.etree.ElementTree as ElementTree
 from twilio.request_validator import HMAC_SHA256, SIGNATURE_SETTINGS_HEADER, RequestValidator
 from twilio.twiml import voice_response as twiml
 
+from twilio_calls import signature
+
 # As `patchbay local` prints them.
 AUTH_TOKEN = "made-up-auth-token-000001"
 SHARED_KEY, SHARED_SECRET = "webhooks_sharedkey_madeup1", "made-up-secret-1"
@@ -150,6 +152,8 @@ def check_our_signatures(path, modules):
                                     (one["url"], one["form"] | {"Digits": "2"}, False)):
             if validator.validate(url, form, one["signature"]) != expected:
                 failures.append(f"our signature for {url}: the Python library says {not expected}")
+        if signature(AUTH_TOKEN, one["url"], one["form"]) != one["signature"]:
+            failures.append(f"the simulated Twilio of this folder signs {one['url']} otherwise")
     given = json.dumps({"token": AUTH_TOKEN, "signed": signed})
     told = subprocess.run(["node", "-e", NODE], input=given, text=True, capture_output=True, check=True,
                           env=os.environ | {"NODE_PATH": str(modules.resolve())})
