@@ -21,7 +21,7 @@ from requester import Requester
 from routee import Routee
 from sizes import check_arm64_sizes, check_sizes
 from smoke import check_smoke
-from twilio import ACCOUNT, Twilio
+from twilio_calls import ACCOUNT, Twilio
 from watch import check_routes, check_watch
 
 CREDENTIALS = "e2e-application:e2e-secret"

@@ -1,19 +1,26 @@
-"""Checks patchbay against Twilio's own Python library.
+"""Checks patchbay against Twilio's own libraries, for Python and for Node.
 
-    cargo test --workspace --test transfer          # writes target/twiml/*.xml
+    cargo test --workspace --test transfer --test twilio_documents          # writes target/twiml
     cargo run -- local --port 8080 &
     python3 -m venv target/twilio-venv && target/twilio-venv/bin/pip install twilio
-    target/twilio-venv/bin/python tests/e2e/twilio_check.py --twiml target/twiml --api http://127.0.0.1:8080
+    npm install --prefix target/node twilio
+    target/twilio-venv/bin/python tests/e2e/twilio_check.py --twiml target/twiml --node-modules target/node/node_modules \
+        --api http://127.0.0.1:8080
 
-Every document that we make is built again with the library's classes and must come out the same, and requests that the
-library signs are accepted while tampered ones are refused.
+Every document that we make is built again with the library's classes and must come out the same. Every voice and language
+in it is one of the Node library's list, and every attribute one that it knows. What our signer signs both validate, and
+requests that the Python library signs are accepted while tampered ones are refused.
 """
 
 import argparse
 import base64
 import hashlib
 import hmac
+import json
+import os
 import pathlib
+import re
+import subprocess
 import sys
 import time
 import urllib.error
@@ -24,13 +31,31 @@ import xml.etree.ElementTree as ElementTree
 from twilio.request_validator import HMAC_SHA256, SIGNATURE_SETTINGS_HEADER, RequestValidator
 from twilio.twiml import voice_response as twiml
 
+from twilio_calls import signature
+
 # As `patchbay local` prints them.
 AUTH_TOKEN = "made-up-auth-token-000001"
 SHARED_KEY, SHARED_SECRET = "webhooks_sharedkey_madeup1", "made-up-secret-1"
 REFERENCE_KEY = b"a key that is good enough for one machine"
+# What stands beside a reference of Twilio's where it is signed, so that it is none of another provider's.
+BESIDE_TWILIO = b"\ntwilio"
 
 # Seconds after which a request is taken for lost; a busy machine may be slow.
 PATIENCE = 600
+# Prints what the Node library does not validate although it should, and what it validates although it should not.
+NODE = """
+const { validateRequest } = require("twilio");
+const { token, signed } = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const failures = [];
+for (const { url, form, signature } of signed) {
+  for (const [at, fields, expected] of [[url, form, true], [url + "x", form, false], [url, { ...form, Digits: "2" }, false]]) {
+    if (validateRequest(token, signature, at, fields) !== expected) {
+      failures.push(`our signature for ${at}: the Node library says ${!expected}`);
+    }
+  }
+}
+console.log(JSON.stringify(failures));
+"""
 # How the library calls what is an attribute of another name in XML.
 RENAMED = {"for": "for_"}
 # The method of the library that adds a verb, and the argument that takes its text.
@@ -86,6 +111,60 @@ def check_document(path):
         build(element, response)
     if canonical(str(response)) != canonical(text):
         raise ValueError(f"comes out differently:\n{response}\n{text}")
+
+
+class NodeTypes:
+    """What the Node library's types say of each verb: its attributes, and the words that some of them may have."""
+
+    def __init__(self, modules):
+        text = (modules / "twilio/lib/twiml/VoiceResponse.d.ts").read_text(encoding="utf-8")
+        self.words = {name: set(re.findall(r'"([^"]+)"', words))
+                      for name, words in re.findall(r"^    type (\w+) = ([^;]+);$", text, re.MULTILINE)}
+        self.attributes = {
+            verb: {name: kind for name, kind in re.findall(r"^\s+(?:'|\")?([\w.-]+)(?:'|\")?\?: ([^;]+);$", body, re.MULTILINE)}
+            for verb, body in re.findall(r"interface (\w+)Attributes \{(.*?)\n    \}", text, re.DOTALL)}
+
+    def check_response(self, path):
+        for element in ElementTree.fromstring(path.read_text(encoding="utf-8")):
+            self.check(element)
+
+    def check(self, element):
+        """Fails on what the library does not know."""
+        known = self.attributes.get(element.tag, {})
+        for name, value in element.attrib.items():
+            if name not in known:
+                raise ValueError(f"the Node library knows no {name} of <{element.tag}>")
+            # A type that leaves a choice, or is a list of it, is checked as one word.
+            words = self.words.get(known[name].removesuffix("[]"))
+            if words and not set(value.split()) <= words:
+                raise ValueError(f"the Node library knows no {name} {value} of <{element.tag}>")
+        for nested in element:
+            self.check(nested)
+
+
+def check_our_signatures(path, modules):
+    """What our signer signed, by both libraries; nothing else of it."""
+    signed = json.loads(path.read_text(encoding="utf-8"))
+    failures, validator = [], RequestValidator(AUTH_TOKEN)
+    for one in signed:
+        one["form"] = dict(urllib.parse.parse_qsl(one["body"], keep_blank_values=True))
+        for url, form, expected in ((one["url"], one["form"], True), (one["url"] + "x", one["form"], False),
+                                    (one["url"], one["form"] | {"Digits": "2"}, False)):
+            if validator.validate(url, form, one["signature"]) != expected:
+                failures.append(f"our signature for {url}: the Python library says {not expected}")
+        if signature(AUTH_TOKEN, one["url"], one["form"]) != one["signature"]:
+            failures.append(f"the simulated Twilio of this folder signs {one['url']} otherwise")
+    given = json.dumps({"token": AUTH_TOKEN, "signed": signed})
+    told = subprocess.run(["node", "-e", NODE], input=given, text=True, capture_output=True, check=True,
+                          env=os.environ | {"NODE_PATH": str(modules.resolve())})
+    return len(signed), failures + json.loads(told.stdout)
+
+
+def reference_path(kind):
+    """Where the key or the status of a call to an employee is told, of a dispatch that there is not in the local world."""
+    text = "main.dsp_00000000000000000000000000000001.000001-00-0000000000000001"
+    tag = hmac.new(REFERENCE_KEY, f"patchbay callback v1\n{text}".encode() + BESIDE_TWILIO, hashlib.sha256).hexdigest()[:32]
+    return f"/twilio/{kind}/{text}.{tag}"
 
 
 def transfer_path():
@@ -177,23 +256,71 @@ def check_signatures(api):
     return failures
 
 
+def check_callbacks(api):
+    """The same for the calls to employees, whose URLs Twilio has from us; how many requests, and the failures."""
+    form = Form({
+        "AccountSid": "AC00000000000000000000000000000001", "CallSid": "CA00000000000000000000000000000001",
+        "CallStatus": "in-progress", "Digits": "1", "FinishedOnKey": "", "From": "+12025550100", "To": "+12025550101",
+        "msg": "Gather End",
+    })
+    failures, count = [], 0
+
+    def expect(what, status, *arguments):
+        nonlocal count
+        count += 1
+        got, body = post(api, *arguments)
+        if got != status:
+            failures.append(f"{what} at {arguments[0]}: {got} instead of {status}: {body[:200]}")
+        return body
+
+    portless, validator = api.rpartition(":")[0], RequestValidator(AUTH_TOKEN)
+    for kind, query in (("collect", ""), ("collect", "?again=1"), ("status", "")):
+        path = reference_path(kind) + query
+        for base in (api, portless):
+            # As Twilio is given it, with what it does when no answer comes: that is no part of what is signed.
+            url = f"{base}{path}#ct=1000&rt=4000&rc=2&rp=ct,rt,5xx".partition("#")[0]
+            signature = validator.compute_signature(url, form)
+            body = expect(f"signed {url}", 200, path, form, signature)
+            if kind == "collect" and not body.startswith("<?xml"):
+                failures.append(f"{path} is answered with {body[:200]}")
+            expect("another key", 403, path, form | {"Digits": "2"}, signature)
+            expect("a blank field left out", 403, path, {n: v for n, v in form.items() if v}, signature)
+            expect("another query", 403, f"{path}{'&' if query else '?'}again=3", form, signature)
+            expect("no signature", 403, path, form, None)
+            other = RequestValidator("another-token").compute_signature(url, form)
+            expect("another token", 403, path, form, other)
+            elsewhere = "status" if kind == "collect" else "collect"
+            expect("a signature for the other path", 403, path.replace(f"/{kind}/", f"/{elsewhere}/"), form, signature)
+            # Routee signs nothing: what it need not sign must not stand in for what Twilio must.
+            expect("Twilio's reference as Routee's", 404, path.replace("/twilio/", "/routee/"), form, signature)
+    return count, failures
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--twiml", type=pathlib.Path, default=pathlib.Path("target/twiml"))
+    parser.add_argument("--node-modules", type=pathlib.Path, default=pathlib.Path("target/node/node_modules"))
     parser.add_argument("--api", default="http://127.0.0.1:8080")
     options = parser.parse_args()
     documents = sorted(options.twiml.glob("*.xml"))
-    failures = [] if documents else [f"no documents in {options.twiml}"]
+    employees = [path for path in documents if path.name.startswith("employee-")]
+    # Eight things to say in two voices of 14 languages, and the documents for callers.
+    failures = [] if len(employees) == 8 * 2 * 14 < len(documents) else [f"{len(documents)} documents in {options.twiml}"]
+    types = NodeTypes(options.node_modules)
     for path in documents:
         try:
             check_document(path)
+            types.check_response(path)
         except (ValueError, KeyError, TypeError, ElementTree.ParseError) as error:
             failures.append(f"{path.name}: {error}")
+    signed, wrong = check_our_signatures(options.twiml / "signed.json", options.node_modules)
     wait_for(options.api)
-    failures += check_signatures(options.api)
+    count, refused = check_callbacks(options.api)
+    failures += wrong + check_signatures(options.api) + refused
     for failure in failures:
         print(f"FAILED {failure}", file=sys.stderr)
-    print(f"{len(documents)} documents and 39 requests checked, {len(failures)} failures")
+    print(f"{len(documents)} documents, {signed} signatures of ours and {39 + count} requests checked, "
+          f"{len(failures)} failures")
     return 1 if failures else 0
 
 
