@@ -446,6 +446,9 @@ async fn a_deployment_without_transfers_lacks_nothing() {
     account.change(|state| {
         state.functions.remove("patchbay-transfer");
         state.parameters.remove("/patchbay/twilio-auth-tokens");
+        for function in state.functions.values_mut() {
+            function["Environment"]["Variables"]["PATCHBAY_TWILIO_AUTH_TOKENS_PARAM"] = Value::from("");
+        }
     });
     assert_eq!(complaints(&world, &account).await, []);
     let found = findings(&world, &account).await;
