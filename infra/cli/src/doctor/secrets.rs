@@ -90,29 +90,6 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> (Secrets, V
         let parameter = settings.twilio_auth_tokens.as_deref()?;
         Some(tokens.examine(clients, settings, Some(parameter)).await)
     };
-    let agents = async {
-        let vapi = Kind {
-            check: "secret.vapi-secrets",
-            what: "Vapi's secret",
-            value: Value::Known("SECRET"),
-            read: |secret| config::one_or_two(variables::VAPI_SECRETS_PARAM, secret),
-            keys: all_keys,
-        };
-        let retell = Kind {
-            check: "secret.retell-keys",
-            what: "Retell's API key",
-            value: Value::Known("API_KEY"),
-            read: |secret| config::one_or_two(variables::RETELL_KEYS_PARAM, secret),
-            keys: all_keys,
-        };
-        let mut findings = Vec::new();
-        for (kind, name) in [(vapi, &settings.vapi_secrets), (retell, &settings.retell_keys)] {
-            if let Some(name) = name {
-                findings.push(kind.examine(clients, settings, Some(name)).await.1);
-            }
-        }
-        findings
-    };
     let over_routee = async {
         let parameter = settings.routee_credentials.as_deref();
         let phones = settings.phones_over(Provider::Routee);
@@ -135,7 +112,7 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> (Secrets, V
         over_routee,
         over_twilio,
         transfers,
-        agents,
+        agents(clients, settings),
     );
     let mut findings = vec![first, second];
     let (credentials, third) = over_routee.unzip();
@@ -152,6 +129,31 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> (Secrets, V
         twilio: twilio.flatten(),
     };
     (secrets, findings)
+}
+
+/// The secrets of voice agents that have one.
+async fn agents(clients: &Clients, settings: &Settings) -> Vec<Finding> {
+    let vapi = Kind {
+        check: "secret.vapi-secrets",
+        what: "Vapi's secret",
+        value: Value::Known("SECRET"),
+        read: |secret| config::one_or_two(variables::VAPI_SECRETS_PARAM, secret),
+        keys: all_keys,
+    };
+    let retell = Kind {
+        check: "secret.retell-keys",
+        what: "Retell's API key",
+        value: Value::Known("API_KEY"),
+        read: |secret| config::one_or_two(variables::RETELL_KEYS_PARAM, secret),
+        keys: all_keys,
+    };
+    let mut findings = Vec::new();
+    for (kind, name) in [(vapi, &settings.vapi_secrets), (retell, &settings.retell_keys)] {
+        if let Some(name) = name {
+            findings.push(kind.examine(clients, settings, Some(name)).await.1);
+        }
+    }
+    findings
 }
 
 impl<T> Kind<T> {
