@@ -241,7 +241,9 @@ mod promises {
             attempts: 8,
         };
         let laws = Laws::new(Rules::REAL, brief(2), budget);
-        let walks = laws.checker().threads(2).target_state_count(60_000);
+        // By one thread: of two it depends on their pace which walk comes upon something first, and the checker cannot always
+        // tell that walk again.
+        let walks = laws.checker().threads(1).target_state_count(60_000);
         let walks = walks
             .finish_when(HasDiscoveries::AnyFailures)
             .spawn_simulation(1, UniformChooser)
