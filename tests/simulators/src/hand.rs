@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use patchbay::clock::Timestamp;
+use patchbay::clock::{Clock, Timestamp};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::phones::{Deed, When};
 
@@ -11,6 +12,20 @@ const KEY_GAP: Duration = Duration::from_millis(400);
 
 /// How long before the end "just before the end" is.
 const JUST_BEFORE: i64 = 500;
+
+/// The next command to a call; none when `until` comes first.
+pub(crate) async fn command_before<C>(
+    commands: &mut UnboundedReceiver<C>,
+    clock: &Clock,
+    until: Timestamp,
+) -> Option<C> {
+    // In this order always: chance must not decide between the two when both are ready.
+    tokio::select! {
+        biased;
+        Some(command) = commands.recv() => Some(command),
+        () = clock.sleep_until(until) => None,
+    }
+}
 
 /// One movement of the hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,12 @@ use std::time::Duration;
 
 use crate::rng::Rng;
 
+/// The first of the planned faults that `fits`; it strikes once.
+pub(crate) fn take_planned<K, F>(planned: &mut Vec<(K, F)>, fits: impl Fn(&K) -> bool) -> Option<F> {
+    let place = planned.iter().position(|(target, _)| fits(target))?;
+    Some(planned.remove(place).1)
+}
+
 /// How likely a webhook goes astray.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WebhookFaults {

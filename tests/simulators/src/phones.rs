@@ -92,7 +92,31 @@ pub enum Behaviour {
     Interactive,
 }
 
+/// How long the network takes to find a line busy, or itself broken.
+pub(crate) const NETWORK_NOTICES: Duration = Duration::from_secs(1);
+
 impl Behaviour {
+    /// After how much ringing something happens by itself; none when nothing does.
+    pub(crate) const fn happens_after(&self) -> Option<Duration> {
+        match self {
+            Self::NeverPicksUp | Self::Interactive => None,
+            Self::Busy | Self::Fails | Self::GetsLost => Some(NETWORK_NOTICES),
+            Self::Rejects { after } | Self::Answers(Answer { after, .. }) => Some(*after),
+        }
+    }
+
+    /// What is done in a call that a person picks up: what the script says if it says anything, and what they do.
+    pub(crate) fn picked_up(&self) -> Answer {
+        match self {
+            Self::Answers(answer) => answer.clone(),
+            _ => Answer {
+                after: Duration::ZERO,
+                machine: false,
+                deeds: Vec::new(),
+            },
+        }
+    }
+
     /// Picks up after so many seconds, listens and stays silent.
     pub const fn silent(after_seconds: u64) -> Self {
         Self::Answers(Answer {

@@ -90,27 +90,21 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> (Secrets, V
         let parameter = settings.twilio_auth_tokens.as_deref()?;
         Some(tokens.examine(clients, settings, Some(parameter)).await)
     };
-    let over_routee = async {
-        let parameter = settings.routee_credentials.as_deref();
-        let phones = settings.phones_over(Provider::Routee);
-        if !phones {
-            return None;
-        }
-        Some(credentials.examine(clients, settings, parameter).await)
-    };
-    let over_twilio = async {
-        let parameter = settings.twilio_credentials.as_deref();
-        let phones = settings.phones_over(Provider::Twilio);
-        if !phones {
-            return None;
-        }
-        Some(twilio_credentials.examine(clients, settings, parameter).await)
-    };
     let ((references, first), (_, second), over_routee, over_twilio, transfers, agents) = tokio::join!(
         references.examine(clients, settings, settings.reference_keys.as_deref()),
         webhooks.examine(clients, settings, settings.webhook_keys.as_deref()),
-        over_routee,
-        over_twilio,
+        credentials.of(
+            Provider::Routee,
+            clients,
+            settings,
+            settings.routee_credentials.as_deref()
+        ),
+        twilio_credentials.of(
+            Provider::Twilio,
+            clients,
+            settings,
+            settings.twilio_credentials.as_deref()
+        ),
         transfers,
         agents(clients, settings),
     );
@@ -157,6 +151,20 @@ async fn agents(clients: &Clients, settings: &Settings) -> Vec<Finding> {
 }
 
 impl<T> Kind<T> {
+    /// The same of a secret that is needed only when `provider` phones.
+    async fn of(
+        &self,
+        provider: Provider,
+        clients: &Clients,
+        settings: &Settings,
+        name: Known<'_>,
+    ) -> Option<(Option<T>, Finding)> {
+        if !settings.phones_over(provider) {
+            return None;
+        }
+        Some(self.examine(clients, settings, name).await)
+    }
+
     async fn examine(&self, clients: &Clients, settings: &Settings, name: Known<'_>) -> (Option<T>, Finding) {
         let Some(name) = name else {
             let what = format!("the parameter with {}", self.what);

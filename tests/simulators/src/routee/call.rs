@@ -14,15 +14,13 @@ use super::switches::EndEventOrder;
 use super::talk::Talk;
 use super::webhooks::Envelope;
 use crate::exchange::{CallId, EndedBy, Happening};
-use crate::hand::later_by;
-use crate::phones::{Answer, Behaviour};
+use crate::hand::{command_before, later_by};
+use crate::phones::{Answer, Behaviour, NETWORK_NOTICES};
 
 /// From `Queued` to `Initiated`.
 const QUEUED: Duration = Duration::from_millis(300);
 /// From `Initiated` to `Ringing`.
 const INITIATED: Duration = Duration::from_secs(1);
-/// How long the network takes to find a line busy, or itself broken.
-const NETWORK_NOTICES: Duration = Duration::from_secs(1);
 /// From `Unknown` to the status that follows it, if one does.
 const UNKNOWN: Duration = Duration::from_secs(20);
 /// Between the final status and the COLLECT event of the ended call, whichever is first.
@@ -151,17 +149,13 @@ impl Call {
             .order
             .ring_seconds
             .map_or(network, |s| network.min(Duration::from_secs(s.into())));
-        let happens_after = match &self.behaviour {
-            Behaviour::NeverPicksUp | Behaviour::Interactive => None,
-            Behaviour::Busy | Behaviour::Fails | Behaviour::GetsLost => Some(NETWORK_NOTICES),
-            Behaviour::Rejects { after } | Behaviour::Answers(Answer { after, .. }) => Some(*after),
-        };
+        let happens_after = self.behaviour.happens_after();
         // At the very limit the provider gives up first.
         let happens = happens_after.is_some_and(|after| after < limit || after == NETWORK_NOTICES);
         let until = later_by(start, happens_after.filter(|_| happens).unwrap_or(limit));
         while let Some(command) = self.wait(until).await {
             match command {
-                Command::PickUp => return Rung::Answered(self.answer_now()),
+                Command::PickUp => return Rung::Answered(self.behaviour.picked_up()),
                 Command::HangUp => return Rung::Over(self.rejected_on_the_phone()),
                 Command::ApiReject => return Rung::Over(self.rejected_by_api()),
                 Command::Key(_) | Command::ApiHangup | Command::Reply(_) => {}
@@ -178,18 +172,6 @@ impl Call {
             Behaviour::GetsLost => self.get_lost().await,
             Behaviour::NeverPicksUp | Behaviour::Interactive => Ending::new(Status::NoAnswer, EndedBy::RingTimeout),
         })
-    }
-
-    /// What is done in a call that a person picks up: what the script says if it says anything, and what they do.
-    fn answer_now(&self) -> Answer {
-        match &self.behaviour {
-            Behaviour::Answers(answer) => answer.clone(),
-            _ => Answer {
-                after: Duration::ZERO,
-                machine: false,
-                deeds: Vec::new(),
-            },
-        }
     }
 
     async fn get_lost(&mut self) -> Ending {
@@ -212,12 +194,7 @@ impl Call {
 
     /// The next command; none when `until` comes first.
     pub(super) async fn wait(&mut self, until: Timestamp) -> Option<Command> {
-        // In this order always: chance must not decide between the two when both are ready.
-        tokio::select! {
-            biased;
-            Some(command) = self.commands.recv() => Some(command),
-            () = self.routee.0.clock.sleep_until(until) => None,
-        }
+        command_before(&mut self.commands, &self.routee.0.clock, until).await
     }
 
     /// Takes a status that another will follow.

@@ -20,6 +20,7 @@ use crate::exchange::CallId;
 use crate::hand::later_by;
 use crate::journal::Journal;
 use crate::mishaps::WebhookFault;
+use crate::mishaps::take_planned;
 use crate::rng::Rng;
 
 /// Where the journal has calls.
@@ -148,8 +149,8 @@ impl State {
 
     /// The fault that strikes a request of this kind, if one does.
     pub(super) fn api_fault(&mut self, endpoint: Endpoint) -> Option<ApiFault> {
-        if let Some(index) = self.scripted_api.iter().position(|(target, _)| *target == endpoint) {
-            return Some(self.scripted_api.remove(index).1);
+        if let Some(fault) = take_planned(&mut self.scripted_api, |target| *target == endpoint) {
+            return Some(fault);
         }
         let probability = match endpoint {
             Endpoint::Token => self.faults.token,

@@ -19,7 +19,7 @@ use super::switches::Strategy;
 use crate::exchange::CallId;
 use crate::hand::later_by;
 use crate::journal::JournalError;
-use crate::mishaps::{AttemptFate, Fate};
+use crate::mishaps::{AttemptFate, Fate, take_planned};
 
 /// When an unanswered status is sent again, in seconds after the first attempt (5.7).
 const RETRIES: [u64; 12] = [30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400];
@@ -257,8 +257,8 @@ impl Routee {
             WebhookKind::Collect => target == Target::Collect,
             WebhookKind::Machine | WebhookKind::DialPlan => false,
         };
-        if let Some(index) = state.scripted_webhooks.iter().position(|(target, _)| fits(*target)) {
-            return state.scripted_webhooks.remove(index).1.into();
+        if let Some(fault) = take_planned(&mut state.scripted_webhooks, |target| fits(*target)) {
+            return fault.into();
         }
         match kind {
             WebhookKind::Status(_) => state.faults.status.draw(&mut state.rng),

@@ -12,13 +12,11 @@ use super::state::Command;
 use super::switches::LostCall;
 use super::talk::Talk;
 use crate::exchange::{CallId, EndedBy, Happening};
-use crate::hand::later_by;
-use crate::phones::{Answer, Behaviour};
+use crate::hand::{command_before, later_by};
+use crate::phones::{Answer, Behaviour, NETWORK_NOTICES};
 
 /// From `initiated` to `ringing`.
 const INITIATED: Duration = Duration::from_secs(1);
-/// How long the network takes to find a line busy, or itself broken.
-const NETWORK_NOTICES: Duration = Duration::from_secs(1);
 /// After which a lost call has its last status.
 const LOST: Duration = Duration::from_secs(20);
 /// After which one that never has any is over all the same: something must end it.
@@ -131,17 +129,13 @@ impl Call {
         let switches = self.twilio.switches().calls;
         let asked = Duration::from_secs(self.order.ring_seconds.into()) + switches.rings_longer;
         let limit = switches.network_ring.min(asked);
-        let happens_after = match &self.behaviour {
-            Behaviour::NeverPicksUp | Behaviour::Interactive => None,
-            Behaviour::Busy | Behaviour::Fails | Behaviour::GetsLost => Some(NETWORK_NOTICES),
-            Behaviour::Rejects { after } | Behaviour::Answers(Answer { after, .. }) => Some(*after),
-        };
+        let happens_after = self.behaviour.happens_after();
         // At the very limit the provider gives up first.
         let happens = happens_after.is_some_and(|after| after < limit || after == NETWORK_NOTICES);
         let until = later_by(start, happens_after.filter(|_| happens).unwrap_or(limit));
         while let Some(command) = self.wait(until).await {
             match command {
-                Command::PickUp => return Rung::Answered(self.answer_now()),
+                Command::PickUp => return Rung::Answered(self.behaviour.picked_up()),
                 Command::HangUp => return Rung::Over(self.rejected_on_the_phone()),
                 Command::Stop(status) => return Rung::Over(Ending::new(status, EndedBy::Api)),
                 Command::Key(_) | Command::Redirect(_) | Command::Reply(..) => {}
@@ -159,18 +153,6 @@ impl Call {
             Behaviour::GetsLost => self.get_lost().await,
             Behaviour::NeverPicksUp | Behaviour::Interactive => nobody,
         })
-    }
-
-    /// What is done in a call that a person picks up: what the script says if it says anything, and what they do.
-    fn answer_now(&self) -> Answer {
-        match &self.behaviour {
-            Behaviour::Answers(answer) => answer.clone(),
-            _ => Answer {
-                after: Duration::ZERO,
-                machine: false,
-                deeds: Vec::new(),
-            },
-        }
     }
 
     async fn get_lost(&mut self) -> Ending {
@@ -196,12 +178,7 @@ impl Call {
 
     /// The next command; none when `until` comes first.
     pub(super) async fn wait(&mut self, until: Timestamp) -> Option<Command> {
-        // In this order always: chance must not decide between the two when both are ready.
-        tokio::select! {
-            biased;
-            Some(command) = self.commands.recv() => Some(command),
-            () = self.twilio.0.clock.sleep_until(until) => None,
-        }
+        command_before(&mut self.commands, &self.twilio.0.clock, until).await
     }
 
     /// Takes a status that another will follow.

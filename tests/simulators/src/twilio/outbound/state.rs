@@ -14,6 +14,7 @@ use super::{API_KEY, OUR_NUMBERS};
 use crate::exchange::CallId;
 use crate::journal::Journal;
 use crate::mishaps::WebhookFault;
+use crate::mishaps::take_planned;
 use crate::rng::Rng;
 use crate::twilio::RequestRecord;
 
@@ -127,8 +128,8 @@ impl State {
 
     /// The fault that strikes a request of this kind, if one does.
     pub(super) fn api_fault(&mut self, endpoint: Endpoint) -> Option<ApiFault> {
-        if let Some(index) = self.scripted_api.iter().position(|(target, _)| *target == endpoint) {
-            return Some(self.scripted_api.remove(index).1);
+        if let Some(fault) = take_planned(&mut self.scripted_api, |target| *target == endpoint) {
+            return Some(fault);
         }
         let probability = match endpoint {
             Endpoint::Read => self.faults.read,
