@@ -7,7 +7,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{PEOPLE, ask, brief, create, load, pass, phones, send, story, text};
+use common::{PEOPLE, ask, brief, change, create, load, our_callbacks, pass, phones, send, story, text};
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::limits::CallLimits;
 use patchbay::dispatch::{Entry, Fact, State};
@@ -63,6 +63,9 @@ async fn sound(world: &World, keys: &[DispatchKey]) {
     let audit = audit(world, keys).await.unwrap();
     assert_eq!(audit.breaches, []);
     assert_eq!(world.twilio.unexpected(), []);
+    for call in world.twilio.calls() {
+        assert_eq!(call.failures, Vec::<String>::new());
+    }
     assert_eq!(world.routee.unexpected(), []);
 }
 
@@ -260,6 +263,36 @@ async fn a_ticket_that_fits_into_no_document_is_asked_for_when_the_call_is_picke
         request.body
     );
     sound(&world, &[key]).await;
+}
+
+/// A call can be picked up after the story has gone on from it, and a key in it still counts: then it is no news that the
+/// ticket is closed, for it is not.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_picked_up_late_hears_how_the_ticket_stands_and_nothing_else() {
+    let world = world(
+        &[Provider::Twilio],
+        [Behaviour::NeverPicksUp.into(), Behaviour::Interactive.into()],
+    )
+    .await;
+    let key = create(&world, &brief(2, &json!({ "attempts": 1 }))).await;
+    let first = load(&world, &key).await.attempt().unwrap().id;
+    let url = our_callbacks().keys_url(Provider::Twilio, &key, first, 0);
+    let url = format!("{url}?begin=1");
+    let form = [("CallSid", "CA1"), ("CallStatus", "in-progress")];
+    let form = form.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    pass(&world, 40).await;
+    assert_eq!(load(&world, &key).await.attempt().unwrap().id.employee, 1);
+    let heard = world.twilio.post(&url, &form).await;
+    assert!(
+        heard.body.contains("Pump four has stopped") && heard.body.contains("<Gather"),
+        "{heard:?}"
+    );
+    change(&world, &key, "cancel").await;
+    let heard = world.twilio.post(&url, &form).await;
+    assert!(
+        !heard.body.contains("Pump four") && !heard.body.contains("<Gather"),
+        "{heard:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use lambda_http::{Body, Request, RequestExt, Response};
 use patchbay::dispatch::script::{self, Script};
-use patchbay::dispatch::{Dispatch, Event, Language, Phase, Policy, State, Verdict};
+use patchbay::dispatch::{Dispatch, Event, Language, NewDispatch, Phase, Policy, Verdict};
 use patchbay::engine::Engine;
 use patchbay::voice::callbacks::{AGAIN, Callback, Reference};
 use patchbay::voice::{self, BEGIN, Signatures, Spoken};
@@ -57,20 +57,19 @@ async fn answer(deps: &Deps, request: &Request) -> Result<Spoken, Problem> {
         String::new()
     });
     let query = request.query_string_parameters();
-    if query.first(BEGIN).is_some() {
-        let script = begin(deps, &reference).await?;
-        let keys_url = callbacks.keys_url(provider, &reference.dispatch, reference.attempt, 0);
-        return Ok(provider.says(script, &keys_url, &deps.settings));
-    }
     let asked_again = query.first(AGAIN).and_then(|count| count.parse().ok());
     let mut press = Press {
         reference,
         keys,
         asked_again: asked_again.unwrap_or(0),
     };
-    let script = match tokio::time::timeout(TIME_LIMIT, take(deps, &mut press)).await {
-        Ok(script) => script,
-        Err(_) => keep(deps, &press, None, "no answer in time").await,
+    let script = if query.first(BEGIN).is_some() {
+        begin(deps, &mut press).await?
+    } else {
+        match tokio::time::timeout(TIME_LIMIT, take(deps, &mut press)).await {
+            Ok(script) => script,
+            Err(_) => keep(deps, &press, None, "no answer in time").await,
+        }
     };
     let Reference { dispatch, attempt, .. } = &press.reference;
     let keys_url = callbacks.keys_url(provider, dispatch, *attempt, press.asked_again);
@@ -81,36 +80,26 @@ async fn answer(deps: &Deps, request: &Request) -> Result<Spoken, Problem> {
 ///
 /// # Errors
 /// 503 when the ticket cannot be had: the provider asks once more.
-async fn begin(deps: &Deps, reference: &Reference) -> Result<Script, Problem> {
-    let Reference {
-        dispatch: key, attempt, ..
-    } = reference;
-    let loaded = tokio::time::timeout(TIME_LIMIT, deps.engine.store.load(key)).await;
-    let Ok(Ok(loaded)) = loaded else {
-        tracing::error!(dispatch = %key.id, %attempt, ?loaded, "what is to be said first cannot be had");
-        return Err(Problem::unavailable(1));
+async fn begin(deps: &Deps, press: &mut Press) -> Result<Script, Problem> {
+    let (key, attempt) = (&press.reference.dispatch, press.reference.attempt);
+    let loaded = match tokio::time::timeout(TIME_LIMIT, deps.engine.store.load(key)).await {
+        Ok(loaded) => loaded.map_err(|error| error.to_string()),
+        Err(_) => Err("no answer in time".to_owned()),
     };
-    let default = Policy::default();
-    let Some(dispatch) = loaded else {
-        return Ok(script::closed(Language::default(), &default));
+    let dispatch = match loaded {
+        Ok(Some(dispatch)) => dispatch,
+        Ok(None) => return Ok(script::closed(Language::default(), &Policy::default())),
+        Err(error) => {
+            tracing::error!(dispatch = %key.id, %attempt, error, "the ticket cannot be read out: the table does not answer");
+            return Err(Problem::unavailable(1));
+        }
     };
-    let policy = &dispatch.brief.policy;
-    let Some(employee) = dispatch.employee(attempt.employee) else {
-        return Ok(script::closed(policy.language, policy));
-    };
-    if dispatch.attempt_called(*attempt).is_some() {
-        return Ok(script::offer(&dispatch.brief.ticket, employee, policy));
+    let NewDispatch { ticket, policy, .. } = &dispatch.brief;
+    // It may be picked up after the story has gone on: a key still counts as long as nobody has the ticket.
+    match (dispatch.settled(attempt), dispatch.employee(attempt.employee)) {
+        (None, Some(employee)) => Ok(script::offer(ticket, employee, policy)),
+        (verdict, _) => Ok(says(press, &dispatch, &verdict.unwrap_or(Verdict::Closed))),
     }
-    let language = script::language_of(employee, policy);
-    let State::Accepted(acceptance) = &dispatch.state else {
-        return Ok(script::closed(language, policy));
-    };
-    if acceptance.attempt.employee == attempt.employee {
-        return Ok(script::accepted(language, policy));
-    }
-    let acceptor = dispatch.employee(acceptance.attempt.employee);
-    let name = acceptor.map_or("", |acceptor| acceptor.name.as_str());
-    Ok(script::taken_by(name, language, policy))
 }
 
 /// Keys that came from one call.

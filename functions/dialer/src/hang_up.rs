@@ -23,7 +23,7 @@ pub(crate) async fn hang_up(
     }
     let trace = Trace::of(&deps.engine.store.entries_of(&dispatch.key, id).await?);
     let Some(account) = deps.account(trace.provider.as_ref()) else {
-        tracing::error!(dispatch = %dispatch.key.id, attempt = %id, provider = ?trace.provider, "a call that is wanted no more cannot be ended: there is no account with its provider any more");
+        tracing::error!(dispatch = %dispatch.key.id, attempt = %id, provider = ?trace.provider, "a call that is wanted no more cannot be ended: name its provider in VoiceProviders until its calls are over, or mend its secret");
         return Ok(());
     };
     match account.end(&trace).await {

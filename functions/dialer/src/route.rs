@@ -117,7 +117,7 @@ impl Way<'_> {
         };
         if health.down.is_some() && known.standing.health.down.is_none() {
             let provider = &self.route.provider;
-            tracing::error!(%provider, "a provider counts as down: calls are placed elsewhere");
+            tracing::error!(%provider, "a provider counts as down: calls are placed over another one, and one call in a while finds out whether it is back; see its status page");
         }
         Ok(store.note_health(&known, &health).await?)
     }

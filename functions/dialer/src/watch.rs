@@ -45,7 +45,7 @@ pub(crate) async fn watch(
 async fn look(deps: &Deps, dispatch: &Dispatch, attempt: &Attempt) -> Result<Sighting, Failure> {
     let Some(account) = deps.account(attempt.provider.as_ref()) else {
         let provider = attempt.provider.as_ref();
-        tracing::error!(dispatch = %dispatch.key.id, attempt = %attempt.id, ?provider, "there is no account with the provider of a call any more");
+        tracing::error!(dispatch = %dispatch.key.id, attempt = %attempt.id, ?provider, "the provider of a call cannot be asked what became of it: name it in VoiceProviders until its calls are over, or mend its secret");
         return Ok(Sighting::Nothing);
     };
     let seen = match call_id(deps, dispatch, attempt).await? {

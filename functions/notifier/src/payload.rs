@@ -7,7 +7,7 @@
 //! | `dispatch.no_answer` | `NoAnswer` | a call is over without a key; `data.reason` says why |
 //! | `dispatch.out_of_money` | `OutOfMoney` | a provider's account is empty; calls go over another one, or none is placed for a while |
 //! | `dispatch.reopened` | `Reopened` | accepted, but not resolved in time; the next employee is phoned |
-//! | `dispatch.exhausted` | `Exhausted` | nobody is left and no round is to come |
+//! | `dispatch.exhausted` | `Exhausted` | nobody is left and no round is to come; or `data.reason` is `max_calls`: the policy allows no more calls |
 //! | `dispatch.cancelled` | `Cancelled` | the requester withdrew it |
 //! | `dispatch.expired` | `Expired` | its time ran out |
 //! | `dispatch.resolved` | `Resolved` | the requester said that it is done |
@@ -21,6 +21,7 @@
 //! number is the newer. The statuses of a call are numbered from where it was begun: when somebody else's late key has been
 //! counted since, they are lower than that, so they are compared with those of the same attempt only.
 
+use patchbay::dispatch::timeline::Exhaustion;
 use patchbay::dispatch::{CallStatus, Dispatch, Entry, Fact};
 use serde_json::{Map, Value, json};
 
@@ -57,6 +58,9 @@ pub fn payload(dispatch: &Dispatch, entry: &Entry) -> Option<Value> {
     match &entry.fact {
         Fact::NoAnswer { reason, .. } => {
             put("reason", json!(reason));
+        }
+        Fact::Exhausted { why } if *why != Exhaustion::NobodyLeft => {
+            put("reason", json!(why));
         }
         Fact::Accepted { late, resolve_by, .. } => {
             put("late", json!(late));

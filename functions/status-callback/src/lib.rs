@@ -8,16 +8,13 @@ mod load;
 
 use std::time::Duration;
 
-use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use patchbay::dispatch::{CallReport, CallStatus, Entry, Event};
 use patchbay::engine::{Engine, EngineError};
-use patchbay::voice::Signatures;
 use patchbay::voice::callbacks::{Callback, Reference};
-use patchbay::web::body::json_response;
+use patchbay::voice::{Provider, Signatures};
 use patchbay::web::callbacks::Callbacks;
 use patchbay::web::problem::Problem;
-use serde_json::json;
 
 /// What the table may take of the 2 s that a provider waits.
 const TIME_LIMIT: Duration = Duration::from_millis(1_100);
@@ -38,21 +35,22 @@ pub struct Deps {
 /// `POST /{provider}/status/{ref}`.
 pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
     match take(deps, &request).await {
-        // Literally 200: a provider may take nothing else for success.
-        Ok(()) => json_response(StatusCode::OK, &json!({})),
+        Ok(provider) => provider.acknowledged().into_response(),
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn take(deps: &Deps, request: &Request) -> Result<(), Problem> {
+/// Takes a status; says whose it is.
+async fn take(deps: &Deps, request: &Request) -> Result<Provider, Problem> {
     let callback = deps.callbacks.open(request, &deps.signatures)?;
+    let provider = callback.provider;
     let reference = &callback.reference;
     let report = match callback.provider.report(callback.body) {
         Ok(report) => report,
         Err(error) => {
             // Only the provider has this reference, and sending the same again would not make it better.
             tracing::warn!(dispatch = %reference.dispatch.id, attempt = %reference.attempt, %error, "a status cannot be read");
-            return Ok(());
+            return Ok(provider);
         }
     };
     let event = event(reference, &report);
@@ -62,8 +60,8 @@ async fn take(deps: &Deps, request: &Request) -> Result<(), Problem> {
         Err(_) => Err("no answer in time".to_owned()),
     };
     match result {
-        Ok(()) => Ok(()),
-        Err(error) => keep(deps, reference, event, &error).await,
+        Ok(()) => Ok(provider),
+        Err(error) => keep(deps, reference, event, &error).await.map(|()| provider),
     }
 }
 

@@ -77,7 +77,7 @@ impl AccountsConfig {
             match account.open(&self.http, secrets) {
                 Ok(account) => open.push(account),
                 Err(error) => {
-                    tracing::error!(%error, "no calls are placed over a provider");
+                    tracing::error!(%error, "no calls are placed over a provider whose secret is wrong: mend it");
                     wrong.get_or_insert(error);
                 }
             }

@@ -46,7 +46,7 @@ pub enum Provider {
 #[error("{0}")]
 pub struct Unreadable(String);
 
-/// A script in a provider's language, as the answer to its webhook.
+/// What a provider is answered, in its language: a script, or that a webhook was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spoken {
     media_type: &'static str,
@@ -101,6 +101,14 @@ impl Provider {
         match self {
             Self::Routee => routee::report(body).map_err(|error| Unreadable(error.to_string())),
             Self::Twilio => twilio::report(body).map_err(|error| Unreadable(error.to_string())),
+        }
+    }
+
+    /// The answer to a webhook that only tells something: that it was taken, in this provider's words.
+    pub fn acknowledged(self) -> Spoken {
+        match self {
+            Self::Routee => routee::acknowledged(),
+            Self::Twilio => twilio::acknowledged(),
         }
     }
 

@@ -38,6 +38,13 @@ pub(super) fn report(body: &[u8]) -> Result<CallReport, Unreadable> {
     })
 }
 
+pub(super) fn acknowledged() -> Spoken {
+    Spoken {
+        media_type: "application/json",
+        body: "{}".to_owned(),
+    }
+}
+
 pub(super) fn says(script: Script, keys_url: &str, settings: &Settings) -> Spoken {
     let plan = DialPlan::of(script, settings, keys_url);
     Spoken {

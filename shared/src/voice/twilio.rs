@@ -46,10 +46,19 @@ pub(super) fn report(body: &[u8]) -> Result<CallReport, NoReport> {
     status::report(&Form::parse(body)).ok_or(NoReport)
 }
 
+/// An empty document: of JSON Twilio warns, whatever it says (`twilio.md` 2.2).
+pub(super) fn acknowledged() -> Spoken {
+    document(&Twiml::default())
+}
+
 pub(super) fn says(script: Script, keys_url: &str) -> Spoken {
+    document(&twiml(script, &with_tries(keys_url)))
+}
+
+fn document(twiml: &Twiml) -> Spoken {
     Spoken {
         media_type: "text/xml; charset=utf-8",
-        body: twiml(script, &with_tries(keys_url)).to_string(),
+        body: twiml.to_string(),
     }
 }
 

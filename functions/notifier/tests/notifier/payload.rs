@@ -96,6 +96,16 @@ fn an_empty_account_and_a_reopened_ticket_say_at_which_call() {
 }
 
 #[test]
+fn a_dispatch_that_may_place_no_more_calls_says_so() {
+    let data = |why| {
+        let payload = payload(&dispatch(), &entry(Fact::Exhausted { why })).expect("a payload");
+        payload["data"].clone()
+    };
+    assert_eq!(data(Exhaustion::MaxCalls)["reason"], "max_calls");
+    assert_eq!(data(Exhaustion::NobodyLeft).get("reason"), None);
+}
+
+#[test]
 fn an_end_is_about_the_whole() {
     for (fact, event_type, status) in [
         (

@@ -335,7 +335,7 @@ impl Draft<'_> {
         if id.ordinal > self.before.progress.attempts || self.before.employee(id.employee).is_none() {
             return self.leave(Verdict::Stale);
         }
-        if let Some(verdict) = self.settled(id) {
+        if let Some(verdict) = self.before.settled(id) {
             if verdict != Verdict::Accepted {
                 self.note(Fact::Key { attempt: id, key });
             }
@@ -349,18 +349,6 @@ impl Draft<'_> {
                 let live = self.before.attempt_called(id).is_some();
                 self.leave(if live { Verdict::AskAgain } else { Verdict::Noted })
             }
-        }
-    }
-
-    /// What a key pressed now is answered with whatever it is, when the ticket needs no answer any more.
-    fn settled(&self, id: AttemptId) -> Option<Verdict> {
-        match &self.before.state {
-            State::Accepted(acceptance) if acceptance.attempt.employee == id.employee => Some(Verdict::Accepted),
-            State::Accepted(acceptance) => Some(Verdict::TakenBy(acceptance.attempt.employee)),
-            State::Cancelled { .. } | State::Expired { .. } | State::Resolved { .. } => Some(Verdict::Closed),
-            // A key of before a re-opening says nothing about the ticket as it stands now.
-            _ if id.ordinal < self.before.progress.live_from => Some(Verdict::Closed),
-            State::Calling(_) | State::Waiting(_) | State::Exhausted { .. } => None,
         }
     }
 

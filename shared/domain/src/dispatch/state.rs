@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::employee::Employee;
-use super::event::Limit;
+use super::event::{Limit, Verdict};
 use super::policy::Policy;
 use super::route::{Avoided, Deferring};
 use super::ticket::Ticket;
@@ -288,6 +288,19 @@ impl Dispatch {
     /// The current attempt, if it is the one called `id`.
     pub fn attempt_called(&self, id: AttemptId) -> Option<&Attempt> {
         self.attempt().filter(|attempt| attempt.id == id)
+    }
+
+    /// What a key pressed now in the call of `id` is answered with whatever it is, when the ticket needs no answer any more;
+    /// none while a key may accept it.
+    pub fn settled(&self, id: AttemptId) -> Option<Verdict> {
+        match &self.state {
+            State::Accepted(acceptance) if acceptance.attempt.employee == id.employee => Some(Verdict::Accepted),
+            State::Accepted(acceptance) => Some(Verdict::TakenBy(acceptance.attempt.employee)),
+            State::Cancelled { .. } | State::Expired { .. } | State::Resolved { .. } => Some(Verdict::Closed),
+            // A key of before a re-opening says nothing about the ticket as it stands now.
+            _ if id.ordinal < self.progress.live_from => Some(Verdict::Closed),
+            State::Calling(_) | State::Waiting(_) | State::Exhausted { .. } => None,
+        }
     }
 
     /// Whether the call of `id` is to go on: it is the current attempt's, or the acceptor's own. A hang-up may name

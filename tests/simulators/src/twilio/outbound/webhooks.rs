@@ -13,7 +13,7 @@ use super::records::{OutboundCall, Status, Webhook, WebhookKind};
 use super::switches::Sequence;
 use crate::exchange::{CallId, EndedBy};
 use crate::journal::JournalError;
-use crate::mishaps::Fate;
+use crate::mishaps::{Fate, take_planned};
 
 /// How long after its successor an overtaken callback leaves.
 const OVERTAKEN_BY: Duration = Duration::from_millis(150);
@@ -57,6 +57,21 @@ const fn sip_code(status: Status, by: EndedBy) -> u16 {
         (Status::Failed, _) => 404,
         _ => 487,
     }
+}
+
+/// What Twilio warns of in an answer to a status callback (2.2): it takes 204, or 200 with a document. An answer that
+/// never came, or says that something is broken here, is no answer of a handler.
+fn warning(answer: &RequestRecord) -> Option<String> {
+    let is_document = answer.content_type.starts_with("text/xml") && answer.body.contains("<Response");
+    let is_fine = match answer.status {
+        200 => is_document,
+        0 | 204 | 500.. => true,
+        _ => false,
+    };
+    let RequestRecord {
+        status, content_type, ..
+    } = answer;
+    (!is_fine).then(|| format!("a status callback was answered with {status} {content_type}"))
 }
 
 impl Twilio {
@@ -275,8 +290,8 @@ impl Twilio {
     fn fate(&self, kind: WebhookKind) -> Fate {
         let mut guard = self.out();
         let state = &mut *guard;
-        if let Some(index) = state.scripted_webhooks.iter().position(|(target, _)| target.fits(kind)) {
-            return state.scripted_webhooks.remove(index).1.into();
+        if let Some(fault) = take_planned(&mut state.scripted_webhooks, |target| target.fits(kind)) {
+            return fault.into();
         }
         let faults = match kind {
             WebhookKind::Status(_) => &state.faults.status,
@@ -307,6 +322,11 @@ impl Twilio {
             if let Some(webhook) = twilio.out().webhooks.get_mut(place) {
                 webhook.tries = tries;
                 webhook.status = (record.status != 0).then_some(record.status);
+            }
+            if let (WebhookKind::Status(_), Some(fault)) = (envelope.kind, warning(&record))
+                && let Some(leg) = twilio.out().leg_mut(envelope.call)
+            {
+                leg.record.failures.push(fault);
             }
             if let Some(answer) = answer {
                 // Nobody may wait for it any more.
