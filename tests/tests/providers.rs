@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use common::{PEOPLE, ask, brief, change, create, load, our_callbacks, pass, phones, send, story, text};
 use patchbay::clock::Timestamp;
+use patchbay::dispatch::health::{FAILURES, PROBE_SECONDS};
 use patchbay::dispatch::limits::CallLimits;
 use patchbay::dispatch::{Entry, Fact, State};
 use patchbay::ids::DispatchKey;
 use patchbay_simulators::audit::audit;
-use patchbay_simulators::aws::{Fault, Rule, Service};
+use patchbay_simulators::aws::{Entry as Sent, Fault, Rule, Service};
 use patchbay_simulators::exchange::{PlacedCall, Provider};
 use patchbay_simulators::phones::{Behaviour, Script, When};
 use patchbay_simulators::world::{Notification, Options, World};
@@ -55,6 +56,12 @@ fn placed(world: &World) -> Vec<(Provider, String)> {
 
 async fn is_accepted(world: &World, key: &DispatchKey) -> bool {
     matches!(load(world, key).await.state, State::Accepted(_))
+}
+
+/// How often Routee was asked for a call.
+fn asked_for_calls(world: &World) -> usize {
+    let of_calls = |request: &Sent| request.service == Service::Http && request.target.contains("/voice/conversation");
+    world.aws.recorder().count(of_calls)
 }
 
 /// Nothing that must never happen has happened.
@@ -192,25 +199,46 @@ async fn what_some_tickets_find_out_spares_others_the_detour_and_one_call_finds_
     for key in &keys {
         assert!(is_accepted(&world, key).await, "{:#?}", story(&world, key).await);
     }
-    let asked = |world: &World| {
-        world
-            .aws
-            .recorder()
-            .count(|request| request.service == Service::Http && request.target.contains("/voice/conversation"))
-    };
-    let before = asked(&world);
+    let before = asked_for_calls(&world);
     // While it is down one call in a while is lost to finding out; afterwards one is enough to come back.
     pass(&world, 1_800).await;
     let probe = create(&world, &ticket(0)).await;
     pass(&world, 60).await;
     keys.push(probe.clone());
     assert!(is_accepted(&world, &probe).await, "{:#?}", story(&world, &probe).await);
-    assert_eq!(asked(&world), before + 1);
+    assert_eq!(asked_for_calls(&world), before + 1);
     let next = create(&world, &ticket(1)).await;
     pass(&world, 60).await;
     let told = story(&world, &next).await;
     assert!(told.contains(&"Phoning Ben over routee".to_owned()), "{told:#?}");
     keys.push(next);
+    sound(&world, &keys).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_calls_at_the_same_moment_one_finds_out_whether_a_provider_is_back() {
+    let world = world(&BOTH, [accepts(), accepts()]).await;
+    let routee = Provider::Routee.name();
+    for _ in 0..FAILURES {
+        let known = world.store.standing(&routee).await.unwrap();
+        let health = known.standing.health.failed(world.clock.now());
+        assert!(world.store.note_health(&known, &health).await.unwrap());
+    }
+    breaks(&world, ROUTEE, Fault::LostRequest, Duration::from_hours(1));
+    pass(&world, u64::from(PROBE_SECONDS) + 1).await;
+    let mut keys = Vec::new();
+    for person in 0..2 {
+        let mut body = brief(2, &json!({ "retry_delay": 5 }));
+        let chosen = body["employees"][person].clone();
+        body["employees"] = json!([chosen]);
+        keys.push(create(&world, &body).await);
+    }
+    pass(&world, 10).await;
+    assert_eq!(asked_for_calls(&world), 1);
+    pass(&world, 400).await;
+    for key in &keys {
+        assert!(is_accepted(&world, key).await, "{:#?}", story(&world, key).await);
+    }
     sound(&world, &keys).await;
 }
 
@@ -350,6 +378,8 @@ async fn an_urgent_ticket_goes_before_those_that_wait_for_a_slot() {
         let apart = pair[1].created_at.since(pair[0].created_at);
         assert!(apart >= Duration::from_millis(9_900), "{apart:?} after {begins}");
     }
+    // A provider that was asked too fast would have put one off, and the calls would lie apart all the same.
+    assert_eq!(asked_for_calls(&world), 4);
     sound(&world, &keys).await;
 }
 
