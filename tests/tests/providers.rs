@@ -157,6 +157,23 @@ async fn while_a_provider_answers_with_errors_or_not_at_all_the_next_call_goes_o
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_long_ticket_is_not_waited_for_longer_than_its_call_may_last() {
+    let world = world(&BOTH, [accepts()]).await;
+    breaks(&world, ROUTEE, Fault::LostRequest, Duration::from_hours(1));
+    let mut body = brief(1, &json!({ "retry_delay": 5, "max_duration": 90 }));
+    body["ticket"]["text"] = json!("The tank of pump four overflows. ".repeat(30));
+    let key = create(&world, &body).await;
+    // It rings for 25 s and lasts for 90; then it is looked for three times.
+    pass(&world, 25 + 90 + 10 + 2 * 15 + 5 + 20).await;
+    let told = story(&world, &key).await;
+    assert!(
+        told.iter().any(|line| line.starts_with("Phoning Anna over twilio")),
+        "{told:#?}"
+    );
+    sound(&world, &[key]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_was_placed_unheard_is_waited_for_and_accepts() {
     let world = world(&BOTH, [accepts()]).await;
     // Routee takes the call, and its answer is lost.

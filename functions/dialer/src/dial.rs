@@ -187,8 +187,11 @@ impl Offer<'_> {
 
     /// Seconds after which the call must have ended by itself.
     fn watch_after(&self, dispatch: &Dispatch) -> u32 {
-        let longest = self.script(dispatch).as_ref().map_or(0, Script::longest_seconds);
-        dispatch.brief.policy.longest_ring() + longest + WATCH_MARGIN_SECONDS
+        let policy = &dispatch.brief.policy;
+        let said = self.script(dispatch).as_ref().map_or(0, Script::longest_seconds);
+        // However much there is to say, the provider ends the call; a later look would find the sentinel there first.
+        let longest = policy.longest_ring().saturating_add(said).min(policy.longest_call());
+        longest + WATCH_MARGIN_SECONDS
     }
 }
 

@@ -254,7 +254,7 @@ impl FromStr for ProviderName {
     fn from_str(text: &str) -> Result<Self, BadId> {
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         if text.is_empty() || text.len() > 32 || !text.bytes().all(allowed) {
-            return Err(BadId("name of a voice provider"));
+            return Err(BadId("name of a voice provider: lower-case letters, digits and -"));
         }
         Ok(Self(Cow::Owned(text.to_owned())))
     }
