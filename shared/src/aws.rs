@@ -1,7 +1,8 @@
-//! The way to AWS, as a function has it.
+//! AWS clients for the functions, configured from Lambda's environment variables.
 //!
-//! Lambda tells a function its region and credentials by variables, so nothing else is searched for them: the SDK's usual
-//! search (profiles, container, instance, web identity) makes clients of its own, which is a fifth of a cold start.
+//! Lambda passes a function its region and credentials in environment variables, so no other source is searched. The
+//! SDK's default chain (profiles, container, instance, web identity) creates extra clients, which takes a fifth of a
+//! cold start.
 
 use std::sync::Arc;
 
@@ -22,40 +23,42 @@ use crate::config::variables::{
     DIALING_DEAD_LETTERS_URL, DIALING_QUEUE_URL, NOTIFICATIONS_DEAD_LETTERS_URL, NOTIFICATIONS_QUEUE_URL,
     REFERENCE_KEYS_PARAM, RETELL_KEYS_PARAM, TABLE, TWILIO_AUTH_TOKENS_PARAM, VAPI_SECRETS_PARAM,
 };
-use crate::config::{ConfigError, optional, proofs, public_url_if_any, references, required, twilio_signatures_if_any};
+use crate::config::{
+    ConfigError, optional, optional_public_url, optional_twilio_verifier, platform_verifier, reference_signer, required,
+};
 use crate::engine::Engine;
 use crate::keyring::Keyring;
 use crate::outbox::Outbox;
 use crate::parameters::Parameters;
 use crate::partition;
-use crate::patience;
-use crate::providers::protegee::proof::Proofs;
-use crate::providers::twilio::signature::Signatures;
+use crate::providers::protegee::verify::PlatformVerifier;
+use crate::providers::twilio::signature::SignatureVerifier;
 use crate::queue::{Queue, Sqs};
 use crate::secret::{Randomness, Secret};
 use crate::ssm::{self, Ssm};
 use crate::store::{self, Store};
+use crate::timeouts;
 use crate::trust::tls_context;
-use crate::web::callbacks::Callbacks;
+use crate::web::callbacks::CallbackUrls;
 
-/// The client through which the SDK reaches AWS.
+/// The HTTP client for all requests to AWS.
 pub fn https_client() -> SharedHttpClient {
-    // ring: see Cargo.toml.
+    // Cargo.toml says why ring.
     let client = Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .tls_context(tls_context())
         .build_https();
-    SharedHttpClient::new(OnDemand(client))
+    SharedHttpClient::new(LazyHttpClient(client))
 }
 
-/// An HTTP client that makes its connector for the first request.
+/// An HTTP client that creates its connector for the first request.
 ///
-/// The SDK's own makes one more for the client of every service, only to see that it can, and parses the roots anew for
-/// each: a fifth of a cold start.
+/// The SDK's own HTTP client creates an extra connector for each service's client, only to validate its settings, and
+/// parses the TLS roots again each time: a fifth of a cold start.
 #[derive(Debug)]
-struct OnDemand(SharedHttpClient);
+struct LazyHttpClient(SharedHttpClient);
 
-impl HttpClient for OnDemand {
+impl HttpClient for LazyHttpClient {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         self.0.http_connector(settings, components)
     }
@@ -65,13 +68,13 @@ impl HttpClient for OnDemand {
     }
 }
 
-/// A client for the table, with a function's patience: a command far away from its region needs more.
+/// A DynamoDB client with the functions' time-outs, which would be too short for a command outside the region.
 fn table_client(config: &SdkConfig) -> aws_sdk_dynamodb::Client {
-    let config = config.to_builder().timeout_config(patience::of_table());
+    let config = config.to_builder().timeout_config(timeouts::table());
     store::client(&config.build())
 }
 
-/// The way to AWS: one HTTP client, one set of credentials.
+/// Access to AWS with one HTTP client and one set of credentials.
 #[derive(Debug)]
 pub struct Aws {
     config: SdkConfig,
@@ -80,11 +83,11 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// By the variables that Lambda sets. `AWS_ENDPOINT_URL` names a stand-in for AWS; `AWS_USE_FIPS_ENDPOINT` and
-    /// `AWS_USE_DUALSTACK_ENDPOINT` are heeded too.
+    /// Reads the environment variables that Lambda sets. `AWS_ENDPOINT_URL` overrides the endpoints of all services;
+    /// `AWS_USE_FIPS_ENDPOINT` and `AWS_USE_DUALSTACK_ENDPOINT` are supported.
     ///
     /// # Errors
-    /// When there is no region, or there are no credentials.
+    /// When the region or the credentials are missing.
     pub fn load() -> Result<Self, ConfigError> {
         let credentials = Credentials::new(
             required("AWS_ACCESS_KEY_ID")?,
@@ -93,35 +96,35 @@ impl Aws {
             None,
             "Environment",
         );
-        let switched_on = |name| optional(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let is_enabled = |name| optional(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
         let (fips, dual_stack) = (
-            switched_on("AWS_USE_FIPS_ENDPOINT"),
-            switched_on("AWS_USE_DUALSTACK_ENDPOINT"),
+            is_enabled("AWS_USE_FIPS_ENDPOINT"),
+            is_enabled("AWS_USE_DUALSTACK_ENDPOINT"),
         );
         let region = required("AWS_REGION")?;
         let http_client = https_client();
-        let stand_in = optional("AWS_ENDPOINT_URL");
+        let endpoint_url = optional("AWS_ENDPOINT_URL");
         let ssm = Ssm::new(ssm::Settings {
-            endpoint: stand_in
+            endpoint: endpoint_url
                 .clone()
                 .unwrap_or_else(|| partition::endpoint("ssm", &region, fips, dual_stack)),
             region: region.clone(),
             credentials: credentials.clone(),
             http_client: http_client.clone(),
-            retries: patience::retries_for_secrets(),
-            timeouts: patience::of_secrets(),
-            quota: "SSM".to_owned(),
+            retries: timeouts::secrets_retries(),
+            timeouts: timeouts::secrets(),
+            retry_partition: "SSM".to_owned(),
         });
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(region))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .http_client(http_client)
-            .retry_config(patience::retries())
-            .timeout_config(patience::of_queues())
+            .retry_config(timeouts::retries())
+            .timeout_config(timeouts::queues())
             .use_fips(fips)
             .use_dual_stack(dual_stack);
-        if let Some(url) = stand_in {
+        if let Some(url) = endpoint_url {
             config = config.endpoint_url(url);
         }
         let config = config.build();
@@ -133,29 +136,44 @@ impl Aws {
         })
     }
 
-    /// The table.
+    /// The DynamoDB table.
+    ///
+    /// # Errors
+    /// When its variable is not set.
     pub fn store(&self) -> Result<Store, ConfigError> {
         let config = self.config.clone();
         Ok(Store::on_demand(move || table_client(&config), required(TABLE)?))
     }
 
     /// The `dialing` queue.
+    ///
+    /// # Errors
+    /// When its variable is not set.
     pub fn dialing(&self) -> Result<Queue, ConfigError> {
         self.queue(DIALING_QUEUE_URL)
     }
 
     /// The `notifications` queue.
+    ///
+    /// # Errors
+    /// When its variable is not set.
     pub fn notifications(&self) -> Result<Queue, ConfigError> {
         self.queue(NOTIFICATIONS_QUEUE_URL)
     }
 
-    /// How the dialer consumes its queue.
-    pub fn outbox_of_dialing(&self) -> Result<Outbox, ConfigError> {
+    /// The outbox with which the dialer consumes its queue.
+    ///
+    /// # Errors
+    /// When the variable of the queue or of its dead-letter queue is not set.
+    pub fn dialing_outbox(&self) -> Result<Outbox, ConfigError> {
         self.outbox(DIALING_QUEUE_URL, DIALING_DEAD_LETTERS_URL)
     }
 
-    /// How the notifier consumes its queue.
-    pub fn outbox_of_notifications(&self) -> Result<Outbox, ConfigError> {
+    /// The outbox with which the notifier consumes its queue.
+    ///
+    /// # Errors
+    /// When the variable of the queue or of its dead-letter queue is not set.
+    pub fn notifications_outbox(&self) -> Result<Outbox, ConfigError> {
         self.outbox(NOTIFICATIONS_QUEUE_URL, NOTIFICATIONS_DEAD_LETTERS_URL)
     }
 
@@ -171,7 +189,10 @@ impl Aws {
         Ok(self.sqs.queue(required(name)?))
     }
 
-    /// Dispatches, on the system's clock.
+    /// The engine that changes dispatches, on the system clock.
+    ///
+    /// # Errors
+    /// When a variable of the table or of a queue is not set.
     pub fn engine(&self) -> Result<Engine, ConfigError> {
         Ok(Engine {
             store: self.store()?,
@@ -182,70 +203,77 @@ impl Aws {
         })
     }
 
-    /// The secrets below the prefix that the variable `name` names.
+    /// The secrets below the prefix in the variable `name`.
+    ///
+    /// # Errors
+    /// When the variable is not set.
     pub fn parameters(&self, name: &'static str) -> Result<Parameters, ConfigError> {
         Ok(Parameters::new(self.ssm.clone(), &required(name)?, Clock::system()))
     }
 
-    /// What `make` makes of the secrets whose SSM parameters these variables name, at most ten; see [`Keyring`].
+    /// A [`Keyring`] whose dependencies `build` builds from the secrets in the SSM parameters that these variables
+    /// name; at most ten.
     ///
     /// # Errors
     /// When one of the variables is not set.
     pub fn keyring<D, const N: usize>(
         &self,
         variables: [&'static str; N],
-        make: impl Fn(&[Secret; N]) -> Result<D, ConfigError> + Send + Sync + 'static,
+        build: impl Fn(&[Secret; N]) -> Result<D, ConfigError> + Send + Sync + 'static,
     ) -> Result<Keyring<D, N>, ConfigError> {
         let mut parameters = variables.map(|variable| (variable, String::new()));
         for (variable, name) in &mut parameters {
             *name = required(variable)?;
         }
-        Ok(Keyring::new(self.ssm.clone(), Clock::system(), parameters, make))
+        Ok(Keyring::new(self.ssm.clone(), Clock::system(), parameters, build))
     }
 
-    /// What `make` makes of the proofs that voice platforms are asked for. Mostly no variable names a secret of theirs,
-    /// and none is read.
-    pub fn with_proofs<D>(&self, make: impl Fn(Proofs) -> D + Send + Sync + 'static) -> Keyring<D, 2> {
+    /// A [`Keyring`] whose dependencies `build` builds from the secrets that authenticate voice platforms. These
+    /// secrets are optional; in most deployments none is configured, and nothing is read.
+    pub fn verifier_keyring<D>(&self, build: impl Fn(PlatformVerifier) -> D + Send + Sync + 'static) -> Keyring<D, 2> {
         let parameters =
             [VAPI_SECRETS_PARAM, RETELL_KEYS_PARAM].map(|variable| (variable, optional(variable).unwrap_or_default()));
         Keyring::new(self.ssm.clone(), Clock::system(), parameters, move |[vapi, retell]| {
-            Ok(make(proofs(vapi, retell)?))
+            Ok(build(platform_verifier(vapi, retell)?))
         })
     }
 
-    /// What a function works with that voice providers call: made of the key of our references, and of what tells Twilio
-    /// from everybody else.
+    /// A [`Keyring`] for a function that voice providers call: `build` gets the callback URLs, signed with the
+    /// reference keys, and the verifier of Twilio's signatures.
     ///
     /// # Errors
-    /// When a variable is missing or wrong.
-    pub fn callbacks_and_signatures<D>(
+    /// When a variable is missing or invalid.
+    pub fn callbacks_and_signatures_keyring<D>(
         &self,
-        make: impl Fn(Callbacks, Signatures) -> D + Send + Sync + 'static,
+        build: impl Fn(CallbackUrls, SignatureVerifier) -> D + Send + Sync + 'static,
     ) -> Result<Keyring<D, 2>, ConfigError> {
-        let url = public_url_if_any()?;
+        let url = optional_public_url()?;
         self.keyring(
             [REFERENCE_KEYS_PARAM, TWILIO_AUTH_TOKENS_PARAM],
             move |[keys, tokens]| {
-                let callbacks = Callbacks::new(&url, references(REFERENCE_KEYS_PARAM, keys)?);
-                Ok(make(
+                let callbacks = CallbackUrls::new(&url, reference_signer(REFERENCE_KEYS_PARAM, keys)?);
+                Ok(build(
                     callbacks,
-                    twilio_signatures_if_any(TWILIO_AUTH_TOKENS_PARAM, tokens)?,
+                    optional_twilio_verifier(TWILIO_AUTH_TOKENS_PARAM, tokens)?,
                 ))
             },
         )
     }
 
-    /// What `make` makes of the callbacks of a function behind the API, which are signed with the reference keys.
+    /// A [`Keyring`] for a function behind the API: `build` gets the callback URLs, signed with the reference keys.
     ///
     /// # Errors
-    /// When a variable is missing or wrong.
-    pub fn with_callbacks<D>(
+    /// When a variable is missing or invalid.
+    pub fn callbacks_keyring<D>(
         &self,
-        make: impl Fn(Callbacks) -> D + Send + Sync + 'static,
+        build: impl Fn(CallbackUrls) -> D + Send + Sync + 'static,
     ) -> Result<Keyring<D, 1>, ConfigError> {
-        let url = public_url_if_any()?;
+        let url = optional_public_url()?;
         self.keyring([REFERENCE_KEYS_PARAM], move |[keys]| {
-            Ok(make(Callbacks::new(&url, references(REFERENCE_KEYS_PARAM, keys)?)))
+            Ok(build(CallbackUrls::new(
+                &url,
+                reference_signer(REFERENCE_KEYS_PARAM, keys)?,
+            )))
         })
     }
 }
@@ -259,19 +287,19 @@ mod tests {
 
     use super::*;
 
-    /// What becomes of a connection that was used once.
+    /// State of a connection after its first use.
     #[derive(Clone, Copy, Debug)]
-    enum End {
-        /// It was closed while nobody looked.
+    enum Fault {
+        /// The server closed it while the client was idle.
         Closed,
-        /// It takes what is sent, and nothing ever answers.
+        /// The server accepts requests and never responds.
         Silent,
     }
 
-    /// Answers one request.
+    /// Serves one request.
     async fn answer(stream: &mut TcpStream) -> std::io::Result<()> {
         let mut request = Vec::new();
-        // The whole body of the request.
+        // Read up to the end of the body.
         while !request.ends_with(b"{}") {
             if stream.read_buf(&mut request).await? == 0 {
                 return Err(std::io::ErrorKind::UnexpectedEof.into());
@@ -284,8 +312,9 @@ mod tests {
             .await
     }
 
-    /// A DynamoDB whose first connection ends like this after one answer; all others are good. Counts connections.
-    async fn service(end: End) -> std::io::Result<(String, Arc<AtomicUsize>)> {
+    /// A fake DynamoDB whose first connection fails with `fault` after one response; later connections work. Counts the
+    /// connections.
+    async fn service(fault: Fault) -> std::io::Result<(String, Arc<AtomicUsize>)> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let connections = Arc::new(AtomicUsize::new(0));
@@ -295,9 +324,9 @@ mod tests {
                 let first = counted.fetch_add(1, Ordering::SeqCst) == 0;
                 tokio::spawn(async move {
                     answer(&mut stream).await?;
-                    match end {
-                        End::Closed if first => return Ok(()),
-                        End::Silent if first => {
+                    match fault {
+                        Fault::Closed if first => return Ok(()),
+                        Fault::Silent if first => {
                             let mut buffer = vec![0; 8_192];
                             while stream.read(&mut buffer).await? > 0 {}
                         }
@@ -311,9 +340,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_that_died_in_a_frozen_sandbox_costs_one_try() {
-        for end in [End::Closed, End::Silent] {
-            let (url, connections) = service(end).await.expect("a service");
+    async fn a_connection_that_died_in_a_frozen_sandbox_costs_one_attempt() {
+        for fault in [Fault::Closed, Fault::Silent] {
+            let (url, connections) = service(fault).await.expect("a service");
             let config = SdkConfig::builder()
                 .behavior_version(BehaviorVersion::v2026_01_12())
                 .region(Region::new("eu-west-1"))
@@ -324,9 +353,9 @@ mod tests {
             let client = table_client(&config);
             for request in 0..3 {
                 let listed = client.list_tables().send().await;
-                assert!(listed.is_ok(), "{end:?}, request {request}: {listed:?}");
+                assert!(listed.is_ok(), "{fault:?}, request {request}: {listed:?}");
             }
-            assert_eq!(connections.load(Ordering::SeqCst), 2, "{end:?}");
+            assert_eq!(connections.load(Ordering::SeqCst), 2, "{fault:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! AWS errors: of which kind they are, and in words that may be logged.
+//! Errors of AWS requests: their kind, and a message that is safe to log.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -6,43 +6,43 @@ use std::fmt::Write as _;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-/// Of which kind an error of AWS is: what can be done about it.
+/// The kind of an AWS error, by what can be done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// Too many requests: the same succeeds later.
+    /// Too many requests: a later retry succeeds.
     Throttled,
-    /// Somebody else was writing to the same thing: the same may succeed at once.
+    /// A concurrent write to the same item, or a condition that was not met: an immediate retry may succeed.
     Conflict,
-    /// A right is missing, or the credentials are not taken: somebody has to mend that.
+    /// A permission is missing, or the credentials were refused: an operator has to fix it.
     Denied,
-    /// The table, queue or parameter is not there.
-    Gone,
-    /// No answer came.
+    /// The table, queue or parameter does not exist.
+    NotFound,
+    /// No response, or no connection.
     Unreachable,
     /// Anything else.
     Other,
 }
 
-/// What AWS said instead of an answer. Its sources are in its words, as they display themselves.
+/// An error of an AWS request. Its message includes the `Display` text of all its sources.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{words}")]
+#[error("{message}")]
 pub struct AwsError {
-    /// Of which kind it is.
+    /// What can be done about it.
     pub kind: ErrorKind,
-    words: String,
+    message: String,
 }
 
 impl AwsError {
-    /// One that we find ourselves.
-    pub(crate) fn new(kind: ErrorKind, words: impl Into<String>) -> Self {
+    /// An error that patchbay itself detected.
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
-            words: words.into(),
+            message: message.into(),
         }
     }
 
-    /// What the SDK says.
-    pub fn of<E, R>(error: &SdkError<E, R>) -> Self
+    /// Converts an error of the SDK.
+    pub fn from_sdk<E, R>(error: &SdkError<E, R>) -> Self
     where
         E: Error + ProvideErrorMetadata + 'static,
         R: std::fmt::Debug + 'static,
@@ -52,7 +52,7 @@ impl AwsError {
             SdkError::ServiceError(error) => kind_of(error.err().code().unwrap_or_default()),
             _ => ErrorKind::Other,
         };
-        Self::new(kind, in_words(error))
+        Self::new(kind, error_chain(error))
     }
 }
 
@@ -79,24 +79,24 @@ fn kind_of(code: &str) -> ErrorKind {
         "ResourceNotFoundException"
         | "QueueDoesNotExist"
         | "AWS.SimpleQueueService.NonExistentQueue"
-        | "ParameterNotFound" => ErrorKind::Gone,
+        | "ParameterNotFound" => ErrorKind::NotFound,
         _ => ErrorKind::Other,
     }
 }
 
-/// The error and all its sources, as they display themselves.
+/// The `Display` texts of the error and all its sources.
 ///
-/// Not as they debug themselves, and not by the SDK's `DisplayErrorContext`: those write the raw response along, which
-/// may be a whole item with telephone numbers in it.
-pub(crate) fn in_words(error: &(dyn Error + 'static)) -> String {
-    let mut words = error.to_string();
+/// Neither `Debug` nor the SDK's `DisplayErrorContext`: those include the raw response, which may be a whole item with
+/// phone numbers in it.
+pub(crate) fn error_chain(error: &(dyn Error + 'static)) -> String {
+    let mut chain = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
         // Writing to a String cannot fail.
-        let _ = write!(words, ": {error}");
+        let _ = write!(chain, ": {error}");
         source = error.source();
     }
-    words
+    chain
 }
 
 #[cfg(test)]
@@ -112,12 +112,12 @@ mod tests {
     }
 
     #[test]
-    fn a_code_says_of_which_kind_an_error_is() {
+    fn every_error_code_has_its_kind() {
         for (code, kind) in [
             ("ThrottlingException", ErrorKind::Throttled),
             ("TransactionConflictException", ErrorKind::Conflict),
             ("AccessDeniedException", ErrorKind::Denied),
-            ("ResourceNotFoundException", ErrorKind::Gone),
+            ("ResourceNotFoundException", ErrorKind::NotFound),
             ("InternalServerError", ErrorKind::Other),
             ("", ErrorKind::Other),
         ] {
@@ -126,13 +126,13 @@ mod tests {
     }
 
     #[test]
-    fn every_source_is_named_and_nothing_else_is_shown() {
+    fn the_error_chain_shows_every_source_and_no_fields() {
         let error = Outer {
             secret: "+12025550101",
             source: std::fmt::Error,
         };
-        let words = in_words(&error);
-        assert!(words.starts_with("outer: "), "{words}");
-        assert!(!words.contains(error.secret), "{words}");
+        let chain = error_chain(&error);
+        assert!(chain.starts_with("outer: "), "{chain}");
+        assert!(!chain.contains(error.secret), "{chain}");
     }
 }

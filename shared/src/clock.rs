@@ -1,18 +1,18 @@
-//! The source of "now".
+//! The source of the current time.
 
 use std::time::Duration;
 
 use patchbay_domain::timestamp::LAST_MILLIS;
 pub use patchbay_domain::timestamp::Timestamp;
 
-/// Where "now" comes from.
+/// The source of the current time.
 ///
-/// In a function it is the system's clock. `patchbay local` and the tests run on tokio's clock, which may be
-/// paused and may run at a multiple of real time.
+/// Functions use the system clock. `patchbay local` and the tests use tokio's clock, which can be paused and can run
+/// at a multiple of real time.
 #[derive(Clone, Debug)]
 pub struct Clock {
     source: Source,
-    /// Milliseconds by which it is ahead of its source.
+    /// Milliseconds that this clock is ahead of its source.
     ahead: i64,
 }
 
@@ -27,7 +27,7 @@ enum Source {
 }
 
 impl Clock {
-    /// The system's clock.
+    /// The system clock.
     pub const fn system() -> Self {
         Self {
             source: Source::System,
@@ -35,7 +35,8 @@ impl Clock {
         }
     }
 
-    /// A clock that shows `base` now and runs `speed` times as fast as tokio's clock. Must be made inside a runtime.
+    /// A clock that shows `base` now and runs `speed` times as fast as tokio's clock. Must be called inside a tokio
+    /// runtime.
     pub fn starting_at(base: Timestamp, speed: f64) -> Self {
         let source = Source::Virtual {
             base,
@@ -45,7 +46,7 @@ impl Clock {
         Self { source, ahead: 0 }
     }
 
-    /// The same clock, `millis` ahead of itself (behind, when negative): no two machines' clocks show the same.
+    /// The same clock, `millis` ahead (behind, when negative), to simulate machines whose clocks differ.
     #[must_use]
     pub fn ahead_by(&self, millis: i64) -> Self {
         Self {
@@ -54,7 +55,7 @@ impl Clock {
         }
     }
 
-    /// The present moment.
+    /// The current time.
     pub fn now(&self) -> Timestamp {
         let shown = match &self.source {
             Source::System => {
@@ -71,7 +72,7 @@ impl Clock {
         shown.plus_millis(self.ahead)
     }
 
-    /// Sleeps for `duration` of this clock's time.
+    /// Sleeps for `duration`, as measured by this clock.
     pub async fn sleep(&self, duration: Duration) {
         let real = match &self.source {
             Source::System => duration,
@@ -82,7 +83,7 @@ impl Clock {
 
     /// Sleeps until this clock shows `moment`.
     pub async fn sleep_until(&self, moment: Timestamp) {
-        // Rounding may wake us a hair early; look again instead of trusting one sleep.
+        // Rounding may wake us slightly early, so check again after each sleep.
         while self.now() < moment {
             self.sleep(moment.since(self.now()).max(Duration::from_millis(1))).await;
         }

@@ -1,47 +1,47 @@
-//! What a function is told: by its environment, and by SSM for what is secret.
+//! A function's configuration: environment variables, and SSM parameters for secrets.
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `PATCHBAY_TABLE` | name of the table |
-//! | `PATCHBAY_DIALING_QUEUE_URL`, `PATCHBAY_NOTIFICATIONS_QUEUE_URL` | the queues |
-//! | `PATCHBAY_DIALING_DEAD_LETTERS_URL`, `PATCHBAY_NOTIFICATIONS_DEAD_LETTERS_URL` | where their dead letters go |
-//! | `PATCHBAY_PUBLIC_URL` | base URL of the API as providers see it; a function behind the API may go without: see [`crate::web::callbacks::Callbacks::reached_by`] |
-//! | `PATCHBAY_REFERENCE_KEYS_PARAM` | SSM parameter: the key of callback references, or the new and the old one, separated by a comma |
-//! | `PATCHBAY_PROVIDERS` | who phones employees, the preferred first: `routee`, `twilio`, or both, separated by a comma; `routee` when left out |
+//! | `PATCHBAY_TABLE` | name of the DynamoDB table |
+//! | `PATCHBAY_DIALING_QUEUE_URL`, `PATCHBAY_NOTIFICATIONS_QUEUE_URL` | URLs of the queues |
+//! | `PATCHBAY_DIALING_DEAD_LETTERS_URL`, `PATCHBAY_NOTIFICATIONS_DEAD_LETTERS_URL` | URLs of their dead-letter queues |
+//! | `PATCHBAY_PUBLIC_URL` | base URL of the API as providers see it; optional for a function behind the API: see [`crate::web::callbacks::CallbackUrls::with_fallback_base`] |
+//! | `PATCHBAY_REFERENCE_KEYS_PARAM` | SSM parameter: the key of callback references, or the new and the old key, separated by a comma |
+//! | `PATCHBAY_PROVIDERS` | the providers that call employees, the preferred one first: `routee`, `twilio`, or both, separated by a comma; default `routee` |
 //! | `PATCHBAY_ROUTEE_CREDENTIALS_PARAM` | SSM parameter: `applicationId:applicationSecret` |
-//! | `PATCHBAY_ROUTEE_FROM` | number or name that calls come from |
-//! | `PATCHBAY_ROUTEE_AUTH_URL`, `PATCHBAY_ROUTEE_CONNECT_URL` | Routee's endpoints, when they are not the public ones |
+//! | `PATCHBAY_ROUTEE_FROM` | caller ID of calls: a number or a name |
+//! | `PATCHBAY_ROUTEE_AUTH_URL`, `PATCHBAY_ROUTEE_CONNECT_URL` | Routee's endpoints, if not the public ones |
 //! | `PATCHBAY_TWILIO_CREDENTIALS_PARAM` | SSM parameter: `accountSid:apiKeySid:apiKeySecret` or `accountSid:authToken` |
-//! | `PATCHBAY_TWILIO_FROM` | number that calls come from |
-//! | `PATCHBAY_TWILIO_API_URL` | Twilio's endpoint, when it is not the public one |
-//! | `PATCHBAY_TWILIO_CALL_INTERVAL_MS` | milliseconds between two calls, 1000 when left out |
-//! | `PATCHBAY_ROUTEE_CALL_INTERVAL_MS` | milliseconds between two calls, 1000 when left out |
-//! | `PATCHBAY_ROUTEE_COLLECT` | where COLLECT stands in a dial plan, `first` (when left out) or `last` |
-//! | `PATCHBAY_ROUTEE_SUBMIT_ON_HASH` | `true` has `#` send the keys at once; `false` when left out |
-//! | `PATCHBAY_PRIVATE_ORIGINS` | origins, separated by commas, that webhooks may go to although they are not public |
-//! | `PATCHBAY_DEFAULT_COUNTRY` | calling code of callers' numbers without a `+`, such as `1`; without it they are refused |
-//! | `PATCHBAY_TWILIO_AUTH_TOKENS_PARAM` | SSM parameter: the auth token of the account at Twilio, or the new and the old one, separated by a comma; and up to two shared keys for webhooks, each as `id:secret` |
-//! | `PATCHBAY_VAPI_SECRETS_PARAM`, `PATCHBAY_RETELL_KEYS_PARAM` | SSM parameters: Vapi's secret and Retell's API key, or the new and the old one of each, separated by a comma; without one the token is enough |
-//! | `PATCHBAY_TWILIO_PAY_CONNECTOR` | name of the pay connector, `Default` when left out |
-//! | `PATCHBAY_TWILIO_PAY_ATTEMPTS` | how often a caller may try to pay, 1 to 3; 3 when left out |
-//! | `PATCHBAY_WEBHOOK_KEYS_PARAM` | SSM parameter: the key of outgoing webhooks (`whsec_…`), or the new and the old one, separated by a comma |
-//! | `PATCHBAY_LINK_SECRETS_PARAM` | prefix of SSM parameters: the secrets that task chains name, `PREFIX/TENANT/HOST/NAME` |
-//! | `PATCHBAY_HEARTBEAT_URL` | what the sentinel calls once a minute while all is well; may be left out |
-//! | `PATCHBAY_STACK` | name of the stack, the dimension of its metrics; may be left out |
+//! | `PATCHBAY_TWILIO_FROM` | caller ID of calls: a number |
+//! | `PATCHBAY_TWILIO_API_URL` | Twilio's endpoint, if not the public one |
+//! | `PATCHBAY_TWILIO_CALL_INTERVAL_MS` | minimum milliseconds between two calls; default 1000 |
+//! | `PATCHBAY_ROUTEE_CALL_INTERVAL_MS` | minimum milliseconds between two calls; default 1000 |
+//! | `PATCHBAY_ROUTEE_COLLECT` | position of COLLECT in a dial plan: `first` (default) or `last` |
+//! | `PATCHBAY_ROUTEE_SUBMIT_ON_HASH` | `true`: `#` submits the keys at once; default `false` |
+//! | `PATCHBAY_PRIVATE_ORIGINS` | non-public origins that webhooks may be sent to, separated by commas |
+//! | `PATCHBAY_DEFAULT_COUNTRY` | calling code for callers' numbers without a `+`, such as `1`; without it such numbers are refused |
+//! | `PATCHBAY_TWILIO_AUTH_TOKENS_PARAM` | SSM parameter: the auth token of the Twilio account, or the new and the old token, separated by a comma; then up to two shared keys for webhooks, each as `id:secret` |
+//! | `PATCHBAY_VAPI_SECRETS_PARAM`, `PATCHBAY_RETELL_KEYS_PARAM` | SSM parameters: Vapi's secret and Retell's API key, or the new and the old value of each, separated by a comma; without them the API token alone authenticates the platform |
+//! | `PATCHBAY_TWILIO_PAY_CONNECTOR` | name of the pay connector; default `Default` |
+//! | `PATCHBAY_TWILIO_PAY_ATTEMPTS` | attempts that a caller has to pay, 1 to 3; default 3 |
+//! | `PATCHBAY_WEBHOOK_KEYS_PARAM` | SSM parameter: the signing key of outgoing webhooks (`whsec_…`), or the new and the old key, separated by a comma |
+//! | `PATCHBAY_LINK_SECRETS_PARAM` | prefix of the SSM parameters with the secrets of task chains: `PREFIX/TENANT/HOST/NAME` |
+//! | `PATCHBAY_HEARTBEAT_URL` | URL that the sentinel requests once a minute while everything is well; optional |
+//! | `PATCHBAY_STACK` | name of the stack, a dimension of its metrics; optional |
 //!
-//! A function that lacks a variable does not start, and says which and why. Parameters are read when the first request
-//! comes, and every five minutes ([`crate::keyring`]); what is wrong with them is said then.
+//! A function with a missing or invalid variable does not start; its error names the variable and the reason.
+//! Parameters are read at the first invocation and every five minutes ([`crate::keyring`]); errors in them appear then.
 
 use crate::phone::CallingCode;
-use crate::providers::protegee::proof::Proofs;
-use crate::providers::twilio::signature::{SharedKey, Signatures};
+use crate::providers::protegee::verify::PlatformVerifier;
+use crate::providers::twilio::signature::{SharedKey, SignatureVerifier};
 use crate::secret::Secret;
-use crate::web::reference::References;
+use crate::web::reference::ReferenceSigner;
 use crate::web::standard_webhooks::{Signer, SigningKey};
 use crate::web::target::Targets;
 
-/// The names of the variables.
-#[expect(missing_docs, reason = "the table above")]
+/// The names of the environment variables.
+#[expect(missing_docs, reason = "documented in the table above")]
 pub mod variables {
     pub const TABLE: &str = "PATCHBAY_TABLE";
     pub const DIALING_QUEUE_URL: &str = "PATCHBAY_DIALING_QUEUE_URL";
@@ -62,89 +62,90 @@ pub mod variables {
 }
 use variables::{PUBLIC_URL, RETELL_KEYS_PARAM, VAPI_SECRETS_PARAM};
 
-/// The shortest key that is taken for signing, in characters.
+/// Minimum length of a signing key, in characters.
 const MIN_KEY_CHARS: usize = 32;
 
-/// Why a function cannot start, or has no secrets to work with.
+/// Why a function cannot start, or cannot use its secrets.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// A variable is missing.
+    /// A required variable is not set.
     #[error("the environment variable {0} is not set")]
     Missing(&'static str),
-    /// A variable or a secret is not what it must be.
+    /// The value of a variable or a secret is invalid.
     #[error("{name} {expected}")]
-    Wrong {
+    Invalid {
         /// The variable.
         name: &'static str,
-        /// What it must be.
+        /// What the value must be: the rest of a sentence that begins with the variable.
         expected: &'static str,
     },
-    /// SSM did not give out a parameter.
+    /// A parameter could not be read from SSM.
     #[error("the SSM parameter {parameter} (named by {name}) cannot be read: {cause}")]
     Parameter {
-        /// The variable that names it.
+        /// The variable that names the parameter.
         name: &'static str,
-        /// The parameter.
+        /// The name of the parameter in SSM.
         parameter: String,
-        /// What SSM says.
+        /// SSM's error.
         cause: String,
     },
 }
 
-/// A variable that must be set.
+/// The value of a variable that must be set.
 pub fn required(name: &'static str) -> Result<String, ConfigError> {
     optional(name).ok_or(ConfigError::Missing(name))
 }
 
-/// A variable that may be left out. An empty one is as good as none: a template cannot leave one out on a condition.
+/// The value of an optional variable. An empty value counts as not set, because a SAM template cannot omit a variable
+/// conditionally.
 pub fn optional(name: &'static str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// One or two keys in the value of the parameter that the variable `name` names, the new one first.
-pub fn one_or_two(name: &'static str, value: &Secret) -> Result<(Secret, Option<Secret>), ConfigError> {
+/// Parses the current and, if present, the previous key from `value`, the parameter that the variable `name` names.
+pub fn current_and_previous(name: &'static str, value: &Secret) -> Result<(Secret, Option<Secret>), ConfigError> {
     let mut keys = value.expose().split(',').map(|key| Secret::new(key.trim()));
     let filled = |key: &Secret| !key.expose().is_empty();
     match (keys.next(), keys.next(), keys.next()) {
         (Some(current), previous, None) if filled(&current) && previous.as_ref().is_none_or(filled) => {
             Ok((current, previous))
         }
-        _ => Err(ConfigError::Wrong {
+        _ => Err(ConfigError::Invalid {
             name,
-            expected: "must name a parameter with one key, or the new and the old one separated by a comma",
+            expected: "must name a parameter with one key, or the new and the old key separated by a comma",
         }),
     }
 }
 
-/// What proves that a request is Vapi's or Retell's; an empty value is one that is not configured.
-pub fn proofs(vapi: &Secret, retell: &Secret) -> Result<Proofs, ConfigError> {
+/// The secrets that authenticate requests of Vapi and Retell. An empty value means not configured.
+pub fn platform_verifier(vapi: &Secret, retell: &Secret) -> Result<PlatformVerifier, ConfigError> {
     let read = |name, value: &Secret| {
         let configured = !value.expose().is_empty();
-        configured.then(|| one_or_two(name, value)).transpose()
+        configured.then(|| current_and_previous(name, value)).transpose()
     };
-    Ok(Proofs::new(
+    Ok(PlatformVerifier::new(
         read(VAPI_SECRETS_PARAM, vapi)?,
         read(RETELL_KEYS_PARAM, retell)?,
     ))
 }
 
-/// What tells Twilio from everybody else: one auth token or two, and up to two shared keys, in the value of the parameter
-/// that the variable `name` names.
-pub fn twilio_signatures(name: &'static str, value: &Secret) -> Result<Signatures, ConfigError> {
+/// Parses the keys that verify Twilio's signatures: one or two auth tokens and up to two shared keys, from `value`, the
+/// parameter that the variable `name` names.
+pub fn twilio_verifier(name: &'static str, value: &Secret) -> Result<SignatureVerifier, ConfigError> {
     let (current, previous, shared) = twilio_keys(name, value)?;
-    Ok(Signatures::new(current, previous).with_shared_keys(shared))
+    Ok(SignatureVerifier::new(current, previous).with_shared_keys(shared))
 }
 
-/// The same of a parameter that need not be named: an empty value is one that is not configured, and then nothing is
-/// Twilio's.
-pub fn twilio_signatures_if_any(name: &'static str, value: &Secret) -> Result<Signatures, ConfigError> {
+/// Like [`twilio_verifier`], for an optional parameter. With an empty value, which means not configured, no request
+/// passes as Twilio's.
+pub fn optional_twilio_verifier(name: &'static str, value: &Secret) -> Result<SignatureVerifier, ConfigError> {
     if value.expose().is_empty() {
-        return Ok(Signatures::new(Secret::new(""), None));
+        return Ok(SignatureVerifier::new(Secret::new(""), None));
     }
-    twilio_signatures(name, value)
+    twilio_verifier(name, value)
 }
 
-/// The newest auth token in such a parameter.
+/// The current auth token in such a parameter.
 pub fn twilio_auth_token(name: &'static str, value: &Secret) -> Result<Secret, ConfigError> {
     twilio_keys(name, value).map(|(current, ..)| current)
 }
@@ -152,15 +153,15 @@ pub fn twilio_auth_token(name: &'static str, value: &Secret) -> Result<Secret, C
 type TwilioKeys = (Secret, Option<Secret>, Vec<SharedKey>);
 
 fn twilio_keys(name: &'static str, value: &Secret) -> Result<TwilioKeys, ConfigError> {
-    let wrong = |_| ConfigError::Wrong {
+    let invalid = |_| ConfigError::Invalid {
         name,
-        expected: "must name a parameter with one auth token, or the new and the old one separated by a comma; and after \
-                   them at most two shared keys as id:secret",
+        expected: "must name a parameter with one auth token, or the new and the old token separated by a comma, then \
+                   at most two shared keys as id:secret",
     };
-    // No auth token has a colon: it is a hexadecimal number.
+    // An auth token is a hexadecimal number, so an entry with a colon is a shared key.
     let entries = value.expose().split(',').map(str::trim);
     let (shared, tokens): (Vec<&str>, Vec<&str>) = entries.partition(|entry| entry.contains(':'));
-    let (current, previous) = one_or_two(name, &Secret::new(tokens.join(","))).map_err(wrong)?;
+    let (current, previous) = current_and_previous(name, &Secret::new(tokens.join(","))).map_err(invalid)?;
     let key = |entry: &str| {
         let (id, secret) = entry.split_once(':')?;
         let (id, secret) = (id.trim().to_owned(), secret.trim());
@@ -172,27 +173,28 @@ fn twilio_keys(name: &'static str, value: &Secret) -> Result<TwilioKeys, ConfigE
     };
     let keys: Option<Vec<SharedKey>> = shared.into_iter().map(key).collect();
     let keys = keys.filter(|keys| keys.len() <= 2);
-    let keys = keys.ok_or(ConfigError::Missing(name)).map_err(wrong)?;
+    let keys = keys.ok_or(ConfigError::Missing(name)).map_err(invalid)?;
     Ok((current, previous, keys))
 }
 
-/// References with the keys in `value`.
-pub fn references(name: &'static str, value: &Secret) -> Result<References, ConfigError> {
-    let (current, previous) = one_or_two(name, value)?;
+/// Callback references that are signed with the keys in `value`.
+pub fn reference_signer(name: &'static str, value: &Secret) -> Result<ReferenceSigner, ConfigError> {
+    let (current, previous) = current_and_previous(name, value)?;
     let long_enough = |key: &Secret| key.expose().chars().count() >= MIN_KEY_CHARS;
     if !long_enough(&current) || !previous.as_ref().is_none_or(long_enough) {
         let expected = "must name a parameter with one or two keys of at least 32 characters";
-        return Err(ConfigError::Wrong { name, expected });
+        return Err(ConfigError::Invalid { name, expected });
     }
-    Ok(References::new(current, previous))
+    Ok(ReferenceSigner::new(current, previous))
 }
 
-/// What signs webhooks, with the keys in `value`.
-pub fn signer(name: &'static str, value: &Secret) -> Result<Signer, ConfigError> {
-    let (current, previous) = one_or_two(name, value)?;
+/// The signer of outgoing webhooks, with the keys in `value`.
+pub fn webhook_signer(name: &'static str, value: &Secret) -> Result<Signer, ConfigError> {
+    let (current, previous) = current_and_previous(name, value)?;
     let key = |text: &Secret| {
-        let expected = "must name a parameter with one or two keys of the form whsec_ and 24 to 64 bytes in base64";
-        SigningKey::parse(text).map_err(|_| ConfigError::Wrong { name, expected })
+        let expected =
+            "must name a parameter with one or two keys of the form whsec_ followed by 24 to 64 bytes in base64";
+        SigningKey::parse(text).map_err(|_| ConfigError::Invalid { name, expected })
     };
     Ok(Signer::new(key(&current)?, previous.as_ref().map(key).transpose()?))
 }
@@ -204,8 +206,8 @@ pub fn public_url() -> Result<String, ConfigError> {
     Ok(url)
 }
 
-/// The public base URL, for a function behind the API: empty when it is not told.
-pub fn public_url_if_any() -> Result<String, ConfigError> {
+/// The public base URL for a function behind the API; empty if not configured.
+pub fn optional_public_url() -> Result<String, ConfigError> {
     let url = optional(PUBLIC_URL).unwrap_or_default();
     if !url.is_empty() {
         base_url(&url)?;
@@ -213,32 +215,32 @@ pub fn public_url_if_any() -> Result<String, ConfigError> {
     Ok(url)
 }
 
-/// The public base URL, if it is one.
+/// Checks that `text` is an HTTP or HTTPS URL.
 pub fn base_url(text: &str) -> Result<&str, ConfigError> {
     if text.starts_with("https://") || text.starts_with("http://") {
         return Ok(text);
     }
-    Err(ConfigError::Wrong {
+    Err(ConfigError::Invalid {
         name: PUBLIC_URL,
         expected: "must begin with https://",
     })
 }
 
-/// Where requests to URLs of users may go.
+/// The targets that requests to URLs of users may be sent to.
 pub fn targets() -> Result<Targets, ConfigError> {
     let name = "PATCHBAY_PRIVATE_ORIGINS";
-    let expected = "must be origins such as https://hooks.internal.example, separated by commas";
-    Targets::public_and(&optional(name).unwrap_or_default()).map_err(|_| ConfigError::Wrong { name, expected })
+    let expected = "must be a comma-separated list of origins such as https://hooks.internal.example";
+    Targets::public_and(&optional(name).unwrap_or_default()).map_err(|_| ConfigError::Invalid { name, expected })
 }
 
-/// The country of numbers without a `+`, if there is one.
+/// The calling code for numbers without a `+`, if configured.
 pub fn default_country() -> Result<Option<CallingCode>, ConfigError> {
-    let wrong = |_| ConfigError::Wrong {
+    let invalid = |_| ConfigError::Invalid {
         name: "PATCHBAY_DEFAULT_COUNTRY",
         expected: "must be a country's calling code, such as 1 or 49",
     };
     optional("PATCHBAY_DEFAULT_COUNTRY")
-        .map(|code| code.parse().map_err(wrong))
+        .map(|code| code.parse().map_err(invalid))
         .transpose()
 }
 
@@ -254,17 +256,17 @@ mod tests {
     const WEBHOOK_KEY: &str = "whsec_bG9jYWwga2V5LCBuby1vbmUncyBzZWNyZXQ=";
 
     #[track_caller]
-    fn says<T>(result: Result<T, ConfigError>, expected: &str) {
+    fn assert_error<T>(result: Result<T, ConfigError>, expected: &str) {
         let Err(error) = result else {
-            panic!("taken, instead of: {expected}")
+            panic!("accepted; expected: {expected}")
         };
         assert_eq!(error.to_string(), expected);
     }
 
     #[test]
-    fn a_variable_that_is_missing_is_named() {
-        // A name that no environment has: the environment of a test cannot be changed safely.
-        says(
+    fn a_missing_variable_is_named_in_the_error() {
+        // A name that no environment sets, because a test cannot change its environment safely.
+        assert_error(
             required("PATCHBAY_NOBODY_SETS_THIS"),
             "the environment variable PATCHBAY_NOBODY_SETS_THIS is not set",
         );
@@ -272,39 +274,39 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_that_cannot_be_read_is_named_with_the_variable_that_names_it() {
+    fn an_unreadable_parameter_is_named_together_with_its_variable() {
         let error = ConfigError::Parameter {
             name: REFERENCE_KEYS_PARAM,
             parameter: "/patchbay/reference-keys".into(),
-            cause: "there is no such parameter".into(),
+            cause: "the parameter does not exist".into(),
         };
-        says::<()>(
+        assert_error::<()>(
             Err(error),
-            "the SSM parameter /patchbay/reference-keys (named by PATCHBAY_REFERENCE_KEYS_PARAM) cannot be read: there \
-             is no such parameter",
+            "the SSM parameter /patchbay/reference-keys (named by PATCHBAY_REFERENCE_KEYS_PARAM) cannot be read: the \
+             parameter does not exist",
         );
     }
 
     #[test]
-    fn one_key_or_two_are_taken_and_nothing_else() {
-        let keys = |text: &str| one_or_two(REFERENCE_KEYS_PARAM, &Secret::new(text));
+    fn one_or_two_keys_are_accepted_and_nothing_else() {
+        let keys = |text: &str| current_and_previous(REFERENCE_KEYS_PARAM, &Secret::new(text));
         assert_eq!(keys("new").expect("one"), (Secret::new("new"), None));
         assert_eq!(
             keys(" new , old\n").expect("two"),
             (Secret::new("new"), Some(Secret::new("old")))
         );
         for text in ["", " ", ",", "new,", ",old", "a,b,c"] {
-            says(
+            assert_error(
                 keys(text),
-                "PATCHBAY_REFERENCE_KEYS_PARAM must name a parameter with one key, or the new and the old one \
+                "PATCHBAY_REFERENCE_KEYS_PARAM must name a parameter with one key, or the new and the old key \
                  separated by a comma",
             );
         }
     }
 
     #[test]
-    fn a_platform_without_a_secret_is_asked_for_none_and_a_malformed_one_is_no_way_around_it() {
-        let with = |vapi: &str, retell: &str| proofs(&Secret::new(vapi), &Secret::new(retell));
+    fn a_platform_secret_is_optional_but_a_malformed_one_is_refused() {
+        let with = |vapi: &str, retell: &str| platform_verifier(&Secret::new(vapi), &Secret::new(retell));
         for (vapi, retell) in [("", ""), ("a", ""), ("", "a,b"), ("a,b", "a")] {
             assert!(with(vapi, retell).is_ok(), "{vapi} {retell}");
         }
@@ -344,12 +346,12 @@ mod tests {
     }
 
     #[test]
-    fn a_short_reference_key_is_refused_as_the_new_and_as_the_old_one() {
-        let with = |text: &str| references(REFERENCE_KEYS_PARAM, &Secret::new(text));
+    fn a_short_reference_key_is_refused_in_either_position() {
+        let with = |text: &str| reference_signer(REFERENCE_KEYS_PARAM, &Secret::new(text));
         assert!(with(KEY).is_ok());
         assert!(with(&format!("{KEY},{KEY}")).is_ok());
         for text in ["short", &format!("{KEY},short"), &format!("short,{KEY}")] {
-            says(
+            assert_error(
                 with(text),
                 "PATCHBAY_REFERENCE_KEYS_PARAM must name a parameter with one or two keys of at least 32 characters",
             );
@@ -357,15 +359,15 @@ mod tests {
     }
 
     #[test]
-    fn a_webhook_key_has_its_form_and_the_error_never_shows_it() {
-        let with = |text: &str| signer(WEBHOOK_KEYS_PARAM, &Secret::new(text));
+    fn a_malformed_webhook_key_is_refused_without_showing_it() {
+        let with = |text: &str| webhook_signer(WEBHOOK_KEYS_PARAM, &Secret::new(text));
         assert!(with(WEBHOOK_KEY).is_ok());
         assert!(with(&format!("{WEBHOOK_KEY}, {WEBHOOK_KEY}")).is_ok());
         for text in ["whsec_c2hvcnQ=", KEY, &format!("{WEBHOOK_KEY},{KEY}")] {
-            says(
+            assert_error(
                 with(text),
-                "PATCHBAY_WEBHOOK_KEYS_PARAM must name a parameter with one or two keys of the form whsec_ and 24 to \
-                 64 bytes in base64",
+                "PATCHBAY_WEBHOOK_KEYS_PARAM must name a parameter with one or two keys of the form whsec_ followed by \
+                 24 to 64 bytes in base64",
             );
         }
     }
@@ -382,7 +384,7 @@ mod tests {
             ("app", "se:cret")
         );
         for text in ["", "app", "app:", ":secret", " : "] {
-            says(
+            assert_error(
                 with(text),
                 "PATCHBAY_ROUTEE_CREDENTIALS_PARAM must name a parameter of the form applicationId:applicationSecret",
             );
@@ -390,9 +392,9 @@ mod tests {
     }
 
     #[test]
-    fn the_public_url_is_one() {
+    fn the_public_url_must_have_a_scheme() {
         assert!(base_url("https://hooks.example.org").is_ok());
-        says(
+        assert_error(
             base_url("hooks.example.org"),
             "PATCHBAY_PUBLIC_URL must begin with https://",
         );

@@ -1,9 +1,9 @@
-//! Load, decide, send, commit: the one way in which a dispatch changes.
+//! Load, decide, send, commit: the only way to change a dispatch.
 //!
-//! DynamoDB and SQS cannot be written together, so the order is fixed: first the messages of a decision are sent, then
-//! it is committed on condition that nobody else was faster. A crash in between leaves messages about a state that
-//! never came to be, and [`crate::mail`] tells a consumer so; a crash before leaves the event to be delivered again. So at
-//! every moment a dispatch that is not over has a message in flight that will move it on.
+//! DynamoDB and SQS cannot be written atomically, so the order is fixed: send the messages of a decision, then commit
+//! it, on condition that no other writer committed first. A crash between the two leaves messages about a state that
+//! was never committed; consumers detect this with [`crate::message`]. A crash before the send leaves the event to be
+//! redelivered. So an unfinished dispatch always has a message in flight that moves it on.
 
 use std::borrow::Cow;
 use std::pin::Pin;
@@ -12,40 +12,43 @@ use std::time::Duration;
 use crate::aws_error::ErrorKind;
 use crate::clock::Clock;
 use crate::dispatch::work::{Message, Notice, Work};
-use crate::dispatch::{self, Context, Decision, Dispatch, Entry, Event, Fact, Hold, NewDispatch, Verdict, decide};
+use crate::dispatch::{
+    self, Decision, DecisionContext, Dispatch, EmployeeLease, Entry, Event, EventOutcome, Fact, NewDispatch, decide,
+};
 use crate::ids::{DispatchKey, Nonce};
 use crate::queue::{Queue, QueueError};
 use crate::secret::Randomness;
-use crate::store::{Committed, Store, StoreError};
+use crate::store::{CommitResult, Store, StoreError};
 use crate::telemetry::{self, Unit};
 
-/// Decisions on what others left before giving up. Each loses only to somebody else's progress.
-const TRIES: u8 = 8;
+/// Attempts to decide and commit before giving up. An attempt fails only because another writer made progress.
+const MAX_COMMIT_ATTEMPTS: u8 = 8;
 
-/// What the `notifications` queue may take of the time in which a provider is answered: a phone waits behind it.
-const TELLING_LIMIT: Duration = Duration::from_millis(700);
+/// Time limit for a send to the `notifications` queue. Meanwhile a provider may be waiting for our response, with an
+/// employee on the line.
+const NOTIFICATIONS_TIMEOUT: Duration = Duration::from_millis(700);
 
-type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), QueueError>> + Send + 'a>>;
+type SendFuture<'a> = Pin<Box<dyn Future<Output = Result<(), QueueError>> + Send + 'a>>;
 
-/// Why an event could not be applied. It may be brought again: everything that it caused is fenced.
+/// Why an event could not be applied. Applying it again is safe: consumers discard messages that were never committed.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// The table.
+    /// DynamoDB failed, or an item is malformed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The queue.
+    /// A message could not be sent.
     #[error(transparent)]
     Queue(#[from] QueueError),
-    /// Others committed again and again before us.
-    #[error("others kept changing the dispatch")]
+    /// Every attempt lost to another writer.
+    #[error("too many concurrent changes to the dispatch")]
     Contended,
-    /// The operating system has no randomness.
-    #[error("no randomness: {0}")]
+    /// The operating system's random number generator failed.
+    #[error("the random number generator failed: {0}")]
     Random(#[from] getrandom::Error),
 }
 
 impl EngineError {
-    /// Of which kind it is.
+    /// The kind of the AWS error behind it.
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Store(error) => error.kind(),
@@ -59,44 +62,44 @@ impl EngineError {
 /// A committed decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
-    /// What to tell whoever brought the event.
-    pub verdict: Verdict,
-    /// The dispatch as it is now.
+    /// The answer to the sender of the event.
+    pub outcome: EventOutcome,
+    /// The dispatch after the commit.
     pub dispatch: Dispatch,
 }
 
-/// What it takes to change a dispatch.
+/// Everything needed to change a dispatch.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    /// Where dispatches are.
+    /// Stores the dispatches.
     pub store: Store,
-    /// The `dialing` queue.
+    /// The `dialing` queue, consumed by the dialer.
     pub dialing: Queue,
-    /// The `notifications` queue.
+    /// The `notifications` queue, consumed by the notifier.
     pub notifications: Queue,
-    /// The time.
+    /// The source of the current time.
     pub clock: Clock,
-    /// What fences one decision from another.
+    /// The source of the nonce that identifies each decision.
     pub random: Randomness,
 }
 
 impl Engine {
-    /// Creates a dispatch, or gives back the one that has this key already: tells whether it is new.
+    /// Creates a dispatch, or returns the existing one with this key. The flag is true for a new dispatch.
     pub async fn create(
         &self,
         key: DispatchKey,
-        brief: NewDispatch,
+        spec: NewDispatch,
         fingerprint: String,
     ) -> Result<(Dispatch, bool), EngineError> {
-        let decision = dispatch::create(key.clone(), brief, fingerprint, self.context()?);
+        let decision = dispatch::create(key.clone(), spec, fingerprint, self.context()?);
         self.send(&decision).await?;
         match self.commit(&key, &decision, None).await? {
-            Committed::Yes => decision
+            CommitResult::Committed => decision
                 .next
                 .map(|dispatch| (dispatch, true))
                 .ok_or(EngineError::Contended),
-            Committed::No(Some(existing)) => Ok((*existing, false)),
-            Committed::No(None) | Committed::Held(_) => self
+            CommitResult::Conflict(Some(existing)) => Ok((*existing, false)),
+            CommitResult::Conflict(None) | CommitResult::LeaseHeld(_) => self
                 .store
                 .load(&key)
                 .await?
@@ -105,7 +108,8 @@ impl Engine {
         }
     }
 
-    /// Loads the dispatch and applies `event`; `status` is written along. None when there is no such dispatch.
+    /// Loads the dispatch and applies `event`. `status` is written in the same commit. `None` if the dispatch does not
+    /// exist.
     pub async fn apply(
         &self,
         key: &DispatchKey,
@@ -118,7 +122,7 @@ impl Engine {
         self.apply_to(dispatch, event, status).await.map(Some)
     }
 
-    /// Applies `event` to a dispatch as it was loaded, or as others have left it since.
+    /// Applies `event` to a loaded dispatch, or to its newer state if another writer committed since.
     pub async fn apply_to(
         &self,
         mut dispatch: Dispatch,
@@ -127,21 +131,23 @@ impl Engine {
     ) -> Result<Applied, EngineError> {
         let key = dispatch.key.clone();
         let mut event = Cow::Borrowed(event);
-        for _ in 0..TRIES {
+        for _ in 0..MAX_COMMIT_ATTEMPTS {
             let decision = decide(&dispatch, &event, self.context()?);
             self.send(&decision).await?;
             match self.commit(&key, &decision, status).await? {
-                Committed::Yes => {
+                CommitResult::Committed => {
                     let dispatch = decision.next.unwrap_or(dispatch);
                     return Ok(Applied {
-                        verdict: decision.verdict,
+                        outcome: decision.outcome,
                         dispatch,
                     });
                 }
-                Committed::No(Some(left)) => dispatch = *left,
-                Committed::No(None) => dispatch = self.store.load(&key).await?.ok_or(EngineError::Contended)?,
-                Committed::Held(until) => {
-                    let Some(Hold { attempt, .. }) = decision.hold else {
+                CommitResult::Conflict(Some(left)) => dispatch = *left,
+                CommitResult::Conflict(None) => {
+                    dispatch = self.store.load(&key).await?.ok_or(EngineError::Contended)?;
+                }
+                CommitResult::LeaseHeld(until) => {
+                    let Some(EmployeeLease { attempt, .. }) = decision.lease else {
                         return Err(EngineError::Contended);
                     };
                     event = Cow::Owned(Event::EmployeeBusy { attempt, until });
@@ -151,56 +157,60 @@ impl Engine {
         Err(EngineError::Contended)
     }
 
-    /// Sends what a decision has to be sent: to both queues at once, and nothing to a queue that gets nothing. No phone
-    /// waits for a webhook: what the `notifications` queue does not take, or not soon, goes to the dialer, who hands it on.
+    /// Sends the messages of a decision, to both queues in parallel; a queue with no messages gets no request. No call
+    /// waits for a webhook: if the `notifications` queue fails or is slow, the dialer gets the notices and forwards
+    /// them.
     async fn send(&self, decision: &Decision) -> Result<(), QueueError> {
         let now = self.clock.now();
-        // In boxes of no type of their own: what the SDK awaits is nested more deeply than the compiler follows.
-        let dialing: Sending<'_> = Box::pin(self.dialing.send(&decision.messages, now));
-        let notices: Sending<'_> = Box::pin(self.notifications.send(&decision.notices, now));
-        let (dialing, notices) = tokio::join!(dialing, tokio::time::timeout(TELLING_LIMIT, notices));
+        // Type-erased boxes: the SDK's futures are nested more deeply than the compiler's limit.
+        let dialing: SendFuture<'_> = Box::pin(self.dialing.send(&decision.messages, now));
+        let notices: SendFuture<'_> = Box::pin(self.notifications.send(&decision.notices, now));
+        let (dialing, notices) = tokio::join!(dialing, tokio::time::timeout(NOTIFICATIONS_TIMEOUT, notices));
         dialing?;
-        let why = match notices {
+        let reason = match notices {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => error.to_string(),
-            Err(_) => "no answer in time".to_owned(),
+            Err(_) => "time-out".to_owned(),
         };
-        tracing::error!(why, "the notifications queue takes nothing: the dialer hands it on");
+        tracing::error!(
+            reason,
+            "cannot send to the notifications queue: the dialer will forward the notices"
+        );
         let version = match &decision.next {
             Some(next) => next.version,
-            // It belongs to no commit.
+            // Belongs to no commit.
             None => 0,
         };
-        let detours = decision.notices.iter().map(|notice| {
+        let forwarded = decision.notices.iter().map(|notice| {
             let entry = notice.entry.clone();
             Message {
                 version,
                 ..Message::at_once(notice.dispatch.clone(), Work::Notify { entry }, now)
             }
         });
-        self.dialing.send(&detours.collect::<Vec<_>>(), now).await
+        self.dialing.send(&forwarded.collect::<Vec<_>>(), now).await
     }
 
-    /// Writes an intermediate status of a call, unless it is there already; tells whether it was new. One request to the
-    /// table, and where the requester asked to hear of it (`told`) one to the queue at the same time. The timeline does
-    /// not wait for that, nor suffer from it.
-    pub async fn note_status(&self, key: &DispatchKey, entry: &Entry, told: bool) -> Result<bool, EngineError> {
-        if !told {
+    /// Records an intermediate status of a call, once. Returns whether it was new. One request to DynamoDB; with
+    /// `notify` (the requester asked for such statuses) one to the queue in parallel, whose failure or delay does not
+    /// affect the timeline.
+    pub async fn record_status(&self, key: &DispatchKey, entry: &Entry, notify: bool) -> Result<bool, EngineError> {
+        if !notify {
             return Ok(self.store.put_entry(key, entry).await?);
         }
         let now = self.clock.now();
         let notices = [Notice::first(key.clone(), entry.id.clone(), now)];
-        let notice: Sending<'_> = Box::pin(self.notifications.send(&notices, now));
-        let limited = tokio::time::timeout(TELLING_LIMIT, notice);
+        let notice: SendFuture<'_> = Box::pin(self.notifications.send(&notices, now));
+        let limited = tokio::time::timeout(NOTIFICATIONS_TIMEOUT, notice);
         let (sent, new) = tokio::join!(limited, Box::pin(self.store.put_entry(key, entry)));
         if !matches!(sent, Ok(Ok(()))) {
-            tracing::warn!(dispatch = %key.id, entry = entry.id, ?sent, "a status of a call may not be told");
+            tracing::warn!(dispatch = %key.id, entry = entry.id, ?sent, "the webhook about a call status may be lost");
         }
         Ok(new?)
     }
 
-    /// Counts what a committed decision has brought about, for the dashboard. A crash before this loses a count, so what
-    /// an alarm hears of is counted by whoever consumes a message of the decision's ([`Work::Count`]).
+    /// Writes the dashboard metrics of a committed decision. A crash before this loses a count, so metrics with an
+    /// alarm are written by the consumer of a message of the decision instead ([`Work::Count`]).
     fn count(&self, decision: &Decision) {
         let now = self.clock.now();
         let count = |name| telemetry::emf(now, &[], &[(name, Unit::Count, 1.0)], &[]);
@@ -210,49 +220,53 @@ impl Engine {
         for entry in &decision.entries {
             match &entry.fact {
                 Fact::Accepted { .. } => time("TimeToAccept"),
-                Fact::Dialling { attempt, .. } if attempt.ordinal == 1 => time("TimeToFirstDial"),
-                Fact::NoAnswer { .. } => count("NoAnswer"),
-                Fact::Rejected { .. } => count("Rejected"),
+                Fact::Dialing { attempt, .. } if attempt.ordinal == 1 => time("TimeToFirstDial"),
+                Fact::NoAnswer { .. } => count("CallsNotAnswered"),
+                Fact::Rejected { .. } => count("CallsRejected"),
                 _ => {}
             }
         }
     }
 
-    /// Keeps an event on the queue because the table cannot be had: a dialer applies it later.
-    pub async fn keep(&self, key: &DispatchKey, event: Event) -> Result<(), QueueError> {
+    /// Puts an event on the `dialing` queue because DynamoDB is unavailable; the dialer applies it later.
+    pub async fn enqueue_event(&self, key: &DispatchKey, event: Event) -> Result<(), QueueError> {
         let now = self.clock.now();
         let message = Message::at_once(key.clone(), Work::Apply { event }, now);
         self.dialing.send(&[message], now).await
     }
 
-    /// Commits; when DynamoDB does not say whether it did, looks.
+    /// Commits. If the request fails, its effect is unknown, so this loads the dispatch to check.
     async fn commit(
         &self,
         key: &DispatchKey,
         decision: &Decision,
         status: Option<&Entry>,
-    ) -> Result<Committed, StoreError> {
+    ) -> Result<CommitResult, StoreError> {
         let result = self.store.commit(key, decision, status, self.clock.now()).await;
         let result = match (&result, &decision.next) {
             (Err(error), Some(next)) => {
-                tracing::warn!(dispatch = %key.id, %error, "a commit got no answer, looking whether it was made");
+                tracing::warn!(
+                    dispatch = %key.id,
+                    %error,
+                    "a commit failed with an unknown outcome: checking whether it was made"
+                );
                 match self.store.load(key).await {
-                    Ok(Some(stored)) if stored == *next => Ok(Committed::Yes),
+                    Ok(Some(stored)) if stored == *next => Ok(CommitResult::Committed),
                     _ => result,
                 }
             }
             _ => result,
         };
-        if matches!(result, Ok(Committed::Yes)) {
+        if matches!(result, Ok(CommitResult::Committed)) {
             self.count(decision);
         }
         result
     }
 
-    fn context(&self) -> Result<Context, EngineError> {
-        Ok(Context {
+    fn context(&self) -> Result<DecisionContext, EngineError> {
+        Ok(DecisionContext {
             now: self.clock.now(),
-            fresh: Nonce::random(&self.random)?,
+            nonce: Nonce::random(&self.random)?,
         })
     }
 }

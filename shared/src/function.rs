@@ -1,9 +1,8 @@
-//! What a function's `main` does: it says what the function works with and what handles an event, and one of these three
-//! does the rest.
+//! Entry points for a function's `main`: [`web`], [`consumer`] and [`scheduled`].
 //!
-//! Each is told the function's own crate (`env!("CARGO_CRATE_NAME")`), which may log as finely as ours; how it is set up,
-//! which is done once, before the first event; and its handler. Secrets are read when the first event is there, and
-//! anew every five minutes: see [`Keyring`].
+//! Each takes the name of the function's crate (`env!("CARGO_CRATE_NAME")`), which may log below `info` like the shared
+//! crate; `load`, which runs once, before the first event; and the handler. Secrets are read at the first event, and
+//! again every five minutes: see [`Keyring`].
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,13 +22,13 @@ use crate::outbox::Outbox;
 use crate::telemetry;
 use crate::web::gateway;
 
-/// How a function is set up, by its environment: `Deps::load`.
+/// Creates a function's dependencies from its environment: its `Deps::load`.
 pub type Load<T> = fn() -> Result<T, ConfigError>;
 
 /// Answers requests to the API.
 ///
 /// # Errors
-/// When a variable is missing or wrong, or the Lambda runtime cannot be reached.
+/// When a variable is missing or invalid, or the Lambda runtime API cannot be reached.
 pub async fn web<D, F, const N: usize>(
     function: &'static str,
     load: Load<Keyring<D, N>>,
@@ -45,8 +44,8 @@ where
     gateway::run(|request| deps.answer(move |deps| handle(deps, request))).await
 }
 
-/// Consumes a queue of `Work`. While the secrets cannot be read, the second part of what `load` gives back sends every
-/// message again: left to the visibility timeout it would wait a minute, for what may pass in a second.
+/// Consumes a queue of `Work` messages. While the secrets cannot be read, the [`Outbox`] sends every message again with
+/// backoff. Left to the visibility timeout, a message would wait a minute for an outage that may last a second.
 ///
 /// # Errors
 /// As [`web`].
@@ -64,13 +63,13 @@ where
     run(service_fn(async |event: LambdaEvent<SqsEvent>| {
         Ok::<_, Error>(match deps.current().await {
             Ok(deps) => handle(deps, event.payload).await,
-            Err(error) => outbox.send_back::<Work>(&event.payload, &error).await,
+            Err(error) => outbox.retry_batch::<Work>(&event.payload, &error).await,
         })
     }))
     .await
 }
 
-/// Does what a schedule asks for, and reports on it.
+/// Runs a scheduled task, and returns its report.
 ///
 /// # Errors
 /// As [`web`].
@@ -87,7 +86,7 @@ where
     let deps = load()?;
     run(service_fn(async |event: LambdaEvent<Value>| {
         let deps = deps.current().await?;
-        // In a box of no type of its own: nested more deeply than the compiler follows.
+        // Type-erased: the future is nested more deeply than the compiler's limit.
         let report: Pin<Box<dyn Future<Output = Report>>> = Box::pin(handle(deps, event.payload));
         Ok::<_, Error>(report.await)
     }))

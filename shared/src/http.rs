@@ -1,7 +1,7 @@
-//! HTTP as a client: one small door through which every request to a provider or a requester leaves.
+//! The HTTP client interface through which every request to a provider or a requester is sent.
 //!
-//! The deployed functions go out through [`crate::web::outbound`]; tests and `patchbay local` put a simulator behind
-//! the same door, in process, on virtual time.
+//! Deployed functions send through [`crate::web::outbound`]. Tests and `patchbay local` implement the same trait with a
+//! simulator, in process and on virtual time.
 
 use std::fmt;
 use std::future::Future;
@@ -10,34 +10,34 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-/// A request, ready to be sent.
+/// A request that is ready to send.
 pub type Request = http::Request<Bytes>;
 
 /// A complete response.
 pub type Response = http::Response<Bytes>;
 
-/// Why there is no response. What matters to a caller who must not repeat a call that was placed: did the request
-/// perhaps arrive?
+/// Why there is no response. The variants tell a caller that must not place the same call twice whether the request may
+/// have arrived.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
     /// The request certainly did not reach the server (name not resolved, connection refused, TLS failed).
-    #[error("the connection was never made: {0}")]
+    #[error("could not connect: {0}")]
     NotSent(String),
-    /// The target is not one that we are willing to talk to (not https, or not a public address).
+    /// We do not send requests to this target: it is not https, or not a public address.
     #[error("the target is not allowed: {0}")]
     Forbidden(String),
     /// The request may have arrived, but no complete response came back (time-out, connection lost).
-    #[error("no answer: {0}")]
-    NoAnswer(String),
+    #[error("no response: {0}")]
+    NoResponse(String),
 }
 
-/// What a response is waited for.
-pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<Response, SendError>> + Send + 'a>>;
+/// The pending response of [`SendHttp::send`].
+pub type ResponseFuture<'a> = Pin<Box<dyn Future<Output = Result<Response, SendError>> + Send + 'a>>;
 
-/// Something that sends a request and waits for the response.
+/// Sends a request and waits for the response.
 pub trait SendHttp: Send + Sync {
-    /// Sends `request`; every implementation bounds the time and the size of the response.
-    fn send(&self, request: Request) -> Sending<'_>;
+    /// Sends `request`. Every implementation limits the response in time and size.
+    fn send(&self, request: Request) -> ResponseFuture<'_>;
 }
 
 /// A shared [`SendHttp`].

@@ -1,10 +1,10 @@
-//! What a function works with, as long as its secrets are what they are.
+//! Dependencies of a function that are built from its secrets, and rebuilt when a secret changes.
 //!
-//! Nothing is read while a function starts: the first invocation reads all of its secrets with one request, and what it
-//! works with is made of them. After five minutes they are read again, and when one has changed all is made anew: keys,
-//! and a client with its token. So a handler sees one set of secrets from its beginning to its end, and nothing that it
-//! holds ever changes under its hands. Lambda hands a sandbox one invocation at a time, so there is no better moment
-//! than before one: a sandbox that slept for an hour must not answer with the keys of an hour ago.
+//! Nothing is read while a function starts. The first invocation reads all secrets with one request and builds the
+//! dependencies from them. Secrets older than five minutes are read again before an invocation; if one has changed, all
+//! dependencies are rebuilt: keys, and provider clients with their cached tokens. A handler uses one set of secrets
+//! from start to end. There is no background refresh: Lambda gives a sandbox one invocation at a time and freezes it in
+//! between, and a sandbox that was frozen for an hour must not answer with keys that are an hour old.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,42 +16,43 @@ use tokio::sync::Mutex;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::ConfigError;
-use crate::parameters::{KEPT_SECONDS, ParameterError, RETRY_SECONDS, ReadParameters};
-use crate::patience::SECRETS_OPERATION_LIMIT;
+use crate::parameters::{CACHE_SECONDS, ParameterError, RETRY_SECONDS, ReadParameters};
 use crate::secret::Secret;
+use crate::timeouts::SECRETS_OPERATION_TIMEOUT;
 use crate::web::problem::Problem;
 
-/// Longest that the first reading may take, tries again included: without it there is nothing to work with. What the
-/// notifier's 30 s leave beside a record that takes all of its time.
-const FIRST_LIMIT: Duration = SECRETS_OPERATION_LIMIT;
-/// Longest that a later one may take: what a provider's 2 s for a status leave beside what the table and the queue may take.
-const LATER_LIMIT: Duration = Duration::from_millis(400);
+/// Time limit for the first read, retries included. Without it the function cannot work. The notifier's time-out of 30
+/// s leaves this much next to a record that takes its maximum time.
+const FIRST_LIMIT: Duration = SECRETS_OPERATION_TIMEOUT;
+/// Time limit for a later read. A provider waits 2 s for the response to a status callback; this is what is left of it
+/// after the limits for DynamoDB and the queue.
+const RENEWAL_LIMIT: Duration = Duration::from_millis(400);
 
-/// Makes what a function works with of its secrets, in the order of their variables.
-type Make<D, const N: usize> = dyn Fn(&[Secret; N]) -> Result<D, ConfigError> + Send + Sync;
+/// Builds the dependencies from the secrets, which come in the order of their variables.
+type Build<D, const N: usize> = dyn Fn(&[Secret; N]) -> Result<D, ConfigError> + Send + Sync;
 
-/// What a function works with (`D`), made of `N` secrets, and made anew when they change.
+/// The dependencies `D` of a function, built from `N` secrets and rebuilt when one changes.
 pub struct Keyring<D, const N: usize> {
     source: Arc<dyn ReadParameters>,
     clock: Clock,
-    parameters: [Named; N],
-    make: Box<Make<D, N>>,
-    /// Held while secrets are read: whoever comes meanwhile waits for the one request.
-    kept: Mutex<Option<Kept<D, N>>>,
+    parameters: [NamedParameter; N],
+    build: Box<Build<D, N>>,
+    /// Locked while secrets are read, so that concurrent invocations share one request.
+    cached: Mutex<Option<Cached<D, N>>>,
 }
 
-/// A parameter.
-struct Named {
-    /// The variable that names it.
+struct NamedParameter {
+    /// The environment variable with the name.
     variable: &'static str,
+    /// The name in SSM; empty if not configured.
     name: String,
 }
 
-struct Kept<D, const N: usize> {
+struct Cached<D, const N: usize> {
     secrets: [Secret; N],
-    made: Arc<D>,
-    /// When they are read again.
-    until: Timestamp,
+    deps: Arc<D>,
+    /// When the secrets are read again.
+    refresh_at: Timestamp,
 }
 
 impl<D, const N: usize> fmt::Debug for Keyring<D, N> {
@@ -61,53 +62,61 @@ impl<D, const N: usize> fmt::Debug for Keyring<D, N> {
 }
 
 impl<D, const N: usize> Keyring<D, N> {
-    /// For these parameters, each after the variable that names it. Reads none of them yet. One without a name is not
-    /// configured: it is never asked for, and its secret is empty.
+    /// A keyring for these pairs of variable and parameter name. Reads nothing yet. A parameter with an empty name is
+    /// not configured: it is never requested, and its secret is empty.
     pub(crate) fn new(
         source: Arc<dyn ReadParameters>,
         clock: Clock,
         parameters: [(&'static str, String); N],
-        make: impl Fn(&[Secret; N]) -> Result<D, ConfigError> + Send + Sync + 'static,
+        build: impl Fn(&[Secret; N]) -> Result<D, ConfigError> + Send + Sync + 'static,
     ) -> Self {
         Self {
             source,
             clock,
-            parameters: parameters.map(|(variable, name)| Named { variable, name }),
-            make: Box::new(make),
-            kept: Mutex::const_new(None),
+            parameters: parameters.map(|(variable, name)| NamedParameter { variable, name }),
+            build: Box::new(build),
+            cached: Mutex::const_new(None),
         }
     }
 
-    /// What to work with now; to be asked for at every invocation. A secret that has changed is in it after five
-    /// minutes. While the secrets cannot be read anew, or are malformed, it stays as it was.
+    /// The current dependencies. Call this at every invocation. A changed secret takes effect within five minutes. If
+    /// the secrets cannot be read again, or are malformed, the previous dependencies stay in use.
     ///
     /// # Errors
-    /// When they could never be read, or never were what they must be. It is in the log then, and the next invocation
-    /// tries again.
+    /// When the secrets have never been read successfully, or have always been invalid. The error is logged, and the
+    /// next invocation tries again.
     pub async fn current(&self) -> Result<Arc<D>, ConfigError> {
-        let mut kept = self.kept.lock().await;
+        let mut cached = self.cached.lock().await;
         let now = self.clock.now();
-        if let Some(kept) = kept.as_mut() {
-            if kept.until <= now {
-                self.renew(kept, now).await;
+        if let Some(cached) = cached.as_mut() {
+            if cached.refresh_at <= now {
+                self.renew(cached, now).await;
             }
-            return Ok(Arc::clone(&kept.made));
+            return Ok(Arc::clone(&cached.deps));
         }
         let first = self.read(FIRST_LIMIT).await.and_then(|secrets| {
-            let made = Arc::new((self.make)(&secrets)?);
-            let until = now.plus_seconds(KEPT_SECONDS);
-            Ok(Kept { secrets, made, until })
+            let deps = Arc::new((self.build)(&secrets)?);
+            let refresh_at = now.plus_seconds(CACHE_SECONDS);
+            Ok(Cached {
+                secrets,
+                deps,
+                refresh_at,
+            })
         });
         match first {
-            Ok(first) => Ok(Arc::clone(&kept.insert(first).made)),
+            Ok(first) => Ok(Arc::clone(&cached.insert(first).deps)),
             Err(error) => {
-                tracing::error!(%error, parameters = names(&self.parameters), "without secrets nothing can be done");
+                tracing::error!(
+                    %error,
+                    parameters = names(&self.parameters),
+                    "cannot read the secrets: the function cannot work without them"
+                );
                 Err(error)
             }
         }
     }
 
-    /// Answers a request with what there is to work with now, and with 503 while there is nothing.
+    /// Handles a request with the current dependencies; answers 503 if there are none.
     pub async fn answer<F>(&self, handle: impl FnOnce(Arc<D>) -> F) -> Response<Body>
     where
         F: Future<Output = Response<Body>>,
@@ -118,42 +127,45 @@ impl<D, const N: usize> Keyring<D, N> {
         }
     }
 
-    /// Reads the secrets again, and makes all anew when one has changed.
-    async fn renew(&self, kept: &mut Kept<D, N>, now: Timestamp) {
-        let renewed = self.read(LATER_LIMIT).await.and_then(|secrets| {
-            if secrets != kept.secrets {
-                kept.made = Arc::new((self.make)(&secrets)?);
-                let pairs = self.parameters.iter().zip(secrets.iter().zip(&kept.secrets));
+    /// Reads the secrets again, and rebuilds the dependencies if one has changed.
+    async fn renew(&self, cached: &mut Cached<D, N>, now: Timestamp) {
+        let renewed = self.read(RENEWAL_LIMIT).await.and_then(|secrets| {
+            if secrets != cached.secrets {
+                cached.deps = Arc::new((self.build)(&secrets)?);
+                let pairs = self.parameters.iter().zip(secrets.iter().zip(&cached.secrets));
                 let changed = pairs.filter(|(_, (new, old))| new != old).map(|(one, _)| one);
-                tracing::info!(parameters = names(changed), "changed secrets are in use");
-                kept.secrets = secrets;
+                tracing::info!(
+                    parameters = names(changed),
+                    "secrets have changed: now using the new ones"
+                );
+                cached.secrets = secrets;
             }
             Ok(())
         });
         let seconds = match renewed {
-            Ok(()) => KEPT_SECONDS,
+            Ok(()) => CACHE_SECONDS,
             Err(error) => {
                 let parameters = names(&self.parameters);
-                tracing::error!(%error, parameters, "secrets cannot be read anew, and stay as they were");
+                tracing::error!(%error, parameters, "cannot refresh the secrets: the previous ones stay in use");
                 RETRY_SECONDS
             }
         };
-        kept.until = now.plus_seconds(seconds);
+        cached.refresh_at = now.plus_seconds(seconds);
     }
 
-    /// All of them, with one request.
+    /// Reads all configured secrets, with one request.
     async fn read(&self, limit: Duration) -> Result<[Secret; N], ConfigError> {
         let configured = self.parameters.iter().filter(|one| !one.name.is_empty());
-        let asked: Vec<String> = configured.map(|one| one.name.clone()).collect();
-        let found = if asked.is_empty() {
+        let names: Vec<String> = configured.map(|one| one.name.clone()).collect();
+        let found = if names.is_empty() {
             Ok(HashMap::new())
         } else {
-            let found = tokio::time::timeout(limit, self.source.read(asked)).await;
-            found.unwrap_or_else(|_| Err(ParameterError("no answer in time".to_owned())))
+            let found = tokio::time::timeout(limit, self.source.read(names)).await;
+            found.unwrap_or_else(|_| Err(ParameterError("time-out".to_owned())))
         };
-        let value = |one: &Named| match &found {
+        let value = |one: &NamedParameter| match &found {
             _ if one.name.is_empty() => Ok(Secret::new("")),
-            Ok(found) => found.get(&one.name).cloned().ok_or("there is no such parameter"),
+            Ok(found) => found.get(&one.name).cloned().ok_or("the parameter does not exist"),
             Err(error) => Err(error.0.as_str()),
         };
         let mut secrets = std::array::from_fn(|_| Secret::new(""));
@@ -168,8 +180,8 @@ impl<D, const N: usize> Keyring<D, N> {
     }
 }
 
-/// Their names, for the log.
-fn names<'a>(parameters: impl IntoIterator<Item = &'a Named>) -> String {
+/// The names of `parameters`, for the log.
+fn names<'a>(parameters: impl IntoIterator<Item = &'a NamedParameter>) -> String {
     let names: Vec<&str> = parameters.into_iter().map(|one| one.name.as_str()).collect();
     names.join(", ")
 }

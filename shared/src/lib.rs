@@ -1,25 +1,28 @@
-//! What two patchbay functions share.
+#![doc = include_str!("../README.md")]
 //!
-//! - `flow` (a cargo feature): rules as data, for any job that answers by documents; pure. `fetch`: what they look up.
-//! - `chain` (a cargo feature): what Agent4's task chains answer by them; pure too.
-//! - [`dispatch`]: the domain of the main job, pure: no I/O, no clock, no randomness of its own.
-//! - [`context`]: what voice agents share about a caller, pure.
-//! - [`providers`]: clients of the voice providers: the types of their wires and nothing else; [`voice`]: one seam for
-//!   all who place calls.
-//! - [`foreign`]: JSON of other people's, the one reader for all of it.
-//! - [`speech`]: what a text becomes before a voice says it, at every provider.
-//! - [`store`], [`queue`]: DynamoDB and SQS; [`patience`]: how long they are waited for.
-//! - [`mail`], [`outbox`]: messages to ourselves: sent before the commit, fenced and consumed after it.
-//! - [`web`]: problem documents, signed callback references, tokens, outgoing webhooks.
-//! - [`webhooks`]: what became of the webhooks to a requester.
-//! - [`api`], [`tokens`]: what the functions with an API have in common.
-//! - [`engine`]: load, decide, send, commit: the one way in which a dispatch changes.
-//! - [`function`]: what a function's `main` does.
+//! # Modules
+//!
+//! - `flow` (a cargo feature): rules as data, for functions that answer from documents; pure. `fetch`: the HTTP lookups
+//!   of these rules.
+//! - `chain` (a cargo feature): the task chains of Agent4, answered from such documents; pure.
+//! - [`dispatch`]: the domain of the main job; pure: it does no I/O and gets time and randomness passed in.
+//! - [`context`]: what voice agents share about a caller; pure.
+//! - [`providers`]: clients and wire types of the voice providers. [`voice`]: one provider-neutral interface over them
+//!   for every function that places calls.
+//! - [`lenient_json`]: the one reader for JSON that other parties send.
+//! - [`speech`]: prepares a text for speech synthesis, the same way for every provider.
+//! - [`store`], [`queue`]: DynamoDB and SQS. [`timeouts`]: how long we wait for them.
+//! - [`message`], [`outbox`]: messages to ourselves: sent before the commit, fenced and consumed after it.
+//! - [`web`]: problem documents, signed callback references, API tokens, outgoing webhooks.
+//! - [`webhooks`]: the delivery status of webhooks to a requester.
+//! - [`api`], [`tokens`]: what the functions behind the API have in common.
+//! - [`engine`]: load, decide, send, commit: the only way in which a dispatch changes.
+//! - [`function`]: the `main` of every function.
 
 #[cfg(feature = "flow")]
 pub use patchbay_domain::flow;
 pub use patchbay_domain::{
-    access, context, dispatch, field, foreign, ids, mail, number, percent, phone, secret, speech, target,
+    access, context, dispatch, field, ids, json_number, lenient_json, message, percent, phone, secret, speech, target,
 };
 
 pub mod api;
@@ -38,13 +41,13 @@ pub mod keyring;
 pub mod outbox;
 pub mod parameters;
 pub mod partition;
-pub mod patience;
 pub mod providers;
 pub mod queue;
 pub mod signing;
 mod ssm;
 pub mod store;
 pub mod telemetry;
+pub mod timeouts;
 pub mod tokens;
 mod trust;
 pub mod voice;

@@ -1,16 +1,20 @@
-//! The outbox: messages to ourselves about any subject are sent, fenced and consumed here.
+//! The outbox: sends, fences and consumes messages between our own functions, about any subject.
 //!
-//! **Sent** before the commit that they belong to ([`crate::mail`] says why). **Fenced** when they arrive: acted on once
-//! that commit is made, looked for again while it may yet be made, dropped when nobody is left who could make it.
-//! **Consumed** so that a message that fails stops no other and is not lost:
+//! **Sending:** a message is sent before the commit that it belongs to ([`crate::message`] says why).
 //!
-//! - What failed may well succeed another time (the table, a provider, secrets that cannot be read): it is sent again,
-//!   after 1, 2, 4, up to 60 seconds, for as long as it takes. Nothing is given up because a thing was down for hours.
-//! - What can never succeed goes to the dead-letter queue, with the reason: an alarm waits there.
-//! - If neither can be sent, the message is reported as failed. SQS brings it back when its visibility timeout ends, as it
-//!   does when a function dies.
+//! **Fencing:** a consumer acts on a message once that commit is made, checks again while the commit may still be made,
+//! and drops the message when no running function can make the commit any more.
 //!
-//! A message that is sent again is a new one, which counts no receives and lives another four days.
+//! **Consuming:** a message that fails blocks no other message and is not lost:
+//!
+//! - A transient failure (DynamoDB, a provider, secrets that cannot be read): the message is sent again, after 1, 2, 4
+//!   and up to 60 seconds, without a limit on retries. An outage of hours loses no message.
+//! - A permanent failure: the message goes to the dead-letter queue, with the reason. An alarm watches that queue.
+//! - If neither can be sent, the message is reported to SQS as failed, and SQS redelivers it after its visibility
+//!   timeout, as it does when a function crashes.
+//!
+//! A message that is sent again is a new message to SQS: its receive count starts at zero, and it is kept for another
+//! four days.
 
 use std::collections::HashSet;
 use std::pin::Pin;
@@ -22,144 +26,142 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::clock::{Clock, Timestamp};
-use crate::mail::{Arrival, COMMIT_LOOKS, Failed, Failure, Mail, look_again_at};
+use crate::message::{COMMIT_CHECKS, CommitState, Failure, FailureKind, QueueMessage, recheck_at};
 use crate::queue::{Queue, QueueError};
-use crate::secret::without_contents;
+use crate::secret::describe_json_error;
 use crate::telemetry::{self, Unit};
 
-/// The longest pause before a message is tried again, in seconds.
-const LONGEST_PAUSE: u32 = 60;
-/// Failures after which what seems to be broken for good is held to be so. Until then it may be that a version of this
-/// function that is about to be replaced cannot read what the new one wrote.
-const DOUBTS: u16 = 8;
+/// Longest backoff before a retry, in seconds.
+const MAX_BACKOFF_SECONDS: u32 = 60;
+/// Retries of a permanent failure before the message becomes a dead letter. During a deployment, the old version of a
+/// function may be unable to read what the new version wrote.
+const PERMANENT_FAILURE_RETRIES: u16 = 8;
 
-/// A message, and how often it has failed.
+/// A message as it is on the queue, with its number of retries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tried<M> {
-    /// What was sent at first.
+pub struct QueuedMessage<M> {
+    /// The message as it was first sent.
     #[serde(flatten)]
     pub message: M,
-    /// How often it was sent again because it could not be consumed.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub again: u16,
+    /// How often it was sent again after a failure.
+    #[serde(default, skip_serializing_if = "is_zero", rename = "again")]
+    pub retries: u16,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-const fn is_zero(again: &u16) -> bool {
-    *again == 0
+const fn is_zero(retries: &u16) -> bool {
+    *retries == 0
 }
 
-/// A message was not taken by a queue, or perhaps was.
+/// A queue did not accept a message, or the outcome is unknown.
 #[derive(Debug, thiserror::Error)]
-#[error("{why}")]
-pub struct NotTaken {
-    /// Whether it may be taken another time.
-    pub passes: bool,
-    /// For a person.
-    pub why: String,
+#[error("{reason}")]
+pub struct EnqueueError {
+    /// Whether a retry may succeed.
+    pub is_transient: bool,
+    /// The cause, for the log.
+    pub reason: String,
 }
 
-impl From<QueueError> for NotTaken {
+impl From<QueueError> for EnqueueError {
     fn from(error: QueueError) -> Self {
         Self {
-            passes: error.passes(),
-            why: error.to_string(),
+            is_transient: error.is_transient(),
+            reason: error.to_string(),
         }
     }
 }
 
-impl From<serde_json::Error> for NotTaken {
+impl From<serde_json::Error> for EnqueueError {
     fn from(error: serde_json::Error) -> Self {
         QueueError::from(error).into()
     }
 }
 
-/// A queue, as far as an outbox goes.
-pub trait TakeMessages: Sync {
-    /// Takes a message, to arrive at `due_at` or as late before that as the queue can.
-    fn take(
+/// A queue, as the outbox uses it.
+pub trait MessageQueue: Sync {
+    /// Sends a message to arrive at `due_at`, or after the queue's maximum delay if that is sooner.
+    fn enqueue(
         &self,
         body: String,
         due_at: Timestamp,
         now: Timestamp,
-    ) -> impl Future<Output = Result<(), NotTaken>> + Send;
+    ) -> impl Future<Output = Result<(), EnqueueError>> + Send;
 
-    /// Takes a dead letter, with the reason for which it is one.
-    fn bury(&self, body: &str, reason: &str) -> impl Future<Output = Result<(), NotTaken>> + Send;
+    /// Sends a message to this dead-letter queue, with the reason.
+    fn dead_letter(&self, body: &str, reason: &str) -> impl Future<Output = Result<(), EnqueueError>> + Send;
 }
 
-impl TakeMessages for Queue {
-    async fn take(&self, body: String, due_at: Timestamp, now: Timestamp) -> Result<(), NotTaken> {
+impl MessageQueue for Queue {
+    async fn enqueue(&self, body: String, due_at: Timestamp, now: Timestamp) -> Result<(), EnqueueError> {
         Ok(self.send_batch(vec![(body, due_at)], now).await?)
     }
 
-    async fn bury(&self, body: &str, reason: &str) -> Result<(), NotTaken> {
-        Ok(Self::bury(self, body, reason).await?)
+    async fn dead_letter(&self, body: &str, reason: &str) -> Result<(), EnqueueError> {
+        Ok(self.send_dead_letter(body, reason).await?)
     }
 }
 
-/// What consumes a queue sends by this: to the queue itself, and to its dead letters.
+/// The queue that a consumer consumes, and its dead-letter queue.
 #[derive(Clone, Debug)]
 pub struct Outbox<Q = Queue> {
-    /// The queue.
+    /// The consumed queue, to which retries are sent.
     pub queue: Q,
     /// Its dead-letter queue.
     pub dead_letters: Q,
-    /// The time.
+    /// The source of the current time.
     pub clock: Clock,
 }
 
-/// What is behind a record of an event.
+/// A parsed record of an SQS event.
 #[derive(Debug)]
-enum Read<M> {
-    /// A message.
-    Message(Tried<M>),
-    /// It cannot be read: why.
-    Unread(Unread),
+enum ParsedRecord<M> {
+    Message(QueuedMessage<M>),
+    Unreadable(UnreadableRecord),
 }
 
-/// A record that cannot be read.
+/// A record that cannot be parsed.
 #[derive(Debug)]
-struct Unread {
-    /// What is in it, when it is about a subject of a tenant's: another version of ours may have written it.
-    about: Option<Tried<Map<String, Value>>>,
-    why: String,
+struct UnreadableRecord {
+    /// The raw message, if it names a tenant's subject: another version of this function may have written it.
+    raw: Option<QueuedMessage<Map<String, Value>>>,
+    reason: String,
 }
 
-impl Failure for Unread {
-    fn failed(&self) -> Failed {
-        Failed::ForGood
+impl Failure for UnreadableRecord {
+    fn kind(&self) -> FailureKind {
+        FailureKind::Permanent
     }
 }
 
-impl std::fmt::Display for Unread {
+impl std::fmt::Display for UnreadableRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.why)
+        f.write_str(&self.reason)
     }
 }
 
-/// Reads a record of an event.
-fn read<M: DeserializeOwned>(record: &SqsMessage) -> Read<M> {
+fn parse<M: DeserializeOwned>(record: &SqsMessage) -> ParsedRecord<M> {
     let body = record.body.as_deref().unwrap_or_default();
     let error = match serde_json::from_str(body) {
-        Ok(tried) => return Read::Message(tried),
+        Ok(queued) => return ParsedRecord::Message(queued),
         Err(error) => error,
     };
-    let about: Option<Tried<Map<String, Value>>> = serde_json::from_str(body).ok();
+    let raw: Option<QueuedMessage<Map<String, Value>>> = serde_json::from_str(body).ok();
     let is_ours =
-        |tried: &Tried<Map<String, Value>>| ["tenant", "id"].iter().all(|name| tried.message.contains_key(*name));
-    Read::Unread(Unread {
-        about: about.filter(is_ours),
-        why: format!("not a message of ours: {}", without_contents(&error)),
+        |raw: &QueuedMessage<Map<String, Value>>| ["tenant", "id"].iter().all(|name| raw.message.contains_key(*name));
+    ParsedRecord::Unreadable(UnreadableRecord {
+        raw: raw.filter(is_ours),
+        reason: format!("not a message of patchbay: {}", describe_json_error(&error)),
     })
 }
 
-impl<Q: TakeMessages> Outbox<Q> {
-    /// Consumes a batch, all of it side by side: what is slow, or fails, stops nothing else. Two of one message, which a
-    /// queue may deliver, or take when it is slow to answer, are one. What fails is sent again, or is a dead letter.
+impl<Q: MessageQueue> Outbox<Q> {
+    /// Consumes a batch, all messages in parallel: a slow or failed message does not block the others. Duplicates
+    /// within the batch are consumed once; SQS may deliver a message twice, and a send that timed out may have been
+    /// repeated. A failed message is sent again, or becomes a dead letter.
     pub async fn consume<M, E, F>(&self, event: &SqsEvent, work: impl Fn(M) -> F + Sync) -> SqsBatchResponse
     where
-        M: Mail + Serialize + DeserializeOwned + Send + Sync,
+        M: QueueMessage + Serialize + DeserializeOwned + Send + Sync,
         E: Failure + Send + Sync,
         F: Future<Output = Result<(), E>> + Send,
     {
@@ -167,176 +169,190 @@ impl<Q: TakeMessages> Outbox<Q> {
         let records = event.records.iter();
         let records = records.filter(|record| seen.insert(record.body.as_deref()));
         let records: Vec<&SqsMessage> = records.collect();
-        // In boxes: what is awaited is nested more deeply than the compiler follows.
-        let taken = join_all(records.iter().map(|record| Box::pin(self.consume_one(record, &work)))).await;
+        // Boxed: the futures are nested more deeply than the compiler's limit.
+        let results = join_all(records.iter().map(|record| Box::pin(self.consume_one(record, &work)))).await;
         let mut response = SqsBatchResponse::default();
-        for (record, taken) in records.into_iter().zip(taken) {
-            reported(&mut response, record, taken);
+        for (record, result) in records.into_iter().zip(results) {
+            report_failure(&mut response, record, result);
         }
         response
     }
 
-    async fn consume_one<M, E, F>(&self, record: &SqsMessage, work: &(impl Fn(M) -> F + Sync)) -> Result<(), NotTaken>
+    async fn consume_one<M, E, F>(
+        &self,
+        record: &SqsMessage,
+        work: &(impl Fn(M) -> F + Sync),
+    ) -> Result<(), EnqueueError>
     where
-        M: Mail + Serialize + DeserializeOwned + Send + Sync,
+        M: QueueMessage + Serialize + DeserializeOwned + Send + Sync,
         E: Failure + Send + Sync,
         F: Future<Output = Result<(), E>> + Send,
     {
-        let tried = match read::<M>(record) {
-            Read::Unread(unread) => return self.unread(record, &unread).await,
-            Read::Message(tried) => tried,
+        let queued = match parse::<M>(record) {
+            ParsedRecord::Unreadable(unreadable) => return self.handle_unreadable(record, &unreadable).await,
+            ParsedRecord::Message(queued) => queued,
         };
-        match work(tried.message.clone()).await {
+        match work(queued.message.clone()).await {
             Ok(()) => Ok(()),
-            Err(failure) => self.again_or_dead(&tried, &failure).await,
+            Err(failure) => self.retry_or_dead_letter(&queued, &failure).await,
         }
     }
 
-    /// What `look` finds of a message's subject, once the commit that belongs to the message is made; `look` finds nothing
-    /// before that. None when there is nothing to do about it (now): it will come again, or is dropped.
+    /// Waits briefly for the commit that belongs to a message, and returns what `load` returns for its subject after
+    /// that commit; `load` returns `None` before it. `None` means that there is nothing to do now: the message was sent
+    /// again to be checked later, or was dropped because its commit was never made.
     ///
     /// # Errors
-    /// Those of `look`, and when the message could not be sent again.
-    pub async fn fenced<M, T, E, F>(&self, message: &M, look: impl Fn() -> F + Sync) -> Result<Option<T>, E>
+    /// Those of `load`, and when the message could not be sent again.
+    pub async fn await_commit<M, T, E, F>(&self, message: &M, load: impl Fn() -> F + Sync) -> Result<Option<T>, E>
     where
-        M: Mail + Serialize + Sync,
-        E: From<NotTaken>,
+        M: QueueMessage + Serialize + Sync,
+        E: From<EnqueueError>,
         F: Future<Output = Result<Option<T>, E>> + Send,
     {
         let sent_at = message.sent_at();
-        for pause in COMMIT_LOOKS {
+        for pause in COMMIT_CHECKS {
             if !pause.is_zero() {
                 self.clock.sleep(pause).await;
             }
-            let found = look().await?;
-            match Arrival::of(found.is_some(), sent_at, self.clock.now()) {
-                Arrival::Committed => return Ok(found),
-                Arrival::Abandoned => {
-                    tracing::info!("dropped what was never committed, or is not kept any more");
+            let found = load().await?;
+            match CommitState::new(found.is_some(), sent_at, self.clock.now()) {
+                CommitState::Committed => return Ok(found),
+                CommitState::Abandoned => {
+                    tracing::info!("dropped a message: its commit was never made, or its subject was deleted");
                     return Ok(None);
                 }
-                Arrival::TooEarly => {}
+                CommitState::Pending => {}
             }
         }
-        // Sent anew instead of being left to the visibility timeout: that would be a minute.
-        self.send(&message.due(look_again_at(sent_at, self.clock.now())))
+        // Sent again rather than left to the visibility timeout, which is a minute.
+        self.send(&message.with_due_at(recheck_at(sent_at, self.clock.now())))
             .await?;
         Ok(None)
     }
 
-    /// Sends a message to the queue, to arrive when it is due or as late before that as the queue can.
+    /// Sends a message to the queue, to arrive when it is due, or after the queue's maximum delay if that is sooner.
     ///
     /// # Errors
-    /// When it was not taken, or perhaps was.
-    pub async fn send<M: Mail + Serialize>(&self, message: &M) -> Result<(), NotTaken> {
+    /// When the queue did not accept it, or the outcome is unknown.
+    pub async fn send<M: QueueMessage + Serialize>(&self, message: &M) -> Result<(), EnqueueError> {
         self.send_at(message, message.due_at()).await
     }
 
-    /// Sends back everything in a batch of which nothing could be consumed, because of `error`, which passes.
-    pub async fn send_back<M: DeserializeOwned + Serialize>(
+    /// Sends a whole batch again because a transient `error` keeps every message of it from being consumed.
+    pub async fn retry_batch<M: DeserializeOwned + Serialize>(
         &self,
         event: &SqsEvent,
         error: &impl std::fmt::Display,
     ) -> SqsBatchResponse {
         let mut response = SqsBatchResponse::default();
         for record in &event.records {
-            let failure = NothingDone(error.to_string());
-            let taken = match read::<M>(record) {
-                Read::Message(tried) => self.again_or_dead(&tried, &failure).await,
-                Read::Unread(unread) => self.unread(record, &unread).await,
+            let failure = BatchFailure(error.to_string());
+            let result = match parse::<M>(record) {
+                ParsedRecord::Message(queued) => self.retry_or_dead_letter(&queued, &failure).await,
+                ParsedRecord::Unreadable(unreadable) => self.handle_unreadable(record, &unreadable).await,
             };
-            reported(&mut response, record, taken);
+            report_failure(&mut response, record, result);
         }
         response
     }
 
-    /// Sends a message again, or to the dead-letter queue when that is in vain.
-    async fn again_or_dead<M: Serialize>(
+    /// Sends a failed message again with backoff, or to the dead-letter queue if a retry cannot succeed.
+    async fn retry_or_dead_letter<M: Serialize>(
         &self,
-        tried: &Tried<M>,
+        queued: &QueuedMessage<M>,
         failure: &(impl Failure + Sync),
-    ) -> Result<(), NotTaken> {
+    ) -> Result<(), EnqueueError> {
         let now = self.clock.now();
-        let failures = tried.again.saturating_add(1);
+        let failures = queued.retries.saturating_add(1);
         telemetry::emf(now, &[], &[("MessageFailures", Unit::Count, 1.0)], &[]);
-        if failure.failed() == Failed::NotSent {
-            return Err(NotTaken {
-                passes: true,
-                why: failure.to_string(),
+        if failure.kind() == FailureKind::NotSent {
+            return Err(EnqueueError {
+                is_transient: true,
+                reason: failure.to_string(),
             });
         }
-        if failure.failed() == Failed::ForGood && failures > DOUBTS {
-            tracing::error!(error = %failure, failures, "a message can never be consumed: to the dead letters");
-            return self.give_up(&tried.message, &failure.to_string()).await;
+        if failure.kind() == FailureKind::Permanent && failures > PERMANENT_FAILURE_RETRIES {
+            tracing::error!(
+                error = %failure,
+                failures,
+                "a message can never be consumed: sending it to the dead-letter queue"
+            );
+            return self.dead_letter(&queued.message, &failure.to_string()).await;
         }
-        tracing::error!(error = %failure, failures, "a message failed and is sent again");
-        let again = Tried {
-            message: &tried.message,
-            again: failures,
+        tracing::error!(error = %failure, failures, "a message failed: sending it again");
+        let retry = QueuedMessage {
+            message: &queued.message,
+            retries: failures,
         };
-        self.send_at(&again, now.plus_seconds(pause(failures))).await
+        self.send_at(&retry, now.plus_seconds(backoff_seconds(failures))).await
     }
 
-    async fn send_at(&self, message: &impl Serialize, due_at: Timestamp) -> Result<(), NotTaken> {
+    async fn send_at(&self, message: &impl Serialize, due_at: Timestamp) -> Result<(), EnqueueError> {
         let body = serde_json::to_string(message)?;
-        boxed(self.queue.take(body, due_at, self.clock.now())).await
+        boxed(self.queue.enqueue(body, due_at, self.clock.now())).await
     }
 
-    /// Sends what cannot be read to the dead-letter queue; what may be of another version of ours only after some tries.
-    async fn unread(&self, record: &SqsMessage, unread: &Unread) -> Result<(), NotTaken> {
-        if let Some(tried) = &unread.about {
-            return self.again_or_dead(tried, unread).await;
+    /// Sends an unreadable record to the dead-letter queue; one that another version of this function may have written
+    /// only after some retries.
+    async fn handle_unreadable(&self, record: &SqsMessage, unreadable: &UnreadableRecord) -> Result<(), EnqueueError> {
+        if let Some(queued) = &unreadable.raw {
+            return self.retry_or_dead_letter(queued, unreadable).await;
         }
         let body = record.body.as_deref().unwrap_or_default();
-        tracing::error!(message = record.message_id, why = unread.why, "to the dead letters");
+        tracing::error!(
+            message = record.message_id,
+            reason = unreadable.reason,
+            "a record cannot be read: sending it to the dead-letter queue"
+        );
         telemetry::emf(self.clock.now(), &[], &[("MessageFailures", Unit::Count, 1.0)], &[]);
-        self.bury(body, &unread.why).await
+        self.send_dead_letter(body, &unreadable.reason).await
     }
 
-    /// Sends a message to the dead-letter queue, as it is to begin when it is redriven from there.
+    /// Sends a message to the dead-letter queue, in the form in which a redrive is to send it: without its retries.
     ///
     /// # Errors
     /// When it could not be sent.
-    pub async fn give_up<M: Serialize>(&self, message: &M, why: &str) -> Result<(), NotTaken> {
-        self.bury(&serde_json::to_string(message)?, why).await
+    pub async fn dead_letter<M: Serialize>(&self, message: &M, reason: &str) -> Result<(), EnqueueError> {
+        self.send_dead_letter(&serde_json::to_string(message)?, reason).await
     }
 
-    async fn bury(&self, body: &str, why: &str) -> Result<(), NotTaken> {
-        boxed(self.dead_letters.bury(body, why)).await
+    async fn send_dead_letter(&self, body: &str, reason: &str) -> Result<(), EnqueueError> {
+        boxed(self.dead_letters.dead_letter(body, reason)).await
     }
 }
 
-/// Nothing of a batch could be consumed.
+/// A transient failure of a whole batch.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct NothingDone(String);
+struct BatchFailure(String);
 
-impl Failure for NothingDone {
-    fn failed(&self) -> Failed {
-        Failed::ForNow
+impl Failure for BatchFailure {
+    fn kind(&self) -> FailureKind {
+        FailureKind::Transient
     }
 }
 
-/// Reports a record as failed when it was not taken elsewhere.
-fn reported(response: &mut SqsBatchResponse, record: &SqsMessage, taken: Result<(), NotTaken>) {
-    let Err(error) = taken else { return };
-    // A record without an id could only be reported by failing the batch; an empty id does that.
+/// Reports a record to SQS as failed if it could be sent neither again nor to the dead-letter queue.
+fn report_failure(response: &mut SqsBatchResponse, record: &SqsMessage, result: Result<(), EnqueueError>) {
+    let Err(error) = result else { return };
+    // Without an id a record can only be reported by failing the whole batch, which an empty id does.
     let id = record.message_id.clone().unwrap_or_default();
-    tracing::error!(message = %id, %error, "a message failed and could not be sent again: it comes back by itself");
+    tracing::error!(message = %id, %error, "a message failed and could not be sent again: SQS will redeliver it");
     response.add_failure(id);
 }
 
-/// Seconds before a message that has failed so often is tried again.
-fn pause(failures: u16) -> u32 {
+/// Seconds before the retry of a message that has failed `failures` times.
+fn backoff_seconds(failures: u16) -> u32 {
     let doublings = u32::from(failures.saturating_sub(1)).min(6);
-    (1 << doublings).min(LONGEST_PAUSE)
+    (1 << doublings).min(MAX_BACKOFF_SECONDS)
 }
 
-/// In a box of no type of its own: what the SDK awaits is nested more deeply than the compiler follows.
+/// Type-erases a future: the SDK's futures are nested more deeply than the compiler's limit.
 fn boxed<'a>(
-    taking: impl Future<Output = Result<(), NotTaken>> + Send + 'a,
-) -> Pin<Box<dyn Future<Output = Result<(), NotTaken>> + Send + 'a>> {
-    Box::pin(taking)
+    future: impl Future<Output = Result<(), EnqueueError>> + Send + 'a,
+) -> Pin<Box<dyn Future<Output = Result<(), EnqueueError>> + Send + 'a>> {
+    Box::pin(future)
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Parameters of SSM: where they are read, and secrets of a tenant's own by name, found when they are needed and kept for
-//! some minutes.
+//! Secrets in SSM parameters: the interface to read them, and a cache of secrets that are looked up by name when they
+//! are needed.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,30 +10,31 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::clock::{Clock, Timestamp};
 use crate::secret::Secret;
 
-/// Seconds that a secret is kept: a changed one is in use after that.
-pub(crate) const KEPT_SECONDS: u32 = 300;
-/// Seconds for which a secret is kept on when it was due and could not be read anew.
+/// Seconds for which a secret is cached. A changed secret takes effect after that.
+pub(crate) const CACHE_SECONDS: u32 = 300;
+/// Seconds until the next attempt after a secret could not be refreshed. The cached secret stays in use.
 pub(crate) const RETRY_SECONDS: u32 = 30;
-/// Seconds for which one that is not there is not asked for again: somebody may be about to put it there.
-const MISSED_SECONDS: u32 = 10;
+/// Seconds for which it is cached that a secret does not exist. Short, because an operator may be about to create it.
+const MISSING_SECONDS: u32 = 10;
 
-/// The parameters could not be had.
+/// The parameters could not be read.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("SSM: {0}")]
 pub struct ParameterError(pub(crate) String);
 
-/// What parameters are waited for.
-pub(crate) type Reading<'a> =
+/// The pending result of [`ReadParameters::read`].
+pub(crate) type ReadFuture<'a> =
     Pin<Box<dyn Future<Output = Result<HashMap<String, Secret>, ParameterError>> + Send + 'a>>;
 
-/// Where parameters are.
+/// A source of parameters.
 pub(crate) trait ReadParameters: Send + Sync {
-    /// The values of these, at most ten, by name; of those that are there. One request.
-    fn read(&self, names: Vec<String>) -> Reading<'_>;
+    /// The values of the parameters with these names, by name; at most ten. Parameters that do not exist are left out.
+    /// One request.
+    fn read(&self, names: Vec<String>) -> ReadFuture<'_>;
 }
 
 impl ReadParameters for HashMap<String, Secret> {
-    fn read(&self, names: Vec<String>) -> Reading<'_> {
+    fn read(&self, names: Vec<String>) -> ReadFuture<'_> {
         Box::pin(async move {
             let found = names.into_iter().filter_map(|name| self.get_key_value(&name));
             Ok(found.map(|(name, secret)| (name.clone(), secret.clone())).collect())
@@ -41,18 +42,19 @@ impl ReadParameters for HashMap<String, Secret> {
     }
 }
 
-/// Secrets below a common prefix.
+/// Secrets whose parameter names have a common prefix, cached.
 #[derive(Clone)]
 pub struct Parameters {
     source: Arc<dyn ReadParameters>,
     prefix: String,
     clock: Clock,
-    kept: Arc<Mutex<HashMap<String, Kept>>>,
+    cache: Arc<Mutex<HashMap<String, CachedSecret>>>,
 }
 
 #[derive(Clone)]
-struct Kept {
-    until: Timestamp,
+struct CachedSecret {
+    expires_at: Timestamp,
+    /// `None` if the secret does not exist.
     secret: Option<Secret>,
 }
 
@@ -63,79 +65,79 @@ impl fmt::Debug for Parameters {
 }
 
 impl Parameters {
-    /// Those whose names begin with `prefix`, such as `/patchbay/link-secrets`.
+    /// The secrets whose parameter names begin with `prefix`, such as `/patchbay/link-secrets`.
     pub(crate) fn new(source: Arc<dyn ReadParameters>, prefix: &str, clock: Clock) -> Self {
-        Self::of(source, format!("{}/", prefix.trim_end_matches('/')), clock)
+        Self::with_source(source, format!("{}/", prefix.trim_end_matches('/')), clock)
     }
 
-    /// Those that are given, for a run on one machine.
+    /// A fixed set of secrets, for `patchbay local`.
     pub fn fixed(secrets: HashMap<String, Secret>, clock: Clock) -> Self {
-        Self::of(Arc::new(secrets), String::new(), clock)
+        Self::with_source(Arc::new(secrets), String::new(), clock)
     }
 
-    fn of(source: Arc<dyn ReadParameters>, prefix: String, clock: Clock) -> Self {
+    fn with_source(source: Arc<dyn ReadParameters>, prefix: String, clock: Clock) -> Self {
         Self {
             source,
             prefix,
             clock,
-            kept: Arc::default(),
+            cache: Arc::default(),
         }
     }
 
-    /// The secret called `name` (below the prefix), if there is one. One request to SSM in five minutes; a secret that
-    /// was had before is kept on while SSM does not answer.
+    /// The secret with this name below the prefix, if it exists. At most one request to SSM in five minutes. A cached
+    /// secret stays in use while SSM is unavailable.
     ///
     /// # Errors
-    /// When SSM does not answer, or does not let us.
+    /// When SSM is unavailable or refuses access, and the secret is not cached.
     pub async fn get(&self, name: &str) -> Result<Option<Secret>, ParameterError> {
         let now = self.clock.now();
-        let kept = self.lock().get(name).cloned();
-        if let Some(kept) = kept.as_ref().filter(|kept| kept.until > now) {
-            return Ok(kept.secret.clone());
+        let cached = self.lock().get(name).cloned();
+        if let Some(cached) = cached.as_ref().filter(|cached| cached.expires_at > now) {
+            return Ok(cached.secret.clone());
         }
         let full = format!("{}{name}", self.prefix);
         let (secret, seconds) = match self.source.read(vec![full.clone()]).await {
             Ok(mut found) => match found.remove(&full) {
-                Some(secret) => (Some(secret), KEPT_SECONDS),
-                None => (None, MISSED_SECONDS),
+                Some(secret) => (Some(secret), CACHE_SECONDS),
+                None => (None, MISSING_SECONDS),
             },
-            Err(error) => match kept.and_then(|kept| kept.secret) {
+            Err(error) => match cached.and_then(|cached| cached.secret) {
                 Some(secret) => {
-                    tracing::error!(parameter = full, %error, "a secret cannot be read anew, and is kept as it was");
+                    tracing::error!(parameter = full, %error, "cannot refresh a secret: the cached one stays in use");
                     (Some(secret), RETRY_SECONDS)
                 }
                 None => return Err(error),
             },
         };
-        let kept = Kept {
-            until: now.plus_seconds(seconds),
+        let cached = CachedSecret {
+            expires_at: now.plus_seconds(seconds),
             secret: secret.clone(),
         };
-        self.lock().insert(name.to_owned(), kept);
+        self.lock().insert(name.to_owned(), cached);
         Ok(secret)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Kept>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, CachedSecret>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A stand-in for SSM.
+/// A fake SSM.
 #[cfg(test)]
 pub(crate) mod testing {
     use std::time::Duration;
 
     use super::*;
 
-    /// Parameters that a test changes under way. Clones share them.
+    /// Parameters that a test can change at any time. Clones share them.
     #[derive(Clone, Default)]
     pub(crate) struct Source(Arc<Mutex<State>>);
 
     #[derive(Default)]
     struct State {
         values: HashMap<String, Secret>,
-        asked: Vec<Vec<String>>,
-        trouble: Option<ParameterError>,
+        requests: Vec<Vec<String>>,
+        error: Option<ParameterError>,
         delay: Duration,
     }
 
@@ -148,23 +150,23 @@ pub(crate) mod testing {
             self.lock().values.remove(name);
         }
 
-        /// From now on it answers nothing but this.
+        /// Makes every later request fail with this cause.
         pub(crate) fn fail(&self, cause: &str) {
-            self.lock().trouble = Some(ParameterError(cause.to_owned()));
+            self.lock().error = Some(ParameterError(cause.to_owned()));
         }
 
         pub(crate) fn recover(&self) {
-            self.lock().trouble = None;
+            self.lock().error = None;
         }
 
-        /// From now on every answer takes so long.
-        pub(crate) fn take(&self, delay: Duration) {
+        /// Delays every later response.
+        pub(crate) fn delay(&self, delay: Duration) {
             self.lock().delay = delay;
         }
 
-        /// What it was asked for, request by request.
-        pub(crate) fn asked(&self) -> Vec<Vec<String>> {
-            self.lock().asked.clone()
+        /// The names in each request so far.
+        pub(crate) fn requests(&self) -> Vec<Vec<String>> {
+            self.lock().requests.clone()
         }
 
         fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -173,14 +175,14 @@ pub(crate) mod testing {
     }
 
     impl ReadParameters for Source {
-        fn read(&self, names: Vec<String>) -> Reading<'_> {
+        fn read(&self, names: Vec<String>) -> ReadFuture<'_> {
             Box::pin(async move {
                 let delay = self.lock().delay;
-                self.lock().asked.push(names.clone());
+                self.lock().requests.push(names.clone());
                 tokio::time::sleep(delay).await;
                 let state = self.lock();
-                if let Some(trouble) = &state.trouble {
-                    return Err(trouble.clone());
+                if let Some(error) = &state.error {
+                    return Err(error.clone());
                 }
                 let found = names.iter().filter_map(|name| state.values.get_key_value(name));
                 Ok(found.map(|(name, value)| (name.clone(), value.clone())).collect())
@@ -202,12 +204,12 @@ mod tests {
     }
 
     async fn value(parameters: &Parameters) -> Option<String> {
-        let secret = parameters.get("acme/shop").await.expect("an answer");
+        let secret = parameters.get("acme/shop").await.expect("a result");
         secret.map(|secret| secret.expose().to_owned())
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_changed_secret_is_in_use_after_five_minutes_and_asked_for_once_in_them() {
+    async fn a_secret_is_cached_for_five_minutes() {
         let source = Source::default();
         source.put("/link-secrets/acme/shop", "old");
         let parameters = parameters(&source);
@@ -215,13 +217,13 @@ mod tests {
         source.put("/link-secrets/acme/shop", "new");
         tokio::time::advance(Duration::from_secs(299)).await;
         assert_eq!(value(&parameters).await.as_deref(), Some("old"));
-        assert_eq!(source.asked().len(), 1);
+        assert_eq!(source.requests().len(), 1);
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!(value(&parameters).await.as_deref(), Some("new"));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_secret_that_is_not_there_is_looked_for_again_soon() {
+    async fn a_missing_secret_is_looked_up_again_after_ten_seconds() {
         let source = Source::default();
         let parameters = parameters(&source);
         assert_eq!(value(&parameters).await, None);
@@ -233,7 +235,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_secret_is_kept_on_while_ssm_does_not_answer_but_never_made_up() {
+    async fn a_cached_secret_stays_in_use_during_an_ssm_outage() {
         let source = Source::default();
         source.put("/link-secrets/acme/shop", "old");
         let parameters = parameters(&source);
@@ -241,11 +243,11 @@ mod tests {
         source.fail("throttled");
         assert!(parameters.get("acme/another").await.is_err());
         tokio::time::advance(Duration::from_mins(5)).await;
-        let before = source.asked().len();
+        let before = source.requests().len();
         for _ in 0..2 {
             assert_eq!(value(&parameters).await.as_deref(), Some("old"));
         }
-        assert_eq!(source.asked().len(), before + 1);
+        assert_eq!(source.requests().len(), before + 1);
         source.recover();
         source.put("/link-secrets/acme/shop", "new");
         tokio::time::advance(Duration::from_secs(30)).await;

@@ -1,7 +1,7 @@
-//! AWS's partitions: where a region's services are, and whom their certificates are from.
+//! AWS partitions: the endpoints of a region's services, and who issues their certificates.
 
-/// DNS suffixes of AWS's partitions, the second one of dual-stack endpoints, by the beginning of a region's name. From
-/// the rules in the SDK; a region that begins otherwise is in the standard partition.
+/// Partitions by prefix of the region's name: prefix, DNS suffix, DNS suffix of dual-stack endpoints. From the rules in
+/// the SDK. A region with another prefix is in the standard partition.
 const PARTITIONS: [(&str, &str, &str); 6] = [
     ("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
     ("eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
@@ -11,14 +11,14 @@ const PARTITIONS: [(&str, &str, &str); 6] = [
     ("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
 ];
 
-fn of(region: &str) -> Option<&'static (&'static str, &'static str, &'static str)> {
-    PARTITIONS.iter().find(|(begin, ..)| region.starts_with(begin))
+fn find(region: &str) -> Option<&'static (&'static str, &'static str, &'static str)> {
+    PARTITIONS.iter().find(|(prefix, ..)| region.starts_with(prefix))
 }
 
 /// The base URL of `service` in `region`.
 pub fn endpoint(service: &str, region: &str, fips: bool, dual_stack: bool) -> String {
-    let (suffix, dual) = of(region).map_or(("amazonaws.com", "api.aws"), |(_, suffix, dual)| (suffix, dual));
-    // In GovCloud SSM's usual endpoint is the one that conforms to FIPS, and has no second name.
+    let (suffix, dual) = find(region).map_or(("amazonaws.com", "api.aws"), |(_, suffix, dual)| (suffix, dual));
+    // In GovCloud the default SSM endpoint conforms to FIPS and has no separate FIPS name.
     let has_fips_name = service != "ssm" || dual_stack || !region.starts_with("us-gov-");
     let fips = if fips && has_fips_name { "-fips" } else { "" };
     format!(
@@ -27,11 +27,11 @@ pub fn endpoint(service: &str, region: &str, fips: bool, dual_stack: bool) -> St
     )
 }
 
-/// Whether the endpoints in `region` have certificates of Amazon Trust Services: in the standard partition and in
-/// `GovCloud`, where those for FIPS and those in a VPC have them too. China, the European Sovereign Cloud and the isolated
-/// partitions are operated by others, or have roots of their own.
+/// Whether the endpoints in `region` have certificates of Amazon Trust Services. True for the standard partition and
+/// for `GovCloud`, including FIPS and VPC endpoints. China, the European Sovereign Cloud and the isolated partitions
+/// are operated by other companies or have their own roots.
 pub(crate) fn trusts_amazon(region: &str) -> bool {
-    of(region).is_none()
+    find(region).is_none()
 }
 
 #[cfg(test)]
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_partition_has_its_endpoint() {
+    fn every_partition_has_its_endpoints() {
         for (service, region, fips, dual_stack, host) in [
             ("ssm", "eu-central-1", false, false, "ssm.eu-central-1.amazonaws.com"),
             ("ssm", "us-east-1", true, false, "ssm-fips.us-east-1.amazonaws.com"),
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn amazons_roots_are_enough_only_where_amazon_signs() {
+    fn only_regions_with_amazon_certificates_trust_amazon_alone() {
         for region in ["eu-central-1", "us-east-1", "us-gov-west-1"] {
             assert!(trusts_amazon(region), "{region}");
         }

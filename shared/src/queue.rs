@@ -1,4 +1,4 @@
-//! SQS: messages are sent to it, and nothing else; what is behind a message is none of its business.
+//! Sends messages to SQS queues, whatever the messages are about.
 
 use std::sync::{Arc, LazyLock};
 
@@ -9,47 +9,49 @@ use serde::Serialize;
 
 use crate::aws_error::{AwsError, ErrorKind};
 use crate::clock::Timestamp;
-use crate::mail::Mail;
+use crate::message::QueueMessage;
 
-/// The longest that SQS holds a message back, in seconds. Longer delays travel in hops.
+/// SQS's maximum delay of a message, in seconds. A message with a longer delay is sent again on arrival until it is
+/// due.
 pub const MAX_DELAY: i64 = 900;
-/// The most messages that SQS takes in one request.
+/// SQS's maximum number of messages in one request.
 const MAX_BATCH: usize = 10;
 
-/// Name of the attribute that says why a dead letter is one.
+/// Message attribute of a dead letter that holds the reason for it.
 pub const REASON: &str = "reason";
-/// Most characters of a reason.
+/// Maximum length of a reason; the rest is cut off.
 const MAX_REASON_CHARS: usize = 1_000;
 
-/// A message could not be sent (or perhaps was: sending again is harmless, consumers fence).
+/// Why a message could not be sent. It may have been sent: sending it again is harmless, because consumers discard
+/// duplicates.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    /// SQS did not take the request.
+    /// The request failed.
     #[error("SQS: {0}")]
     Request(AwsError),
-    /// SQS took the request, but not every message in it.
+    /// SQS accepted the request, but not every message in it.
     #[error("SQS refused {count} of the messages: {reason}")]
     Refused {
-        /// How many.
+        /// Number of refused messages.
         count: usize,
-        /// Why the first of them.
+        /// SQS's reason for the first of them.
         reason: String,
     },
-    /// A message could not be written as JSON; a bug.
-    #[error("a message could not be written: {0}")]
+    /// A message could not be serialized as JSON: a bug.
+    #[error("a message could not be serialized: {0}")]
     Json(#[from] serde_json::Error),
-    /// A request could not be built; a bug.
+    /// A request could not be built: a bug.
     #[error("a request could not be built: {0}")]
     Build(#[from] aws_sdk_sqs::error::BuildError),
 }
 
 impl QueueError {
-    /// Whether the same may well succeed another time.
-    pub const fn passes(&self) -> bool {
+    /// Whether a retry may succeed.
+    pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Request(_) | Self::Refused { .. })
     }
 
-    /// Of which kind it is.
+    /// The kind of the AWS error.
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Request(error) => error.kind,
@@ -57,30 +59,30 @@ impl QueueError {
         }
     }
 
-    /// What the SDK says.
+    /// Wraps an error of the SDK.
     pub fn request<E, R>(error: &SdkError<E, R>) -> Self
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
         R: std::fmt::Debug + 'static,
     {
-        Self::Request(AwsError::of(error))
+        Self::Request(AwsError::from_sdk(error))
     }
 }
 
-/// The way to SQS. Clones share a client, which is made when the first message is sent: many requests send none, and a
-/// client is a twentieth of a cold start.
+/// Access to SQS. Clones share a client, which is created for the first message: many requests send none, and creating
+/// a client takes a twentieth of a cold start.
 #[derive(Clone, Debug)]
 pub struct Sqs(Arc<LazyLock<Client, MakeClient>>);
 
 type MakeClient = Box<dyn FnOnce() -> Client + Send>;
 
 impl Sqs {
-    /// With the client that `make` makes.
+    /// Creates the client with `make`, when it is first needed.
     pub fn on_demand(make: impl FnOnce() -> Client + Send + 'static) -> Self {
         Self(Arc::new(LazyLock::new(Box::new(make))))
     }
 
-    /// The queue at `url`.
+    /// The queue with this URL.
     pub fn queue(&self, url: impl Into<String>) -> Queue {
         Queue {
             sqs: self.clone(),
@@ -89,7 +91,7 @@ impl Sqs {
     }
 }
 
-/// A queue.
+/// An SQS queue.
 #[derive(Clone, Debug)]
 pub struct Queue {
     sqs: Sqs,
@@ -97,14 +99,14 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// The queue at `url`.
+    /// The queue with this URL, accessed with `client`.
     pub fn new(client: Client, url: impl Into<String>) -> Self {
         Sqs::on_demand(|| client).queue(url)
     }
 
-    /// Sends messages, each to arrive when it is due or after 900 s. All of them are taken when this returns `Ok`.
-    /// One request for up to ten, none for none.
-    pub async fn send<M: Mail + Serialize>(&self, messages: &[M], now: Timestamp) -> Result<(), QueueError> {
+    /// Sends messages; each arrives when it is due, or after 900 s if that is sooner. `Ok` means that SQS accepted all
+    /// of them. One request for every ten messages.
+    pub async fn send<M: QueueMessage + Serialize>(&self, messages: &[M], now: Timestamp) -> Result<(), QueueError> {
         let messages = messages.iter();
         let bodies = messages.map(|message| Ok((serde_json::to_string(message)?, message.due_at())));
         let mut bodies = bodies.collect::<Result<Vec<_>, serde_json::Error>>()?;
@@ -116,14 +118,14 @@ impl Queue {
         Ok(())
     }
 
-    /// Sends `body` as it is, with the reason for which it is given up. To a dead-letter queue.
-    pub(crate) async fn bury(&self, body: &str, reason: &str) -> Result<(), QueueError> {
-        // SQS takes no empty text, neither here nor there.
+    /// Sends `body` unchanged to this dead-letter queue, with the reason why it cannot be consumed.
+    pub(crate) async fn send_dead_letter(&self, body: &str, reason: &str) -> Result<(), QueueError> {
+        // SQS accepts neither an empty body nor an empty attribute.
         let body = if body.is_empty() { "(empty)" } else { body };
-        let reason: String = reason.chars().take(MAX_REASON_CHARS).map(allowed).collect();
+        let reason: String = reason.chars().take(MAX_REASON_CHARS).map(replace_disallowed).collect();
         let reason = MessageAttributeValue::builder()
             .data_type("String")
-            .string_value(if reason.is_empty() { "no reason told" } else { &reason })
+            .string_value(if reason.is_empty() { "no reason given" } else { &reason })
             .build()?;
         self.sqs
             .0
@@ -163,15 +165,15 @@ impl Queue {
     }
 }
 
-/// The character itself, where SQS takes it in a text.
-const fn allowed(c: char) -> char {
+/// Replaces a character that SQS does not accept in text.
+const fn replace_disallowed(c: char) -> char {
     match c {
         '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'.. => c,
         _ => char::REPLACEMENT_CHARACTER,
     }
 }
 
-/// Seconds from `now` to `due_at`, rounded up so that a message never comes early, at most [`MAX_DELAY`].
+/// Seconds from `now` to `due_at`, rounded up so that a message never arrives early; at most [`MAX_DELAY`].
 fn delay(now: Timestamp, due_at: Timestamp) -> i32 {
     let seconds = (due_at.millis() - now.millis() + 999)
         .div_euclid(1000)
@@ -184,14 +186,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_sqs_does_not_take_in_a_text_is_replaced() {
+    fn characters_that_sqs_refuses_are_replaced() {
         let text = "a\u{0}b\u{b}\u{ffff}\u{fffe}c\n\u{1f600}é";
-        let taken: String = text.chars().map(allowed).collect();
-        assert_eq!(taken, "a\u{fffd}b\u{fffd}\u{fffd}\u{fffd}c\n\u{1f600}é");
+        let replaced: String = text.chars().map(replace_disallowed).collect();
+        assert_eq!(replaced, "a\u{fffd}b\u{fffd}\u{fffd}\u{fffd}c\n\u{1f600}é");
     }
 
     #[test]
-    fn a_message_never_comes_early_and_never_waits_longer_than_sqs_can() {
+    fn a_delay_is_rounded_up_and_capped_at_the_sqs_maximum() {
         let now = Timestamp::from_millis(1_000_000);
         for (millis, seconds) in [(-5_000, 0), (0, 0), (1, 1), (1_000, 1), (1_001, 2), (86_400_000, 900)] {
             assert_eq!(delay(now, now.plus_millis(millis)), seconds, "{millis} ms");

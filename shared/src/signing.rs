@@ -1,4 +1,4 @@
-//! Signature Version 4, for the few requests to AWS for which there is no SDK here.
+//! AWS Signature Version 4, for the few AWS requests that are made without an SDK client.
 
 use std::time::SystemTime;
 
@@ -8,10 +8,10 @@ use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::box_error::BoxError;
 use bytes::Bytes;
 
-/// Signs a request to an AWS service (Signature Version 4).
+/// Signs a request to an AWS service.
 ///
 /// # Errors
-/// When the request is none that can be signed, such as one with an unreadable URL.
+/// When the request cannot be signed, for example because its URL is malformed.
 pub fn sign(
     credentials: &Credentials,
     region: &str,

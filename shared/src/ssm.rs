@@ -1,7 +1,7 @@
-//! SSM's `GetParameters`, the one call that patchbay makes of it.
+//! A client for SSM's `GetParameters`, the only SSM operation that patchbay uses.
 //!
-//! Without `aws-sdk-ssm`: its 150 operations take a minute to compile. The request is signed here, and sent by the
-//! orchestrator that every SDK client is made of, so time-outs, retries and what counts as throttling are the SDK's own.
+//! It does without `aws-sdk-ssm`, whose 150 operations take a minute to compile. The request is signed here and sent by
+//! the orchestrator that all SDK clients use, so time-outs, retries and the detection of throttling are the SDK's own.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -25,36 +25,36 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::aws_error::in_words;
-use crate::parameters::{ParameterError, ReadParameters, Reading};
+use crate::aws_error::error_chain;
+use crate::parameters::{ParameterError, ReadFuture, ReadParameters};
 use crate::secret::Secret;
 use crate::signing::sign;
 
-/// What SSM calls the operation, in `x-amz-target`.
+/// The operation's name, in the header `x-amz-target`.
 const TARGET: &str = "AmazonSSM.GetParameters";
 
-/// Where SSM is, and how to reach it.
+/// Settings of the client.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// Region in which the request is signed.
+    /// The region for which requests are signed.
     pub(crate) region: String,
     /// Base URL of the service.
     pub(crate) endpoint: String,
-    /// Who asks.
+    /// The credentials that requests are signed with.
     pub(crate) credentials: Credentials,
-    /// How requests leave.
+    /// The HTTP client that sends requests.
     pub(crate) http_client: SharedHttpClient,
-    /// When and how often a failed request is repeated.
+    /// Retries of a failed request.
     pub(crate) retries: RetryConfig,
-    /// How long an attempt and all attempts together may take.
+    /// Time-outs of one attempt and of all attempts together.
     pub(crate) timeouts: TimeoutConfig,
-    /// Whose quota of retries it uses, of those in this process.
-    pub(crate) quota: String,
+    /// Clients in a process with the same value share one budget of retries.
+    pub(crate) retry_partition: String,
 }
 
-type GetParameters = Operation<Vec<String>, HashMap<String, Secret>, Refusal>;
+type GetParameters = Operation<Vec<String>, HashMap<String, Secret>, SsmError>;
 
-/// SSM, by a client that is made for the first request.
+/// The client. It is built for the first request.
 pub(crate) struct Ssm {
     settings: Settings,
     client: OnceLock<GetParameters>,
@@ -76,36 +76,36 @@ impl Ssm {
 }
 
 impl ReadParameters for Ssm {
-    fn read(&self, names: Vec<String>) -> Reading<'_> {
+    fn read(&self, names: Vec<String>) -> ReadFuture<'_> {
         Box::pin(async move {
             let client = self.client.get_or_init(|| operation(&self.settings));
             client
                 .invoke(names)
                 .await
-                .map_err(|error| ParameterError(in_words(&error)))
+                .map_err(|error| ParameterError(error_chain(&error)))
         })
     }
 }
 
 fn operation(settings: &Settings) -> GetParameters {
-    let asked = settings.clone();
+    let for_requests = settings.clone();
     Operation::builder()
-        .service_name(settings.quota.clone())
+        .service_name(settings.retry_partition.clone())
         .operation_name("GetParameters")
         .behavior_version(BehaviorVersion::v2026_01_12())
         .http_client(settings.http_client.clone())
         .endpoint_url(&settings.endpoint)
-        // Signed by us: the orchestrator's own signing wants an auth scheme of the service's SDK.
+        // Signed in `request`: the orchestrator's signing would need an auth scheme from the service's SDK.
         .no_auth()
         .standard_retry(&settings.retries)
         .retry_classifier(HttpStatusCodeClassifier::default())
-        .retry_classifier(TransientErrorClassifier::<Refusal>::new())
-        .retry_classifier(AwsErrorCodeClassifier::<Refusal>::new())
+        .retry_classifier(TransientErrorClassifier::<SsmError>::new())
+        .retry_classifier(AwsErrorCodeClassifier::<SsmError>::new())
         .timeout_config(settings.timeouts.clone())
         .sleep_impl(TokioSleep::new())
         .with_connection_poisoning()
-        .serializer(move |names: Vec<String>| request(&asked, &names))
-        .deserializer(answer)
+        .serializer(move |names: Vec<String>| request(&for_requests, &names))
+        .deserializer(parse_response)
         .build()
 }
 
@@ -125,22 +125,22 @@ fn request(settings: &Settings, names: &[String]) -> Result<HttpRequest, BoxErro
     Ok(HttpRequest::try_from(request.map(SdkBody::from))?)
 }
 
-/// SSM said no.
+/// An error response of SSM.
 #[derive(Debug, thiserror::Error)]
-#[error("{status} {}", .metadata.code().unwrap_or("without a reason"))]
-struct Refusal {
+#[error("{status} {}", .metadata.code().unwrap_or("(no error code)"))]
+struct SsmError {
     status: u16,
     metadata: ErrorMetadata,
 }
 
-impl ProvideErrorMetadata for Refusal {
+impl ProvideErrorMetadata for SsmError {
     fn meta(&self) -> &ErrorMetadata {
         &self.metadata
     }
 }
 
 #[derive(Deserialize)]
-struct Found {
+struct GetParametersOutput {
     #[serde(rename = "Parameters", default)]
     parameters: Vec<Parameter>,
 }
@@ -153,30 +153,30 @@ struct Parameter {
     value: Secret,
 }
 
-fn answer(response: &HttpResponse) -> Result<HashMap<String, Secret>, OrchestratorError<Refusal>> {
+fn parse_response(response: &HttpResponse) -> Result<HashMap<String, Secret>, OrchestratorError<SsmError>> {
     let body = response.body().bytes().unwrap_or_default();
     if !response.status().is_success() {
-        return Err(OrchestratorError::operation(refusal(response, body)));
+        return Err(OrchestratorError::operation(parse_error(response, body)));
     }
-    // Not the error of the JSON reader: it may quote what it read, and that is a secret.
-    let found: Found = serde_json::from_slice(body)
-        .map_err(|_| OrchestratorError::other("SSM's answer to GetParameters is not what its contract says"))?;
-    let parameters = found.parameters.into_iter();
+    // Drop the JSON error: it may quote the input, which contains secrets.
+    let output: GetParametersOutput = serde_json::from_slice(body)
+        .map_err(|_| OrchestratorError::other("cannot parse the response to GetParameters"))?;
+    let parameters = output.parameters.into_iter();
     Ok(parameters.map(|one| (one.name, one.value)).collect())
 }
 
-/// The code only: a message may name what was asked for.
-fn refusal(response: &HttpResponse, body: &[u8]) -> Refusal {
+/// Keeps only the error code: the message may name the parameters.
+fn parse_error(response: &HttpResponse, body: &[u8]) -> SsmError {
     let fields: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let header = response.headers().get("x-amzn-errortype");
     let code = header.or_else(|| fields.get("__type").and_then(serde_json::Value::as_str));
     let mut metadata = ErrorMetadata::builder();
     if let Some(code) = code {
-        // `com.amazonaws.ssm#ThrottlingException:http://…` in the forms of several protocols.
+        // `com.amazonaws.ssm#ThrottlingException:http://…`: prefix and suffix vary between protocols.
         let code = code.rsplit('#').next().unwrap_or(code);
         metadata = metadata.code(code.split(':').next().unwrap_or(code));
     }
-    Refusal {
+    SsmError {
         status: response.status().as_u16(),
         metadata: metadata.build(),
     }

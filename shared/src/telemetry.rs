@@ -1,4 +1,4 @@
-//! Logs and metrics, as `CloudWatch` reads them: one JSON document a line on standard output.
+//! Logs and metrics in the format of `CloudWatch`: one JSON document per line on standard output.
 
 use std::env;
 use std::io::{self, Write as _};
@@ -17,43 +17,47 @@ use crate::clock::Timestamp;
 
 /// The namespace of every metric.
 const NAMESPACE: &str = "patchbay";
-/// The crate that every function shares: beside the function's own, the one whose debug and trace events are let through.
-/// At those levels the libraries below us write whole requests and responses: phone numbers, tokens, tickets.
+/// This crate. Only it and the function's own crate may log below `info`: at debug and trace, the libraries that we use
+/// log whole requests and responses, with phone numbers, tokens and tickets.
 const SHARED: &str = "patchbay";
 
-/// Tells the metrics of two stacks in one account apart. Alarms and the dashboard ask for it by this name.
+/// The dimension that separates the metrics of several stacks in one account. Alarms and the dashboard use this name.
 const STACK: &str = "Stack";
 
-/// By which dimensions all metrics are counted: the stack's name, where there is one. Set by [`init`]; without that no
-/// metric is written, so that tests stay quiet.
-static EVERYWHERE: OnceLock<Option<String>> = OnceLock::new();
+/// The name of the stack, a dimension of every metric, if configured. Set by [`init`]; until then no metric is written,
+/// so tests write none.
+static STACK_NAME: OnceLock<Option<String>> = OnceLock::new();
 
-/// Starts logging, panics included, at the level in `AWS_LAMBDA_LOG_LEVEL`, else in `RUST_LOG` (a level's name, no directives), else at
-/// `info`; and starts writing metrics, each with the dimension `Stack` when `PATCHBAY_STACK` names one. Of all crates only
-/// `function`, the caller's own (`env!("CARGO_CRATE_NAME")`), and the one that it shares log below `info`. Call it once,
-/// first.
+/// Starts logging, including panics, and writing metrics. Call it once, before anything else.
+///
+/// The level is that of `AWS_LAMBDA_LOG_LEVEL`, else of `RUST_LOG` (the name of a level, not directives), else `info`.
+/// Only the crate `function`, which is the caller's own (`env!("CARGO_CRATE_NAME")`), and this crate log below `info`.
+/// Each metric has the dimension `Stack` if `PATCHBAY_STACK` is set.
 pub fn init(function: &'static str) {
-    let named = |name| env::var(name).ok();
-    let level = level(named("AWS_LAMBDA_LOG_LEVEL").as_deref(), named("RUST_LOG").as_deref());
-    // The only error is that somebody has started logging before us.
+    let variable = |name| env::var(name).ok();
+    let level = level(
+        variable("AWS_LAMBDA_LOG_LEVEL").as_deref(),
+        variable("RUST_LOG").as_deref(),
+    );
+    // Fails only if a subscriber is already set.
     let _ = tracing::subscriber::set_global_default(subscriber(level, function, io::stdout));
     panic::set_hook(Box::new(log_panic));
-    // Set before only if somebody has called this before.
-    let _ = EVERYWHERE.set(named("PATCHBAY_STACK").filter(|stack| !stack.is_empty()));
+    // Fails only if this was called before.
+    let _ = STACK_NAME.set(variable("PATCHBAY_STACK").filter(|stack| !stack.is_empty()));
 }
 
-/// Says where a function panicked. Not what was said of it: a message may quote what it met, and that may be somebody's
-/// number. Without this the standard library says it in a line without a level, which Lambda takes for `INFO` and no alarm
-/// or filter finds.
+/// Logs where a function panicked, but not the panic's message, which may quote data such as a phone number. Without
+/// this hook, the standard library prints a line without a level. Lambda logs that as `INFO`, where no alarm or filter
+/// finds it.
 fn log_panic(panic: &PanicHookInfo<'_>) {
-    let place = panic.location().map(ToString::to_string);
+    let location = panic.location().map(ToString::to_string);
     let function = env::var("AWS_LAMBDA_FUNCTION_NAME").ok();
-    tracing::error!(place, function, "a function panicked");
+    tracing::error!(location, function, "a function panicked");
 }
 
 fn level(lambda: Option<&str>, rust_log: Option<&str>) -> LevelFilter {
     let parse = |name: &str| match name.trim().to_ascii_lowercase().as_str() {
-        // Lambda has a level that tracing has not.
+        // A level of Lambda that `tracing` does not have.
         "fatal" => Some(LevelFilter::ERROR),
         name => name.parse().ok(),
     };
@@ -82,9 +86,9 @@ fn admits(level: LevelFilter, function: &str, target: &str, of_event: Level) -> 
     of_event <= level && (is_own || of_event <= Level::INFO)
 }
 
-/// What a metric counts in.
+/// The unit of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "CloudWatch's own words")]
+#[expect(missing_docs, reason = "the names of CloudWatch's units")]
 pub enum Unit {
     Count,
     Milliseconds,
@@ -105,38 +109,38 @@ impl Unit {
     }
 }
 
-/// Every metric that there is, and what it is counted by besides the stack. Alarms and dashboard go by these names: one
-/// that asks for another dimension hears nothing, and says so to nobody.
+/// Every metric and its dimensions besides the stack. Alarms and the dashboard use these names; an alarm on other
+/// dimensions would silently receive no data.
 pub const METRICS: [(&str, &[&str]); 13] = [
     ("MessageFailures", &[]),
-    ("NoAnswer", &[]),
+    ("CallsNotAnswered", &[]),
     ("OutOfMoney", &[]),
     ("ProviderErrors", &[]),
-    ("Rejected", &[]),
-    ("Stuck", &[]),
+    ("CallsRejected", &[]),
+    ("StuckDispatches", &[]),
     ("TimeToAccept", &[]),
     ("TimeToFirstDial", &[]),
     ("TimerLag", &[]),
-    ("Transfers", &["outcome"]),
-    ("Unaccepted", &[]),
-    ("Unproven", &["Platform"]),
-    ("WebhooksGivenUp", &["Host"]),
+    ("Transfers", &["Outcome"]),
+    ("UnacceptedDispatches", &[]),
+    ("UnverifiedRequests", &["Platform"]),
+    ("FailedWebhooks", &["Host"]),
 ];
 
 /// A metric's name, unit and value.
 pub type Metric<'a> = (&'a str, Unit, f64);
 
-/// Writes metrics. `dimensions` are what they are counted by (every combination is a metric of its own, and is paid
-/// for), `properties` are only for reading and searching.
+/// Writes metrics. `CloudWatch` bills each combination of `dimensions` as a separate metric; `properties` are only for
+/// reading and searching the log.
 pub fn emf(now: Timestamp, dimensions: &[(&str, &str)], metrics: &[Metric<'_>], properties: &[(&str, Value)]) {
     debug_assert!(
         metrics.iter().all(|(name, ..)| is_known(name, dimensions)),
         "not in METRICS: {metrics:?} by {dimensions:?}"
     );
-    if let Some(stack) = EVERYWHERE.get() {
+    if let Some(stack) = STACK_NAME.get() {
         let line = emf_line(now, &with_stack(stack.as_deref(), dimensions), metrics, properties);
-        // One write a line, so that lines of other threads cannot end up inside it. A metric that cannot be written is
-        // not worth failing for.
+        // One write per line, so that lines of other threads cannot interleave. A metric that cannot be written is not
+        // worth an error.
         let _ = io::stdout().lock().write_all(format!("{line}\n").as_bytes());
     }
 }
@@ -147,7 +151,7 @@ fn is_known(name: &str, dimensions: &[(&str, &str)]) -> bool {
     known.is_some_and(|(_, names)| counted_by.eq(names.iter().copied()))
 }
 
-/// The dimensions of a metric and, before them, the stack.
+/// The dimensions of a metric, preceded by the stack.
 fn with_stack<'a>(stack: Option<&'a str>, dimensions: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     stack
         .map(|stack| (STACK, stack))
@@ -156,7 +160,7 @@ fn with_stack<'a>(stack: Option<&'a str>, dimensions: &[(&'a str, &'a str)]) -> 
         .collect()
 }
 
-/// The line that `CloudWatch` makes metrics of: Embedded Metric Format.
+/// One line in `CloudWatch`'s Embedded Metric Format.
 pub fn emf_line(
     now: Timestamp,
     dimensions: &[(&str, &str)],
@@ -169,7 +173,7 @@ pub fn emf_line(
         .map(|(name, unit, _)| json!({ "Name": name, "Unit": unit.name() }))
         .collect();
     let mut line = Map::new();
-    // Dimensions and metrics come last: a property of the same name must not take their place.
+    // Dimensions and metrics come last, so a property with the same name cannot replace them.
     line.extend(
         properties
             .iter()
@@ -202,10 +206,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_of_metrics_has_the_embedded_format() {
+    fn a_metrics_line_has_the_embedded_metric_format() {
         let line = emf_line(
             Timestamp::from_millis(1_800_000_000_123),
-            &[("outcome", "accepted")],
+            &[("Outcome", "accepted")],
             &[
                 ("TimeToAccept", Unit::Milliseconds, 1234.5),
                 ("Attempts", Unit::Count, 2.0),
@@ -220,14 +224,14 @@ mod tests {
                     "Timestamp": 1_800_000_000_123_i64,
                     "CloudWatchMetrics": [{
                         "Namespace": "patchbay",
-                        "Dimensions": [["outcome"]],
+                        "Dimensions": [["Outcome"]],
                         "Metrics": [
                             { "Name": "TimeToAccept", "Unit": "Milliseconds" },
                             { "Name": "Attempts", "Unit": "Count" },
                         ],
                     }],
                 },
-                "outcome": "accepted",
+                "Outcome": "accepted",
                 "TimeToAccept": 1234.5,
                 "Attempts": 2.0,
                 "dispatch": "dsp_1",
@@ -236,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stack_with_a_name_tells_its_metrics_from_anothers() {
+    fn a_named_stack_is_the_first_dimension() {
         let dimensions = [("provider", "voice")];
         let line = |stack| {
             let dimensions = with_stack(stack, &dimensions);
@@ -266,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_property_takes_neither_a_metrics_nor_a_dimensions_place() {
+    fn a_property_cannot_replace_a_metric_or_a_dimension() {
         let line = emf_line(
             Timestamp::from_millis(1),
             &[("kind", "real")],
@@ -279,13 +283,13 @@ mod tests {
     }
 
     #[test]
-    fn the_level_is_lambdas_else_rusts_else_info() {
+    fn the_log_level_is_that_of_lambda_or_rust_log_or_info() {
         for (lambda, rust_log, expected) in [
             (None, None, LevelFilter::INFO),
             (Some("DEBUG"), Some("error"), LevelFilter::DEBUG),
             (None, Some("warn"), LevelFilter::WARN),
             (Some("FATAL"), None, LevelFilter::ERROR),
-            (Some("loud"), Some("trace"), LevelFilter::TRACE),
+            (Some("unknown"), Some("trace"), LevelFilter::TRACE),
             (None, Some("patchbay=debug,hyper=off"), LevelFilter::INFO),
         ] {
             assert_eq!(level(lambda, rust_log), expected, "{lambda:?} {rust_log:?}");
@@ -325,15 +329,15 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_one_flat_line_of_json_with_the_ids_of_its_span() {
+    fn a_log_event_is_one_flat_json_line_with_the_fields_of_its_span() {
         let lines = Lines::default();
         let writer = lines.clone();
         tracing::subscriber::with_default(subscriber(LevelFilter::INFO, "dialer", move || writer.clone()), || {
             let span = tracing::info_span!("request", request_id = "r-1");
             let _entered = span.enter();
             tracing::info!(dispatch = "dsp_1", "an \u{1b}[31mevent");
-            tracing::debug!("too fine");
-            tracing::debug!(target: "hyper", "far too fine");
+            tracing::debug!("below the level");
+            tracing::debug!(target: "hyper", "a library, below the level");
         });
         let text = String::from_utf8(lines.0.lock().expect("not poisoned").clone()).expect("UTF-8");
         let [line] = text.lines().collect::<Vec<_>>()[..] else {
@@ -349,10 +353,10 @@ mod tests {
     }
 
     #[test]
-    fn a_metric_that_nobody_knows_or_that_is_counted_by_something_else_is_found_out() {
-        assert!(is_known("Unaccepted", &[]) && is_known("Transfers", &[("outcome", "asked")]));
-        assert!(!is_known("Unacepted", &[]));
-        assert!(!is_known("Unaccepted", &[("tenant", "main")]));
+    fn unknown_metrics_and_dimensions_are_detected() {
+        assert!(is_known("UnacceptedDispatches", &[]) && is_known("Transfers", &[("Outcome", "asked")]));
+        assert!(!is_known("UnaceptedDispatches", &[]));
+        assert!(!is_known("UnacceptedDispatches", &[("tenant", "main")]));
         assert!(!is_known("Transfers", &[]));
     }
 }

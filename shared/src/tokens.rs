@@ -1,7 +1,7 @@
-//! Tokens that were looked up a moment ago: a warm function need not ask the table again for every request.
+//! A cache of API tokens, so that a warm function does not query DynamoDB for every request.
 //!
-//! The price is that a token which is withdrawn is good for up to a minute more in a function that has just seen it.
-//! An expired one is not: the end of its life is kept with it.
+//! The cost: a revoked token stays valid for up to a minute in a function that has just looked it up. An expired token
+//! does not, because its expiry is cached with it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,74 +9,78 @@ use crate::access::{Scope, TokenRecord};
 use crate::clock::{Clock, Timestamp};
 use crate::ids::Tenant;
 use crate::store::Store;
-use crate::web::auth::{Token, authorise};
+use crate::web::auth::{Token, authorize};
 use crate::web::problem::Problem;
 
-/// Seconds that a look-up is good for.
-const GOOD_FOR: u32 = 60;
-/// Most tokens that are remembered. A deployment has a few; a bound is what keeps it a cache.
+/// Seconds for which a lookup is cached.
+const CACHE_SECONDS: u32 = 60;
+/// Maximum number of cached tokens, to bound memory. A deployment has only a few.
 const CAPACITY: usize = 64;
 
-/// The tokens in the table.
+/// API tokens in the table, cached.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     store: Store,
     clock: Clock,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    cache: Arc<Mutex<Vec<CachedToken>>>,
 }
 
 #[derive(Debug)]
-struct Seen {
+struct CachedToken {
     hash: String,
     record: TokenRecord,
-    at: Timestamp,
+    loaded_at: Timestamp,
 }
 
 impl Tokens {
-    /// The tokens in `store`; none of them was seen yet.
+    /// The tokens in `store`, with an empty cache.
     pub fn new(store: Store, clock: Clock) -> Self {
         Self {
             store,
             clock,
-            seen: Arc::default(),
+            cache: Arc::default(),
         }
     }
 
-    /// Whose `token` it is, if it allows what is `needed`. No request when it was seen within the last minute, else one.
+    /// The tenant of `token`, if the token has the scope `needed`. One request, or none if the token is cached.
     ///
     /// # Errors
-    /// 401 and 403 as [`authorise`]; 503 when the table does not answer.
+    /// 401 and 403 as [`authorize`]; 503 when DynamoDB is unavailable.
     pub async fn tenant(&self, token: &Token, needed: Scope) -> Result<Tenant, Problem> {
         let (hash, now) = (token.hash(), self.clock.now());
-        if let Some(record) = self.remembered(&hash, now) {
-            return authorise(Some(&record), needed, now);
+        if let Some(record) = self.cached(&hash, now) {
+            return authorize(Some(&record), needed, now);
         }
         let record = self.store.token(&hash).await?;
-        // Only what is good is remembered: whoever guesses must neither fill the memory nor be kept out by it once the
-        // token is made.
+        // Cache only valid tokens. Guessed tokens must not fill the cache, and a token that is created after it was
+        // tried must work at once.
         if let Some(record) = record.as_ref().filter(|record| !record.revoked) {
-            self.remember(hash, record.clone(), now);
+            self.insert(hash, record.clone(), now);
         }
-        authorise(record.as_ref(), needed, now)
+        authorize(record.as_ref(), needed, now)
     }
 
-    fn remembered(&self, hash: &str, now: Timestamp) -> Option<TokenRecord> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = seen.iter().find(|seen| seen.hash == hash && is_good(seen, now));
-        found.map(|seen| seen.record.clone())
+    fn cached(&self, hash: &str, now: Timestamp) -> Option<TokenRecord> {
+        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = cache.iter().find(|token| token.hash == hash && is_fresh(token, now));
+        found.map(|token| token.record.clone())
     }
 
-    fn remember(&self, hash: String, record: TokenRecord, at: Timestamp) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.retain(|seen| seen.hash != hash && is_good(seen, at));
-        // In the order in which they came, so the first one is the oldest.
-        if seen.len() >= CAPACITY {
-            seen.remove(0);
+    fn insert(&self, hash: String, record: TokenRecord, loaded_at: Timestamp) {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.retain(|token| token.hash != hash && is_fresh(token, loaded_at));
+        // In the order of insertion, so the first is the oldest.
+        if cache.len() >= CAPACITY {
+            cache.remove(0);
         }
-        seen.push(Seen { hash, record, at });
+        cache.push(CachedToken {
+            hash,
+            record,
+            loaded_at,
+        });
     }
 }
 
-fn is_good(seen: &Seen, now: Timestamp) -> bool {
-    now < seen.at.plus_seconds(GOOD_FOR)
+fn is_fresh(token: &CachedToken, now: Timestamp) -> bool {
+    now < token.loaded_at.plus_seconds(CACHE_SECONDS)
 }

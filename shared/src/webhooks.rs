@@ -1,4 +1,4 @@
-//! What became of the webhooks to a requester: a delivery for each event that is told, and how to have one sent again.
+//! Webhooks to the requester of a dispatch: the delivery of each notified event, and sending one again.
 
 use std::collections::BTreeMap;
 
@@ -8,38 +8,39 @@ use crate::dispatch::{Dispatch, Entry};
 use crate::engine::{Engine, EngineError};
 use crate::store::{Store, StoreError};
 
-/// Entries of a timeline that are looked through at once.
+/// Timeline entries read per page.
 const PAGE: i32 = 500;
 
-/// An event that the requester is told of, and how that stands.
+/// An event that the requester is notified of, and its delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// What happened.
+pub struct WebhookEvent {
+    /// The timeline entry of the event.
     pub entry: Entry,
-    /// None while the notifier has not tried yet.
+    /// The delivery; `None` until the notifier first tries.
     pub delivery: Option<Delivery>,
 }
 
-/// Some of the events that a requester is told of, in the order of the timeline's names.
+/// A page of events that a requester is notified of. Pages follow the order of the entries' names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ToldPage {
-    /// The events.
-    pub told: Vec<Told>,
-    /// Name of the last entry that was looked at when there are more after it.
-    pub more_after: Option<String>,
+pub struct WebhookEventPage {
+    /// The events of this page, in the order in which they happened.
+    pub events: Vec<WebhookEvent>,
+    /// Where the next page starts: the name of the last entry that was read. `None` on the last page.
+    pub next_cursor: Option<String>,
 }
 
-/// Events that the requester of `dispatch` is told of, from after the entry called `after` on. Two requests.
-pub async fn told(store: &Store, dispatch: &Dispatch, after: Option<&str>) -> Result<ToldPage, StoreError> {
+/// A page of events that the requester of `dispatch` is notified of, starting after the entry named `after`. Two
+/// requests.
+pub async fn events(store: &Store, dispatch: &Dispatch, after: Option<&str>) -> Result<WebhookEventPage, StoreError> {
     let mut page = store.timeline(&dispatch.key, after, PAGE).await?;
-    let Some(webhook) = &dispatch.brief.webhook else {
+    let Some(webhook) = &dispatch.spec.webhook else {
         page.entries.clear();
-        return Ok(ToldPage {
-            told: Vec::new(),
-            more_after: None,
+        return Ok(WebhookEventPage {
+            events: Vec::new(),
+            next_cursor: None,
         });
     };
-    page.entries.retain(|entry| entry.is_told(webhook.strategy));
+    page.entries.retain(|entry| entry.notifies(webhook.strategy));
     let names = || page.entries.iter().map(|entry| entry.id.as_str());
     let mut deliveries: BTreeMap<String, Delivery> = match (names().min(), names().max()) {
         (Some(first), Some(last)) => store
@@ -49,40 +50,38 @@ pub async fn told(store: &Store, dispatch: &Dispatch, after: Option<&str>) -> Re
             .collect(),
         _ => BTreeMap::new(),
     };
-    // By name, an entry of an earlier attempt may stand before what happened before it.
+    // In the order of names, an entry of an earlier attempt may precede an older entry.
     page.entries.sort_by_key(|entry| entry.sequence);
-    let told = page.entries.into_iter().map(|entry| Told {
+    let events = page.entries.into_iter().map(|entry| WebhookEvent {
         delivery: deliveries.remove(&entry.id),
         entry,
     });
-    Ok(ToldPage {
-        told: told.collect(),
-        more_after: page.more_after,
+    Ok(WebhookEventPage {
+        events: events.collect(),
+        next_cursor: page.next_cursor,
     })
 }
 
-/// Has the event called `id` ([`event_id`]) sent again, at once and under the same name, whatever became of it before;
-/// none when the requester is told of no such event.
-pub async fn resend(engine: &Engine, dispatch: &Dispatch, id: &str) -> Result<Option<Told>, EngineError> {
+/// Sends the webhook of the event with this id ([`event_id`]) again, at once and under the same id, whatever the state
+/// of its delivery. `None` if the requester is not notified of such an event.
+pub async fn resend(engine: &Engine, dispatch: &Dispatch, id: &str) -> Result<Option<WebhookEvent>, EngineError> {
     let mut after = None;
     loop {
-        let page = told(&engine.store, dispatch, after.as_deref()).await?;
-        let found = page.told.into_iter();
-        let found = found
-            .into_iter()
-            .find(|one| event_id(&dispatch.key, &one.entry.id) == id);
+        let page = events(&engine.store, dispatch, after.as_deref()).await?;
+        let mut events = page.events.into_iter();
+        let found = events.find(|event| event_id(&dispatch.key, &event.entry.id) == id);
         if let Some(found) = found {
             let now = engine.clock.now();
             let resent = found.delivery.as_ref().map_or(0, |delivery| delivery.resent);
             let notice = Notice {
                 resent: resent.saturating_add(1),
-                asked: true,
+                manual: true,
                 ..Notice::first(dispatch.key.clone(), found.entry.id.clone(), now)
             };
             engine.notifications.send(&[notice], now).await?;
             return Ok(Some(found));
         }
-        after = page.more_after;
+        after = page.next_cursor;
         if after.is_none() {
             return Ok(None);
         }

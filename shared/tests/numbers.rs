@@ -1,15 +1,16 @@
-//! Telephone numbers as a library reads them that knows every country's: `tests/e2e/phones_check.py` spells them, and plays this.
+//! Compares our phone number parser with a library that knows every country's numbers. `tests/e2e/phones_check.py`
+//! writes the notations and runs this test.
 
 use patchbay::phone::PhoneNumber;
 
-/// A line a number: the code of the country that it is read in (or none), how it is written, and what the library reads in
-/// it (or `-`).
+/// Each line of the file is a tab-separated case: the calling code of the home country (or empty), the text, and the
+/// number that the library parses from it (or `-`).
 #[test]
 #[ignore = "needs the spellings of tests/e2e/phones_check.py"]
-fn a_number_is_what_the_library_reads_in_it_or_refused() {
+fn parsed_number_equals_the_librarys_or_is_refused() {
     let path = std::env::var("PATCHBAY_NUMBERS").expect("PATCHBAY_NUMBERS names a file");
     let spellings = std::fs::read_to_string(path).expect("the spellings");
-    let (mut read, mut all, mut wrong) = (0, 0, Vec::new());
+    let (mut parsed, mut all, mut wrong) = (0, 0, Vec::new());
     for line in spellings.lines() {
         let mut parts = line.split('\t');
         let (home, text, expected) = (parts.next(), parts.next(), parts.next());
@@ -20,11 +21,11 @@ fn a_number_is_what_the_library_reads_in_it_or_refused() {
         };
         all += 1;
         let Ok(number) = number else { continue };
-        read += 1;
+        parsed += 1;
         if Some(number.as_str()) != expected {
             wrong.push(line);
         }
     }
-    assert_eq!(wrong, Vec::<&str>::new(), "of {read} that were read");
-    assert!(read > 5_000 && read * 4 > all, "{read} of {all} were read");
+    assert_eq!(wrong, Vec::<&str>::new(), "of {parsed} that were parsed");
+    assert!(parsed > 5_000 && parsed * 4 > all, "{parsed} of {all} were parsed");
 }

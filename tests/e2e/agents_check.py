@@ -1,10 +1,10 @@
-"""Checks what voice agents get against the SDKs of their platforms: Vapi's and Retell's.
+"""Checks responses to voice agents against the SDKs of their platforms: Vapi and Retell.
 
     cargo run -- local --port 8080 &
     python3 -m venv target/agents-venv && target/agents-venv/bin/pip install vapi_server_sdk retell-sdk
     target/agents-venv/bin/python tests/e2e/agents_check.py "$(printf 'pb_%064d' 0)" http://127.0.0.1:8080
 
-Requests are built from the SDKs' types, and answers must be what these types take, without exception.
+Requests are built from the SDKs' types, and every response must be valid for these types.
 """
 
 import json
@@ -16,11 +16,11 @@ import urllib.request
 from retell.types import PhoneCallResponse
 from vapi import types as vapi
 
-# Seconds after which a request is taken for lost; a busy machine may be slow.
-PATIENCE = 600
+# Seconds after which a request counts as lost. Generous, because a busy machine is slow.
+TIMEOUT = 600
 CALLER, LINE = "+12025550143", "+12025550188"
 SET, GET = "SendContextToProtegee", "GetContextFromProtegee"
-SAID = {
+FIELDS = {
     "description": "Two theatre seats", "price": "42.00", "vendor": "acme-stage", "full_name": "Ana Ruiz",
     "memory": "wants row F,\nnot row G",
 }
@@ -34,11 +34,11 @@ def expect(what, holds, seen):
 
 
 def wait_for(api):
-    """Until the server listens, however long it takes to start."""
-    end = time.monotonic() + PATIENCE
+    """Waits until the server listens, up to the time-out."""
+    end = time.monotonic() + TIMEOUT
     while time.monotonic() < end:
         try:
-            urllib.request.urlopen(api, timeout=PATIENCE).close()
+            urllib.request.urlopen(api, timeout=TIMEOUT).close()
         except urllib.error.HTTPError:
             return
         except urllib.error.URLError:
@@ -52,14 +52,14 @@ def post(api, token, path, body):
     request.add_header("Content-Type", "application/json")
     request.add_header("Authorization", f"Bearer {token}")
     try:
-        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
             return response.status, json.load(response)
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)
 
 
 def vapi_request(function, arguments, form):
-    """A message as the SDK's types have it, with the tool call in one of its lists."""
+    """A message built from the SDK's types, with the tool call in one of its lists, or in both."""
     call = vapi.ToolCall(id="call_1", type="function",
                          function=vapi.ToolCallFunction(name=function, arguments=json.dumps(arguments)))
     item = vapi.ServerMessageToolCallsToolWithToolCallListItem_Function(
@@ -75,7 +75,7 @@ def vapi_request(function, arguments, form):
 
 
 def vapi_result(what, function, status, answer):
-    """The one result, as the SDK reads it; its validation refuses what is no text, or has no name."""
+    """The only result, as the SDK parses it. Its validation rejects a result that is not text, or has no name."""
     try:
         read = vapi.ServerMessageResponseToolCalls.model_validate(answer)
     except ValueError as error:
@@ -90,27 +90,28 @@ def vapi_result(what, function, status, answer):
 
 def check_vapi(api, token):
     for form in ("toolCallList", "toolWithToolCallList", "both"):
-        answer = post(api, token, "vapi/set-context", vapi_request(SET, SAID, form))
-        vapi_result(f"Vapi's SDK reads what came of a set ({form})", SET, *answer)
+        answer = post(api, token, "vapi/set-context", vapi_request(SET, FIELDS, form))
+        vapi_result(f"Vapi's SDK parses the response to a set ({form})", SET, *answer)
         answer = post(api, token, "vapi/get-context", vapi_request(GET, {}, form))
-        result = vapi_result(f"and of a get ({form})", GET, *answer)
+        result = vapi_result(f"Vapi's SDK parses the response to a get ({form})", GET, *answer)
         context = json.loads(result.result) if result and result.result else {}
-        expect("with everything that was said", {name: context.get(name) for name in SAID} == SAID, context)
-    answer = post(api, token, "vapi/set-context", vapi_request(SET, {**SAID, "price": 42.5}, "toolCallList"))
-    result = vapi_result("an error is a text, too", SET, *answer)
-    expect("that names the field", result is not None and "price" in (result.error or ""), result)
+        expect("it has every field that was set", {name: context.get(name) for name in FIELDS} == FIELDS, context)
+    answer = post(api, token, "vapi/set-context", vapi_request(SET, {**FIELDS, "price": 42.5}, "toolCallList"))
+    result = vapi_result("Vapi's SDK parses an error", SET, *answer)
+    expect("the error names the field", result is not None and "price" in (result.error or ""), result)
 
 
 def check_retell(api, token):
     call = PhoneCallResponse.construct(call_id="call_2", direction="inbound", from_number=CALLER, to_number=LINE,
                                        call_type="phone_call", call_status="ongoing", agent_id="agent_1",
                                        agent_version=0)
-    body = json.dumps({"name": "send_context", "call": call.to_dict(), "args": {**SAID, "vendor": "another"}})
+    body = json.dumps({"name": "send_context", "call": call.to_dict(), "args": {**FIELDS, "vendor": "another"}})
     status, answer = post(api, token, "retell/set-context", body)
-    expect("a call of Retell's SDK sets a context", status == 200 and answer["status"] == "success", answer)
+    expect("a request with Retell's call object sets a context", status == 200 and answer["status"] == "success",
+           answer)
     status, answer = post(api, token, "retell/get-context", json.dumps({"name": "get_context", "call": call.to_dict(),
                                                                        "args": {}}))
-    expect("and gets it", status == 200 and answer["vendor"] == "another", answer)
+    expect("a request with Retell's call object gets it", status == 200 and answer["vendor"] == "another", answer)
 
 
 def main():

@@ -1,4 +1,4 @@
-"""A stand-in for AWS on this machine (MiniStack), and the stack deployed to it."""
+"""An emulator of AWS on this machine (MiniStack), and the stack deployed to it."""
 
 import http.client
 import json
@@ -18,23 +18,22 @@ from samcli.yamlhelper import yaml_dump, yaml_parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HOME = ROOT / "target/e2e"
-# Cargo's folder, shared with every other build.
+# Cargo's target folder, shared with all other builds.
 CARGO = pathlib.Path(ROOT, os.environ.get("CARGO_TARGET_DIR", "target"))
 STACK = "patchbay-local"
 REGION = "us-east-1"
-# Seconds after which something that was waited for is taken for dead. It measures nothing: a machine that is busy with
-# something else fails no check.
-PATIENCE = 600
+# Seconds to wait for an event before the run fails. Generous, so that no check fails because the machine is busy.
+TIMEOUT = 600
 TEMPLATE = ROOT / "infra/template.yaml"
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/Cargo.toml"))
-# What the stack is given that has no default, when both providers phone.
+# Required parameters without a default, for a stack with both providers.
 PARAMETERS = {
     "VoiceProviders": "routee,twilio", "TwilioFrom": "+12025550100", "TwilioAuthTokensParam": "/patchbay/twilio-auth-tokens",
 }
 
 
 def architecture():
-    """What this machine builds and runs, in the template's words."""
+    """Architecture of this machine, as the template spells it."""
     return {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[platform.machine()]
 
 
@@ -44,8 +43,8 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def wait_for(what, look, seconds=PATIENCE):
-    """The first true answer of `look`, asked again and again."""
+def wait_for(what, look, seconds=TIMEOUT):
+    """Polls `look` until it returns a true value. Returns that value."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if answer := look():
@@ -54,8 +53,8 @@ def wait_for(what, look, seconds=PATIENCE):
     raise SystemExit(f"gave up after {seconds} s waiting for {what}")
 
 
-def end(process):
-    """Ends a process that has a session of its own, with all its children."""
+def stop_process(process):
+    """Stops a process that leads its own session, with all its children."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, sign)
@@ -67,7 +66,7 @@ def end(process):
 
 
 def evaluate(expression, values):
-    """What CloudFormation makes of a condition, as far as the template needs it."""
+    """Evaluates a CloudFormation condition; supports only the functions that the template uses."""
     if not isinstance(expression, dict):
         return expression
     (function, argument), = expression.items()
@@ -87,11 +86,11 @@ def evaluate(expression, values):
             return not arguments[0]
         case "Fn::Contains":
             return arguments[1] in arguments[0]
-    raise ValueError(f"{function} is not known")
+    raise ValueError(f"{function} is not supported")
 
 
 def routes():
-    """Every route that the template gives a function: (method, path, the function's folder)."""
+    """Every route of the template: (method, path, folder of its function)."""
     for resource in yaml_parse(TEMPLATE.read_text(encoding="utf-8"))["Resources"].values():
         properties = resource["Properties"]
         for event in properties.get("Events", {}).values():
@@ -105,16 +104,16 @@ def topic_is_elsewhere(template, topic, region=REGION):
     return evaluate(condition, {"AlarmTopicArn": topic, "AWS::Region": region})
 
 
-def decide(template, parameters):
-    """Decides the one condition that MiniStack cannot: it takes no text apart there."""
+def replace_condition(template, parameters):
+    """Replaces the only condition that MiniStack cannot evaluate (it does not support Fn::Split in conditions)."""
     elsewhere = topic_is_elsewhere(template, parameters.get("AlarmTopicArn", ""))
     document = yaml_parse(template.read_text(encoding="utf-8"))
     document["Conditions"]["TopicIsElsewhere"] = {"Fn::Equals": ["elsewhere", "elsewhere" if elsewhere else "here"]}
     template.write_text(yaml_dump(document), encoding="utf-8")
 
 
-def if_chosen(value, has_twilio):
-    """What stands below the one condition that a part of the API may have; none where it does not hold."""
+def resolve_condition(value, has_twilio):
+    """Resolves `HasTwilio`, the only condition within the API definition. None where it is false."""
     if isinstance(value, dict) and "Fn::If" in value:
         condition, chosen, _ = value["Fn::If"]
         assert condition == "HasTwilio", condition
@@ -123,7 +122,7 @@ def if_chosen(value, has_twilio):
 
 
 class Aws:
-    """MiniStack as a child process. Ends with the `with` block, and its functions with it."""
+    """MiniStack as a child process. It and its functions stop at the end of the `with` block."""
 
     def __enter__(self):
         self.port = free_port()
@@ -137,9 +136,9 @@ class Aws:
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
-            # Functions inherit it and so come back to this one.
+            # Inherited by the functions, so that they use this emulator.
             "AWS_ENDPOINT_URL": self.endpoint,
-            # A profile of the person at this machine must not get into this.
+            # Keeps the developer's own AWS profile out of this.
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -153,15 +152,15 @@ class Aws:
         server = self.environment | {
             "GATEWAY_PORT": str(self.port),
             "BIND_HOST": "127.0.0.1",
-            # Roles count: a function that lacks a right fails here as it would on AWS.
+            # Enforces roles: a function without a permission fails here as it would on AWS.
             "AUTH": "true",
-            # Nothing in here needs containers.
+            # No check needs containers.
             "DOCKER_HOST": "unix:///nonexistent",
             "TMPDIR": str(HOME / "tmp"),
             "E2E_SEEN": str(HOME / "seen"),
         }
         self.log = open(HOME / "ministack.log", "w", encoding="utf-8")
-        # A session of its own: the functions are its children, and all of them end with it.
+        # In its own session: the functions are its children, and are stopped with it.
         self.server = subprocess.Popen(
             [HOME / "ministack/bin/ministack"],
             env=server, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True,
@@ -174,23 +173,23 @@ class Aws:
         return self
 
     def __exit__(self, *_):
-        end(self.server)
+        stop_process(self.server)
         self.log.close()
 
     def is_up(self):
         if self.server.poll() is not None:
-            raise SystemExit(f"MiniStack ended at once, see {self.log.name}")
+            raise SystemExit(f"MiniStack stopped during its start, see {self.log.name}")
         try:
             return self.request("GET", "/_ministack/health")[0] == 200
         except OSError:
             return False
 
     def client(self, service):
-        return boto3.client(service, config=Config(retries={"max_attempts": 2}, read_timeout=PATIENCE))
+        return boto3.client(service, config=Config(retries={"max_attempts": 2}, read_timeout=TIMEOUT))
 
     def request(self, method, path, body=None, headers=None, host=None):
-        """One HTTP request to the stand-in. The host goes into the header: a name below localhost resolves nowhere."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        """Sends an HTTP request to the emulator, with the host in the header: names below localhost do not resolve."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
         try:
             connection.request(method, path, body, {**({"Host": host} if host else {}), **(headers or {})})
             response = connection.getresponse()
@@ -211,15 +210,15 @@ class Aws:
             try:
                 failed = process.wait()
             finally:
-                end(process)
+                stop_process(process)
         if failed:
             sys.stderr.write("\n".join(path.read_text(encoding="utf-8").splitlines()[-60:]) + "\n")
             raise SystemExit(f"{command[0]} failed, see {path}")
 
     def deploy(self, stubs, parameters):
-        """`sam build` and `sam deploy` of the real template; gives back what the stack puts out."""
+        """Runs `sam build` and `sam deploy` with the real template. Returns the outputs of the stack."""
         overrides = {"Architecture": architecture(), "DeletionProtection": "false", "LogLevel": "DEBUG"} | parameters
-        # In quotes, as in samconfig.toml: the SAM CLI cuts a value without them at a space.
+        # In quotes, as in samconfig.toml: the SAM CLI cuts an unquoted value at a space.
         overrides = [f'{name}="{value}"' for name, value in overrides.items()]
         config = ("--config-file", ROOT / "samconfig.toml", "--config-env", "local")
         (HOME / "sam.log").unlink(missing_ok=True)
@@ -227,19 +226,19 @@ class Aws:
             template = self.with_stubs()
         else:
             build = HOME / "build"
-            # Not deployed; what the cold starts of the others are measured against.
+            # Not deployed: the baseline of the cold-start measurements.
             self.run("cargo", "lambda", "build", "--release", "--package", "empty-function")
-            # Builds all functions in its first call of cargo, see Cargo.toml.
+            # Its first call of cargo builds all functions, see Cargo.toml.
             self.run("sam", "build", *config, "--build-dir", build, "--parameter-overrides", *overrides)
             template = build / "template.yaml"
-        decide(template, parameters)
+        replace_condition(template, parameters)
         self.run("sam", "deploy", *config, "--template-file", template, "--parameter-overrides", *overrides)
-        self.complete(has_twilio=bool(parameters.get("TwilioAuthTokensParam")))
+        self.apply_ignored_settings(has_twilio=bool(parameters.get("TwilioAuthTokensParam")))
         stack = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
-    def complete(self, has_twilio):
-        """Does what the template says and MiniStack leaves out."""
+    def apply_ignored_settings(self, has_twilio):
+        """Applies the parts of the template that MiniStack ignores."""
         template = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))["Resources"]
         deployed = self.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
         self.import_routes(
@@ -253,29 +252,29 @@ class Aws:
                 self.client("dynamodb").update_time_to_live(
                     TableName=resource["PhysicalResourceId"], TimeToLiveSpecification=ttl)
 
-        # A number that a parameter gives is a text to MiniStack, with which its pollers cannot reckon.
+        # MiniStack passes a number from a parameter as text, which its pollers cannot use.
         functions = self.client("lambda")
         for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
             scaling = {"MaximumConcurrency": int(mapping["ScalingConfig"]["MaximumConcurrency"])}
             functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig=scaling)
 
-    def translated(self):
-        """The resources that SAM made of the template."""
+    def processed_resources(self):
+        """The resources of the template after SAM's transformation."""
         template = self.client("cloudformation").get_template(StackName=STACK, TemplateStage="Processed")["TemplateBody"]
         return (template if isinstance(template, dict) else yaml_parse(template))["Resources"]
 
     def import_routes(self, physical, has_twilio):
-        """The routes and integrations of the API's body, as SAM made it of the template and API Gateway imports it."""
-        body, integrations = self.translated()["HttpApi"]["Properties"]["Body"], {}
+        """Creates the routes and integrations of the API definition that SAM generated, as API Gateway would."""
+        body, integrations = self.processed_resources()["HttpApi"]["Properties"]["Body"], {}
         gateway, api = self.client("apigatewayv2"), physical["HttpApi"]
         operations = [
-            (method, path, if_chosen(operation, has_twilio)) for path, operations in body["paths"].items()
-            for method, operation in (if_chosen(operations, has_twilio) or {}).items()]
+            (method, path, resolve_condition(operation, has_twilio)) for path, operations in body["paths"].items()
+            for method, operation in (resolve_condition(operations, has_twilio) or {}).items()]
         for method, path, operation in operations:
             if operation is None:
                 continue
-            integration = if_chosen(operation["x-amazon-apigateway-integration"], has_twilio)
-            uri = if_chosen(integration["uri"], has_twilio)["Fn::Sub"]
+            integration = resolve_condition(operation["x-amazon-apigateway-integration"], has_twilio)
+            uri = resolve_condition(integration["uri"], has_twilio)["Fn::Sub"]
             function = re.search(r"\$\{(\w+)\.Arn\}/invocations$", uri)[1]
             if function not in integrations:
                 arn = self.client("lambda").get_function_configuration(FunctionName=physical[function])["FunctionArn"]
@@ -286,17 +285,17 @@ class Aws:
                                  Target=f"integrations/{integrations[function]}")
 
     def logs(self):
-        """What the functions wrote, newest last: the warnings and errors, and the last lines of all."""
+        """Log lines of each function, newest last: its last warnings and errors, then its last lines."""
         client = self.client("logs")
         for group in client.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{STACK}")["logGroups"]:
             events = client.filter_log_events(logGroupName=group["logGroupName"], limit=1000)["events"]
             lines = [event["message"].rstrip() for event in events]
-            wrong = [line for line in lines if '"level":"WARN"' in line or '"level":"ERROR"' in line]
-            for line in wrong[-10:] + ["-- last lines"] + lines[-5:]:
+            problems = [line for line in lines if '"level":"WARN"' in line or '"level":"ERROR"' in line]
+            for line in problems[-10:] + ["-- last lines"] + lines[-5:]:
                 yield f"{group['logGroupName']}: {line[:1000]}"
 
     def with_stubs(self):
-        """The template, as `sam build` would leave it, with a stub for every function."""
+        """Writes the template as `sam build` would, with a stub for every function. Returns its path."""
         stubs = HOME / "stubs"
         stubs.mkdir(parents=True, exist_ok=True)
         template = TEMPLATE.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What all checks share: saying what holds, and asking the deployed API."""
+"""Shared by all checks: reporting results, and requests to the deployed API."""
 
 import http.server
 import json
@@ -7,7 +7,7 @@ import urllib.parse
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves functions, and says nothing when one of them is killed while it waits for the answer."""
+    """HTTP server that ignores broken connections, such as those of a killed function that waits for a response."""
 
     def handle_error(self, request, client_address):
         if not isinstance(sys.exc_info()[1], ConnectionError):
@@ -15,7 +15,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Api:
-    """The deployed API, as the world sees it."""
+    """Client of the deployed API."""
 
     def __init__(self, aws, url, token=None):
         self.aws, self.host, self.token = aws, urllib.parse.urlsplit(url).netloc, token
@@ -26,11 +26,11 @@ class Api:
                                 {"content-type": "application/json", **authorization, **headers}, self.host)
 
 
-def tell(what, holds):
+def report(what, holds):
     print(f"   {'ok  ' if holds else 'FAIL'} {what}", flush=True)
 
 
 def check(what, holds, seen=None):
-    tell(what, holds)
+    report(what, holds)
     if not holds:
         raise SystemExit(f"seen: {json.dumps(seen, indent=2, default=str)}" if seen is not None else 1)

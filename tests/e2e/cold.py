@@ -1,8 +1,8 @@
-"""What a cold start costs: what every function does from its start to its first answer, counted.
+"""Measures the cost of a cold start: the work of every function from its start to its first response.
 
-Each runs against a stand-in for Lambda's Runtime API and for the services, on the loopback and without TLS. What fails
-the run are counts that do not depend on what else this machine does: instructions (by valgrind's callgrind), page
-faults, memory, and the relocations of the file. CPU time is printed beside them, and fails nothing.
+Each function runs against an emulator of Lambda's Runtime API and of the AWS services, on the loopback and without TLS.
+The limits apply to counts that do not depend on the load of this machine: instructions (by valgrind's callgrind), page
+faults, memory, and the relocations of the file. CPU time is printed too, but has no limit.
 """
 
 import http.server
@@ -19,20 +19,20 @@ import threading
 import time
 
 from accepted import Accepted
-from aws import CARGO, FUNCTIONS, HOME, PATIENCE, ROOT, architecture, wait_for
-from checks import check, tell
+from aws import CARGO, FUNCTIONS, HOME, TIMEOUT, ROOT, architecture, wait_for
+from checks import check, report
 
 RUNS = 15
-# What they may grow by. Callgrind counts the same for a start in every run, and within 0.4 % for a first invocation, also on
-# a busy machine; the rest is for other versions of the C library and of valgrind.
+# Allowed growth. Callgrind counts the same number for the start in every run, and varies by 0.4 % for the first
+# invocation, even on a busy machine. The rest allows for other versions of the C library and of valgrind.
 INSTRUCTIONS = 1.03
-# They stand in the file.
+# Exact: relocations are read from the file.
 RELOCATIONS = 1.03
-# The least of all runs differs by a page or two of some hundred, the memory by 1 %, also on a busy machine. The rest is for
-# other kernels, which map more or fewer pages at a time.
+# The minimum of all runs varies by a page or two of several hundred, memory by 1 %, even on a busy machine. The rest
+# allows for other kernels, which map more or fewer pages at a time.
 PAGES = 1.10
 EMPTY = "empty-function"
-# The first event of each; where nothing is said, the first of its events by name.
+# The event of the first invocation. The default is the first event file of the function by name.
 EVENTS = {EMPTY: "dispatches-get.json", "dispatches": "dispatches-get.json", "transfer": "transfer.json"}
 TOKEN = {"tenant": "example", "scopes": ["dispatches:read"], "expires_at": None, "revoked": False}
 SECRETS = {
@@ -44,32 +44,32 @@ SECRETS = {
 }
 
 
-class StandIn:
-    """Lambda's Runtime API for one run of a function, and the services that it asks."""
+class Emulator:
+    """Lambda's Runtime API for one run of a function, and the AWS services that it calls."""
 
     def __init__(self, event, invocations):
-        # It is handed the event so many times; when it asks for more, its run is over.
+        # The function gets the event `invocations` times. When it asks for another one, the run is over.
         self.event, self.invocations = event, invocations
         self.marks, self.requests, self.answers = [], [], []
         self.started, self.done, self.ended = threading.Event(), threading.Event(), threading.Event()
 
     def __enter__(self):
-        stand_in = self
+        emulator = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            # An answer goes out in one piece: how often the function has to read must not depend on the moment.
+            # Buffered, so that a response is sent in one piece: the number of reads must not depend on timing.
             wbufsize = -1
 
             def do_GET(self):
-                # It may be faster than we learn its id.
-                stand_in.started.wait()
-                stand_in.marks.append(stand_in.mark())
-                if len(stand_in.marks) > stand_in.invocations:
-                    stand_in.done.set()
-                    stand_in.ended.wait()
+                # The function may ask before its process id is known here.
+                emulator.started.wait()
+                emulator.marks.append(emulator.mark())
+                if len(emulator.marks) > emulator.invocations:
+                    emulator.done.set()
+                    emulator.ended.wait()
                     return
-                self.reply(stand_in.event, {
+                self.reply(emulator.event, {
                     "Lambda-Runtime-Aws-Request-Id": "8476a536-e9f4-11e8-9739-2dfe598c3fcd",
                     "Lambda-Runtime-Deadline-Ms": str(int(time.time() * 1000) + 600_000),
                     "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:eu-central-1:123456789012:function:cold",
@@ -79,10 +79,10 @@ class StandIn:
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 target = self.headers.get("x-amz-target")
                 if target:
-                    stand_in.requests.append(target)
-                    self.reply(json.dumps(answer(target.split(".")[-1], json.loads(body))).encode(), {})
+                    emulator.requests.append(target)
+                    self.reply(json.dumps(aws_response(target.split(".")[-1], json.loads(body))).encode(), {})
                 else:
-                    stand_in.answers.append((self.path.rpartition("/")[2], body))
+                    emulator.answers.append((self.path.rpartition("/")[2], body))
                     self.reply(b"", {})
 
             def reply(self, body, headers):
@@ -109,22 +109,22 @@ class StandIn:
         self.server.server_close()
 
     def mark(self):
-        """Milliseconds of CPU time of the function so far, in all its threads, and its page faults."""
-        # The kernel's name for the CPU clock of another process (clock_getcpuclockid(3)).
+        """CPU time of the function so far in milliseconds, of all its threads, and its page faults."""
+        # Id of the CPU clock of another process (clock_getcpuclockid(3)).
         return time.clock_gettime(((~self.process.pid) << 3) | 2) * 1000, int(self.stat()[7])
 
     def stat(self):
-        """/proc/PID/stat from the state on: proc(5), whose third field it is."""
+        """Fields of /proc/PID/stat, from the third one (the state) on; see proc(5)."""
         text = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8")
         return text.rpartition(")")[2].split()
 
     def memory(self):
-        """KiB of memory that the function has in use."""
+        """Resident memory of the function in KiB."""
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
         return int(status.partition("VmRSS:")[2].split()[0])
 
     def run(self, name, tool=()):
-        """Lets it live until it has nothing more to do; gives back what it wrote, and the tool's words."""
+        """Runs the function until its invocations are done. Returns its output, and that of the tool."""
         queue = f"http://{self.address}/000000000000"
         environment = {
             "AWS_LAMBDA_RUNTIME_API": self.address, "AWS_ENDPOINT_URL": f"http://{self.address}",
@@ -135,7 +135,7 @@ class StandIn:
             "PATCHBAY_DIALING_QUEUE_URL": f"{queue}/dialing", "PATCHBAY_NOTIFICATIONS_QUEUE_URL": f"{queue}/notifications",
             "PATCHBAY_DIALING_DEAD_LETTERS_URL": f"{queue}/dialing-dead-letters",
             "PATCHBAY_NOTIFICATIONS_DEAD_LETTERS_URL": f"{queue}/notifications-dead-letters",
-            # Both: the most that a deployment has.
+            # Both providers: the largest configuration.
             "PATCHBAY_PROVIDERS": "routee,twilio", "PATCHBAY_TWILIO_FROM": "+12025550100",
             "PATCHBAY_ROUTEE_FROM": "12025550100", "PATCHBAY_LINK_SECRETS_PARAM": "/patchbay/link-secrets",
         } | {f"PATCHBAY_{name.upper().replace('-', '_')}_PARAM": f"/patchbay/{name}" for name in SECRETS}
@@ -143,9 +143,9 @@ class StandIn:
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
         self.started.set()
         try:
-            finished = self.done.wait(PATIENCE)
+            finished = self.done.wait(TIMEOUT)
             if finished:
-                # It has asked, and may not yet have come to rest.
+                # The request for the next event has arrived, but the process may still be busy.
                 wait_for(f"{name} to wait", lambda: self.stat()[0] == "S")
                 self.rss = self.memory()
                 self.process.send_signal(signal.SIGTERM)
@@ -155,12 +155,12 @@ class StandIn:
             output = self.process.stdout.read().decode(errors="replace")
             self.process.wait()
         if not finished or any(kind != "response" for kind, _ in self.answers):
-            raise SystemExit(f"{name} did not answer: {output[-2000:]}")
+            raise SystemExit(f"{name} did not respond: {output[-2000:]}")
         return output
 
 
-def answer(operation, request):
-    """What a service says to a function: there are secrets and a token, and otherwise nothing."""
+def aws_response(operation, request):
+    """Response of an AWS service: the secrets and a token exist, the table is otherwise empty."""
     if operation == "GetParameters":
         return {"Parameters": [{"Name": name, "Type": "SecureString", "Value": SECRETS[name.rpartition("/")[2]]}
                                for name in request["Names"]]}
@@ -171,45 +171,45 @@ def answer(operation, request):
     return {}
 
 
-def event_of(name):
+def first_event(name):
     events = ROOT / "tests/events"
     path = events / EVENTS[name] if name in EVENTS else min(events.glob(f"{name}*.json"))
     event = json.loads(path.read_text(encoding="utf-8"))
     if records := event.get("Records"):
-        # One message, as the queues deliver them on most days.
+        # One message: the usual batch.
         del records[1:]
     return json.dumps(event).encode()
 
 
-def live(name):
-    """Least CPU milliseconds of the start and of the first invocation, least page faults until the first answer, median
-    KiB after it; and what the function asked."""
+def measure_live(name):
+    """Minimum CPU milliseconds of the start and of the first invocation, minimum page faults until the first response,
+    median KiB after it; and the requests of the function to AWS."""
     starts, firsts, faults, memory = [], [], [], []
     for _ in range(RUNS):
-        with StandIn(event_of(name), 1) as stand_in:
-            stand_in.run(name)
-        (start, _), (end, pages) = stand_in.marks
-        for figures, figure in ((starts, start), (firsts, end - start), (faults, pages), (memory, stand_in.rss)):
+        with Emulator(first_event(name), 1) as emulator:
+            emulator.run(name)
+        (start, _), (end, pages) = emulator.marks
+        for figures, figure in ((starts, start), (firsts, end - start), (faults, pages), (memory, emulator.rss)):
             figures.append(figure)
-    return min(starts), min(firsts), min(faults), statistics.median_low(memory), stand_in.requests
+    return min(starts), min(firsts), min(faults), statistics.median_low(memory), emulator.requests
 
 
-def instructions(name, invocations, requests):
-    """What callgrind counts until the function has been invoked so many times and asks for more."""
-    # Under valgrind it is fifty times as slow. On a busy machine as root, it goes first.
-    first = [shutil.which("nice"), "-n", "-20"] if os.geteuid() == 0 else []
-    tool = [*first, shutil.which("valgrind"), "--tool=callgrind", f"--callgrind-out-file={HOME / 'callgrind.out'}"]
+def count_instructions(name, invocations, requests):
+    """Instructions counted by callgrind until the function has handled `invocations` events and asks for the next."""
+    # Valgrind slows the function down fifty times. As root the run gets the highest priority, for busy machines.
+    priority = [shutil.which("nice"), "-n", "-20"] if os.geteuid() == 0 else []
+    tool = [*priority, shutil.which("valgrind"), "--tool=callgrind", f"--callgrind-out-file={HOME / 'callgrind.out'}"]
     for _ in range(10):
-        with StandIn(event_of(name), invocations) as stand_in:
-            output = stand_in.run(name, tool)
-        # One that was too slow for its own limits has asked again, or given up: that is not what is to be counted.
-        if stand_in.requests == requests:
+        with Emulator(first_event(name), invocations) as emulator:
+            output = emulator.run(name, tool)
+        # A function that exceeded its own time limits has retried or given up: such a run does not count.
+        if emulator.requests == requests:
             return int(re.search(r"Collected : (\d+)", output)[1])
-    raise SystemExit(f"{name} did not ask for the same under valgrind: {stand_in.requests} instead of {requests}")
+    raise SystemExit(f"{name} made other requests under valgrind: {emulator.requests} instead of {requests}")
 
 
-def relocations(path):
-    """What the loader has to mend in the file before it runs: entries of its DT_RELA, DT_JMPREL and DT_RELR."""
+def count_relocations(path):
+    """Relocations that the loader has to apply before the file runs: entries of its DT_RELA, DT_JMPREL and DT_RELR."""
     file = path.read_bytes()
     start, size, count = struct.unpack_from("<Q", file, 32)[0], *struct.unpack_from("<HH", file, 54)
     segments = [struct.unpack_from("<IIQQQQQQ", file, start + size * number) for number in range(count)]
@@ -227,19 +227,19 @@ def relocations(path):
 
 
 def check_cold_starts():
-    print(f"\n== Cold starts: what they do, and beside it the least CPU time of {RUNS} runs", flush=True)
+    print(f"\n== Cold starts: counts, and the minimum CPU time of {RUNS} runs", flush=True)
     check("valgrind is installed (apt-get install valgrind)", shutil.which("valgrind"))
     tables = [Accepted("counts.json", architecture(), what, slack=slack) for what, slack in (
         ("instructions of the start", INSTRUCTIONS), ("instructions of the first invocation", INSTRUCTIONS),
         ("relocations", RELOCATIONS), ("page faults", PAGES), ("KiB of memory", PAGES))]
-    print(f"        {'thousand instructions of':16} start, first invocation; relocations; page faults; KiB; CPU ms", flush=True)
+    print(f"        {'thousand instructions:':16} start, first invocation; relocations; page faults; KiB; CPU ms", flush=True)
     for name in [EMPTY, *FUNCTIONS]:
-        start_ms, first_ms, faults, memory, requests = live(name)
-        start = instructions(name, 0, [])
-        figures = [start, instructions(name, 1, requests) - start, relocations(CARGO / "lambda" / name / "bootstrap"),
-                   faults, memory]
+        start_ms, first_ms, faults, memory, requests = measure_live(name)
+        start = count_instructions(name, 0, [])
+        figures = [start, count_instructions(name, 1, requests) - start,
+                   count_relocations(CARGO / "lambda" / name / "bootstrap"), faults, memory]
         holds = all([table.measure(name, figure) for table, figure in zip(tables, figures)])
-        tell(f"{name:16} {figures[0] / 1e3:7,.0f} {figures[1] / 1e3:7,.0f} {figures[2]:8,} {faults:6,} {memory:7,} "
+        report(f"{name:16} {figures[0] / 1e3:7,.0f} {figures[1] / 1e3:7,.0f} {figures[2]:8,} {faults:6,} {memory:7,} "
              f"  {start_ms:5.2f} {first_ms:5.2f}", holds)
     for table in tables:
         table.finish()

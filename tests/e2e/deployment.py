@@ -1,4 +1,4 @@
-"""What was deployed: resources, rights, routes, the events that functions get."""
+"""Checks of the deployment: settings, resources, permissions, routes, and the events that functions receive."""
 
 import json
 import re
@@ -13,20 +13,20 @@ from aws import (FUNCTIONS, HOME, PARAMETERS, REGION, ROOT, STACK, TEMPLATE, eva
                  wait_for)
 from checks import Api, check
 
-# What stands in a path for each of its parameters.
+# A sample value for each path parameter.
 SAMPLES = {
     "id": "dsp_00000000000000000000000000000001", "webhook": "msg_0", "ref": "a.b.c.d", "chain": "orders",
     "platform": "twilio", "caller": "+12025550143",
 }
-# One path for every route of the template, and the function that has to get it.
+# One request path for every route of the template, and the function that must receive it.
 ROUTES = [(method, path.format(**SAMPLES) + "?api_token=x&limit=20", function) for method, path, function in routes()]
-# The parameters that a provider needs when it phones; of one that does not, none is given.
-NEEDED = {
+# The parameters that each voice provider requires. A provider that is not listed gets none.
+REQUIRED = {
     "routee": {"RouteeFrom": "12025550100"},
     "twilio": {name: PARAMETERS[name] for name in ("TwilioFrom", "TwilioAuthTokensParam")},
 }
-# What a function may be allowed. What its role in the template says of them it has to be, and nothing else; that the
-# template says what the function asks for is held by tests/tests/rights.rs.
+# The actions that are checked. A function must be allowed exactly those that its role in the template lists.
+# tests/tests/permissions.rs checks that the role lists the actions that the function uses.
 ACTIONS = {
     "dynamodb": "GetItem BatchGetItem PutItem UpdateItem DeleteItem Query Scan BatchWriteItem DeleteTable",
     "sqs": "SendMessage ReceiveMessage DeleteMessage GetQueueAttributes PurgeQueue",
@@ -35,18 +35,18 @@ ACTIONS = {
 
 
 def check_settings():
-    """samconfig.toml, as the SAM CLI itself reads it."""
-    print("\n== What the SAM CLI makes of samconfig.toml")
+    """Checks samconfig.toml with the SAM CLI's own parser."""
+    print("\n== The SAM CLI parses samconfig.toml")
 
     def read(*overrides):
         return CfnParameterOverridesType().convert(overrides, None, None)
 
     cut = read("RouteeFrom=My Shop")
-    check("a value without quotes is still cut at a space, so all of them have some", cut == {"RouteeFrom": "My"}, cut)
+    check("an unquoted value is still cut at a space, so every value needs quotes", cut == {"RouteeFrom": "My"}, cut)
     whole = {"RouteeFrom": "My Shop", "PrivateOrigins": "https://a.example, https://b.example"}
     seen = read(*(f'{name}="{value}"' for name, value in whole.items()))
-    check("one in quotes is whole", seen == whole, seen)
-    # What is commented out, too: somebody will take the sign away.
+    check("a quoted value is not cut", seen == whole, seen)
+    # Including parameters that are commented out: operators will uncomment them.
     text = (ROOT / "samconfig.toml").read_text(encoding="utf-8")
     lines = tomllib.loads(re.sub(r"^    # (?=')", "    ", text, flags=re.MULTILINE))
     for environment, commands in lines.items():
@@ -55,30 +55,32 @@ def check_settings():
         overrides = commands["global"]["parameters"]["parameter_overrides"]
         expected = {line.partition("=")[0]: line.partition("=")[2].strip('"') for line in overrides}
         seen = read(*overrides)
-        check(f"{environment}: {len(expected)} parameters are what they say", seen == expected, (seen, expected))
+        check(f"{environment}: {len(expected)} parameters have the written values", seen == expected, (seen, expected))
         settings = SamConfig(str(ROOT))
         given = [settings.get_all([command], "parameters", environment)["parameter_overrides"]
                  for command in ("build", "deploy")]
-        check(f"{environment}: sam build and sam deploy have the same", given[0] == given[1] != [], given)
+        check(f"{environment}: sam build and sam deploy have the same parameters", given[0] == given[1] != [], given)
 
     arn = "arn:aws:sns:{}:123456789012:on-call".format
     for topic, region, elsewhere in (("", "eu-central-1", False), (arn("eu-central-1"), "eu-central-1", False),
                                      (arn("us-east-1"), "eu-central-1", True), (arn("us-gov-west-1"), "us-west-1", True)):
-        check(f"a topic {topic!r} is {'refused' if elsewhere else 'taken'} in {region}",
+        check(f"a topic {topic!r} is {'rejected' if elsewhere else 'accepted'} in {region}",
               topic_is_elsewhere(TEMPLATE, topic, region) is elsewhere)
 
-    print("\n== What CloudFormation asks for, of the parameters of each provider")
-    routee, twilio = NEEDED["routee"], NEEDED["twilio"]
-    for providers, needed in (*NEEDED.items(), ("routee,twilio", routee | twilio), ("twilio,routee", twilio | routee)):
-        given = {"VoiceProviders": providers} | needed
-        check(f"{providers}: {', '.join(needed)}, and nothing else", not unmet(given), unmet(given))
-        for name in needed:
-            told = unmet(given | {name: ""})
-            check(f"{providers} without {name} is refused, and told why", [name in text for text in told] == [True], told)
+    print("\n== Required parameters of each provider")
+    routee, twilio = REQUIRED["routee"], REQUIRED["twilio"]
+    for providers, required in (*REQUIRED.items(), ("routee,twilio", routee | twilio), ("twilio,routee", twilio | routee)):
+        given = {"VoiceProviders": providers} | required
+        errors = failed_assertions(given)
+        check(f"{providers}: requires {', '.join(required)}, and nothing else", not errors, errors)
+        for name in required:
+            errors = failed_assertions(given | {name: ""})
+            check(f"{providers} without {name} is rejected with a reason", [name in text for text in errors] == [True],
+                  errors)
 
 
-def unmet(parameters):
-    """What CloudFormation would say against these parameters: the template's rules, which the stand-in does not know."""
+def failed_assertions(parameters):
+    """Failed assertions of the template's rules for these parameters. The emulator does not evaluate rules."""
     template = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))
     values = {name: parameter.get("Default", "") for name, parameter in template["Parameters"].items()} | parameters
     return [one["AssertDescription"] for rule in template["Rules"].values()
@@ -86,84 +88,85 @@ def unmet(parameters):
 
 
 def check_resources(aws, outputs):
-    print("\n== What was deployed")
+    print("\n== Deployed resources")
     table = aws.client("dynamodb").describe_table(TableName=outputs["TableName"])["Table"]
     indexes = {index["IndexName"]: index["Projection"]["ProjectionType"] for index in table["GlobalSecondaryIndexes"]}
     check("the table has its indexes", indexes == {"by_day": "INCLUDE", "by_due": "KEYS_ONLY"}, table)
     ttl = aws.client("dynamodb").describe_time_to_live(TableName=outputs["TableName"])["TimeToLiveDescription"]
-    check("the table forgets what has expired", ttl.get("AttributeName") == "expires", ttl)
+    check("the table deletes expired items", ttl.get("AttributeName") == "expires", ttl)
     sqs, functions = aws.client("sqs"), aws.client("lambda")
-    for queue, consumer, at_once in (("Dialing", "dialer", 1), ("Notifications", "notifier", 10)):
+    for queue, consumer, batch_size in (("Dialing", "dialer", 1), ("Notifications", "notifier", 10)):
         attributes = sqs.get_queue_attributes(QueueUrl=outputs[f"{queue}QueueUrl"], AttributeNames=["All"])["Attributes"]
         timeout = functions.get_function_configuration(FunctionName=f"{STACK}-{consumer}")["Timeout"]
-        check(f"{queue}: hidden for twice the {timeout} s of {consumer}, and given up only after a thousand receives",
+        check(f"{queue}: hidden for twice the {timeout} s of {consumer}, and a dead letter after a thousand receives",
               int(attributes["VisibilityTimeout"]) == 2 * timeout <= 60
               and int(json.loads(attributes["RedrivePolicy"])["maxReceiveCount"]) == 1000, attributes)
         recursion = functions.get_function_recursion_config(FunctionName=f"{STACK}-{consumer}")["RecursiveLoop"]
         check(f"{queue}: {consumer} may send to itself more than 16 times", recursion == "Allow", recursion)
         sources = functions.list_event_source_mappings(FunctionName=f"{STACK}-{consumer}")["EventSourceMappings"]
-        check(f"{queue}: {consumer} works it off, up to {at_once} at once, and says which failed",
-              len(sources) == 1 and sources[0]["BatchSize"] == at_once
+        check(f"{queue}: {consumer} consumes it in batches of up to {batch_size}, and reports failed items",
+              len(sources) == 1 and sources[0]["BatchSize"] == batch_size
               and sources[0]["FunctionResponseTypes"] == ["ReportBatchItemFailures"], sources)
-    # MiniStack keeps no limits, so this is what SAM made of the template.
-    stage = aws.translated()["HttpApiApiGatewayDefaultStage"]["Properties"]
+    # MiniStack does not store throttling limits, so this checks the output of SAM.
+    stage = aws.processed_resources()["HttpApiApiGatewayDefaultStage"]["Properties"]
     limits = [float(limits["ThrottlingRateLimit"]) for limits in (
         stage["DefaultRouteSettings"], stage["RouteSettings"]["POST /agent4/{ref}/{chain}"])]
-    check("every route takes 100 requests a second, the one that may wait for a back end 20", limits == [100, 20], stage)
+    check("every route accepts 100 requests a second, the one that may wait for a back end 20", limits == [100, 20], stage)
     rule = aws.client("events").describe_rule(Name=f"{STACK}-sentinel")
-    check("the sentinel looks every minute", (rule["ScheduleExpression"], rule["State"]) == ("rate(1 minute)", "ENABLED"),
+    check("the sentinel runs every minute", (rule["ScheduleExpression"], rule["State"]) == ("rate(1 minute)", "ENABLED"),
           rule)
 
 
-def check_alone(aws):
-    """Each provider without the other: what is deployed, and what it is told of both."""
-    for provider, needed in NEEDED.items():
+def check_single_providers(aws):
+    """Deploys each provider without the other. Checks the resources and the settings."""
+    for provider, required in REQUIRED.items():
         print(f"\n== {provider} alone", flush=True)
-        outputs = aws.deploy(True, {"VoiceProviders": provider} | needed)
+        outputs = aws.deploy(True, {"VoiceProviders": provider} | required)
         client, api = aws.client("lambda"), Api(aws, outputs["ApiUrl"])
         settings = client.get_function_configuration(FunctionName=f"{STACK}-dialer")["Environment"]["Variables"]
-        told = {name for name in NEEDED if settings[f"PATCHBAY_{name.upper()}_CREDENTIALS_PARAM"]}
-        check(f"the dialer phones over {provider}, and has nobody else's credentials",
-              (settings["PATCHBAY_PROVIDERS"], told) == (provider, {provider}), settings)
+        with_credentials = {name for name in REQUIRED if settings[f"PATCHBAY_{name.upper()}_CREDENTIALS_PARAM"]}
+        check(f"the dialer phones over {provider}, and has no other credentials",
+              (settings["PATCHBAY_PROVIDERS"], with_credentials) == (provider, {provider}), settings)
         functions = {function["FunctionName"] for function in client.list_functions()["Functions"]}
         has_twilio = f"{STACK}-transfer" in functions
-        check("callers are transferred to us with Twilio's signatures only", has_twilio == (provider == "twilio"), functions)
+        check("the transfer function is deployed only with Twilio's auth tokens", has_twilio == (provider == "twilio"),
+              functions)
         for method, path, function in ROUTES:
             status, answer = api(method, path, None if method in ("GET", "DELETE") else {})
             expected = 404 if function == "transfer" and not has_twilio else 200
             if status != expected:
                 check(f"{method} {path}", False, (status, answer))
-        check("every route leads to a function that there is", True)
+        check("every route leads to an existing function", True)
         check_deletion(aws, outputs)
 
 
 def check_deletion(aws, outputs):
-    """Tears the stack down as README says."""
-    print("\n== What a deletion leaves behind", flush=True)
-    begun = time.time() * 1000
+    """Deletes the stack as the README describes."""
+    print("\n== Deletion of the stack", flush=True)
+    started = time.time() * 1000
     aws.run("sam", "delete", "--stack-name", STACK, "--region", REGION, "--no-prompts")
     functions = [function["FunctionName"] for function in aws.client("lambda").list_functions()["Functions"]]
-    check("no function", not functions, functions)
+    check("deletes every function", not functions, functions)
     queues = aws.client("sqs").list_queues(QueueNamePrefix=STACK).get("QueueUrls", [])
-    check("no queue", not queues, queues)
+    check("deletes every queue", not queues, queues)
     groups = aws.client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{STACK}")["logGroups"]
-    # A function that was running then has its log made anew by the stand-in. On AWS no role of ours may make one.
-    groups = [group for group in groups if group["creationTime"] < begun]
-    check("no log", not groups, groups)
+    # The emulator recreates the log group of a function that was still running. On AWS our roles may not create one.
+    groups = [group for group in groups if group["creationTime"] < started]
+    check("deletes every log group", not groups, groups)
     tables = aws.client("dynamodb").list_tables()["TableNames"]
-    check("but the table, with everything that was accepted", outputs["TableName"] in tables, tables)
+    check("keeps the table", outputs["TableName"] in tables, tables)
 
 
 def logical_id(function):
     return "".join(word.title() for word in function.split("-"))
 
 
-def named(template, resource):
-    """What `check_rights` calls the table, index, queue or parameter that a role of the template names."""
+def resource_name(template, resource):
+    """Name that `check_permissions` uses for the table, index, queue or parameter in a role of the template."""
     (function, value), = resource.items()
     if function == "Fn::If":
-        # Here both providers phone, so every condition of theirs holds.
-        return named(template, value[1])
+        # This stack has both providers, so all conditions on them are true.
+        return resource_name(template, value[1])
     if function == "Fn::GetAtt":
         properties = template["Resources"][value[0]]["Properties"]
         return properties["QueueName"]["Fn::Sub"].partition("-")[2] if "QueueName" in properties else "table"
@@ -173,28 +176,29 @@ def named(template, resource):
     return (template["Parameters"][parameter]["Default"] or PARAMETERS[parameter]).rpartition("/")[2]
 
 
-def rights_of(template, function):
-    """What the template allows a function: actions, by the name of the resource."""
+def allowed_actions(template, function):
+    """Actions that the template allows a function, by the name of the resource."""
     rights = {}
     for policy in template["Resources"][f"{logical_id(function)}Role"]["Properties"]["Policies"]:
         for statement in policy["PolicyDocument"]["Statement"]:
-            # What hangs on a parameter that this stack has not is not deployed: other secrets, and a key for them.
+            # Statements that depend on parameters this stack does not set (other secrets, their KMS key) are not
+            # deployed.
             if "Fn::If" in statement:
                 continue
-            for action in several(statement["Action"]):
+            for action in as_list(statement["Action"]):
                 service, _, action = action.partition(":")
                 if service in ACTIONS:
-                    for resource in several(statement["Resource"]):
-                        rights.setdefault(named(template, resource), set()).add(action)
+                    for resource in as_list(statement["Resource"]):
+                        rights.setdefault(resource_name(template, resource), set()).add(action)
     return rights
 
 
-def several(value):
+def as_list(value):
     return value if isinstance(value, list) else [value]
 
 
-def check_rights(aws):
-    print("\n== Every function may do what it needs, and nothing else")
+def check_permissions(aws):
+    print("\n== Every function has exactly the permissions in the template")
     stack = aws.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
     resources = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in stack}
     table = aws.client("dynamodb").describe_table(TableName=resources["Table"])["Table"]["TableArn"]
@@ -219,15 +223,15 @@ def check_rights(aws):
                        if result["EvalDecision"] == "allowed"}
             if actions:
                 allowed[resource] = actions
-        expected = rights_of(template, name)
+        expected = allowed_actions(template, name)
         check(f"{name}: {', '.join(sorted(expected))}", allowed == expected, allowed)
-        # Where MiniStack asks for more than AWS: it takes a request for several parameters for one about all there are,
-        # and a batch of messages for a right of its own. Only from here on; what the template allows has been checked.
+        # MiniStack requires more than AWS: a request for several parameters needs access to all parameters, and a batch
+        # of messages needs a separate permission. Added after the check of what the template allows.
         more = [("ssm:GetParameters", "*") for actions in expected.values() if "GetParameters" in actions]
         more += [("sqs:SendMessageBatch", arns[name][1]) for name in expected if "SendMessage" in expected[name]]
         if not more:
             continue
-        aws.client("iam").put_role_policy(RoleName=role, PolicyName="stand-in", PolicyDocument=json.dumps({
+        aws.client("iam").put_role_policy(RoleName=role, PolicyName="emulator", PolicyDocument=json.dumps({
             "Version": "2012-10-17",
             "Statement": [{"Effect": "Allow", "Action": action, "Resource": resource} for action, resource in more]}))
 
@@ -240,7 +244,7 @@ def check_stubs(aws, outputs):
         check(f"{method} {path}", (status, answer) == (200, {"function": f"{STACK}-{function}"}), (status, answer))
     for method, path in (("DELETE", "/v1/dispatches"), ("POST", "/v1/other"), ("GET", "/routee/status/a.b.c.d")):
         check(f"{method} {path} leads nowhere", api(method, path)[0] == 404)
-    print("\n== Every queue leads to its function, and the schedule to the sentinel")
+    print("\n== Every queue invokes its function, and the schedule invokes the sentinel")
     for queue in ("Dialing", "Notifications"):
         aws.client("sqs").send_message(QueueUrl=outputs[f"{queue}QueueUrl"], MessageBody="{}")
     for name in FUNCTIONS:
@@ -248,26 +252,27 @@ def check_stubs(aws, outputs):
         wait_for(f"an event at {name}", seen.exists)
         calls = [json.loads(line) for line in seen.read_text(encoding="utf-8").splitlines()]
         settings = calls[0]["settings"]
-        # What may be left out, and is.
+        # Optional settings, which this stack leaves empty.
         optional = ("_URL", "_ORIGINS", "VAPI_SECRETS_PARAM", "RETELL_KEYS_PARAM")
         empty = [key for key, value in settings.items() if not value and not key.endswith(optional)]
-        check(f"{name} was called and has {len(settings)} settings", "PATCHBAY_TABLE" in settings and not empty, settings)
+        check(f"{name} was invoked with {len(settings)} settings", "PATCHBAY_TABLE" in settings and not empty, settings)
         if name == "dialer":
-            check("dialer, whom no request reaches, is told the URL", settings["PATCHBAY_PUBLIC_URL"] == outputs["ApiUrl"])
+            check("the dialer, which no request reaches, has the URL as a setting",
+                  settings["PATCHBAY_PUBLIC_URL"] == outputs["ApiUrl"])
         fixture = min((ROOT / "tests/events").glob(f"{name}*.json"))
         expected = json.loads(fixture.read_text(encoding="utf-8"))
-        # The call on the fixture's own route; a queue and a schedule have none.
+        # The event of the same route as the fixture's; a queue and a schedule have no route.
         event = next(call["event"] for call in calls if call["event"].get("routeKey") == expected.get("routeKey"))
-        differences = list(differing(expected, event))
-        check(f"{name} got an event of the form of {fixture.name}", not differences, differences)
+        found = list(differences(expected, event))
+        check(f"{name} received an event of the form of {fixture.name}", not found, found)
 
 
-# What AWS sends and the stand-in does not, nor does any function read it; and what depends on the request.
+# Fields that the emulator omits and no function reads, and fields that depend on the request.
 LEFT_OUT = {"domainPrefix", "AWSTraceHeader", "body", "queryStringParameters", "rawQueryString"}
 
 
-def differing(fixture, event, path="event"):
-    """Where an event is not of the form that a fixture has: which fields there are, and of which types."""
+def differences(fixture, event, path="event"):
+    """Differences in form between an event and a fixture: missing fields and other types."""
     if isinstance(fixture, dict) and isinstance(event, dict):
         if path.endswith("headers"):
             yield from (f"{path}.{name} is not in lower case" for name in event if name != name.lower())
@@ -275,8 +280,8 @@ def differing(fixture, event, path="event"):
         for name in fixture.keys() - event.keys() - LEFT_OUT:
             yield f"{path}.{name} is missing"
         for name in fixture.keys() & event.keys():
-            yield from differing(fixture[name], event[name], f"{path}.{name}")
+            yield from differences(fixture[name], event[name], f"{path}.{name}")
     elif isinstance(fixture, list) and isinstance(event, list):
-        yield from differing(fixture[0], event[0], f"{path}[0]")
+        yield from differences(fixture[0], event[0], f"{path}[0]")
     elif type(fixture) is not type(event):
         yield f"{path} is a {type(event).__name__}, not a {type(fixture).__name__}"

@@ -1,4 +1,4 @@
-"""Deploys patchbay to a stand-in for AWS and checks that it works there. See `run`."""
+"""Deploys patchbay to an emulator of AWS, and checks that it works there. See `run`."""
 
 import argparse
 import base64
@@ -9,11 +9,12 @@ import time
 import urllib.parse
 
 import accepted
-from agents import hand_over
+from agents import check_handover
 from aws import HOME, PARAMETERS, Aws
 from checks import check
 from cold import check_cold_starts
-from deployment import check_alone, check_deletion, check_resources, check_rights, check_settings, check_stubs
+from deployment import (check_deletion, check_permissions, check_resources, check_settings, check_single_providers,
+                        check_stubs)
 from kills import check_kills
 from main_job import check_main_job, put_token
 from outages import check_outages
@@ -26,7 +27,7 @@ from watch import check_routes, check_watch
 
 CREDENTIALS = "e2e-application:e2e-secret"
 TWILIO_CREDENTIALS = f"{ACCOUNT}:SK00000000000000000000000000000001:e2e-secret"
-# The first build of the functions included.
+# Includes the first build of the functions.
 LIMIT_SECONDS = 60 * 60
 
 
@@ -43,28 +44,28 @@ def put_secrets(aws, webhook_key, auth_token):
 
 
 def check_agents(aws, outputs):
-    print("\n== Voice agents hand a caller to each other")
+    print("\n== Voice agents pass the context of a caller to each other")
     token = "pb_" + secrets.token_hex(32)
     put_token(aws, outputs, token, "context:read", "context:write")
-    # A name below localhost resolves nowhere, so the host goes into the header.
-    hand_over(aws.endpoint, token, check, {"Host": urllib.parse.urlsplit(outputs["ApiUrl"]).netloc})
+    # Names below localhost do not resolve, so the host is sent in the header.
+    check_handover(aws.endpoint, token, check, {"Host": urllib.parse.urlsplit(outputs["ApiUrl"]).netloc})
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--stubs", action="store_true", help="check the deployment alone")
-    arguments.add_argument("--keep", action="store_true", help="leave it running until Ctrl-C")
-    arguments.add_argument("--accept", action="store_true", help="accept sizes and counts as they are measured")
+    arguments.add_argument("--stubs", action="store_true", help="deploy stubs, and check the deployment only")
+    arguments.add_argument("--keep", action="store_true", help="leave the stack running until Ctrl-C")
+    arguments.add_argument("--accept", action="store_true", help="accept the measurements as the new baseline")
     arguments = arguments.parse_args()
     accepted.options["accept"] = arguments.accept
     began = time.monotonic()
-    # However it ends, it takes along what it started. It ends by itself, too.
+    # Ends as an exception on a signal, so that every child process is stopped. The alarm ends a run that hangs.
     for sign in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
-        signal.signal(sign, lambda number, _: sys.exit(f"ended by {signal.Signals(number).name}"))
+        signal.signal(sign, lambda number, _: sys.exit(f"stopped by {signal.Signals(number).name}"))
     if not arguments.keep:
         signal.alarm(LIMIT_SECONDS)
     with Aws() as aws:
-        print(f"== A stand-in for AWS at {aws.endpoint}, log in {HOME / 'ministack.log'}", flush=True)
+        print(f"== Emulator of AWS at {aws.endpoint}, log in {HOME / 'ministack.log'}", flush=True)
         webhook_key = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
         auth_token = secrets.token_hex(16)
         put_secrets(aws, webhook_key, auth_token)
@@ -79,14 +80,15 @@ def main():
             print("\n== Deploying infra/template.yaml", flush=True)
             outputs = aws.deploy(arguments.stubs, {
                 "RouteeFrom": "12025550100", "RouteeAuthUrl": routee.url, "RouteeConnectUrl": routee.url,
-                "RouteeCallIntervalMs": "1000", "TwilioApiUrl": twilio.url, "PrivateOrigins": f"{requester.origin}, {aws.endpoint}", "DefaultCountry": "1",
+                "RouteeCallIntervalMs": "1000", "TwilioApiUrl": twilio.url,
+                "PrivateOrigins": f"{requester.origin}, {aws.endpoint}", "DefaultCountry": "1",
             } | PARAMETERS)
             for name, value in outputs.items():
                 print(f"   {name}: {value}")
             try:
                 check_settings()
                 check_resources(aws, outputs)
-                check_rights(aws)
+                check_permissions(aws)
                 if arguments.stubs:
                     check_stubs(aws, outputs)
                     check_routes(aws)
@@ -97,20 +99,20 @@ def main():
                     check_smoke(aws, outputs)
                     api = check_main_job(aws, outputs, routee, requester)
                     check_agents(aws, outputs)
-                    # Its events are about the same callers.
+                    # After the voice agents, because its events use the same callers.
                     check_watch(aws, outputs, put_token)
                     check_outages(aws, outputs, api, routee, twilio, requester)
                     check_kills(aws, outputs, api, [routee, twilio], requester)
             except BaseException:
-                print("\n== What the functions wrote", *aws.logs(), sep="\n   ", flush=True)
+                print("\n== Logs of the functions", *aws.logs(), sep="\n   ", flush=True)
                 raise
             if not arguments.keep:
                 check_deletion(aws, outputs)
                 if arguments.stubs:
-                    check_alone(aws)
-            print(f"\n== All of it holds, {time.monotonic() - began:.0f} s", flush=True)
+                    check_single_providers(aws)
+            print(f"\n== All checks passed, {time.monotonic() - began:.0f} s", flush=True)
             if arguments.keep:
-                print("Ctrl-C ends it.")
+                print("Running until Ctrl-C.")
                 try:
                     while True:
                         time.sleep(3600)

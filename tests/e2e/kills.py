@@ -1,4 +1,4 @@
-"""kill -9 of the functions' processes while they work: nothing is lost, nobody is dialled twice for one attempt."""
+"""Kills the functions' processes with SIGKILL while they work: nothing is lost, and no attempt is dialed twice."""
 
 import itertools
 import os
@@ -10,18 +10,19 @@ import time
 
 from aws import STACK, wait_for
 from checks import check
-from main_job import check_nothing_left, ticket
+from main_job import check_queues_empty, ticket
 from provider import PRESSES_1, RINGS_OUT
 
 TICKETS = 4
-# So long it kills, and until it has killed so many: on a busy machine everything happens later.
+# Minimum duration and minimum number of kills: on a busy machine everything takes longer.
 KILLING_SECONDS, KILLS = 60, 10
-# A killed message comes back after this, not after the minutes of the template.
+# Visibility timeout of the queues during this check, shorter than in the template: the message of a killed function
+# comes back after it.
 VISIBILITY_SECONDS = 20
 
 
 def processes(server):
-    """The processes of functions below the stand-in's own: (id, function)."""
+    """Processes of functions that descend from the emulator: (process id, function)."""
     parents, names = {}, {}
     for path in pathlib.Path("/proc").iterdir():
         if not path.name.isdigit():
@@ -43,7 +44,7 @@ def processes(server):
 
 
 class Killer:
-    """Kills functions of the stand-in, and counts whom."""
+    """Kills functions of the emulator, and counts the kills of each."""
 
     def __init__(self, server):
         self.server, self.killed = server, {}
@@ -75,17 +76,17 @@ def check_kills(aws, outputs, api, providers, requester):
     orders, webhooks = itertools.count(), itertools.count()
 
     def on_order():
-        # The phone rings, and the dialer dies before it knows.
+        # The call is placed, and the dialer dies before it receives the response.
         if next(orders) % 2 == 0:
             killer.kill("dialer")
 
     def on_webhook():
-        # The requester knows, and the notifier dies before it has heard so.
+        # The webhook is delivered, and the notifier dies before it receives the response.
         if next(webhooks) % 2 == 0:
             killer.kill("notifier")
 
     def on_event():
-        # Some milliseconds into the work.
+        # A few milliseconds after the function has started its work.
         if random.random() < 0.3:
             time.sleep(random.random() / 50)
             killer.kill("collect-event", "status-callback")
@@ -104,15 +105,15 @@ def check_kills(aws, outputs, api, providers, requester):
     tickets = []
     for number in range(TICKETS):
         body = ticket(f"KILL-{number}", requester, anna, ben, attempts=2, max_rounds=None)
-        # As a requester does: the same again until it is taken.
-        created = wait_for("the ticket to be taken", lambda body=body, number=number: (
+        # Like a requester: repeats the request until it succeeds.
+        created = wait_for("the ticket to be created", lambda body=body, number=number: (
             answer := api("POST", "/v1/dispatches", body, **{"idempotency-key": f"KILL-{number}"})
         )[0] in (200, 201) and answer[1])
         tickets.append(created["id"])
 
     def shown(dispatch):
-        # The function that shows it may be killed, too.
-        return wait_for("a dispatch to be shown", lambda: (
+        # The function that answers this may be killed, too.
+        return wait_for("a dispatch to be readable", lambda: (
             answer := api("GET", f"/v1/dispatches/{dispatch}"))[0] == 200 and answer[1])
 
     wait_for("every ticket to be accepted", lambda: all(
@@ -120,16 +121,19 @@ def check_kills(aws, outputs, api, providers, requester):
     accepted.set()
     disturbing.join()
     check(f"every ticket is accepted; killed: {killer.killed}", sum(killer.killed.values()) >= KILLS, killer.killed)
-    check("by whoever pressed 1", all(shown(one)["accepted"]["by"]["id"] == "ben" for one in tickets))
-    urls = [url for provider, begun in zip(providers, before) for url in provider.callback_urls()[begun:]]
-    # The attempt without the provider and the signature for it: one that stands at both was dialled twice, too.
+    acceptors = [shown(one)["accepted"]["employee"]["id"] for one in tickets]
+    check("accepted by the employee who pressed 1", set(acceptors) == {"ben"}, acceptors)
+    urls = [url for provider, start in zip(providers, before) for url in provider.callback_urls()[start:]]
+    # The attempt without the provider and the signature: an attempt placed at both providers counts as dialed twice,
+    # too.
     attempts = [url.partition("/status/")[2].rpartition(".")[0] for url in urls]
-    check(f"{len(urls)} calls, no attempt was dialled twice", len(attempts) == len(set(attempts)), urls)
+    check(f"{len(urls)} calls, no attempt was dialed twice", len(attempts) == len(set(attempts)), urls)
     for dispatch in tickets:
-        told = wait_for("the webhook of an acceptance", lambda dispatch=dispatch: [
-            one for one in requester.told(dispatch) if one["data"]["status"] == "Accepted"])
-        check("accepted was told once", len(told) == 1, told)
-    check("nothing was told that is not signed, or not the same twice", not requester.wrong, requester.wrong)
+        acceptances = wait_for("the webhook of an acceptance", lambda dispatch=dispatch: [
+            one for one in requester.webhooks_of(dispatch) if one["data"]["status"] == "Accepted"])
+        check("the acceptance is delivered once", len(acceptances) == 1, acceptances)
+    check("every webhook is signed, and duplicates have the same body", not requester.wrong, requester.wrong)
     for dispatch in tickets:
-        wait_for("the end", lambda dispatch=dispatch: api("POST", f"/v1/dispatches/{dispatch}/resolve")[0] == 200)
-    check_nothing_left(aws, outputs)
+        wait_for("the dispatch to be resolved", lambda dispatch=dispatch: (
+            api("POST", f"/v1/dispatches/{dispatch}/resolve")[0] == 200))
+    check_queues_empty(aws, outputs)

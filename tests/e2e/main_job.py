@@ -1,4 +1,4 @@
-"""The main job, over HTTP, with real delays."""
+"""The main job (a ticket, calls, an acceptance), over HTTP and in real time."""
 
 import hashlib
 import itertools
@@ -12,7 +12,7 @@ from provider import PRESSES_1, PRESSES_2, RINGS_OUT
 
 
 def put_token(aws, outputs, token, *scopes):
-    """What `patchbay token` does: of a token, only its hash is kept."""
+    """Stores a token as `patchbay token` does: only its hash."""
     record = {"tenant": "example", "scopes": scopes, "expires_at": None,
               "revoked": False}
     aws.client("dynamodb").put_item(TableName=outputs["TableName"], Item={
@@ -37,65 +37,66 @@ def check_main_job(aws, outputs, routee, requester):
     put_token(aws, outputs, token, "dispatches:read", "dispatches:write")
     api = Api(aws, outputs["ApiUrl"], token)
 
-    print("\n== Who may not, may not")
+    print("\n== Unauthorized requests are rejected")
     stranger = Api(aws, outputs["ApiUrl"], "pb_" + "0" * 64)
-    check("a ticket with a token that nobody made", stranger("POST", "/v1/dispatches", ticket("X", requester, anna))[0] == 401)
+    check("a ticket with an unknown token", stranger("POST", "/v1/dispatches", ticket("X", requester, anna))[0] == 401)
     for provider, kind in itertools.product(("routee", "twilio"), ("collect", "status")):
         status, answer = stranger("POST", f"/{provider}/{kind}/example.dsp_{1:032x}.000001-00-{1:016x}.{'0' * 32}", {})
-        check(f"a {kind} of {provider} with a reference that nobody signed", 400 <= status < 500, (status, answer))
+        check(f"a {kind} callback of {provider} with a forged reference", 400 <= status < 500, (status, answer))
 
     print("\n== A ticket: Anna does not pick up, Ben rejects, Cleo accepts")
     status, preview = api("POST", "/v1/dispatches/preview", ticket("INC-1", requester, anna, ben, cleo))
-    check("the preview calls nobody", status == 200 and not routee.orders, preview)
+    check("the preview places no call", status == 200 and not routee.orders, preview)
     status, created = api("POST", "/v1/dispatches", ticket("INC-1", requester, anna, ben, cleo), **{"idempotency-key": "INC-1"})
-    check("the ticket is taken", status == 201, (status, created))
+    check("the ticket is created", status == 201, (status, created))
     status, again = api("POST", "/v1/dispatches", ticket("INC-1", requester, anna, ben, cleo), **{"idempotency-key": "INC-1"})
-    check("taken once, however often it is sent", status == 200 and again["id"] == created["id"], (status, again))
+    check("a repeated request creates no second one", status == 200 and again["id"] == created["id"], (status, again))
     path = f"/v1/dispatches/{created['id']}"
-    final = wait_for("Cleo", lambda: (seen := api("GET", path)[1])["status"] == "Accepted" and seen)
-    check("Cleo has it", final["accepted"]["by"]["id"] == "cleo", final)
+    final = wait_for("an acceptance by Cleo", lambda: (seen := api("GET", path)[1])["status"] == "Accepted" and seen)
+    check("Cleo has accepted it", final["accepted"]["employee"]["id"] == "cleo", final)
     check("three calls, in order", [order["to"]["phone"] for order in routee.orders] ==
           [anna[1], ben[1], cleo[1]], routee.orders)
     wait_for("the end of both calls with keys", lambda: 2 == sum(
         event.get("collectedTones") == "" for _, event, *_ in routee.answers))
-    # Routee waits 2 s for the answer to a status and 3 s for that to a key. How long these took is told and not checked:
-    # it depends on what else this machine does.
+    # Routee waits 2 s for the response to a status and 3 s for that to a key. The times are printed and not checked,
+    # because they depend on the load of this machine.
     slowest = {kind: max(took for url, *_, took in routee.answers if f"/{kind}/" in url) for kind in ("status", "collect")}
-    check(f"every key was answered 200, after {slowest['collect']:.2f} s at most", all(
+    check(f"every key callback got 200, after {slowest['collect']:.2f} s at most", all(
         status == 200 for url, _, status, *_ in routee.answers if "/collect/" in url), routee.answers)
-    wait_for("every status to be answered 200, at once or when it comes again", lambda: not (
+    wait_for("every status callback to get 200, at once or when it is retried", lambda: not (
         {(url, str(event)) for url, event, *_ in routee.answers}
         - {(url, str(event)) for url, event, status, *_ in routee.answers if status == 200}))
-    check(f"every status was, after {slowest['status']:.2f} s at most", True)
-    check("every key was answered with a dial plan", all(
+    check(f"every status callback got 200, after {slowest['status']:.2f} s at most", True)
+    check("every key callback got a dial plan", all(
         answer.get("verbs") for url, _, _, answer, _ in routee.answers if "/collect/" in url), routee.answers)
-    check("what came after the acceptance undid nothing", api("GET", path)[1]["status"] == "Accepted")
+    check("later events did not undo the acceptance", api("GET", path)[1]["status"] == "Accepted")
     status, listed = api("GET", "/v1/dispatches?limit=20")
-    check("it is in the list", [line["id"] for line in listed["dispatches"]] == [created["id"]], listed)
+    check("the list contains it", [line["id"] for line in listed["dispatches"]] == [created["id"]], listed)
     status, resolved = api("POST", f"{path}/resolve")
-    check("and resolved", (status, resolved["status"]) == (200, "Resolved"), resolved)
+    check("it is resolved", (status, resolved["status"]) == (200, "Resolved"), resolved)
 
-    print("\n== A ticket that is withdrawn")
+    print("\n== A ticket that is cancelled")
     status, second = api("POST", "/v1/dispatches", ticket(
         "INC-2", requester, anna, attempts=2, retry_delay=600))
-    check("the ticket is taken", status == 201, second)
+    check("the ticket is created", status == 201, second)
     status, cancelled = api("POST", f"/v1/dispatches/{second['id']}/cancel")
-    check("and cancelled", (status, cancelled["status"]) == (200, "Cancelled"), cancelled)
+    check("it is cancelled", (status, cancelled["status"]) == (200, "Cancelled"), cancelled)
 
-    print("\n== The requester was told, in words that are signed")
-    told = wait_for("four webhooks", lambda: len(told := requester.told(created["id"])) == 4 and told)
-    check("of who did not answer, who rejected, who has it, and the end", [
-        (one["data"]["status"], one["data"].get("employee", {}).get("id")) for one in told] == [
-        ("NoAnswer", "anna"), ("Rejected", "ben"), ("Accepted", "cleo"), ("Resolved", None)], told)
-    wait_for("the other webhook", lambda: requester.told(second["id"]))
-    check("nothing was told that is not signed, or not the same twice", not requester.wrong, requester.wrong)
+    print("\n== The requester received signed webhooks")
+    webhooks = wait_for("four webhooks", lambda: (
+        len(found := requester.webhooks_of(created["id"])) == 4 and found))
+    check("no answer, rejected, accepted and resolved, each with its employee", [
+        (one["data"]["status"], one["data"].get("employee", {}).get("id")) for one in webhooks] == [
+        ("NoAnswer", "anna"), ("Rejected", "ben"), ("Accepted", "cleo"), ("Resolved", None)], webhooks)
+    wait_for("the webhook of the other ticket", lambda: requester.webhooks_of(second["id"]))
+    check("every webhook is signed, and duplicates have the same body", not requester.wrong, requester.wrong)
 
-    print("\n== Nothing is left behind")
-    check_nothing_left(aws, outputs)
+    print("\n== The queues are empty")
+    check_queues_empty(aws, outputs)
     return api
 
 
-def check_nothing_left(aws, outputs):
+def check_queues_empty(aws, outputs):
     sqs = aws.client("sqs")
 
     def count(output, *names):

@@ -1,25 +1,25 @@
-"""What the simulated voice providers have in common: an HTTP server with outages, and phones that ring."""
+"""Base of the simulated voice providers: an HTTP server with outages, and phones that ring."""
 
 import http.server
 import threading
 
 import checks
 
-# What a phone does when it rings.
+# What a phone does when it is called.
 RINGS_OUT, PRESSES_1, PRESSES_2 = "rings out", "presses 1", "presses 2"
-# What a provider does when it is not well: to whoever places a call, or to everybody.
+# Outages of a provider: it fails requests that place a call, or does not respond to any request.
 ANSWERS_500, NEVER_ANSWERS = "answers 500", "never answers"
 
 
 class Provider:
-    """Listens on the loopback while the `with` block lasts, but for an outage in which it refuses connections."""
+    """Listens on the loopback during the `with` block, except after `refuse`."""
 
     def __init__(self, call_back, phones):
-        # The same phones for all: a person has one, whoever calls.
+        # All providers share the phones: an employee has one phone, whichever provider calls it.
         self.call_back, self.phones = call_back, phones
-        # What was ordered, what was ordered during an outage, and what our API answered to each event: for the checks.
+        # For the checks: calls placed, calls requested during an outage, and the responses of our API to each event.
         self.orders, self.lost, self.answers = [], [], []
-        # Called when a call has been placed, before that is answered; and when an event has been sent off.
+        # Called when a call has been placed, before the response is sent; and when an event is sent.
         self.on_order = self.on_event = lambda: None
         self.outage, self.ended, self.port = None, threading.Event(), 0
 
@@ -33,7 +33,7 @@ class Provider:
         self.refuse()
 
     def listen(self):
-        """Takes connections, always on the same port."""
+        """Accepts connections, always on the same port."""
         provider = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -50,7 +50,7 @@ class Provider:
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def refuse(self):
-        """Takes no connections any more: whoever makes one is told so by the kernel, at once."""
+        """Stops accepting connections: the kernel refuses them at once."""
         self.server.shutdown()
         self.server.server_close()
 
@@ -60,7 +60,7 @@ class Provider:
         if places and outage:
             self.lost.append(body)
         if outage == NEVER_ANSWERS:
-            # Until the other side has had enough, and beyond.
+            # Longer than the client waits.
             self.ended.wait()
             return
         if places and outage == ANSWERS_500:
@@ -77,5 +77,5 @@ class Provider:
         raise NotImplementedError
 
     def route(self, method, path, headers, body):
-        """Status, content type and text of the answer."""
+        """Status, content type and text of the response."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""The requester's side of webhooks: takes them, and checks that each is signed as Standard Webhooks says."""
+"""Webhook receiver of the requester: records webhooks, and verifies their Standard Webhooks signatures."""
 
 import base64
 import hashlib
@@ -16,11 +16,11 @@ class Requester:
 
     def __init__(self, key):
         self.key = base64.b64decode(key.removeprefix("whsec_"))
-        # By id, in order of arrival: a webhook may come twice, under the same id.
-        self.got = {}
-        # What arrived and was not right.
+        # Webhooks by id, in order of arrival. A duplicate has the same id.
+        self.received = {}
+        # Requests with a wrong signature, and ids with two different bodies.
         self.wrong = []
-        # Called before a webhook is answered.
+        # Called before the response to a webhook is sent.
         self.on_webhook = lambda: None
 
     def __enter__(self):
@@ -29,7 +29,7 @@ class Requester:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
-                requester.take(self.headers, body)
+                requester.receive(self.headers, body)
                 requester.on_webhook()
                 self.send_response(204)
                 self.end_headers()
@@ -46,7 +46,7 @@ class Requester:
         self.server.shutdown()
         self.server.server_close()
 
-    def take(self, headers, body):
+    def receive(self, headers, body):
         name, stamp = headers["webhook-id"] or "", headers["webhook-timestamp"] or "0"
         signed = hmac.digest(self.key, f"{name}.{stamp}.".encode() + body, hashlib.sha256)
         signature = "v1," + base64.b64encode(signed).decode()
@@ -54,10 +54,10 @@ class Requester:
             self.wrong.append({"headers": dict(headers), "body": body.decode(errors="replace")})
             return
         webhook = json.loads(body)
-        if self.got.setdefault(name, webhook) != webhook:
-            self.wrong.append({"what": f"{name} came with two bodies", "body": webhook})
+        if self.received.setdefault(name, webhook) != webhook:
+            self.wrong.append({"what": f"{name} arrived with two different bodies", "body": webhook})
 
-    def told(self, dispatch):
-        """What was told of a dispatch, in the order in which it happened."""
-        told = [webhook for webhook in self.got.values() if webhook["data"]["dispatch"] == dispatch]
-        return sorted(told, key=lambda webhook: webhook["timestamp"])
+    def webhooks_of(self, dispatch):
+        """Webhooks of a dispatch, in the order of their events."""
+        webhooks = [webhook for webhook in self.received.values() if webhook["data"]["dispatch"] == dispatch]
+        return sorted(webhooks, key=lambda webhook: webhook["timestamp"])

@@ -1,7 +1,7 @@
-"""Routee with phones, as small as the main job allows: takes orders, rings, reports what happens.
+"""A minimal simulated Routee with phones: accepts calls, rings, and reports statuses.
 
-Shares nothing with the functions but the provider's contract. It comes back to the API the way Routee does: over HTTP, to
-the URLs that it was given with the order.
+It shares nothing with the functions but the provider's contract. Like Routee it calls back over HTTP, to the URLs that
+came with the call.
 """
 
 import base64
@@ -29,7 +29,7 @@ class Routee(Provider):
         return status, "application/json", json.dumps(answer)
 
     def callback_urls(self):
-        """Where the status of every call that was ordered is told."""
+        """The status callback URL of every call."""
         return [order["callback"]["url"] for order in self.orders]
 
     def answer_to(self, method, path, headers, body):
@@ -72,18 +72,18 @@ class Routee(Provider):
 
     def ring(self, order, leg):
         collect = next(verb for verb in order["dialPlan"]["verbs"] if verb["type"] == "COLLECT")["eventUrl"]
-        behaviour = self.phones[leg["to"]]
+        behavior = self.phones[leg["to"]]
         for status in ("Queued", "Initiated", "Ringing"):
             self.report(order, leg, status)
-        if behaviour == RINGS_OUT:
+        if behavior == RINGS_OUT:
             return self.report(order, leg, "NoAnswer")
         self.report(order, leg, "InProgress")
         time.sleep(0.5)
         ids = {name: leg[name] for name in ("messageId", "conversationTrackingId", "from", "to")}
-        leg["collectedTones"] = behaviour[-1]
-        self.send(collect, {**ids, "collectedTones": behaviour[-1]})
+        leg["collectedTones"] = behavior[-1]
+        self.send(collect, {**ids, "collectedTones": behavior[-1]})
         self.report(order, leg, "Completed")
-        # The event that comes once the call is over.
+        # Routee sends one more event after the end of the call.
         return self.send(collect, {**ids, "collectedTones": ""})
 
     def report(self, order, leg, status):
@@ -95,7 +95,7 @@ class Routee(Provider):
         })
 
     def send(self, url, event):
-        """Sends once what Routee sends once: the keys. A status that is not answered with 200 comes again."""
+        """Sends an event. Like Routee it sends a key once, and retries a status until it gets 200."""
         for _ in range(1 if "/collect/" in url else 12):
             began = time.monotonic()
             threading.Thread(target=self.on_event, daemon=True).start()

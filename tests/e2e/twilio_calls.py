@@ -1,6 +1,7 @@
-"""Twilio with phones, as small as the checks allow: takes calls, rings, reports what happens, and signs that.
+"""A minimal simulated Twilio with phones: accepts calls, rings, reports statuses, and signs its requests.
 
-Shares nothing with the functions but the provider's contract; `twilio_check.py` holds the signature to Twilio's own library.
+It shares nothing with the functions but the provider's contract. `twilio_check.py` checks its signature against Twilio's
+own library.
 """
 
 import base64
@@ -21,7 +22,7 @@ FROM = "+12025550100"
 
 
 def signature(token, url, form):
-    """What Twilio sends as X-Twilio-Signature."""
+    """The X-Twilio-Signature of a request."""
     signed = url + "".join(f"{name}{value}" for name, value in sorted(form.items()))
     return base64.b64encode(hmac.digest(token.encode(), signed.encode(), "sha1")).decode()
 
@@ -38,7 +39,7 @@ class Twilio(Provider):
         return method == "POST" and path.endswith("/Calls.json")
 
     def callback_urls(self):
-        """Where the status of every call that was ordered is told."""
+        """The status callback URL of every call."""
         return [order["StatusCallback"][0] for order in self.orders]
 
     def route(self, method, path, headers, body):
@@ -75,14 +76,14 @@ class Twilio(Provider):
 
     def ring(self, form, call):
         gather = ElementTree.fromstring(form["Twiml"][0]).find("Gather").attrib
-        behaviour = self.phones[call["to"]]
+        behavior = self.phones[call["to"]]
         for status in ("initiated", "ringing"):
             self.report(form, call, status)
-        if behaviour == RINGS_OUT:
+        if behavior == RINGS_OUT:
             return self.report(form, call, "no-answer")
         self.report(form, call, "in-progress")
         time.sleep(0.5)
-        self.send(gather["action"], call, {"Digits": behaviour[-1], "msg": "Gather End"})
+        self.send(gather["action"], call, {"Digits": behavior[-1], "msg": "Gather End"})
         return self.report(form, call, "completed")
 
     def report(self, form, call, status):
@@ -90,17 +91,18 @@ class Twilio(Provider):
         self.send(form["StatusCallback"][0], call, {"CallbackSource": "call-progress-events"})
 
     def send(self, url, call, fields):
-        """Sends what is told, and again when it failed, as often as the fragment of the URL says."""
+        """Sends an event, and retries it on failure as many times as the fragment of the URL says."""
         url, _, fragment = url.partition("#")
-        again = int(dict(urllib.parse.parse_qsl(fragment)).get("rc", 1))
+        retries = int(dict(urllib.parse.parse_qsl(fragment)).get("rc", 1))
         form = {"AccountSid": ACCOUNT, "CallSid": call["sid"], "CallStatus": call["status"], "Direction": "outbound-api",
                 "From": call["from"], "To": call["to"], "ApiVersion": "2010-04-01"} | fields
         parts = urllib.parse.urlsplit(url)
-        # The stand-in has no TLS. On AWS the API is below https, and has no port; Twilio signs with the port or without it.
+        # The emulator has no TLS. On AWS the API uses https, without a port. Twilio signs the URL with or without the
+        # port.
         signed = urllib.parse.urlunsplit(("https", parts.hostname, parts.path, parts.query, ""))
         headers = {"content-type": "application/x-www-form-urlencoded; charset=UTF-8",
                    "x-twilio-signature": signature(self.auth_token, signed, form)}
-        for _ in range(1 + again):
+        for _ in range(1 + retries):
             began = time.monotonic()
             threading.Thread(target=self.on_event, daemon=True).start()
             status, answer = self.call_back(parts, urllib.parse.urlencode(form), headers)

@@ -7,9 +7,9 @@
     target/twilio-venv/bin/python tests/e2e/twilio_check.py --twiml target/twiml --node-modules target/node/node_modules \
         --api http://127.0.0.1:8080
 
-Every document that we make is built again with the library's classes and must come out the same. Every voice and language
-in it is one of the Node library's list, and every attribute one that it knows. What our signer signs both validate, and
-requests that the Python library signs are accepted while tampered ones are refused.
+Every TwiML document that patchbay makes is built again with the library's classes, and must be the same. Its voices,
+languages and attributes must be in the lists of the Node library. Both libraries must validate our signatures. Requests
+signed by the Python library must be accepted, and tampered ones rejected.
 """
 
 import argparse
@@ -37,12 +37,12 @@ from twilio_calls import signature
 AUTH_TOKEN = "made-up-auth-token-000001"
 SHARED_KEY, SHARED_SECRET = "webhooks_sharedkey_madeup1", "made-up-secret-1"
 REFERENCE_KEY = b"a key that is good enough for one machine"
-# What stands beside a reference of Twilio's where it is signed, so that it is none of another provider's.
-BESIDE_TWILIO = b"\ntwilio"
+# Suffix that is signed with a reference of Twilio, so that it is not valid for another provider.
+TWILIO_SUFFIX = b"\ntwilio"
 
-# Seconds after which a request is taken for lost; a busy machine may be slow.
-PATIENCE = 600
-# Prints what the Node library does not validate although it should, and what it validates although it should not.
+# Seconds after which a request counts as lost. Generous, because a busy machine is slow.
+TIMEOUT = 600
+# Prints the signatures for which the Node library gives the wrong result.
 NODE = """
 const { validateRequest } = require("twilio");
 const { token, signed } = JSON.parse(require("fs").readFileSync(0, "utf8"));
@@ -56,9 +56,9 @@ for (const { url, form, signature } of signed) {
 }
 console.log(JSON.stringify(failures));
 """
-# How the library calls what is an attribute of another name in XML.
+# Attributes whose name in the library differs from that in XML.
 RENAMED = {"for": "for_"}
-# The method of the library that adds a verb, and the argument that takes its text.
+# For each verb, the library's method that adds it, and the argument for its text.
 METHODS = {
     "Say": ("say", "message"),
     "Pause": ("pause", None),
@@ -74,13 +74,13 @@ METHODS = {
 
 
 def snake(name):
-    """chargeAmount -> charge_amount: the library's name of an attribute."""
+    """The library's name of an attribute: chargeAmount -> charge_amount."""
     name = RENAMED.get(name, name)
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name)
 
 
 def build(element, parent):
-    """Adds `element` to `parent` by the library's own method, which must know every attribute by name."""
+    """Adds `element` to `parent` with the library's own method, which must have a parameter for every attribute."""
     method, text_argument = METHODS[element.tag]
     method = getattr(parent, method)
     known = method.__code__.co_varnames[: method.__code__.co_argcount]
@@ -88,7 +88,7 @@ def build(element, parent):
     for name, value in element.attrib.items():
         argument = snake(name)
         if argument not in known:
-            raise ValueError(f"the library knows no {name} of <{element.tag}>")
+            raise ValueError(f"the Python library does not know the attribute {name} of <{element.tag}>")
         arguments[argument] = value
     if text_argument and (element.text or "").strip():
         arguments[text_argument] = element.text
@@ -110,11 +110,11 @@ def check_document(path):
     for element in root:
         build(element, response)
     if canonical(str(response)) != canonical(text):
-        raise ValueError(f"comes out differently:\n{response}\n{text}")
+        raise ValueError(f"the library builds a different document:\n{response}\n{text}")
 
 
 class NodeTypes:
-    """What the Node library's types say of each verb: its attributes, and the words that some of them may have."""
+    """The Node library's types: the attributes of each verb, and the values that some of them allow."""
 
     def __init__(self, modules):
         text = (modules / "twilio/lib/twiml/VoiceResponse.d.ts").read_text(encoding="utf-8")
@@ -129,21 +129,21 @@ class NodeTypes:
             self.check(element)
 
     def check(self, element):
-        """Fails on what the library does not know."""
+        """Fails on an unknown attribute or value."""
         known = self.attributes.get(element.tag, {})
         for name, value in element.attrib.items():
             if name not in known:
-                raise ValueError(f"the Node library knows no {name} of <{element.tag}>")
-            # A type that leaves a choice, or is a list of it, is checked as one word.
+                raise ValueError(f"the Node library does not know the attribute {name} of <{element.tag}>")
+            # Values are checked for enumerated types and lists of them.
             words = self.words.get(known[name].removesuffix("[]"))
             if words and not set(value.split()) <= words:
-                raise ValueError(f"the Node library knows no {name} {value} of <{element.tag}>")
+                raise ValueError(f"the Node library does not allow {name}={value} of <{element.tag}>")
         for nested in element:
             self.check(nested)
 
 
 def check_our_signatures(path, modules):
-    """What our signer signed, by both libraries; nothing else of it."""
+    """Validates our signatures with both libraries, which must reject tampered requests."""
     signed = json.loads(path.read_text(encoding="utf-8"))
     failures, validator = [], RequestValidator(AUTH_TOKEN)
     for one in signed:
@@ -153,32 +153,32 @@ def check_our_signatures(path, modules):
             if validator.validate(url, form, one["signature"]) != expected:
                 failures.append(f"our signature for {url}: the Python library says {not expected}")
         if signature(AUTH_TOKEN, one["url"], one["form"]) != one["signature"]:
-            failures.append(f"the simulated Twilio of this folder signs {one['url']} otherwise")
+            failures.append(f"the simulated Twilio (twilio_calls.py) signs {one['url']} differently")
     given = json.dumps({"token": AUTH_TOKEN, "signed": signed})
-    told = subprocess.run(["node", "-e", NODE], input=given, text=True, capture_output=True, check=True,
+    output = subprocess.run(["node", "-e", NODE], input=given, text=True, capture_output=True, check=True,
                           env=os.environ | {"NODE_PATH": str(modules.resolve())})
-    return len(signed), failures + json.loads(told.stdout)
+    return len(signed), failures + json.loads(output.stdout)
 
 
 def reference_path(kind):
-    """Where the key or the status of a call to an employee is told, of a dispatch that there is not in the local world."""
+    """Callback path for a key or a status of a call to an employee, of a dispatch that does not exist."""
     text = "main.dsp_00000000000000000000000000000001.000001-00-0000000000000001"
-    tag = hmac.new(REFERENCE_KEY, f"patchbay callback v1\n{text}".encode() + BESIDE_TWILIO, hashlib.sha256).hexdigest()[:32]
+    tag = hmac.new(REFERENCE_KEY, f"patchbay callback v1\n{text}".encode() + TWILIO_SUFFIX, hashlib.sha256).hexdigest()[:32]
     return f"/twilio/{kind}/{text}.{tag}"
 
 
 def transfer_path():
-    """As `patchbay url twilio-transfer` makes it, for the local world's key."""
+    """Path that `patchbay url twilio-transfer` prints for the key of `patchbay local`."""
     tag = hmac.new(REFERENCE_KEY, b"patchbay twilio transfer v1\nmain", hashlib.sha256).hexdigest()[:32]
     return f"/twilio/transfer/main.{tag}"
 
 
 def wait_for(api):
-    """Until the server listens, however long it takes to start."""
-    end = time.monotonic() + PATIENCE
+    """Waits until the server listens, up to the time-out."""
+    end = time.monotonic() + TIMEOUT
     while time.monotonic() < end:
         try:
-            urllib.request.urlopen(api, timeout=PATIENCE).close()
+            urllib.request.urlopen(api, timeout=TIMEOUT).close()
         except urllib.error.HTTPError:
             return
         except urllib.error.URLError:
@@ -196,14 +196,14 @@ def post(api, path, form, signature, settings=None):
     if settings is not None:
         request.add_header(SIGNATURE_SETTINGS_HEADER, settings)
     try:
-        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
 
 
 class Form(dict):
-    """A form as web frameworks hand it to the library: a name may have several values."""
+    """A form as web frameworks pass it to the library: a name may have several values."""
 
     def getall(self, name):
         value = self[name]
@@ -230,14 +230,14 @@ def check_signatures(api):
         if got != status or (status == 200) != body.startswith("<?xml"):
             failures.append(f"{what}: {got} instead of {status}: {body[:200]}")
 
-    # Twilio signs with the port or without it.
+    # Twilio signs the URL with or without the port.
     portless = api.rpartition(":")[0]
     for url in (api + path, portless + path, api + path + "?b=1&a=%20+"):
         signature = validator.compute_signature(url, form)
         to = path + ("?b=1&a=%20+" if "?" in url else "")
         expect(f"signed {url}", 200, to, form, signature)
         expect("a changed field", 403, to, {**form, "From": "+12025550143"}, signature)
-        expect("a further field", 403, to, {**form, "Digits": "1"}, signature)
+        expect("an additional field", 403, to, {**form, "Digits": "1"}, signature)
         without = {name: value for name, value in form.items() if name != "CallerName"}
         expect("a blank field left out", 403, to, without, signature)
         expect("another path", 403, to.replace("/transfer/", "/payment/"), form, signature)
@@ -251,13 +251,13 @@ def check_signatures(api):
         shared = RequestValidator(SHARED_SECRET).compute_signature(url, form, HMAC_SHA256)
         expect(f"signed with a shared key {url}", 200, to, form, shared, settings)
         expect("a shared key that is not named", 403, to, form, shared)
-        expect("the auth token in its place", 403, to, form, signature, settings)
-        expect("a shared key of another's", 403, to, form, shared, settings.replace("madeup1", "madeup2"))
+        expect("the auth token in place of the shared key", 403, to, form, signature, settings)
+        expect("an unknown shared key", 403, to, form, shared, settings.replace("madeup1", "madeup2"))
     return failures
 
 
 def check_callbacks(api):
-    """The same for the calls to employees, whose URLs Twilio has from us; how many requests, and the failures."""
+    """Checks the callbacks of calls to employees, whose URLs we gave to Twilio. Returns the request count and failures."""
     form = Form({
         "AccountSid": "AC00000000000000000000000000000001", "CallSid": "CA00000000000000000000000000000001",
         "CallStatus": "in-progress", "Digits": "1", "FinishedOnKey": "", "From": "+12025550100", "To": "+12025550101",
@@ -277,12 +277,12 @@ def check_callbacks(api):
     for kind, query in (("collect", ""), ("collect", "?again=1"), ("status", "")):
         path = reference_path(kind) + query
         for base in (api, portless):
-            # As Twilio is given it, with what it does when no answer comes: that is no part of what is signed.
+            # We give Twilio the URL with a fragment of retry options, which is not part of the signed URL.
             url = f"{base}{path}#ct=1000&rt=4000&rc=2&rp=ct,rt,5xx".partition("#")[0]
             signature = validator.compute_signature(url, form)
             body = expect(f"signed {url}", 200, path, form, signature)
             if kind == "collect" and not body.startswith("<?xml"):
-                failures.append(f"{path} is answered with {body[:200]}")
+                failures.append(f"{path} gets no TwiML: {body[:200]}")
             expect("another key", 403, path, form | {"Digits": "2"}, signature)
             expect("a blank field left out", 403, path, {n: v for n, v in form.items() if v}, signature)
             expect("another query", 403, f"{path}{'&' if query else '?'}again=3", form, signature)
@@ -291,7 +291,7 @@ def check_callbacks(api):
             expect("another token", 403, path, form, other)
             elsewhere = "status" if kind == "collect" else "collect"
             expect("a signature for the other path", 403, path.replace(f"/{kind}/", f"/{elsewhere}/"), form, signature)
-            # Routee signs nothing: what it need not sign must not stand in for what Twilio must.
+            # Routee does not sign. So a callback of Twilio must not be accepted without a signature as one of Routee.
             expect("Twilio's reference as Routee's", 404, path.replace("/twilio/", "/routee/"), form, signature)
     return count, failures
 
@@ -304,7 +304,7 @@ def main():
     options = parser.parse_args()
     documents = sorted(options.twiml.glob("*.xml"))
     employees = [path for path in documents if path.name.startswith("employee-")]
-    # Eight things to say in two voices of 14 languages, and the documents for callers.
+    # Eight scripts in two voices of 14 languages, and the documents for callers.
     failures = [] if len(employees) == 8 * 2 * 14 < len(documents) else [f"{len(documents)} documents in {options.twiml}"]
     types = NodeTypes(options.node_modules)
     for path in documents:
@@ -319,7 +319,7 @@ def main():
     failures += wrong + check_signatures(options.api) + refused
     for failure in failures:
         print(f"FAILED {failure}", file=sys.stderr)
-    print(f"{len(documents)} documents, {signed} signatures of ours and {39 + count} requests checked, "
+    print(f"{len(documents)} documents, {signed} of our signatures and {39 + count} requests checked: "
           f"{len(failures)} failures")
     return 1 if failures else 0
 

@@ -1,4 +1,4 @@
-"""The way of a developer: `cargo lambda watch` and `cargo lambda invoke` with the events of tests/events."""
+"""A developer's workflow: `cargo lambda watch`, and `cargo lambda invoke` with the events of tests/events."""
 
 import contextlib
 import json
@@ -10,18 +10,18 @@ import subprocess
 import urllib.error
 import urllib.request
 
-from aws import CARGO, FUNCTIONS, HOME, PATIENCE, ROOT, end, free_port, wait_for
+from aws import CARGO, FUNCTIONS, HOME, ROOT, TIMEOUT, stop_process, free_port, wait_for
 from checks import check
 from deployment import ROUTES
 
 TOKEN = "pb_" + "0123456789abcdef" * 4
 TOOLS = HOME / "tools/bin"
-# With these the references and signatures in tests/events were made.
+# The keys that the references and signatures in tests/events were made with.
 SECRETS = {
     "reference-keys": "a key that is good enough for one machine",
     "twilio-auth-tokens": "made-up-auth-token-000001",
 }
-# What the functions answer to events whose dispatch is not in this table: a status, unless they are no web functions.
+# Responses to events whose dispatch does not exist: a status for web functions, otherwise the whole response.
 ANSWERS = {
     "collect-event.json": 200, "status-callback.json": 200, "dialer.json": {"batchItemFailures": []},
     "notifier.json": {"batchItemFailures": []}, "sentinel.json": {"well": True, "stuck": 0, "sent_again": 0, "held": 0},
@@ -33,14 +33,14 @@ def holds(answer, expected):
 
 
 def invocations():
-    """The lines of README that invoke functions: (function, event, the whole line)."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    """The lines of the README that invoke functions: (function, event, whole line)."""
+    readme = (ROOT / "tests/README.md").read_text(encoding="utf-8")
     pattern = r"^cargo lambda invoke ([a-z-]+) --data-file tests/events/([a-z-]+\.json)$"
     return [match.group(1, 2, 0) for match in re.finditer(pattern, readme, re.MULTILINE)]
 
 
 class Watch:
-    """`cargo lambda watch` for the whole workspace, with functions that we start: nothing is compiled."""
+    """`cargo lambda watch` for the whole workspace. Starts the functions itself, so that nothing is compiled."""
 
     def __init__(self, aws):
         self.port = free_port()
@@ -60,7 +60,7 @@ class Watch:
 
     def __exit__(self, *_):
         for process in self.processes:
-            end(process)
+            stop_process(process)
 
     def spawn(self, command, environment):
         with open(self.log, "a", encoding="utf-8") as log:
@@ -72,32 +72,32 @@ class Watch:
             return connection.connect_ex(("127.0.0.1", self.port)) == 0
 
     def start(self, name, program, settings):
-        """A function that runs already, as `watch` would have compiled and started it."""
+        """Starts a function as `watch` would after compiling it."""
         self.spawn([program], self.environment | settings | {
             "AWS_LAMBDA_RUNTIME_API": f"http://127.0.0.1:{self.port}/.rt/{name}", "AWS_LAMBDA_FUNCTION_NAME": name,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256", "AWS_LAMBDA_FUNCTION_VERSION": "1",
         })
 
     def invoke(self, line):
-        """What a line of README prints."""
+        """Runs a line of the README. Returns its output."""
         done = subprocess.run([*shlex.split(line), *self.where], cwd=ROOT, env=self.environment, capture_output=True,
-                              text=True, timeout=PATIENCE, check=False)
+                              text=True, timeout=TIMEOUT, check=False)
         return json.loads(done.stdout) if done.returncode == 0 else {"failed": done.stderr}
 
     def request(self, method, path):
-        """The body of the answer to a request for a route."""
+        """Body of the response to a request."""
         url = f"http://127.0.0.1:{self.port}{path}"
         body = None if method in ("GET", "DELETE") else b"{}"
         request = urllib.request.Request(url, body, {"content-type": "application/json"}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+            with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
                 return json.load(response)
         except urllib.error.HTTPError as error:
             return {"failed": error.read().decode()}
 
 
 def check_routes(aws):
-    print("\n== cargo lambda watch leads every route to its function", flush=True)
+    print("\n== cargo lambda watch routes every path to its function", flush=True)
     with Watch(aws) as watch:
         for name in FUNCTIONS:
             watch.start(name, ROOT / "tests/e2e/stub", {"E2E_SEEN": str(HOME / "tmp")})
@@ -107,9 +107,9 @@ def check_routes(aws):
 
 
 def check_watch(aws, outputs, put_token):
-    print("\n== cargo lambda watch, and every cargo lambda invoke of README", flush=True)
+    print("\n== cargo lambda watch, and every cargo lambda invoke of the README", flush=True)
     lines = invocations()
-    check("README invokes every function", {name for name, *_ in lines} == set(FUNCTIONS), lines)
+    check("the README invokes every function", {name for name, *_ in lines} == set(FUNCTIONS), lines)
     put_token(aws, outputs, TOKEN, "dispatches:read", "context:read", "context:write", "links:read", "links:write")
     settings = {
         "PATCHBAY_TABLE": outputs["TableName"], "PATCHBAY_PUBLIC_URL": "https://hooks.example.org",

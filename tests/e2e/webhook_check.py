@@ -1,11 +1,11 @@
-"""Webhooks of `patchbay local`, verified by the libraries that receivers use, also when its clock runs ahead of theirs:
-first deliveries, those after a failure, and those that somebody asks for. Also that a receiver whose answer never ends
-is told once, and that `data.sequence` puts in order what happened.
+"""Verifies webhooks of `patchbay local` with the libraries that receivers use, while its clock runs ahead of theirs:
+first deliveries, retries, and resent webhooks. Also checks that a receiver whose response never ends gets a webhook once,
+and that `data.sequence` has the order of the events.
 
     webhook_check.py --patchbay target/debug/patchbay --node-modules DIR [--ahead-minutes 6]
 
 Needs the PyPI packages `standardwebhooks` and `svix`, and the npm packages of the same names in DIR. Talks to the
-loopback only, and ends by itself.
+loopback only, and stops its server at the end.
 """
 
 import argparse
@@ -24,20 +24,21 @@ import urllib.request
 import standardwebhooks
 import svix.webhooks
 
-# Minutes of the server's clock pass in seconds. What its queue has handed out it hands out again after a minute of that
-# clock: at 60 times real time a busy machine would not be done by then, and post it twice.
+# Factor by which the server's clock is faster than real time. Its queue delivers a message again after a minute of that
+# clock: at a factor of 60 a busy machine would not be done within a second, and would post a webhook twice.
 SPEED = 20
-# After this long nothing comes any more, however slow the machine.
-PATIENCE_SECONDS = 300
-# Seconds of the server's clock for which a receiver that fails wants to be left alone: two of real time, so that what
-# is signed anew bears another second.
+# Seconds to wait for an event before the run fails. Generous, because a busy machine is slow.
+TIMEOUT_SECONDS = 300
+# `Retry-After` of a failing receiver, in seconds of the server's clock: two seconds of real time, so that the signature
+# of the retry has another timestamp.
 RETRY_AFTER = 40
-# Seconds of the server's clock in which two retries of what has failed come.
-RETRIES_COME = 60
-# What becomes of one call each to three phones, by the end of their numbers: one without habits, and two with.
+# Seconds of the server's clock within which two retries of a failed webhook arrive.
+RETRY_PERIOD = 60
+# Expected events of one call to each of three phones, by the last digits of their numbers: one phone without a script,
+# and two with one.
 CALLS = {7: "Queued Initiated Ringing NoAnswer", 3: "Queued Initiated Ringing InProgress Rejected",
          4: "Queued Initiated Ringing InProgress Accepted"}
-STORY = [(f"Phone {phone}", status) for phone, call in CALLS.items() for status in call.split()]
+EVENTS = [(f"Phone {phone}", status) for phone, call in CALLS.items() for status in call.split()]
 NODE = """
 const fs = require("fs");
 const { key, posts } = JSON.parse(fs.readFileSync(0, "utf8"));
@@ -45,9 +46,9 @@ for (const name of ["standardwebhooks", "svix"]) {
   const { Webhook } = require(name);
   for (const { headers, body } of posts) {
     new Webhook(key).verify(body, headers);
-    let refused = false;
-    try { new Webhook(key).verify(body + " ", headers); } catch { refused = true; }
-    if (!refused) throw new Error(name + " takes a body that was changed");
+    let rejected = false;
+    try { new Webhook(key).verify(body + " ", headers); } catch { rejected = true; }
+    if (!rejected) throw new Error(name + " accepts a tampered body");
   }
 }
 """
@@ -56,7 +57,7 @@ Post = collections.namedtuple("Post", "headers body")
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
-    """At /takes it takes everything, at /fails-first what comes again, and at /never-ends it comes to no end."""
+    """/accepts accepts everything, /fails-first accepts retries only, and the response of /never-ends never ends."""
 
     got = collections.defaultdict(list)
 
@@ -80,7 +81,7 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def never_end(self, cut_off):
-        """Says less than it has announced, if cut off, and otherwise talks on until nobody listens."""
+        """Sends a body shorter than announced (`cut_off`), or one that continues until the client disconnects."""
         try:
             self.answer(200, b"so far", ("content-length", 10**12))
             while not cut_off:
@@ -96,7 +97,7 @@ class Api:
     def __init__(self, url, token):
         self.url, self.token = url, token
 
-    def ask(self, path, body=None):
+    def request(self, path, body=None):
         headers = {"content-type": "application/json", "authorization": f"Bearer {self.token}"}
         data = None if body is None else json.dumps(body).encode()
         with urllib.request.urlopen(urllib.request.Request(self.url + path, data, headers), timeout=60) as answer:
@@ -106,34 +107,34 @@ class Api:
         return self.clock() - time.mktime(time.gmtime())
 
     def clock(self):
-        return time.mktime(time.strptime(self.ask("/simulated/clock")["now"][:19], "%Y-%m-%dT%H:%M:%S"))
+        return time.mktime(time.strptime(self.request("/simulated/clock")["now"][:19], "%Y-%m-%dT%H:%M:%S"))
 
     def dispatch(self, hook, phones, strategy="OnChange"):
-        return self.ask("/v1/dispatches", {
+        return self.request("/v1/dispatches", {
             "ticket": {"text": "Pump four has stopped."}, "webhook": {"url": hook, "strategy": strategy},
             "employees": [{"name": f"Phone {phone}", "phone": f"+120255501{phone:02}"} for phone in phones],
             "policy": {"attempts": 1, "max_rounds": 1},
         })["id"]
 
     def webhooks(self, dispatch, many, unsettled=("Pending", "Retrying")):
-        """How they stand, once there are so many and nothing more comes of any."""
-        def look():
-            listed = self.ask(f"/v1/dispatches/{dispatch}/webhooks")["webhooks"]
+        """The list of webhooks, once there are `many` and all are settled."""
+        def settled():
+            listed = self.request(f"/v1/dispatches/{dispatch}/webhooks")["webhooks"]
             return listed if len(listed) >= many and all(one["status"] not in unsettled for one in listed) else None
-        return wait_for(f"{many} webhooks are settled", look)
+        return wait_for(f"{many} settled webhooks", settled)
 
 
 def wait_for(what, look, at_least_seconds=0):
-    end = time.monotonic() + at_least_seconds + PATIENCE_SECONDS
+    end = time.monotonic() + at_least_seconds + TIMEOUT_SECONDS
     while time.monotonic() < end:
         if found := look():
             return found
         time.sleep(0.1)
-    raise SystemExit(f"{what}: it did not come to that")
+    raise SystemExit(f"gave up waiting for {what}")
 
 
 def posts_of(path):
-    """What was posted there, by its name."""
+    """The requests to a path, by webhook id."""
     posts = collections.defaultdict(list)
     for post in list(Receiver.got[path]):
         posts[post.headers["webhook-id"]].append(post)
@@ -141,23 +142,23 @@ def posts_of(path):
 
 
 def check_order(listed):
-    told = [json.loads(post.body)["data"] for post in Receiver.got["/takes"]]
-    steps = sorted((data["sequence"], data["employee"]["name"], data["status"]) for data in told)
-    # How far a call is goes untold once it is further: the machine decides which.
-    untold = {one["sequence"] for one in listed if one["status"] == "Overtaken"}
-    story = [(one["sequence"], *step) for one, step in zip(listed, STORY, strict=True)]
-    assert steps == [step for step in story if step[0] not in untold], (steps, listed)
+    delivered = [json.loads(post.body)["data"] for post in Receiver.got["/accepts"]]
+    steps = sorted((data["sequence"], data["employee"]["name"], data["status"]) for data in delivered)
+    # Superseded call statuses are not delivered. Which ones are superseded depends on the speed of the machine.
+    superseded = {one["sequence"] for one in listed if one["status"] == "Superseded"}
+    events = [(one["sequence"], *step) for one, step in zip(listed, EVENTS, strict=True)]
+    assert steps == [step for step in events if step[0] not in superseded], (steps, listed)
     assert len({one["sequence"] for one in listed}) == len(listed), listed
 
 
 def check_resent(api, dispatch):
-    """The dispatch is over and every call further, and still each says what it said."""
-    names = list(posts_of("/takes"))
+    """A resent webhook has the same body, although the dispatch is over."""
+    names = list(posts_of("/accepts"))
     for name in names:
-        api.ask(f"/v1/dispatches/{dispatch}/webhooks/{name}/resend", {})
+        api.request(f"/v1/dispatches/{dispatch}/webhooks/{name}/resend", {})
     for name in names:
-        wait_for(f"{name} is sent again", lambda: len(posts_of("/takes")[name]) > 1)
-        first, again = posts_of("/takes")[name]
+        wait_for(f"{name} to be resent", lambda: len(posts_of("/accepts")[name]) > 1)
+        first, again = posts_of("/accepts")[name]
         assert first.body == again.body, (first, again)
 
 
@@ -171,8 +172,8 @@ def check_retried(listed):
         assert int(first.headers["webhook-timestamp"]) < int(again.headers["webhook-timestamp"]), (first, again)
 
 
-def check_told_once(listed):
-    """The status line says all, however the body goes on."""
+def check_delivered_once(listed):
+    """The status line decides, whatever follows in the body."""
     for one in listed:
         assert (one["status"], one["posts"], one["answer"]) == ("Delivered", 1, "200 OK"), one
     times = {name: len(posts) for name, posts in posts_of("/never-ends").items()}
@@ -182,14 +183,14 @@ def check_told_once(listed):
 def verify(key, posts, node_modules):
     for library in (standardwebhooks.Webhook, svix.webhooks.Webhook):
         for headers, body in posts:
-            # Each has names of its own for the headers of the same standard.
+            # Both libraries accept the header names of the standard.
             library(key).verify(body, headers)
             try:
                 library(key).verify(body + " ", headers)
-            except Exception as refused:  # noqa: BLE001 - every library has an exception of its own
-                assert "signature" in str(refused).lower(), refused
+            except Exception as rejected:  # noqa: BLE001 - each library has its own exception type
+                assert "signature" in str(rejected).lower(), rejected
             else:
-                raise SystemExit(f"{library} takes a body that was changed")
+                raise SystemExit(f"{library} accepts a tampered body")
     given = json.dumps({"key": key, "posts": [post._asdict() for post in posts]})
     subprocess.run(["node", "-e", NODE], input=given, text=True, check=True,
                    env=os.environ | {"NODE_PATH": node_modules})
@@ -199,7 +200,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--patchbay", required=True)
     parser.add_argument("--node-modules", required=True)
-    # Every library refuses what is more than five minutes away from its own clock.
+    # More than five minutes: the libraries reject a timestamp that is further from their own clock.
     parser.add_argument("--ahead-minutes", type=float, default=6)
     arguments = parser.parse_args()
 
@@ -209,30 +210,30 @@ def main():
     local = subprocess.Popen([arguments.patchbay, "local", "--port", "0", "--speed", str(SPEED)],
                              stdout=subprocess.PIPE, text=True)
     try:
-        told = "".join(itertools.takewhile(lambda line: "phone" not in line, iter(local.stdout.readline, "")))
+        output = "".join(itertools.takewhile(lambda line: "phone" not in line, iter(local.stdout.readline, "")))
         threading.Thread(target=local.stdout.read, daemon=True).start()
-        key = re.search(r"whsec_\S+", told)[0]
-        api = Api(re.search(r"http://127\.0\.0\.1:\d+", told)[0], re.search(r"pb_[0-9a-f]{64}", told)[0])
+        key = re.search(r"whsec_\S+", output)[0]
+        api = Api(re.search(r"http://127\.0\.0\.1:\d+", output)[0], re.search(r"pb_[0-9a-f]{64}", output)[0])
         ahead = arguments.ahead_minutes * 60
-        wait_for("the clock is ahead", lambda: api.ahead_seconds() > ahead, ahead / (SPEED - 1))
+        wait_for("the clock to be ahead", lambda: api.ahead_seconds() > ahead, ahead / (SPEED - 1))
 
-        # Nobody is phoned by two at a time, so each has phones of its own.
-        taken = api.dispatch(f"{hooks}/takes", CALLS, "OnStatus")
+        # A phone is called by one dispatch at a time, so each dispatch has its own phones.
+        accepted = api.dispatch(f"{hooks}/accepts", CALLS, "OnStatus")
         retried = api.dispatch(f"{hooks}/fails-first", [5, 6])
         endless = api.dispatch(f"{hooks}/never-ends", [1, 2])
-        check_order(api.webhooks(taken, len(STORY)))
-        check_resent(api, taken)
+        check_order(api.webhooks(accepted, len(EVENTS)))
+        check_resent(api, accepted)
         check_retried(api.webhooks(retried, 2))
         listed = api.webhooks(endless, 3, unsettled=("Pending",))
-        end = api.clock() + RETRIES_COME
-        wait_for("the time of retries is over", lambda: api.clock() > end)
-        check_told_once(listed)
+        end = api.clock() + RETRY_PERIOD
+        wait_for("the end of the retry period", lambda: api.clock() > end)
+        check_delivered_once(listed)
 
         posts = [post for posts in Receiver.got.values() for post in posts]
         verify(key, posts, arguments.node_modules)
-        print(f"{len(posts)} webhooks, retried and resent ones too, {arguments.ahead_minutes:g} min and more ahead of "
-              "real time: standardwebhooks and svix, in Python and Node, take them, and none that was changed. Their "
-              f"numbers are in order, and {len(listed)} that were answered without an end came once")
+        print(f"{len(posts)} webhooks, including retries and resent ones, at least {arguments.ahead_minutes:g} min ahead "
+              "of real time: standardwebhooks and svix, in Python and Node, accept all of them, and no tampered one. Their "
+              f"sequence numbers are in order, and the {len(listed)} with an endless response were delivered once")
     finally:
         local.kill()
         local.wait()

@@ -1,29 +1,30 @@
-//! What things cost in requests: a webhook must be answered within 2 s on a cold function, and every request is paid.
+//! The number of requests that each operation makes: a cold function must answer a webhook within 2 s, and every
+//! request is billed.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod common;
 
 use common::{
-    brief, calls_to, change, cost, cost_of, create, effects, keys_event, load, rings, send, settle, status_event,
-    webhook, world,
+    calls_to, change, cost, cost_of, create, dispatch_body, effects, keys_event, load, rings, send, settle,
+    status_event, webhook, world,
 };
 use patchbay::ids::DispatchKey;
-use patchbay_simulators::phones::{Behaviour, Script, When};
+use patchbay_simulators::phones::{Behavior, Script, When};
 use patchbay_simulators::routee::CallRecord;
 use patchbay_simulators::world::World;
 use serde_json::{Value, json};
 
-/// A ticket whose first phone rings, and nobody but the test does anything about it.
+/// A dispatch whose first phone rings until the test acts.
 async fn ringing() -> (World, DispatchKey, CallRecord) {
-    let world = world([Behaviour::Interactive.into(), Script::always(Behaviour::Interactive)]).await;
-    let key = create(&world, &brief(2, &json!({ "attempts": 1 }))).await;
+    let world = world([Behavior::Interactive.into(), Script::always(Behavior::Interactive)]).await;
+    let key = create(&world, &dispatch_body(2, &json!({ "attempts": 1 }))).await;
     let call = rings(&world, 0, 0).await;
     world.aws.recorder().clear();
     (world, key, call)
 }
 
-/// Tells of keys, and what that cost at DynamoDB and SQS.
+/// Posts an event with these keys. Returns the requests to DynamoDB, SQS and HTTP that it caused.
 async fn press(world: &World, call: &CallRecord, keys: &str) -> (u32, u32, u32) {
     let url = call.collect_url.as_deref().unwrap();
     let answer = send(world, webhook(url, keys_event(keys).to_string())).await;
@@ -31,7 +32,7 @@ async fn press(world: &World, call: &CallRecord, keys: &str) -> (u32, u32, u32) 
     cost(world, "collect-event")
 }
 
-/// Tells of a status, and what that cost.
+/// Posts a status. Returns the requests to DynamoDB, SQS and HTTP that it caused.
 async fn status(world: &World, call: &CallRecord, name: &str) -> (u32, u32, u32) {
     let url = call.status_url.as_deref().unwrap();
     let answer = send(world, webhook(url, status_event(name).to_string())).await;
@@ -41,7 +42,7 @@ async fn status(world: &World, call: &CallRecord, name: &str) -> (u32, u32, u32)
 
 #[tokio::test(start_paused = true)]
 async fn a_key_costs_two_requests_to_the_table_and_at_most_one_to_each_queue() {
-    // 1: the webhook. 2: the next call, and the webhook; at once. A wrong key is only noted.
+    // Key 1 sends the webhook. Key 2 sends the next call and the webhook, concurrently. A wrong key is only recorded.
     for (keys, queue) in [("1", 1), ("2", 2), ("7", 0), ("*", 0)] {
         let (world, ..) = ringing().await;
         let call = calls_to(&world, 0).remove(0);
@@ -50,14 +51,14 @@ async fn a_key_costs_two_requests_to_the_table_and_at_most_one_to_each_queue() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_changes_nothing_any_more_is_within_the_budget_too() {
+async fn a_key_without_effect_is_within_the_budget() {
     let (world, key, call) = ringing().await;
     assert_eq!(press(&world, &call, "1").await, (2, 1, 0));
-    // The acceptor presses again: all is as it was.
+    // The acceptor presses again: nothing changes.
     assert_eq!(press(&world, &call, "1").await, (1, 0, 0));
     assert_eq!(press(&world, &call, "2").await, (1, 0, 0));
     change(&world, &key, "resolve").await;
-    // Too late: it is written down.
+    // Too late: it is recorded.
     assert_eq!(press(&world, &call, "1").await, (2, 0, 0));
 
     let (world, _, call) = ringing().await;
@@ -85,7 +86,7 @@ async fn an_intermediate_status_costs_one_request_to_the_table_and_none_to_the_q
 #[tokio::test(start_paused = true)]
 async fn a_final_status_costs_two_requests_to_the_table_and_at_most_one_to_each_queue() {
     for (name, queue) in [
-        // A look at what was pressed.
+        // A message to check which keys were pressed.
         ("Completed", 1),
         // The next call, and the webhook.
         ("NoAnswer", 2),
@@ -105,29 +106,29 @@ async fn a_final_status_costs_two_requests_to_the_table_and_at_most_one_to_each_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_to_the_api_costs_this_much() {
-    let world = world([Script::always(Behaviour::Interactive)]).await;
+async fn api_requests_stay_within_their_budgets() {
+    let world = world([Script::always(Behavior::Interactive)]).await;
     let mut costs = Vec::new();
-    let mut note = |what, world: &World| costs.push((what, cost(world, "dispatches")));
-    let key = create(&world, &brief(1, &json!({}))).await;
-    note("create", &world);
+    let mut record = |what, world: &World| costs.push((what, cost(world, "dispatches")));
+    let key = create(&world, &dispatch_body(1, &json!({}))).await;
+    record("create", &world);
     for (what, method, path, body) in [
-        ("preview", "POST", "/preview".to_owned(), brief(1, &json!({}))),
+        ("preview", "POST", "/preview".to_owned(), dispatch_body(1, &json!({}))),
         ("show", "GET", format!("/{}", key.id), Value::Null),
         ("cancel", "POST", format!("/{}/cancel", key.id), Value::Null),
         ("cancel again", "POST", format!("/{}/cancel", key.id), Value::Null),
     ] {
         let answer = common::ask(&world, method, &format!("/v1/dispatches{path}"), &body).await;
         assert_eq!(answer.status, 200, "{what}: {answer:?}");
-        note(what, &world);
+        record(what, &world);
     }
     let table = [
         // The token, the commit; Dial.
         ("create", (2, 1, 0)),
         ("preview", (1, 0, 0)),
-        // The token, the dispatch, its timeline, how its webhooks stand.
+        // The token, the dispatch, its timeline, the status of its webhooks.
         ("show", (4, 0, 0)),
-        // The token, the dispatch, the commit; the notice.
+        // The token, the dispatch, the commit; the notification.
         ("cancel", (3, 1, 0)),
         ("cancel again", (2, 0, 0)),
     ];
@@ -135,31 +136,31 @@ async fn a_request_to_the_api_costs_this_much() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ticket_costs_this_much_from_its_creation_to_its_acceptance() {
+async fn a_dispatch_stays_within_its_budget_until_it_is_accepted() {
     let world = world([
-        Script::always(Behaviour::NeverPicksUp),
-        Script::always(Behaviour::presses("1", When::OptionsSay(1))),
+        Script::always(Behavior::NeverPicksUp),
+        Script::always(Behavior::presses("1", When::OptionsSay(1))),
     ])
     .await;
-    let key = create(&world, &brief(2, &json!({ "attempts": 1 }))).await;
+    let key = create(&world, &dispatch_body(2, &json!({ "attempts": 1 }))).await;
     settle(&world).await;
     assert_eq!(load(&world, &key).await.state.name(), "Accepted");
     let runs = world.aws.recorder().runs();
-    let of = |function: &str| -> Vec<(u32, u32, u32)> {
-        let such = runs.iter().filter(|run| &*run.function == function);
-        such.map(cost_of).collect()
+    let costs_of = |function: &str| -> Vec<(u32, u32, u32)> {
+        let runs = runs.iter().filter(|run| &*run.function == function);
+        runs.map(cost_of).collect()
     };
     let table = [
         ("dispatches", vec![(2, 1, 0)]),
         (
             "dialer",
             vec![
-                // Dial: twice the dispatch (the message is faster than the commit that it belongs to), the lease,
-                // the limits of the number, the slot, the claim, what came of it; Watch; Routee's token and the call.
+                // Dial: the dispatch twice (the message arrives before its commit), the lease, the limits of the
+                // number, the slot, the claim, the outcome; Watch; Routee's token and the call.
                 (7, 1, 2),
-                // Dial; the token is still good.
+                // Dial; the token is still valid.
                 (7, 1, 1),
-                // Two Watches over calls that are over.
+                // Two Watch messages for calls that have ended.
                 (1, 0, 0),
                 (1, 0, 0),
             ],
@@ -172,7 +173,7 @@ async fn a_ticket_costs_this_much_from_its_creation_to_its_acceptance() {
                 (1, 0, 0),
                 (1, 0, 0),
                 (2, 2, 0),
-                // Queued, Initiated, Ringing, InProgress; Completed is no news any more.
+                // Queued, Initiated, Ringing, InProgress; Completed changes nothing.
                 (1, 0, 0),
                 (1, 0, 0),
                 (1, 0, 0),
@@ -180,28 +181,28 @@ async fn a_ticket_costs_this_much_from_its_creation_to_its_acceptance() {
                 (2, 0, 0),
             ],
         ),
-        // The key; the end of the call, which brings none.
+        // The key; the end of the call, without a key.
         ("collect-event", vec![(2, 1, 0), (1, 0, 0)]),
-        // Twice the dispatch with entry and delivery (the message is faster than the commit that it belongs to), whether the
-        // receiver answers, how it stands; the webhook.
+        // The dispatch twice, with entry and delivery (the message arrives before its commit), whether the receiver
+        // answers, the status of the delivery; the webhook.
         ("notifier", vec![(4, 0, 1), (4, 0, 1)]),
     ];
-    let costs = table.each_ref().map(|(function, _)| (*function, of(function)));
+    let costs = table.each_ref().map(|(function, _)| (*function, costs_of(function)));
     assert_eq!(costs, table);
 }
 
-/// The units by which DynamoDB bills, of the ticket in README's table of costs.
+/// The capacity units by which DynamoDB bills the dispatch in README's table of costs.
 #[tokio::test(start_paused = true)]
-async fn a_ticket_of_two_calls_writes_and_reads_this_many_units() {
+async fn a_dispatch_with_two_calls_stays_within_its_capacity_units() {
     let world = world([
-        Script::always(Behaviour::NeverPicksUp),
-        Script::always(Behaviour::presses("1", When::OptionsSay(1))),
+        Script::always(Behavior::NeverPicksUp),
+        Script::always(Behavior::presses("1", When::OptionsSay(1))),
     ])
     .await;
-    world.aws.dynamodb().meter();
-    create(&world, &brief(2, &json!({ "attempts": 1 }))).await;
+    world.aws.dynamodb().start_metering();
+    create(&world, &dispatch_body(2, &json!({ "attempts": 1 }))).await;
     settle(&world).await;
-    let units: Vec<(String, f64)> = world.aws.dynamodb().units().into_iter().collect();
+    let units: Vec<(String, f64)> = world.aws.dynamodb().consumed_units().into_iter().collect();
     let expected = [("by_day", 2.0), ("by_due", 4.0), ("read", 29.0), ("write", 68.0)];
     assert_eq!(units, expected.map(|(name, units)| (name.to_owned(), units)));
 }

@@ -1,4 +1,4 @@
-//! What must hold of the template and its settings before AWS sees them, and what no stand-in for AWS refuses.
+//! Checks of the template and its settings that no simulator of AWS makes.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use template::Function;
 
 const SETTINGS: &str = include_str!("../../samconfig.toml");
-const README: &str = include_str!("../../README.md");
+const README: &str = include_str!("../../infra/README.md");
 
-/// The longest name that a stack may have, as README says.
-const STACK_NAME: usize = 48;
-/// The most lines of a function's block, with its role, log and alarms: what a screen shows.
-const SCREEN: usize = 87;
+/// The most characters of a stack's name, as README documents.
+const MAX_STACK_NAME_CHARACTERS: usize = 48;
+/// The most lines of a function's block, with its role, log and alarms: it must fit on a screen.
+const MAX_BLOCK_LINES: usize = 87;
 
-/// All fields below a value, by their names.
+/// All fields below a value, at any depth, with their names.
 fn fields<'a>(value: &'a Value, found: &mut Vec<(&'a str, &'a Value)>) {
     match value {
         Value::Object(all) => {
@@ -33,7 +33,7 @@ fn fields<'a>(value: &'a Value, found: &mut Vec<(&'a str, &'a Value)>) {
     }
 }
 
-/// What a resource refers to: resources, parameters and what `CloudFormation` itself knows.
+/// The names that a resource refers to: resources, parameters and pseudo parameters of `CloudFormation`.
 fn references(resource: &Value) -> BTreeSet<String> {
     let mut found = Vec::new();
     fields(resource, &mut found);
@@ -61,8 +61,9 @@ fn references(resource: &Value) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_route_is_a_part_of_the_one_api_that_is_imported_whole() {
-    // One made beside it would be deployed by itself by a stage that deploys by itself: two at a time are refused.
+fn every_route_belongs_to_the_one_imported_api() {
+    // A separate route resource would start a deployment of its own in a stage with automatic deployment. AWS refuses
+    // two deployments at the same time.
     for (name, resource) in template::resources() {
         let kind = resource["Type"].as_str().unwrap();
         assert!(!kind.starts_with("AWS::ApiGateway"), "{name} is a {kind}");
@@ -76,12 +77,12 @@ fn every_route_is_a_part_of_the_one_api_that_is_imported_whole() {
     let limited = api["RouteSettings"].as_object().unwrap();
     assert!(limited.contains_key("POST /agent4/{ref}/{chain}"), "{limited:?}");
     for route in limited.keys() {
-        assert!(routes.contains_key(route), "{route} is no route");
+        assert!(routes.contains_key(route), "{route} is not a route");
     }
 }
 
 #[test]
-fn a_topic_of_another_region_is_refused_among_the_first_that_are_made() {
+fn a_topic_of_another_region_fails_the_deployment_at_its_start() {
     let resources = template::resources();
     let refused = resources
         .iter()
@@ -90,7 +91,7 @@ fn a_topic_of_another_region_is_refused_among_the_first_that_are_made() {
     let [(name, role)] = refused[..] else {
         panic!("{refused:?}")
     };
-    // Both are shown.
+    // CloudFormation shows both the name and the reason.
     assert_eq!(name, "AlarmTopicIsInAnotherRegion");
     let policies = template::several(&role["Properties"]["ManagedPolicyArns"]);
     let [Value::String(text)] = &policies[..] else {
@@ -100,12 +101,12 @@ fn a_topic_of_another_region_is_refused_among_the_first_that_are_made() {
         text.starts_with("AlarmTopicArn names a topic of another region") && !text.starts_with("arn:"),
         "{text}"
     );
-    assert_eq!(references(role), BTreeSet::new(), "{name} waits for something");
+    assert_eq!(references(role), BTreeSet::new(), "{name} depends on another resource");
 }
 
 #[test]
-fn every_name_that_a_stack_gives_is_short_enough_for_its_service() {
-    // The limits are those of the services' own references.
+fn every_name_with_the_stacks_name_fits_the_limit_of_its_service() {
+    // The limits are those of the services' API references.
     let limits = [
         ("FunctionName", 64),
         ("QueueName", 80),
@@ -130,14 +131,14 @@ fn every_name_that_a_stack_gives_is_short_enough_for_its_service() {
             .replace("${AWS::StackName}", "")
             .replace("AWS::StackName", "")
             .len();
-        assert!(own + STACK_NAME <= *limit, "{property} {name}");
+        assert!(own + MAX_STACK_NAME_CHARACTERS <= *limit, "{property} {name}");
         checked += 1;
     }
     assert!(checked > 60, "{checked}");
-    assert!(README.contains(&format!("has {STACK_NAME} characters at most")));
+    assert!(README.contains(&format!("has {MAX_STACK_NAME_CHARACTERS} characters at most")));
 }
 
-/// The text of a function's block: all that is named after it, from its first line to the next function's.
+/// The text of a function's block: all resources that are named after it, from its first line to the next function's.
 fn block(function: &Function) -> &'static str {
     let (_, rest) = template::TEXT.split_once(&format!("\n  {}:\n", function.id)).unwrap();
     rest.split("\n\n").next().unwrap()
@@ -148,7 +149,7 @@ fn sub(text: &str) -> Value {
 }
 
 #[test]
-fn every_function_has_its_name_its_log_its_alarms_and_its_place_on_the_dashboard_and_fits_on_a_screen() {
+fn every_function_has_log_alarms_and_dashboard_and_fits_on_a_screen() {
     let resources = template::resources();
     let dashboard = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
         .as_str()
@@ -168,7 +169,7 @@ fn every_function_has_its_name_its_log_its_alarms_and_its_place_on_the_dashboard
         let group = &resources[&logs]["Properties"]["LogGroupName"];
         assert_eq!(*group, sub(&format!("/aws/lambda/${{AWS::StackName}}-{name}")));
         let lines = block(&function).lines().count() + 1;
-        assert!(lines <= SCREEN, "the block of {id} has {lines} lines");
+        assert!(lines <= MAX_BLOCK_LINES, "the block of {id} has {lines} lines");
 
         for (metric, word) in [("Errors", "fails"), ("Throttles", "throttled")] {
             let alarm = &resources[&format!("{id}{metric}Alarm")];
@@ -193,7 +194,7 @@ fn every_function_has_its_name_its_log_its_alarms_and_its_place_on_the_dashboard
     }
 }
 
-/// Its alarms, by their logical names: those on metrics of ours, or all.
+/// All alarms, with their logical names.
 fn alarms() -> Vec<(String, Value)> {
     let alarms = template::of_type("AWS::CloudWatch::Alarm").into_iter();
     alarms
@@ -202,7 +203,7 @@ fn alarms() -> Vec<(String, Value)> {
 }
 
 #[test]
-fn every_alarm_listens_to_a_metric_as_it_is_written() {
+fn every_alarm_uses_a_metric_with_its_dimensions() {
     let ours = || {
         alarms()
             .into_iter()
@@ -222,12 +223,12 @@ fn every_alarm_listens_to_a_metric_as_it_is_written() {
 }
 
 #[test]
-fn alarms_and_dashboard_name_what_is_in_the_logs_of_a_function_that_fails() {
+fn alarms_and_dashboard_name_the_log_lines_of_a_failed_function() {
     for function in template::functions() {
         let name = format!("{}ErrorsAlarm", function.id);
         let (_, alarm) = alarms().into_iter().find(|(alarm, _)| *alarm == name).unwrap();
         let text = alarm["AlarmDescription"].as_str().unwrap();
-        // A function's own line, that of a panic included, and what Lambda says of one that ended otherwise.
+        // The function's own log line, which also reports a panic, and Lambda's report when it ended in another way.
         assert!(
             text.contains(r#""ERROR""#) && text.contains("platform.report"),
             "{text}"
@@ -244,7 +245,7 @@ fn alarms_and_dashboard_name_what_is_in_the_logs_of_a_function_that_fails() {
 }
 
 #[test]
-fn the_alarm_on_receivers_asks_for_the_metric_as_it_is_written_host_by_host() {
+fn the_alarm_on_receivers_queries_the_metric_by_host() {
     let (_, query) = template::TEXT.split_once("SELECT SUM(").expect("a query");
     let (metric, rest) = query.split_once(") FROM SCHEMA(").expect("a metric");
     let (schema, rest) = rest.split_once(')').expect("a schema");
@@ -254,7 +255,7 @@ fn the_alarm_on_receivers_asks_for_the_metric_as_it_is_written_host_by_host() {
     assert!(rest.contains("GROUP BY Host ORDER BY SUM() DESC"), "{rest}");
 }
 
-/// The lines of a list in the settings, with those that are commented out.
+/// The lines of each list of parameters in the settings, including those that are commented out.
 fn overrides() -> Vec<Vec<&'static str>> {
     let lists = SETTINGS.split("parameter_overrides = [\n").skip(1);
     let lists = lists.map(|rest| rest.split_once("\n]").unwrap().0);
@@ -267,7 +268,7 @@ fn overrides() -> Vec<Vec<&'static str>> {
 }
 
 #[test]
-fn every_parameter_in_the_settings_is_quoted_and_known_to_the_build_too() {
+fn every_parameter_in_the_settings_is_quoted_and_in_a_section_for_all_commands() {
     let lists = overrides();
     assert_eq!(lists.len(), 3);
     for line in lists.concat() {
@@ -277,7 +278,7 @@ fn every_parameter_in_the_settings_is_quoted_and_known_to_the_build_too() {
             "{line}"
         );
     }
-    // Not below one command: the other would not see it.
+    // Not in the section of one command: the other commands would not see it.
     let (mut section, mut found) = ("", 0);
     for line in SETTINGS.lines() {
         if line.starts_with('[') {
@@ -295,7 +296,7 @@ fn every_parameter_in_the_settings_is_quoted_and_known_to_the_build_too() {
 }
 
 #[test]
-fn a_table_that_a_failed_first_deployment_made_goes_with_it() {
+fn the_table_is_deleted_only_if_the_first_deployment_fails() {
     let table = &template::resources()["Table"];
     assert_eq!(table["DeletionPolicy"], "RetainExceptOnCreate");
     assert_eq!(table["UpdateReplacePolicy"], "Retain");

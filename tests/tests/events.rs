@@ -1,5 +1,5 @@
-//! The events of `tests/events`, as AWS sends them, reach their functions and are understood. They all belong to one
-//! dispatch: the one that `dispatches-create.json` makes.
+//! The events in `tests/events`, in the format of AWS, are routed to their functions and processed. They all belong to
+//! one dispatch, which `dispatches-create.json` creates.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -30,14 +30,14 @@ fn event(name: &str) -> String {
     fs::read_to_string(directory().join(name)).unwrap()
 }
 
-/// The dispatch that all events are about.
+/// The dispatch of all events.
 fn key() -> DispatchKey {
     let tenant: Tenant = "example".parse().unwrap();
     let id = DispatchId::for_idempotency_key(&tenant, "INC-4711");
     DispatchKey { tenant, id }
 }
 
-async fn example() -> World {
+async fn world_with_token() -> World {
     let world = world([]).await;
     let record = TokenRecord {
         tenant: key().tenant,
@@ -54,8 +54,8 @@ async fn invoke(world: &World, name: &str) -> Answer {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_events_of_api_gateway_tell_a_ticket_from_its_creation_to_its_end() {
-    let world = example().await;
+async fn api_gateway_events_take_a_dispatch_from_creation_to_its_end() {
+    let world = world_with_token().await;
     let created = invoke(&world, "dispatches-create.json").await;
     assert_eq!(created.status, 201, "{created:?}");
     assert_eq!(created.text("/id"), key().id.to_string());
@@ -76,12 +76,12 @@ async fn the_events_of_api_gateway_tell_a_ticket_from_its_creation_to_its_end() 
         assert!(!common::list(&answer.json, "/verbs").is_empty(), "{name}: {answer:?}");
     }
     let now = invoke(&world, "dispatches-get.json").await;
-    assert_eq!(text(&now.json, "/accepted/by/id"), "anna", "{now:?}");
+    assert_eq!(text(&now.json, "/accepted/employee/id"), "anna", "{now:?}");
 
     let webhooks = invoke(&world, "dispatches-webhooks.json").await;
-    let told = common::list(&webhooks.json, "/webhooks");
-    assert_eq!((webhooks.status, told.len()), (200, 1), "{webhooks:?}");
-    // Nobody was told of the event that it names.
+    let listed = common::list(&webhooks.json, "/webhooks");
+    assert_eq!((webhooks.status, listed.len()), (200, 1), "{webhooks:?}");
+    // No webhook was sent for the event that it names.
     invoke(&world, "dispatches-resend.json")
         .await
         .is_problem(404, "not-found");
@@ -93,8 +93,8 @@ async fn the_events_of_api_gateway_tell_a_ticket_from_its_creation_to_its_end() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_events_of_a_task_chain_are_written_called_and_deleted() {
-    let world = example().await;
+async fn task_chain_events_write_call_and_delete_a_chain() {
+    let world = world_with_token().await;
     for (name, pointer, expected) in [
         ("links-put.json", "/links/0", "order_start"),
         ("links-list.json", "/links/0/chain", "orders"),
@@ -130,7 +130,7 @@ async fn the_events_of_a_task_chain_are_written_called_and_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_references_in_the_events_are_signed_as_ours_are() {
+async fn the_references_in_the_events_have_our_signature() {
     let attempt = AttemptId {
         ordinal: 1,
         employee: 0,
@@ -156,24 +156,26 @@ async fn the_references_in_the_events_are_signed_as_ours_are() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_events_of_sqs_are_worked_off() {
-    let world = example().await;
+async fn sqs_events_are_consumed() {
+    let world = world_with_token().await;
     for function in ["dialer", "notifier"] {
         let event = serde_json::from_str(&event(&format!("{function}.json"))).unwrap();
-        let response = world.work_off(function, event).await.unwrap();
+        let response = world.consume(function, event).await.unwrap();
         assert_eq!(response.batch_item_failures, [], "{function}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_event_of_the_schedule_is_a_look_at_everything_that_is_due() {
-    let world = example().await;
-    let report = world.look(serde_json::from_str(&event("sentinel.json")).unwrap()).await;
+async fn a_schedule_event_runs_the_sentinel() {
+    let world = world_with_token().await;
+    let report = world
+        .run_sentinel(serde_json::from_str(&event("sentinel.json")).unwrap())
+        .await;
     assert!(report.unwrap().well, "{report:?}");
 }
 
 #[test]
-fn no_event_is_forgotten() {
+fn every_event_file_is_used_by_a_test() {
     let files: BTreeSet<String> = fs::read_dir(directory())
         .unwrap()
         .map(|file| file.unwrap().file_name().into_string().unwrap())
@@ -183,20 +185,20 @@ fn no_event_is_forgotten() {
         include_str!("context/events.rs"),
         include_str!("transfer/events.rs")
     );
-    let forgotten: Vec<&String> = files
+    let unused: Vec<&String> = files
         .iter()
         .filter(|name| {
             let function = name.trim_end_matches(".json");
             !source.contains(&format!("{name}\"")) && !source.contains(&format!("\"{function}\""))
         })
         .collect();
-    assert_eq!(forgotten, Vec::<&String>::new());
+    assert_eq!(unused, Vec::<&String>::new());
 }
 
 const WORKSPACE: &str = include_str!("../../Cargo.toml");
-const README: &str = include_str!("../../README.md");
+const README: &str = include_str!("../README.md");
 
-/// A table of the workspace's Cargo.toml, up to the next one.
+/// The text of a table in the workspace's Cargo.toml.
 fn table(name: &str) -> &'static str {
     let table = WORKSPACE.split_once(&format!("\n[{name}]\n")).unwrap().1;
     table.split_once("\n[").map_or(table, |(table, _)| table)
@@ -225,7 +227,7 @@ fn cargo_lambda_watch_has_the_routes_of_the_template() {
 }
 
 #[test]
-fn one_call_of_cargo_builds_every_function() {
+fn one_cargo_command_builds_every_function() {
     let built: BTreeSet<String> = quoted(table("workspace.metadata.lambda.build"))
         .map(str::to_owned)
         .collect();
@@ -233,7 +235,7 @@ fn one_call_of_cargo_builds_every_function() {
 }
 
 #[test]
-fn readme_invokes_every_function_with_an_event_of_its_own() {
+fn readme_invokes_every_function_with_its_event() {
     let (functions, routes) = (template::names(), template::routes());
     let mut invoked = BTreeSet::new();
     for line in README.lines().filter(|line| line.starts_with("cargo lambda invoke ")) {

@@ -1,5 +1,5 @@
-//! Requests that nobody thought of, to every route: none ends a function, none is our fault, and no answer speaks of our
-//! insides. `PATCHBAY_FUZZ=n` plays n of them instead of 50,000.
+//! Randomly mutated requests to every route: none crashes a function, none is answered with a server error, and no
+//! answer exposes internals. `PATCHBAY_FUZZ=n` sends n of them instead of 50,000.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -14,18 +14,18 @@ use common::{text, world};
 use patchbay::access::{Scope, TokenRecord};
 use patchbay::ids::Tenant;
 use patchbay::web::auth::token_hash;
-use patchbay_simulators::phones::{Behaviour, Script};
+use patchbay_simulators::phones::{Behavior, Script};
 use patchbay_simulators::rng::Rng;
 use patchbay_simulators::world::World;
 use serde_json::{Map, Value, json};
 
 const REQUESTS: u64 = 50_000;
-/// After so many the world is made anew: what they leave behind makes everything slower.
-const OF_ONE_WORLD: u64 = 1_000;
+/// After this many requests a new world is created: the data that they leave behind slows everything down.
+const REQUESTS_PER_WORLD: u64 = 1_000;
 /// The token in the events of `tests/events`.
 const TOKEN: &str = "pb_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-/// What an answer never says: how we are made.
-const INSIDES: [&str; 17] = [
+/// Implementation details that an answer must not contain.
+const INTERNALS: [&str; 17] = [
     "invalid type",
     "invalid value",
     "invalid length",
@@ -45,7 +45,7 @@ const INSIDES: [&str; 17] = [
     "i64",
 ];
 
-/// The events of API Gateway that the functions are tried with.
+/// The events of API Gateway that are mutated.
 fn corpus() -> Vec<Value> {
     let directory = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/events"));
     let mut files: Vec<PathBuf> = fs::read_dir(directory)
@@ -64,7 +64,7 @@ fn pick<'a, T>(rng: &mut Rng, all: &'a [T]) -> &'a T {
     all.get(at).unwrap()
 }
 
-/// Texts that have been somebody's undoing.
+/// Texts that often break parsers.
 fn odd_text(rng: &mut Rng) -> String {
     let odd = [
         "",
@@ -122,7 +122,7 @@ fn odd_value(rng: &mut Rng, depth: u8) -> Value {
     }
 }
 
-/// Changes something somewhere in it.
+/// Changes a random part of a value.
 fn mutate(rng: &mut Rng, value: &mut Value, depth: u8) {
     let deeper = depth < 6 && rng.below(4) > 0;
     match value {
@@ -197,7 +197,7 @@ fn set(event: &mut Value, pointer: &str, value: Value) {
     drop(parent.map(|parent: &mut Map<String, Value>| parent.insert(name.to_owned(), value)));
 }
 
-/// A request like that of an event, with something odd about it.
+/// A copy of an event with random changes.
 fn odd_event(rng: &mut Rng, event: &Value) -> Value {
     let mut event = event.clone();
     if rng.below(4) > 0 {
@@ -227,7 +227,7 @@ fn odd_event(rng: &mut Rng, event: &Value) -> Value {
         let names = [
             "cursor",
             "limit",
-            "timeline_after",
+            "timeline_cursor",
             "api_token",
             "new",
             "replace",
@@ -270,8 +270,8 @@ fn odd_event(rng: &mut Rng, event: &Value) -> Value {
     event
 }
 
-async fn fresh() -> World {
-    let world = world([Script::always(Behaviour::NeverPicksUp)]).await;
+async fn new_world() -> World {
+    let world = world([Script::always(Behavior::NeverPicksUp)]).await;
     let tenant: Tenant = "example".parse().unwrap();
     let record = TokenRecord {
         tenant,
@@ -284,39 +284,39 @@ async fn fresh() -> World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_request_ends_a_function_is_our_fault_or_hears_of_our_insides() {
+async fn no_request_crashes_a_function_or_exposes_internals() {
     let count = std::env::var("PATCHBAY_FUZZ")
         .ok()
         .map_or(REQUESTS, |count| count.parse().unwrap());
     let events = corpus();
     assert!(events.len() > 20, "{}", events.len());
     let mut rng = Rng::new(0x000f_022e);
-    let mut world = fresh().await;
-    let mut taken = 0;
+    let mut world = new_world().await;
+    let mut succeeded = 0;
     for number in 0..count {
-        if number % OF_ONE_WORLD == OF_ONE_WORLD - 1 {
-            world = fresh().await;
+        if number % REQUESTS_PER_WORLD == REQUESTS_PER_WORLD - 1 {
+            world = new_world().await;
         }
-        let like = pick(&mut rng, &events);
-        let event = odd_event(&mut rng, like).to_string();
-        // What is no event at all never reaches a function.
+        let original = pick(&mut rng, &events);
+        let event = odd_event(&mut rng, original).to_string();
+        // An invalid event never reaches a function.
         let Ok(response) = world.invoke(&event).await else {
             continue;
         };
-        let said = String::from_utf8_lossy(response.body()).to_lowercase();
+        let answer = String::from_utf8_lossy(response.body()).to_lowercase();
         assert!(
             response.status().as_u16() < 500,
-            "{number}: {} {said}\n{event}",
+            "{number}: {} {answer}\n{event}",
             response.status()
         );
-        taken += u64::from(response.status().is_success());
+        succeeded += u64::from(response.status().is_success());
         if response.status().is_client_error() {
-            let inside = INSIDES
+            let internal = INTERNALS
                 .iter()
-                .find(|inside| said.contains(*inside) && !event.to_lowercase().contains(*inside));
-            assert_eq!(inside, None, "{number}: {said}\n{event}");
+                .find(|internal| answer.contains(*internal) && !event.to_lowercase().contains(*internal));
+            assert_eq!(internal, None, "{number}: {answer}\n{event}");
         }
     }
-    // Some of it is sound, or nothing would be tried but the doors.
-    assert!(taken * 20 > count, "{taken}");
+    // Some requests must succeed, or only the input validation would be tested.
+    assert!(succeeded * 20 > count, "{succeeded}");
 }

@@ -1,6 +1,7 @@
-//! What is logged: that something was done, and nothing of whom or what it was about.
+//! Logs record what was done, without personal data and without content.
 //!
-//! One test in a process of its own: a line that another test reached first, where nobody listened, stays unheard.
+//! One test in its own process: `tracing` caches per call site whether a subscriber listens, so a line that another
+//! test logged first, without one, would never be captured.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -22,7 +23,7 @@ const CALLER: &str = "+12025550143";
 fn purchase() -> Value {
     json!({
         "caller": CALLER,
-        "description": "Two theatre seats",
+        "description": "Two theater seats",
         "price": "42.00",
         "vendor": "acme-stage",
         "callback": "+12025550177",
@@ -43,14 +44,14 @@ async fn post(world: &World, path: &str, body: &Value) {
     send(world, request.body(body.to_string().into()).unwrap()).await;
 }
 
-async fn own(world: &World, method: &str, number: &str) {
+async fn request_context(world: &World, method: &str, number: &str) {
     let request = with_token(method, &format!("/v1/contexts/{number}"));
     send(world, request.body(bytes::Bytes::new()).unwrap()).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_log_names_nobody_and_repeats_nothing() {
-    let (lines, _guard) = Lines::listen(Level::INFO);
+async fn logs_contain_no_personal_data_and_no_content() {
+    let (lines, _guard) = Lines::capture(Level::INFO);
     let world = world([]).await;
     post(&world, "twilio/set-context", &purchase()).await;
     post(&world, "twilio/get-context", &json!({ "caller": CALLER })).await;
@@ -63,8 +64,8 @@ async fn a_log_names_nobody_and_repeats_nothing() {
         post(&world, "bland/get-context", &body).await;
         post(&world, "vapi/set-context", &body).await;
     }
-    own(&world, "GET", CALLER).await;
-    own(&world, "DELETE", CALLER).await;
+    request_context(&world, "GET", CALLER).await;
+    request_context(&world, "DELETE", CALLER).await;
     world
         .aws
         .faults()
@@ -76,8 +77,8 @@ async fn a_log_names_nobody_and_repeats_nothing() {
     for expected in [
         "context set",
         "context read",
-        "context forgotten",
-        "a request was refused",
+        "context deleted",
+        "request rejected: invalid fields",
         "a request to DynamoDB failed",
         "…43",
         "see errors: price",
@@ -90,7 +91,7 @@ async fn a_log_names_nobody_and_repeats_nothing() {
         "Ruiz",
         "row F",
         "example.org",
-        "theatre",
+        "theater",
         "forty",
         "42.00",
         TOKEN,

@@ -1,4 +1,4 @@
-//! Messages are lost at every stage of a ticket, and the sentinel makes it go on.
+//! Messages are lost at every stage of a dispatch, and the sentinel sends them again.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -7,105 +7,106 @@ mod common;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{brief, change, cost, create, load, pass, phone, phones, purge, settle};
+use common::{change, cost, create, dispatch_body, load, pass, phone, phones, purge, settle};
 use http::StatusCode;
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::{Dispatch, Phase, State, pending_work};
-use patchbay::http::{HttpClient, Request, SendHttp, Sending};
+use patchbay::http::{HttpClient, Request, ResponseFuture, SendHttp};
 use patchbay::ids::DispatchKey;
-use patchbay::store::Postponed;
+use patchbay::store::PostponeReason;
 use patchbay_simulators::audit::{Breach, audit};
-use patchbay_simulators::aws::{Entry, Fault, Rule, Service};
-use patchbay_simulators::phones::{Behaviour, Phones, Script, When};
+use patchbay_simulators::aws::{Fault, RequestRecord, Rule, Service};
+use patchbay_simulators::phones::{Behavior, Phones, Script, When};
 use patchbay_simulators::routee::{CreateFault, Faults, WebhookFaults};
 use patchbay_simulators::world::{HEARTBEAT_URL, Options, TABLE, World};
 use sentinel::Report;
 use serde_json::{Value, json};
 
-/// Somebody who waits for heartbeats, and answers them so.
-struct Listener(StatusCode);
+/// A receiver of heartbeats that answers with this status.
+struct HeartbeatReceiver(StatusCode);
 
-impl SendHttp for Listener {
-    fn send(&self, _: Request) -> Sending<'_> {
+impl SendHttp for HeartbeatReceiver {
+    fn send(&self, _: Request) -> ResponseFuture<'_> {
         let mut answer = http::Response::new(Bytes::new());
         *answer.status_mut() = self.0;
         Box::pin(async { Ok(answer) })
     }
 }
 
-/// A world in which the sentinel looks as often as it says, and somebody listens to its heartbeats.
+/// A world whose sentinel runs at this interval, with a receiver of its heartbeats.
 async fn watched(phones: Phones, sentinel: Option<Duration>) -> World {
     let options = Options {
         phones,
         sentinel,
-        heartbeat: Some(HttpClient::new(Listener(StatusCode::OK))),
+        heartbeat: Some(HttpClient::new(HeartbeatReceiver(StatusCode::OK))),
         ..Options::default()
     };
     World::start(options).await.unwrap()
 }
 
-/// A world in which the sentinel looks only when it is told to.
+/// A world whose sentinel runs only when the test invokes it.
 async fn world<const N: usize>(scripts: [Script; N]) -> World {
     watched(phones(scripts), None).await
 }
 
-/// The heartbeats so far.
-fn beats(world: &World) -> Vec<Timestamp> {
+/// The times of the heartbeats so far.
+fn heartbeats(world: &World) -> Vec<Timestamp> {
     let log = world.aws.recorder().log();
-    let beats = log.iter().filter(|entry| entry.target == HEARTBEAT_URL);
-    beats.map(|entry| entry.at).collect()
+    let heartbeats = log.iter().filter(|entry| entry.target == HEARTBEAT_URL);
+    heartbeats.map(|entry| entry.at).collect()
 }
 
-/// Lets a minute pass, and the sentinel look.
+/// Lets a minute pass, and runs the sentinel.
 async fn minute(world: &World) -> Report {
     pass(world, 60).await;
-    world.look(Value::Null).await.unwrap()
+    world.run_sentinel(Value::Null).await.unwrap()
 }
 
-/// The messages that the sentinel has sent, by its requests.
+/// The number of requests that the sentinel made to SQS.
 fn requests_to_the_queue(world: &World) -> usize {
-    let of_the_sentinel = |entry: &Entry| &*entry.function == "sentinel";
+    let is_by_sentinel = |entry: &RequestRecord| &*entry.function == "sentinel";
     world
         .aws
         .recorder()
-        .count(|entry| of_the_sentinel(entry) && entry.service == Service::Sqs)
+        .count(|entry| is_by_sentinel(entry) && entry.service == Service::Sqs)
 }
 
-/// Lets time pass until the dispatch is such, for an hour at most.
-async fn until_it_is(world: &World, key: &DispatchKey, such: impl Fn(&Dispatch) -> bool) -> Dispatch {
+/// Lets time pass until the dispatch matches, for an hour at most.
+async fn wait_until(world: &World, key: &DispatchKey, matches: impl Fn(&Dispatch) -> bool) -> Dispatch {
     for _ in 0..36_000 {
         let dispatch = load(world, key).await;
-        if such(&dispatch) {
+        if matches(&dispatch) {
             return dispatch;
         }
         world.clock.sleep(Duration::from_millis(100)).await;
     }
-    unreachable!("it never came to that: {:?}", load(world, key).await.state)
+    unreachable!("the dispatch never matched: {:?}", load(world, key).await.state)
 }
 
-/// Loses every message while a dispatch is such, and looks on: it goes on within ten minutes of its moment, all is well
-/// but for the minutes in which it was found, and nobody was dialled twice in the end.
-async fn goes_on(world: World, policy: &Value, such: impl Fn(&Dispatch) -> bool) {
-    let key = create(&world, &brief(2, policy)).await;
-    let left = until_it_is(&world, &key, such).await;
+/// Loses all messages once a dispatch matches, and checks that it continues within ten minutes of the time at which its
+/// message was due, that the sentinel reports it as stuck once and otherwise that all is well, and that there are no
+/// breaches.
+async fn assert_continues(world: World, policy: &Value, matches: impl Fn(&Dispatch) -> bool) {
+    let key = create(&world, &dispatch_body(2, policy)).await;
+    let before = wait_until(&world, &key, matches).await;
     purge(&world).await;
-    let (work, moment) = pending_work(&left).unwrap();
+    let (work, moment) = pending_work(&before).unwrap();
     let mut stuck = Vec::new();
-    let moved = loop {
+    let after = loop {
         let report = minute(&world).await;
         let now = load(&world, &key).await;
         stuck.push(report.stuck);
-        assert_eq!(beats(&world).last() == Some(&world.clock.now()), report.well);
-        if now.version > left.version && report.well {
+        assert_eq!(heartbeats(&world).last() == Some(&world.clock.now()), report.well);
+        if now.version > before.version && report.well {
             break now;
         }
         assert!(world.clock.now() < moment.plus_seconds(600 + 60), "{work:?}: {stuck:?}");
     };
     assert_eq!(stuck.iter().sum::<u32>(), 1, "{work:?}: {stuck:?}");
     assert_eq!(requests_to_the_queue(&world), 1, "{work:?}");
-    assert_ne!(moved.state, left.state, "{work:?}");
+    assert_ne!(after.state, before.state, "{work:?}");
     world.routee.change_faults(|faults| *faults = Faults::default());
-    if !moved.state.is_over() {
+    if !after.state.is_over() {
         change(&world, &key, "resolve").await;
     }
     settle(&world).await;
@@ -118,27 +119,27 @@ fn is_in(dispatch: &Dispatch, phase: fn(&Phase) -> bool) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_planned_call_whose_message_is_lost_is_placed() {
-    let world = world([Script::always(Behaviour::NeverPicksUp)]).await;
-    goes_on(world, &json!({ "retry_delay": 60 }), |dispatch| {
+async fn a_planned_call_is_placed_after_its_message_was_lost() {
+    let world = world([Script::always(Behavior::NeverPicksUp)]).await;
+    assert_continues(world, &json!({ "retry_delay": 60 }), |dispatch| {
         dispatch.progress.attempts == 2 && is_in(dispatch, |phase| *phase == Phase::Planned)
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_of_which_nobody_knows_whether_it_was_placed_is_looked_after() {
-    let world = world([Script::always(Behaviour::NeverPicksUp)]).await;
+async fn a_claimed_call_is_looked_up_after_its_message_was_lost() {
+    let world = world([Script::always(Behavior::NeverPicksUp)]).await;
     world.routee.fail_next_create(CreateFault::NoAnswer { placed: false });
-    goes_on(world, &json!({}), |dispatch| {
+    assert_continues(world, &json!({}), |dispatch| {
         is_in(dispatch, |phase| matches!(phase, Phase::Claimed { .. }))
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_whose_end_nobody_tells_is_looked_after() {
-    let world = world([Script::always(Behaviour::silent(1))]).await;
+async fn a_call_without_webhooks_is_looked_up_after_its_message_was_lost() {
+    let world = world([Script::always(Behavior::silent(1))]).await;
     let lost = WebhookFaults {
         lose_for_good: 1.0,
         ..WebhookFaults::default()
@@ -147,64 +148,64 @@ async fn a_call_whose_end_nobody_tells_is_looked_after() {
         faults.status = lost.clone();
         faults.collect = lost;
     });
-    goes_on(world, &json!({}), |dispatch| {
+    assert_continues(world, &json!({}), |dispatch| {
         is_in(dispatch, |phase| matches!(phase, Phase::Placed { .. }))
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_over_without_a_key_is_followed_by_the_next() {
-    let world = world([Script::always(Behaviour::silent(1))]).await;
-    goes_on(world, &json!({}), |dispatch| {
+async fn the_next_call_is_placed_after_the_message_of_an_ended_call_was_lost() {
+    let world = world([Script::always(Behavior::silent(1))]).await;
+    assert_continues(world, &json!({}), |dispatch| {
         is_in(dispatch, |phase| matches!(phase, Phase::Ended { .. }))
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_whose_message_is_lost_ends() {
-    let world = world([Script::always(Behaviour::Busy), Script::always(Behaviour::Busy)]).await;
-    goes_on(world, &json!({ "attempts": 1, "round_pause": 900 }), |dispatch| {
+async fn a_wait_ends_after_its_message_was_lost() {
+    let world = world([Script::always(Behavior::Busy), Script::always(Behavior::Busy)]).await;
+    assert_continues(world, &json!({ "attempts": 1, "round_pause": 900 }), |dispatch| {
         matches!(dispatch.state, State::Waiting(_))
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_accepted_ticket_that_nobody_resolves_is_opened_again() {
-    let world = world([Script::always(Behaviour::presses("1", When::OptionsSay(1)))]).await;
-    goes_on(world, &json!({ "resolve_within": 1_200 }), |dispatch| {
+async fn an_unresolved_dispatch_is_reopened_after_its_message_was_lost() {
+    let world = world([Script::always(Behavior::presses("1", When::OptionsSay(1)))]).await;
+    assert_continues(world, &json!({ "resolve_within": 1_200 }), |dispatch| {
         matches!(dispatch.state, State::Accepted(_))
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_all_is_well_a_look_costs_five_requests_and_a_heartbeat_a_minute() {
+async fn while_all_is_well_a_run_costs_five_requests_and_a_heartbeat_a_minute() {
     let world = watched(phones([]), Some(Duration::from_mins(1))).await;
     pass(&world, 3_600 + 1).await;
-    let beats = beats(&world);
-    assert_eq!(beats.len(), 60);
-    let apart = beats.windows(2).map(|two| two[1].since(two[0]).as_secs());
+    let heartbeats = heartbeats(&world);
+    assert_eq!(heartbeats.len(), 60);
+    let apart = heartbeats.windows(2).map(|two| two[1].since(two[0]).as_secs());
     assert!(
         apart.clone().all(|seconds| seconds == 60),
         "{:?}",
         apart.collect::<Vec<_>>()
     );
-    // Four parts of the index, and what was sent again.
+    // Four shards of the index, and the dispatches whose messages were sent again.
     assert_eq!(cost(&world, "sentinel"), (5, 0, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ticket_on_its_way_is_nothing_to_be_said() {
+async fn a_dispatch_in_progress_is_not_reported() {
     let world = world([
-        Script::always(Behaviour::NeverPicksUp),
-        Script::always(Behaviour::presses("1", When::OptionsSay(1))),
+        Script::always(Behavior::NeverPicksUp),
+        Script::always(Behavior::presses("1", When::OptionsSay(1))),
     ])
     .await;
     let policy = json!({ "attempts": 3, "retry_delay": 300, "resolve_within": 600 });
-    create(&world, &brief(2, &policy)).await;
+    create(&world, &dispatch_body(2, &policy)).await;
     for minute_number in 0..120 {
         let report = minute(&world).await;
         let well = Report {
@@ -213,7 +214,7 @@ async fn a_ticket_on_its_way_is_nothing_to_be_said() {
         };
         assert_eq!(report, well, "after {minute_number} minutes");
     }
-    assert_eq!(beats(&world).len(), 120);
+    assert_eq!(heartbeats(&world).len(), 120);
 }
 
 #[tokio::test(start_paused = true)]
@@ -227,16 +228,16 @@ async fn without_the_table_there_is_no_heartbeat() {
     for _ in 0..3 {
         assert_eq!(minute(&world).await, Report::default());
     }
-    world.aws.faults().calm();
+    world.aws.faults().clear();
     assert!(minute(&world).await.well);
-    assert_eq!(beats(&world).len(), 2);
+    assert_eq!(heartbeats(&world).len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_queue_that_takes_nothing_is_not_well_and_nothing_is_lost() {
-    let world = world([Script::always(Behaviour::presses("1", When::OptionsSay(1)))]).await;
-    let key = create(&world, &brief(1, &json!({ "resolve_within": 600 }))).await;
-    until_it_is(&world, &key, |dispatch| matches!(dispatch.state, State::Accepted(_))).await;
+async fn without_the_queue_there_is_no_heartbeat_and_nothing_is_lost() {
+    let world = world([Script::always(Behavior::presses("1", When::OptionsSay(1)))]).await;
+    let key = create(&world, &dispatch_body(1, &json!({ "resolve_within": 600 }))).await;
+    wait_until(&world, &key, |dispatch| matches!(dispatch.state, State::Accepted(_))).await;
     purge(&world).await;
     let rule = Rule::new(Fault::Refused).service(Service::Sqs).function("sentinel");
     world.aws.faults().plan(rule.times(u32::MAX));
@@ -245,32 +246,32 @@ async fn a_queue_that_takes_nothing_is_not_well_and_nothing_is_lost() {
         let report = minute(&world).await;
         assert_eq!((report.well, report.stuck, report.sent_again), (false, 1, 0));
     }
-    assert_eq!(beats(&world), []);
-    world.aws.faults().calm();
+    assert_eq!(heartbeats(&world), []);
+    world.aws.faults().clear();
     assert_eq!(minute(&world).await.sent_again, 1);
     assert!(minute(&world).await.well);
     assert!(load(&world, &key).await.progress.live_from > 0, "it was opened again");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_heartbeat_that_is_not_taken_changes_nothing() {
+async fn a_refused_heartbeat_is_neither_retried_nor_redirected() {
     for status in [StatusCode::FOUND, StatusCode::INTERNAL_SERVER_ERROR] {
         let options = Options {
             sentinel: None,
-            heartbeat: Some(HttpClient::new(Listener(status))),
+            heartbeat: Some(HttpClient::new(HeartbeatReceiver(status))),
             ..Options::default()
         };
         let world = World::start(options).await.unwrap();
         assert!(minute(&world).await.well);
-        assert_eq!(beats(&world).len(), 1, "it is not tried again, nor followed");
+        assert_eq!(heartbeats(&world).len(), 1, "it is neither retried nor redirected");
     }
 }
 
-/// Every number that there is, and somebody there who accepts.
-fn everybody() -> Phones {
+/// Phones for a hundred numbers, at each of which an employee accepts.
+fn hundred_phones() -> Phones {
     let mut phones = Phones::new();
     for person in 0..100 {
-        let accepts = Script::always(Behaviour::presses("1", When::OptionsSay(1)));
+        let accepts = Script::always(Behavior::presses("1", When::OptionsSay(1)));
         phones.set(phone(&number(person)), accepts);
     }
     phones
@@ -280,14 +281,14 @@ fn number(person: usize) -> String {
     format!("+120255501{person:02}")
 }
 
-/// A ticket for one of them.
+/// A dispatch for the employee with this number.
 fn ticket(number: &str) -> Value {
-    let mut ticket = brief(1, &json!({}));
+    let mut ticket = dispatch_body(1, &json!({}));
     *ticket.pointer_mut("/employees/0/phone").unwrap() = json!(number);
     ticket
 }
 
-/// All at once.
+/// Creates this many dispatches at once.
 async fn storm(world: &World, tickets: usize) -> Vec<DispatchKey> {
     let mut keys = Vec::new();
     for person in 0..tickets {
@@ -301,24 +302,24 @@ async fn backlog_end(world: &World) -> Option<Timestamp> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_storm_is_no_loss() {
+async fn calls_that_wait_for_slots_are_not_reported_as_stuck() {
     let mut ends = Vec::new();
     for is_watched in [false, true] {
-        let world = watched(everybody(), None).await;
+        let world = watched(hundred_phones(), None).await;
         let keys = storm(&world, 300).await;
         let (mut held, mut most) = (0, 0);
-        while !world.is_quiet() {
+        while !world.is_idle() {
             pass(&world, 60).await;
             if is_watched {
-                let report = world.look(Value::Null).await.unwrap();
+                let report = world.run_sentinel(Value::Null).await.unwrap();
                 assert!(report.well, "{report:?}");
                 held += report.held;
                 most = most.max(report.held);
             }
         }
         assert_eq!(requests_to_the_queue(&world), 0);
-        assert_eq!(held > 0, is_watched, "nobody waited for long enough to be looked at");
-        assert!(most <= 200, "{most} in one look");
+        assert_eq!(held > 0, is_watched, "no dispatch waited long enough to be checked");
+        assert!(most <= 200, "{most} in one run");
         for key in &keys {
             assert_eq!(load(&world, key).await.state.name(), "Accepted");
         }
@@ -329,36 +330,36 @@ async fn a_storm_is_no_loss() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_call_does_not_wait_for_the_end_of_steady_load() {
-    let world = watched(everybody(), None).await;
+async fn a_lost_call_is_placed_while_the_load_stays_high() {
+    let world = watched(hundred_phones(), None).await;
     stop_the_dialer(&world);
     let lost = create(&world, &ticket(&number(99))).await;
     pass(&world, 60).await;
     purge(&world).await;
-    world.aws.faults().calm();
+    world.aws.faults().clear();
     let mut minutes = 0;
     while load(&world, &lost).await.version == 1 {
-        // More than the provider takes.
+        // More calls than the provider accepts in a minute.
         for person in 0..61 {
             create(&world, &ticket(&number(person))).await;
         }
         minute(&world).await;
         minutes += 1;
-        assert!(minutes < 30, "it is never dialled");
+        assert!(minutes < 30, "it is never dialed");
     }
 }
 
-/// Lets every message to the dialer fail, as when it cannot be had.
+/// Lets every invocation of the dialer fail: DynamoDB refuses its requests.
 fn stop_the_dialer(world: &World) {
     let rule = Rule::new(Fault::Refused).service(Service::DynamoDb).function("dialer");
     world.aws.faults().plan(rule.times(u32::MAX));
 }
 
 #[tokio::test(start_paused = true)]
-async fn six_hours_without_a_dialer_cost_six_messages_a_ticket() {
-    let world = world([Script::always(Behaviour::presses("1", When::OptionsSay(1)))]).await;
+async fn six_hours_without_a_dialer_cost_six_messages_per_dispatch() {
+    let world = world([Script::always(Behavior::presses("1", When::OptionsSay(1)))]).await;
     stop_the_dialer(&world);
-    let key = create(&world, &brief(1, &json!({}))).await;
+    let key = create(&world, &dispatch_body(1, &json!({}))).await;
     let (mut sent_at, mut was_stuck) = (Vec::new(), false);
     for minute_number in 1..=360 {
         let report = minute(&world).await;
@@ -366,7 +367,7 @@ async fn six_hours_without_a_dialer_cost_six_messages_a_ticket() {
         assert_eq!(
             (report.well, report.stuck),
             (!was_stuck, u32::from(was_stuck)),
-            "it is not forgotten"
+            "it stays reported"
         );
         if report.sent_again > 0 {
             sent_at.push(minute_number);
@@ -377,7 +378,7 @@ async fn six_hours_without_a_dialer_cost_six_messages_a_ticket() {
     let after: Vec<u32> = sent_at.iter().map(|minute| minute - first).collect();
     assert_eq!(after, [0, 10, 30, 70, 150, 310]);
 
-    world.aws.faults().calm();
+    world.aws.faults().clear();
     while load(&world, &key).await.state.name() != "Accepted" {
         minute(&world).await;
         assert!(world.clock.now() < load(&world, &key).await.expires_at);
@@ -391,8 +392,8 @@ async fn six_hours_without_a_dialer_cost_six_messages_a_ticket() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_look_is_bounded_and_everybody_has_a_turn() {
-    let world = watched(everybody(), None).await;
+async fn a_run_is_bounded_and_every_dispatch_gets_its_turn() {
+    let world = watched(hundred_phones(), None).await;
     stop_the_dialer(&world);
     storm(&world, 500).await;
     pass(&world, 600).await;
@@ -409,39 +410,43 @@ async fn a_look_is_bounded_and_everybody_has_a_turn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dispatch_that_has_moved_is_not_postponed() {
+async fn a_dispatch_that_has_changed_is_not_postponed() {
     let world = world([]).await;
     stop_the_dialer(&world);
-    let key = create(&world, &brief(1, &json!({}))).await;
-    let unmoved = world.store.unmoved(&key).await.unwrap().unwrap();
-    assert_eq!((unmoved.sent_again, unmoved.held), (0, 0));
+    let key = create(&world, &dispatch_body(1, &json!({}))).await;
+    let before = world.store.due_dispatch(&key).await.unwrap().unwrap();
+    assert_eq!((before.sent_again, before.held), (0, 0));
     let later = world.clock.now().plus_seconds(600);
-    for (why, expected) in [(Postponed::SentAgain, (1, 0)), (Postponed::Held, (1, 1))] {
-        let unmoved = world.store.unmoved(&key).await.unwrap().unwrap();
-        assert!(world.store.postpone(&unmoved, why, later).await.unwrap());
-        let noted = world.store.unmoved(&key).await.unwrap().unwrap();
-        assert_eq!((noted.sent_again, noted.held), expected);
-        assert_eq!(noted.dispatch, unmoved.dispatch, "nothing else has changed");
+    for (reason, expected) in [
+        (PostponeReason::Resent, (1, 0)),
+        (PostponeReason::WaitingForSlot, (1, 1)),
+    ] {
+        let current = world.store.due_dispatch(&key).await.unwrap().unwrap();
+        assert!(world.store.postpone(&current, reason, later).await.unwrap());
+        let postponed = world.store.due_dispatch(&key).await.unwrap().unwrap();
+        assert_eq!((postponed.sent_again, postponed.held), expected);
+        assert_eq!(postponed.dispatch, current.dispatch, "nothing else has changed");
     }
     change(&world, &key, "cancel").await;
-    for why in [Postponed::SentAgain, Postponed::Held] {
-        assert!(!world.store.postpone(&unmoved, why, later).await.unwrap());
+    for reason in [PostponeReason::Resent, PostponeReason::WaitingForSlot] {
+        assert!(!world.store.postpone(&before, reason, later).await.unwrap());
     }
-    let noted = world.store.unmoved(&key).await.unwrap().unwrap();
-    assert_eq!((noted.sent_again, noted.held), (0, 0), "it begins anew");
-    assert_eq!(world.store.sent_again(10).await.unwrap(), []);
-    let ever = Timestamp::from_millis(i64::MAX);
+    let current = world.store.due_dispatch(&key).await.unwrap().unwrap();
+    assert_eq!((current.sent_again, current.held), (0, 0), "the counts start again");
+    assert_eq!(world.store.resent(10).await.unwrap(), []);
+    let max = Timestamp::from_millis(i64::MAX);
     for shard in 0..4 {
-        assert_eq!(world.store.due(shard, ever, 10).await.unwrap(), []);
+        assert_eq!(world.store.due(shard, max, 10).await.unwrap(), []);
     }
 }
 
-/// What another version wrote, or a hand in the console: it counts, and nobody waits behind it.
+/// Another version, or an operator in the console, wrote an item that cannot be parsed. It is reported, and does not
+/// block other dispatches.
 #[tokio::test(start_paused = true)]
-async fn a_dispatch_that_cannot_be_read_is_said_and_keeps_nobody_from_being_looked_at() {
+async fn an_unreadable_dispatch_is_reported_and_blocks_no_other() {
     let world = world([]).await;
     stop_the_dialer(&world);
-    let key = create(&world, &brief(1, &json!({}))).await;
+    let key = create(&world, &dispatch_body(1, &json!({}))).await;
     let broken = world.aws.dynamodb().engine().update_item(
         serde_json::from_value(json!({
             "TableName": TABLE,
@@ -453,17 +458,17 @@ async fn a_dispatch_that_cannot_be_read_is_said_and_keeps_nobody_from_being_look
     );
     broken.unwrap();
     pass(&world, 600).await;
-    let ever = Timestamp::from_millis(i64::MAX);
-    let first_in_line = async || {
+    let max = Timestamp::from_millis(i64::MAX);
+    let due = async || {
         let mut all = Vec::new();
         for shard in 0..4 {
-            all.extend(world.store.due(shard, ever, 10).await.unwrap());
+            all.extend(world.store.due(shard, max, 10).await.unwrap());
         }
         all
     };
-    assert_eq!(first_in_line().await, [key]);
+    assert_eq!(due().await, [key]);
     let report = minute(&world).await;
     assert_eq!((report.well, report.stuck, report.sent_again), (false, 1, 0));
-    assert_eq!(first_in_line().await, []);
-    assert_eq!(minute(&world).await.stuck, 1, "it is still said");
+    assert_eq!(due().await, []);
+    assert_eq!(minute(&world).await.stuck, 1, "it is still reported");
 }

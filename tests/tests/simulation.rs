@@ -1,6 +1,6 @@
-//! The whole bundle under faults: the deployed handlers, the embedded DynamoDB, the queues, Routee and the phones, on
-//! virtual time. Everything that happens by chance follows from a seed; a failing seed is printed, and
-//! `PATCHBAY_SEED=n cargo test --workspace --test simulation` plays it again (`n..m` plays all from n to m).
+//! The whole bundle under faults: the deployed handlers, the embedded DynamoDB, the queues, the providers and the
+//! phones, on virtual time. Everything random depends on a seed. A failing seed is printed, and `PATCHBAY_SEED=n cargo
+//! test --workspace --test simulation` replays it (`n..m` replays all seeds from n up to m).
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
@@ -15,13 +15,13 @@ use patchbay::clock::Timestamp;
 use patchbay::http::Response;
 use patchbay::ids::{DispatchId, DispatchKey};
 use patchbay::phone::PhoneNumber;
-use patchbay::providers::routee::dialplan::{self, Position};
+use patchbay::providers::routee::dialplan::{self, CollectPosition};
 use patchbay::voice;
 use patchbay_simulators::audit::{Audit, Breach, audit};
 use patchbay_simulators::aws::sqs::Disorder;
 use patchbay_simulators::aws::{Fault, Rates, Rule, Service};
 use patchbay_simulators::exchange::Provider;
-use patchbay_simulators::phones::{Behaviour, Phones, Script};
+use patchbay_simulators::phones::{Behavior, Phones, Script};
 use patchbay_simulators::rng::Rng;
 use patchbay_simulators::routee::{Faults, Switches};
 use patchbay_simulators::twilio;
@@ -31,36 +31,36 @@ use serde_json::{Value, json};
 
 use seeds::Simulation;
 
-/// People who have a phone.
+/// The number of employees with a phone.
 const PEOPLE: usize = 5;
-/// So long things go wrong; after that they must come to an end.
-const STORMY: Duration = Duration::from_hours(2);
-/// By how much the clocks of functions differ.
+/// How long faults happen. After that every dispatch must end.
+const FAULTY: Duration = Duration::from_hours(2);
+/// The most by which the clocks of functions differ.
 const SKEW: Duration = Duration::from_secs(30);
-/// A request to the API is repeated for so long.
+/// How long a request to the API is retried.
 const PATIENCE: Duration = Duration::from_hours(3);
-/// By then everything has come to an end.
+/// How long the world may take until it is idle.
 const LIMIT: Duration = Duration::from_hours(240);
 
-struct Run {
-    /// Whether messages are lost. Not in every run: the sentinel, which makes that good, would also make good what is to
-    /// be found out.
+struct Simulator {
+    /// Whether messages are lost. Not in every run: the sentinel, which recovers from that, would also hide bugs that
+    /// this simulation is to find.
     loses_messages: bool,
-    /// Over whom people are phoned.
+    /// The configured voice providers, in order of preference.
     providers: Vec<Provider>,
     world: World,
     rng: Rng,
     keys: Vec<DispatchKey>,
 }
 
-impl Run {
+impl Simulator {
     async fn start(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let mut phones = Phones::new();
         for person in 0..PEOPLE {
-            let mut script = Script::always(Behaviour::random(&mut rng));
+            let mut script = Script::always(Behavior::random(&mut rng));
             for _ in 0..rng.below(4) {
-                script = script.then(Behaviour::random(&mut rng));
+                script = script.then(Behavior::random(&mut rng));
             }
             phones.set(PhoneNumber::parse(&number(person)).unwrap(), script);
         }
@@ -76,7 +76,7 @@ impl Run {
             providers: providers.clone(),
             phones,
             skew: SKEW,
-            // The slower the provider, the further away is the slot of a call.
+            // The longer the interval, the further in the future is the slot of a call.
             call_interval: rng.pick(1_000, &[5_000, 20_000]),
             voice: voice_settings(&mut rng),
             sentinel: loses_messages.then_some(Duration::from_mins(1)),
@@ -84,19 +84,19 @@ impl Run {
         })
         .await
         .unwrap();
-        let run = Self {
+        let simulator = Self {
             providers,
             loses_messages,
             world,
             rng,
             keys: Vec::new(),
         };
-        run.go_wrong();
-        run
+        simulator.enable_faults();
+        simulator
     }
 
-    /// Turns every fault on, each a little.
-    fn go_wrong(&self) {
+    /// Enables every kind of fault, each with a low probability.
+    fn enable_faults(&self) {
         let mut rng = self.rng.clone();
         let faults = Faults::random(&mut rng, 0.05);
         self.world.routee.change_faults(|current| *current = faults);
@@ -117,7 +117,7 @@ impl Run {
         self.world.aws.faults().set_crash_rate(40, 8);
         let late_by = Duration::from_secs(20);
         self.world.aws.sqs().set_disorder(Disorder {
-            // Every message that is delivered twice makes two of each that follows, for hours.
+            // Low, because a duplicate message also duplicates all messages that follow from it, for hours.
             duplicate: 10,
             undelete: 2,
             reorder: 100,
@@ -128,8 +128,9 @@ impl Run {
         });
     }
 
-    /// Of two providers, in one run of two, one is down for hours: it cannot be reached, answers with errors, or not at all.
-    fn lose_a_provider(&mut self) {
+    /// With two providers, in every second run, one of them is down for hours: it is unreachable, or answers with
+    /// errors, or not at all.
+    fn plan_provider_outage(&mut self) {
         if self.providers.len() < 2 || self.rng.flip() {
             return;
         }
@@ -139,21 +140,22 @@ impl Run {
             .pick(Fault::LostRequest, &[Fault::Refused, Fault::InternalError]);
         let begins = self.rng.between(Duration::ZERO, Duration::from_mins(10));
         let from = later(self.world.clock.now(), begins);
-        let outage = from..later(from, STORMY);
+        let outage = from..later(from, FAULTY);
         let rule = Rule::new(fault).service(Service::Http).function("dialer").target(host);
         self.world.aws.faults().plan(rule.during(outage));
     }
 
-    /// In one run of three something is down for up to two hours.
-    fn go_down(&mut self) {
+    /// In every third run DynamoDB, SQS, all HTTP requests of the dialer, or the dialer itself is down for up to two
+    /// hours.
+    fn plan_outage(&mut self) {
         if self.rng.below(3) > 0 {
             return;
         }
         let faults = self.world.aws.faults();
         let begins = self.rng.between(Duration::ZERO, Duration::from_mins(20));
-        let lasts = self.rng.between(Duration::from_mins(1), STORMY);
+        let duration = self.rng.between(Duration::from_mins(1), FAULTY);
         let from = later(self.world.clock.now(), begins);
-        let outage = from..later(from, lasts);
+        let outage = from..later(from, duration);
         let fault = self.rng.pick(
             Fault::InternalError,
             &[Fault::Throttled, Fault::Refused, Fault::LostRequest],
@@ -167,14 +169,14 @@ impl Run {
                     .function("dialer")
                     .during(outage),
             ),
-            _ => faults.die_during("dialer", outage),
+            _ => faults.crash_during("dialer", outage),
         }
     }
 
-    /// Now and then a message comes long before its moment, with a word that says that it is due: who redrives by hand
-    /// can do that.
-    async fn hasten(&mut self) {
-        let end = later(self.world.clock.now(), STORMY);
+    /// From time to time a message is delivered long before it is due, with a `due_at` of now: an operator who redrives
+    /// messages can cause that.
+    async fn deliver_some_early(&mut self) {
+        let end = later(self.world.clock.now(), FAULTY);
         while self.world.clock.now() < end {
             let pause = self.rng.between(Duration::from_secs(10), Duration::from_mins(20));
             self.world.clock.sleep(pause).await;
@@ -195,16 +197,16 @@ impl Run {
         }
     }
 
-    fn calm(&self) {
+    fn disable_faults(&self) {
         self.world.routee.change_faults(|current| *current = Faults::default());
         self.world
             .twilio
             .change_faults(|current| *current = CallFaults::default());
-        self.world.aws.faults().calm();
+        self.world.aws.faults().clear();
         self.world.aws.sqs().set_disorder(Disorder::default());
     }
 
-    /// Sends a request until it is answered by somebody other than a dying function.
+    /// Sends a request until the answer is not a server error, which a crashed function also causes.
     async fn send(&self, method: &str, path: &str, key: &str, body: &Value) -> Response {
         let end = later(self.world.clock.now(), PATIENCE);
         while self.world.clock.now() < end {
@@ -226,7 +228,7 @@ impl Run {
     }
 
     async fn create(&mut self, ticket: usize) {
-        let body = brief(&mut self.rng, ticket);
+        let body = dispatch_body(&mut self.rng, ticket);
         let key = format!("ticket-{ticket}");
         let response = self.send("POST", "/v1/dispatches", &key, &body).await;
         assert!(response.status().is_success(), "{response:?}");
@@ -240,12 +242,12 @@ impl Run {
             .await;
     }
 
-    /// Nothing is under way any more, and nothing is still to come: a ticket whose message was lost is quiet, too, until
-    /// the sentinel finds it.
-    async fn come_to_rest(&self) {
+    /// Waits until the world is idle and every dispatch is over. A world is also idle while a dispatch whose message
+    /// was lost waits for the sentinel.
+    async fn settle(&self) {
         let end = later(self.world.clock.now(), LIMIT);
         loop {
-            assert!(self.world.settle(LIMIT).await, "it never came to rest");
+            assert!(self.world.settle(LIMIT).await, "the world never became idle");
             let mut over = true;
             for key in &self.keys {
                 over &= self.world.store.load(key).await.unwrap().unwrap().state.is_over();
@@ -257,8 +259,8 @@ impl Run {
         }
     }
 
-    /// Lives through everything, and looks at what is left.
-    async fn live(mut self) -> Audit {
+    /// Runs the whole simulation, and audits its result.
+    async fn run(mut self) -> Audit {
         let tickets = 1 + usize::try_from(self.rng.below(4)).unwrap();
         let most = self.rng.pick(Duration::from_secs(90), &[Duration::from_secs(3)]);
         for ticket in 0..tickets {
@@ -266,8 +268,8 @@ impl Run {
             let pause = self.rng.between(Duration::ZERO, most);
             self.world.clock.sleep(pause).await;
         }
-        self.go_down();
-        self.lose_a_provider();
+        self.plan_outage();
+        self.plan_provider_outage();
         for key in self.keys.clone() {
             let pause = self.rng.between(Duration::ZERO, Duration::from_mins(30));
             match self.rng.below(8) {
@@ -282,20 +284,23 @@ impl Run {
                 _ => {}
             }
         }
-        self.hasten().await;
-        self.calm();
-        // A ticket that is opened again and again until somebody resolves it has no end of its own.
+        self.deliver_some_early().await;
+        self.disable_faults();
+        // A dispatch with `resolve_within` is reopened until it is resolved: without this it would not end.
         for key in &self.keys {
             let dispatch = self.world.store.load(key).await.unwrap().unwrap();
-            if dispatch.brief.policy.resolve_within.is_some() {
+            if dispatch.spec.policy.resolve_within.is_some() {
                 self.change(key, "resolve").await;
             }
         }
-        self.come_to_rest().await;
+        self.settle().await;
         let mut audit = audit(&self.world, &self.keys).await.unwrap();
         if self.loses_messages {
-            // The sentinel finds tickets whose message is lost. A webhook whose message is lost can be had sent again.
-            audit.breaches.retain(|breach| !matches!(breach, Breach::Untold(..)));
+            // The sentinel sends lost messages of dispatches again, but not those of webhooks: a requester can have
+            // them resent.
+            audit
+                .breaches
+                .retain(|breach| !matches!(breach, Breach::MissingWebhook(..)));
         }
         audit
     }
@@ -305,11 +310,11 @@ fn later(moment: Timestamp, by: Duration) -> Timestamp {
     moment.plus_millis(i64::try_from(by.as_millis()).unwrap())
 }
 
-/// How Routee's dial plans are written: as the operator may set it.
+/// Routee's settings, at random among those that an operator can choose.
 fn voice_settings(rng: &mut Rng) -> voice::Settings {
     voice::Settings {
         routee: dialplan::Settings {
-            collect: rng.pick(Position::First, &[Position::Last]),
+            collect: rng.pick(CollectPosition::First, &[CollectPosition::Last]),
             submit_on_hash: rng.flip(),
         },
     }
@@ -319,7 +324,7 @@ fn number(person: usize) -> String {
     format!("+120255501{:02}", person + 10)
 }
 
-fn brief(rng: &mut Rng, ticket: usize) -> Value {
+fn dispatch_body(rng: &mut Rng, ticket: usize) -> Value {
     let first = usize::try_from(rng.below(5)).unwrap();
     let count = 1 + usize::try_from(rng.below(3)).unwrap();
     let employees: Vec<Value> = (0..count)
@@ -339,9 +344,9 @@ fn brief(rng: &mut Rng, ticket: usize) -> Value {
             "wrong_keys": rng.pick(0, &[2]),
             "expires_after": rng.pick(3_600, &[600, 7_200]),
             "resolve_within": resolve_within,
-            "ask_again": rng.flip(),
-            "repeat": rng.pick("options", &["all"]),
-            "machine": rng.pick("ignore", &["hang_up"]),
+            "retry_rejected": rng.flip(),
+            "repeat_content": rng.pick("options", &["all"]),
+            "on_voicemail": rng.pick("ignore", &["hang_up"]),
             "max_calls": rng.pick(Value::Null, &[Value::Null, json!(4)]),
         },
         "priority": rng.pick("normal", &["urgent"]),
@@ -358,10 +363,10 @@ fn play(seed: u64) -> Audit {
         .start_paused(true)
         .build()
         .unwrap();
-    runtime.block_on(async { Run::start(seed).await.live().await })
+    runtime.block_on(async { Simulator::start(seed).await.run().await })
 }
 
-/// Plays the seeds and prints those that fail.
+/// Runs all seeds, and fails with a list of those that fail.
 fn play_all(seeds: Range<u64>) {
     let failed: Vec<String> = seeds::play_all(seeds.clone(), play)
         .into_iter()
@@ -383,7 +388,7 @@ fn play_all(seeds: Range<u64>) {
 }
 
 #[test]
-fn whatever_goes_wrong_no_ticket_is_lost_or_accepted_twice_and_nobody_is_dialled_twice() {
+fn no_fault_breaks_an_invariant() {
     play_all(Simulation::Dispatch.seeds());
 }
 
@@ -394,7 +399,7 @@ fn soak() {
 }
 
 #[test]
-fn a_seed_plays_the_same_every_time() {
+fn a_seed_always_has_the_same_result() {
     for seed in 0..20 {
         let (one, other) = (play(seed), play(seed));
         assert_eq!(format!("{one:?}"), format!("{other:?}"), "seed {seed}");

@@ -1,7 +1,9 @@
-//! What somebody must hear of: payments at the same time, and what of a payment is not kept. Said again at every repetition
-//! of a webhook, for a function may die before it is heard.
+//! Errors that an operator must see are logged: two payments for one caller at the same time, and fields of a payment
+//! that were dropped. They are logged again whenever the webhook is repeated, because a function may crash before it
+//! has logged.
 //!
-//! One test in a process of its own: a line that another test reached first, where nobody listened, stays unheard.
+//! One test in its own process: `tracing` caches per call site whether a subscriber listens, so a line that another
+//! test logged first, without one, would never be captured.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
@@ -11,7 +13,7 @@ mod lines;
 
 use std::time::Duration;
 
-use patchbay_simulators::twilio::{AtPay, CallRecord, Script};
+use patchbay_simulators::twilio::{CallRecord, CallerScript, PaymentInput};
 use patchbay_simulators::world::{TOKEN, World};
 use serde_json::{Value, json};
 use tracing::Level;
@@ -30,35 +32,35 @@ async fn set(world: &World, description: &str) {
     assert_eq!(answer.status, 200);
 }
 
-async fn call(world: &World, at_pay: AtPay) -> CallRecord {
+async fn call(world: &World, at_pay: PaymentInput) -> CallRecord {
     let url = world.transfer_url().unwrap();
-    world.twilio.call(&url, Script::new(CALLER, [at_pay])).await
+    world.twilio.call(&url, CallerScript::new(CALLER, [at_pay])).await
 }
 
-/// The request that told the result of a payment.
-async fn tell_again(world: &World, record: &CallRecord) {
+/// Repeats the webhook with the result of a payment.
+async fn repeat_result(world: &World, record: &CallRecord) {
     let result = record.requests.iter().find(|request| request.url.contains("/payment/"));
     let result = result.unwrap();
     world.twilio.post(&result.url, &result.form).await;
 }
 
-async fn paid_at_once(lines: &Lines) {
+async fn two_payments_are_logged(lines: &Lines) {
     let world = world([]).await;
     world.twilio.change(|twilio| twilio.status_callback = true);
-    set(&world, "Two theatre seats").await;
-    // The result comes so late that another call has begun to pay for something else, and paid.
-    let first = call(&world, AtPay::CardThenHangsUp(CARD, 200));
+    set(&world, "Two theater seats").await;
+    // The result of the first call arrives after a second call has paid for something else.
+    let first = call(&world, PaymentInput::CardThenHangsUp(CARD, 200));
     let second = async {
         while world.twilio.charges().is_empty() {
             world.clock.sleep(Duration::from_secs(1)).await;
         }
         world.clock.sleep(Duration::from_secs(155)).await;
-        set(&world, "A programme").await;
-        call(&world, AtPay::Card(CARD)).await
+        set(&world, "A program").await;
+        call(&world, PaymentInput::Card(CARD)).await
     };
     let (first, second) = tokio::join!(first, second);
     assert_eq!(world.twilio.charges().len(), 2);
-    let told = |line: &Value| {
+    let logged_calls = |line: &Value| {
         let fields = ["call", "confirmation_code", "other_call", "other_confirmation_code"];
         fields
             .map(|field| line["fields"][field].as_str().unwrap_or_default().to_owned())
@@ -68,19 +70,22 @@ async fn paid_at_once(lines: &Lines) {
     let lines_now = lines.take("paid twice");
     assert_eq!(lines_now.len(), 1, "{lines_now:?}");
     assert_eq!(lines_now[0]["level"], "ERROR");
-    let both = told(&lines_now[0]);
+    let both = logged_calls(&lines_now[0]);
     assert!(
         both == [one, other].concat() || both == [other, one].concat(),
         "{both:?}"
     );
     for (record, expected) in [(&first, [one, other]), (&second, [other, one])] {
-        tell_again(&world, record).await;
+        repeat_result(&world, record).await;
         let lines_now = lines.take("paid twice");
-        assert_eq!(lines_now.iter().map(told).collect::<Vec<_>>(), [expected.concat()]);
+        assert_eq!(
+            lines_now.iter().map(logged_calls).collect::<Vec<_>>(),
+            [expected.concat()]
+        );
     }
 }
 
-async fn not_kept(lines: &Lines) {
+async fn dropped_fields_are_logged(lines: &Lines) {
     for (code, words) in [
         ("x".repeat(4_097), "too long"),
         (format!("20261126-{CARD}"), "a card's number"),
@@ -88,24 +93,25 @@ async fn not_kept(lines: &Lines) {
         lines.take("");
         let world = world([]).await;
         world.twilio.change(|twilio| twilio.code = Some(code.clone()));
-        set(&world, "Two theatre seats").await;
-        let record = call(&world, AtPay::Card(CARD)).await;
+        set(&world, "Two theater seats").await;
+        let record = call(&world, PaymentInput::Card(CARD)).await;
         for _ in 0..2 {
-            let told = lines.take("is not kept");
-            assert!(!told.is_empty(), "{words}");
+            let dropped = lines.take("was dropped");
+            assert!(!dropped.is_empty(), "{words}");
             assert!(
-                told.iter()
+                dropped
+                    .iter()
                     .all(|line| line["level"] == "ERROR" && line.to_string().contains(words))
             );
-            assert!(!format!("{told:?}").contains(CARD));
-            tell_again(&world, &record).await;
+            assert!(!format!("{dropped:?}").contains(CARD));
+            repeat_result(&world, &record).await;
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_somebody_must_hear_of_is_said_and_said_again() {
-    let (lines, _guard) = Lines::listen(Level::INFO);
-    paid_at_once(&lines).await;
-    not_kept(&lines).await;
+async fn payment_errors_are_logged_at_every_repetition() {
+    let (lines, _guard) = Lines::capture(Level::INFO);
+    two_payments_are_logged(&lines).await;
+    dropped_fields_are_logged(&lines).await;
 }

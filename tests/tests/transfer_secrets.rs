@@ -1,6 +1,7 @@
-//! Of cards, nothing stays: neither in the table nor in a log.
+//! No card data is stored: neither in the table nor in a log.
 //!
-//! One test in a process of its own: a line that another test reached first, where nobody listened, stays unheard.
+//! One test in its own process: `tracing` caches per call site whether a subscriber listens, so a line that another
+//! test logged first, without one, would never be captured.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -9,7 +10,7 @@ mod common;
 mod lines;
 
 use patchbay_simulators::aws::{self, Fault, Rule, Service};
-use patchbay_simulators::twilio::{AtPay, Callee, Script};
+use patchbay_simulators::twilio::{Callee, CallerScript, PaymentInput};
 use patchbay_simulators::world::{TOKEN, World};
 use serde_json::json;
 use tracing::Level;
@@ -32,26 +33,26 @@ async fn set(world: &World, order: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_card_number_code_or_expiry_is_in_the_table_or_in_a_log() {
-    let (lines, _guard) = Lines::listen(Level::INFO);
+async fn no_card_number_code_or_expiry_is_in_table_or_log() {
+    let (lines, _guard) = Lines::capture(Level::INFO);
     let world = world([]).await;
     let url = world.transfer_url().unwrap();
-    let card = AtPay::Card("4242424242424242");
+    let card = PaymentInput::Card("4242424242424242");
     for (order, at_pay) in (1..).zip([
-        AtPay::Declined,
-        AtPay::ConnectorFails,
-        AtPay::Star,
-        AtPay::HangsUp,
+        PaymentInput::Declined,
+        PaymentInput::ConnectorFails,
+        PaymentInput::Star,
+        PaymentInput::HangsUp,
         card.clone(),
     ]) {
         set(&world, &format!("{order}")).await;
-        let script = Script {
+        let script = CallerScript {
             callee: Callee::Busy,
-            ..Script::new(CALLER, [at_pay])
+            ..CallerScript::new(CALLER, [at_pay])
         };
         let record = world.twilio.call(&url, script).await;
         assert_eq!(record.failures, Vec::<String>::new());
-        // What the simulator sends does hold what must not stay.
+        // The simulator does send the data that must not be stored.
         let sent = format!("{:?}", record.requests);
         assert!(sent.contains("1231") && sent.contains("20500"), "{sent}");
     }
@@ -64,12 +65,15 @@ async fn no_card_number_code_or_expiry_is_in_the_table_or_in_a_log() {
             .aws
             .faults()
             .plan(rule.operation(operation).skip(skip).times(u32::MAX));
-        world.twilio.call(&url, Script::new(CALLER, [card.clone()])).await;
-        world.aws.faults().calm();
+        world.twilio.call(&url, CallerScript::new(CALLER, [card.clone()])).await;
+        world.aws.faults().clear();
     }
-    world.twilio.call(&url, Script::new("anonymous", [card.clone()])).await;
+    world
+        .twilio
+        .call(&url, CallerScript::new("anonymous", [card.clone()]))
+        .await;
     world.twilio.set_token("another");
-    world.twilio.call(&url, Script::new(CALLER, [card])).await;
+    world.twilio.call(&url, CallerScript::new(CALLER, [card])).await;
 
     let (dynamodb, _) = aws::clients(&world.aws, &aws::retries());
     let items = dynamodb.scan().table_name("patchbay").send().await.unwrap();
@@ -79,14 +83,14 @@ async fn no_card_number_code_or_expiry_is_in_the_table_or_in_a_log() {
         assert!(table.contains(expected), "no {expected:?} in {table}");
     }
     for expected in [
-        "a caller is asked to pay",
-        "a payment is over",
+        "asking the caller to pay",
+        "a payment has ended",
         "the next agent was not reached",
-        "an outcome is lost but for this line",
+        "an outcome could not be stored: only this log line has it",
         "ch_000002",
-        "a caller cannot be known",
-        "a request that Twilio did not sign was refused",
-        "nobody was charged",
+        "the caller has no usable number",
+        "rejected a request without a valid Twilio signature",
+        "the caller was not charged",
         "…43",
     ] {
         assert!(log.contains(expected), "no {expected:?} in {log}");
@@ -99,7 +103,7 @@ async fn no_card_number_code_or_expiry_is_in_the_table_or_in_a_log() {
         " 987",
         "\"987\"",
         "20500",
-        "was refused\"",
+        "was declined\"",
     ];
     for secret in secrets {
         assert!(!table.contains(secret), "{secret:?} in {table}");

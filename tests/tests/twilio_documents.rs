@@ -1,5 +1,5 @@
-//! What we write for employees' calls over Twilio and what is signed for them, on disk: for a check with Twilio's own
-//! libraries (`tests/e2e/twilio_check.py`).
+//! Writes the `TwiML` documents of employees' calls and signed webhooks to disk, for a check with Twilio's own libraries
+//! (`tests/e2e/twilio_check.py`).
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -13,14 +13,14 @@ use patchbay::providers::twilio::signature::sign;
 use patchbay::providers::twilio::webhook::Form;
 use patchbay::secret::Secret;
 use patchbay::voice::{Provider, Settings};
-use patchbay::web::callbacks::Callbacks;
-use patchbay::web::reference::References;
+use patchbay::web::callbacks::CallbackUrls;
+use patchbay::web::reference::ReferenceSigner;
 use patchbay_simulators::gateway::from_function;
 use patchbay_simulators::twilio::AUTH_TOKEN;
 use patchbay_simulators::world::REFERENCE_KEY;
 use serde_json::json;
 
-/// As API Gateway names itself, as a domain of one's own, and below a path and a port.
+/// The URL of API Gateway, a custom domain, and one with a port and a path.
 const BASES: [&str; 3] = [
     "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com",
     "https://hooks.example.org",
@@ -37,8 +37,8 @@ fn folder() -> PathBuf {
     folder
 }
 
-fn callbacks(base: &str) -> Callbacks {
-    Callbacks::new(base, References::new(Secret::new(REFERENCE_KEY), None))
+fn callbacks(base: &str) -> CallbackUrls {
+    CallbackUrls::new(base, ReferenceSigner::new(Secret::new(REFERENCE_KEY), None))
 }
 
 fn attempt() -> (DispatchKey, AttemptId) {
@@ -64,7 +64,7 @@ fn employee() -> Employee {
 }
 
 #[test]
-fn every_document_in_every_voice_is_written_for_the_official_libraries_to_read() {
+fn every_document_in_every_voice_is_written_for_twilios_parser() {
     let (key, id) = attempt();
     let url = callbacks(BASES[0]).keys_url(Provider::Twilio, &key, id, 1);
     let ticket = Ticket {
@@ -87,14 +87,14 @@ fn every_document_in_every_voice_is_written_for_the_official_libraries_to_read()
                 script::taken_by("Ben & Söhne", language, &policy),
                 script::closed(language, &policy),
                 script::goodbye(language, &policy),
-                script::ask_again(language, &policy),
+                script::repeat_options(language, &policy),
                 script::one_moment(language, &policy),
             ]
             .into_iter()
             .enumerate()
             {
                 let answer = Provider::Twilio
-                    .says(script, &url, &Settings::default())
+                    .render(script, &url, &Settings::default())
                     .into_response();
                 let document = String::from_utf8(from_function(answer).into_body().to_vec()).unwrap();
                 voices.extend(
@@ -111,12 +111,12 @@ fn every_document_in_every_voice_is_written_for_the_official_libraries_to_read()
     }
     voices.sort_unstable();
     voices.dedup();
-    // Two of every language, of which no two have one in common.
+    // Two voices for every language, and no voice for two languages.
     assert_eq!(voices.len(), 2 * Language::ALL.len(), "{voices:?}");
 }
 
 #[test]
-fn what_our_signer_signs_is_written_for_the_official_libraries_to_validate() {
+fn signed_webhooks_are_written_for_twilios_validator() {
     let (key, id) = attempt();
     let token = Secret::new(AUTH_TOKEN);
     let mut signed = Vec::new();

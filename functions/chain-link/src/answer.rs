@@ -1,15 +1,15 @@
-//! `POST /agent4/{ref}/{chain}`.
+//! `POST /agent4/{ref}/{chain}`: answers a request of Agent4.
 //!
-//! Whoever has the reference gets 200 and something to say, whatever happens behind it: what Agent4 does with anything
-//! else is not known, and a caller is on the line.
+//! A valid reference always gets 200 and something to say, whatever fails behind it: what Agent4 does with any other
+//! status is not documented, and a caller is waiting.
 
 use std::time::Duration;
 
 use lambda_http::Request as HttpRequest;
 use lambda_http::http::StatusCode;
-use patchbay::chain::run::{self, Call, Done, Step};
-use patchbay::fetch::Used;
-use patchbay::flow::Findings;
+use patchbay::chain::run::{self, ChainAnswer, RequestContext, Step};
+use patchbay::fetch::UsedSecrets;
+use patchbay::flow::FetchResults;
 use patchbay::ids::{ChainName, Tenant};
 use patchbay::providers::agent4::{BadRequest, Request};
 use patchbay::web::body::{MAX_ENVELOPE, bytes_up_to, json_response, unreadable};
@@ -19,9 +19,9 @@ use tokio::time::Instant;
 use crate::remember::remember;
 use crate::{Answer, Deps, calls};
 
-/// Agent4 says nothing of how long it waits. People do: after 5 s of silence they speak.
+/// Time limit of an answer. Agent4 documents no time-out, but callers speak after 5 s of silence.
 const TIME_LIMIT: Duration = Duration::from_secs(4);
-/// What look-ups leave of it for the answer itself.
+/// The part of the time limit that is reserved for the answer after the last request to a back end.
 const MARGIN: Duration = Duration::from_millis(150);
 
 pub(crate) async fn answer(deps: &Deps, http: &HttpRequest, reference: &str, chain: &str) -> Answer {
@@ -32,91 +32,100 @@ pub(crate) async fn answer(deps: &Deps, http: &HttpRequest, reference: &str, cha
         .map_err(|_| Problem::bad_reference())?;
     let body = bytes_up_to(http, MAX_ENVELOPE)?;
     let mut request = Request::parse(body).map_err(|error| match error {
-        BadRequest::Unreadable(why) => unreadable(why),
+        BadRequest::Unreadable(reason) => unreadable(reason),
         BadRequest::NotAnObject => Problem::invalid_field("(body)", error.to_string()),
         BadRequest::Name => Problem::invalid_field("name", error.to_string()),
     })?;
     let deadline = Instant::now() + TIME_LIMIT;
     let current = calls::current(deps, &tenant, &name, &mut request, body).await;
     let code = code(deps, &tenant, &name, &current.key, &request);
-    let call = Call {
+    let context = RequestContext {
         request: &request,
         key: &current.key,
         code: &code,
         state_kept: current.state_kept,
     };
-    let mut used = Used::default();
-    let worked = tokio::time::timeout_at(
+    let mut used = UsedSecrets::default();
+    let outcome = tokio::time::timeout_at(
         deadline,
-        work(deps, &tenant, &name, &call, deadline - MARGIN, &mut used),
+        run_chain(deps, &tenant, &name, &context, deadline - MARGIN, &mut used),
     )
     .await;
-    let fallback = |why: &str| run::fallback(deps.cache.peek(&tenant, &name).as_deref(), &call, why);
-    let mut done = worked.unwrap_or_else(|_| fallback("there was no time left"));
-    // A back end may echo what it gets.
-    if used.are_told_in(&(&done.answer, &done.remembered)) {
-        done = fallback("the answer would hold a secret");
+    let fallback = |reason: &str| run::fallback(deps.cache.peek(&tenant, &name).as_deref(), &context, reason);
+    let mut chain_answer = outcome.unwrap_or_else(|_| fallback("the time limit is exceeded"));
+    // A back end may echo what it receives.
+    if used.would_leak_in(&(&chain_answer.answer, &chain_answer.remembered)) {
+        chain_answer = fallback("the answer would disclose a secret");
     }
     tokio::join!(
-        calls::keep(deps, &tenant, &name, &request, &current, &done),
-        keep(deps, &tenant, &name, &request, &done, deadline),
+        calls::save(deps, &tenant, &name, &request, &current, &chain_answer),
+        save_memory(deps, &tenant, &name, &request, &chain_answer, deadline),
     );
-    say(&tenant, &name, &request, &done);
-    Ok(json_response(StatusCode::OK, &done.answer))
+    log_answer(&tenant, &name, &request, &chain_answer);
+    Ok(json_response(StatusCode::OK, &chain_answer.answer))
 }
 
-async fn work(
+async fn run_chain(
     deps: &Deps,
     tenant: &Tenant,
     name: &ChainName,
-    call: &Call<'_>,
+    context: &RequestContext<'_>,
     deadline: Instant,
-    used: &mut Used,
-) -> Done {
+    used: &mut UsedSecrets,
+) -> ChainAnswer {
     let chain = match deps.cache.get(&deps.store, tenant, name).await {
         Ok(chain) => chain,
-        Err(why) => return run::fallback(None, call, &why.to_string()),
+        Err(error) => return run::fallback(None, context, &error.to_string()),
     };
-    let mut found = Findings::new();
+    let mut results = FetchResults::new();
 
     loop {
-        match run::advance(&chain, call, &found) {
-            Step::Done(done) => break *done,
-            Step::Fetch(lookup) => {
-                let result = deps.fetcher.look_up(tenant, &lookup, deadline, used).await;
-                found.insert(lookup.path, result);
+        match run::advance(&chain, context, &results) {
+            Step::Answer(answer) => break *answer,
+            Step::Fetch(request) => {
+                let result = deps.fetcher.fetch(tenant, &request, deadline, used).await;
+                results.insert(request.path, result);
             }
         }
     }
 }
 
-/// Remembers what the answer says is to be remembered. The caller hears the answer either way.
-async fn keep(deps: &Deps, tenant: &Tenant, name: &ChainName, request: &Request, done: &Done, deadline: Instant) {
-    let (Some(remembered), Some(caller)) = (&done.remembered, &request.caller) else {
+/// Writes the note of the answer to the context of the caller. A failure does not change the answer.
+async fn save_memory(
+    deps: &Deps,
+    tenant: &Tenant,
+    name: &ChainName,
+    request: &Request,
+    chain_answer: &ChainAnswer,
+    deadline: Instant,
+) {
+    let (Some(remembered), Some(caller)) = (&chain_answer.remembered, &request.caller) else {
         return;
     };
-    let writing = remember(deps, tenant, caller, &done.answer.key, remembered);
-    let why = match tokio::time::timeout_at(deadline, writing).await {
+    let writing = remember(deps, tenant, caller, &chain_answer.answer.key, remembered);
+    let reason = match tokio::time::timeout_at(deadline, writing).await {
         Ok(Ok(())) => return,
-        Ok(Err(why)) => why,
-        Err(_) => "there was no time left".to_owned(),
+        Ok(Err(reason)) => reason,
+        Err(_) => "the time limit is exceeded".to_owned(),
     };
-    tracing::warn!(%tenant, chain = %name, call = done.answer.key, why, "what was to be remembered is lost");
+    let call = &chain_answer.answer.key;
+    tracing::warn!(%tenant, chain = %name, call, reason, "cannot write the note to the caller's context");
 }
 
-fn say(tenant: &Tenant, name: &ChainName, request: &Request, done: &Done) {
-    let moment = request.moment.name();
-    match &done.trouble {
+fn log_answer(tenant: &Tenant, name: &ChainName, request: &Request, chain_answer: &ChainAnswer) {
+    let (call, event) = (&chain_answer.answer.key, request.event.name());
+    match &chain_answer.error {
         None => {
-            tracing::info!(%tenant, chain = %name, call = done.answer.key, moment, answered_by = done.answered_by, "answered");
+            let answered_by = &chain_answer.answered_by;
+            tracing::info!(%tenant, chain = %name, call, event, answered_by, "answered");
         }
-        Some(trouble) => {
-            tracing::error!(%tenant, chain = %name, call = done.answer.key, moment, %trouble, "answered with the fallback");
+        Some(error) => {
+            tracing::error!(%tenant, chain = %name, call, event, %error, "answered with the fallback");
         }
     }
 }
 
-/// Six digits that belong to a call and its caller.
+/// Six digits that belong to the call and its caller.
 fn code(deps: &Deps, tenant: &Tenant, name: &ChainName, key: &str, request: &Request) -> String {
     let caller = request.caller.as_ref().map_or("", |number| number.as_str());
     let bits = deps

@@ -1,51 +1,52 @@
-//! Which call a request belongs to.
+//! Finds the call that a request belongs to.
 //!
-//! A request bears no id of its call. Ours travels in the state, with all that a chain counts there; whether Agent4 sends
-//! the state back with every request, or with some or with none, is not known, and a limit of retries must hold either
-//! way. So every answer's state is kept in the table as well, for each caller and chain, and a request without a state
-//! gets it from there.
+//! A request of Agent4 has no call id. Ours travels in the state, with everything that a chain counts there. Agent4
+//! does not document whether it sends the state back with every request, and a retry limit must hold either way. So the
+//! state of every answer is also stored in DynamoDB, by caller and chain, and a request without a state gets the stored
+//! one.
 //!
-//! - **The next call** is another one: when an answer left the chain in the one before, or the caller went, after a quarter
-//!   of an hour, and when a chain begins without a state although a state came back before.
-//! - **A request that is repeated** gets the state that it got before, and so the same answer.
-//! - **Who hides their number** cannot be told from others who do. Without a state that comes back nothing is kept of them,
-//!   not even an id, and whoever counts has to take that for the end ([`Call::state_kept`]).
+//! - **A new call begins** when the answer before ended the chain or the caller hung up, after a quarter of an hour,
+//!   and when a chain begins without a state although Agent4 sent the state back earlier.
+//! - **A repeated request** gets the same state as the first time, and so the same answer.
+//! - **Callers who withhold their number** cannot be told apart. If Agent4 does not send their state back, nothing is
+//!   stored for them, not even a call id, and a document that counts must treat that as the end
+//!   ([`RequestContext::state_kept`]).
 //!
-//! [`Call::state_kept`]: patchbay::chain::run::Call::state_kept
+//! [`RequestContext::state_kept`]: patchbay::chain::run::RequestContext::state_kept
 
 use std::time::Duration;
 
-use patchbay::chain::run::Done;
+use patchbay::chain::run::ChainAnswer;
 use patchbay::chain::state::{self, OWN_STATE};
 use patchbay::ids::{ChainName, Nonce, Tenant};
-use patchbay::providers::agent4::{Moment, Request};
+use patchbay::providers::agent4::{LinkEvent, Request};
 use patchbay::secret::sha256_hex;
-use patchbay::store::KeptCall;
+use patchbay::store::SavedCall;
 use serde_json::{Map, Value, json};
 
 use crate::Deps;
 
-/// What the table may take, each time: the caller hears the answer without it.
-const LIMIT: Duration = Duration::from_millis(700);
-/// Within this time the same request is the one before, sent again.
-const REPEATED: Duration = Duration::from_secs(30);
+/// Time-out of each request to DynamoDB. After it the answer is sent without the stored state.
+const STORE_TIMEOUT: Duration = Duration::from_millis(700);
+/// An identical request within this time is a repeat of the one before.
+const REPEAT_WINDOW: Duration = Duration::from_secs(30);
 
 /// The call of a request.
 #[derive(Debug)]
 pub(crate) struct CurrentCall {
-    /// Our id of it.
+    /// The call id.
     pub(crate) key: String,
-    /// Whether the state is that of the call, and what the answer leaves in it will be there for the next request.
+    /// Whether the state belongs to this call, and the state of the answer will be available for the next request.
     pub(crate) state_kept: bool,
-    /// The request, hashed.
+    /// Hash of the request body.
     hash: String,
-    /// The state of the call before it: ours, without what came with the request.
+    /// The state before this request: the stored one, without the fields that came with the request.
     before: Map<String, Value>,
-    /// Whether Agent4 sent the state, now or before.
+    /// Whether Agent4 has sent the state back in this call.
     echoed: bool,
 }
 
-/// Finds out which call `request` belongs to, and puts the state of that call into it.
+/// Finds the call of `request`, and puts the state of that call into it.
 pub(crate) async fn current(
     deps: &Deps,
     tenant: &Tenant,
@@ -54,30 +55,30 @@ pub(crate) async fn current(
     body: &[u8],
 ) -> CurrentCall {
     let hash = sha256_hex(body);
-    if let Some(key) = state::call(&request.state) {
+    if let Some(key) = state::call_id(&request.state) {
         return CurrentCall {
             key: key.to_owned(),
             state_kept: true,
             hash,
-            // It brings its state again when it is repeated.
+            // A repeat of it carries its state again.
             before: Map::new(),
             echoed: true,
         };
     }
-    let kept = kept(deps, tenant, chain, request).await;
-    let state_kept = kept.is_ok();
-    let going_on = kept
+    let saved = load_saved(deps, tenant, chain, request).await;
+    let state_kept = saved.is_ok();
+    let previous = saved
         .ok()
         .flatten()
-        .and_then(|kept| going_on(kept, request, &hash, deps));
-    let echoed = going_on.as_ref().is_some_and(|kept| kept.echoed);
-    let before = going_on.map_or_else(|| begun(&new_key(deps, &hash)), |kept| kept.after);
-    // What Agent4 sent of it is newer, but for what stands where our id should.
+        .and_then(|saved| continued_call(saved, request, &hash, deps));
+    let echoed = previous.as_ref().is_some_and(|saved| saved.echoed);
+    let before = previous.map_or_else(|| initial_state(&new_key(deps, &hash)), |saved| saved.after);
+    // The fields that Agent4 sent are newer, except for our own entry.
     let mut sent = std::mem::replace(&mut request.state, before.clone());
     sent.remove(OWN_STATE);
     request.state.extend(sent);
-    // Of a call that another version of ours kept there may be none.
-    let key = state::call(&request.state).map_or_else(|| new_key(deps, &hash), str::to_owned);
+    // The stored state of another version may have no id.
+    let key = state::call_id(&request.state).map_or_else(|| new_key(deps, &hash), str::to_owned);
     CurrentCall {
         key,
         state_kept,
@@ -87,41 +88,46 @@ pub(crate) async fn current(
     }
 }
 
-/// The state of a call that begins.
-fn begun(key: &str) -> Map<String, Value> {
+/// The state of a new call.
+fn initial_state(key: &str) -> Map<String, Value> {
     Map::from_iter([(OWN_STATE.to_owned(), json!({ "call": key }))])
 }
 
-/// What is kept of the caller's last call; an error when nothing can be kept.
-async fn kept(deps: &Deps, tenant: &Tenant, chain: &ChainName, request: &Request) -> Result<Option<KeptCall>, ()> {
+/// The stored state of the caller's last call. An error when no state can be stored for the caller.
+async fn load_saved(
+    deps: &Deps,
+    tenant: &Tenant,
+    chain: &ChainName,
+    request: &Request,
+) -> Result<Option<SavedCall>, ()> {
     let caller = request.caller.as_ref().ok_or(())?;
-    let reading = Box::pin(deps.store.kept_call(tenant, chain, caller));
-    let why = match tokio::time::timeout(LIMIT, reading).await {
-        Ok(Ok(kept)) => return Ok(kept),
+    let reading = Box::pin(deps.store.load_call(tenant, chain, caller));
+    let reason = match tokio::time::timeout(STORE_TIMEOUT, reading).await {
+        Ok(Ok(saved)) => return Ok(saved),
         Ok(Err(error)) => error.to_string(),
-        Err(_) => "the table does not answer in time".to_owned(),
+        Err(_) => "DynamoDB did not answer in time".to_owned(),
     };
-    tracing::error!(%tenant, %chain, why, "the state of a call cannot be read");
+    tracing::error!(%tenant, %chain, reason, "cannot read the state of the call");
     Err(())
 }
 
-/// What is kept of the call that `request` belongs to; none when it is the first of one.
-fn going_on(kept: KeptCall, request: &Request, hash: &str, deps: &Deps) -> Option<KeptCall> {
+/// The stored state of the call that `request` continues. None if it begins a call.
+fn continued_call(saved: SavedCall, request: &Request, hash: &str, deps: &Deps) -> Option<SavedCall> {
     let now = deps.clock.now();
-    if kept.request == hash && now.since(kept.at) < REPEATED {
-        let after = kept.before.clone();
-        return Some(KeptCall { after, ..kept });
+    if saved.request == hash && now.since(saved.at) < REPEAT_WINDOW {
+        let after = saved.before.clone();
+        return Some(SavedCall { after, ..saved });
     }
-    let begins = request.moment == Moment::Initial && kept.echoed;
-    (kept.is_on(now) && !begins).then_some(kept)
+    let begins = request.event == LinkEvent::Initial && saved.echoed;
+    (saved.is_active(now) && !begins).then_some(saved)
 }
 
-/// An id that nobody can guess: what is said about a call may follow from it.
+/// An id that cannot be guessed: the code of the call is derived from it.
 fn new_key(deps: &Deps, hash: &str) -> String {
     let random = || Nonce::random(&deps.random).map(|nonce| nonce.to_string());
     let digits = match (random(), random()) {
         (Ok(first), Ok(second)) => first + &second,
-        // Without randomness, one that follows from what nobody else knows.
+        // Without randomness the id is derived from a secret key.
         _ => patchbay::secret::hex(
             &deps
                 .callbacks
@@ -129,7 +135,7 @@ fn new_key(deps: &Deps, hash: &str) -> String {
         ),
     };
     let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
-    // A UUID of version 8, the one for ids made in one's own way.
+    // A UUID of version 8, the version for custom layouts.
     format!(
         "{}-{}-8{}-8{}-{}",
         part(0, 8),
@@ -140,31 +146,32 @@ fn new_key(deps: &Deps, hash: &str) -> String {
     )
 }
 
-/// Keeps what `done` leaves of the call for its next request.
-pub(crate) async fn keep(
+/// Stores the state of the answer for the next request of the call.
+pub(crate) async fn save(
     deps: &Deps,
     tenant: &Tenant,
     chain: &ChainName,
     request: &Request,
     current: &CurrentCall,
-    done: &Done,
+    chain_answer: &ChainAnswer,
 ) {
     let Some(caller) = request.caller.as_ref().filter(|_| current.state_kept) else {
         return;
     };
-    let call = KeptCall {
+    let call = SavedCall {
         at: deps.clock.now(),
         request: current.hash.clone(),
         before: current.before.clone(),
-        after: done.answer.state.clone(),
-        over: done.leaves,
+        after: chain_answer.answer.state.clone(),
+        over: chain_answer.ends_chain,
         echoed: current.echoed,
     };
-    let writing = Box::pin(deps.store.keep_call(tenant, chain, caller, &call));
-    let why = match tokio::time::timeout(LIMIT, writing).await {
+    let writing = Box::pin(deps.store.save_call(tenant, chain, caller, &call));
+    let reason = match tokio::time::timeout(STORE_TIMEOUT, writing).await {
         Ok(Ok(())) => return,
         Ok(Err(error)) => error.to_string(),
-        Err(_) => "the table does not answer in time".to_owned(),
+        Err(_) => "DynamoDB did not answer in time".to_owned(),
     };
-    tracing::error!(%tenant, %chain, call = done.answer.key, why, "the state of a call is not kept: what it counts may be lost");
+    let call = &chain_answer.answer.key;
+    tracing::error!(%tenant, %chain, call, reason, "cannot store the state of the call: its counts may be lost");
 }

@@ -1,138 +1,138 @@
-//! Conditional requests (RFC 9110, section 13): whether the version that is there is one that the caller means.
+//! Conditional requests (RFC 9110, section 13): whether the current version is the one that the client expects.
 
 use lambda_http::http::header::{HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
-use patchbay::store::Expected;
+use patchbay::store::Precondition;
 use patchbay::web::problem::Problem;
 
-/// The entity tag of a version. It is a strong one: a document is kept and shown in one form.
-pub(crate) fn tag(version: i64) -> String {
+/// The entity tag of a version. It is strong: a document has a single representation.
+pub(crate) fn etag(version: i64) -> String {
     format!("\"{version}\"")
 }
 
-/// What a request says about the version that it is for.
+/// The condition of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Condition {
-    /// Nothing.
+    /// No condition.
     None,
-    /// `If-Match`: one of these, by strong comparison.
-    Match(Tags),
-    /// `If-None-Match`: none of these, by weak comparison.
-    NoneMatch(Tags),
+    /// `If-Match`: the version is one of these, by strong comparison.
+    Match(ETags),
+    /// `If-None-Match`: the version is none of these, by weak comparison.
+    NoneMatch(ETags),
 }
 
-/// Entity tags.
+/// The value of `If-Match` or `If-None-Match`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Tags {
-    /// `*`: whatever there is.
+pub(crate) enum ETags {
+    /// `*`: any version.
     Any,
-    /// A list.
-    List(Vec<Tag>),
+    /// A list of entity tags.
+    List(Vec<ETag>),
 }
 
 /// An entity tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Tag {
+pub(crate) struct ETag {
     is_weak: bool,
-    /// What is between the quotes.
+    /// The text between the quotes.
     text: Vec<u8>,
 }
 
-impl Tag {
-    /// Weak comparison.
-    fn is_of(&self, version: i64) -> bool {
+impl ETag {
+    /// Weak comparison with a version.
+    fn matches_weakly(&self, version: i64) -> bool {
         self.text == version.to_string().as_bytes()
     }
 
-    /// The version that it stands for in a strong comparison, if it is a tag of ours.
+    /// The version for a strong comparison. None if the tag is weak or not one of ours.
     fn version(&self) -> Option<i64> {
         let version = std::str::from_utf8(&self.text).ok()?.parse().ok()?;
-        (!self.is_weak && self.is_of(version)).then_some(version)
+        (!self.is_weak && self.matches_weakly(version)).then_some(version)
     }
 }
 
 impl Condition {
-    /// What the headers say.
+    /// The condition in the headers.
     ///
     /// # Errors
-    /// Which header is no list of entity tags.
-    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+    /// The header that is not a list of entity tags.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Self, Problem> {
         match (
-            tags(headers, &IF_MATCH, "If-Match")?,
-            tags(headers, &IF_NONE_MATCH, "If-None-Match")?,
+            etags(headers, &IF_MATCH, "If-Match")?,
+            etags(headers, &IF_NONE_MATCH, "If-None-Match")?,
         ) {
             (None, None) => Ok(Self::None),
-            (Some(tags), None) => Ok(Self::Match(tags)),
-            (None, Some(tags)) => Ok(Self::NoneMatch(tags)),
+            (Some(etags), None) => Ok(Self::Match(etags)),
+            (None, Some(etags)) => Ok(Self::NoneMatch(etags)),
             (Some(_), Some(_)) => Err(Problem::invalid_field(
                 "If-Match",
-                "cannot be there together with If-None-Match",
+                "cannot be combined with If-None-Match",
             )),
         }
     }
 
-    /// Whether it holds when this version is there, or nothing.
-    pub(crate) fn holds(&self, there: Option<i64>) -> bool {
-        let strongly = |tags: &Tags, there: i64| match tags {
-            Tags::Any => true,
-            Tags::List(tags) => tags.iter().any(|tag| tag.version() == Some(there)),
+    /// Whether the condition is met by the current version, which is none if the document does not exist.
+    pub(crate) fn is_met(&self, current: Option<i64>) -> bool {
+        let matches_strongly = |etags: &ETags, current: i64| match etags {
+            ETags::Any => true,
+            ETags::List(etags) => etags.iter().any(|etag| etag.version() == Some(current)),
         };
-        let weakly = |tags: &Tags, there: i64| match tags {
-            Tags::Any => true,
-            Tags::List(tags) => tags.iter().any(|tag| tag.is_of(there)),
+        let matches_weakly = |etags: &ETags, current: i64| match etags {
+            ETags::Any => true,
+            ETags::List(etags) => etags.iter().any(|etag| etag.matches_weakly(current)),
         };
         match self {
             Self::None => true,
-            Self::Match(tags) => there.is_some_and(|there| strongly(tags, there)),
-            Self::NoneMatch(tags) => !there.is_some_and(|there| weakly(tags, there)),
+            Self::Match(etags) => current.is_some_and(|current| matches_strongly(etags, current)),
+            Self::NoneMatch(etags) => !current.is_some_and(|current| matches_weakly(etags, current)),
         }
     }
 
-    /// The same as the table can check it while it writes; none for what it cannot, so that one has to look first.
-    pub(crate) fn expected(&self) -> Option<Expected> {
+    /// The precondition that DynamoDB can check as part of a write. None if a read is needed.
+    pub(crate) fn as_precondition(&self) -> Option<Precondition> {
         match self {
-            Self::None => Some(Expected::Anything),
-            Self::Match(Tags::Any) => Some(Expected::Something),
-            Self::NoneMatch(Tags::Any) => Some(Expected::Nothing),
-            Self::Match(Tags::List(tags)) => match tags.as_slice() {
-                [only] => only.version().map(Expected::Version),
+            Self::None => Some(Precondition::Any),
+            Self::Match(ETags::Any) => Some(Precondition::Exists),
+            Self::NoneMatch(ETags::Any) => Some(Precondition::Absent),
+            Self::Match(ETags::List(etags)) => match etags.as_slice() {
+                [only] => only.version().map(Precondition::Version),
                 _ => None,
             },
-            Self::NoneMatch(Tags::List(_)) => None,
+            Self::NoneMatch(ETags::List(_)) => None,
         }
     }
 
-    /// Whether this version may be what the same request made of another one that it was for: then it has come again,
-    /// because its answer was lost.
-    pub(crate) fn may_have_led_to(&self, there: i64) -> bool {
+    /// Whether an earlier attempt of the same request may have written this version: the client then repeats it because
+    /// the answer was lost.
+    pub(crate) fn may_have_written(&self, current: i64) -> bool {
         match self {
-            Self::Match(Tags::List(tags)) => tags.iter().filter_map(Tag::version).any(|version| version < there),
-            Self::NoneMatch(Tags::Any) => true,
-            Self::None | Self::Match(Tags::Any) | Self::NoneMatch(Tags::List(_)) => false,
+            Self::Match(ETags::List(etags)) => etags.iter().filter_map(ETag::version).any(|version| version < current),
+            Self::NoneMatch(ETags::Any) => true,
+            Self::None | Self::Match(ETags::Any) | Self::NoneMatch(ETags::List(_)) => false,
         }
     }
 }
 
-/// The entity tags in a header, which may be there several times.
-fn tags(headers: &HeaderMap, header: &HeaderName, name: &str) -> Result<Option<Tags>, Problem> {
+/// The entity tags of a header, which may occur several times.
+fn etags(headers: &HeaderMap, header: &HeaderName, name: &str) -> Result<Option<ETags>, Problem> {
     let values: Vec<&[u8]> = headers.get_all(header).iter().map(HeaderValue::as_bytes).collect();
     if values.is_empty() {
         return Ok(None);
     }
-    let tags = parse(&values.join(&b","[..]));
-    tags.map(Some).ok_or_else(|| {
-        let why = "must be entity tags in quotes, as ETag has them, separated by commas; or *";
-        Problem::invalid_field(name, why)
+    let etags = parse(&values.join(&b","[..]));
+    etags.map(Some).ok_or_else(|| {
+        let reason = "must be * or a comma-separated list of quoted entity tags, as in the ETag header";
+        Problem::invalid_field(name, reason)
     })
 }
 
-fn parse(text: &[u8]) -> Option<Tags> {
+fn parse(text: &[u8]) -> Option<ETags> {
     let mut rest = text.trim_ascii();
     if rest == b"*" {
-        return Some(Tags::Any);
+        return Some(ETags::Any);
     }
-    let mut tags = Vec::new();
+    let mut etags = Vec::new();
     while !rest.is_empty() {
-        // A list may have empty places.
+        // A list may have empty elements.
         if let Some(after) = rest.strip_prefix(b",") {
             rest = after.trim_ascii_start();
             continue;
@@ -144,7 +144,7 @@ fn parse(text: &[u8]) -> Option<Tags> {
         if text.iter().any(|byte| *byte <= b' ' || *byte == 0x7f) {
             return None;
         }
-        tags.push(Tag {
+        etags.push(ETag {
             is_weak,
             text: text.to_vec(),
         });
@@ -153,19 +153,19 @@ fn parse(text: &[u8]) -> Option<Tags> {
             return None;
         }
     }
-    (!tags.is_empty()).then_some(Tags::List(tags))
+    (!etags.is_empty()).then_some(ETags::List(etags))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(name: &'static str, values: &[&str]) -> Result<Condition, Problem> {
+    fn condition(name: &'static str, values: &[&str]) -> Result<Condition, Problem> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(name, value.parse().expect("a value"));
         }
-        Condition::of(&headers)
+        Condition::from_headers(&headers)
     }
 
     #[test]
@@ -183,21 +183,25 @@ mod tests {
             ("\"caf\u{e9}\"", false, true),
             ("*", true, false),
         ] {
-            let (one, other) = (of("if-match", &[value]), of("if-none-match", &[value]));
-            assert_eq!(one.expect(value).holds(Some(5)), matches, "If-Match: {value}");
+            let (one, other) = (condition("if-match", &[value]), condition("if-none-match", &[value]));
+            assert_eq!(one.expect(value).is_met(Some(5)), matches, "If-Match: {value}");
             assert_eq!(
-                other.expect(value).holds(Some(5)),
+                other.expect(value).is_met(Some(5)),
                 none_matches,
                 "If-None-Match: {value}"
             );
         }
-        assert!(!of("if-match", &["*"]).expect("a list").holds(None));
-        assert!(of("if-none-match", &["*"]).expect("a list").holds(None));
-        assert!(of("if-match", &["\"4\"", "\"5\""]).expect("two lines").holds(Some(5)));
+        assert!(!condition("if-match", &["*"]).expect("a list").is_met(None));
+        assert!(condition("if-none-match", &["*"]).expect("a list").is_met(None));
+        assert!(
+            condition("if-match", &["\"4\"", "\"5\""])
+                .expect("two lines")
+                .is_met(Some(5))
+        );
     }
 
     #[test]
-    fn what_is_no_list_of_tags_is_refused() {
+    fn malformed_entity_tags_are_refused() {
         for value in [
             "",
             "5",
@@ -211,21 +215,21 @@ mod tests {
             "\"a b\"",
             ",",
         ] {
-            assert!(of("if-match", &[value]).is_err(), "{value}");
-            assert!(of("if-none-match", &[value]).is_err(), "{value}");
+            assert!(condition("if-match", &[value]).is_err(), "{value}");
+            assert!(condition("if-none-match", &[value]).is_err(), "{value}");
         }
     }
 
     #[test]
-    fn the_table_checks_what_it_can() {
-        let expected = |name, value| of(name, &[value]).expect(value).expected();
-        assert_eq!(Condition::None.expected(), Some(Expected::Anything));
-        assert_eq!(expected("if-match", "*"), Some(Expected::Something));
-        assert_eq!(expected("if-none-match", "*"), Some(Expected::Nothing));
-        assert_eq!(expected("if-match", "\"5\""), Some(Expected::Version(5)));
+    fn simple_conditions_become_preconditions() {
+        let as_precondition = |name, value| condition(name, &[value]).expect(value).as_precondition();
+        assert_eq!(Condition::None.as_precondition(), Some(Precondition::Any));
+        assert_eq!(as_precondition("if-match", "*"), Some(Precondition::Exists));
+        assert_eq!(as_precondition("if-none-match", "*"), Some(Precondition::Absent));
+        assert_eq!(as_precondition("if-match", "\"5\""), Some(Precondition::Version(5)));
         for value in ["W/\"5\"", "\"a\"", "\"4\", \"5\""] {
-            assert_eq!(expected("if-match", value), None, "{value}");
-            assert_eq!(expected("if-none-match", value), None, "{value}");
+            assert_eq!(as_precondition("if-match", value), None, "{value}");
+            assert_eq!(as_precondition("if-none-match", value), None, "{value}");
         }
     }
 }

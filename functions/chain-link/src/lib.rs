@@ -1,9 +1,9 @@
-//! Answers Agent4: task chains whose links are data, and the API for them.
+//! Answers Agent4's webhook with link documents, and serves the API for these documents.
 //!
-//! - `answer`: `POST /agent4/{ref}/{chain}`, one URL for all links of a chain.
-//! - `links`: `/v1/links`, where the documents are kept; `condition`: `If-Match` and `If-None-Match`.
-//! - `calls`: which call a request belongs to, and its state.
-//! - `remember`: what the next voice agent should know.
+//! - `answer`: `POST /agent4/{ref}/{chain}`. One URL serves all links of a chain.
+//! - `links`: `/v1/links`, the API for link documents. `condition`: `If-Match` and `If-None-Match`.
+//! - `calls`: the call of a request, and its state.
+//! - `remember`: notes for the next voice agent.
 
 mod answer;
 mod calls;
@@ -16,36 +16,36 @@ use lambda_http::http::Method;
 use lambda_http::{Body, Request, Response};
 use patchbay::chain::Document;
 use patchbay::clock::Clock;
-use patchbay::fetch::{Cache, Fetcher};
+use patchbay::fetch::{DocumentCache, Fetcher};
 use patchbay::secret::Randomness;
 use patchbay::store::Store;
 use patchbay::web::body;
-use patchbay::web::callbacks::Callbacks;
+use patchbay::web::callbacks::CallbackUrls;
 use patchbay::web::problem::Problem;
 
-/// What the function works with.
+/// Dependencies of the function.
 #[derive(Clone, Debug)]
 pub struct Deps {
-    /// The table.
+    /// DynamoDB.
     pub store: Store,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// What nobody can guess.
+    /// Source of random ids.
     pub random: Randomness,
-    /// References, URLs, and what is derived from their keys.
-    pub callbacks: Callbacks,
-    /// Requests to back ends.
+    /// Signed references and URLs, and values derived from their keys.
+    pub callbacks: CallbackUrls,
+    /// Sends requests to back ends.
     pub fetcher: Fetcher,
-    /// Chains that were read before.
-    pub cache: Cache<Document>,
+    /// Compiled documents.
+    pub cache: DocumentCache<Document>,
 }
 
 type Answer = Result<Response<Body>, Problem>;
 
-/// Everything under `/agent4` and `/v1/links`.
+/// Handles every request under `/agent4` and `/v1/links`.
 pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
     let deps = &Deps {
-        callbacks: deps.callbacks.reached_by(&request, &["agent4", "v1"]),
+        callbacks: deps.callbacks.with_fallback_base(&request, &["agent4", "v1"]),
         ..deps.clone()
     };
     let path = body::path_segments(&request);

@@ -1,4 +1,4 @@
-//! `/v1/links`: where the documents of task chains are kept.
+//! `/v1/links`: the API for link documents.
 
 use lambda_http::http::header::{ETAG, HeaderMap, HeaderValue};
 use lambda_http::http::{Method, StatusCode};
@@ -9,17 +9,17 @@ use patchbay::chain::sample::{self, Sample};
 use patchbay::chain::{Chain, Issue, MAX_DOCUMENT};
 use patchbay::field::FieldError;
 use patchbay::ids::{ChainName, Tenant};
-use patchbay::store::{DeletedChain, Expected, PutChain, StoredChain};
+use patchbay::store::{DeleteChainResult, Precondition, PutChainResult, StoredChain};
 use patchbay::web::body::{self, json_response};
 use patchbay::web::media::media_type;
 use patchbay::web::problem::Problem;
 use serde_json::{Value, json};
 
-use crate::condition::{Condition, tag};
+use crate::condition::{Condition, etag};
 use crate::{Answer, Deps};
 
-/// Tries of a conditional write for which one has to look first.
-const TRIES: u8 = 4;
+/// Attempts at a conditional write whose condition must be checked by a read.
+const MAX_ATTEMPTS: u8 = 4;
 
 /// `/v1/links`.
 pub(crate) async fn collection(deps: &Deps, request: &Request) -> Answer {
@@ -30,7 +30,7 @@ pub(crate) async fn collection(deps: &Deps, request: &Request) -> Answer {
     let limit = i32::try_from(paging::limit(request)?).unwrap_or(i32::MAX);
     let after: Option<ChainName> = paging::cursor(request)?;
     let page = deps.store.list_chains(&tenant, after.as_ref(), limit).await?;
-    let body = json!({ "links": page.chains, "next_cursor": page.more_after });
+    let body = json!({ "links": page.chains, "next_cursor": page.next_cursor });
     Ok(json_response(StatusCode::OK, &body))
 }
 
@@ -39,12 +39,12 @@ pub(crate) async fn one(deps: &Deps, request: &Request, chain: &str) -> Answer {
     match *request.method() {
         Method::GET => {
             let tenant = deps.tenant(request, Scope::LinksRead).await?;
-            let condition = Condition::of(request.headers())?;
+            let condition = Condition::from_headers(request.headers())?;
             let stored = load(deps, &tenant, &name(chain)?).await?;
-            if !condition.holds(Some(stored.version)) {
+            if !condition.is_met(Some(stored.version)) {
                 return match condition {
-                    Condition::NoneMatch(_) => Ok(tagged(empty(StatusCode::NOT_MODIFIED), stored.version)),
-                    _ => Err(unexpected(Some(stored.version))),
+                    Condition::NoneMatch(_) => Ok(with_etag(empty(StatusCode::NOT_MODIFIED), stored.version)),
+                    _ => Err(precondition_failed(Some(stored.version))),
                 };
             }
             let document: Value = serde_json::from_str(&stored.document).unwrap_or_default();
@@ -52,7 +52,7 @@ pub(crate) async fn one(deps: &Deps, request: &Request, chain: &str) -> Answer {
                 "chain": chain, "version": stored.version, "updated_at": stored.updated_at, "document": document,
                 "warnings": warnings(&document),
             });
-            Ok(tagged(json_response(StatusCode::OK, &body), stored.version))
+            Ok(with_etag(json_response(StatusCode::OK, &body), stored.version))
         }
         Method::PUT => {
             let tenant = deps.tenant(request, Scope::LinksWrite).await?;
@@ -72,13 +72,13 @@ pub(crate) async fn verb(deps: &Deps, request: &Request, chain: &str, verb: &str
         if request.method() != Method::GET {
             return Err(Problem::method_not_allowed("GET"));
         }
-        // Whoever has the URL can ask the chain in any caller's name, so reading documents is not enough for it.
+        // Anyone with the URL can send requests to the chain for any caller, so `links:read` is not enough.
         let tenant = deps.tenant(request, Scope::LinksWrite).await?;
         let chain = name(chain)?;
-        let kept = load(deps, &tenant, &chain).await?;
+        let stored = load(deps, &tenant, &chain).await?;
         let url = deps.callbacks.chain_url(&tenant, &chain);
-        // The portal wants them so.
-        let links: Vec<Value> = link_names(&kept.document)
+        // The format of the portal.
+        let links: Vec<Value> = link_names(&stored.document)
             .into_iter()
             .map(|name| json!({ "name": name, "endpoint": url }))
             .collect();
@@ -92,19 +92,19 @@ pub(crate) async fn verb(deps: &Deps, request: &Request, chain: &str, verb: &str
     }
     let tenant = deps.tenant(request, Scope::LinksRead).await?;
     let sample: Sample = body::json(request)?;
-    let kept = load(deps, &tenant, &name(chain)?).await?;
-    let document = serde_json::from_str(&kept.document).unwrap_or_default();
-    let chain = Chain::from_kept(&document).map_err(|issues| refused(&issues))?;
-    let tried = sample::run(&chain, &sample);
-    let tried = tried.map_err(|error| Problem::invalid_field("request", error.to_string()))?;
-    Ok(json_response(StatusCode::OK, &tried))
+    let stored = load(deps, &tenant, &name(chain)?).await?;
+    let document = serde_json::from_str(&stored.document).unwrap_or_default();
+    let chain = Chain::from_stored(&document).map_err(|issues| refused(&issues))?;
+    let result = sample::run(&chain, &sample);
+    let result = result.map_err(|error| Problem::invalid_field("request", error.to_string()))?;
+    Ok(json_response(StatusCode::OK, &result))
 }
 
 async fn put(deps: &Deps, request: &Request, tenant: &Tenant, chain: &ChainName) -> Answer {
     if !is_document(request.headers()) {
         return Err(Problem::unsupported_media_type());
     }
-    let condition = Condition::of(request.headers())?;
+    let condition = Condition::from_headers(request.headers())?;
     let text = std::str::from_utf8(body::bytes_up_to(request, MAX_DOCUMENT)?);
     let text = text.map_err(|_| Problem::invalid_json("the body is not UTF-8"))?;
     let checked = read(text)?;
@@ -119,82 +119,87 @@ async fn put(deps: &Deps, request: &Request, tenant: &Tenant, chain: &ChainName)
             "chain": chain, "version": version, "updated_at": updated_at, "links": names,
             "endpoint": deps.callbacks.chain_url(tenant, chain),
         });
-        Ok(tagged(json_response(status, &body), version))
+        Ok(with_etag(json_response(status, &body), version))
     };
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         let now = deps.clock.now();
-        let there = match looked(deps, tenant, chain, &condition).await? {
-            Looked::Expected(expected) => {
+        let current = match check_precondition(deps, tenant, chain, &condition).await? {
+            PreconditionCheck::Met(expected) => {
                 let put = deps.store.put_chain(tenant, chain, &document, expected, now).await;
                 match put? {
-                    PutChain::Stored { version, created } => {
-                        tracing::info!(%tenant, %chain, version, links = links.len(), "a chain was written");
+                    PutChainResult::Stored { version, created } => {
+                        tracing::info!(%tenant, %chain, version, links = links.len(), "chain written");
                         let status = if created { StatusCode::CREATED } else { StatusCode::OK };
                         return answer(status, version, &now.to_string());
                     }
-                    PutChain::Unexpected(there) => there,
+                    PutChainResult::Conflict(current) => current,
                 }
             }
-            Looked::Unexpected(there) => there,
+            PreconditionCheck::Failed(current) => current,
         };
-        let version = there.as_ref().map(|there| there.version);
-        if condition.expected().is_none() && condition.holds(version) {
-            // Somebody else wrote what is as good, after we looked.
+        let version = current.as_ref().map(|current| current.version);
+        if condition.as_precondition().is_none() && condition.is_met(version) {
+            // Another writer changed the version after our read, and the condition still holds.
             continue;
         }
-        return match there {
-            // Its first answer was lost, and what it wrote is there: it is told so again.
-            Some(there) if there.document == document && condition.may_have_led_to(there.version) => {
-                answer(StatusCode::OK, there.version, &there.updated_at)
+        return match current {
+            // The answer to the first attempt was lost. The document is written: confirm it.
+            Some(current) if current.document == document && condition.may_have_written(current.version) => {
+                answer(StatusCode::OK, current.version, &current.updated_at)
             }
-            _ => Err(unexpected(version)),
+            _ => Err(precondition_failed(version)),
         };
     }
     Err(Problem::unavailable(1))
 }
 
-/// What was found by looking, for a condition that the table cannot check.
-enum Looked {
-    /// The condition holds as long as this does.
-    Expected(Expected),
-    /// The condition does not hold: this is there, or nothing.
-    Unexpected(Option<StoredChain>),
+/// The result of checking a condition that DynamoDB cannot check as part of a write.
+enum PreconditionCheck {
+    /// The condition is met as long as this precondition holds.
+    Met(Precondition),
+    /// The condition is not met. The current document, if any.
+    Failed(Option<StoredChain>),
 }
 
-/// Looks at what is there, if the table cannot check the condition.
-async fn looked(deps: &Deps, tenant: &Tenant, chain: &ChainName, condition: &Condition) -> Result<Looked, Problem> {
-    if let Some(expected) = condition.expected() {
-        return Ok(Looked::Expected(expected));
+/// Translates the condition into a precondition of a write. Reads the document if DynamoDB cannot check the condition.
+async fn check_precondition(
+    deps: &Deps,
+    tenant: &Tenant,
+    chain: &ChainName,
+    condition: &Condition,
+) -> Result<PreconditionCheck, Problem> {
+    if let Some(expected) = condition.as_precondition() {
+        return Ok(PreconditionCheck::Met(expected));
     }
-    let there = deps.store.chain(tenant, chain).await?;
-    let version = there.as_ref().map(|there| there.version);
-    Ok(if condition.holds(version) {
-        Looked::Expected(version.map_or(Expected::Nothing, Expected::Version))
+    let current = deps.store.chain(tenant, chain).await?;
+    let version = current.as_ref().map(|current| current.version);
+    Ok(if condition.is_met(version) {
+        PreconditionCheck::Met(version.map_or(Precondition::Absent, Precondition::Version))
     } else {
-        Looked::Unexpected(there)
+        PreconditionCheck::Failed(current)
     })
 }
 
 async fn delete(deps: &Deps, request: &Request, tenant: &Tenant, chain: &ChainName) -> Answer {
-    let condition = Condition::of(request.headers())?;
-    let version = match condition.expected() {
-        Some(Expected::Anything | Expected::Something) => None,
-        Some(Expected::Version(version)) => Some(version),
-        Some(Expected::Nothing) | None => {
-            let there = load(deps, tenant, chain).await?.version;
-            if !condition.holds(Some(there)) {
-                return Err(unexpected(Some(there)));
+    let condition = Condition::from_headers(request.headers())?;
+    let version = match condition.as_precondition() {
+        Some(Precondition::Any | Precondition::Exists) => None,
+        Some(Precondition::Version(version)) => Some(version),
+        Some(Precondition::Absent) | None => {
+            let current = load(deps, tenant, chain).await?.version;
+            if !condition.is_met(Some(current)) {
+                return Err(precondition_failed(Some(current)));
             }
-            Some(there)
+            Some(current)
         }
     };
     match deps.store.delete_chain(tenant, chain, version).await? {
-        DeletedChain::Deleted => {
-            tracing::info!(%tenant, %chain, "a chain was deleted");
+        DeleteChainResult::Deleted => {
+            tracing::info!(%tenant, %chain, "chain deleted");
             Ok(empty(StatusCode::NO_CONTENT))
         }
-        DeletedChain::Missing => Err(Problem::not_found()),
-        DeletedChain::Unexpected(there) => Err(unexpected(Some(there))),
+        DeleteChainResult::NotFound => Err(Problem::not_found()),
+        DeleteChainResult::Conflict(current) => Err(precondition_failed(Some(current))),
     }
 }
 
@@ -204,7 +209,7 @@ fn empty(status: StatusCode) -> Response<Body> {
     response
 }
 
-/// The names of the links in a document that is kept.
+/// The names of the links in a stored document.
 fn link_names(document: &str) -> Vec<String> {
     let document: Value = serde_json::from_str(document).unwrap_or_default();
     let links = document.get("links").and_then(Value::as_array);
@@ -212,7 +217,7 @@ fn link_names(document: &str) -> Vec<String> {
     links.into_iter().flatten().filter_map(name).collect()
 }
 
-/// What would be refused today of a document that is kept, and may not do what it did when it was taken.
+/// Issues that a newer check finds in a stored document. It may not behave as when it was uploaded.
 fn warnings(document: &Value) -> Vec<FieldError> {
     let checked = Chain::from_value(document);
     checked
@@ -223,14 +228,14 @@ fn warnings(document: &Value) -> Vec<FieldError> {
         .collect()
 }
 
-fn unexpected(there: Option<i64>) -> Problem {
-    Problem::precondition_failed(match there {
-        Some(version) => format!("the version that is there is {version}"),
-        None => "there is none".to_owned(),
+fn precondition_failed(current: Option<i64>) -> Problem {
+    Problem::precondition_failed(match current {
+        Some(version) => format!("the current version is {version}"),
+        None => "the document does not exist".to_owned(),
     })
 }
 
-/// A document, checked whole. Each thing that is wrong is named with its path, its line and its column.
+/// Parses and checks a document. Every issue is reported with its path, line and column.
 fn read(text: &str) -> Result<Chain, Problem> {
     Chain::read(text).map_err(|issues| refused(&issues))
 }
@@ -245,9 +250,9 @@ fn field_error(issue: &Issue) -> FieldError {
     } else {
         issue.path.as_str()
     };
-    match issue.place {
-        Some(place) => {
-            let (line, column) = (place.line, place.column);
+    match issue.position {
+        Some(position) => {
+            let (line, column) = (position.line, position.column);
             FieldError::new(field, format!("line {line}, column {column}: {}", issue.detail))
         }
         None => FieldError::new(field, &issue.detail),
@@ -260,7 +265,7 @@ async fn load(deps: &Deps, tenant: &Tenant, chain: &ChainName) -> Result<StoredC
 }
 
 impl Deps {
-    /// Whose request it is, if its token allows what is `needed`.
+    /// The tenant of the token, if the token has the scope `needed`.
     async fn tenant(&self, request: &Request, needed: Scope) -> Result<Tenant, Problem> {
         api::tenant(&self.store, request.headers(), needed, self.clock.now()).await
     }
@@ -268,17 +273,17 @@ impl Deps {
 
 fn name(text: &str) -> Result<ChainName, Problem> {
     text.parse()
-        .map_err(|_| Problem::invalid_field("chain", "must have 1 to 64 of a-z, 0-9, - and _"))
+        .map_err(|_| Problem::invalid_field("chain", "must have 1 to 64 characters of a-z, 0-9, - and _"))
 }
 
-fn tagged(mut response: Response<Body>, version: i64) -> Response<Body> {
-    if let Ok(tag) = HeaderValue::from_str(&tag(version)) {
-        response.headers_mut().insert(ETAG, tag);
+fn with_etag(mut response: Response<Body>, version: i64) -> Response<Body> {
+    if let Ok(etag) = HeaderValue::from_str(&etag(version)) {
+        response.headers_mut().insert(ETAG, etag);
     }
     response
 }
 
-/// JSON and YAML, by any of the names that YAML has.
+/// Whether the media type is JSON or YAML, under any of the names of YAML.
 fn is_document(headers: &HeaderMap) -> bool {
     media_type(headers).is_none_or(|media_type| {
         matches!(

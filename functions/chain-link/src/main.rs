@@ -1,4 +1,4 @@
-//! Answers Agent4: task chains whose links are data, and the API for them.
+//! Entry point of the function.
 
 use chain_link::{Deps, handle};
 use patchbay::function::{self, Error};

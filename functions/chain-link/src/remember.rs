@@ -1,33 +1,33 @@
-//! What a chain leaves behind for the next voice agent: a note in the caller's context, shared with `set-context`.
+//! Writes the note of a chain to the context of the caller, which `set-context` writes too.
 
-use patchbay::chain::reply::Remembered;
-use patchbay::context::Draft;
-use patchbay::context::draft::{How, MAX_MEMORY};
+use patchbay::chain::reply::CallerMemory;
+use patchbay::context::draft::MAX_MEMORY;
+use patchbay::context::{ContextDraft, SetOptions};
 use patchbay::ids::{Nonce, Tenant};
 use patchbay::phone::PhoneNumber;
 
 use crate::Deps;
 
-/// Writes what is remembered as the caller's memory. It is no purchase: what is to be paid, and what was, stays as it is,
-/// and where nothing is known of the caller, there is nothing to pay. The same request writes the same: repeated, it changes
-/// nothing.
+/// Writes the note as the memory of the caller. It is not a purchase: the current purchase and its payment stay, and a
+/// caller without a context gets one without a purchase. A repeated request writes the same note with the same
+/// generation, and changes nothing.
 pub(crate) async fn remember(
     deps: &Deps,
     tenant: &Tenant,
     caller: &PhoneNumber,
     key: &str,
-    remembered: &Remembered,
+    remembered: &CallerMemory,
 ) -> Result<(), String> {
     let parts = [remembered.description.trim(), remembered.memory.as_str()];
     let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    let draft = Draft {
+    let draft = ContextDraft {
         caller: Some(caller.as_str().to_owned()),
-        memory: Some(cut(parts.join("\n"))),
-        ..Draft::default()
+        memory: Some(truncate(parts.join("\n"))),
+        ..ContextDraft::default()
     };
-    let new = draft.check(None, How::default()).map_err(|errors| {
+    let new = draft.check(None, SetOptions::default()).map_err(|errors| {
         let names: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
-        format!("not sound: {}", names.join(", "))
+        format!("invalid: {}", names.join(", "))
     })?;
     let text = format!("{tenant}\n{key}\n{}\n{}", remembered.description, remembered.memory);
     let bits = deps.callbacks.derive("agent4 remember", &text);
@@ -36,8 +36,8 @@ pub(crate) async fn remember(
     set.await.map(drop).map_err(|error| error.to_string())
 }
 
-/// As much of a memory as a context takes: a note that is too long is better than none.
-fn cut(mut memory: String) -> String {
+/// Truncates a memory to the maximum length: a truncated note is better than none.
+fn truncate(mut memory: String) -> String {
     let mut end = memory.len().min(MAX_MEMORY);
     while !memory.is_char_boundary(end) {
         end -= 1;
@@ -51,11 +51,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_memory_is_cut_between_two_characters() {
-        assert_eq!(cut("row F".to_owned()), "row F");
+    fn memory_is_truncated_between_characters() {
+        assert_eq!(truncate("row F".to_owned()), "row F");
         let long = "ä".repeat(MAX_MEMORY);
-        let cut = cut(format!("x{long}"));
-        assert_eq!(cut.len(), MAX_MEMORY - 1);
-        assert!(cut.ends_with('ä'));
+        let truncated = truncate(format!("x{long}"));
+        assert_eq!(truncated.len(), MAX_MEMORY - 1);
+        assert!(truncated.ends_with('ä'));
     }
 }

@@ -1,4 +1,4 @@
-//! The key that an employee pressed.
+//! Receives the key that an employee pressed during a call.
 
 use collect_event::{Deps, handle};
 use patchbay::function::{self, Error};

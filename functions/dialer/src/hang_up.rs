@@ -1,14 +1,14 @@
-//! Ending a call that is wanted no more: somebody else accepted, or the ticket was cancelled or resolved.
+//! Ends a call that is no longer wanted: another employee accepted, or the ticket was cancelled or resolved.
 
 use patchbay::dispatch::Dispatch;
 use patchbay::dispatch::work::{Message, Work};
 use patchbay::ids::AttemptId;
-use patchbay::voice::{Ended, Trace};
+use patchbay::voice::{CallHistory, EndOutcome};
 
 use crate::{Deps, Failure};
 
-/// Seconds from one try to the next: four minutes in all, by which the provider must have told us the name of the call.
-/// Few, because every message that is delivered twice makes two of each that follows.
+/// Seconds from one attempt to end the call to the next: four minutes in all. By then the provider must have sent us
+/// the id of the call. The list is short because a message that is delivered twice doubles every message after it.
 const PAUSES: [u32; 13] = [1, 1, 2, 2, 4, 4, 8, 8, 15, 30, 45, 60, 60];
 
 pub(crate) async fn hang_up(
@@ -21,20 +21,20 @@ pub(crate) async fn hang_up(
     if dispatch.wants_call(id) {
         return Ok(());
     }
-    let trace = Trace::of(&deps.engine.store.entries_of(&dispatch.key, id).await?);
+    let trace = CallHistory::from_entries(&deps.engine.store.entries_of(&dispatch.key, id).await?);
     let Some(account) = deps.account(trace.provider.as_ref()) else {
-        tracing::error!(dispatch = %dispatch.key.id, attempt = %id, provider = ?trace.provider, "a call that is wanted no more cannot be ended: name its provider in VoiceProviders until its calls are over, or mend its secret");
+        tracing::error!(dispatch = %dispatch.key.id, attempt = %id, provider = ?trace.provider, "cannot end a call that is no longer wanted: the stack has no account with its provider; keep the provider in VoiceProviders until its calls are over, or fix its secret");
         return Ok(());
     };
     match account.end(&trace).await {
-        Ok(Ended::Over) => return Ok(()),
-        Ok(Ended::NotYet) => {}
+        Ok(EndOutcome::Over) => return Ok(()),
+        Ok(EndOutcome::NoCallId) => {}
         Err(error) => {
-            tracing::warn!(dispatch = %dispatch.key.id, attempt = %id, %error, "the provider did not end a call");
+            tracing::warn!(dispatch = %dispatch.key.id, attempt = %id, %error, "the provider did not end a call: retrying");
         }
     }
     let Some(pause) = PAUSES.get(usize::from(tries)) else {
-        tracing::error!(dispatch = %dispatch.key.id, attempt = %id, "a call that is wanted no more could not be ended");
+        tracing::error!(dispatch = %dispatch.key.id, attempt = %id, "gave up ending a call that is no longer wanted");
         return Ok(());
     };
     let work = Work::HangUp {
@@ -42,7 +42,7 @@ pub(crate) async fn hang_up(
         tries: tries + 1,
     };
     let due_at = deps.engine.clock.now().plus_seconds(*pause);
-    deps.again(
+    deps.resend(
         &Message {
             work,
             ..message.clone()

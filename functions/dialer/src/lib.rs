@@ -1,7 +1,8 @@
 //! Consumes the `dialing` queue: places calls, watches them, ends them, ends waits.
 //!
-//! Every message may come twice, late, or before the commit that it belongs to. So each is fenced against the
-//! dispatch as it is, and what cannot be repeated (placing a call) is done only under a claim that one writer gets.
+//! Any message may arrive twice, late, or before the commit it belongs to. So every message is fenced against the
+//! current dispatch. What must not be repeated (placing a call) happens only under a claim, which exactly one writer
+//! gets.
 
 mod dial;
 mod hang_up;
@@ -17,29 +18,29 @@ use patchbay::dispatch::work::{Message, Notice, Work};
 use patchbay::dispatch::{Dispatch, Event, Fact};
 use patchbay::engine::{Applied, Engine, EngineError};
 use patchbay::ids::ProviderName;
-use patchbay::mail::{self, Failed, Mail as _};
-use patchbay::outbox::{NotTaken, Outbox};
+use patchbay::message::{self, FailureKind, QueueMessage as _};
+use patchbay::outbox::{EnqueueError, Outbox};
 use patchbay::queue::QueueError;
 use patchbay::store::StoreError;
 use patchbay::telemetry::{self, Unit};
 use patchbay::voice::{Account, Accounts};
-use patchbay::web::callbacks::Callbacks;
+use patchbay::web::callbacks::CallbackUrls;
 use tracing::Instrument as _;
 
-/// What the function works with.
+/// Dependencies of the function.
 #[derive(Clone, Debug)]
 pub struct Deps {
-    /// Dispatches, and the `dialing` queue.
+    /// Loads and changes dispatches, and sends to the `dialing` queue.
     pub engine: Engine,
-    /// How the `dialing` queue is consumed.
+    /// Consumes the `dialing` queue.
     pub outbox: Outbox,
-    /// From which calls are made.
+    /// Accounts with the voice providers that place the calls.
     pub accounts: Accounts,
-    /// URLs for the provider.
-    pub callbacks: Callbacks,
+    /// Makes the callback URLs for the provider.
+    pub callbacks: CallbackUrls,
 }
 
-/// Why a message could not be consumed.
+/// Why a message could not be processed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
@@ -49,52 +50,60 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Queue(#[from] QueueError),
     #[error(transparent)]
-    NotTaken(#[from] NotTaken),
-    #[error("there is no account with a voice provider")]
+    Enqueue(#[from] EnqueueError),
+    #[error("the stack has no account with any voice provider of the dispatch")]
     NoAccount,
-    #[error("the provider cannot be asked: {0}")]
+    #[error("the voice provider cannot be queried: {0}")]
     Provider(String),
-    #[error("the notifications queue: {0}")]
+    #[error("cannot send to the notifications queue: {0}")]
     Notifications(String),
 }
 
-impl mail::Failure for Failure {
-    fn failed(&self) -> Failed {
+impl message::Failure for Failure {
+    fn kind(&self) -> FailureKind {
         let passes = match self {
-            // It was to be sent, and perhaps was: sent once more it would be two, and those four.
-            Self::Engine(EngineError::Queue(error)) | Self::Queue(error) if error.passes() => return Failed::NotSent,
-            Self::NotTaken(error) if error.passes => return Failed::NotSent,
-            Self::Engine(EngineError::Queue(_)) | Self::Queue(_) | Self::NotTaken(_) => false,
-            Self::Engine(EngineError::Store(error)) | Self::Store(error) => error.passes(),
+            // The send may have succeeded. Sending the message again could double it, and each copy would double again.
+            Self::Engine(EngineError::Queue(error)) | Self::Queue(error) if error.is_transient() => {
+                return FailureKind::NotSent;
+            }
+            Self::Enqueue(error) if error.is_transient => return FailureKind::NotSent,
+            Self::Engine(EngineError::Queue(_)) | Self::Queue(_) | Self::Enqueue(_) => false,
+            Self::Engine(EngineError::Store(error)) | Self::Store(error) => error.is_transient(),
             Self::Engine(EngineError::Contended | EngineError::Random(_))
             | Self::NoAccount
             | Self::Provider(_)
             | Self::Notifications(_) => true,
         };
-        if passes { Failed::ForNow } else { Failed::ForGood }
+        if passes {
+            FailureKind::Transient
+        } else {
+            FailureKind::Permanent
+        }
     }
 }
 
-/// Consumes a batch.
+/// Consumes a batch of messages.
 pub async fn handle(deps: &Deps, event: SqsEvent) -> SqsBatchResponse {
-    let work = |message: Message| boxed(work_off(deps, message));
+    let work = |message: Message| boxed(process(deps, message));
     deps.outbox.consume(&event, work).await
 }
 
-/// In a box of no type of its own: what a call awaits is large, and nested more deeply than the compiler follows.
+/// Boxes a future and erases its type: placing a call awaits a large future, nested more deeply than the compiler
+/// follows.
 fn boxed<'a>(
     work: impl Future<Output = Result<(), Failure>> + Send + 'a,
 ) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>> {
     Box::pin(work)
 }
 
-async fn work_off(deps: &Deps, message: Message) -> Result<(), Failure> {
+async fn process(deps: &Deps, message: Message) -> Result<(), Failure> {
     let message = &message;
     let now = deps.engine.clock.now();
-    // What is kept for us has happened, whatever the clock says of whoever kept it.
-    let waits = message.due_at > now && !matches!(message.work, Work::Apply { .. });
-    if waits {
-        return deps.again(message, message.due_at).await;
+    // An `Apply` message holds an event that has happened already: it is due even if its sender's clock runs ahead of
+    // ours.
+    let not_due = message.due_at > now && !matches!(message.work, Work::Apply { .. });
+    if not_due {
+        return deps.resend(message, message.due_at).await;
     }
     let lag = now.since(message.due_at).as_secs_f64() * 1000.0;
     telemetry::emf(now, &[], &[("TimerLag", Unit::Milliseconds, lag)], &[]);
@@ -102,10 +111,21 @@ async fn work_off(deps: &Deps, message: Message) -> Result<(), Failure> {
         return Ok(());
     };
     match &message.work {
-        Work::Dial { attempt, slot, over } => {
-            boxed(dial::dial(deps, message, dispatch, *attempt, (*slot, over.as_ref()))).await
+        Work::Dial {
+            attempt,
+            slot,
+            provider,
+        } => {
+            boxed(dial::dial(
+                deps,
+                message,
+                dispatch,
+                *attempt,
+                (*slot, provider.as_ref()),
+            ))
+            .await
         }
-        Work::Watch { attempt, looks } => watch::watch(deps, message, dispatch, *attempt, *looks).await,
+        Work::Watch { attempt, lookups } => watch::watch(deps, message, dispatch, *attempt, *lookups).await,
         Work::HangUp { attempt, tries } => hang_up::hang_up(deps, message, &dispatch, *attempt, *tries).await,
         Work::Resume { wait } => deps.apply(dispatch, &Event::Resume { wait: *wait }).await.map(drop),
         Work::Remind { attempt } => deps
@@ -113,43 +133,45 @@ async fn work_off(deps: &Deps, message: Message) -> Result<(), Failure> {
             .await
             .map(drop),
         Work::Apply { event } => deps.apply(dispatch, event).await.map(drop),
-        Work::Count { entry } => deps.count(&dispatch, entry).await,
-        Work::Notify { entry } => deps.hand_on(message, entry).await,
+        Work::Count { entry } => deps.emit_alarm_metric(&dispatch, entry).await,
+        Work::Notify { entry } => deps.forward_to_notifier(message, entry).await,
     }
 }
 
 impl Deps {
-    /// The dispatch, once the commit that belongs to `message` is made. None when there is nothing to do (now).
+    /// Loads the dispatch once the commit that `message` belongs to has been made. None when there is nothing to do
+    /// (yet).
     async fn fenced(&self, message: &Message) -> Result<Option<Dispatch>, Failure> {
-        let look = || async {
+        let load = || async {
             let dispatch = self.engine.store.load(&message.subject).await?;
             Ok(dispatch.filter(|dispatch| message.is_committed(Some(dispatch.version))))
         };
         let span = tracing::info_span!("message", dispatch = %message.subject.id, work = ?message.work);
-        self.outbox.fenced(message, look).instrument(span).await
+        self.outbox.await_commit(message, load).instrument(span).await
     }
 
-    /// The account with `provider`, when it is known and we still have one.
+    /// The account with `provider`; none if it is unknown or no longer configured.
     fn account(&self, provider: Option<&ProviderName>) -> Option<&Account> {
-        // A call of before there were several knows no provider: there was only the one that comes first still.
+        // A call placed before several providers were supported records none. Then there was only one, which is still
+        // the first in the list.
         let first = || self.accounts.providers().next();
-        self.accounts.with(&provider.cloned().or_else(first)?)
+        self.accounts.get(&provider.cloned().or_else(first)?)
     }
 
-    /// Sends a message again, to be acted on at `due_at`.
-    async fn again(&self, message: &Message, due_at: Timestamp) -> Result<(), Failure> {
-        Ok(self.outbox.send(&message.due(due_at)).await?)
+    /// Sends a message again, due at `due_at`.
+    async fn resend(&self, message: &Message, due_at: Timestamp) -> Result<(), Failure> {
+        Ok(self.outbox.send(&message.with_due_at(due_at)).await?)
     }
 
-    /// Counts what an alarm hears of, if the decision that sent this message was committed: another one may have made
-    /// the same version.
-    async fn count(&self, dispatch: &Dispatch, entry: &str) -> Result<(), Failure> {
+    /// Emits the metric of an alarm, if the decision that sent this message was committed: a different decision may
+    /// have made the same version.
+    async fn emit_alarm_metric(&self, dispatch: &Dispatch, entry: &str) -> Result<(), Failure> {
         let Some(entry) = self.engine.store.entry(&dispatch.key, entry).await? else {
             return Ok(());
         };
         let name = match entry.fact {
             Fact::OutOfMoney { .. } => "OutOfMoney",
-            Fact::Exhausted { .. } | Fact::Expired => "Unaccepted",
+            Fact::Exhausted { .. } | Fact::Expired => "UnacceptedDispatches",
             _ => return Ok(()),
         };
         telemetry::emf(self.engine.clock.now(), &[], &[(name, Unit::Count, 1.0)], &[]);
@@ -159,16 +181,18 @@ impl Deps {
     async fn apply(&self, dispatch: Dispatch, event: &Event) -> Result<Applied, Failure> {
         let id = dispatch.key.id;
         let applied = self.engine.apply_to(dispatch, event, None).await?;
-        tracing::info!(dispatch = %id, ?event, verdict = ?applied.verdict, state = applied.dispatch.state.name(), "applied");
+        tracing::info!(dispatch = %id, ?event, outcome = ?applied.outcome, state = applied.dispatch.state.name(), "event applied");
         Ok(applied)
     }
 
-    /// Hands an entry of the timeline to the notifier, which the `notifications` queue did not take at first. As of when
-    /// it was to be sent: a copy of this message makes the same notice, and two of one are told once.
-    async fn hand_on(&self, message: &Message, entry: &str) -> Result<(), Failure> {
+    /// Forwards a timeline entry to the notifier, because the `notifications` queue did not accept it at first. The
+    /// notice bears the time of the first attempt to send it. So a duplicate of this message makes the same notice, and
+    /// duplicate notices are delivered once.
+    async fn forward_to_notifier(&self, message: &Message, entry: &str) -> Result<(), Failure> {
         let now = self.engine.clock.now();
         let notice = Notice::first(message.subject.clone(), entry.to_owned(), message.sent_at);
-        // It is sent again by whoever worked this off: of two messages none is this one.
+        // On failure the caller sends this message again. That multiplies nothing, even if the notice was sent after
+        // all: the notice is a different message.
         let sent = self.engine.notifications.send(&[notice], now).await;
         sent.map_err(|error| Failure::Notifications(error.to_string()))
     }

@@ -1,4 +1,4 @@
-//! Consumes the `dialing` queue: places calls, watches them, ends waits.
+//! Consumes the `dialing` queue: places calls, watches them, ends them, ends waits.
 
 use dialer::{Deps, handle};
 use patchbay::dispatch::work::Message;

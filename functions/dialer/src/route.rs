@@ -1,139 +1,137 @@
-//! Over which provider a call is placed, and what is learned of the provider by it.
+//! Chooses the provider for a call, and records the provider's health from the result.
 
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::health::Health;
-use patchbay::dispatch::route::{Choice, Route};
+use patchbay::dispatch::route::{Route, RouteChoice};
 use patchbay::dispatch::{Dispatch, Event, NotPlaced};
-use patchbay::store::KnownStanding;
+use patchbay::store::VersionedProviderState;
 use patchbay::voice::Account;
 
 use crate::dial::Reserved;
 use crate::{Deps, Failure};
 
-/// Tries against others who write down at the same moment how it goes with a provider.
+/// Attempts to write a provider's health while other dialers write it at the same moment.
 const TRIES: u8 = 3;
 
-/// The way that a call takes.
+/// The provider chosen for a call.
 #[derive(Debug)]
-pub(crate) struct Way<'a> {
+pub(crate) struct ChosenRoute<'a> {
     pub(crate) account: &'a Account,
     pub(crate) route: Route,
-    /// How the provider stood; none where there is no other one, and so nothing to choose.
-    known: Option<KnownStanding>,
-    /// Whether the call is to find out whether the provider is back.
+    /// State of the provider when it was chosen; none if it is the only one, so that there is nothing to choose.
+    state: Option<VersionedProviderState>,
+    /// Whether this call probes a provider that is down.
     probes: bool,
 }
 
 impl Deps {
-    /// Over which provider the call is placed; none without an account. One request for each provider, none where there
-    /// is only one.
-    pub(crate) async fn way<'a>(
+    /// Chooses the provider for the call; none without an account. Costs one request to DynamoDB for each provider,
+    /// none if there is only one.
+    pub(crate) async fn choose_route<'a>(
         &'a self,
         dispatch: &Dispatch,
         reserved: Reserved<'_>,
         now: Timestamp,
-    ) -> Result<Option<Way<'a>>, Failure> {
+    ) -> Result<Option<ChosenRoute<'a>>, Failure> {
         let accounts: Vec<_> = self.accounts.providers().collect();
         let providers = dispatch.providers(&accounts);
         if let [only] = providers.as_slice() {
-            return Ok(self.accounts.with(only).map(|account| Way {
+            return Ok(self.accounts.get(only).map(|account| ChosenRoute {
                 account,
                 route: Route::only(only.clone()),
-                known: None,
+                state: None,
                 probes: false,
             }));
         }
         let store = &self.engine.store;
-        let mut known = store.standings(&providers).await?;
-        for one in &mut known {
-            // Whoever has a slot there need not wait behind those who came later.
+        let mut states = store.provider_states(&providers).await?;
+        for one in &mut states {
+            // A call with a reserved slot does not queue behind later ones.
             if let (Some(slot), Some(over)) = reserved
-                && *over == one.standing.provider
+                && *over == one.value.provider
             {
-                one.standing.free_at = slot;
+                one.value.free_at = slot;
             }
         }
-        let standings: Vec<_> = known.iter().map(|known| known.standing.clone()).collect();
-        let Some(Choice { route, probes }) = dispatch.choose(&standings, now) else {
+        let provider_states: Vec<_> = states.iter().map(|state| state.value.clone()).collect();
+        let Some(RouteChoice { route, probes }) = dispatch.choose(&provider_states, now) else {
             return Ok(None);
         };
-        let known = known
-            .into_iter()
-            .find(|known| known.standing.provider == route.provider);
-        Ok(self.accounts.with(&route.provider).map(|account| Way {
+        let state = states.into_iter().find(|state| state.value.provider == route.provider);
+        Ok(self.accounts.get(&route.provider).map(|account| ChosenRoute {
             account,
             route,
-            known,
+            state,
             probes,
         }))
     }
 }
 
-impl Way<'_> {
-    /// Whether the call may still go this way: of those that would find out whether a provider is back only one may.
-    pub(crate) async fn may_be_gone(&self, deps: &Deps) -> Result<bool, Failure> {
-        let Some(known) = self.known.as_ref().filter(|_| self.probes) else {
+impl ChosenRoute<'_> {
+    /// Whether the call may still use this provider: of several calls that would probe it, only one may.
+    pub(crate) async fn may_proceed(&self, deps: &Deps) -> Result<bool, Failure> {
+        let Some(state) = self.state.as_ref().filter(|_| self.probes) else {
             return Ok(true);
         };
-        let probing = known.standing.health.probing(deps.engine.clock.now());
+        let probing = state.value.health.with_probe_started(deps.engine.clock.now());
         let provider = &self.route.provider;
-        tracing::info!(%provider, "a call finds out whether a provider is back");
-        Ok(deps.engine.store.note_health(known, &probing).await?)
+        tracing::info!(%provider, "a call probes a provider that is down");
+        Ok(deps.engine.store.record_health(state, &probing).await?)
     }
 
-    /// Writes down what a placing says about the provider. What is not written is learned by the next one.
-    pub(crate) async fn learn(&self, deps: &Deps, event: &Event) {
-        if self.known.is_none() {
+    /// Records what the outcome says about the provider's health. If that fails, the next call records it.
+    pub(crate) async fn record_health(&self, deps: &Deps, event: &Event) {
+        if self.state.is_none() {
             return;
         }
         let Some(answered) = answered(event) else { return };
         for _ in 0..TRIES {
-            match self.learn_once(deps, answered).await {
+            match self.try_record_health(deps, answered).await {
                 Ok(true) => return,
                 Ok(false) => {}
                 Err(error) => {
                     let provider = &self.route.provider;
-                    tracing::warn!(%provider, %error, "how it goes with a provider was not written down");
+                    tracing::warn!(%provider, %error, "cannot record the health of a provider");
                     return;
                 }
             }
         }
     }
 
-    async fn learn_once(&self, deps: &Deps, answered: bool) -> Result<bool, Failure> {
+    async fn try_record_health(&self, deps: &Deps, answered: bool) -> Result<bool, Failure> {
         let store = &deps.engine.store;
-        // Most calls are taken by a provider of which nothing is written.
-        if let Some(known) = &self.known
+        // The usual case: a healthy provider accepted the call, and there is nothing to write.
+        if let Some(state) = &self.state
             && answered
-            && known.standing.health == Health::default()
+            && state.value.health == Health::default()
         {
             return Ok(true);
         }
-        let known = store.standing(&self.route.provider).await?;
+        let state = store.provider_state(&self.route.provider).await?;
         let health = if answered {
-            Health::answered()
+            Health::healthy()
         } else {
-            known.standing.health.failed(deps.engine.clock.now())
+            state.value.health.with_failure(deps.engine.clock.now())
         };
-        if health.down.is_some() && known.standing.health.down.is_none() {
+        if health.down.is_some() && state.value.health.down.is_none() {
             let provider = &self.route.provider;
-            tracing::error!(%provider, "a provider counts as down: calls are placed over another one, and one call in a while finds out whether it is back; see its status page");
+            tracing::error!(%provider, "a provider is down: calls go over another one, and a single call probes it from time to time; see its status page");
         }
-        Ok(store.note_health(&known, &health).await?)
+        Ok(store.record_health(&state, &health).await?)
     }
 }
 
-/// Whether the provider answered as one that takes calls; none when that cannot be told from it.
+/// Whether the provider answered and accepts calls in general; none if the outcome does not tell.
 const fn answered(event: &Event) -> Option<bool> {
     match event {
         Event::Placed { .. }
         | Event::NotPlaced {
-            why: NotPlaced::Refused,
+            reason: NotPlaced::Refused,
             ..
         } => Some(true),
-        // It was there, and said something about us. The call has gone elsewhere already.
+        // The provider is up and refuses our account. The call has already gone to another provider.
         Event::NotPlaced {
-            why: NotPlaced::NotAllowed,
+            reason: NotPlaced::NotAllowed,
             ..
         } => None,
         Event::NotPlaced { .. } | Event::Unclear { .. } => Some(false),

@@ -1,10 +1,10 @@
-//! `POST /v1/dispatches` and `POST /v1/dispatches/preview`.
+//! Creating and previewing a dispatch: `POST /v1/dispatches` and `POST /v1/dispatches/preview`.
 
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::{HeaderValue, LOCATION};
 use patchbay::api::idempotency;
-use patchbay::dispatch::{self, Context, Dispatch, DispatchRequest, NewDispatch};
+use patchbay::dispatch::{self, DecisionContext, Dispatch, DispatchRequest, NewDispatch};
 use patchbay::engine::EngineError;
 use patchbay::field::FieldError;
 use patchbay::ids::{DispatchId, DispatchKey, Nonce, ProviderName, Tenant};
@@ -12,11 +12,11 @@ use patchbay::web::body::{self, json_response};
 use patchbay::web::problem::Problem;
 use url::Url;
 
-use crate::{Answer, Deps, view};
+use crate::{ApiResult, Deps, view};
 
-pub(crate) async fn create(deps: &Deps, request: &Request, tenant: Tenant) -> Answer {
+pub(crate) async fn create(deps: &Deps, request: &Request, tenant: Tenant) -> ApiResult {
     let idempotency_key = idempotency::key(request)?;
-    let (brief, fingerprint) = read(deps, request)?;
+    let (spec, fingerprint) = parse(deps, request)?;
     let now = deps.engine.clock.now();
     let id = match idempotency_key {
         Some(key) => DispatchId::for_idempotency_key(&tenant, key),
@@ -24,32 +24,35 @@ pub(crate) async fn create(deps: &Deps, request: &Request, tenant: Tenant) -> An
     };
     let key = DispatchKey { tenant, id };
     if idempotency_key.is_some() {
-        // Looked up first, so that a repeated request sends no messages.
+        // Looked up before anything is sent: a repeated request must not enqueue messages.
         let existing = deps.engine.store.load(&key).await?;
         if let Some(existing) = existing {
-            return repeated(deps, &existing, &fingerprint);
+            return replay(deps, &existing, &fingerprint);
         }
     }
-    let (dispatch, new) = deps.engine.create(key, brief, fingerprint.clone()).await?;
+    let (dispatch, new) = deps.engine.create(key, spec, fingerprint.clone()).await?;
     if !new {
-        return repeated(deps, &dispatch, &fingerprint);
+        return replay(deps, &dispatch, &fingerprint);
     }
-    tracing::info!(dispatch = %dispatch.key.id, employees = dispatch.brief.employees.len(), "created");
-    let mut response = json_response(StatusCode::CREATED, &view::whole(&dispatch, None, now));
+    tracing::info!(dispatch = %dispatch.key.id, employees = dispatch.spec.employees.len(), "dispatch created");
+    let mut response = json_response(StatusCode::CREATED, &view::dispatch_view(&dispatch, None, now));
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/dispatches/{}", dispatch.key.id)) {
         response.headers_mut().insert(LOCATION, location);
     }
     Ok(response)
 }
 
-/// The answer to a request whose key has been used: the dispatch that it made, as it is now.
-fn repeated(deps: &Deps, existing: &Dispatch, fingerprint: &str) -> Answer {
-    let shown = json_response(StatusCode::OK, &view::whole(existing, None, deps.engine.clock.now()));
+/// Answers a request whose idempotency key was used before: with the dispatch it created, in its current state.
+fn replay(deps: &Deps, existing: &Dispatch, fingerprint: &str) -> ApiResult {
+    let shown = json_response(
+        StatusCode::OK,
+        &view::dispatch_view(existing, None, deps.engine.clock.now()),
+    );
     idempotency::replayed(&existing.fingerprint, fingerprint, shown)
 }
 
-pub(crate) fn preview(deps: &Deps, request: &Request, tenant: Tenant) -> Answer {
-    let (brief, fingerprint) = read(deps, request)?;
+pub(crate) fn preview(deps: &Deps, request: &Request, tenant: Tenant) -> ApiResult {
+    let (spec, fingerprint) = parse(deps, request)?;
     let now = deps.engine.clock.now();
     let key = DispatchKey {
         tenant,
@@ -57,11 +60,11 @@ pub(crate) fn preview(deps: &Deps, request: &Request, tenant: Tenant) -> Answer 
     };
     let decision = dispatch::create(
         key,
-        brief,
+        spec,
         fingerprint,
-        Context {
+        DecisionContext {
             now,
-            fresh: Nonce::new(0),
+            nonce: Nonce::new(0),
         },
     );
     let body = decision
@@ -71,24 +74,26 @@ pub(crate) fn preview(deps: &Deps, request: &Request, tenant: Tenant) -> Answer 
     Ok(json_response(StatusCode::OK, &body))
 }
 
-/// The request, checked, and the fingerprint of what it says (not of how it is spaced).
-fn read(deps: &Deps, request: &Request) -> Result<(NewDispatch, String), Problem> {
+/// Parses and validates the request; also returns the fingerprint of its content (white space does not count).
+fn parse(deps: &Deps, request: &Request) -> Result<(NewDispatch, String), Problem> {
     let parsed: DispatchRequest = body::json(request)?;
     let fingerprint = idempotency::fingerprint(request)?;
-    let brief = parsed.check().map_err(Problem::invalid_fields)?;
-    check_providers(deps, &brief)?;
-    if let Some(webhook) = &brief.webhook {
-        let wrong = |detail: String| Problem::invalid_field("webhook.url", detail);
-        let url = Url::parse(&webhook.url).map_err(|error| wrong(format!("is no URL: {error}")))?;
-        deps.targets.check_url(&url).map_err(|error| wrong(error.to_string()))?;
+    let spec = parsed.check().map_err(Problem::invalid_fields)?;
+    check_providers(deps, &spec)?;
+    if let Some(webhook) = &spec.webhook {
+        let invalid = |detail: String| Problem::invalid_field("webhook.url", detail);
+        let url = Url::parse(&webhook.url).map_err(|error| invalid(format!("must be a URL: {error}")))?;
+        deps.targets
+            .check_url(&url)
+            .map_err(|error| invalid(error.to_string()))?;
     }
-    Ok((brief, fingerprint))
+    Ok((spec, fingerprint))
 }
 
-/// Whether there is an account with every provider that is asked for.
-fn check_providers(deps: &Deps, brief: &NewDispatch) -> Result<(), Problem> {
-    let wanted = brief.policy.providers.iter().enumerate();
-    let unknown = wanted.filter(|(_, provider)| !deps.providers.contains(provider));
+/// Fails if the policy names a provider that this stack has no account with.
+fn check_providers(deps: &Deps, spec: &NewDispatch) -> Result<(), Problem> {
+    let requested = spec.policy.providers.iter().enumerate();
+    let unknown = requested.filter(|(_, provider)| !deps.providers.contains(provider));
     let names: Vec<&str> = deps.providers.iter().map(ProviderName::as_str).collect();
     let error = |(index, _): (usize, &ProviderName)| {
         let field = format!("policy.providers[{index}]");

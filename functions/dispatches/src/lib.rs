@@ -1,4 +1,4 @@
-//! The API for dispatches: create, read, list, cancel, resolve, preview; and their webhooks.
+//! API for dispatches: create, read, list, cancel, resolve, preview; and their webhooks.
 
 mod create;
 mod cursor;
@@ -11,25 +11,25 @@ use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, RequestExt, Response};
 use patchbay::access::Scope;
 use patchbay::api;
-use patchbay::dispatch::{Dispatch, Event, Verdict};
+use patchbay::dispatch::{Dispatch, Event, EventOutcome};
 use patchbay::engine::Engine;
 use patchbay::ids::{DispatchKey, ProviderName, Tenant};
 use patchbay::web::body::{self, json_response};
 use patchbay::web::problem::Problem;
 use patchbay::web::target::Targets;
 
-/// What the function works with.
+/// Dependencies of the function.
 #[derive(Clone, Debug)]
 pub struct Deps {
-    /// Dispatches.
+    /// Loads and changes dispatches.
     pub engine: Engine,
-    /// Which webhooks may be called.
+    /// Which webhook URLs are allowed.
     pub targets: Targets,
-    /// Who phones employees, the preferred first.
+    /// Voice providers with an account, the preferred one first.
     pub providers: Vec<ProviderName>,
 }
 
-/// Everything under `/v1/dispatches`.
+/// Handles every request under `/v1/dispatches`.
 pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
     match route(deps, &request).await {
         Ok(response) => response,
@@ -37,9 +37,9 @@ pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
     }
 }
 
-type Answer = Result<Response<Body>, Problem>;
+type ApiResult = Result<Response<Body>, Problem>;
 
-async fn route(deps: &Deps, request: &Request) -> Answer {
+async fn route(deps: &Deps, request: &Request) -> ApiResult {
     let path = body::path_segments(request);
     let path: Vec<&str> = path
         .iter()
@@ -90,30 +90,30 @@ async fn route(deps: &Deps, request: &Request) -> Answer {
 }
 
 impl Deps {
-    /// Whose request it is, if its token allows what is `needed`.
+    /// Authenticates the request: the tenant of its token, if the token has the scope `needed`.
     async fn tenant(&self, request: &Request, needed: Scope) -> Result<Tenant, Problem> {
         let Engine { store, clock, .. } = &self.engine;
         api::tenant(store, request.headers(), needed, clock.now()).await
     }
 }
 
-async fn show(deps: &Deps, request: &Request, tenant: Tenant, id: &str) -> Answer {
+async fn show(deps: &Deps, request: &Request, tenant: Tenant, id: &str) -> ApiResult {
     let query = request.query_string_parameters();
-    let name = "timeline_after";
-    let after = query.first(name).map(|text| cursor::entry(name, text)).transpose()?;
+    let name = "timeline_cursor";
+    let after = query.first(name).map(|text| cursor::parse(name, text)).transpose()?;
     let dispatch = dispatch_of(deps, tenant, id).await?;
     let (store, key) = (&deps.engine.store, &dispatch.key);
     let timeline = store.timeline(key, after, view::TIMELINE_LIMIT).await;
     let timeline = timeline?;
-    let deliveries = match dispatch.brief.webhook {
+    let deliveries = match dispatch.spec.webhook {
         Some(_) => store.first_deliveries(key).await?,
         None => (Vec::new(), false),
     };
-    let past = view::Past {
+    let history = view::History {
         timeline: &timeline,
         deliveries: &deliveries,
     };
-    let body = view::whole(&dispatch, Some(past), deps.engine.clock.now());
+    let body = view::dispatch_view(&dispatch, Some(history), deps.engine.clock.now());
     Ok(json_response(StatusCode::OK, &body))
 }
 
@@ -123,21 +123,23 @@ async fn dispatch_of(deps: &Deps, tenant: Tenant, id: &str) -> Result<Dispatch, 
     dispatch.ok_or_else(Problem::not_found)
 }
 
-async fn change(deps: &Deps, tenant: Tenant, id: &str, event: &Event) -> Answer {
+async fn change(deps: &Deps, tenant: Tenant, id: &str, event: &Event) -> ApiResult {
     let key = dispatch_key(tenant, id)?;
     let applied = deps.engine.apply(&key, event, None).await?;
     let applied = applied.ok_or_else(Problem::not_found)?;
-    if applied.verdict == Verdict::Refused {
+    if applied.outcome == EventOutcome::Refused {
         let state = applied.dispatch.state.name();
         return Err(Problem::conflict(match (event, state) {
-            (Event::Cancel, "Accepted") => "the dispatch is Accepted: it is resolved, not cancelled".to_owned(),
-            _ => format!("the dispatch is {state}; that cannot be changed any more"),
+            (Event::Cancel, "Accepted") => {
+                "the dispatch is Accepted: resolve it, it can no longer be cancelled".to_owned()
+            }
+            _ => format!("the dispatch is {state}: this change is no longer possible"),
         }));
     }
-    tracing::info!(dispatch = %key.id, ?event, state = applied.dispatch.state.name(), "changed by the requester");
+    tracing::info!(dispatch = %key.id, ?event, state = applied.dispatch.state.name(), "dispatch changed by the requester");
     Ok(json_response(
         StatusCode::OK,
-        &view::whole(&applied.dispatch, None, deps.engine.clock.now()),
+        &view::dispatch_view(&applied.dispatch, None, deps.engine.clock.now()),
     ))
 }
 

@@ -1,4 +1,4 @@
-//! What the function works with, from its environment.
+//! Builds the dependencies of the deployed function from its environment.
 
 use patchbay::aws::Aws;
 use patchbay::config::{ConfigError, targets};
@@ -8,10 +8,10 @@ use patchbay::voice::voice_providers;
 use crate::Deps;
 
 impl Deps {
-    /// By the function's environment; it names no secrets.
+    /// Reads the environment variables; none of them names a secret.
     ///
     /// # Errors
-    /// When a variable is missing or wrong.
+    /// When a variable is missing or invalid.
     pub fn load() -> Result<Keyring<Self, 0>, ConfigError> {
         let aws = Aws::load()?;
         let (engine, targets, providers) = (aws.engine()?, targets()?, voice_providers()?);

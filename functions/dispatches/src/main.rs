@@ -1,4 +1,4 @@
-//! The API for dispatches: create, read, list, cancel, resolve, preview.
+//! API for dispatches: create, read, list, cancel, resolve, preview; and their webhooks.
 
 use dispatches::{Deps, handle};
 use patchbay::function::{self, Error};

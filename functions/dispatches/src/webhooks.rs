@@ -1,83 +1,83 @@
-//! The webhooks of a dispatch: `GET …/webhooks` and `POST …/webhooks/{webhook}/resend`.
+//! Webhooks of a dispatch: `GET …/webhooks` and `POST …/webhooks/{webhook}/resend`.
 
 use lambda_http::http::StatusCode;
 use lambda_http::{Request, RequestExt as _};
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::Dispatch;
-use patchbay::dispatch::delivery::{Delivery, Outcome, event_id};
+use patchbay::dispatch::delivery::{Delivery, DeliveryStatus, event_id};
 use patchbay::ids::Tenant;
 use patchbay::web::body::json_response;
 use patchbay::web::problem::Problem;
-use patchbay::webhooks::{self, Told};
+use patchbay::webhooks::{self, WebhookEvent};
 use serde::Serialize;
 
-use crate::{Answer, Deps, cursor, dispatch_of};
+use crate::{ApiResult, Deps, cursor, dispatch_of};
 
-/// What a webhook is called that the notifier has not tried yet.
+/// Status of a webhook that the notifier has not attempted yet.
 const PENDING: &str = "Pending";
 
-/// A webhook as the API shows it, and as everybody else does who shows one.
+/// JSON view of one webhook, shared by the API and the `patchbay` command.
 #[derive(Debug, Serialize)]
-pub struct Webhook<'a> {
+pub struct WebhookView<'a> {
     /// The `webhook-id` that the receiver sees.
     pub id: String,
-    /// What happened.
+    /// Type of the event, such as `dispatch.accepted`.
     #[serde(rename = "type")]
     pub event_type: &'static str,
     /// The `data.sequence` that the receiver sees.
     pub sequence: Option<u64>,
-    /// When it happened.
+    /// When the event happened.
     pub happened_at: Timestamp,
-    /// `Pending`, `Delivered`, `Retrying`, `GivenUp` or `Overtaken`.
+    /// `Pending`, `Delivered`, `Retrying`, `Failed` or `Superseded`.
     pub status: &'static str,
-    /// How often it has been posted.
+    /// Number of POST requests so far.
     pub posts: u32,
-    /// What the receiver said last, or what was wrong instead.
+    /// The receiver's last response, or why there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<&'a str>,
-    /// When it came to that.
+    /// When the status last changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<Timestamp>,
-    /// When it is tried again.
+    /// When the next attempt is due.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Serialize)]
 struct List<'a> {
-    webhooks: Vec<Webhook<'a>>,
-    /// Give it back to go on; none at the end.
+    webhooks: Vec<WebhookView<'a>>,
+    /// Pass it as `cursor` to read the next page; none on the last page.
     next_cursor: Option<String>,
 }
 
-/// How the webhooks of a dispatch stand, in short.
+/// Counts of a dispatch's webhooks by status.
 #[derive(Debug, Serialize)]
-pub struct Summary<'a> {
-    /// There are more webhooks than these: the list has them all.
+pub struct DeliverySummary<'a> {
+    /// Whether there are more webhooks than are counted here; the list returns all of them.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    more: bool,
+    has_more: bool,
     delivered: usize,
     retrying: usize,
-    given_up: usize,
-    /// The newest news of any of them.
+    failed: usize,
+    /// The most recent response to any of them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    last: Option<Last<'a>>,
-    /// When the next one is tried again.
+    last: Option<LastResponse<'a>>,
+    /// When the earliest retry is due.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Serialize)]
-struct Last<'a> {
+struct LastResponse<'a> {
     status: &'static str,
     at: Timestamp,
     answer: &'a str,
 }
 
-impl<'a> Webhook<'a> {
-    /// How `told` of a dispatch stands.
-    pub fn of(dispatch: &Dispatch, told: &'a Told) -> Self {
-        let Told { entry, delivery } = told;
+impl<'a> WebhookView<'a> {
+    /// View of one webhook of `dispatch`.
+    pub fn new(dispatch: &Dispatch, event: &'a WebhookEvent) -> Self {
+        let WebhookEvent { entry, delivery } = event;
         let delivery = delivery.as_ref();
         Self {
             id: event_id(&dispatch.key, &entry.id),
@@ -95,17 +95,17 @@ impl<'a> Webhook<'a> {
     }
 }
 
-impl<'a> Summary<'a> {
-    /// Of the deliveries that have been tried, and whether there are `more` of them.
-    pub fn of(deliveries: &'a [Delivery], more: bool) -> Self {
-        let count = |is: fn(&Outcome) -> bool| deliveries.iter().filter(|one| is(&one.outcome)).count();
+impl<'a> DeliverySummary<'a> {
+    /// Summary of the deliveries that were attempted; `more` says whether there are further ones.
+    pub fn new(deliveries: &'a [Delivery], more: bool) -> Self {
+        let count = |is: fn(&DeliveryStatus) -> bool| deliveries.iter().filter(|one| is(&one.outcome)).count();
         let last = deliveries.iter().filter(|one| one.posts > 0).max_by_key(|one| one.at);
         Self {
-            more,
-            delivered: count(|outcome| matches!(outcome, Outcome::Delivered)),
-            retrying: count(|outcome| matches!(outcome, Outcome::Retrying { .. })),
-            given_up: count(|outcome| matches!(outcome, Outcome::GivenUp)),
-            last: last.map(|one| Last {
+            has_more: more,
+            delivered: count(|outcome| matches!(outcome, DeliveryStatus::Delivered)),
+            retrying: count(|outcome| matches!(outcome, DeliveryStatus::Retrying { .. })),
+            failed: count(|outcome| matches!(outcome, DeliveryStatus::Failed)),
+            last: last.map(|one| LastResponse {
                 status: one.outcome.name(),
                 at: one.at,
                 answer: &one.answer,
@@ -117,35 +117,39 @@ impl<'a> Summary<'a> {
 
 const fn next_at(delivery: &Delivery) -> Option<Timestamp> {
     match delivery.outcome {
-        Outcome::Retrying { next_at } => Some(next_at),
+        DeliveryStatus::Retrying { next_at } => Some(next_at),
         _ => None,
     }
 }
 
-pub(crate) async fn list(deps: &Deps, request: &Request, tenant: Tenant, id: &str) -> Answer {
+pub(crate) async fn list(deps: &Deps, request: &Request, tenant: Tenant, id: &str) -> ApiResult {
     let query = request.query_string_parameters();
     let after = query
         .first("cursor")
-        .map(|text| cursor::entry("cursor", text))
+        .map(|text| cursor::parse("cursor", text))
         .transpose()?;
     let dispatch = dispatch_of(deps, tenant, id).await?;
-    let page = webhooks::told(&deps.engine.store, &dispatch, after).await?;
+    let page = webhooks::events(&deps.engine.store, &dispatch, after).await?;
     let body = List {
-        webhooks: page.told.iter().map(|told| Webhook::of(&dispatch, told)).collect(),
-        next_cursor: page.more_after,
+        webhooks: page
+            .events
+            .iter()
+            .map(|event| WebhookView::new(&dispatch, event))
+            .collect(),
+        next_cursor: page.next_cursor,
     };
     Ok(json_response(StatusCode::OK, &body))
 }
 
-pub(crate) async fn resend(deps: &Deps, tenant: Tenant, id: &str, webhook: &str) -> Answer {
+pub(crate) async fn resend(deps: &Deps, tenant: Tenant, id: &str, webhook: &str) -> ApiResult {
     let dispatch = dispatch_of(deps, tenant, id).await?;
     let resent = webhooks::resend(&deps.engine, &dispatch, webhook).await?;
-    let told = resent.ok_or_else(Problem::not_found)?;
-    tracing::info!(dispatch = %dispatch.key.id, webhook, "sent again by the requester");
-    let body = Webhook {
+    let event = resent.ok_or_else(Problem::not_found)?;
+    tracing::info!(dispatch = %dispatch.key.id, webhook, "webhook resent by the requester");
+    let body = WebhookView {
         status: PENDING,
         next_at: None,
-        ..Webhook::of(&dispatch, &told)
+        ..WebhookView::new(&dispatch, &event)
     };
     Ok(json_response(StatusCode::ACCEPTED, &body))
 }

@@ -1,4 +1,4 @@
-//! What the function works with, from its environment.
+//! Builds the dependencies of the deployed function from its environment.
 
 use patchbay::aws::Aws;
 use patchbay::clock::Clock;
@@ -9,19 +9,19 @@ use patchbay::tokens::Tokens;
 use crate::Deps;
 
 impl Deps {
-    /// By the function's environment, and the secrets that it names; mostly it names none, and none is read.
+    /// Reads the environment variables, and the secrets that they name. Most stacks name none; then none is read.
     ///
     /// # Errors
-    /// When a variable is missing or wrong.
+    /// When a variable is missing or invalid.
     pub fn load() -> Result<Keyring<Self, 2>, ConfigError> {
         let aws = Aws::load()?;
         let (store, clock, home) = (aws.store()?, Clock::system(), default_country()?);
-        Ok(aws.with_proofs(move |proofs| Self {
+        Ok(aws.verifier_keyring(move |verifier| Self {
             tokens: Tokens::new(store.clone(), clock.clone()),
             store: store.clone(),
             clock: clock.clone(),
             home: home.clone(),
-            proofs,
+            verifier,
         }))
     }
 }

@@ -1,4 +1,4 @@
-//! A voice agent asks what is known of a caller.
+//! Answers what is known about a caller, for voice agents and their operators.
 
 use get_context::{Deps, handle};
 use patchbay::function::{self, Error};

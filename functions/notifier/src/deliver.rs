@@ -1,4 +1,4 @@
-//! One try at a delivery.
+//! One attempt to deliver a webhook.
 
 use std::time::Duration;
 
@@ -11,73 +11,73 @@ use url::Url;
 
 use crate::{Deps, POST_TIMEOUT, schedule};
 
-/// Most characters of an answer's body that are kept.
-const MAX_SAID: usize = 200;
-/// A client that does not keep [`POST_TIMEOUT`] itself is given up a moment later: the opening of a body is waited for.
+/// Most characters kept of a response body.
+const MAX_EXCERPT: usize = 200;
+/// Added to [`POST_TIMEOUT`], which the client enforces itself: it also waits for the beginning of the body.
 const GUARD: Duration = Duration::from_secs(1);
 
-/// What became of a try.
+/// Result of one delivery attempt.
 #[derive(Debug)]
-pub(crate) struct Tried {
-    pub(crate) came_to: CameTo,
-    pub(crate) reached: Reached,
-    /// The status, or why there is none. For logs too: it has nothing of the receiver's own words, which may repeat
-    /// whatever was sent there.
-    pub(crate) why: String,
-    /// The opening of what the receiver said beside its status, in one line; for its owner only.
-    pub(crate) said: String,
+pub(crate) struct DeliveryAttempt {
+    pub(crate) result: AttemptResult,
+    pub(crate) contact: Contact,
+    /// The HTTP status, or why there is none. Safe to log: it contains nothing of the response body, which may repeat
+    /// content of the webhook.
+    pub(crate) reason: String,
+    /// Beginning of the response body, in one line. Shown to the tenant only, never logged.
+    pub(crate) excerpt: String,
 }
 
-/// What a try came to.
+/// What the result means for further attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CameTo {
-    /// The receiver has it.
+pub(crate) enum AttemptResult {
+    /// The receiver has accepted the webhook.
     Delivered,
-    /// It may work later.
-    Failed {
-        /// How long the receiver asks us to wait.
+    /// A later attempt may succeed.
+    Retryable {
+        /// The pause that the receiver asks for.
         retry_after: Option<Duration>,
     },
-    /// It will never work.
-    Refused,
+    /// No attempt will ever succeed.
+    Permanent,
 }
 
-/// Whom a try reached.
+/// How far an attempt got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reached {
-    /// The receiver, and it answered.
+pub(crate) enum Contact {
+    /// The receiver answered.
     Answered,
-    /// Nobody who answered.
+    /// No answer arrived.
     NoAnswer,
-    /// Nobody: nothing was posted.
-    Nobody,
+    /// Nothing was posted.
+    NotPosted,
 }
 
-impl Tried {
-    const fn without_answer(why: String) -> Self {
+impl DeliveryAttempt {
+    const fn without_answer(reason: String) -> Self {
         Self {
-            came_to: CameTo::Failed { retry_after: None },
-            reached: Reached::NoAnswer,
-            why,
-            said: String::new(),
+            result: AttemptResult::Retryable { retry_after: None },
+            contact: Contact::NoAnswer,
+            reason,
+            excerpt: String::new(),
         }
     }
 
-    const fn not_posted(why: String) -> Self {
+    const fn not_posted(reason: String) -> Self {
         Self {
-            came_to: CameTo::Refused,
-            reached: Reached::Nobody,
-            why,
-            said: String::new(),
+            result: AttemptResult::Permanent,
+            contact: Contact::NotPosted,
+            reason,
+            excerpt: String::new(),
         }
     }
 }
 
-/// Posts `body`, signed, under the name `id`.
-pub(crate) async fn deliver<S, Q>(deps: &Deps<S, Q>, url: &Url, id: &str, body: String) -> Tried {
-    // The client checks too, and again when it connects. Checked here, a bad URL never even reaches it.
-    if let Err(bad) = deps.targets.check_url(url) {
-        return Tried::not_posted(bad.to_string());
+/// Posts `body`, signed, with the `webhook-id` `id`.
+pub(crate) async fn deliver<S, Q>(deps: &Deps<S, Q>, url: &Url, id: &str, body: String) -> DeliveryAttempt {
+    // The client checks the target too, and again when it connects. With this check a forbidden URL never reaches it.
+    if let Err(error) = deps.targets.check_url(url) {
+        return DeliveryAttempt::not_posted(error.to_string());
     }
     let now = deps.signing_clock.now();
     let mut request = Request::post(url.as_str())
@@ -88,52 +88,52 @@ pub(crate) async fn deliver<S, Q>(deps: &Deps<S, Q>, url: &Url, id: &str, body: 
     }
     let request = match request.body(Bytes::from(body)) {
         Ok(request) => request,
-        Err(error) => return Tried::not_posted(error.to_string()),
+        Err(error) => return DeliveryAttempt::not_posted(error.to_string()),
     };
     match tokio::time::timeout(POST_TIMEOUT + GUARD, deps.http.send(request)).await {
-        Ok(Ok(response)) => by_status(&response, now),
-        Ok(Err(error @ SendError::Forbidden(_))) => Tried::not_posted(error.to_string()),
-        Ok(Err(error)) => Tried::without_answer(error.to_string()),
-        Err(_) => Tried::without_answer(format!("no answer within {} s", POST_TIMEOUT.as_secs())),
+        Ok(Ok(response)) => classify(&response, now),
+        Ok(Err(error @ SendError::Forbidden(_))) => DeliveryAttempt::not_posted(error.to_string()),
+        Ok(Err(error)) => DeliveryAttempt::without_answer(error.to_string()),
+        Err(_) => DeliveryAttempt::without_answer(format!("no answer within {} s", POST_TIMEOUT.as_secs())),
     }
 }
 
-/// The status decides, whatever comes after it.
-fn by_status(response: &Response, now: Timestamp) -> Tried {
+/// Classifies a response by its status alone; a body that is broken or never ends does not matter.
+fn classify(response: &Response, now: Timestamp) -> DeliveryAttempt {
     let status = response.status();
-    let asked = response
+    let header = response
         .headers()
         .get(RETRY_AFTER)
         .and_then(|value| value.to_str().ok());
-    let came_to = match status {
-        status if status.is_success() => CameTo::Delivered,
-        StatusCode::GONE => CameTo::Refused,
-        _ => CameTo::Failed {
-            retry_after: asked.and_then(|value| schedule::retry_after(value, now)),
+    let result = match status {
+        status if status.is_success() => AttemptResult::Delivered,
+        StatusCode::GONE => AttemptResult::Permanent,
+        _ => AttemptResult::Retryable {
+            retry_after: header.and_then(|value| schedule::retry_after(value, now)),
         },
     };
-    let mut why = status.to_string();
+    let mut reason = status.to_string();
     if status.is_redirection() {
-        why.push_str(", and redirects are not followed");
+        reason.push_str(": redirects are not followed");
     }
-    Tried {
-        came_to,
-        reached: Reached::Answered,
-        why,
-        said: if came_to == CameTo::Delivered {
+    DeliveryAttempt {
+        result,
+        contact: Contact::Answered,
+        reason,
+        excerpt: if result == AttemptResult::Delivered {
             String::new()
         } else {
-            said(response.body())
+            excerpt(response.body())
         },
     }
 }
 
-/// The opening of an answer's body as a text in one line.
-fn said(body: &[u8]) -> String {
+/// Beginning of a response body, as one line of text without control characters.
+fn excerpt(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let words: Vec<&str> = plain.split_whitespace().collect();
-    words.join(" ").chars().take(MAX_SAID).collect()
+    words.join(" ").chars().take(MAX_EXCERPT).collect()
 }
 
 #[cfg(test)]
@@ -141,10 +141,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_receiver_says_is_told_in_one_line() {
-        assert_eq!(said(b"no such\n\thook\x1b[31m!"), "no such hook [31m!");
-        assert_eq!(said(b" \n"), "");
-        assert_eq!(said("é".repeat(1_000).as_bytes()).chars().count(), MAX_SAID);
-        assert_eq!(said(b"\xff\xfe"), "\u{fffd}\u{fffd}");
+    fn an_excerpt_of_a_response_is_one_line_of_limited_length() {
+        assert_eq!(excerpt(b"no such\n\thook\x1b[31m!"), "no such hook [31m!");
+        assert_eq!(excerpt(b" \n"), "");
+        assert_eq!(excerpt("é".repeat(1_000).as_bytes()).chars().count(), MAX_EXCERPT);
+        assert_eq!(excerpt(b"\xff\xfe"), "\u{fffd}\u{fffd}");
     }
 }

@@ -1,23 +1,22 @@
-//! Consumes the `notifications` queue: tells requesters what happened.
+//! Consumes the `notifications` queue: delivers webhooks to requesters.
 //!
-//! A message is a [`Notice`]: one try at telling one event, due at a moment. What becomes of it:
+//! A message is a [`Notice`]: one attempt to deliver one event, due at a given time. Its possible outcomes:
 //!
-//! - **Delivered** (2xx), or nothing to tell: done.
-//! - **Not due yet**: sent again. SQS holds a message back for 15 minutes at most, so long pauses are made of hops.
-//! - **Too early**: the commit that it belongs to is not made yet. It is looked for, and sent again; dropped when whoever
-//!   was to make it is gone.
-//! - **Failed**: sent again with the next pause of the schedule (5 s to 8 h, over 24 h; `Retry-After` is honoured).
-//! - **Put off**: the receiver answers nobody ([`receivers`]). Sent again, and no failure is counted.
-//! - **Given up**, because the day is over, the receiver said 410 Gone, or the target is not allowed: sent to the
-//!   dead-letter queue with the reason, and with a mark, so that the alarm on that queue goes off. Redriven from there, it
-//!   begins anew.
-//! - **Overtaken**: a call's status that is not how things stand any more when it could be told. Dropped.
-//! - **Our own failure** (table, queue, secrets): sent again, as long as it takes; see [`patchbay::outbox`]. What
-//!   is no notice of ours goes to the dead-letter queue.
+//! - **Delivered** (2xx), or nothing to deliver: done.
+//! - **Not due yet**: sent again. SQS delays a message by 15 minutes at most, so a long pause consists of several hops.
+//! - **Too early**: the commit that it belongs to has not been made yet. The commit is looked for, and the notice is
+//!   sent again. It is dropped once no running function could still make the commit.
+//! - **Failed**: sent again with the next pause of the schedule (5 s to 8 h, over 24 h; `Retry-After` is honored).
+//! - **Postponed**: the receiver is unresponsive ([`receivers`]). Sent again, and no failure is counted.
+//! - **Given up**: 24 h are over, the receiver answered 410 Gone, or the target is not allowed. Sent to the dead-letter
+//!   queue, whose alarm fires, with the reason and marked as given up. After a redrive the delivery starts over.
+//! - **Superseded**: a call status that is out of date by the time it could be delivered. Dropped.
+//! - **Our own failure** (DynamoDB, SQS, secrets): sent again for as long as it takes; see [`patchbay::outbox`]. A
+//!   message that is not a notice goes to the dead-letter queue.
 //!
-//! How each delivery stands is written down ([`patchbay::dispatch::delivery::Delivery`]), after whatever was to be sent. So a notice
-//! that comes again is told once, unless the sandbox died between the post and the note, or two of one were consumed at
-//! the same moment; the receiver tells by the header `webhook-id`.
+//! The state of each delivery ([`patchbay::dispatch::delivery::Delivery`]) is written after everything that had to be
+//! sent. So a duplicate notice is delivered once, with two exceptions: the sandbox died between the POST and the write,
+//! or two copies were consumed at the same moment. The receiver detects those duplicates by the header `webhook-id`.
 
 mod deliver;
 mod load;
@@ -30,12 +29,12 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use patchbay::clock::{Clock, Timestamp};
-use patchbay::dispatch::delivery::{Delivery, Outcome, event_id};
+use patchbay::dispatch::delivery::{Delivery, DeliveryStatus, event_id};
 use patchbay::dispatch::work::Notice;
 use patchbay::dispatch::{Dispatch, Entry, Phase};
 use patchbay::http::HttpClient;
-use patchbay::mail::{self, Failed};
-use patchbay::outbox::{NotTaken, Outbox, TakeMessages};
+use patchbay::message::{self, FailureKind};
+use patchbay::outbox::{EnqueueError, MessageQueue, Outbox};
 use patchbay::queue::Queue;
 use patchbay::store::{NoticeSubject, Store};
 use patchbay::telemetry::{self, Unit};
@@ -44,77 +43,77 @@ use patchbay::web::target::Targets;
 use tracing::Instrument as _;
 use url::Url;
 
-use crate::deliver::{CameTo, Reached, Tried, deliver};
+use crate::deliver::{AttemptResult, Contact, DeliveryAttempt, deliver};
 use crate::payload::payload;
 use crate::ports::Table;
-use crate::receivers::{Receiver, Receivers, Way};
+use crate::receivers::{Admission, Receiver, Receivers};
 
-/// Longest that a receiver may take to answer with a status.
+/// Time-out for the status of the receiver's response.
 pub const POST_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest that a record may take, the table and the queue included. The function's own time limit must be longer than
-/// this: the records of a batch are consumed side by side.
+/// Time limit for one record, DynamoDB and SQS included. The function's own time-out must be longer, because the
+/// records of a batch are consumed concurrently.
 pub const RECORD_TIMEOUT: Duration = Duration::from_secs(20);
-/// What is due within this many milliseconds is due: the queue's delays are whole seconds, and a notice that is sent
-/// again for less would come back at once, many times.
+/// Milliseconds before its time at which a notice already counts as due. SQS delays are whole seconds, so a notice sent
+/// again for less than one would come back at once, many times.
 const SLACK: i64 = 1_000;
-/// For so long after somebody asked for a webhook to be sent again, it is tried although its receiver answers nobody.
+/// For this long after a person asked to resend a webhook, it is attempted even if its receiver is unresponsive.
 const URGENT: Duration = Duration::from_mins(1);
 
-/// What the function works with.
+/// Dependencies of the function.
 #[derive(Clone, Debug)]
 pub struct Deps<S = Store, Q = Queue> {
-    /// Dispatches and their timelines, deliveries and receivers.
+    /// Loads dispatches and timelines; stores deliveries and unresponsive receivers.
     pub store: S,
-    /// How the `notifications` queue is consumed.
+    /// Consumes the `notifications` queue.
     pub outbox: Outbox<Q>,
-    /// The way to the receivers.
+    /// Posts to the receivers.
     pub http: HttpClient,
-    /// The time.
+    /// Current time.
     pub clock: Clock,
-    /// The time that signatures bear, which receivers compare with their own: a clock of its own only where `clock` runs
-    /// faster than theirs.
+    /// Clock for the timestamps of signatures, which receivers compare with their own clocks. It differs from `clock`
+    /// only where `clock` runs faster than real time.
     pub signing_clock: Clock,
     /// Signs the webhooks.
     pub signer: Signer,
-    /// Where webhooks may go.
+    /// Which webhook URLs are allowed.
     pub targets: Targets,
-    /// What this process knows of receivers.
+    /// Unresponsive receivers, as cached by this process.
     pub receivers: Receivers,
 }
 
-/// Why a notice could not be consumed.
+/// Why a notice could not be processed.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("the table cannot be read: {cause}")]
-    Store { cause: String, failed: Failed },
-    #[error("the queue does not take it: {0}")]
-    Queue(#[from] NotTaken),
-    #[error("it took too long")]
+    #[error("cannot read from DynamoDB: {cause}")]
+    Store { cause: String, kind: FailureKind },
+    #[error("cannot send the notice to SQS: {0}")]
+    Queue(#[from] EnqueueError),
+    #[error("the notice was not processed within {} s", RECORD_TIMEOUT.as_secs())]
     TooSlow,
 }
 
 impl Failure {
-    fn store(error: &impl mail::Failure) -> Self {
+    fn store(error: &impl message::Failure) -> Self {
         Self::Store {
             cause: error.to_string(),
-            failed: error.failed(),
+            kind: error.kind(),
         }
     }
 }
 
-impl mail::Failure for Failure {
-    fn failed(&self) -> Failed {
+impl message::Failure for Failure {
+    fn kind(&self) -> FailureKind {
         match self {
-            Self::Store { failed, .. } => *failed,
-            // Whatever was to be sent may have been, and the webhook posted.
-            Self::Queue(_) | Self::TooSlow => Failed::NotSent,
+            Self::Store { kind, .. } => *kind,
+            // The notice may have been sent, and the webhook posted.
+            Self::Queue(_) | Self::TooSlow => FailureKind::NotSent,
         }
     }
 }
 
-/// Consumes a batch, all of it side by side: a slow receiver holds up nobody in the same batch.
-pub async fn handle<S: Table, Q: TakeMessages>(deps: &Deps<S, Q>, event: SqsEvent) -> SqsBatchResponse {
-    let work_off = |notice: Notice| async {
+/// Consumes a batch, all records concurrently: a slow receiver does not delay the others.
+pub async fn handle<S: Table, Q: MessageQueue>(deps: &Deps<S, Q>, event: SqsEvent) -> SqsBatchResponse {
+    let work = |notice: Notice| async {
         let span = tracing::info_span!(
             "notice",
             tenant = %notice.dispatch.tenant,
@@ -122,57 +121,57 @@ pub async fn handle<S: Table, Q: TakeMessages>(deps: &Deps<S, Q>, event: SqsEven
             entry = %notice.entry,
             failures = notice.failures,
         );
-        let worked_off = Box::pin(deps.work_off(notice).instrument(span));
-        let limited = tokio::time::timeout(RECORD_TIMEOUT, worked_off).await;
+        let processing = Box::pin(deps.process(notice).instrument(span));
+        let limited = tokio::time::timeout(RECORD_TIMEOUT, processing).await;
         limited.unwrap_or(Err(Failure::TooSlow))
     };
-    deps.outbox.consume(&event, work_off).await
+    deps.outbox.consume(&event, work).await
 }
 
-/// One event on its way to its receiver.
-struct Event<'a> {
+/// An event to deliver.
+struct PendingDelivery<'a> {
     notice: &'a Notice,
     dispatch: &'a Dispatch,
     entry: &'a Entry,
-    /// How it stood before this try.
+    /// State of its delivery before this attempt; none before the first.
     before: Option<&'a Delivery>,
-    /// Its name, for the receiver.
+    /// The `webhook-id` that the receiver sees.
     id: String,
 }
 
-impl Event<'_> {
-    /// Whether somebody waits for this, who has asked for it just now.
+impl PendingDelivery<'_> {
+    /// Whether a person has just asked for this delivery, and it has not failed since.
     fn is_urgent(&self, now: Timestamp) -> bool {
-        self.notice.asked && self.notice.failures == 0 && now.since(self.notice.first_at) < URGENT
+        self.notice.manual && self.notice.failures == 0 && now.since(self.notice.first_at) < URGENT
     }
 }
 
-/// What there is to tell of a try.
+/// What is recorded of an attempt.
 #[derive(Clone)]
-struct Told {
-    /// The status, or what was wrong instead.
-    why: String,
-    /// The receiver's own words.
-    said: String,
+struct AttemptReport {
+    /// The HTTP status, or why there is none.
+    reason: String,
+    /// Beginning of the response body.
+    excerpt: String,
     posted: bool,
 }
 
-impl Told {
-    const fn not_posted(why: String) -> Self {
+impl AttemptReport {
+    const fn not_posted(reason: String) -> Self {
         Self {
-            why,
-            said: String::new(),
+            reason,
+            excerpt: String::new(),
             posted: false,
         }
     }
 }
 
-impl<S: Table, Q: TakeMessages> Deps<S, Q> {
-    async fn work_off(&self, notice: Notice) -> Result<(), Failure> {
+impl<S: Table, Q: MessageQueue> Deps<S, Q> {
+    async fn process(&self, notice: Notice) -> Result<(), Failure> {
         let now = self.clock.now();
         let notice = if schedule::is_given_up(&notice) {
-            // It was sent to the dead-letter queue, so somebody has put it back.
-            tracing::info!("redriven: deliveries begin anew");
+            // A given-up notice is only in the dead-letter queue, so it has been redriven from there.
+            tracing::info!("redriven from the dead-letter queue: delivery starts over");
             schedule::redriven(&notice, now)
         } else {
             notice
@@ -180,55 +179,56 @@ impl<S: Table, Q: TakeMessages> Deps<S, Q> {
         if notice.due_at > now.plus_millis(SLACK) {
             return self.send(&notice).await;
         }
-        let Some((dispatch, entry, before)) = self.fenced(&notice).await? else {
+        let Some((dispatch, entry, before)) = self.load_subject(&notice).await? else {
             return Ok(());
         };
         if before.as_ref().is_some_and(|before| before.settles(&notice)) {
-            tracing::info!("this is settled already");
+            tracing::info!("dropped a duplicate notice: this attempt was already made");
             return Ok(());
         }
-        let webhook = dispatch.brief.webhook.as_ref();
-        let Some(webhook) = webhook.filter(|webhook| entry.is_told(webhook.strategy)) else {
+        let webhook = dispatch.spec.webhook.as_ref();
+        let Some(webhook) = webhook.filter(|webhook| entry.notifies(webhook.strategy)) else {
             return Ok(());
         };
-        let event = Event {
+        let event = PendingDelivery {
             notice: &notice,
             dispatch: &dispatch,
             entry: &entry,
             before: before.as_ref(),
             id: event_id(&notice.dispatch, &notice.entry),
         };
-        if !notice.asked && self.is_overtaken(&event).await? {
-            tracing::info!(webhook = event.id, "the call is further already: not told");
-            let told = Told::not_posted(String::new());
-            self.note(&event, notice.failures, &told, Outcome::Overtaken).await;
+        if !notice.manual && self.is_superseded(&event).await? {
+            tracing::info!(webhook = event.id, "call status superseded: not delivered");
+            let report = AttemptReport::not_posted(String::new());
+            self.record_delivery(&event, notice.failures, &report, DeliveryStatus::Superseded)
+                .await;
             return Ok(());
         }
-        self.tell(&event, &webhook.url).await
+        self.attempt_delivery(&event, &webhook.url).await
     }
 
-    /// The dispatch and the entry that `notice` is about, and how its delivery stands, once the commit that belongs to it is
-    /// made. None when there is nothing to do (now).
-    async fn fenced(&self, notice: &Notice) -> Result<Option<(Dispatch, Entry, Option<Delivery>)>, Failure> {
-        let look = || async {
+    /// Loads the dispatch and the entry that `notice` is about, and the state of its delivery, once the commit that it
+    /// belongs to has been made. None when there is nothing to do (yet).
+    async fn load_subject(&self, notice: &Notice) -> Result<Option<(Dispatch, Entry, Option<Delivery>)>, Failure> {
+        let load = || async {
             let subject = self.store.subject(notice).await;
             let NoticeSubject {
                 dispatch,
                 entry,
                 delivery,
             } = subject.map_err(|error| Failure::store(&error))?;
-            // Both: what is read together may be from before and after one commit.
+            // Requires both: items that are read together may be from before and after one commit.
             Ok(dispatch.zip(entry).map(|(dispatch, entry)| (dispatch, entry, delivery)))
         };
-        self.outbox.fenced(notice, look).await
+        self.outbox.await_commit(notice, load).await
     }
 
-    /// Whether this says how far a call is that has got further since.
-    async fn is_overtaken(&self, event: &Event<'_>) -> Result<bool, Failure> {
+    /// Whether the event is a call status, and the call has got further since.
+    async fn is_superseded(&self, event: &PendingDelivery<'_>) -> Result<bool, Failure> {
         let (Some(status), Some(attempt)) = (event.entry.fact.call_status(), event.entry.fact.attempt()) else {
             return Ok(false);
         };
-        let current = event.dispatch.attempt_called(attempt);
+        let current = event.dispatch.attempt_with_id(attempt);
         if current.is_none_or(|attempt| matches!(attempt.phase, Phase::Ended { .. })) {
             return Ok(true);
         }
@@ -240,116 +240,156 @@ impl<S: Table, Q: TakeMessages> Deps<S, Q> {
             .any(|other| other > status))
     }
 
-    async fn tell(&self, event: &Event<'_>, url: &str) -> Result<(), Failure> {
+    async fn attempt_delivery(&self, event: &PendingDelivery<'_>, url: &str) -> Result<(), Failure> {
         let Some(body) = payload(event.dispatch, event.entry) else {
             return Ok(());
         };
         let url = match Url::parse(url) {
             Ok(url) => url,
-            Err(error) => return self.give_up(event, "", &Told::not_posted(error.to_string())).await,
+            Err(error) => {
+                return self
+                    .give_up(event, "", &AttemptReport::not_posted(error.to_string()))
+                    .await;
+            }
         };
-        // The rest of the URL may hold a secret of the receiver's.
+        // Only the host is logged: the rest of the URL may hold a secret of the receiver.
         let host = url.host_str().unwrap_or_default();
         let host = url
             .port()
             .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         let receiver: Receiver = (event.notice.dispatch.tenant.clone(), host);
-        let turn = match self.way_to(&receiver, event.is_urgent(self.clock.now())).await {
-            Way::Open(turn) => turn,
-            Way::Closed(silence) => {
-                let next = schedule::put_off(event.notice, &event.id, self.clock.now(), &silence);
-                let why = format!("not tried: no answer since {} ({})", silence.since, silence.why);
-                return self.again(event, next, &receiver.1, &Told::not_posted(why)).await;
+        let probe_lock = match self.admit(&receiver, event.is_urgent(self.clock.now())).await {
+            Admission::Allowed(probe_lock) => probe_lock,
+            Admission::Postponed(unresponsive) => {
+                let next = schedule::postponed(event.notice, &event.id, self.clock.now(), &unresponsive);
+                let reason = format!(
+                    "not attempted: receiver unresponsive since {} ({})",
+                    unresponsive.since, unresponsive.reason
+                );
+                return self
+                    .schedule_retry(event, next, &receiver.1, &AttemptReport::not_posted(reason))
+                    .await;
             }
         };
         let posted_at = tokio::time::Instant::now();
-        let Tried {
-            came_to,
-            reached,
-            why,
-            said,
+        let DeliveryAttempt {
+            result,
+            contact,
+            reason,
+            excerpt,
         } = deliver(self, &url, &event.id, body.to_string()).await;
-        let silence = self.learn(&receiver, (reached, &why), posted_at.elapsed(), turn).await;
-        let told = Told {
-            why,
-            said,
-            posted: reached != Reached::Nobody,
+        let unresponsive = self
+            .record_contact(&receiver, (contact, &reason), posted_at.elapsed(), probe_lock)
+            .await;
+        let report = AttemptReport {
+            reason,
+            excerpt,
+            posted: contact != Contact::NotPosted,
         };
-        match came_to {
-            CameTo::Delivered => {
-                tracing::info!(webhook = event.id, host = receiver.1, answer = told.why, "delivered");
-                self.note(event, event.notice.failures, &told, Outcome::Delivered).await;
+        match result {
+            AttemptResult::Delivered => {
+                tracing::info!(
+                    webhook = event.id,
+                    host = receiver.1,
+                    answer = report.reason,
+                    "webhook delivered"
+                );
+                self.record_delivery(event, event.notice.failures, &report, DeliveryStatus::Delivered)
+                    .await;
                 Ok(())
             }
-            CameTo::Failed { retry_after } => {
+            AttemptResult::Retryable { retry_after } => {
                 let now = self.clock.now();
-                let next = match &silence {
-                    // It has found out for the others, and is not to come later than they do for that.
-                    Some(silence) => schedule::put_off(event.notice, &event.id, now, silence),
+                let next = match &unresponsive {
+                    // This attempt was the probe for the others. It must not be retried later than they are because of
+                    // it.
+                    Some(unresponsive) => schedule::postponed(event.notice, &event.id, now, unresponsive),
                     None => schedule::after_failure(event.notice, &event.id, now, retry_after),
                 };
-                self.again(event, next, &receiver.1, &told).await
+                self.schedule_retry(event, next, &receiver.1, &report).await
             }
-            CameTo::Refused => self.give_up(event, &receiver.1, &told).await,
+            AttemptResult::Permanent => self.give_up(event, &receiver.1, &report).await,
         }
     }
 
-    /// Sends the next try, or gives up when there is none.
-    async fn again(&self, event: &Event<'_>, next: Notice, host: &str, told: &Told) -> Result<(), Failure> {
+    /// Sends the notice of the next attempt, or gives up if there is none.
+    async fn schedule_retry(
+        &self,
+        event: &PendingDelivery<'_>,
+        next: Notice,
+        host: &str,
+        report: &AttemptReport,
+    ) -> Result<(), Failure> {
         if schedule::is_given_up(&next) {
-            let told = Told {
-                why: format!("a day of tries is over: {}", told.why),
-                ..told.clone()
+            let report = AttemptReport {
+                reason: format!("gave up after 24 h: {}", report.reason),
+                ..report.clone()
             };
-            return self.give_up(event, host, &told).await;
+            return self.give_up(event, host, &report).await;
         }
         let next_at = next.due_at;
-        if told.posted {
-            tracing::warn!(webhook = event.id, host, why = told.why, next = %next_at, "not delivered");
+        if report.posted {
+            tracing::warn!(webhook = event.id, host, reason = report.reason, next = %next_at, "webhook not delivered: will be retried");
         } else {
-            // That its receiver does not answer was said once.
-            tracing::info!(webhook = event.id, host, why = told.why, next = %next_at, "put off");
+            // Only info: that the receiver is unresponsive has been logged once.
+            tracing::info!(webhook = event.id, host, reason = report.reason, next = %next_at, "webhook postponed");
         }
         self.send(&next).await?;
-        self.note(event, next.failures, told, Outcome::Retrying { next_at })
+        self.record_delivery(event, next.failures, report, DeliveryStatus::Retrying { next_at })
             .await;
         Ok(())
     }
 
-    /// Makes a dead letter of it, which an alarm waits for. The count names the host, for an alarm of its own.
-    async fn give_up(&self, event: &Event<'_>, host: &str, told: &Told) -> Result<(), Failure> {
+    /// Sends the notice to the dead-letter queue, which has an alarm. The metric has the host as a dimension, for an
+    /// alarm for each host.
+    async fn give_up(&self, event: &PendingDelivery<'_>, host: &str, report: &AttemptReport) -> Result<(), Failure> {
         let now = self.clock.now();
-        tracing::error!(webhook = event.id, host, why = told.why, "given up");
+        tracing::error!(
+            webhook = event.id,
+            host,
+            reason = report.reason,
+            "gave up delivering a webhook: sending it to the dead-letter queue"
+        );
         let given_up = schedule::given_up(event.notice, now);
-        self.outbox.give_up(&given_up, &format!("{host}: {}", told.why)).await?;
-        let count = [("WebhooksGivenUp", Unit::Count, 1.0)];
+        self.outbox
+            .dead_letter(&given_up, &format!("{host}: {}", report.reason))
+            .await?;
+        let count = [("FailedWebhooks", Unit::Count, 1.0)];
         telemetry::emf(
             now,
             &[("Host", if host.is_empty() { "none" } else { host })],
             &count,
             &[],
         );
-        self.note(event, event.notice.failures, told, Outcome::GivenUp).await;
+        self.record_delivery(event, event.notice.failures, report, DeliveryStatus::Failed)
+            .await;
         Ok(())
     }
 
-    /// Writes how a delivery stands, for people: what was to be sent is sent, and must not be sent twice for this.
-    async fn note(&self, event: &Event<'_>, failures: u8, told: &Told, outcome: Outcome) {
+    /// Writes the state of a delivery. A failure is only logged: everything has been sent by now, and must not be sent
+    /// twice.
+    async fn record_delivery(
+        &self,
+        event: &PendingDelivery<'_>,
+        failures: u8,
+        report: &AttemptReport,
+        outcome: DeliveryStatus,
+    ) {
         let posts = event.before.map_or(0, |before| before.posts);
-        let answer = match told.said.as_str() {
-            "" => told.why.clone(),
-            said => format!("{}: {said}", told.why),
+        let answer = match report.excerpt.as_str() {
+            "" => report.reason.clone(),
+            excerpt => format!("{}: {excerpt}", report.reason),
         };
         let delivery = Delivery {
             resent: event.notice.resent,
             failures,
-            posts: posts.saturating_add(u32::from(told.posted)),
+            posts: posts.saturating_add(u32::from(report.posted)),
             at: self.clock.now(),
             answer,
             outcome,
         };
         if let Err(error) = self.store.put_delivery(event.notice, &delivery).await {
-            tracing::error!(webhook = event.id, %error, "how a delivery stands could not be written");
+            tracing::error!(webhook = event.id, %error, "cannot write the state of a delivery");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Consumes the `notifications` queue: tells requesters what happened.
+//! Consumes the `notifications` queue: delivers webhooks to requesters.
 
 use notifier::{Deps, handle};
 use patchbay::dispatch::work::Notice;

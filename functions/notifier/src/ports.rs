@@ -1,4 +1,4 @@
-//! What the notifier needs of the table, and nothing more.
+//! The part of the store that the notifier uses.
 
 use std::future::Future;
 
@@ -7,10 +7,10 @@ use patchbay::dispatch::Entry;
 use patchbay::dispatch::delivery::Delivery;
 use patchbay::dispatch::work::Notice;
 use patchbay::ids::{AttemptId, DispatchKey, Tenant};
-use patchbay::mail::Failure;
-use patchbay::store::{NoticeSubject, Probe, Silence, Store, StoreError};
+use patchbay::message::Failure;
+use patchbay::store::{NoticeSubject, ProbeClaim, Store, StoreError, UnresponsiveReceiver};
 
-/// What notices are about, how deliveries stand, and which receivers do not answer. The methods are those of [`Store`].
+/// Reads the subjects of notices; stores deliveries and unresponsive receivers. The methods are those of [`Store`].
 #[expect(missing_docs, reason = "the methods are those of the store")]
 pub trait Table: Sync {
     /// Why something could not be read or written.
@@ -30,35 +30,42 @@ pub trait Table: Sync {
         delivery: &Delivery,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    fn silence(&self, tenant: &Tenant, host: &str)
-    -> impl Future<Output = Result<Option<Silence>, Self::Error>> + Send;
-
-    fn note_silence(
+    fn unresponsive_receiver(
         &self,
         tenant: &Tenant,
         host: &str,
-        why: &str,
+    ) -> impl Future<Output = Result<Option<UnresponsiveReceiver>, Self::Error>> + Send;
+
+    fn record_no_answer(
+        &self,
+        tenant: &Tenant,
+        host: &str,
+        reason: &str,
         now: Timestamp,
         retry_at: Timestamp,
-    ) -> impl Future<Output = Result<Silence, Self::Error>> + Send;
+    ) -> impl Future<Output = Result<UnresponsiveReceiver, Self::Error>> + Send;
 
-    fn take_probe(
+    fn claim_probe(
         &self,
         tenant: &Tenant,
         host: &str,
-        seen: &Silence,
+        seen: &UnresponsiveReceiver,
         retry_at: Timestamp,
-    ) -> impl Future<Output = Result<Probe, Self::Error>> + Send;
+    ) -> impl Future<Output = Result<ProbeClaim, Self::Error>> + Send;
 
-    fn take_turn(
+    fn acquire_probe_lock(
         &self,
         now: Timestamp,
         until: Timestamp,
     ) -> impl Future<Output = Result<Option<Timestamp>, Self::Error>> + Send;
 
-    fn give_back_turn(&self, until: Timestamp, now: Timestamp) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    fn release_probe_lock(
+        &self,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    fn end_silence(&self, tenant: &Tenant, host: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    fn clear_unresponsive(&self, tenant: &Tenant, host: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
 impl Table for Store {
@@ -76,40 +83,44 @@ impl Table for Store {
         Self::put_delivery(self, &notice.dispatch, &notice.entry, delivery).await
     }
 
-    async fn silence(&self, tenant: &Tenant, host: &str) -> Result<Option<Silence>, StoreError> {
-        Self::silence(self, tenant, host).await
-    }
-
-    async fn note_silence(
+    async fn unresponsive_receiver(
         &self,
         tenant: &Tenant,
         host: &str,
-        why: &str,
+    ) -> Result<Option<UnresponsiveReceiver>, StoreError> {
+        Self::unresponsive_receiver(self, tenant, host).await
+    }
+
+    async fn record_no_answer(
+        &self,
+        tenant: &Tenant,
+        host: &str,
+        reason: &str,
         now: Timestamp,
         retry_at: Timestamp,
-    ) -> Result<Silence, StoreError> {
-        Self::note_silence(self, tenant, host, why, now, retry_at).await
+    ) -> Result<UnresponsiveReceiver, StoreError> {
+        Self::record_no_answer(self, tenant, host, reason, now, retry_at).await
     }
 
-    async fn take_probe(
+    async fn claim_probe(
         &self,
         tenant: &Tenant,
         host: &str,
-        seen: &Silence,
+        seen: &UnresponsiveReceiver,
         retry_at: Timestamp,
-    ) -> Result<Probe, StoreError> {
-        Self::take_probe(self, tenant, host, seen, retry_at).await
+    ) -> Result<ProbeClaim, StoreError> {
+        Self::claim_probe(self, tenant, host, seen, retry_at).await
     }
 
-    async fn take_turn(&self, now: Timestamp, until: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        Self::take_turn(self, now, until).await
+    async fn acquire_probe_lock(&self, now: Timestamp, until: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        Self::acquire_probe_lock(self, now, until).await
     }
 
-    async fn give_back_turn(&self, until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
-        Self::give_back_turn(self, until, now).await
+    async fn release_probe_lock(&self, until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+        Self::release_probe_lock(self, until, now).await
     }
 
-    async fn end_silence(&self, tenant: &Tenant, host: &str) -> Result<(), StoreError> {
-        Self::end_silence(self, tenant, host).await
+    async fn clear_unresponsive(&self, tenant: &Tenant, host: &str) -> Result<(), StoreError> {
+        Self::clear_unresponsive(self, tenant, host).await
     }
 }

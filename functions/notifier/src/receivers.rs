@@ -1,13 +1,13 @@
-//! Receivers that do not answer.
+//! Circuit breaker for unresponsive receivers.
 //!
-//! A receiver that hangs costs a notifier [`crate::POST_TIMEOUT`] for each webhook, and there are few notifiers. So when it
-//! has kept them waiting [`OPEN_AFTER`] times without an answer in between, its webhooks are put off untried, but for one
-//! at a time that finds out whether it answers again. Any answer will do, a refusal too, and so will a failure that keeps
-//! nobody waiting. Of all such receivers one is tried at a time, so that one notifier at most waits for them: whoever finds
-//! out has the turn to do so, and gives it back at once.
+//! A receiver that hangs costs a notifier [`crate::POST_TIMEOUT`] for each webhook, and there are few notifiers. After
+//! [`UNRESPONSIVE_AFTER`] slow failures without an answer in between, the webhooks of a receiver are postponed without
+//! an attempt. One at a time is posted as a probe, to find out whether the receiver answers again. Any response closes
+//! the breaker, an error status too; so does a failure that is fast. One lock covers the probes of all such receivers,
+//! so at most one notifier waits for them. The lock is released as soon as the probe is done.
 //!
-//! What is known of a receiver stands in the table, for each tenant apart; a process looks there once a second at most,
-//! and writes when something changes.
+//! The state of a receiver is stored in DynamoDB, separately for each tenant. A process reads it at most once a second,
+//! and writes it when it changes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,247 +15,265 @@ use std::time::Duration;
 
 use patchbay::clock::Timestamp;
 use patchbay::ids::Tenant;
-use patchbay::store::{Probe, Silence};
+use patchbay::store::{ProbeClaim, UnresponsiveReceiver};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::Deps;
-use crate::deliver::Reached;
+use crate::deliver::Contact;
 use crate::ports::Table;
 
-/// So often without an answer, and it is left alone.
-pub const OPEN_AFTER: u32 = 2;
-/// A failure that took less time than this has kept nobody waiting.
-const SLOW: Duration = Duration::from_secs(1);
-/// How long a process trusts what it has read, in milliseconds.
-const TRUSTED_MILLIS: i64 = 1_000;
-/// Seconds from one that finds out to the next: half the time since the first failure, within these bounds.
+/// Slow failures in a row after which a receiver counts as unresponsive.
+pub const UNRESPONSIVE_AFTER: u32 = 2;
+/// A failure faster than this does not count as slow.
+const SLOW_FAILURE: Duration = Duration::from_secs(1);
+/// Milliseconds for which a process trusts the state that it has read.
+const FRESH_MILLIS: i64 = 1_000;
+/// Bounds for the seconds between two probes, which is half the time since the first failure.
 const PROBE_SECONDS: (u32, u32) = (5, 300);
-/// How long one that finds out may take, in milliseconds: as long as a receiver may be waited for. A sandbox that dies with
-/// the turn holds up the others for so long.
-const TURN_MILLIS: i64 = 6_000;
-/// Longest that a webhook waits for what the table says of its receiver.
-const LOOK_LIMIT: Duration = Duration::from_millis(700);
-/// Receivers that a process remembers.
-const REMEMBERED: usize = 1_000;
+/// Milliseconds after which the probe lock expires: as long as a POST may take. A sandbox that dies while it holds the
+/// lock delays the other probes by this.
+const PROBE_LOCK_MILLIS: i64 = 6_000;
+/// Time-out for reading or writing the state of a receiver in DynamoDB.
+const STATE_TIMEOUT: Duration = Duration::from_millis(700);
+/// Most receivers that a process caches.
+const MAX_CACHED: usize = 1_000;
 
-/// Whose webhook goes where: the tenant, and the host with its port, if it has one.
+/// A receiver of webhooks: the tenant, and the host with its port if the URL has one.
 pub(crate) type Receiver = (Tenant, String);
 
-/// What this process knows of receivers. Clones share it.
+/// State of receivers, as cached by this process. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Receivers {
-    /// One looks, and the others of a batch that go to the same receiver wait for what it finds.
-    known: Arc<Mutex<HashMap<Receiver, Arc<AsyncMutex<Known>>>>>,
-    /// Until when somebody has the turn to find out, as this process heard last.
-    taken: Arc<Mutex<Option<Timestamp>>>,
+    /// Each state has an async lock: of a batch one reads it, and the others for the same receiver wait for the result.
+    cached: Arc<Mutex<HashMap<Receiver, Arc<AsyncMutex<CachedState>>>>>,
+    /// When the probe lock expires, as far as this process knows; none if it is free.
+    held_until: Arc<Mutex<Option<Timestamp>>>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
-    /// None when it must be read before it is trusted.
+struct CachedState {
+    /// When the state was read; none if it must be read again before it is used.
     read_at: Option<Timestamp>,
-    silence: Option<Silence>,
+    unresponsive: Option<UnresponsiveReceiver>,
 }
 
-impl Known {
+impl CachedState {
     fn is_fresh(&self, now: Timestamp) -> bool {
         self.read_at
-            .is_some_and(|read_at| now.millis() - read_at.millis() < TRUSTED_MILLIS)
+            .is_some_and(|read_at| now.millis() - read_at.millis() < FRESH_MILLIS)
     }
 }
 
 impl Receivers {
-    fn of(&self, receiver: &Receiver) -> Arc<AsyncMutex<Known>> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= REMEMBERED && !known.contains_key(receiver) {
-            known.clear();
+    fn state(&self, receiver: &Receiver) -> Arc<AsyncMutex<CachedState>> {
+        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        if cached.len() >= MAX_CACHED && !cached.contains_key(receiver) {
+            cached.clear();
         }
-        Arc::clone(known.entry(receiver.clone()).or_default())
+        Arc::clone(cached.entry(receiver.clone()).or_default())
     }
 
-    fn taken_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.filter(|until| *until > now)
+    fn lock_held_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let held_until = self.held_until.lock().unwrap_or_else(PoisonError::into_inner);
+        held_until.filter(|until| *until > now)
     }
 
-    fn note_taken(&self, until: Option<Timestamp>) {
-        *self.taken.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    fn set_lock(&self, until: Option<Timestamp>) {
+        *self.held_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
     }
 }
 
-/// The right to find out whether a receiver answers again, of which there is one for all of them. Until then it is ours.
+/// The lock for probing an unresponsive receiver, one for all receivers. Holds the time at which it expires.
 #[derive(Debug)]
-pub(crate) struct Turn(Timestamp);
+pub(crate) struct ProbeLock(Timestamp);
 
 /// Whether a webhook may be posted.
 #[derive(Debug)]
-pub(crate) enum Way {
-    /// It may; by one that has the turn, others are kept from finding out until it is given back.
-    Open(Option<Turn>),
-    /// The receiver does not answer, and the next one may find out at its `retry_at`, or when the turn is free.
-    Closed(Silence),
+pub(crate) enum Admission {
+    /// It may. With the lock it is a probe, and no other webhook probes until the lock is released.
+    Allowed(Option<ProbeLock>),
+    /// The receiver is unresponsive. The next probe is allowed at `retry_at`.
+    Postponed(UnresponsiveReceiver),
 }
 
-impl Way {
-    fn closed(silence: &Silence, retry_at: Timestamp) -> Self {
-        Self::Closed(Silence {
+impl Admission {
+    fn postponed(unresponsive: &UnresponsiveReceiver, retry_at: Timestamp) -> Self {
+        Self::Postponed(UnresponsiveReceiver {
             retry_at,
-            ..silence.clone()
+            ..unresponsive.clone()
         })
     }
 }
 
-/// A table that cannot be had decides nothing here: the webhook is posted then, and the worst is a slow receiver more.
+/// If DynamoDB is unavailable, the webhook is posted: the worst case is one more wait for a slow receiver.
 impl<S: Table, Q> Deps<S, Q> {
-    /// Whether a webhook may be posted to `receiver`. One that is `urgent` finds out even when it is not time to, if nobody
-    /// else does.
-    pub(crate) async fn way_to(&self, receiver: &Receiver, urgent: bool) -> Way {
-        let known = self.receivers.of(receiver);
-        let mut known = known.lock().await;
+    /// Decides whether a webhook may be posted to `receiver`. An `urgent` webhook probes before the next probe is due,
+    /// if no other one is probing.
+    pub(crate) async fn admit(&self, receiver: &Receiver, urgent: bool) -> Admission {
+        let cached = self.receivers.state(receiver);
+        let mut cached = cached.lock().await;
         let now = self.clock.now();
-        if !known.is_fresh(now) {
-            self.look(receiver, &mut known, now).await;
+        if !cached.is_fresh(now) {
+            self.refresh(receiver, &mut cached, now).await;
         }
-        let silence = known.silence.clone();
-        let Some(silence) = silence.filter(|silence| silence.failures >= OPEN_AFTER) else {
-            return Way::Open(None);
+        let unresponsive = cached.unresponsive.clone();
+        let Some(unresponsive) = unresponsive.filter(|unresponsive| unresponsive.failures >= UNRESPONSIVE_AFTER) else {
+            return Admission::Allowed(None);
         };
-        if now < silence.retry_at && !urgent {
-            return Way::Closed(silence);
+        if now < unresponsive.retry_at && !urgent {
+            return Admission::Postponed(unresponsive);
         }
-        match self.take_turn(&receiver.1, now).await {
-            Ok(turn) => self.find_out(receiver, &mut known, silence, turn).await,
-            Err(taken) => Way::closed(&silence, taken),
+        match self.acquire_probe_lock(&receiver.1, now).await {
+            Ok(lock) => self.claim_probe(receiver, &mut cached, unresponsive, lock).await,
+            Err(held_until) => Admission::postponed(&unresponsive, held_until),
         }
     }
 
-    /// Reads what is known. A look that fails is one, too: nobody looks again for a second.
-    async fn look(&self, (tenant, host): &Receiver, known: &mut Known, now: Timestamp) {
-        let silence = limited(host, self.store.silence(tenant, host)).await.flatten();
-        *known = Known {
+    /// Reads the state of a receiver. A failed read counts as a read: the next one follows after a second.
+    async fn refresh(&self, (tenant, host): &Receiver, cached: &mut CachedState, now: Timestamp) {
+        let unresponsive = bounded(host, self.store.unresponsive_receiver(tenant, host))
+            .await
+            .flatten();
+        *cached = CachedState {
             read_at: Some(now),
-            silence,
+            unresponsive,
         };
     }
 
-    /// The turn, if it is free; else until when it is not. None when the table cannot be asked.
-    async fn take_turn(&self, host: &str, now: Timestamp) -> Result<Option<Turn>, Timestamp> {
-        if let Some(taken) = self.receivers.taken_until(now) {
-            return Err(taken);
+    /// Acquires the probe lock. Fails with the time at which it expires if it is held. `None` when DynamoDB is
+    /// unavailable.
+    async fn acquire_probe_lock(&self, host: &str, now: Timestamp) -> Result<Option<ProbeLock>, Timestamp> {
+        if let Some(held_until) = self.receivers.lock_held_until(now) {
+            return Err(held_until);
         }
-        let until = now.plus_millis(TURN_MILLIS);
-        let Some(theirs) = limited(host, self.store.take_turn(now, until)).await else {
+        let until = now.plus_millis(PROBE_LOCK_MILLIS);
+        let Some(other) = bounded(host, self.store.acquire_probe_lock(now, until)).await else {
             return Ok(None);
         };
-        self.receivers.note_taken(Some(theirs.unwrap_or(until)));
-        theirs.map_or(Ok(Some(Turn(until))), Err)
+        self.receivers.set_lock(Some(other.unwrap_or(until)));
+        other.map_or(Ok(Some(ProbeLock(until))), Err)
     }
 
-    /// Open for one of all who find that it is time to find out.
-    async fn find_out(&self, receiver: &Receiver, known: &mut Known, silence: Silence, turn: Option<Turn>) -> Way {
-        let (tenant, host) = receiver;
-        let now = self.clock.now();
-        let retry_at = probe_at(silence.since, now);
-        let probe = limited(host, self.store.take_probe(tenant, host, &silence, retry_at)).await;
-        let Some(probe) = probe else {
-            return Way::Open(turn);
-        };
-        known.read_at = Some(now);
-        match probe {
-            Probe::Ours => {
-                known.silence = Some(Silence { retry_at, ..silence });
-                Way::Open(turn)
-            }
-            Probe::Over => {
-                known.silence = None;
-                Way::Open(turn)
-            }
-            Probe::Theirs(theirs) => {
-                known.silence = Some(theirs.clone());
-                self.give_back(host, turn).await;
-                Way::Closed(theirs)
-            }
-        }
-    }
-
-    /// Lets the next one find out.
-    async fn give_back(&self, host: &str, turn: Option<Turn>) {
-        let Some(Turn(until)) = turn else { return };
-        self.receivers.note_taken(None);
-        limited(host, self.store.give_back_turn(until, self.clock.now())).await;
-    }
-
-    /// Notes how a webhook was received that was posted for so long, and gives back the turn. Some when the receiver is
-    /// left alone now.
-    pub(crate) async fn learn(
+    /// Claims the probe that is due: exactly one of several concurrent webhooks may post.
+    async fn claim_probe(
         &self,
         receiver: &Receiver,
-        (reached, why): (Reached, &str),
+        cached: &mut CachedState,
+        unresponsive: UnresponsiveReceiver,
+        lock: Option<ProbeLock>,
+    ) -> Admission {
+        let (tenant, host) = receiver;
+        let now = self.clock.now();
+        let retry_at = probe_at(unresponsive.since, now);
+        let probe = bounded(host, self.store.claim_probe(tenant, host, &unresponsive, retry_at)).await;
+        let Some(probe) = probe else {
+            return Admission::Allowed(lock);
+        };
+        cached.read_at = Some(now);
+        match probe {
+            ProbeClaim::Claimed => {
+                cached.unresponsive = Some(UnresponsiveReceiver {
+                    retry_at,
+                    ..unresponsive
+                });
+                Admission::Allowed(lock)
+            }
+            ProbeClaim::Recovered => {
+                cached.unresponsive = None;
+                Admission::Allowed(lock)
+            }
+            ProbeClaim::ClaimedByOther(other) => {
+                cached.unresponsive = Some(other.clone());
+                self.release(host, lock).await;
+                Admission::Postponed(other)
+            }
+        }
+    }
+
+    /// Releases the probe lock.
+    async fn release(&self, host: &str, lock: Option<ProbeLock>) {
+        let Some(ProbeLock(until)) = lock else { return };
+        self.receivers.set_lock(None);
+        bounded(host, self.store.release_probe_lock(until, self.clock.now())).await;
+    }
+
+    /// Records how far an attempt got that took the time `waited`, and releases the probe lock. Some when the receiver
+    /// is unresponsive now.
+    pub(crate) async fn record_contact(
+        &self,
+        receiver: &Receiver,
+        (contact, reason): (Contact, &str),
         waited: Duration,
-        turn: Option<Turn>,
-    ) -> Option<Silence> {
-        let silence = match reached {
-            Reached::NoAnswer if waited >= SLOW => self.did_not_answer(receiver, why).await,
-            Reached::NoAnswer | Reached::Answered => {
-                self.answered(receiver).await;
+        lock: Option<ProbeLock>,
+    ) -> Option<UnresponsiveReceiver> {
+        let unresponsive = match contact {
+            Contact::NoAnswer if waited >= SLOW_FAILURE => self.record_no_answer(receiver, reason).await,
+            Contact::NoAnswer | Contact::Answered => {
+                self.record_responsive(receiver).await;
                 None
             }
-            Reached::Nobody => None,
+            Contact::NotPosted => None,
         };
-        self.give_back(&receiver.1, turn).await;
-        silence
+        self.release(&receiver.1, lock).await;
+        unresponsive
     }
 
-    /// Notes that a receiver keeps nobody waiting.
-    async fn answered(&self, receiver: &Receiver) {
-        let known = self.receivers.of(receiver);
-        let mut known = known.lock().await;
-        if known.silence.is_none() {
+    /// Records that a receiver is responsive.
+    async fn record_responsive(&self, receiver: &Receiver) {
+        let cached = self.receivers.state(receiver);
+        let mut cached = cached.lock().await;
+        if cached.unresponsive.is_none() {
             return;
         }
-        *known = Known {
+        *cached = CachedState {
             read_at: Some(self.clock.now()),
-            silence: None,
+            unresponsive: None,
         };
         let (tenant, host) = receiver;
-        tracing::info!(host, "a receiver answers again");
-        limited(host, self.store.end_silence(tenant, host)).await;
+        tracing::info!(host, "a receiver responds again");
+        bounded(host, self.store.clear_unresponsive(tenant, host)).await;
     }
 
-    /// Notes that a receiver gave no answer. Some when it is left alone now.
-    async fn did_not_answer(&self, receiver: &Receiver, why: &str) -> Option<Silence> {
-        let known = self.receivers.of(receiver);
-        let mut known = known.lock().await;
+    /// Records that a receiver gave no answer. Some when it is unresponsive now.
+    async fn record_no_answer(&self, receiver: &Receiver, reason: &str) -> Option<UnresponsiveReceiver> {
+        let cached = self.receivers.state(receiver);
+        let mut cached = cached.lock().await;
         let now = self.clock.now();
-        let since = known.silence.as_ref().map_or(now, |silence| silence.since);
+        let since = cached
+            .unresponsive
+            .as_ref()
+            .map_or(now, |unresponsive| unresponsive.since);
         let (tenant, host) = receiver;
-        let noted = self.store.note_silence(tenant, host, why, now, probe_at(since, now));
-        let silence = limited(host, noted).await?;
-        if silence.failures == OPEN_AFTER {
-            tracing::warn!(host, why, "a receiver does not answer: its webhooks are put off");
+        let noted = self
+            .store
+            .record_no_answer(tenant, host, reason, now, probe_at(since, now));
+        let unresponsive = bounded(host, noted).await?;
+        if unresponsive.failures == UNRESPONSIVE_AFTER {
+            tracing::warn!(host, reason, "a receiver is unresponsive: its webhooks are postponed");
         }
-        let is_left_alone = silence.failures >= OPEN_AFTER;
-        *known = Known {
-            // As long as it is not left alone, the next one looks: another process may have waited for it as well.
-            read_at: is_left_alone.then_some(now),
-            silence: Some(silence.clone()),
+        let is_unresponsive = unresponsive.failures >= UNRESPONSIVE_AFTER;
+        *cached = CachedState {
+            // Below the threshold the next webhook reads the state again: another process may have counted a failure as
+            // well.
+            read_at: is_unresponsive.then_some(now),
+            unresponsive: Some(unresponsive.clone()),
         };
-        is_left_alone.then_some(silence)
+        is_unresponsive.then_some(unresponsive)
     }
 }
 
-/// What the table says about the receiver at `host`; none when it says nothing in time.
-async fn limited<T, E: std::fmt::Display>(host: &str, asked: impl Future<Output = Result<T, E>>) -> Option<T> {
-    let why = match tokio::time::timeout(LOOK_LIMIT, asked).await {
-        Ok(Ok(said)) => return Some(said),
+/// Result of a request to DynamoDB about the receiver at `host`; none when it fails or takes too long.
+async fn bounded<T, E: std::fmt::Display>(host: &str, request: impl Future<Output = Result<T, E>>) -> Option<T> {
+    let reason = match tokio::time::timeout(STATE_TIMEOUT, request).await {
+        Ok(Ok(result)) => return Some(result),
         Ok(Err(error)) => error.to_string(),
-        Err(_) => "it took too long".to_owned(),
+        Err(_) => "DynamoDB did not answer in time".to_owned(),
     };
-    tracing::warn!(host, why, "what is known of a receiver cannot be read or written");
+    tracing::warn!(host, reason, "cannot read or write the state of a receiver");
     None
 }
 
-/// When the next one may find out, of a receiver that has not answered since then.
+/// When the next probe of a receiver is due that has been unresponsive since `since`.
 fn probe_at(since: Timestamp, now: Timestamp) -> Timestamp {
     let (least, most) = PROBE_SECONDS;
     let half = u32::try_from(now.since(since).as_secs() / 2).unwrap_or(most);
@@ -267,7 +285,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_has_been_silent_for_long_is_asked_less_and_less_but_never_less_than_every_five_minutes() {
+    fn probes_of_an_unresponsive_receiver_become_rarer_down_to_one_every_five_minutes() {
         let since = Timestamp::from_millis(1_800_000_000_000);
         for (silent, pause) in [(0, 5), (10, 5), (60, 30), (599, 299), (600, 300), (86_400, 300)] {
             let now = since.plus_seconds(silent);

@@ -1,4 +1,4 @@
-//! The sign of life, for somebody outside who notices when it stays away.
+//! Heartbeat to an outside monitor, which raises an alarm when it stops.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use bytes::Bytes;
 use http::Uri;
 use patchbay::http::HttpClient;
 
-/// A URL that is called while all is well, as Healthchecks.io and its like offer it.
+/// A URL of a monitor such as Healthchecks.io, called while all is well.
 #[derive(Clone)]
 pub struct Heartbeat {
     http: HttpClient,
-    /// Whoever knows it can say in our name that all is well: it is never logged.
+    /// Never logged: anyone with the URL can report in our name that all is well.
     url: Uri,
 }
 
@@ -21,10 +21,10 @@ impl fmt::Debug for Heartbeat {
 }
 
 impl Heartbeat {
-    /// Calls `url` by `http`, which bounds the time that it takes.
+    /// A heartbeat that calls `url` with `http`, which bounds the time it takes.
     ///
     /// # Errors
-    /// When it is no URL.
+    /// When `url` is not a URL.
     pub fn new(http: HttpClient, url: &str) -> Result<Self, http::uri::InvalidUri> {
         Ok(Self {
             http,
@@ -32,15 +32,18 @@ impl Heartbeat {
         })
     }
 
-    /// Says that all is well. What comes of it changes nothing here: whoever waits for it notices if it did not arrive.
+    /// Reports that all is well. A failure is only logged: the monitor notices the missing heartbeat.
     pub(crate) async fn beat(&self) {
         let mut request = http::Request::new(Bytes::new());
         *request.uri_mut() = self.url.clone();
         match self.http.send(request).await {
-            Ok(answer) if answer.status().is_success() => {}
-            // A redirect too: it is not followed, so nobody has heard us.
-            Ok(answer) => tracing::warn!(status = answer.status().as_u16(), "the heartbeat was not taken"),
-            Err(error) => tracing::warn!(%error, "the heartbeat did not arrive"),
+            Ok(response) if response.status().is_success() => {}
+            // Including a redirect: it is not followed, so the monitor has not received the heartbeat.
+            Ok(response) => tracing::warn!(
+                status = response.status().as_u16(),
+                "the monitor did not accept the heartbeat"
+            ),
+            Err(error) => tracing::warn!(%error, "cannot send the heartbeat"),
         }
     }
 }

@@ -1,21 +1,23 @@
-//! Somebody who watches the watcher: looks once a minute for dispatches that nothing moves any more, and moves them.
+//! Looks once a minute for stuck dispatches, and gets them moving again.
 //!
-//! At every moment a dispatch that is not over has a message in flight that will move it on. Should that message be lost
-//! after all (a purged queue, a dialer that was off for longer than the queue keeps messages), nothing would move and
-//! nothing would say so. So every dispatch carries the moment at which its message is due, in an index; one that is late
-//! by three minutes has its message sent once more, as its state tells it ([`patchbay::dispatch::pending_work`]), fenced as all messages are.
+//! A dispatch that is not over always has one message in flight that will move it on. If that message is lost (a purged
+//! queue, a dialer that was off for longer than the queue keeps messages), the dispatch stops without an error. So an
+//! index holds the time at which each dispatch's message is due. If a dispatch is three minutes late, the sentinel
+//! derives its message from its state ([`patchbay::dispatch::pending_work`]) and sends it once more, fenced like every
+//! message.
 //!
-//! - **Found within ten minutes.** The index rounds the moment up to five minutes; three are for messages that are merely
-//!   late, one for the schedule.
-//! - **No flood.** What was sent again is looked at again after 10 minutes, then after 20, 40, 80 and 160, and after every
-//!   160 from there on, until the dispatch moves. A round looks at 300 dispatches at most, the longest due first: of
-//!   10,000 stuck ones each has its message within an hour.
-//! - **A storm is no loss.** A call that waits for its pacing slot is left alone until the backlog that there is has
-//!   passed, three times at most: under steady load there always is one, and a lost call must not wait for its end.
-//! - **It says so.** `Stuck` counts them, every minute, until they move. All is well when there are none and every request
-//!   was answered: only then is the heartbeat called.
+//! - **Found within ten minutes.** The index rounds the due time up to five minutes. Three minutes allow for messages
+//!   that are merely late, one for the schedule.
+//! - **No flood.** After a resend a dispatch is looked at again after 10 minutes, then after 20, 40, 80 and 160, and
+//!   every 160 minutes from there on, until it moves. A round looks at 300 dispatches at most, the longest overdue
+//!   first: of 10,000 stuck dispatches each has its message within an hour.
+//! - **A backlog is not a loss.** A call that waits for its pacing slot is left alone until the present backlog has
+//!   passed, at most three times: under steady load there is always a backlog, and a lost call must not wait for its
+//!   end.
+//! - **Reported.** The metric `StuckDispatches` counts them every minute until they move. The heartbeat is called only
+//!   when there are none and every request of the round succeeded.
 //!
-//! What it does not cover is in README, under Operate.
+//! The README lists under "Operate" what the sentinel does not cover.
 
 mod heartbeat;
 mod load;
@@ -31,33 +33,33 @@ pub use heartbeat::Heartbeat;
 
 use crate::round::Round;
 
-/// What the function works with.
+/// Dependencies of the function.
 #[derive(Clone, Debug)]
 pub struct Deps {
-    /// Dispatches.
+    /// Dispatches, and the index of due ones.
     pub store: Store,
     /// The `dialing` queue.
     pub dialing: Queue,
-    /// The time.
+    /// Current time.
     pub clock: Clock,
-    /// Whom to tell that all is well, if anybody.
+    /// Heartbeat to call while all is well, if one is configured.
     pub heartbeat: Option<Heartbeat>,
 }
 
-/// What a round came to.
+/// Result of a round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Whether every request was answered and nothing is stuck.
+    /// Whether every request succeeded and no dispatch is stuck.
     pub well: bool,
-    /// Dispatches that nothing has moved although it was time. As far as a round looks.
+    /// Stuck dispatches found, within the limits of a round.
     pub stuck: u32,
-    /// Those of them whose message was sent again in this round.
+    /// Stuck dispatches whose message was sent again in this round.
     pub sent_again: u32,
-    /// Dispatches whose call waits for its slot.
+    /// Dispatches whose call may still be waiting for its pacing slot.
     pub held: u32,
 }
 
-/// Why a round is not complete.
+/// Why a round is incomplete.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
@@ -66,13 +68,13 @@ enum Failure {
     Queue(#[from] QueueError),
 }
 
-/// One round. Nothing in the event of the schedule matters.
+/// Runs one round. The content of the schedule's event does not matter.
 pub async fn handle(deps: &Deps, _: serde_json::Value) -> Report {
     let mut round = Round::new(deps);
-    let complete = match round.go().await {
+    let complete = match round.run().await {
         Ok(()) => true,
         Err(error) => {
-            tracing::error!(%error, "a round of the sentinel was not completed");
+            tracing::error!(%error, "cannot complete a round: some dispatches were not checked");
             false
         }
     };
@@ -80,10 +82,10 @@ pub async fn handle(deps: &Deps, _: serde_json::Value) -> Report {
         well: complete && round.report.stuck == 0,
         ..round.report
     };
-    // A round that saw nothing says nothing: an alarm listens for the silence.
+    // An incomplete round that found nothing emits no metric: an alarm fires when the metric is missing.
     if complete || report.stuck > 0 {
         let stuck = f64::from(report.stuck);
-        telemetry::emf(deps.clock.now(), &[], &[("Stuck", Unit::Count, stuck)], &[]);
+        telemetry::emf(deps.clock.now(), &[], &[("StuckDispatches", Unit::Count, stuck)], &[]);
     }
     if report.well
         && let Some(heartbeat) = &deps.heartbeat

@@ -1,4 +1,4 @@
-//! What the deployed function works with.
+//! Builds the dependencies of the deployed function from its environment.
 
 use std::time::Duration;
 
@@ -13,20 +13,20 @@ use patchbay::web::target::Targets;
 use crate::{Deps, Heartbeat};
 
 const HEARTBEAT_URL: &str = "PATCHBAY_HEARTBEAT_URL";
-/// How long the heartbeat may take, answer included. The next one comes in a minute.
+/// Longest that the heartbeat may take, response included. The next one follows in a minute.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Deps {
-    /// By the function's environment; it names no secrets.
+    /// Reads the environment variables; none of them names a secret.
     ///
     /// # Errors
-    /// When a variable is missing or wrong.
+    /// When a variable is missing or invalid.
     pub fn load() -> Result<Keyring<Self, 0>, ConfigError> {
         let aws = Aws::load()?;
-        // The operator's own URL, never a requester's: any address will do.
-        let http = HttpClient::new(Outbound::on_demand(Targets::any(), HEARTBEAT_TIMEOUT));
+        // The URL is the operator's, never a requester's: any address is allowed.
+        let http = HttpClient::new(Outbound::lazy(Targets::any(), HEARTBEAT_TIMEOUT));
         let heartbeat = |url: String| {
-            Heartbeat::new(http, &url).map_err(|_| ConfigError::Wrong {
+            Heartbeat::new(http, &url).map_err(|_| ConfigError::Invalid {
                 name: HEARTBEAT_URL,
                 expected: "must be a URL",
             })

@@ -1,4 +1,4 @@
-//! Looks once a minute for dispatches that nothing moves any more, and moves them.
+//! Looks once a minute for stuck dispatches, and gets them moving again.
 
 use patchbay::function::{self, Error};
 use sentinel::{Deps, handle};

@@ -1,37 +1,37 @@
-//! One look at everything that is due.
+//! One round: checks every dispatch that is due.
 
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::pending_work;
 use patchbay::dispatch::work::{Message, Work};
 use patchbay::ids::DispatchKey;
-use patchbay::store::{Postponed, StoreError, Unmoved};
+use patchbay::store::{DueDispatch, PostponeReason, StoreError};
 use patchbay::voice::Provider;
 
 use crate::{Deps, Failure, Report};
 
-/// How late a message may be before its dispatch is taken for stuck, in milliseconds.
+/// Milliseconds that a message may be late before its dispatch counts as stuck.
 const LATE_MILLIS: i64 = 3 * 60_000;
-/// Most dispatches of each part of the index that a round looks at.
-const LOOKS_PER_SHARD: i32 = 50;
-/// Most of those whose messages were sent again.
-const LOOKS_AGAIN: i32 = 100;
-/// Messages that are sent together: as many as SQS takes in one request.
+/// Most dispatches that a round checks in each shard of the index.
+const CHECKS_PER_SHARD: i32 = 50;
+/// Most dispatches that a round checks among those whose message was sent again.
+const CHECKS_OF_RESENT: i32 = 100;
+/// Messages sent in one request: the maximum of SQS.
 const BATCH: usize = 10;
-/// After how long what was sent again is looked at again, in seconds; doubled every time.
-const FIRST_LOOK_SECONDS: u32 = 600;
-/// How often that is doubled.
+/// Seconds from the first resend to the next check; doubled after every further resend.
+const FIRST_CHECK_SECONDS: u32 = 600;
+/// How many times that interval is doubled.
 const DOUBLINGS: u32 = 4;
-/// How often a call is left to wait for the end of the backlog. A first call has its slot within the first backlog, a
-/// retry comes back at its end and queues for one more; the third is for a call that came too late for its slot.
-const HOLDS: u32 = 3;
+/// How many times a call may wait for the end of the backlog. A first call has its slot within the first backlog. A
+/// retry comes back at the end of it and queues for one more. The third is for a call that missed its slot.
+const MAX_HOLDS: u32 = 3;
 
-/// A round under way.
+/// A round in progress.
 pub(crate) struct Round<'a> {
     deps: &'a Deps,
     now: Timestamp,
-    /// The end of the provider's backlog, once it has been asked for.
+    /// End of the longest backlog of any provider, once it has been read.
     backlog_end: Option<Timestamp>,
-    late: Vec<(Unmoved, Work)>,
+    late: Vec<(DueDispatch, Work)>,
     pub(crate) report: Report,
 }
 
@@ -46,12 +46,12 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Looks at everything that is due, and sends again what is late. A request that fails ends it: the next round is
-    /// in a minute, and the more it repeats of this one the less it may do.
-    pub(crate) async fn go(&mut self) -> Result<(), Failure> {
-        // On the heap: five requests at once are large.
+    /// Checks every dispatch that is due, and sends the messages of late ones again. A failed request ends the round:
+    /// the next one starts in a minute, and the more of this round it has to repeat, the less it gets done.
+    pub(crate) async fn run(&mut self) -> Result<(), Failure> {
+        // On the heap: the future of five concurrent requests is large.
         for dispatch in Box::pin(self.due()).await? {
-            self.look(&dispatch).await?;
+            self.check(&dispatch).await?;
             if self.late.len() == BATCH {
                 self.send_again().await?;
             }
@@ -59,16 +59,16 @@ impl<'a> Round<'a> {
         self.send_again().await
     }
 
-    /// What is to be looked at. What was sent again and is not to be looked at yet counts as stuck without a look: the
-    /// index has it there because it has not moved.
+    /// The dispatches to check. One whose message was sent again, and whose next check is not due, counts as stuck
+    /// without a check: it is still in that part of the index because it has not moved.
     async fn due(&mut self) -> Result<Vec<DispatchKey>, Failure> {
         let (store, before) = (&self.deps.store, self.now.plus_millis(-LATE_MILLIS));
-        let due = |shard| store.due(shard, before, LOOKS_PER_SHARD);
+        let due = |shard| store.due(shard, before, CHECKS_PER_SHARD);
         let (first, second, third, fourth, again) =
-            tokio::try_join!(due(0), due(1), due(2), due(3), store.sent_again(LOOKS_AGAIN))?;
+            tokio::try_join!(due(0), due(1), due(2), due(3), store.resent(CHECKS_OF_RESENT))?;
         let mut all = [first, second, third, fourth].concat();
         for one in again {
-            if one.look_at <= self.now {
+            if one.check_at <= self.now {
                 all.push(one.dispatch);
             } else {
                 self.report.stuck += 1;
@@ -77,38 +77,38 @@ impl<'a> Round<'a> {
         Ok(all)
     }
 
-    async fn look(&mut self, dispatch: &DispatchKey) -> Result<(), Failure> {
-        let unmoved = match self.deps.store.unmoved(dispatch).await {
-            Ok(Some(unmoved)) => unmoved,
+    async fn check(&mut self, dispatch: &DispatchKey) -> Result<(), Failure> {
+        let candidate = match self.deps.store.due_dispatch(dispatch).await {
+            Ok(Some(candidate)) => candidate,
             Ok(None) => return Ok(()),
             Err(error @ StoreError::Item(_)) => {
-                tracing::error!(dispatch = %dispatch.id, %error, "a dispatch that is due cannot be read");
+                tracing::error!(dispatch = %dispatch.id, %error, "cannot read a dispatch that is due");
                 self.report.stuck += 1;
-                // It must not keep the others from being looked at.
-                let look_at = self.now.plus_seconds(pause(DOUBLINGS));
-                self.deps.store.postpone_unread(dispatch, look_at).await?;
+                // Postponed so that it does not block the checks of the others.
+                let check_at = self.now.plus_seconds(check_interval(DOUBLINGS));
+                self.deps.store.postpone_unreadable(dispatch, check_at).await?;
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
         };
-        let Some((work, due_at)) = pending_work(&unmoved.dispatch) else {
+        let Some((work, due_at)) = pending_work(&candidate.dispatch) else {
             return Ok(());
         };
-        // It has moved, and the index has not followed yet.
+        // The dispatch has moved, and the index is not up to date yet.
         if due_at.plus_millis(LATE_MILLIS) > self.now {
             return Ok(());
         }
-        if matches!(work, Work::Dial { .. }) && self.is_held(&unmoved).await? {
+        if matches!(work, Work::Dial { .. }) && self.is_held(&candidate).await? {
             self.report.held += 1;
             return Ok(());
         }
         self.report.stuck += 1;
-        self.late.push((unmoved, work));
+        self.late.push((candidate, work));
         Ok(())
     }
 
-    /// The end of the longest backlog that a provider has.
-    async fn last_slot(&self) -> Result<Timestamp, Failure> {
+    /// End of the longest backlog of any provider.
+    async fn longest_backlog_end(&self) -> Result<Timestamp, Failure> {
         let mut last = self.now;
         for provider in Provider::ALL {
             let end = self.deps.store.backlog_end(provider.as_str()).await?;
@@ -117,49 +117,58 @@ impl<'a> Round<'a> {
         Ok(last)
     }
 
-    /// Whether a call may still have a slot before it. Slots are taken in turn, so whatever it has is before the end of
-    /// the present backlog: then it is looked at again.
-    async fn is_held(&mut self, unmoved: &Unmoved) -> Result<bool, Failure> {
+    /// Whether a call may still be waiting for its pacing slot. Slots are assigned in order, so its slot lies before
+    /// the end of the present backlog; at that time it is checked again.
+    async fn is_held(&mut self, candidate: &DueDispatch) -> Result<bool, Failure> {
         let end = match self.backlog_end {
             Some(end) => end,
-            None => self.last_slot().await?,
+            None => self.longest_backlog_end().await?,
         };
         self.backlog_end = Some(end);
-        if end <= self.now || unmoved.held >= HOLDS {
+        if end <= self.now || candidate.held >= MAX_HOLDS {
             return Ok(false);
         }
-        let look_at = end.plus_millis(-LATE_MILLIS);
-        self.deps.store.postpone(unmoved, Postponed::Held, look_at).await?;
+        let check_at = end.plus_millis(-LATE_MILLIS);
+        self.deps
+            .store
+            .postpone(candidate, PostponeReason::WaitingForSlot, check_at)
+            .await?;
         Ok(true)
     }
 
-    /// Sends the messages of what is late, then has each looked at later. In this order: one message too many is dropped
-    /// by its consumer, one too few would be missed for another ten minutes.
+    /// Sends the messages of late dispatches, then schedules the next check of each. In this order: the consumer drops
+    /// a message too many, but a message too few would be missed for another ten minutes.
     async fn send_again(&mut self) -> Result<(), Failure> {
         let late = std::mem::take(&mut self.late);
-        let messages: Vec<Message> = late.iter().map(|(unmoved, work)| self.message(unmoved, work)).collect();
+        let messages: Vec<Message> = late
+            .iter()
+            .map(|(candidate, work)| self.message(candidate, work))
+            .collect();
         self.deps.dialing.send(&messages, self.now).await?;
-        for (unmoved, work) in &late {
-            let dispatch = &unmoved.dispatch;
+        for (candidate, work) in &late {
+            let dispatch = &candidate.dispatch;
             tracing::warn!(
                 dispatch = %dispatch.key.id,
                 tenant = %dispatch.key.tenant,
                 state = dispatch.state.name(),
                 ?work,
-                times = unmoved.sent_again + 1,
-                "nothing has moved a dispatch: its message was sent again"
+                times = candidate.sent_again + 1,
+                "a dispatch is stuck: its message was sent again"
             );
             self.report.sent_again += 1;
-            let look_at = self.now.plus_seconds(pause(unmoved.sent_again));
-            self.deps.store.postpone(unmoved, Postponed::SentAgain, look_at).await?;
+            let check_at = self.now.plus_seconds(check_interval(candidate.sent_again));
+            self.deps
+                .store
+                .postpone(candidate, PostponeReason::Resent, check_at)
+                .await?;
         }
         Ok(())
     }
 
-    fn message(&self, unmoved: &Unmoved, work: &Work) -> Message {
+    fn message(&self, candidate: &DueDispatch, work: &Work) -> Message {
         Message {
-            subject: unmoved.dispatch.key.clone(),
-            version: unmoved.dispatch.version,
+            subject: candidate.dispatch.key.clone(),
+            version: candidate.dispatch.version,
             sent_at: self.now,
             due_at: self.now,
             work: work.clone(),
@@ -167,9 +176,9 @@ impl<'a> Round<'a> {
     }
 }
 
-/// Seconds until a dispatch is looked at again whose message was sent again `times` times before.
-fn pause(times: u32) -> u32 {
-    FIRST_LOOK_SECONDS << times.min(DOUBLINGS)
+/// Seconds until the next check of a dispatch whose message had been sent again `times` times before.
+fn check_interval(times: u32) -> u32 {
+    FIRST_CHECK_SECONDS << times.min(DOUBLINGS)
 }
 
 #[cfg(test)]
@@ -177,10 +186,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_move_is_looked_at_less_and_less_often() {
+    fn a_stuck_dispatch_is_checked_less_and_less_often() {
         let minutes: Vec<u32> = [0, 1, 2, 3, 4, 5, u32::MAX]
             .into_iter()
-            .map(|times| pause(times) / 60)
+            .map(|times| check_interval(times) / 60)
             .collect();
         assert_eq!(minutes, [10, 20, 40, 80, 160, 160, 160]);
     }

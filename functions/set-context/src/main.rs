@@ -1,4 +1,4 @@
-//! A voice agent says what it knows of a caller.
+//! Stores what a voice agent knows about a caller; deletes it on request.
 
 use patchbay::function::{self, Error};
 use set_context::{Deps, handle};

@@ -1,4 +1,4 @@
-//! What the deployed function works with.
+//! Builds the dependencies of the deployed function from its environment.
 
 use patchbay::aws::Aws;
 use patchbay::config::ConfigError;
@@ -7,14 +7,14 @@ use patchbay::keyring::Keyring;
 use crate::Deps;
 
 impl Deps {
-    /// By the function's environment, and the secrets that it names.
+    /// Reads the environment variables, and the secrets that they name.
     ///
     /// # Errors
-    /// When a variable is missing or wrong.
+    /// When a variable is missing or invalid.
     pub fn load() -> Result<Keyring<Self, 2>, ConfigError> {
         let aws = Aws::load()?;
         let engine = aws.engine()?;
-        aws.callbacks_and_signatures(move |callbacks, signatures| Self {
+        aws.callbacks_and_signatures_keyring(move |callbacks, signatures| Self {
             engine: engine.clone(),
             callbacks,
             signatures,

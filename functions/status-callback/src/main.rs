@@ -1,4 +1,4 @@
-//! What became of a call.
+//! Receives the status callbacks of the voice providers.
 
 use patchbay::function::{self, Error};
 use status_callback::{Deps, handle};

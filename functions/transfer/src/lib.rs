@@ -1,62 +1,62 @@
-//! A caller whom an agent transferred to our number at Twilio: greets, takes the payment that the context asks for, puts
-//! down what came of it and hands the caller back.
+//! Handles calls that an agent transferred to our Twilio number: greets the caller, takes the payment in the caller's
+//! context, stores the outcome, and connects the caller to the next agent.
 //!
-//! | request | what it is |
+//! | request | purpose |
 //! |---|---|
-//! | `POST /twilio/transfer/{ref}` | the voice webhook of our number; also takes its status callback |
-//! | `POST /twilio/payment/{ref}` | how `<Pay>` ended |
-//! | `POST /twilio/handback/{ref}` | how the call to the next agent ended |
+//! | `POST /twilio/transfer/{ref}` | the voice webhook of our number; also its status callback |
+//! | `POST /twilio/payment/{ref}` | the result of `<Pay>` |
+//! | `POST /twilio/handback/{ref}` | the result of the call to the next agent |
 //!
-//! Whoever signs as Twilio gets 200 and a document that can be heard, whatever happens behind it: an error would be
-//! read out as "an application error has occurred", and the caller would be lost. Nobody is charged before the table
-//! has taken that the caller is with us, and no other call of theirs; and a payment that cannot be stored travels on in the
-//! next URL. Whoever has nothing to pay is connected at once.
+//! A request with Twilio's signature always gets 200 and a `TwiML` document, even when something fails: for an error,
+//! Twilio would say "an application error has occurred" and end the call. A caller is charged only after DynamoDB has
+//! recorded that this call, and no other call of the caller, is paying. The outcome of a payment that cannot be stored
+//! is carried in the next URL. A caller with nothing to pay is connected at once.
 
 mod begin;
 mod hand_back;
 mod load;
 mod payment;
-mod words;
+mod responses;
 
 use std::time::Duration;
 
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use patchbay::clock::Clock;
-use patchbay::providers::twilio::signature::Signatures;
+use patchbay::providers::twilio::signature::SignatureVerifier;
 use patchbay::providers::twilio::twiml::Twiml;
 use patchbay::providers::twilio::webhook::Form;
 use patchbay::store::Store;
 use patchbay::telemetry::{self, Unit};
 use patchbay::web::body;
-use patchbay::web::callbacks::Callbacks;
+use patchbay::web::callbacks::CallbackUrls;
 use patchbay::web::media;
 use patchbay::web::problem::Problem;
 
-/// What the table may take of Twilio's 15 s before the caller has paid: somebody listens to the silence.
+/// Time limit for DynamoDB before the caller has paid. Twilio waits 15 s, but the caller hears silence meanwhile.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
 
-/// What the function works with.
+/// The function's dependencies.
 #[derive(Clone, Debug)]
 pub struct Deps {
-    /// Contexts.
+    /// Stores the contexts.
     pub store: Store,
-    /// The time.
+    /// The source of the current time.
     pub clock: Clock,
-    /// References and URLs.
-    pub callbacks: Callbacks,
-    /// Tells Twilio from everybody else.
-    pub signatures: Signatures,
-    /// How payments are taken.
+    /// Signs and checks the references in callback URLs.
+    pub callbacks: CallbackUrls,
+    /// Verifies Twilio's signatures.
+    pub signatures: SignatureVerifier,
+    /// Settings of payments.
     pub pay: PaySettings,
 }
 
-/// How payments are taken.
+/// Settings of payments.
 #[derive(Clone, Debug)]
 pub struct PaySettings {
     /// Name of the pay connector in Twilio's console.
     pub connector: String,
-    /// How often a caller may try, 1 to 3.
+    /// Attempts that a caller has to pay, 1 to 3.
     pub max_attempts: u8,
 }
 
@@ -69,10 +69,10 @@ impl Default for PaySettings {
     }
 }
 
-/// Everything that Twilio asks.
+/// Handles a request of Twilio.
 pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
     let deps = &Deps {
-        callbacks: deps.callbacks.reached_by(&request, &["twilio"]),
+        callbacks: deps.callbacks.with_fallback_base(&request, &["twilio"]),
         ..deps.clone()
     };
     match answer(deps, &request).await {
@@ -88,30 +88,32 @@ async fn answer(deps: &Deps, request: &Request) -> Result<Twiml, Problem> {
     let form = signed_form(deps, request)?;
     let path = body::path_segments(request);
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
-    // Behind a custom domain there may be a mapped path in front.
+    // A custom domain may add a base path in front.
     match path.as_slice() {
-        [.., "twilio", "transfer", reference] => Ok(begin::take(deps, reference, &form).await),
-        [.., "twilio", "payment", reference] => Ok(payment::take(deps, reference, &form).await),
-        [.., "twilio", "handback", reference] => Ok(hand_back::take(deps, reference, &form).await),
+        [.., "twilio", "transfer", reference] => Ok(begin::handle(deps, reference, &form).await),
+        [.., "twilio", "payment", reference] => Ok(payment::handle(deps, reference, &form).await),
+        [.., "twilio", "handback", reference] => Ok(hand_back::handle(deps, reference, &form).await),
         _ => Err(Problem::not_found()),
     }
 }
 
-/// The form, once it is certain that Twilio sent it, and to this URL.
+/// The form of a request, if Twilio signed it for this URL.
 fn signed_form(deps: &Deps, request: &Request) -> Result<Form, Problem> {
-    let form = deps.signatures.form(request, &deps.callbacks.twilio_url_of(request))?;
+    let form = deps
+        .signatures
+        .verified_form(request, &deps.callbacks.twilio_url_of(request))?;
     form.ok_or_else(|| {
-        counted(deps, "bad-signature");
+        count(deps, "bad-signature");
         Problem::bad_signature()
     })
 }
 
 fn xml(twiml: &Twiml) -> Response<Body> {
-    media::answer(StatusCode::OK, "text/xml; charset=utf-8", twiml.to_string())
+    media::response(StatusCode::OK, "text/xml; charset=utf-8", twiml.to_string())
 }
 
-/// Counts what came of a transferred call, or of a part of it.
-fn counted(deps: &Deps, outcome: &str) {
-    let dimensions = [("outcome", outcome)];
+/// Counts an outcome of a transferred call, or of a step of it.
+fn count(deps: &Deps, outcome: &str) {
+    let dimensions = [("Outcome", outcome)];
     telemetry::emf(deps.clock.now(), &dimensions, &[("Transfers", Unit::Count, 1.0)], &[]);
 }

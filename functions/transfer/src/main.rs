@@ -1,4 +1,4 @@
-//! A caller is transferred to us: takes a payment and hands the caller back.
+//! Takes a payment from a transferred caller and connects them to the next agent.
 
 use patchbay::function::{self, Error};
 use transfer::{Deps, handle};

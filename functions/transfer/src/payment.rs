@@ -1,198 +1,247 @@
-//! How a payment ended.
+//! The result of `<Pay>`: stores the outcome and connects the caller to the next agent.
 
 use std::time::Duration;
 
-use patchbay::context::{NotKept, Outcome, Status};
+use patchbay::context::{DroppedField, PaymentOutcome, PaymentStatus};
 use patchbay::providers::twilio::twiml::Twiml;
-use patchbay::providers::twilio::webhook::{CallRequest, Form, PayResult};
-use patchbay::store::OutcomePut;
+use patchbay::providers::twilio::webhook::{Form, PayResult, VoiceRequest};
+use patchbay::store::OutcomeWrite;
 use patchbay::web::transfer::TransferCall;
 use tokio::time::timeout;
 
-use crate::{Deps, counted, words};
+use crate::{Deps, count, responses};
 
-/// What the table may take of Twilio's 15 s once the caller has paid: worth more silence than before.
+/// Time limit for DynamoDB once the caller has paid. Twilio waits 15 s; storing the outcome is worth a longer silence.
 const TIME_LIMIT: Duration = Duration::from_secs(8);
-/// Pauses between tries, each of which tries several times by itself.
-const PAUSES: [Duration; 3] = [
+/// Backoff between attempts, each of which includes the SDK's own retries.
+const BACKOFF: [Duration; 3] = [
     Duration::from_millis(200),
     Duration::from_millis(500),
     Duration::from_secs(1),
 ];
 
-/// `POST /twilio/payment/{ref}`: as the action of `<Pay>` with its result, or as the verb after it, without one.
-pub(crate) async fn take(deps: &Deps, reference: &str, form: &Form) -> Twiml {
+/// Handles `POST /twilio/payment/{ref}`: the action of `<Pay>`, with its result, or the verb after `<Pay>`, without
+/// one.
+pub(crate) async fn handle(deps: &Deps, reference: &str, form: &Form) -> Twiml {
     let Ok(mut transfer) = deps.callbacks.check_payment(reference) else {
-        return unknown(deps, form);
+        return invalid_reference(deps, form);
     };
-    let result = PayResult::read(form, &deps.pay.connector);
+    let result = PayResult::parse(form, &deps.pay.connector);
     let outcome = outcome(deps, &transfer, &result);
-    not_kept(deps, &transfer, &outcome, &result.not_kept);
-    if outcome.status != Status::PaymentSuccess && outcome.processor.confirmation_code.is_some() {
+    report_dropped_fields(deps, &transfer, &outcome, &result.dropped_fields);
+    if outcome.status != PaymentStatus::PaymentSuccess && outcome.processor.confirmation_code.is_some() {
         let code = outcome.processor.confirmation_code.as_deref();
-        tracing::error!(tenant = %transfer.tenant, call = transfer.call, confirmation_code = code, "a payment failed, but has a confirmation");
-        // Money may have moved, and the context will say that it has not.
-        counted(deps, "not-stored");
+        tracing::error!(
+            tenant = %transfer.tenant,
+            call = transfer.call,
+            confirmation_code = code,
+            "a failed payment has a confirmation code"
+        );
+        // The caller may have been charged, although the context will show a failed payment.
+        count(deps, "not-stored");
     }
     let status = match save(deps, &transfer, &outcome).await {
-        Saved::Yes => outcome.status,
-        Saved::Instead(status) => status,
-        Saved::No => {
-            let left = deps.callbacks.carry(&mut transfer, outcome.clone());
-            if !left.is_empty() {
-                let (tenant, left) = (&transfer.tenant, left.join(", "));
-                tracing::error!(%tenant, call = transfer.call, left, "an outcome that could not be stored is too long for a URL; a part of it is lost");
+        SaveResult::Saved => outcome.status,
+        SaveResult::Superseded(status) => status,
+        SaveResult::Failed => {
+            let dropped = deps.callbacks.carry(&mut transfer, outcome.clone());
+            if !dropped.is_empty() {
+                let (tenant, dropped) = (&transfer.tenant, dropped.join(", "));
+                tracing::error!(
+                    %tenant,
+                    call = transfer.call,
+                    dropped,
+                    "an outcome that could not be stored is too long for the URL: these fields are lost"
+                );
             }
             outcome.status
         }
     };
-    tracing::info!(tenant = %transfer.tenant, caller = %transfer.caller, call = transfer.call, status = status.name(), "a payment is over");
-    counted(deps, status.name());
+    tracing::info!(
+        tenant = %transfer.tenant,
+        caller = %transfer.caller,
+        call = transfer.call,
+        status = status.name(),
+        "a payment has ended"
+    );
+    count(deps, status.name());
     match status {
-        // Not a word before it is tried again: whoever hangs up while we speak takes the outcome along.
-        _ if transfer.unsaved.is_some() => words::at_once(deps, &transfer),
-        Status::CallerHungUp => words::hang_up(),
-        status => words::back(deps, &transfer, text(status)),
+        // Retry before saying anything: if the caller hung up while we speak, the outcome would be lost.
+        _ if transfer.unsaved.is_some() => responses::redirect(deps, &transfer),
+        PaymentStatus::CallerHungUp => responses::hang_up(),
+        status => responses::connect(deps, &transfer, announcement(status)),
     }
 }
 
-fn outcome(deps: &Deps, transfer: &TransferCall, result: &PayResult) -> Outcome {
+fn outcome(deps: &Deps, transfer: &TransferCall, result: &PayResult) -> PaymentOutcome {
     let end = match result.error_code {
-        Some(code) => format!("Pay ended with {}, code {code}", result.end.name()),
-        None => format!("Pay ended with {}", result.end.name()),
+        Some(code) => format!("Pay ended with {}, code {code}", result.code.name()),
+        None => format!("Pay ended with {}", result.code.name()),
     };
-    let not_kept = result.not_kept.iter().map(ToString::to_string);
-    Outcome {
-        status: result.end.status(),
+    let dropped = result.dropped_fields.iter().map(ToString::to_string);
+    PaymentOutcome {
+        status: result.code.status(),
         call: transfer.call.clone(),
         start_time: transfer.start_time,
         end_time: Some(deps.clock.now()),
         processor: result.processor.clone(),
-        debug: [end].into_iter().chain(not_kept).collect::<Vec<_>>().join("; "),
+        debug: [end].into_iter().chain(dropped).collect::<Vec<_>>().join("; "),
     }
 }
 
-/// Says what of a payment cannot be found in the context, though it was made. The payment itself is kept.
-fn not_kept(deps: &Deps, transfer: &TransferCall, outcome: &Outcome, not_kept: &[NotKept]) {
-    let paid = outcome.status == Status::PaymentSuccess;
-    for not_kept in not_kept {
-        let (tenant, call, field) = (&transfer.tenant, &transfer.call, not_kept.field());
+/// Reports fields of a payment that the context will not contain. The payment itself is stored.
+fn report_dropped_fields(deps: &Deps, transfer: &TransferCall, outcome: &PaymentOutcome, dropped: &[DroppedField]) {
+    let paid = outcome.status == PaymentStatus::PaymentSuccess;
+    for dropped in dropped {
+        let (tenant, call, field) = (&transfer.tenant, &transfer.call, dropped.field());
         let code = outcome.processor.confirmation_code.as_deref();
-        tracing::error!(%tenant, call, paid, confirmation_code = code, field, why = %not_kept, "a part of what the processor said is not kept");
+        tracing::error!(
+            %tenant,
+            call,
+            paid,
+            confirmation_code = code,
+            field,
+            reason = %dropped,
+            "a field of the processor's response was dropped"
+        );
     }
-    if paid && !not_kept.is_empty() {
-        counted(deps, "not-stored");
+    if paid && !dropped.is_empty() {
+        count(deps, "not-stored");
     }
 }
 
-/// Twilio says how a payment ended, at a URL that is none of ours or whose key is no longer in use: nobody knows any more
-/// what was paid for, but whoever looks for the money finds it here.
-fn unknown(deps: &Deps, form: &Form) -> Twiml {
-    let result = PayResult::read(form, &deps.pay.connector);
-    let (status, processor) = (result.end.status(), result.processor);
-    let (call, code) = (CallRequest::read(form).call, processor.confirmation_code);
+/// The result of a payment arrived at a URL that is not one of ours, or was signed with a retired key. The purchase is
+/// unknown, so the payment is only logged, for an operator who traces it.
+fn invalid_reference(deps: &Deps, form: &Form) -> Twiml {
+    let result = PayResult::parse(form, &deps.pay.connector);
+    let (status, processor) = (result.code.status(), result.processor);
+    let (call, code) = (VoiceRequest::parse(form).call, processor.confirmation_code);
     tracing::error!(
         call,
         status = status.name(),
         confirmation_code = code,
-        not_kept = ?result.not_kept,
-        "the result of a payment came to a URL that is none of ours, or whose key is no longer in use"
+        dropped = ?result.dropped_fields,
+        "invalid reference: the result of a payment arrived at a URL that is not ours, or its key is retired"
     );
-    let paid = status == Status::PaymentSuccess;
-    counted(deps, if paid { "not-stored" } else { "bad-reference" });
-    words::not_set_up()
+    let paid = status == PaymentStatus::PaymentSuccess;
+    count(deps, if paid { "not-stored" } else { "bad-reference" });
+    responses::not_set_up()
 }
 
-pub(crate) fn text(status: Status) -> &'static str {
+/// What the caller hears about the outcome.
+pub(crate) fn announcement(status: PaymentStatus) -> &'static str {
     match status {
-        Status::PaymentSuccess => "Thank you, that worked.",
-        Status::PaymentCancelled => "The payment was cancelled.",
+        PaymentStatus::PaymentSuccess => "Thank you, that worked.",
+        PaymentStatus::PaymentCancelled => "The payment was cancelled.",
         _ => "Sorry, the payment did not work.",
     }
 }
 
-/// What became of an outcome.
-pub(crate) enum Saved {
-    /// It is in the table, or belongs to what nobody can ask for any more.
-    Yes,
-    /// This stands there instead, of the same call.
-    Instead(Status),
-    /// The table could not be had.
-    No,
+/// Result of saving an outcome.
+pub(crate) enum SaveResult {
+    /// The outcome is stored, or nobody can read it any more because its purchase is gone or another call has paid.
+    Saved,
+    /// The stored outcome of the same call has this other status, and was not replaced.
+    Superseded(PaymentStatus),
+    /// DynamoDB is unavailable.
+    Failed,
 }
 
-/// Puts an outcome down, and says so loudly when money has changed hands and nobody will find it there.
-pub(crate) async fn save(deps: &Deps, transfer: &TransferCall, outcome: &Outcome) -> Saved {
-    let put = match timeout(TIME_LIMIT, tried(deps, transfer, outcome)).await {
+/// Saves an outcome. Logs an error if the caller was charged and the context does not show the payment.
+pub(crate) async fn save(deps: &Deps, transfer: &TransferCall, outcome: &PaymentOutcome) -> SaveResult {
+    let put = match timeout(TIME_LIMIT, put_with_retries(deps, transfer, outcome)).await {
         Ok(result) => result,
-        Err(_) => Err("no answer in time".to_owned()),
+        Err(_) => Err("time-out".to_owned()),
     };
     let (tenant, call) = (&transfer.tenant, &transfer.call);
-    let paid = outcome.status == Status::PaymentSuccess;
+    let paid = outcome.status == PaymentStatus::PaymentSuccess;
     let code = outcome.processor.confirmation_code.as_deref();
     match put {
-        Ok(OutcomePut::Written { overlapping }) => {
+        Ok(OutcomeWrite::Written { overlapping }) => {
             for other in &overlapping {
                 paid_twice(
                     transfer,
                     outcome,
                     other,
-                    "paid twice: another call of the caller paid at the same time",
+                    "paid twice: another call of the caller has paid at the same time",
                 );
             }
             if !overlapping.is_empty() {
-                counted(deps, "paid-twice");
+                count(deps, "paid-twice");
             }
-            Saved::Yes
+            SaveResult::Saved
         }
-        Ok(OutcomePut::Refused(there)) if there.call == outcome.call => Saved::Instead(there.status),
-        // What another call came to is no news for this caller.
-        Ok(OutcomePut::Refused(there)) => {
+        Ok(OutcomeWrite::Refused(stored)) if stored.call == outcome.call => SaveResult::Superseded(stored.status),
+        // The outcome of another call is not announced to this caller.
+        Ok(OutcomeWrite::Refused(stored)) => {
             if paid {
                 paid_twice(
                     transfer,
                     outcome,
-                    &there,
-                    "paid twice: another call has paid for the same",
+                    &stored,
+                    "paid twice: another call has paid for the same purchase",
                 );
-                counted(deps, "paid-twice");
+                count(deps, "paid-twice");
             }
-            Saved::Yes
+            SaveResult::Saved
         }
-        Ok(OutcomePut::Gone) => {
+        Ok(OutcomeWrite::PurchaseGone) => {
             if paid {
-                tracing::error!(%tenant, call, confirmation_code = code, "paid for a context that does not exist any more");
-                counted(deps, "not-stored");
+                tracing::error!(
+                    %tenant,
+                    call,
+                    confirmation_code = code,
+                    "the caller paid for a purchase that no longer exists"
+                );
+                count(deps, "not-stored");
             }
-            Saved::Yes
+            SaveResult::Saved
         }
         Err(error) => {
-            tracing::error!(%tenant, call, confirmation_code = code, status = outcome.status.name(), error, "an outcome could not be stored");
-            counted(deps, "not-stored");
-            Saved::No
+            tracing::error!(
+                %tenant,
+                call,
+                confirmation_code = code,
+                status = outcome.status.name(),
+                error,
+                "cannot store the outcome of a payment"
+            );
+            count(deps, "not-stored");
+            SaveResult::Failed
         }
     }
 }
 
-/// Said again at every repetition of the webhook: a function may die before it is heard.
-fn paid_twice(transfer: &TransferCall, outcome: &Outcome, other: &Outcome, what: &str) {
+/// Logged again at every repetition of the webhook, because a function may crash before the line is written.
+fn paid_twice(transfer: &TransferCall, outcome: &PaymentOutcome, other: &PaymentOutcome, what: &str) {
     let (tenant, call, other_call) = (&transfer.tenant, &transfer.call, &other.call);
     let code = outcome.processor.confirmation_code.as_deref();
     let other_code = other.processor.confirmation_code.as_deref();
-    tracing::error!(%tenant, call, confirmation_code = code, other_call, other_confirmation_code = other_code, "{what}");
+    tracing::error!(
+        %tenant,
+        call,
+        confirmation_code = code,
+        other_call,
+        other_confirmation_code = other_code,
+        "{what}"
+    );
 }
 
-async fn tried(deps: &Deps, transfer: &TransferCall, outcome: &Outcome) -> Result<OutcomePut, String> {
+async fn put_with_retries(
+    deps: &Deps,
+    transfer: &TransferCall,
+    outcome: &PaymentOutcome,
+) -> Result<OutcomeWrite, String> {
     let Some(purchase) = transfer.purchase else {
-        return Ok(OutcomePut::Gone);
+        return Ok(OutcomeWrite::PurchaseGone);
     };
     let key = transfer.key();
-    let mut pauses = PAUSES.into_iter();
+    let mut backoffs = BACKOFF.into_iter();
     loop {
         let put = deps.store.put_outcome(&key, purchase, outcome, deps.clock.now());
-        match (put.await, pauses.next()) {
+        match (put.await, backoffs.next()) {
             (Ok(put), _) => return Ok(put),
-            (Err(_), Some(pause)) => deps.clock.sleep(pause).await,
+            (Err(_), Some(backoff)) => deps.clock.sleep(backoff).await,
             (Err(error), None) => return Err(error.to_string()),
         }
     }

@@ -1,4 +1,5 @@
-//! What Lambda and SSM say of a deployment: for operator commands that ask `patchbay local` instead of AWS, and for tests.
+//! A simulated AWS account: what Lambda, SSM and `CloudWatch` Logs return for a deployment. Used by operator commands
+//! that run against `patchbay local` instead of AWS, and by tests.
 
 use std::collections::BTreeMap;
 
@@ -12,64 +13,64 @@ use serde_json::{Value, json};
 
 use crate::template;
 
-/// What the stack of a local deployment is called: as a deployed one, if nobody says otherwise.
+/// Stack name of a local deployment: the default of `--stack`.
 pub(crate) const STACK: &str = "patchbay";
 
-/// Where a deployment's things are.
-pub(crate) struct Places<'a> {
+/// Names and URLs of a deployment's resources.
+pub(crate) struct Locations<'a> {
     pub(crate) public_url: &'a str,
     pub(crate) table: &'a str,
     pub(crate) dialing_queue: &'a str,
     pub(crate) notifications_queue: &'a str,
-    /// Where the voice providers are; empty where they really are.
+    /// Base URL of the simulated voice providers; empty for the real ones.
     pub(crate) providers_url: &'a str,
-    /// Who phones employees, the preferred first.
+    /// The providers that phone employees, in order of preference.
     pub(crate) providers: &'a [Provider],
 }
 
-/// Functions, what feeds them, and parameters.
+/// Functions, event source mappings, parameters and logs.
 #[derive(Debug)]
 pub(crate) struct Account {
-    /// By name: the answer to `GetFunctionConfiguration`.
+    /// By function name: the response of `GetFunctionConfiguration`.
     pub(crate) functions: BTreeMap<String, Value>,
-    /// By function: what hands it messages.
+    /// By function name: its event source mappings.
     pub(crate) mappings: BTreeMap<String, Vec<Value>>,
-    /// By function: how many may run at a time.
+    /// By function name: its reserved concurrency.
     pub(crate) reserved: BTreeMap<String, u32>,
-    /// How many of all others may.
+    /// Concurrency shared by all functions without a reservation.
     pub(crate) unreserved: u32,
-    /// By name: type and value.
+    /// By parameter name: type and value.
     pub(crate) parameters: BTreeMap<String, (&'static str, String)>,
-    /// By log group: how many errors it has.
+    /// By log group: its number of errors.
     pub(crate) errors: BTreeMap<String, usize>,
 }
 
 impl Account {
-    /// An account in which everything is deployed, and as it should be.
-    pub(crate) fn deployed(places: &Places<'_>) -> Self {
-        let Places {
+    /// An account in which everything is deployed and healthy.
+    pub(crate) fn healthy(locations: &Locations<'_>) -> Self {
+        let Locations {
             public_url,
             table,
             dialing_queue,
             notifications_queue,
             providers_url,
             providers,
-        } = places;
-        let named: Vec<&str> = providers.iter().map(|provider| provider.as_str()).collect();
-        let named = named.join(",");
-        let of = |provider, parameter| if providers.contains(&provider) { parameter } else { "" };
-        // What of the template's parameters and resources is read here; the others are empty.
-        let value = |what: &str| match what {
+        } = locations;
+        let provider_names: Vec<&str> = providers.iter().map(|provider| provider.as_str()).collect();
+        let provider_names = provider_names.join(",");
+        let parameter_of = |provider, parameter| if providers.contains(&provider) { parameter } else { "" };
+        // The template expressions that the commands read; all others resolve to an empty string.
+        let value = |expression: &str| match expression {
             "!Ref DialingQueue" => *dialing_queue,
             "!Ref NotificationsQueue" => *notifications_queue,
             "!If [HasPublicUrl, !Ref PublicUrl, !GetAtt HttpApi.ApiEndpoint]" => *public_url,
             "!Ref ReferenceKeysParam" => "/patchbay/reference-keys",
-            "!Ref VoiceProviders" => named.as_str(),
+            "!Ref VoiceProviders" => provider_names.as_str(),
             r#"!If [PhonesOverRoutee, !Ref RouteeCredentialsParam, ""]"# => {
-                of(Provider::Routee, "/patchbay/routee-credentials")
+                parameter_of(Provider::Routee, "/patchbay/routee-credentials")
             }
             r#"!If [PhonesOverTwilio, !Ref TwilioCredentialsParam, ""]"# => {
-                of(Provider::Twilio, "/patchbay/twilio-credentials")
+                parameter_of(Provider::Twilio, "/patchbay/twilio-credentials")
             }
             "!Ref RouteeAuthUrl" | "!Ref RouteeConnectUrl" | "!Ref TwilioApiUrl" => *providers_url,
             "!Ref TwilioAuthTokensParam" => "/patchbay/twilio-auth-tokens",
@@ -77,7 +78,10 @@ impl Account {
             _ => "",
         };
         let function = |one: template::Function| {
-            let own = one.variables.iter().map(|(name, of)| (*name, value(of)));
+            let own = one
+                .variables
+                .iter()
+                .map(|(name, expression)| (*name, value(expression)));
             let variables: BTreeMap<_, _> = own.chain([("PATCHBAY_TABLE", *table)]).collect();
             let configuration = json!({ "Timeout": one.timeout, "Environment": { "Variables": variables } });
             (format!("{STACK}-{}", one.name), configuration)
@@ -107,13 +111,17 @@ impl Account {
         }
     }
 
-    /// Status and body for one of the [`action`]s.
+    /// The status and body of the response to one of the [`action`]s.
     pub(crate) fn answer(&self, action: &str, request: &Request) -> (u16, Value) {
         let name = request.uri().path().split('/').nth(3).unwrap_or_default();
-        let absent = || (404, json!({ "Message": format!("Function not found: {name}") }));
+        let not_found = || (404, json!({ "Message": format!("Function not found: {name}") }));
         match action {
-            "GetFunctionConfiguration" => self.functions.get(name).cloned().map_or_else(absent, |it| (200, it)),
-            "GetFunctionConcurrency" if !self.functions.contains_key(name) => absent(),
+            "GetFunctionConfiguration" => self
+                .functions
+                .get(name)
+                .cloned()
+                .map_or_else(not_found, |configuration| (200, configuration)),
+            "GetFunctionConcurrency" if !self.functions.contains_key(name) => not_found(),
             "GetFunctionConcurrency" => match self.reserved.get(name) {
                 Some(count) => (200, json!({ "ReservedConcurrentExecutions": count })),
                 None => (200, json!({})),
@@ -134,7 +142,7 @@ impl Account {
         }
     }
 
-    /// What a log has of errors, whatever the filter.
+    /// The errors of a log group and three other lines; the filter of the request is ignored.
     fn events(&self, request: &Request) -> Value {
         let wanted: Value = serde_json::from_slice(request.body()).unwrap_or_default();
         let group = wanted.get("logGroupName").and_then(Value::as_str);
@@ -143,7 +151,7 @@ impl Account {
         for other in [
             r#"{"level":"INFO","message":"a call is over"}"#,
             r#"{"type":"platform.report","record":{"status":"success"}}"#,
-            "no JSON",
+            "not JSON",
         ] {
             events.push(json!({ "message": other }));
         }
@@ -164,7 +172,7 @@ impl Account {
     }
 }
 
-/// What a request asks of Lambda, SSM or `CloudWatch` Logs; none when it asks none of them.
+/// The action that a request to Lambda, SSM or `CloudWatch` Logs names; none for any other request.
 pub(crate) fn action(request: &Request) -> Option<&str> {
     let path = request.uri().path();
     match path.trim_matches('/').split('/').collect::<Vec<_>>().as_slice() {
@@ -174,8 +182,8 @@ pub(crate) fn action(request: &Request) -> Option<&str> {
         ["2016-08-19", "account-settings"] => Some("GetAccountSettings"),
         _ => {
             let target = request.headers().get("x-amz-target")?.to_str().ok()?;
-            let of_ssm = target.strip_prefix("AmazonSSM.");
-            of_ssm.or_else(|| target.strip_prefix("Logs_20140328."))
+            let ssm = target.strip_prefix("AmazonSSM.");
+            ssm.or_else(|| target.strip_prefix("Logs_20140328."))
         }
     }
 }

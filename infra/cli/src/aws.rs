@@ -1,4 +1,4 @@
-//! The way to a deployment: region, credentials, and the clients that they make.
+//! Access to a deployment: region, credentials, AWS clients, and the names of its table and queues.
 
 use std::time::Duration;
 
@@ -19,58 +19,58 @@ use patchbay::web::outbound::Outbound;
 use patchbay::web::target::Targets;
 
 use crate::clock;
-use crate::lookup::{Lookup, Variant};
+use crate::lookup::{EndpointVariant, Lookup};
 use crate::output::Format;
 
-/// Longest that one request may take; receiving from a queue waits by itself for seconds.
+/// Time-out of one request attempt; a long poll of a queue alone takes seconds.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Which deployment. Region and credentials are those of the environment, as for the AWS CLI.
+/// The deployment to work on. Region and credentials come from the environment, as for the AWS CLI.
 #[derive(Debug, Args)]
 pub(crate) struct Target {
-    /// The deployment's stack; its functions know the names of everything else
+    /// `CloudFormation` stack of the deployment; the names of table and queues are read from its functions
     #[arg(long, global = true, env = "PATCHBAY_STACK", default_value = "patchbay")]
     pub(crate) stack: String,
-    /// AWS region, when it is not the environment's
+    /// AWS region; default: that of the environment
     #[arg(long, global = true)]
     pub(crate) region: Option<String>,
-    /// Profile of the AWS configuration, when it is not the environment's
+    /// Profile of the AWS configuration; default: that of the environment
     #[arg(long, global = true)]
     pub(crate) profile: Option<String>,
-    /// Where AWS is, when it is a stand-in
+    /// URL of an AWS emulator, used instead of AWS
     #[arg(long, global = true)]
     pub(crate) endpoint_url: Option<String>,
-    /// URL of a `patchbay local`, which is asked instead of AWS
+    /// URL of a `patchbay local`, used instead of AWS
     #[arg(long, global = true, conflicts_with_all = ["region", "profile", "endpoint_url"])]
     pub(crate) local: Option<String>,
-    /// The table, instead of the one that the stack's functions use
+    /// Name of the DynamoDB table; default: the table that the stack's functions use
     #[arg(long, global = true, env = variables::TABLE)]
     pub(crate) table: Option<String>,
-    /// URL of the dialing queue, instead of the one that the stack's functions use
+    /// URL of the dialing queue; default: the queue that the stack's functions use
     #[arg(long, global = true, env = variables::DIALING_QUEUE_URL)]
     pub(crate) dialing_queue: Option<String>,
-    /// URL of the notifications queue, instead of the one that the stack's functions use
+    /// URL of the notifications queue; default: the queue that the stack's functions use
     #[arg(long, global = true, env = variables::NOTIFICATIONS_QUEUE_URL)]
     pub(crate) notifications_queue: Option<String>,
-    /// For people or for programs
+    /// Output format
     #[arg(long, global = true, value_enum, default_value_t)]
     pub(crate) output: Format,
 }
 
-/// Everything that a command asks, and the time.
+/// The clients of a command, and its clock.
 #[derive(Debug)]
 pub(crate) struct Clients {
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) sqs: aws_sdk_sqs::Client,
-    /// Functions and parameters.
+    /// Lambda, SSM and `CloudWatch` Logs.
     pub(crate) lookup: Lookup,
-    /// The deployed API, and providers.
+    /// For the deployed API and the providers.
     pub(crate) http: HttpClient,
     pub(crate) clock: Clock,
 }
 
 impl Clients {
-    /// Finds region and credentials.
+    /// Creates the clients with the region and credentials of `target` and the environment.
     pub(crate) async fn connect(target: &Target) -> anyhow::Result<Self> {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))
@@ -97,23 +97,25 @@ impl Clients {
         let config = loader.load().await;
         let region = config
             .region()
-            .context("no AWS region is known: set AWS_REGION or give --region")?;
+            .context("no AWS region: set AWS_REGION or pass --region")?;
         let credentials = config
             .credentials_provider()
-            .context("no AWS credentials are known: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")?;
+            .context("no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")?;
         let http = HttpClient::new(Outbound::new(Targets::any(), TIMEOUT)?);
         let clock = match &target.local {
-            Some(url) => clock::of(&http, url).await?,
+            Some(url) => clock::connect(&http, url).await?,
             None => Clock::system(),
         };
         let endpoint = config.endpoint_url().map(str::to_owned);
-        let variant = Variant {
+        let variant = EndpointVariant {
             fips: config.use_fips().unwrap_or(false),
             dual_stack: config.use_dual_stack().unwrap_or(false),
         };
         Ok(Self {
-            // On the system's clock also where the deployment runs faster: it is what requests are signed and compared by.
-            lookup: Lookup::new(http.clone(), region.as_ref(), endpoint, credentials, Clock::system()).at(variant),
+            // Always on the system clock, even if a local deployment runs faster: requests are signed with it, and its
+            // offset from AWS is measured.
+            lookup: Lookup::new(http.clone(), region.as_ref(), endpoint, credentials, Clock::system())
+                .with_variant(variant),
             dynamodb: patchbay::store::client(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
             http,
@@ -125,7 +127,7 @@ impl Clients {
         Store::new(self.dynamodb.clone(), table)
     }
 
-    /// Dispatches, changed in the one way in which the functions change them.
+    /// The engine that the functions change dispatches with.
     pub(crate) fn engine(&self, deployment: &Deployment) -> Engine {
         Engine {
             store: self.store(&deployment.table),
@@ -137,7 +139,7 @@ impl Clients {
     }
 }
 
-/// The names of what a deployment consists of.
+/// The table and the queue URLs of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Deployment {
     pub(crate) table: String,
@@ -146,7 +148,7 @@ pub(crate) struct Deployment {
 }
 
 impl Target {
-    /// The table's name; asks only when it was not given.
+    /// The table's name: the option, or else read from the stack's dialer.
     pub(crate) async fn find_table(&self, clients: &Clients) -> anyhow::Result<String> {
         match &self.table {
             Some(table) => Ok(table.clone()),
@@ -154,7 +156,7 @@ impl Target {
         }
     }
 
-    /// All names; asks the stack's dialer only when one was not given.
+    /// All names: the options, or else read from the stack's dialer. With all three options no function is read.
     pub(crate) async fn find(&self, clients: &Clients) -> anyhow::Result<Deployment> {
         if let (Some(table), Some(dialing_queue), Some(notifications_queue)) =
             (&self.table, &self.dialing_queue, &self.notifications_queue)
@@ -168,29 +170,29 @@ impl Target {
         let function = format!("{}-dialer", self.stack);
         let dialer = clients.lookup.function(&function).await.with_context(|| {
             format!(
-                "cannot ask the function {function} for the names of table and queues (is --stack right, and the \
-                 region? or give --table, --dialing-queue and --notifications-queue)"
+                "cannot read the names of table and queues from the function {function} (are --stack and the region \
+                 right? else pass --table, --dialing-queue and --notifications-queue)"
             )
         })?;
-        let known = |given: &Option<String>, variable: &str| {
+        let resolve = |given: &Option<String>, variable: &str| {
             given
                 .clone()
                 .or_else(|| dialer.variable(variable).map(str::to_owned))
                 .with_context(|| format!("the function {function} has no {variable}"))
         };
         Ok(Deployment {
-            table: known(&self.table, variables::TABLE)?,
-            dialing_queue: known(&self.dialing_queue, variables::DIALING_QUEUE_URL)?,
-            notifications_queue: known(&self.notifications_queue, variables::NOTIFICATIONS_QUEUE_URL)?,
+            table: resolve(&self.table, variables::TABLE)?,
+            dialing_queue: resolve(&self.dialing_queue, variables::DIALING_QUEUE_URL)?,
+            notifications_queue: resolve(&self.notifications_queue, variables::NOTIFICATIONS_QUEUE_URL)?,
         })
     }
 }
 
-/// Runs a command to its end, on this thread.
+/// Runs a future to completion on this thread.
 pub(crate) fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("no runtime")?
+        .context("cannot start the async runtime")?
         .block_on(future)
 }

@@ -1,4 +1,4 @@
-//! `patchbay demo`: the main job, played on virtual time by the deployed handlers.
+//! `patchbay demo`: one ticket, a storm of tickets and a paying caller, run on virtual time by the deployed handlers.
 
 use std::io;
 use std::process::ExitCode;
@@ -8,33 +8,33 @@ use anyhow::Context as _;
 use clap::Args;
 use console::style;
 
-use crate::phoning::Phoning;
+use crate::provider_choice::ProviderChoice;
 use crate::screen::Screen;
 use crate::{caller, storm, story};
 
-/// Options for the demo.
+/// Options of `patchbay demo`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Everything that happens by chance follows from this number
+    /// Seed of everything random: the same seed gives the same demo
     #[arg(long, default_value_t = 7)]
     seed: u64,
-    /// Tickets in the storm
+    /// Number of tickets in the storm
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=500))]
     tickets: u16,
-    /// Who phones employees; with both, Routee stops answering in the middle of the story
+    /// Provider that phones employees; with `both`, Routee fails halfway through the first ticket
     #[arg(long, value_enum, default_value_t)]
-    provider: Phoning,
-    /// Do not slow down for a reader
+    provider: ProviderChoice,
+    /// Do not pause between lines
     #[arg(long)]
     fast: bool,
 }
 
-/// Plays all three parts. Fails when a ticket is lost, accepted twice or dialled twice.
+/// Plays all three parts. Fails when a ticket is lost, accepted twice or dialed twice.
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
     let screen = Screen::new(io::stdout(), !options.fast && console::user_attended());
     let breaches = play(options.seed, options.tickets, options.provider, &screen)?;
-    judge(&breaches, began.elapsed(), &screen);
+    print_result(&breaches, began.elapsed(), &screen);
     screen.check()?;
     Ok(if breaches.is_empty() {
         ExitCode::SUCCESS
@@ -43,39 +43,39 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// What must not happen, but did.
-fn play(seed: u64, tickets: u16, phoning: Phoning, screen: &Screen) -> anyhow::Result<Vec<String>> {
+/// Plays all three parts and returns the invariants that were violated.
+fn play(seed: u64, tickets: u16, choice: ProviderChoice, screen: &Screen) -> anyhow::Result<Vec<String>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
-        .context("no runtime")?;
+        .context("cannot start the async runtime")?;
     runtime.block_on(async {
-        let told = story::tell(seed, phoning, screen).await?;
+        let story = story::run(seed, choice, screen).await?;
         screen.line("");
-        let weathered = storm::weather(seed, tickets, phoning, screen).await?;
+        let storm_result = storm::run(seed, tickets, choice, screen).await?;
         screen.line("");
-        caller::follow(seed, screen).await?;
+        caller::run(seed, screen).await?;
         screen.line("");
-        let breaches = told.breaches.iter().chain(&weathered.breaches);
+        let breaches = story.breaches.iter().chain(&storm_result.breaches);
         Ok(breaches.map(ToString::to_string).collect())
     })
 }
 
-/// The last line: what came of it, and how long it took whoever watched.
-fn judge(breaches: &[String], took: Duration, screen: &Screen) {
+/// Prints the violated invariants and the last line: the verdict and the real time that the demo took.
+fn print_result(breaches: &[String], elapsed: Duration, screen: &Screen) {
     let cross = style("✗ ").red().bold().to_string();
     for breach in breaches {
         screen.entry(&cross, breach);
     }
     if breaches.is_empty() {
         let text = format!(
-            "nothing lost, nothing accepted twice, nobody dialled twice; played in {:.1} s",
-            took.as_secs_f64()
+            "nothing lost, nothing accepted twice, nobody dialed twice; played in {:.1} s",
+            elapsed.as_secs_f64()
         );
         screen.entry(&style("✓ ").green().bold().to_string(), text);
     } else {
-        screen.entry(&cross, format!("{} things that must not happen", breaches.len()));
+        screen.entry(&cross, format!("{} violated invariants", breaches.len()));
     }
 }
 
@@ -88,9 +88,9 @@ mod tests {
     use crate::screen::COLUMNS;
 
     #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Page {
+    impl Write for Buffer {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().expect("not poisoned").write(bytes)
         }
@@ -102,52 +102,48 @@ mod tests {
 
     const TICKETS: u16 = 12;
 
-    /// The whole demo, as if it had taken this long to play.
+    /// The output of the whole demo, with a fixed duration of 2.34 s.
     fn rendered(seed: u64) -> String {
-        rendered_over(seed, Phoning::Routee)
+        rendered_over(seed, ProviderChoice::Routee)
     }
 
-    fn rendered_over(seed: u64, phoning: Phoning) -> String {
+    fn rendered_over(seed: u64, choice: ProviderChoice) -> String {
         console::set_colors_enabled(false);
-        let page = Page::default();
-        let screen = Screen::new(page.clone(), false);
-        let breaches = play(seed, TICKETS, phoning, &screen).expect("a demo");
-        judge(&breaches, Duration::from_millis(2_340), &screen);
-        screen.check().expect("a page takes everything");
-        let bytes = page.0.lock().expect("not poisoned").clone();
+        let buffer = Buffer::default();
+        let screen = Screen::new(buffer.clone(), false);
+        let breaches = play(seed, TICKETS, choice, &screen).expect("a demo");
+        print_result(&breaches, Duration::from_millis(2_340), &screen);
+        screen.check().expect("a write to a buffer");
+        let bytes = buffer.0.lock().expect("not poisoned").clone();
         String::from_utf8(bytes).expect("text")
     }
 
-    /// The figure before `unit` in the line that has `unit` in it.
+    /// The number before the first `unit` in `text`.
     #[track_caller]
-    fn figure(text: &str, unit: &str) -> usize {
+    fn number_before(text: &str, unit: &str) -> usize {
         let (before, _) = text.split_once(unit).expect(unit);
-        let figure = before.split_whitespace().next_back().expect("a figure");
-        figure.parse().expect(figure)
+        let number = before.split_whitespace().next_back().expect("a figure");
+        number.parse().expect(number)
     }
 
     #[test]
-    fn the_demo_fits_its_screen_and_no_figure_contradicts_another() {
+    fn demo_fits_the_screen_and_its_numbers_agree() {
         let demo = rendered(7);
         for line in demo.lines() {
             assert!(line.chars().count() <= COLUMNS, "{line}");
         }
         assert!(!demo.contains("UTC"), "a clock time:\n{demo}");
         let parts: Vec<&str> = demo.split("\n\n").collect();
-        let [_, story, total, weather, caller, end] = parts[..] else {
+        let [_, story, total, many, caller, end] = parts[..] else {
             panic!("{} parts:\n{demo}", parts.len())
         };
         story_agrees(story, total);
-        storm_agrees(weather);
-        let declined = caller.find("  card       the first one is declined").expect(caller);
-        let taken = caller.find("  card       another one is taken\n").expect(caller);
-        assert!(declined < taken, "{caller}");
+        storm_agrees(many);
+        let declined = caller.find("  card       the first card is declined").expect(caller);
+        let accepted = caller.find("  card       the second card is accepted\n").expect(caller);
+        assert!(declined < accepted, "{caller}");
         assert!(end.ends_with("; played in 2.3 s\n"), "{end}");
-        assert_eq!(
-            demo.matches(" s\n").count(),
-            1,
-            "seconds of real time, told once:\n{demo}"
-        );
+        assert_eq!(demo.matches(" s\n").count(), 1, "real time is shown once:\n{demo}");
     }
 
     #[track_caller]
@@ -159,8 +155,12 @@ mod tests {
             plan.ends_with(" ends 09:00, then again from the top at 14:00"),
             "{plan}"
         );
-        assert_eq!(figure(total, " calls in "), story.matches("☎ rings").count(), "{total}");
-        assert_eq!(figure(total, " webhooks"), story.matches('▶').count(), "{total}");
+        assert_eq!(
+            number_before(total, " calls in "),
+            story.matches("☎ rings").count(),
+            "{total}"
+        );
+        assert_eq!(number_before(total, " webhooks"), story.matches('▶').count(), "{total}");
         let last = story.lines().last().expect("a line").get(..5).expect("a time");
         assert!(total.contains(&format!(" calls in {last}, ")), "{last}: {total}");
         let times = story.lines().filter(|line| !line.starts_with(' '));
@@ -170,26 +170,30 @@ mod tests {
 
     #[track_caller]
     fn storm_agrees(storm: &str) {
-        assert_eq!(figure(storm, " tickets at once"), usize::from(TICKETS), "{storm}");
+        assert_eq!(
+            number_before(storm, " tickets at once"),
+            usize::from(TICKETS),
+            "{storm}"
+        );
         let states = storm.lines().nth(2).expect("states").trim();
-        let known = states.strip_prefix("all of them ").is_some();
+        let known = states.strip_prefix("all ").is_some();
         let counts = states
             .split(", ")
             .filter_map(|state| state.split(' ').next()?.parse::<u16>().ok());
         assert!(known || counts.sum::<u16>() == TICKETS, "{states}");
-        assert!(figure(storm, " calls in ") >= usize::from(TICKETS), "{storm}");
-        let killed = figure(storm, " of them killed");
-        assert!(killed < figure(storm, " invocations"), "{storm}");
+        assert!(number_before(storm, " calls in ") >= usize::from(TICKETS), "{storm}");
+        let killed = number_before(storm, " of them killed");
+        assert!(killed < number_before(storm, " invocations"), "{storm}");
     }
 
     #[test]
-    fn the_demo_is_the_same_at_any_hour_and_speed() {
+    fn same_seed_gives_the_same_demo() {
         assert_eq!(rendered(3), rendered(3));
     }
 
     #[test]
-    fn when_routee_stops_answering_twilio_takes_over_and_the_demo_says_why() {
-        let demo = rendered_over(7, Phoning::Both);
+    fn twilio_takes_over_when_routee_hangs_and_the_demo_shows_the_reason() {
+        let demo = rendered_over(7, ProviderChoice::Both);
         for line in demo.lines() {
             assert!(line.chars().count() <= COLUMNS, "{line}");
         }
@@ -211,20 +215,20 @@ mod tests {
     }
 
     #[test]
-    fn twilio_alone_plays_the_demo_too() {
-        let demo = rendered_over(7, Phoning::Twilio);
+    fn demo_runs_with_twilio_alone() {
+        let demo = rendered_over(7, ProviderChoice::Twilio);
         assert!(demo.contains("over twilio") && !demo.contains("over routee"), "{demo}");
         assert!(demo.contains("nothing lost, nothing accepted twice"), "{demo}");
     }
 
     #[test]
-    fn what_must_not_happen_is_told_and_counted() {
+    fn violated_invariants_are_listed_and_counted() {
         console::set_colors_enabled(false);
-        let page = Page::default();
+        let buffer = Buffer::default();
         let breaches = ["a ticket is lost".to_owned(), "x ".repeat(120)];
-        judge(&breaches, Duration::ZERO, &Screen::new(page.clone(), false));
-        let text = String::from_utf8(page.0.lock().expect("not poisoned").clone()).expect("text");
+        print_result(&breaches, Duration::ZERO, &Screen::new(buffer.clone(), false));
+        let text = String::from_utf8(buffer.0.lock().expect("not poisoned").clone()).expect("text");
         assert!(text.starts_with("✗ a ticket is lost\n✗ x x "), "{text}");
-        assert!(text.ends_with("\n✗ 2 things that must not happen\n"), "{text}");
+        assert!(text.ends_with("\n✗ 2 violated invariants\n"), "{text}");
     }
 }

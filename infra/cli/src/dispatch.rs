@@ -1,4 +1,4 @@
-//! `patchbay dispatch`: what becomes of tickets, straight from the table.
+//! `patchbay dispatch`: lists, shows and cancels dispatches, read directly from the table.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use console::style;
-use dispatches::view::{self, Past};
+use dispatches::view::{self, History};
 use patchbay::clock::{Clock, Timestamp};
-use patchbay::dispatch::plan::Outlook;
+use patchbay::dispatch::plan::Plan;
 use patchbay::dispatch::{Dispatch, Entry, Event, State};
 use patchbay::engine::Engine;
 use patchbay::ids::{DispatchId, DispatchKey, Tenant};
-use patchbay::store::{Store, Summary, TimelinePage};
+use patchbay::store::{DispatchSummary, Store, TimelinePage};
 use serde_json::json;
 
 use crate::aws::{Clients, Target, block_on};
@@ -21,18 +21,18 @@ use crate::timeline;
 
 mod webhooks;
 
-/// Entries of a timeline in one request.
+/// Timeline entries per request.
 const PAGE: i32 = view::TIMELINE_LIMIT;
 const DAY_MILLIS: i64 = 86_400_000;
-/// Longest text of a ticket that is shown, in characters.
-const SHOWN_CHARS: usize = 100;
+/// Maximum length of the printed ticket text, in characters.
+const MAX_TEXT_CHARS: usize = 100;
 
-/// What can be said about dispatches.
+/// Options of `patchbay dispatch`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// Whose dispatches
+    /// Tenant of the dispatches
     #[arg(long, global = true, default_value = "main")]
     tenant: Tenant,
     #[command(subcommand)]
@@ -41,41 +41,41 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show the newest dispatches
+    /// List dispatches, newest first
     List(List),
-    /// Tell the whole story of one, and what comes next
+    /// Show a dispatch: its status, its whole timeline and the plan ahead
     Show {
         /// Its id
         id: DispatchId,
     },
-    /// Stop one; a ringing phone is hung up
+    /// Cancel a dispatch; a ringing phone is hung up. Exits with 1 if it is too late to cancel
     Cancel {
         /// Its id
         id: DispatchId,
     },
-    /// Show what its requester was told, and what the receiver said
+    /// List the webhooks of a dispatch, each with the response of the receiver
     Webhooks {
         /// Its id
         id: DispatchId,
     },
-    /// Tell its requester once more of an event, under the same webhook-id
+    /// Send a webhook again, under the same webhook-id
     Resend {
         /// Its id
         id: DispatchId,
-        /// The webhook-id, msg_…
+        /// Its webhook-id, msg_…
         webhook: String,
     },
 }
 
 #[derive(Debug, Args)]
 struct List {
-    /// At most so many
+    /// Maximum number of dispatches
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
-    /// Of the last so many days (in UTC), today included
+    /// Number of days to go back, in UTC, today included
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=100))]
     days: u16,
-    /// Only those in which something is still to happen
+    /// Only those not yet over: Calling, Waiting or Accepted
     #[arg(long)]
     open: bool,
 }
@@ -89,9 +89,9 @@ pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<
     block_on(async {
         let clients = Clients::connect(target).await?;
         match &options.command {
-            Command::List(wanted) => {
+            Command::List(filter) => {
                 let store = clients.store(&target.find_table(&clients).await?);
-                list(&store, &clients.clock, tenant, wanted, output).await?;
+                list(&store, &clients.clock, tenant, filter, output).await?;
                 Ok(ExitCode::SUCCESS)
             }
             Command::Show { id } => {
@@ -122,15 +122,18 @@ async fn list(
     store: &Store,
     clock: &Clock,
     tenant: &Tenant,
-    wanted: &List,
+    filter: &List,
     output: &mut Output<'_>,
 ) -> anyhow::Result<()> {
-    let found = newest(store, clock.now(), tenant, wanted).await?;
+    let found = newest(store, clock.now(), tenant, filter).await?;
     if output.is_json() {
         return Ok(output.json(&json!({ "dispatches": found }))?);
     }
     if found.is_empty() {
-        return Ok(output.line(format!("no such dispatch of {tenant} in {}", days(wanted.days)))?);
+        return Ok(output.line(format!(
+            "{tenant} has no matching dispatch in the last {}",
+            days(filter.days)
+        ))?);
     }
     let rows: Vec<_> = found.iter().map(row).collect();
     Ok(output.table(["ID", "REFERENCE", "STATUS", "CREATED", "CHANGED"], &rows)?)
@@ -140,18 +143,18 @@ fn days(count: u16) -> String {
     counted(usize::from(count), "day", "days")
 }
 
-/// The newest dispatches, day by day back from today.
-async fn newest(store: &Store, now: Timestamp, tenant: &Tenant, wanted: &List) -> anyhow::Result<Vec<Summary>> {
-    let limit = usize::from(wanted.limit);
+/// The newest dispatches that match, read day by day back from today.
+async fn newest(store: &Store, now: Timestamp, tenant: &Tenant, filter: &List) -> anyhow::Result<Vec<DispatchSummary>> {
+    let limit = usize::from(filter.limit);
     let mut found = Vec::new();
-    for back in 0..i64::from(wanted.days) {
-        let day = now.plus_millis(-back * DAY_MILLIS).day();
+    for days_ago in 0..i64::from(filter.days) {
+        let day = now.plus_millis(-days_ago * DAY_MILLIS).day();
         let mut after = None;
         loop {
             let page = store.list_day(tenant, &day, after.as_deref(), 200).await?;
-            let fits = |summary: &Summary| !wanted.open || is_open(&summary.status);
-            found.extend(page.lines.into_iter().filter(fits));
-            after = page.more_after;
+            let matches = |summary: &DispatchSummary| !filter.open || is_open(&summary.status);
+            found.extend(page.lines.into_iter().filter(matches));
+            after = page.next_cursor;
             if after.is_none() || found.len() >= limit {
                 break;
             }
@@ -164,23 +167,23 @@ async fn newest(store: &Store, now: Timestamp, tenant: &Tenant, wanted: &List) -
     Ok(found)
 }
 
-/// Whether something is still to happen in a dispatch with this status. One that was accepted may be opened again.
+/// Whether a dispatch with this status is not over. An accepted one may be reopened.
 fn is_open(status: &str) -> bool {
     matches!(status, "Calling" | "Waiting" | "Accepted")
 }
 
-fn row(summary: &Summary) -> [String; 5] {
+fn row(summary: &DispatchSummary) -> [String; 5] {
     let moment = |text: &str| text.replacen('T', " ", 1).chars().take(19).collect();
     [
         summary.id.to_string(),
         summary.reference.clone().unwrap_or_else(|| "-".to_owned()),
-        coloured(&summary.status),
+        colored(&summary.status),
         moment(&summary.created_at),
         moment(&summary.updated_at),
     ]
 }
 
-fn coloured(status: &str) -> String {
+fn colored(status: &str) -> String {
     let words = style(status);
     match status {
         "Accepted" | "Resolved" => words.green(),
@@ -198,71 +201,71 @@ async fn load(store: &Store, key: &DispatchKey) -> anyhow::Result<Dispatch> {
 
 async fn show(store: &Store, clock: &Clock, key: &DispatchKey, output: &mut Output<'_>) -> anyhow::Result<()> {
     let dispatch = load(store, key).await?;
-    let page = whole_timeline(store, key).await?;
+    let page = load_timeline(store, key).await?;
     let deliveries = store.first_deliveries(key).await?;
     let now = clock.now();
     if output.is_json() {
-        let past = Past {
+        let past = History {
             timeline: &page,
             deliveries: &deliveries,
         };
-        return Ok(output.json(&view::whole(&dispatch, Some(past), now))?);
+        return Ok(output.json(&view::dispatch_view(&dispatch, Some(past), now))?);
     }
-    head(&dispatch, output)?;
+    print_header(&dispatch, output)?;
     webhooks::summary(&dispatch, &deliveries, output)?;
     output.line("")?;
     for line in timeline::lines(&page.entries, &dispatch) {
         output.line(line)?;
     }
-    if let Some(outlook) = dispatch.outlook(now) {
+    if let Some(outlook) = dispatch.plan_ahead(now) {
         output.line("")?;
-        ahead(&outlook, output)?;
+        print_plan(&outlook, output)?;
     }
     Ok(())
 }
 
-async fn whole_timeline(store: &Store, key: &DispatchKey) -> anyhow::Result<TimelinePage> {
+async fn load_timeline(store: &Store, key: &DispatchKey) -> anyhow::Result<TimelinePage> {
     let mut entries: Vec<Entry> = Vec::new();
     let mut after = None;
     loop {
         let page = store.timeline(key, after.as_deref(), PAGE).await?;
         entries.extend(page.entries);
-        after = page.more_after;
+        after = page.next_cursor;
         if after.is_none() {
             break;
         }
     }
-    // Each page is in order, but a late entry of an early attempt may stand on an early page.
+    // Each page is in order, but a late entry of an early attempt may be on an early page.
     entries.sort_by_key(|entry| entry.at);
     Ok(TimelinePage {
         entries,
-        more_after: None,
+        next_cursor: None,
     })
 }
 
-/// What it is and how it stands.
-fn head(dispatch: &Dispatch, output: &mut Output<'_>) -> anyhow::Result<()> {
-    let ticket = &dispatch.brief.ticket;
+/// Prints ticket, status and employees.
+fn print_header(dispatch: &Dispatch, output: &mut Output<'_>) -> anyhow::Result<()> {
+    let ticket = &dispatch.spec.ticket;
     let reference = ticket.reference.as_deref().unwrap_or("no reference");
-    let short: String = ticket.text.chars().take(SHOWN_CHARS).collect();
+    let short: String = ticket.text.chars().take(MAX_TEXT_CHARS).collect();
     let dots = if short.len() < ticket.text.len() { "…" } else { "" };
     output.line(format!("{}  {short}{dots}", style(reference).bold()))?;
     let calls = counted(usize::try_from(dispatch.progress.attempts)?, "call", "calls");
     output.line(format!(
         "{}  {}{}, {calls}, round {}",
         style(dispatch.key.id).dim(),
-        coloured(dispatch.state.name()),
-        by_whom(dispatch),
+        colored(dispatch.state.name()),
+        accepted_by(dispatch),
         dispatch.progress.round,
     ))?;
-    let people = dispatch.brief.employees.iter();
-    let people: Vec<String> = people
+    let employees = dispatch.spec.employees.iter();
+    let employees: Vec<String> = employees
         .map(|employee| format!("{} {}", employee.name, style(&employee.phone).dim()))
         .collect();
-    Ok(output.line(people.join(", "))?)
+    Ok(output.line(employees.join(", "))?)
 }
 
-fn by_whom(dispatch: &Dispatch) -> String {
+fn accepted_by(dispatch: &Dispatch) -> String {
     let acceptance = match &dispatch.state {
         State::Accepted(acceptance) => Some(acceptance),
         State::Resolved { acceptance, .. } => acceptance.as_ref(),
@@ -272,9 +275,9 @@ fn by_whom(dispatch: &Dispatch) -> String {
     who.map(|employee| format!(" by {}", employee.name)).unwrap_or_default()
 }
 
-/// What will happen if nobody picks up.
-fn ahead(outlook: &Outlook, output: &mut Output<'_>) -> anyhow::Result<()> {
-    output.line(style("Ahead, if nobody picks up").bold().to_string())?;
+/// Prints what will happen if nobody picks up.
+fn print_plan(outlook: &Plan, output: &mut Output<'_>) -> anyhow::Result<()> {
+    output.line(style("Plan, if nobody picks up").bold().to_string())?;
     let at = |moment: Timestamp| style(moment.time_of_day()).dim().to_string();
     for turn in &outlook.turns {
         let until = turn.until.time_of_day();
@@ -285,36 +288,41 @@ fn ahead(outlook: &Outlook, output: &mut Output<'_>) -> anyhow::Result<()> {
             turn.calls
         ))?;
     }
-    let on = outlook
+    let resumes = outlook
         .resumes_at
-        .map(|moment| format!(", on again at {}", moment.time_of_day()));
-    let on = on.unwrap_or_default();
-    output.line(format!("  {}  {}{on}", at(outlook.round_ends_at), outlook.then))?;
+        .map(|moment| format!(", resumes at {}", moment.time_of_day()));
+    let resumes = resumes.unwrap_or_default();
+    output.line(format!(
+        "  {}  {}{resumes}",
+        at(outlook.round_ends_at),
+        outlook.next_status
+    ))?;
     let end = outlook.expires_at.to_string().replacen('T', " ", 1);
     let end: String = end.chars().take(19).collect();
-    Ok(output.line(format!("  {}", style(format!("gives up at {end}")).dim()))?)
+    Ok(output.line(format!("  {}", style(format!("expires at {end}")).dim()))?)
 }
 
-/// How long it is waited for that a dialer cancels, in seconds.
+/// How long we wait for the dialer to cancel, in seconds.
 const CANCEL_SECONDS: u32 = 60;
-/// How often it is looked whether it has.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often we check whether it has.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Withdraws a ticket; tells whether it could be. A dialer does it: whoever commits must be gone after two minutes
-/// ([`patchbay::mail::WRITER_LIFETIME_SECONDS`]), and a laptop may go to sleep for a night between two requests.
+/// Cancels a dispatch; returns whether it is cancelled. The command only sends the event and the dialer commits it: a
+/// committing process must end within two minutes ([`patchbay::message::WRITER_LIFETIME_SECONDS`]), and a laptop may
+/// sleep for a night between two requests.
 async fn cancel(engine: &Engine, key: &DispatchKey, output: &mut Output<'_>) -> anyhow::Result<bool> {
     let mut dispatch = load(&engine.store, key).await?;
-    if may_be_cancelled(&dispatch) {
-        engine.keep(key, Event::Cancel).await?;
+    if is_cancellable(&dispatch) {
+        engine.enqueue_event(key, Event::Cancel).await?;
         let end = engine.clock.now().plus_seconds(CANCEL_SECONDS);
-        while may_be_cancelled(&dispatch) {
+        while is_cancellable(&dispatch) {
             if engine.clock.now() >= end {
                 bail!(
-                    "the dialer has not cancelled {} within {CANCEL_SECONDS} s; it will as soon as it works",
+                    "the dialer has not cancelled {} within {CANCEL_SECONDS} s; it will when it runs again",
                     key.id
                 );
             }
-            engine.clock.sleep(LOOK_EVERY).await;
+            engine.clock.sleep(POLL_INTERVAL).await;
             dispatch = load(&engine.store, key).await?;
         }
     }
@@ -322,18 +330,14 @@ async fn cancel(engine: &Engine, key: &DispatchKey, output: &mut Output<'_>) -> 
     if output.is_json() {
         output.json(&json!({ "id": key.id, "status": status, "cancelled": done }))?;
     } else if done {
-        output.line(format!("{} is {}", key.id, coloured(status)))?;
+        output.line(format!("{} is {}", key.id, colored(status)))?;
     } else {
-        output.line(format!(
-            "{} is {}: that cannot be cancelled any more",
-            key.id,
-            coloured(status)
-        ))?;
+        output.line(format!("{} is {}: too late to cancel", key.id, colored(status)))?;
     }
     Ok(done)
 }
 
-const fn may_be_cancelled(dispatch: &Dispatch) -> bool {
+const fn is_cancellable(dispatch: &Dispatch) -> bool {
     matches!(dispatch.state, State::Calling(_) | State::Waiting(_))
 }
 

@@ -1,9 +1,9 @@
-//! `patchbay limits`: how often a tenant lets a number be called.
+//! `patchbay limits`: how often a tenant may call one number.
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use patchbay::dispatch::limits::{CallLimits, MOST_CALLS};
+use patchbay::dispatch::limits::{CallLimits, MAX_CALL_LIMIT};
 use patchbay::ids::Tenant;
 use patchbay::store::Store;
 use serde_json::json;
@@ -11,12 +11,12 @@ use serde_json::json;
 use crate::aws::{Clients, Target, block_on};
 use crate::output::{Output, counted};
 
-/// Options for limits.
+/// Options of `patchbay limits`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// Whose limits
+    /// Tenant whose limits are shown or set
     #[arg(long, global = true, default_value = "main")]
     tenant: Tenant,
     #[command(subcommand)]
@@ -25,9 +25,9 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show how often a number may be called
+    /// Show the limits
     Show,
-    /// Set one limit or both, from the next call on; the one that is not given stays as it is
+    /// Set one or both limits, in effect from the next call; a limit not given stays unchanged
     Set(Set),
     /// Remove both limits
     Clear,
@@ -36,33 +36,33 @@ enum Command {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 struct Set {
-    /// Calls to a number within any 60 minutes
+    /// Maximum calls to one number within any 60 minutes
     #[arg(long, value_parser = calls())]
     per_hour: Option<u16>,
-    /// Calls to a number within any 24 hours
+    /// Maximum calls to one number within any 24 hours
     #[arg(long, value_parser = calls())]
     per_day: Option<u16>,
 }
 
 fn calls() -> clap::builder::RangedI64ValueParser<u16> {
-    clap::value_parser!(u16).range(1..=i64::from(MOST_CALLS))
+    clap::value_parser!(u16).range(1..=i64::from(MAX_CALL_LIMIT))
 }
 
 pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     block_on(async {
         let clients = Clients::connect(&options.target).await?;
         let store = clients.store(&options.target.find_table(&clients).await?);
-        act(&store, &options.tenant, &options.command, output).await?;
+        execute(&store, &options.tenant, &options.command, output).await?;
         Ok(ExitCode::SUCCESS)
     })
 }
 
-/// Does what was asked, and shows the limits that hold from now on.
-async fn act(store: &Store, tenant: &Tenant, command: &Command, output: &mut Output<'_>) -> anyhow::Result<()> {
+/// Executes the command and prints the limits in effect afterwards.
+async fn execute(store: &Store, tenant: &Tenant, command: &Command, output: &mut Output<'_>) -> anyhow::Result<()> {
     let limits = match command {
         Command::Show => store.call_limits(tenant).await?,
         Command::Set(set) => {
-            let limits = set.over(store.call_limits(tenant).await?);
+            let limits = set.merged_with(store.call_limits(tenant).await?);
             store.set_call_limits(tenant, &limits).await?;
             limits
         }
@@ -76,8 +76,8 @@ async fn act(store: &Store, tenant: &Tenant, command: &Command, output: &mut Out
 }
 
 impl Set {
-    /// The limits `old`, with what is set here in their place.
-    fn over(&self, old: CallLimits) -> CallLimits {
+    /// The limits `old` with those given here replaced.
+    fn merged_with(&self, old: CallLimits) -> CallLimits {
         CallLimits {
             per_hour: self.per_hour.or(old.per_hour),
             per_day: self.per_day.or(old.per_day),
@@ -91,15 +91,18 @@ fn show(tenant: &Tenant, limits: CallLimits, output: &mut Output<'_>) -> anyhow:
         let document = json!({ "tenant": tenant.to_string(), "per_hour": per_hour, "per_day": per_day });
         return Ok(output.json(&document)?);
     }
-    let told = |most: Option<u16>, window: &str| {
-        most.map(|most| format!("{} {window}", counted(usize::from(most), "call", "calls")))
+    let describe = |limit: Option<u16>, window: &str| {
+        limit.map(|limit| format!("{} {window}", counted(usize::from(limit), "call", "calls")))
     };
-    let told = [told(per_hour, "within 60 minutes"), told(per_day, "within 24 hours")];
-    let told: Vec<String> = told.into_iter().flatten().collect();
-    if told.is_empty() {
-        return Ok(output.line(format!("{tenant} sets no limit to calls of a number"))?);
+    let parts = [
+        describe(per_hour, "within 60 minutes"),
+        describe(per_day, "within 24 hours"),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() {
+        return Ok(output.line(format!("{tenant}: no limit on calls to a number"))?);
     }
-    Ok(output.line(format!("a number of {tenant} gets at most {}", told.join(" and ")))?)
+    Ok(output.line(format!("{tenant}: at most {} to a number", parts.join(" and ")))?)
 }
 
 #[cfg(test)]
@@ -115,7 +118,7 @@ pub(crate) mod tests {
     use crate::testing::{json_of, text_of, world};
 
     #[derive(Debug, Parser)]
-    struct Line {
+    struct CommandLine {
         #[command(subcommand)]
         command: Command,
     }
@@ -124,33 +127,36 @@ pub(crate) mod tests {
         parse(line).expect(line).command
     }
 
-    fn parse(line: &str) -> Result<Line, String> {
-        Line::try_parse_from(["limits"].into_iter().chain(line.split(' '))).map_err(|error| error.to_string())
+    fn parse(line: &str) -> Result<CommandLine, String> {
+        CommandLine::try_parse_from(["limits"].into_iter().chain(line.split(' '))).map_err(|error| error.to_string())
     }
 
     fn tenant(name: &str) -> Tenant {
         name.parse().expect("a tenant")
     }
 
-    async fn told(world: &World, of: &str, line: &str) -> Value {
-        json_of(async |output| act(&world.store, &tenant(of), &command(line), output).await).await
+    async fn run_json(world: &World, name: &str, line: &str) -> Value {
+        json_of(async |output| execute(&world.store, &tenant(name), &command(line), output).await).await
     }
 
-    async fn said(world: &World, line: &str) -> String {
-        text_of(async |output| act(&world.store, &tenant("main"), &command(line), output).await).await
+    async fn run_text(world: &World, line: &str) -> String {
+        text_of(async |output| execute(&world.store, &tenant("main"), &command(line), output).await).await
     }
 
-    /// All that the command does.
-    pub(crate) async fn everything(world: &World) {
+    /// Runs every subcommand, for the check of the documented permissions.
+    pub(crate) async fn run_all(world: &World) {
         for line in ["set --per-hour 3", "show", "clear"] {
-            told(world, "main", line).await;
+            run_json(world, "main", line).await;
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_not_given_stays_and_clear_takes_both_away() {
+    async fn a_limit_not_given_stays_unchanged_and_clear_removes_both() {
+        fn limits(per_hour: Option<u16>, per_day: Option<u16>) -> Value {
+            json!({ "tenant": "main", "per_hour": per_hour, "per_day": per_day })
+        }
+
         let world = world().await;
-        let limits = |per_hour: Option<u16>, per_day: Option<u16>| json!({ "tenant": "main", "per_hour": per_hour, "per_day": per_day });
         for (line, expected) in [
             ("show", limits(None, None)),
             ("set --per-hour 3", limits(Some(3), None)),
@@ -160,25 +166,25 @@ pub(crate) mod tests {
             ("clear", limits(None, None)),
             ("show", limits(None, None)),
         ] {
-            assert_eq!(told(&world, "main", line).await, expected, "{line}");
+            assert_eq!(run_json(&world, "main", line).await, expected, "{line}");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_limits_of_one_tenant_are_not_anothers() {
+    async fn limits_are_kept_per_tenant() {
         let world = world().await;
-        told(&world, "main", "set --per-hour 3").await;
-        assert_eq!(told(&world, "acme", "show").await["per_hour"], Value::Null);
-        told(&world, "acme", "clear").await;
-        assert_eq!(told(&world, "main", "show").await["per_hour"], 3);
+        run_json(&world, "main", "set --per-hour 3").await;
+        assert_eq!(run_json(&world, "acme", "show").await["per_hour"], Value::Null);
+        run_json(&world, "acme", "clear").await;
+        assert_eq!(run_json(&world, "main", "show").await["per_hour"], 3);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_limit_that_was_set_holds_for_the_next_call_and_one_that_was_cleared_does_not() {
+    async fn setting_and_clearing_a_limit_take_effect_with_the_next_call() {
         for (lines, calls) in [(&["set --per-hour 1"][..], 1), (&["set --per-hour 1", "clear"], 2)] {
             let world = world().await;
             for line in lines {
-                told(&world, "main", line).await;
+                run_json(&world, "main", line).await;
             }
             // Anna never picks up: her phone rings for half a minute.
             for reference in ["INC-1", "INC-2"] {
@@ -191,29 +197,29 @@ pub(crate) mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_person_is_told_in_a_sentence() {
+    async fn text_output_is_one_sentence() {
         let world = world().await;
-        assert_eq!(said(&world, "show").await, "main sets no limit to calls of a number\n");
+        assert_eq!(run_text(&world, "show").await, "main: no limit on calls to a number\n");
         assert_eq!(
-            said(&world, "set --per-hour 1").await,
-            "a number of main gets at most 1 call within 60 minutes\n"
+            run_text(&world, "set --per-hour 1").await,
+            "main: at most 1 call within 60 minutes to a number\n"
         );
         assert_eq!(
-            said(&world, "set --per-day 9").await,
-            "a number of main gets at most 1 call within 60 minutes and 9 calls within 24 hours\n"
+            run_text(&world, "set --per-day 9").await,
+            "main: at most 1 call within 60 minutes and 9 calls within 24 hours to a number\n"
         );
     }
 
     #[test]
-    fn a_limit_that_cannot_be_is_refused_by_its_name() {
-        for (line, says) in [
+    fn an_invalid_limit_is_rejected_by_option_name() {
+        for (line, expected) in [
             ("set --per-hour 0", "'--per-hour <PER_HOUR>': 0 is not in 1..=500"),
             ("set --per-day 501", "'--per-day <PER_DAY>': 501 is not in 1..=500"),
             ("set --per-day many", "'--per-day <PER_DAY>': invalid digit"),
             ("set", "--per-hour <PER_HOUR>|--per-day <PER_DAY>"),
         ] {
             let error = parse(line).expect_err(line);
-            assert!(error.contains(says), "{line}: {error}");
+            assert!(error.contains(expected), "{line}: {error}");
         }
     }
 }

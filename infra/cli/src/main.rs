@@ -8,7 +8,6 @@ mod demo;
 mod dispatch;
 mod dlq;
 mod doctor;
-mod habits;
 mod input;
 mod limits;
 mod link;
@@ -16,9 +15,10 @@ mod local;
 mod lookup;
 mod manual;
 mod output;
-mod phoning;
 #[cfg(test)]
-mod rights;
+mod permissions;
+mod phone_scripts;
+mod provider_choice;
 mod screen;
 mod storm;
 mod story;
@@ -36,7 +36,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use output::{Format, Output};
 
-/// patchbay phones a team's people, one at a time, until one accepts the ticket.
+/// patchbay phones a team's employees, one at a time, until one accepts the ticket
 #[derive(Debug, Parser)]
 #[command(name = "patchbay", version, arg_required_else_help = true)]
 struct Arguments {
@@ -46,30 +46,30 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Play the main job on this machine: one ticket told live, then a storm of tickets, on virtual time
+    /// Run the whole system on this machine, on virtual time: one ticket live, a storm of tickets, one paying caller
     Demo(demo::Options),
-    /// Check, try, read and write the documents of Agent4's task chains
+    /// Check, test, read and write the documents of Agent4 task chains
     Link(link::Options),
-    /// Serve the API and simulated providers on one port
+    /// Serve the API and simulated providers on one local port
     Local(local::Options),
-    /// Make, list and withdraw the tokens of a deployment's API
+    /// Create, list and revoke API tokens of a deployment
     Token(token::Options),
-    /// Show and set how often a tenant of a deployment lets a number be called
+    /// Show and set how often a tenant may call one number
     Limits(limits::Options),
-    /// List, show and cancel the dispatches of a deployment
+    /// List, show and cancel dispatches, list and resend their webhooks
     Dispatch(dispatch::Options),
-    /// See what the queues of a deployment gave up, and move it back
+    /// List dead letters and move them back to their queues
     Dlq(dlq::Options),
-    /// Check a deployment: say what is wrong, and how to mend it
+    /// Check a deployment: report what is wrong and how to fix it
     Doctor(doctor::Options),
-    /// Print URLs to paste at a provider
+    /// Print URLs to configure at a provider
     Url(url::Options),
-    /// Print the completions of a shell
+    /// Print a shell completion script
     Completions {
-        /// Which shell
+        /// The shell
         shell: Shell,
     },
-    /// Print the manual, as man pages are written
+    /// Print the manual as a man page (roff)
     Man(manual::Options),
 }
 
@@ -77,7 +77,7 @@ fn main() -> ExitCode {
     let result = run(&Arguments::parse().command);
     result.unwrap_or_else(|error| {
         if is_broken_pipe(&error) {
-            // Whoever read has seen enough.
+            // The reader closed the pipe, such as `head`: not a failure.
             return ExitCode::SUCCESS;
         }
         eprintln!("patchbay: {error:#}");
@@ -86,19 +86,19 @@ fn main() -> ExitCode {
 }
 
 fn run(command: &Command) -> anyhow::Result<ExitCode> {
-    let told = |format: Format, act: &dyn Fn(&mut Output<'_>) -> anyhow::Result<ExitCode>| {
-        act(&mut Output::new(&mut io::stdout().lock(), format))
+    let with_output = |format: Format, run: &dyn Fn(&mut Output<'_>) -> anyhow::Result<ExitCode>| {
+        run(&mut Output::new(&mut io::stdout().lock(), format))
     };
     match command {
         Command::Demo(options) => demo::run(options),
-        Command::Link(options) => told(options.output, &|output| link::run(options, output)),
+        Command::Link(options) => with_output(options.output, &|output| link::run(options, output)),
         Command::Local(options) => local::run(options),
-        Command::Token(options) => told(options.target.output, &|output| token::run(options, output)),
-        Command::Limits(options) => told(options.target.output, &|output| limits::run(options, output)),
-        Command::Dispatch(options) => told(options.target.output, &|output| dispatch::run(options, output)),
-        Command::Dlq(options) => told(options.target.output, &|output| dlq::run(options, output)),
-        Command::Doctor(options) => told(options.target.output, &|output| doctor::run(options, output)),
-        Command::Url(options) => told(options.target.output, &|output| url::run(options, output)),
+        Command::Token(options) => with_output(options.target.output, &|output| token::run(options, output)),
+        Command::Limits(options) => with_output(options.target.output, &|output| limits::run(options, output)),
+        Command::Dispatch(options) => with_output(options.target.output, &|output| dispatch::run(options, output)),
+        Command::Dlq(options) => with_output(options.target.output, &|output| dlq::run(options, output)),
+        Command::Doctor(options) => with_output(options.target.output, &|output| doctor::run(options, output)),
+        Command::Url(options) => with_output(options.target.output, &|output| url::run(options, output)),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Arguments::command(), "patchbay", &mut io::stdout());
             Ok(ExitCode::SUCCESS)
@@ -124,12 +124,12 @@ mod tests {
     }
 
     #[test]
-    fn the_arguments_contradict_each_other_nowhere() {
+    fn argument_definitions_are_consistent() {
         Arguments::command().debug_assert();
     }
 
     #[test]
-    fn which_deployment_may_be_said_before_or_after_the_command() {
+    fn deployment_options_are_accepted_before_and_after_the_command() {
         for line in [
             "patchbay token --stack prod --output json --tenant acme list",
             "patchbay token list --stack prod --output json --tenant acme",
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_may_stand_on_stdin() {
+    fn a_dash_is_accepted_in_place_of_a_secret() {
         for line in [
             "patchbay token revoke -",
             "patchbay link url orders --api https://api.example.org --token -",
@@ -155,11 +155,11 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_is_refused_and_named() {
-        for (line, says) in [
+    fn an_invalid_argument_is_rejected_with_the_reason() {
+        for (line, expected) in [
             (
                 "patchbay token create --scopes dispatches:fly",
-                "there are: dispatches:read",
+                "possible scopes: dispatches:read",
             ),
             ("patchbay token create --tenant Acme", "not a tenant"),
             ("patchbay dispatch show 4711", "not a dispatch id"),
@@ -176,12 +176,12 @@ mod tests {
             ("patchbay completions cobol", "possible values: bash"),
         ] {
             let error = parse(line).expect_err(line);
-            assert!(error.contains(says), "{line}: {error}");
+            assert!(error.contains(expected), "{line}: {error}");
         }
     }
 
     #[test]
-    fn completions_know_the_commands() {
+    fn completions_contain_commands_and_options() {
         let mut script = Vec::new();
         clap_complete::generate(Shell::Bash, &mut Arguments::command(), "patchbay", &mut script);
         let script = String::from_utf8(script).expect("text");

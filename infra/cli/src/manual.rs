@@ -1,4 +1,4 @@
-//! `patchbay man`: the manual, made of what `--help` says.
+//! `patchbay man`: the manual, generated from the `--help` texts.
 
 use std::fs;
 use std::io::Write;
@@ -9,13 +9,13 @@ use anyhow::Context as _;
 use clap::{Args, Command};
 use clap_mangen::Man;
 
-/// What every part of a page begins with, as `clap_mangen` writes it; a page needs it once.
+/// `clap_mangen` writes this in front of every section; a page needs it only once.
 const PREAMBLE: &str = ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
 
-/// What can be said about the manual.
+/// Options of `patchbay man`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Write a page for every command into this folder, instead of one with all of them
+    /// Write one page per command into this folder, instead of printing a single page
     #[arg(long)]
     dir: Option<PathBuf>,
 }
@@ -23,17 +23,17 @@ pub(crate) struct Options {
 pub(crate) fn run(command: Command, options: &Options, output: &mut dyn Write) -> anyhow::Result<ExitCode> {
     match &options.dir {
         Some(dir) => {
-            let cannot = || format!("cannot write into {}", dir.display());
-            fs::create_dir_all(dir).with_context(cannot)?;
-            clap_mangen::generate_to(command, dir).with_context(cannot)?;
+            let cannot_write = || format!("cannot write into {}", dir.display());
+            fs::create_dir_all(dir).with_context(cannot_write)?;
+            clap_mangen::generate_to(command, dir).with_context(cannot_write)?;
         }
-        None => output.write_all(page(command)?.as_bytes())?,
+        None => output.write_all(render_page(command)?.as_bytes())?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The page of the whole program: a section for every command, however deep it stands.
-fn page(command: Command) -> anyhow::Result<String> {
+/// One page for the whole program, with a section for every command at any depth.
+fn render_page(command: Command) -> anyhow::Result<String> {
     let mut command = command.disable_help_subcommand(true);
     command.build();
     let man = Man::new(command.clone());
@@ -43,11 +43,11 @@ fn page(command: Command) -> anyhow::Result<String> {
     man.render_synopsis_section(&mut head)?;
     man.render_description_section(&mut head)?;
     let mut page = PREAMBLE.to_owned() + &String::from_utf8(head)?.replace(PREAMBLE, "");
-    sections(&command, &mut page)?;
+    render_sections(&command, &mut page)?;
     Ok(page)
 }
 
-fn sections(command: &Command, page: &mut String) -> anyhow::Result<()> {
+fn render_sections(command: &Command, page: &mut String) -> anyhow::Result<()> {
     for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
         let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
         let man = Man::new(command.clone());
@@ -57,9 +57,9 @@ fn sections(command: &Command, page: &mut String) -> anyhow::Result<()> {
         man.render_options_section(&mut section)?;
         let section = String::from_utf8(section)?.replace(PREAMBLE, "");
         let section = format!(".SH \"{}\"\n{section}", name.to_uppercase());
-        // What is a section of a page of its own is a part of one here.
+        // The sections of a command's own page become subsections here.
         page.push_str(&section.replace("\n.SH ", "\n.SS "));
-        sections(command, page)?;
+        render_sections(command, page)?;
     }
     Ok(())
 }
@@ -73,12 +73,12 @@ mod tests {
 
     fn printed(options: &Options) -> String {
         let mut buffer = Vec::new();
-        run(Arguments::command(), options, &mut buffer).expect("it works");
+        run(Arguments::command(), options, &mut buffer).expect("a manual");
         String::from_utf8(buffer).expect("text")
     }
 
     #[test]
-    fn the_manual_is_one_page_with_a_section_for_every_command() {
+    fn manual_is_one_page_with_a_section_for_every_command() {
         let page = printed(&Options { dir: None });
         assert_eq!(
             (page.matches(".TH ").count(), page.matches(".ds Aq").count()),
@@ -96,12 +96,12 @@ mod tests {
                 "{section}: {page}"
             );
         }
-        assert!(page.contains("Ends with 0 when everything is back, with 2"), "{page}");
+        assert!(page.contains("Exit status: 0 when everything was moved, 2"), "{page}");
         assert!(!page.contains("PATCHBAY HELP"), "{page}");
     }
 
     #[test]
-    fn every_command_has_a_page_in_a_folder() {
+    fn dir_gets_one_page_per_command() {
         let dir = std::env::temp_dir().join(format!("patchbay-man-{}", std::process::id()));
         let options = Options {
             dir: Some(dir.join("man1")),
@@ -111,6 +111,6 @@ mod tests {
             let text = fs::read_to_string(dir.join("man1").join(page)).expect(page);
             assert!(text.contains(".SH SYNOPSIS"), "{page}: {text}");
         }
-        fs::remove_dir_all(dir).expect("gone");
+        fs::remove_dir_all(dir).expect("the folder is removed");
     }
 }

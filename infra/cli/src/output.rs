@@ -1,4 +1,4 @@
-//! What a command says: words and tables for people, JSON for programs.
+//! The output of a command: text and tables for people, JSON for programs.
 
 use std::io::{self, Write};
 
@@ -6,20 +6,20 @@ use clap::ValueEnum;
 use console::{Alignment, measure_text_width, pad_str, style};
 use serde::Serialize;
 
-/// Between two columns of a table.
+/// Separates two columns of a table.
 const GAP: &str = "  ";
 
-/// In which form.
+/// The output format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people.
+    /// Text and tables, for people
     #[default]
     Text,
-    /// For programs; the names of the fields do not change.
+    /// JSON, for programs; field names are stable
     Json,
 }
 
-/// Where a command says it.
+/// Writes the output of a command in one [`Format`].
 pub(crate) struct Output<'a> {
     writer: &'a mut dyn Write,
     format: Format,
@@ -34,23 +34,27 @@ impl<'a> Output<'a> {
         self.format == Format::Json
     }
 
-    /// A document for programs; nothing else may be said beside it.
+    /// Writes the JSON document of a command. Nothing else may be written to the same output.
     pub(crate) fn json(&mut self, document: &impl Serialize) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut *self.writer, document)?;
         writeln!(self.writer)
     }
 
-    /// A line for people.
+    /// Writes a line of text, without trailing blanks.
     pub(crate) fn line(&mut self, line: impl AsRef<str>) -> io::Result<()> {
         writeln!(self.writer, "{}", line.as_ref().trim_end())
     }
 
-    /// A table for people. The last column may be as long as it likes.
+    /// Writes a table. Nothing limits the width of a column; the last one is not padded.
     pub(crate) fn table<const N: usize>(&mut self, head: [&str; N], rows: &[[String; N]]) -> io::Result<()> {
         let head = head.map(|name| style(name).dim().to_string());
         let width = |column: usize| {
-            let of = |row: &[String; N]| row.get(column).map_or(0, |cell| measure_text_width(cell));
-            rows.iter().map(of).chain([of(&head)]).max().unwrap_or(0)
+            let cell_width = |row: &[String; N]| row.get(column).map_or(0, |cell| measure_text_width(cell));
+            rows.iter()
+                .map(cell_width)
+                .chain([cell_width(&head)])
+                .max()
+                .unwrap_or(0)
         };
         let widths: Vec<usize> = (0..N).map(width).collect();
         for row in [&head].into_iter().chain(rows) {
@@ -64,7 +68,7 @@ impl<'a> Output<'a> {
     }
 }
 
-/// `count` things, in words.
+/// `count` with the noun in the singular (`one`) or the plural (`many`).
 pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
     if count == 1 {
         format!("1 {one}")
@@ -73,8 +77,8 @@ pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
     }
 }
 
-/// How long ago, in the largest unit that says enough.
-pub(crate) fn age(seconds: u64) -> String {
+/// An age in seconds, minutes, hours or days: the largest unit of which there are at least two.
+pub(crate) fn format_age(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),
         120..7_200 => format!("{} min", seconds / 60),
@@ -88,26 +92,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_stand_below_each_other_and_no_line_ends_in_blanks() {
+    fn table_columns_are_aligned_without_trailing_blanks() {
         console::set_colors_enabled(false);
         let mut buffer = Vec::new();
         let rows = [["a".into(), "long enough".into()], ["bbbb".into(), String::new()]];
         let mut output = Output::new(&mut buffer, Format::Text);
-        output.table(["ID", "TEXT"], &rows).expect("a buffer takes everything");
+        output.table(["ID", "TEXT"], &rows).expect("a write to a buffer");
         let text = String::from_utf8(buffer).expect("text");
         assert_eq!(text, "ID    TEXT\na     long enough\nbbbb\n");
     }
 
     #[test]
-    fn an_age_is_told_in_a_unit_that_says_enough() {
-        for (seconds, told) in [
+    fn an_age_is_shown_in_the_largest_unit_with_at_least_two() {
+        for (seconds, expected) in [
             (0, "0 s"),
             (119, "119 s"),
             (120, "2 min"),
             (7_200, "2 h"),
             (200_000, "2 d"),
         ] {
-            assert_eq!(age(seconds), told);
+            assert_eq!(format_age(seconds), expected);
         }
     }
 }

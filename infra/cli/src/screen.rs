@@ -1,4 +1,4 @@
-//! Where the demo is shown: lines of at most 100 columns, and times since the beginning.
+//! The screen of the demo: lines of at most 100 columns, and times since the start.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,54 +6,55 @@ use std::time::Duration;
 
 use console::{measure_text_width, truncate_str};
 
-/// Longest line, in columns.
+/// Maximum length of a line, in columns.
 pub(crate) const COLUMNS: usize = 100;
-/// Of a line, at least so many columns are left beside its label.
-const LEAST_ROOM: usize = 20;
+/// Columns that a line has at least for its text, however long the label is.
+const MIN_TEXT_COLUMNS: usize = 20;
 
-/// Takes lines from wherever something happens. Clones write to the same place.
+/// Writes lines. Clones share the writer.
 #[derive(Clone)]
 pub(crate) struct Screen {
     state: Arc<Mutex<State>>,
-    is_watched: bool,
+    is_interactive: bool,
 }
 
 struct State {
     writer: Box<dyn Write + Send>,
-    /// The first line that could not be written: what happens on a telephone line cannot fail because of it.
+    /// The first write error. It is kept for [`Screen::check`], because phone events are printed where no error can be
+    /// returned.
     failure: Option<io::Error>,
 }
 
 impl Screen {
-    /// Writes to `writer`. Somebody may be watching: then there is time to read, and a bar.
-    pub(crate) fn new(writer: impl Write + Send + 'static, is_watched: bool) -> Self {
+    /// Writes to `writer`. `is_interactive` means that a person watches: the demo then pauses between lines and shows a
+    /// progress bar.
+    pub(crate) fn new(writer: impl Write + Send + 'static, is_interactive: bool) -> Self {
         let state = State {
             writer: Box::new(writer),
             failure: None,
         };
         Self {
             state: Arc::new(Mutex::new(state)),
-            is_watched,
+            is_interactive,
         }
     }
 
-    /// Whether somebody watches.
-    pub(crate) const fn is_watched(&self) -> bool {
-        self.is_watched
+    pub(crate) const fn is_interactive(&self) -> bool {
+        self.is_interactive
     }
 
-    /// A line, or as many as it takes.
+    /// Writes a text, wrapped over as many lines as it needs.
     pub(crate) fn line(&self, text: impl AsRef<str>) {
         self.entry("", text);
     }
 
-    /// A label and a text beside it. What has no room goes on below the text's beginning.
+    /// Writes a label followed by a text. Wrapped lines of the text are indented to where it starts.
     pub(crate) fn entry(&self, label: &str, text: impl AsRef<str>) {
         let mut state = self.lock();
         if state.failure.is_some() {
             return;
         }
-        for line in wrapped(label, text.as_ref()) {
+        for line in wrap(label, text.as_ref()) {
             if let Err(error) = writeln!(state.writer, "{}", line.trim_end()) {
                 state.failure = Some(error);
                 return;
@@ -61,7 +62,7 @@ impl Screen {
         }
     }
 
-    /// Fails if a line could not be written, for instance because nobody reads any more.
+    /// Returns the first write error, for instance because the reader closed the pipe.
     pub(crate) fn check(&self) -> io::Result<()> {
         self.lock().failure.take().map_or(Ok(()), Err)
     }
@@ -71,18 +72,18 @@ impl Screen {
     }
 }
 
-/// Breaks a text between words; a word that is longer than a line is shortened.
-fn wrapped(label: &str, text: &str) -> Vec<String> {
+/// Wraps a text between words; a word that is longer than a line is truncated.
+fn wrap(label: &str, text: &str) -> Vec<String> {
     let indent = measure_text_width(label);
-    let room = COLUMNS.saturating_sub(indent).max(LEAST_ROOM);
+    let columns = COLUMNS.saturating_sub(indent).max(MIN_TEXT_COLUMNS);
     let mut lines = Vec::new();
     let mut line = label.to_owned();
     let mut used = 0;
     for (index, word) in text.split(' ').enumerate() {
-        let word = truncate_str(word, room, "…");
+        let word = truncate_str(word, columns, "…");
         let width = measure_text_width(&word);
         let gap = usize::from(index > 0);
-        if used > 0 && used + gap + width > room {
+        if used > 0 && used + gap + width > columns {
             lines.push(std::mem::replace(&mut line, " ".repeat(indent)));
             used = 0;
         } else if gap > 0 {
@@ -96,13 +97,13 @@ fn wrapped(label: &str, text: &str) -> Vec<String> {
     lines
 }
 
-/// A text in so many columns: without its end, when it is longer.
-pub(crate) fn shortened(text: &str, columns: usize) -> String {
+/// The text, cut to `columns` columns with an ellipsis if it is longer.
+pub(crate) fn truncate(text: &str, columns: usize) -> String {
     truncate_str(text, columns, "…").into_owned()
 }
 
-/// Minutes and seconds.
-pub(crate) fn minutes(time: Duration) -> String {
+/// A duration as `MM:SS`.
+pub(crate) fn format_minutes(time: Duration) -> String {
     format!("{:02}:{:02}", time.as_secs() / 60, time.as_secs() % 60)
 }
 
@@ -111,9 +112,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_text_goes_on_below_its_beginning() {
+    fn wrapped_lines_are_indented_to_the_text() {
         let text = "word ".repeat(40);
-        let lines = wrapped("00:01  ", text.trim());
+        let lines = wrap("00:01  ", text.trim());
         assert_eq!(lines.len(), 3, "{lines:?}");
         assert!(lines[0].starts_with("00:01  word word"));
         for line in &lines[1..] {
@@ -122,20 +123,20 @@ mod tests {
         for line in &lines {
             assert!(line.chars().count() <= COLUMNS, "{line}");
         }
-        assert_eq!(lines.join(" ").matches("word").count(), 40, "nothing is lost");
+        assert_eq!(lines.join(" ").matches("word").count(), 40, "no word is lost");
     }
 
     #[test]
-    fn a_text_that_fits_stays_as_it_is() {
+    fn a_text_that_fits_is_unchanged() {
         let exact = "x".repeat(COLUMNS - 4);
-        assert_eq!(wrapped("  a ", &exact), [format!("  a {exact}")]);
-        assert_eq!(wrapped("", ""), [""]);
-        assert_eq!(wrapped("", "  two  gaps"), ["  two  gaps"]);
+        assert_eq!(wrap("  a ", &exact), [format!("  a {exact}")]);
+        assert_eq!(wrap("", ""), [""]);
+        assert_eq!(wrap("", "  two  gaps"), ["  two  gaps"]);
     }
 
     #[test]
-    fn a_word_that_is_longer_than_a_line_is_shortened() {
-        let lines = wrapped("at ", &format!("see {} now", "é".repeat(300)));
+    fn a_word_longer_than_a_line_is_truncated() {
+        let lines = wrap("at ", &format!("see {} now", "é".repeat(300)));
         assert_eq!(lines.len(), 3, "{lines:?}");
         assert_eq!(lines[1].chars().count(), COLUMNS);
         assert!(lines[1].ends_with('…'));
@@ -143,9 +144,9 @@ mod tests {
     }
 
     #[test]
-    fn what_colours_take_is_not_counted() {
+    fn color_codes_do_not_count_as_columns() {
         let text = format!("\u{1b}[2m{}\u{1b}[0m", "ab ".repeat(32).trim());
-        assert_eq!(wrapped("     ", &text).len(), 1);
+        assert_eq!(wrap("     ", &text).len(), 1);
     }
 
     /// A terminal that was closed.
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_could_not_be_written_is_noticed_later() {
+    fn a_write_error_is_returned_by_check() {
         let screen = Screen::new(Closed, false);
         assert!(screen.check().is_ok());
         screen.line("a");

@@ -1,24 +1,24 @@
-//! What `infra/template.yaml` says of the functions: it is the list of them.
+//! The list of functions, read from `infra/template.yaml`.
 
 const TEXT: &str = include_str!("../../template.yaml");
 
 /// A function that the template deploys.
 #[derive(Debug)]
 pub(crate) struct Function {
-    /// Its name without the stack's: that of its folder.
+    /// Name without the stack prefix; equals the name of its folder.
     pub(crate) name: &'static str,
-    /// Seconds after which Lambda ends it.
+    /// Time-out in seconds.
     pub(crate) timeout: u32,
-    /// The variables of its own, each with what the template sets it to.
+    /// Its own `PATCHBAY_` variables, each with the template expression that sets it.
     pub(crate) variables: Vec<(&'static str, &'static str)>,
 }
 
-/// All functions, in the order of the template.
+/// All functions, in template order.
 pub(crate) fn functions() -> impl Iterator<Item = Function> {
     let blocks = TEXT.split("\n      CodeUri: ../functions/").skip(1);
     blocks.map(|rest| {
         let name = rest.lines().next().unwrap_or_default();
-        // Up to the next resource.
+        // The block ends at the next resource.
         let lines = rest.lines().skip(1).take_while(|line| line.starts_with("    "));
         let mut function = Function {
             name,
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_function_is_read_with_its_time_out_and_its_variables() {
+    fn every_function_is_read_with_its_timeout_and_variables() {
         let folders = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../functions")).expect("a folder");
         let mut folders: Vec<String> = folders
             .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))

@@ -1,4 +1,4 @@
-//! What the commands' tests share: a world, the account around it, and what a command says of it.
+//! Helpers of the commands' tests: a simulated world, an AWS account around it, and the output of a command.
 
 use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
@@ -8,14 +8,14 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use bytes::Bytes;
-use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
+use patchbay::http::{HttpClient, Request, Response, ResponseFuture, SendError, SendHttp};
 use patchbay::voice::Provider;
 use patchbay_simulators::aws;
-use patchbay_simulators::phones::{Behaviour, Phones, When};
+use patchbay_simulators::phones::{Behavior, Phones, When};
 use patchbay_simulators::world::{Options, PUBLIC_URL, World};
 use serde_json::{Value, json};
 
-use crate::account::{Account as Deployed, Places, action};
+use crate::account::{Account as SimulatedAccount, Locations, action};
 use crate::aws::{Clients, Deployment};
 use crate::lookup::Lookup;
 use crate::output::{Format, Output};
@@ -26,35 +26,37 @@ const REGION: &str = "eu-west-1";
 pub(crate) async fn world() -> World {
     let mut phones = Phones::new();
     let number = |text: &str| patchbay::phone::PhoneNumber::parse(text).expect("a number");
-    phones.set(number("+12025550101"), Behaviour::NeverPicksUp);
-    phones.set(number("+12025550102"), Behaviour::presses("1", When::OptionsSay(1)));
+    phones.set(number("+12025550101"), Behavior::NeverPicksUp);
+    phones.set(number("+12025550102"), Behavior::presses("1", When::OptionsSay(1)));
     let options = Options {
         phones,
-        // Tokens live for months, and every minute of them would be looked at.
+        // Tests of tokens run for months of virtual time: the sentinel would run in each of their minutes.
         sentinel: None,
         ..Options::default()
     };
     World::start(options).await.expect("a world")
 }
 
-/// What a command tells a person.
+/// The text output of a command.
 pub(crate) async fn text_of(command: impl AsyncFnOnce(&mut Output<'_>) -> anyhow::Result<()>) -> String {
     console::set_colors_enabled(false);
-    said(Format::Text, command).await
+    capture(Format::Text, command).await
 }
 
-/// What a command tells a program.
+/// The JSON output of a command.
 pub(crate) async fn json_of(command: impl AsyncFnOnce(&mut Output<'_>) -> anyhow::Result<()>) -> Value {
-    serde_json::from_str(&said(Format::Json, command).await).expect("JSON")
+    serde_json::from_str(&capture(Format::Json, command).await).expect("JSON")
 }
 
-async fn said(format: Format, command: impl AsyncFnOnce(&mut Output<'_>) -> anyhow::Result<()>) -> String {
+async fn capture(format: Format, command: impl AsyncFnOnce(&mut Output<'_>) -> anyhow::Result<()>) -> String {
     let mut buffer = Vec::new();
-    command(&mut Output::new(&mut buffer, format)).await.expect("it works");
+    command(&mut Output::new(&mut buffer, format))
+        .await
+        .expect("the command succeeds");
     String::from_utf8(buffer).expect("text")
 }
 
-/// The names of what a world consists of.
+/// The table and queue URLs of a world.
 pub(crate) fn deployment() -> Deployment {
     let url = |name: &str| format!("https://sqs.{REGION}.amazonaws.com/000000000000/{name}");
     Deployment {
@@ -64,15 +66,15 @@ pub(crate) fn deployment() -> Deployment {
     }
 }
 
-/// What a command asks: the world, in an account as it should be.
+/// Clients of the world, in a healthy account.
 pub(crate) fn clients(world: &World) -> Clients {
     clients_in(world, &Account::default())
 }
 
-/// The same, in this account.
+/// Clients of the world, in this account.
 pub(crate) fn clients_in(world: &World, account: &Account) -> Clients {
     let (dynamodb, sqs) = aws::clients(&world.aws, &aws::retries());
-    let http = HttpClient::new(Net {
+    let http = HttpClient::new(FakeNetwork {
         api: world.api(),
         routee: HttpClient::new(world.routee.clone()),
         twilio: HttpClient::new(world.twilio.clone()),
@@ -91,26 +93,26 @@ pub(crate) fn clients_in(world: &World, account: &Account) -> Clients {
     }
 }
 
-/// Functions and parameters as Lambda and SSM know them; a test changes what it likes.
+/// Functions and parameters as Lambda and SSM return them. Tests break them with [`Account::change`].
 #[derive(Clone)]
 pub(crate) struct Account(Arc<Mutex<State>>);
 
 pub(crate) struct State {
-    deployed: Deployed,
-    /// Actions that whoever asks has no right to.
+    deployed: SimulatedAccount,
+    /// Actions that the caller has no permission for.
     pub(crate) denied: BTreeSet<&'static str>,
-    /// So many requests are refused because there are too many.
+    /// Number of requests still to be throttled.
     pub(crate) throttled: usize,
-    /// Whether it knows whoever asks.
-    pub(crate) knows_us: bool,
-    /// Whether it answers.
+    /// Whether the account accepts the caller's credentials.
+    pub(crate) credentials_valid: bool,
+    /// Whether the account can be reached.
     pub(crate) reachable: bool,
-    /// Actions that were asked for.
-    asked: BTreeSet<String>,
-    /// How long it takes to answer.
+    /// Actions that were requested.
+    requested: BTreeSet<String>,
+    /// Delay of each response.
     pub(crate) delay: Duration,
     /// How far AWS's clock is ahead of the world's.
-    pub(crate) ahead_seconds: u32,
+    pub(crate) clock_ahead_seconds: u32,
 }
 
 impl Default for Account {
@@ -120,14 +122,14 @@ impl Default for Account {
 }
 
 impl Account {
-    /// One whose employees are phoned over these, the preferred first.
+    /// An account whose employees are phoned over these providers, in order of preference.
     pub(crate) fn phoning_over(providers: &[Provider]) -> Self {
-        let places = deployment();
-        let deployed = Deployed::deployed(&Places {
+        let locations = deployment();
+        let deployed = SimulatedAccount::healthy(&Locations {
             public_url: PUBLIC_URL,
-            table: &places.table,
-            dialing_queue: &places.dialing_queue,
-            notifications_queue: &places.notifications_queue,
+            table: &locations.table,
+            dialing_queue: &locations.dialing_queue,
+            notifications_queue: &locations.notifications_queue,
             providers_url: "",
             providers,
         });
@@ -135,11 +137,11 @@ impl Account {
             deployed,
             denied: BTreeSet::new(),
             throttled: 0,
-            knows_us: true,
+            credentials_valid: true,
             reachable: true,
-            asked: BTreeSet::new(),
+            requested: BTreeSet::new(),
             delay: Duration::ZERO,
-            ahead_seconds: 0,
+            clock_ahead_seconds: 0,
         };
         Self(Arc::new(Mutex::new(state)))
     }
@@ -148,9 +150,9 @@ impl Account {
         change(&mut self.0.lock().expect("not poisoned"));
     }
 
-    /// Actions that were asked for, without their services.
-    pub(crate) fn asked(&self) -> BTreeSet<String> {
-        self.0.lock().expect("not poisoned").asked.clone()
+    /// Actions that were requested, without their service prefix.
+    pub(crate) fn requested_actions(&self) -> BTreeSet<String> {
+        self.0.lock().expect("not poisoned").requested.clone()
     }
 
     fn answer(&self, request: &Request) -> (u16, Value) {
@@ -159,10 +161,10 @@ impl Account {
                 .to_str()
                 .expect("text")
                 .contains("/eu-west-1/"),
-            "a request that is not signed"
+            "the request is not signed"
         );
         let mut state = self.0.lock().expect("not poisoned");
-        if !state.knows_us {
+        if !state.credentials_valid {
             return (403, json!({ "__type": "UnrecognizedClientException" }));
         }
         if state.throttled > 0 {
@@ -170,7 +172,7 @@ impl Account {
             return (429, json!({ "__type": "TooManyRequestsException" }));
         }
         let action = action(request).expect("one of the account's actions");
-        state.asked.insert(action.to_owned());
+        state.requested.insert(action.to_owned());
         if state.denied.contains(action) {
             return (
                 403,
@@ -184,21 +186,21 @@ impl Account {
 }
 
 impl Deref for State {
-    type Target = Deployed;
+    type Target = SimulatedAccount;
 
-    fn deref(&self) -> &Deployed {
+    fn deref(&self) -> &SimulatedAccount {
         &self.deployed
     }
 }
 
 impl DerefMut for State {
-    fn deref_mut(&mut self) -> &mut Deployed {
+    fn deref_mut(&mut self) -> &mut SimulatedAccount {
         &mut self.deployed
     }
 }
 
-/// Everything that is reached over HTTP, by its host.
-struct Net {
+/// Routes HTTP requests to the simulators by host.
+struct FakeNetwork {
     api: HttpClient,
     routee: HttpClient,
     twilio: HttpClient,
@@ -206,8 +208,8 @@ struct Net {
     clock: patchbay::clock::Clock,
 }
 
-impl SendHttp for Net {
-    fn send(&self, request: Request) -> Sending<'_> {
+impl SendHttp for FakeNetwork {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         let host = request.uri().host().unwrap_or_default().to_owned();
         Box::pin(async move {
             if host.ends_with("routee.net") {
@@ -217,7 +219,7 @@ impl SendHttp for Net {
                 return self.twilio.send(request).await;
             }
             if host.ends_with(".invalid") {
-                return Err(SendError::NotSent("the name is not known".into()));
+                return Err(SendError::NotSent("the host name does not resolve".into()));
             }
             if !host.ends_with(".amazonaws.com") {
                 return self.api.send(request).await;
@@ -230,7 +232,7 @@ impl SendHttp for Net {
                 self.clock.sleep(delay).await;
             }
             let (status, body) = self.account.answer(&request);
-            let ahead = self.account.0.lock().expect("not poisoned").ahead_seconds;
+            let ahead = self.account.0.lock().expect("not poisoned").clock_ahead_seconds;
             let date = self.clock.now().plus_seconds(ahead).utc();
             let date = date
                 .format(&time::format_description::well_known::Rfc2822)

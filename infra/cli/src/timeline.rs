@@ -1,14 +1,14 @@
-//! The timeline of a dispatch on a terminal: of the demo's, as it happens, and of a deployed one, afterwards.
+//! Formats the timeline of a dispatch for a terminal: live in the demo, afterwards for a deployed dispatch.
 
 use console::style;
 use patchbay::dispatch::{Dispatch, Entry, Fact};
 
-/// What happened, with a mark in front by which an eye finds what matters.
-pub(crate) fn told(fact: &Fact, dispatch: &Dispatch) -> String {
+/// An event as one sentence, with a mark by importance: `▶` for a status, `☎` for a call, `·` for anything else.
+pub(crate) fn format_fact(fact: &Fact, dispatch: &Dispatch) -> String {
     let sentence = fact.sentence(dispatch);
     let Some(status) = fact.status() else {
         return match fact {
-            Fact::Dialling { .. } => format!("☎ {sentence}"),
+            Fact::Dialing { .. } => format!("☎ {sentence}"),
             _ => style(format!("· {sentence}")).dim().to_string(),
         };
     };
@@ -20,7 +20,7 @@ pub(crate) fn told(fact: &Fact, dispatch: &Dispatch) -> String {
     format!("{} {words}", style("▶").bold())
 }
 
-/// A whole timeline, the days set apart. Times are UTC.
+/// A whole timeline, with a heading for each day. Times are UTC.
 pub(crate) fn lines(entries: &[Entry], dispatch: &Dispatch) -> Vec<String> {
     let mut lines = Vec::new();
     let mut day = String::new();
@@ -31,7 +31,7 @@ pub(crate) fn lines(entries: &[Entry], dispatch: &Dispatch) -> Vec<String> {
             day = date;
         }
         let time = style(entry.at.time_of_day()).dim();
-        lines.push(format!("  {time}  {}", told(&entry.fact, dispatch)));
+        lines.push(format!("  {time}  {}", format_fact(&entry.fact, dispatch)));
     }
     lines
 }

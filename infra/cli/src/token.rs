@@ -1,4 +1,4 @@
-//! `patchbay token`: who may use the API of a deployment.
+//! `patchbay token`: the API tokens of a deployment.
 
 use std::io;
 use std::process::ExitCode;
@@ -18,20 +18,21 @@ use crate::aws::{Clients, Target, block_on};
 use crate::input;
 use crate::output::Output;
 
-/// What every token begins with.
+/// Prefix of every token.
 const TOKEN_PREFIX: &str = "pb_";
-/// Digits of the hash that make an id; enough for a person to tell tokens apart.
+/// Number of leading hash digits that form an id; enough to tell tokens apart.
 const ID_DIGITS: usize = 12;
-/// Fewest digits by which a token is looked for: fewer are a slip.
+/// Minimum number of digits of an id prefix: fewer are taken for a typing error.
 const MIN_ID_DIGITS: usize = 6;
+/// Number of digits of a whole hash.
 const HASH_DIGITS: usize = 64;
 
-/// What can be said about tokens.
+/// Options of `patchbay token`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// Whose tokens
+    /// Tenant of the tokens
     #[arg(long, global = true, default_value = "main")]
     tenant: Tenant,
     #[command(subcommand)]
@@ -40,33 +41,34 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a token; its secret is shown once and never stored
+    /// Create a token; it is shown once and only its hash is stored
     Create(Create),
-    /// Show which tokens there are; one that was made before tokens were listed is missing
+    /// List tokens; one created by a version without this list is missing until it is revoked
     List,
-    /// Withdraw a token; what it was used for stays
+    /// Revoke a token; everything created with it stays
     Revoke {
-        /// The token, or the beginning of its id; - reads it from stdin, and keeps it out of the shell's history
+        /// The token, or at least the first 6 digits of its id; - reads it from stdin, which keeps it out of the shell
+        /// history
         token: String,
     },
 }
 
 #[derive(Debug, Args)]
 struct Create {
-    /// What the token is for, such as the name of the bot that gets it
+    /// What the token is for, such as the name of the bot that uses it
     #[arg(long)]
     name: Option<String>,
-    /// What it allows, such as dispatches:write; several separated by commas
-    #[arg(long, value_delimiter = ',', value_parser = scope, default_value = "dispatches:read,dispatches:write")]
+    /// What the token allows, such as dispatches:write; separate several scopes with commas
+    #[arg(long, value_delimiter = ',', value_parser = parse_scope, default_value = "dispatches:read,dispatches:write")]
     scopes: Vec<Scope>,
-    /// After so many days it is worth nothing
+    /// Days until the token expires; default: never
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=3650))]
     expires_in_days: Option<u32>,
 }
 
-/// A token as a list shows it.
+/// A token in the output; without its secret.
 #[derive(Debug, Serialize)]
-struct Line<'a> {
+struct ListedToken<'a> {
     id: &'a str,
     name: Option<&'a str>,
     status: &'static str,
@@ -82,15 +84,15 @@ pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<
         let store = clients.store(&options.target.find_table(&clients).await?);
         match &options.command {
             Command::Create(create) => {
-                let id = make(&store, &clients.clock, &options.tenant, create, output).await?;
+                let id = create_token(&store, &clients.clock, &options.tenant, create, output).await?;
                 if !output.is_json() {
-                    // Beside the token, which may be on its way into a file or a variable.
-                    eprintln!("This is token {id} of {}. It is shown once.", options.tenant);
+                    // On stderr: stdout with the token may be redirected into a file or a variable.
+                    eprintln!("Created token {id} of {}. It is not shown again.", options.tenant);
                 }
             }
             Command::List => list(&store, &clients.clock, &options.tenant, output).await?,
             Command::Revoke { token } => {
-                let token = input::secret(token, io::stdin().lock())?;
+                let token = input::read_secret(token, io::stdin().lock())?;
                 revoke(&store, &clients.clock, &options.tenant, token.expose(), output).await?;
             }
         }
@@ -98,13 +100,13 @@ pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<
     })
 }
 
-fn scope(name: &str) -> Result<Scope, String> {
+fn parse_scope(name: &str) -> Result<Scope, String> {
     let known = || Scope::ALL.map(Scope::name).join(", ");
-    Scope::named(name).ok_or_else(|| format!("there are: {}", known()))
+    Scope::named(name).ok_or_else(|| format!("possible scopes: {}", known()))
 }
 
-/// Makes a token, shows it, and tells its id.
-async fn make(
+/// Creates a token, prints it and returns its id.
+async fn create_token(
     store: &Store,
     clock: &Clock,
     tenant: &Tenant,
@@ -125,11 +127,11 @@ async fn make(
         },
     };
     if !store.create_token(&entry).await? {
-        // 256 random bits that were there already.
-        bail!("the token was not stored: try again");
+        // A collision of 256 random bits.
+        bail!("cannot store the token: try again");
     }
     if output.is_json() {
-        let mut document = serde_json::to_value(line(&entry, now))?;
+        let mut document = serde_json::to_value(listed_token(&entry, now))?;
         if let Some(fields) = document.as_object_mut() {
             fields.insert("token".to_owned(), json!(token.expose()));
         }
@@ -137,19 +139,19 @@ async fn make(
     } else {
         output.line(token.expose())?;
     }
-    Ok(id(&entry).to_owned())
+    Ok(token_id(&entry).to_owned())
 }
 
 async fn list(store: &Store, clock: &Clock, tenant: &Tenant, output: &mut Output<'_>) -> anyhow::Result<()> {
     let now = clock.now();
     let mut entries = store.tokens(tenant, "").await?;
     entries.sort_by(|a, b| (b.created_at, &b.hash).cmp(&(a.created_at, &a.hash)));
-    let lines: Vec<Line<'_>> = entries.iter().map(|entry| line(entry, now)).collect();
+    let lines: Vec<ListedToken<'_>> = entries.iter().map(|entry| listed_token(entry, now)).collect();
     if output.is_json() {
         return Ok(output.json(&json!({ "tokens": lines }))?);
     }
     if lines.is_empty() {
-        return Ok(output.line(format!("no token of {tenant} is listed"))?);
+        return Ok(output.line(format!("{tenant} has no listed tokens"))?);
     }
     let rows: Vec<_> = lines.iter().map(row).collect();
     Ok(output.table(["ID", "NAME", "STATUS", "CREATED", "EXPIRES", "SCOPES"], &rows)?)
@@ -162,27 +164,27 @@ async fn revoke(
     token: &str,
     output: &mut Output<'_>,
 ) -> anyhow::Result<()> {
-    let hash = find(store, tenant, token).await?;
-    let entry = store.revoke_token(&hash).await?.context("there is no such token")?;
+    let hash = find_hash(store, tenant, token).await?;
+    let entry = store.revoke_token(&hash).await?.context("no such token")?;
     if output.is_json() {
-        return Ok(output.json(&line(&entry, clock.now()))?);
+        return Ok(output.json(&listed_token(&entry, clock.now()))?);
     }
     let name = entry
         .name
         .as_deref()
         .map(|name| format!(" ({name})"))
         .unwrap_or_default();
-    Ok(output.line(format!("token {}{name} is withdrawn", id(&entry)))?)
+    Ok(output.line(format!("revoked token {}{name}", token_id(&entry)))?)
 }
 
-/// The hash of the token that is meant.
-async fn find(store: &Store, tenant: &Tenant, given: &str) -> anyhow::Result<String> {
+/// The hash of the token given as a whole, as a hash, or as a prefix of its id.
+async fn find_hash(store: &Store, tenant: &Tenant, given: &str) -> anyhow::Result<String> {
     if given.starts_with(TOKEN_PREFIX) {
         return Ok(token_hash(given));
     }
     let is_hex = given.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     if !is_hex || !(MIN_ID_DIGITS..=HASH_DIGITS).contains(&given.len()) {
-        bail!("give the token (pb_…) or at least {MIN_ID_DIGITS} digits of its id, as `token list` shows it");
+        bail!("expected the token (pb_…) or at least {MIN_ID_DIGITS} digits of its id, as shown by `token list`");
     }
     if given.len() == HASH_DIGITS {
         return Ok(given.to_owned());
@@ -190,24 +192,24 @@ async fn find(store: &Store, tenant: &Tenant, given: &str) -> anyhow::Result<Str
     let mut found = store.tokens(tenant, given).await?;
     match (found.pop(), found.len()) {
         (Some(entry), 0) => Ok(entry.hash),
-        (Some(_), more) => bail!("{} tokens of {tenant} begin with {given}", more + 1),
-        (None, _) => bail!("no token of {tenant} that is listed begins with {given}"),
+        (Some(_), others) => bail!("{} tokens of {tenant} begin with {given}: give more digits", others + 1),
+        (None, _) => bail!("no listed token of {tenant} begins with {given}"),
     }
 }
 
-fn id(entry: &TokenEntry) -> &str {
+fn token_id(entry: &TokenEntry) -> &str {
     entry.hash.get(..ID_DIGITS).unwrap_or(&entry.hash)
 }
 
-fn line(entry: &TokenEntry, now: Timestamp) -> Line<'_> {
+fn listed_token(entry: &TokenEntry, now: Timestamp) -> ListedToken<'_> {
     let record = &entry.record;
     let status = match record.expires_at {
         _ if record.revoked => "revoked",
         Some(expires_at) if expires_at <= now => "expired",
         _ => "active",
     };
-    Line {
-        id: id(entry),
+    ListedToken {
+        id: token_id(entry),
         name: entry.name.as_deref(),
         status,
         tenant: record.tenant.to_string(),
@@ -217,7 +219,7 @@ fn line(entry: &TokenEntry, now: Timestamp) -> Line<'_> {
     }
 }
 
-fn row(line: &Line<'_>) -> [String; 6] {
+fn row(line: &ListedToken<'_>) -> [String; 6] {
     let day = |moment: Option<Timestamp>, none: &str| {
         moment.map_or_else(
             || none.to_owned(),
@@ -258,9 +260,9 @@ pub(crate) mod tests {
         }
     }
 
-    async fn made(world: &World, create: &Create) -> (String, String) {
+    async fn create_json(world: &World, create: &Create) -> (String, String) {
         let document = json_of(async |output| {
-            make(&world.store, &world.clock, &tenant(), create, output).await?;
+            create_token(&world.store, &world.clock, &tenant(), create, output).await?;
             Ok(())
         })
         .await;
@@ -268,7 +270,7 @@ pub(crate) mod tests {
         (text("token"), text("id"))
     }
 
-    /// What the API answers to somebody with this token.
+    /// The status with which the API answers a request with this token.
     async fn status(world: &World, token: &str) -> u16 {
         let request = http::Request::get("https://hooks.example.org/v1/dispatches");
         let request = request.header("authorization", format!("Bearer {token}"));
@@ -276,31 +278,31 @@ pub(crate) mod tests {
         response.expect("an answer").status().as_u16()
     }
 
-    async fn listed(world: &World) -> Vec<Value> {
+    async fn list_json(world: &World) -> Vec<Value> {
         let document = json_of(async |output| list(&world.store, &world.clock, &tenant(), output).await).await;
         document["tokens"].as_array().expect("a list").clone()
     }
 
-    async fn revoked(world: &World, token: &str) -> anyhow::Result<Value> {
+    async fn revoke_json(world: &World, token: &str) -> anyhow::Result<Value> {
         let mut buffer = Vec::new();
         let mut output = Output::new(&mut buffer, crate::output::Format::Json);
         revoke(&world.store, &world.clock, &tenant(), token, &mut output).await?;
         Ok(serde_json::from_slice(&buffer)?)
     }
 
-    /// All that the command does.
-    pub(crate) async fn everything(world: &World) {
-        let (_, id) = made(world, &a_token("short", None)).await;
-        assert_eq!(listed(world).await.len(), 1);
-        revoked(world, &id).await.expect("withdrawn");
+    /// Runs every subcommand, for the check of the documented permissions.
+    pub(crate) async fn run_all(world: &World) {
+        let (_, id) = create_json(world, &a_token("short", None)).await;
+        assert_eq!(list_json(world).await.len(), 1);
+        revoke_json(world, &id).await.expect("revoked");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_token_is_shown_once_works_and_is_listed_without_its_secret() {
+    async fn a_token_works_until_it_expires_and_is_listed_without_its_secret() {
         let world = world().await;
-        let (token, id) = made(&world, &a_token("night bot", Some(30))).await;
+        let (token, id) = create_json(&world, &a_token("night bot", Some(30))).await;
         assert_eq!(status(&world, &token).await, 200);
-        let list = listed(&world).await;
+        let list = list_json(&world).await;
         assert_eq!(list.len(), 1, "{list:?}");
         assert_eq!(
             (&list[0]["id"], &list[0]["name"], &list[0]["status"]),
@@ -309,59 +311,60 @@ pub(crate) mod tests {
         assert_eq!(list[0]["scopes"], json!(["dispatches:read"]));
         assert!(!json!(list).to_string().contains(&token));
         world.clock.sleep(std::time::Duration::from_hours(30 * 24)).await;
-        assert_eq!(listed(&world).await[0]["status"], "expired");
+        assert_eq!(list_json(&world).await[0]["status"], "expired");
         assert_eq!(status(&world, &token).await, 401);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_token_is_withdrawn_by_itself_or_by_the_beginning_of_its_id() {
+    async fn a_token_is_revoked_by_its_value_or_by_a_prefix_of_its_id() {
         let world = world().await;
-        let (first, _) = made(&world, &a_token("first", None)).await;
-        let (second, id) = made(&world, &a_token("second", None)).await;
-        assert_eq!(revoked(&world, &first).await.expect("withdrawn")["status"], "revoked");
+        let (first, _) = create_json(&world, &a_token("first", None)).await;
+        let (second, id) = create_json(&world, &a_token("second", None)).await;
+        assert_eq!(revoke_json(&world, &first).await.expect("revoked")["status"], "revoked");
         assert_eq!(status(&world, &first).await, 401);
         assert_eq!(status(&world, &second).await, 200);
-        assert_eq!(revoked(&world, &id[..8]).await.expect("withdrawn")["name"], "second");
+        assert_eq!(revoke_json(&world, &id[..8]).await.expect("revoked")["name"], "second");
         assert_eq!(status(&world, &second).await, 401);
-        let states: Vec<Value> = listed(&world).await.iter().map(|line| line["status"].clone()).collect();
+        let states: Vec<Value> = list_json(&world)
+            .await
+            .iter()
+            .map(|line| line["status"].clone())
+            .collect();
         assert_eq!(states, ["revoked", "revoked"]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_token_from_before_the_list_works_and_is_listed_once_it_is_withdrawn() {
+    async fn an_unlisted_token_works_and_is_listed_once_revoked() {
         let world = world().await;
-        assert_eq!(listed(&world).await, Vec::<Value>::new());
+        assert_eq!(list_json(&world).await, Vec::<Value>::new());
         assert_eq!(status(&world, TOKEN).await, 200);
-        assert_eq!(revoked(&world, TOKEN).await.expect("withdrawn")["name"], Value::Null);
+        assert_eq!(revoke_json(&world, TOKEN).await.expect("revoked")["name"], Value::Null);
         assert_eq!(status(&world, TOKEN).await, 401);
-        assert_eq!(listed(&world).await[0]["status"], "revoked");
+        assert_eq!(list_json(&world).await[0]["status"], "revoked");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_names_no_token_withdraws_none() {
+    async fn revoke_without_a_match_revokes_nothing() {
         let world = world().await;
-        let (token, id) = made(&world, &a_token("kept", None)).await;
-        for (given, says) in [
+        let (token, id) = create_json(&world, &a_token("kept", None)).await;
+        for (given, expected) in [
             ("kept", "at least 6 digits"),
             (&id[..5], "at least 6 digits"),
-            (
-                "ffffffffffff",
-                "no token of main that is listed begins with ffffffffffff",
-            ),
-            (&format!("pb_{}", "1".repeat(64)), "there is no such token"),
+            ("ffffffffffff", "no listed token of main begins with ffffffffffff"),
+            (&format!("pb_{}", "1".repeat(64)), "no such token"),
         ] {
-            let error = revoked(&world, given).await.expect_err(given);
-            assert!(error.to_string().contains(says), "{given}: {error}");
+            let error = revoke_json(&world, given).await.expect_err(given);
+            assert!(error.to_string().contains(expected), "{given}: {error}");
         }
         assert_eq!(status(&world, &token).await, 200);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn for_a_person_the_token_stands_alone_and_the_list_is_a_table() {
+    async fn text_output_of_create_is_the_token_alone_and_of_list_a_table() {
         let world = world().await;
         let create = a_token("night bot", None);
         let shown = text_of(async |output| {
-            make(&world.store, &world.clock, &tenant(), &create, output).await?;
+            create_token(&world.store, &world.clock, &tenant(), &create, output).await?;
             Ok(())
         })
         .await;

@@ -1,23 +1,23 @@
-//! `patchbay url`: URLs to paste at a provider.
+//! `patchbay url`: URLs to configure at a provider.
 
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use patchbay::config::{base_url, references, variables};
+use patchbay::config::{base_url, reference_signer, variables};
 use patchbay::ids::Tenant;
-use patchbay::web::callbacks::Callbacks;
+use patchbay::web::callbacks::CallbackUrls;
 use serde_json::json;
 
 use crate::aws::{Clients, Target, block_on};
 use crate::output::Output;
 
-/// What can be said about URLs.
+/// Options of `patchbay url`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// Whose contexts are looked up
+    /// Tenant whose caller contexts the URL gives access to
     #[arg(long, global = true, default_value = "main")]
     tenant: Tenant,
     #[command(subcommand)]
@@ -26,7 +26,7 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// The voice webhook of the number at Twilio that callers are transferred to
+    /// Print the voice webhook URL for the Twilio number that callers are transferred to
     TwilioTransfer,
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<
     block_on(async {
         let clients = Clients::connect(&options.target).await?;
         let url = match options.command {
-            Command::TwilioTransfer => transfer(&clients, &options.target.stack, &options.tenant).await?,
+            Command::TwilioTransfer => transfer_url(&clients, &options.target.stack, &options.tenant).await?,
         };
         if output.is_json() {
             output.json(&json!({ "url": url }))?;
@@ -45,35 +45,37 @@ pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<
     })
 }
 
-/// Below the public URL that the dialer is told, and signed with the key that the deployed function checks with.
-async fn transfer(clients: &Clients, stack: &str, tenant: &Tenant) -> anyhow::Result<String> {
+/// The transfer webhook of `tenant`: below the public URL in the dialer's settings, signed with the reference key that
+/// the deployed `transfer` function checks against.
+async fn transfer_url(clients: &Clients, stack: &str, tenant: &Tenant) -> anyhow::Result<String> {
     let function = format!("{stack}-transfer");
     let settings = clients.lookup.function(&function).await.with_context(|| {
         format!(
-            "cannot ask the function {function} (is --stack right, and was it deployed with TwilioAuthTokensParam?)"
+            "cannot read the function {function} (is --stack right, and was the stack deployed with \
+             TwilioAuthTokensParam?)"
         )
     })?;
     let variable = |name| {
         let value = settings.variable(name);
         value.with_context(|| format!("the function {function} has no {name}"))
     };
-    // A function behind the API need not be told its URL.
+    // Functions behind the API have no PUBLIC_URL variable, the dialer has.
     let dialer = format!("{stack}-dialer");
-    let told = clients.lookup.function(&dialer).await;
-    let told = told.with_context(|| format!("cannot ask the function {dialer}"))?;
-    let base = told.variable(variables::PUBLIC_URL);
+    let dialer_settings = clients.lookup.function(&dialer).await;
+    let dialer_settings = dialer_settings.with_context(|| format!("cannot read the function {dialer}"))?;
+    let base = dialer_settings.variable(variables::PUBLIC_URL);
     let base = base_url(base.with_context(|| format!("the function {dialer} has no {}", variables::PUBLIC_URL))?)?;
     let parameter = variable(variables::REFERENCE_KEYS_PARAM)?;
     let keys = clients.lookup.parameter(parameter).await?;
-    let keys = keys.with_context(|| format!("there is no parameter {parameter}"))?;
-    let callbacks = Callbacks::new(base, references(variables::REFERENCE_KEYS_PARAM, &keys.value)?);
+    let keys = keys.with_context(|| format!("there is no SSM parameter {parameter}"))?;
+    let callbacks = CallbackUrls::new(base, reference_signer(variables::REFERENCE_KEYS_PARAM, &keys.value)?);
     Ok(callbacks.transfer_url(tenant))
 }
 
 #[cfg(test)]
 mod tests {
     use patchbay::secret::Secret;
-    use patchbay::web::reference::References;
+    use patchbay::web::reference::ReferenceSigner;
     use patchbay_simulators::world::{PUBLIC_URL, REFERENCE_KEY};
 
     use super::*;
@@ -82,13 +84,13 @@ mod tests {
     async fn url(account: &Account, tenant: &str) -> Result<String, String> {
         let world = world().await;
         let tenant = tenant.parse().expect("a tenant");
-        let url = transfer(&clients_in(&world, account), "patchbay", &tenant).await;
+        let url = transfer_url(&clients_in(&world, account), "patchbay", &tenant).await;
         url.map_err(|error| format!("{error:#}"))
     }
 
     #[tokio::test]
-    async fn the_url_is_what_the_deployed_function_takes() {
-        let callbacks = Callbacks::new(PUBLIC_URL, References::new(Secret::new(REFERENCE_KEY), None));
+    async fn printed_url_is_accepted_by_the_deployed_function() {
+        let callbacks = CallbackUrls::new(PUBLIC_URL, ReferenceSigner::new(Secret::new(REFERENCE_KEY), None));
         for tenant in ["main", "acme"] {
             let expected = callbacks.transfer_url(&tenant.parse().expect("a tenant"));
             assert_eq!(url(&Account::default(), tenant).await, Ok(expected));
@@ -96,13 +98,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_missing_is_said() {
+    async fn missing_key_or_function_is_named() {
         let account = Account::default();
         account.change(|state| {
             state.parameters.remove("/patchbay/reference-keys");
         });
         let error = url(&account, "main").await.expect_err("no key");
-        assert_eq!(error, "there is no parameter /patchbay/reference-keys");
+        assert_eq!(error, "there is no SSM parameter /patchbay/reference-keys");
         account.change(|state| {
             state.functions.remove("patchbay-transfer");
         });

@@ -1,6 +1,6 @@
-//! `patchbay local` as a process: what it was at goes on after a `kill -9`, and operator commands work against it.
+//! `patchbay local` as a process: work in progress survives a `kill -9`, and operator commands work against it.
 //!
-//! Nothing here is judged by time. A wait ends when what it waits for is there, and gives up after minutes.
+//! No test asserts on time. A wait ends when its condition holds, or fails after minutes.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -14,16 +14,16 @@ use serde_json::{Value, json};
 
 const PATCHBAY: &str = env!("CARGO_BIN_EXE_patchbay");
 const TOKEN: &str = "pb_0000000000000000000000000000000000000000000000000000000000000000";
-/// Base64 of the application's id and secret, as they are printed.
+/// Base64 of the printed application id and secret.
 const ROUTEE_APPLICATION: &str = "bG9jYWwtYXBwbGljYXRpb246bG9jYWwtc2VjcmV0";
-/// After this long a test gives up: however slow the machine, nothing comes any more.
-const PATIENCE: Duration = Duration::from_mins(5);
-/// Minutes of ringing and waiting become seconds. A machine that is busy elsewhere may be late with a key's answer then,
-/// and the provider hangs up: as in the field, the next attempt makes up for that, and tickets have five.
+/// Maximum time of a wait: even on a slow machine the condition holds long before.
+const MAX_WAIT: Duration = Duration::from_mins(5);
+/// Turns minutes of ringing and waiting into seconds. On a busy machine the response to a key may then be late, and the
+/// provider hangs up. As in production, the next attempt compensates for that; the tickets have five.
 const SPEED: &str = "50";
 const TICKETS: usize = 20;
 
-/// A running `patchbay local`. It is killed when it is dropped.
+/// A running `patchbay local`; killed on drop.
 struct Local {
     process: Child,
     url: String,
@@ -31,7 +31,7 @@ struct Local {
 
 impl Drop for Local {
     fn drop(&mut self) {
-        // SIGKILL: nothing can be tidied up.
+        // SIGKILL: the process cannot clean up.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -51,13 +51,13 @@ impl Local {
             .split(' ')
             .find_map(|word| word.strip_suffix(',').filter(|word| word.starts_with("http")));
         let url = url.unwrap_or_else(|| panic!("no URL in {first}")).to_owned();
-        // Somebody must read on, or the process would wait for room in the pipe.
+        // Drains the pipe, or the process would block once it is full.
         std::thread::spawn(move || lines.for_each(drop));
         Self { process, url }
     }
 
-    /// Status and body.
-    fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    /// Sends a JSON request with the token; returns status and body.
+    fn request(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let body = if body.is_null() {
             String::new()
         } else {
@@ -83,29 +83,32 @@ impl Local {
     }
 
     fn dispatch(&self, id: &str) -> Value {
-        let (status, dispatch) = self.ask("GET", &format!("/v1/dispatches/{id}"), &Value::Null);
+        let (status, dispatch) = self.request("GET", &format!("/v1/dispatches/{id}"), &Value::Null);
         assert_eq!(status, 200, "{dispatch}");
         dispatch
     }
 
-    /// What an operator command says to a program.
-    fn operate(&self, words: &[&str]) -> Value {
+    /// The JSON output of an operator command.
+    fn run_command(&self, arguments: &[&str]) -> Value {
         let output = Command::new(PATCHBAY)
-            .args(words)
+            .args(arguments)
             .args(["--local", &self.url, "--output", "json"])
             .output()
             .unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
-        // A doctor who finds something says so by status, too.
-        assert!(output.status.success() || words == ["doctor"], "{words:?}: {errors}");
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{words:?}: {error}"))
+        // `doctor` exits with 1 if a check failed.
+        assert!(
+            output.status.success() || arguments == ["doctor"],
+            "{arguments:?}: {errors}"
+        );
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}"))
     }
 }
 
-/// A file of this test's own, gone when it is dropped.
-struct Data(PathBuf);
+/// A data file of one test; deleted on drop.
+struct DataFile(PathBuf);
 
-impl Data {
+impl DataFile {
     fn new(name: &str) -> Self {
         let data = Self(std::env::temp_dir().join(format!("patchbay-{name}-{}.db", std::process::id())));
         data.remove();
@@ -123,21 +126,21 @@ impl Data {
     }
 }
 
-impl Drop for Data {
+impl Drop for DataFile {
     fn drop(&mut self) {
         self.remove();
     }
 }
 
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let begin = Instant::now();
-    while !holds() {
-        assert!(begin.elapsed() < PATIENCE, "{what}: it did not come to that");
+    while !condition() {
+        assert!(begin.elapsed() < MAX_WAIT, "timed out: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
-/// Who is phoned for the n-th ticket, and how it ends for each.
+/// The n-th ticket: its request, its final status, and the id of the employee who accepts.
 fn ticket(number: usize) -> (Value, &'static str, Option<&'static str>) {
     let person = |name: &str, phone: &str| json!({ "id": name, "name": name, "phone": phone });
     let never = person("anna", "+12025550101");
@@ -165,13 +168,13 @@ fn state(dispatch: &Value) -> &str {
 }
 
 #[test]
-fn a_kill_in_the_middle_of_ringing_changes_the_end_of_no_dispatch() {
-    let data = Data::new("kill");
+fn kills_while_phones_ring_do_not_change_how_dispatches_end() {
+    let data = DataFile::new("kill");
     let path = data.path().to_str().unwrap();
     let local = Local::start(&["--data", path]);
     let ids: Vec<String> = (0..TICKETS)
         .map(|number| {
-            let (status, created) = local.ask("POST", "/v1/dispatches", &ticket(number).0);
+            let (status, created) = local.request("POST", "/v1/dispatches", &ticket(number).0);
             assert_eq!(status, 201, "{created}");
             created["id"].as_str().unwrap().to_owned()
         })
@@ -182,13 +185,13 @@ fn a_kill_in_the_middle_of_ringing_changes_the_end_of_no_dispatch() {
             .count()
     };
     wait_until("some phones ring", || rung(&local) >= 3);
-    // Three times, in whatever each of them is at.
+    // Killed twice, at whatever point each dispatch has reached.
     drop(local);
     let local = Local::start(&["--data", path]);
     wait_until("more phones ring", || rung(&local) >= 6);
     drop(local);
     let local = Local::start(&["--data", path]);
-    wait_until("all of it ends", || {
+    wait_until("all dispatches end", || {
         ids.iter()
             .all(|id| !matches!(state(&local.dispatch(id)), "Calling" | "Waiting"))
     });
@@ -197,24 +200,24 @@ fn a_kill_in_the_middle_of_ringing_changes_the_end_of_no_dispatch() {
         let dispatch = local.dispatch(id);
         assert_eq!(state(&dispatch), expected, "ticket {number}: {dispatch:#}");
         if let Some(by) = by {
-            let acceptor = dispatch.pointer("/accepted/by/id").and_then(Value::as_str);
+            let acceptor = dispatch.pointer("/accepted/employee/id").and_then(Value::as_str);
             assert_eq!(acceptor, Some(by), "ticket {number}: {dispatch:#}");
         }
     }
 }
 
 #[test]
-fn a_context_that_is_set_after_a_restart_is_stored_with_the_same_seed_too() {
-    let data = Data::new("context");
+fn a_context_set_after_a_restart_with_the_same_seed_is_stored() {
+    let data = DataFile::new("context");
     let arguments = ["--data", data.path().to_str().unwrap(), "--seed", "7"];
     for memory in ["first", "second", "third"] {
         let local = Local::start(&arguments);
         let fields = json!({
             "caller": "+12025550143", "description": "Two seats", "price": "42.00", "vendor": "acme", "memory": memory,
         });
-        let (status, answer) = local.ask("POST", "/voice/api/v1/twilio/set-context", &fields);
+        let (status, answer) = local.request("POST", "/voice/api/v1/twilio/set-context", &fields);
         assert_eq!(status, 200, "{answer}");
-        let (_, context) = local.ask(
+        let (_, context) = local.request(
             "POST",
             "/voice/api/v1/twilio/get-context",
             &json!({ "caller": "+12025550143" }),
@@ -224,19 +227,19 @@ fn a_context_that_is_set_after_a_restart_is_stored_with_the_same_seed_too() {
 }
 
 #[test]
-fn a_simulated_caller_pays_once_whatever_is_said_of_the_same_purchase_afterwards() {
+fn a_purchase_set_again_after_the_payment_is_not_charged_again() {
     let local = Local::start(&[]);
     let set = |price: &str| {
         let fields = json!({
             "caller": "+12025550143", "description": " Two  seats", "price": price, "vendor": "acme",
         });
-        let (status, answer) = local.ask("POST", "/voice/api/v1/twilio/set-context", &fields);
+        let (status, answer) = local.request("POST", "/voice/api/v1/twilio/set-context", &fields);
         assert_eq!(status, 200, "{answer}");
         answer["message"]["purchase"].as_str().unwrap().to_owned()
     };
     let call = || {
         let path = "/simulated/twilio/call?from=%2B12025550143&pays=card";
-        local.ask("POST", path, &Value::Null).1
+        local.request("POST", path, &Value::Null).1
     };
     assert_eq!(set("42"), "new");
     let first = call();
@@ -248,23 +251,23 @@ fn a_simulated_caller_pays_once_whatever_is_said_of_the_same_purchase_afterwards
 }
 
 #[test]
-fn operator_commands_work_against_it() {
+fn operator_commands_work_against_local() {
     let local = Local::start(&[]);
-    let (_, created) = local.ask("POST", "/v1/dispatches", &ticket(0).0);
+    let (_, created) = local.request("POST", "/v1/dispatches", &ticket(0).0);
     let id = created["id"].as_str().unwrap();
 
-    let listed = local.operate(&["dispatch", "list"]);
+    let listed = local.run_command(&["dispatch", "list"]);
     assert_eq!(
         listed.pointer("/dispatches/0/id").and_then(Value::as_str),
         Some(id),
         "{listed}"
     );
-    assert!(local.operate(&["dispatch", "show", id]).to_string().contains(id));
+    assert!(local.run_command(&["dispatch", "show", id]).to_string().contains(id));
     assert_eq!(
-        local.operate(&["dlq", "list"]).pointer("/dead_letters"),
+        local.run_command(&["dlq", "list"]).pointer("/dead_letters"),
         Some(&json!([]))
     );
-    let token = local.operate(&["token", "create", "--name", "reader", "--scopes", "dispatches:read"]);
+    let token = local.run_command(&["token", "create", "--name", "reader", "--scopes", "dispatches:read"]);
     let secret = token["token"].as_str().unwrap();
     let output = Command::new(PATCHBAY)
         .args(["dispatch", "cancel", id, "--local", &local.url])
@@ -272,27 +275,27 @@ fn operator_commands_work_against_it() {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(state(&local.dispatch(id)), "Cancelled");
-    let revoked = local.operate(&["token", "revoke", secret]);
+    let revoked = local.run_command(&["token", "revoke", secret]);
     assert!(!revoked.is_null());
-    let report = local.operate(&["doctor"]);
+    let report = local.run_command(&["doctor"]);
     assert_eq!(report["healthy"], true, "{report:#}");
-    let url = local.operate(&["url", "twilio-transfer"]);
+    let url = local.run_command(&["url", "twilio-transfer"]);
     assert!(url["url"].as_str().unwrap().starts_with(&local.url), "{url}");
 }
 
 #[test]
-fn a_provider_that_is_switched_off_is_stood_in_for_by_the_other_one() {
+fn calls_fail_over_to_the_other_provider_during_an_outage() {
     let local = Local::start(&["--provider", "both"]);
-    let switch = |path: &str| local.ask("POST", path, &Value::Null);
+    let switch = |path: &str| local.request("POST", path, &Value::Null);
     let (status, answer) = switch("/simulated/routee/down");
     assert_eq!((status, answer["up"].as_bool()), (200, Some(false)), "{answer}");
     assert_eq!(switch("/simulated/routee/down?how=slowly").0, 400);
-    let (_, created) = local.ask("POST", "/v1/dispatches", &ticket(3).0);
+    let (_, created) = local.request("POST", "/v1/dispatches", &ticket(3).0);
     let id = created["id"].as_str().unwrap();
-    wait_until("it is accepted", || state(&local.dispatch(id)) == "Accepted");
+    wait_until("the ticket is accepted", || state(&local.dispatch(id)) == "Accepted");
     let shown = local.dispatch(id).to_string();
     assert!(shown.contains("over twilio, because routee "), "{shown}");
-    let report = local.operate(&["doctor"]).to_string();
+    let report = local.run_command(&["doctor"]).to_string();
     assert!(
         report.contains("employees are phoned over routee, then over twilio"),
         "{report}"
@@ -302,13 +305,15 @@ fn a_provider_that_is_switched_off_is_stood_in_for_by_the_other_one() {
     assert_eq!(switch("/simulated/twilio/down?how=hangs").0, 200);
     let mut only = ticket(3).0;
     only["policy"]["providers"] = json!(["routee"]);
-    let (_, created) = local.ask("POST", "/v1/dispatches", &only);
+    let (_, created) = local.request("POST", "/v1/dispatches", &only);
     let id = created["id"].as_str().unwrap();
-    wait_until("Routee is back", || state(&local.dispatch(id)) == "Accepted");
+    wait_until("the ticket is accepted over Routee", || {
+        state(&local.dispatch(id)) == "Accepted"
+    });
     assert!(local.dispatch(id).to_string().contains("over routee"));
 }
 
-/// What arrives at a server of somebody else's: the bodies of `count` requests.
+/// Accepts `count` requests, answers each with 200, and returns their bodies.
 fn receive(listener: &TcpListener, count: usize) -> Vec<Value> {
     let mut bodies = Vec::new();
     for stream in listener.incoming().take(count) {
@@ -337,7 +342,7 @@ fn receive(listener: &TcpListener, count: usize) -> Vec<Value> {
 }
 
 #[test]
-fn the_simulated_routee_calls_back_a_server_of_somebody_elses() {
+fn simulated_routee_sends_webhooks_to_other_servers_on_this_machine() {
     let local = Local::start(&[]);
     let bot = TcpListener::bind("127.0.0.1:0").unwrap();
     let hook = format!("http://{}/status", bot.local_addr().unwrap());
@@ -364,15 +369,15 @@ fn the_simulated_routee_calls_back_a_server_of_somebody_elses() {
 }
 
 #[test]
-fn a_second_server_is_kept_away_from_the_same_data() {
-    let data = Data::new("twice");
+fn a_second_server_cannot_open_the_same_data_file() {
+    let data = DataFile::new("twice");
     let path = data.path().to_str().unwrap();
     let _first = Local::start(&["--data", path]);
     let second = Command::new(PATCHBAY)
         .args(["local", "--port", "0", "--data", path])
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&second.stderr).into_owned();
+    let errors = String::from_utf8_lossy(&second.stderr).into_owned();
     assert!(!second.status.success());
-    assert!(told.contains("another patchbay local is using"), "{told}");
+    assert!(errors.contains("another patchbay local is using"), "{errors}");
 }

@@ -1,4 +1,4 @@
-//! What an API token allows, and whose it is.
+//! API tokens: their tenant and their scopes.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::ids::Tenant;
 use crate::timestamp::Timestamp;
 
-/// One thing that a token may allow: a pair for every collection of the API. Writing does not imply reading.
+/// A scope of a token. Every collection of the API has one for reading and one for writing; writing does not imply
+/// reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Scope {
     /// See dispatches and their timelines, and preview one.
@@ -44,7 +45,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// All of them.
+    /// All scopes.
     pub const ALL: [Self; 10] = [
         Self::DispatchesRead,
         Self::DispatchesWrite,
@@ -74,7 +75,7 @@ impl Scope {
         }
     }
 
-    /// The scope called `name`.
+    /// The scope with this published name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.name() == name)
     }
@@ -86,15 +87,15 @@ impl fmt::Display for Scope {
     }
 }
 
-/// What is kept of a token.
+/// What we store about a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenRecord {
-    /// Whose it is.
+    /// The tenant that the token belongs to.
     pub tenant: Tenant,
-    /// What it allows.
+    /// The scopes that the token grants.
     pub scopes: BTreeSet<Scope>,
-    /// From when on it is worth nothing; none never expires.
+    /// The token is invalid from this time on; none never expires.
     pub expires_at: Option<Timestamp>,
-    /// Whether it was withdrawn.
+    /// Whether the token was revoked.
     pub revoked: bool,
 }

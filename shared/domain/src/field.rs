@@ -1,8 +1,8 @@
-//! What is wrong with a request, by field.
+//! Validation errors of a request, by field.
 
 use serde::Serialize;
 
-/// A field that is out of its range.
+/// An error in one field of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldError {
     /// Path of the field, such as `policy.attempts`.
@@ -21,15 +21,15 @@ impl FieldError {
     }
 }
 
-/// What serde expected, in words that say nothing of Rust. Never what it found: that is the caller's, and may be a
-/// phone number.
+/// Translates a serde error into what was expected, without Rust's terms. It never includes what was found: that is the
+/// client's data, and may be a phone number.
 pub fn expected(message: &str) -> String {
     let Some((_, expected)) = message.rsplit_once(", expected ") else {
         return match message {
-            "expected value" => "has a wrong type".to_owned(),
+            "expected value" => "has the wrong type".to_owned(),
             "number out of range" => "is out of range".to_owned(),
             _ if message.starts_with("data did not match any variant") => "has none of the documented forms".to_owned(),
-            // The words of a type of our own, made to be read.
+            // The message of one of our own types, written for people.
             _ => message.to_owned(),
         };
     };

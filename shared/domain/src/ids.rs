@@ -1,4 +1,4 @@
-//! Identifiers: made once, compared often, never guessed.
+//! Identifiers, nonces and keys.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,14 +13,14 @@ use crate::timestamp::Timestamp;
 /// The text is not an identifier of this kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a {0}")]
-pub struct BadId(&'static str);
+pub struct InvalidId(&'static str);
 
-/// 64 random bits that make a new thing differ from every earlier one of its kind.
+/// 64 random bits that distinguish a new object from every earlier one of its kind.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Nonce(u64);
 
 impl Nonce {
-    /// Wraps 64 bits; random ones in production, counted ones in a model.
+    /// Wraps 64 bits: random ones in production, a counter in models and tests.
     pub const fn new(bits: u64) -> Self {
         Self(bits)
     }
@@ -28,7 +28,7 @@ impl Nonce {
     /// 64 random bits.
     ///
     /// # Errors
-    /// When the operating system has no randomness to give.
+    /// When the operating system's source of randomness fails.
     pub fn random(random: &Randomness) -> Result<Self, getrandom::Error> {
         random.bits().map(Self)
     }
@@ -47,17 +47,17 @@ impl fmt::Debug for Nonce {
 }
 
 impl FromStr for Nonce {
-    type Err = BadId;
+    type Err = InvalidId;
 
-    fn from_str(text: &str) -> Result<Self, BadId> {
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
         if text.len() != 16 || !text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
-            return Err(BadId("nonce"));
+            return Err(InvalidId("nonce"));
         }
-        u64::from_str_radix(text, 16).map(Self).map_err(|_| BadId("nonce"))
+        u64::from_str_radix(text, 16).map(Self).map_err(|_| InvalidId("nonce"))
     }
 }
 
-/// A customer of this deployment: 1 to 32 of `a-z`, `0-9` and `-`. Every key in the table begins with it.
+/// A tenant of this deployment: 1 to 32 characters from `a-z`, `0-9` and `-`. Every key in the table begins with it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tenant(String);
 
@@ -74,18 +74,18 @@ impl fmt::Debug for Tenant {
 }
 
 impl FromStr for Tenant {
-    type Err = BadId;
+    type Err = InvalidId;
 
-    fn from_str(text: &str) -> Result<Self, BadId> {
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         if text.is_empty() || text.len() > 32 || !text.bytes().all(allowed) {
-            return Err(BadId("tenant"));
+            return Err(InvalidId("tenant"));
         }
         Ok(Self(text.to_owned()))
     }
 }
 
-/// The name of a task chain: 1 to 64 of `a-z`, `0-9`, `-` and `_`. It is part of URLs and keys.
+/// The name of a task chain: 1 to 64 characters from `a-z`, `0-9`, `-` and `_`. It is part of URLs and keys.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChainName(String);
 
@@ -109,18 +109,20 @@ impl fmt::Debug for ChainName {
 }
 
 impl FromStr for ChainName {
-    type Err = BadId;
+    type Err = InvalidId;
 
-    fn from_str(text: &str) -> Result<Self, BadId> {
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
         if text.is_empty() || text.len() > 64 || !text.bytes().all(allowed) {
-            return Err(BadId("name of a chain: 1 to 64 of a-z, 0-9, - and _"));
+            return Err(InvalidId(
+                "chain name: expected 1 to 64 characters from a-z, 0-9, - and _",
+            ));
         }
         Ok(Self(text.to_owned()))
     }
 }
 
-/// A kind of id: a prefix and 32 hexadecimal digits, one text for one id.
+/// Defines an id type: a prefix and 32 hexadecimal digits, with exactly one text for each id.
 macro_rules! prefixed_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal, $what:literal) => {
         $(#[$doc])*
@@ -131,26 +133,27 @@ macro_rules! prefixed_id {
             /// A new id: 48 bits of time, then random bits, so that ids of one deployment sort by age.
             ///
             /// # Errors
-            /// When the operating system has no randomness to give.
+            /// When the operating system's source of randomness fails.
             pub fn random(random: &Randomness, now: Timestamp) -> Result<Self, getrandom::Error> {
-                fresh_bits(random, now).map(Self)
+                new_bits(random, now).map(Self)
             }
 
-            /// The id that belongs to an idempotency key: the same key of one tenant always names the same thing, so a
-            /// repeated request finds what the first one made with no further record, and never makes a second one.
+            /// The id for an idempotency key. The same key of one tenant always gives the same id, so a repeated
+            /// request finds the object of the first one without any further record, and never creates a second one.
             pub fn for_idempotency_key(tenant: &Tenant, key: &str) -> Self {
-                Self(bits_of(tenant, key))
+                Self(hash_bits(tenant, key))
             }
 
-            /// One of `shards` parts into which all ids fall evenly. The last bits are random, or a hash's: not the time.
+            /// The shard of the id, from 0 to `shards` - 1. Ids are spread evenly: the last bits are random or from a
+            /// hash, not from the time.
             pub const fn shard(self, shards: u8) -> u8 {
-                // Below 256, so nothing is cut off.
+                // Below 256, so nothing is truncated.
                 #[expect(clippy::cast_possible_truncation, reason = "less than `shards`")]
                 let shard = (self.0 % shards as u128) as u8;
                 shard
             }
 
-            /// Wraps 128 bits, for a model or a fixture.
+            /// Wraps 128 bits, for models and fixtures.
             pub const fn new(bits: u128) -> Self {
                 Self(bits)
             }
@@ -169,25 +172,25 @@ macro_rules! prefixed_id {
         }
 
         impl FromStr for $name {
-            type Err = BadId;
+            type Err = InvalidId;
 
-            fn from_str(text: &str) -> Result<Self, BadId> {
-                let digits = text.strip_prefix($prefix).and_then(bits_in);
-                digits.map(Self).ok_or(BadId($what))
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                let digits = text.strip_prefix($prefix).and_then(parse_bits);
+                digits.map(Self).ok_or(InvalidId($what))
             }
         }
     };
 }
 
-/// 48 bits of time, then random ones.
-fn fresh_bits(random: &Randomness, now: Timestamp) -> Result<u128, getrandom::Error> {
+/// 48 bits of time, then random bits.
+fn new_bits(random: &Randomness, now: Timestamp) -> Result<u128, getrandom::Error> {
     let (high, low) = (u128::from(random.bits()?), u128::from(random.bits()?));
     let time = u128::from(now.millis().unsigned_abs()) << 80;
     Ok(time | (((high << 64) | low) >> 48))
 }
 
 /// The first 128 bits of a hash of both.
-fn bits_of(tenant: &Tenant, key: &str) -> u128 {
+fn hash_bits(tenant: &Tenant, key: &str) -> u128 {
     let mut hash = Sha256::new();
     hash.update(tenant.0.as_bytes());
     hash.update([0]);
@@ -197,30 +200,30 @@ fn bits_of(tenant: &Tenant, key: &str) -> u128 {
     bytes.fold(0, |bits, byte| (bits << 8) | u128::from(*byte))
 }
 
-/// 128 bits in 32 hexadecimal digits in lower case.
-fn bits_in(digits: &str) -> Option<u128> {
+/// Parses 128 bits from 32 lowercase hexadecimal digits.
+fn parse_bits(digits: &str) -> Option<u128> {
     let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     let is_number = digits.len() == 32 && digits.bytes().all(is_digit);
     u128::from_str_radix(digits, 16).ok().filter(|_| is_number)
 }
 
 prefixed_id!(
-    /// A dispatch: `dsp_` and 32 hexadecimal digits.
+    /// The id of a dispatch: `dsp_` and 32 hexadecimal digits.
     DispatchId,
     "dsp_",
     "dispatch id"
 );
 
-/// A dispatch and whose it is: what it takes to find it.
+/// Key of a dispatch: its tenant and its id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DispatchKey {
-    /// Whose it is.
+    /// The tenant that owns the dispatch.
     pub tenant: Tenant,
-    /// Which one.
+    /// The id of the dispatch.
     pub id: DispatchId,
 }
 
-/// A voice provider, by the name that it goes by in URLs, items and the timeline: `a-z`, `0-9` and `-`.
+/// The name of a voice provider in URLs, items and the timeline: 1 to 32 characters from `a-z`, `0-9` and `-`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProviderName(Cow<'static, str>);
 
@@ -249,30 +252,32 @@ impl fmt::Debug for ProviderName {
 }
 
 impl FromStr for ProviderName {
-    type Err = BadId;
+    type Err = InvalidId;
 
-    fn from_str(text: &str) -> Result<Self, BadId> {
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         if text.is_empty() || text.len() > 32 || !text.bytes().all(allowed) {
-            return Err(BadId("name of a voice provider: lower-case letters, digits and -"));
+            return Err(InvalidId(
+                "voice provider's name: expected 1 to 32 characters from a-z, 0-9 and -",
+            ));
         }
         Ok(Self(Cow::Owned(text.to_owned())))
     }
 }
 
-/// One call to one employee. It says by itself whom it was for, so that a key pressed late can be credited without a
-/// record of every earlier attempt; the nonce makes a newly decided attempt differ from one that was decided by a
-/// writer who crashed before its commit.
+/// The id of an attempt: one call to one employee. It includes the employee, so that a late key can be credited without
+/// a record of every earlier attempt. The nonce distinguishes the attempt from one that another writer decided before
+/// it crashed without a commit.
 ///
 /// Text form: `000007-02-9f8a7b6c5d4e3f2a` (ordinal, employee, nonce); sorts by ordinal.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttemptId {
-    /// The how manieth attempt of the dispatch, from 1.
+    /// Ordinal of the attempt in the dispatch, counted from 1.
     pub ordinal: u32,
-    /// Place of the employee in the dispatch's list. It stands in signed URLs that are out there for hours, so a list may
-    /// grow, and a place never gets another person.
+    /// Index of the employee in the dispatch's list. It is part of signed URLs that providers use for hours, so a list
+    /// may grow, but an index must never refer to another person.
     pub employee: u8,
-    /// What fences it.
+    /// Fences the attempt.
     pub nonce: Nonce,
 }
 
@@ -289,10 +294,10 @@ impl fmt::Debug for AttemptId {
 }
 
 impl FromStr for AttemptId {
-    type Err = BadId;
+    type Err = InvalidId;
 
-    fn from_str(text: &str) -> Result<Self, BadId> {
-        let bad = BadId("attempt id");
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let bad = InvalidId("attempt id");
         let mut parts = text.split('-');
         let (Some(ordinal), Some(employee), Some(nonce), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -304,12 +309,12 @@ impl FromStr for AttemptId {
             employee: employee.parse().map_err(|_| bad)?,
             nonce: nonce.parse().map_err(|_| bad)?,
         };
-        // One text for one id: `+7`, `7` and `000007` must not all be it.
+        // Exactly one text for each id: `+7` and `7` must not be accepted for `000007`.
         if id.to_string() == text { Ok(id) } else { Err(bad) }
     }
 }
 
-/// Serialises an id as its text.
+/// Serializes ids as their text.
 macro_rules! serde_as_text {
     ($($id:ty),*) => {$(
         impl Serialize for $id {
@@ -333,7 +338,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_survive_their_text_form() {
+    fn ids_round_trip_through_text() {
         let attempt = AttemptId {
             ordinal: 7,
             employee: 2,
@@ -347,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_text_for_one_id() {
+    fn every_id_has_exactly_one_text() {
         for text in [
             "7-02-0000000000009f8a",
             "000007-2-0000000000009f8a",
@@ -370,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn an_idempotency_key_names_one_dispatch_per_tenant() {
+    fn idempotency_key_names_one_dispatch_per_tenant() {
         let (a, b): (Tenant, Tenant) = ("a".parse().expect("tenant"), "b".parse().expect("tenant"));
         let id = DispatchId::for_idempotency_key;
         assert_eq!(id(&a, "k"), id(&a, "k"));

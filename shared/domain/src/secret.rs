@@ -1,4 +1,4 @@
-//! Secrets and randomness.
+//! Secrets, randomness and hashes.
 
 use std::fmt::{self, Write};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ impl Secret {
         Self(value.into())
     }
 
-    /// The secret itself; for the one place that needs it.
+    /// The secret itself, for the one place that needs it.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -31,12 +31,12 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Where random bits come from: the operating system, or a seed where a run must be repeatable.
+/// A source of random bits: the operating system, or a seed where a run must be repeatable.
 #[derive(Clone, Debug, Default)]
 pub struct Randomness(Option<Arc<AtomicU64>>);
 
 impl Randomness {
-    /// Bits that follow from `seed`. For tests and simulations: whoever knows the seed knows the bits.
+    /// A deterministic source. For tests and simulations only: the bits follow from the seed.
     pub fn seeded(seed: u64) -> Self {
         Self(Some(Arc::new(AtomicU64::new(seed))))
     }
@@ -44,10 +44,10 @@ impl Randomness {
     /// 64 random bits.
     ///
     /// # Errors
-    /// When the operating system has no randomness to give.
+    /// When the operating system's source of randomness fails.
     pub fn bits(&self) -> Result<u64, getrandom::Error> {
         let Some(state) = &self.0 else { return getrandom::u64() };
-        // splitmix64: every state gives another output.
+        // splitmix64: every state gives a different output.
         let mut bits = state.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -55,12 +55,12 @@ impl Randomness {
     }
 }
 
-/// The SHA-256 of `text`, in lower-case hexadecimal.
+/// The SHA-256 of `text` in lowercase hexadecimal.
 pub fn sha256_hex(text: &[u8]) -> String {
     hex(&Sha256::digest(text))
 }
 
-/// Lower-case hexadecimal.
+/// `bytes` in lowercase hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()
@@ -71,17 +71,17 @@ pub fn hex(bytes: &[u8]) -> String {
         })
 }
 
-/// What is wrong with JSON of ours, without anything that is in it: which field is missing, or where it is not what it
-/// should be.
-pub fn without_contents(error: &serde_json::Error) -> String {
-    let said = error.to_string();
-    if said.starts_with("missing field") {
-        return said;
+/// Describes an error in JSON that we wrote, without any of its content: which field is missing, or at which position
+/// the error is.
+pub fn describe_json_error(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    if message.starts_with("missing field") {
+        return message;
     }
     let what = match error.classify() {
-        Category::Io | Category::Syntax => "no JSON",
-        Category::Data => "other fields than ours",
-        Category::Eof => "cut off",
+        Category::Io | Category::Syntax => "not JSON",
+        Category::Data => "unexpected field or value",
+        Category::Eof => "truncated JSON",
     };
     format!("{what} at line {} column {}", error.line(), error.column())
 }
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_is_said_and_nothing_of_what_is_there() {
+    fn json_error_is_described_without_content() {
         #[derive(Debug, Deserialize)]
         #[expect(dead_code, reason = "only read")]
         struct Two {
@@ -102,13 +102,13 @@ mod tests {
             (r#"{"phone":1}"#, "missing field `name` at line 1 column 11"),
             (
                 r#"{"phone":"+12025550143","name":"Ana"}"#,
-                "other fields than ours at line 1 column 23",
+                "unexpected field or value at line 1 column 23",
             ),
-            (r#"{"phone":1,"#, "cut off at line 1 column 11"),
-            ("+12025550143", "no JSON at line 1 column 1"),
+            (r#"{"phone":1,"#, "truncated JSON at line 1 column 11"),
+            ("+12025550143", "not JSON at line 1 column 1"),
         ] {
             let error = serde_json::from_str::<Two>(text).expect_err(text);
-            assert_eq!(without_contents(&error), expected);
+            assert_eq!(describe_json_error(&error), expected);
         }
     }
 }

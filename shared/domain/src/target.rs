@@ -1,38 +1,38 @@
-//! Which URLs are fetched.
+//! Policy for outbound requests: which URLs may be fetched.
 //!
-//! A URL that a user gives is fetched from inside our network and with our address. Without this policy it could name
-//! the metadata service, the runtime's own API on loopback, or a neighbour in the VPC.
+//! A URL from a user is fetched from inside our network and with our address. Without this policy it could point to the
+//! metadata service, to the Lambda runtime's API on loopback, or to a neighbor in the VPC.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Origin, Url};
 
-/// Why a URL is not fetched.
+/// Why a URL must not be fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadTarget {
-    /// Not https.
+pub enum TargetError {
+    /// The scheme is not https.
     #[error("must be an https URL")]
     Scheme,
-    /// It has a user name or a password in it: those end up in logs.
+    /// The URL has a user name or a password, which would end up in logs.
     #[error("must not contain a user name or a password")]
     UserInfo,
-    /// No host.
+    /// The URL has no host.
     #[error("must have a host")]
     Host,
-    /// A port that no web server of a requester is on.
-    #[error("must have port 443 or one from 1024 up")]
+    /// A port that a requester's web server does not use.
+    #[error("must have port 443 or a port from 1024 up")]
     Port,
-    /// An address that is not on the public internet.
+    /// The address is not on the public internet.
     #[error("must have a public address")]
     NotPublic,
 }
 
-/// What is no list of origins.
+/// An invalid entry in a list of origins.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no origin such as https://hooks.internal.example:8443")]
-pub struct BadOrigin(String);
+#[error("`{0}` is not an origin such as https://hooks.internal.example:8443")]
+pub struct InvalidOrigin(String);
 
-/// Which targets requests may go to.
+/// The targets that requests may go to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Targets {
     any: bool,
@@ -40,7 +40,7 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// https to public addresses: the policy for a deployment.
+    /// Only https to public addresses: the default policy of a deployment.
     pub const fn public_only() -> Self {
         Self {
             any: false,
@@ -48,12 +48,12 @@ impl Targets {
         }
     }
 
-    /// https to public addresses, and the origins in `list`, separated by commas, wherever these are: for receivers of
-    /// the operator's own that the internet does not see. http is allowed there too.
+    /// https to public addresses, and also the origins in the comma-separated `list`, whatever their address: for the
+    /// operator's own receivers that are not on the public internet. These may use http too.
     ///
     /// # Errors
-    /// When one of them has a path, a user name, or is no http or https URL at all.
-    pub fn public_and(list: &str) -> Result<Self, BadOrigin> {
+    /// When an entry has a path or a user name, or is not an http or https URL.
+    pub fn public_and(list: &str) -> Result<Self, InvalidOrigin> {
         let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
         Ok(Self {
             any: false,
@@ -61,7 +61,7 @@ impl Targets {
         })
     }
 
-    /// Whatever is http or https: for runs on one machine, and tests.
+    /// Any http or https URL: for local runs and tests.
     pub const fn any() -> Self {
         Self {
             any: true,
@@ -69,47 +69,50 @@ impl Targets {
         }
     }
 
-    /// Whether what `host` stands for may be connected to without a look at the address. [`Self::check_url`] has seen
-    /// to it that the port is the listed one.
+    /// Whether the client may connect to `host` without checking its address. [`Self::check_url`] has already checked
+    /// that the port is the listed one.
     pub fn is_trusted(&self, host: &str) -> bool {
         self.any || self.private.iter().any(|origin| host_of(origin) == Some(host))
     }
 
-    /// Whether `url` may be fetched, as far as the URL alone tells. What its host's name stands for is checked when
-    /// the connection is made, by the client: checked here, the name could stand for something else by then.
-    pub fn check_url(&self, url: &Url) -> Result<(), BadTarget> {
+    /// Checks whether `url` may be fetched, as far as the URL alone tells. The client checks the address that the host
+    /// name resolves to when it connects: if it were checked here, the name could resolve to another address by then.
+    ///
+    /// # Errors
+    /// Why `url` must not be fetched.
+    pub fn check_url(&self, url: &Url) -> Result<(), TargetError> {
         if self.any {
             let is_web = matches!(url.scheme(), "http" | "https");
-            return if is_web { Ok(()) } else { Err(BadTarget::Scheme) };
+            return if is_web { Ok(()) } else { Err(TargetError::Scheme) };
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(BadTarget::UserInfo);
+            return Err(TargetError::UserInfo);
         }
         if self.private.contains(&url.origin()) {
             return Ok(());
         }
         if url.scheme() != "https" {
-            return Err(BadTarget::Scheme);
+            return Err(TargetError::Scheme);
         }
         if !matches!(url.port_or_known_default(), Some(443 | 1024..)) {
-            return Err(BadTarget::Port);
+            return Err(TargetError::Port);
         }
-        match url.host().ok_or(BadTarget::Host)? {
-            // The parser has turned every spelling of an IPv4 address (`0x7f.1`, `2130706433`) into one by now.
-            Host::Ipv4(address) if !is_public(address.into()) => Err(BadTarget::NotPublic),
-            Host::Ipv6(address) if !is_public(address.into()) => Err(BadTarget::NotPublic),
-            // A listed host, but another port of it.
-            Host::Domain(name) if self.is_trusted(name) => Err(BadTarget::NotPublic),
+        match url.host().ok_or(TargetError::Host)? {
+            // The parser has already normalized every notation of an IPv4 address (`0x7f.1`, `2130706433`).
+            Host::Ipv4(address) if !is_public(address.into()) => Err(TargetError::NotPublic),
+            Host::Ipv6(address) if !is_public(address.into()) => Err(TargetError::NotPublic),
+            // A listed host, but another port.
+            Host::Domain(name) if self.is_trusted(name) => Err(TargetError::NotPublic),
             _ => Ok(()),
         }
     }
 }
 
-fn origin(text: &str) -> Result<Origin, BadOrigin> {
-    let url = Url::parse(text).map_err(|_| BadOrigin(text.to_owned()))?;
+fn origin(text: &str) -> Result<Origin, InvalidOrigin> {
+    let url = Url::parse(text).map_err(|_| InvalidOrigin(text.to_owned()))?;
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
     if !bare || !matches!(url.scheme(), "http" | "https") {
-        return Err(BadOrigin(text.to_owned()));
+        return Err(InvalidOrigin(text.to_owned()));
     }
     Ok(url.origin())
 }
@@ -121,7 +124,7 @@ fn host_of(origin: &Origin) -> Option<&str> {
     }
 }
 
-/// Whether `address` is one of the public internet, by IANA's registries of special-purpose addresses.
+/// Whether `address` is on the public internet, according to IANA's registries of special-purpose addresses.
 pub const fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -140,11 +143,11 @@ const fn is_public_v4(address: Ipv4Addr) -> bool {
         [169, 254, ..] => false,
         // Private.
         [172, 16..=31, ..] | [192, 168, ..] => false,
-        // IETF protocol assignments, and the relays of 6to4, withdrawn.
+        // IETF protocol assignments, and the withdrawn 6to4 relays.
         [192, 0, 0, _] | [192, 88, 99, _] => false,
         // Documentation.
         [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => false,
-        // Benchmarks.
+        // Benchmarking.
         [198, 18 | 19, ..] => false,
         _ => true,
     }
@@ -152,14 +155,15 @@ const fn is_public_v4(address: Ipv4Addr) -> bool {
 
 const fn is_public_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
-        // Addresses that stand for an IPv4 address are as public as that: mapped, NAT64, 6to4.
+        // Addresses that embed an IPv4 address are as public as that address: mapped, NAT64, 6to4.
         [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
             let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
             is_public_v4(Ipv4Addr::new(a, b, c, d))
         }
-        // Inside global unicast: IETF protocol assignments (Teredo among them) and documentation.
+        // Inside global unicast: IETF protocol assignments (including Teredo) and documentation.
         [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
-        // Global unicast is 2000::/3. All else is unspecified, loopback, unique-local, link-local, multicast or unassigned.
+        // Global unicast is 2000::/3. The rest is unspecified, loopback, unique-local, link-local, multicast or
+        // unassigned.
         [first, ..] => first & 0xe000 == 0x2000,
     }
 }
@@ -170,12 +174,12 @@ mod tests {
 
     use super::*;
 
-    fn check(url: &str) -> Result<(), BadTarget> {
+    fn check(url: &str) -> Result<(), TargetError> {
         Targets::public_only().check_url(&Url::parse(url).expect(url))
     }
 
     #[test]
-    fn an_https_url_of_a_public_host_is_fetched() {
+    fn https_url_of_a_public_host_is_allowed() {
         for url in [
             "https://example.org/hook?x=1#y",
             "https://example.org:443/",
@@ -189,63 +193,63 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_refused_for_what_is_wrong_with_it() {
-        for (url, why) in [
-            ("http://example.org/", BadTarget::Scheme),
-            ("ftp://example.org/", BadTarget::Scheme),
-            ("file:///etc/passwd", BadTarget::Scheme),
-            ("https://user@example.org/", BadTarget::UserInfo),
-            ("https://user:secret@example.org/", BadTarget::UserInfo),
-            ("https://:secret@example.org/", BadTarget::UserInfo),
-            ("https://example.org:25/", BadTarget::Port),
-            ("https://example.org:80/", BadTarget::Port),
-            ("https://example.org:1023/", BadTarget::Port),
-            ("https://127.0.0.1:9001/", BadTarget::NotPublic),
-            ("https://169.254.169.254/latest/meta-data/", BadTarget::NotPublic),
-            ("https://2130706433/", BadTarget::NotPublic),
-            ("https://0x7f.1/", BadTarget::NotPublic),
-            ("https://0177.0.0.1/", BadTarget::NotPublic),
-            ("https://127.1./", BadTarget::NotPublic),
-            ("https://\u{ff11}\u{ff12}\u{ff17}.0.0.1/", BadTarget::NotPublic),
-            ("https://[::1]/", BadTarget::NotPublic),
-            ("https://[::ffff:10.0.0.1]/", BadTarget::NotPublic),
+    fn forbidden_url_is_refused_with_its_reason() {
+        for (url, error) in [
+            ("http://example.org/", TargetError::Scheme),
+            ("ftp://example.org/", TargetError::Scheme),
+            ("file:///etc/passwd", TargetError::Scheme),
+            ("https://user@example.org/", TargetError::UserInfo),
+            ("https://user:secret@example.org/", TargetError::UserInfo),
+            ("https://:secret@example.org/", TargetError::UserInfo),
+            ("https://example.org:25/", TargetError::Port),
+            ("https://example.org:80/", TargetError::Port),
+            ("https://example.org:1023/", TargetError::Port),
+            ("https://127.0.0.1:9001/", TargetError::NotPublic),
+            ("https://169.254.169.254/latest/meta-data/", TargetError::NotPublic),
+            ("https://2130706433/", TargetError::NotPublic),
+            ("https://0x7f.1/", TargetError::NotPublic),
+            ("https://0177.0.0.1/", TargetError::NotPublic),
+            ("https://127.1./", TargetError::NotPublic),
+            ("https://\u{ff11}\u{ff12}\u{ff17}.0.0.1/", TargetError::NotPublic),
+            ("https://[::1]/", TargetError::NotPublic),
+            ("https://[::ffff:10.0.0.1]/", TargetError::NotPublic),
         ] {
-            assert_eq!(check(url), Err(why), "{url}");
+            assert_eq!(check(url), Err(error), "{url}");
         }
     }
 
     #[test]
-    fn on_one_machine_any_web_server_is_fetched_and_nothing_else() {
+    fn any_policy_allows_every_http_url_and_nothing_else() {
         let check = |url: &str| Targets::any().check_url(&Url::parse(url).expect(url));
         assert_eq!(check("http://127.0.0.1:8080/hook"), Ok(()));
         assert_eq!(check("https://example.org/"), Ok(()));
-        assert_eq!(check("file:///etc/passwd"), Err(BadTarget::Scheme));
+        assert_eq!(check("file:///etc/passwd"), Err(TargetError::Scheme));
     }
 
     #[test]
-    fn a_listed_origin_is_fetched_wherever_it_is_and_nothing_beside_it() {
+    fn listed_origin_is_allowed_and_its_neighbors_are_not() {
         let targets =
             Targets::public_and("https://hooks.internal.example:8443, http://10.0.0.7:9000").expect("origins");
         let check = |url: &str| targets.check_url(&Url::parse(url).expect(url));
         assert_eq!(check("https://hooks.internal.example:8443/patchbay"), Ok(()));
         assert_eq!(check("http://10.0.0.7:9000/hook?x=1"), Ok(()));
         assert_eq!(check("https://example.org/"), Ok(()));
-        for (url, why) in [
-            ("http://hooks.internal.example:8443/", BadTarget::Scheme),
-            ("https://hooks.internal.example/", BadTarget::NotPublic),
-            ("https://hooks.internal.example:8444/", BadTarget::NotPublic),
-            ("https://10.0.0.7:9000/", BadTarget::NotPublic),
-            ("http://10.0.0.7:9001/", BadTarget::Scheme),
-            ("http://user@10.0.0.7:9000/", BadTarget::UserInfo),
+        for (url, error) in [
+            ("http://hooks.internal.example:8443/", TargetError::Scheme),
+            ("https://hooks.internal.example/", TargetError::NotPublic),
+            ("https://hooks.internal.example:8444/", TargetError::NotPublic),
+            ("https://10.0.0.7:9000/", TargetError::NotPublic),
+            ("http://10.0.0.7:9001/", TargetError::Scheme),
+            ("http://user@10.0.0.7:9000/", TargetError::UserInfo),
         ] {
-            assert_eq!(check(url), Err(why), "{url}");
+            assert_eq!(check(url), Err(error), "{url}");
         }
         assert!(targets.is_trusted("hooks.internal.example"));
         assert!(!targets.is_trusted("example.org"));
     }
 
     #[test]
-    fn no_origins_are_none_and_what_is_no_origin_is_said() {
+    fn empty_list_allows_nothing_more_and_invalid_origins_are_refused() {
         assert_eq!(Targets::public_and(" ,"), Ok(Targets::public_only()));
         for text in [
             "hooks.internal.example",
@@ -254,7 +258,7 @@ mod tests {
             "https://user@a.example",
             "ftp://a.example",
         ] {
-            assert_eq!(Targets::public_and(text), Err(BadOrigin(text.to_owned())));
+            assert_eq!(Targets::public_and(text), Err(InvalidOrigin(text.to_owned())));
         }
     }
 
@@ -273,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn the_neighbours_of_special_purpose_addresses_are_public() {
+    fn neighbors_of_special_purpose_addresses_are_public() {
         let addresses = "1.0.0.0 9.255.255.255 11.0.0.0 100.63.255.255 100.128.0.0 126.255.255.255 128.0.0.0 \
              169.253.255.255 169.255.0.0 172.15.255.255 172.32.0.0 192.0.1.0 192.0.3.0 192.88.98.255 \
              192.167.255.255 192.169.0.0 198.17.255.255 198.20.0.0 198.51.99.255 203.0.112.255 203.0.114.0 \
@@ -286,7 +290,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_ipv4_address_is_as_public_in_every_ipv6_form(bits: u32) {
+        fn embedded_ipv4_address_is_as_public_as_itself(bits: u32) {
             let v4 = Ipv4Addr::from(bits);
             let (high, low) = ((bits >> 16) as u16, (bits & 0xffff) as u16);
             for v6 in [
@@ -299,7 +303,7 @@ mod tests {
         }
 
         #[test]
-        fn what_the_standard_library_calls_special_is_not_public(v4: u32, v6: u128, net in 0_u8..=255) {
+        fn addresses_that_the_standard_library_calls_special_are_not_public(v4: u32, v6: u128, net in 0_u8..=255) {
             for v4 in [Ipv4Addr::from(v4), Ipv4Addr::from((v4 & 0x00ff_ffff) | (u32::from(net) << 24))] {
                 let special = v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_multicast()
                     || v4.is_broadcast() || v4.is_documentation() || v4.is_unspecified();

@@ -1,4 +1,4 @@
-//! Moments.
+//! Timestamps with millisecond precision.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,9 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// A moment, in milliseconds since 1970-01-01T00:00:00Z.
+/// A point in time, in milliseconds since 1970-01-01T00:00:00Z.
 ///
-/// Serialised as RFC 3339 in UTC with milliseconds, so that a person can read it in the table.
+/// Serialized as RFC 3339 in UTC with milliseconds, so that a person can read it in the table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -17,7 +17,7 @@ pub struct Timestamp(i64);
 pub const LAST_MILLIS: i64 = 253_402_300_799_999;
 
 impl Timestamp {
-    /// From milliseconds since the epoch, clamped to the years 1970 to 9999.
+    /// Creates a timestamp from milliseconds since the epoch, clamped to the years 1970 to 9999.
     pub const fn from_millis(millis: i64) -> Self {
         if millis < 0 {
             return Self(0);
@@ -33,24 +33,24 @@ impl Timestamp {
         self.0
     }
 
-    /// Whole seconds since the epoch, as DynamoDB's TTL wants them.
+    /// Whole seconds since the epoch, as DynamoDB's TTL expects them.
     pub const fn seconds(self) -> i64 {
         self.0 / 1000
     }
 
-    /// This moment and `seconds` more.
+    /// This time plus `seconds`.
     #[must_use]
     pub const fn plus_seconds(self, seconds: u32) -> Self {
         self.plus_millis(seconds as i64 * 1000)
     }
 
-    /// This moment and `millis` more (or less, when negative).
+    /// This time plus `millis`, which may be negative.
     #[must_use]
     pub const fn plus_millis(self, millis: i64) -> Self {
         Self::from_millis(self.0.saturating_add(millis))
     }
 
-    /// This moment, or the next whole multiple of `seconds` since the epoch.
+    /// The earliest whole multiple of `seconds` since the epoch that is not before this time.
     #[must_use]
     pub const fn rounded_up_to(self, seconds: u32) -> Self {
         let step = seconds as i64 * 1000;
@@ -60,7 +60,7 @@ impl Timestamp {
         }
     }
 
-    /// How long it is from `earlier` to this moment; zero when it is not later.
+    /// The duration from `earlier` to this time; zero if this time is not later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0 - earlier.0).unwrap_or(0))
     }
@@ -73,26 +73,26 @@ impl Timestamp {
             .map(Self::from_millis)
     }
 
-    /// The moment as a calendar date and time in UTC.
+    /// Date and time in UTC.
     pub fn utc(self) -> OffsetDateTime {
         let nanos = i128::from(self.0) * 1_000_000;
         OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
-    /// The day in UTC, `YYYYMMDD`: the shard of the index for lists.
+    /// The day in UTC as `YYYYMMDD`: the shard of the index for lists.
     pub fn day(self) -> String {
         let utc = self.utc();
         format!("{:04}{:02}{:02}", utc.year(), u8::from(utc.month()), utc.day())
     }
 
-    /// Day and time in UTC, `YYYY-MM-DD HH:MM:SS`, for people.
+    /// Date and time in UTC as `YYYY-MM-DD HH:MM:SS`, for people.
     pub fn to_the_second(self) -> String {
         let utc = self.utc();
         let (year, month, day) = (utc.year(), u8::from(utc.month()), utc.day());
         format!("{year:04}-{month:02}-{day:02} {}", self.time_of_day())
     }
 
-    /// The time of day in UTC, `HH:MM:SS`.
+    /// The time of day in UTC as `HH:MM:SS`.
     pub fn time_of_day(self) -> String {
         let utc = self.utc();
         format!("{:02}:{:02}:{:02}", utc.hour(), utc.minute(), utc.second())
@@ -127,7 +127,7 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| de::Error::custom("expected a time as RFC 3339, such as 2026-11-21T03:00:00Z"))
+        Self::parse(&text).ok_or_else(|| de::Error::custom("expected an RFC 3339 time, such as 2026-11-21T03:00:00Z"))
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_timestamp_survives_its_text_form_with_any_number_of_fraction_digits() {
+    fn timestamp_round_trips_through_text_with_any_number_of_fraction_digits() {
         for (text, millis) in [
             ("2026-01-05T09:00:31.44Z", 440),
             ("2026-01-05T09:00:31Z", 0),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_is_rounded_up_and_a_whole_one_stays() {
+    fn rounding_up_keeps_a_whole_multiple() {
         for (millis, expected) in [
             (0, 0),
             (1, 300_000),

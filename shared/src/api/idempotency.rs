@@ -1,5 +1,6 @@
-//! Requests that may be repeated: the `Idempotency-Key`, and what tells a repeated request from another one under the same
-//! key. The key names the thing that is made ([`DispatchId::for_idempotency_key`]), so it needs no record of its own.
+//! Idempotent requests: the `Idempotency-Key` header, and the fingerprint that distinguishes a repeated request from a
+//! different one with the same key. The id of the created resource is derived from the key
+//! ([`DispatchId::for_idempotency_key`]), so keys need no records of their own.
 //!
 //! [`DispatchId::for_idempotency_key`]: crate::ids::DispatchId::for_idempotency_key
 
@@ -13,34 +14,34 @@ use crate::web::problem::Problem;
 
 const HEADER: &str = "idempotency-key";
 const MAX_KEY_CHARS: usize = 255;
-/// Says of an answer that an earlier request made what it shows.
+/// Header of a response that shows the result of an earlier request.
 const REPLAYED: &str = "idempotent-replayed";
 
-/// The key of a request, if it has one.
+/// The idempotency key of a request, if it has one.
 ///
 /// # Errors
-/// 422 when it is empty, too long, or does not print.
+/// 422 when the key is empty, too long or not printable.
 pub fn key(request: &Request) -> Result<Option<&str>, Problem> {
     let Some(value) = request.headers().get(HEADER) else {
         return Ok(None);
     };
-    let wrong = || {
+    let invalid = || {
         Problem::invalid_field(
             "Idempotency-Key",
             format!("must have from 1 to {MAX_KEY_CHARS} printable ASCII characters"),
         )
     };
-    let key = value.to_str().map_err(|_| wrong())?;
-    // A tab is text to the header, but it does not print.
-    let prints = key.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-    if key.is_empty() || key.len() > MAX_KEY_CHARS || !prints {
-        Err(wrong())
+    let key = value.to_str().map_err(|_| invalid())?;
+    // A header may contain a tab, which is not printable.
+    let is_printable = key.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    if key.is_empty() || key.len() > MAX_KEY_CHARS || !is_printable {
+        Err(invalid())
     } else {
         Ok(Some(key))
     }
 }
 
-/// The fingerprint of what a request says, not of how it is spaced.
+/// The fingerprint of a request's JSON body, independent of its whitespace.
 ///
 /// # Errors
 /// When the body is not JSON.
@@ -49,16 +50,16 @@ pub fn fingerprint(request: &Request) -> Result<String, Problem> {
     Ok(sha256_hex(plain.to_string().as_bytes()))
 }
 
-/// The answer to a request whose key has been used, by a request with the fingerprint `first`: what that one made, as it
-/// is now.
+/// The response to a request whose key was used before, by a request with the fingerprint `first`: the resource that
+/// the first request created, in its current state.
 ///
 /// # Errors
-/// 422 when this request says something else.
-pub fn replayed(first: &str, this: &str, shown: Response<Body>) -> Result<Response<Body>, Problem> {
+/// 422 when this request has another fingerprint.
+pub fn replayed(first: &str, this: &str, current: Response<Body>) -> Result<Response<Body>, Problem> {
     if first != this {
         return Err(Problem::idempotency_key_reused());
     }
-    let mut response = shown;
+    let mut response = current;
     response
         .headers_mut()
         .insert(REPLAYED, HeaderValue::from_static("true"));

@@ -1,6 +1,7 @@
-//! What the functions with an API have in common: whose a request is, and what its sender hears when we fail.
+//! Shared code of the functions with an HTTP API: authentication, and the response when DynamoDB or a queue fails.
 //!
-//! The table or a queue that fails is said once, in the log; the sender hears only that it may come again. So `?` does both.
+//! Such a failure is logged once, and the client gets a 503 that invites a retry. The `From` conversions to [`Problem`]
+//! do both, so handlers use `?`.
 
 pub mod idempotency;
 pub mod paging;
@@ -14,42 +15,42 @@ use crate::engine::EngineError;
 use crate::ids::Tenant;
 use crate::store::{Store, StoreError};
 use crate::tokens::Tokens;
-use crate::web::auth::{Token, authorise};
+use crate::web::auth::{Token, authorize};
 use crate::web::problem::Problem;
 
-/// Seconds after which the sender may come again.
-const AGAIN_SECONDS: u16 = 1;
+/// Seconds after which a client may retry, for `Retry-After`.
+const RETRY_AFTER_SECONDS: u16 = 1;
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, kind = ?error.kind(), "a request to DynamoDB failed");
-        Self::unavailable(AGAIN_SECONDS)
+        Self::unavailable(RETRY_AFTER_SECONDS)
     }
 }
 
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         tracing::error!(%error, kind = ?error.kind(), "a dispatch could not be changed");
-        Self::unavailable(AGAIN_SECONDS)
+        Self::unavailable(RETRY_AFTER_SECONDS)
     }
 }
 
-/// Whose request has these `headers`, if its token allows what is `needed`. One request to the table.
+/// The tenant of a request with these `headers`, if its token has the scope `needed`. One request to DynamoDB.
 ///
 /// # Errors
-/// 401 and 403 as [`authorise`]; 503 when the table does not answer.
+/// 401 and 403 as [`authorize`]; 503 when DynamoDB is unavailable.
 pub async fn tenant(store: &Store, headers: &HeaderMap, needed: Scope, now: Timestamp) -> Result<Tenant, Problem> {
     let token = Token::from_headers(headers)?;
     let record = store.token(&token.hash()).await?;
-    authorise(record.as_ref(), needed, now)
+    authorize(record.as_ref(), needed, now)
 }
 
-/// Whose agent sent `request`, which may have its token in the query. No request to the table when the token was seen
-/// within the last minute.
+/// The tenant of an agent's `request`, which may have its token in the query. One request to DynamoDB, or none if the
+/// token was looked up within the last minute.
 ///
 /// # Errors
 /// As [`tenant`].
-pub async fn tenant_of_agent(tokens: &Tokens, request: &Request, needed: Scope) -> Result<Tenant, Problem> {
+pub async fn agent_tenant(tokens: &Tokens, request: &Request, needed: Scope) -> Result<Tenant, Problem> {
     let query = request.query_string_parameters();
     let api_tokens = query.all("api_token").unwrap_or_default();
     let token = Token::from_headers_or_query(request.headers(), &api_tokens)?;

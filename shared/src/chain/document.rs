@@ -1,4 +1,4 @@
-//! The link document: a chain and all its links.
+//! The link document: a task chain and its links.
 
 use std::collections::BTreeMap;
 
@@ -16,19 +16,21 @@ pub type Rule = flow::Rule<Reply>;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Document {
-    /// What the chain is for; for people.
+    /// Description of the chain, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// Names in the state that travels with a call, and what each is at first. Rules see them as `state.NAME`.
+    /// Declares the names in the state that travels with a call, with their initial values. Templates see them as
+    /// `state.NAME`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub state: BTreeMap<String, Value>,
-    /// Names in the portal's metadata, and what each is where the portal does not send it: `metadata.NAME`.
+    /// Declares the names in the portal's metadata, with their defaults for requests without them. Templates see them
+    /// as `metadata.NAME`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
-    /// The answer when something goes wrong here: a template has no value, or the back end took all the time there was.
+    /// The answer when patchbay fails: a template has no value, or the back ends used up the time limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<Reply>,
-    /// The links, in the portal's order: the chain begins with the first one.
+    /// The links, in the order of the portal. The chain begins with the first one.
     pub links: Vec<Link>,
 }
 
@@ -37,50 +39,50 @@ pub struct Document {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Link {
-    /// Its name, as in the portal.
+    /// Name of the link, as in the portal.
     pub name: String,
-    /// When it begins: `content` is the prompt. Of every list of rules the first one whose `when` is true is taken;
-    /// the last one has no `when`.
+    /// Rules for the start of the link. `content` is the prompt. In every list of rules the first one whose `when` is
+    /// true matches; the last one has no `when`.
     pub initial: Vec<Rule>,
-    /// When the model calls `qualified`: `content` is spoken.
+    /// Rules for when the model calls `qualified`. `content` is spoken.
     pub qualified: Vec<Rule>,
-    /// When the model calls `disqualified`: `content` is spoken.
+    /// Rules for when the model calls `disqualified`. `content` is spoken.
     pub disqualified: Vec<Rule>,
-    /// When the caller has gone. Without rules nothing is answered.
+    /// Rules for when the caller has hung up. Without rules the answer is empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interrupt: Vec<Rule>,
-    /// JSON Schema of what the model gives to `qualified`; rules see it as `context.NAME`.
+    /// JSON Schema of the arguments of `qualified`. Templates see them as `context.NAME`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qualified_parameters: Option<Value>,
-    /// JSON Schema of what the model gives to `disqualified`.
+    /// JSON Schema of the arguments of `disqualified`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disqualified_parameters: Option<Value>,
-    /// JSON Schema of what the model gives when the caller goes.
+    /// JSON Schema of the arguments of `interrupt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interrupt_parameters: Option<Value>,
-    /// What happens when `qualified` is called with something else than the schema allows.
+    /// What to answer when the arguments of `qualified` violate the schema.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invalid: Option<Invalid>,
 }
 
-/// What happens when the model returns something that the schema does not allow.
+/// What to answer when arguments violate the schema.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Invalid {
-    /// How often the caller is asked again, 0 to 5; 2 when left out.
+    /// How often the caller is asked again, 0 to 5. 2 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<u8>,
-    /// The answer that asks again; a polite sentence and `switch_task` to this link when left out.
+    /// The answer that asks again. When left out: a polite sentence and `switch_task` to this link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Reply>,
-    /// The answer after the last try; the chain's `fallback` when left out.
+    /// The answer after the last retry. When left out: the `fallback` of the chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub give_up: Option<Reply>,
 }
 
 impl Document {
-    /// The link called `name`, and its place in the list.
+    /// The link called `name`, and its index.
     pub fn link(&self, name: &str) -> Option<(usize, &Link)> {
         self.links.iter().enumerate().find(|(_, link)| link.name == name)
     }
@@ -91,27 +93,27 @@ impl Document {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Reply {
-    /// A template: the prompt, or what is spoken.
+    /// A template of the prompt, or of what is spoken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
-    /// What Agent4 does, in order. Texts are templates; the name of a link is not.
+    /// Actions of Agent4, in order. Strings are templates, except the name of a link.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<Action>,
-    /// New values of names that the chain's `state` declares.
+    /// New values for names that the `state` of the chain declares.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub state: BTreeMap<String, Value>,
-    /// What Agent4 does after the call.
+    /// Notifications that Agent4 sends after the call.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub additional_call_notifications: Vec<Notification>,
-    /// Written into what voice agents share about the caller.
+    /// A note for the context of the caller, which voice agents share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remember: Option<Remember>,
 }
 
 impl Reply {
-    /// Whether the conversation of the link ends with it.
-    pub fn moves(&self) -> bool {
-        self.actions.iter().any(Action::moves)
+    /// Whether the reply ends the conversation of the link.
+    pub fn ends_link(&self) -> bool {
+        self.actions.iter().any(Action::ends_link)
     }
 }
 
@@ -120,9 +122,9 @@ impl Reply {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Remember {
-    /// A template: what the caller is calling about, the first line of what is remembered; none when left out.
+    /// A template of why the caller is calling: the first line of the note. None when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// A template: the text that replaces the caller's memory.
+    /// A template of the text that replaces the memory of the caller.
     pub memory: String,
 }

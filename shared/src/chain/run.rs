@@ -1,8 +1,8 @@
-//! One request, one answer.
+//! Answers one request of Agent4.
 //!
-//! [`advance`] says either what is to be looked up next or what is answered. It is pure: whoever looks things up calls
-//! it again with what was found, and the same request with the same findings has the same answer always. So a
-//! request that Agent4 repeats is answered identically, unless a back end has changed its mind meanwhile.
+//! [`advance`] returns either the next request to a back end or the answer. It is pure: the caller sends the request
+//! and calls again with the results. The same request with the same results always has the same answer. So a request
+//! that Agent4 repeats gets an identical answer, unless a back end answers differently.
 
 use std::borrow::Cow;
 
@@ -10,219 +10,238 @@ use serde_json::{Map, Value, json};
 
 use super::Chain;
 use super::document::{Document, Link, Reply, Rule};
-use super::reply::{Remembered, Written};
+use super::reply::{CallerMemory, RenderedReply};
 use super::state;
 use crate::flow::source::{element, field};
 use crate::flow::template::Scope;
-use crate::flow::{Answered, Findings, Lookup, Run, Stop, Trouble, schema};
+use crate::flow::{EvalError, Evaluated, Evaluator, FetchRequest, FetchResults, RuleError, schema};
 use crate::phone::PhoneNumber;
-use crate::providers::agent4::{Action, Answer, Moment, RESPONSES, Request};
+use crate::providers::agent4::{Action, Answer, LinkEvent, RESPONSES, Request};
 
 const DEFAULT_RETRIES: u64 = 2;
-const SORRY: &str = "I am sorry, something went wrong on our side. Please try again later.";
-const AGAIN: &str = "I am sorry, I did not get that. Let me ask you again.";
+const APOLOGY_CONTENT: &str = "I am sorry, something went wrong on our side. Please try again later.";
+const RETRY_CONTENT: &str = "I am sorry, I did not get that. Let me ask you again.";
 
-/// What a request is about.
+/// A request and what belongs to its call.
 #[derive(Clone, Copy, Debug)]
-pub struct Call<'a> {
-    /// The request.
+pub struct RequestContext<'a> {
+    /// The parsed request.
     pub request: &'a Request,
-    /// Our id of the call: the same in every answer.
+    /// The call id: the same in every answer of a call.
     pub key: &'a str,
-    /// Six digits that belong to the call and that nobody can guess.
+    /// Six digits that belong to the call and cannot be guessed.
     pub code: &'a str,
-    /// Whether the state is the call's, and what the answer leaves in it will be there for the next request. Where it is
-    /// not, nothing can be counted.
+    /// Whether `request.state` is the state of this call, and the state of the answer will be available for the next
+    /// request. If not, nothing can be counted.
     pub state_kept: bool,
 }
 
-/// What is to be done next.
+/// What to do next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// Look this up, and come again with what was found under its `path`.
-    Fetch(Box<Lookup>),
-    /// Answer this.
-    Done(Box<Done>),
+    /// Send this request and call again with its result under its `path`.
+    Fetch(Box<FetchRequest>),
+    /// Send this answer.
+    Answer(Box<ChainAnswer>),
 }
 
-/// An answer, and what else comes of it.
+/// An answer and its side effects.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Done {
-    /// The answer.
+pub struct ChainAnswer {
+    /// The answer to send.
     pub answer: Answer,
-    /// What the next voice agent should know of the caller.
-    pub remembered: Option<Remembered>,
-    /// Which rule or reply answered.
+    /// The note for the context of the caller.
+    pub remembered: Option<CallerMemory>,
+    /// Path of the rule or reply that answered.
     pub answered_by: String,
-    /// What went wrong, when it is the fallback's answer.
-    pub trouble: Option<Trouble>,
-    /// Whether the chain is left with it: what the caller says next belongs to no link.
-    pub leaves: bool,
+    /// The error, if the fallback answered.
+    pub error: Option<RuleError>,
+    /// Whether the answer ends the chain: what the caller says next belongs to no link.
+    pub ends_chain: bool,
 }
 
-/// What is to be done next for a request, after what was found so far.
-pub fn advance(chain: &Chain, call: &Call<'_>, found: &Findings) -> Step {
-    let run = Run {
+/// Returns what to do next for a request, with the results so far.
+pub fn advance(chain: &Chain, context: &RequestContext<'_>, fetched: &FetchResults) -> Step {
+    let evaluator = Evaluator {
         templates: chain.templates(),
-        found,
+        fetched,
     };
-    let turn = turn(chain.document(), call);
-    match answer(&run, chain.document(), call, &turn) {
-        Ok(done) => Step::Done(Box::new(done)),
-        Err(Stop::Fetch(lookup)) => Step::Fetch(lookup),
-        Err(Stop::Trouble(trouble)) => Step::Done(Box::new(fall_back(chain, call, turn.tries, trouble))),
+    let turn = select_turn(chain.document(), context);
+    match answer(&evaluator, chain.document(), context, &turn) {
+        Ok(answer) => Step::Answer(Box::new(answer)),
+        Err(EvalError::FetchNeeded(fetch)) => Step::Fetch(fetch),
+        Err(EvalError::Failed(error)) => Step::Answer(Box::new(fallback_answer(chain, context, turn.retries, error))),
     }
 }
 
-/// The answer when there is no more time, or the document could not be had: the chain's fallback, else our own.
-pub fn fallback(chain: Option<&Chain>, call: &Call<'_>, why: &str) -> Done {
-    let trouble = Trouble::new("", why);
+/// The answer when the time is up or the document could not be loaded: the fallback of the chain, else the built-in
+/// one.
+pub fn fallback(chain: Option<&Chain>, context: &RequestContext<'_>, reason: &str) -> ChainAnswer {
+    let error = RuleError::new("", reason);
     match chain {
-        Some(chain) => fall_back(chain, call, None, trouble),
-        None => sorry(call, trouble),
+        Some(chain) => fallback_answer(chain, context, None, error),
+        None => apology(context, error),
     }
 }
 
-/// Whose turn it is in a chain, and how often its link has asked by then.
+/// The part of a chain that answers a request.
 struct Turn<'a> {
-    says: Says<'a>,
+    source: ReplySource<'a>,
     path: String,
-    /// What the model returned, where templates may see it.
-    context: Option<Map<String, Value>>,
-    /// How often this link has asked again, if this answer does or resets it.
-    tries: Option<u64>,
+    /// Arguments from the model, where templates may use them.
+    arguments: Option<Map<String, Value>>,
+    /// New number of retries of this link, if the answer changes it.
+    retries: Option<u64>,
 }
 
-enum Says<'a> {
-    /// Rules; at `initial` of this link, whose parameters go with the prompt.
+enum ReplySource<'a> {
+    /// Rules. At `initial` also the link, whose parameter schemas are sent with the prompt.
     Rules(&'a [Rule], Option<&'a Link>),
-    /// A reply that needs no rule.
+    /// A reply without rules.
     Reply(Cow<'a, Reply>),
-    /// The fallback, and why.
-    Trouble(String),
+    /// The fallback, and the reason.
+    Error(String),
 }
 
 impl<'a> Turn<'a> {
-    const fn of(says: Says<'a>, path: String) -> Self {
+    const fn new(source: ReplySource<'a>, path: String) -> Self {
         Self {
-            says,
+            source,
             path,
-            context: None,
-            tries: None,
+            arguments: None,
+            retries: None,
         }
     }
 }
 
-/// Whose turn it is when this request has come.
-fn turn<'a>(document: &'a Document, call: &Call<'_>) -> Turn<'a> {
-    let request = call.request;
+/// Selects the part of the chain that answers a request.
+fn select_turn<'a>(document: &'a Document, context: &RequestContext<'_>) -> Turn<'a> {
+    let request = context.request;
     let Some((index, link)) = document.link(&request.name) else {
-        let why = "there is no link of the name that was asked for";
-        return Turn::of(Says::Trouble(why.into()), "links".into());
+        let reason = "the document has no link of the requested name";
+        return Turn::new(ReplySource::Error(reason.into()), "links".into());
     };
     let path = element("links", index);
-    let (rules, name, parameters) = match request.moment {
-        Moment::Initial => {
-            let says = Says::Rules(&link.initial, Some(link));
-            return Turn::of(says, field(&path, "initial"));
+    let (rules, name, parameters) = match request.event {
+        LinkEvent::Initial => {
+            let source = ReplySource::Rules(&link.initial, Some(link));
+            return Turn::new(source, field(&path, "initial"));
         }
-        Moment::Qualified => match &link.qualified_parameters {
-            Some(parameters) => return qualified(link, parameters, call, &path),
+        LinkEvent::Qualified => match &link.qualified_parameters {
+            Some(parameters) => return qualified(link, parameters, context, &path),
             None => (&link.qualified, "qualified", None),
         },
-        Moment::Disqualified => (
+        LinkEvent::Disqualified => (
             &link.disqualified,
             "disqualified",
             link.disqualified_parameters.as_ref(),
         ),
-        Moment::Interrupt if !link.interrupt.is_empty() => {
+        LinkEvent::Interrupt if !link.interrupt.is_empty() => {
             (&link.interrupt, "interrupt", link.interrupt_parameters.as_ref())
         }
-        Moment::Interrupt | Moment::Unknown => return Turn::of(Says::Reply(Cow::Owned(Reply::default())), path),
+        LinkEvent::Interrupt | LinkEvent::Unknown => {
+            return Turn::new(ReplySource::Reply(Cow::Owned(Reply::default())), path);
+        }
     };
-    // Nobody is asked again here: what does not fit is null.
+    // There is no retry here: a value that violates the schema becomes null.
     let any = json!({ "properties": { RESPONSES: { "type": "string" } } });
     let parameters = parameters.unwrap_or(&any);
     Turn {
-        context: Some(schema::fit_loosely(parameters, &arguments(parameters, request))),
-        ..Turn::of(Says::Rules(rules, None), field(&path, name))
+        arguments: Some(schema::coerce_or_null(parameters, &arguments(parameters, request))),
+        ..Turn::new(ReplySource::Rules(rules, None), field(&path, name))
     }
 }
 
-/// Whose turn it is when the model says that it has what it was to find out.
-fn qualified<'a>(link: &'a Link, parameters: &Value, call: &Call<'_>, path: &str) -> Turn<'a> {
-    let tries = state::tries(&call.request.state, &link.name);
-    let misfit = match schema::fit(parameters, &arguments(parameters, call.request)) {
-        Ok(context) => {
+/// Selects what answers `qualified`: the rules if the arguments match the schema, else a retry, `give_up` or the
+/// fallback.
+fn qualified<'a>(link: &'a Link, parameters: &Value, context: &RequestContext<'_>, path: &str) -> Turn<'a> {
+    let retries = state::retries(&context.request.state, &link.name);
+    let violation = match schema::coerce(parameters, &arguments(parameters, context.request)) {
+        Ok(arguments) => {
             return Turn {
-                context: Some(context),
-                tries: (tries > 0).then_some(0),
-                ..Turn::of(Says::Rules(&link.qualified, None), field(path, "qualified"))
+                arguments: Some(arguments),
+                retries: (retries > 0).then_some(0),
+                ..Turn::new(ReplySource::Rules(&link.qualified, None), field(path, "qualified"))
             };
         }
-        Err(misfit) => misfit,
+        Err(violation) => violation,
     };
     let path = field(path, "invalid");
     let invalid = link.invalid.as_ref();
-    let retries = invalid.and_then(|invalid| invalid.retries);
-    // Where nothing is counted, nobody is asked again: it would go on for ever.
-    if call.state_kept && tries < retries.map_or(DEFAULT_RETRIES, u64::from) {
+    let max_retries = invalid.and_then(|invalid| invalid.retries);
+    // If nothing can be counted there is no retry: it would repeat forever.
+    if context.state_kept && retries < max_retries.map_or(DEFAULT_RETRIES, u64::from) {
         let retry = invalid.and_then(|invalid| invalid.retry.clone());
         let mut retry = retry.unwrap_or_else(|| Reply {
-            content: Some(AGAIN.into()),
+            content: Some(RETRY_CONTENT.into()),
             ..Reply::default()
         });
-        if !retry.moves() {
+        if !retry.ends_link() {
             let name = link.name.clone();
             retry.actions.push(Action::SwitchTask { name });
         }
         return Turn {
-            tries: Some(tries + 1),
-            ..Turn::of(Says::Reply(Cow::Owned(retry)), field(&path, "retry"))
+            retries: Some(retries + 1),
+            ..Turn::new(ReplySource::Reply(Cow::Owned(retry)), field(&path, "retry"))
         };
     }
-    let (says, path) = if let Some(give_up) = invalid.and_then(|invalid| invalid.give_up.as_ref()) {
-        (Says::Reply(Cow::Borrowed(give_up)), field(&path, "give_up"))
+    let (source, path) = if let Some(give_up) = invalid.and_then(|invalid| invalid.give_up.as_ref()) {
+        (ReplySource::Reply(Cow::Borrowed(give_up)), field(&path, "give_up"))
     } else {
-        let why = format!("the model did not keep to the schema: {misfit}");
-        (Says::Trouble(why), path)
+        let reason = format!("the arguments of the model violate the schema: {violation}");
+        (ReplySource::Error(reason), path)
     };
     Turn {
-        tries: Some(0),
-        ..Turn::of(says, path)
+        retries: Some(0),
+        ..Turn::new(source, path)
     }
 }
 
-/// What a request's context says, by the names that a link declares.
+/// The arguments in the context of a request, by the names that the link declares.
 fn arguments(parameters: &Value, request: &Request) -> Map<String, Value> {
-    request.arguments(&schema::names(parameters), schema::single(parameters).as_deref())
+    request.arguments(
+        &schema::property_names(parameters),
+        schema::sole_property(parameters).as_deref(),
+    )
 }
 
-fn answer(run: &Run<'_>, document: &Document, call: &Call<'_>, turn: &Turn<'_>) -> Result<Done, Stop> {
-    let mut scope = scope(document, call);
-    if let Some(context) = &turn.context {
-        scope.set("context", context);
+fn answer(
+    evaluator: &Evaluator<'_>,
+    document: &Document,
+    context: &RequestContext<'_>,
+    turn: &Turn<'_>,
+) -> Result<ChainAnswer, EvalError> {
+    let mut scope = scope(document, context);
+    if let Some(arguments) = &turn.arguments {
+        scope.set("context", arguments);
     }
     let path = turn.path.clone();
-    let (answered, asks) = match &turn.says {
-        Says::Rules(rules, asks) => (run.rules(rules, path, scope)?, *asks),
-        Says::Reply(reply) => (run.reply(reply.as_ref(), path, &scope)?, None),
-        Says::Trouble(why) => return Err(Trouble::new(path, why).into()),
+    let (evaluated, prompted) = match &turn.source {
+        ReplySource::Rules(rules, prompted) => (evaluator.eval_rules(rules, path, scope)?, *prompted),
+        ReplySource::Reply(reply) => (evaluator.eval_reply(reply.as_ref(), path, &scope)?, None),
+        ReplySource::Error(reason) => return Err(RuleError::new(path, reason).into()),
     };
-    let mut done = done(document, call, turn.tries, answered)?;
-    if let Some(link) = asks.filter(|_| !done.answer.actions.iter().any(Action::moves)) {
-        done.answer.qualified_parameters.clone_from(&link.qualified_parameters);
-        done.answer
+    let mut chain_answer = complete(document, context, turn.retries, evaluated)?;
+    if let Some(link) = prompted.filter(|_| !chain_answer.answer.actions.iter().any(Action::ends_link)) {
+        chain_answer
+            .answer
+            .qualified_parameters
+            .clone_from(&link.qualified_parameters);
+        chain_answer
+            .answer
             .disqualified_parameters
             .clone_from(&link.disqualified_parameters);
-        done.answer.interrupt_parameters.clone_from(&link.interrupt_parameters);
+        chain_answer
+            .answer
+            .interrupt_parameters
+            .clone_from(&link.interrupt_parameters);
     }
-    Ok(done)
+    Ok(chain_answer)
 }
 
-/// What every template may see.
-fn scope(document: &Document, call: &Call<'_>) -> Scope {
-    let request = call.request;
+/// The variables of every template.
+fn scope(document: &Document, context: &RequestContext<'_>) -> Scope {
+    let request = context.request;
     let mut scope = Scope::default();
     let number = |number: &Option<PhoneNumber>| number.as_ref().map(|number| number.as_str().to_owned());
     scope.set(
@@ -230,9 +249,9 @@ fn scope(document: &Document, call: &Call<'_>) -> Scope {
         json!({ "number": number(&request.caller), "line": number(&request.line) }),
     );
     scope.set("link", &request.name);
-    scope.set("key", call.key);
-    scope.set("code", call.code);
-    scope.set("state_kept", call.state_kept);
+    scope.set("key", context.key);
+    scope.set("code", context.code);
+    scope.set("state_kept", context.state_kept);
     scope.set("state", state::declared(document, request));
     let metadata = document.metadata.iter().map(|(name, default)| {
         let sent = request.metadata.get(name).filter(|value| value.is_string()).cloned();
@@ -242,75 +261,77 @@ fn scope(document: &Document, call: &Call<'_>) -> Scope {
     scope
 }
 
-/// The answer that comes of a reply.
-fn done(
+/// Builds the answer from a reply.
+fn complete(
     document: &Document,
-    call: &Call<'_>,
-    tries: Option<u64>,
-    answered: Answered<Written>,
-) -> Result<Done, Trouble> {
-    let Answered { reply, by } = answered;
-    let request = call.request;
+    context: &RequestContext<'_>,
+    retries: Option<u64>,
+    evaluated: Evaluated<RenderedReply>,
+) -> Result<ChainAnswer, RuleError> {
+    let Evaluated { reply, path } = evaluated;
+    let request = context.request;
     let is_last = || document.links.last().is_some_and(|link| link.name == request.name);
-    let leaves = request.moment == Moment::Interrupt
+    let ends_chain = request.event == LinkEvent::Interrupt
         || reply.actions.iter().any(|action| match action {
             Action::EndCall | Action::EndTask | Action::TransferCall { .. } => true,
             Action::NextTask => is_last(),
             _ => false,
         });
-    let state = state::after(document, request, call.key, tries, reply.changes);
-    Ok(Done {
+    let state = state::updated(document, request, context.key, retries, reply.changes);
+    Ok(ChainAnswer {
         answer: Answer {
-            key: call.key.into(),
+            key: context.key.into(),
             content: reply.content,
             actions: reply.actions,
-            state: state.map_err(|why| Trouble::new(field(&by, "state"), why))?,
+            state: state.map_err(|reason| RuleError::new(field(&path, "state"), reason))?,
             additional_call_notifications: reply.notifications,
             ..Answer::default()
         },
         remembered: reply.remembered,
-        answered_by: by,
-        trouble: None,
-        leaves,
+        answered_by: path,
+        error: None,
+        ends_chain,
     })
 }
 
-/// The chain's fallback, else an apology.
-fn fall_back(chain: &Chain, call: &Call<'_>, tries: Option<u64>, trouble: Trouble) -> Done {
+/// The fallback of the chain, else an apology.
+fn fallback_answer(chain: &Chain, context: &RequestContext<'_>, retries: Option<u64>, error: RuleError) -> ChainAnswer {
     let document = chain.document();
-    let run = Run {
+    let evaluator = Evaluator {
         templates: chain.templates(),
-        found: &Findings::new(),
+        fetched: &FetchResults::new(),
     };
-    let written = document.fallback.as_ref().and_then(|fallback| {
-        let answered = run.reply(fallback, "fallback".into(), &scope(document, call)).ok()?;
-        done(document, call, tries, answered).ok()
+    let rendered = document.fallback.as_ref().and_then(|fallback| {
+        let evaluated = evaluator
+            .eval_reply(fallback, "fallback".into(), &scope(document, context))
+            .ok()?;
+        complete(document, context, retries, evaluated).ok()
     });
-    let Some(mut done) = written else {
-        return sorry(call, trouble);
+    let Some(mut chain_answer) = rendered else {
+        return apology(context, error);
     };
-    // At `initial` a text without a move would be taken for a prompt.
-    if !done.answer.actions.iter().any(Action::moves) {
-        done.answer.actions.push(Action::EndTask);
-        done.leaves = true;
+    // At `initial` Agent4 would take content for a prompt, unless an action ends the link.
+    if !chain_answer.answer.actions.iter().any(Action::ends_link) {
+        chain_answer.answer.actions.push(Action::EndTask);
+        chain_answer.ends_chain = true;
     }
-    done.trouble = Some(trouble);
-    done
+    chain_answer.error = Some(error);
+    chain_answer
 }
 
-/// An apology that needs nothing. It leaves the chain: at `initial` a text alone would be taken for a prompt.
-fn sorry(call: &Call<'_>, trouble: Trouble) -> Done {
-    Done {
+/// A fixed apology. It ends the chain: at `initial` Agent4 would take content alone for a prompt.
+fn apology(context: &RequestContext<'_>, error: RuleError) -> ChainAnswer {
+    ChainAnswer {
         answer: Answer {
-            key: call.key.into(),
-            content: Some(SORRY.into()),
+            key: context.key.into(),
+            content: Some(APOLOGY_CONTENT.into()),
             actions: vec![Action::EndTask],
-            state: state::as_it_was(call.request, call.key),
+            state: state::unchanged(context.request, context.key),
             ..Answer::default()
         },
         remembered: None,
         answered_by: "fallback".into(),
-        trouble: Some(trouble),
-        leaves: true,
+        error: Some(error),
+        ends_chain: true,
     }
 }

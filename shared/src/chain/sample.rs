@@ -1,45 +1,45 @@
-//! Trying a document out: one request, with answers of back ends made up. Nothing leaves this machine.
+//! Answers a sample request with sample responses of back ends, to try out a document. Nothing leaves this machine.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::reply::Remembered;
-use super::run::{Call, Step, advance, fallback};
+use super::reply::CallerMemory;
+use super::run::{RequestContext, Step, advance, fallback};
 use super::{Chain, state};
-use crate::flow::{Findings, Found, Lookup, Outcome};
+use crate::flow::{FetchOutcome, FetchRequest, FetchResult, FetchResults};
 use crate::providers::agent4::{Answer, BadRequest, Request};
 
-/// The call of every sample.
-const KEY: &str = "00000000-0000-4000-8000-000000000000";
-/// Its code.
+/// Call id of every sample.
+const CALL_ID: &str = "00000000-0000-4000-8000-000000000000";
+/// Code of every sample.
 const CODE: &str = "424242";
-/// More look-ups than a document can have on one way through it.
-const MAX_LOOKUPS: usize = 64;
+/// Limit on requests to back ends: more than one evaluation of a document can need.
+const MAX_FETCHES: usize = 64;
 
-/// What is tried.
+/// A sample request and sample responses.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sample {
     /// The request, as Agent4 would send it.
     pub request: Value,
-    /// What back ends answer, by the names of the look-ups. One that is not here gets no answer in time.
+    /// Responses of back ends, by name of the request. A request without one times out.
     #[serde(default)]
-    pub fetch: BTreeMap<String, Made>,
+    pub fetch: BTreeMap<String, SampleResponse>,
 }
 
-/// A made-up answer of a back end.
+/// A sample response of a back end.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Made {
-    /// The HTTP status; 200 when left out.
+pub struct SampleResponse {
+    /// HTTP status. 200 when left out.
     #[serde(default = "ok")]
     pub status: u16,
-    /// The body.
+    /// JSON body. Null when left out.
     #[serde(default)]
     pub json: Value,
-    /// Seconds after which another try is worth it.
+    /// Seconds to wait before the next try.
     #[serde(default)]
     pub retry_after: Option<u32>,
 }
@@ -48,83 +48,85 @@ const fn ok() -> u16 {
     200
 }
 
-/// What came of it.
+/// The result of a sample.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Tried {
+pub struct SampleResult {
     /// The answer that Agent4 would get.
     pub answer: Answer,
-    /// Which rule answered.
+    /// Path of the rule or reply that answered.
     pub answered_by: String,
-    /// What would be looked up, in order, and how it went. Secrets are not in it.
-    pub fetches: Vec<Looked>,
-    /// What would be remembered of the caller.
+    /// Requests that would be sent, in order, with their outcomes. Secrets are not included.
+    pub fetches: Vec<SampleFetch>,
+    /// The note for the context of the caller.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub remembered: Option<Remembered>,
-    /// What went wrong, when the fallback answers.
+    pub remembered: Option<CallerMemory>,
+    /// The error, when the fallback answered.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub trouble: Option<String>,
+    pub error: Option<String>,
 }
 
-/// A look-up that would be made.
+/// A request that would be sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Looked {
-    /// Its name.
+pub struct SampleFetch {
+    /// Name of the request in the document.
     pub name: String,
-    /// Its URL.
+    /// Rendered URL.
     pub url: String,
-    /// How it went.
-    pub outcome: Outcome,
+    /// How it ended.
+    pub outcome: FetchOutcome,
 }
 
-/// Tries a request.
+/// Answers the sample request.
 ///
 /// # Errors
-/// When it is no request of Agent4's.
-pub fn run(chain: &Chain, sample: &Sample) -> Result<Tried, BadRequest> {
-    let request = Request::of(&sample.request)?;
-    let call = Call {
+/// When it is not a valid request of Agent4.
+pub fn run(chain: &Chain, sample: &Sample) -> Result<SampleResult, BadRequest> {
+    let request = Request::from_value(&sample.request)?;
+    let context = RequestContext {
         request: &request,
-        key: state::call(&request.state).unwrap_or(KEY),
+        key: state::call_id(&request.state).unwrap_or(CALL_ID),
         code: CODE,
         state_kept: true,
     };
-    let mut found = Findings::new();
+    let mut results = FetchResults::new();
     let mut fetches = Vec::new();
-    for _ in 0..MAX_LOOKUPS {
-        match advance(chain, &call, &found) {
-            Step::Fetch(lookup) => {
-                let result = made_up(sample, &lookup);
-                fetches.push(Looked {
-                    name: lookup.name,
-                    url: lookup.url,
+    for _ in 0..MAX_FETCHES {
+        match advance(chain, &context, &results) {
+            Step::Fetch(fetch) => {
+                let result = sample_result(sample, &fetch);
+                fetches.push(SampleFetch {
+                    name: fetch.name,
+                    url: fetch.url,
                     outcome: result.outcome,
                 });
-                found.insert(lookup.path, result);
+                results.insert(fetch.path, result);
             }
-            Step::Done(done) => {
-                return Ok(Tried {
-                    answer: done.answer,
-                    answered_by: done.answered_by,
+            Step::Answer(chain_answer) => {
+                return Ok(SampleResult {
+                    answer: chain_answer.answer,
+                    answered_by: chain_answer.answered_by,
                     fetches,
-                    remembered: done.remembered,
-                    trouble: done.trouble.map(|trouble| trouble.to_string()),
+                    remembered: chain_answer.remembered,
+                    error: chain_answer.error.map(|error| error.to_string()),
                 });
             }
         }
     }
-    let done = fallback(Some(chain), &call, "too many look-ups");
-    Ok(Tried {
-        answer: done.answer,
-        answered_by: done.answered_by,
+    let chain_answer = fallback(Some(chain), &context, "too many requests to back ends");
+    Ok(SampleResult {
+        answer: chain_answer.answer,
+        answered_by: chain_answer.answered_by,
         fetches,
         remembered: None,
-        trouble: done.trouble.map(|trouble| trouble.to_string()),
+        error: chain_answer.error.map(|error| error.to_string()),
     })
 }
 
-fn made_up(sample: &Sample, lookup: &Lookup) -> Found {
-    match sample.fetch.get(&lookup.name) {
-        Some(made) => Found::answered(made.status, Some(made.json.clone()), made.retry_after),
-        None => Found::without_answer(Outcome::TimedOut),
+fn sample_result(sample: &Sample, fetch: &FetchRequest) -> FetchResult {
+    match sample.fetch.get(&fetch.name) {
+        Some(response) => {
+            FetchResult::from_response(response.status, Some(response.json.clone()), response.retry_after)
+        }
+        None => FetchResult::no_response(FetchOutcome::TimedOut),
     }
 }

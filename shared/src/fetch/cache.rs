@@ -1,96 +1,102 @@
-//! Documents that were read before. A sandbox compiles a document once; every request asks the table whether it is still
-//! the same, which costs one small request.
+//! Caches compiled documents. A sandbox compiles each version of a document once. Every request asks DynamoDB whether
+//! the version is still current, which costs one small read.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::flow::{Compiled, Document};
+use crate::flow::{CompiledDocument, Document};
 use crate::ids::{ChainName, Tenant};
-use crate::store::{KnownChain, Store, StoredChain};
+use crate::store::{ChainLookup, Store, StoredChain};
 
-/// Most documents that are kept; then all are forgotten, and the busy ones come back.
-const MOST: usize = 32;
+/// Maximum number of cached documents. When it is reached the cache is cleared, and busy documents are loaded again.
+const MAX_ENTRIES: usize = 32;
 
-/// What the table may take, before an older copy of the document will do.
-const TABLE_LIMIT: Duration = Duration::from_millis(1_500);
+/// Time-out of the read from DynamoDB. After it a cached version is used, even if it is outdated.
+const STORE_TIMEOUT: Duration = Duration::from_millis(1_500);
 
-/// Why there is no document.
+/// Why a document could not be loaded.
 #[derive(Debug, thiserror::Error)]
-pub enum NoDocument {
-    /// There is none of this name.
-    #[error("there is no such document")]
-    Missing,
-    /// The table cannot be had, and none was read before.
+pub enum LoadError {
+    /// No document of this name exists.
+    #[error("the document does not exist")]
+    NotFound,
+    /// DynamoDB is unavailable and no version is cached.
     #[error("{0}")]
-    Table(String),
-    /// What is kept cannot be read: it was checked when it was uploaded, by another version of patchbay.
-    #[error("the document cannot be read: {0}")]
-    Unreadable(String),
+    Store(String),
+    /// The stored document is not valid: another version of patchbay wrote and checked it.
+    #[error("the stored document is not valid: {0}")]
+    Invalid(String),
 }
 
-type Key = (Tenant, ChainName);
+type CacheKey = (Tenant, ChainName);
 
-struct Entry<D> {
+struct CacheEntry<D> {
     version: i64,
-    document: Arc<Compiled<D>>,
+    document: Arc<CompiledDocument<D>>,
 }
 
-/// Documents that were read before. Clones share them.
-pub struct Cache<D>(Arc<Mutex<HashMap<Key, Entry<D>>>>);
+/// Compiled documents by tenant and name. Clones share the cache.
+pub struct DocumentCache<D>(Arc<Mutex<HashMap<CacheKey, CacheEntry<D>>>>);
 
-impl<D> Clone for Cache<D> {
+impl<D> Clone for DocumentCache<D> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<D> Default for Cache<D> {
+impl<D> Default for DocumentCache<D> {
     fn default() -> Self {
         Self(Arc::default())
     }
 }
 
-impl<D> fmt::Debug for Cache<D> {
+impl<D> fmt::Debug for DocumentCache<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Cache")
+        f.write_str("DocumentCache")
     }
 }
 
-impl<D: Document> Cache<D> {
-    /// The document as it is now, or as it was last when the table cannot be had. One request to the table.
+impl<D: Document> DocumentCache<D> {
+    /// The current document, or the cached version when DynamoDB is unavailable. One request to DynamoDB.
     ///
     /// # Errors
-    /// When there is none, or none that can be had.
-    pub async fn get(&self, store: &Store, tenant: &Tenant, name: &ChainName) -> Result<Arc<Compiled<D>>, NoDocument> {
+    /// When the document does not exist or cannot be loaded.
+    pub async fn get(
+        &self,
+        store: &Store,
+        tenant: &Tenant,
+        name: &ChainName,
+    ) -> Result<Arc<CompiledDocument<D>>, LoadError> {
         let key = (tenant.clone(), name.clone());
-        let (version, known) = self.known(&key).unzip();
-        let why = match tokio::time::timeout(TABLE_LIMIT, store.chain_unless(tenant, name, version)).await {
-            Ok(Ok(KnownChain::Changed(stored))) => return self.keep(key, &stored),
-            Ok(Ok(KnownChain::Same)) => return known.ok_or(NoDocument::Missing),
-            Ok(Ok(KnownChain::Missing)) => {
+        let (version, cached) = self.cached(&key).unzip();
+        let reason = match tokio::time::timeout(STORE_TIMEOUT, store.chain_if_changed(tenant, name, version)).await {
+            Ok(Ok(ChainLookup::Changed(stored))) => return self.insert(key, &stored),
+            Ok(Ok(ChainLookup::Unchanged)) => return cached.ok_or(LoadError::NotFound),
+            Ok(Ok(ChainLookup::NotFound)) => {
                 self.lock().remove(&key);
-                return Err(NoDocument::Missing);
+                return Err(LoadError::NotFound);
             }
             Ok(Err(error)) => error.to_string(),
-            Err(_) => "the table does not answer in time".to_owned(),
+            Err(_) => "DynamoDB did not answer in time".to_owned(),
         };
-        tracing::error!(%tenant, chain = %name, why, kept = known.is_some(), "a request to DynamoDB failed");
-        known.ok_or(NoDocument::Table(why))
+        let has_cached = cached.is_some();
+        tracing::error!(%tenant, chain = %name, reason, cached = has_cached, "cannot read the document from DynamoDB");
+        cached.ok_or(LoadError::Store(reason))
     }
 
-    fn keep(&self, key: Key, stored: &StoredChain) -> Result<Arc<Compiled<D>>, NoDocument> {
+    fn insert(&self, key: CacheKey, stored: &StoredChain) -> Result<Arc<CompiledDocument<D>>, LoadError> {
         let value = serde_json::from_str(&stored.document);
-        let value = value.map_err(|error| NoDocument::Unreadable(error.to_string()))?;
-        let document = Compiled::from_kept(&value)
-            .map_err(|issues| NoDocument::Unreadable(issues.first().map(ToString::to_string).unwrap_or_default()))?;
+        let value = value.map_err(|error| LoadError::Invalid(error.to_string()))?;
+        let document = CompiledDocument::from_stored(&value)
+            .map_err(|issues| LoadError::Invalid(issues.first().map(ToString::to_string).unwrap_or_default()))?;
         let document = Arc::new(document);
         let mut entries = self.lock();
-        if entries.len() >= MOST {
+        if entries.len() >= MAX_ENTRIES {
             entries.clear();
         }
-        let entry = Entry {
+        let entry = CacheEntry {
             version: stored.version,
             document: Arc::clone(&document),
         };
@@ -98,19 +104,19 @@ impl<D: Document> Cache<D> {
         Ok(document)
     }
 
-    /// The document as it was last, without asking anybody: for when the table cannot be had.
-    pub fn peek(&self, tenant: &Tenant, name: &ChainName) -> Option<Arc<Compiled<D>>> {
-        self.known(&(tenant.clone(), name.clone()))
+    /// The cached version, without a request to DynamoDB: for a fallback answer, which must not wait.
+    pub fn peek(&self, tenant: &Tenant, name: &ChainName) -> Option<Arc<CompiledDocument<D>>> {
+        self.cached(&(tenant.clone(), name.clone()))
             .map(|(_, document)| document)
     }
 
-    fn known(&self, key: &Key) -> Option<(i64, Arc<Compiled<D>>)> {
+    fn cached(&self, key: &CacheKey) -> Option<(i64, Arc<CompiledDocument<D>>)> {
         let entries = self.lock();
         let entry = entries.get(key)?;
         Some((entry.version, Arc::clone(&entry.document)))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Entry<D>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<CacheKey, CacheEntry<D>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Back ends that asked not to be called for a while.
+//! Rate limits of back ends: pauses that they asked for.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,40 +11,40 @@ use http::header::HeaderMap;
 use crate::clock::Timestamp;
 use crate::http::Response;
 
-/// Seconds for which a back end that said 429, and not for how long, is left alone.
+/// Pause in seconds after a 429 that states none.
 const DEFAULT_PAUSE: u32 = 1;
-/// Longest time for which a back end is left alone because it said so.
-const LONGEST_PAUSE: u32 = 3_600;
-/// Most back ends that are kept in mind.
-const MOST: usize = 256;
+/// Maximum pause in seconds, whatever the back end asks for.
+const MAX_PAUSE: u32 = 3_600;
+/// Maximum number of remembered pauses.
+const MAX_BACK_ENDS: usize = 256;
 
-/// Back ends that asked not to be called for a while, as far as this sandbox knows. Clones share it.
+/// Pauses that back ends asked for, as far as this sandbox knows. Clones share them.
 #[derive(Clone, Default)]
-pub struct Limits(Arc<Mutex<HashMap<String, Timestamp>>>);
+pub struct RateLimits(Arc<Mutex<HashMap<String, Timestamp>>>);
 
-impl fmt::Debug for Limits {
+impl fmt::Debug for RateLimits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Limits")
+        f.write_str("RateLimits")
     }
 }
 
-impl Limits {
-    /// Seconds for which a back end must still be left alone.
-    pub(super) fn pause(&self, whose: &str, now: Timestamp) -> Option<u32> {
-        let until = *self.lock().get(whose)?;
-        let left = until.since(now);
-        if left.is_zero() {
+impl RateLimits {
+    /// Remaining seconds of the pause of a back end, rounded up. None when there is no pause.
+    pub(super) fn remaining_pause(&self, key: &str, now: Timestamp) -> Option<u32> {
+        let until = *self.lock().get(key)?;
+        let remaining = until.since(now);
+        if remaining.is_zero() {
             return None;
         }
-        u32::try_from(left.as_millis().div_ceil(1_000)).ok()
+        u32::try_from(remaining.as_millis().div_ceil(1_000)).ok()
     }
 
-    pub(super) fn leave_alone(&self, whose: String, until: Timestamp, now: Timestamp) {
+    pub(super) fn pause_until(&self, key: String, until: Timestamp, now: Timestamp) {
         let mut limits = self.lock();
-        if limits.len() >= MOST {
+        if limits.len() >= MAX_BACK_ENDS {
             limits.retain(|_, until| *until > now);
         }
-        limits.insert(whose, until);
+        limits.insert(key, until);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Timestamp>> {
@@ -52,10 +52,10 @@ impl Limits {
     }
 }
 
-/// Headers that say in how many seconds a limit is gone, the standard one first.
-const RESETS: [&str; 2] = ["retry-after", "x-rate-limit-reset"];
+/// Headers that state after how many seconds a limit resets, the standard one first.
+const RESET_HEADERS: [&str; 2] = ["retry-after", "x-rate-limit-reset"];
 
-/// For how long the back end wants to be left alone: it says 429, or that this was the last request of its window.
+/// The pause that a response asks for: with status 429, or because it was the last request of its rate-limit window.
 pub(super) fn pause_after(response: &Response) -> Option<Duration> {
     let headers = response.headers();
     let is_last = seconds(headers, &["x-rate-limit-remaining"]) == Some(0);
@@ -65,12 +65,13 @@ pub(super) fn pause_after(response: &Response) -> Option<Duration> {
         (false, true) => reset(headers)?,
         (false, false) => return None,
     };
-    Some(Duration::from_secs(pause.min(LONGEST_PAUSE).into()))
+    Some(Duration::from_secs(pause.min(MAX_PAUSE).into()))
 }
 
-/// In how many seconds a limit is gone. More than a day is none: some back ends say when, in seconds since 1970.
+/// After how many seconds a limit resets. Values of more than a day are ignored: some back ends send the time of the
+/// reset, in seconds since 1970.
 pub(super) fn reset(headers: &HeaderMap) -> Option<u32> {
-    seconds(headers, &RESETS).filter(|seconds| *seconds <= 86_400)
+    seconds(headers, &RESET_HEADERS).filter(|seconds| *seconds <= 86_400)
 }
 
 fn seconds(headers: &HeaderMap, names: &[&str]) -> Option<u32> {
@@ -83,16 +84,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reset_is_a_number_of_seconds_and_a_moment_is_none() {
-        let told = |name: &'static str, value: &'static str| {
+    fn reset_is_in_seconds_and_a_timestamp_is_ignored() {
+        let reset_of = |name: &'static str, value: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(name, value.parse().expect("a value"));
             reset(&headers)
         };
-        assert_eq!(told("retry-after", "30"), Some(30));
-        assert_eq!(told("x-rate-limit-reset", "86400"), Some(86_400));
-        for moment in ["1763712000", "86401", "Wed, 21 Oct 2015 07:28:00 GMT", "-1"] {
-            assert_eq!(told("x-rate-limit-reset", moment), None, "{moment}");
+        assert_eq!(reset_of("retry-after", "30"), Some(30));
+        assert_eq!(reset_of("x-rate-limit-reset", "86400"), Some(86_400));
+        for timestamp in ["1763712000", "86401", "Wed, 21 Oct 2015 07:28:00 GMT", "-1"] {
+            assert_eq!(reset_of("x-rate-limit-reset", timestamp), None, "{timestamp}");
         }
     }
 }

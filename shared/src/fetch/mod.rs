@@ -1,6 +1,6 @@
-//! Look-ups of rule documents: requests to back ends, with their limits and secrets, and the documents themselves.
+//! Sends the requests of rule documents to back ends, with their rate limits and secrets, and caches the documents.
 //!
-//! What is to be looked up, and when, is [`crate::flow`]'s.
+//! The rule engine ([`crate::flow`]) decides which requests are sent, and when.
 
 mod cache;
 mod limits;
@@ -13,77 +13,89 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::flow::document::{Auth, Method};
-use crate::flow::{Found, Lookup, Outcome};
-use crate::foreign;
+use crate::flow::{FetchOutcome, FetchRequest, FetchResult};
 use crate::http::{HttpClient, Response, SendError};
 use crate::ids::Tenant;
+use crate::lenient_json;
 use crate::parameters::Parameters;
 use crate::target::Targets;
 
-pub use cache::{Cache, NoDocument};
-pub use limits::Limits;
-pub use secrets::Used;
+pub use cache::{DocumentCache, LoadError};
+pub use limits::RateLimits;
+pub use secrets::UsedSecrets;
 
-/// What requests to back ends are made with. Clones share it.
+/// Sends requests to back ends. Clones share its state.
 #[derive(Clone, Debug)]
 pub struct Fetcher {
-    /// The client.
+    /// The HTTP client.
     pub http: HttpClient,
-    /// Which back ends may be called.
+    /// The back ends that may be called.
     pub targets: Targets,
-    /// Secrets of the tenants, `TENANT/HOST/NAME`.
+    /// Secrets of the tenants, named `TENANT/HOST/NAME`.
     pub secrets: Parameters,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// Back ends that asked not to be called for a while.
-    pub limits: Limits,
+    /// Pauses that back ends asked for.
+    pub limits: RateLimits,
 }
 
 impl Fetcher {
-    /// Makes a request. It ends before `deadline`, whatever the back end does. Secrets that went with it are noted in
-    /// `used`.
-    pub async fn look_up(&self, tenant: &Tenant, lookup: &Lookup, deadline: Instant, used: &mut Used) -> Found {
-        let secret = lookup.auth.as_ref().map_or("", Auth::secret);
-        let whose = format!("{tenant}/{}/{secret}", lookup.host);
-        if let Some(seconds) = self.limits.pause(&whose, self.clock.now()) {
-            return Found {
+    /// Sends a request and returns the result before `deadline`. Adds the secrets that were sent to `used`.
+    pub async fn fetch(
+        &self,
+        tenant: &Tenant,
+        fetch: &FetchRequest,
+        deadline: Instant,
+        used: &mut UsedSecrets,
+    ) -> FetchResult {
+        let secret = fetch.auth.as_ref().map_or("", Auth::secret);
+        let key = format!("{tenant}/{}/{secret}", fetch.host);
+        if let Some(seconds) = self.limits.remaining_pause(&key, self.clock.now()) {
+            return FetchResult {
                 retry_after: Some(seconds),
-                ..Found::without_answer(Outcome::RateLimited)
+                ..FetchResult::no_response(FetchOutcome::RateLimited)
             };
         }
-        let limit = lookup.timeout.min(deadline.saturating_duration_since(Instant::now()));
-        let Ok(result) = tokio::time::timeout(limit, self.exchange(tenant, lookup, used)).await else {
-            tracing::warn!(lookup = lookup.path, host = lookup.host, "no answer in time");
-            return Found::without_answer(Outcome::TimedOut);
+        let limit = fetch.timeout.min(deadline.saturating_duration_since(Instant::now()));
+        let Ok(result) = tokio::time::timeout(limit, self.exchange(tenant, fetch, used)).await else {
+            tracing::warn!(fetch = fetch.path, host = fetch.host, "back end timed out");
+            return FetchResult::no_response(FetchOutcome::TimedOut);
         };
         let response = match result {
             Ok(response) => response,
-            Err(why) => {
-                let (path, host) = (&lookup.path, &lookup.host);
-                tracing::warn!(lookup = path, host, why, "a look-up could not be made");
-                return Found::without_answer(Outcome::Failed);
+            Err(reason) => {
+                let (path, host) = (&fetch.path, &fetch.host);
+                tracing::warn!(fetch = path, host, reason, "request to back end failed");
+                return FetchResult::no_response(FetchOutcome::Failed);
             }
         };
         let now = self.clock.now();
         if let Some(pause) = limits::pause_after(&response) {
             let until = now.plus_millis(i64::try_from(pause.as_millis()).unwrap_or(0));
-            self.limits.leave_alone(whose, until, now);
+            self.limits.pause_until(key, until, now);
         }
-        let found = read(&response);
-        if !found.ok {
-            tracing::warn!(lookup = lookup.path, host = lookup.host, status = found.status, outcome = ?found.outcome, "a look-up did not work");
+        let result = parse(&response);
+        if !result.ok {
+            let (path, host, status) = (&fetch.path, &fetch.host, result.status);
+            tracing::warn!(fetch = path, host, status, outcome = ?result.outcome, "back end returned no usable response");
         }
-        found
+        result
     }
 
-    async fn exchange(&self, tenant: &Tenant, lookup: &Lookup, used: &mut Used) -> Result<Response, String> {
-        let url = Url::parse(&lookup.url).map_err(|error| error.to_string())?;
-        // The client checks too, and again when it connects. Checked here, no secret is fetched for a bad URL.
+    async fn exchange(
+        &self,
+        tenant: &Tenant,
+        fetch: &FetchRequest,
+        used: &mut UsedSecrets,
+    ) -> Result<Response, String> {
+        let url = Url::parse(&fetch.url).map_err(|error| error.to_string())?;
+        // The client also checks the URL, and again when it connects. This check comes first, so that no secret is
+        // loaded for a bad URL.
         self.targets.check_url(&url).map_err(|bad| bad.to_string())?;
-        if url.host_str() != Some(lookup.host.as_str()) {
-            return Err("the URL does not lead where the document says".into());
+        if url.host_str() != Some(fetch.host.as_str()) {
+            return Err("the URL leads to another host than the document states".into());
         }
-        let method = match lookup.method {
+        let method = match fetch.method {
             Method::Get => http::Method::GET,
             Method::Post => http::Method::POST,
             Method::Put => http::Method::PUT,
@@ -93,18 +105,18 @@ impl Fetcher {
             .uri(url.as_str())
             .header(USER_AGENT, concat!("patchbay/", env!("CARGO_PKG_VERSION")))
             .header(ACCEPT, "application/json");
-        for (name, value) in &lookup.headers {
+        for (name, value) in &fetch.headers {
             request = request.header(name, value);
         }
-        if let Some(auth) = &lookup.auth {
-            let name = format!("{tenant}/{}/{}", lookup.host, auth.secret());
+        if let Some(auth) = &fetch.auth {
+            let name = format!("{tenant}/{}/{}", fetch.host, auth.secret());
             let secret = self.secrets.get(&name).await.map_err(|error| error.to_string())?;
-            let secret = secret.ok_or_else(|| format!("there is no secret {name}"))?;
-            used.note(&secret);
-            let (name, value) = secrets::header(auth, &secret).ok_or("the secret does not fit into a header")?;
+            let secret = secret.ok_or_else(|| format!("the secret {name} does not exist"))?;
+            used.add(&secret);
+            let (name, value) = secrets::header(auth, &secret).ok_or("the secret is not a valid header value")?;
             request = request.header(name, value);
         }
-        let body = match &lookup.body {
+        let body = match &fetch.body {
             Some(body) => {
                 request = request.header(CONTENT_TYPE, "application/json");
                 Bytes::from(body.to_string())
@@ -113,21 +125,21 @@ impl Fetcher {
         };
         let request = request.body(body).map_err(|error| error.to_string())?;
         self.http.send(request).await.map_err(|error| match error {
-            // What the client says may quote what was sent.
-            SendError::NotSent(_) => "the connection was never made".to_owned(),
-            SendError::Forbidden(why) => why,
-            SendError::NoAnswer(_) => "no complete answer".to_owned(),
+            // The message of the client may quote what was sent.
+            SendError::NotSent(_) => "cannot connect".to_owned(),
+            SendError::Forbidden(reason) => reason,
+            SendError::NoResponse(_) => "no complete response".to_owned(),
         })
     }
 }
 
-fn read(response: &Response) -> Found {
+fn parse(response: &Response) -> FetchResult {
     let status = response.status().as_u16();
     let body = response.body();
     let json = if body.iter().all(u8::is_ascii_whitespace) {
         Some(serde_json::Value::Null)
     } else {
-        foreign::read(body).ok()
+        lenient_json::parse(body).ok()
     };
-    Found::answered(status, json, limits::reset(response.headers()))
+    FetchResult::from_response(status, json, limits::reset(response.headers()))
 }

@@ -1,4 +1,4 @@
-//! The secrets of one answer: where they go, and that they go nowhere else.
+//! The secrets of one request: puts them into headers, and detects when an answer would disclose one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,10 +8,10 @@ use serde::Serialize;
 use crate::flow::document::Auth;
 use crate::secret::Secret;
 
-/// Shorter texts are found everywhere, and protect nothing.
-const SHORTEST: usize = 4;
+/// Minimum length of a secret to search for, in bytes. Shorter strings occur everywhere.
+const MIN_LENGTH: usize = 4;
 
-/// The header that a secret makes.
+/// The header that authenticates a request with a secret.
 pub(super) fn header(auth: &Auth, secret: &Secret) -> Option<(HeaderName, HeaderValue)> {
     let secret = secret.expose();
     let (name, value) = match auth {
@@ -24,29 +24,30 @@ pub(super) fn header(auth: &Auth, secret: &Secret) -> Option<(HeaderName, Header
     Some((name, value))
 }
 
-/// Secrets that were used, so that an answer which holds one is never given: a back end may echo what it gets.
+/// Secrets that were sent to back ends. A back end may echo what it receives, so an answer is searched for them before
+/// it is sent.
 #[derive(Clone, Debug, Default)]
-pub struct Used(Vec<Secret>);
+pub struct UsedSecrets(Vec<Secret>);
 
-impl Used {
-    pub(super) fn note(&mut self, secret: &Secret) {
-        let whole = secret.expose();
-        let encoded = STANDARD.encode(whole);
-        let parts = whole.split_once(':').map(|(_, password)| password);
-        for text in [whole, encoded.as_str()].into_iter().chain(parts) {
-            if text.len() >= SHORTEST {
+impl UsedSecrets {
+    pub(super) fn add(&mut self, secret: &Secret) {
+        let secret_text = secret.expose();
+        let encoded = STANDARD.encode(secret_text);
+        let parts = secret_text.split_once(':').map(|(_, password)| password);
+        for text in [secret_text, encoded.as_str()].into_iter().chain(parts) {
+            if text.len() >= MIN_LENGTH {
                 self.0.push(Secret::new(text));
             }
         }
     }
 
-    /// Whether one of them is in what is told.
-    pub fn are_told_in(&self, told: &impl Serialize) -> bool {
-        !self.0.is_empty() && self.are_in(&serde_json::to_string(told).unwrap_or_default())
+    /// Whether the answer, serialized as JSON, contains one of the secrets.
+    pub fn would_leak_in(&self, answer: &impl Serialize) -> bool {
+        !self.0.is_empty() && self.occur_in(&serde_json::to_string(answer).unwrap_or_default())
     }
 
-    /// Whether `text` holds one of them, plainly or as JSON writes it.
-    fn are_in(&self, text: &str) -> bool {
+    /// Whether `text` contains one of the secrets, plain or escaped as in JSON.
+    fn occur_in(&self, text: &str) -> bool {
         self.0.iter().any(|secret| {
             let plain = secret.expose();
             let quoted = serde_json::to_string(plain).unwrap_or_default();
@@ -63,35 +64,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_found_in_every_form_in_which_it_leaves() {
-        let mut used = Used::default();
-        used.note(&Secret::new("user:pass\"word"));
+    fn secret_is_detected_in_every_encoding() {
+        let mut used = UsedSecrets::default();
+        used.add(&Secret::new("user:pass\"word"));
         for text in ["x user:pass\"word y", "\"pass\\\"word\"", "Basic dXNlcjpwYXNzIndvcmQ="] {
-            assert!(used.are_in(text), "{text}");
+            assert!(used.occur_in(text), "{text}");
         }
-        assert!(!used.are_in("user"));
-        assert!(!Used::default().are_in("anything"));
+        assert!(!used.occur_in("user"));
+        assert!(!UsedSecrets::default().occur_in("anything"));
     }
 
     #[test]
-    fn a_secret_becomes_the_header_that_the_document_asks_for() {
+    fn secret_is_sent_in_the_configured_header() {
         let secret = Secret::new("user:password");
-        let made = |auth: &Auth| {
+        let header_line = |auth: &Auth| {
             header(auth, &secret).map(|(name, value)| format!("{name}: {}", value.to_str().expect("text")))
         };
         assert_eq!(
-            made(&Auth::Basic("a".into())).as_deref(),
+            header_line(&Auth::Basic("a".into())).as_deref(),
             Some("authorization: Basic dXNlcjpwYXNzd29yZA==")
         );
         assert_eq!(
-            made(&Auth::Bearer("a".into())).as_deref(),
+            header_line(&Auth::Bearer("a".into())).as_deref(),
             Some("authorization: Bearer user:password")
         );
         let own = Auth::Header {
             name: "X-Key".into(),
             secret: "a".into(),
         };
-        assert_eq!(made(&own).as_deref(), Some("x-key: user:password"));
+        assert_eq!(header_line(&own).as_deref(), Some("x-key: user:password"));
         assert!(header(&Auth::Bearer("a".into()), &Secret::new("two\nlines")).is_none());
     }
 }

@@ -1,18 +1,18 @@
-//! Any subject's messages, and those about a dispatch as they are written.
+//! The outbox with messages about any subject, and the JSON of messages about a dispatch.
 
 use super::*;
 use crate::dispatch::work::{Message, Notice, Work};
 use crate::dispatch::{Ending, Event, NotPlaced};
 
 #[test]
-fn pauses_grow_from_a_second_to_a_minute() {
-    let pauses: Vec<u32> = (1..10).map(pause).collect();
-    assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
-    assert_eq!(pause(u16::MAX), 60);
+fn backoff_doubles_from_one_second_to_a_minute() {
+    let backoffs: Vec<u32> = (1..10).map(backoff_seconds).collect();
+    assert_eq!(backoffs, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    assert_eq!(backoff_seconds(u16::MAX), 60);
 }
 
 #[test]
-fn a_message_that_never_failed_is_written_as_it_always_was() {
+fn a_message_without_retries_is_serialized_without_the_counter() {
     let now = Timestamp::from_millis(1_800_000_000_000);
     let message = Message {
         subject: crate::ids::DispatchKey {
@@ -25,15 +25,18 @@ fn a_message_that_never_failed_is_written_as_it_always_was() {
         work: Work::Count { entry: "x".into() },
     };
     let plain = serde_json::to_value(&message).expect("JSON");
-    let mut tried = Tried { message, again: 0 };
-    assert_eq!(serde_json::to_value(&tried).expect("JSON"), plain);
-    tried.again = 9;
-    let text = serde_json::to_string(&tried).expect("JSON");
-    assert_eq!(serde_json::from_str::<Tried<Message>>(&text).expect("a message"), tried);
+    let mut queued = QueuedMessage { message, retries: 0 };
+    assert_eq!(serde_json::to_value(&queued).expect("JSON"), plain);
+    queued.retries = 9;
+    let text = serde_json::to_string(&queued).expect("JSON");
     assert_eq!(
-        serde_json::from_value::<Tried<Message>>(plain)
+        serde_json::from_str::<QueuedMessage<Message>>(&text).expect("a message"),
+        queued
+    );
+    assert_eq!(
+        serde_json::from_value::<QueuedMessage<Message>>(plain)
             .expect("a message")
-            .again,
+            .retries,
         0
     );
 }
@@ -52,7 +55,7 @@ fn every_work() -> Vec<Work> {
         },
         Event::NotPlaced {
             attempt,
-            why: NotPlaced::TryLater,
+            reason: NotPlaced::TryLater,
         },
         Event::Placed {
             attempt,
@@ -65,14 +68,14 @@ fn every_work() -> Vec<Work> {
         Work::Dial {
             attempt,
             slot: None,
-            over: None,
+            provider: None,
         },
         Work::Dial {
             attempt,
             slot: Some(Timestamp::from_millis(1_800_000_000_001)),
-            over: None,
+            provider: None,
         },
-        Work::Watch { attempt, looks: 7 },
+        Work::Watch { attempt, lookups: 7 },
         Work::Resume {
             wait: crate::ids::Nonce::new(7),
         },
@@ -85,7 +88,7 @@ fn every_work() -> Vec<Work> {
 }
 
 #[test]
-fn whatever_is_sent_again_is_read_as_it_was() {
+fn every_retried_message_round_trips() {
     let now = Timestamp::from_millis(1_800_000_000_000);
     let dispatch = crate::ids::DispatchKey {
         tenant: "acme".parse().expect("a tenant"),
@@ -99,9 +102,12 @@ fn whatever_is_sent_again_is_read_as_it_was() {
             due_at: now,
             work,
         };
-        let tried = Tried { message, again: 7 };
-        let body = serde_json::to_string(&tried).expect("JSON");
-        assert_eq!(serde_json::from_str::<Tried<Message>>(&body).expect(&body), tried);
+        let queued = QueuedMessage { message, retries: 7 };
+        let body = serde_json::to_string(&queued).expect("JSON");
+        assert_eq!(
+            serde_json::from_str::<QueuedMessage<Message>>(&body).expect(&body),
+            queued
+        );
     }
     let notice = Notice {
         dispatch,
@@ -110,17 +116,20 @@ fn whatever_is_sent_again_is_read_as_it_was() {
         due_at: now,
         failures: 5,
         resent: 2,
-        asked: true,
+        manual: true,
     };
-    let tried = Tried {
+    let queued = QueuedMessage {
         message: notice,
-        again: 7,
+        retries: 7,
     };
-    let body = serde_json::to_string(&tried).expect("JSON");
-    assert_eq!(serde_json::from_str::<Tried<Notice>>(&body).expect(&body), tried);
+    let body = serde_json::to_string(&queued).expect("JSON");
+    assert_eq!(
+        serde_json::from_str::<QueuedMessage<Notice>>(&body).expect(&body),
+        queued
+    );
 }
 
-/// Another subject than a dispatch, with a message of its own.
+/// A subject other than a dispatch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Parcel {
     tenant: String,
@@ -133,43 +142,43 @@ enum Journey {
     Deliver,
 }
 
-type Letter = crate::mail::Envelope<Parcel, Journey>;
+type Letter = crate::message::Envelope<Parcel, Journey>;
 
 #[derive(Debug, Default)]
 struct Queues {
     sent: std::sync::Mutex<Vec<(String, Timestamp)>>,
-    buried: std::sync::Mutex<Vec<(String, String)>>,
+    dead: std::sync::Mutex<Vec<(String, String)>>,
 }
 
-impl TakeMessages for &Queues {
-    async fn take(&self, body: String, due_at: Timestamp, _: Timestamp) -> Result<(), NotTaken> {
+impl MessageQueue for &Queues {
+    async fn enqueue(&self, body: String, due_at: Timestamp, _: Timestamp) -> Result<(), EnqueueError> {
         self.sent.lock().expect("not poisoned").push((body, due_at));
         Ok(())
     }
 
-    async fn bury(&self, body: &str, reason: &str) -> Result<(), NotTaken> {
+    async fn dead_letter(&self, body: &str, reason: &str) -> Result<(), EnqueueError> {
         let letter = (body.to_owned(), reason.to_owned());
-        self.buried.lock().expect("not poisoned").push(letter);
+        self.dead.lock().expect("not poisoned").push(letter);
         Ok(())
     }
 }
 
 #[derive(Debug, thiserror::Error)]
-enum Fails {
-    #[error("for now")]
-    ForNow,
-    #[error("for good")]
-    ForGood,
+enum TestFailure {
+    #[error("transient")]
+    Transient,
+    #[error("permanent")]
+    Permanent,
     #[error(transparent)]
-    NotTaken(#[from] NotTaken),
+    Enqueue(#[from] EnqueueError),
 }
 
-impl Failure for Fails {
-    fn failed(&self) -> Failed {
+impl Failure for TestFailure {
+    fn kind(&self) -> FailureKind {
         match self {
-            Self::ForNow => Failed::ForNow,
-            Self::ForGood => Failed::ForGood,
-            Self::NotTaken(_) => Failed::NotSent,
+            Self::Transient => FailureKind::Transient,
+            Self::Permanent => FailureKind::Permanent,
+            Self::Enqueue(_) => FailureKind::NotSent,
         }
     }
 }
@@ -200,60 +209,60 @@ fn outbox(queues: &Queues) -> Outbox<&Queues> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_about_any_subject_are_worked_off_alike() {
+async fn messages_about_any_subject_are_consumed_retried_or_dead_lettered() {
     let queues = Queues::default();
     let outbox = outbox(&queues);
-    let body = |tried: &Tried<Letter>| serde_json::to_string(tried).expect("JSON");
-    let tried = |id, again| Tried {
+    let body = |queued: &QueuedMessage<Letter>| serde_json::to_string(queued).expect("JSON");
+    let message = |id, retries| QueuedMessage {
         message: letter(id, 1),
-        again,
+        retries,
     };
     let bodies = [
-        body(&tried(1, 0)),
-        body(&tried(2, 0)),
-        body(&tried(3, DOUBTS)),
+        body(&message(1, 0)),
+        body(&message(2, 0)),
+        body(&message(3, PERMANENT_FAILURE_RETRIES)),
         "{".to_owned(),
-        body(&tried(1, 0)),
+        body(&message(1, 0)),
     ];
     let done = std::sync::Mutex::new(Vec::new());
     let work = |letter: Letter| {
         done.lock().expect("not poisoned").push(letter.subject.id);
         std::future::ready(match letter.subject.id {
             1 => Ok(()),
-            2 => Err(Fails::ForNow),
-            _ => Err(Fails::ForGood),
+            2 => Err(TestFailure::Transient),
+            _ => Err(TestFailure::Permanent),
         })
     };
     let response = outbox.consume(&event(&bodies), work).await;
     assert!(response.batch_item_failures.is_empty());
-    assert_eq!(*done.lock().expect("not poisoned"), [1, 2, 3], "each once");
+    assert_eq!(*done.lock().expect("not poisoned"), [1, 2, 3], "each is consumed once");
     let sent = queues.sent.lock().expect("not poisoned");
-    let [(again, due_at)] = sent.as_slice() else {
-        unreachable!("one is sent again: {sent:?}")
+    let [(retry, due_at)] = sent.as_slice() else {
+        unreachable!("exactly one message is sent again: {sent:?}")
     };
     assert_eq!(
-        serde_json::from_str::<Tried<Letter>>(again).expect("a letter"),
-        tried(2, 1)
+        serde_json::from_str::<QueuedMessage<Letter>>(retry).expect("a letter"),
+        message(2, 1)
     );
     assert_eq!(*due_at, START.plus_seconds(1));
-    let buried = queues.buried.lock().expect("not poisoned");
-    let reasons: Vec<&str> = buried.iter().map(|(_, reason)| reason.as_str()).collect();
-    assert_eq!(reasons.first(), Some(&"for good"));
+    let dead = queues.dead.lock().expect("not poisoned");
+    let reasons: Vec<&str> = dead.iter().map(|(_, reason)| reason.as_str()).collect();
+    assert_eq!(reasons.first(), Some(&"permanent"));
     assert!(
         reasons
             .get(1)
-            .is_some_and(|reason| reason.starts_with("not a message of ours"))
+            .is_some_and(|reason| reason.starts_with("not a message of patchbay"))
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_about_any_subject_is_fenced_by_its_commit() {
+async fn a_message_waits_for_its_commit_and_is_dropped_when_none_comes() {
     for (version, found, sent) in [(1, Some(1), 0), (2, Some(2), 0), (2, Some(1), 1), (1, None, 1)] {
         let queues = Queues::default();
         let outbox = outbox(&queues);
         let letter = letter(1, version);
-        let look = || std::future::ready(Ok::<_, Fails>(found.filter(|found| *found >= letter.version)));
-        let seen = outbox.fenced(&letter, look).await.expect("a look");
+        let load = || std::future::ready(Ok::<_, TestFailure>(found.filter(|found| *found >= letter.version)));
+        let seen = outbox.await_commit(&letter, load).await.expect("a result");
         assert_eq!(seen, found.filter(|found| *found >= version));
         assert_eq!(queues.sent.lock().expect("not poisoned").len(), sent);
     }
@@ -261,8 +270,13 @@ async fn a_message_about_any_subject_is_fenced_by_its_commit() {
     let outbox = outbox(&queues);
     outbox.clock.sleep(std::time::Duration::from_secs(121)).await;
     let seen = outbox
-        .fenced(&letter(1, 1), || std::future::ready(Ok::<Option<()>, Fails>(None)))
+        .await_commit(&letter(1, 1), || {
+            std::future::ready(Ok::<Option<()>, TestFailure>(None))
+        })
         .await;
     assert!(matches!(seen, Ok(None)));
-    assert!(queues.sent.lock().expect("not poisoned").is_empty(), "it is dropped");
+    assert!(
+        queues.sent.lock().expect("not poisoned").is_empty(),
+        "the message is dropped"
+    );
 }

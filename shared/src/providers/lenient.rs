@@ -1,24 +1,26 @@
-//! Reading JSON whose documentation is incomplete: numbers may be strings, booleans too, any field may be missing and
-//! new ones may appear (`routee.md` section 8, `twilio.md` 1.3). One odd field must not cost the rest of a webhook.
+//! A lenient reader for provider JSON whose documentation is incomplete.
+//!
+//! Numbers and booleans may be strings, any field may be missing, and new ones may appear (routee/CONTRACT.md 8,
+//! twilio/CONTRACT.md 1.3). A field with an unexpected value reads as absent; the rest of the webhook is still read.
 
 use percent_encoding::utf8_percent_encode;
 use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
-use crate::foreign;
+use crate::lenient_json;
 use crate::percent;
 use crate::phone::PhoneNumber;
 
-/// Longest id of a provider's that is taken, in characters. Theirs have 36 at most.
+/// Longest provider id that we accept, in characters. Providers use 36 at most.
 pub(in crate::providers) const MAX_ID_CHARS: usize = 128;
 
 /// The fields of a JSON object.
 pub(in crate::providers) struct Fields(Map<String, Value>);
 
 impl Fields {
-    /// Of a body that is a JSON object.
+    /// The fields of a body; `None` if the body is not a JSON object.
     pub(in crate::providers) fn from_json(body: &[u8]) -> Option<Self> {
-        foreign::read(body).ok().and_then(Self::from_value)
+        lenient_json::parse(body).ok().and_then(Self::from_value)
     }
 
     pub(in crate::providers) fn from_value(value: Value) -> Option<Self> {
@@ -29,7 +31,7 @@ impl Fields {
         }
     }
 
-    /// Of a form body; a field that comes twice counts as it came last.
+    /// The fields of a form body. Of a duplicate field the last value counts.
     pub(in crate::providers) fn from_form(body: &[u8]) -> Self {
         let pairs = url::form_urlencoded::parse(body);
         Self(
@@ -43,12 +45,12 @@ impl Fields {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
-    /// A text, or a number as text.
+    /// A string, or a number as text.
     pub(in crate::providers) fn text(&self, name: &str) -> Option<String> {
         self.value(name).and_then(as_text)
     }
 
-    /// An id of the provider's; one that is empty or too long is none.
+    /// A provider id; `None` if it is empty or longer than [`MAX_ID_CHARS`].
     pub(in crate::providers) fn id(&self, name: &str) -> Option<String> {
         self.text(name)
             .filter(|id| !id.is_empty() && id.chars().count() <= MAX_ID_CHARS)
@@ -63,8 +65,8 @@ impl Fields {
         number.filter(|number| number.is_finite())
     }
 
-    /// A number that is not negative, without its fraction.
-    pub(in crate::providers) fn whole(&self, name: &str) -> Option<u64> {
+    /// A number without its fraction. Negative numbers read as 0.
+    pub(in crate::providers) fn integer(&self, name: &str) -> Option<u64> {
         match self.value(name)? {
             Value::Number(number) if number.is_u64() => number.as_u64(),
             _ => {
@@ -74,8 +76,8 @@ impl Fields {
                     clippy::cast_sign_loss,
                     reason = "the cast saturates, and a negative number becomes 0"
                 )]
-                let whole = number as u64;
-                Some(whole)
+                let integer = number as u64;
+                Some(integer)
             }
         }
     }
@@ -89,7 +91,7 @@ impl Fields {
         }
     }
 
-    /// A time; one without an offset is in UTC.
+    /// A time. Without an offset it is in UTC; a number is milliseconds since the epoch.
     pub(in crate::providers) fn time(&self, name: &str) -> Option<Timestamp> {
         match self.value(name)? {
             Value::String(text) => parse_time(text.trim()),
@@ -98,7 +100,7 @@ impl Fields {
         }
     }
 
-    /// A telephone number, with or without its `+`.
+    /// A phone number, with or without its `+`.
     pub(in crate::providers) fn phone(&self, name: &str) -> Option<PhoneNumber> {
         let text = self.text(name)?;
         PhoneNumber::from_e164(text.trim())
@@ -107,11 +109,11 @@ impl Fields {
     }
 }
 
-/// A text, or a number as text.
+/// A string, or a number as text.
 pub(in crate::providers) fn as_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
-        // 1.0 is the number 1: its text must not gain a digit.
+        // 1.0 is the number 1: its text must be "1", or a key press of 1 would read as 10.
         Value::Number(number) => match number.as_f64() {
             Some(float) if number.is_f64() => Some(format!("{float}")),
             _ => Some(number.to_string()),
@@ -124,16 +126,16 @@ fn parse_time(text: &str) -> Option<Timestamp> {
     Timestamp::parse(text)
         .or_else(|| Timestamp::parse(&format!("{text}Z")))
         .or_else(|| {
-            // `+0000`, as Java's older formatters write it.
+            // An offset like `+0000`, as older Java formatters write it.
             let (time, offset) = text.split_at_checked(text.len().checked_sub(5)?)?;
             let (hours, minutes) = offset.split_at_checked(3)?;
             Timestamp::parse(&format!("{time}{hours}:{minutes}"))
         })
 }
 
-/// An id of the provider's as one segment of a path; nothing when it cannot be one. Everything but unreserved
-/// characters is escaped: such an id came in a webhook, and must not choose another path.
-pub(in crate::providers) fn segment(id: &str) -> Option<String> {
+/// A provider id as one path segment; `None` if it cannot be one (empty, only dots, or too long). Everything but
+/// unreserved characters is escaped: the id came in a webhook and must not be able to choose another path.
+pub(in crate::providers) fn path_segment(id: &str) -> Option<String> {
     if id.chars().count() > MAX_ID_CHARS || id.chars().all(|c| c == '.') {
         return None;
     }
@@ -155,7 +157,7 @@ mod tests {
         let fields =
             fields(json!({ "a": 3599, "b": "3599", "c": "0.031", "d": -1, "e": "true", "f": false, "g": [1] }));
         assert_eq!(
-            (fields.whole("a"), fields.whole("b"), fields.whole("d")),
+            (fields.integer("a"), fields.integer("b"), fields.integer("d")),
             (Some(3599), Some(3599), Some(0))
         );
         assert_eq!(
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_should_be_a_text_gains_no_digit() {
+    fn number_as_text_gains_no_digit() {
         let fields = fields(json!({ "a": 12, "b": 1.0, "c": null, "d": {} }));
         assert_eq!(
             (fields.text("a").as_deref(), fields.text("b").as_deref()),
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn times_come_in_the_forms_that_java_writes() {
+    fn time_formats_of_java_are_parsed() {
         let expected = Timestamp::parse("2026-01-05T09:00:31.440Z");
         for time in [
             "2026-01-05T09:00:31.44Z",
@@ -194,19 +196,19 @@ mod tests {
             assert_eq!(fields(json!({ "t": time })).time("t"), expected, "{time}");
         }
         assert_eq!(fields(json!({ "t": 1_767_603_631_440_i64 })).time("t"), expected);
-        for odd in [json!("ключ"), json!(""), json!("soon"), json!([]), json!(true)] {
-            assert_eq!(fields(json!({ "t": odd })).time("t"), None);
+        for invalid in [json!("ключ"), json!(""), json!("soon"), json!([]), json!(true)] {
+            assert_eq!(fields(json!({ "t": invalid })).time("t"), None);
         }
     }
 
     #[test]
-    fn ids_that_could_not_be_asked_for_are_none() {
+    fn empty_or_too_long_id_is_none() {
         let fields = fields(json!({ "a": "", "b": "x".repeat(128), "c": "x".repeat(129) }));
         assert!(fields.id("a").is_none() && fields.id("b").is_some() && fields.id("c").is_none());
     }
 
     #[test]
-    fn a_phone_number_may_lack_its_plus_and_a_sender_name_is_none() {
+    fn phone_number_may_lack_its_plus_and_sender_name_is_none() {
         let fields =
             fields(json!({ "a": "+306900000001", "b": "306900000001", "c": 306_900_000_001_u64, "d": "Helpdesk" }));
         let number = PhoneNumber::parse("+306900000001").ok();

@@ -1,18 +1,18 @@
-//! What a provider says, for our logs.
+//! Redacts provider messages so that they are safe to log.
 
-/// Longest detail that is kept, in characters.
+/// Longest redacted text, in characters.
 pub(in crate::providers) const MAX_DETAIL_CHARS: usize = 300;
-/// A run of so many characters with a digit in it may be a token, a signature or an id.
+/// A run of more characters than this that contains a digit may be a token, a signature or an id.
 const LONGEST_PLAIN_RUN: usize = 19;
-/// So many digits in a run may be a telephone number.
+/// A run with at least this many digits may be a phone number.
 const FEWEST_PHONE_DIGITS: usize = 8;
 
-/// `text` for a log: on one line, of bounded length, without what it may echo of ours: URLs (which carry a signed
-/// reference), tokens ("Invalid access token: ...") and telephone numbers.
-pub(in crate::providers) fn detail(text: &str) -> String {
+/// `text` on one line, cut to [`MAX_DETAIL_CHARS`], without secrets that the provider may echo: URLs (which carry a
+/// signed reference), tokens ("Invalid access token: ...") and phone numbers.
+pub(in crate::providers) fn redact(text: &str) -> String {
     let words: Vec<String> = text
         .split(|c: char| c.is_whitespace() || c.is_control())
-        .map(masked)
+        .map(mask_word)
         .collect();
     let words: Vec<&str> = words
         .iter()
@@ -22,7 +22,7 @@ pub(in crate::providers) fn detail(text: &str) -> String {
     words.join(" ").chars().take(MAX_DETAIL_CHARS).collect()
 }
 
-fn masked(word: &str) -> String {
+fn mask_word(word: &str) -> String {
     if word.contains("://") {
         return "[url]".to_owned();
     }

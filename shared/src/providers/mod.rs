@@ -1,4 +1,4 @@
-//! Clients of the voice providers: the types of their wires and nothing else.
+//! Clients and wire types of the voice providers, without any logic of ours.
 
 #[cfg(feature = "chain")]
 pub mod agent4;

@@ -1,4 +1,4 @@
-//! What SSM is asked, and what is made of its answers; the service is a closure.
+//! Requests to SSM and handling of its responses. The service is a closure.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,18 +7,18 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
 
 use super::*;
-use crate::{partition, patience};
+use crate::{partition, timeouts};
 
-/// Clients that were made.
-static SSMS: AtomicUsize = AtomicUsize::new(0);
+/// Number of clients created.
+static CLIENTS: AtomicUsize = AtomicUsize::new(0);
 
 type Respond = dyn Fn(usize) -> HttpResponse + Send + Sync;
 
-/// Answers the n-th request, from 0, and remembers all of them.
+/// Answers each request by its index, counted from 0, and records all requests.
 #[derive(Clone)]
 struct Service {
     respond: Arc<Respond>,
-    asked: Arc<Mutex<Vec<HttpRequest>>>,
+    requests: Arc<Mutex<Vec<HttpRequest>>>,
 }
 
 impl fmt::Debug for Service {
@@ -29,9 +29,9 @@ impl fmt::Debug for Service {
 
 impl HttpConnector for Service {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let mut asked = self.asked.lock().expect("no panic");
-        let response = (self.respond)(asked.len());
-        asked.push(request);
+        let mut requests = self.requests.lock().expect("no panic");
+        let response = (self.respond)(requests.len());
+        requests.push(request);
         HttpConnectorFuture::ready(Ok(response))
     }
 }
@@ -40,7 +40,7 @@ impl Service {
     fn new(respond: impl Fn(usize) -> HttpResponse + Send + Sync + 'static) -> Self {
         Self {
             respond: Arc::new(respond),
-            asked: Arc::default(),
+            requests: Arc::default(),
         }
     }
 
@@ -51,15 +51,15 @@ impl Service {
             endpoint: partition::endpoint("ssm", "eu-central-1", false, false),
             credentials: Credentials::new("AKIDEXAMPLE", "made-up", Some("session".to_owned()), None, "test"),
             http_client: http_client_fn(move |_, _| connector.clone()),
-            retries: patience::retries_for_secrets(),
-            timeouts: patience::of_secrets(),
-            // Each as if it were alone in its process, as a function is.
-            quota: format!("SSM {}", SSMS.fetch_add(1, Ordering::Relaxed)),
+            retries: timeouts::secrets_retries(),
+            timeouts: timeouts::secrets(),
+            // Each client has its own retry budget, as each function has.
+            retry_partition: format!("SSM {}", CLIENTS.fetch_add(1, Ordering::Relaxed)),
         })
     }
 
-    fn requests(&self) -> usize {
-        self.asked.lock().expect("no panic").len()
+    fn request_count(&self) -> usize {
+        self.requests.lock().expect("no panic").len()
     }
 }
 
@@ -79,15 +79,15 @@ async fn read(ssm: &Ssm) -> Result<HashMap<String, Secret>, ParameterError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_signed_request_asks_for_all_names_and_those_that_exist_come_back() {
+async fn one_signed_request_reads_all_names_and_returns_those_that_exist() {
     let service = Service::new(|_| found());
-    let secrets = read(&service.ssm()).await.expect("an answer");
+    let secrets = read(&service.ssm()).await.expect("a response");
     assert_eq!(secrets.len(), 1);
     assert_eq!(secrets["/key"].expose(), "top secret");
 
-    let asked = service.asked.lock().expect("no panic");
-    let [request] = asked.as_slice() else {
-        panic!("{} requests", asked.len())
+    let requests = service.requests.lock().expect("no panic");
+    let [request] = requests.as_slice() else {
+        panic!("{} requests", requests.len())
     };
     let header = |name| request.headers().get(name).unwrap_or_default();
     assert_eq!(
@@ -123,26 +123,26 @@ async fn one_signed_request_asks_for_all_names_and_those_that_exist_come_back() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn throttling_and_outages_are_tried_again_and_a_refusal_is_not() {
+async fn throttling_and_outages_are_retried_and_a_refusal_is_not() {
     let throttled = r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#;
     for (status, body) in [(400, throttled), (500, "{}"), (503, "not JSON")] {
-        let service = Service::new(move |nth| if nth == 0 { response(status, body) } else { found() });
+        let service = Service::new(move |index| if index == 0 { response(status, body) } else { found() });
         assert!(read(&service.ssm()).await.is_ok(), "{status} {body}");
-        assert_eq!(service.requests(), 2, "{status} {body}");
+        assert_eq!(service.request_count(), 2, "{status} {body}");
     }
     let denied = r#"{"__type":"com.amazon.coral.service#AccessDeniedException","message":"for arn:aws:iam::…"}"#;
     let service = Service::new(move |_| response(400, denied));
     let error = read(&service.ssm()).await.expect_err("a refusal").to_string();
     assert!(error.contains("400 AccessDeniedException"), "{error}");
     assert!(!error.contains("arn:"), "{error}");
-    assert_eq!(service.requests(), 1);
+    assert_eq!(service.request_count(), 1);
 }
 
-/// What SSM allows an account in a region, by default: 40 `GetParameters` a second (AWS General Reference, quotas of
-/// Systems Manager), as a bucket of so many tokens that are made good at that rate.
+/// SSM's default quota for an account and region: 40 `GetParameters` a second (AWS General Reference, Systems Manager
+/// quotas), modeled as a token bucket of that capacity and refill rate.
 struct Quota {
     tokens: f64,
-    at: tokio::time::Instant,
+    refilled_at: tokio::time::Instant,
 }
 
 impl Quota {
@@ -151,30 +151,30 @@ impl Quota {
     fn full() -> Self {
         Self {
             tokens: Self::PER_SECOND,
-            at: tokio::time::Instant::now(),
+            refilled_at: tokio::time::Instant::now(),
         }
     }
 
-    fn takes(&mut self) -> bool {
+    fn admit(&mut self) -> bool {
         let now = tokio::time::Instant::now();
-        let made_good = now.duration_since(self.at).as_secs_f64() * Self::PER_SECOND;
-        (self.tokens, self.at) = ((self.tokens + made_good).min(Self::PER_SECOND), now);
-        let takes = self.tokens >= 1.0;
-        if takes {
+        let refill = now.duration_since(self.refilled_at).as_secs_f64() * Self::PER_SECOND;
+        (self.tokens, self.refilled_at) = ((self.tokens + refill).min(Self::PER_SECOND), now);
+        let admitted = self.tokens >= 1.0;
+        if admitted {
             self.tokens -= 1.0;
         }
-        takes
+        admitted
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_burst_of_cold_starts_has_its_secrets_as_soon_as_ssms_quota_allows() {
+async fn a_burst_of_cold_starts_reads_its_secrets_within_the_ssm_quota() {
     const COLD_STARTS: usize = 80;
-    // The SDK draws its pauses from this generator: one run in some hundreds would be unlucky.
+    // The SDK takes its jitter from this generator. Without a seed, one run in some hundreds would fail.
     fastrand::seed(80);
     let quota = Mutex::new(Quota::full());
     let service = Service::new(move |_| {
-        if quota.lock().expect("no panic").takes() {
+        if quota.lock().expect("no panic").admit() {
             found()
         } else {
             response(400, r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#)
@@ -183,20 +183,20 @@ async fn a_burst_of_cold_starts_has_its_secrets_as_soon_as_ssms_quota_allows() {
     let start = tokio::time::Instant::now();
     let mut reading = tokio::task::JoinSet::new();
     for _ in 0..COLD_STARTS {
-        // Each function has a client of its own, and shares nothing with the others.
+        // Each function has its own client and shares nothing with the others.
         let ssm = service.ssm();
         reading.spawn(async move { (read(&ssm).await.is_ok(), start.elapsed()) });
     }
-    let had = reading.join_all().await;
-    let failed = had.iter().filter(|(had, _)| !had).count();
+    let results = reading.join_all().await;
+    let failed = results.iter().filter(|(succeeded, _)| !succeeded).count();
     assert_eq!(failed, 0, "of {COLD_STARTS}");
-    let last = had.iter().map(|(_, after)| *after).max().expect("some");
-    // The last of 80 is allowed after one second.
+    let last = results.iter().map(|(_, elapsed)| *elapsed).max().expect("some");
+    // The quota admits the last of 80 after one second.
     assert!(last < Duration::from_secs(2), "{last:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_cannot_be_read_shows_no_secret() {
+async fn an_unreadable_response_leaks_no_secret() {
     for body in [
         "top secret",
         r#"{"Parameters":[{"Name":"/key","Value":["top secret"]}]}"#,

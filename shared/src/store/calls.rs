@@ -1,4 +1,4 @@
-//! Calls of task chains: what is kept of a call whose state may not come back with its next request.
+//! The saved state of calls to task chains, for callers that may not return the state with their next request.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -12,57 +12,57 @@ use crate::secret::sha256_hex;
 
 /// Sort key of a call.
 const CALL: &str = "A";
-/// Longest pause between two requests of one call, in seconds.
+/// Longest interval between two requests of one call, in seconds.
 pub const CALL_WINDOW_SECONDS: u32 = 900;
 
-/// What is kept of the last call of somebody with a chain.
+/// The saved state of a caller's last call to a chain.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct KeptCall {
-    /// When it was answered last.
+pub struct SavedCall {
+    /// When its last request was answered.
     pub at: Timestamp,
-    /// The request that was answered last: its hash.
+    /// The hash of its last request.
     pub request: String,
     /// The state before that request.
     pub before: Map<String, Value>,
-    /// The state in its answer.
+    /// The state in the response to that request.
     pub after: Map<String, Value>,
-    /// The answer left the chain, or the caller has gone.
+    /// Whether the call has ended: the response left the chain, or the caller hung up.
     pub over: bool,
-    /// A state came back in this call.
+    /// Whether the caller has returned a state in this call.
     pub echoed: bool,
 }
 
-impl KeptCall {
-    /// Whether its next request may still come at `now`.
-    pub fn is_on(&self, now: Timestamp) -> bool {
+impl SavedCall {
+    /// Whether another request of this call may still arrive at `now`.
+    pub fn is_active(&self, now: Timestamp) -> bool {
         !self.over && now < self.at.plus_seconds(CALL_WINDOW_SECONDS)
     }
 }
 
 impl Store {
-    /// What is kept of the last call of `caller` with `chain` (a consistent read). None when another version of ours wrote
-    /// what this one cannot read. One request.
-    pub async fn kept_call(
+    /// The saved state of the last call of `caller` to `chain` (a consistent read). `None` also if this version of
+    /// patchbay cannot read it. One request.
+    pub async fn load_call(
         &self,
         tenant: &Tenant,
         chain: &ChainName,
         caller: &PhoneNumber,
-    ) -> Result<Option<KeptCall>, StoreError> {
+    ) -> Result<Option<SavedCall>, StoreError> {
         let item = self.get(key(partition(tenant, chain, caller), CALL)).await?;
         Ok(item.and_then(|item| {
             read_doc(&item)
-                .inspect_err(|error| tracing::warn!(%error, "what was kept of a call cannot be read"))
+                .inspect_err(|error| tracing::warn!(%error, "cannot read the saved state of a call"))
                 .ok()
         }))
     }
 
-    /// Keeps a call, in place of what was kept before. One request.
-    pub async fn keep_call(
+    /// Saves a call, replacing the previous one. One request.
+    pub async fn save_call(
         &self,
         tenant: &Tenant,
         chain: &ChainName,
         caller: &PhoneNumber,
-        call: &KeptCall,
+        call: &SavedCall,
     ) -> Result<(), StoreError> {
         let mut item = key(partition(tenant, chain, caller), CALL);
         let expires = call.at.plus_seconds(CALL_WINDOW_SECONDS).seconds();
@@ -79,7 +79,7 @@ impl Store {
     }
 }
 
-/// Hashed: no number stands in a key.
+/// Hashed, so that no phone number appears in a key.
 fn partition(tenant: &Tenant, chain: &ChainName, caller: &PhoneNumber) -> String {
     format!(
         "T#{tenant}#A#{}",

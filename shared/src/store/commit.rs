@@ -1,4 +1,4 @@
-//! Writing a decision: the dispatch, its new entries and what becomes of a lease, all or nothing.
+//! Commits a decision: writes the dispatch, its new entries and a change to a lease in one transaction.
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
@@ -7,44 +7,44 @@ use aws_sdk_dynamodb::types::{
 
 use super::items::{PARTITION_KEY, dispatch_item, entry_item, number, read_doc};
 use super::lease::held_until;
-use super::retry::all_pass;
+use super::retry::all_transient;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 use crate::dispatch::{Decision, Dispatch, Entry};
 use crate::ids::DispatchKey;
 
-/// What came of a commit.
+/// Result of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Committed {
-    /// Everything is written.
-    Yes,
-    /// Somebody else committed first; nothing is written. This is what they left, when DynamoDB said so.
-    No(Option<Box<Dispatch>>),
-    /// Another dispatch has the employee, until this moment at the longest; nothing is written.
-    Held(Timestamp),
+pub enum CommitResult {
+    /// Everything was written.
+    Committed,
+    /// Another writer committed first, and nothing was written. Contains the current dispatch, if DynamoDB returned it.
+    Conflict(Option<Box<Dispatch>>),
+    /// Another dispatch holds the lease on the employee's phone, until this time at the latest. Nothing was written.
+    LeaseHeld(Timestamp),
 }
 
-/// What a transaction does to a lease.
+/// A change to a lease, as part of a transaction.
 pub(super) enum LeaseWrite {
-    /// Takes it, or nothing is written.
-    Take(Update),
-    /// Ends it, if it is still ours.
-    End(Update),
+    /// Acquires the lease; if that fails, nothing is written.
+    Acquire(Update),
+    /// Releases the lease, if this attempt still holds it.
+    Release(Update),
 }
 
-/// DynamoDB's code for a condition that does not hold.
+/// DynamoDB's code for a condition that was not met.
 const CONDITION_FAILED: &str = "ConditionalCheckFailed";
 
 impl Store {
-    /// Writes what was decided, on condition that the dispatch is still the one that it was decided on. `status` is an
-    /// entry to be written along. One request; two when the lease that the decision ends is somebody else's by now.
+    /// Commits a decision, on condition that the dispatch has not changed since. `status` is an additional entry. One
+    /// request; two if another dispatch has meanwhile taken the lease that the decision releases.
     pub async fn commit(
         &self,
         dispatch: &DispatchKey,
         decision: &Decision,
         status: Option<&Entry>,
         now: Timestamp,
-    ) -> Result<Committed, StoreError> {
+    ) -> Result<CommitResult, StoreError> {
         let Some(next) = &decision.next else {
             return self.append(dispatch, decision.entries.iter().chain(status)).await;
         };
@@ -55,49 +55,49 @@ impl Store {
                 .set_item(Some(entry_item(dispatch, entry)?));
             writes.push(TransactWriteItem::builder().put(put.build()?).build());
         }
-        let lease = match (&decision.hold, decision.release) {
-            (Some(hold), _) => Some(LeaseWrite::Take(self.hold_update(next, hold, now)?)),
-            (None, Some(attempt)) => self.release_update(next, attempt)?.map(LeaseWrite::End),
+        let lease = match (&decision.lease, decision.release) {
+            (Some(hold), _) => Some(LeaseWrite::Acquire(self.acquire_lease_update(next, hold, now)?)),
+            (None, Some(attempt)) => self.release_lease_update(next, attempt)?.map(LeaseWrite::Release),
             (None, None) => None,
         };
         self.transact(writes, lease).await
     }
 
-    /// Writes everything or nothing, on the condition of the first write and of a lease that is to be taken. A lease that
-    /// is to be ended and is not ours any more is left alone.
+    /// Writes everything or nothing, on the conditions of the first write and of a lease to be acquired. A lease to be
+    /// released that another dispatch has taken is left unchanged.
     pub(super) async fn transact(
         &self,
         writes: Vec<TransactWriteItem>,
         lease: Option<LeaseWrite>,
-    ) -> Result<Committed, StoreError> {
-        let (update, ends) = match lease {
-            Some(LeaseWrite::Take(update)) => (Some(update), false),
-            Some(LeaseWrite::End(update)) => (Some(update), true),
+    ) -> Result<CommitResult, StoreError> {
+        let (update, releases) = match lease {
+            Some(LeaseWrite::Acquire(update)) => (Some(update), false),
+            Some(LeaseWrite::Release(update)) => (Some(update), true),
             None => (None, false),
         };
         let lease = update.map(|update| TransactWriteItem::builder().update(update).build());
-        let at = writes.len();
+        let lease_index = writes.len();
         let all = writes.iter().cloned().chain(lease).collect();
         let reasons = match self.write_all(all).await? {
-            Ok(()) => return Ok(Committed::Yes),
+            Ok(()) => return Ok(CommitResult::Committed),
             Err(reasons) => reasons,
         };
-        let lease_reason = reasons.get(at).filter(|reason| failed(reason));
+        let lease_reason = reasons.get(lease_index).filter(|reason| failed(reason));
         if let Some(reason) = reasons.first().filter(|reason| failed(reason)) {
-            let left = reason.item().map(read_doc).transpose()?;
-            return Ok(Committed::No(left.map(Box::new)));
+            let current = reason.item().map(read_doc).transpose()?;
+            return Ok(CommitResult::Conflict(current.map(Box::new)));
         }
         match lease_reason {
-            // It ran out, and somebody else has it: nothing to give back.
-            Some(_) if ends => Box::pin(self.transact(writes, None)).await,
+            // It expired, and another dispatch has it: nothing to release.
+            Some(_) if releases => Box::pin(self.transact(writes, None)).await,
             Some(reason) => {
                 let held = reason
                     .item()
-                    .ok_or_else(|| StoreError::item("a held lease was not returned"))?;
-                Ok(Committed::Held(held_until(held)?))
+                    .ok_or_else(|| StoreError::item("DynamoDB did not return the lease"))?;
+                Ok(CommitResult::LeaseHeld(held_until(held)?))
             }
-            // Nothing that another try of the same could change.
-            None if !all_pass(&reasons) => Err(StoreError::item(format_args!(
+            // A retry would fail too.
+            None if !all_transient(&reasons) => Err(StoreError::item(format_args!(
                 "a transaction was refused: {}",
                 reasons
                     .iter()
@@ -105,12 +105,12 @@ impl Store {
                     .collect::<Vec<_>>()
                     .join(", ")
             ))),
-            // Others keep writing to the same items; look again at what they left.
-            None => Ok(Committed::No(None)),
+            // Concurrent writes to the same items: decide again on the current state.
+            None => Ok(CommitResult::Conflict(None)),
         }
     }
 
-    /// Writes everything, or says for each write why it was not.
+    /// Writes everything, or returns for each write why it was cancelled.
     async fn write_all(
         &self,
         writes: Vec<TransactWriteItem>,
@@ -127,19 +127,19 @@ impl Store {
         }
     }
 
-    /// Writes entries without touching the dispatch. An entry that is there already stays as it is.
+    /// Writes entries without changing the dispatch. An existing entry is not overwritten.
     async fn append<'a>(
         &self,
         dispatch: &DispatchKey,
         entries: impl Iterator<Item = &'a Entry>,
-    ) -> Result<Committed, StoreError> {
+    ) -> Result<CommitResult, StoreError> {
         for entry in entries {
             self.put_entry(dispatch, entry).await?;
         }
-        Ok(Committed::Yes)
+        Ok(CommitResult::Committed)
     }
 
-    /// Writes one entry, unless it is there already: tells whether it was new. One request.
+    /// Writes one entry unless it exists. Returns whether it was new. One request.
     pub async fn put_entry(&self, dispatch: &DispatchKey, entry: &Entry) -> Result<bool, StoreError> {
         let result = self
             .client

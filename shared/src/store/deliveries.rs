@@ -1,4 +1,4 @@
-//! How the webhooks of a dispatch stand, and which receivers keep the notifier waiting.
+//! Webhook deliveries of a dispatch, and receivers that do not respond.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -20,52 +20,52 @@ use crate::dispatch::delivery::Delivery;
 use crate::dispatch::{Dispatch, Entry};
 use crate::ids::{DispatchKey, Tenant};
 
-/// What the sort keys of deliveries begin with.
+/// Prefix of the sort keys of deliveries.
 const DELIVERY_PREFIX: &str = "W#";
-/// Deliveries of a dispatch that are read to say in short how they stand: more than all but the longest have.
+/// Maximum number of deliveries read for the summary of a dispatch. Only the longest dispatches have more.
 const FIRST_DELIVERIES: i32 = 500;
-/// Sort key of a receiver.
+/// Sort key of an unresponsive receiver.
 const RECEIVER: &str = "H";
-/// How long a receiver is remembered that has failed, in seconds.
-const REMEMBERED_SECONDS: i64 = 2 * 86_400;
+/// How long an unresponsive receiver is kept after its last failure, in seconds.
+const RECEIVER_RETENTION_SECONDS: i64 = 2 * 86_400;
 
-/// All that a notice is about.
+/// Everything that a notice refers to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NoticeSubject {
-    /// The dispatch, if there is one.
+    /// The dispatch, if it exists.
     pub dispatch: Option<Dispatch>,
-    /// The entry of its timeline, if it is there.
+    /// The entry of its timeline, if it exists.
     pub entry: Option<Entry>,
-    /// How its delivery stands, if it has been tried.
+    /// The delivery of the entry's webhook, once it has been tried.
     pub delivery: Option<Delivery>,
 }
 
-/// A receiver that has kept us waiting without an answer, and not answered since.
+/// A receiver that has let requests time out and has not responded since.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Silence {
-    /// How often.
+pub struct UnresponsiveReceiver {
+    /// Number of consecutive failures.
     pub failures: u32,
-    /// Since when.
+    /// When the first of them happened.
     pub since: Timestamp,
-    /// When the next one may find out whether it is still so.
+    /// When the next probe may be sent.
     pub retry_at: Timestamp,
-    /// How it failed last.
-    pub why: String,
+    /// Why the last request failed.
+    pub reason: String,
 }
 
-/// What came of asking to find out whether a receiver answers again.
+/// Result of claiming the next probe of an unresponsive receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Probe {
-    /// It is for us to find out.
-    Ours,
-    /// Somebody else was faster; this is what they left.
-    Theirs(Silence),
-    /// It answers again already.
-    Over,
+pub enum ProbeClaim {
+    /// The caller may send the probe.
+    Claimed,
+    /// Another notifier claimed it first; this is the current state.
+    ClaimedByOther(UnresponsiveReceiver),
+    /// The receiver responds again.
+    Recovered,
 }
 
 impl Store {
-    /// What a notice is about (a consistent read). One request.
+    /// Loads everything that a notice refers to (a consistent read). One request.
     pub async fn subject(&self, dispatch: &DispatchKey, entry: &str) -> Result<NoticeSubject, StoreError> {
         let sorts = [
             DISPATCH.to_owned(),
@@ -87,7 +87,7 @@ impl Store {
         if output.unprocessed_keys().is_some_and(|left| !left.is_empty()) {
             return Err(StoreError::Request {
                 operation: "BatchGetItem",
-                cause: AwsError::new(ErrorKind::Throttled, "too many requests: some items were not read"),
+                cause: AwsError::new(ErrorKind::Throttled, "throttled: some items were not read"),
             });
         }
         let mut found = NoticeSubject::default();
@@ -101,8 +101,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Writes how the delivery of `entry` stands, unless it is further already: an end is further than any retry, and comes
-    /// once. One request.
+    /// Writes the delivery of `entry`, unless the stored one is more advanced. A final outcome is more advanced than
+    /// any retry, and is written once. One request.
     pub async fn put_delivery(
         &self,
         dispatch: &DispatchKey,
@@ -149,7 +149,7 @@ impl Store {
         }
     }
 
-    /// How the deliveries of the entries with these names stand, by the name of the entry. One request for every MB.
+    /// The deliveries of the entries in a range of names, each with its entry's name. One request per MB.
     pub async fn deliveries(
         &self,
         dispatch: &DispatchKey,
@@ -174,9 +174,9 @@ impl Store {
         }
     }
 
-    /// The first deliveries of a dispatch that have been tried, and whether there are more of them. One request.
+    /// The first deliveries of a dispatch that have been tried, and whether there are more. One request.
     pub async fn first_deliveries(&self, dispatch: &DispatchKey) -> Result<(Vec<Delivery>, bool), StoreError> {
-        // Names are digits, letters and hyphens: a tilde comes after all of them.
+        // Names consist of digits, letters and hyphens, which all sort before a tilde.
         let query = self.deliveries_query(dispatch, &(""..="~")).limit(FIRST_DELIVERIES);
         let page = query
             .send()
@@ -199,21 +199,26 @@ impl Store {
             .expression_attribute_values(":last", text(format!("{DELIVERY_PREFIX}{}", entries.end())))
     }
 
-    /// Whether the receiver at `host` (with its port, if it has one) keeps this tenant's notices waiting. One request.
-    pub async fn silence(&self, tenant: &Tenant, host: &str) -> Result<Option<Silence>, StoreError> {
-        let item = self.get(receiver_key(tenant, host)).await?;
-        item.map(|item| read_silence(&item)).transpose()
-    }
-
-    /// Notes that a receiver did not answer; the next one may try at `retry_at`. One request.
-    pub async fn note_silence(
+    /// The state of the receiver at `host` (with its port, if it has one) for this tenant; `None` unless it is
+    /// unresponsive. One request.
+    pub async fn unresponsive_receiver(
         &self,
         tenant: &Tenant,
         host: &str,
-        why: &str,
+    ) -> Result<Option<UnresponsiveReceiver>, StoreError> {
+        let item = self.get(receiver_key(tenant, host)).await?;
+        item.map(|item| read_receiver(&item)).transpose()
+    }
+
+    /// Records that a receiver did not respond. The next probe may be sent at `retry_at`. One request.
+    pub async fn record_no_answer(
+        &self,
+        tenant: &Tenant,
+        host: &str,
+        reason: &str,
         now: Timestamp,
         retry_at: Timestamp,
-    ) -> Result<Silence, StoreError> {
+    ) -> Result<UnresponsiveReceiver, StoreError> {
         let result = self
             .client
             .update_item()
@@ -223,7 +228,7 @@ impl Store {
                 "SET #since = if_not_exists(#since, :now), #retry = :retry, #why = :why, #expires = :expires, \
                  #noted = :now ADD #failures :one",
             )
-            // A request that the SDK sends again is one failure.
+            // A request that the SDK retries counts as one failure.
             .condition_expression("attribute_not_exists(#noted) OR #noted <> :now")
             .expression_attribute_names("#since", "since")
             .expression_attribute_names("#retry", RETRY_AT)
@@ -233,8 +238,8 @@ impl Store {
             .expression_attribute_names("#failures", "failures")
             .expression_attribute_values(":now", number(now.millis()))
             .expression_attribute_values(":retry", number(retry_at.millis()))
-            .expression_attribute_values(":why", text(why))
-            .expression_attribute_values(":expires", number(now.seconds() + REMEMBERED_SECONDS))
+            .expression_attribute_values(":why", text(reason))
+            .expression_attribute_values(":expires", number(now.seconds() + RECEIVER_RETENTION_SECONDS))
             .expression_attribute_values(":one", number(1))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
@@ -242,19 +247,19 @@ impl Store {
             .await;
         let item = match result {
             Ok(output) => output.attributes,
-            Err(error) => left_by_others(&error)?.cloned(),
+            Err(error) => current_item(&error)?.cloned(),
         };
-        read_silence(&item.ok_or_else(|| StoreError::item("a receiver was not returned"))?)
+        read_receiver(&item.ok_or_else(|| StoreError::item("DynamoDB did not return the receiver"))?)
     }
 
-    /// Takes the right to find out whether a receiver answers again; the next one may at `retry_at`. One request.
-    pub async fn take_probe(
+    /// Claims the probe that is due of an unresponsive receiver. The next one may be sent at `retry_at`. One request.
+    pub async fn claim_probe(
         &self,
         tenant: &Tenant,
         host: &str,
-        seen: &Silence,
+        seen: &UnresponsiveReceiver,
         retry_at: Timestamp,
-    ) -> Result<Probe, StoreError> {
+    ) -> Result<ProbeClaim, StoreError> {
         let result = self
             .client
             .update_item()
@@ -268,27 +273,29 @@ impl Store {
             .expression_attribute_values(":seen", number(seen.retry_at.millis()))
             .send()
             .await;
-        let Err(error) = result else { return Ok(Probe::Ours) };
-        let Some(item) = left_by_others(&error)? else {
-            return Ok(Probe::Over);
+        let Err(error) = result else {
+            return Ok(ProbeClaim::Claimed);
         };
-        let theirs = read_silence(item)?;
-        // What stands there may be our own, when the SDK sent the request twice.
-        Ok(if theirs.retry_at == retry_at {
-            Probe::Ours
+        let Some(item) = current_item(&error)? else {
+            return Ok(ProbeClaim::Recovered);
+        };
+        let current = read_receiver(item)?;
+        // If the SDK sent the request twice, the current state may be the result of our own first attempt.
+        Ok(if current.retry_at == retry_at {
+            ProbeClaim::Claimed
         } else {
-            Probe::Theirs(theirs)
+            ProbeClaim::ClaimedByOther(current)
         })
     }
 
-    /// Takes the one turn that there is for all receivers together to find out whether one of them answers again, until
-    /// `until`; gives back until when somebody else has it. One request.
-    pub async fn take_turn(&self, now: Timestamp, until: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    /// Acquires the lock for sending probes, until `until`. There is one lock for all receivers. If another notifier
+    /// holds it, returns when that lock expires. One request.
+    pub async fn acquire_probe_lock(&self, now: Timestamp, until: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let result = self
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(key(TURN.to_owned(), RECEIVER)))
+            .set_key(Some(key(PROBE_LOCK.to_owned(), RECEIVER)))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .update_expression("SET #retry = :until")
             .condition_expression("attribute_not_exists(#pk) OR #retry <= :now")
@@ -299,19 +306,19 @@ impl Store {
             .send()
             .await;
         let Err(error) = result else { return Ok(None) };
-        let item = left_by_others(&error)?.ok_or_else(|| StoreError::item("a turn was not returned"))?;
-        let theirs = millis_of(item, RETRY_AT)?;
-        // As above.
-        Ok(Some(theirs).filter(|theirs| *theirs != until))
+        let item = current_item(&error)?.ok_or_else(|| StoreError::item("DynamoDB did not return the probe lock"))?;
+        let held_until = millis_of(item, RETRY_AT)?;
+        // If the SDK sent the request twice, the lock may be our own.
+        Ok(Some(held_until).filter(|held_until| *held_until != until))
     }
 
-    /// Gives back the turn that was taken until `until`: the next one may take it at `now`. One request.
-    pub async fn give_back_turn(&self, until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+    /// Releases the probe lock that was acquired until `until`. The next one may acquire it at `now`. One request.
+    pub async fn release_probe_lock(&self, until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
         let result = self
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(key(TURN.to_owned(), RECEIVER)))
+            .set_key(Some(key(PROBE_LOCK.to_owned(), RECEIVER)))
             .update_expression("SET #retry = :now")
             .condition_expression("#retry = :until")
             .expression_attribute_names("#retry", RETRY_AT)
@@ -321,12 +328,12 @@ impl Store {
             .await;
         match result {
             Ok(_) => Ok(()),
-            Err(error) => left_by_others(&error).map(drop),
+            Err(error) => current_item(&error).map(drop),
         }
     }
 
-    /// Forgets that a receiver did not answer: it has. One request.
-    pub async fn end_silence(&self, tenant: &Tenant, host: &str) -> Result<(), StoreError> {
+    /// Deletes the record of an unresponsive receiver, because it has responded. One request.
+    pub async fn clear_unresponsive(&self, tenant: &Tenant, host: &str) -> Result<(), StoreError> {
         self.client
             .delete_item()
             .table_name(&self.table)
@@ -338,8 +345,8 @@ impl Store {
     }
 }
 
-/// What stood there instead of what an update expected; none when nothing did.
-fn left_by_others<R: std::fmt::Debug + 'static>(
+/// The item that failed the condition of an update; `None` if there is no such item.
+fn current_item<R: std::fmt::Debug + 'static>(
     error: &SdkError<UpdateItemError, R>,
 ) -> Result<Option<&Item>, StoreError> {
     match error.as_service_error() {
@@ -348,30 +355,30 @@ fn left_by_others<R: std::fmt::Debug + 'static>(
     }
 }
 
-/// What was noted of a delivery; none when another version of ours wrote what this one cannot read. It is noted for people:
-/// no webhook and no page is to fail for it.
+/// The delivery in `item`; `None` if this version of patchbay cannot read it. Deliveries are only informative, so an
+/// unreadable one must not fail a webhook or a page.
 fn delivery_of(item: &Item) -> Option<Delivery> {
     let read = read_doc(item);
-    read.inspect_err(|error| tracing::warn!(%error, "how a delivery stands cannot be read"))
+    read.inspect_err(|error| tracing::warn!(%error, "cannot read the state of a delivery"))
         .ok()
 }
 
-/// Partition of the turn to find out.
-const TURN: &str = "TURN";
+/// Partition key of the probe lock.
+const PROBE_LOCK: &str = "TURN";
 const RETRY_AT: &str = "retry_at";
 
 fn receiver_key(tenant: &Tenant, host: &str) -> Item {
     key(format!("T#{tenant}#H#{host}"), RECEIVER)
 }
 
-fn read_silence(item: &Item) -> Result<Silence, StoreError> {
+fn read_receiver(item: &Item) -> Result<UnresponsiveReceiver, StoreError> {
     let Some(AttributeValue::N(failures)) = item.get("failures") else {
-        return Err(StoreError::item("attribute `failures` is missing or no number"));
+        return Err(StoreError::item("attribute `failures` is missing or not a number"));
     };
-    Ok(Silence {
+    Ok(UnresponsiveReceiver {
         failures: failures.parse().map_err(StoreError::item)?,
         since: millis_of(item, "since")?,
         retry_at: millis_of(item, RETRY_AT)?,
-        why: text_of(item, "why")?.to_owned(),
+        reason: text_of(item, "why")?.to_owned(),
     })
 }

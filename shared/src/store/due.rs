@@ -1,16 +1,17 @@
-//! What is due: a sparse index over the dispatches that something is still to come of.
+//! The index `by_due`: a sparse index of unfinished dispatches by the time at which their next message is due.
 //!
-//! Every dispatch that is not over carries two attributes more, the keys of the index `by_due`:
+//! Every unfinished dispatch has two additional attributes, the keys of the index:
 //!
-//! | | `due_pk` | `due_sk` |
+//! | state | `due_pk` | `due_sk` |
 //! |---|---|---|
-//! | as its commit wrote it | `DUE#0` to `DUE#3`, by its id | when its message is due, rounded up to 5 minutes |
+//! | as committed | `DUE#0` to `DUE#3`, by its id | when its message is due, rounded up to 5 minutes |
 //! | its call waits for a slot | the same | 3 minutes before the provider's backlog ends |
-//! | its message was sent again | `DUE#again` | when it is to be looked at again |
+//! | its message was sent again | `DUE#again` | when to check it again |
 //!
-//! Rounded, because most commits of a call leave the moment within the same 5 minutes, and an index entry that stays as it
-//! is costs no write. Four parts, so that no storm of tickets writes all of its entries to one place. The index has keys
-//! only. A commit writes the whole item anew, so whatever was noted here is gone as soon as the dispatch moves.
+//! The due time is rounded because most commits of a call leave it within the same 5 minutes, and an unchanged index
+//! entry costs no write. Four shards keep a burst of tickets from writing to a single partition. The index projects
+//! only keys. A commit replaces the whole item, so it discards whatever was recorded here as soon as the dispatch makes
+//! progress.
 
 use std::collections::HashMap;
 
@@ -25,67 +26,67 @@ use crate::clock::Timestamp;
 use crate::dispatch::{Dispatch, pending_work};
 use crate::ids::DispatchKey;
 
-/// Parts of the index.
+/// Number of shards of the index.
 pub const DUE_SHARDS: u8 = 4;
-/// To what `due_sk` is rounded up, in seconds.
+/// Granularity of `due_sk`, in seconds.
 const BUCKET_SECONDS: u32 = 300;
-/// The part for what was sent again.
-const AGAIN: &str = "DUE#again";
-/// How often a dispatch's message was sent again since its last commit.
-const TIMES: &str = "sent_again";
-/// How often it was left to wait for a slot since its last commit.
-const HOLDS: &str = "held";
+/// Partition for dispatches whose message was sent again.
+const RESENT_PARTITION: &str = "DUE#again";
+/// Attribute: how often the dispatch's message was sent again since its last commit.
+const RESENT_COUNT: &str = "sent_again";
+/// Attribute: how often it was left waiting for a slot since its last commit.
+const HELD_COUNT: &str = "held";
 
-/// A dispatch as it was loaded, and what has been done about it since its last commit.
+/// A loaded dispatch that is due, and what was done about it since its last commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unmoved {
+pub struct DueDispatch {
     /// The dispatch.
     pub dispatch: Dispatch,
-    /// How often its message was sent again.
+    /// How often its message was sent again since its last commit.
     pub sent_again: u32,
-    /// How often it was left to wait for a slot.
+    /// How often it was left waiting for a slot since its last commit.
     pub held: u32,
 }
 
-/// A dispatch whose message was sent again, and that has not moved since.
+/// A dispatch whose message was sent again and that has made no progress since.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SentAgain {
-    /// Which.
+pub struct ResentDispatch {
+    /// The key of the dispatch.
     pub dispatch: DispatchKey,
-    /// When it is to be looked at again.
-    pub look_at: Timestamp,
+    /// When to check it again.
+    pub check_at: Timestamp,
 }
 
-/// Why a dispatch is to be looked at later.
+/// Why the next check of a dispatch is postponed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Postponed {
+pub enum PostponeReason {
     /// Its message was sent again.
-    SentAgain,
+    Resent,
     /// Its call waits for a slot.
-    Held,
+    WaitingForSlot,
 }
 
 impl Store {
-    /// Up to `limit` dispatches of a part of the index whose `due_sk` is not after `before`, the longest due first. One
-    /// request. The index follows the table within moments, not at once.
+    /// Up to `limit` dispatches of a shard whose `due_sk` is at or before `before`, the longest overdue first. One
+    /// request. The index is eventually consistent: it lags the table by moments.
     pub async fn due(&self, shard: u8, before: Timestamp, limit: i32) -> Result<Vec<DispatchKey>, StoreError> {
         let before = Some(text(before.to_string()));
         let items = self.query_due(&shard_partition(shard), before, limit).await?;
         items.iter().map(dispatch_of).collect()
     }
 
-    /// Up to `limit` dispatches whose messages were sent again and that have not moved since, the next to be looked at
-    /// first. One request.
-    pub async fn sent_again(&self, limit: i32) -> Result<Vec<SentAgain>, StoreError> {
-        let items = self.query_due(AGAIN, None, limit).await?;
-        let sent_again = |item: &Item| {
-            let look_at = Timestamp::parse(text_of(item, "due_sk")?);
-            Ok(SentAgain {
+    /// Up to `limit` dispatches whose messages were sent again and that have made no progress since, the next one to
+    /// check first. One request.
+    pub async fn resent(&self, limit: i32) -> Result<Vec<ResentDispatch>, StoreError> {
+        let items = self.query_due(RESENT_PARTITION, None, limit).await?;
+        let resent = |item: &Item| {
+            let check_at = Timestamp::parse(text_of(item, "due_sk")?);
+            Ok(ResentDispatch {
                 dispatch: dispatch_of(item)?,
-                look_at: look_at.ok_or_else(|| StoreError::item("`due_sk` is no moment"))?,
+                check_at: check_at.ok_or_else(|| StoreError::item("`due_sk` is not a timestamp"))?,
             })
         };
-        items.iter().map(sent_again).collect()
+        items.iter().map(resent).collect()
     }
 
     async fn query_due(
@@ -116,24 +117,30 @@ impl Store {
         Ok(page.items.unwrap_or_default())
     }
 
-    /// The dispatch as it is now (a consistent read), with what has been done about it, if it exists. One request.
-    pub async fn unmoved(&self, dispatch: &DispatchKey) -> Result<Option<Unmoved>, StoreError> {
+    /// Loads a dispatch (a consistent read) with what was done about it, if it exists. One request.
+    pub async fn due_dispatch(&self, dispatch: &DispatchKey) -> Result<Option<DueDispatch>, StoreError> {
         let Some(item) = self.get(key(dispatch_partition(dispatch), DISPATCH)).await? else {
             return Ok(None);
         };
-        Ok(Some(Unmoved {
+        Ok(Some(DueDispatch {
             dispatch: read_doc(&item)?,
-            sent_again: count_of(&item, TIMES),
-            held: count_of(&item, HOLDS),
+            sent_again: count_of(&item, RESENT_COUNT),
+            held: count_of(&item, HELD_COUNT),
         }))
     }
 
-    /// Has `unmoved` looked at again at `look_at`, unless it has moved. One request; tells whether it did so.
-    pub async fn postpone(&self, unmoved: &Unmoved, why: Postponed, look_at: Timestamp) -> Result<bool, StoreError> {
-        let dispatch = &unmoved.dispatch;
-        let (partition, counter, count) = match why {
-            Postponed::SentAgain => (AGAIN.to_owned(), TIMES, unmoved.sent_again),
-            Postponed::Held => (shard_partition(shard_of(dispatch)), HOLDS, unmoved.held),
+    /// Postpones the next check of `due` to `check_at`, unless the dispatch has made progress. Returns whether it did.
+    /// One request.
+    pub async fn postpone(
+        &self,
+        due: &DueDispatch,
+        reason: PostponeReason,
+        check_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let dispatch = &due.dispatch;
+        let (partition, counter, count) = match reason {
+            PostponeReason::Resent => (RESENT_PARTITION.to_owned(), RESENT_COUNT, due.sent_again),
+            PostponeReason::WaitingForSlot => (shard_partition(shard_of(dispatch)), HELD_COUNT, due.held),
         };
         let result = self
             .client
@@ -145,35 +152,35 @@ impl Store {
             .expression_attribute_names("#counter", counter)
             .expression_attribute_names("#version", "version")
             .expression_attribute_values(":pk", text(partition))
-            .expression_attribute_values(":sk", text(look_at.to_string()))
+            .expression_attribute_values(":sk", text(check_at.to_string()))
             .expression_attribute_values(":count", number(count.saturating_add(1)))
             .expression_attribute_values(":version", number(dispatch.version))
             .send()
             .await;
         match result {
             Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(is_moving) => Ok(false),
+            Err(error) if error.as_service_error().is_some_and(has_progressed) => Ok(false),
             Err(error) => Err(StoreError::request("UpdateItem", &error)),
         }
     }
 }
 
-/// Whether somebody has committed the dispatch meanwhile, or is about to.
-fn is_moving(error: &UpdateItemError) -> bool {
+/// Whether another writer has committed the dispatch, or is committing it now.
+fn has_progressed(error: &UpdateItemError) -> bool {
     error.is_conditional_check_failed_exception() || error.is_transaction_conflict_exception()
 }
 
 impl Store {
-    /// Has a dispatch that cannot be read looked at again at `look_at`. One request.
-    pub async fn postpone_unread(&self, dispatch: &DispatchKey, look_at: Timestamp) -> Result<(), StoreError> {
+    /// Postpones the next check of a dispatch that cannot be read to `check_at`. One request.
+    pub async fn postpone_unreadable(&self, dispatch: &DispatchKey, check_at: Timestamp) -> Result<(), StoreError> {
         self.client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(dispatch_partition(dispatch), DISPATCH)))
             .update_expression("SET due_pk = :pk, due_sk = :sk")
             .condition_expression("attribute_exists(due_pk)")
-            .expression_attribute_values(":pk", text(AGAIN))
-            .expression_attribute_values(":sk", text(look_at.to_string()))
+            .expression_attribute_values(":pk", text(RESENT_PARTITION))
+            .expression_attribute_values(":sk", text(check_at.to_string()))
             .send()
             .await
             .map(drop)
@@ -181,7 +188,7 @@ impl Store {
     }
 }
 
-/// The keys of the index for a dispatch that is being committed; none when it is over.
+/// The index keys of a dispatch that is being committed; none if it is finished.
 pub(super) fn due_keys(dispatch: &Dispatch) -> Vec<(String, AttributeValue)> {
     let Some((_, due_at)) = pending_work(dispatch) else {
         return Vec::new();
@@ -201,7 +208,7 @@ fn shard_partition(shard: u8) -> String {
     format!("DUE#{shard}")
 }
 
-/// The dispatch that an entry of the index is about, by its partition: `T#{tenant}#D#{dispatch}`.
+/// The dispatch of an index entry, from its partition key `T#{tenant}#D#{dispatch}`.
 fn dispatch_of(item: &Item) -> Result<DispatchKey, StoreError> {
     let partition = text_of(item, PARTITION_KEY)?;
     let parts = partition.strip_prefix("T#").and_then(|rest| rest.split_once("#D#"));
@@ -213,7 +220,7 @@ fn dispatch_of(item: &Item) -> Result<DispatchKey, StoreError> {
     };
     parts
         .and_then(read)
-        .ok_or_else(|| StoreError::item("an index entry that is no dispatch's"))
+        .ok_or_else(|| StoreError::item("an index entry does not belong to a dispatch"))
 }
 
 fn count_of(item: &HashMap<String, AttributeValue>, name: &str) -> u32 {
@@ -229,31 +236,31 @@ mod tests {
 
     use super::*;
     use crate::dispatch::Route;
-    use crate::dispatch::{Context, Event, NewDispatch, create, decide};
+    use crate::dispatch::{DecisionContext, Event, NewDispatch, create, decide};
     use crate::ids::ProviderName;
     use crate::ids::{DispatchId, Nonce};
 
     const START: Timestamp = Timestamp::from_millis(1_795_402_810_000);
 
     fn created() -> Dispatch {
-        let brief: NewDispatch = serde_json::from_value(json!({
+        let spec: NewDispatch = serde_json::from_value(json!({
             "ticket": { "text": "Pump four has stopped." },
             "employees": [{ "id": "anna", "name": "Anna", "phone": "+12025550101" }],
             "policy": {}, "webhook": null,
         }))
-        .expect("a brief");
+        .expect("a spec");
         let key = DispatchKey {
             tenant: "main".parse().expect("a tenant"),
             id: DispatchId::new(0x1_0006),
         };
-        let created = create(key, brief, String::new(), at(START, 1));
+        let created = create(key, spec, String::new(), at(START, 1));
         created.next.expect("a dispatch")
     }
 
-    fn at(now: Timestamp, fresh: u64) -> Context {
-        Context {
+    fn at(now: Timestamp, nonce: u64) -> DecisionContext {
+        DecisionContext {
             now,
-            fresh: Nonce::new(fresh),
+            nonce: Nonce::new(nonce),
         }
     }
 
@@ -264,7 +271,7 @@ mod tests {
         decide(dispatch, event, context).next.expect("a change")
     }
 
-    /// The texts of the keys.
+    /// The values of the index keys.
     fn keys_of(dispatch: &Dispatch) -> Vec<String> {
         let keys = due_keys(dispatch);
         keys.into_iter()
@@ -273,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_written_when_its_five_minutes_change_and_gone_when_all_is_over() {
+    fn an_index_entry_changes_every_five_minutes_and_disappears_at_the_end() {
         let planned = created();
         assert_eq!(keys_of(&planned), ["DUE#2", "2026-11-23T03:05:00.000Z"]);
         let attempt = planned.attempt().expect("an attempt").id;
@@ -285,7 +292,7 @@ mod tests {
             },
             1_000,
         );
-        // Rings for 25 s, lasts 180, and is settled after 60 more.
+        // The call rings for 25 s and lasts up to 180 s; its outcome is settled after another 60 s.
         assert_eq!(keys_of(&claimed), ["DUE#2", "2026-11-23T03:05:00.000Z"]);
         let call_id = "track-1".to_owned();
         let placed = after(&claimed, &Event::Placed { attempt, call_id }, 1_400);
@@ -296,12 +303,12 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_of_the_index_names_its_dispatch() {
+    fn an_index_entry_identifies_its_dispatch() {
         let dispatch = created();
         let entry = key(dispatch_partition(&dispatch.key), DISPATCH);
         assert_eq!(dispatch_of(&entry).expect("a dispatch"), dispatch.key);
-        for foreign in ["T#main#X#0123", "TOKEN#0123", "T#main#D#4711"] {
-            assert!(dispatch_of(&key(foreign.to_owned(), DISPATCH)).is_err(), "{foreign}");
+        for other in ["T#main#X#0123", "TOKEN#0123", "T#main#D#4711"] {
+            assert!(dispatch_of(&key(other.to_owned(), DISPATCH)).is_err(), "{other}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Leaving nothing behind, for whoever makes something only to see that it works.
+//! Deletes the resources of smoke tests without a trace.
 
 use super::items::{Item, PARTITION_KEY, SORT_KEY, dispatch_partition, text};
 use super::token::token_key;
@@ -6,8 +6,8 @@ use super::{Store, StoreError};
 use crate::ids::DispatchKey;
 
 impl Store {
-    /// Deletes a dispatch and everything about it: its timeline, and how its webhooks stand. A message about it that is
-    /// still on its way finds nothing, and does nothing.
+    /// Deletes a dispatch with its timeline and deliveries. A message about it that is still in flight finds no
+    /// dispatch, and has no effect.
     pub async fn erase_dispatch(&self, dispatch: &DispatchKey) -> Result<(), StoreError> {
         let mut start = None;
         loop {
@@ -35,7 +35,7 @@ impl Store {
         }
     }
 
-    /// Deletes a token that no list shows.
+    /// Deletes an unlisted token.
     pub async fn erase_token(&self, hash: &str) -> Result<(), StoreError> {
         self.delete(token_key(hash)).await
     }

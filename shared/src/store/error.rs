@@ -1,37 +1,36 @@
-//! What can go wrong with the table.
+//! Errors of the table.
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 use crate::aws_error::{AwsError, ErrorKind};
-use crate::mail::{Failed, Failure};
+use crate::message::{Failure, FailureKind};
 
-/// The table could not be read or written.
+/// Why the table could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// DynamoDB did not do what it was asked to; whether it did is unknown.
+    /// A request to DynamoDB failed. It may nevertheless have taken effect.
     #[error("DynamoDB {operation}: {cause}")]
     Request {
-        /// The operation.
+        /// The name of the DynamoDB operation.
         operation: &'static str,
-        /// What it said instead.
+        /// The error.
         cause: AwsError,
     },
-    /// An item is not what this version of patchbay writes.
-    #[error("an item in the table cannot be read: {0}")]
+    /// An item is malformed, or this version of patchbay cannot read it.
+    #[error("cannot read an item in the table: {0}")]
     Item(String),
-    /// A request could not be built; a bug.
+    /// A request could not be built: a bug.
     #[error("a request could not be built: {0}")]
     Build(#[from] aws_sdk_dynamodb::error::BuildError),
 }
 
 impl StoreError {
-    /// Whether the same may well succeed another time. What stands in the table, and what we ask for, do not change by
-    /// themselves.
-    pub const fn passes(&self) -> bool {
+    /// Whether a retry may succeed. A malformed item and a malformed request do not go away.
+    pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Request { .. })
     }
 
-    /// Of which kind it is.
+    /// The kind of the AWS error.
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Request { cause, .. } => cause.kind,
@@ -46,7 +45,7 @@ impl StoreError {
     {
         Self::Request {
             operation,
-            cause: AwsError::of(error),
+            cause: AwsError::from_sdk(error),
         }
     }
 
@@ -56,7 +55,11 @@ impl StoreError {
 }
 
 impl Failure for StoreError {
-    fn failed(&self) -> Failed {
-        if self.passes() { Failed::ForNow } else { Failed::ForGood }
+    fn kind(&self) -> FailureKind {
+        if self.is_transient() {
+            FailureKind::Transient
+        } else {
+            FailureKind::Permanent
+        }
     }
 }

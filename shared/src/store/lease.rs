@@ -1,5 +1,5 @@
-//! Leases: an employee is phoned by one dispatch at a time. A lease is taken with the claim of a call, in the same
-//! transaction, and given back with the commit by which the story goes on from that call; it ends by itself, too.
+//! Leases on employees' phones: only one dispatch calls an employee at a time. A lease is acquired in the transaction
+//! that claims a call, and released in the commit that moves the dispatch past that call. It also expires.
 
 use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, Update};
 
@@ -7,7 +7,7 @@ use super::items::{DOC, Item, PARTITION_KEY, json, key, lease_partition, millis_
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 use crate::dispatch::limits::CallLimits;
-use crate::dispatch::{Dispatch, Hold};
+use crate::dispatch::{Dispatch, EmployeeLease};
 use crate::ids::{AttemptId, Tenant};
 
 const LEASE: &str = "L";
@@ -15,42 +15,47 @@ const HOLDER: &str = "holder";
 const UNTIL: &str = "lease_until";
 const CALLS: &str = "calls";
 
-/// How an employee's phone stands.
+/// Whether an employee's phone is in use, and its recent calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Line {
-    /// Until when at the longest another dispatch has it; none when nobody has.
+pub struct PhoneStatus {
+    /// Until when at the latest another dispatch holds the lease; `None` if no other dispatch holds it.
     pub held_until: Option<Timestamp>,
-    /// When it was called, oldest first, as far as it was written down: see [`Store::count_call`].
+    /// Times of calls to it, oldest first, as recorded by [`Store::record_calls`].
     pub calls: Vec<Timestamp>,
 }
 
 impl Store {
-    /// How the phone of the employee of `attempt` stands. It only spares what is bound to fail: a moment later it may be
-    /// otherwise. One request.
-    pub async fn line(&self, dispatch: &Dispatch, attempt: AttemptId, now: Timestamp) -> Result<Line, StoreError> {
+    /// The status of the phone of the employee of `attempt`. Only an optimization that avoids a claim which would fail:
+    /// the status may change at any time. One request.
+    pub async fn phone_status(
+        &self,
+        dispatch: &Dispatch,
+        attempt: AttemptId,
+        now: Timestamp,
+    ) -> Result<PhoneStatus, StoreError> {
         let Some(key) = lease_key(dispatch, attempt) else {
-            return Ok(Line::default());
+            return Ok(PhoneStatus::default());
         };
         let Some(lease) = self.get(key).await? else {
-            return Ok(Line::default());
+            return Ok(PhoneStatus::default());
         };
         let until = held_until(&lease)?;
-        let ours = text_of(&lease, HOLDER)?.starts_with(&dispatch.key.id.to_string());
+        let is_ours = text_of(&lease, HOLDER)?.starts_with(&dispatch.key.id.to_string());
         let calls = lease.get(CALLS).map(|_| text_of(&lease, CALLS)).transpose()?;
         let calls = calls.map(|calls| serde_json::from_str(calls).map_err(StoreError::item));
-        Ok(Line {
-            held_until: Some(until).filter(|until| !ours && *until > now),
+        Ok(PhoneStatus {
+            held_until: Some(until).filter(|until| !is_ours && *until > now),
             calls: calls.transpose()?.unwrap_or_default(),
         })
     }
 
-    /// How often `tenant` lets a number be called. One request.
+    /// The tenant's limits on calls to one number. One request.
     pub async fn call_limits(&self, tenant: &Tenant) -> Result<CallLimits, StoreError> {
         let item = self.get(limits_key(tenant)).await?;
         item.map_or_else(|| Ok(CallLimits::default()), |item| read_doc(&item))
     }
 
-    /// Sets how often `tenant` lets a number be called, from the next call on. One request.
+    /// Sets the tenant's limits on calls to one number, from the next call on. One request.
     pub async fn set_call_limits(&self, tenant: &Tenant, limits: &CallLimits) -> Result<(), StoreError> {
         let mut item = limits_key(tenant);
         item.insert(DOC.into(), json(limits)?);
@@ -59,9 +64,9 @@ impl Store {
         sent.map(drop).map_err(|error| StoreError::request("PutItem", &error))
     }
 
-    /// Writes down when the employee of `attempt` was called, this call included. Only under the lease on the phone: who
-    /// has none writes over what others have counted. One request.
-    pub async fn count_call(
+    /// Records the times of calls to the employee of `attempt`, this call included. Call it only while holding the
+    /// lease on the phone, so that it does not overwrite the calls of another dispatch. One request.
+    pub async fn record_calls(
         &self,
         dispatch: &Dispatch,
         attempt: AttemptId,
@@ -86,11 +91,16 @@ impl Store {
             .map_err(|error| StoreError::request("UpdateItem", &error))
     }
 
-    /// The write that takes the lease on the phone of an employee, on condition that no other dispatch has it. A dispatch
-    /// that has it already gets it again.
-    pub(super) fn hold_update(&self, dispatch: &Dispatch, hold: &Hold, now: Timestamp) -> Result<Update, StoreError> {
+    /// The write that acquires the lease on an employee's phone, on condition that no other dispatch holds it. A
+    /// dispatch that holds it already renews it.
+    pub(super) fn acquire_lease_update(
+        &self,
+        dispatch: &Dispatch,
+        hold: &EmployeeLease,
+        now: Timestamp,
+    ) -> Result<Update, StoreError> {
         let key = lease_key(dispatch, hold.attempt)
-            .ok_or_else(|| StoreError::item("the attempt is for an employee who is not in the dispatch"))?;
+            .ok_or_else(|| StoreError::item("the employee of the attempt is not in the dispatch"))?;
         Ok(Update::builder()
             .table_name(&self.table)
             .set_key(Some(key))
@@ -109,8 +119,12 @@ impl Store {
             .build()?)
     }
 
-    /// The write that ends the lease of `attempt`, on condition that it still holds it.
-    pub(super) fn release_update(&self, dispatch: &Dispatch, attempt: AttemptId) -> Result<Option<Update>, StoreError> {
+    /// The write that releases the lease of `attempt`, on condition that the attempt still holds it.
+    pub(super) fn release_lease_update(
+        &self,
+        dispatch: &Dispatch,
+        attempt: AttemptId,
+    ) -> Result<Option<Update>, StoreError> {
         let Some(key) = lease_key(dispatch, attempt) else {
             return Ok(None);
         };
@@ -127,7 +141,7 @@ impl Store {
     }
 }
 
-/// Until when a lease is held at the longest.
+/// Until when a lease is held at the latest.
 pub(super) fn held_until(lease: &Item) -> Result<Timestamp, StoreError> {
     millis_of(lease, UNTIL)
 }

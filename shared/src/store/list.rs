@@ -1,4 +1,4 @@
-//! Lists by tenant and day, newest first: of dispatches, and of every other kind of thing that has the keys of `by_day`.
+//! Lists by tenant and day, newest first, of dispatches and of any other resource with the keys of the index `by_day`.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -11,40 +11,40 @@ use super::items::{
 use super::{Store, StoreError};
 use crate::ids::{DispatchId, DispatchKey, Tenant};
 
-/// A line of a list.
-pub trait Listed: Sized {
-    /// What a thing of this kind is called by.
+/// A resource as a list shows it.
+pub trait ListItem: Sized {
+    /// The id of such a resource.
     type Id: FromStr;
-    /// The letter of this kind in keys.
+    /// The letter that identifies this kind of resource in keys.
     const KIND: &'static str;
 
-    /// The table's key of such a thing.
+    /// The primary key of the resource with this id.
     fn key(tenant: &Tenant, id: Self::Id) -> HashMap<String, AttributeValue>;
 
-    /// The line, from what the index has of an item.
+    /// Reads the attributes that the index projects.
     ///
     /// # Errors
-    /// When the item is not what we write.
+    /// When the item is malformed.
     fn read(item: &HashMap<String, AttributeValue>) -> Result<Self, StoreError>;
 }
 
-/// A dispatch in a list.
+/// A dispatch as a list shows it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Summary {
-    /// Which dispatch.
+pub struct DispatchSummary {
+    /// The id of the dispatch.
     pub id: DispatchId,
-    /// Its state's published name.
+    /// The published name of its status.
     pub status: String,
-    /// The requester's own name for the ticket.
+    /// The requester's reference for the ticket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     /// When it was created, RFC 3339.
     pub created_at: String,
-    /// When it last changed, RFC 3339.
+    /// When its status last changed, RFC 3339.
     pub updated_at: String,
 }
 
-impl Listed for Summary {
+impl ListItem for DispatchSummary {
     type Id = DispatchId;
     const KIND: &'static str = DISPATCH;
 
@@ -65,20 +65,20 @@ impl Listed for Summary {
     }
 }
 
-/// A part of a day's list.
+/// A page of a day's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<L> {
-    /// Newest first.
+    /// The items, newest first.
     pub lines: Vec<L>,
-    /// Where the day goes on: give it back as `after`.
-    pub more_after: Option<String>,
+    /// Pass it as `after` to get the next page of the day. `None` on the last page.
+    pub next_cursor: Option<String>,
 }
 
 impl Store {
-    /// Up to `limit` things of a tenant that were made on `day` (`YYYYMMDD`), newest first. One request.
+    /// Up to `limit` resources of a tenant that were created on `day` (`YYYYMMDD`), newest first. One request.
     ///
-    /// `after` is a `more_after` of the same day. The index follows the table within moments, not at once.
-    pub async fn list_day<L: Listed>(
+    /// `after` is a `next_cursor` of the same day. The index is eventually consistent: it lags the table by moments.
+    pub async fn list_day<L: ListItem>(
         &self,
         tenant: &Tenant,
         day: &str,
@@ -103,18 +103,18 @@ impl Store {
             .await
             .map_err(|error| StoreError::request("Query", &error))?;
         let lines = page.items().iter().map(L::read).collect::<Result<_, _>>()?;
-        let more_after = page
+        let next_cursor = page
             .last_evaluated_key()
             .map(|key| text_of(key, DAY_SK).map(str::to_owned))
             .transpose()?;
-        Ok(Page { lines, more_after })
+        Ok(Page { lines, next_cursor })
     }
 }
 
-/// The index key and the table key of the thing that a `day_sk` names.
-fn start_key<L: Listed>(tenant: &Tenant, partition: &str, after: &str) -> Result<Item, StoreError> {
+/// The index key and the primary key of the resource that a `day_sk` names.
+fn start_key<L: ListItem>(tenant: &Tenant, partition: &str, after: &str) -> Result<Item, StoreError> {
     let id = after.rsplit('#').next().and_then(|id| id.parse().ok());
-    let id: L::Id = id.ok_or_else(|| StoreError::item("not a place in a list"))?;
+    let id: L::Id = id.ok_or_else(|| StoreError::item("not a position in a list"))?;
     let mut start = L::key(tenant, id);
     start.insert(DAY_PK.to_owned(), text(partition));
     start.insert(DAY_SK.to_owned(), text(after));

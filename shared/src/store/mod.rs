@@ -1,28 +1,29 @@
-//! DynamoDB: one table, and the only module that knows how things lie in it.
+//! The DynamoDB table. Only this module knows its layout.
 //!
 //! | item | `pk` | `sk` |
 //! |---|---|---|
 //! | dispatch, versioned | `T#{tenant}#D#{dispatch}` | `D` |
-//! | its timeline, one item an entry | same | `E#{entry}` |
-//! | how the webhook about an entry stands | same | `W#{entry}` |
-//! | a receiver of webhooks that does not answer | `T#{tenant}#H#{host}` | `H` |
-//! | whose turn it is to find out whether one of them answers again | `TURN` | `H` |
-//! | lease on an employee's phone, and when it was called | `T#{tenant}#L#{hash of the number}` | `L` |
-//! | how often a number may be called | `T#{tenant}#LIMITS` | `LIMITS` |
-//! | pacing slots of a provider, and how it goes with it | `PACE#{provider}` | `P` |
+//! | its timeline, one item per entry | same | `E#{entry}` |
+//! | the delivery of the webhook about an entry | same | `W#{entry}` |
+//! | an unresponsive receiver of webhooks | `T#{tenant}#H#{host}` | `H` |
+//! | the lock for probing these receivers | `TURN` | `H` |
+//! | the lease on an employee's phone, and its recent calls | `T#{tenant}#L#{hash of the number}` | `L` |
+//! | limits on calls to one number | `T#{tenant}#LIMITS` | `LIMITS` |
+//! | pacing slots and health of a provider | `PACE#{provider}` | `P` |
 //! | task chain, versioned | `T#{tenant}#C` | `C#{chain}` |
-//! | the state of a caller's last call of a chain | `T#{tenant}#A#{hash of chain and number}` | `A` |
-//! | what is known of a caller | `T#{tenant}#X#{hash of the number}` | `X` |
+//! | the state of a caller's last call to a chain | `T#{tenant}#A#{hash of chain and number}` | `A` |
+//! | the context of a caller | `T#{tenant}#X#{hash of the number}` | `X` |
 //! | API token | `TOKEN#{SHA-256 of the secret}` | `T` |
-//! | its line in the list of tokens | `T#{tenant}#TOKENS` | the SHA-256 |
+//! | its entry in the list of tokens | `T#{tenant}#TOKENS` | the SHA-256 |
 //!
-//! The index `by_day` (`day_pk` = `T#{tenant}#D#{day}`, `day_sk` = `{created_at}#{dispatch}`) lists dispatches; it also
-//! finds a context by the call that it was set in (`day_pk` = `T#{tenant}#K#{hash of the call}`).
+//! The index `by_day` (`day_pk` = `T#{tenant}#D#{day}`, `day_sk` = `{created_at}#{dispatch}`) lists dispatches. It also
+//! finds a context by the call in which it was set (`day_pk` = `T#{tenant}#K#{hash of the call}`).
 //!
-//! The index `by_due` (`due_pk` = `DUE#0` to `DUE#3`, `due_sk` = the moment, rounded up to 5 minutes) has the dispatches
-//! that something is still to come of, by when (`due.rs`).
+//! The index `by_due` (`due_pk` = `DUE#0` to `DUE#3`, `due_sk` = the due time, rounded up to 5 minutes) contains the
+//! unfinished dispatches (`due.rs`).
 
 mod calls;
+mod chains;
 mod commit;
 mod context;
 mod deliveries;
@@ -31,9 +32,8 @@ mod erase;
 mod error;
 mod items;
 mod lease;
-mod links;
 mod list;
-mod pace;
+mod pacing;
 mod read;
 mod retry;
 mod setup;
@@ -43,20 +43,20 @@ use std::sync::{Arc, LazyLock};
 
 use aws_sdk_dynamodb::Client;
 
-pub use calls::{CALL_WINDOW_SECONDS, KeptCall};
-pub use commit::Committed;
-pub use context::{Begun, Ended, OutcomePut};
-pub use deliveries::{NoticeSubject, Probe, Silence};
-pub use due::{DUE_SHARDS, Postponed, SentAgain, Unmoved};
+pub use calls::{CALL_WINDOW_SECONDS, SavedCall};
+pub use chains::{ChainLookup, ChainPage, ChainSummary, DeleteChainResult, Precondition, PutChainResult, StoredChain};
+pub use commit::CommitResult;
+pub use context::{CallEnd, OutcomeWrite, PaymentAdmission};
+pub use deliveries::{NoticeSubject, ProbeClaim, UnresponsiveReceiver};
+pub use due::{DUE_SHARDS, DueDispatch, PostponeReason, ResentDispatch};
 pub use error::StoreError;
 pub use items::{INDEX_BY_DAY, INDEX_BY_DUE, PARTITION_KEY, SORT_KEY};
-pub use lease::Line;
-pub use links::{ChainPage, ChainSummary, DeletedChain, Expected, KnownChain, PutChain, StoredChain};
-pub use list::{Listed, Page, Summary};
-pub use pace::{KnownStanding, Priority, Slot};
+pub use lease::PhoneStatus;
+pub use list::{DispatchSummary, ListItem, Page};
+pub use pacing::{Priority, SlotReservation, VersionedProviderState};
 pub use read::TimelinePage;
-pub use retry::{client, patient};
-pub use setup::Setup;
+pub use retry::{client, with_retries};
+pub use setup::TableSetup;
 pub use token::TokenEntry;
 
 /// How long a dispatch and its timeline are kept after their last change.
@@ -72,13 +72,13 @@ pub struct Store {
 type MakeClient = Box<dyn FnOnce() -> Client + Send>;
 
 impl Store {
-    /// The table called `table`.
+    /// The table with this name, accessed with `client`.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self::on_demand(|| client, table)
     }
 
-    /// The table called `table`, with a client that is made for the first request: to make it is a tenth of a start, and
-    /// whoever comes with a forged reference never needs it.
+    /// The table with this name, accessed with a client that is created for the first request. Creating the client
+    /// takes a tenth of a cold start, and a request with a forged reference never needs it.
     pub fn on_demand(client: impl FnOnce() -> Client + Send + 'static, table: impl Into<String>) -> Self {
         Self {
             client: Arc::new(LazyLock::new(Box::new(client))),

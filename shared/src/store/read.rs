@@ -1,4 +1,4 @@
-//! Reading dispatches and their timelines.
+//! Reads dispatches and their timelines.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -9,23 +9,23 @@ use super::{Store, StoreError};
 use crate::dispatch::{Dispatch, Entry};
 use crate::ids::{AttemptId, DispatchKey};
 
-/// A part of a timeline, in order.
+/// A page of a timeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimelinePage {
     /// The entries, oldest first.
     pub entries: Vec<Entry>,
-    /// Name of the last entry when there are more after it.
-    pub more_after: Option<String>,
+    /// Where the next page starts: the name of the last entry that was read. `None` on the last page.
+    pub next_cursor: Option<String>,
 }
 
 impl Store {
-    /// The dispatch as it is now (a consistent read), if it exists. One request.
+    /// Loads a dispatch (a consistent read), if it exists. One request.
     pub async fn load(&self, dispatch: &DispatchKey) -> Result<Option<Dispatch>, StoreError> {
         let item = self.get(key(dispatch_partition(dispatch), DISPATCH)).await?;
         item.map(|item| read_doc(&item)).transpose()
     }
 
-    /// One entry of a timeline, if it exists. One request.
+    /// Loads one entry of a timeline, if it exists. One request.
     pub async fn entry(&self, dispatch: &DispatchKey, id: &str) -> Result<Option<Entry>, StoreError> {
         let item = self
             .get(key(dispatch_partition(dispatch), &format!("{ENTRY_PREFIX}{id}")))
@@ -33,7 +33,7 @@ impl Store {
         item.map(|item| read_doc(&item)).transpose()
     }
 
-    /// Up to `limit` entries of a timeline after the one called `after`. One request.
+    /// Up to `limit` entries of a timeline after the one named `after`. One request.
     pub async fn timeline(
         &self,
         dispatch: &DispatchKey,
@@ -43,7 +43,7 @@ impl Store {
         self.entries(dispatch, "", after, limit).await
     }
 
-    /// The statuses that the provider has told of an attempt. One request.
+    /// The call statuses that the provider has reported for an attempt; at most 50. One request.
     pub async fn statuses(&self, dispatch: &DispatchKey, attempt: AttemptId) -> Result<Vec<Entry>, StoreError> {
         Ok(self
             .entries(dispatch, &Entry::status_prefix(attempt), None, 50)
@@ -51,7 +51,8 @@ impl Store {
             .entries)
     }
 
-    /// Whatever the timeline says of an attempt from its ordinal on; enough to find the call behind it. One request.
+    /// The timeline entries of an attempt, which suffice to find its call. At most 200 entries with the attempt's
+    /// ordinal are read. One request.
     pub async fn entries_of(&self, dispatch: &DispatchKey, attempt: AttemptId) -> Result<Vec<Entry>, StoreError> {
         let page = self
             .entries(dispatch, &format!("{:06}-", attempt.ordinal), None, 200)
@@ -88,10 +89,10 @@ impl Store {
             .await
             .map_err(|error| StoreError::request("Query", &error))?;
         let mut entries = page.items().iter().map(read_doc).collect::<Result<Vec<Entry>, _>>()?;
-        let more_after = page.last_evaluated_key().map(entry_id).transpose()?;
-        // Names keep an attempt together; a person wants the order in which things happened.
+        let next_cursor = page.last_evaluated_key().map(entry_id).transpose()?;
+        // Names group entries by attempt; readers want chronological order.
         entries.sort_by_key(|entry| entry.at);
-        Ok(TimelinePage { entries, more_after })
+        Ok(TimelinePage { entries, next_cursor })
     }
 
     pub(super) async fn get(&self, key: Item) -> Result<Option<Item>, StoreError> {

@@ -1,9 +1,9 @@
-//! Which of DynamoDB's errors pass: the one place that knows.
+//! Retries of DynamoDB requests: which errors are transient.
 //!
-//! The SDK repeats by itself what was throttled, what failed inside DynamoDB, what got no answer, and a transaction that
-//! is still in progress. It does not repeat what met a transaction of somebody else's on the same item, because it
-//! cannot know that two writers may meet there; here they may: two dialers at one employee's lease, many at one pacing
-//! slot.
+//! The SDK retries throttled requests, internal errors of DynamoDB, requests without a response, and transactions that
+//! are still in progress. It does not retry a request that conflicted with another transaction on the same item,
+//! because it cannot know whether concurrent writers are normal there. Here they are: two dialers compete for an
+//! employee's lease, and many for one pacing slot.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Builder;
@@ -17,12 +17,12 @@ use aws_smithy_runtime_api::client::interceptors::context::{Error, InterceptorCo
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
 use aws_types::SdkConfig;
 
-use crate::patience;
+use crate::timeouts;
 
-/// Code of the reason of a part of a transaction with which nothing was wrong.
-const NOTHING: &str = "None";
-/// Codes of what passes by itself.
-const PASSING: [&str; 7] = [
+/// Code in the cancellation reason of a part of a transaction that did not fail.
+const NO_ERROR: &str = "None";
+/// Codes of transient errors.
+const TRANSIENT: [&str; 7] = [
     "TransactionConflict",
     "TransactionConflictException",
     "TransactionInProgressException",
@@ -32,52 +32,54 @@ const PASSING: [&str; 7] = [
     "ThrottlingException",
 ];
 
-/// A client that repeats what passes.
+/// A client that retries transient errors.
 pub fn client(config: &SdkConfig) -> Client {
-    Client::from_conf(patient(Builder::from(config)).build())
+    Client::from_conf(with_retries(Builder::from(config)).build())
 }
 
-/// Lets a client that is made of `config` repeat what passes.
-pub fn patient(config: Builder) -> Builder {
-    config.retry_config(patience::retries()).retry_classifier(Passing)
+/// Adds the retries of transient errors to a client's configuration.
+pub fn with_retries(config: Builder) -> Builder {
+    config
+        .retry_config(timeouts::retries())
+        .retry_classifier(TransientErrors)
 }
 
-/// Tells the SDK which errors pass, beside those that it knows.
+/// Classifies transient errors for the SDK, in addition to those that it recognizes.
 #[derive(Debug)]
-struct Passing;
+struct TransientErrors;
 
-impl ClassifyRetry for Passing {
+impl ClassifyRetry for TransientErrors {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
         let error = match context.output_or_error() {
             Some(Err(error)) => error.as_operation_error(),
             _ => None,
         };
-        if error.is_some_and(passes) {
+        if error.is_some_and(is_transient) {
             return RetryAction::transient_error();
         }
         RetryAction::NoActionIndicated
     }
 
     fn name(&self) -> &'static str {
-        "what passes at DynamoDB"
+        "transient errors of DynamoDB"
     }
 }
 
-fn passes(error: &Error) -> bool {
+fn is_transient(error: &Error) -> bool {
     if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.downcast_ref() {
-        return all_pass(cancelled.cancellation_reasons());
+        return all_transient(cancelled.cancellation_reasons());
     }
-    code(error).is_some_and(|code| PASSING.contains(&code))
+    code(error).is_some_and(|code| TRANSIENT.contains(&code))
 }
 
-/// Whether nothing else was wrong with a transaction than what passes. A condition that does not hold does not pass.
-pub(super) fn all_pass(reasons: &[CancellationReason]) -> bool {
+/// Whether a transaction failed only with transient errors. A condition that was not met is not transient.
+pub(super) fn all_transient(reasons: &[CancellationReason]) -> bool {
     let mut codes = reasons.iter().filter_map(CancellationReason::code);
-    let mut wrong = codes.by_ref().filter(|code| *code != NOTHING).peekable();
-    wrong.peek().is_some() && wrong.all(|code| PASSING.contains(&code))
+    let mut errors = codes.by_ref().filter(|code| *code != NO_ERROR).peekable();
+    errors.peek().is_some() && errors.all(|code| TRANSIENT.contains(&code))
 }
 
-/// The code of a write's error.
+/// The error code of a write operation's error.
 fn code(error: &Error) -> Option<&str> {
     fn of<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static>(error: &Error) -> Option<&str> {
         error.downcast_ref::<E>().and_then(ProvideErrorMetadata::code)
@@ -100,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_is_repeated_only_when_nothing_else_was_wrong_with_it() {
+    fn a_transaction_is_retried_only_if_all_its_errors_are_transient() {
         for (codes, expected) in [
             (&["TransactionConflict"][..], true),
             (&["None", "TransactionConflict", "None"], true),
@@ -111,7 +113,7 @@ mod tests {
             (&[], false),
             (&["ValidationError"], false),
         ] {
-            assert_eq!(all_pass(&reasons(codes)), expected, "{codes:?}");
+            assert_eq!(all_transient(&reasons(codes)), expected, "{codes:?}");
         }
     }
 }

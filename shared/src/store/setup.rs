@@ -1,4 +1,4 @@
-//! How the table is set up: for an operator who asks whether it is as it should be.
+//! The setup of the table, which `patchbay doctor` checks.
 
 use aws_sdk_dynamodb::types::{
     ContinuousBackupsStatus, KeySchemaElement, KeyType, PointInTimeRecoveryStatus, TimeToLiveStatus,
@@ -7,22 +7,22 @@ use aws_sdk_dynamodb::types::{
 use super::items::{INDEX_BY_DAY, INDEX_BY_DUE};
 use super::{Store, StoreError};
 
-/// The table's set-up, as far as patchbay depends on it.
+/// The parts of the table's setup that patchbay depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setup {
-    /// Partition key and sort key.
+pub struct TableSetup {
+    /// Names of the partition key and the sort key.
     pub keys: Vec<String>,
-    /// The same of the index for lists; none when there is no such index.
+    /// The keys of the index for lists by day; `None` if the index does not exist.
     pub index_keys: Option<Vec<String>>,
-    /// The same of the index for what is due.
+    /// The keys of the index of unfinished dispatches; `None` if the index does not exist.
     pub due_keys: Option<Vec<String>>,
     /// Whether DynamoDB refuses to delete the table.
     pub deletion_protection: bool,
 }
 
 impl Store {
-    /// How the table is set up; none when there is none of this name. One request.
-    pub async fn setup(&self) -> Result<Option<Setup>, StoreError> {
+    /// The setup of the table; `None` if the table does not exist. One request.
+    pub async fn setup(&self) -> Result<Option<TableSetup>, StoreError> {
         let result = self.client.describe_table().table_name(&self.table).send().await;
         let output = match result {
             Ok(output) => output,
@@ -37,13 +37,13 @@ impl Store {
         };
         let table = output
             .table()
-            .ok_or_else(|| StoreError::item("a description without a table"))?;
+            .ok_or_else(|| StoreError::item("the response to DescribeTable contains no table"))?;
         let index_keys = |name: &str| {
             let mut indexes = table.global_secondary_indexes().iter();
             let index = indexes.find(|index| index.index_name() == Some(name));
             index.map(|index| names(index.key_schema()))
         };
-        Ok(Some(Setup {
+        Ok(Some(TableSetup {
             keys: names(table.key_schema()),
             index_keys: index_keys(INDEX_BY_DAY),
             due_keys: index_keys(INDEX_BY_DUE),
@@ -51,7 +51,7 @@ impl Store {
         }))
     }
 
-    /// The attribute by which items expire; none when they do not. One request.
+    /// The attribute by which items expire; `None` if time to live is disabled. One request.
     pub async fn time_to_live(&self) -> Result<Option<String>, StoreError> {
         let result = self.client.describe_time_to_live().table_name(&self.table).send().await;
         let output = result.map_err(|error| StoreError::request("DescribeTimeToLive", &error))?;
@@ -62,7 +62,7 @@ impl Store {
             .and_then(|ttl| ttl.attribute_name))
     }
 
-    /// Whether the table can be had back as it was at any moment of the last weeks. One request.
+    /// Whether point-in-time recovery is enabled. One request.
     pub async fn point_in_time_recovery(&self) -> Result<bool, StoreError> {
         let result = self
             .client
@@ -80,13 +80,13 @@ impl Store {
     }
 }
 
-/// The names of keys, the partition key first.
+/// The names of the keys, the partition key first.
 fn names(schema: &[KeySchemaElement]) -> Vec<String> {
-    let of = |kind: KeyType| {
+    let of_type = |kind: KeyType| {
         schema
             .iter()
             .filter(move |key| *key.key_type() == kind)
             .map(|key| key.attribute_name().to_owned())
     };
-    of(KeyType::Hash).chain(of(KeyType::Range)).collect()
+    of_type(KeyType::Hash).chain(of_type(KeyType::Range)).collect()
 }

@@ -3,26 +3,26 @@
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
-use super::commit::Committed;
+use super::commit::CommitResult;
 use super::items::{DOC, Item, PARTITION_KEY, SORT_KEY, key, read_doc, text, text_of};
 use super::{Store, StoreError};
 use crate::access::TokenRecord;
 use crate::clock::Timestamp;
 use crate::ids::Tenant;
 
-/// Tries against others who change the same token.
-const TRIES: u8 = 4;
+/// Attempts to change a token in competition with concurrent writers.
+const MAX_ATTEMPTS: u8 = 4;
 
-/// A token as a person knows it: beside what is checked at every request, what it is called.
+/// A token as the list shows it: the record that is checked at every request, and information for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenEntry {
-    /// The SHA-256 of its secret.
+    /// The SHA-256 of the token's secret.
     pub hash: String,
-    /// What it is for.
+    /// The name that an operator gave it.
     pub name: Option<String>,
-    /// When it was made; unknown for one from before tokens were listed.
+    /// When it was created; unknown for a token that is older than the list of tokens.
     pub created_at: Option<Timestamp>,
-    /// What is checked.
+    /// The record that is checked at every request.
     #[serde(flatten)]
     pub record: TokenRecord,
 }
@@ -40,13 +40,13 @@ fn json(value: &impl Serialize) -> Result<AttributeValue, StoreError> {
 }
 
 impl Store {
-    /// What is known of the token whose secret has this SHA-256. One request.
+    /// Loads the token whose secret has this SHA-256. One request.
     pub async fn token(&self, hash: &str) -> Result<Option<TokenRecord>, StoreError> {
         let item = self.get(token_key(hash)).await?;
         item.map(|item| read_doc(&item)).transpose()
     }
 
-    /// Writes a token that no list shows. One request.
+    /// Writes a token without adding it to the list. One request.
     pub async fn put_token(&self, hash: &str, record: &TokenRecord) -> Result<(), StoreError> {
         let mut item = token_key(hash);
         item.insert(DOC.into(), json(record)?);
@@ -58,15 +58,16 @@ impl Store {
             .map_err(|error| StoreError::request("PutItem", &error))
     }
 
-    /// Writes a new token and its line in the tenant's list, both or neither: tells whether it is new. One request.
+    /// Writes a new token and its entry in the tenant's list, atomically. Returns false if the token exists. One
+    /// request.
     pub async fn create_token(&self, entry: &TokenEntry) -> Result<bool, StoreError> {
         self.write_token(entry, None).await
     }
 
-    /// Withdraws the token whose secret has this SHA-256; none when there is no such token. A token that no list has
-    /// shown so far is listed from then on.
+    /// Revokes the token whose secret has this SHA-256; `None` if it does not exist. An unlisted token is added to the
+    /// list.
     pub async fn revoke_token(&self, hash: &str) -> Result<Option<TokenEntry>, StoreError> {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             let Some(item) = self.get(token_key(hash)).await? else {
                 return Ok(None);
             };
@@ -87,11 +88,11 @@ impl Store {
                 return Ok(Some(entry));
             }
         }
-        Err(StoreError::item("others keep changing the token"))
+        Err(StoreError::item("too many concurrent changes to the token"))
     }
 
-    /// The tokens of a tenant whose SHA-256 begins with `prefix`, in no order that means anything. One request for
-    /// thousands of them.
+    /// The tokens of a tenant whose SHA-256 begins with `prefix`, in no meaningful order. One request per thousands of
+    /// tokens.
     pub async fn tokens(&self, tenant: &Tenant, prefix: &str) -> Result<Vec<TokenEntry>, StoreError> {
         let mut entries = Vec::new();
         let mut start = None;
@@ -105,7 +106,7 @@ impl Store {
                 .expression_attribute_values(":pk", text(list_partition(tenant)))
                 .set_exclusive_start_key(start);
             let query = if prefix.is_empty() {
-                // DynamoDB refuses to compare a key with an empty text.
+                // DynamoDB refuses `begins_with` with an empty string.
                 query.key_condition_expression("#pk = :pk")
             } else {
                 query
@@ -127,7 +128,8 @@ impl Store {
         }
     }
 
-    /// Writes a token and its line, on condition that the token is as it was read; that it is new, when there was none.
+    /// Writes a token and its list entry, on condition that the token is unchanged since `before` was read, or does not
+    /// exist if there was none.
     async fn write_token(&self, entry: &TokenEntry, before: Option<&str>) -> Result<bool, StoreError> {
         let mut token = token_key(&entry.hash);
         token.insert(DOC.into(), json(&entry.record)?);
@@ -148,6 +150,6 @@ impl Store {
             TransactWriteItem::builder().put(put.build()?).build(),
             TransactWriteItem::builder().put(line.build()?).build(),
         ];
-        Ok(self.transact(writes, None).await? == Committed::Yes)
+        Ok(self.transact(writes, None).await? == CommitResult::Committed)
     }
 }

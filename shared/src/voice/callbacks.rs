@@ -1,108 +1,113 @@
-//! The URLs under which a voice provider tells of the call of an attempt.
+//! Callback URLs for the call of an attempt, to which a voice provider posts keys and statuses.
 //!
-//! They end in a reference of the form `{tenant}.{dispatch id}.{attempt id}.{tag}`. Where the requester wants to hear of
-//! every status, the version of the dispatch with which the call was claimed stands before the tag: so a status costs
-//! nobody else a look at the dispatch.
+//! A URL ends in a reference of the form `{tenant}.{dispatch id}.{attempt id}.{tag}`. If the requester wants a webhook
+//! for every status, the reference also has the version of the dispatch that claimed the call, before the tag. The URL
+//! carries this fact so that a status for any other requester needs no read of the dispatch.
 
 use http::Method;
 use lambda_http::Request;
 
 use super::Provider;
 use crate::ids::{AttemptId, DispatchKey};
-use crate::providers::twilio::signature::Signatures;
+use crate::providers::twilio::signature::SignatureVerifier;
 use crate::web::body;
-use crate::web::callbacks::Callbacks;
+use crate::web::callbacks::CallbackUrls;
 use crate::web::problem::Problem;
 use crate::web::reference::{BadReference, Purpose};
 
-/// Name of the query parameter that counts wrong keys.
-pub const AGAIN: &str = "again";
+/// Query parameter that counts the wrong keys so far.
+pub const WRONG_KEYS_PARAM: &str = "again";
 
-/// What a callback is about.
+/// The verified reference of a callback.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reference {
-    /// Which dispatch.
+pub struct AttemptReference {
+    /// The dispatch.
     pub dispatch: DispatchKey,
-    /// Which attempt of it.
+    /// The attempt of this dispatch.
     pub attempt: AttemptId,
-    /// The version with which the attempt was claimed, when the requester wants to hear of every status of its call.
-    pub told_from: Option<u64>,
+    /// The version of the dispatch that claimed the attempt, if the requester wants a webhook for every status of its
+    /// call.
+    pub claimed_version: Option<u64>,
 }
 
-/// A provider's webhook about an attempt.
+/// A verified webhook about an attempt.
 #[derive(Debug)]
-pub struct Callback<'a> {
-    /// Who sent it.
+pub struct AttemptCallback<'a> {
+    /// The provider that sent it.
     pub provider: Provider,
-    /// What it is about.
-    pub reference: Reference,
-    /// What it says.
+    /// The attempt that it is about.
+    pub reference: AttemptReference,
+    /// The raw body.
     pub body: &'a [u8],
 }
 
-impl Callbacks {
-    /// Where a provider sends the keys of an attempt. `asked_again` counts the wrong keys that were answered with the
-    /// options again: the provider may repeat earlier keys of a call, so the count travels in the URL.
-    pub fn keys_url(&self, provider: Provider, dispatch: &DispatchKey, attempt: AttemptId, asked_again: u8) -> String {
+impl CallbackUrls {
+    /// The URL to which a provider posts the keys of an attempt. `wrong_keys` counts the wrong keys so far that were
+    /// answered by repeating the options. The count is in the URL because the provider may repeat earlier keys of a
+    /// call.
+    pub fn keys_url(&self, provider: Provider, dispatch: &DispatchKey, attempt: AttemptId, wrong_keys: u8) -> String {
         let reference = self.sign(
             provider,
-            &Reference {
+            &AttemptReference {
                 dispatch: dispatch.clone(),
                 attempt,
-                told_from: None,
+                claimed_version: None,
             },
         );
         let url = format!("{}/{}/collect/{reference}", self.base, provider.as_str());
-        if asked_again == 0 {
+        if wrong_keys == 0 {
             url
         } else {
-            format!("{url}?{AGAIN}={asked_again}")
+            format!("{url}?{WRONG_KEYS_PARAM}={wrong_keys}")
         }
     }
 
-    /// Where a provider sends the statuses of an attempt. `told_from` is the version with which it was claimed, when the
-    /// requester is to hear of them.
+    /// The URL to which a provider posts the statuses of an attempt. `claimed_version` is the version of the dispatch
+    /// that claimed it, if the requester wants a webhook for every status.
     pub fn status_url(
         &self,
         provider: Provider,
         dispatch: &DispatchKey,
         attempt: AttemptId,
-        told_from: Option<u64>,
+        claimed_version: Option<u64>,
     ) -> String {
         let reference = self.sign(
             provider,
-            &Reference {
+            &AttemptReference {
                 dispatch: dispatch.clone(),
                 attempt,
-                told_from,
+                claimed_version,
             },
         );
         format!("{}/{}/status/{reference}", self.base, provider.as_str())
     }
 
-    /// What a callback says: who sent it, about which attempt (by the reference at the end of its path), and its body.
-    /// Of a provider that signs what it sends, `signatures` tells it from everybody else.
+    /// Verifies a callback: the reference at the end of its path, and the signature if the provider signs its requests.
     ///
     /// # Errors
-    /// 405 for another method than POST, 404 for a reference that was not made with one of our keys for this provider, 403
-    /// for a request that a provider should have signed and did not, 413 for a body that is too large.
-    pub fn open<'a>(&self, request: &'a Request, signatures: &Signatures) -> Result<Callback<'a>, Problem> {
+    /// 405 for a method other than POST, 404 for a reference that was not signed with one of our keys for this
+    /// provider, 403 for a missing or invalid provider signature, 413 if the body is too large.
+    pub fn verify<'a>(
+        &self,
+        request: &'a Request,
+        signatures: &SignatureVerifier,
+    ) -> Result<AttemptCallback<'a>, Problem> {
         if request.method() != Method::POST {
             return Err(Problem::method_not_allowed("POST"));
         }
         let path = body::path_segments(request);
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        // A slash that was decoded may have brought other segments between them.
+        // A decoded slash may have inserted other segments between provider and reference.
         let [.., provider, "collect" | "status", reference] = path.as_slice() else {
             return Err(Problem::bad_reference());
         };
-        let provider = Provider::named(provider).ok_or_else(Problem::bad_reference)?;
+        let provider = Provider::from_name(provider).ok_or_else(Problem::bad_reference)?;
         let reference = self.check(provider, reference).map_err(|_| Problem::bad_reference())?;
         let body = match provider {
             Provider::Routee => body::bytes(request)?,
             Provider::Twilio => self.signed_body(request, signatures)?,
         };
-        Ok(Callback {
+        Ok(AttemptCallback {
             provider,
             reference,
             body,
@@ -110,49 +115,51 @@ impl Callbacks {
     }
 
     /// The body of a request that Twilio signed.
-    fn signed_body<'a>(&self, request: &'a Request, signatures: &Signatures) -> Result<&'a [u8], Problem> {
+    fn signed_body<'a>(&self, request: &'a Request, signatures: &SignatureVerifier) -> Result<&'a [u8], Problem> {
         let url = self
-            .reached_by(request, &[Provider::Twilio.as_str()])
+            .with_fallback_base(request, &[Provider::Twilio.as_str()])
             .twilio_url_of(request);
-        let form = signatures.form(request, &url)?.ok_or_else(Problem::bad_signature)?;
-        // Of another kind than a form no signature says anything.
+        let form = signatures
+            .verified_form(request, &url)?
+            .ok_or_else(Problem::bad_signature)?;
+        // The signature covers forms only: any other body is dropped.
         if form.is_empty() { Ok(&[]) } else { body::bytes(request) }
     }
 
-    /// Which attempt a reference in a URL for `provider` names.
+    /// Verifies a reference in a URL for `provider`.
     ///
     /// # Errors
-    /// When it was not made with one of our keys, or for another provider: what need not be signed by one must not stand in
-    /// for what must be by another.
-    pub fn check(&self, provider: Provider, reference: &str) -> Result<Reference, BadReference> {
-        let text = self.references.check(Purpose::Attempt, reference, beside(provider))?;
+    /// The reference was not signed with one of our keys, or was made for another provider. Otherwise a reference for a
+    /// provider without signatures would also pass for a provider whose requests must be signed.
+    pub fn check(&self, provider: Provider, reference: &str) -> Result<AttemptReference, BadReference> {
+        let text = self.references.check(Purpose::Attempt, reference, bound_to(provider))?;
         parse(text).ok_or(BadReference)
     }
 
-    fn sign(&self, provider: Provider, reference: &Reference) -> String {
-        let Reference {
+    fn sign(&self, provider: Provider, reference: &AttemptReference) -> String {
+        let AttemptReference {
             dispatch,
             attempt,
-            told_from,
+            claimed_version,
         } = reference;
-        let version = told_from.map(|version| format!(".{version}")).unwrap_or_default();
+        let version = claimed_version.map(|version| format!(".{version}")).unwrap_or_default();
         let text = format!("{}.{}.{attempt}{version}", dispatch.tenant, dispatch.id);
-        self.references.sign(Purpose::Attempt, &text, beside(provider))
+        self.references.sign(Purpose::Attempt, &text, bound_to(provider))
     }
 }
 
-/// What stands beside a reference in a URL for `provider`. Routee's were made before there was another one.
-const fn beside(provider: Provider) -> &'static str {
+/// The text to which a reference for `provider` is bound. It is empty for Routee, whose references were the first.
+const fn bound_to(provider: Provider) -> &'static str {
     match provider {
         Provider::Routee => "",
         Provider::Twilio => Provider::Twilio.as_str(),
     }
 }
 
-fn parse(text: &str) -> Option<Reference> {
+fn parse(text: &str) -> Option<AttemptReference> {
     let mut parts = text.split('.');
     let (tenant, id, attempt) = (parts.next()?, parts.next()?, parts.next()?);
-    let told_from = parts.next().map(str::parse).transpose().ok()?;
+    let claimed_version = parts.next().map(str::parse).transpose().ok()?;
     if parts.next().is_some() {
         return None;
     }
@@ -160,10 +167,10 @@ fn parse(text: &str) -> Option<Reference> {
         tenant: tenant.parse().ok()?,
         id: id.parse().ok()?,
     };
-    Some(Reference {
+    Some(AttemptReference {
         dispatch,
         attempt: attempt.parse().ok()?,
-        told_from,
+        claimed_version,
     })
 }
 
@@ -174,18 +181,18 @@ mod tests {
     use super::*;
     use crate::ids::{DispatchId, Nonce};
     use crate::secret::Secret;
-    use crate::web::reference::References;
+    use crate::web::reference::ReferenceSigner;
 
-    fn references(current: &str, previous: Option<&str>) -> Callbacks {
-        let references = References::new(Secret::new(current), previous.map(Secret::new));
-        Callbacks::new("https://hooks.example.org", references)
+    fn references(current: &str, previous: Option<&str>) -> CallbackUrls {
+        let references = ReferenceSigner::new(Secret::new(current), previous.map(Secret::new));
+        CallbackUrls::new("https://hooks.example.org", references)
     }
 
-    fn reference(dispatch: &DispatchKey, attempt: AttemptId) -> Reference {
-        Reference {
+    fn reference(dispatch: &DispatchKey, attempt: AttemptId) -> AttemptReference {
+        AttemptReference {
             dispatch: dispatch.clone(),
             attempt,
-            told_from: None,
+            claimed_version: None,
         }
     }
 
@@ -205,10 +212,10 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_has_the_published_form() {
+    fn reference_has_the_published_form() {
         let signed =
             references("k", None).sign(Provider::Routee, &reference(&key("acme", 0x2a), attempt(7, 2, 0x9f8a)));
-        // The tag is what `printf 'patchbay callback v1\n%s' "$text" | openssl dgst -sha256 -hmac k` begins with.
+        // The tag is the beginning of `printf 'patchbay callback v1\n%s' "$text" | openssl dgst -sha256 -hmac k`.
         assert_eq!(
             signed,
             "acme.dsp_0000000000000000000000000000002a.000007-02-0000000000009f8a.b7e8ace60e8199254330e872f5b97c5f"
@@ -216,11 +223,11 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_reference_there_is_passes() {
+    fn longest_reference_is_accepted() {
         let (dispatch, attempt) = (key(&"a".repeat(32), u128::MAX), attempt(u32::MAX, u8::MAX, u64::MAX));
         let keys = references("k", None);
-        let longest = Reference {
-            told_from: Some(u64::MAX),
+        let longest = AttemptReference {
+            claimed_version: Some(u64::MAX),
             ..reference(&dispatch, attempt)
         };
         let signed = keys.sign(Provider::Routee, &longest);
@@ -230,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_counts_while_it_is_the_previous_one_and_not_after_that() {
+    fn previous_key_is_accepted_and_older_keys_are_not() {
         let (dispatch, attempt) = (key("acme", 1), attempt(1, 0, 1));
         let signed = references("old", None).sign(Provider::Routee, &reference(&dispatch, attempt));
         assert!(references("new", Some("old")).check(Provider::Routee, &signed).is_ok());
@@ -245,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_key_accepts_nothing() {
+    fn empty_key_accepts_nothing() {
         let empty = references("", Some(""));
         assert_eq!(
             empty.check(
@@ -257,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_in_capitals_or_cut_short_is_refused() {
+    fn uppercase_or_truncated_tag_is_rejected() {
         let keys = references("k", None);
         let signed = keys.sign(Provider::Routee, &reference(&key("acme", 1), attempt(1, 0, 1)));
         let (text, tag) = signed.rsplit_once('.').expect("a tag");
@@ -279,17 +286,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_signed_is_read_back(
-            tenant in "[a-z0-9-]{1,32}", id: u128, ordinal: u32, employee: u8, nonce: u64, told_from: Option<u64>,
+        fn signed_reference_round_trips(
+            tenant in "[a-z0-9-]{1,32}", id: u128, ordinal: u32, employee: u8, nonce: u64, claimed_version: Option<u64>,
         ) {
             let keys = references("current", Some("previous"));
             let (dispatch, attempt) = (key(&tenant, id), attempt(ordinal, employee, nonce));
-            let reference = Reference { told_from, ..reference(&dispatch, attempt) };
+            let reference = AttemptReference { claimed_version, ..reference(&dispatch, attempt) };
             prop_assert_eq!(keys.check(Provider::Routee, &keys.sign(Provider::Routee, &reference)), Ok(reference));
         }
 
         #[test]
-        fn any_single_changed_character_is_refused(at: prop::sample::Index, with: char) {
+        fn any_changed_character_is_rejected(at: prop::sample::Index, with: char) {
             let keys = references("current", Some("previous"));
             let signed = keys.sign(Provider::Routee, &reference(&key("acme", 7), attempt(3, 1, 42)));
             let mut chars: Vec<char> = signed.chars().collect();
@@ -301,7 +308,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_refused_without_a_panic(text in "\\PC{0,200}", dotted in "[a-f0-9.\\-_dsp]{0,140}") {
+        fn arbitrary_text_is_rejected_without_a_panic(text in "\\PC{0,200}", dotted in "[a-f0-9.\\-_dsp]{0,140}") {
             let keys = references("current", None);
             prop_assert_eq!(keys.check(Provider::Routee, &text), Err(BadReference));
             prop_assert_eq!(keys.check(Provider::Routee, &dotted), Err(BadReference));

@@ -1,4 +1,4 @@
-//! Accounts, from the environment and the secrets of a function.
+//! Loads the accounts with voice providers from the environment and the secrets of a function.
 
 use std::time::Duration;
 
@@ -16,16 +16,16 @@ use crate::secret::Secret;
 use crate::web::outbound::Outbound;
 use crate::web::target::Targets;
 
-/// How long one request to a provider may take. A token and a call fit twice into the dialer's 30 s, with the wait for a
-/// slot before them and the records after them.
+/// Time-out of one request to a provider. Fetching a token and placing a call, both with a retry, fit into the dialer's
+/// 30 s, together with the wait for a call slot before and the writes after.
 const TIMEOUT: Duration = Duration::from_secs(6);
-/// Names of variables, see [`crate::config`].
+/// Names of environment variables, see [`crate::config`].
 const ROUTEE_FROM: &str = "PATCHBAY_ROUTEE_FROM";
 const ROUTEE_INTERVAL: &str = "PATCHBAY_ROUTEE_CALL_INTERVAL_MS";
 const TWILIO_FROM: &str = "PATCHBAY_TWILIO_FROM";
 const TWILIO_INTERVAL: &str = "PATCHBAY_TWILIO_CALL_INTERVAL_MS";
 
-/// Accounts, but for their secrets.
+/// The configuration of the accounts, without their secrets.
 #[derive(Clone, Debug)]
 pub struct AccountsConfig {
     http: HttpClient,
@@ -33,7 +33,7 @@ pub struct AccountsConfig {
     accounts: Vec<AccountConfig>,
 }
 
-/// One of them.
+/// The configuration of one account.
 #[derive(Clone, Debug)]
 enum AccountConfig {
     Routee {
@@ -50,40 +50,40 @@ enum AccountConfig {
 }
 
 impl AccountsConfig {
-    /// The variables that name the parameters with the secrets. One without a value belongs to nobody who phones.
+    /// The variables that name the parameters with the secrets. A variable is unset if its provider places no calls.
     pub const SECRETS: [&'static str; 2] = [ROUTEE_CREDENTIALS_PARAM, TWILIO_CREDENTIALS_PARAM];
 
-    /// By the function's environment.
+    /// Loads the configuration from the environment.
     ///
     /// # Errors
-    /// When a variable is missing or wrong.
+    /// A variable is missing or invalid.
     pub fn load() -> Result<Self, ConfigError> {
         let accounts = voice_providers()?.into_iter().map(AccountConfig::load);
         Ok(Self {
-            // The providers' own endpoints, or the operator's: never a requester's, so any address will do.
-            http: HttpClient::new(Outbound::on_demand(Targets::any(), TIMEOUT)),
+            // The endpoints come from the provider or the operator, never from a requester, so any address is allowed.
+            http: HttpClient::new(Outbound::lazy(Targets::any(), TIMEOUT)),
             accounts: accounts.collect::<Result<_, _>>()?,
         })
     }
 
-    /// The accounts, with the values of [`Self::SECRETS`]. One whose value is not what it must be is left out, as long as
-    /// there is another one: nobody is to miss a ticket for it.
+    /// Builds the accounts with the values of [`Self::SECRETS`]. An account with an invalid secret is skipped as long
+    /// as another one remains, so that calls are still placed.
     ///
     /// # Errors
-    /// When no value is what it must be.
-    pub fn open(&self, secrets: [&Secret; 2]) -> Result<Accounts, ConfigError> {
-        let (mut open, mut wrong) = (Vec::new(), None);
+    /// No account has a valid secret.
+    pub fn with_secrets(&self, secrets: [&Secret; 2]) -> Result<Accounts, ConfigError> {
+        let (mut valid, mut first_error) = (Vec::new(), None);
         for account in &self.accounts {
-            match account.open(&self.http, secrets) {
-                Ok(account) => open.push(account),
+            match account.with_secret(&self.http, secrets) {
+                Ok(account) => valid.push(account),
                 Err(error) => {
-                    tracing::error!(%error, "no calls are placed over a provider whose secret is wrong: mend it");
-                    wrong.get_or_insert(error);
+                    tracing::error!(%error, "skipping a voice provider whose secret is invalid: fix the secret");
+                    first_error.get_or_insert(error);
                 }
             }
         }
-        // Each provider is named once, and one is: `voice_providers` has seen to that.
-        Accounts::new(open).ok_or(wrong.unwrap_or(ConfigError::Missing(ROUTEE_CREDENTIALS_PARAM)))
+        // `voice_providers` guarantees at least one provider and no duplicates.
+        Accounts::new(valid).ok_or(first_error.unwrap_or(ConfigError::Missing(ROUTEE_CREDENTIALS_PARAM)))
     }
 }
 
@@ -110,7 +110,7 @@ impl AccountConfig {
         }
     }
 
-    fn open(&self, http: &HttpClient, [routee, twilio]: [&Secret; 2]) -> Result<Account, ConfigError> {
+    fn with_secret(&self, http: &HttpClient, [routee, twilio]: [&Secret; 2]) -> Result<Account, ConfigError> {
         match self.clone() {
             Self::Routee {
                 endpoints,
@@ -119,7 +119,7 @@ impl AccountConfig {
                 settings,
             } => {
                 let credentials = Credentials::parse(ROUTEE_CREDENTIALS_PARAM, routee)?;
-                // A new client has no token yet: that of other credentials may be another application's.
+                // The new client starts without a token: a cached one may belong to another application.
                 Ok(Account::Routee(RouteeAccount {
                     client: Routee::new(http.clone(), Clock::system(), credentials, endpoints),
                     from,
@@ -143,10 +143,10 @@ impl AccountConfig {
     }
 }
 
-/// Milliseconds between two calls; a second when nothing is said.
+/// Minimum interval between two calls in milliseconds. The default is 1 s.
 fn interval(name: &'static str) -> Result<i64, ConfigError> {
     let interval = optional(name).map_or(Ok(1_000), |text| text.parse());
-    interval.map_err(|_| ConfigError::Wrong {
+    interval.map_err(|_| ConfigError::Invalid {
         name,
         expected: "must be a number of milliseconds",
     })

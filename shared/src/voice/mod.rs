@@ -1,10 +1,11 @@
-//! Voice providers, as the main job sees them: one seam for all.
+//! One provider-neutral interface over all voice providers, for the main job.
 //!
-//! - [`Provider`] is which one: it reads what came by webhook, and says a [`Script`] in that provider's language.
-//! - [`Account`] is an account with one: it places, ends and looks at calls.
+//! - [`Provider`] identifies a provider: it parses the provider's webhooks and renders a [`Script`] in its format.
+//! - [`Account`] is an account with a provider: it places, ends and looks up calls.
 //!
-//! Whoever works with these knows no provider. Nobody else names one but the providers' own modules.
+//! Code that uses these types does not depend on a certain provider. Only the providers' own modules do.
 
+mod call_history;
 pub mod callbacks;
 #[cfg(feature = "outbound")]
 mod config;
@@ -12,64 +13,63 @@ mod routee;
 mod settings;
 #[cfg(test)]
 mod tests;
-mod trace;
 mod twilio;
 
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Response};
 
+pub use self::call_history::CallHistory;
 #[cfg(feature = "outbound")]
 pub use self::config::AccountsConfig;
 pub use self::routee::RouteeAccount;
 pub use self::settings::{Settings, voice_providers};
-pub use self::trace::Trace;
-pub use self::twilio::{BEGIN, TwilioAccount};
+pub use self::twilio::{BEGIN_PARAM, TwilioAccount};
 use crate::clock::Timestamp;
 use crate::dispatch::script::Script;
-use crate::dispatch::{CallReport, NotPlaced, Sighting};
+use crate::dispatch::{CallLookup, CallReport, NotPlaced};
 use crate::ids::ProviderName;
 use crate::phone::PhoneNumber;
-pub use crate::providers::twilio::signature::Signatures;
-use crate::web::media::answer;
+pub use crate::providers::twilio::signature::SignatureVerifier;
+use crate::web::media::response;
 
-/// Which voice provider.
+/// A voice provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Provider {
-    /// `routee.md`.
+    /// Routee (routee/CONTRACT.md).
     Routee,
-    /// `twilio.md`.
+    /// Twilio (twilio/CONTRACT.md).
     Twilio,
 }
 
-/// The body of a webhook is not what its provider posts.
+/// The body of a webhook does not follow the provider's format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Unreadable(String);
+pub struct UnreadableWebhook(String);
 
-/// What a provider is answered, in its language: a script, or that a webhook was taken.
+/// The response to a provider's webhook in its own format: a script, or an acknowledgment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spoken {
+pub struct ProviderResponse {
     media_type: &'static str,
     body: String,
 }
 
-impl Spoken {
-    /// The answer: always 200, which is what every provider takes for success.
+impl ProviderResponse {
+    /// The HTTP response. The status is always 200, which every provider accepts as success.
     pub fn into_response(self) -> Response<Body> {
-        answer(StatusCode::OK, self.media_type, self.body)
+        response(StatusCode::OK, self.media_type, self.body)
     }
 }
 
 impl Provider {
-    /// All of them.
+    /// All providers.
     pub const ALL: [Self; 2] = [Self::Routee, Self::Twilio];
 
-    /// The name that it goes by in URLs, items and the timeline.
+    /// The name in URLs, DynamoDB items and the timeline.
     pub const fn name(self) -> ProviderName {
         ProviderName::known(self.as_str())
     }
 
-    /// The same as a text.
+    /// The same name as a string.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Routee => "routee",
@@ -77,149 +77,149 @@ impl Provider {
         }
     }
 
-    /// The provider of that name.
-    pub fn named(name: &str) -> Option<Self> {
+    /// The provider with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|provider| provider.as_str() == name)
     }
 
-    /// The keys in the body of a webhook, as far as it tells them: they may repeat those of earlier events.
+    /// The keys in the body of a webhook. They may repeat keys of earlier events.
     ///
     /// # Errors
-    /// When it is not what this provider posts.
-    pub fn keys(self, body: &[u8]) -> Result<String, Unreadable> {
+    /// The body does not follow the provider's format.
+    pub fn keys(self, body: &[u8]) -> Result<String, UnreadableWebhook> {
         match self {
-            Self::Routee => routee::keys(body).map_err(|error| Unreadable(error.to_string())),
+            Self::Routee => routee::keys(body).map_err(|error| UnreadableWebhook(error.to_string())),
             Self::Twilio => Ok(twilio::keys(body)),
         }
     }
 
-    /// What the body of a webhook says about a call.
+    /// Parses a status callback.
     ///
     /// # Errors
-    /// When it is not what this provider posts.
-    pub fn report(self, body: &[u8]) -> Result<CallReport, Unreadable> {
+    /// The body does not follow the provider's format.
+    pub fn report(self, body: &[u8]) -> Result<CallReport, UnreadableWebhook> {
         match self {
-            Self::Routee => routee::report(body).map_err(|error| Unreadable(error.to_string())),
-            Self::Twilio => twilio::report(body).map_err(|error| Unreadable(error.to_string())),
+            Self::Routee => routee::report(body).map_err(|error| UnreadableWebhook(error.to_string())),
+            Self::Twilio => twilio::report(body).map_err(|error| UnreadableWebhook(error.to_string())),
         }
     }
 
-    /// The answer to a webhook that only tells something: that it was taken, in this provider's words.
-    pub fn acknowledged(self) -> Spoken {
+    /// The acknowledgment of a webhook that expects no script, in the provider's format.
+    pub fn acknowledge(self) -> ProviderResponse {
         match self {
-            Self::Routee => routee::acknowledged(),
-            Self::Twilio => twilio::acknowledged(),
+            Self::Routee => routee::acknowledge(),
+            Self::Twilio => twilio::acknowledge(),
         }
     }
 
-    /// `script` as the answer to a webhook of this provider's. Keys are told at `keys_url`.
-    pub fn says(self, script: Script, keys_url: &str, settings: &Settings) -> Spoken {
+    /// Renders `script` as the response to a webhook. The provider posts keys to `keys_url`.
+    pub fn render(self, script: Script, keys_url: &str, settings: &Settings) -> ProviderResponse {
         match self {
-            Self::Routee => routee::says(script, keys_url, &settings.routee),
-            Self::Twilio => twilio::says(script, keys_url),
+            Self::Routee => routee::render(script, keys_url, &settings.routee),
+            Self::Twilio => twilio::render(script, keys_url),
         }
     }
 }
 
-/// A call to one person.
+/// A call to place.
 #[derive(Clone, Debug)]
-pub struct Call<'a> {
-    /// Who is called.
+pub struct OutboundCall<'a> {
+    /// The number to call.
     pub to: &'a PhoneNumber,
-    /// What is heard.
+    /// What the call says and listens for.
     pub script: Script,
-    /// Where keys are told.
+    /// URL to which the provider posts keys.
     pub keys_url: String,
-    /// Where the call's statuses are told.
+    /// URL to which the provider posts statuses.
     pub status_url: String,
-    /// Seconds that it rings; none leaves it to the network.
+    /// Ring time-out in seconds; `None` leaves it to the network.
     pub ring_timeout: Option<u32>,
-    /// Seconds that it lasts at the longest; none sets no limit at the provider.
+    /// Maximum duration in seconds; `None` sets no limit at the provider.
     pub max_duration: Option<u32>,
-    /// Whether it is to end when a machine picks up, as far as the provider can tell one from a person.
-    pub ends_on_machine: bool,
+    /// Whether the call ends when a machine picks up, as far as the provider can detect one.
+    pub hang_up_on_machine: bool,
 }
 
-/// The accounts from which calls are made, at most one with each provider, the preferred first. Never empty.
+/// The accounts that place calls: at most one per provider, the preferred first. Never empty.
 #[derive(Clone, Debug)]
 pub struct Accounts(Vec<Account>);
 
 impl Accounts {
-    /// None of no account, or of two with one provider.
+    /// `None` for an empty list, or for two accounts with the same provider.
     pub fn new(accounts: Vec<Account>) -> Option<Self> {
-        let is_double = |(at, account): (usize, &Account)| {
+        let is_duplicate = |(at, account): (usize, &Account)| {
             let earlier = accounts.iter().take(at);
             earlier.into_iter().any(|other| other.provider() == account.provider())
         };
-        let sound = !accounts.is_empty() && !accounts.iter().enumerate().any(is_double);
-        sound.then_some(Self(accounts))
+        let is_valid = !accounts.is_empty() && !accounts.iter().enumerate().any(is_duplicate);
+        is_valid.then_some(Self(accounts))
     }
 
-    /// With whom they are, the preferred first.
+    /// The providers of the accounts, the preferred first.
     pub fn providers(&self) -> impl Iterator<Item = ProviderName> {
         self.0.iter().map(|account| account.provider().name())
     }
 
-    /// The account with a provider, if there is one.
-    pub fn with(&self, provider: &ProviderName) -> Option<&Account> {
+    /// The account with this provider.
+    pub fn get(&self, provider: &ProviderName) -> Option<&Account> {
         self.0.iter().find(|account| account.provider().name() == *provider)
     }
 }
 
-/// Why there is no call, or perhaps none.
+/// Why a call was not placed, or may not have been.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlaceError {
-    /// There certainly is none.
+    /// There certainly is no call.
     #[error("{detail}")]
     NotPlaced {
-        /// What it means for the next one.
-        why: NotPlaced,
-        /// For a person.
+        /// What the failure means for the next call.
+        reason: NotPlaced,
+        /// Message for operators, redacted for logs.
         detail: String,
     },
-    /// There may be one: it must not be placed again.
+    /// There may be a call: it must not be placed again.
     #[error("{detail}")]
     Unclear {
-        /// For a person.
+        /// Message for operators, redacted for logs.
         detail: String,
     },
 }
 
-/// What has become of a call that was to be ended.
+/// The result of ending a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// It is over.
+pub enum EndOutcome {
+    /// The call is over.
     Over,
-    /// Nobody knows yet by which id it could be ended.
-    NotYet,
+    /// The id that ending the call needs is not known yet.
+    NoCallId,
 }
 
-/// A call was not ended, or perhaps not. It may be tried again.
+/// A call was not ended, or may not have been. It may be retried.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct EndError(String);
 
-/// A provider did not say what became of a call.
+/// A lookup or search of a call failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
-pub struct LookError {
-    /// Whether it may say so another time: what stands in the way is the provider or the credentials, not the question.
-    pub passes: bool,
-    /// For a person.
+pub struct LookupError {
+    /// Whether a later retry may succeed: the cause is the provider or the credentials, not the request.
+    pub is_transient: bool,
+    /// Message for operators, redacted for logs.
     pub detail: String,
 }
 
-/// An account with a voice provider, from which calls are made.
+/// An account with a voice provider, which places calls.
 #[derive(Clone, Debug)]
 pub enum Account {
-    /// With Routee.
+    /// An account with Routee.
     Routee(RouteeAccount),
-    /// With Twilio.
+    /// An account with Twilio.
     Twilio(TwilioAccount),
 }
 
 impl Account {
-    /// With whom it is.
+    /// The provider of the account.
     pub const fn provider(&self) -> Provider {
         match self {
             Self::Routee(_) => Provider::Routee,
@@ -227,7 +227,7 @@ impl Account {
         }
     }
 
-    /// Milliseconds from one call to the next that the account allows.
+    /// Minimum interval between two calls of the account, in milliseconds.
     pub const fn call_interval(&self) -> i64 {
         match self {
             Self::Routee(account) => account.call_interval,
@@ -235,56 +235,57 @@ impl Account {
         }
     }
 
-    /// Places a call: the provider's id of it. Never to be repeated for one attempt, whatever comes of it but
+    /// Places a call and returns the provider's id of it. Must not be repeated for the same attempt unless the error is
     /// [`PlaceError::NotPlaced`].
     ///
     /// # Errors
-    /// There is no call, or perhaps none.
-    pub async fn place(&self, call: Call<'_>) -> Result<String, PlaceError> {
+    /// There is no call, or it is unclear whether there is one.
+    pub async fn place(&self, call: OutboundCall<'_>) -> Result<String, PlaceError> {
         match self {
             Self::Routee(account) => account.place(call).await,
             Self::Twilio(account) => account.place(call).await,
         }
     }
 
-    /// Ends the call behind `trace`, whether it rings or speaks.
+    /// Ends the call with this `history`, whether it is ringing or answered.
     ///
     /// # Errors
-    /// The provider did not do it.
-    pub async fn end(&self, trace: &Trace) -> Result<Ended, EndError> {
-        if trace.is_over {
-            return Ok(Ended::Over);
+    /// The call was not ended, or may not have been.
+    pub async fn end(&self, history: &CallHistory) -> Result<EndOutcome, EndError> {
+        if history.is_over {
+            return Ok(EndOutcome::Over);
         }
         match self {
-            Self::Routee(account) => account.end(trace).await,
-            Self::Twilio(account) => account.end(trace).await,
+            Self::Routee(account) => account.end(history).await,
+            Self::Twilio(account) => account.end(history).await,
         }
     }
 
-    /// What became of the call with the id `call_id`.
+    /// Looks up the call with the id `call_id`.
     ///
     /// # Errors
-    /// The provider does not say.
-    pub async fn look(&self, call_id: &str) -> Result<Sighting, LookError> {
+    /// The lookup failed.
+    pub async fn look_up(&self, call_id: &str) -> Result<CallLookup, LookupError> {
         match self {
-            Self::Routee(account) => account.look(call_id).await,
-            Self::Twilio(account) => account.look(call_id).await,
+            Self::Routee(account) => account.look_up(call_id).await,
+            Self::Twilio(account) => account.look_up(call_id).await,
         }
     }
 
-    /// Whether a call to `to` that was placed between two moments goes on. It may be another ticket's call to the same
-    /// phone, whose keys and end are not ours: so more than that it is live is never said.
+    /// Whether a call to `to` that was placed between two times is live. The call found may be another ticket's call to
+    /// the same phone, whose keys and ending must not count for ours. So the result never says more than that a call is
+    /// live.
     ///
     /// # Errors
-    /// The provider does not say.
-    pub async fn search(&self, to: &PhoneNumber, from: Timestamp, until: Timestamp) -> Result<Sighting, LookError> {
-        let sighting = match self {
+    /// The search failed.
+    pub async fn search(&self, to: &PhoneNumber, from: Timestamp, until: Timestamp) -> Result<CallLookup, LookupError> {
+        let lookup = match self {
             Self::Routee(account) => account.search(to, from, until).await?,
             Self::Twilio(account) => account.search(to, from, until).await?,
         };
-        Ok(match sighting {
-            Sighting::Live => Sighting::Live,
-            Sighting::Over { .. } | Sighting::Nothing => Sighting::Nothing,
+        Ok(match lookup {
+            CallLookup::Live => CallLookup::Live,
+            CallLookup::Over { .. } | CallLookup::Unknown => CallLookup::Unknown,
         })
     }
 }

@@ -1,62 +1,62 @@
-//! How scripts are said, where a provider's contract leaves a choice.
+//! Options for scripts where a provider's contract leaves a choice, from the environment.
 
 use super::Provider;
 use crate::config::{ConfigError, optional};
-use crate::providers::routee::dialplan::{self, Position};
+use crate::providers::routee::dialplan::{self, CollectPosition};
 
-/// Names of variables, see [`crate::config`].
+/// Names of environment variables, see [`crate::config`].
 const PROVIDERS: &str = "PATCHBAY_PROVIDERS";
 const COLLECT: &str = "PATCHBAY_ROUTEE_COLLECT";
 const SUBMIT_ON_HASH: &str = "PATCHBAY_ROUTEE_SUBMIT_ON_HASH";
 
-/// Who phones employees, the preferred first, by the function's environment: Routee when nothing is said.
+/// The providers that phone employees, the preferred first, from the environment. The default is Routee alone.
 ///
 /// # Errors
-/// When the variable names a provider that there is not, or one twice.
+/// The variable contains an unknown or duplicate provider.
 pub fn voice_providers() -> Result<Vec<Provider>, ConfigError> {
-    named(&optional(PROVIDERS).unwrap_or_else(|| Provider::Routee.as_str().to_owned()))
+    parse_providers(&optional(PROVIDERS).unwrap_or_else(|| Provider::Routee.as_str().to_owned()))
 }
 
-fn named(list: &str) -> Result<Vec<Provider>, ConfigError> {
-    let wrong = ConfigError::Wrong {
+fn parse_providers(list: &str) -> Result<Vec<Provider>, ConfigError> {
+    let invalid = ConfigError::Invalid {
         name: PROVIDERS,
-        expected: "must be names of voice providers, each once, separated by commas: routee, twilio",
+        expected: "must be a comma-separated list of voice providers (routee, twilio), each at most once",
     };
-    let named = list.split(',').map(|name| Provider::named(name.trim()));
+    let named = list.split(',').map(|name| Provider::from_name(name.trim()));
     let Some(providers) = named.collect::<Option<Vec<_>>>() else {
-        return Err(wrong);
+        return Err(invalid);
     };
-    let is_once = |provider| providers.iter().filter(|other| *other == provider).count() == 1;
-    if providers.iter().all(is_once) {
+    let is_unique = |provider| providers.iter().filter(|other| *other == provider).count() == 1;
+    if providers.iter().all(is_unique) {
         Ok(providers)
     } else {
-        Err(wrong)
+        Err(invalid)
     }
 }
 
-/// How scripts are said.
+/// Options for scripts, per provider.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// In Routee's dial plans.
+    /// Options for Routee's dial plans.
     pub routee: dialplan::Settings,
 }
 
 impl Settings {
-    /// By the function's environment.
+    /// Loads the options from the environment.
     ///
     /// # Errors
-    /// When a variable is wrong.
+    /// A variable has an invalid value.
     pub fn load() -> Result<Self, ConfigError> {
-        let wrong = |name, expected| ConfigError::Wrong { name, expected };
+        let invalid = |name, expected| ConfigError::Invalid { name, expected };
         let collect = match optional(COLLECT).as_deref() {
-            None | Some("first") => Position::First,
-            Some("last") => Position::Last,
-            Some(_) => return Err(wrong(COLLECT, "must be first or last")),
+            None | Some("first") => CollectPosition::First,
+            Some("last") => CollectPosition::Last,
+            Some(_) => return Err(invalid(COLLECT, "must be first or last")),
         };
         let submit_on_hash = match optional(SUBMIT_ON_HASH).as_deref() {
             None | Some("false") => false,
             Some("true") => true,
-            Some(_) => return Err(wrong(SUBMIT_ON_HASH, "must be true or false")),
+            Some(_) => return Err(invalid(SUBMIT_ON_HASH, "must be true or false")),
         };
         Ok(Self {
             routee: dialplan::Settings {

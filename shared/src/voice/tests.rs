@@ -1,15 +1,15 @@
-//! What everybody on our side of the seam may rely on, whichever provider is behind it.
+//! Tests of the provider-neutral interface, with Routee as the provider.
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use lambda_http::Body;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::dispatch::script::{Line, Step};
+use crate::dispatch::script::{SpokenLine, Step};
 use crate::dispatch::{CallStatus, Ending, Entry, Fact, Gender, Language};
 use crate::ids::{AttemptId, Nonce};
-use crate::providers::routee::dialplan::Settings as DialPlans;
-use crate::providers::testing::{Answer, Provider as Phone, answer, any_token, lost, raw};
+use crate::providers::routee::dialplan::Settings as DialPlanSettings;
+use crate::providers::testing::{ScriptedProvider, ScriptedResponse, any_token, json_response, no_response, raw};
 
 const KEYS_URL: &str = "https://hooks.example.org/keys";
 const STATUS_URL: &str = "https://hooks.example.org/status";
@@ -21,7 +21,7 @@ const ATTEMPT: AttemptId = AttemptId {
 };
 
 fn script() -> Script {
-    let line = Line {
+    let line = SpokenLine {
         text: "Press 1.".to_owned(),
         language: Language::EnUs,
         gender: Gender::Female,
@@ -32,12 +32,12 @@ fn script() -> Script {
     }
 }
 
-fn account(provider: &Phone) -> Account {
+fn account(provider: &ScriptedProvider) -> Account {
     Account::Routee(RouteeAccount {
-        client: provider.client(),
+        client: provider.routee(),
         from: "12025550100".to_owned(),
         call_interval: 1_000,
-        settings: DialPlans::default(),
+        settings: DialPlanSettings::default(),
     })
 }
 
@@ -45,8 +45,8 @@ fn anna() -> PhoneNumber {
     PhoneNumber::parse("+12025550101").expect("a number")
 }
 
-fn page(legs: &Value) -> Answer {
-    answer(200, &json!({ "content": legs }))
+fn page(legs: &Value) -> ScriptedResponse {
+    json_response(200, &json!({ "content": legs }))
 }
 
 fn entry(fact: Fact) -> Entry {
@@ -71,19 +71,19 @@ fn placed(call_id: &str) -> Entry {
 }
 
 #[test]
-fn a_provider_is_found_by_its_name_and_by_no_other() {
+fn provider_is_found_by_its_exact_name_only() {
     for provider in Provider::ALL {
-        assert_eq!(Provider::named(provider.as_str()), Some(provider));
+        assert_eq!(Provider::from_name(provider.as_str()), Some(provider));
         assert_eq!(provider.name().as_str().parse(), Ok(provider.name()));
     }
     for other in ["", "Routee", "routee ", "voice"] {
-        assert_eq!(Provider::named(other), None, "{other}");
+        assert_eq!(Provider::from_name(other), None, "{other}");
     }
 }
 
 #[test]
-fn a_script_is_an_answer_that_nobody_on_the_way_keeps() {
-    let spoken = Provider::Routee.says(script(), KEYS_URL, &Settings::default());
+fn rendered_script_is_an_uncacheable_response() {
+    let spoken = Provider::Routee.render(script(), KEYS_URL, &Settings::default());
     let response = spoken.into_response();
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
@@ -97,11 +97,11 @@ fn a_script_is_an_answer_that_nobody_on_the_way_keeps() {
 }
 
 #[test]
-fn a_webhook_is_read_in_our_own_words() {
+fn webhook_is_mapped_to_neutral_types() {
     let keys = json!({ "messageId": "leg", "collectedTones": "7, 1#" }).to_string();
     assert_eq!(Provider::Routee.keys(keys.as_bytes()).as_deref(), Ok("71"));
     assert!(Provider::Routee.keys(b"<html>").is_err());
-    let said = |name: &str| {
+    let report = |name: &str| {
         let body = json!({ "messageId": "leg", "conversationTrackingId": "call", "status": { "name": name } });
         Provider::Routee.report(body.to_string().as_bytes()).expect("a report")
     };
@@ -111,52 +111,58 @@ fn a_webhook_is_read_in_our_own_words() {
         call_id: "call".to_owned(),
         leg_id: "leg".to_owned(),
     };
-    assert_eq!(said("Ringing"), expected(CallStatus::Ringing, "Ringing"));
-    assert_eq!(said("Unsent"), expected(CallStatus::OutOfMoney, "Unsent"));
-    assert_eq!(said("Parked"), expected(CallStatus::Other, "Parked"));
+    assert_eq!(report("Ringing"), expected(CallStatus::Ringing, "Ringing"));
+    assert_eq!(report("Unsent"), expected(CallStatus::OutOfMoney, "Unsent"));
+    assert_eq!(report("Parked"), expected(CallStatus::Other, "Parked"));
     assert!(Provider::Routee.report(b"{}").is_err());
 }
 
 #[tokio::test]
-async fn what_comes_of_placing_a_call_says_whether_there_may_be_one() {
-    let not = |why| Err(Some(why));
-    for (answered, expected) in [
-        (answer(200, &json!({ "trackingId": "call" })), Ok("call".to_owned())),
+async fn place_error_tells_whether_there_may_be_a_call() {
+    let not = |reason| Err(Some(reason));
+    for (response, expected) in [
+        (
+            json_response(200, &json!({ "trackingId": "call" })),
+            Ok("call".to_owned()),
+        ),
         (raw(400, "{}"), not(NotPlaced::NotAllowed)),
         (
-            answer(
+            json_response(
                 400,
                 &json!({ "code": "400000000", "properties": { "to.phone": "is no number" } }),
             ),
             not(NotPlaced::Refused),
         ),
         (
-            answer(
+            json_response(
                 400,
                 &json!({ "code": "400000000", "properties": { "from": "may not be empty" } }),
             ),
             not(NotPlaced::NotAllowed),
         ),
         (raw(429, "{}"), not(NotPlaced::TryLater)),
-        (answer(400, &json!({ "code": "400001009" })), not(NotPlaced::OutOfMoney)),
+        (
+            json_response(400, &json!({ "code": "400001009" })),
+            not(NotPlaced::OutOfMoney),
+        ),
         (raw(502, "{}"), Err(None)),
-        (lost(), Err(None)),
+        (no_response(), Err(None)),
     ] {
-        let provider = Phone::new([any_token(), answered]);
-        let call = Call {
+        let provider = ScriptedProvider::new([any_token(), response]);
+        let call = OutboundCall {
             to: &anna(),
             script: script(),
             keys_url: KEYS_URL.to_owned(),
             status_url: STATUS_URL.to_owned(),
             ring_timeout: Some(25),
             max_duration: Some(180),
-            ends_on_machine: false,
+            hang_up_on_machine: false,
         };
-        let came = account(&provider).place(call).await.map_err(|error| match error {
-            PlaceError::NotPlaced { why, .. } => Some(why),
+        let result = account(&provider).place(call).await.map_err(|error| match error {
+            PlaceError::NotPlaced { reason, .. } => Some(reason),
             PlaceError::Unclear { .. } => None,
         });
-        assert_eq!(came, expected);
+        assert_eq!(result, expected);
         let sent = provider.bodies().pop().expect("a request");
         for (pointer, value) in [
             ("/from", json!("12025550100")),
@@ -172,103 +178,103 @@ async fn what_comes_of_placing_a_call_says_whether_there_may_be_one() {
 }
 
 #[test]
-fn the_traces_of_a_call_are_its_ids_each_once_and_whether_it_is_over() {
+fn call_history_has_unique_ids_and_whether_the_call_is_over() {
     let entries = [
         placed("call"),
         status(CallStatus::Queued, "call", ""),
         status(CallStatus::Ringing, "", "leg"),
         status(CallStatus::Unknown, "other", "leg"),
-        entry(Fact::Dialling {
+        entry(Fact::Dialing {
             attempt: ATTEMPT,
             provider: Provider::Routee.name(),
             instead_of: None,
         }),
     ];
-    let mut trace = Trace::of(&entries);
-    assert_eq!(trace.call_ids, ["call", "other"]);
+    let mut history = CallHistory::from_entries(&entries);
+    assert_eq!(history.call_ids, ["call", "other"]);
     let legs = [CallStatus::Ringing, CallStatus::Unknown].map(|status| ("leg".to_owned(), status));
-    assert_eq!(trace.legs, legs);
-    assert!(!trace.is_over, "what the network lost may go on");
+    assert_eq!(history.legs, legs);
+    assert!(!history.is_over, "a network error does not end the call");
     for ended in [CallStatus::Completed, CallStatus::NoAnswer, CallStatus::OutOfMoney] {
-        trace = Trace::of(&[status(ended, "call", "leg"), placed("call")]);
-        assert!(trace.is_over, "{ended:?}");
+        history = CallHistory::from_entries(&[status(ended, "call", "leg"), placed("call")]);
+        assert!(history.is_over, "{ended:?}");
     }
 }
 
 #[tokio::test]
-async fn a_call_is_ended_by_what_is_known_of_it() {
+async fn call_is_ended_by_the_action_that_fits_its_history() {
     let ringing = json!([{ "messageId": "found", "status": { "status": "Ringing" } }]);
     for (entries, script, actions, ended) in [
-        (vec![], vec![], vec![], Ended::NotYet),
+        (vec![], vec![], vec![], EndOutcome::NoCallId),
         (
             vec![status(CallStatus::Busy, "call", "leg")],
             vec![],
             vec![],
-            Ended::Over,
+            EndOutcome::Over,
         ),
         (
             vec![status(CallStatus::InProgress, "call", "leg")],
             vec![any_token(), raw(200, "{}")],
             vec![json!("hangup")],
-            Ended::Over,
+            EndOutcome::Over,
         ),
         (
             vec![status(CallStatus::Ringing, "call", "leg")],
             vec![any_token(), raw(200, "{}")],
             vec![json!("reject")],
-            Ended::Over,
+            EndOutcome::Over,
         ),
-        // Nothing names a leg yet: the provider is asked for those of the call, once.
+        // No leg is known yet: the legs are looked up once.
         (
             vec![placed("call"), status(CallStatus::Queued, "call", "")],
             vec![any_token(), page(&ringing), raw(200, "{}")],
             vec![json!("reject")],
-            Ended::Over,
+            EndOutcome::Over,
         ),
         (
             vec![placed("call")],
             vec![any_token(), page(&json!([]))],
             vec![],
-            Ended::NotYet,
+            EndOutcome::NoCallId,
         ),
     ] {
-        let provider = Phone::new(script);
-        let came = account(&provider).end(&Trace::of(&entries)).await;
-        assert_eq!(came, Ok(ended), "{entries:?}");
-        let asked = provider.bodies().into_iter();
-        let told: Vec<Value> = asked.filter_map(|body| body.get("action").cloned()).collect();
-        assert_eq!(told, actions, "{entries:?}");
+        let provider = ScriptedProvider::new(script);
+        let result = account(&provider).end(&CallHistory::from_entries(&entries)).await;
+        assert_eq!(result, Ok(ended), "{entries:?}");
+        let bodies = provider.bodies().into_iter();
+        let sent_actions: Vec<Value> = bodies.filter_map(|body| body.get("action").cloned()).collect();
+        assert_eq!(sent_actions, actions, "{entries:?}");
         assert!(provider.is_done(), "{entries:?}");
     }
 }
 
 #[tokio::test]
-async fn a_search_by_number_never_says_more_than_that_a_call_goes_on() {
+async fn search_says_only_that_a_call_is_live() {
     let leg = |status: &str| json!([{ "messageId": "leg", "status": { "status": status }, "collectedTones": "1" }]);
-    for (legs, sighting) in [
-        (leg("InProgress"), Sighting::Live),
-        (leg("Completed"), Sighting::Nothing),
-        (json!([]), Sighting::Nothing),
+    for (legs, lookup) in [
+        (leg("InProgress"), CallLookup::Live),
+        (leg("Completed"), CallLookup::Unknown),
+        (json!([]), CallLookup::Unknown),
     ] {
-        let provider = Phone::new([any_token(), page(&legs)]);
-        let seen = account(&provider).search(&anna(), START, START.plus_seconds(60)).await;
-        assert_eq!(seen, Ok(sighting));
+        let provider = ScriptedProvider::new([any_token(), page(&legs)]);
+        let found = account(&provider).search(&anna(), START, START.plus_seconds(60)).await;
+        assert_eq!(found, Ok(lookup));
     }
-    // By the call's own id it is another matter: its keys are its own.
-    let provider = Phone::new([any_token(), page(&leg("Completed"))]);
-    let over = Sighting::Over {
+    // A lookup by the call id is unambiguous, so ending and keys count.
+    let provider = ScriptedProvider::new([any_token(), page(&leg("Completed"))]);
+    let over = CallLookup::Over {
         ending: Ending::Completed,
         keys: "1".to_owned(),
         machine: false,
     };
-    assert_eq!(account(&provider).look("call").await, Ok(over));
+    assert_eq!(account(&provider).look_up("call").await, Ok(over));
 }
 
 #[tokio::test]
-async fn a_provider_that_cannot_be_asked_may_be_asked_again_and_a_bad_question_may_not() {
-    for (answered, passes) in [(lost(), true), (raw(503, "{}"), true), (raw(400, "{}"), false)] {
-        let provider = Phone::new([any_token(), answered]);
-        let error = account(&provider).look("call").await.expect_err("no answer");
-        assert_eq!(error.passes, passes, "{error}");
+async fn unavailable_provider_is_transient_and_refused_request_is_not() {
+    for (response, is_transient) in [(no_response(), true), (raw(503, "{}"), true), (raw(400, "{}"), false)] {
+        let provider = ScriptedProvider::new([any_token(), response]);
+        let error = account(&provider).look_up("call").await.expect_err("no answer");
+        assert_eq!(error.is_transient, is_transient, "{error}");
     }
 }

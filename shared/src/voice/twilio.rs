@@ -1,41 +1,42 @@
-//! Twilio behind the seam: its words for a script, a call, and what comes of one.
+//! Implements the provider-neutral interface for Twilio.
 
-use super::{Call, EndError, Ended, LookError, PlaceError, Spoken, Trace};
+use super::{CallHistory, EndError, EndOutcome, LookupError, OutboundCall, PlaceError, ProviderResponse};
 use crate::clock::Timestamp;
 use crate::dispatch::employee::{Gender, Language};
-use crate::dispatch::script::{Line, Script, Step};
+use crate::dispatch::script::{Script, SpokenLine, Step};
 use crate::dispatch::texts::tag;
-use crate::dispatch::{CallReport, CallStatus, Sighting};
+use crate::dispatch::{CallLookup, CallReport, CallStatus};
 use crate::phone::PhoneNumber;
-use crate::providers::twilio::calls::{ApiError, CreateCall, CreateError, Document, EndAction, MAX_INLINE, Twilio};
+use crate::providers::twilio::calls::{ApiError, CallDocument, CreateCall, CreateError, EndAction, MAX_INLINE, Twilio};
 use crate::providers::twilio::status;
 use crate::providers::twilio::twiml::{Gather, Say, Sound, Twiml, Verb};
 use crate::providers::twilio::webhook::Form;
 
-/// In the query of the URL at which keys are told: the call was picked up, and nothing has been said yet.
-pub const BEGIN: &str = "begin";
-/// How Twilio asks our URLs (`twilio.md` 6): a connection that is not made or lost, and an answer that says that it is our
-/// fault, are no reason to give a key up. Three times 3.5 s for the answer and 1 s to connect are less than the 15 s that
-/// Twilio has in all. Whoever presses a key waits so long at the most, and mostly not at all.
-const TRIES: &str = "#ct=1000&rt=3500&rc=2&rp=ct,rt,5xx";
+/// Query parameter of the keys URL. It marks the request for the first document, when the call was picked up and
+/// nothing has been said yet.
+pub const BEGIN_PARAM: &str = "begin";
+/// How Twilio requests our URLs, as a URL fragment (twilio/CONTRACT.md 6). It retries twice if the connection fails or
+/// times out and if we respond with 5xx, so that no key press is lost. Three tries of 3.5 s for the response and 1 s to
+/// connect stay below Twilio's total of 15 s. That is the longest wait after a key press; normally there is none.
+const RETRY_FRAGMENT: &str = "#ct=1000&rt=3500&rc=2&rp=ct,rt,5xx";
 
-/// By how much Twilio's clock may be behind ours, in milliseconds.
+/// How far Twilio's clock may be behind ours, in milliseconds.
 const SKEW_MILLIS: i64 = 15_000;
 
 /// An account with Twilio.
 #[derive(Clone, Debug)]
 pub struct TwilioAccount {
-    /// Its API.
+    /// Client of the API.
     pub client: Twilio,
-    /// The number that calls come from.
+    /// The phone number that calls come from.
     pub from: String,
-    /// Milliseconds from one call to the next that it allows.
+    /// Minimum interval between two calls, in milliseconds.
     pub call_interval: i64,
 }
 
-/// What is not read: a form without the fields that tell something.
+/// The form is neither a status callback nor a machine detection result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("neither a status of a call nor a verdict about who picked up")]
+#[error("neither a call status nor a machine detection result")]
 pub(super) struct NoReport;
 
 pub(super) fn keys(body: &[u8]) -> String {
@@ -43,33 +44,33 @@ pub(super) fn keys(body: &[u8]) -> String {
 }
 
 pub(super) fn report(body: &[u8]) -> Result<CallReport, NoReport> {
-    status::report(&Form::parse(body)).ok_or(NoReport)
+    status::parse_report(&Form::parse(body)).ok_or(NoReport)
 }
 
-/// An empty document: of JSON Twilio warns, whatever it says (`twilio.md` 2.2).
-pub(super) fn acknowledged() -> Spoken {
+/// An empty document. For JSON of any content Twilio logs a warning (twilio/CONTRACT.md 2.2).
+pub(super) fn acknowledge() -> ProviderResponse {
     document(&Twiml::default())
 }
 
-pub(super) fn says(script: Script, keys_url: &str) -> Spoken {
-    document(&twiml(script, &with_tries(keys_url)))
+pub(super) fn render(script: Script, keys_url: &str) -> ProviderResponse {
+    document(&twiml(script, &with_retry_fragment(keys_url)))
 }
 
-fn document(twiml: &Twiml) -> Spoken {
-    Spoken {
+fn document(twiml: &Twiml) -> ProviderResponse {
+    ProviderResponse {
         media_type: "text/xml; charset=utf-8",
         body: twiml.to_string(),
     }
 }
 
-fn with_tries(url: &str) -> String {
-    format!("{url}{TRIES}")
+fn with_retry_fragment(url: &str) -> String {
+    format!("{url}{RETRY_FRAGMENT}")
 }
 
-/// The voice that speaks, and the language that it is told to speak.
+/// The voice for a language and gender, and Twilio's tag of the language.
 ///
-/// Neural ones where there are two. The Spanish of Latin America is that of the United States here: Twilio knows no language
-/// of that name, and has two neural voices for this one.
+/// Neural voices are used where both genders have one. Latin American Spanish maps to `es-US`: Twilio has no `es-LA`,
+/// and `es-US` has two neural voices.
 const fn voice(language: Language, gender: Gender) -> (&'static str, &'static str) {
     let (female, male) = match language {
         Language::EnUs => ("Polly.Joanna-Neural", "Polly.Matthew-Neural"),
@@ -98,7 +99,7 @@ const fn voice(language: Language, gender: Gender) -> (&'static str, &'static st
     (voice, language)
 }
 
-fn say(line: Line) -> Say {
+fn say(line: SpokenLine) -> Say {
     let (voice, language) = voice(line.language, line.gender);
     Say {
         voice,
@@ -107,8 +108,9 @@ fn say(line: Line) -> Say {
     }
 }
 
-/// `script` as a document whose keys are told at `keys_url`. One that listens does so from its first moment to its last:
-/// Twilio hears only the keys that a `<Gather>` waits for. A key interrupts whatever is said there.
+/// Renders `script` as a document whose keys are posted to `keys_url`. A script that listens becomes one `<Gather>`
+/// from start to end, because Twilio reports only keys that a `<Gather>` waits for. A key interrupts any text inside
+/// it.
 fn twiml(script: Script, keys_url: &str) -> Twiml {
     let listens = script.steps.contains(&Step::Listen);
     let sound = |step| match step {
@@ -124,7 +126,7 @@ fn twiml(script: Script, keys_url: &str) -> Twiml {
         };
         return Twiml(sounds.into_iter().map(verb).collect());
     }
-    // It waits for keys once everything has been said: the silence at the end is that.
+    // <Gather> waits for keys after its last nested step. A silence at the end of the script becomes that time-out.
     let timeout = match sounds.last() {
         Some(Sound::Pause(seconds)) => *seconds,
         _ => 1,
@@ -136,58 +138,65 @@ fn twiml(script: Script, keys_url: &str) -> Twiml {
         action: keys_url.to_owned(),
         digits: 1,
         timeout,
-        meanwhile: sounds,
+        nested: sounds,
     })])
 }
 
 impl TwilioAccount {
-    pub(super) async fn place(&self, call: Call<'_>) -> Result<String, PlaceError> {
-        let Call {
+    pub(super) async fn place(&self, call: OutboundCall<'_>) -> Result<String, PlaceError> {
+        let OutboundCall {
             to,
             script,
             keys_url,
             status_url,
             ring_timeout,
             max_duration,
-            ends_on_machine,
+            hang_up_on_machine,
         } = call;
-        let status_url = with_tries(&status_url);
-        let twiml = twiml(script, &with_tries(&keys_url)).to_string();
+        let status_url = with_retry_fragment(&status_url);
+        let twiml = twiml(script, &with_retry_fragment(&keys_url)).to_string();
         let document = if twiml.len() <= MAX_INLINE {
-            Document::Inline(twiml)
+            CallDocument::Inline(twiml)
         } else {
-            Document::At(with_tries(&format!("{keys_url}?{BEGIN}=1")))
+            CallDocument::Url(with_retry_fragment(&format!("{keys_url}?{BEGIN_PARAM}=1")))
         };
         let request = CreateCall {
             from: &self.from,
             to,
             document,
-            machine_url: ends_on_machine.then(|| status_url.clone()),
+            machine_detection_url: hang_up_on_machine.then(|| status_url.clone()),
             status_url,
             ring_timeout,
             time_limit: max_duration,
         };
         self.client.create(request).await.map_err(|error| match error {
-            CreateError::NotPlaced { why, detail } => PlaceError::NotPlaced { why, detail },
+            CreateError::NotPlaced { reason, detail } => PlaceError::NotPlaced { reason, detail },
             CreateError::Unclear { detail } => PlaceError::Unclear { detail },
         })
     }
 
-    pub(super) async fn end(&self, trace: &Trace) -> Result<Ended, EndError> {
-        let Some(call_id) = trace.call_ids.last() else {
-            return Ok(Ended::NotYet);
+    pub(super) async fn end(&self, history: &CallHistory) -> Result<EndOutcome, EndError> {
+        let Some(call_id) = history.call_ids.last() else {
+            return Ok(EndOutcome::NoCallId);
         };
-        let speaks = trace.legs.iter().any(|(_, status)| *status == CallStatus::InProgress);
-        let action = if speaks { EndAction::Complete } else { EndAction::Cancel };
+        let is_answered = history.legs.iter().any(|(_, status)| *status == CallStatus::InProgress);
+        let action = if is_answered {
+            EndAction::Complete
+        } else {
+            EndAction::Cancel
+        };
         let ended = self.client.end_call(call_id, action).await;
-        ended.map(|()| Ended::Over).map_err(|error| EndError(error.to_string()))
+        ended
+            .map(|()| EndOutcome::Over)
+            .map_err(|error| EndError(error.to_string()))
     }
 
-    pub(super) async fn look(&self, call_id: &str) -> Result<Sighting, LookError> {
-        let call = self.client.call(call_id).await.map_err(not_seen)?;
-        Ok(call.ending().map_or(Sighting::Live, |ending| Sighting::Over {
+    pub(super) async fn look_up(&self, call_id: &str) -> Result<CallLookup, LookupError> {
+        let call = self.client.call(call_id).await.map_err(lookup_error)?;
+        Ok(call.ending().map_or(CallLookup::Live, |ending| CallLookup::Over {
             ending,
-            // Twilio does not keep them: a key is told once, by webhook, or the person heard that it was not taken.
+            // Twilio does not store keys. It reports a key once, by webhook; if that failed, the employee heard an
+            // error.
             keys: String::new(),
             machine: call.machine,
         }))
@@ -198,21 +207,22 @@ impl TwilioAccount {
         to: &PhoneNumber,
         from: Timestamp,
         until: Timestamp,
-    ) -> Result<Sighting, LookError> {
-        let calls = self.client.calls_to(to).await.map_err(not_seen)?;
-        // One whose time cannot be read may be it, and Twilio's clock may be behind ours; its times have no fractions.
+    ) -> Result<CallLookup, LookupError> {
+        let calls = self.client.calls_to(to).await.map_err(lookup_error)?;
+        // A call without a readable time counts, because it may be the one. Twilio's clock may be behind ours, and its
+        // times have no fractions.
         let from = from.plus_millis(-SKEW_MILLIS);
         let between = |at: Timestamp| (from..=until).contains(&at);
         let is_live = calls
             .iter()
             .any(|call| call.ending().is_none() && call.created_at.is_none_or(between));
-        Ok(if is_live { Sighting::Live } else { Sighting::Nothing })
+        Ok(if is_live { CallLookup::Live } else { CallLookup::Unknown })
     }
 }
 
-fn not_seen(error: ApiError) -> LookError {
-    LookError {
-        passes: error.passes,
+fn lookup_error(error: ApiError) -> LookupError {
+    LookupError {
+        is_transient: error.is_transient,
         detail: error.detail,
     }
 }

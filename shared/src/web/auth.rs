@@ -1,7 +1,7 @@
-//! API tokens: what one looks like, and what it allows.
+//! API tokens: their format, and the scopes that they grant.
 //!
-//! Of a token only its SHA-256 is kept. A token has 256 random bits, so a plain hash is enough: there is nothing to
-//! guess, and a look-up by hash leaks nothing through its timing.
+//! Only the SHA-256 of a token is stored. A token has 256 random bits, so it cannot be guessed and a plain hash is
+//! enough; and a lookup by hash leaks nothing through its timing.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -12,34 +12,34 @@ use crate::clock::Timestamp;
 use crate::ids::Tenant;
 use crate::secret::{Secret, hex, sha256_hex};
 
-/// What every token begins with, so that a scanner for leaked secrets can find one.
+/// Prefix of every token, so that secret scanners can find leaked ones.
 const PREFIX: &str = "pb_";
 /// Random bytes in a token.
 const RANDOM_BYTES: usize = 32;
 
-/// A token as a caller shows it.
+/// A token as a client sends it.
 #[derive(Clone, Debug)]
 pub struct Token(Secret);
 
 impl Token {
-    /// The token in the value of an `Authorization` header.
+    /// Parses the value of an `Authorization` header.
     ///
     /// # Errors
-    /// 401 when the value is not `Bearer` and a text that has the form of a token; so nothing else ever reaches the
-    /// table.
+    /// 401 if the value is not `Bearer` and a text in the format of a token. So nothing else ever causes a lookup in
+    /// DynamoDB.
     pub fn parse(header: &str) -> Result<Self, Problem> {
         let (scheme, token) = header.trim().split_once(' ').ok_or_else(Problem::unauthorized)?;
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(Problem::unauthorized());
         }
-        Self::plain(token.trim_start())
+        Self::parse_bare(token.trim_start())
     }
 
-    /// The token itself, as it stands in a query.
+    /// Parses a token without `Bearer`, as in a query.
     ///
     /// # Errors
-    /// 401 when it has not the form of a token.
-    pub fn plain(token: &str) -> Result<Self, Problem> {
+    /// 401 if it does not have the format of a token.
+    pub fn parse_bare(token: &str) -> Result<Self, Problem> {
         let digits = token.strip_prefix(PREFIX).unwrap_or_default();
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         if digits.len() != 2 * RANDOM_BYTES || !digits.bytes().all(is_digit) {
@@ -48,10 +48,10 @@ impl Token {
         Ok(Self(Secret::new(token)))
     }
 
-    /// The token of a request.
+    /// The token in the headers of a request.
     ///
     /// # Errors
-    /// 401 when there is no `Authorization` header, more than one, or none with a token.
+    /// 401 if there is no `Authorization` header, if there are several, or if it has no token.
     pub fn from_headers(headers: &HeaderMap) -> Result<Self, Problem> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
@@ -60,15 +60,15 @@ impl Token {
         Self::parse(value.to_str().map_err(|_| Problem::unauthorized())?)
     }
 
-    /// The token of a request that may have it in the query instead, under `api_token`.
+    /// The token of a request that may have it in the query instead, as `api_token`.
     ///
     /// # Errors
-    /// 401 when there is none, when one is none, and when there are two different ones: whoever sends two does not know
-    /// for whom he speaks.
+    /// 401 if there is no token, if one is invalid, or if there are two different ones: then it is ambiguous for whom
+    /// the client acts.
     pub fn from_headers_or_query(headers: &HeaderMap, api_tokens: &[&str]) -> Result<Self, Problem> {
         let query = match api_tokens {
             [] => return Self::from_headers(headers),
-            [token] => Self::plain(token)?,
+            [token] => Self::parse_bare(token)?,
             _ => return Err(Problem::unauthorized()),
         };
         if headers.contains_key(AUTHORIZATION) && Self::from_headers(headers)?.hash() != query.hash() {
@@ -77,21 +77,21 @@ impl Token {
         Ok(query)
     }
 
-    /// Under what it is kept.
+    /// The hash under which the token is stored.
     pub fn hash(&self) -> String {
         token_hash(self.0.expose())
     }
 }
 
-/// Under what a token is kept: its SHA-256.
+/// The hash under which a token is stored: its SHA-256 in hexadecimal.
 pub fn token_hash(token: &str) -> String {
     sha256_hex(token.as_bytes())
 }
 
-/// A new token and its hash. The token is shown to a person once; only the hash is kept.
+/// Creates a token and its hash. The token is shown once; only the hash is stored.
 ///
 /// # Errors
-/// When the operating system has no randomness to give.
+/// The operating system cannot provide randomness.
 pub fn new_token() -> Result<(Secret, String), getrandom::Error> {
     let mut random = [0_u8; RANDOM_BYTES];
     getrandom::fill(&mut random)?;
@@ -100,11 +100,12 @@ pub fn new_token() -> Result<(Secret, String), getrandom::Error> {
     Ok((Secret::new(token), hash))
 }
 
-/// Whose request it is, if the token that is kept as `record` allows what is `needed`.
+/// The tenant of the token stored as `record`, if the token has the `needed` scope.
 ///
 /// # Errors
-/// 401 for a token that is unknown, expired or withdrawn (and never which of these), 403 for one without the scope.
-pub fn authorise(record: Option<&TokenRecord>, needed: Scope, now: Timestamp) -> Result<Tenant, Problem> {
+/// 401 for an unknown, expired or revoked token, without saying which of these it is. 403 for a token without the
+/// scope.
+pub fn authorize(record: Option<&TokenRecord>, needed: Scope, now: Timestamp) -> Result<Tenant, Problem> {
     let record = record
         .filter(|record| !record.revoked && record.expires_at.is_none_or(|expires_at| now < expires_at))
         .ok_or_else(Problem::unauthorized)?;
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_token_is_parsed_back_and_has_the_hash_it_came_with() {
+    fn new_token_round_trips_with_its_hash() {
         let (token, hash) = new_token().expect("randomness");
         for header in [
             format!("Bearer {}", token.expose()),
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_look_like_a_token_is_refused_before_any_look_up() {
+    fn malformed_token_is_rejected_before_any_lookup() {
         let good = "0".repeat(64);
         assert!(Token::parse(&format!("Bearer pb_{good}")).is_ok());
         for header in [
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_has_exactly_one_authorization() {
+    fn request_must_have_exactly_one_authorization_header() {
         let value: http::HeaderValue = format!("Bearer pb_{}", "0".repeat(64)).parse().expect("a header");
         let mut headers = HeaderMap::new();
         assert!(Token::from_headers(&headers).is_err());
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_may_stand_in_the_query_and_in_the_header_only_if_it_is_the_same() {
+    fn token_may_be_in_query_and_header_only_if_both_are_equal() {
         let (one, other) = (format!("pb_{}", "0".repeat(64)), format!("pb_{}", "1".repeat(64)));
         let header = |values: &[&str]| {
             let mut headers = HeaderMap::new();
@@ -189,7 +190,7 @@ mod tests {
             headers
         };
         let (bearer, basic) = (format!("Bearer {one}"), format!("Basic {one}"));
-        for (headers, query, fine) in [
+        for (headers, query, accepted) in [
             (header(&[]), vec![one.as_str()], true),
             (header(&[&bearer]), vec![], true),
             (header(&[&bearer]), vec![&one], true),
@@ -203,7 +204,7 @@ mod tests {
             (header(&[]), vec![], false),
         ] {
             let token = Token::from_headers_or_query(&headers, &query).map(|token| token.hash());
-            let expected = if fine {
+            let expected = if accepted {
                 Ok(token_hash(&one))
             } else {
                 Err(Problem::unauthorized())
@@ -213,21 +214,21 @@ mod tests {
     }
 
     #[test]
-    fn a_token_allows_its_scopes_and_nothing_else() {
+    fn token_grants_its_scopes_only() {
         let record = record();
         assert_eq!(
-            authorise(Some(&record), Scope::DispatchesRead, NOW),
+            authorize(Some(&record), Scope::DispatchesRead, NOW),
             Ok(record.tenant.clone())
         );
         for needed in Scope::ALL.into_iter().filter(|scope| *scope != Scope::DispatchesRead) {
-            let refused = authorise(Some(&record), needed, NOW).expect_err("not in the token");
+            let refused = authorize(Some(&record), needed, NOW).expect_err("not in the token");
             assert_eq!(refused.kind, Kind::Forbidden);
             assert!(refused.detail.contains(needed.name()), "{}", refused.detail);
         }
     }
 
     #[test]
-    fn an_unknown_an_expired_and_a_revoked_token_get_the_same_answer() {
+    fn unknown_expired_and_revoked_tokens_get_the_same_response() {
         let expired = TokenRecord {
             expires_at: Some(NOW),
             ..record()
@@ -238,20 +239,20 @@ mod tests {
         };
         for refused in [None, Some(&expired), Some(&revoked)] {
             assert_eq!(
-                authorise(refused, Scope::DispatchesRead, NOW),
+                authorize(refused, Scope::DispatchesRead, NOW),
                 Err(Problem::unauthorized()),
                 "{refused:?}"
             );
         }
-        let nearly = TokenRecord {
+        let almost_expired = TokenRecord {
             expires_at: Some(NOW.plus_millis(1)),
             ..record()
         };
-        assert!(authorise(Some(&nearly), Scope::DispatchesRead, NOW).is_ok());
+        assert!(authorize(Some(&almost_expired), Scope::DispatchesRead, NOW).is_ok());
     }
 
     #[test]
-    fn a_scope_has_one_name_in_the_table_and_in_the_code() {
+    fn scope_has_the_same_name_in_dynamodb_and_in_code() {
         for scope in Scope::ALL {
             assert_eq!(serde_json::to_value(scope).expect("a text"), scope.name());
             assert_eq!(Scope::named(scope.name()), Some(scope));

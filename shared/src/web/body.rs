@@ -1,4 +1,4 @@
-//! Reading what was sent, and answering in JSON.
+//! Parses request bodies and paths, and makes JSON responses.
 
 use http::{HeaderMap, Response, StatusCode};
 use lambda_http::request::RequestContext;
@@ -8,34 +8,36 @@ use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
-use super::media::{answer, media_type};
+use super::media::{media_type, response};
 use super::problem::Problem;
 use crate::field::{FieldError, expected};
-use crate::foreign::{self, Keep, Unreadable};
+use crate::lenient_json::{self, Selection, UnreadableJson};
 
-/// Most bytes of a body that are read.
+/// Largest body, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
-/// Most bytes of a body in a platform's envelope: within minutes of talk a transcript and the assistant's own prompt in it
-/// outgrow what we read of anybody else.
+/// Largest body in the envelope of a voice-agent platform, in bytes. Such an envelope contains the transcript and the
+/// assistant's prompt, which exceed [`MAX_BODY`] within minutes of a call.
 pub const MAX_ENVELOPE: usize = 1024 * 1024;
-/// Most characters of a field's path that are given back: an unknown field's name is the caller's text.
+/// Longest field path in a response, in characters: the name of an unknown field is the client's text.
 const MAX_FIELD_CHARS: usize = 200;
-/// What an error about the whole body is said to be about.
-const WHOLE: &str = "(body)";
+/// Most unknown fields that one problem names.
+const MAX_UNKNOWN_FIELDS: usize = 20;
+/// The field name of an error about the whole body.
+const WHOLE_BODY: &str = "(body)";
 
-/// The bytes of the body. Whether API Gateway hands over text or base64 depends on the content type alone (a form, or
-/// no content type, comes as base64), so no caller may depend on either.
+/// The bytes of the body. API Gateway passes a body as text or base64 depending on the content type alone (base64 for a
+/// form, or without content type), so no code may depend on either.
 ///
 /// # Errors
-/// 413 for more than [`MAX_BODY`].
+/// 413 for more than [`MAX_BODY`] bytes.
 pub fn bytes(request: &Request) -> Result<&[u8], Problem> {
     bytes_up_to(request, MAX_BODY)
 }
 
-/// The bytes of a body that may have another length.
+/// The bytes of a body with a limit other than [`MAX_BODY`].
 ///
 /// # Errors
-/// 413 for more than `limit`.
+/// 413 for more than `limit` bytes.
 pub fn bytes_up_to(request: &Request, limit: usize) -> Result<&[u8], Problem> {
     let bytes: &[u8] = match request.body() {
         Body::Text(text) => text.as_bytes(),
@@ -48,11 +50,12 @@ pub fn bytes_up_to(request: &Request, limit: usize) -> Result<&[u8], Problem> {
     Ok(bytes)
 }
 
-/// The body of a request to our own API, which says by its content type that it is JSON, or does not say at all.
+/// Parses the body of a request to our API. Its content type must be JSON or missing.
 ///
 /// # Errors
-/// 413 for a body that is too large, 415 for one of another type, 400 for one that is not JSON, 422 for one that is
-/// not a `T`, with the path of the field.
+/// 413 for a body that is too large, 415 for another content type, 400 for a body that is not JSON, 422 with the path
+/// of the field for a body that is not a `T`, or has fields that a `T` does not have: types that are also stored ignore
+/// those when they are read back, because a later version may have written them.
 pub fn json<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     let bytes = bytes(request)?;
     if !may_be_json(request.headers()) {
@@ -61,25 +64,25 @@ pub fn json<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     parse(bytes)
 }
 
-/// Of the body of a platform's request, which may be in an envelope of [`MAX_ENVELOPE`] bytes, what `keep` says.
+/// Parses the selected part of a voice-agent platform's request, whose envelope may have [`MAX_ENVELOPE`] bytes.
 ///
 /// # Errors
-/// As [`json`], but for 422.
-pub fn envelope(request: &Request, keep: Keep) -> Result<Value, Problem> {
+/// 413, 415 and 400 as for [`json`]; 422 for JSON that we cannot store (see [`UnreadableJson`]).
+pub fn envelope(request: &Request, selection: Selection) -> Result<Value, Problem> {
     let bytes = bytes_up_to(request, MAX_ENVELOPE)?;
     if !may_be_json(request.headers()) {
         return Err(Problem::unsupported_media_type());
     }
-    foreign::envelope(bytes, keep).map_err(unreadable)
+    lenient_json::select(bytes, selection).map_err(unreadable)
 }
 
-/// What is said of an envelope that cannot be read.
-pub fn unreadable(why: Unreadable) -> Problem {
-    match why {
-        Unreadable::Empty => Problem::invalid_json("the body is empty"),
-        Unreadable::NotJson { .. } => Problem::invalid_json(format!("the body {why}")),
-        Unreadable::Deep | Unreadable::Number { .. } | Unreadable::Large => {
-            Problem::invalid_field(WHOLE, why.to_string())
+/// The problem for an envelope that cannot be parsed.
+pub fn unreadable(error: UnreadableJson) -> Problem {
+    match error {
+        UnreadableJson::Empty => Problem::invalid_json("the body is empty"),
+        UnreadableJson::NotJson { .. } => Problem::invalid_json(format!("the body {error}")),
+        UnreadableJson::Deep | UnreadableJson::Number { .. } | UnreadableJson::Large => {
+            Problem::invalid_field(WHOLE_BODY, error.to_string())
         }
     }
 }
@@ -88,50 +91,77 @@ fn not_json(error: &serde_json::Error) -> Problem {
     Problem::invalid_json(format!("not JSON at line {}, column {}", error.line(), error.column()))
 }
 
-/// `bytes` as a `T`.
+/// Parses `bytes` as a `T`.
 ///
 /// # Errors
-/// As [`json`], 400 and 422 only.
+/// 400 and 422 as for [`json`].
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     if bytes.is_empty() {
         return Err(Problem::invalid_json("the body is empty"));
     }
     let text = std::str::from_utf8(bytes).map_err(|_| Problem::invalid_json("the body is not UTF-8"))?;
-    // Bots cut texts as other people do.
-    let text = &*foreign::mended(text);
+    // Clients may cut a text inside a surrogate pair.
+    let text = &*lenient_json::repaired(text);
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let parsed = serde_path_to_error::deserialize(&mut deserializer);
-    // serde_json calls some wrong types a syntax error (7 where an enum is expected), and stops at the first wrong
-    // field. So whether it is JSON at all is asked of the whole body.
+    let mut unknown = Vec::new();
+    let mut collect = |path: serde_ignored::Path<'_>| {
+        if unknown.len() < MAX_UNKNOWN_FIELDS {
+            unknown.push(FieldError::new(with_own_name(&field_path(&path), ""), "is not known"));
+        }
+    };
+    let parsed: Result<T, _> =
+        serde_path_to_error::deserialize(serde_ignored::Deserializer::new(&mut deserializer, &mut collect));
+    // serde_json reports some wrong types as syntax errors (such as 7 for an enum), and stops at the first wrong field.
+    // So parse the whole body again to find out whether it is JSON at all.
     if parsed.is_err() || deserializer.end().is_err() {
         serde_json::from_str::<IgnoredAny>(text).map_err(|error| not_json(&error))?;
     }
-    parsed.map_err(|error| {
-        let path = error.path().to_string();
-        Problem::invalid_fields(vec![field_error(&path, &error.into_inner().to_string())])
-    })
+    match parsed {
+        Ok(parsed) if unknown.is_empty() => Ok(parsed),
+        Ok(_) => Err(Problem::invalid_fields(unknown)),
+        Err(error) => {
+            let path = error.path().to_string();
+            unknown.push(field_error(&path, &error.into_inner().to_string()));
+            Err(Problem::invalid_fields(unknown))
+        }
+    }
 }
 
-/// An answer in JSON. It is about one tenant's things, so nobody on the way keeps it.
+/// The path of a field that `T` does not have, written as `serde_path_to_error` writes one: `employees[0].phone`.
+fn field_path(path: &serde_ignored::Path<'_>) -> String {
+    use serde_ignored::Path;
+    match path {
+        Path::Root => String::new(),
+        Path::Seq { parent, index } => format!("{}[{index}]", field_path(parent)),
+        Path::Map { parent, key } => match field_path(parent) {
+            parent if parent.is_empty() => key.clone(),
+            parent => format!("{parent}.{key}"),
+        },
+        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => field_path(parent),
+    }
+}
+
+/// A JSON response. It contains a tenant's data, so caches must not store it (`no-store`).
 pub fn json_response(status: StatusCode, body: &impl Serialize) -> Response<Body> {
     let text = match serde_json::to_string(body) {
         Ok(text) => text,
         Err(error) => {
-            tracing::error!(%error, "an answer could not be written as JSON");
+            tracing::error!(%error, "could not serialize a response");
             return Problem::unavailable(60).into_response();
         }
     };
-    answer(status, "application/json", text)
+    response(status, "application/json", text)
 }
 
-/// The segments of the path, percent-decoded, without the stage's name in front.
+/// The segments of the path, percent-decoded, without the name of the stage.
 ///
-/// They are what API Gateway delivered: [`gateway`](super::gateway) encodes its decoded path, and here that is taken
-/// back. A slash that the client encoded is one like any other by then, so a parameter may have become two segments, and
-/// a route two others; whoever matches them takes for granted nothing that the route's pattern says.
+/// They are the segments that API Gateway delivered: [`gateway`](super::gateway) encodes the decoded path, and this
+/// function reverses that. A slash that the client encoded is indistinguishable from others by then, so one parameter
+/// may have become two segments, and one route another. Code that matches segments must not rely on the route's
+/// pattern.
 ///
-/// With a named stage API Gateway puts `/{stage}` before the path, with `$default` and on a function URL it does not.
-/// A stage must not be called like the first segment of a route (`v1`): the two could not be told apart.
+/// With a named stage API Gateway puts `/{stage}` before the path; with `$default` and on a function URL it does not. A
+/// stage must not have the name of a route's first segment (`v1`): the two would be indistinguishable.
 pub fn path_segments(request: &Request) -> Vec<String> {
     let raw = match request.raw_http_path() {
         "" => request.uri().path(),
@@ -152,14 +182,14 @@ pub fn path_segments(request: &Request) -> Vec<String> {
     segments.collect()
 }
 
-/// `segment` decoded once; as it is when it does not decode to printable text.
+/// `segment` decoded once, or unchanged if it does not decode to printable text.
 fn percent_decoded(segment: &str) -> String {
     let decoded = percent_decode_str(segment).decode_utf8().ok();
     let printable = decoded.filter(|text| !text.chars().any(char::is_control));
     printable.map_or_else(|| segment.to_owned(), std::borrow::Cow::into_owned)
 }
 
-/// Whether the content type is absent, `application/json`, or of the form `application/*+json`.
+/// Whether the content type is missing, `application/json`, or of the form `application/*+json`.
 fn may_be_json(headers: &HeaderMap) -> bool {
     let Some(media_type) = media_type(headers) else {
         return true;
@@ -168,16 +198,16 @@ fn may_be_json(headers: &HeaderMap) -> bool {
     kind.is_some_and(|kind| kind == "json" || kind.ends_with("+json"))
 }
 
-/// Which field `message` (serde's) is about, and what is expected there, without the names of our types.
+/// Translates serde's `message` to the field and what is expected there, without the names of our types.
 fn field_error(path: &str, message: &str) -> FieldError {
-    // serde_json says where in the text it was; the path says it better.
+    // serde_json appends line and column; the path is more helpful.
     let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
     if let Some(name) = message.strip_prefix("missing field `") {
         FieldError::new(with_own_name(path, name.trim_end_matches('`')), "is missing")
     } else if let Some(name) = message.strip_prefix("duplicate field `") {
-        FieldError::new(with_own_name(path, name.trim_end_matches('`')), "is there twice")
+        FieldError::new(with_own_name(path, name.trim_end_matches('`')), "is a duplicate")
     } else if let Some(rest) = message.strip_prefix("unknown field `") {
-        // The name is the caller's text; the last part is ours.
+        // The name is the client's text and may contain our separator, so split at the last one.
         match rest.rsplit_once("`, expected ") {
             Some((name, known)) => {
                 FieldError::new(with_own_name(path, name), format!("is not known; expected {known}"))
@@ -189,7 +219,8 @@ fn field_error(path: &str, message: &str) -> FieldError {
     }
 }
 
-/// `path` and the field's own name, where serde leaves it out: it is about the object around a missing field.
+/// `path` with the field's own name. Serde leaves the name out if the error is about the object around the field, such
+/// as for a missing field.
 fn with_own_name(path: &str, name: &str) -> String {
     let path = if path == "." { "" } else { path };
     let whole = if name.is_empty() || path == name || path.ends_with(&format!(".{name}")) {
@@ -200,7 +231,7 @@ fn with_own_name(path: &str, name: &str) -> String {
         format!("{path}.{name}")
     };
     if whole.is_empty() {
-        WHOLE.to_owned()
+        WHOLE_BODY.to_owned()
     } else {
         whole.chars().take(MAX_FIELD_CHARS).collect()
     }
@@ -218,7 +249,7 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "only what is refused is looked at")]
+    #[expect(dead_code, reason = "only rejected bodies are examined")]
     struct Order {
         policy: Policy,
         people: Vec<Person>,
@@ -226,7 +257,7 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "only what is refused is looked at")]
+    #[expect(dead_code, reason = "only rejected bodies are examined")]
     struct Person {
         name: String,
     }
@@ -257,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn the_field_is_named_by_its_path() {
+    fn invalid_field_is_named_by_its_path() {
         for (body, field, detail) in [
             (
                 r#"{"policy":{"attempts":"3"}}"#,
@@ -271,14 +302,14 @@ mod tests {
             ),
             (r#"{"policy":{"attempts":1e400}}"#, "policy.attempts", "is out of range"),
             (
-                r#"{"policy":{"ask_again":"yes"}}"#,
-                "policy.ask_again",
+                r#"{"policy":{"retry_rejected":"yes"}}"#,
+                "policy.retry_rejected",
                 "expected a boolean",
             ),
             (
                 r#"{"policy":{"ticket_voice":7}}"#,
                 "policy.ticket_voice",
-                "has a wrong type",
+                "has the wrong type",
             ),
             (
                 r#"{"policy":{"ticket_voice":"robot"}}"#,
@@ -294,7 +325,7 @@ mod tests {
                 "expected a string",
             ),
             (r#"{"policy":{},"people":{}}"#, "people", "expected a list"),
-            (r#"{"policy":{},"policy":{}}"#, "policy", "is there twice"),
+            (r#"{"policy":{},"policy":{}}"#, "policy", "is a duplicate"),
             (
                 r#"{"people":[{"name":"x","age":3}]}"#,
                 "people[0].age",
@@ -310,14 +341,11 @@ mod tests {
         }
         let (kind, field, detail) = refusal(r#"{"policy":{"attemps":1}}"#);
         assert_eq!((kind, field.as_str()), (Kind::InvalidField, "policy.attemps"));
-        assert!(
-            detail.starts_with("is not known; expected one of `attempts`, `retry_delay`, "),
-            "{detail}"
-        );
+        assert_eq!(detail, "is not known");
     }
 
     #[test]
-    fn an_unknown_name_can_neither_forge_the_answer_nor_fill_it() {
+    fn unknown_field_name_cannot_forge_or_flood_the_response() {
         let (_, field, detail) = refusal(r#"{"a`, expected gold":1}"#);
         assert_eq!(
             (field.as_str(), detail.as_str()),
@@ -328,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_caller_sent_is_not_given_back() {
+    fn field_values_are_not_echoed() {
         for body in [
             r#"{"policy":"+306900000001"}"#,
             r#"{"policy":{"ticket_voice":"+306900000001"}}"#,
@@ -339,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_told_from_what_does_not_fit() {
+    fn invalid_json_differs_from_invalid_field() {
         for body in ["", "{", "nonsense", r#"{"policy":{}} x"#, r#"{"policy":7"#, "\u{0}"] {
             assert_eq!(refusal(body).0, Kind::InvalidJson, "{body}");
         }
@@ -354,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn text_base64_and_nothing_are_all_bodies() {
+    fn body_may_be_text_binary_or_empty() {
         let empty: &[u8] = b"";
         assert_eq!(bytes(&request("a=1", None)), Ok(&b"a=1"[..]));
         assert_eq!(bytes(&request(b"a=1".to_vec(), None)), Ok(&b"a=1"[..]));
@@ -362,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_read_up_to_its_limit() {
+    fn body_is_read_up_to_the_limit() {
         assert_eq!(
             bytes(&request(vec![b' '; MAX_BODY], None)).map(<[u8]>::len),
             Ok(MAX_BODY)
@@ -374,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_says_it_is_something_else_is_refused() {
+    fn other_content_type_is_rejected() {
         let read = |content_type| json::<Policy>(&request("{}", content_type)).map_err(|problem| problem.kind);
         let good = [
             None,
@@ -401,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_json_and_is_kept_by_nobody() {
+    fn response_is_uncacheable_json() {
         let response = json_response(StatusCode::CREATED, &serde_json::json!({ "id": "x" }));
         assert_eq!(response.status(), 201);
         assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
@@ -409,18 +437,18 @@ mod tests {
         assert_eq!(response.body(), &Body::from(r#"{"id":"x"}"#));
     }
 
-    /// What API Gateway sends, reduced to what matters for the path.
+    /// An API Gateway event, reduced to what matters for the path.
     fn from_gateway(stage: &str, raw_path: &str) -> Request {
         let event = serde_json::json!({
             "version": "2.0", "routeKey": "$default", "rawPath": raw_path, "rawQueryString": "", "headers": {},
             "requestContext": { "stage": stage, "http": { "method": "GET", "path": raw_path } },
             "isBase64Encoded": false,
         });
-        crate::web::gateway::request(&event.to_string()).expect("an event")
+        crate::web::gateway::parse_event(&event.to_string()).expect("an event")
     }
 
     #[test]
-    fn a_path_is_the_same_with_and_without_a_stage() {
+    fn path_is_the_same_with_and_without_a_stage() {
         let expected = ["v1", "dispatches", "dsp_1"];
         for (stage, path) in [
             ("$default", "/v1/dispatches/dsp_1"),
@@ -438,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_is_what_the_gateway_delivered_and_is_not_decoded_again() {
+    fn segment_is_as_delivered_and_not_decoded_again() {
         for delivered in [
             "INC-47",
             "INC%2D47",
@@ -465,13 +493,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_body_gets_an_answer(body in "\\PC{0,60}", json_like in "[{}\\[\\]\",:a-c0-9e`. ]{0,40}") {
+        fn no_body_panics(body in "\\PC{0,60}", json_like in "[{}\\[\\]\",:a-c0-9e`. ]{0,40}") {
             let _ = parse::<Order>(body.as_bytes());
             let _ = parse::<Order>(json_like.as_bytes());
         }
 
         #[test]
-        fn any_segment_is_decoded_without_a_panic(segment in "[%0-9a-fA-F\\PC]{0,30}") {
+        fn no_segment_panics(segment in "[%0-9a-fA-F\\PC]{0,30}") {
             let _ = percent_decoded(&segment);
         }
     }

@@ -1,12 +1,13 @@
-//! What API Gateway hands over (HTTP API, payload version 2.0), as requests.
+//! Converts API Gateway events (HTTP API, payload version 2.0) to requests.
 //!
-//! Its `rawPath` is decoded, in spite of its name, and its `rawQueryString` is what the client sent (`tests/simulators`
-//! has the rules, with their sources). `lambda_http` takes for granted that both make a URI, together with headers that
-//! a client can send (`Host: [`, `X-Forwarded-Proto: a b`), and panics where they make none, before a handler has seen
-//! anything. Functions abort on a panic, so such a request would end the sandbox. So every event is changed before
-//! `lambda_http` converts it, in one pass and whatever it holds: the path is encoded, once, as the path of a URI; of the
-//! query that which no URI has is encoded; and the URI has neither scheme nor host. Under which domain the request came
-//! is said by [`domain`], as API Gateway has it and no client.
+//! The event's `rawPath` is decoded, despite its name; its `rawQueryString` is what the client sent (`tests/simulators`
+//! has the rules with their sources). `lambda_http` assumes that both form a URI, together with headers that a client
+//! controls (`Host: [`, `X-Forwarded-Proto: a b`). If they do not, it panics before any handler runs. Functions abort
+//! on a panic, so such a request would end the sandbox.
+//!
+//! So every event is sanitized before `lambda_http` converts it, in one pass and regardless of its content. The path is
+//! encoded once as a URI path. In the query, characters that no URI may have are encoded. The URI gets neither scheme
+//! nor host; [`domain`] returns the domain as API Gateway reports it, which no client controls.
 
 use std::convert::Infallible;
 
@@ -27,41 +28,41 @@ use crate::percent::{IN_PATH, IN_QUERY};
 
 /// The header from which `lambda_http` takes the URI's scheme.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
-/// A path or a query that is longer is left out: a URI has 65,534 bytes at most, and the gateway takes no request whose
-/// first line and headers have more than 10,240.
-const LONGEST: usize = 16_384;
+/// Longest path or query, in bytes; a longer one is dropped. A URI may have at most 65,534 bytes, and API Gateway
+/// accepts at most 10,240 bytes for request line and headers.
+const MAX_URI_PART: usize = 16_384;
 
-/// Lets `handler` answer the requests of API Gateway, until the sandbox ends.
+/// Runs `handler` for every API Gateway request until the sandbox ends.
 ///
 /// # Errors
-/// When the Lambda runtime cannot be reached.
-pub async fn run<F, Answer>(mut handler: F) -> Result<(), Error>
+/// The Lambda runtime cannot be reached.
+pub async fn run<F, Fut>(mut handler: F) -> Result<(), Error>
 where
-    F: FnMut(Request) -> Answer,
-    Answer: Future<Output = Response<Body>> + Send,
+    F: FnMut(Request) -> Fut,
+    Fut: Future<Output = Response<Body>> + Send,
 {
-    let answer = |event: LambdaEvent<Event>| {
+    let respond = |event: LambdaEvent<Event>| {
         let LambdaEvent { payload, context } = event;
         let domain = payload.domain.clone();
         let mut adapter = Adapter::from(service_fn(|mut request: Request| {
             request.extensions_mut().insert(domain.clone());
-            let answer = handler(request);
-            async { Ok::<_, Infallible>(answer.await) }
+            let response = handler(request);
+            async { Ok::<_, Infallible>(response.await) }
         }));
         adapter.call(LambdaEvent::new(payload.into(), context))
     };
-    lambda_runtime::run(service_fn(answer)).await
+    lambda_runtime::run(service_fn(respond)).await
 }
 
-/// The domain under which a request came, by API Gateway's own account of it: never by a header, which anybody may send.
+/// The domain of a request, as API Gateway reports it. Never taken from a header, which a client controls.
 pub fn domain(request: &Request) -> Option<&str> {
     let domain = request.extensions().get::<Domain>()?;
     domain.0.as_deref()
 }
 
-/// The URL below which a request came whose route begins with one of `roots`: the domain, and what stands before the route
-/// (a stage with a name, or the path that a domain of one's own maps to the API).
-pub fn base(request: &Request, roots: &[&str]) -> Option<String> {
+/// The base URL of a request whose route begins with one of `roots`: the domain, and the path before the route (a named
+/// stage, or the base path of a custom domain).
+pub fn base_url(request: &Request, roots: &[&str]) -> Option<String> {
     let domain = domain(request)?;
     let path = request.raw_http_path();
     let begins = |at: &usize| {
@@ -73,11 +74,11 @@ pub fn base(request: &Request, roots: &[&str]) -> Option<String> {
     Some(format!("https://{domain}{before}"))
 }
 
-/// The request in an event, as [`run`] hands it to a handler: for tests, which have events and no runtime.
+/// The request in an event, as [`run`] passes it to a handler. For tests, which have events but no runtime.
 ///
 /// # Errors
-/// When it is no event of API Gateway.
-pub fn request(event: &str) -> Result<Request, serde_json::Error> {
+/// The text is not an API Gateway event.
+pub fn parse_event(event: &str) -> Result<Request, serde_json::Error> {
     let event: Event = serde_json::from_str(event)?;
     let domain = event.domain.clone();
     let mut request = Request::from(LambdaRequest::from(event));
@@ -85,14 +86,14 @@ pub fn request(event: &str) -> Result<Request, serde_json::Error> {
     Ok(request)
 }
 
-/// What API Gateway calls itself in an event, if it is a name.
+/// The domain name in an event; `None` if it is not a valid name.
 #[derive(Clone, Debug)]
 struct Domain(Option<String>);
 
-/// An event that makes a request.
+/// A sanitized event, which `lambda_http` converts without a panic.
 #[derive(Debug)]
 struct Event {
-    sound: ApiGatewayV2httpRequest,
+    request: ApiGatewayV2httpRequest,
     domain: Domain,
 }
 
@@ -100,7 +101,7 @@ impl Event {
     fn new(mut event: ApiGatewayV2httpRequest) -> Self {
         let domain = event.request_context.domain_name.take();
         Self {
-            sound: sound(event),
+            request: sanitize(event),
             domain: Domain(domain.filter(|name| is_domain(name))),
         }
     }
@@ -108,20 +109,20 @@ impl Event {
 
 impl From<Event> for LambdaRequest {
     fn from(event: Event) -> Self {
-        Self::ApiGatewayV2(event.sound)
+        Self::ApiGatewayV2(event.request)
     }
 }
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Box::<RawValue>::deserialize(deserializer)?;
-        let read = serde_json::from_str(text.get()).or_else(|_| without_odd_headers(text.get()));
+        let read = serde_json::from_str(text.get()).or_else(|_| parse_without_invalid_headers(text.get()));
         read.map(Self::new).map_err(de::Error::custom)
     }
 }
 
-/// Reads an event again, without the headers that are none: one of them would cost all the others.
-fn without_odd_headers(text: &str) -> Result<ApiGatewayV2httpRequest, serde_json::Error> {
+/// Parses an event again without its invalid headers: a single one would make the whole event unreadable.
+fn parse_without_invalid_headers(text: &str) -> Result<ApiGatewayV2httpRequest, serde_json::Error> {
     let mut event: Value = serde_json::from_str(text)?;
     if let Some(Value::Object(headers)) = event.get_mut("headers") {
         headers.retain(|name, value| {
@@ -132,9 +133,10 @@ fn without_odd_headers(text: &str) -> Result<ApiGatewayV2httpRequest, serde_json
     serde_json::from_value(event)
 }
 
-/// The event, without its domain, as `lambda_http` can take any.
-fn sound(mut event: ApiGatewayV2httpRequest) -> ApiGatewayV2httpRequest {
-    // A body that is not what the event says is one that no handler can read, and it says so.
+/// Changes an event so that `lambda_http` can convert it.
+fn sanitize(mut event: ApiGatewayV2httpRequest) -> ApiGatewayV2httpRequest {
+    // If the body is not base64 although the event says so, keep it as text: the handler then responds that it cannot
+    // be parsed.
     let encoded = event.body.as_deref().filter(|_| event.is_base64_encoded);
     if encoded.is_some_and(|body| STANDARD.decode(body).is_err()) {
         event.is_base64_encoded = false;
@@ -143,12 +145,12 @@ fn sound(mut event: ApiGatewayV2httpRequest) -> ApiGatewayV2httpRequest {
     event.headers.remove(FORWARDED_PROTO);
     let context = &mut event.request_context;
     context.stage = context.stage.take().filter(|stage| is_stage(stage));
-    event.raw_path = Some(path(event.raw_path.as_deref().unwrap_or_default()));
-    event.raw_query_string = event.raw_query_string.as_deref().map(query);
+    event.raw_path = Some(encode_path(event.raw_path.as_deref().unwrap_or_default()));
+    event.raw_query_string = event.raw_query_string.as_deref().map(encode_query);
     event
 }
 
-/// What a domain may be called.
+/// Whether this is a valid domain name.
 fn is_domain(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 253
@@ -157,7 +159,7 @@ fn is_domain(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
 }
 
-/// What a stage may be called.
+/// Whether this is a valid stage name.
 fn is_stage(name: &str) -> bool {
     name.len() <= 128
         && name
@@ -165,22 +167,22 @@ fn is_stage(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"$_-".contains(&byte))
 }
 
-/// A decoded path as the path of a URI, which says the same when it is decoded once. There is nothing at the path that
-/// takes the place of one that is too long.
-fn path(decoded: &str) -> String {
+/// Encodes a decoded path as a URI path; decoding it once gives the original. A path that is too long becomes `/`,
+/// where no route exists.
+fn encode_path(decoded: &str) -> String {
     let slash = if decoded.starts_with('/') { "" } else { "/" };
     let encoded = format!("{slash}{}", utf8_percent_encode(decoded, IN_PATH));
-    if encoded.len() <= LONGEST {
+    if encoded.len() <= MAX_URI_PART {
         encoded
     } else {
         "/".to_owned()
     }
 }
 
-/// A query as it came, but for what no URI has: signatures may cover it.
-fn query(raw: &str) -> String {
+/// The raw query, with only those characters encoded that no URI may have: signatures may cover the rest.
+fn encode_query(raw: &str) -> String {
     let encoded = utf8_percent_encode(raw, IN_QUERY).to_string();
-    if encoded.len() <= LONGEST {
+    if encoded.len() <= MAX_URI_PART {
         encoded
     } else {
         String::new()
@@ -208,14 +210,14 @@ mod tests {
     }
 
     fn uri(path: &str, query: &str, headers: &Value) -> String {
-        request(&event(path, query, headers))
+        parse_event(&event(path, query, headers))
             .expect("an event")
             .uri()
             .to_string()
     }
 
     #[test]
-    fn a_path_that_comes_decoded_is_encoded_once() {
+    fn decoded_path_is_encoded_once() {
         for (delivered, encoded) in [
             ("/v1/links/orders", "/v1/links/orders"),
             ("/v1/contexts/+12025550143", "/v1/contexts/+12025550143"),
@@ -228,14 +230,14 @@ mod tests {
             ("", "/"),
         ] {
             assert_eq!(uri(delivered, "", &json!({})), encoded, "{delivered}");
-            let request = request(&event(delivered, "", &json!({}))).expect("an event");
+            let request = parse_event(&event(delivered, "", &json!({}))).expect("an event");
             assert_eq!(request.raw_http_path(), encoded, "{delivered}");
         }
         assert_eq!(uri(&"/".repeat(70_000), "a=b", &json!({})), "/?a=b");
     }
 
     #[test]
-    fn a_query_stays_as_it_came_but_for_what_no_uri_has() {
+    fn query_stays_raw_except_for_invalid_characters() {
         for (raw, expected) in [
             ("c=d%20e&c=[{}]|^`", "c=d%20e&c=[{}]|^`"),
             ("?<", "?%3C"),
@@ -245,7 +247,7 @@ mod tests {
             assert_eq!(uri("/a", raw, &json!({})), format!("/a?{expected}"), "{raw}");
         }
         assert_eq!(uri("/a", &"x".repeat(70_000), &json!({})), "/a");
-        let query = request(&event("/v1", "limit=5&a=b#&<", &json!({}))).expect("an event");
+        let query = parse_event(&event("/v1", "limit=5&a=b#&<", &json!({}))).expect("an event");
         let parameters = query.query_string_parameters();
         assert_eq!(
             (parameters.first("limit"), parameters.first("a")),
@@ -254,13 +256,13 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_says_of_scheme_and_host_decides_nothing() {
+    fn scheme_and_host_of_the_client_are_ignored() {
         for headers in [
             json!({ "host": "[", "x-forwarded-proto": "https", "a": "b" }),
             json!({ "host": "example.org", "x-forwarded-proto": "a b", "a": "b" }),
             json!({ "a": "b" }),
         ] {
-            let request = request(&event("/a", "c=d", &headers)).expect("an event");
+            let request = parse_event(&event("/a", "c=d", &headers)).expect("an event");
             assert_eq!(request.uri(), "/a?c=d");
             assert_eq!(domain(&request), Some("api.example.org"));
             assert_eq!(request.headers().get("a"), Some(&HeaderValue::from_static("b")));
@@ -268,18 +270,18 @@ mod tests {
     }
 
     #[test]
-    fn a_domain_that_is_none_is_not_taken() {
-        for odd in ["", "[", "a b", "example.org/x", "example.org:443", "user@example.org"] {
-            let event = event("/a", "", &json!({})).replace("api.example.org", odd);
-            let request = request(&event).expect("an event");
-            assert_eq!((domain(&request), request.uri().path()), (None, "/a"), "{odd}");
+    fn invalid_domain_is_ignored() {
+        for invalid in ["", "[", "a b", "example.org/x", "example.org:443", "user@example.org"] {
+            let event = event("/a", "", &json!({})).replace("api.example.org", invalid);
+            let request = parse_event(&event).expect("an event");
+            assert_eq!((domain(&request), request.uri().path()), (None, "/a"), "{invalid}");
         }
     }
 
     #[test]
-    fn what_is_no_event_of_the_gateway_is_an_error() {
-        for odd in ["", "null", "[]", "{}", r#"{"Records":[]}"#] {
-            assert!(request(odd).is_err(), "{odd}");
+    fn other_json_is_an_error() {
+        for invalid in ["", "null", "[]", "{}", r#"{"Records":[]}"#] {
+            assert!(parse_event(invalid).is_err(), "{invalid}");
         }
     }
 }

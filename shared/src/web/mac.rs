@@ -1,13 +1,13 @@
-//! HMAC, without the `Result` that no key can cause.
+//! HMAC without a `Result`: no key can cause an error.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
-/// Bytes of one block of SHA-256, and of SHA-1.
+/// Block size of SHA-256 and SHA-1, in bytes.
 const BLOCK: usize = 64;
 
-/// The HMAC-SHA256 under `key` of `parts`, one after another.
+/// The HMAC-SHA256 of the concatenated `parts`.
 pub(crate) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new(&block(key, |key| Sha256::digest(key).to_vec()).into());
     for part in parts {
@@ -16,8 +16,8 @@ pub(crate) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// The HMAC-SHA1 under `key` of `parts`, one after another. Only for Twilio, which signs with nothing better unless it is
-/// told to; for a MAC it has no known weakness.
+/// The HMAC-SHA1 of the concatenated `parts`. Only for Twilio, which uses it unless configured otherwise. HMAC-SHA1 has
+/// no known weakness as a MAC.
 pub(crate) fn hmac_sha1(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
     let mut mac = Hmac::<Sha1>::new(&block(key, |key| Sha1::digest(key).to_vec()).into());
     for part in parts {
@@ -26,8 +26,8 @@ pub(crate) fn hmac_sha1(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
     mac.finalize().into_bytes().into()
 }
 
-/// The key as one block. RFC 2104: a key longer than a block is hashed, a shorter one is filled up with zeros. Done here
-/// because a key of exactly one block is the only one that the library takes without a `Result`.
+/// The key, extended to one block. By RFC 2104 a key longer than a block is hashed, and a shorter one is padded with
+/// zeros. We do this here because the library takes a key without a `Result` only if it has exactly one block.
 fn block(key: &[u8], hash: impl Fn(&[u8]) -> Vec<u8>) -> [u8; BLOCK] {
     let mut block = [0_u8; BLOCK];
     let hashed;
@@ -50,7 +50,7 @@ mod tests {
 
     /// RFC 4231, cases 1, 2 and 6.
     #[test]
-    fn the_rfc_vectors_hold_for_short_and_long_keys() {
+    fn sha256_matches_the_rfc_vectors() {
         for (key, text, expected) in [
             (
                 vec![0x0b; 20],
@@ -76,7 +76,7 @@ mod tests {
 
     /// RFC 2202, cases 1, 2 and 6.
     #[test]
-    fn the_rfc_vectors_hold_for_sha1_too() {
+    fn sha1_matches_the_rfc_vectors() {
         for (key, text, expected) in [
             (vec![0x0b; 20], "Hi There", "b617318655057264e28bc0b6fb378c8ef146be00"),
             (

@@ -1,13 +1,12 @@
-//! What stands between patchbay and the web: answers and request bodies, who may do what, what is signed, and where
-//! requests may go.
+//! HTTP for the functions: requests and responses, authorization, signatures, and the outbound client.
 //!
-//! - [`gateway`]: what API Gateway hands over, as requests.
-//! - [`problem`], [`body`]: answers for what went wrong (RFC 9457), and reading what was sent.
-//! - [`media`]: media types of requests and answers.
+//! - [`gateway`]: converts API Gateway events to requests.
+//! - [`problem`], [`body`]: error responses (RFC 9457), and parsing of request bodies.
+//! - [`media`]: media types of requests and responses.
 //! - [`auth`]: API tokens.
-//! - [`mod@reference`], [`callbacks`], [`transfer`]: the signed references that callback URLs end in, and those URLs.
-//! - [`standard_webhooks`]: the signatures on webhooks that we send.
-//! - [`target`], and `outbound` (a cargo feature): which URLs are fetched, and the client that fetches them.
+//! - [`mod@reference`], [`callbacks`], [`transfer`]: callback URLs and the signed references at their end.
+//! - [`standard_webhooks`]: signatures of the webhooks that we send.
+//! - [`target`] and `outbound` (a cargo feature): which URLs we send requests to, and the client that sends them.
 
 pub use crate::target;
 

@@ -1,8 +1,8 @@
 //! The HTTP client of the deployed functions.
 //!
-//! One client a sandbox, made for its first request: many invocations make none. Redirects are not followed, the
-//! environment's proxies are not used (a proxy would resolve names by itself, past our policy), and nothing is sent
-//! twice: whether a request may be repeated is the caller's decision.
+//! Each sandbox builds one client, at its first request, because many invocations send none. The client does not follow
+//! redirects. It ignores proxies of the environment: a proxy would resolve names itself and bypass our policy. It never
+//! retries: whether a request may be repeated is the caller's decision.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -13,26 +13,26 @@ use bytes::{Bytes, BytesMut};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use rustls::RootCertStore;
 
-use super::target::{BadTarget, Targets, is_public};
-use crate::http::{Request, Response, SendError, SendHttp, Sending};
+use super::target::{TargetError, Targets, is_public};
+use crate::http::{Request, Response, ResponseFuture, SendError, SendHttp};
 
-/// Longest time that a connection may take to be made: name, TCP and TLS.
+/// Time-out for a connection: name resolution, TCP and TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Most bytes of a response that are read.
+/// Largest response body, in bytes.
 pub const MAX_RESPONSE: usize = 256 * 1024;
 
-/// Most bytes of a body of which only the opening is read.
-pub const MAX_OPENING: usize = 1024;
-/// Longest that such a body is waited for.
-const OPENING_TIMEOUT: Duration = Duration::from_millis(500);
+/// Most bytes of the body that are read with [`Outbound::prefix_only`].
+pub const MAX_PREFIX: usize = 1024;
+/// How long we wait for the body with [`Outbound::prefix_only`].
+const PREFIX_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The client could not be made: its configuration is wrong.
+/// The client could not be built because its configuration is invalid.
 #[derive(Debug, thiserror::Error)]
-#[error("the HTTP client could not be made")]
-pub enum CannotBuild {
-    /// By its own account.
+#[error("could not build the HTTP client")]
+pub enum ClientBuildError {
+    /// The HTTP client rejected its configuration.
     Client(#[from] reqwest::Error),
-    /// For want of TLS.
+    /// The TLS configuration was rejected.
     Tls(#[from] rustls::Error),
 }
 
@@ -42,50 +42,51 @@ pub struct Outbound {
     client: Arc<OnceLock<reqwest::Client>>,
     targets: Targets,
     timeout: Duration,
-    reading: Reading,
+    body_reading: BodyReading,
 }
 
-/// How much of an answer is read.
+/// How much of a response body is read.
 #[derive(Clone, Copy, Debug)]
-enum Reading {
-    /// All, or the answer is none.
-    Whole,
-    /// What comes at once: the status says everything.
-    Opening,
+enum BodyReading {
+    /// The full body; a body that is too large or incomplete is an error.
+    Full,
+    /// What arrives at once; only the status matters.
+    Prefix,
 }
 
 impl Outbound {
-    /// A client for `targets` that gives a request up after `timeout`, answer included.
+    /// Builds a client for `targets`. `timeout` limits a whole request including its response.
     ///
     /// # Errors
-    /// When the TLS configuration is refused.
-    pub fn new(targets: Targets, timeout: Duration) -> Result<Self, CannotBuild> {
-        let outbound = Self::on_demand(targets, timeout);
+    /// The TLS configuration was rejected.
+    pub fn new(targets: Targets, timeout: Duration) -> Result<Self, ClientBuildError> {
+        let outbound = Self::lazy(targets, timeout);
         outbound.client()?;
         Ok(outbound)
     }
 
-    /// The same, made when the first request is sent. Should it not be possible then, no request is sent.
-    pub fn on_demand(targets: Targets, timeout: Duration) -> Self {
+    /// As [`Outbound::new`], but builds the client at the first request. If that fails, requests fail with
+    /// [`SendError::NotSent`].
+    pub fn lazy(targets: Targets, timeout: Duration) -> Self {
         Self {
             client: Arc::default(),
             targets,
             timeout,
-            reading: Reading::Whole,
+            body_reading: BodyReading::Full,
         }
     }
 
-    /// The same for those who want the status only: of the body up to [`MAX_OPENING`] bytes are read, and however it ends,
-    /// there is an answer.
+    /// Changes the client for callers that need only the status: it reads at most [`MAX_PREFIX`] bytes of a body, and
+    /// returns a response even if the body is incomplete.
     #[must_use]
-    pub fn opening_only(self) -> Self {
+    pub fn prefix_only(self) -> Self {
         Self {
-            reading: Reading::Opening,
+            body_reading: BodyReading::Prefix,
             ..self
         }
     }
 
-    fn client(&self) -> Result<&reqwest::Client, CannotBuild> {
+    fn client(&self) -> Result<&reqwest::Client, ClientBuildError> {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
@@ -96,36 +97,40 @@ impl Outbound {
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(self.timeout)
-            // A sandbox is frozen between two invocations, and connections die meanwhile. A request written to a dead
-            // one looks like a call that may have been placed; a handshake more is the lesser evil.
+            // A sandbox is frozen between two invocations, and idle connections die in the meantime. A request on a
+            // dead connection looks like a call that may have been placed. An extra handshake is the lesser evil.
             .pool_max_idle_per_host(0);
         let client = builder.dns_resolver(Resolver(self.targets.clone())).build()?;
         Ok(self.client.get_or_init(|| client))
     }
 
     async fn exchange(&self, request: Request) -> Result<Response, SendError> {
-        let request = reqwest::Request::try_from(request).map_err(|error| SendError::NotSent(told(error)))?;
+        let request = reqwest::Request::try_from(request).map_err(|error| SendError::NotSent(describe(error)))?;
         self.targets
             .check_url(request.url())
-            .map_err(|bad| SendError::Forbidden(bad.to_string()))?;
+            .map_err(|error| SendError::Forbidden(error.to_string()))?;
         let client = self.client().map_err(|error| SendError::NotSent(error.to_string()))?;
-        let mut answer = client.execute(request).await.map_err(send_error)?;
+        let mut received = client.execute(request).await.map_err(send_error)?;
         let mut response = Response::new(Bytes::new());
-        *response.status_mut() = answer.status();
-        *response.headers_mut() = std::mem::take(answer.headers_mut());
-        *response.body_mut() = match self.reading {
-            Reading::Whole => whole(&mut answer).await?,
-            Reading::Opening => opening(&mut answer).await,
+        *response.status_mut() = received.status();
+        *response.headers_mut() = std::mem::take(received.headers_mut());
+        *response.body_mut() = match self.body_reading {
+            BodyReading::Full => read_full(&mut received).await?,
+            BodyReading::Prefix => read_prefix(&mut received).await,
         };
         Ok(response)
     }
 }
 
-async fn whole(answer: &mut reqwest::Response) -> Result<Bytes, SendError> {
+async fn read_full(response: &mut reqwest::Response) -> Result<Bytes, SendError> {
     let mut body = BytesMut::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| SendError::NoAnswer(told(error)))? {
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| SendError::NoResponse(describe(error)))?
+    {
         if body.len() + chunk.len() > MAX_RESPONSE {
-            return Err(SendError::NoAnswer(format!(
+            return Err(SendError::NoResponse(format!(
                 "the response has more than {MAX_RESPONSE} bytes"
             )));
         }
@@ -134,23 +139,23 @@ async fn whole(answer: &mut reqwest::Response) -> Result<Bytes, SendError> {
     Ok(body.freeze())
 }
 
-async fn opening(answer: &mut reqwest::Response) -> Bytes {
+async fn read_prefix(response: &mut reqwest::Response) -> Bytes {
     let mut body = BytesMut::new();
-    let reading = async {
-        while body.len() < MAX_OPENING
-            && let Ok(Some(chunk)) = answer.chunk().await
+    let body_reading = async {
+        while body.len() < MAX_PREFIX
+            && let Ok(Some(chunk)) = response.chunk().await
         {
             body.extend_from_slice(&chunk);
         }
     };
-    // Whatever has come by then will do.
-    let _ = tokio::time::timeout(OPENING_TIMEOUT, reading).await;
-    body.truncate(MAX_OPENING);
+    // Use what has arrived by then.
+    let _ = tokio::time::timeout(PREFIX_TIMEOUT, body_reading).await;
+    body.truncate(MAX_PREFIX);
     body.freeze()
 }
 
-/// Trusts whom browsers trust. The roots are compiled in as what is needed of them: reqwest would parse 140 certificates
-/// at every cold start.
+/// Trusts the same root certificates as browsers. They are compiled in, already parsed: reqwest would parse 140
+/// certificates at every cold start.
 fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
     let roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
@@ -161,13 +166,13 @@ fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
 }
 
 impl SendHttp for Outbound {
-    fn send(&self, request: Request) -> Sending<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         Box::pin(self.exchange(request))
     }
 }
 
-/// Resolves names that are not trusted to public addresses only. The connection is made to what is returned here, so
-/// that a name cannot stand for one address when it is checked and for another when it is connected to.
+/// Resolves untrusted names to public addresses only. The client connects to the addresses returned here, so a name
+/// cannot resolve to one address for the check and to another for the connection.
 struct Resolver(Targets);
 
 impl Resolve for Resolver {
@@ -183,31 +188,31 @@ impl Resolve for Resolver {
     }
 }
 
-/// Those of `addresses` that are public.
-fn only_public(mut addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, BadTarget> {
+/// The public ones of `addresses`.
+fn only_public(mut addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, TargetError> {
     addresses.retain(|address| is_public(address.ip()));
     if addresses.is_empty() {
-        Err(BadTarget::NotPublic)
+        Err(TargetError::NotPublic)
     } else {
         Ok(addresses)
     }
 }
 
-/// What a failure means to somebody who must not do things twice. Only a failure to connect is sure to have sent
-/// nothing; whatever else there is counts as a request that may have arrived.
+/// Classifies a failure for callers that must not repeat a request. Only after a failure to connect was certainly
+/// nothing sent; after any other failure the request may have arrived.
 fn send_error(error: reqwest::Error) -> SendError {
-    if let Some(bad) = causes(&error).find_map(|cause| cause.downcast_ref::<BadTarget>()) {
-        return SendError::Forbidden(bad.to_string());
+    if let Some(error) = causes(&error).find_map(|cause| cause.downcast_ref::<TargetError>()) {
+        return SendError::Forbidden(error.to_string());
     }
     if error.is_connect() || error.is_builder() {
-        SendError::NotSent(told(error))
+        SendError::NotSent(describe(error))
     } else {
-        SendError::NoAnswer(told(error))
+        SendError::NoResponse(describe(error))
     }
 }
 
-/// The error and its causes in one line, without the URL: that may hold a secret of the requester's.
-fn told(error: reqwest::Error) -> String {
+/// The error and its causes in one line, without the URL, which may contain a secret of the requester.
+fn describe(error: reqwest::Error) -> String {
     let error = error.without_url();
     causes(&error).fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
@@ -225,7 +230,8 @@ mod tests {
 
     use super::*;
 
-    /// A server that reads a request, waits for `delay`, writes `answer` and closes; and how often it was visited.
+    /// Starts a server that reads a request, waits for `delay`, writes `answer` and closes. Returns its port and the
+    /// number of its connections.
     async fn server(answer: Vec<u8>, delay: Duration) -> (u16, Arc<AtomicUsize>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
@@ -263,11 +269,11 @@ mod tests {
         Outbound::new(targets, timeout).expect("a client")
     }
 
-    /// Longer than this machine could be busy with something else.
+    /// Long enough for a machine that is busy with something else.
     const LONG: Duration = Duration::from_mins(1);
 
     #[tokio::test]
-    async fn an_answer_comes_back_whole() {
+    async fn response_is_returned_complete() {
         let (port, _) = server(answer("201 Created\r\nx-seen: yes", b"hello"), Duration::ZERO).await;
         let request = http::Request::post(format!("http://127.0.0.1:{port}/hook"))
             .body(Bytes::from("{}"))
@@ -279,7 +285,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_connection_has_sent_nothing() {
+    async fn refused_connection_is_not_sent() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         drop(listener);
@@ -293,7 +299,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_does_not_exist_has_sent_nothing() {
+    async fn unknown_name_is_not_sent() {
         for targets in [Targets::any(), Targets::public_only()] {
             let error = client(targets, LONG).send(get("https://nobody.invalid/")).await;
             assert!(matches!(error, Err(SendError::NotSent(_))), "{error:?}");
@@ -301,7 +307,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_handshake_that_never_ends_has_sent_nothing() {
+    async fn hanging_handshake_is_not_sent() {
         let (port, _) = server(Vec::new(), Duration::from_mins(1)).await;
         let error = client(Targets::any(), LONG)
             .send(get(&format!("https://127.0.0.1:{port}/")))
@@ -310,7 +316,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_without_a_certificate_has_been_sent_nothing() {
+    async fn server_without_certificate_is_not_sent() {
         let (port, _) = server(answer("200 OK", b""), Duration::ZERO).await;
         let error = client(Targets::any(), LONG)
             .send(get(&format!("https://127.0.0.1:{port}/")))
@@ -319,29 +325,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_slow_server_may_have_been_reached_and_is_given_up_in_time() {
+    async fn slow_server_times_out_without_a_response() {
         let (port, visits) = server(answer("200 OK", b""), Duration::from_mins(1)).await;
         let error = client(Targets::any(), Duration::from_secs(2))
             .send(get(&format!("http://127.0.0.1:{port}/")))
             .await;
-        assert!(matches!(error, Err(SendError::NoAnswer(_))), "{error:?}");
+        assert!(matches!(error, Err(SendError::NoResponse(_))), "{error:?}");
         assert_eq!(visits.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test]
-    async fn a_connection_lost_before_or_within_the_answer_may_have_been_reached() {
+    async fn connection_lost_during_the_response_is_no_response() {
         for broken in [&b""[..], b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"] {
             let (port, visits) = server(broken.to_vec(), Duration::ZERO).await;
             let error = client(Targets::any(), LONG)
                 .send(get(&format!("http://127.0.0.1:{port}/")))
                 .await;
-            assert!(matches!(error, Err(SendError::NoAnswer(_))), "{error:?}");
-            assert_eq!(visits.load(Ordering::SeqCst), 1, "nothing is sent twice");
+            assert!(matches!(error, Err(SendError::NoResponse(_))), "{error:?}");
+            assert_eq!(visits.load(Ordering::SeqCst), 1, "no retry");
         }
     }
 
     #[tokio::test]
-    async fn a_redirect_is_an_answer_and_is_not_followed() {
+    async fn redirect_is_not_followed() {
         let (elsewhere, visits) = server(answer("200 OK", b""), Duration::ZERO).await;
         let head = format!("302 Found\r\nlocation: http://127.0.0.1:{elsewhere}/");
         let (port, _) = server(answer(&head, b""), Duration::ZERO).await;
@@ -353,7 +359,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_is_read_up_to_its_limit() {
+    async fn response_is_read_up_to_the_limit() {
         let (port, _) = server(answer("200 OK", &vec![b'x'; MAX_RESPONSE]), Duration::ZERO).await;
         let response = client(Targets::any(), LONG)
             .send(get(&format!("http://127.0.0.1:{port}/")))
@@ -363,11 +369,11 @@ mod tests {
         let error = client(Targets::any(), LONG)
             .send(get(&format!("http://127.0.0.1:{port}/")))
             .await;
-        assert!(matches!(error, Err(SendError::NoAnswer(_))), "{error:?}");
+        assert!(matches!(error, Err(SendError::NoResponse(_))), "{error:?}");
     }
 
     #[tokio::test]
-    async fn a_name_that_stands_for_loopback_is_never_connected_to() {
+    async fn loopback_is_never_connected_to() {
         let (port, visits) = server(answer("200 OK", b""), Duration::ZERO).await;
         let public_only = client(Targets::public_only(), LONG);
         for host in ["localhost", "127.0.0.1", "[::1]"] {
@@ -378,13 +384,13 @@ mod tests {
     }
 
     #[test]
-    fn of_a_names_addresses_only_the_public_ones_are_tried() {
+    fn only_public_addresses_of_a_name_are_used() {
         let addresses = |texts: &[&str]| -> Vec<SocketAddr> { texts.iter().map(|t| t.parse().expect(t)).collect() };
         let mixed = addresses(&["10.0.0.1:0", "8.8.8.8:0", "[::1]:0", "[2606:4700::1]:0"]);
         assert_eq!(only_public(mixed), Ok(addresses(&["8.8.8.8:0", "[2606:4700::1]:0"])));
         assert_eq!(
             only_public(addresses(&["169.254.169.254:0"])),
-            Err(BadTarget::NotPublic)
+            Err(TargetError::NotPublic)
         );
     }
 }

@@ -1,57 +1,57 @@
-//! Answers for what went wrong: `application/problem+json`, RFC 9457.
+//! Error responses: `application/problem+json`, RFC 9457.
 //!
-//! A caller may rely on `type` and `status`; `detail` is for people. Nothing internal is ever in an answer: whoever
-//! makes a [`Problem`] out of an error logs the error itself.
+//! Clients may rely on `type` and `status`; `detail` is for people. A response never has internal details: code that
+//! turns an error into a [`Problem`] logs the error itself.
 
 use http::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use lambda_http::Body;
 use serde::Serialize;
 
-use super::media::answer;
+use super::media::response;
 use crate::field::FieldError;
 
-/// What went wrong.
+/// The kind of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The body is not JSON.
     InvalidJson,
-    /// The body is longer than what is read.
+    /// The body is larger than the limit.
     BodyTooLarge,
-    /// The body is not labelled as JSON.
+    /// The content type of the body is not JSON.
     UnsupportedMediaType,
-    /// Fields are missing, unknown, of a wrong type or out of their range.
+    /// Fields are missing, unknown, of the wrong type or out of range.
     InvalidField,
-    /// No valid token.
+    /// There is no valid API token.
     Unauthorized,
-    /// A valid token that may not do this.
+    /// The API token is valid but does not permit this.
     Forbidden,
-    /// There is no such thing, or it is another tenant's.
+    /// The resource does not exist, or belongs to another tenant.
     NotFound,
-    /// The path is right, the method is not.
+    /// The path exists, but does not support the method.
     MethodNotAllowed {
-        /// The methods that are, separated by commas.
+        /// The supported methods, separated by commas.
         allow: &'static str,
     },
-    /// The thing is not in a state in which this can be done.
+    /// The state of the resource does not allow this.
     Conflict,
-    /// It has changed since the caller looked.
+    /// The resource has changed since the client read it.
     PreconditionFailed,
-    /// The key of an earlier, different request.
+    /// The idempotency key was used before for a different request.
     IdempotencyKeyReused,
-    /// Something that we need does not answer.
+    /// A service that we depend on does not respond.
     Unavailable {
-        /// Seconds after which another try is worth it.
+        /// Seconds to wait before a retry.
         retry_after: u16,
     },
-    /// A callback URL that is none of ours.
+    /// The reference in the callback URL is invalid.
     BadReference,
-    /// A webhook that its provider did not sign.
+    /// The provider's signature of the webhook is missing or invalid.
     BadSignature,
 }
 
 impl Kind {
-    /// Name, status and title of the kind. Names are published and never change.
+    /// Name, HTTP status and title. Names are published and never change.
     const fn parts(self) -> (&'static str, StatusCode, &'static str) {
         match self {
             Self::InvalidJson => ("invalid-json", StatusCode::BAD_REQUEST, "The body is not valid JSON"),
@@ -64,38 +64,50 @@ impl Kind {
             Self::InvalidField => (
                 "invalid-field",
                 StatusCode::UNPROCESSABLE_ENTITY,
-                "Some fields are not valid",
+                "Some fields are invalid",
             ),
-            Self::Unauthorized => ("unauthorized", StatusCode::UNAUTHORIZED, "A valid API token is needed"),
-            Self::Forbidden => ("forbidden", StatusCode::FORBIDDEN, "The API token may not do this"),
-            Self::NotFound => ("not-found", StatusCode::NOT_FOUND, "There is no such thing"),
+            Self::Unauthorized => (
+                "unauthorized",
+                StatusCode::UNAUTHORIZED,
+                "A valid API token is required",
+            ),
+            Self::Forbidden => ("forbidden", StatusCode::FORBIDDEN, "The API token does not permit this"),
+            Self::NotFound => ("not-found", StatusCode::NOT_FOUND, "The resource does not exist"),
             Self::MethodNotAllowed { .. } => (
                 "method-not-allowed",
                 StatusCode::METHOD_NOT_ALLOWED,
-                "The method is not allowed here",
+                "The method is not allowed",
             ),
-            Self::Conflict => ("conflict", StatusCode::CONFLICT, "This cannot be done now"),
+            Self::Conflict => (
+                "conflict",
+                StatusCode::CONFLICT,
+                "The current state does not allow this",
+            ),
             Self::PreconditionFailed => (
                 "precondition-failed",
                 StatusCode::PRECONDITION_FAILED,
-                "It has changed meanwhile",
+                "The resource has changed",
             ),
             Self::IdempotencyKeyReused => (
                 "idempotency-key-reused",
                 StatusCode::UNPROCESSABLE_ENTITY,
-                "The idempotency key belongs to another request",
+                "The idempotency key was used for another request",
             ),
             Self::Unavailable { .. } => (
                 "unavailable",
                 StatusCode::SERVICE_UNAVAILABLE,
-                "The service is not available at the moment",
+                "The service is temporarily unavailable",
             ),
-            Self::BadReference => ("bad-reference", StatusCode::NOT_FOUND, "The reference is not valid"),
-            Self::BadSignature => ("bad-signature", StatusCode::FORBIDDEN, "The signature is not valid"),
+            Self::BadReference => (
+                "bad-reference",
+                StatusCode::NOT_FOUND,
+                "The callback reference is invalid",
+            ),
+            Self::BadSignature => ("bad-signature", StatusCode::FORBIDDEN, "The signature is invalid"),
         }
     }
 
-    /// The `type` of the problem document: a URN, because there is no page behind it that could disappear.
+    /// The `type` of the problem document. It is a URN, because there is no page that it could link to.
     pub fn uri(self) -> String {
         format!("urn:patchbay:problem:{}", self.parts().0)
     }
@@ -105,20 +117,20 @@ impl Kind {
         self.parts().1
     }
 
-    /// The title: the same for every problem of the kind.
+    /// The title, the same for every problem of this kind.
     pub const fn title(self) -> &'static str {
         self.parts().2
     }
 }
 
-/// What went wrong, ready to be told.
+/// A problem to respond with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// What it is.
+    /// The kind of the problem.
     pub kind: Kind,
-    /// What it is this time, for people.
+    /// What went wrong in this request, for people.
     pub detail: String,
-    /// Each field that is not valid.
+    /// The invalid fields.
     pub errors: Vec<FieldError>,
 }
 
@@ -143,17 +155,17 @@ impl Problem {
         }
     }
 
-    /// The body is not JSON, because of `detail`.
+    /// The body is not JSON.
     pub fn invalid_json(detail: impl Into<String>) -> Self {
         Self::new(Kind::InvalidJson, detail)
     }
 
     /// The body has more than `limit` bytes.
     pub fn body_too_large(limit: usize) -> Self {
-        Self::new(Kind::BodyTooLarge, format!("at most {limit} bytes are read"))
+        Self::new(Kind::BodyTooLarge, format!("send at most {limit} bytes"))
     }
 
-    /// The body is not labelled as JSON.
+    /// The content type of the body is not JSON.
     pub fn unsupported_media_type() -> Self {
         Self::new(
             Kind::UnsupportedMediaType,
@@ -161,7 +173,7 @@ impl Problem {
         )
     }
 
-    /// `errors` says which fields are not valid and why.
+    /// Fields are invalid, as listed in `errors`.
     pub fn invalid_fields(errors: Vec<FieldError>) -> Self {
         let mut names: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
         names.dedup();
@@ -173,12 +185,12 @@ impl Problem {
         }
     }
 
-    /// One field is not valid.
+    /// One field is invalid.
     pub fn invalid_field(field: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::invalid_fields(vec![FieldError::new(field, detail)])
     }
 
-    /// No valid token. Deliberately the same for a missing, unknown, expired and revoked one.
+    /// There is no valid token. Deliberately the same for a missing, unknown, expired or revoked token.
     pub fn unauthorized() -> Self {
         Self::new(
             Kind::Unauthorized,
@@ -186,9 +198,10 @@ impl Problem {
         )
     }
 
-    /// Nothing proves that the platform sent it: of `header` it is said why it does not.
-    pub fn unproven(header: &str, why: impl std::fmt::Display) -> Self {
-        Self::new(Kind::Unauthorized, format!("the header {header} {why}"))
+    /// The voice-agent platform's proof in `header` is missing or invalid. `reason` completes the sentence "the header
+    /// …".
+    pub fn unverified(header: &str, reason: impl std::fmt::Display) -> Self {
+        Self::new(Kind::Unauthorized, format!("the header {header} {reason}"))
     }
 
     /// The token lacks `scope`.
@@ -196,59 +209,56 @@ impl Problem {
         Self::new(Kind::Forbidden, format!("the token lacks the scope {scope}"))
     }
 
-    /// There is no such thing, or it is another tenant's.
+    /// The resource does not exist, or belongs to another tenant.
     pub fn not_found() -> Self {
-        Self::new(Kind::NotFound, "nothing of this name exists here")
+        Self::new(Kind::NotFound, "no resource exists at this path")
     }
 
-    /// Only the methods `allow` (separated by commas) are allowed.
+    /// The path supports only the methods in `allow`, separated by commas.
     pub fn method_not_allowed(allow: &'static str) -> Self {
-        Self::new(Kind::MethodNotAllowed { allow }, format!("allowed here: {allow}"))
+        Self::new(Kind::MethodNotAllowed { allow }, format!("allowed methods: {allow}"))
     }
 
-    /// It cannot be done now, because of `detail`.
+    /// The state of the resource does not allow this, as explained in `detail`.
     pub fn conflict(detail: impl Into<String>) -> Self {
         Self::new(Kind::Conflict, detail)
     }
 
-    /// It is not the version that `If-Match` or `If-None-Match` asks for, but what `detail` says.
+    /// The resource does not have the version that `If-Match` or `If-None-Match` requires; `detail` tells its state.
     pub fn precondition_failed(detail: impl Into<String>) -> Self {
         Self::new(Kind::PreconditionFailed, detail)
     }
 
-    /// The idempotency key was used with a different request.
+    /// The idempotency key was used for a different request.
     pub fn idempotency_key_reused() -> Self {
         Self::new(
             Kind::IdempotencyKeyReused,
-            "the key was used before with a different request; use a new key",
+            "this idempotency key was used before for a different request; use a new key",
         )
     }
 
-    /// Something that we need does not answer; another try is worth it after `retry_after` seconds.
+    /// A service that we depend on does not respond. A retry may succeed after `retry_after` seconds.
     pub fn unavailable(retry_after: u16) -> Self {
-        Self::new(
-            Kind::Unavailable { retry_after },
-            format!("try again in {retry_after} s"),
-        )
+        Self::new(Kind::Unavailable { retry_after }, format!("retry in {retry_after} s"))
     }
 
-    /// A webhook that its provider did not sign.
+    /// The provider's signature of a webhook is missing or invalid.
     pub fn bad_signature() -> Self {
         Self::new(
             Kind::BadSignature,
-            "this request was not signed by the provider, or not for this URL",
+            "the provider did not sign this request, or signed it for another URL",
         )
     }
 
-    /// The callback URL is none of ours.
+    /// The reference in a callback URL is invalid.
     pub fn bad_reference() -> Self {
         Self::new(
             Kind::BadReference,
-            "this callback URL was not made here, or its key is no longer in use",
+            "this deployment did not issue this callback URL, or its signing key has been rotated out",
         )
     }
 
-    /// The answer.
+    /// The HTTP response.
     pub fn into_response(self) -> Response<Body> {
         let document = Document {
             uri: self.kind.uri(),
@@ -257,9 +267,9 @@ impl Problem {
             detail: &self.detail,
             errors: &self.errors,
         };
-        // A document of texts and a number: there is nothing in it that cannot be written.
+        // Serialization cannot fail: the document consists of texts and a number.
         let text = serde_json::to_string(&document).unwrap_or_default();
-        let mut response = answer(self.kind.status(), "application/problem+json", text);
+        let mut response = response(self.kind.status(), "application/problem+json", text);
         let headers = response.headers_mut();
         match self.kind {
             Kind::Unauthorized => {
@@ -296,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_names_every_field_that_is_not_valid() {
+    fn problem_names_every_invalid_field() {
         let response = Problem::invalid_fields(vec![
             FieldError::new("policy.attempts", "must be from 1 to 10"),
             FieldError::new("ticket.text", "must not be empty"),
@@ -308,7 +318,7 @@ mod tests {
         assert_eq!(
             text(&response),
             concat!(
-                r#"{"type":"urn:patchbay:problem:invalid-field","title":"Some fields are not valid","status":422,"#,
+                r#"{"type":"urn:patchbay:problem:invalid-field","title":"Some fields are invalid","status":422,"#,
                 r#""detail":"see errors: policy.attempts, ticket.text","errors":["#,
                 r#"{"field":"policy.attempts","detail":"must be from 1 to 10"},"#,
                 r#"{"field":"ticket.text","detail":"must not be empty"}]}"#
@@ -317,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_has_its_status_and_its_own_type() {
+    fn every_kind_has_its_status_and_type() {
         let table = [
             (Problem::invalid_json("x"), "invalid-json", 400),
             (Problem::body_too_large(1), "body-too-large", 413),
@@ -343,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_brings_the_header_that_tells_the_caller_what_to_do() {
+    fn problem_has_the_header_that_its_status_requires() {
         let header = |problem: Problem, name| problem.into_response().headers().get(name).cloned();
         assert_eq!(
             header(Problem::unauthorized(), WWW_AUTHENTICATE),

@@ -1,40 +1,40 @@
-//! References: what a URL that we hand out says by itself, and proves.
+//! Signed references at the end of callback URLs.
 //!
-//! Most providers do not sign their webhooks. So the URL that one is given says what it is about, and that we made it: it
-//! ends in `{text}.{tag}`, where the tag is an HMAC over the text and what the reference is good for.
+//! Most providers do not sign their webhooks. So the URL itself says what it is about and proves that we made it: it
+//! ends in `{text}.{tag}`, where the tag is an HMAC over the text and the purpose of the reference.
 
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::mac::hmac_sha256;
 use crate::secret::{Secret, hex};
 
-/// What is derived from a key for something else begins with this.
+/// Domain separator of values that are derived from a key, see [`ReferenceSigner::derive`].
 const DERIVED_DOMAIN: &[u8] = b"patchbay derived v1\n";
-/// Bytes of the MAC that go into the tag: 128 bits cannot be guessed, and the URL stays short.
+/// Bytes of the MAC that the tag keeps: 128 bits are unguessable, and the URL stays short.
 const TAG_BYTES: usize = 16;
 
-/// The text is no reference that we made for this with a key still in use.
+/// The text is not a reference that we signed for this purpose with the current or previous key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid reference")]
 pub struct BadReference;
 
-/// What a reference is good for, and nothing else.
+/// The purpose of a reference. It is valid for no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// A voice provider tells of the call of an attempt.
+    /// A voice provider reports on the call of an attempt.
     Attempt,
-    /// A task chain is run. Its name stands beside the reference in the URL.
+    /// Agent4 runs a task chain. The URL has the chain's name next to the reference.
     Chain,
-    /// A caller comes to a tenant's number.
+    /// A caller reaches a tenant's number.
     Transfer,
-    /// A caller has paid, or not.
+    /// The result of a payment.
     Payment,
-    /// A caller was handed back.
+    /// The caller was transferred back to the agent.
     HandBack,
 }
 
 impl Purpose {
-    /// All of them.
+    /// All purposes.
     pub const ALL: [Self; 5] = [
         Self::Attempt,
         Self::Chain,
@@ -43,7 +43,7 @@ impl Purpose {
         Self::HandBack,
     ];
 
-    /// What is signed begins with this, so that no tag is ever good for another purpose.
+    /// Domain separator: the prefix of the signed text, so that no tag is valid for another purpose.
     const fn domain(self) -> &'static [u8] {
         match self {
             Self::Attempt => b"patchbay callback v1\n",
@@ -54,66 +54,68 @@ impl Purpose {
         }
     }
 
-    /// Length of the longest reference that is looked at.
+    /// Longest reference that is verified, in bytes. Longer ones are rejected at once.
     pub const fn max_len(self) -> usize {
         match self {
             // Tenant, dispatch id, attempt id, version, tag, and the dots between them.
             Self::Attempt => 32 + 1 + 36 + 1 + 31 + 1 + 20 + 1 + 2 * TAG_BYTES,
             // A tenant, a tag, and the dot between them.
             Self::Chain | Self::Transfer => 32 + 1 + 2 * TAG_BYTES,
-            // What is left of the longest URL that Twilio takes (`twilio.md` 1.1).
+            // What remains of Twilio's longest URL, 4,000 characters (twilio/CONTRACT.md 1.1).
             Self::Payment | Self::HandBack => 3_800,
         }
     }
 }
 
-/// Signs references, and checks them.
+/// Signs and verifies references.
 #[derive(Clone, Debug)]
-pub struct References {
+pub struct ReferenceSigner {
     current: Secret,
     previous: Option<Secret>,
 }
 
-impl References {
-    /// Signs with `current`; accepts what was signed with `current` or `previous`, so that the key can be changed
-    /// while calls are under way.
+impl ReferenceSigner {
+    /// Signs with `current`. Accepts signatures of `current` and `previous`, so that the key can be rotated during live
+    /// calls.
     pub const fn new(current: Secret, previous: Option<Secret>) -> Self {
         Self { current, previous }
     }
 
-    /// A reference that says `text`, as long as `beside` stands beside it: whoever checks it has to know that. `text` has
-    /// to be safe in a URL as it is.
-    pub fn sign(&self, purpose: Purpose, text: &str, beside: &str) -> String {
-        format!("{text}.{}", tag(&self.current, purpose, text, beside))
+    /// Signs a reference to `text`, which must be safe in a URL without escaping. The signature also covers `bound_to`,
+    /// which is not part of the reference: the verifier must pass the same value.
+    pub fn sign(&self, purpose: Purpose, text: &str, bound_to: &str) -> String {
+        format!("{text}.{}", tag(&self.current, purpose, text, bound_to))
     }
 
-    /// What `reference` says, if we made it for this.
+    /// Verifies `reference` and returns its text.
     ///
     /// # Errors
-    /// The text is not a reference, or its tag was not made for this with a key still in use.
-    pub fn check<'a>(&self, purpose: Purpose, reference: &'a str, beside: &str) -> Result<&'a str, BadReference> {
+    /// The text is not a reference, or its tag was not made for this purpose and `bound_to` with the current or previous
+    /// key.
+    pub fn check<'a>(&self, purpose: Purpose, reference: &'a str, bound_to: &str) -> Result<&'a str, BadReference> {
         if reference.len() > purpose.max_len() {
             return Err(BadReference);
         }
         let (text, given) = reference.rsplit_once('.').ok_or(BadReference)?;
-        let matches = self.any_key(|key| tag(key, purpose, text, beside).as_bytes().ct_eq(given.as_bytes()));
+        let matches = self.any_key(|key| tag(key, purpose, text, bound_to).as_bytes().ct_eq(given.as_bytes()));
         if matches { Ok(text) } else { Err(BadReference) }
     }
 
-    /// Bits that follow from the current key, `what` they are for, and `text`; nobody without the key can guess them.
+    /// Derives bytes from the current key, their use `what`, and `text`. Without the key they are unguessable.
     ///
-    /// They become others once, when a rotation turns `old,new` into `new,old`; for the next five minutes the sandboxes of
-    /// a function may differ. So they are good for what lives for minutes and may be had again: of the calls under way in
-    /// that moment, one may get a second id, and a code that a caller was told before it is refused after it.
+    /// A key rotation changes them once, when it turns `old,new` into `new,old`. During the next five minutes the
+    /// sandboxes of a function may differ. So use them only for values that live for minutes and can be issued again: a
+    /// call that is live at the rotation may get a second id, and a code that a caller got before the rotation is
+    /// rejected after it.
     pub fn derive(&self, what: &str, text: &str) -> [u8; 32] {
         let key = self.current.expose().as_bytes();
         hmac_sha256(key, &[DERIVED_DOMAIN, what.as_bytes(), b"\n", text.as_bytes()])
     }
 
-    /// Whether any key that is in use passes `test`.
+    /// Whether the current or the previous key passes `test`.
     ///
-    /// Every key is tried always: how long it takes tells nobody which one matched. An empty key is a configuration
-    /// gone wrong, and would let anybody sign.
+    /// It always tries both keys, so that the timing does not reveal which one matched. It skips an empty key: that is
+    /// a configuration error, and anyone could sign with it.
     fn any_key(&self, test: impl Fn(&Secret) -> Choice) -> bool {
         let keys = [Some(&self.current), self.previous.as_ref()];
         let keys = keys.into_iter().flatten().filter(|key| !key.expose().is_empty());
@@ -121,11 +123,11 @@ impl References {
     }
 }
 
-/// The tag of `text`, in lower-case hexadecimal.
-fn tag(key: &Secret, purpose: Purpose, text: &str, beside: &str) -> String {
+/// The tag of `text` in lower-case hexadecimal.
+fn tag(key: &Secret, purpose: Purpose, text: &str, bound_to: &str) -> String {
     let text = text.as_bytes();
-    let line: &[u8] = if beside.is_empty() { b"" } else { b"\n" };
-    let parts = [purpose.domain(), text, line, beside.as_bytes()];
+    let line: &[u8] = if bound_to.is_empty() { b"" } else { b"\n" };
+    let parts = [purpose.domain(), text, line, bound_to.as_bytes()];
     let mut digits = hex(&hmac_sha256(key.expose().as_bytes(), &parts));
     digits.truncate(2 * TAG_BYTES);
     digits
@@ -135,12 +137,12 @@ fn tag(key: &Secret, purpose: Purpose, text: &str, beside: &str) -> String {
 mod tests {
     use super::*;
 
-    fn references(current: &str, previous: Option<&str>) -> References {
-        References::new(Secret::new(current), previous.map(Secret::new))
+    fn references(current: &str, previous: Option<&str>) -> ReferenceSigner {
+        ReferenceSigner::new(Secret::new(current), previous.map(Secret::new))
     }
 
     #[test]
-    fn a_reference_is_good_for_one_purpose_and_for_what_stands_beside_it() {
+    fn reference_is_valid_for_one_purpose_and_bound_text_only() {
         let keys = references("current", Some("previous"));
         for purpose in Purpose::ALL {
             let signed = keys.sign(purpose, "acme", "orders");
@@ -148,8 +150,8 @@ mod tests {
             for other in Purpose::ALL.into_iter().filter(|other| *other != purpose) {
                 assert_eq!(keys.check(other, &signed, "orders"), Err(BadReference));
             }
-            for beside in ["", "order", "orders\n", "Orders"] {
-                assert_eq!(keys.check(purpose, &signed, beside), Err(BadReference), "{beside}");
+            for bound_to in ["", "order", "orders\n", "Orders"] {
+                assert_eq!(keys.check(purpose, &signed, bound_to), Err(BadReference), "{bound_to}");
             }
             let stolen = signed.replacen("acme", "other", 1);
             assert_eq!(keys.check(purpose, &stolen, "orders"), Err(BadReference));
@@ -159,11 +161,11 @@ mod tests {
         }
     }
 
-    /// These URLs are pasted into a portal and live for years.
+    /// Operators paste these URLs into a portal, where they stay for years.
     #[test]
-    fn the_reference_of_a_chain_has_the_published_form() {
-        // The tag is what `printf 'patchbay named callback v1\nagent4\nacme\norders' | openssl dgst -sha256 -hmac k` begins
-        // with.
+    fn chain_reference_has_the_published_form() {
+        // The tag is the beginning of
+        // `printf 'patchbay named callback v1\nagent4\nacme\norders' | openssl dgst -sha256 -hmac k`.
         assert_eq!(
             references("k", None).sign(Purpose::Chain, "acme", "orders"),
             "acme.26d7aceaed46d3398ae5f577200c4175"
@@ -171,23 +173,23 @@ mod tests {
     }
 
     #[test]
-    fn a_key_counts_while_it_is_the_previous_one_and_not_after_that() {
+    fn previous_key_is_accepted_and_older_keys_are_not() {
         let signed = references("old", None).sign(Purpose::Chain, "acme", "orders");
-        let check = |keys: References| keys.check(Purpose::Chain, &signed, "orders").is_ok();
+        let check = |keys: ReferenceSigner| keys.check(Purpose::Chain, &signed, "orders").is_ok();
         assert!(check(references("new", Some("old"))));
         assert!(!check(references("new", None)));
         assert!(!check(references("newer", Some("new"))));
     }
 
     #[test]
-    fn an_empty_key_accepts_nothing() {
+    fn empty_key_accepts_nothing() {
         let empty = references("", Some(""));
         let signed = empty.sign(Purpose::Attempt, "acme", "");
         assert_eq!(empty.check(Purpose::Attempt, &signed, ""), Err(BadReference));
     }
 
     #[test]
-    fn what_is_no_reference_is_refused() {
+    fn invalid_reference_is_rejected() {
         let keys = references("current", Some("previous"));
         for purpose in Purpose::ALL {
             for wrong in ["", ".", "acme", "acme.", "ACME.00", &".".repeat(4_000)] {

@@ -1,7 +1,7 @@
-//! Signatures on webhooks, by the specification "Standard Webhooks" 1.0.0, symmetric scheme `v1`.
+//! Webhook signatures, by the specification "Standard Webhooks" 1.0.0, symmetric scheme `v1`.
 //!
-//! Signed is `{webhook-id}.{webhook-timestamp}.{body}`. The id names the event and is the same at every retry; the
-//! timestamp is that of the delivery.
+//! The signed text is `{webhook-id}.{webhook-timestamp}.{body}`. The id identifies the event and is the same for every
+//! retry; the timestamp is that of the delivery attempt.
 
 use std::fmt;
 
@@ -14,35 +14,35 @@ use super::mac::hmac_sha256;
 use crate::clock::Timestamp;
 use crate::secret::Secret;
 
-/// Names the event, the same at every delivery.
+/// Header with the id of the event, which is the same for every delivery attempt.
 pub const ID: &str = "webhook-id";
-/// When the delivery was made, in seconds since the epoch.
+/// Header with the time of the delivery attempt, in seconds since the epoch.
 pub const TIMESTAMP: &str = "webhook-timestamp";
-/// One or more signatures, separated by spaces.
+/// Header with one or more signatures, separated by spaces.
 pub const SIGNATURE: &str = "webhook-signature";
 
-/// What a key in text form begins with.
+/// Prefix of a key in text form.
 const PREFIX: &str = "whsec_";
-/// What a signature of this scheme begins with.
+/// Prefix of a signature of this scheme.
 const SCHEME: &str = "v1,";
-/// How far the clocks of sender and receiver may be apart, in seconds.
+/// Largest accepted difference between timestamp and clock, in seconds.
 const TOLERANCE: u64 = 300;
 
-/// The text is not a key: `whsec_` and 24 to 64 bytes in base64.
+/// The text is not a key, which is `whsec_` and 24 to 64 bytes in base64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a signing key: expected whsec_ and 24 to 64 bytes in base64")]
 pub struct BadKey;
 
-/// Why a webhook is not believed.
+/// Why the signature of a webhook is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadSignature {
-    /// A header is missing, or is not text.
+    /// A header is missing or not text.
     #[error("the header {0} is missing")]
     MissingHeader(&'static str),
-    /// The timestamp is not a number, or too far from now.
-    #[error("the timestamp is too old, too new, or none")]
+    /// The timestamp is not a number, or differs from the clock by more than 300 s.
+    #[error("the timestamp is invalid, too old or too new")]
     BadTimestamp,
-    /// No signature is one of ours.
+    /// No signature was made with one of our keys.
     #[error("no signature matches")]
     NoMatch,
 }
@@ -52,7 +52,10 @@ pub enum BadSignature {
 pub struct SigningKey(Vec<u8>);
 
 impl SigningKey {
-    /// The key that is written as `whsec_` and base64.
+    /// Parses a key in the form `whsec_` and base64.
+    ///
+    /// # Errors
+    /// The text does not have this form, or the key does not have 24 to 64 bytes.
     pub fn parse(text: &Secret) -> Result<Self, BadKey> {
         let bytes = STANDARD
             .decode(text.expose().strip_prefix(PREFIX).ok_or(BadKey)?)
@@ -76,7 +79,7 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// Signs webhooks, and verifies them.
+/// Signs and verifies webhooks.
 #[derive(Clone, Debug)]
 pub struct Signer {
     current: SigningKey,
@@ -84,19 +87,19 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// Signs with `current` and, while the key is being changed, with `previous` too: a receiver may know either.
+    /// Signs with `current` and, during a rotation, also with `previous`: a receiver may know either key.
     pub const fn new(current: SigningKey, previous: Option<SigningKey>) -> Self {
         Self { current, previous }
     }
 
-    /// The value of the signature header. `id` must not contain a full stop.
+    /// The value of the signature header. `id` must not contain a `.`.
     pub fn sign(&self, id: &str, at: Timestamp, body: &[u8]) -> String {
         let seconds = at.seconds().to_string();
         let signatures: Vec<String> = self.keys().map(|key| key.sign(id, &seconds, body)).collect();
         signatures.join(" ")
     }
 
-    /// The three headers of a delivery made at `at`.
+    /// The three headers of a delivery attempt at time `at`.
     pub fn headers(&self, id: &str, at: Timestamp, body: &[u8]) -> [(&'static str, String); 3] {
         [
             (ID, id.to_owned()),
@@ -105,10 +108,11 @@ impl Signer {
         ]
     }
 
-    /// Whether a webhook with these headers and this body was signed with one of the keys, not long ago.
+    /// Verifies that a webhook was signed with one of the keys, and that its timestamp is at most 300 s before or after
+    /// `now`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A header is missing, the timestamp is invalid or too far from `now`, or no signature matches.
     pub fn verify(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<(), BadSignature> {
         let header = |name| {
             let value = headers.get(name).and_then(|value| value.to_str().ok());
@@ -119,7 +123,7 @@ impl Signer {
         if now.seconds().abs_diff(sent) > TOLERANCE {
             return Err(BadSignature::BadTimestamp);
         }
-        // What is signed is the header as it came, not the number that it stands for.
+        // The raw header is signed, not the number that it represents.
         let matches = self.keys().fold(Choice::from(0), |found, key| {
             let expected = key.sign(id, seconds, body);
             given
@@ -144,7 +148,7 @@ mod tests {
 
     use super::*;
 
-    /// The vector that the specification's own libraries are tested with.
+    /// The test vector of the specification's own libraries.
     const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     const MESSAGE: &str = "msg_p5jXN8AQM9LWM0D4loKWxJek";
     const SENT: Timestamp = Timestamp::from_millis(1_614_265_330_000);
@@ -168,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_published_vector_is_signed_and_verified() {
+    fn published_vector_is_signed_and_verified() {
         let signer = Signer::new(key(KEY), None);
         assert_eq!(signer.sign(MESSAGE, SENT, BODY), EXPECTED);
         let headers = headers(&signer);
@@ -179,9 +183,9 @@ mod tests {
     }
 
     #[test]
-    fn while_a_key_is_changed_both_the_old_and_the_new_receiver_believe() {
-        let changing = Signer::new(other_key(), Some(key(KEY)));
-        let headers = headers(&changing);
+    fn receivers_with_old_or_new_key_accept_during_rotation() {
+        let rotating = Signer::new(other_key(), Some(key(KEY)));
+        let headers = headers(&rotating);
         assert_eq!(
             headers[SIGNATURE].to_str().expect("text").split(' ').nth(1),
             Some(EXPECTED)
@@ -194,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_is_believed_for_five_minutes_and_by_a_clock_five_minutes_behind() {
+    fn timestamp_may_differ_by_five_minutes_in_both_directions() {
         let signer = Signer::new(key(KEY), None);
         let headers = headers(&signer);
         for (millis, expected) in [
@@ -212,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn every_header_is_needed_and_signed() {
+    fn every_header_is_required_and_signed() {
         let signer = Signer::new(key(KEY), None);
         for name in [ID, TIMESTAMP, SIGNATURE] {
             let mut headers = headers(&signer);
@@ -242,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_long_enough_to_be_one_and_is_never_printed() {
+    fn key_has_24_to_64_bytes_and_is_never_printed() {
         for text in [
             "",
             "whsec_",
@@ -261,7 +265,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_changed_body_is_not_believed(body: Vec<u8>, changed: Vec<u8>) {
+        fn changed_body_is_rejected(body: Vec<u8>, changed: Vec<u8>) {
             let signer = Signer::new(key(KEY), None);
             let named = signer.headers(MESSAGE, SENT, &body);
             let headers: HeaderMap =

@@ -1,11 +1,12 @@
-//! The URLs of a transfer: the one that is pasted into Twilio, and those that a call under way is sent to.
+//! Callback URLs of a transfer: the one that an operator pastes into Twilio, and those that a live call is sent to.
 //!
-//! Nothing is stored for a call under way: what the next step has to know travels in its URL, signed. So the caller is
-//! handed back even while the table cannot be had, and an outcome finds the purchase that it belongs to, whatever has been
-//! set since. URLs are seen by Twilio, which has all of this anyway, and by no log of ours.
+//! Nothing is stored for a live call: the signed URL carries what the next step needs to know. So the caller is
+//! transferred back to the agent even while DynamoDB is unavailable, and an outcome finds the purchase that it belongs
+//! to even if the context has changed since. Only Twilio sees these URLs, and it has all of this data anyway; we never
+//! log them.
 //!
-//! A URL has room for an outcome with all that most processors say, not for a token of 4 KiB: [`Callbacks::carry`] says
-//! what is left behind.
+//! A URL has space for the outcome of most payment processors, but not for a token of 4 KiB: [`CallbackUrls::carry`]
+//! returns what it had to drop.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,52 +14,52 @@ use lambda_http::{Request, RequestExt as _};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::callbacks::Callbacks;
+use super::callbacks::CallbackUrls;
 use super::reference::{BadReference, Purpose};
 use crate::clock::Timestamp;
-use crate::context::{ContextKey, Outcome};
+use crate::context::{ContextKey, PaymentOutcome};
 use crate::ids::{Nonce, Tenant};
 use crate::phone::PhoneNumber;
 
-/// Longest URL that Twilio takes (`twilio.md` 1.1).
+/// Longest URL that Twilio accepts, in characters (twilio/CONTRACT.md 1.1).
 const MAX_URL: usize = 4_000;
 
-/// What Twilio is to do when we do not answer, as the fragment of a URL, which it neither sends nor signs (`twilio.md` 6):
-/// try three times more, whatever went wrong, in the 15 s that it has. By itself it would do that only when it could not
-/// connect, and the caller, or the news of a payment, would be lost with a function that died.
-const TRY_AGAIN: &str = "#rc=3&rp=all";
+/// Makes Twilio retry up to three times after any failure, within its total of 15 s. It is a URL fragment, which Twilio
+/// neither sends nor signs (twilio/CONTRACT.md 6). By default Twilio retries only if it cannot connect; then a crashed
+/// function would lose the caller or the result of a payment.
+const RETRY_FRAGMENT: &str = "#rc=3&rp=all";
 
-/// A call under way.
+/// A live call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransferCall {
-    /// Whose call it is.
+    /// The tenant whose number was called.
     #[serde(rename = "t")]
     pub tenant: Tenant,
-    /// Who is calling.
+    /// The caller's number.
     #[serde(rename = "c")]
     pub caller: PhoneNumber,
-    /// The purchase that the payment belongs to; none when there is nothing to pay.
+    /// The purchase that the payment belongs to; `None` if there is nothing to pay.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub purchase: Option<Nonce>,
-    /// The call, as Twilio names it.
+    /// Twilio's id of the call.
     #[serde(rename = "i")]
     pub call: String,
-    /// When the caller came to us.
+    /// When the caller reached our number.
     #[serde(rename = "s")]
     pub start_time: Timestamp,
-    /// Where the caller goes afterwards; none ends the call.
+    /// The number to which the caller is transferred back; `None` ends the call instead.
     #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
     pub callback: Option<PhoneNumber>,
-    /// The voice, by the name of the persona.
+    /// Name of the persona whose voice speaks.
     #[serde(rename = "v")]
     pub persona: String,
-    /// An outcome that could not be stored when it was known: the next step tries again.
+    /// An outcome that could not be stored yet: the next step tries again.
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
-    pub unsaved: Option<Box<Outcome>>,
+    pub unsaved: Option<Box<PaymentOutcome>>,
 }
 
 impl TransferCall {
-    /// Whose context it is about.
+    /// The key of the caller's context.
     pub fn key(&self) -> ContextKey {
         ContextKey {
             tenant: self.tenant.clone(),
@@ -67,43 +68,43 @@ impl TransferCall {
     }
 }
 
-impl Callbacks {
-    /// The voice webhook of a tenant's number at Twilio. Good as long as the key that it is signed with.
+impl CallbackUrls {
+    /// The voice webhook of a tenant's number at Twilio. It is valid as long as the key that signed it.
     pub fn transfer_url(&self, tenant: &Tenant) -> String {
         let reference = self.references.sign(Purpose::Transfer, &tenant.to_string(), "");
-        format!("{}/twilio/transfer/{reference}{TRY_AGAIN}", self.base)
+        format!("{}/twilio/transfer/{reference}{RETRY_FRAGMENT}", self.base)
     }
 
-    /// Where Twilio goes with the result of a payment.
+    /// The URL to which Twilio posts the result of a payment.
     pub fn payment_url(&self, call: &TransferCall) -> String {
         format!(
-            "{}/twilio/payment/{}{TRY_AGAIN}",
+            "{}/twilio/payment/{}{RETRY_FRAGMENT}",
             self.base,
             self.signed(Purpose::Payment, call)
         )
     }
 
-    /// Where Twilio goes when the caller was handed back.
+    /// The URL that Twilio requests after the caller was transferred back.
     pub fn hand_back_url(&self, call: &TransferCall) -> String {
         format!(
-            "{}/twilio/handback/{}{TRY_AGAIN}",
+            "{}/twilio/handback/{}{RETRY_FRAGMENT}",
             self.base,
             self.signed(Purpose::HandBack, call)
         )
     }
 
-    /// Lets an outcome that could not be stored travel on in `call`'s next URL. What does not fit is left behind, the
-    /// longest text first: gives back the names of these.
-    pub fn carry(&self, call: &mut TransferCall, outcome: Outcome) -> Vec<&'static str> {
-        let mut left = Vec::new();
+    /// Puts an outcome that could not be stored into `call`, so that its next URL carries it. Drops texts until the URL
+    /// is short enough, the longest first. Returns the names of the dropped fields.
+    pub fn carry(&self, call: &mut TransferCall, outcome: PaymentOutcome) -> Vec<&'static str> {
+        let mut dropped = Vec::new();
         call.unsaved = Some(Box::new(outcome));
         while !self.fits(call) {
-            let Some(field) = call.unsaved.as_mut().and_then(|outcome| shorten(outcome)) else {
+            let Some(field) = call.unsaved.as_mut().and_then(|outcome| drop_longest_text(outcome)) else {
                 break;
             };
-            left.push(field);
+            dropped.push(field);
         }
-        left
+        dropped
     }
 
     fn fits(&self, call: &TransferCall) -> bool {
@@ -113,36 +114,36 @@ impl Callbacks {
         url.len() <= MAX_URL && reference.len() <= Purpose::HandBack.max_len()
     }
 
-    /// Whose number was called.
+    /// Verifies a reference of [`CallbackUrls::transfer_url`] and returns the tenant.
     ///
     /// # Errors
-    /// When the reference was not made with one of our keys.
+    /// The reference was not signed with one of our keys.
     pub fn check_transfer(&self, reference: &str) -> Result<Tenant, BadReference> {
         let text = self.references.check(Purpose::Transfer, reference, "")?;
         text.parse().map_err(|_| BadReference)
     }
 
-    /// Which call was paid in, or not.
+    /// Verifies a reference of [`CallbackUrls::payment_url`] and returns the call.
     ///
     /// # Errors
-    /// As [`Callbacks::check_transfer`].
+    /// As [`CallbackUrls::check_transfer`].
     pub fn check_payment(&self, reference: &str) -> Result<TransferCall, BadReference> {
-        let call: TransferCall = read(self.references.check(Purpose::Payment, reference, "")?)?;
+        let call: TransferCall = decode(self.references.check(Purpose::Payment, reference, "")?)?;
         if call.purchase.is_none() {
             return Err(BadReference);
         }
         Ok(call)
     }
 
-    /// Which call was handed back.
+    /// Verifies a reference of [`CallbackUrls::hand_back_url`] and returns the call.
     ///
     /// # Errors
-    /// As [`Callbacks::check_transfer`].
+    /// As [`CallbackUrls::check_transfer`].
     pub fn check_hand_back(&self, reference: &str) -> Result<TransferCall, BadReference> {
-        read(self.references.check(Purpose::HandBack, reference, "")?)
+        decode(self.references.check(Purpose::HandBack, reference, "")?)
     }
 
-    /// The URL that Twilio was given when it sent this request.
+    /// The URL that Twilio was given for this request.
     pub fn twilio_url_of(&self, request: &Request) -> String {
         let raw_path = match request.raw_http_path() {
             "" => request.uri().path(),
@@ -151,8 +152,9 @@ impl Callbacks {
         self.twilio_url(raw_path, request.uri().query())
     }
 
-    /// The URL that Twilio was given when it asked for this raw path and query: never made from the `Host` header,
-    /// which anybody may send. Before `/twilio/` there may be a stage or a mapped path, which our base URL has too.
+    /// The URL that Twilio was given for a request with this raw path and query. It is never built from the `Host`
+    /// header, which a client controls. The path before `/twilio/` (a stage, or the base path of a custom domain) is
+    /// replaced by our base URL, which has it too.
     pub fn twilio_url(&self, raw_path: &str, raw_query: Option<&str>) -> String {
         let path = raw_path.rfind("/twilio/").and_then(|at| raw_path.get(at..));
         let (base, path) = (&self.base, path.unwrap_or(raw_path));
@@ -163,21 +165,22 @@ impl Callbacks {
     }
 
     fn signed(&self, purpose: Purpose, call: &TransferCall) -> String {
-        // Its parts are texts and numbers, which always have a JSON form.
+        // Serialization cannot fail: the fields are texts and numbers.
         let json = serde_json::to_vec(call).unwrap_or_default();
         self.references.sign(purpose, &URL_SAFE_NO_PAD.encode(json), "")
     }
 }
 
-/// Takes the longest text out of an outcome, and leaves a word about it. Gives back its name; none when there is no more.
-fn shorten(outcome: &mut Outcome) -> Option<&'static str> {
-    let said = &mut outcome.processor;
+/// Removes the longest text of an outcome and records that in `debug`. Returns the name of the field; `None` if there
+/// is no text left.
+fn drop_longest_text(outcome: &mut PaymentOutcome) -> Option<&'static str> {
+    let processor = &mut outcome.processor;
     let fields = [
-        ("confirmation_code", &mut said.confirmation_code),
-        ("token", &mut said.token),
-        ("connector", &mut said.connector),
-        ("card_type", &mut said.card_type),
-        ("error", &mut said.error),
+        ("confirmation_code", &mut processor.confirmation_code),
+        ("token", &mut processor.token),
+        ("connector", &mut processor.connector),
+        ("card_type", &mut processor.card_type),
+        ("error", &mut processor.error),
     ];
     let present = fields.into_iter().filter(|(_, text)| text.is_some());
     let (field, text) = present.max_by_key(|(_, text)| text.as_ref().map_or(0, String::len))?;
@@ -187,7 +190,7 @@ fn shorten(outcome: &mut Outcome) -> Option<&'static str> {
     Some(field)
 }
 
-fn read<T: DeserializeOwned>(text: &str) -> Result<T, BadReference> {
+fn decode<T: DeserializeOwned>(text: &str) -> Result<T, BadReference> {
     let json = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadReference)?;
     serde_json::from_slice(&json).map_err(|_| BadReference)
 }
@@ -195,14 +198,14 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<T, BadReference> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::context::{Processor, Status};
+    use crate::context::{PaymentStatus, Processor};
     use crate::secret::Secret;
-    use crate::web::reference::References;
+    use crate::web::reference::ReferenceSigner;
 
-    fn callbacks() -> Callbacks {
-        Callbacks::new(
+    fn callbacks() -> CallbackUrls {
+        CallbackUrls::new(
             "https://hooks.example.org/",
-            References::new(Secret::new("a key that is good enough for one test"), None),
+            ReferenceSigner::new(Secret::new("a key that is good enough for one test"), None),
         )
     }
 
@@ -219,42 +222,42 @@ mod tests {
         }
     }
 
-    fn last(url: &str) -> &str {
+    fn last_segment(url: &str) -> &str {
         let sent = url.split_once('#').map_or(url, |(sent, _)| sent);
         sent.rsplit('/').next().unwrap_or_default()
     }
 
     #[test]
-    fn what_a_step_was_told_is_read_back_and_only_at_that_step() {
+    fn reference_round_trips_at_its_own_step_only() {
         let (callbacks, mut call) = (callbacks(), call());
         let tenant = callbacks.transfer_url(&call.tenant);
         assert!(
             tenant.starts_with("https://hooks.example.org/twilio/transfer/acme."),
             "{tenant}"
         );
-        assert_eq!(callbacks.check_transfer(last(&tenant)), Ok(call.tenant.clone()));
-        assert_eq!(callbacks.check_payment(last(&tenant)), Err(BadReference));
+        assert_eq!(callbacks.check_transfer(last_segment(&tenant)), Ok(call.tenant.clone()));
+        assert_eq!(callbacks.check_payment(last_segment(&tenant)), Err(BadReference));
         let payment = callbacks.payment_url(&call);
-        assert_eq!(callbacks.check_payment(last(&payment)), Ok(call.clone()));
-        assert_eq!(callbacks.check_hand_back(last(&payment)), Err(BadReference));
-        assert_eq!(callbacks.check_transfer(last(&payment)), Err(BadReference));
+        assert_eq!(callbacks.check_payment(last_segment(&payment)), Ok(call.clone()));
+        assert_eq!(callbacks.check_hand_back(last_segment(&payment)), Err(BadReference));
+        assert_eq!(callbacks.check_transfer(last_segment(&payment)), Err(BadReference));
         let outcome = outcome(&"x".repeat(200), &"ä".repeat(200));
         assert_eq!(callbacks.carry(&mut call, outcome.clone()), Vec::<&str>::new());
         assert_eq!(call.unsaved.as_deref(), Some(&outcome));
         let back = callbacks.hand_back_url(&call);
-        assert_eq!(callbacks.check_hand_back(last(&back)), Ok(call.clone()));
-        // There is nothing to pay in such a call.
+        assert_eq!(callbacks.check_hand_back(last_segment(&back)), Ok(call.clone()));
+        // A call without purchase has no payment.
         call.purchase = None;
         assert_eq!(
-            callbacks.check_payment(last(&callbacks.payment_url(&call))),
+            callbacks.check_payment(last_segment(&callbacks.payment_url(&call))),
             Err(BadReference)
         );
     }
 
-    fn outcome(code: &str, token: &str) -> Outcome {
+    fn outcome(code: &str, token: &str) -> PaymentOutcome {
         let call = call();
-        Outcome {
-            status: Status::PaymentSuccess,
+        PaymentOutcome {
+            status: PaymentStatus::PaymentSuccess,
             call: call.call.clone(),
             start_time: call.start_time,
             end_time: Some(call.start_time),
@@ -268,9 +271,9 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_into_a_url_is_left_behind_and_said() {
+    fn texts_that_do_not_fit_into_a_url_are_dropped_and_recorded() {
         let callbacks = callbacks();
-        for (code, token, left) in [
+        for (code, token, dropped) in [
             (10, 1_900, vec![]),
             (10, 4_096, vec!["token"]),
             (4_096, 10, vec!["confirmation_code"]),
@@ -278,23 +281,23 @@ mod tests {
         ] {
             let mut call = call();
             let outcome = outcome(&"x".repeat(code), &"y".repeat(token));
-            assert_eq!(callbacks.carry(&mut call, outcome), left, "{code} {token}");
+            assert_eq!(callbacks.carry(&mut call, outcome), dropped, "{code} {token}");
             let url = callbacks.hand_back_url(&call);
             assert!(url.len() <= MAX_URL, "{}", url.len());
-            let read = callbacks.check_hand_back(last(&url)).expect("a reference");
+            let read = callbacks.check_hand_back(last_segment(&url)).expect("a reference");
             let unsaved = read.unsaved.expect("an outcome");
-            assert_eq!(unsaved.status, Status::PaymentSuccess);
-            for field in left {
+            assert_eq!(unsaved.status, PaymentStatus::PaymentSuccess);
+            for field in dropped {
                 assert!(unsaved.debug.contains(&format!("lost: {field}")), "{}", unsaved.debug);
             }
         }
     }
 
     #[test]
-    fn no_changed_reference_is_taken() {
+    fn changed_reference_is_rejected() {
         let callbacks = callbacks();
         let url = callbacks.payment_url(&call());
-        let reference = last(&url);
+        let reference = last_segment(&url);
         for at in 0..reference.len() {
             let mut changed = reference.as_bytes().to_vec();
             if let Some(byte) = changed.get_mut(at) {
@@ -311,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_that_which_twilio_was_given() {
+    fn url_is_the_one_that_twilio_was_given() {
         for (base, path, query, expected) in [
             (
                 "https://a.example",
@@ -327,7 +330,7 @@ mod tests {
             ),
             ("https://a.example", "/else", None, "https://a.example/else"),
         ] {
-            let callbacks = Callbacks::new(base, References::new(Secret::new("k"), None));
+            let callbacks = CallbackUrls::new(base, ReferenceSigner::new(Secret::new("k"), None));
             assert_eq!(callbacks.twilio_url(path, query), expected);
         }
     }

@@ -1,4 +1,4 @@
-//! The edges of duties and quiet hours.
+//! Availability: the boundaries of duty periods and quiet hours.
 
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::employee::{Duty, QuietHours};
@@ -33,7 +33,7 @@ const fn quiet(from_minute: u16, until_minute: u16, utc_offset_minutes: i16) -> 
 }
 
 #[test]
-fn a_duty_begins_with_its_first_moment_and_ends_before_its_last() {
+fn duty_includes_its_start_and_excludes_its_end() {
     let anna = on_duty(&[("2026-01-05T08:00:00Z", "2026-01-05T09:00:00Z")]);
     for (moment, expected) in [
         (
@@ -49,7 +49,7 @@ fn a_duty_begins_with_its_first_moment_and_ends_before_its_last() {
 }
 
 #[test]
-fn duties_may_touch_overlap_and_stand_in_any_order() {
+fn duties_may_touch_overlap_and_be_in_any_order() {
     let anna = on_duty(&[
         ("2026-01-05T09:00:00Z", "2026-01-05T10:00:00Z"),
         ("2026-01-05T08:00:00Z", "2026-01-05T09:00:00Z"),
@@ -61,7 +61,7 @@ fn duties_may_touch_overlap_and_stand_in_any_order() {
 }
 
 #[test]
-fn a_duty_that_ends_before_it_begins_is_none() {
+fn duty_that_ends_before_it_starts_is_ignored() {
     let anna = on_duty(&[("2026-01-05T10:00:00Z", "2026-01-05T09:00:00Z")]);
     for moment in ["2026-01-05T08:00:00Z", "2026-01-05T09:30:00Z", "2026-01-05T10:30:00Z"] {
         assert_eq!(
@@ -73,7 +73,7 @@ fn a_duty_that_ends_before_it_begins_is_none() {
 }
 
 #[test]
-fn quiet_hours_that_begin_when_they_end_are_none() {
+fn quiet_hours_of_zero_length_are_ignored() {
     let anna = Employee {
         quiet_hours: Some(quiet(480, 480, 0)),
         ..person(0, "Anna")
@@ -82,7 +82,7 @@ fn quiet_hours_that_begin_when_they_end_are_none() {
 }
 
 #[test]
-fn quiet_hours_are_on_the_employees_clock_east_and_west() {
+fn quiet_hours_use_the_employees_utc_offset() {
     for (offset, ends) in [
         (840, "2026-01-05T17:00:00Z"),
         (-720, "2026-01-05T19:00:00Z"),
@@ -103,7 +103,7 @@ fn quiet_hours_are_on_the_employees_clock_east_and_west() {
 }
 
 #[test]
-fn nights_on_duty_that_are_all_quiet_lead_to_the_first_that_is_not() {
+fn duties_within_quiet_hours_are_skipped_to_the_first_available_one() {
     let nights: Vec<(String, String)> = (5..25)
         .map(|day| {
             (
@@ -129,7 +129,7 @@ fn nights_on_duty_that_are_all_quiet_lead_to_the_first_that_is_not() {
 }
 
 #[test]
-fn not_wanting_calls_weighs_more_than_any_hour() {
+fn opting_out_takes_precedence_over_duties() {
     let anna = Employee {
         opted_out: true,
         unverified: true,
@@ -159,9 +159,10 @@ prop_compose! {
 }
 
 proptest! {
-    /// Minute by minute: whoever is said to be unavailable until a moment is so all the time, and available then.
+    /// Checks minute by minute: an employee who is unavailable until a certain time is unavailable until then, and
+    /// available at that time.
     #[test]
-    fn the_promised_moment_is_the_first_one_at_which_somebody_is_available(
+    fn reported_time_is_the_earliest_at_which_the_employee_is_available(
         anna in anybody(),
         minute in 0_i64..9_000,
     ) {

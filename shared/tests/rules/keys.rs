@@ -1,41 +1,41 @@
-//! What the employee presses.
+//! Keys: what each key does, on time or late.
 
-use patchbay::dispatch::{Ending, Event, Fact, Policy, Verdict};
+use patchbay::dispatch::{Ending, Event, EventOutcome, Fact, Policy};
 use patchbay::ids::{AttemptId, Nonce};
 
 use crate::story::Story;
 
 #[test]
-fn a_key_1_accepts() {
-    let mut story = Story::of(&["Anna", "Ben"]);
-    let (attempt, verdict) = story.answers("Anna", "1");
-    assert_eq!(verdict, Verdict::Accepted);
+fn key_1_accepts() {
+    let mut story = Story::new(&["Anna", "Ben"]);
+    let (attempt, outcome) = story.answers("Anna", "1");
+    assert_eq!(outcome, EventOutcome::Accepted);
     assert_eq!(story.acceptor(), "Anna");
-    let told = Fact::Accepted {
+    let expected = Fact::Accepted {
         attempt,
         late: false,
         resolve_by: None,
     };
-    assert_eq!(story.facts(), [&told]);
+    assert_eq!(story.facts(), [&expected]);
     assert!(story.dispatch.state.is_over() && story.sent().is_empty());
 }
 
 #[test]
-fn a_key_2_rejects_and_the_next_is_phoned_at_once() {
-    let mut story = Story::of(&["Anna", "Ben"]);
-    let (attempt, verdict) = story.answers("Anna", "2");
-    assert_eq!(verdict, Verdict::Rejected);
+fn key_2_rejects_and_the_next_employee_is_phoned_at_once() {
+    let mut story = Story::new(&["Anna", "Ben"]);
+    let (attempt, outcome) = story.answers("Anna", "2");
+    assert_eq!(outcome, EventOutcome::Rejected);
     assert_eq!(story.facts()[0], &Fact::Rejected { attempt });
     assert_eq!((story.turn(), story.due_in()), (("Ben", 1), 0));
     assert_eq!(story.last.release, Some(attempt), "others may phone Anna");
 }
 
 #[test]
-fn any_other_key_asks_again_and_changes_nothing() {
+fn any_other_key_repeats_the_options_and_changes_nothing() {
     for keys in ["3", "0", "9", "*", "#", "13", "é"] {
-        let mut story = Story::of(&["Anna"]);
-        let (attempt, verdict) = story.answers("Anna", keys);
-        assert_eq!(verdict, Verdict::AskAgain, "{keys}");
+        let mut story = Story::new(&["Anna"]);
+        let (attempt, outcome) = story.answers("Anna", keys);
+        assert_eq!(outcome, EventOutcome::RepeatOptions, "{keys}");
         let key = keys.chars().last().expect("a key");
         assert_eq!(story.facts(), [&Fact::Key { attempt, key }]);
         assert_eq!(story.last.next, None);
@@ -43,36 +43,36 @@ fn any_other_key_asks_again_and_changes_nothing() {
 }
 
 #[test]
-fn the_last_key_of_an_event_is_the_last_word() {
-    for (keys, verdict) in [
-        ("21", Verdict::Accepted),
-        ("12", Verdict::Rejected),
-        ("771", Verdict::Accepted),
+fn last_key_of_an_event_counts() {
+    for (keys, outcome) in [
+        ("21", EventOutcome::Accepted),
+        ("12", EventOutcome::Rejected),
+        ("771", EventOutcome::Accepted),
     ] {
-        let mut story = Story::of(&["Anna", "Ben"]);
-        assert_eq!(story.answers("Anna", keys).1, verdict, "{keys}");
+        let mut story = Story::new(&["Anna", "Ben"]);
+        assert_eq!(story.answers("Anna", keys).1, outcome, "{keys}");
     }
 }
 
 #[test]
-fn an_event_without_keys_means_nothing() {
-    let mut story = Story::of(&["Anna"]);
-    assert_eq!(story.answers("Anna", "").1, Verdict::Noted);
+fn event_without_keys_has_no_effect() {
+    let mut story = Story::new(&["Anna"]);
+    assert_eq!(story.answers("Anna", "").1, EventOutcome::Noted);
     assert!(story.nothing_happened());
 }
 
 #[test]
-fn an_empty_or_repeated_event_after_an_acceptance_undoes_nothing() {
-    let mut story = Story::of(&["Anna", "Ben"]);
+fn empty_or_repeated_event_does_not_undo_an_acceptance() {
+    let mut story = Story::new(&["Anna", "Ben"]);
     let (call, _) = story.answers("Anna", "1");
     let accepted = story.dispatch.clone();
-    for (keys, verdict) in [
-        ("", Verdict::Noted),
-        ("1", Verdict::Accepted),
-        ("2", Verdict::Accepted),
-        ("7", Verdict::Accepted),
+    for (keys, outcome) in [
+        ("", EventOutcome::Noted),
+        ("1", EventOutcome::Accepted),
+        ("2", EventOutcome::Accepted),
+        ("7", EventOutcome::Accepted),
     ] {
-        assert_eq!(story.presses(call, keys), verdict, "{keys:?}");
+        assert_eq!(story.presses(call, keys), outcome, "{keys:?}");
         assert!(story.nothing_happened(), "{keys:?}");
     }
     story.ends(call, Ending::Completed);
@@ -80,33 +80,33 @@ fn an_empty_or_repeated_event_after_an_acceptance_undoes_nothing() {
 }
 
 #[test]
-fn a_repeated_reject_does_not_reject_for_the_next_employee() {
-    let mut story = Story::of(&["Anna", "Ben"]);
+fn repeated_reject_does_not_reject_for_the_next_employee() {
+    let mut story = Story::new(&["Anna", "Ben"]);
     let (call, _) = story.answers("Anna", "2");
     story.rings("Ben");
-    assert_eq!(story.presses(call, "2"), Verdict::Rejected);
+    assert_eq!(story.presses(call, "2"), EventOutcome::Rejected);
     assert_eq!(story.turn(), ("Ben", 1));
     assert_eq!(story.last.next, None);
 }
 
 #[test]
-fn whoever_rejects_and_then_accepts_in_one_call_has_the_ticket() {
-    let mut story = Story::of(&["Anna", "Ben"]);
+fn accept_after_a_reject_in_the_same_call_is_valid() {
+    let mut story = Story::new(&["Anna", "Ben"]);
     let (annas, _) = story.answers("Anna", "2");
     let bens = story.rings("Ben");
-    assert_eq!(story.presses(annas, "1"), Verdict::Accepted);
+    assert_eq!(story.presses(annas, "1"), EventOutcome::Accepted);
     assert_eq!(story.acceptor(), "Anna");
     assert_eq!(story.hung_up(), [bens]);
 }
 
 #[test]
-fn a_late_reject_is_told_and_disturbs_nobody_else() {
-    let mut story = Story::of(&["Anna", "Ben"]);
+fn late_reject_is_recorded_and_does_not_affect_the_current_call() {
+    let mut story = Story::new(&["Anna", "Ben"]);
     let annas: Vec<_> = (0..3).map(|_| story.rings_out("Anna")).collect();
     let bens = story.rings("Ben");
-    assert_eq!(story.presses(annas[2], "2"), Verdict::Rejected);
+    assert_eq!(story.presses(annas[2], "2"), EventOutcome::Rejected);
     assert!(story.hung_up().is_empty());
-    assert!(story.tells(|fact| *fact == Fact::Rejected { attempt: annas[2] }));
+    assert!(story.recorded(|fact| *fact == Fact::Rejected { attempt: annas[2] }));
     assert_eq!(story.dispatch.attempt().map(|attempt| attempt.id), Some(bens));
     assert!(
         story.dispatch.progress.rejected.contains_key(&0),
@@ -115,32 +115,32 @@ fn a_late_reject_is_told_and_disturbs_nobody_else() {
 }
 
 #[test]
-fn a_late_reject_spares_the_calls_that_were_to_follow() {
-    let mut story = Story::of(&["Anna", "Ben"]);
+fn late_reject_cancels_the_employees_planned_call() {
+    let mut story = Story::new(&["Anna", "Ben"]);
     let first = story.rings_out("Anna");
     assert_eq!(story.turn(), ("Anna", 2));
-    assert_eq!(story.presses(first, "2"), Verdict::Rejected);
+    assert_eq!(story.presses(first, "2"), EventOutcome::Rejected);
     assert_eq!((story.turn(), story.due_in()), (("Ben", 1), 0));
 }
 
 #[test]
-fn a_late_reject_ends_the_call_that_rings_already_passes_on_and_is_told() {
-    let mut story = Story::of(&["Anna", "Ben"]);
+fn late_reject_hangs_up_the_employees_ringing_call_and_phones_the_next() {
+    let mut story = Story::new(&["Anna", "Ben"]);
     let first = story.rings_out("Anna");
     let second = story.rings("Anna");
-    assert_eq!(story.presses(first, "2"), Verdict::Rejected);
+    assert_eq!(story.presses(first, "2"), EventOutcome::Rejected);
     assert_eq!(story.hung_up(), [second]);
     assert_eq!(story.last.release, Some(second));
     assert_eq!((story.turn(), story.due_in()), (("Ben", 1), 0));
-    assert!(story.tells(|fact| *fact == Fact::Rejected { attempt: first }));
-    // Whoever says something else after all, in the moment before it is ended, has the ticket.
-    assert_eq!(story.presses(second, "1"), Verdict::Accepted);
+    assert!(story.recorded(|fact| *fact == Fact::Rejected { attempt: first }));
+    // An accept in the call that is being hung up still counts.
+    assert_eq!(story.presses(second, "1"), EventOutcome::Accepted);
     assert_eq!(story.acceptor(), "Anna");
 }
 
 #[test]
-fn a_call_that_was_being_placed_when_a_late_reject_came_is_found_by_whoever_hangs_it_up() {
-    let mut story = Story::of(&["Anna", "Ben"]);
+fn call_being_placed_during_a_late_reject_can_still_be_hung_up() {
+    let mut story = Story::new(&["Anna", "Ben"]);
     let first = story.rings_out("Anna");
     let second = story.dials("Anna");
     story.presses(first, "2");
@@ -150,83 +150,83 @@ fn a_call_that_was_being_placed_when_a_late_reject_came_is_found_by_whoever_hang
         attempt: second,
         call_id,
     };
-    assert_eq!(story.when(&placed), Verdict::Stale);
-    // Lines are looked for by the ordinal of their attempt; the newest attempt is Ben's by now.
+    assert_eq!(story.apply(&placed), EventOutcome::Stale);
+    // Entries are looked up by the ordinal of their attempt; the newest attempt is Ben's by now.
     let names: Vec<_> = story.last.entries.iter().map(|entry| entry.id.as_str()).collect();
     assert!(matches!(names[..], [name] if name.starts_with("000002-")), "{names:?}");
 }
 
 #[test]
-fn a_late_reject_counts_also_of_somebody_who_rejected_in_an_earlier_round() {
-    let mut story = Story::of(&["Anna"]);
+fn late_reject_counts_even_after_a_reject_in_an_earlier_round() {
+    let mut story = Story::new(&["Anna"]);
     story.answers("Anna", "2");
     story.resumes();
     let second = story.rings_out("Anna");
     let third = story.rings("Anna");
-    assert_eq!(story.presses(second, "2"), Verdict::Rejected);
+    assert_eq!(story.presses(second, "2"), EventOutcome::Rejected);
     assert_eq!(story.hung_up(), [third]);
-    assert!(story.tells(|fact| *fact == Fact::Rejected { attempt: second }));
+    assert!(story.recorded(|fact| *fact == Fact::Rejected { attempt: second }));
 }
 
 #[test]
-fn whoever_has_rejected_is_not_phoned_again_for_a_turn_that_was_interrupted() {
+fn reject_completes_an_interrupted_turn() {
     let policy = Policy {
         max_rounds: Some(1),
         ..Policy::default()
     };
-    let mut story = Story::under(policy, &["Anna", "Ben"]);
+    let mut story = Story::with_policy(policy, &["Anna", "Ben"]);
     let first = story.rings_out("Anna");
-    story.later(30);
+    story.advance(30);
     story.is_busy("Anna", 600);
     let bens = story.rings("Ben");
-    assert_eq!(story.presses(first, "2"), Verdict::Rejected);
-    assert_eq!(story.presses(bens, "2"), Verdict::Rejected);
+    assert_eq!(story.presses(first, "2"), EventOutcome::Rejected);
+    assert_eq!(story.presses(bens, "2"), EventOutcome::Rejected);
     assert_eq!(story.status(), "Exhausted");
 }
 
 #[test]
-fn the_keys_of_an_earlier_call_that_are_told_again_at_its_end_end_no_later_call() {
-    let mut story = Story::of(&["Anna"]);
+fn repeated_keys_of_an_earlier_call_do_not_end_a_later_call() {
+    let mut story = Story::new(&["Anna"]);
     let (first, _) = story.answers("Anna", "2");
     story.resumes();
     let second = story.rings("Anna");
-    assert_eq!(story.presses(first, "2"), Verdict::Rejected);
+    assert_eq!(story.presses(first, "2"), EventOutcome::Rejected);
     assert!(story.nothing_happened());
     assert_eq!(story.dispatch.attempt().map(|attempt| attempt.id), Some(second));
 }
 
 #[test]
-fn whoever_rejected_is_asked_again_in_the_next_round_unless_the_policy_says_no() {
-    for ask_again in [true, false] {
+fn rejecting_employee_is_phoned_again_in_the_next_round_only_with_retry_rejected() {
+    for retry_rejected in [true, false] {
         let policy = Policy {
             attempts: 1,
-            ask_again,
+            retry_rejected,
             ..Policy::default()
         };
-        let mut story = Story::under(policy, &["Anna", "Ben"]);
+        let mut story = Story::with_policy(policy, &["Anna", "Ben"]);
         story.answers("Anna", "2");
         story.rings_out("Ben");
         story.resumes();
-        let whose_turn = if ask_again { "Anna" } else { "Ben" };
+        let whose_turn = if retry_rejected { "Anna" } else { "Ben" };
         assert_eq!(story.turn(), (whose_turn, 1));
     }
 }
 
 #[test]
-fn when_everybody_has_rejected_for_good_the_dispatch_is_exhausted() {
+fn dispatch_is_exhausted_when_everybody_rejected_without_retry() {
     let policy = Policy {
-        ask_again: false,
+        retry_rejected: false,
         ..Policy::default()
     };
-    let mut story = Story::under(policy, &["Anna", "Ben"]);
+    let mut story = Story::with_policy(policy, &["Anna", "Ben"]);
     story.answers("Anna", "2");
     story.answers("Ben", "2");
     assert_eq!(story.status(), "Exhausted");
 }
 
 #[test]
-fn a_key_of_a_call_that_never_was_is_stale() {
-    let mut story = Story::of(&["Anna"]);
+fn key_of_an_unknown_attempt_is_stale() {
+    let mut story = Story::new(&["Anna"]);
     let call = story.rings("Anna");
     let strangers = [
         AttemptId {
@@ -238,18 +238,18 @@ fn a_key_of_a_call_that_never_was_is_stale() {
     ];
     for stranger in strangers {
         for keys in ["1", "2"] {
-            assert_eq!(story.presses(stranger, keys), Verdict::Stale, "{stranger} {keys}");
+            assert_eq!(story.presses(stranger, keys), EventOutcome::Stale, "{stranger} {keys}");
             assert!(story.nothing_happened());
         }
     }
 }
 
 #[test]
-fn a_key_may_come_before_the_answer_to_the_request() {
-    let mut story = Story::of(&["Anna"]);
+fn key_may_arrive_before_the_providers_answer() {
+    let mut story = Story::new(&["Anna"]);
     let call = story.dials("Anna");
-    assert_eq!(story.presses(call, "1"), Verdict::Accepted);
-    story.when(&Event::Placed {
+    assert_eq!(story.presses(call, "1"), EventOutcome::Accepted);
+    story.apply(&Event::Placed {
         attempt: call,
         call_id: "t".into(),
     });
@@ -257,8 +257,8 @@ fn a_key_may_come_before_the_answer_to_the_request() {
 }
 
 #[test]
-fn a_meaningless_key_of_a_call_that_is_past_is_not_answered_with_options() {
-    let mut story = Story::of(&["Anna"]);
+fn unknown_key_of_an_earlier_call_does_not_repeat_the_options() {
+    let mut story = Story::new(&["Anna"]);
     let call = story.rings_out("Anna");
-    assert_eq!(story.presses(call, "7"), Verdict::Noted);
+    assert_eq!(story.presses(call, "7"), EventOutcome::Noted);
 }

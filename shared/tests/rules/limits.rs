@@ -1,15 +1,16 @@
-//! What a decision may weigh, and what must hold of every one.
+//! Size limits: every decision fits into one DynamoDB transaction, one item and one SQS message.
 
 use patchbay::dispatch::employee::{Duty, MAX_EMPLOYEES};
 use patchbay::dispatch::state::{Strategy, Webhook};
 use patchbay::dispatch::{Employee, Ending, Event, NewDispatch, Policy};
 
-use crate::story::{Story, brief, person, start};
+use crate::story::{Story, person, spec, start};
 
-/// DynamoDB's limit of items in a transaction, less the dispatch itself, the end of a lease and a status.
+/// DynamoDB's limit of 100 items in a transaction, less the dispatch itself, a released lease and a status.
 const MOST_ENTRIES: usize = 97;
 
-/// As many people as are allowed; those `on_duty` are so for the first minute, the others come two hours later.
+/// The maximum number of employees. Those with an index in `on_duty` are on duty for the first minute, the others two
+/// hours later.
 fn crowd(on_duty: std::ops::Range<usize>) -> Vec<Employee> {
     (0..MAX_EMPLOYEES)
         .map(|index| {
@@ -34,9 +35,9 @@ fn crowded(on_duty: std::ops::Range<usize>, policy: Policy) -> Story {
         url: "https://example.com/hook".into(),
         strategy: Strategy::OnChange,
     });
-    Story::about(NewDispatch {
+    Story::for_dispatch(NewDispatch {
         webhook,
-        ..brief(crowd(on_duty), policy)
+        ..spec(crowd(on_duty), policy)
     })
 }
 
@@ -50,7 +51,7 @@ fn assert_fits(story: &Story) {
 }
 
 #[test]
-fn passing_over_everybody_fits_into_one_transaction() {
+fn skipping_everybody_fits_into_one_transaction() {
     let story = crowded(0..0, Policy::default());
     assert_eq!(
         story.last.entries.len(),
@@ -61,8 +62,8 @@ fn passing_over_everybody_fits_into_one_transaction() {
 }
 
 #[test]
-fn passing_over_everybody_twice_fits_into_one_transaction() {
-    // The only one on duty cannot be retried in time, and the round that follows without a pause begins with skips.
+fn skipping_everybody_twice_fits_into_one_transaction() {
+    // The only employee on duty cannot be retried in time, and the next round, without a pause, begins with skips.
     for only in [0, 20, MAX_EMPLOYEES - 1] {
         for ending in [Ending::NoAnswer, Ending::OutOfMoney] {
             let policy = Policy {
@@ -73,7 +74,7 @@ fn passing_over_everybody_twice_fits_into_one_transaction() {
             let mut story = crowded(only..only + 1, policy);
             assert_fits(&story);
             let call = story.rings(&format!("P{only}"));
-            story.later(10);
+            story.advance(10);
             story.ends(call, ending);
             assert_fits(&story);
         }
@@ -81,7 +82,7 @@ fn passing_over_everybody_twice_fits_into_one_transaction() {
 }
 
 #[test]
-fn everybody_being_busy_fits_into_every_transaction() {
+fn every_transaction_fits_while_everybody_is_busy() {
     let mut story = crowded(0..MAX_EMPLOYEES, Policy::default());
     while story.dispatch.attempt().is_some() {
         let (name, _) = story.turn();
@@ -93,24 +94,24 @@ fn everybody_being_busy_fits_into_every_transaction() {
 }
 
 #[test]
-fn a_re_opening_fits_into_one_transaction() {
+fn reopening_fits_into_one_transaction() {
     let policy = Policy {
         resolve_within: Some(60),
         ..Policy::default()
     };
     let mut story = crowded(0..1, policy);
     let (attempt, _) = story.answers("P0", "1");
-    story.later(60);
-    story.when(&Event::Overdue { attempt });
+    story.advance(60);
+    story.apply(&Event::Overdue { attempt });
     assert_fits(&story);
 }
 
 #[test]
-fn a_crowded_dispatch_stays_far_below_what_dynamodb_and_sqs_take() {
+fn largest_dispatch_stays_far_below_the_limits_of_dynamodb_and_sqs() {
     let everybody = (0..MAX_EMPLOYEES)
         .map(|index| person(index, &format!("P{index}")))
         .collect();
-    let mut story = Story::with(everybody, Policy::default());
+    let mut story = Story::with_employees(everybody, Policy::default());
     for _ in 0..MAX_EMPLOYEES {
         let (name, _) = story.turn();
         let name = name.to_owned();
@@ -125,7 +126,7 @@ fn a_crowded_dispatch_stays_far_below_what_dynamodb_and_sqs_take() {
     for message in &story.messages {
         assert!(serde_json::to_string(message).expect("JSON").len() < 1_024);
     }
-    // A commit has room for as many entries, one of them the dispatch itself, and the places of one version are enough.
+    // The entries of a commit, together with the dispatch itself, fit into the sequence numbers of one version.
     let longest = story
         .entries
         .iter()
@@ -135,7 +136,7 @@ fn a_crowded_dispatch_stays_far_below_what_dynamodb_and_sqs_take() {
 }
 
 #[test]
-fn a_list_longer_than_an_index_can_count_overflows_nothing() {
+fn list_longer_than_the_index_range_does_not_overflow() {
     let policy = Policy {
         attempts: 1,
         ..Policy::default()
@@ -143,9 +144,13 @@ fn a_list_longer_than_an_index_can_count_overflows_nothing() {
     let employees = (0..300)
         .map(|index| person(index % 100, &format!("P{index}")))
         .collect();
-    let mut story = Story::with(employees, policy);
+    let mut story = Story::with_employees(employees, policy);
     for index in 0..255 {
         story.rings_out(&format!("P{index}"));
     }
-    assert_eq!(story.status(), "Waiting", "who has no index is never phoned");
+    assert_eq!(
+        story.status(),
+        "Waiting",
+        "an employee without an index is never phoned"
+    );
 }

@@ -1,9 +1,10 @@
-//! The rules of a dispatch, each told as a story: given people and a policy, when this happens, then that is so.
+//! The rules of a dispatch, one test for each rule. Every test is a story: given employees and a policy, when events
+//! happen, then the dispatch is in a certain state.
 #![expect(
     clippy::panic,
     clippy::expect_used,
     clippy::indexing_slicing,
-    reason = "a story that cannot go on is a failed test"
+    reason = "a story that cannot continue is a failed test"
 )]
 
 mod acceptance;
@@ -12,7 +13,7 @@ mod availability;
 mod ends;
 mod keys;
 mod limits;
-mod outlook;
+mod plan;
 mod policy;
 mod provider;
 mod requester;

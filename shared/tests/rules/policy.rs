@@ -1,14 +1,14 @@
-//! The limits of a policy: each field's lowest and highest value, and what lies beyond.
+//! Limits of a policy: each field's lowest and highest value, and values beyond them.
 
 use std::collections::BTreeMap;
 
 use patchbay::dispatch::policy::TextOverrides;
 use patchbay::dispatch::{Language, Policy};
 
-type Set = fn(&mut Policy, u32);
+type Setter = fn(&mut Policy, u32);
 
-/// Field, how it is set, lowest and highest value.
-const TABLE: [(&str, Set, u32, u32); 14] = [
+/// Field, setter, lowest and highest value.
+const TABLE: [(&str, Setter, u32, u32); 14] = [
     ("attempts", |p, v| p.attempts = small(v), 1, 10),
     ("retry_delay", |p, v| p.retry_delay = v, 5, 3_600),
     ("ring_timeout", |p, v| p.ring_timeout = Some(v), 1, 60),
@@ -34,12 +34,12 @@ fn wrong_fields(policy: &Policy) -> Vec<String> {
 }
 
 #[test]
-fn the_defaults_are_sound() {
+fn defaults_are_valid() {
     assert!(Policy::default().errors().is_empty());
 }
 
 #[test]
-fn every_field_takes_what_its_limits_allow_and_names_itself_beyond() {
+fn every_field_is_accepted_within_its_limits_and_reported_beyond() {
     for (field, set, low, high) in TABLE {
         let with = |value| {
             let mut policy = Policy::default();
@@ -56,7 +56,7 @@ fn every_field_takes_what_its_limits_allow_and_names_itself_beyond() {
 }
 
 #[test]
-fn what_may_be_left_out_may_be_left_out() {
+fn optional_limits_may_be_left_out() {
     let policy = Policy {
         ring_timeout: None,
         max_duration: None,
@@ -68,7 +68,7 @@ fn what_may_be_left_out_may_be_left_out() {
 }
 
 #[test]
-fn all_wrong_fields_are_named_at_once() {
+fn all_invalid_fields_are_reported_at_once() {
     let mut policy = Policy::default();
     for (_, set, _, high) in TABLE {
         set(&mut policy, high + 1);
@@ -77,8 +77,8 @@ fn all_wrong_fields_are_named_at_once() {
 }
 
 #[test]
-fn texts_of_the_requesters_own_are_neither_blank_nor_endless() {
-    for (text, sound) in [
+fn custom_texts_must_have_1_to_300_characters() {
+    for (text, valid) in [
         ("", false),
         (" \n ", false),
         ("Press 1", true),
@@ -93,13 +93,13 @@ fn texts_of_the_requesters_own_are_neither_blank_nor_endless() {
             texts: BTreeMap::from([(Language::DeDe, texts)]),
             ..Policy::default()
         };
-        let expected: &[&str] = if sound { &[] } else { &["policy.texts.de-DE.options"] };
+        let expected: &[&str] = if valid { &[] } else { &["policy.texts.de-DE.options"] };
         assert_eq!(wrong_fields(&policy), expected, "{text:?}");
     }
 }
 
 #[test]
-fn a_policy_in_json_takes_defaults_for_what_it_leaves_out_and_no_unknown_field() {
+fn json_policy_gets_defaults_and_ignores_unknown_fields() {
     let policy: Policy = serde_json::from_str(r#"{"attempts": 2}"#).expect("a policy");
     assert_eq!(
         policy,
@@ -108,6 +108,7 @@ fn a_policy_in_json_takes_defaults_for_what_it_leaves_out_and_no_unknown_field()
             ..Policy::default()
         }
     );
-    let misspelt = serde_json::from_str::<Policy>(r#"{"atempts": 2}"#).expect_err("a misspelt field");
-    assert!(misspelt.to_string().contains("atempts"), "{misspelt}");
+    // A later version may have stored it. Requests with unknown fields are refused where they are parsed.
+    let newer: Policy = serde_json::from_str(r#"{"added_later": 2}"#).expect("a policy");
+    assert_eq!(newer, Policy::default());
 }

@@ -1,4 +1,4 @@
-//! Rounds through the list.
+//! Rounds through the list of employees.
 
 use patchbay::dispatch::timeline::Exhaustion;
 use patchbay::dispatch::{Fact, Policy, WaitReason};
@@ -13,8 +13,8 @@ fn once() -> Policy {
 }
 
 #[test]
-fn after_the_last_employee_comes_a_pause_and_then_the_first_again() {
-    let mut story = Story::under(once(), &["Anna", "Ben"]);
+fn pause_follows_the_last_employee_and_then_the_first_is_phoned_again() {
+    let mut story = Story::with_policy(once(), &["Anna", "Ben"]);
     story.rings_out("Anna");
     story.rings_out("Ben");
     assert_eq!(story.waits(), (300, WaitReason::RoundPause));
@@ -23,12 +23,12 @@ fn after_the_last_employee_comes_a_pause_and_then_the_first_again() {
 }
 
 #[test]
-fn a_round_without_a_pause_is_followed_by_the_next_at_once() {
+fn next_round_follows_at_once_without_a_pause() {
     let policy = Policy {
         round_pause: 0,
         ..once()
     };
-    let mut story = Story::under(policy, &["Anna", "Ben"]);
+    let mut story = Story::with_policy(policy, &["Anna", "Ben"]);
     for round in 1..=20 {
         assert_eq!(story.dispatch.progress.round, round);
         story.rings_out("Anna");
@@ -37,35 +37,35 @@ fn a_round_without_a_pause_is_followed_by_the_next_at_once() {
 }
 
 #[test]
-fn after_the_last_round_the_dispatch_is_exhausted_and_says_so() {
+fn dispatch_is_exhausted_after_the_last_round() {
     let policy = Policy {
         max_rounds: Some(2),
         ..once()
     };
-    let mut story = Story::under(policy, &["Anna", "Ben"]);
+    let mut story = Story::with_policy(policy, &["Anna", "Ben"]);
     story.rings_out("Anna");
     story.rings_out("Ben");
     story.resumes();
     story.rings_out("Anna");
     story.rings_out("Ben");
     assert_eq!(story.status(), "Exhausted");
-    assert!(story.tells(|fact| matches!(
+    assert!(story.recorded(|fact| matches!(
         fact,
         Fact::Exhausted {
-            why: Exhaustion::NobodyLeft
+            reason: Exhaustion::NobodyLeft
         }
     )));
     assert!(story.dispatch.state.is_over());
-    assert!(story.only_counts(), "nothing is to happen any more");
+    assert!(story.only_counts(), "no work is left but counting the alarm");
 }
 
 #[test]
-fn without_a_limit_the_rounds_go_on_until_the_dispatch_expires() {
+fn rounds_without_a_limit_continue_until_the_dispatch_expires() {
     let policy = Policy {
         expires_after: 3_600,
         ..once()
     };
-    let mut story = Story::under(policy, &["Anna"]);
+    let mut story = Story::with_policy(policy, &["Anna"]);
     let mut calls = 0;
     while !story.dispatch.state.is_over() {
         if story.dispatch.attempt().is_some() {
@@ -75,18 +75,18 @@ fn without_a_limit_the_rounds_go_on_until_the_dispatch_expires() {
             story.resumes();
         }
     }
-    // One call of 25 s and a pause of 300 s fit eleven times into an hour, and a twelfth call begins before its end.
+    // One call of 25 s and a pause of 300 s fit eleven times into an hour, and a twelfth call starts before its end.
     assert_eq!((story.status(), calls), ("Expired", 12));
     assert_eq!(story.now, story.dispatch.expires_at);
 }
 
 #[test]
-fn a_round_in_which_nobody_was_called_is_not_counted() {
+fn round_without_a_call_is_not_counted() {
     let policy = Policy {
         max_rounds: Some(1),
         ..once()
     };
-    let mut story = Story::under(policy, &["Anna", "Ben"]);
+    let mut story = Story::with_policy(policy, &["Anna", "Ben"]);
     for _ in 0..5 {
         story.is_busy("Anna", 20);
         story.is_busy("Ben", 20);
@@ -100,17 +100,17 @@ fn a_round_in_which_nobody_was_called_is_not_counted() {
 }
 
 #[test]
-fn a_dispatch_with_nobody_in_it_is_exhausted_from_the_start() {
-    let story = Story::with(Vec::new(), Policy::default());
+fn dispatch_without_employees_is_exhausted_from_the_start() {
+    let story = Story::with_employees(Vec::new(), Policy::default());
     assert_eq!((story.status(), story.dispatch.version), ("Exhausted", 1));
 }
 
 #[test]
-fn a_dispatch_whose_people_can_never_be_phoned_is_exhausted_from_the_start() {
+fn dispatch_without_available_employees_is_exhausted_from_the_start() {
     let mut employees = people(&["Anna", "Ben"]);
     employees[0].opted_out = true;
     employees[1].unverified = true;
-    let story = Story::with(employees, Policy::default());
+    let story = Story::with_employees(employees, Policy::default());
     assert_eq!(story.status(), "Exhausted");
     assert_eq!(
         story.last.entries.len(),
@@ -121,8 +121,8 @@ fn a_dispatch_whose_people_can_never_be_phoned_is_exhausted_from_the_start() {
 }
 
 #[test]
-fn the_pause_lasts_longer_when_nobody_is_available_at_its_end() {
-    let mut story = Story::under(once(), &["Anna", "Ben"]);
+fn pause_is_extended_until_an_employee_is_available() {
+    let mut story = Story::with_policy(once(), &["Anna", "Ben"]);
     story.rings_out("Anna");
     story.is_busy("Ben", 20);
     assert_eq!(
@@ -137,18 +137,18 @@ fn the_pause_lasts_longer_when_nobody_is_available_at_its_end() {
 }
 
 #[test]
-fn whoever_was_on_the_phone_all_through_the_last_round_is_phoned_before_it_is_over() {
+fn employee_who_was_busy_in_the_last_round_is_phoned_before_it_ends() {
     let policy = Policy {
         max_rounds: Some(1),
         attempts: 2,
         ..Policy::default()
     };
-    let mut story = Story::under(policy, &["Anna", "Ben", "Carla"]);
+    let mut story = Story::with_policy(policy, &["Anna", "Ben", "Carla"]);
     story.is_busy("Anna", 20);
     for name in ["Ben", "Ben", "Carla", "Carla"] {
         story.rings_out(name);
     }
-    // Anna is free by now, and had no call: she has hers, and nobody is phoned again with her.
+    // Anna is free by now and had no call yet. She is phoned, and nobody else is phoned again.
     assert_eq!(story.turn(), ("Anna", 1));
     story.is_busy("Anna", 20);
     assert_eq!(story.waits(), (20, WaitReason::NobodyAvailable), "busy again");
@@ -159,12 +159,12 @@ fn whoever_was_on_the_phone_all_through_the_last_round_is_phoned_before_it_is_ov
 }
 
 #[test]
-fn a_later_round_in_which_nobody_was_called_is_not_counted_either() {
+fn later_round_without_a_call_is_not_counted_either() {
     let policy = Policy {
         max_rounds: Some(2),
         ..once()
     };
-    let mut story = Story::under(policy, &["Anna", "Ben"]);
+    let mut story = Story::with_policy(policy, &["Anna", "Ben"]);
     story.rings_out("Anna");
     story.rings_out("Ben");
     story.resumes();

@@ -1,21 +1,21 @@
-//! A dispatch to which things happen, and everything that was decided on the way.
+//! A story: a dispatch, the events that happen to it, and everything that was decided on the way.
 
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::work::{Message, Notice, Work};
 use patchbay::dispatch::{
-    Context, Decision, Dispatch, Employee, Ending, Entry, Event, Fact, NewDispatch, NotPlaced, Phase, Policy, Route,
-    Sighting, State, Ticket, Urgency, Verdict, WaitReason, create, decide,
+    CallLookup, Decision, DecisionContext, Dispatch, DispatchPriority, Employee, Ending, Entry, Event, EventOutcome,
+    Fact, NewDispatch, NotPlaced, Phase, Policy, Route, State, Ticket, WaitReason, create, decide,
 };
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, ProviderName};
 use patchbay::phone::PhoneNumber;
 
-/// How long a phone rings in these stories before nobody picks up, in seconds.
-/// Who places the calls.
+/// The provider that places the calls.
 pub(crate) const PROVIDER: ProviderName = ProviderName::known("voice");
 
+/// How long a phone rings that nobody picks up, in seconds.
 pub(crate) const RING: u32 = 25;
 
-/// When every story begins: a Monday morning.
+/// Start of every story: a Monday morning.
 pub(crate) fn start() -> Timestamp {
     Timestamp::parse("2026-01-05T09:00:00Z").expect("a moment")
 }
@@ -38,9 +38,9 @@ pub(crate) fn people(names: &[&str]) -> Vec<Employee> {
     names.iter().enumerate().map(|(i, name)| person(i, name)).collect()
 }
 
-pub(crate) fn brief(employees: Vec<Employee>, policy: Policy) -> NewDispatch {
+pub(crate) fn spec(employees: Vec<Employee>, policy: Policy) -> NewDispatch {
     NewDispatch {
-        priority: Urgency::Normal,
+        priority: DispatchPriority::Normal,
         ticket: Ticket {
             reference: Some("INC-4711".into()),
             text: "Database down".into(),
@@ -62,29 +62,29 @@ pub(crate) struct Story {
 }
 
 impl Story {
-    /// The people of `names` with the default policy.
-    pub(crate) fn of(names: &[&str]) -> Self {
-        Self::with(people(names), Policy::default())
+    /// A story with these employees and the default policy.
+    pub(crate) fn new(names: &[&str]) -> Self {
+        Self::with_employees(people(names), Policy::default())
     }
 
-    pub(crate) fn under(policy: Policy, names: &[&str]) -> Self {
-        Self::with(people(names), policy)
+    pub(crate) fn with_policy(policy: Policy, names: &[&str]) -> Self {
+        Self::with_employees(people(names), policy)
     }
 
-    pub(crate) fn with(employees: Vec<Employee>, policy: Policy) -> Self {
-        Self::about(brief(employees, policy))
+    pub(crate) fn with_employees(employees: Vec<Employee>, policy: Policy) -> Self {
+        Self::for_dispatch(spec(employees, policy))
     }
 
-    pub(crate) fn about(brief: NewDispatch) -> Self {
+    pub(crate) fn for_dispatch(spec: NewDispatch) -> Self {
         let key = DispatchKey {
             tenant: "demo".parse().expect("a tenant"),
             id: DispatchId::new(1),
         };
-        let context = Context {
+        let context = DecisionContext {
             now: start(),
-            fresh: Nonce::new(1),
+            nonce: Nonce::new(1),
         };
-        let last = create(key, brief, String::new(), context);
+        let last = create(key, spec, String::new(), context);
         Self {
             dispatch: last.next.clone().expect("a dispatch"),
             now: start(),
@@ -98,12 +98,12 @@ impl Story {
 
     // When.
 
-    /// Something happens.
-    pub(crate) fn when(&mut self, event: &Event) -> Verdict {
+    /// Applies an event now.
+    pub(crate) fn apply(&mut self, event: &Event) -> EventOutcome {
         self.decisions += 1;
-        let context = Context {
+        let context = DecisionContext {
             now: self.now,
-            fresh: Nonce::new(self.decisions),
+            nonce: Nonce::new(self.decisions),
         };
         let decision = decide(&self.dispatch, event, context);
         if let Some(next) = &decision.next {
@@ -114,51 +114,51 @@ impl Story {
         self.messages.extend(decision.messages.iter().cloned());
         self.notices.extend(decision.notices.iter().cloned());
         self.last = decision;
-        self.last.verdict.clone()
+        self.last.outcome.clone()
     }
 
-    pub(crate) fn later(&mut self, seconds: u32) {
+    pub(crate) fn advance(&mut self, seconds: u32) {
         self.now = self.now.plus_seconds(seconds);
     }
 
-    /// It is now so many seconds after the start.
-    pub(crate) fn at(&mut self, seconds: u32) {
+    /// Sets the time to `seconds` after the start.
+    pub(crate) fn set_time(&mut self, seconds: u32) {
         self.now = start().plus_seconds(seconds);
     }
 
-    /// The dialer claims the planned call when it is due.
-    pub(crate) fn claims(&mut self) -> (AttemptId, Verdict) {
+    /// The dialer claims the planned call once it is due.
+    pub(crate) fn claims(&mut self) -> (AttemptId, EventOutcome) {
         let attempt = self.dispatch.attempt().expect("an attempt").clone();
         self.now = self.now.max(attempt.due_at);
         (
             attempt.id,
-            self.when(&Event::Claim {
+            self.apply(&Event::Claim {
                 attempt: attempt.id,
                 route: Route::only(PROVIDER),
             }),
         )
     }
 
-    /// The dialer asks the provider to phone `name`, whose turn it must be.
+    /// The dialer asks the provider to phone `name`, whose turn it must be. The call is claimed, but not confirmed.
     pub(crate) fn dials(&mut self, name: &str) -> AttemptId {
         assert_eq!(self.turn().0, name, "whose turn it is");
-        let (id, verdict) = self.claims();
-        assert_eq!(verdict, Verdict::Dial, "may {name} be phoned");
+        let (id, outcome) = self.claims();
+        assert_eq!(outcome, EventOutcome::Dial, "may {name} be phoned");
         id
     }
 
-    /// The phone of `name` rings, whose turn it must be.
+    /// The provider takes the call to `name`, whose turn it must be.
     pub(crate) fn rings(&mut self, name: &str) -> AttemptId {
         let id = self.dials(name);
-        self.when(&Event::Placed {
+        self.apply(&Event::Placed {
             attempt: id,
             call_id: format!("track-{}", id.ordinal),
         });
         id
     }
 
-    pub(crate) fn ends(&mut self, attempt: AttemptId, ending: Ending) -> Verdict {
-        self.when(&Event::CallEnded {
+    pub(crate) fn ends(&mut self, attempt: AttemptId, ending: Ending) -> EventOutcome {
+        self.apply(&Event::CallEnded {
             attempt,
             ending,
             call_id: None,
@@ -168,42 +168,42 @@ impl Story {
     /// The phone of `name` rings, and nobody picks up.
     pub(crate) fn rings_out(&mut self, name: &str) -> AttemptId {
         let id = self.rings(name);
-        self.later(RING);
+        self.advance(RING);
         self.ends(id, Ending::NoAnswer);
         id
     }
 
-    pub(crate) fn presses(&mut self, attempt: AttemptId, keys: &str) -> Verdict {
-        self.when(&Event::Key {
+    pub(crate) fn presses(&mut self, attempt: AttemptId, keys: &str) -> EventOutcome {
+        self.apply(&Event::Key {
             attempt,
             keys: keys.into(),
         })
     }
 
     /// The phone of `name` rings, whose turn it must be, and `keys` are pressed.
-    pub(crate) fn answers(&mut self, name: &str, keys: &str) -> (AttemptId, Verdict) {
+    pub(crate) fn answers(&mut self, name: &str, keys: &str) -> (AttemptId, EventOutcome) {
         let id = self.rings(name);
-        self.later(8);
+        self.advance(8);
         (id, self.presses(id, keys))
     }
 
-    pub(crate) fn refused(&mut self, attempt: AttemptId, why: NotPlaced) -> Verdict {
-        self.when(&Event::NotPlaced { attempt, why })
+    pub(crate) fn not_placed(&mut self, attempt: AttemptId, reason: NotPlaced) -> EventOutcome {
+        self.apply(&Event::NotPlaced { attempt, reason })
     }
 
-    pub(crate) fn watched(&mut self, attempt: AttemptId, sighting: Sighting, looks: u8) -> Verdict {
-        self.when(&Event::Watched {
+    pub(crate) fn watched(&mut self, attempt: AttemptId, lookup: CallLookup, lookups: u8) -> EventOutcome {
+        self.apply(&Event::Watched {
             attempt,
-            sighting,
-            looks,
+            lookup,
+            lookups,
         })
     }
 
-    pub(crate) fn over(&mut self, attempt: AttemptId, ending: Ending, keys: &str) -> Verdict {
+    pub(crate) fn call_over(&mut self, attempt: AttemptId, ending: Ending, keys: &str) -> EventOutcome {
         let keys = keys.to_owned();
         self.watched(
             attempt,
-            Sighting::Over {
+            CallLookup::Over {
                 ending,
                 keys,
                 machine: false,
@@ -212,21 +212,21 @@ impl Story {
         )
     }
 
-    /// The current wait comes to its end.
+    /// The current wait ends.
     pub(crate) fn resumes(&mut self) {
         let State::Waiting(wait) = self.dispatch.state.clone() else {
             panic!("nothing to wait for: {:?}", self.dispatch.state)
         };
         self.now = self.now.max(wait.until);
-        self.when(&Event::Resume { wait: wait.id });
+        self.apply(&Event::Resume { wait: wait.id });
     }
 
-    /// The employee is found to be on the phone for another dispatch, for so many seconds more.
+    /// The employee is found to be on the phone for another dispatch, for `seconds` more.
     pub(crate) fn is_busy(&mut self, name: &str, seconds: u32) {
         assert_eq!(self.turn().0, name, "whose turn it is");
         let attempt = self.dispatch.attempt().expect("an attempt").id;
         let until = self.now.plus_seconds(seconds);
-        self.when(&Event::EmployeeBusy { attempt, until });
+        self.apply(&Event::EmployeeBusy { attempt, until });
     }
 
     // Then.
@@ -235,7 +235,7 @@ impl Story {
         &self.dispatch.employee(employee).expect("an employee").name
     }
 
-    /// Whose turn it is, and the how manieth call in a row it is.
+    /// The employee whose turn it is, and the ordinal of the call in the turn.
     pub(crate) fn turn(&self) -> (&str, u8) {
         let Some(attempt) = self.dispatch.attempt() else {
             panic!("nobody's turn: {:?}", self.dispatch.state)
@@ -243,7 +243,7 @@ impl Story {
         (self.name(attempt.id.employee), attempt.number)
     }
 
-    /// In how many seconds the current call is due.
+    /// Seconds until the current call is due.
     pub(crate) fn due_in(&self) -> u64 {
         let attempt = self.dispatch.attempt().expect("an attempt");
         attempt.due_at.since(self.now).as_secs()
@@ -253,7 +253,7 @@ impl Story {
         &self.dispatch.attempt().expect("an attempt").phase
     }
 
-    /// How long is waited, in seconds, and why.
+    /// Duration of the current wait in seconds, and its reason.
     pub(crate) fn waits(&self) -> (u64, WaitReason) {
         let State::Waiting(wait) = &self.dispatch.state else {
             panic!("no wait: {:?}", self.dispatch.state)
@@ -273,27 +273,27 @@ impl Story {
         self.name(acceptance.attempt.employee)
     }
 
-    /// What the last decision wrote into the timeline.
+    /// Facts that the last decision added to the timeline.
     pub(crate) fn facts(&self) -> Vec<&Fact> {
         self.last.entries.iter().map(|entry| &entry.fact).collect()
     }
 
-    /// Whether the last decision wrote such a line.
-    pub(crate) fn tells(&self, is: impl Fn(&Fact) -> bool) -> bool {
+    /// Whether the last decision added such a fact.
+    pub(crate) fn recorded(&self, is: impl Fn(&Fact) -> bool) -> bool {
         self.last.entries.iter().any(|entry| is(&entry.fact))
     }
 
-    /// What the last decision sent.
+    /// Work that the last decision sent.
     pub(crate) fn sent(&self) -> Vec<&Work> {
         self.last.messages.iter().map(|message| &message.work).collect()
     }
 
-    /// Whether all that the last decision sent is what lets an alarm hear of it.
+    /// Whether the last decision sent nothing but a message to count an alarm.
     pub(crate) fn only_counts(&self) -> bool {
         matches!(self.sent()[..], [Work::Count { .. }])
     }
 
-    /// Whose call the last decision hangs up.
+    /// Attempts whose calls the last decision hangs up.
     pub(crate) fn hung_up(&self) -> Vec<AttemptId> {
         let hang_ups = self.sent().into_iter().filter_map(|work| match work {
             Work::HangUp { attempt, tries: 0 } => Some(*attempt),
@@ -302,7 +302,7 @@ impl Story {
         hang_ups.collect()
     }
 
-    /// The last event was of no consequence whatever.
+    /// Whether the last event had no effect at all.
     pub(crate) fn nothing_happened(&self) -> bool {
         let last = &self.last;
         last.next.is_none() && last.entries.is_empty() && last.messages.is_empty() && last.notices.is_empty()

@@ -1,4 +1,4 @@
-//! What must be true of a world when it has come to rest.
+//! Checks the invariants of a world that is idle: nothing lost, duplicated, or reported wrongly.
 
 #[cfg(test)]
 mod tests;
@@ -9,50 +9,50 @@ use std::fmt;
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::decide::LEASE_MARGIN_SECONDS;
 use patchbay::dispatch::delivery::event_id;
-use patchbay::dispatch::{Dispatch, Entry, Fact, Reason, State, script};
+use patchbay::dispatch::{Dispatch, Entry, Fact, NoAnswerReason, State, script};
 use patchbay::ids::{AttemptId, DispatchKey};
 use patchbay::store::StoreError;
 
-use crate::aws::sqs::{End, Story};
+use crate::aws::sqs::{MessageEnd, MessageHistory};
 use crate::exchange::PlacedCall;
 use crate::world::{Notification, World};
 
-/// Something that must never happen.
+/// A violated invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Breach {
-    /// A ticket that nothing moves on any more, or that is gone.
+    /// The dispatch is missing, or is not over although nothing will continue it.
     Lost(DispatchKey),
-    /// A ticket with two acceptances and no re-opening between them.
-    DoublyAccepted(DispatchKey),
-    /// An acceptance by somebody who pressed no 1.
-    FalselyAccepted(DispatchKey),
-    /// Somebody was told "accepted" who has not accepted.
-    FalselyTold(DispatchKey),
-    /// An attempt with two calls.
-    DoublyDialled(String),
-    /// A call to a number that is not that of the employee it was for, or to nobody's.
-    WrongPerson(String),
-    /// Two phones rang for one ticket at once, by our own doing.
-    TwoAtOnce(DispatchKey, String, String),
-    /// Two calls to one person at once, for two tickets, by our own doing.
-    PersonTwiceAtOnce(String, String),
-    /// Somebody was told "rejected", and the ticket does not know of it.
-    RejectionUnheard(DispatchKey),
-    /// A call was placed after the ticket was closed.
-    CalledAfterTheEnd(DispatchKey, String),
-    /// An employee was called more often in a row than the policy allows.
+    /// The timeline has two acceptances without a reopening between them.
+    AcceptedTwice(DispatchKey),
+    /// An employee is recorded as acceptor who did not press 1.
+    AcceptedWithoutKey(DispatchKey),
+    /// "You have accepted" was said to an employee whose acceptance is not recorded.
+    WrongAcceptanceNotice(DispatchKey),
+    /// Two calls were placed for one attempt.
+    DialedTwice(String),
+    /// The number called is not that of the attempt's employee, or the call belongs to no attempt.
+    WrongNumber(String),
+    /// Two calls of one dispatch overlap although we could not assume that the first was over.
+    OverlappingCalls(DispatchKey, String, String),
+    /// Two calls to one employee overlap, for two dispatches, although the first dispatch had not released the phone.
+    OverlappingCallsToEmployee(String, String),
+    /// "You have rejected" was said to an employee whose rejection is not recorded.
+    RejectionNotRecorded(DispatchKey),
+    /// A call was placed after the dispatch was closed.
+    CalledAfterClose(DispatchKey, String),
+    /// An employee was called more often in one turn than the policy allows.
     CalledTooOften(DispatchKey),
-    /// Something that an alarm is to hear of was never counted.
-    Uncounted(DispatchKey, &'static str),
-    /// The requester never heard of something.
-    Untold(DispatchKey, String),
-    /// The requester heard of something that the timeline does not have.
-    ToldForNothing(String),
-    /// Two different webhooks of a ticket have one number.
-    SequenceTwice(DispatchKey, u64),
-    /// Messages multiply: so many were sent, mostly with this work.
-    Flood(usize, String),
-    /// A message ended in a dead-letter queue.
+    /// An event that raises an alarm was never counted. Second: the status that the event led to.
+    AlarmNotCounted(DispatchKey, &'static str),
+    /// A webhook was never delivered. Second: the event's type and id.
+    MissingWebhook(DispatchKey, String),
+    /// A webhook was delivered whose event is not in the timeline. Its id.
+    UnexpectedWebhook(String),
+    /// Two webhooks of a dispatch have the same sequence number.
+    DuplicateSequence(DispatchKey, u64),
+    /// Messages multiplied. How many were sent, and the most frequent kind of work.
+    MessageFlood(usize, String),
+    /// A message is in a dead-letter queue. Its body.
     DeadLetter(String),
 }
 
@@ -60,42 +60,57 @@ impl fmt::Display for Breach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Lost(key) => write!(f, "{} is lost", key.id),
-            Self::DoublyAccepted(key) => write!(f, "{} was accepted twice", key.id),
-            Self::FalselyAccepted(key) => write!(f, "{} counts as accepted, but nobody pressed 1", key.id),
-            Self::FalselyTold(key) => write!(f, "{}: somebody was told \"accepted\" for nothing", key.id),
-            Self::DoublyDialled(call) => write!(f, "dialled twice: {call}"),
-            Self::WrongPerson(call) => write!(f, "the wrong person was phoned: {call}"),
-            Self::TwoAtOnce(key, first, second) => write!(f, "{}: two phones at once: {first} and {second}", key.id),
-            Self::PersonTwiceAtOnce(first, second) => write!(f, "one person, two calls at once: {first} and {second}"),
-            Self::RejectionUnheard(key) => write!(f, "{}: somebody was told \"rejected\" for nothing", key.id),
-            Self::CalledAfterTheEnd(key, call) => write!(f, "{}: called after its end: {call}", key.id),
-            Self::CalledTooOften(key) => write!(f, "{}: somebody was called too often", key.id),
-            Self::Uncounted(key, status) => write!(f, "{}: no alarm hears that it is {status}", key.id),
-            Self::Untold(key, what) => write!(f, "{}: the requester never heard of {what}", key.id),
-            Self::ToldForNothing(webhook) => write!(f, "a webhook about nothing: {webhook}"),
-            Self::SequenceTwice(key, number) => write!(f, "{}: two webhooks have the number {number}", key.id),
-            Self::Flood(count, work) => write!(f, "{count} messages were sent, mostly to {work}"),
+            Self::AcceptedTwice(key) => write!(f, "{} was accepted twice", key.id),
+            Self::AcceptedWithoutKey(key) => write!(f, "{} is accepted, but the acceptor did not press 1", key.id),
+            Self::WrongAcceptanceNotice(key) => write!(
+                f,
+                "{}: \"accepted\" was said to an employee who is not recorded as acceptor",
+                key.id
+            ),
+            Self::DialedTwice(call) => write!(f, "two calls for one attempt: {call}"),
+            Self::WrongNumber(call) => write!(f, "wrong number called: {call}"),
+            Self::OverlappingCalls(key, first, second) => {
+                write!(f, "{}: overlapping calls: {first} and {second}", key.id)
+            }
+            Self::OverlappingCallsToEmployee(first, second) => {
+                write!(f, "overlapping calls to one employee: {first} and {second}")
+            }
+            Self::RejectionNotRecorded(key) => {
+                write!(f, "{}: \"rejected\" was said, but no rejection is recorded", key.id)
+            }
+            Self::CalledAfterClose(key, call) => write!(f, "{}: called after it was closed: {call}", key.id),
+            Self::CalledTooOften(key) => write!(f, "{}: an employee was called too often", key.id),
+            Self::AlarmNotCounted(key, status) => write!(f, "{}: no alarm counted the status {status}", key.id),
+            Self::MissingWebhook(key, event) => write!(f, "{}: no webhook for {event}", key.id),
+            Self::UnexpectedWebhook(webhook) => write!(f, "a webhook without an event in the timeline: {webhook}"),
+            Self::DuplicateSequence(key, number) => {
+                write!(f, "{}: two webhooks have the sequence number {number}", key.id)
+            }
+            Self::MessageFlood(count, work) => write!(f, "{count} messages were sent, most of them {work}"),
             Self::DeadLetter(body) => write!(f, "in a dead-letter queue: {body}"),
         }
     }
 }
 
-/// What became of some tickets.
+/// The result of an audit.
 #[derive(Clone, Debug, Default)]
 pub struct Audit {
-    /// How many tickets ended in each state.
+    /// The number of dispatches in each state, by the state's name.
     pub states: BTreeMap<&'static str, usize>,
-    /// From creation to the first acceptance of each accepted ticket, in milliseconds, sorted.
+    /// Milliseconds from creation to the first acceptance, of each accepted dispatch, sorted.
     pub millis_to_accept: Vec<i64>,
-    /// From creation to the first call, in milliseconds, sorted.
+    /// Milliseconds from creation to the first call, of each dispatch with a call, sorted.
     pub millis_to_first_call: Vec<i64>,
-    /// Calls that were placed.
+    /// The number of calls that were placed.
     pub calls: usize,
-    /// What must never happen, and did.
+    /// The invariants that were violated.
     pub breaches: Vec<Breach>,
 }
 
-/// Looks at the tickets `keys` in a world that has come to rest.
+/// Audits the dispatches `keys` of a world that is idle.
+///
+/// # Errors
+/// When the table cannot be read.
 pub async fn audit(world: &World, keys: &[DispatchKey]) -> Result<Audit, StoreError> {
     let mut audit = Audit::default();
     let mut calls: BTreeMap<(DispatchKey, AttemptId), Vec<PlacedCall>> = BTreeMap::new();
@@ -103,7 +118,7 @@ pub async fn audit(world: &World, keys: &[DispatchKey]) -> Result<Audit, StoreEr
         audit.calls += 1;
         match call.status_url.as_deref().and_then(attempt_of) {
             Some(attempt) => calls.entry(attempt).or_default().push(call),
-            None => audit.breaches.push(Breach::WrongPerson(describe(&call))),
+            None => audit.breaches.push(Breach::WrongNumber(describe(&call))),
         }
     }
     let mut tickets = Vec::new();
@@ -121,13 +136,13 @@ pub async fn audit(world: &World, keys: &[DispatchKey]) -> Result<Audit, StoreEr
             entries: all_entries(world, key).await?,
             dispatch,
         };
-        ticket.look(&mut audit);
+        ticket.check(&mut audit);
         tickets.push(ticket);
     }
-    audit.breaches.extend(persons_twice_at_once(&tickets));
-    audit.breaches.extend(uncounted(world, &tickets));
-    audit.breaches.extend(mistold(world, &tickets));
-    audit.breaches.extend(flood(world, tickets.len()));
+    audit.breaches.extend(overlapping_calls_to_employees(&tickets));
+    audit.breaches.extend(uncounted_alarms(world, &tickets));
+    audit.breaches.extend(check_webhooks(world, &tickets));
+    audit.breaches.extend(message_flood(world, tickets.len()));
     for name in ["dialing", "notifications"] {
         let dead = world.aws.sqs().queue(name).and_then(|queue| queue.dlq());
         let bodies = dead
@@ -141,60 +156,61 @@ pub async fn audit(world: &World, keys: &[DispatchKey]) -> Result<Audit, StoreEr
     Ok(audit)
 }
 
-/// What requesters were told and should not have been, and the other way round. A status of a call may be overtaken.
-fn mistold(world: &World, tickets: &[Ticket<'_>]) -> Vec<Breach> {
+/// Compares the delivered webhooks with the timelines. A webhook about a call's status may be missing: a later one may
+/// have superseded it.
+fn check_webhooks(world: &World, tickets: &[Ticket<'_>]) -> Vec<Breach> {
     let mut breaches = Vec::new();
-    let id_of = |told: &Notification| {
-        let id = told.request.headers().get("webhook-id");
+    let id_of = |notification: &Notification| {
+        let id = notification.request.headers().get("webhook-id");
         id.and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned()
     };
-    let mut told: BTreeMap<String, Notification> = BTreeMap::new();
+    let mut delivered: BTreeMap<String, Notification> = BTreeMap::new();
     for notification in world.notifications() {
-        told.insert(id_of(&notification), notification);
+        delivered.insert(id_of(&notification), notification);
     }
     for ticket in tickets {
-        let Some(webhook) = &ticket.dispatch.brief.webhook else {
+        let Some(webhook) = &ticket.dispatch.spec.webhook else {
             continue;
         };
         let key = &ticket.dispatch.key;
-        let mut numbers = BTreeSet::new();
-        for entry in ticket.entries.iter().filter(|entry| entry.is_told(webhook.strategy)) {
-            if let Some(number) = entry.sequence.filter(|number| !numbers.insert(*number)) {
-                breaches.push(Breach::SequenceTwice(key.clone(), number));
+        let mut sequences = BTreeSet::new();
+        for entry in ticket.entries.iter().filter(|entry| entry.notifies(webhook.strategy)) {
+            if let Some(number) = entry.sequence.filter(|number| !sequences.insert(*number)) {
+                breaches.push(Breach::DuplicateSequence(key.clone(), number));
             }
-            let heard = told.remove(&event_id(key, &entry.id)).is_some();
-            if !heard && entry.fact.call_status().is_none() {
-                let what = entry.fact.event_type().unwrap_or_default();
-                breaches.push(Breach::Untold(key.clone(), format!("{what} ({})", entry.id)));
+            let was_delivered = delivered.remove(&event_id(key, &entry.id)).is_some();
+            if !was_delivered && entry.fact.call_status().is_none() {
+                let event = entry.fact.event_type().unwrap_or_default();
+                breaches.push(Breach::MissingWebhook(key.clone(), format!("{event} ({})", entry.id)));
             }
         }
     }
-    breaches.extend(told.into_keys().map(Breach::ToldForNothing));
+    breaches.extend(delivered.into_keys().map(Breach::UnexpectedWebhook));
     breaches
 }
 
-/// Most messages that a ticket takes, whatever goes wrong for hours.
+/// More messages per dispatch than even hours of faults need.
 const MESSAGES_PER_TICKET: usize = 10_000;
 
-/// More messages than can be for any good.
-fn flood(world: &World, tickets: usize) -> Option<Breach> {
+/// Whether more messages were sent than [`MESSAGES_PER_TICKET`] allows.
+fn message_flood(world: &World, tickets: usize) -> Option<Breach> {
     let sent = world.aws.sqs().queue("dialing")?.history();
     if sent.len() <= MESSAGES_PER_TICKET * tickets.max(1) {
         return None;
     }
     let mut works: BTreeMap<String, usize> = BTreeMap::new();
-    for story in &sent {
-        let body: serde_json::Value = serde_json::from_str(&story.body).unwrap_or_default();
+    for message in &sent {
+        let body: serde_json::Value = serde_json::from_str(&message.body).unwrap_or_default();
         let work = body.get("work").and_then(serde_json::Value::as_str).unwrap_or_default();
         *works.entry(work.to_owned()).or_default() += 1;
     }
     let (work, _) = works.into_iter().max_by_key(|(_, count)| *count)?;
-    Some(Breach::Flood(sent.len(), work))
+    Some(Breach::MessageFlood(sent.len(), work))
 }
 
-/// What an alarm is to hear of, and no consumer of a message has counted. Messages that the simulation itself took away
-/// are nobody's fault.
-fn uncounted(world: &World, tickets: &[Ticket<'_>]) -> Vec<Breach> {
+/// Entries that raise an alarm although no consumer has counted them. A message that the simulation itself removed
+/// counts as consumed.
+fn uncounted_alarms(world: &World, tickets: &[Ticket<'_>]) -> Vec<Breach> {
     let sent = world
         .aws
         .sqs()
@@ -202,31 +218,31 @@ fn uncounted(world: &World, tickets: &[Ticket<'_>]) -> Vec<Breach> {
         .map_or_else(Vec::new, |queue| queue.history());
     let counts: Vec<_> = sent
         .iter()
-        .filter(|story| story.body.contains(r#""work":"count""#))
+        .filter(|message| message.body.contains(r#""work":"count""#))
         .collect();
     let mut breaches = Vec::new();
     for ticket in tickets {
-        for entry in ticket.entries.iter().filter(|entry| entry.fact.is_alarming()) {
-            let done = |story: &&&Story| {
-                let ended = story
+        for entry in ticket.entries.iter().filter(|entry| entry.fact.raises_alarm()) {
+            let is_counted = |message: &&&MessageHistory| {
+                let ended = message
                     .end
-                    .is_some_and(|(end, _)| matches!(end, End::Deleted | End::Lost));
-                ended && story.body.contains(&entry.id)
+                    .is_some_and(|(end, _)| matches!(end, MessageEnd::Deleted | MessageEnd::Lost));
+                ended && message.body.contains(&entry.id)
             };
-            if counts.iter().find(done).is_none() {
+            if counts.iter().find(is_counted).is_none() {
                 let status = entry.fact.status().unwrap_or_default();
-                breaches.push(Breach::Uncounted(ticket.dispatch.key.clone(), status));
+                breaches.push(Breach::AlarmNotCounted(ticket.dispatch.key.clone(), status));
             }
         }
     }
     breaches
 }
 
-/// By how much the clocks of functions, which date the entries of a timeline, may be off.
+/// How far the functions' clocks may differ; they date the entries of a timeline.
 const SKEW_MILLIS: i64 = 30_000;
 
-/// Pairs of calls to one person, for two tickets, that were live at once although the first had not been let go.
-fn persons_twice_at_once(tickets: &[Ticket<'_>]) -> Vec<Breach> {
+/// Pairs of overlapping calls to one employee, for two dispatches, whose first dispatch had not released the employee.
+fn overlapping_calls_to_employees(tickets: &[Ticket<'_>]) -> Vec<Breach> {
     let mut all = Vec::new();
     for ticket in tickets {
         for (id, calls) in &ticket.calls {
@@ -240,12 +256,13 @@ fn persons_twice_at_once(tickets: &[Ticket<'_>]) -> Vec<Breach> {
                 && first.to == second.to
                 && first.created_at <= second.created_at
                 && first.ended_at.is_none_or(|ended| ended > second.created_at);
-            let let_go = ticket.let_go_at(*id);
-            // A call that outlives what it may take is the provider's doing: nobody is kept from the phone for it.
-            let longest = ticket.dispatch.brief.policy.longest_call() + LEASE_MARGIN_SECONDS;
+            let released_at = ticket.released_at(*id);
+            // A call that outlives its longest duration is the provider's fault: its lease has expired, so that the
+            // employee may be called for another dispatch.
+            let longest = ticket.dispatch.spec.policy.longest_call() + LEASE_MARGIN_SECONDS;
             let overlap = overlap && second.created_at < first.created_at.plus_seconds(longest);
-            if overlap && let_go.is_none_or(|at| at > second.created_at.plus_millis(SKEW_MILLIS)) {
-                breaches.push(Breach::PersonTwiceAtOnce(describe(first), describe(second)));
+            if overlap && released_at.is_none_or(|at| at > second.created_at.plus_millis(SKEW_MILLIS)) {
+                breaches.push(Breach::OverlappingCallsToEmployee(describe(first), describe(second)));
             }
         }
     }
@@ -258,15 +275,16 @@ async fn all_entries(world: &World, key: &DispatchKey) -> Result<Vec<Entry>, Sto
     loop {
         let page = world.store.timeline(key, after.as_deref(), 500).await?;
         entries.extend(page.entries);
-        after = page.more_after;
+        after = page.next_cursor;
         if after.is_none() {
             return Ok(entries);
         }
     }
 }
 
-/// The attempt that a call was for, from the reference in its callback URL, which is the same for every provider:
-/// `{base}/{provider}/status/{tenant}.{dispatch}.{attempt}[.{version}].{tag}`, perhaps with a query and a fragment.
+/// The attempt that a call belongs to, from the reference in its callback URL. Its format is the same for every
+/// provider: `{base}/{provider}/status/{tenant}.{dispatch}.{attempt}[.{version}].{tag}`, optionally with a query and a
+/// fragment.
 fn attempt_of(status_url: &str) -> Option<(DispatchKey, AttemptId)> {
     let path = status_url.split(['?', '#']).next()?;
     let reference = path.rsplit('/').next()?;
@@ -286,6 +304,7 @@ fn describe(call: &PlacedCall) -> String {
     )
 }
 
+/// A dispatch with its whole timeline and the calls of each attempt.
 struct Ticket<'a> {
     dispatch: Dispatch,
     entries: Vec<Entry>,
@@ -293,7 +312,7 @@ struct Ticket<'a> {
 }
 
 impl Ticket<'_> {
-    fn look(&self, audit: &mut Audit) {
+    fn check(&self, audit: &mut Audit) {
         let key = &self.dispatch.key;
         *audit.states.entry(self.dispatch.state.name()).or_default() += 1;
         let mut breach = |found: bool, breach: Breach| {
@@ -303,31 +322,37 @@ impl Ticket<'_> {
         };
         let lost = matches!(self.dispatch.state, State::Calling(_) | State::Waiting(_));
         breach(lost, Breach::Lost(key.clone()));
-        breach(self.accepted_twice(), Breach::DoublyAccepted(key.clone()));
-        breach(self.accepted_falsely(), Breach::FalselyAccepted(key.clone()));
-        breach(self.told_falsely(), Breach::FalselyTold(key.clone()));
-        breach(self.rejected_unheard(), Breach::RejectionUnheard(key.clone()));
-        breach(self.called_too_often(), Breach::CalledTooOften(key.clone()));
+        breach(self.is_accepted_twice(), Breach::AcceptedTwice(key.clone()));
+        breach(self.is_accepted_without_key(), Breach::AcceptedWithoutKey(key.clone()));
+        breach(
+            self.has_wrong_acceptance_notice(),
+            Breach::WrongAcceptanceNotice(key.clone()),
+        );
+        breach(
+            self.has_unrecorded_rejection(),
+            Breach::RejectionNotRecorded(key.clone()),
+        );
+        breach(self.has_too_many_calls(), Breach::CalledTooOften(key.clone()));
         for (attempt, calls) in &self.calls {
             for call in *calls {
-                let right = self
+                let is_right_number = self
                     .dispatch
                     .employee(attempt.employee)
                     .is_some_and(|e| e.phone.as_str() == call.to);
-                breach(!right, Breach::WrongPerson(describe(call)));
+                breach(!is_right_number, Breach::WrongNumber(describe(call)));
                 breach(
-                    self.closed_before(call.created_at),
-                    Breach::CalledAfterTheEnd(key.clone(), describe(call)),
+                    self.is_closed_before(call.created_at),
+                    Breach::CalledAfterClose(key.clone(), describe(call)),
                 );
             }
             if let [first, .., _] = *calls {
-                breach(true, Breach::DoublyDialled(describe(first)));
+                breach(true, Breach::DialedTwice(describe(first)));
             }
         }
-        for (first, second) in self.two_at_once() {
+        for (first, second) in self.overlapping_calls() {
             audit
                 .breaches
-                .push(Breach::TwoAtOnce(key.clone(), describe(first), describe(second)));
+                .push(Breach::OverlappingCalls(key.clone(), describe(first), describe(second)));
         }
         let since = |at: Timestamp| at.millis() - self.dispatch.created_at.millis();
         audit.millis_to_accept.extend(self.first_acceptance().map(since));
@@ -347,9 +372,9 @@ impl Ticket<'_> {
             .map(|entry| entry.at)
     }
 
-    /// Whether more than one acceptance was not opened again. Not by the order of the lines: the clocks that date them
-    /// differ.
-    fn accepted_twice(&self) -> bool {
+    /// Whether more than one acceptance has no matching reopening. The order of the entries does not count: the clocks
+    /// that date them differ.
+    fn is_accepted_twice(&self) -> bool {
         let mut held: BTreeMap<AttemptId, i32> = BTreeMap::new();
         for entry in &self.entries {
             match entry.fact {
@@ -361,7 +386,7 @@ impl Ticket<'_> {
         held.values().sum::<i32>() > 1 || held.values().any(|held| *held < 0)
     }
 
-    fn accepted_falsely(&self) -> bool {
+    fn is_accepted_without_key(&self) -> bool {
         self.entries.iter().any(|entry| {
             let Fact::Accepted { attempt, .. } = entry.fact else {
                 return false;
@@ -374,66 +399,66 @@ impl Ticket<'_> {
         })
     }
 
-    /// Whether "you have accepted" was spoken to somebody who is nowhere an acceptor.
-    fn told_falsely(&self) -> bool {
+    /// Whether "you have accepted" was said to an employee of whom no acceptance is recorded.
+    fn has_wrong_acceptance_notice(&self) -> bool {
         self.calls.iter().any(|(attempt, calls)| {
             let Some(employee) = self.dispatch.employee(attempt.employee) else { return false };
-            let policy = &self.dispatch.brief.policy;
-            let said = script::accepted(script::language_of(employee, policy), policy);
-            let told = calls.iter().flat_map(|call| &call.heard).any(|(_, text)| said.says(text));
+            let policy = &self.dispatch.spec.policy;
+            let script = script::accepted(script::language_of(employee, policy), policy);
+            let was_said = calls.iter().flat_map(|call| &call.heard).any(|(_, text)| script.says(text));
             let acceptor = |entry: &Entry| {
                 matches!(entry.fact, Fact::Accepted { attempt: by, .. } if by.employee == attempt.employee)
             };
-            told && !self.entries.iter().any(acceptor)
+            was_said && !self.entries.iter().any(acceptor)
         })
     }
 
-    /// Whether "you have rejected" was spoken to somebody who nowhere rejected.
-    fn rejected_unheard(&self) -> bool {
+    /// Whether "you have rejected" was said to an employee of whom no rejection is recorded.
+    fn has_unrecorded_rejection(&self) -> bool {
         self.calls.iter().any(|(attempt, calls)| {
             let Some(employee) = self.dispatch.employee(attempt.employee) else {
                 return false;
             };
-            let policy = &self.dispatch.brief.policy;
-            let said = script::rejected(script::language_of(employee, policy), policy);
-            let told = calls
+            let policy = &self.dispatch.spec.policy;
+            let script = script::rejected(script::language_of(employee, policy), policy);
+            let was_said = calls
                 .iter()
                 .flat_map(|call| &call.heard)
-                .any(|(_, text)| said.says(text));
-            let by_them = |entry: &Entry| {
+                .any(|(_, text)| script.says(text));
+            let is_their_rejection = |entry: &Entry| {
                 let Fact::Rejected { attempt: by } = entry.fact else {
                     return false;
                 };
                 by.employee == attempt.employee && by.ordinal >= attempt.ordinal
             };
-            told && !self.entries.iter().any(by_them)
+            was_said && !self.entries.iter().any(is_their_rejection)
         })
     }
 
-    /// When the story went on from an attempt, so that its employee was free for other tickets; whether the call was
-    /// over by then is another matter (somebody who rejects hears a last sentence).
-    fn let_go_at(&self, id: AttemptId) -> Option<Timestamp> {
-        let lets_go = |fact: &Fact| match fact {
+    /// When the dispatch left an attempt behind and so released its employee for other dispatches. The call itself may
+    /// last a little longer: an employee who rejects hears a last sentence.
+    fn released_at(&self, id: AttemptId) -> Option<Timestamp> {
+        let releases = |fact: &Fact| match fact {
             Fact::NoAnswer { attempt, .. } | Fact::OutOfMoney { attempt } => *attempt == id,
             Fact::Status { attempt, status, .. } => *attempt == id && status.ending().is_some(),
-            // A late one names an earlier call to the same person.
+            // A late rejection may come from an earlier call to the same employee.
             Fact::Rejected { attempt } => attempt.employee == id.employee && attempt.ordinal <= id.ordinal,
             Fact::Accepted { .. } | Fact::Cancelled | Fact::Expired | Fact::Resolved => true,
             _ => false,
         };
-        let begun = self
+        let start = self
             .entries
             .iter()
-            .position(|entry| matches!(entry.fact, Fact::Dialling { attempt, .. } if attempt == id))?;
-        let after = self.entries.iter().skip(begun);
-        after.filter(|entry| lets_go(&entry.fact)).map(|entry| entry.at).next()
+            .position(|entry| matches!(entry.fact, Fact::Dialing { attempt, .. } if attempt == id))?;
+        let after = self.entries.iter().skip(start);
+        after.filter(|entry| releases(&entry.fact)).map(|entry| entry.at).next()
     }
 
-    /// Whether somebody was called more often in one turn than the policy says. An attempt that the provider
-    /// certainly did not take is no call. A turn that was interrupted (on the phone for another ticket) goes on after
-    /// others had theirs, and a call for which there was no money is had again.
-    fn called_too_often(&self) -> bool {
-        let most = usize::from(self.dispatch.brief.policy.attempts);
+    /// Whether an employee was called more often in one turn than the policy allows. An attempt that the provider
+    /// certainly did not take is no call. A turn that was interrupted (the employee was on the phone for another
+    /// dispatch) continues after the turns of others, and a call that failed for lack of credit is repeated.
+    fn has_too_many_calls(&self) -> bool {
+        let most = usize::from(self.dispatch.spec.policy.attempts);
         let mut planned: Vec<(AttemptId, u8)> = self.entries.iter().filter_map(planned).collect();
         planned.sort_unstable();
         let mut turns: BTreeMap<u8, usize> = BTreeMap::new();
@@ -451,20 +476,20 @@ impl Ticket<'_> {
         false
     }
 
-    /// Whether the ticket was closed for good well before `at`. A call that was being placed at that moment is not
-    /// counted: it is hung up.
-    fn closed_before(&self, at: Timestamp) -> bool {
-        const IN_THE_MAKING_MILLIS: i64 = 30_000;
+    /// Whether the dispatch was closed, more than 30 seconds before `at`. A call that was being placed when it was
+    /// closed does not count: it is hung up.
+    fn is_closed_before(&self, at: Timestamp) -> bool {
+        const PLACING_MILLIS: i64 = 30_000;
         let closed = match &self.dispatch.state {
             State::Cancelled { at } | State::Expired { at } | State::Resolved { at, .. } => *at,
             State::Accepted(acceptance) => acceptance.at,
             _ => return false,
         };
-        at > closed.plus_millis(IN_THE_MAKING_MILLIS)
+        at > closed.plus_millis(PLACING_MILLIS)
     }
 
-    /// Pairs of calls that were live at once although we had no reason to believe that the first one was over.
-    fn two_at_once(&self) -> Vec<(&PlacedCall, &PlacedCall)> {
+    /// Pairs of overlapping calls of which the second was placed without a reason to leave the first behind.
+    fn overlapping_calls(&self) -> Vec<(&PlacedCall, &PlacedCall)> {
         let mut pairs = Vec::new();
         for (first_id, first) in self
             .calls
@@ -479,7 +504,7 @@ impl Ticket<'_> {
                 let overlap = first_id != second_id
                     && first.created_at <= second.created_at
                     && first.ended_at.is_none_or(|ended| ended > second.created_at);
-                if overlap && !self.given_up(first_id) {
+                if overlap && !self.may_overlap(first_id) {
                     pairs.push((first, second));
                 }
             }
@@ -487,16 +512,16 @@ impl Ticket<'_> {
         pairs
     }
 
-    /// Whether the story went on from an attempt for a reason that does not need the call to be over: the employee
-    /// rejected (and hears a last sentence), a machine picked up, or the provider could tell us nothing of it.
-    fn given_up(&self, id: AttemptId) -> bool {
+    /// Whether the next call may be placed while the attempt's call is live: the employee accepted or rejected (and
+    /// hears a last sentence), voicemail picked up, or the provider could not report the call's status.
+    fn may_overlap(&self, id: AttemptId) -> bool {
         self.entries.iter().any(|entry| match &entry.fact {
             Fact::Accepted { attempt, .. } => *attempt == id,
-            // A late one names an earlier call to the same person.
+            // A late rejection may come from an earlier call to the same employee.
             Fact::Rejected { attempt } => attempt.employee == id.employee && attempt.ordinal <= id.ordinal,
-            // A machine is hung up on while the next phone rings already.
+            // Voicemail is hung up on while the next phone already rings.
             Fact::NoAnswer { attempt, reason, .. } => {
-                *attempt == id && matches!(reason, Reason::Unknown | Reason::Voicemail)
+                *attempt == id && matches!(reason, NoAnswerReason::Unknown | NoAnswerReason::Voicemail)
             }
             _ => false,
         })

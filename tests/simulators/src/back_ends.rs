@@ -1,4 +1,4 @@
-//! What task chains look things up at: `ShipStation`, and whoever a test puts under a host's name.
+//! The back ends that task chains query: `ShipStation`, and the clients that a test registers for other hosts.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,18 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use patchbay::clock::Clock;
 use patchbay::engine::Engine;
-use patchbay::fetch::{Cache, Fetcher, Limits};
-use patchbay::http::{HttpClient, Request, SendError, SendHttp, Sending};
+use patchbay::fetch::{DocumentCache, Fetcher, RateLimits};
+use patchbay::http::{HttpClient, Request, ResponseFuture, SendError, SendHttp};
 use patchbay::parameters::Parameters;
 use patchbay::secret::Secret;
 use patchbay::target::Targets;
-use patchbay::web::callbacks::Callbacks;
+use patchbay::web::callbacks::CallbackUrls;
 
 use crate::aws::Aws;
 use crate::shipstation::{self, ShipStation};
 use crate::world::{SHIPSTATION_CREDENTIALS, TENANT};
 
-/// Back ends, by host. Clones share them.
+/// The registered back ends, by host. Clones share them.
 #[derive(Clone)]
 pub struct BackEnds {
     hosts: Arc<Mutex<HashMap<String, HttpClient>>>,
@@ -31,17 +31,18 @@ impl fmt::Debug for BackEnds {
 }
 
 impl BackEnds {
-    /// `ShipStation` under its name, and `others` for every other host; without them no other host is found.
-    pub fn new(shop: &ShipStation, others: Option<HttpClient>) -> Self {
+    /// Registers `shipstation` under its host name. `others` answers for every other host; without it, a request to
+    /// another host fails as one to an unknown host does.
+    pub fn new(shipstation: &ShipStation, others: Option<HttpClient>) -> Self {
         let back_ends = Self {
             hosts: Arc::default(),
             others,
         };
-        back_ends.set(shipstation::HOST, HttpClient::new(shop.clone()));
+        back_ends.set(shipstation::HOST, HttpClient::new(shipstation.clone()));
         back_ends
     }
 
-    /// Puts a back end under a host's name.
+    /// Registers a back end for a host.
     pub fn set(&self, host: &str, back_end: HttpClient) {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         hosts.insert(host.to_owned(), back_end);
@@ -49,16 +50,16 @@ impl BackEnds {
 }
 
 impl SendHttp for BackEnds {
-    fn send(&self, request: Request) -> Sending<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         Box::pin(async move {
             let host = request.uri().host().unwrap_or_default().to_owned();
-            let known = self
+            let registered = self
                 .hosts
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .get(&host)
                 .cloned();
-            match known.or_else(|| self.others.clone()) {
+            match registered.or_else(|| self.others.clone()) {
                 Some(back_end) => back_end.send(request).await,
                 None => Err(SendError::NotSent("no such host".into())),
             }
@@ -66,13 +67,13 @@ impl SendHttp for BackEnds {
     }
 }
 
-/// What answers Agent4.
-pub(crate) fn chains(
+/// The dependencies of the function that answers Agent4.
+pub(crate) fn chain_link_deps(
     engine: &Engine,
-    callbacks: &Callbacks,
+    callbacks: &CallbackUrls,
     aws: &Aws,
     back_ends: &BackEnds,
-    given: HashMap<String, Secret>,
+    secrets: HashMap<String, Secret>,
 ) -> chain_link::Deps {
     chain_link::Deps {
         store: engine.store.clone(),
@@ -82,16 +83,16 @@ pub(crate) fn chains(
         fetcher: Fetcher {
             http: aws.http(HttpClient::new(back_ends.clone())),
             targets: Targets::any(),
-            secrets: secrets(given, aws.clock()),
+            secrets: parameters(secrets, aws.clock()),
             clock: aws.clock().clone(),
-            limits: Limits::default(),
+            limits: RateLimits::default(),
         },
-        cache: Cache::default(),
+        cache: DocumentCache::default(),
     }
 }
 
-/// The secrets of a world.
-fn secrets(mut secrets: HashMap<String, Secret>, clock: &Clock) -> Parameters {
+/// The secrets of a world: `secrets`, and `ShipStation`'s credentials unless it has them.
+fn parameters(mut secrets: HashMap<String, Secret>, clock: &Clock) -> Parameters {
     let name = format!("{TENANT}/{}/shipstation", shipstation::HOST);
     secrets
         .entry(name)

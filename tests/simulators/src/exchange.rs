@@ -1,7 +1,7 @@
-//! The telephone network: one for all providers, since an employee has one telephone whoever phones it.
+//! The telephone network. All providers share it, because an employee has one phone, whichever provider calls it.
 //!
-//! It knows what each phone does at its nth call, how many calls there were and how many are live, over all providers;
-//! and it tells its listeners what happens on the lines. What a call is like beyond that is its provider's business.
+//! It knows what each phone does on its nth call, and counts calls and live calls over all providers. It publishes what
+//! happens on the lines to its listeners. Everything else about a call is up to its provider.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,17 +11,16 @@ use patchbay::clock::Timestamp;
 use patchbay::phone::PhoneNumber;
 use serde::{Deserialize, Serialize};
 
-use crate::phones::{Behaviour, Phones};
+use crate::phones::{Behavior, Phones};
 
-/// Whose call it is.
 pub use patchbay::voice::Provider;
 
-/// A call of one simulated provider, in the order of creation. Another provider has a call of the same number.
+/// A call of one simulated provider, numbered in order of creation. Every provider counts separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CallId(pub(crate) usize);
 
 impl CallId {
-    /// Its place in the order of creation, from 0: the index among the calls of its provider.
+    /// The index among the calls of its provider, in order of creation, from 0.
     pub const fn index(self) -> usize {
         self.0
     }
@@ -34,30 +33,30 @@ pub enum EndedBy {
     Plan,
     /// The employee hung up, or rejected the call on the phone.
     Employee,
-    /// Through the API.
+    /// A request to the API.
     Api,
-    /// Nobody picked up while it rang.
+    /// Nobody picked up in time.
     RingTimeout,
-    /// The longest time that was asked for, or the network's own limit.
+    /// The requested maximum duration, or the network's own limit.
     MaxDuration,
-    /// Busy, failed or lost in the network.
+    /// Busy, failed, or lost in the network.
     Network,
-    /// An empty account.
+    /// The account ran out of money.
     Money,
-    /// An invalid reply to an event, where that ends the call.
+    /// An invalid reply to an event, where the provider ends the call because of it.
     InvalidReply,
-    /// Machine detection.
+    /// Machine detection hung up.
     Machine,
 }
 
-/// What can be said of a call whichever provider it is with.
+/// A call in a form that is the same for all providers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlacedCall {
-    /// Whose it is.
+    /// The provider that placed it.
     pub provider: Provider,
-    /// Which of that provider's.
+    /// Its index among that provider's calls.
     pub id: CallId,
-    /// The number that was phoned, in full.
+    /// The called number, in E.164.
     pub to: String,
     /// When the create request arrived.
     pub created_at: Timestamp,
@@ -65,104 +64,104 @@ pub struct PlacedCall {
     pub answered_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
-    /// Its status now, as the provider spells it.
+    /// Its current status, as the provider spells it.
     pub status: &'static str,
-    /// Where its statuses are called back.
+    /// The URL of its status callbacks.
     pub status_url: Option<String>,
-    /// What was said to the employee, each text when it began.
+    /// What the employee heard: each text with the time at which it began.
     pub heard: Vec<(Timestamp, String)>,
-    /// Every key that was pressed, whether the provider made something of it or not.
+    /// Every key that was pressed, including keys that the provider ignored.
     pub keys: Vec<(Timestamp, char)>,
     /// What ended it.
     pub ended_by: Option<EndedBy>,
-    /// Whether it ended, or never began, because there was no money for it.
+    /// Whether it ended, or never started, because the account had no money.
     pub cut_off: bool,
 }
 
-/// Something that happens on a telephone line, as it happens.
+/// An event on a telephone line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PhoneEvent {
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// Whose call it is.
+    /// The provider that placed the call.
     pub provider: Provider,
-    /// In which of that provider's calls.
+    /// The call, among that provider's.
     pub call: CallId,
-    /// The number that was phoned, in full.
+    /// The called number, in E.164.
     pub to: String,
-    /// What.
-    pub what: Happening,
+    /// What happened.
+    pub kind: PhoneEventKind,
 }
 
-/// What happens on a telephone line.
+/// What happened on a telephone line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Happening {
+pub enum PhoneEventKind {
     /// The call was created.
     Created,
-    /// The phone rings.
+    /// The phone started to ring.
     Ringing,
-    /// Somebody, or voicemail, picked up.
+    /// A person or voicemail picked up.
     Answered {
         /// Whether it was voicemail.
         machine: bool,
     },
-    /// A text is spoken.
+    /// The provider starts to speak a text.
     Says {
-        /// The text.
+        /// The spoken text.
         text: String,
     },
-    /// A sound file is played.
+    /// The provider starts to play a sound file.
     Plays {
-        /// Its URL.
+        /// The URL of the file.
         url: String,
     },
-    /// Nothing is said for a while.
+    /// A pause starts.
     Pauses {
-        /// For how long.
+        /// Its duration.
         seconds: u32,
     },
-    /// Voicemail beeps.
+    /// Voicemail beeped.
     Beeps,
     /// A key was pressed.
     Key {
-        /// Which.
+        /// A digit, `*` or `#`.
         key: char,
     },
-    /// The keys were told to patchbay.
-    Tells {
-        /// As they were told.
-        tones: String,
+    /// The provider sends the collected keys to patchbay.
+    KeysReported {
+        /// The keys, in the provider's notation.
+        keys: String,
     },
-    /// The reply to an event took the place of the running plan.
+    /// The reply to an event replaced the running plan.
     PlanReplaced,
     /// The call is over.
     Ended {
-        /// Its last status, as the provider spells it.
+        /// Its final status, as the provider spells it.
         status: &'static str,
         /// What ended it.
         by: EndedBy,
     },
 }
 
-/// A provider that is down for a stretch, until it is taken back.
+/// How a provider is down. An outage lasts until it is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outage {
-    /// Every request gets 500, and nothing comes of it.
+    /// Every request gets 500 and has no effect.
     Errors,
-    /// Connections are accepted, and no request is ever answered; nothing comes of it.
+    /// Connections are accepted, but no request is ever answered, and none has an effect.
     Hangs,
 }
 
 type Listener = Arc<dyn Fn(&PhoneEvent) + Send + Sync>;
 
-/// The network. Clones are handles on the same one.
+/// The telephone network. Clones share the same state.
 #[derive(Clone, Default)]
 pub struct Exchange(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
     state: Mutex<State>,
-    // Apart from the state: a listener may ask the network anything.
+    // Separate from the state, because a listener may query the network.
     listeners: Mutex<Vec<Listener>>,
 }
 
@@ -175,79 +174,78 @@ struct State {
 /// The calls to one number.
 #[derive(Default)]
 struct Line {
-    /// So far.
+    /// How many there were.
     calls: usize,
-    /// That are live.
     live: usize,
-    /// That were ever live at the same time.
-    most: usize,
+    /// The maximum number of simultaneously live calls.
+    max_live: usize,
 }
 
 impl Exchange {
-    /// A network of these phones.
+    /// A network with these phones.
     pub fn new(phones: Phones) -> Self {
         let exchange = Self::default();
         exchange.lock().phones = phones;
         exchange
     }
 
-    /// Changes what phones do from now on; calls under way go on as they began.
+    /// Changes what phones do on future calls. Calls in progress are not affected.
     pub fn change_phones(&self, change: impl FnOnce(&mut Phones)) {
         change(&mut self.lock().phones);
     }
 
-    /// Tells `listener` everything that happens on the lines from now on, as it happens.
+    /// Calls `listener` with every future event, when it happens.
     pub fn subscribe(&self, listener: impl Fn(&PhoneEvent) + Send + Sync + 'static) {
         self.listeners().push(Arc::new(listener));
     }
 
-    /// How many calls to this number are not over.
+    /// The number of live calls to this number.
     pub fn live_calls_to(&self, number: &PhoneNumber) -> usize {
         self.lock().lines.get(number.as_str()).map_or(0, |line| line.live)
     }
 
-    /// The greatest number of calls to this number that were ever live at the same time.
+    /// The maximum number of simultaneously live calls to this number.
     pub fn most_live_calls_to(&self, number: &PhoneNumber) -> usize {
-        self.lock().lines.get(number.as_str()).map_or(0, |line| line.most)
+        self.lock().lines.get(number.as_str()).map_or(0, |line| line.max_live)
     }
 
-    /// The greatest number of calls to any one number that were ever live at the same time.
+    /// The maximum number of simultaneously live calls to any one number.
     pub fn most_live_calls_to_one_number(&self) -> usize {
-        self.lock().lines.values().map(|line| line.most).max().unwrap_or(0)
+        self.lock().lines.values().map(|line| line.max_live).max().unwrap_or(0)
     }
 
-    /// The ordinal of the next call to this number, from 0.
+    /// The ordinal of the next call to this number, counted from 0.
     pub(crate) fn next_call_to(&self, number: &str) -> usize {
         self.lock().lines.get(number).map_or(0, |line| line.calls)
     }
 
-    /// Counts the `nth` call to a number, whether it goes on or is over already.
-    pub(crate) fn count(&self, number: &str, nth: usize) {
+    /// Counts the `nth` call to a number, live or not. Repeating it has no effect.
+    pub(crate) fn record_call(&self, number: &str, nth: usize) {
         let mut state = self.lock();
         let line = state.lines.entry(number.to_owned()).or_default();
         line.calls = line.calls.max(nth + 1);
     }
 
-    /// The `nth` call to a number begins, and this is what its phone does; none when nobody expected it to be phoned.
-    pub(crate) fn begin(&self, number: &str, nth: usize) -> Option<Behaviour> {
-        self.count(number, nth);
+    /// Starts the `nth` call to a number and returns what its phone does, or `None` if the number has no script.
+    pub(crate) fn start_call(&self, number: &str, nth: usize) -> Option<Behavior> {
+        self.record_call(number, nth);
         let mut state = self.lock();
         let line = state.lines.entry(number.to_owned()).or_default();
         line.live += 1;
-        line.most = line.most.max(line.live);
+        line.max_live = line.max_live.max(line.live);
         let number = PhoneNumber::parse(number).ok()?;
-        state.phones.behaviour(&number, nth).cloned()
+        state.phones.behavior(&number, nth).cloned()
     }
 
-    /// A call to a number is over.
-    pub(crate) fn end(&self, number: &str) {
+    /// Ends a call to a number.
+    pub(crate) fn end_call(&self, number: &str) {
         if let Some(line) = self.lock().lines.get_mut(number) {
             line.live = line.live.saturating_sub(1);
         }
     }
 
-    /// Tells the listeners.
-    pub(crate) fn tell(&self, event: &PhoneEvent) {
+    /// Sends an event to all listeners.
+    pub(crate) fn publish(&self, event: &PhoneEvent) {
         let listeners = self.listeners().clone();
         for listener in listeners {
             listener(event);
@@ -280,27 +278,23 @@ mod tests {
     }
 
     #[test]
-    fn a_script_goes_on_call_by_call_whoever_phones() {
-        let exchange = Exchange::new(Phones::new().with(number(), Behaviour::Busy.then(Behaviour::silent(3))));
-        for (nth, behaviour) in [
-            (0, Behaviour::Busy),
-            (1, Behaviour::silent(3)),
-            (2, Behaviour::silent(3)),
-        ] {
+    fn a_script_advances_with_every_call() {
+        let exchange = Exchange::new(Phones::new().with(number(), Behavior::Busy.then(Behavior::silent(3))));
+        for (nth, behavior) in [(0, Behavior::Busy), (1, Behavior::silent(3)), (2, Behavior::silent(3))] {
             assert_eq!(exchange.next_call_to(NUMBER), nth);
-            assert_eq!(exchange.begin(NUMBER, nth), Some(behaviour));
+            assert_eq!(exchange.start_call(NUMBER, nth), Some(behavior));
         }
-        assert_eq!(exchange.begin("+12025550199", 0), None, "nobody expected that");
+        assert_eq!(exchange.start_call("+12025550199", 0), None, "the number has no script");
     }
 
     #[test]
-    fn live_calls_are_counted_until_they_are_over() {
-        let exchange = Exchange::new(Phones::new().with(number(), Behaviour::Busy));
+    fn calls_are_live_until_they_end() {
+        let exchange = Exchange::new(Phones::new().with(number(), Behavior::Busy));
         for nth in 0..2 {
-            exchange.begin(NUMBER, nth);
+            exchange.start_call(NUMBER, nth);
         }
-        exchange.end(NUMBER);
-        exchange.begin(NUMBER, 2);
+        exchange.end_call(NUMBER);
+        exchange.start_call(NUMBER, 2);
         assert_eq!(
             (
                 exchange.live_calls_to(&number()),
@@ -310,16 +304,16 @@ mod tests {
         );
         assert_eq!(exchange.most_live_calls_to_one_number(), 2);
         for _ in 0..5 {
-            exchange.end(NUMBER);
+            exchange.end_call(NUMBER);
         }
         assert_eq!(exchange.live_calls_to(&number()), 0);
     }
 
     #[test]
-    fn a_call_that_is_over_already_counts_and_is_not_live() {
+    fn an_ended_call_is_counted_but_not_live() {
         let exchange = Exchange::new(Phones::new());
-        exchange.count(NUMBER, 4);
-        exchange.count(NUMBER, 1);
+        exchange.record_call(NUMBER, 4);
+        exchange.record_call(NUMBER, 1);
         assert_eq!(
             (exchange.next_call_to(NUMBER), exchange.live_calls_to(&number())),
             (5, 0)

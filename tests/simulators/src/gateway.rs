@@ -1,16 +1,17 @@
-//! API Gateway: HTTP requests become the events that Lambda delivers (HTTP API, payload version 2.0), and back.
+//! API Gateway: converts HTTP requests to Lambda events (HTTP API, payload version 2.0), and responses back.
 //!
-//! What it does to a path is documented in one sentence (API Gateway Developer Guide, "Create routes for HTTP APIs": it
-//! decodes parameters before it passes them on). The rest is from events that were captured on AWS in July 2026 by a probe
-//! behind an HTTP API in us-west-2, and published with the Go library voker (github.com/hotsock/voker,
+//! AWS documents the handling of paths in one sentence (API Gateway Developer Guide, "Create routes for HTTP APIs": it
+//! decodes parameters before it passes them on). The rest comes from events that a probe behind an HTTP API in
+//! us-west-2 captured on AWS in July 2026. They are published with the Go library voker (github.com/hotsock/voker,
 //! `vokerhttp/testdata`: `ingress-paths.json`, `apigwv2-request.json`):
 //!
-//! - `rawPath`, and `requestContext.http.path` with it, come decoded, and decoded twice: `%252F` arrives as a slash.
-//! - What the first decoding leaves must be percent-encoded text again, or the client gets 400 (`%25done`).
-//! - A question mark that the first decoding brings to light ends the path (`a%3Fb` arrives as `a`); one that only the
-//!   second brings stays.
-//! - `rawQueryString` is what the client sent; `queryStringParameters` are decoded, those of one name joined by commas.
-//! - Headers of one name are joined by commas, cookies are in a list of their own.
+//! - `rawPath` and `requestContext.http.path` are decoded twice: `%252F` arrives as a slash.
+//! - The result of the first decoding must be valid percent-encoding again, or the client gets 400 (`%25done`).
+//! - A question mark that appears in the first decoding ends the path (`a%3Fb` arrives as `a`). One that appears in the
+//!   second decoding stays.
+//! - `rawQueryString` is what the client sent. `queryStringParameters` are decoded, and values of one name are joined
+//!   by commas.
+//! - Headers of one name are joined by commas. Cookies are in a separate list.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -23,7 +24,7 @@ use patchbay::http::{Request, Response};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-/// Whether API Gateway hands a body of this type over as text; every other one comes in base64.
+/// Whether API Gateway passes a body of this type as text. All others are base64.
 fn is_text(content_type: &str) -> bool {
     let media = content_type
         .split(';')
@@ -38,33 +39,33 @@ fn is_text(content_type: &str) -> bool {
         )
 }
 
-/// The path as functions get it; none when the gateway refuses it.
-fn delivered(path: &str) -> Option<String> {
-    let once = decoded(path)?;
+/// The path as functions receive it; `None` if the gateway rejects it.
+fn delivered_path(path: &str) -> Option<String> {
+    let once = percent_decoded(path)?;
     let before = once.split_once('?').map_or(once.as_str(), |(before, _)| before);
-    decoded(before)
+    percent_decoded(before)
 }
 
-/// Decoded once; none when it is not percent-encoded text.
-fn decoded(text: &str) -> Option<String> {
+/// Decodes once; `None` if the text is not valid percent-encoding.
+fn percent_decoded(text: &str) -> Option<String> {
     let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
     let mut signs = text.split('%').skip(1).map(str::as_bytes);
     if !signs.all(|rest| digit(rest.first()) && digit(rest.get(1))) {
         return None;
     }
-    // What is no text after that: the captures do not say. It has to be text in the event.
+    // The captures do not show what happens to invalid UTF-8. The event needs a string, so it is replaced.
     Some(percent_decode_str(text).decode_utf8_lossy().into_owned())
 }
 
-/// The event as Lambda gets it; none when the gateway refuses the request itself.
+/// The event as Lambda receives it; `None` if the gateway rejects the request itself.
 pub fn event(request: &Request, now: Timestamp) -> Option<Value> {
     let (method, uri) = (request.method().as_str(), request.uri());
-    let path = delivered(uri.path())?;
+    let path = delivered_path(uri.path())?;
     let (mut headers, mut cookies) = (Map::new(), Vec::new());
     for (name, value) in request.headers() {
         if name == COOKIE {
-            let of_one = String::from_utf8_lossy(value.as_bytes()).into_owned();
-            cookies.extend(of_one.split(';').map(|cookie| json!(cookie.trim())));
+            let header = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            cookies.extend(header.split(';').map(|cookie| json!(cookie.trim())));
             continue;
         }
         join(&mut headers, name.as_str(), &String::from_utf8_lossy(value.as_bytes()));
@@ -127,7 +128,7 @@ pub fn event(request: &Request, now: Timestamp) -> Option<Value> {
     Some(event)
 }
 
-/// Several values of one name are joined.
+/// Adds a value; values of one name are joined by commas.
 fn join(into: &mut Map<String, Value>, name: &str, value: &str) {
     let joined = match into.get(name) {
         Some(Value::String(earlier)) => format!("{earlier},{value}"),
@@ -136,14 +137,14 @@ fn join(into: &mut Map<String, Value>, name: &str, value: &str) {
     into.insert(name.to_owned(), Value::String(joined));
 }
 
-/// What the gateway says to a request that it refuses.
+/// The gateway's response to a request that it rejects.
 pub fn bad_request() -> Response {
     let mut response = Response::new(Bytes::from_static(br#"{"message":"Bad Request"}"#));
     *response.status_mut() = StatusCode::BAD_REQUEST;
     response
 }
 
-/// The response as the client of API Gateway gets it.
+/// The response as the client of API Gateway receives it.
 pub fn from_function(response: lambda_http::Response<Body>) -> Response {
     let (parts, body) = response.into_parts();
     let bytes = match body {
@@ -172,7 +173,7 @@ mod tests {
             ("/capture/literal%253Fvalue", Some("/capture/literal?value")),
             ("/capture/literal%2525value", Some("/capture/literal%value")),
         ] {
-            assert_eq!(delivered(sent).as_deref(), arrives, "{sent}");
+            assert_eq!(delivered_path(sent).as_deref(), arrives, "{sent}");
         }
     }
 

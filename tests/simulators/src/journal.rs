@@ -1,7 +1,8 @@
-//! What the simulated services must still know after a `kill -9`: queued messages, calls, webhooks on their way, the time.
+//! Durable state of the simulated services, which must survive a `kill -9`: queued messages, calls, webhooks in
+//! delivery, and the time.
 //!
-//! It stands in the same file as patchbay's own table, in a table beside it, and every entry is written before anybody
-//! hears of what it is about. A world in memory has no journal.
+//! It is a table in the same database file as patchbay's own table. Every entry is written before its effect becomes
+//! visible. An in-memory world has no journal.
 
 use dynoxide::Database;
 use patchbay::clock::{Clock, Timestamp};
@@ -10,22 +11,22 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 const TABLE: &str = "patchbay-simulators";
-/// Entries on a page of [`Journal::all`]; the engine pages by size as well.
+/// Entries per page of [`Journal::all`]. The engine also limits pages by size.
 const PAGE: usize = 500;
 
-/// Why a journal cannot be opened.
+/// Why a journal cannot be opened or read.
 #[derive(Debug, thiserror::Error)]
-#[error("the journal: {0}")]
+#[error("journal: {0}")]
 pub struct JournalError(String);
 
 impl JournalError {
-    /// What stands on a section is not what this version writes there.
+    /// A section contains entries in a format that this version does not write.
     pub(crate) fn other_version(section: &str) -> Self {
         Self(format!("{section} was written by another version"))
     }
 }
 
-/// A journal, or none. Clones write into the same one.
+/// A journal, or none (the default). Clones write to the same one.
 #[derive(Clone, Default)]
 pub struct Journal(Option<Database>);
 
@@ -36,10 +37,10 @@ impl std::fmt::Debug for Journal {
 }
 
 impl Journal {
-    /// The journal in this database.
+    /// Opens the journal in this database and creates its table if necessary.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// If the table cannot be listed or created.
     pub fn open(database: Database) -> Result<Self, JournalError> {
         let failed = |error: dynoxide::DynoxideError| JournalError(error.to_string());
         let tables = database.list_tables(request(json!({}))?).map_err(failed)?;
@@ -60,7 +61,7 @@ impl Journal {
         Ok(Self(Some(database)))
     }
 
-    /// Writes an entry, in place of one of that name.
+    /// Writes an entry, and replaces an existing one of that name.
     pub(crate) fn put(&self, section: &str, name: &str, entry: &impl Serialize) {
         let Some(database) = &self.0 else { return };
         let written = serde_json::to_string(entry)
@@ -71,11 +72,11 @@ impl Journal {
             })
             .and_then(|put| database.put_item(put).map_err(|error| JournalError(error.to_string())));
         if let Err(error) = written {
-            tracing::error!(section, name, %error, "not written: it will be missing after a restart");
+            tracing::error!(section, name, %error, "cannot write a journal entry: it will be missing after a restart");
         }
     }
 
-    /// Takes an entry out, if it is there.
+    /// Removes an entry if it exists.
     pub(crate) fn remove(&self, section: &str, name: &str) {
         let Some(database) = &self.0 else { return };
         let key = json!({ "pk": { "S": section }, "name": { "S": name } });
@@ -85,11 +86,11 @@ impl Journal {
                 .map_err(|error| JournalError(error.to_string()))
         });
         if let Err(error) = removed {
-            tracing::error!(section, name, %error, "not removed: it will come back after a restart");
+            tracing::error!(section, name, %error, "cannot remove a journal entry: it will reappear after a restart");
         }
     }
 
-    /// All entries of a section, in the order of their names.
+    /// All entries of a section, sorted by name.
     pub(crate) fn all<T: DeserializeOwned>(&self, section: &str) -> Result<Vec<(String, T)>, JournalError> {
         let Some(database) = &self.0 else { return Ok(Vec::new()) };
         let mut entries = Vec::new();
@@ -123,7 +124,7 @@ impl Journal {
         }
     }
 
-    /// Counts a start, and says how many there were before.
+    /// Counts a start and returns how many there were before.
     pub(crate) fn count_start(&self) -> Result<u64, JournalError> {
         let before = self.all::<u64>("world")?;
         let starts = before
@@ -134,21 +135,21 @@ impl Journal {
         Ok(starts)
     }
 
-    /// Where the API was in earlier processes. From now on it is at `origin`, too.
+    /// The origins of the API in earlier processes. Also adds `origin` for later ones.
     pub(crate) fn origins(&self, origin: &str) -> Result<Vec<String>, JournalError> {
         let origins = self.all::<()>("origin")?;
         self.put("origin", origin, &());
         Ok(origins.into_iter().map(|(origin, ())| origin).collect())
     }
 
-    /// The moment that no clock on this journal has gone beyond.
+    /// A time that no clock on this journal has passed.
     pub(crate) fn time(&self) -> Result<Option<Timestamp>, JournalError> {
         let times = self.all::<Timestamp>("clock")?;
         Ok(times.first().map(|(_, time)| *time))
     }
 
-    /// Keeps [`Journal::time`] ahead of `clock` until it is dropped: what was stored before a kill must not lie in the
-    /// future of the clock that goes on after it.
+    /// Keeps [`Journal::time`] ahead of `clock` until the future is dropped. The next process starts its clock there,
+    /// so that times stored before a kill are never in its future.
     pub(crate) async fn keep_time(self, clock: Clock, speed: f64) {
         const EVERY: std::time::Duration = std::time::Duration::from_millis(500);
         let ahead = EVERY.mul_f64(2.0 * speed);
@@ -160,9 +161,9 @@ impl Journal {
     }
 }
 
-/// A request of the engine's, from the wire's own words.
-fn request<T: DeserializeOwned>(words: Value) -> Result<T, JournalError> {
-    serde_json::from_value(words).map_err(|error| JournalError(error.to_string()))
+/// A request to the engine, from its JSON wire form.
+fn request<T: DeserializeOwned>(json: Value) -> Result<T, JournalError> {
+    serde_json::from_value(json).map_err(|error| JournalError(error.to_string()))
 }
 
 #[cfg(test)]
@@ -170,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_come_back_in_order_from_however_many_pages() {
+    fn entries_are_read_in_order_across_pages() {
         let journal = Journal::open(Database::memory().expect("a database")).expect("a journal");
         for number in (0..1_234).rev() {
             journal.put(

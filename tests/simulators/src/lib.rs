@@ -1,7 +1,7 @@
-//! Everything around patchbay, in process: DynamoDB, SQS, Routee, Twilio and the phones, Agent4 and `ShipStation`, on one
-//! clock.
+//! In-process simulators of everything around patchbay, on one clock: DynamoDB, SQS, Routee, Twilio, phones, Agent4 and
+//! `ShipStation`.
 //!
-//! [`world::World`] puts the deployed handlers between them; [`audit`] says what must be true when it comes to rest.
+//! [`world::World`] connects them to the deployed handlers. [`audit`] checks the invariants of a world that is idle.
 
 pub mod agent4;
 pub mod audit;
@@ -9,13 +9,13 @@ pub mod aws;
 pub mod back_ends;
 pub mod exchange;
 pub mod gateway;
-mod hand;
 pub mod journal;
-pub mod mishaps;
 pub mod phones;
 pub mod rng;
 pub mod routee;
+mod script_runner;
 pub mod shipstation;
 pub mod table;
 pub mod twilio;
+pub mod webhook_faults;
 pub mod world;

@@ -1,4 +1,4 @@
-//! The employees' telephones, and what their owners do.
+//! The employees' phones, and what their owners do when they are called.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,96 +7,97 @@ use patchbay::phone::PhoneNumber;
 
 use crate::rng::Rng;
 
-/// Whose phone does what. A number that is not in here is not expected to be phoned.
+/// The script of each phone. A call to a number without a script is unexpected.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Phones(BTreeMap<PhoneNumber, Script>);
 
 impl Phones {
-    /// No phone at all.
+    /// No phones.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// These phones and one more.
+    /// Adds a phone, or replaces its script.
     #[must_use]
     pub fn with(mut self, number: PhoneNumber, script: impl Into<Script>) -> Self {
         self.set(number, script);
         self
     }
 
-    /// Gives a phone a script, in place of the one it had.
+    /// Adds a phone, or replaces its script.
     pub fn set(&mut self, number: PhoneNumber, script: impl Into<Script>) {
         self.0.insert(number, script.into());
     }
 
-    /// What a phone does at its `nth` call, from 0; none when it has no script.
-    pub fn behaviour(&self, number: &PhoneNumber, nth: usize) -> Option<&Behaviour> {
-        self.0.get(number).map(|script| script.behaviour(nth))
+    /// What a phone does on its `nth` call, counted from 0; `None` if it has no script.
+    pub fn behavior(&self, number: &PhoneNumber, nth: usize) -> Option<&Behavior> {
+        self.0.get(number).map(|script| script.behavior(nth))
     }
 }
 
-/// What a phone does at its first call, its second, and so on; the last repeats.
+/// What a phone does on its first call, its second, and so on. The last behavior repeats.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Script {
-    first: Vec<Behaviour>,
-    then: Behaviour,
+    first: Vec<Behavior>,
+    then: Behavior,
 }
 
 impl Script {
-    /// The same at every call.
-    pub const fn always(behaviour: Behaviour) -> Self {
+    /// The same behavior on every call.
+    pub const fn always(behavior: Behavior) -> Self {
         Self {
             first: Vec::new(),
-            then: behaviour,
+            then: behavior,
         }
     }
 
-    /// At further calls, once what came before has been done, this.
+    /// Adds the behavior of all further calls.
     #[must_use]
-    pub fn then(mut self, behaviour: Behaviour) -> Self {
-        self.first.push(std::mem::replace(&mut self.then, behaviour));
+    pub fn then(mut self, behavior: Behavior) -> Self {
+        self.first.push(std::mem::replace(&mut self.then, behavior));
         self
     }
 
-    /// What is done at the `nth` call, from 0.
-    pub fn behaviour(&self, nth: usize) -> &Behaviour {
+    /// What happens on the `nth` call, counted from 0.
+    pub fn behavior(&self, nth: usize) -> &Behavior {
         self.first.get(nth).unwrap_or(&self.then)
     }
 }
 
-impl From<Behaviour> for Script {
-    fn from(behaviour: Behaviour) -> Self {
-        Self::always(behaviour)
+impl From<Behavior> for Script {
+    fn from(behavior: Behavior) -> Self {
+        Self::always(behavior)
     }
 }
 
 /// What happens when a phone is called.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Behaviour {
-    /// It rings until the provider or the network gives up.
+pub enum Behavior {
+    /// The phone rings until the provider or the network gives up.
     NeverPicksUp,
     /// The line is busy.
     Busy,
     /// The owner rejects the call.
     Rejects {
-        /// After so much ringing.
+        /// Ringing time before the rejection.
         after: Duration,
     },
     /// The network fails: status `Failed` at Routee, `failed` at Twilio.
     Fails,
-    /// The network loses the call: status `Unknown` at Routee, and by default `failed` at Twilio, which has no such word.
+    /// The network loses the call: status `Unknown` at Routee. Twilio has no such status; the default there is
+    /// `failed`.
     GetsLost,
-    /// Somebody or something picks up.
+    /// A person or voicemail picks up.
     Answers(Answer),
-    /// A person at a terminal does what they like, through [`crate::world::World::pick_up`] and its like.
+    /// A person at a terminal controls the phone, through [`crate::world::World::pick_up`], `press` and `hang_up`.
     Interactive,
 }
 
-/// How long the network takes to find a line busy, or itself broken.
+/// How long the network takes to notice that a line is busy or that the call failed.
 pub(crate) const NETWORK_NOTICES: Duration = Duration::from_secs(1);
 
-impl Behaviour {
-    /// After how much ringing something happens by itself; none when nothing does.
+impl Behavior {
+    /// The ringing time after which something happens without interaction; `None` if nothing does.
     pub(crate) const fn happens_after(&self) -> Option<Duration> {
         match self {
             Self::NeverPicksUp | Self::Interactive => None,
@@ -105,68 +106,68 @@ impl Behaviour {
         }
     }
 
-    /// What is done in a call that a person picks up: what the script says if it says anything, and what they do.
+    /// The script of a call that a person picks up interactively: the scripted answer if there is one, else no actions.
     pub(crate) fn picked_up(&self) -> Answer {
         match self {
             Self::Answers(answer) => answer.clone(),
             _ => Answer {
                 after: Duration::ZERO,
                 machine: false,
-                deeds: Vec::new(),
+                actions: Vec::new(),
             },
         }
     }
 
-    /// Picks up after so many seconds, listens and stays silent.
+    /// Picks up after this many seconds, listens and stays silent.
     pub const fn silent(after_seconds: u64) -> Self {
         Self::Answers(Answer {
             after: Duration::from_secs(after_seconds),
             machine: false,
-            deeds: Vec::new(),
+            actions: Vec::new(),
         })
     }
 
-    /// Picks up after 5 s and presses `keys` one after the other.
+    /// Picks up after 5 s and presses `keys` one by one.
     pub fn presses(keys: &str, when: When) -> Self {
-        Self::silent(5).and(when, Deed::Press(keys.to_owned()))
+        Self::silent(5).and(when, Action::Press(keys.to_owned()))
     }
 
     /// Picks up after 5 s, presses `keys` and hangs up with the last one.
     pub fn presses_and_hangs_up(keys: &str, when: When) -> Self {
-        Self::silent(5).and(when, Deed::PressAndHangUp(keys.to_owned()))
+        Self::silent(5).and(when, Action::PressAndHangUp(keys.to_owned()))
     }
 
-    /// Picks up after 5 s and hangs up after so many more.
+    /// Picks up after 5 s and hangs up this many seconds later.
     pub fn hangs_up_after(seconds: u64) -> Self {
-        Self::silent(5).and(When::AfterAnswer(Duration::from_secs(seconds)), Deed::HangUp)
+        Self::silent(5).and(When::AfterAnswer(Duration::from_secs(seconds)), Action::HangUp)
     }
 
-    /// Voicemail answers after so many seconds, beeps and listens.
+    /// Voicemail answers after this many seconds, beeps and listens.
     pub fn voicemail(after_seconds: u64) -> Self {
-        let deeds = vec![(When::AfterAnswer(Duration::from_secs(2)), Deed::Beep)];
+        let actions = vec![(When::AfterAnswer(Duration::from_secs(2)), Action::Beep)];
         Self::Answers(Answer {
             after: Duration::from_secs(after_seconds),
             machine: true,
-            deeds,
+            actions,
         })
     }
 
-    /// What it did before, and this. Who does not pick up cannot do anything further.
+    /// Adds an action. Has no effect on a behavior that does not pick up.
     #[must_use]
-    pub fn and(mut self, when: When, deed: Deed) -> Self {
+    pub fn and(mut self, when: When, action: Action) -> Self {
         if let Self::Answers(answer) = &mut self {
-            answer.deeds.push((when, deed));
+            answer.actions.push((when, action));
         }
         self
     }
 
-    /// This at the first call, and `next` at those that follow.
+    /// This behavior on the first call, and `next` on all others.
     #[must_use]
     pub fn then(self, next: Self) -> Script {
         Script::from(self).then(next)
     }
 
-    /// Any behaviour but the interactive one, for seeded simulations.
+    /// A random behavior for seeded simulations, never the interactive one.
     pub fn random(rng: &mut Rng) -> Self {
         let after = rng.between(Duration::ZERO, Duration::from_secs(40));
         let keys = rng.pick("1", &["2", "7", "1#", "2#", "71", "#", "*", "12", "21"]);
@@ -180,27 +181,27 @@ impl Behaviour {
             6 => Self::silent(after.as_secs()),
             7 => Self::hangs_up_after(after.as_secs()),
             8 => Self::presses_and_hangs_up(keys, When::random(rng)),
-            9 => Self::presses("7", When::OptionsSay(1)).and(When::OptionsSay(2), Deed::Press(keys.to_owned())),
+            9 => Self::presses("7", When::OptionsSay(1)).and(When::OptionsSay(2), Action::Press(keys.to_owned())),
             _ => Self::presses(keys, When::random(rng)),
         }
     }
 }
 
-/// Who picks up, and does what.
+/// An answered call: who picks up, and what they do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// After so much ringing.
+    /// Ringing time before the answer.
     pub after: Duration,
     /// Whether it is voicemail.
     pub machine: bool,
-    /// What is done in the call; each deed once.
-    pub deeds: Vec<(When, Deed)>,
+    /// What the answerer does. Each action is performed once.
+    pub actions: Vec<(When, Action)>,
 }
 
-/// Something that is done in a call.
+/// An action of the person or voicemail in an answered call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Deed {
-    /// Presses these keys, one after the other.
+pub enum Action {
+    /// Presses these keys, one by one.
     Press(String),
     /// Presses these keys and hangs up with the last one.
     PressAndHangUp(String),
@@ -210,19 +211,21 @@ pub enum Deed {
     Beep,
 }
 
-/// When something is done in a call, with whichever provider. The ticket is the text that is spoken first; every text that differs from it
-/// counts as the options, one further time each time that it is spoken. Counts go on when a plan is replaced.
+/// When an action is performed in a call, the same for all providers.
+///
+/// The ticket is the text that is spoken first. Every other text counts as the options, each time it is spoken.
+/// Counters continue when a plan is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// So long after the answer.
+    /// This long after the answer.
     AfterAnswer(Duration),
-    /// In the middle of the ticket, when it is spoken first.
+    /// In the middle of the ticket, the first time it is spoken.
     TicketSay,
-    /// In the middle of the options, when they are spoken for the n-th time, from 1.
+    /// In the middle of the options, the nth time they are spoken, counted from 1.
     OptionsSay(u32),
-    /// In the middle of the n-th PAUSE or `<Pause>`, from 1.
+    /// In the middle of the nth PAUSE or `<Pause>`, counted from 1.
     Pause(u32),
-    /// Half a second before the call would end by itself.
+    /// Half a second before the call would end on its own.
     JustBeforeEnd,
 }
 
@@ -244,26 +247,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_script_goes_on_call_by_call_and_repeats_its_last_behaviour() {
-        let script = Behaviour::Busy.then(Behaviour::NeverPicksUp).then(Behaviour::silent(3));
-        let done: Vec<&Behaviour> = (0..4).map(|nth| script.behaviour(nth)).collect();
+    fn a_script_advances_with_every_call_and_repeats_its_last_behavior() {
+        let script = Behavior::Busy.then(Behavior::NeverPicksUp).then(Behavior::silent(3));
+        let done: Vec<&Behavior> = (0..4).map(|nth| script.behavior(nth)).collect();
         assert_eq!(
             done,
             [
-                &Behaviour::Busy,
-                &Behaviour::NeverPicksUp,
-                &Behaviour::silent(3),
-                &Behaviour::silent(3)
+                &Behavior::Busy,
+                &Behavior::NeverPicksUp,
+                &Behavior::silent(3),
+                &Behavior::silent(3)
             ]
         );
     }
 
     #[test]
-    fn a_number_without_a_script_does_nothing_that_is_known() {
+    fn a_number_without_a_script_has_no_behavior() {
         let known = PhoneNumber::parse("+12025550123").expect("a number");
         let other = PhoneNumber::parse("+12025550124").expect("a number");
-        let phones = Phones::new().with(known.clone(), Behaviour::Busy);
-        assert_eq!(phones.behaviour(&known, 5), Some(&Behaviour::Busy));
-        assert_eq!(phones.behaviour(&other, 0), None);
+        let phones = Phones::new().with(known.clone(), Behavior::Busy);
+        assert_eq!(phones.behavior(&known, 5), Some(&Behavior::Busy));
+        assert_eq!(phones.behavior(&other, 0), None);
     }
 }

@@ -1,14 +1,14 @@
-//! Randomness that a seed repeats.
+//! Seeded, reproducible randomness.
 
 use std::time::Duration;
 
 /// `SplitMix64`: small, and the same on every machine. A run is replayed from its seed alone, so nothing in the
-/// simulator may draw from the operating system.
+/// simulators may use randomness of the operating system.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 
 impl Rng {
-    /// A generator that always draws the same from `seed`.
+    /// A generator whose sequence depends on `seed` only.
     pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -28,8 +28,8 @@ impl Rng {
         if end == 0 { 0 } else { bits % end }
     }
 
-    /// True with `probability`. Nothing is drawn when the outcome is certain, so a fault that is switched off does
-    /// not change the ids of a run.
+    /// True with `probability`. A `probability` of 0 draws nothing, so a fault that is switched off does not change the
+    /// ids of a run.
     pub fn chance(&mut self, probability: f64) -> bool {
         if probability <= 0.0 {
             return false;
@@ -38,12 +38,12 @@ impl Rng {
         probability >= 1.0 || f64::from(high) / f64::from(u32::MAX) < probability
     }
 
-    /// True in `per_mille` of a thousand cases; draws as [`Self::chance`] does.
+    /// True with a probability of `per_mille` thousandths; draws as [`Self::chance`] does.
     pub fn hits(&mut self, per_mille: u16) -> bool {
         self.chance(f64::from(per_mille) / 1000.0)
     }
 
-    /// A generator of its own for a part, so that one part's draws do not shift another's.
+    /// An independent generator for one component, so that its draws do not shift those of other components.
     #[must_use]
     pub const fn fork(&mut self) -> Self {
         Self(self.bits())
@@ -54,7 +54,7 @@ impl Rng {
         self.below(2) == 1
     }
 
-    /// One of several; `first` is named apart because there is always at least one.
+    /// A random one of `first` and `others`. `first` is a separate argument because there must be at least one.
     pub fn pick<T: Clone>(&mut self, first: T, others: &[T]) -> T {
         let index = self.below(others.len() as u64 + 1);
         usize::try_from(index)
@@ -64,13 +64,13 @@ impl Rng {
             .unwrap_or(first)
     }
 
-    /// A duration from `low` to `high`, in whole milliseconds.
+    /// A duration from `low` to `high`, both included, in whole milliseconds.
     pub fn between(&mut self, low: Duration, high: Duration) -> Duration {
         let span = u64::try_from(high.saturating_sub(low).as_millis()).unwrap_or(u64::MAX - 1);
         low + Duration::from_millis(self.below(span + 1))
     }
 
-    /// A UUID, as the provider's ids and tokens are.
+    /// A version 4 UUID: the format of Routee's ids and tokens.
     pub fn uuid(&mut self) -> String {
         let (high, low) = (self.bits(), self.bits());
         format!(
@@ -84,7 +84,7 @@ impl Rng {
     }
 }
 
-/// One two-way (or more) question about the provider that its pages do not answer.
+/// An enum for a detail of a provider's behavior that its documentation leaves open: the default and its alternatives.
 macro_rules! question {
     ($(#[$doc:meta])* $name:ident { $(#[$default_doc:meta])* $default:ident, $($(#[$other_doc:meta])* $other:ident),+ $(,)? }) => {
         $(#[$doc])*
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_numbers_are_those_of_the_published_generator() {
+    fn the_sequence_is_that_of_the_published_generator() {
         let mut rng = Rng::new(1_234_567);
         let published = [
             6_457_827_717_110_365_317,
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_always_draws_the_same_and_another_seed_something_else() {
+    fn the_same_seed_draws_the_same_values_and_another_seed_others() {
         let draw = |seed| {
             let mut rng = Rng::new(seed);
             (rng.uuid(), rng.below(1000), rng.flip())
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_uuid_has_the_form_of_version_4() {
+    fn a_uuid_has_the_format_of_version_4() {
         let uuid = Rng::new(1).uuid();
         let lengths: Vec<usize> = uuid.split('-').map(str::len).collect();
         assert_eq!(lengths, [8, 4, 4, 4, 12]);
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn every_choice_is_made_and_no_other() {
+    fn every_choice_is_drawn_and_nothing_else() {
         let mut rng = Rng::new(3);
         let picked: std::collections::BTreeSet<u8> = (0..200).map(|_| rng.pick(1, &[2, 3])).collect();
         assert_eq!(picked, [1, 2, 3].into());
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certain_outcome_draws_nothing() {
+    fn a_probability_of_zero_draws_nothing() {
         let mut rng = Rng::new(3);
         let before = rng.clone().bits();
         assert!(!rng.chance(0.0));

@@ -1,4 +1,4 @@
-//! The table as `infra/template.yaml` declares it.
+//! Creates the table as `infra/template.yaml` declares it.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
@@ -8,10 +8,10 @@ use aws_sdk_dynamodb::types::{
 };
 use patchbay::store::{INDEX_BY_DAY, INDEX_BY_DUE, PARTITION_KEY, SORT_KEY};
 
-/// Creates the table, unless it is there already. One that an earlier version made gets the index that it lacks.
+/// Creates the table unless it exists. A table of an earlier version gets the index `by_due` if it lacks it.
 ///
 /// # Errors
-/// When the embedded DynamoDB does not do it.
+/// When the embedded DynamoDB refuses a request.
 pub async fn create(client: &Client, name: &str) -> Result<(), aws_sdk_dynamodb::Error> {
     if client
         .list_tables()
@@ -128,7 +128,7 @@ mod tests {
     use crate::aws::{Aws, clients, retries};
 
     #[tokio::test(start_paused = true)]
-    async fn a_table_of_an_earlier_version_gets_the_index_that_it_lacks() {
+    async fn a_table_of_an_earlier_version_gets_its_missing_index() {
         let aws = Aws::in_memory(Clock::starting_at(Timestamp::from_millis(1), 1.0), 1).expect("an account");
         let (client, _) = clients(&aws, &retries());
         let earlier = client
@@ -140,7 +140,7 @@ mod tests {
             .set_key_schema(Some(keys(PARTITION_KEY, SORT_KEY).expect("keys")));
         earlier.send().await.expect("a table");
         for _ in 0..2 {
-            create(&client, "earlier").await.expect("an index more");
+            create(&client, "earlier").await.expect("the missing index");
             let store = Store::new(client.clone(), "earlier");
             let setup = store.setup().await.expect("an answer").expect("a table");
             assert_eq!(setup.due_keys, Some(vec!["due_pk".to_owned(), "due_sk".to_owned()]));

@@ -1,17 +1,17 @@
 //! How a dispatch ends: cancelled, resolved, expired.
 
-use patchbay_simulators::phones::{Behaviour, Script, When};
+use patchbay_simulators::phones::{Behavior, Script, When};
 use patchbay_simulators::routee::EndedBy;
 use serde_json::json;
 
 use crate::common::{
-    brief, call_to, calls_to, change, create, heard, load, pass, rings, settle, show, story, text, until, world,
+    call_to, calls_to, change, create, dispatch_body, heard, load, pass, rings, settle, show, story, text, until, world,
 };
 
 #[tokio::test(start_paused = true)]
-async fn cancelling_hangs_the_ringing_phone_up_within_seconds() {
-    let world = world([Script::always(Behaviour::Interactive), Script::always(Behaviour::Busy)]).await;
-    let key = create(&world, &brief(2, &json!({}))).await;
+async fn a_cancellation_hangs_up_a_ringing_call_within_seconds() {
+    let world = world([Script::always(Behavior::Interactive), Script::always(Behavior::Busy)]).await;
+    let key = create(&world, &dispatch_body(2, &json!({}))).await;
     rings(&world, 0, 0).await;
     pass(&world, 5).await;
     let cancelled_at = world.clock.now();
@@ -22,14 +22,18 @@ async fn cancelling_hangs_the_ringing_phone_up_within_seconds() {
     assert_eq!(call.ended_by, Some(EndedBy::Api));
     let millis = call.ended_at.unwrap().since(cancelled_at).as_millis();
     assert!(millis < 5_000, "{millis} ms");
-    assert_eq!(world.routee.calls().len(), 1, "nobody is phoned any more");
+    assert_eq!(
+        world.routee.calls().len(),
+        1,
+        "no call is placed after the cancellation"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn cancelling_hangs_up_on_somebody_who_is_listening() {
-    let world = world([Script::always(Behaviour::silent(2))]).await;
-    let key = create(&world, &brief(1, &json!({}))).await;
-    until(&world, "somebody listens", |world| {
+async fn a_cancellation_hangs_up_an_answered_call_within_seconds() {
+    let world = world([Script::always(Behavior::silent(2))]).await;
+    let key = create(&world, &dispatch_body(1, &json!({}))).await;
+    until(&world, "a call is answered", |world| {
         world.routee.live_calls().iter().any(|call| call.answered_at.is_some())
     })
     .await;
@@ -42,13 +46,13 @@ async fn cancelling_hangs_up_on_somebody_who_is_listening() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn cancelling_before_the_first_call_and_in_a_pause_lets_nobody_be_phoned() {
-    let world = world([Script::always(Behaviour::Busy)]).await;
-    let at_once = create(&world, &brief(1, &json!({}))).await;
+async fn no_call_is_placed_after_a_cancellation_before_the_first_call_or_in_a_pause() {
+    let world = world([Script::always(Behavior::Busy)]).await;
+    let at_once = create(&world, &dispatch_body(1, &json!({}))).await;
     change(&world, &at_once, "cancel").await;
     settle(&world).await;
     assert!(world.routee.calls().is_empty());
-    let in_a_pause = create(&world, &brief(1, &json!({ "retry_delay": 600 }))).await;
+    let in_a_pause = create(&world, &dispatch_body(1, &json!({ "retry_delay": 600 }))).await;
     until(&world, "the first call is over", |world| {
         world.routee.calls().iter().any(|call| call.ended_at.is_some())
     })
@@ -60,9 +64,9 @@ async fn cancelling_before_the_first_call_and_in_a_pause_lets_nobody_be_phoned()
 }
 
 #[tokio::test(start_paused = true)]
-async fn resolving_stops_the_calls_whoever_has_the_ticket() {
-    let world = world([Script::always(Behaviour::Interactive), Script::always(Behaviour::Busy)]).await;
-    let key = create(&world, &brief(2, &json!({}))).await;
+async fn a_resolution_stops_the_calls_although_no_one_has_accepted() {
+    let world = world([Script::always(Behavior::Interactive), Script::always(Behavior::Busy)]).await;
+    let key = create(&world, &dispatch_body(2, &json!({}))).await;
     rings(&world, 0, 0).await;
     let resolved_at = world.clock.now();
     let answer = change(&world, &key, "resolve").await;
@@ -71,7 +75,7 @@ async fn resolving_stops_the_calls_whoever_has_the_ticket() {
     let calls = world.routee.calls();
     assert_eq!((calls.len(), calls[0].ended_by), (1, Some(EndedBy::Api)));
     assert!(calls[0].ended_at.unwrap().since(resolved_at).as_secs() < 5);
-    // Who presses 1 afterwards hears that it is not needed any more, and has not accepted.
+    // Pressing 1 afterward does not accept the ticket.
     let url = calls[0].collect_url.clone().unwrap();
     let event = crate::common::keys_event("1").to_string();
     let plan = crate::common::send(&world, crate::common::webhook(&url, event)).await;
@@ -80,10 +84,10 @@ async fn resolving_stops_the_calls_whoever_has_the_ticket() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ticket_that_is_not_resolved_in_time_is_opened_again_with_the_next_employee() {
-    let accepts = || Script::always(Behaviour::presses("1", When::OptionsSay(1)));
+async fn a_ticket_not_resolved_in_time_is_reopened_with_the_next_employee() {
+    let accepts = || Script::always(Behavior::presses("1", When::OptionsSay(1)));
     let world = world([accepts(), accepts()]).await;
-    let key = create(&world, &brief(2, &json!({ "resolve_within": 600 }))).await;
+    let key = create(&world, &dispatch_body(2, &json!({ "resolve_within": 600 }))).await;
     until(&world, "Ben has it", |world| !calls_to(world, 1).is_empty()).await;
     let reopened_after = call_to(&world, 1)
         .created_at
@@ -92,25 +96,25 @@ async fn a_ticket_that_is_not_resolved_in_time_is_opened_again_with_the_next_emp
     pass(&world, 120).await;
     let shown = show(&world, &key).await;
     assert_eq!(
-        (text(&shown, "/status"), text(&shown, "/accepted/by/name")),
+        (text(&shown, "/status"), text(&shown, "/accepted/employee/name")),
         ("Accepted", "Ben")
     );
     assert!(!text(&shown, "/accepted/resolve_by").is_empty());
     change(&world, &key, "resolve").await;
     settle(&world).await;
-    let told = story(&world, &key).await;
+    let timeline = story(&world, &key).await;
     assert!(
-        told.contains(&"Anna did not resolve it in time: opened again".to_owned()),
-        "{told:?}"
+        timeline.contains(&"Anna did not resolve it in time: reopened".to_owned()),
+        "{timeline:?}"
     );
     assert_eq!(text(&show(&world, &key).await, "/status"), "Resolved");
     assert_eq!((calls_to(&world, 0).len(), calls_to(&world, 1).len()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ticket_that_is_resolved_in_time_stays_closed() {
-    let world = world([Script::always(Behaviour::presses("1", When::OptionsSay(1)))]).await;
-    let key = create(&world, &brief(1, &json!({ "resolve_within": 600 }))).await;
+async fn a_ticket_resolved_in_time_stays_closed() {
+    let world = world([Script::always(Behavior::presses("1", When::OptionsSay(1)))]).await;
+    let key = create(&world, &dispatch_body(1, &json!({ "resolve_within": 600 }))).await;
     pass(&world, 300).await;
     assert!(heard(&call_to(&world, 0), "You have accepted"));
     change(&world, &key, "resolve").await;
@@ -118,16 +122,16 @@ async fn a_ticket_that_is_resolved_in_time_stays_closed() {
     assert_eq!(world.routee.calls().len(), 1);
     let shown = show(&world, &key).await;
     assert_eq!(
-        (text(&shown, "/status"), text(&shown, "/accepted/by/name")),
+        (text(&shown, "/status"), text(&shown, "/accepted/employee/name")),
         ("Resolved", "Anna")
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_call_is_placed_after_a_ticket_has_expired() {
-    let world = world([Script::always(Behaviour::Busy)]).await;
+async fn no_call_is_placed_after_the_dispatch_has_expired() {
+    let world = world([Script::always(Behavior::Busy)]).await;
     let policy = json!({ "expires_after": 300, "round_pause": 60, "attempts": 1 });
-    let key = create(&world, &brief(1, &policy)).await;
+    let key = create(&world, &dispatch_body(1, &policy)).await;
     let expires_at = load(&world, &key).await.expires_at;
     settle(&world).await;
     assert_eq!(text(&show(&world, &key).await, "/status"), "Expired");

@@ -1,15 +1,15 @@
-//! What a requester asks for and is told, from end to end.
+//! The requester's API end to end: dispatches, lists, webhooks.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
 #[path = "../common/mod.rs"]
 mod common;
 mod ends;
+mod late_keys;
 mod lists;
 mod mapping;
 mod notices;
 mod provider;
-mod second_thoughts;
 mod skips;
 mod story;
 mod webhooks;

@@ -1,11 +1,11 @@
-//! The API below a path of a custom domain, which API Gateway leaves in the path that functions see.
+//! The API under the base path of a custom domain: API Gateway keeps the base path in the path that functions receive.
 
 use bytes::Bytes;
 
 use crate::common::{request, send, world};
 
 #[tokio::test(start_paused = true)]
-async fn every_route_is_found_below_a_mapped_path_too() {
+async fn every_route_works_under_a_mapped_base_path() {
     let world = world([]).await;
     let dispatch = "/v1/dispatches/dsp_00000000000000000000000000000001";
     for (method, path) in [
@@ -31,7 +31,7 @@ async fn every_route_is_found_below_a_mapped_path_too() {
             (mapped.status, &mapped.json),
             "{method} {path}"
         );
-        // Nobody there would be a 404 of another form.
+        // A route without a function would answer with a 404 of another format.
         assert!(plain.json.to_string().contains("urn:patchbay:problem:"), "{plain:?}");
         assert!(
             !plain.json.to_string().contains("urn:patchbay:problem:not-found"),

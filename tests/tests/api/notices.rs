@@ -1,13 +1,13 @@
-//! What the requester's webhook is told.
+//! Webhooks that the requester receives.
 
-use patchbay_simulators::phones::{Behaviour, Script, When};
+use patchbay_simulators::phones::{Behavior, Script, When};
 use patchbay_simulators::world::{Notification, World};
 use serde_json::{Value, json};
 
-use crate::common::{brief, change, create, rings, settle, text, until, world};
+use crate::common::{change, create, dispatch_body, rings, settle, text, until, world};
 
-/// The webhooks so far in the order of their numbers, each checked: posted once, to the right place, and signed.
-pub(crate) fn told(world: &World) -> Vec<Value> {
+/// Bodies of the webhooks received so far, by sequence. Checks that each was posted once, to the right URL, and signed.
+pub(crate) fn received(world: &World) -> Vec<Value> {
     let notifications = world.notifications();
     let mut ids: Vec<&str> = Vec::new();
     for notification in &notifications {
@@ -27,35 +27,38 @@ pub(crate) fn told(world: &World) -> Vec<Value> {
     let count = ids.len();
     ids.sort_unstable();
     ids.dedup();
-    assert_eq!(ids.len(), count, "a webhook came twice");
-    let number = |body: &Value| body.pointer("/data/sequence").and_then(Value::as_u64).unwrap();
+    assert_eq!(ids.len(), count, "a webhook was posted twice");
+    let sequence = |body: &Value| body.pointer("/data/sequence").and_then(Value::as_u64).unwrap();
     let mut bodies: Vec<Value> = notifications.iter().map(Notification::json).collect();
-    bodies.sort_by_key(number);
-    assert!(bodies.is_sorted_by(|a, b| number(a) < number(b)), "a number came twice");
+    bodies.sort_by_key(sequence);
+    assert!(
+        bodies.is_sorted_by(|a, b| sequence(a) < sequence(b)),
+        "two webhooks have one sequence"
+    );
     let times = bodies.iter().map(|body| text(body, "/timestamp"));
-    assert!(times.is_sorted(), "numbers rise with time");
+    assert!(times.is_sorted(), "sequences follow the timestamps");
     bodies
 }
 
-pub(crate) fn statuses(told: &[Value]) -> Vec<&str> {
-    told.iter().map(|body| text(body, "/data/status")).collect()
+pub(crate) fn statuses(received: &[Value]) -> Vec<&str> {
+    received.iter().map(|body| text(body, "/data/status")).collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_outcome_is_told_with_employee_attempt_and_reason_and_is_signed() {
+async fn every_outcome_is_posted_signed_with_employee_attempt_and_reason() {
     let world = world([
-        Behaviour::NeverPicksUp.then(Behaviour::Busy).then(Behaviour::silent(3)),
-        Script::always(Behaviour::Fails),
-        Script::always(Behaviour::presses("2", When::OptionsSay(1))),
-        Script::always(Behaviour::presses("1", When::OptionsSay(1))),
+        Behavior::NeverPicksUp.then(Behavior::Busy).then(Behavior::silent(3)),
+        Script::always(Behavior::Fails),
+        Script::always(Behavior::presses("2", When::OptionsSay(1))),
+        Script::always(Behavior::presses("1", When::OptionsSay(1))),
     ])
     .await;
-    let key = create(&world, &brief(4, &json!({ "attempts": 3 }))).await;
+    let key = create(&world, &dispatch_body(4, &json!({ "attempts": 3 }))).await;
     settle(&world).await;
     change(&world, &key, "resolve").await;
     settle(&world).await;
-    let told = told(&world);
-    let lines: Vec<Value> = told
+    let received = received(&world);
+    let lines: Vec<Value> = received
         .iter()
         .map(|body| {
             assert_eq!(text(body, "/data/dispatch"), key.id.to_string());
@@ -72,8 +75,9 @@ async fn every_outcome_is_told_with_employee_attempt_and_reason_and_is_signed() 
             ])
         })
         .collect();
-    let no_answer =
-        |who, ordinal, number, reason| json!(["dispatch.no_answer", "NoAnswer", who, ordinal, number, reason]);
+    let no_answer = |employee, ordinal, number, reason| {
+        json!(["dispatch.no_answer", "NoAnswer", employee, ordinal, number, reason])
+    };
     assert_eq!(
         lines,
         [
@@ -88,54 +92,57 @@ async fn every_outcome_is_told_with_employee_attempt_and_reason_and_is_signed() 
             json!(["dispatch.resolved", "Resolved", null, null, null, null]),
         ]
     );
-    let accepted = &told[7];
+    let accepted = &received[7];
     assert_eq!(text(accepted, "/data/employee/name"), "Dora");
     assert_eq!(accepted.pointer("/data/late"), Some(&json!(false)));
-    // Nobody's number leaves the house.
-    assert!(told.iter().all(|body| !body.to_string().contains("555")), "{told:?}");
+    // No webhook contains a phone number.
+    assert!(
+        received.iter().all(|body| !body.to_string().contains("555")),
+        "{received:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn on_completion_tells_only_the_whole() {
+async fn on_completion_posts_only_events_of_the_whole_dispatch() {
     let world = world([
-        Script::always(Behaviour::Busy),
-        Script::always(Behaviour::presses("2", When::OptionsSay(1))),
-        Script::always(Behaviour::presses("1", When::OptionsSay(1))),
+        Script::always(Behavior::Busy),
+        Script::always(Behavior::presses("2", When::OptionsSay(1))),
+        Script::always(Behavior::presses("1", When::OptionsSay(1))),
     ])
     .await;
-    let mut body = brief(3, &json!({ "attempts": 2 }));
+    let mut body = dispatch_body(3, &json!({ "attempts": 2 }));
     body["webhook"]["strategy"] = json!("OnCompletion");
     create(&world, &body).await;
     settle(&world).await;
-    assert_eq!(statuses(&told(&world)), ["Accepted"]);
+    assert_eq!(statuses(&received(&world)), ["Accepted"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_end_is_told() {
-    let accepts = || Script::always(Behaviour::presses("1", When::OptionsSay(1)));
+async fn every_end_of_a_dispatch_is_posted() {
+    let accepts = || Script::always(Behavior::presses("1", When::OptionsSay(1)));
     let on_completion = |policy: &Value| {
-        let mut body = brief(1, policy);
+        let mut body = dispatch_body(1, policy);
         body["webhook"]["strategy"] = json!("OnCompletion");
         body
     };
-    let exhausted = world([Script::always(Behaviour::Busy)]).await;
+    let exhausted = world([Script::always(Behavior::Busy)]).await;
     create(&exhausted, &on_completion(&json!({ "attempts": 1, "max_rounds": 1 }))).await;
     settle(&exhausted).await;
-    assert_eq!(statuses(&told(&exhausted)), ["Exhausted"]);
+    assert_eq!(statuses(&received(&exhausted)), ["Exhausted"]);
 
-    let expired = world([Script::always(Behaviour::Busy)]).await;
+    let expired = world([Script::always(Behavior::Busy)]).await;
     create(&expired, &on_completion(&json!({ "expires_after": 60 }))).await;
     settle(&expired).await;
-    assert_eq!(statuses(&told(&expired)), ["Expired"]);
+    assert_eq!(statuses(&received(&expired)), ["Expired"]);
 
-    let cancelled = world([Script::always(Behaviour::NeverPicksUp)]).await;
+    let cancelled = world([Script::always(Behavior::NeverPicksUp)]).await;
     let key = create(&cancelled, &on_completion(&json!({}))).await;
     rings(&cancelled, 0, 0).await;
     for _ in 0..2 {
         change(&cancelled, &key, "cancel").await;
     }
     settle(&cancelled).await;
-    assert_eq!(statuses(&told(&cancelled)), ["Cancelled"]);
+    assert_eq!(statuses(&received(&cancelled)), ["Cancelled"]);
 
     let reopened = world([accepts()]).await;
     let key = create(
@@ -144,21 +151,21 @@ async fn every_end_is_told() {
     )
     .await;
     until(&reopened, "it is accepted again", |world| {
-        statuses(&told(world)).len() >= 3
+        statuses(&received(world)).len() >= 3
     })
     .await;
     change(&reopened, &key, "resolve").await;
     settle(&reopened).await;
-    let told = told(&reopened);
-    assert_eq!(statuses(&told), ["Accepted", "Reopened", "Accepted", "Resolved"]);
-    assert!(!text(&told[0], "/data/resolve_by").is_empty());
-    assert_eq!(text(&told[1], "/data/employee/name"), "Anna");
+    let received = received(&reopened);
+    assert_eq!(statuses(&received), ["Accepted", "Reopened", "Accepted", "Resolved"]);
+    assert!(!text(&received[0], "/data/resolve_by").is_empty());
+    assert_eq!(text(&received[1], "/data/employee/name"), "Anna");
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_webhook_nobody_is_told_and_everything_works() {
-    let world = world([Script::always(Behaviour::presses("1", When::OptionsSay(1)))]).await;
-    let mut body = brief(1, &json!({}));
+async fn a_dispatch_without_a_webhook_works_and_posts_nothing() {
+    let world = world([Script::always(Behavior::presses("1", When::OptionsSay(1)))]).await;
+    let mut body = dispatch_body(1, &json!({}));
     drop(body.as_object_mut().unwrap().remove("webhook"));
     let key = create(&world, &body).await;
     settle(&world).await;

@@ -1,27 +1,27 @@
-//! How webhooks stand, and how one has one sent again; and every status of a call for those who ask for it.
+//! Delivery status of webhooks, manual resends, and the call statuses that the strategy `OnStatus` adds.
 
 use http::StatusCode;
 use patchbay::dispatch::Entry;
 use patchbay::dispatch::delivery::event_id;
-use patchbay::http::{HttpClient, Request, Response, SendHttp, Sending};
+use patchbay::http::{HttpClient, Request, Response, ResponseFuture, SendHttp};
 use patchbay::ids::DispatchKey;
 use patchbay::webhooks;
 use patchbay_simulators::aws::{Fault, Rule, Service};
-use patchbay_simulators::phones::{Behaviour, Script, When};
+use patchbay_simulators::phones::{Behavior, Script, When};
 use patchbay_simulators::world::{Notification, Options, World};
 use serde_json::{Value, json};
 
 use crate::common::{
-    Answer, ask, brief, call_to, change, cost, create, get, keys_event, list, pass, phones, rings, send, settle, show,
-    status_event, text, until, webhook, with_token, world,
+    Answer, ask, call_to, change, cost, create, dispatch_body, get, keys_event, list, pass, phones, rings, send,
+    settle, show, status_event, text, until, webhook, with_token, world,
 };
-use crate::notices::{statuses, told};
+use crate::notices::{received, statuses};
 
-/// A ticket that somebody accepts at the second call, for a receiver whose answers the rules in `faults` spoil.
+/// A dispatch that Ben accepts at the second call. `faults` apply to the posts of the notifier.
 async fn accepted(faults: impl IntoIterator<Item = Rule>) -> (World, DispatchKey) {
     let world = world([
-        Script::always(Behaviour::Busy),
-        Script::always(Behaviour::presses("1", When::OptionsSay(1))),
+        Script::always(Behavior::Busy),
+        Script::always(Behavior::presses("1", When::OptionsSay(1))),
     ])
     .await;
     for rule in faults {
@@ -30,8 +30,8 @@ async fn accepted(faults: impl IntoIterator<Item = Rule>) -> (World, DispatchKey
             .faults()
             .plan(rule.service(Service::Http).function("notifier"));
     }
-    let key = create(&world, &brief(2, &json!({ "attempts": 1 }))).await;
-    until(&world, "it is told", |world| world.notifications().len() >= 2).await;
+    let key = create(&world, &dispatch_body(2, &json!({ "attempts": 1 }))).await;
+    until(&world, "two webhooks arrive", |world| world.notifications().len() >= 2).await;
     settle(&world).await;
     (world, key)
 }
@@ -52,12 +52,17 @@ async fn resend(world: &World, key: &DispatchKey, id: &str) -> Answer {
 }
 
 fn ids_of(notifications: &[Notification]) -> Vec<String> {
-    let id = |told: &Notification| told.request.headers()["webhook-id"].to_str().unwrap().to_owned();
+    let id = |notification: &Notification| {
+        notification.request.headers()["webhook-id"]
+            .to_str()
+            .unwrap()
+            .to_owned()
+    };
     notifications.iter().map(id).collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_webhook_is_listed_with_what_the_receiver_said_and_how_often_it_was_asked() {
+async fn every_webhook_is_listed_with_the_receivers_answer_and_the_number_of_posts() {
     let (world, key) = accepted([Rule::new(Fault::InternalError).times(2)]).await;
     let listed = webhooks(&world, &key).await;
     let lines: Vec<Value> = listed
@@ -71,42 +76,42 @@ async fn every_webhook_is_listed_with_what_the_receiver_said_and_how_often_it_wa
             json!(["dispatch.accepted", "Delivered", 1, "204 No Content"]),
         ]
     );
-    let told = told(&world);
-    for (line, body) in listed.iter().zip(&told) {
+    let received = received(&world);
+    for (line, body) in listed.iter().zip(&received) {
         assert_eq!(line["sequence"], body["data"]["sequence"]);
         assert_eq!(line["happened_at"], body["timestamp"]);
         assert_eq!(line.get("next_at"), None);
     }
-    let mut seen = ids_of(&world.notifications());
-    seen.sort_unstable();
+    let mut posted = ids_of(&world.notifications());
+    posted.sort_unstable();
     let mut shown: Vec<&str> = listed.iter().map(|line| text(line, "/id")).collect();
     shown.sort_unstable();
-    assert_eq!(shown, seen);
+    assert_eq!(shown, posted);
     let shown = show(&world, &key).await;
     assert_eq!(text(&shown, "/webhook/url"), "https://requester.example.org/hook");
     let summary = &shown["webhook"]["deliveries"];
     assert_eq!(
-        [&summary["delivered"], &summary["retrying"], &summary["given_up"]],
+        [&summary["delivered"], &summary["retrying"], &summary["failed"]],
         [&json!(2), &json!(0), &json!(0)]
     );
     assert_eq!(text(summary, "/last/answer"), "204 No Content");
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_webhooks_come_in_pages_and_the_summary_says_that_there_are_more() {
+async fn webhooks_are_listed_in_pages_and_the_summary_reports_more() {
     let (world, key) = accepted([]).await;
     let dispatch = world.store.load(&key).await.unwrap().unwrap();
-    let told = webhooks::told(&world.store, &dispatch, None)
+    let first = webhooks::events(&world.store, &dispatch, None)
         .await
         .unwrap()
-        .told
+        .events
         .remove(0)
         .entry;
     let delivery = world.store.first_deliveries(&key).await.unwrap().0.remove(0);
     for n in 0..600 {
         let id = format!("z{n:05}");
         world.store.put_delivery(&key, &id, &delivery).await.unwrap();
-        let entry = Entry { id, ..told.clone() };
+        let entry = Entry { id, ..first.clone() };
         assert!(world.store.put_entry(&key, &entry).await.unwrap());
     }
     let (mut seen, mut path) = (Vec::new(), format!("/v1/dispatches/{}/webhooks", key.id));
@@ -124,19 +129,22 @@ async fn many_webhooks_come_in_pages_and_the_summary_says_that_there_are_more() 
     assert_eq!(seen.len(), 602);
     seen.sort_unstable();
     seen.dedup();
-    assert_eq!(seen.len(), 602, "each once");
+    assert_eq!(seen.len(), 602, "each webhook is listed once");
     let summary = &show(&world, &key).await["webhook"]["deliveries"];
-    assert_eq!((&summary["more"], &summary["delivered"]), (&json!(true), &json!(500)));
-    // One on the last page is found by its name.
+    assert_eq!(
+        (&summary["has_more"], &summary["delivered"]),
+        (&json!(true), &json!(500))
+    );
+    // A webhook of the last page is found by its id.
     assert_eq!(resend(&world, &key, &event_id(&key, "z00599")).await.status, 202);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_webhook_that_is_tried_again_says_when_and_one_that_was_given_up_why() {
-    let world = world([Script::always(Behaviour::Busy)]).await;
+async fn a_retrying_webhook_has_its_next_time_and_a_failed_one_its_reason() {
+    let world = world([Script::always(Behavior::Busy)]).await;
     let always = Rule::new(Fault::Throttled).service(Service::Http).function("notifier");
     world.aws.faults().plan(always.times(u32::MAX));
-    let key = create(&world, &brief(1, &json!({ "attempts": 1, "max_rounds": 1 }))).await;
+    let key = create(&world, &dispatch_body(1, &json!({ "attempts": 1, "max_rounds": 1 }))).await;
     pass(&world, 60).await;
     let listed = webhooks(&world, &key).await;
     assert_eq!(listed.len(), 2, "{listed:?}");
@@ -155,15 +163,15 @@ async fn a_webhook_that_is_tried_again_says_when_and_one_that_was_given_up_why()
 
     settle(&world).await;
     for line in webhooks(&world, &key).await {
-        assert_eq!(text(&line, "/status"), "GivenUp", "{line}");
-        assert_eq!(text(&line, "/answer"), "a day of tries is over: 429 Too Many Requests");
+        assert_eq!(text(&line, "/status"), "Failed", "{line}");
+        assert_eq!(text(&line, "/answer"), "gave up after 24 h: 429 Too Many Requests");
         assert!(line["posts"].as_u64().unwrap() >= 11, "{line}");
     }
-    let letters = world.aws.sqs().queue("notifications-dlq").unwrap();
-    assert_eq!(letters.messages().len(), 2);
+    let dead_letters = world.aws.sqs().queue("notifications-dlq").unwrap();
+    assert_eq!(dead_letters.messages().len(), 2);
 
-    // The receiver is mended, and hears of it.
-    world.aws.faults().calm();
+    // The receiver is repaired, and a resend reaches it.
+    world.aws.faults().clear();
     let first = webhooks(&world, &key).await.remove(0);
     assert_eq!(resend(&world, &key, text(&first, "/id")).await.status, 202);
     settle(&world).await;
@@ -172,7 +180,7 @@ async fn a_webhook_that_is_tried_again_says_when_and_one_that_was_given_up_why()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_webhook_is_sent_again_under_its_name_as_often_as_somebody_asks() {
+async fn every_resend_posts_the_webhook_again_with_its_id() {
     let (world, key) = accepted([]).await;
     let last = webhooks(&world, &key).await.pop().unwrap();
     let (id, before) = (text(&last, "/id"), world.notifications().len());
@@ -183,9 +191,9 @@ async fn a_webhook_is_sent_again_under_its_name_as_often_as_somebody_asks() {
             (202, "Pending", id)
         );
         settle(&world).await;
-        let told = world.notifications();
-        assert_eq!(told.len(), before + times);
-        let again = told.last().unwrap();
+        let received = world.notifications();
+        assert_eq!(received.len(), before + times);
+        let again = received.last().unwrap();
         assert_eq!(again.request.headers()["webhook-id"], id);
         assert_eq!(text(&again.json(), "/data/status"), "Accepted");
         world
@@ -197,7 +205,7 @@ async fn a_webhook_is_sent_again_under_its_name_as_often_as_somebody_asks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_there_is_not_cannot_be_listed_or_sent_again() {
+async fn an_unknown_dispatch_or_webhook_is_neither_listed_nor_resent() {
     let (world, key) = accepted([]).await;
     let before = world.notifications().len();
     let none = "msg_00000000000000000000000000000000";
@@ -217,35 +225,40 @@ async fn what_there_is_not_cannot_be_listed_or_sent_again() {
     }
     let wrong = get(&world, &format!("/v1/dispatches/{}/webhooks?cursor=%23", key.id)).await;
     assert_eq!(wrong.is_problem(422, "invalid-field"), ["cursor"]);
-    let nobody = with_token("GET", &format!("/v1/dispatches/{}/webhooks", key.id)).header("authorization", "Bearer x");
+    let wrong_token =
+        with_token("GET", &format!("/v1/dispatches/{}/webhooks", key.id)).header("authorization", "Bearer x");
     assert_eq!(
-        send(&world, nobody.body(bytes::Bytes::new()).unwrap()).await.status,
+        send(&world, wrong_token.body(bytes::Bytes::new()).unwrap())
+            .await
+            .status,
         401
     );
     settle(&world).await;
     assert_eq!(world.notifications().len(), before);
 
-    // Nobody asked to be told.
-    let mut body = brief(1, &json!({}));
+    // A dispatch without a webhook.
+    let mut body = dispatch_body(1, &json!({}));
     drop(body.as_object_mut().unwrap().remove("webhook"));
-    let untold = create(&world, &body).await;
-    assert_eq!(webhooks(&world, &untold).await, Vec::<Value>::new());
-    assert_eq!(show(&world, &untold).await.get("webhook"), None);
-    resend(&world, &untold, none).await.is_problem(404, "not-found");
-    change(&world, &untold, "cancel").await;
+    let without_webhook = create(&world, &body).await;
+    assert_eq!(webhooks(&world, &without_webhook).await, Vec::<Value>::new());
+    assert_eq!(show(&world, &without_webhook).await.get("webhook"), None);
+    resend(&world, &without_webhook, none)
+        .await
+        .is_problem(404, "not-found");
+    change(&world, &without_webhook, "cancel").await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_webhook_that_nobody_has_tried_yet_is_pending() {
-    let world = world([Script::always(Behaviour::Interactive)]).await;
-    let key = create(&world, &brief(1, &json!({}))).await;
+async fn a_webhook_that_was_not_attempted_yet_is_pending() {
+    let world = world([Script::always(Behavior::Interactive)]).await;
+    let key = create(&world, &dispatch_body(1, &json!({}))).await;
     rings(&world, 0, 0).await;
     let now = world.clock.now();
-    world.aws.faults().die_during("notifier", now..now.plus_seconds(600));
+    world.aws.faults().crash_during("notifier", now..now.plus_seconds(600));
     change(&world, &key, "cancel").await;
     pass(&world, 5).await;
     let [line] = &webhooks(&world, &key).await[..] else {
-        panic!("one webhook")
+        panic!("not one webhook")
     };
     assert_eq!(
         (text(line, "/status"), &line["posts"]),
@@ -257,23 +270,23 @@ async fn a_webhook_that_nobody_has_tried_yet_is_pending() {
 }
 
 fn on_status(count: usize) -> Value {
-    let mut body = brief(count, &json!({ "attempts": 1 }));
+    let mut body = dispatch_body(count, &json!({ "attempts": 1 }));
     body["webhook"]["strategy"] = json!("OnStatus");
     body
 }
 
 #[tokio::test(start_paused = true)]
-async fn on_status_tells_how_far_each_call_is_and_then_what_came_of_it() {
+async fn on_status_posts_the_statuses_of_each_call_and_then_its_outcome() {
     let world = world([
-        Script::always(Behaviour::NeverPicksUp),
-        Script::always(Behaviour::presses("1", When::OptionsSay(1))),
+        Script::always(Behavior::NeverPicksUp),
+        Script::always(Behavior::presses("1", When::OptionsSay(1))),
     ])
     .await;
     create(&world, &on_status(2)).await;
     settle(&world).await;
-    let told = told(&world);
+    let received = received(&world);
     assert_eq!(
-        statuses(&told),
+        statuses(&received),
         [
             "Queued",
             "Initiated",
@@ -286,17 +299,20 @@ async fn on_status_tells_how_far_each_call_is_and_then_what_came_of_it() {
             "Accepted",
         ]
     );
-    let ringing = &told[2];
+    let ringing = &received[2];
     assert_eq!(text(ringing, "/type"), "dispatch.call_status");
     assert_eq!(text(ringing, "/data/employee/name"), "Anna");
     assert_eq!(ringing["data"]["attempt"], json!({ "ordinal": 1 }));
-    assert!(told.iter().all(|body| !body.to_string().contains("555")), "{told:?}");
+    assert!(
+        received.iter().all(|body| !body.to_string().contains("555")),
+        "{received:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_status_costs_one_message_more_and_only_those_who_asked_for_it() {
-    for (body, messages) in [(brief(1, &json!({})), 0), (on_status(1), 1)] {
-        let world = world([Script::always(Behaviour::Interactive)]).await;
+async fn a_call_status_costs_one_more_message_with_on_status_only() {
+    for (body, messages) in [(dispatch_body(1, &json!({})), 0), (on_status(1), 1)] {
+        let world = world([Script::always(Behavior::Interactive)]).await;
         create(&world, &body).await;
         let call = rings(&world, 0, 0).await;
         settle_notices(&world).await;
@@ -305,7 +321,7 @@ async fn a_status_costs_one_message_more_and_only_those_who_asked_for_it() {
             send(&world, webhook(url, status_event("InProgress").to_string())).await;
             assert_eq!(cost(&world, "status-callback"), (1, messages, 0));
         }
-        // What nobody knows is written down, and told to nobody.
+        // An unknown status is recorded and not posted.
         send(&world, webhook(url, status_event("SomethingNew").to_string())).await;
         assert_eq!(cost(&world, "status-callback"), (1, 0, 0));
     }
@@ -313,12 +329,12 @@ async fn a_status_costs_one_message_more_and_only_those_who_asked_for_it() {
 
 async fn settle_notices(world: &World) {
     let queue = world.aws.sqs().queue("notifications").unwrap();
-    until(world, "all is told", |_| queue.is_empty()).await;
+    until(world, "the notifications queue is empty", |_| queue.is_empty()).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_status_that_comes_late_or_twice_is_told_forward_only_and_once() {
-    let world = world([Script::always(Behaviour::Interactive)]).await;
+async fn a_late_or_duplicate_status_is_not_posted() {
+    let world = world([Script::always(Behavior::Interactive)]).await;
     let key = create(&world, &on_status(1)).await;
     let call = rings(&world, 0, 0).await;
     settle_notices(&world).await;
@@ -328,7 +344,7 @@ async fn a_status_that_comes_late_or_twice_is_told_forward_only_and_once() {
         send(&world, webhook(url, status_event(name).to_string())).await;
         settle_notices(&world).await;
     }
-    let after = told(&world);
+    let after = received(&world);
     assert_eq!(after.len(), before + 1, "{after:?}");
     assert_eq!(statuses(&after).last(), Some(&"InProgress"));
     change(&world, &key, "cancel").await;
@@ -340,13 +356,13 @@ async fn a_status_that_comes_late_or_twice_is_told_forward_only_and_once() {
     settle(&world).await;
     assert_eq!(world.notifications().len(), before);
     let listed = webhooks(&world, &key).await;
-    let overtaken = listed.iter().filter(|line| line["status"] == "Overtaken").count();
-    assert!(overtaken >= 2, "{listed:?}");
+    let superseded = listed.iter().filter(|line| line["status"] == "Superseded").count();
+    assert!(superseded >= 2, "{listed:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_status_that_cannot_be_told_stands_in_the_timeline_all_the_same() {
-    let world = world([Script::always(Behaviour::Interactive)]).await;
+async fn a_status_whose_notice_cannot_be_queued_is_still_recorded() {
+    let world = world([Script::always(Behavior::Interactive)]).await;
     let key = create(&world, &on_status(1)).await;
     let call = rings(&world, 0, 0).await;
     for fault in [Fault::Refused, Fault::LostRequest] {
@@ -357,11 +373,11 @@ async fn a_status_that_cannot_be_told_stands_in_the_timeline_all_the_same() {
             .plan(rule.function("status-callback").times(u32::MAX));
         let name = format!("{fault:?}");
         let status = json!({ "messageId": name, "conversationTrackingId": "x", "status": { "name": "InProgress" } });
-        let begun = world.clock.now();
+        let start = world.clock.now();
         let answer = send(&world, webhook(call.status_url.as_deref().unwrap(), status.to_string())).await;
         assert_eq!(answer.status, 200, "{answer:?}");
-        assert!(world.clock.now().since(begun).as_millis() < 2_000, "{fault:?}");
-        world.aws.faults().calm();
+        assert!(world.clock.now().since(start).as_millis() < 2_000, "{fault:?}");
+        world.aws.faults().clear();
     }
     let shown = show(&world, &key).await;
     let statuses = list(&shown, "/timeline")
@@ -372,19 +388,19 @@ async fn a_status_that_cannot_be_told_stands_in_the_timeline_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_statuses_of_a_call_are_numbered_from_its_beginning() {
+async fn the_statuses_of_a_call_are_sequenced_from_the_start_of_the_call() {
     let world = world([
-        Script::always(Behaviour::NeverPicksUp),
-        Script::always(Behaviour::Interactive),
+        Script::always(Behavior::NeverPicksUp),
+        Script::always(Behavior::Interactive),
     ])
     .await;
     let key = create(&world, &on_status(2)).await;
     let second = rings(&world, 1, 0).await;
     let first = call_to(&world, 0);
     settle_notices(&world).await;
-    // Anna says no when Ben's phone rings already, and then Ben picks up.
-    let no = webhook(first.collect_url.as_deref().unwrap(), keys_event("2").to_string());
-    send(&world, no).await;
+    // Anna rejects while Ben's phone is already ringing, and then Ben picks up.
+    let rejection = webhook(first.collect_url.as_deref().unwrap(), keys_event("2").to_string());
+    send(&world, rejection).await;
     let picked_up = webhook(
         second.status_url.as_deref().unwrap(),
         status_event("InProgress").to_string(),
@@ -392,28 +408,28 @@ async fn the_statuses_of_a_call_are_numbered_from_its_beginning() {
     send(&world, picked_up).await;
     settle_notices(&world).await;
     let all: Vec<Value> = world.notifications().iter().map(Notification::json).collect();
-    let number = |status: &str, ordinal: u64| {
+    let sequence = |status: &str, ordinal: u64| {
         let is = |body: &&Value| {
             text(body, "/data/status") == status && body.pointer("/data/attempt/ordinal") == Some(&json!(ordinal))
         };
         let found = all.iter().find(is).unwrap_or_else(|| panic!("no {status} in {all:?}"));
         found["data"]["sequence"].as_u64().unwrap()
     };
-    assert!(number("Ringing", 2) < number("InProgress", 2));
-    assert!(number("NoAnswer", 1) < number("Ringing", 2));
+    assert!(sequence("Ringing", 2) < sequence("InProgress", 2));
+    assert!(sequence("NoAnswer", 1) < sequence("Ringing", 2));
     assert!(
-        number("InProgress", 2) < number("Rejected", 1),
-        "from where the call was begun"
+        sequence("InProgress", 2) < sequence("Rejected", 1),
+        "a status is sequenced from the start of its call"
     );
     change(&world, &key, "cancel").await;
 }
 
-/// Answers what is asked of it, and keeps what came.
+/// A receiver that answers every request with this status.
 #[derive(Clone, Debug)]
-struct Refuses(StatusCode);
+struct RefusingReceiver(StatusCode);
 
-impl SendHttp for Refuses {
-    fn send(&self, _: Request) -> Sending<'_> {
+impl SendHttp for RefusingReceiver {
+    fn send(&self, _: Request) -> ResponseFuture<'_> {
         let mut response = Response::new(bytes::Bytes::from_static(b"no such hook"));
         *response.status_mut() = self.0;
         Box::pin(async { Ok(response) })
@@ -421,20 +437,20 @@ impl SendHttp for Refuses {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_receiver_that_is_gone_is_a_dead_letter_with_the_reason_and_the_host() {
+async fn a_webhook_with_status_410_becomes_a_dead_letter_with_host_and_reason() {
     let world = World::start(Options {
-        phones: phones([Script::always(Behaviour::presses("1", When::OptionsSay(1)))]),
-        requester: Some(HttpClient::new(Refuses(StatusCode::GONE))),
+        phones: phones([Script::always(Behavior::presses("1", When::OptionsSay(1)))]),
+        requester: Some(HttpClient::new(RefusingReceiver(StatusCode::GONE))),
         ..Options::default()
     })
     .await
     .unwrap();
-    let key = create(&world, &brief(1, &json!({}))).await;
+    let key = create(&world, &dispatch_body(1, &json!({}))).await;
     settle(&world).await;
     let [line] = &webhooks(&world, &key).await[..] else {
-        panic!("one webhook")
+        panic!("not one webhook")
     };
-    assert_eq!((text(line, "/status"), &line["posts"]), ("GivenUp", &json!(1)));
+    assert_eq!((text(line, "/status"), &line["posts"]), ("Failed", &json!(1)));
     assert_eq!(text(line, "/answer"), "410 Gone: no such hook");
     let (_, sqs) = patchbay_simulators::aws::clients(&world.aws, &patchbay_simulators::aws::retries());
     let dead = world.aws.sqs().queue("notifications-dlq").unwrap();

@@ -1,4 +1,4 @@
-//! Which call a request belongs to, and what a chain counts in it, whether or not Agent4 sends the state back.
+//! To which call a request belongs, and what a chain counts per call, whether or not Agent4 returns the state.
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ const STATES: [StateRule; 4] = [
 ];
 const LINKS: [&str; 3] = ["send_code", "ask_code", "inside"];
 
-async fn door() -> (World, String) {
+async fn code_chain() -> (World, String) {
     let world = quiet_world().await;
-    let url = endpoint(&put(&world, "door", SMS).await);
+    let url = endpoint(&put(&world, "code", SMS).await);
     (world, url)
 }
 
@@ -31,7 +31,7 @@ fn switches(state: StateRule) -> Switches {
     }
 }
 
-/// Has the code sent, then guesses: never right, unless by chance of one in a million.
+/// Has the code sent, then guesses 000001, 000002, …: each guess is right with a chance of one in a million.
 fn guesses() -> impl FnMut(&Turn<'_>) -> Move {
     let mut guess = 0;
     move |turn| match turn.link {
@@ -44,8 +44,8 @@ fn guesses() -> impl FnMut(&Turn<'_>) -> Move {
 }
 
 #[tokio::test(start_paused = true)]
-async fn three_wrong_codes_end_the_call_whatever_becomes_of_the_state() {
-    let (world, url) = door().await;
+async fn three_wrong_codes_end_the_call_with_or_without_the_state() {
+    let (world, url) = code_chain().await;
     for state in STATES {
         let record = call(&world, switches(state), &url, &LINKS, CALLER, guesses()).await;
         assert_eq!(record.violations, Vec::<String>::new(), "{state:?}");
@@ -59,8 +59,8 @@ async fn three_wrong_codes_end_the_call_whatever_becomes_of_the_state() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_fit_is_asked_for_twice_more_whatever_becomes_of_the_state() {
-    let (world, url) = door().await;
+async fn an_invalid_argument_is_asked_for_again_twice_with_or_without_the_state() {
+    let (world, url) = code_chain().await;
     for state in STATES {
         let record = call(&world, switches(state), &url, &LINKS, CALLER, |turn| match turn.link {
             "ask_code" => Move::Qualified(json!({ "code": "please" })),
@@ -76,7 +76,7 @@ async fn what_does_not_fit_is_asked_for_twice_more_whatever_becomes_of_the_state
     }
 }
 
-/// Counts what it is asked, where anything is counted.
+/// Counts the requests of a call, if the state is kept.
 const COUNTING: &str = "{when: not state_kept, content: cannot count, actions: [{name: end_call}]}, \
                         {content: '{{ state.seen | default(0) + 1 }}', state: {seen: '{{ state.seen | default(0) + 1 }}'}}";
 
@@ -90,9 +90,10 @@ fn from(caller: &str, action: &str) -> Value {
     json!({ "name": "a", "action": action, "call_from": caller, "context": {} })
 }
 
-/// With a state that comes back it is counted; without one, nobody can tell them apart, and so nothing is shared.
+/// A returned state identifies the call. Without one, calls with a hidden number are indistinguishable, so nothing is
+/// counted.
 #[tokio::test(start_paused = true)]
-async fn who_hides_their_number_shares_nothing_with_others_who_do() {
+async fn callers_with_a_hidden_number_share_no_state() {
     let (world, url) = counting().await;
     for hidden in ["anonymous", "", "Restricted", "+266696687"] {
         let first = post(&world, &url, &from(hidden, "initial")).await;
@@ -113,8 +114,8 @@ async fn who_hides_their_number_shares_nothing_with_others_who_do() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_hides_their_number_is_not_asked_in_circles_and_does_not_guess() {
-    let (world, url) = door().await;
+async fn a_caller_with_a_hidden_number_gets_neither_a_loop_nor_guesses() {
+    let (world, url) = code_chain().await;
     let record = call(&world, switches(StateRule::Merge), &url, &LINKS, "anonymous", guesses()).await;
     assert!(record.heard("Your number is hidden"), "{record:#?}");
     for (code, answered_by) in [("please", "I am sorry"), ("000000", "Goodbye")] {
@@ -128,18 +129,18 @@ async fn who_hides_their_number_is_not_asked_in_circles_and_does_not_guess() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_next_call_begins_anew() {
+async fn the_next_call_starts_with_a_new_state() {
     let (world, url) = counting().await;
-    let begin = || from(CALLER, "initial");
-    let says = |text: &str| {
+    let initial = || from(CALLER, "initial");
+    let qualified = |text: &str| {
         let mut request = from(CALLER, "qualified");
         request["context"] = json!({ "text": text });
         request
     };
-    // Without a state that comes back: within a quarter of an hour it is one call.
-    let first = post(&world, &url, &begin()).await;
+    // Without a returned state, requests within 15 minutes are one call.
+    let first = post(&world, &url, &initial()).await;
     for (text, seen) in [("a", "1"), ("b", "2"), ("b", "2"), ("a", "3")] {
-        let answer = post(&world, &url, &says(text)).await;
+        let answer = post(&world, &url, &qualified(text)).await;
         assert_eq!(
             (answer.text("/content"), answer.text("/key")),
             (seen, first.text("/key")),
@@ -148,39 +149,42 @@ async fn the_next_call_begins_anew() {
         tokio::time::sleep(Duration::from_secs(20)).await;
     }
     tokio::time::sleep(Duration::from_secs(899)).await;
-    assert_ne!(post(&world, &url, &says("late")).await.text("/key"), first.text("/key"));
-    // The caller has gone.
-    let second = post(&world, &url, &begin()).await;
+    assert_ne!(
+        post(&world, &url, &qualified("late")).await.text("/key"),
+        first.text("/key")
+    );
+    // The caller has hung up.
+    let second = post(&world, &url, &initial()).await;
     post(&world, &url, &from(CALLER, "interrupt")).await;
-    let third = post(&world, &url, &begin()).await;
+    let third = post(&world, &url, &initial()).await;
     assert_ne!(third.text("/key"), second.text("/key"));
-    // It was the chain that ended it.
+    // The chain has ended the call.
     post(&world, &url, &from(CALLER, "disqualified")).await;
-    let fourth = post(&world, &url, &begin()).await;
+    let fourth = post(&world, &url, &initial()).await;
     assert_ne!(fourth.text("/key"), third.text("/key"));
-    // With a state that comes back: who begins without one begins a call, although the last one just broke off.
-    let mut with_state = says("x");
+    // With a returned state, an `initial` without one starts a new call, although the last call was just interrupted.
+    let mut with_state = qualified("x");
     with_state["state"] = fourth.json["state"].clone();
     let counted = post(&world, &url, &with_state).await;
     assert_eq!(
         (counted.text("/content"), counted.text("/key")),
         ("1", fourth.text("/key"))
     );
-    let fifth = post(&world, &url, &begin()).await;
+    let fifth = post(&world, &url, &initial()).await;
     assert_ne!(fifth.text("/key"), fourth.text("/key"));
     assert_eq!(fifth.json["state"].get("seen"), Some(&Value::Null));
-    // Somebody else's call, and one with another chain, is another one anyway.
+    // Another caller, or another chain, is always another call.
     assert_ne!(
         post(&world, &url, &from(STRANGER, "initial")).await.text("/key"),
         fifth.text("/key")
     );
     let other = endpoint(&put(&world, "b", &one_rule(COUNTING)).await);
-    assert_ne!(post(&world, &other, &begin()).await.text("/key"), fifth.text("/key"));
+    assert_ne!(post(&world, &other, &initial()).await.text("/key"), fifth.text("/key"));
 }
 
-/// More of somebody else's than an item of the table has room for, and something else where our id was.
+/// Foreign state that is larger than an item of the table may be, and foreign values in the place of our id.
 #[tokio::test(start_paused = true)]
-async fn what_is_counted_holds_beside_whatever_state_comes_without_our_id() {
+async fn counting_works_with_any_foreign_state_without_our_id() {
     let states = [
         json!({ "theirs": "x".repeat(500_000) }),
         json!({ "patchbay": null }),
@@ -195,7 +199,7 @@ async fn what_is_counted_holds_beside_whatever_state_comes_without_our_id() {
         assert_eq!(
             post(&world, &url, &request).await.json,
             first.json,
-            "the same once more"
+            "a repeated request has the same answer"
         );
         for seen in ["2", "3"] {
             request["context"] = json!({ "text": seen });
@@ -209,7 +213,7 @@ async fn what_is_counted_holds_beside_whatever_state_comes_without_our_id() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_table_the_caller_hears_an_answer_and_nothing_is_counted() {
+async fn while_dynamodb_is_unavailable_the_chain_answers_without_counting() {
     let (world, url) = counting().await;
     post(&world, &url, &from(CALLER, "qualified")).await;
     for fault in [Fault::InternalError, Fault::LostRequest] {
@@ -219,6 +223,6 @@ async fn without_the_table_the_caller_hears_an_answer_and_nothing_is_counted() {
         let answer = post(&world, &url, &from(CALLER, "qualified")).await;
         assert_eq!(answer.text("/content"), "cannot count");
         assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
-        world.aws.faults().calm();
+        world.aws.faults().clear();
     }
 }

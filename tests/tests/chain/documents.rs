@@ -1,11 +1,11 @@
-//! The shipped documents, and the one in the README, are sound.
+//! The shipped documents, and those in the README, are valid.
 
 use patchbay::chain::Chain;
 
 use crate::{PIN, SHIPSTATION, SMS};
 
 #[test]
-fn the_shipped_documents_are_sound() {
+fn the_shipped_documents_are_valid() {
     for (name, text) in [("shipstation", SHIPSTATION), ("pin", PIN), ("sms", SMS)] {
         if let Err(issues) = Chain::read(text) {
             panic!(
@@ -16,9 +16,9 @@ fn the_shipped_documents_are_sound() {
     }
 }
 
-/// The blocks of a language in the README.
+/// Code blocks of a language in the README.
 fn blocks(language: &str) -> Vec<String> {
-    let readme = include_str!("../../../README.md");
+    let readme = include_str!("../../../functions/chain-link/README.md");
     let fence = format!("```{language}\n");
     readme
         .split(&fence)
@@ -28,7 +28,7 @@ fn blocks(language: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_document_in_the_readme_is_sound() {
+fn the_documents_in_the_readme_are_valid() {
     let documents: Vec<String> = blocks("yaml")
         .into_iter()
         .filter(|block| block.contains("links:"))

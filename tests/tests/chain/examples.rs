@@ -1,11 +1,11 @@
-//! The shipped documents, under every switch of the simulated Agent4.
+//! The shipped documents, with every combination of the simulated Agent4's switches.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use patchbay::http::{HttpClient, Request, Response, SendHttp, Sending};
+use patchbay::http::{HttpClient, Request, Response, ResponseFuture, SendHttp};
 use patchbay_simulators::agent4::{Ending, Move, StateRule, Switches, Turn};
-use patchbay_simulators::shipstation::{LIMIT, Mood};
+use patchbay_simulators::shipstation::{LIMIT, ResponseMode};
 use patchbay_simulators::world::World;
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ async fn shop() -> (World, String) {
     let url = endpoint(&put(&world, "orders", SHIPSTATION).await);
     let bill_to = json!({ "name": "A. Customer", "phone": "(202) 555-0143", "street1": "1 Secret Street" });
     let shop = &world.shipstation;
-    // Numbers that begin alike: the search finds all of them.
+    // Numbers with the same prefix: ShipStation's search finds all of them.
     shop.add_order("QX-1009-B", "cancelled", &json!({ "billTo": bill_to }));
     shop.add_order(
         "QX-1009",
@@ -38,7 +38,7 @@ async fn shop() -> (World, String) {
     (world, url)
 }
 
-/// Gives an order number once, listens, and goes.
+/// Gives an order number once, listens, and ends.
 fn asks_for(order: &'static str) -> impl FnMut(&Turn<'_>) -> Move {
     let mut asked = false;
     move |turn| match turn.link {
@@ -52,7 +52,7 @@ fn asks_for(order: &'static str) -> impl FnMut(&Turn<'_>) -> Move {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_is_told_to_its_owner_whatever_agent4_turns_out_to_do() {
+async fn the_owner_hears_the_status_of_an_order_with_every_switch() {
     let (world, url) = shop().await;
     for switches in Switches::all() {
         // ShipStation counts requests, not calls.
@@ -91,7 +91,7 @@ async fn an_order_is_told_to_its_owner_whatever_agent4_turns_out_to_do() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn somebody_elses_order_and_one_that_does_not_exist_sound_the_same() {
+async fn an_order_of_another_customer_and_an_unknown_order_sound_the_same() {
     let (world, url) = shop().await;
     let mut heard = Vec::new();
     for (caller, order) in [
@@ -111,7 +111,7 @@ async fn somebody_elses_order_and_one_that_does_not_exist_sound_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_e_mail_address_of_the_order_proves_it_too() {
+async fn the_email_address_of_the_order_is_accepted_as_proof() {
     let (world, url) = shop().await;
     for (email, links) in [("Ada@Example.org ", 2), ("eve@example.org", 2), ("", 2)] {
         let mut first = true;
@@ -125,20 +125,25 @@ async fn the_e_mail_address_of_the_order_proves_it_too() {
         })
         .await;
         assert_eq!(record.links.len(), links, "{email}");
-        let told = record
+        let is_spoken = record
             .prompts
             .iter()
             .any(|prompt| prompt.text.contains("Status: awaiting shipment."));
-        assert_eq!(told, email.starts_with("Ada"), "{email}: {record:#?}");
+        assert_eq!(is_spoken, email.starts_with("Ada"), "{email}: {record:#?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_that_was_sent_by_hand_has_its_number_from_the_fulfilments() {
+async fn the_tracking_number_of_a_manual_shipment_comes_from_the_fulfillments() {
     let (world, url) = shop().await;
     let record = call(&world, Switches::default(), &url, &ORDERS, CALLER, asks_for("QX-3000")).await;
     assert!(record.prompts[1].text.contains("9, 4, dash, 0, 0, 1"), "{record:#?}");
-    let asked: Vec<String> = world.shipstation.seen().into_iter().map(|seen| seen.target).collect();
+    let asked: Vec<String> = world
+        .shipstation
+        .requests()
+        .into_iter()
+        .map(|seen| seen.target)
+        .collect();
     assert!(
         asked
             .iter()
@@ -148,7 +153,7 @@ async fn an_order_that_was_sent_by_hand_has_its_number_from_the_fulfilments() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_three_wrong_numbers_a_person_is_promised() {
+async fn after_three_unknown_order_numbers_a_colleague_is_promised() {
     let (world, url) = shop().await;
     let record = call(&world, Switches::default(), &url, &ORDERS, CALLER, |_| {
         Move::Qualified(json!({ "order_number": "NO-1" }))
@@ -160,7 +165,7 @@ async fn after_three_wrong_numbers_a_person_is_promised() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_order_begins_again() {
+async fn a_caller_can_ask_for_another_order() {
     let (world, url) = shop().await;
     let mut orders = ["QX-1009", "QX-3000"].into_iter();
     let switches = Switches {
@@ -178,19 +183,19 @@ async fn another_order_begins_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_shipstation_does_the_caller_hears_something_polite_within_five_seconds() {
+async fn the_caller_hears_an_apology_within_five_seconds_when_shipstation_fails() {
     for (mood, expected) in [
-        (Mood::Limited, "A lot of people are asking"),
-        (Mood::Silent, "very slow at the moment"),
-        (Mood::Slow(Duration::from_secs(30)), "very slow at the moment"),
-        (Mood::Unreachable, "I cannot reach our order system"),
-        (Mood::Status(500), "I cannot reach our order system"),
-        (Mood::Status(401), "I cannot reach our order system"),
-        (Mood::Status(404), "I cannot reach our order system"),
-        (Mood::Garbage, "I cannot reach our order system"),
+        (ResponseMode::Limited, "A lot of people are asking"),
+        (ResponseMode::Silent, "very slow at the moment"),
+        (ResponseMode::Slow(Duration::from_secs(30)), "very slow at the moment"),
+        (ResponseMode::Unreachable, "I cannot reach our order system"),
+        (ResponseMode::Status(500), "I cannot reach our order system"),
+        (ResponseMode::Status(401), "I cannot reach our order system"),
+        (ResponseMode::Status(404), "I cannot reach our order system"),
+        (ResponseMode::Garbage, "I cannot reach our order system"),
     ] {
         let (world, url) = shop().await;
-        world.shipstation.set_mood(mood);
+        world.shipstation.set_mode(mood);
         let start = tokio::time::Instant::now();
         let record = call(&world, Switches::default(), &url, &ORDERS, CALLER, asks_for("QX-1009")).await;
         assert!(
@@ -204,14 +209,14 @@ async fn whatever_shipstation_does_the_caller_hears_something_polite_within_five
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_day_of_all_three_back_ends_still_ends_in_time() {
+async fn with_three_slow_back_ends_the_call_still_ends_in_time() {
     let (world, url) = shop().await;
     let mut first = true;
     let start = tokio::time::Instant::now();
     let shop = world.shipstation.clone();
     let record = call(&world, Switches::default(), &url, &ORDERS, CALLER, |turn| {
         if std::mem::take(&mut first) {
-            shop.set_mood(Mood::Slow(Duration::from_millis(950)));
+            shop.set_mode(ResponseMode::Slow(Duration::from_millis(950)));
         }
         match turn.link {
             "order_start" => Move::Qualified(json!({ "order_number": "QX-3000" })),
@@ -219,7 +224,7 @@ async fn a_slow_day_of_all_three_back_ends_still_ends_in_time() {
         }
     })
     .await;
-    // The fulfilments take longer than they may, so there is no tracking number; the status is told all the same.
+    // The request for the fulfillments times out, so there is no tracking number. The status is still spoken.
     assert!(
         record.prompts[1].text.contains("there is no tracking number"),
         "{record:#?}"
@@ -228,7 +233,7 @@ async fn a_slow_day_of_all_three_back_ends_still_ends_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_request_of_a_minute_is_the_last_one() {
+async fn no_request_exceeds_shipstations_limit_per_minute() {
     let (world, url) = shop().await;
     let mut served = 0;
     for _ in 0..30 {
@@ -242,11 +247,11 @@ async fn the_last_request_of_a_minute_is_the_last_one() {
             );
         }
     }
-    let asked = world.shipstation.seen().len();
+    let asked = world.shipstation.requests().len();
     assert_eq!(
         asked,
         usize::try_from(LIMIT).unwrap(),
-        "no request is made that would be refused"
+        "no request is sent that ShipStation would refuse"
     );
     assert!(served >= 12, "{served}");
     tokio::time::sleep(Duration::from_secs(61)).await;
@@ -254,12 +259,12 @@ async fn the_last_request_of_a_minute_is_the_last_one() {
     assert_eq!(record.prompts.len(), 2, "{record:#?}");
 }
 
-/// Knows one PIN; notes what it is asked.
+/// A back end that knows one PIN and records the requests.
 #[derive(Clone, Default)]
 struct Pins(Arc<Mutex<Vec<(String, Value)>>>);
 
 impl SendHttp for Pins {
-    fn send(&self, request: Request) -> Sending<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         let body: Value = serde_json::from_slice(request.body()).unwrap();
         let header = request.headers()["authorization"].to_str().unwrap().to_owned();
         let valid = body["pin"] == "4711" && body["caller"] == CALLER;
@@ -285,7 +290,7 @@ async fn pin_world() -> (World, Pins, String) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pin_lets_in_and_three_wrong_ones_do_not() {
+async fn the_right_pin_lets_the_caller_in_and_three_wrong_ones_end_the_call() {
     let (world, pins, url) = pin_world().await;
     let links = ["ask_pin", "inside"];
     for switches in Switches::all() {
@@ -323,7 +328,7 @@ async fn a_pin_lets_in_and_three_wrong_ones_do_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_pin_is_asked_for_again_and_never_looked_up() {
+async fn an_invalid_pin_is_asked_for_again_and_never_looked_up() {
     let (world, pins, url) = pin_world().await;
     for switches in Switches::all() {
         let record = call(&world, switches, &url, &["ask_pin", "inside"], CALLER, |_| {
@@ -333,7 +338,7 @@ async fn what_is_no_pin_is_asked_for_again_and_never_looked_up() {
         assert_eq!(
             record.links.len(),
             3,
-            "twice again, then no more: {switches:?} {record:#?}"
+            "asked twice again, then no more: {switches:?} {record:#?}"
         );
         assert_eq!(record.ending, Ending::EndTask, "{switches:?}");
         assert_eq!(record.violations, Vec::<String>::new(), "{switches:?}");
@@ -343,7 +348,7 @@ async fn what_is_no_pin_is_asked_for_again_and_never_looked_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_code_by_text_message_lets_in_whoever_can_read_it() {
+async fn the_code_of_the_text_message_lets_the_caller_in() {
     let world = quiet_world().await;
     let url = endpoint(&put(&world, "sms", SMS).await);
     let links = ["send_code", "ask_code", "inside"];
@@ -366,10 +371,10 @@ async fn a_code_by_text_message_lets_in_whoever_can_read_it() {
             "the code is not in the state"
         );
         codes.insert(code);
-        // The next call is another one.
+        // Long enough for the next request to start another call.
         tokio::time::sleep(Duration::from_secs(1_000)).await;
     }
-    assert!(codes.len() > 100, "every call has a code of its own");
+    assert!(codes.len() > 100, "every call has another code");
     let record = call(&world, Switches::default(), &url, &links, CALLER, |turn| {
         match turn.link {
             "ask_code" => Move::Qualified(json!({ "code": "000000" })),
@@ -387,7 +392,7 @@ async fn a_code_by_text_message_lets_in_whoever_can_read_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_who_hangs_up_leaves_nothing_behind() {
+async fn a_caller_who_hangs_up_causes_no_request() {
     let (world, url) = shop().await;
     for switches in Switches::all() {
         let record = call(&world, switches, &url, &ORDERS, CALLER, |_| Move::HangUp).await;
@@ -397,5 +402,5 @@ async fn a_caller_who_hangs_up_leaves_nothing_behind() {
             "{record:#?}"
         );
     }
-    assert!(world.shipstation.seen().is_empty());
+    assert!(world.shipstation.requests().is_empty());
 }

@@ -1,9 +1,9 @@
-//! Look-ups: where they may go, how long they may take, and what of them stays secret.
+//! Requests to back ends: allowed targets, time limits, and secrets.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
+use patchbay::http::{HttpClient, Request, Response, ResponseFuture, SendError, SendHttp};
 use patchbay::web::outbound::Outbound;
 use patchbay::web::target::Targets;
 use patchbay_simulators::world::{SHIPSTATION_CREDENTIALS, World};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{endpoint, one_rule, post, put, qualified, quiet_world};
 
-/// Notes what it is asked, and answers with what it is told to.
+/// A back end that records requests and always gives the same response.
 #[derive(Clone)]
 struct BackEnd {
     seen: Arc<Mutex<Vec<Request>>>,
@@ -38,7 +38,7 @@ impl BackEnd {
 }
 
 impl SendHttp for BackEnd {
-    fn send(&self, request: Request) -> Sending<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         self.seen.lock().unwrap().push(request);
         Box::pin(async move {
             tokio::time::sleep(self.delay).await;
@@ -61,10 +61,10 @@ async fn with_back_end(rule: &str, back_end: &BackEnd) -> (World, String) {
     (world, url)
 }
 
-const TELLS: &str = "{fetch: [{name: f, url: 'https://api.example.org/x/{{ context.text }}'}], content: '{{ fetch.f.outcome }} {{ fetch.f.status }}'}";
+const SHOWS_OUTCOME: &str = "{fetch: [{name: f, url: 'https://api.example.org/x/{{ context.text }}'}], content: '{{ fetch.f.outcome }} {{ fetch.f.status }}'}";
 
 #[tokio::test(start_paused = true)]
-async fn every_outcome_has_a_name() {
+async fn every_response_status_has_an_outcome() {
     for (status, body, expected) in [
         (200, "{}", "ok 200"),
         (204, "", "ok 204"),
@@ -77,14 +77,14 @@ async fn every_outcome_has_a_name() {
         (500, "{}", "server_error 500"),
         (503, "no", "server_error 503"),
     ] {
-        let (world, url) = with_back_end(TELLS, &BackEnd::new(status, body)).await;
+        let (world, url) = with_back_end(SHOWS_OUTCOME, &BackEnd::new(status, body)).await;
         let answer = post(&world, &url, &qualified("a", &json!({ "text": "1" }))).await;
         assert_eq!(answer.text("/content"), expected);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_for_an_outcome_comes_before_the_one_for_all() {
+async fn an_answer_for_an_outcome_precedes_the_rules_own_answer() {
     let rule = "{fetch: [{name: f, url: 'https://api.example.org/', on: {not_found: {content: N}, rate_limited: {content: '{{ fetch.f.retry_after }}'}, server_error: {content: S}, timed_out: {content: T}, failed: {content: F}}}], content: C}";
     for (status, expected) in [(200, "C"), (404, "N"), (500, "S"), (403, "F")] {
         let (world, url) = with_back_end(rule, &BackEnd::new(status, "{}")).await;
@@ -101,7 +101,7 @@ async fn an_answer_for_an_outcome_comes_before_the_one_for_all() {
         "17"
     );
     tokio::time::sleep(Duration::from_secs(7)).await;
-    // It asked for 17 s of peace, and gets them.
+    // The back end asked for 17 s without a request: none is sent.
     assert_eq!(
         post(&world, &url, &qualified("a", &json!({}))).await.text("/content"),
         "10"
@@ -113,7 +113,7 @@ async fn an_answer_for_an_outcome_comes_before_the_one_for_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_comes_within_five_seconds_whatever_four_back_ends_do() {
+async fn an_answer_takes_less_than_five_seconds_with_four_slow_back_ends() {
     let fetch = |n: u8| format!("{{name: f{n}, timeout_ms: 3500, url: 'https://api.example.org/{n}'}}");
     let fetches: Vec<String> = (0..4).map(fetch).collect();
     let rule = format!(
@@ -130,9 +130,9 @@ async fn an_answer_comes_within_five_seconds_whatever_four_back_ends_do() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_value_stays_where_the_url_has_its_place() {
+async fn a_value_cannot_leave_its_place_in_the_url() {
     let back_end = BackEnd::new(200, "{}");
-    let (world, url) = with_back_end(TELLS, &back_end).await;
+    let (world, url) = with_back_end(SHOWS_OUTCOME, &back_end).await;
     for text in [
         "a/../../b",
         "x?y=1#z",
@@ -173,7 +173,7 @@ async fn headers_and_bodies_carry_values_as_data() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_secret_that_is_missing_is_a_request_that_is_not_made() {
+async fn without_its_secret_a_request_is_not_sent() {
     let rule = "{fetch: [{name: f, url: 'https://api.example.org/', auth: {bearer: nobody}}], content: '{{ fetch.f.outcome }}'}";
     let back_end = BackEnd::new(200, "{}");
     let (world, url) = with_back_end(rule, &back_end).await;
@@ -197,12 +197,12 @@ async fn a_secret_of_one_host_never_goes_to_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_back_end_that_echoes_a_secret_does_not_get_it_spoken() {
+async fn a_secret_echoed_by_a_back_end_is_not_answered() {
     let world = quiet_world().await;
     world.shipstation.add_order("X", "shipped", &json!({}));
     world
         .shipstation
-        .set_mood(patchbay_simulators::shipstation::Mood::Echoes);
+        .set_mode(patchbay_simulators::shipstation::ResponseMode::Echoes);
     for place in [
         "content: '{{ v }}'",
         "state: {seen: '{{ v }}'}",
@@ -215,26 +215,26 @@ async fn a_back_end_that_echoes_a_secret_does_not_get_it_spoken() {
         let url = endpoint(&put(&world, "a", &one_rule(&rule)).await);
         let answer = post(&world, &url, &qualified("a", &json!({}))).await;
         assert_eq!(answer.text("/content"), "FALLBACK", "{place}");
-        let told = answer.json.to_string();
+        let text = answer.json.to_string();
         assert!(
-            !told.contains(SHIPSTATION_CREDENTIALS) && !told.contains("local-api-secret") && !told.contains("Basic "),
-            "{told}"
+            !text.contains(SHIPSTATION_CREDENTIALS) && !text.contains("local-api-secret") && !text.contains("Basic "),
+            "{text}"
         );
     }
-    assert_eq!(world.shipstation.seen().len(), 3);
+    assert_eq!(world.shipstation.requests().len(), 3);
 }
 
-/// The client of the deployed function, in front of whatever this machine has.
+/// The HTTP client of the deployed function, which reaches this machine's network.
 struct Guarded(Outbound);
 
 impl SendHttp for Guarded {
-    fn send(&self, request: Request) -> Sending<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         self.0.send(request)
     }
 }
 
 #[tokio::test]
-async fn a_name_that_stands_for_a_private_address_is_never_reached() {
+async fn a_host_that_resolves_to_a_private_address_is_never_reached() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -248,17 +248,17 @@ async fn a_name_that_stands_for_a_private_address_is_never_reached() {
         post(&world, &url, &qualified("a", &json!({}))).await.text("/content"),
         "failed"
     );
-    // A connection would be waiting by now.
+    // A connection would be pending by now.
     assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }
 
-/// Cannot be reached, and says what it was asked while it fails.
-struct Tells;
+/// A client whose error message contains the credentials of the request.
+struct LeakyError;
 
-impl SendHttp for Tells {
-    fn send(&self, request: Request) -> Sending<'_> {
+impl SendHttp for LeakyError {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         Box::pin(async move {
-            Err(SendError::NoAnswer(format!(
+            Err(SendError::NoResponse(format!(
                 "{:?}",
                 request.headers()["authorization"].to_str()
             )))
@@ -267,25 +267,27 @@ impl SendHttp for Tells {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_of_the_client_is_not_told_to_anybody() {
+async fn an_error_message_of_the_client_is_not_logged() {
     let world = quiet_world().await;
-    world.back_ends.set("ssapi.shipstation.com", HttpClient::new(Tells));
+    world
+        .back_ends
+        .set("ssapi.shipstation.com", HttpClient::new(LeakyError));
     let rule = "{fetch: [{name: f, url: 'https://ssapi.shipstation.com/', auth: {basic: shipstation}}], content: '{{ fetch.f.outcome }}'}";
     let url = endpoint(&put(&world, "a", &one_rule(rule)).await);
     let lines = crate::hostile::logged(post(&world, &url, &qualified("a", &json!({})))).await;
-    assert!(lines.contains("no complete answer"), "{lines}");
+    assert!(lines.contains("no complete response"), "{lines}");
     assert!(!lines.contains("Basic") && !lines.contains("local-api"), "{lines}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_whole_number_of_a_back_end_is_one_however_it_is_written() {
+async fn a_whole_number_of_a_back_end_is_the_same_in_every_notation() {
     let rule = "{fetch: [{name: f, url: 'https://api.example.org/', on: {failed: {content: F}}}], let: [{name: n, value: 'fetch.f.json.n'}], \
                 content: '{{ n | digits }} {{ n | spell }} {{ n ~ 1 }} {{ [n] | join }} {{ n in [3] }} {{ fetch.f.json.list[0] | string }}', state: {seen: '{{ fetch.f.json.list | string }}'}}";
     for body in [r#"{"n":3.0,"list":[1009.0]}"#, r#"{"n":3,"list":[1.009e3]}"#] {
         let (world, url) = with_back_end(rule, &BackEnd::new(200, body)).await;
         let answer = post(&world, &url, &qualified("a", &json!({}))).await;
         assert_eq!(answer.text("/content"), "3 3 31 3 true 1009", "{body}");
-        // In a list, too.
+        // The same in a list.
         assert_eq!(answer.text("/state/seen"), "[1009]", "{body}");
     }
 }

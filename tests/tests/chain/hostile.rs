@@ -1,4 +1,4 @@
-//! Whatever a caller says is data.
+//! Everything that a caller says is data, never code or markup.
 
 use patchbay_simulators::world::World;
 use proptest::prelude::*;
@@ -9,9 +9,9 @@ use tracing::Level;
 use crate::lines::Lines;
 use crate::{CALLER, endpoint, one_rule, post, put, qualified, quiet_world};
 
-/// What is logged while something is done.
+/// Everything that is logged while `doing` runs.
 pub(crate) async fn logged<T>(doing: impl Future<Output = T>) -> String {
-    let (lines, guard) = Lines::listen(Level::TRACE);
+    let (lines, guard) = Lines::capture(Level::TRACE);
     doing.await;
     drop(guard);
     lines.text()
@@ -27,22 +27,22 @@ async fn parrot() -> (World, String) {
     (world, url)
 }
 
-/// What must hold of the parrot's answer, whatever was said to it.
-fn is_data(said: &str, answer: &crate::common::Answer) {
+/// Asserts that the parrot's answer has `spoken` as data only.
+fn assert_data(spoken: &str, answer: &crate::common::Answer) {
     assert_eq!(answer.status, 200, "{answer:?}");
     let content = answer.text("/content");
     if content == "FALLBACK" {
-        // Too long to be spoken, or nothing that can be: then no sentence around it is either.
-        let outside_tags = said
+        // Too long to be spoken, or nothing speakable: then the sentence around it is not spoken either.
+        let outside_tags = spoken
             .split('<')
             .map(|part| part.split_once('>').map_or(part, |(_, after)| after));
         let is_blank = outside_tags.flat_map(str::chars).all(|c| !c.is_alphanumeric());
-        assert!(said.len() > 10_000 || is_blank, "{said:?} {answer:?}");
+        assert!(spoken.len() > 10_000 || is_blank, "{spoken:?} {answer:?}");
         return;
     }
     assert!(content.starts_with("You said: ") && content.ends_with('.'), "{content}");
     assert!(!content.contains(['<', '>', '\n', '\r']), "{content}");
-    assert_eq!(answer.json["state"]["seen"], said, "data keeps its every character");
+    assert_eq!(answer.json["state"]["seen"], spoken, "the state keeps every character");
     let actions = answer.json["actions"].as_array().unwrap();
     assert_eq!(actions.len(), 3);
     assert_eq!(actions[2], json!({ "name": "end_task" }));
@@ -54,9 +54,9 @@ fn is_data(said: &str, answer: &crate::common::Answer) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_looks_like_a_template_json_or_markup_is_repeated_and_not_obeyed() {
+async fn templates_json_and_markup_of_a_caller_are_not_interpreted() {
     let (world, url) = parrot().await;
-    for said in [
+    for spoken in [
         "{{ key }}",
         "{% for a in [1] %}x{% endfor %}",
         "{{ state.__class__ }}",
@@ -73,28 +73,28 @@ async fn what_looks_like_a_template_json_or_markup_is_repeated_and_not_obeyed() 
         "'; DROP TABLE calls; --",
         "%2e%2e%2f",
     ] {
-        let answer = post(&world, &url, &qualified("a", &json!({ "text": said }))).await;
-        is_data(said, &answer);
+        let answer = post(&world, &url, &qualified("a", &json!({ "text": spoken }))).await;
+        assert_data(spoken, &answer);
         assert!(!answer.text("/content").contains("49"), "{answer:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_megabyte_is_too_much_and_a_long_talk_is_not() {
+async fn a_long_text_is_accepted_and_a_megabyte_is_refused() {
     let (world, url) = parrot().await;
     for length in [1, 1_000, 5_000, 20_000, 60_000] {
-        let said = "x".repeat(length);
-        is_data(
-            &said,
-            &post(&world, &url, &qualified("a", &json!({ "text": said }))).await,
+        let spoken = "x".repeat(length);
+        assert_data(
+            &spoken,
+            &post(&world, &url, &qualified("a", &json!({ "text": spoken }))).await,
         );
     }
     let answer = post(&world, &url, &qualified("a", &json!({ "text": "x".repeat(1_100_000) }))).await;
     answer.is_problem(413, "body-too-large");
 }
 
-/// Runs a property whose body is asynchronous.
-fn holds<S: Strategy>(cases: u32, strategy: S, property: impl Fn(&World, &str, &tokio::runtime::Runtime, S::Value)) {
+/// Checks a property in a world with the parrot chain, for `cases` values of `strategy`.
+fn check<S: Strategy>(cases: u32, strategy: S, property: impl Fn(&World, &str, &tokio::runtime::Runtime, S::Value)) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -115,17 +115,17 @@ fn holds<S: Strategy>(cases: u32, strategy: S, property: impl Fn(&World, &str, &
 }
 
 #[test]
-fn whatever_is_said_is_data_everywhere() {
-    let said = "(\\PC|[{}%#\"'\\\\<>&\r\n\t\u{0}\u{2028}]){1,60}";
-    holds(300, said, |world, url, runtime, said: String| {
-        // A text that is an object by itself is one of the forms in which Agent4 sends what the model returned.
-        let answer = runtime.block_on(post(world, url, &qualified("a", &json!({ "text": said }))));
-        is_data(&said, &answer);
+fn any_text_is_data_everywhere() {
+    let spoken = "(\\PC|[{}%#\"'\\\\<>&\r\n\t\u{0}\u{2028}]){1,60}";
+    check(300, spoken, |world, url, runtime, spoken: String| {
+        // A text that is a JSON object is one of the forms in which Agent4 sends what the model returned.
+        let answer = runtime.block_on(post(world, url, &qualified("a", &json!({ "text": spoken }))));
+        assert_data(&spoken, &answer);
     });
 }
 
 #[test]
-fn whatever_the_context_is_there_is_an_answer() {
+fn any_context_gets_an_answer() {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -139,20 +139,20 @@ fn whatever_the_context_is_there_is_an_answer() {
                 .prop_map(|fields| Value::Object(fields.into_iter().collect())),
         ]
     });
-    let moment = prop_oneof!["initial|qualified|disqualified|interrupt", "[a-z]{0,8}"];
-    holds(
+    let action = prop_oneof!["initial|qualified|disqualified|interrupt", "[a-z]{0,8}"];
+    check(
         300,
-        (context, moment, any::<bool>(), any::<bool>()),
-        |world, url, runtime, (context, moment, as_text, shown)| {
+        (context, action, any::<bool>(), any::<bool>()),
+        |world, url, runtime, (context, action, as_text, shows_number)| {
             let context = if as_text { json!(context.to_string()) } else { context };
-            let caller = if shown { json!(CALLER) } else { context.clone() };
-            let body = json!({ "name": "a", "action": moment, "call_from": caller, "state": context, "metadata": context, "context": context });
+            let caller = if shows_number { json!(CALLER) } else { context.clone() };
+            let body = json!({ "name": "a", "action": action, "call_from": caller, "state": context, "metadata": context, "context": context });
             let mut answer = runtime.block_on(post(world, url, &body));
             assert_eq!(answer.status, 200, "{answer:?}");
             assert!(answer.json["key"].is_string(), "{answer:?}");
             let mut again = runtime.block_on(post(world, url, &body));
-            if !shown {
-                // It may be somebody else's, who shows no number either.
+            if !shows_number {
+                // The second request may be from another caller with a hidden number.
                 for answer in [&mut answer, &mut again] {
                     answer.json["key"] = Value::Null;
                     answer.json["state"]["patchbay"]["call"] = Value::Null;
@@ -164,12 +164,12 @@ fn whatever_the_context_is_there_is_an_answer() {
 }
 
 #[test]
-fn whatever_the_body_is_there_is_an_answer() {
+fn any_body_gets_an_answer() {
     let body = prop_oneof![
         prop::collection::vec(any::<u8>(), 0..200),
         "[{}\\[\\]\":,a-z0-9 ]{0,80}".prop_map(String::into_bytes),
     ];
-    holds(200, body, |world, url, runtime, body| {
+    check(200, body, |world, url, runtime, body| {
         let request = crate::request("POST", url)
             .header("content-type", "application/json")
             .body(body.into())
@@ -180,19 +180,19 @@ fn whatever_the_body_is_there_is_an_answer() {
 }
 
 #[test]
-fn whatever_the_document_is_it_is_taken_or_refused() {
+fn any_document_is_accepted_or_refused() {
     let text = prop_oneof![
         "\\PC{0,200}",
         "(links:|  - name: a|    initial:|      - content: x|\\{|\\}|\\[|\\]|\n|'|\"| ){0,30}"
     ];
-    holds(200, text, |world, _, runtime, text| {
+    check(200, text, |world, _, runtime, text| {
         let answer = runtime.block_on(put(world, "b", &text));
         assert!(matches!(answer.status, 200 | 422), "{answer:?}");
     });
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_that_is_said_is_logged() {
+async fn no_text_of_a_caller_is_logged() {
     let (world, url) = parrot().await;
     let lines = logged(async {
         for context in [

@@ -1,4 +1,4 @@
-//! `/v1/links`: documents are checked whole, versioned, and each tenant's own.
+//! `/v1/links`: documents are validated as a whole, versioned, and visible to their tenant only.
 
 use bytes::Bytes;
 use patchbay_simulators::world::World;
@@ -17,7 +17,7 @@ async fn put_with(world: &World, headers: &[(&str, &str)], document: &str) -> An
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_document_is_kept_read_listed_and_deleted() {
+async fn a_document_is_stored_read_listed_and_deleted() {
     let world = quiet_world().await;
     for (name, document) in [("sms", SMS), ("orders", SHIPSTATION), ("pin", PIN)] {
         let answer = put(&world, name, document).await;
@@ -31,7 +31,7 @@ async fn a_document_is_kept_read_listed_and_deleted() {
     assert_eq!(got.status, 200);
     assert_eq!(got.text("/document/links/0/name"), "send_code");
     assert_eq!(got.header("etag"), format!("\"{}\"", got.json["version"]));
-    // What was read can be written back, as JSON.
+    // A document that was read can be written back as JSON.
     let again = put_with(
         &world,
         &[("content-type", "application/json")],
@@ -68,7 +68,7 @@ async fn a_document_is_kept_read_listed_and_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_who_change_a_document_the_second_one_notices() {
+async fn a_concurrent_change_fails_the_precondition() {
     let world = quiet_world().await;
     let document = one_rule("{content: x}");
     let first = put_with(&world, &[("if-none-match", "*")], &document).await;
@@ -108,7 +108,7 @@ async fn of_two_who_change_a_document_the_second_one_notices() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_entity_tag_is_compared_as_http_says() {
+async fn entity_tags_are_compared_as_rfc_9110_requires() {
     let world = quiet_world().await;
     let first = put_with(&world, &[], &one_rule("{content: x}")).await;
     let tag = first.header("etag").to_owned();
@@ -140,16 +140,16 @@ async fn an_entity_tag_is_compared_as_http_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_conditional_write_that_comes_again_finds_what_it_wrote() {
+async fn a_repeated_conditional_write_succeeds_if_it_wrote_the_same() {
     let world = quiet_world().await;
     let document = one_rule("{content: x}");
-    let made = put_with(&world, &[("if-none-match", "*")], &document).await;
-    assert_eq!(made.status, 201, "{made:?}");
+    let created = put_with(&world, &[("if-none-match", "*")], &document).await;
+    assert_eq!(created.status, 201, "{created:?}");
     let again = put_with(&world, &[("if-none-match", "*")], &document).await;
-    assert_eq!((again.status, again.header("etag")), (200, made.header("etag")));
-    assert_eq!(again.json, made.json);
+    assert_eq!((again.status, again.header("etag")), (200, created.header("etag")));
+    assert_eq!(again.json, created.json);
 
-    let (tag, next) = (made.header("etag").to_owned(), one_rule("{content: y}"));
+    let (tag, next) = (created.header("etag").to_owned(), one_rule("{content: y}"));
     let changed = put_with(&world, &[("if-match", &tag)], &next).await;
     assert_eq!(changed.status, 200, "{changed:?}");
     for tags in [tag.clone(), format!("\"a\", {tag}")] {
@@ -160,7 +160,7 @@ async fn a_conditional_write_that_comes_again_finds_what_it_wrote() {
             "{again:?}"
         );
     }
-    // It never was for a weak tag, and not for a version that is yet to come.
+    // That does not apply to a weak tag, nor to a version that does not exist yet.
     for tags in [format!("W/{tag}"), "\"99999999999999\"".to_owned()] {
         put_with(&world, &[("if-match", &tags)], &next)
             .await
@@ -169,9 +169,9 @@ async fn a_conditional_write_that_comes_again_finds_what_it_wrote() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn everything_that_is_wrong_is_named_with_its_line_and_changes_nothing() {
+async fn every_error_is_reported_with_its_line_and_changes_nothing() {
     let world = quiet_world().await;
-    let sound = put(&world, "orders", SHIPSTATION).await;
+    let valid = put(&world, "orders", SHIPSTATION).await;
     let broken = SHIPSTATION
         .replace(
             "{name: switch_task, context: {name: order_talk}}",
@@ -204,12 +204,12 @@ async fn everything_that_is_wrong_is_named_with_its_line_and_changes_nothing() {
             .contains(&format!("line {line}, column 9: `state.mises` is undefined")),
         "{answer:?}"
     );
-    let kept = api(&world, "GET", "/v1/links/orders", &Value::Null).await;
-    assert_eq!(kept.json["version"], sound.json["version"]);
+    let stored = api(&world, "GET", "/v1/links/orders", &Value::Null).await;
+    assert_eq!(stored.json["version"], valid.json["version"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_document_is_refused() {
+async fn an_invalid_document_is_refused() {
     let world = quiet_world().await;
     for (document, field) in [
         ("", "(document)"),
@@ -242,7 +242,7 @@ async fn what_is_no_document_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_token_there_is_nothing() {
+async fn every_request_without_a_token_is_refused() {
     let world = quiet_world().await;
     put(&world, "a", SMS).await;
     for (method, path) in [
@@ -259,7 +259,7 @@ async fn without_a_token_there_is_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dry_run_shows_the_answer_and_looks_nothing_up() {
+async fn a_dry_run_shows_the_answer_and_fetches_nothing() {
     let world = quiet_world().await;
     put(&world, "orders", SHIPSTATION).await;
     let order = json!({ "orderNumber": "QX-1", "orderStatus": "shipped", "billTo": { "phone": "2025550143" } });
@@ -267,23 +267,23 @@ async fn a_dry_run_shows_the_answer_and_looks_nothing_up() {
         "request": { "name": "order_start", "action": "qualified", "call_from": "+12025550143", "context": "{\"responses\":\"QX-1\"}" },
         "fetch": { "orders": { "json": { "orders": [order] } } },
     });
-    let tried = api(&world, "POST", "/v1/links/orders/test", &sample).await;
-    assert_eq!(tried.status, 200, "{tried:?}");
-    assert_eq!(tried.text("/answered_by"), "links[0].qualified[1].rules[1]");
-    assert_eq!(tried.text("/answer/actions/0/context/name"), "order_talk");
+    let result = api(&world, "POST", "/v1/links/orders/test", &sample).await;
+    assert_eq!(result.status, 200, "{result:?}");
+    assert_eq!(result.text("/answered_by"), "links[0].qualified[1].rules[1]");
+    assert_eq!(result.text("/answer/actions/0/context/name"), "order_talk");
     let url = "https://ssapi.shipstation.com/orders?orderNumber=QX-1&pageSize=100";
     assert_eq!(
-        tried.json["fetches"],
+        result.json["fetches"],
         json!([{ "name": "orders", "url": url, "outcome": "ok" }])
     );
     let mut sample = sample;
     sample["fetch"] = json!({});
-    let tried = api(&world, "POST", "/v1/links/orders/test", &sample).await;
+    let result = api(&world, "POST", "/v1/links/orders/test", &sample).await;
     assert_eq!(
-        tried.text("/answered_by"),
+        result.text("/answered_by"),
         "links[0].qualified[1].fetch[0].on.timed_out"
     );
-    assert!(world.shipstation.seen().is_empty());
+    assert!(world.shipstation.requests().is_empty());
     api(&world, "POST", "/v1/links/none/test", &sample)
         .await
         .is_problem(404, "not-found");
@@ -293,15 +293,15 @@ async fn a_dry_run_shows_the_answer_and_looks_nothing_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_url_of_a_chain_opens_that_chain_only() {
+async fn the_url_of_a_chain_is_valid_for_that_chain_only() {
     let world = quiet_world().await;
     let sms = endpoint(&put(&world, "sms", SMS).await);
     endpoint(&put(&world, "pin", PIN).await);
-    let told = api(&world, "GET", "/v1/links/sms/endpoint", &Value::Null).await;
-    assert_eq!(told.text("/endpoint"), sms);
+    let shown = api(&world, "GET", "/v1/links/sms/endpoint", &Value::Null).await;
+    assert_eq!(shown.text("/endpoint"), sms);
     let link = |name: &str| json!({ "name": name, "endpoint": sms });
     let portal = json!([link("send_code"), link("ask_code"), link("inside")]);
-    assert_eq!(told.json["links"], portal, "the array that the portal takes");
+    assert_eq!(shown.json["links"], portal, "the array that the portal accepts");
     api(&world, "GET", "/v1/links/smss/endpoint", &Value::Null)
         .await
         .is_problem(404, "not-found");

@@ -1,4 +1,4 @@
-//! Task chains, from Agent4's first request to the last, through the deployed handler.
+//! Task chains end to end: every request of Agent4 through the deployed handler.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
@@ -10,11 +10,11 @@ mod documents;
 mod examples;
 mod fetch;
 mod hostile;
-mod kept;
 #[path = "../common/lines.rs"]
 mod lines;
 mod links;
 mod missing;
+mod storage;
 
 use bytes::Bytes;
 use common::{Answer, ask, request, send, with_token, world};
@@ -29,18 +29,18 @@ pub(crate) const SHIPSTATION: &str = include_str!("../../../functions/chain-link
 pub(crate) const PIN: &str = include_str!("../../../functions/chain-link/examples/pin.yaml");
 pub(crate) const SMS: &str = include_str!("../../../functions/chain-link/examples/sms.yaml");
 
-/// A world in which nobody phones employees.
+/// A world without employees.
 pub(crate) async fn quiet_world() -> World {
     world([]).await
 }
 
-/// Writes a chain; gives back the answer.
+/// Uploads a chain. Returns the response.
 pub(crate) async fn put(world: &World, chain: &str, document: &str) -> Answer {
     let builder = with_token("PUT", &format!("/v1/links/{chain}")).header("content-type", "application/yaml");
     send(world, builder.body(Bytes::from(document.to_owned())).unwrap()).await
 }
 
-/// Writes a chain that is sound; gives back where Agent4 finds it.
+/// Endpoint for Agent4 in the response to an upload, which must have succeeded.
 #[track_caller]
 pub(crate) fn endpoint(answer: &Answer) -> String {
     assert!(matches!(answer.status, 200 | 201), "{answer:?}");
@@ -53,19 +53,19 @@ pub(crate) async fn post(world: &World, endpoint: &str, body: &Value) -> Answer 
     send(world, builder.body(Bytes::from(body.to_string())).unwrap()).await
 }
 
-/// What Agent4 posts when a model returns something.
+/// Request of Agent4 when the model qualifies with `context`.
 pub(crate) fn qualified(link: &str, context: &Value) -> Value {
     json!({ "name": link, "action": "qualified", "call_from": CALLER, "call_forwarded_by": "+12025550100", "context": context })
 }
 
-/// Runs a call through a chain.
+/// Simulates a call through a chain. `next_move` decides for the model and the caller.
 pub(crate) async fn call(
     world: &World,
     switches: Switches,
     endpoint: &str,
     links: &[&str],
     caller: &str,
-    person: impl FnMut(&Turn<'_>) -> Move,
+    next_move: impl FnMut(&Turn<'_>) -> Move,
 ) -> CallRecord {
     assert!(PhoneNumber::parse(caller).is_ok() || caller == "anonymous");
     let mut agent = Agent4::new(world.api(), switches, endpoint, links);
@@ -73,10 +73,10 @@ pub(crate) async fn call(
         unreachable!("an object")
     };
     agent.metadata = metadata;
-    agent.call(caller, person).await
+    agent.call(caller, next_move).await
 }
 
-/// A chain with one link whose `qualified` is `rule`, a flow mapping of YAML.
+/// A document with one link, whose `qualified` has only `rule`, a flow mapping of YAML.
 pub(crate) fn one_rule(rule: &str) -> String {
     format!(
         "state: {{seen: null}}\nfallback: {{content: FALLBACK, actions: [{{name: end_call}}]}}\nlinks:\n  - name: a\n    \
@@ -86,7 +86,7 @@ pub(crate) fn one_rule(rule: &str) -> String {
     )
 }
 
-/// Asks the API for JSON.
+/// Sends a JSON request to the API.
 pub(crate) async fn api(world: &World, method: &str, path: &str, body: &Value) -> Answer {
     ask(world, method, path, body).await
 }

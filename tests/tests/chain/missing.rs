@@ -1,7 +1,7 @@
-//! Empty is missing: what is blank is no answer, no place in a URL, and no word in a sentence.
+//! Blank counts as missing: a blank value is neither an answer, nor a segment of a URL, nor a word of a sentence.
 
 use patchbay::chain::Chain;
-use patchbay::chain::sample::{self, Sample, Tried};
+use patchbay::chain::sample::{self, Sample, SampleResult};
 use patchbay_simulators::agent4::{ContextForm, EarlyContext, Move, Switches};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -10,8 +10,8 @@ use crate::{
     CALLER, PIN, SHIPSTATION, SMS, call, endpoint, one_rule, post, put, qualified, quiet_world, request, send,
 };
 
-/// What came of a request at a document, with these answers of back ends.
-fn tried(document: &str, request: &Value, fetch: &Value) -> Tried {
+/// Result of a dry run of `request` against `document`, with the back-end responses `fetch`.
+fn dry_run(document: &str, request: &Value, fetch: &Value) -> SampleResult {
     let chain = Chain::read(document).unwrap();
     let sample: Sample = serde_json::from_value(json!({ "request": request, "fetch": fetch })).unwrap();
     sample::run(&chain, &sample).unwrap()
@@ -27,7 +27,7 @@ fn with_parameters(parameters: &str) -> String {
 const BLANK: [&str; 5] = ["", " ", "\t\n", "\u{a0}", "\u{2003} "];
 
 #[test]
-fn a_required_text_that_is_blank_is_missing() {
+fn a_blank_required_text_is_missing() {
     let required = with_parameters("{properties: {text: {type: string}}, required: [text]}");
     let allowed = with_parameters("{properties: {text: {type: string, minLength: 0}}, required: [text]}");
     let inside = with_parameters(
@@ -35,11 +35,11 @@ fn a_required_text_that_is_blank_is_missing() {
     );
     for blank in BLANK {
         let said = qualified("a", &json!({ "text": blank }));
-        let asked = tried(&required, &said, &json!({}));
+        let asked = dry_run(&required, &said, &json!({}));
         assert_eq!(asked.answered_by, "links[0].invalid.retry", "{blank:?}");
-        let went_on = tried(&allowed, &said, &json!({}));
-        assert_eq!(went_on.answer.content.as_deref(), Some("goes on"), "{blank:?}");
-        let asked = tried(
+        let continued = dry_run(&allowed, &said, &json!({}));
+        assert_eq!(continued.answer.content.as_deref(), Some("goes on"), "{blank:?}");
+        let asked = dry_run(
             &inside,
             &qualified("a", &json!({ "whole": { "text": blank } })),
             &json!({}),
@@ -49,7 +49,7 @@ fn a_required_text_that_is_blank_is_missing() {
 }
 
 #[test]
-fn qualified_without_arguments_goes_on_however_it_is_written() {
+fn qualified_without_arguments_continues_in_every_form() {
     let documents = [
         with_parameters("{properties: {}}"),
         with_parameters("{properties: {another: {type: boolean}}}"),
@@ -77,23 +77,27 @@ fn qualified_without_arguments_goes_on_however_it_is_written() {
     ];
     for document in &documents {
         for context in &nothing {
-            let came = tried(document, &qualified("a", context), &json!({}));
-            assert_eq!(came.answer.content.as_deref(), Some("goes on"), "{context} {document}");
+            let result = dry_run(document, &qualified("a", context), &json!({}));
+            assert_eq!(
+                result.answer.content.as_deref(),
+                Some("goes on"),
+                "{context} {document}"
+            );
         }
     }
 }
 
 #[test]
-fn a_url_with_an_empty_place_in_its_path_is_not_fetched() {
+fn a_url_with_an_empty_path_segment_is_not_fetched() {
     let rule = |url: &str| {
         one_rule(&format!(
             "{{fetch: [{{name: f, url: '{url}', on: {{failed: {{content: failed, actions: [{{name: end_task}}]}}}}}}], content: x}}"
         ))
     };
-    let looked_up = |url: &str, said: &Value| {
-        let came = tried(&rule(url), &qualified("a", &json!({ "text": said })), &json!({}));
-        assert_eq!(came.trouble.is_none(), !came.fetches.is_empty(), "{came:?}");
-        came.fetches.first().map(|fetch| fetch.url.clone())
+    let fetched = |url: &str, text: &Value| {
+        let result = dry_run(&rule(url), &qualified("a", &json!({ "text": text })), &json!({}));
+        assert_eq!(result.error.is_none(), !result.fetches.is_empty(), "{result:?}");
+        result.fetches.first().map(|fetch| fetch.url.clone())
     };
     for blank in BLANK {
         for url in [
@@ -102,11 +106,11 @@ fn a_url_with_an_empty_place_in_its_path_is_not_fetched() {
             "https://example.org/a/{{ context.text }}?c=/",
             "https://example.org/a/{{ context.text }}{{ context.text }}/",
         ] {
-            assert_eq!(looked_up(url, &json!(blank)), None, "{url} {blank:?}");
-            assert!(looked_up(url, &json!("x")).is_some(), "{url}");
+            assert_eq!(fetched(url, &json!(blank)), None, "{url} {blank:?}");
+            assert!(fetched(url, &json!("x")).is_some(), "{url}");
         }
     }
-    // What the document itself leaves empty stays so, and a query may have an empty value.
+    // A segment that the document itself leaves empty is allowed, and so is an empty value in a query.
     for url in [
         "https://example.org/",
         "https://example.org//a/{{ context.text }}x/",
@@ -114,31 +118,31 @@ fn a_url_with_an_empty_place_in_its_path_is_not_fetched() {
         "https://example.org/a?b={{ context.text }}",
         "https://example.org?b={{ context.text }}",
     ] {
-        assert!(looked_up(url, &json!("")).is_some(), "{url}");
+        assert!(fetched(url, &json!("")).is_some(), "{url}");
     }
 }
 
 #[test]
-fn a_blank_value_is_no_hole_in_a_sentence() {
+fn a_blank_value_leaves_no_gap_in_a_sentence() {
     for blank in ["", " ", "<>", "\u{2028}", "\r\n"] {
         let document = one_rule("{content: 'You said: {{ context.text }}.', actions: [{name: end_task}]}");
-        let came = tried(&document, &qualified("a", &json!({ "text": blank })), &json!({}));
-        assert_eq!(came.answer.content.as_deref(), Some("FALLBACK"), "{blank:?}");
-        // Where the document has a word for it, that is said; and where it says that nothing will do, nothing.
+        let result = dry_run(&document, &qualified("a", &json!({ "text": blank })), &json!({}));
+        assert_eq!(result.answer.content.as_deref(), Some("FALLBACK"), "{blank:?}");
+        // A default is spoken instead; a text that the document itself leaves empty is allowed.
         for (content, said) in [
             ("You said {{ context.text | default('nothing') }}.", "You said nothing."),
             ("Yes{{ ', ' ~ context.text if false else '' }}.", "Yes."),
         ] {
             let rule = format!("{{content: \"{content}\", actions: [{{name: end_task}}]}}");
             let blank = if blank.trim().is_empty() { blank } else { "" };
-            let came = tried(&one_rule(&rule), &qualified("a", &json!({ "text": blank })), &json!({}));
-            assert_eq!(came.answer.content.as_deref(), Some(said), "{blank:?}");
+            let result = dry_run(&one_rule(&rule), &qualified("a", &json!({ "text": blank })), &json!({}));
+            assert_eq!(result.answer.content.as_deref(), Some(said), "{blank:?}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_is_no_json_is_not_taken_for_a_request_without_a_name() {
+async fn an_invalid_body_is_refused_as_such_and_not_as_a_missing_name() {
     let world = quiet_world().await;
     let url = endpoint(&put(&world, "a", &one_rule("{content: x}")).await);
     for body in ["", "{", "nonsense", "name=a", "{\"name\":\"a\"} x"] {
@@ -157,12 +161,12 @@ async fn a_body_that_is_no_json_is_not_taken_for_a_request_without_a_name() {
     }
 }
 
-/// Anything that a back end, a model or an echoed state may have where a text is expected.
+/// A value that a back end, a model or a returned state may have in the place of a text.
 fn word() -> impl Strategy<Value = Value> {
     prop_oneof![
         3 => prop::sample::select(vec!["", " ", "<>", "\u{202e}", "\u{2028}\t", "-", "?", "QX-1", "shipped", "2026-11-20", "true"])
             .prop_map(Value::from),
-        // Without the signs by which a hole is known.
+        // Without the characters by which a gap is detected.
         1 => "\\PC{0,8}".prop_map(|word| Value::from(word.replace(['.', ',', ':', ' '], "x"))),
         1 => Just(Value::Null),
         1 => any::<bool>().prop_map(Value::from),
@@ -180,14 +184,14 @@ const OF_ORDER: [&str; 4] = ["orderNumber", "orderStatus", "orderDate", "custome
 const OF_PARCEL: [&str; 5] = ["orderNumber", "trackingNumber", "carrierCode", "shipDate", "voided"];
 const OF_CONTEXT: [&str; 6] = ["order_number", "email", "another", "pin", "code", "reason"];
 
-/// That nothing is missing where a sentence announces something.
-fn has_no_hole(text: &str) -> Result<(), String> {
+/// Checks that nothing is missing where a sentence announces something.
+fn check_no_gap(text: &str) -> Result<(), String> {
     let line = |line: &str| {
-        let holes = [": .", ":.", " .", " ,", ", ,", ":,", "  "];
-        holes.iter().any(|hole| line.contains(hole)) || line.trim_end().ends_with(':') || line.trim() == "."
+        let gaps = [": .", ":.", " .", " ,", ", ,", ":,", "  "];
+        gaps.iter().any(|gap| line.contains(gap)) || line.trim_end().ends_with(':') || line.trim() == "."
     };
     if text.trim().is_empty() || text.lines().any(line) {
-        return Err(format!("a hole in {text:?}"));
+        return Err(format!("a gap in {text:?}"));
     }
     Ok(())
 }
@@ -196,21 +200,21 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_shipped_document_says_a_sentence_with_a_hole(
+    fn no_sentence_of_a_shipped_document_has_a_gap(
         document in prop::sample::select(vec![SHIPSTATION, PIN, SMS]),
-        moment in prop::sample::select(vec!["initial", "qualified", "disqualified", "interrupt"]),
+        action in prop::sample::select(vec!["initial", "qualified", "disqualified", "interrupt"]),
         context in fields(&OF_CONTEXT),
         (order, parcel) in (fields(&OF_ORDER), fields(&OF_PARCEL)),
         (state_order, greeting, valid) in (word(), word(), word()),
     ) {
         let chain = Chain::read(document).unwrap();
-        // One that fits, whatever else is odd about it.
-        let named = |mut thing: Value| {
-            thing["orderNumber"] = state_order.clone();
-            thing["billTo"] = json!({ "phone": CALLER });
-            thing
+        // It matches the caller and the order number; its other fields are arbitrary.
+        let matching = |mut found: Value| {
+            found["orderNumber"] = state_order.clone();
+            found["billTo"] = json!({ "phone": CALLER });
+            found
         };
-        let (order, parcel) = (named(order), named(parcel));
+        let (order, parcel) = (matching(order), matching(parcel));
         let found = json!({
             "orders": { "json": { "orders": [order] } },
             "shipments": { "json": { "shipments": [parcel] } },
@@ -219,29 +223,29 @@ proptest! {
         });
         for link in &chain.document().links {
             let request = json!({
-                "name": link.name, "action": moment, "call_from": CALLER, "context": context,
+                "name": link.name, "action": action, "call_from": CALLER, "context": context,
                 "state": { "order": state_order, "misses": 1 }, "metadata": { "greeting": greeting },
             });
             let sample: Sample = serde_json::from_value(json!({ "request": request, "fetch": found })).unwrap();
-            let came = sample::run(&chain, &sample).unwrap();
-            let mut texts: Vec<String> = came.answer.content.iter().cloned().collect();
-            let actions = serde_json::to_value(&came.answer.actions).unwrap();
+            let result = sample::run(&chain, &sample).unwrap();
+            let mut texts: Vec<String> = result.answer.content.iter().cloned().collect();
+            let actions = serde_json::to_value(&result.answer.actions).unwrap();
             for action in actions.as_array().unwrap() {
                 let of = |name: &str| action.pointer(&format!("/context/{name}")).and_then(Value::as_str);
                 texts.extend(["message", "content"].into_iter().filter_map(of).map(str::to_owned));
             }
-            if let Some(remembered) = &came.remembered {
+            if let Some(remembered) = &result.remembered {
                 texts.push(remembered.memory.clone());
             }
             for text in &texts {
-                prop_assert_eq!(has_no_hole(text), Ok(()), "{:?}", came);
+                prop_assert_eq!(check_no_gap(text), Ok(()), "{:?}", result);
             }
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_context_at_interrupt_is_used_where_it_comes_and_null_where_it_does_not() {
+async fn a_context_at_interrupt_is_used_if_it_is_sent_and_null_otherwise() {
     const LEFT: &str = "\
 state: {left: ''}
 links:

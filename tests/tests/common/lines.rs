@@ -1,6 +1,6 @@
-//! What is logged: every line, kept.
+//! Captures log lines.
 
-#![allow(dead_code, reason = "no test needs all of it")]
+#![allow(dead_code, reason = "each test uses a part of it")]
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::io;
@@ -12,13 +12,13 @@ use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Keeps every line.
+/// Log lines of a test, each a JSON object.
 #[derive(Clone, Default)]
 pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Lines {
-    /// Listens to this thread from `level` up, until the guard is dropped.
-    pub(crate) fn listen(level: Level) -> (Self, DefaultGuard) {
+    /// Captures what this thread logs at `level` and above until the guard is dropped.
+    pub(crate) fn capture(level: Level) -> (Self, DefaultGuard) {
         let lines = Self::default();
         let subscriber = tracing_subscriber::fmt()
             .json()
@@ -29,12 +29,12 @@ impl Lines {
         (lines, guard)
     }
 
-    /// All that was logged so far.
+    /// Everything logged so far.
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
-    /// The lines with these words, and forgets all.
+    /// Removes all lines. Returns those that contain `words`.
     pub(crate) fn take(&self, words: &str) -> Vec<Value> {
         let lines = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
         let with_words = lines.lines().filter(|line| line.contains(words));

@@ -1,6 +1,6 @@
-//! What the tests of whole worlds share: people with phones, requests to the API, and time.
+//! Helpers of the end-to-end tests: employees with phones, requests to the API, simulated time.
 
-#![allow(dead_code, reason = "no test needs all of it")]
+#![allow(dead_code, reason = "each test uses a part of it")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::time::Duration;
@@ -8,21 +8,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::request::Builder;
-use patchbay::context::{ContextKey, Draft};
+use patchbay::context::{ContextDraft, ContextKey};
 use patchbay::dispatch::{Dispatch, Entry};
 use patchbay::http::{Request, Response};
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce};
 use patchbay::phone::PhoneNumber;
 use patchbay::secret::Secret;
-use patchbay::web::callbacks::Callbacks;
-use patchbay::web::reference::References;
-use patchbay_simulators::aws::{End, Run, Service};
+use patchbay::web::callbacks::CallbackUrls;
+use patchbay::web::reference::ReferenceSigner;
+use patchbay_simulators::aws::{InvocationEnd, InvocationRecord, Service};
 use patchbay_simulators::phones::{Phones, Script};
 use patchbay_simulators::routee::CallRecord;
 use patchbay_simulators::world::{Options, PUBLIC_URL, REFERENCE_KEY, TOKEN, World};
 use serde_json::{Value, json};
 
-/// Everybody who is ever phoned: id, name and number.
+/// Every employee who is phoned: id, name and number.
 pub(crate) const PEOPLE: [(&str, &str, &str); 4] = [
     ("anna", "Anna", "+12025550101"),
     ("ben", "Ben", "+12025550102"),
@@ -31,7 +31,7 @@ pub(crate) const PEOPLE: [(&str, &str, &str); 4] = [
 ];
 pub(crate) const TICKET: &str = "Pump four has stopped. The tank overflows soon.";
 
-/// Phones for the first so many of the people.
+/// Phones of the first `N` employees of [`PEOPLE`].
 pub(crate) fn phones<const N: usize>(scripts: [Script; N]) -> Phones {
     let mut phones = Phones::new();
     for ((_, _, number), script) in PEOPLE.into_iter().zip(scripts) {
@@ -44,33 +44,33 @@ pub(crate) fn phone(number: &str) -> PhoneNumber {
     PhoneNumber::parse(number).unwrap()
 }
 
-/// A world in which the first so many of the people have phones.
+/// A world in which the first `N` employees of [`PEOPLE`] have phones.
 pub(crate) async fn world<const N: usize>(scripts: [Script; N]) -> World {
     let options = Options {
         phones: phones(scripts),
-        // It would make good what a test is to find out, and be counted.
+        // Its repairs would hide the bugs that a test looks for, and its requests would be counted.
         sentinel: None,
         ..Options::default()
     };
     World::start(options).await.unwrap()
 }
 
-/// A request for a dispatch to the first `count` people.
-pub(crate) fn brief(count: usize, policy: &Value) -> Value {
-    let people: Vec<Value> = PEOPLE
+/// Body of a request for a dispatch to the first `count` employees of [`PEOPLE`].
+pub(crate) fn dispatch_body(count: usize, policy: &Value) -> Value {
+    let employees: Vec<Value> = PEOPLE
         .into_iter()
         .take(count)
         .map(|(id, name, number)| json!({ "id": id, "name": name, "phone": number }))
         .collect();
     json!({
         "ticket": { "reference": "INC-4711", "text": TICKET },
-        "employees": people,
+        "employees": employees,
         "policy": policy,
         "webhook": { "url": "https://requester.example.org/hook" },
     })
 }
 
-/// A response, read as JSON.
+/// A response with its JSON body; null if the body is not JSON.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -97,7 +97,7 @@ impl Answer {
         text(&self.json, pointer)
     }
 
-    /// That it is a problem document of this kind; gives back the fields that it names.
+    /// Asserts that this is a problem document of this status and type. Returns the fields that it names.
     #[track_caller]
     pub(crate) fn is_problem(&self, status: u16, name: &str) -> Vec<String> {
         assert_eq!(self.status, status, "{self:?}");
@@ -114,7 +114,7 @@ impl Answer {
     }
 }
 
-/// The text at `pointer`; empty when there is none.
+/// The string at `pointer`, or an empty one.
 pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
@@ -128,7 +128,7 @@ pub(crate) fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
     }
 }
 
-/// A request to our API without a token; a path gets our host in front.
+/// A request without a token. `url` is a URL, or a path of our API.
 pub(crate) fn request(method: &str, url: &str) -> Builder {
     let url = if url.starts_with('/') {
         format!("{PUBLIC_URL}{url}")
@@ -138,7 +138,7 @@ pub(crate) fn request(method: &str, url: &str) -> Builder {
     http::Request::builder().method(method).uri(url)
 }
 
-/// The same with the world's token.
+/// As [`request`], with the world's token.
 pub(crate) fn with_token(method: &str, url: &str) -> Builder {
     request(method, url).header("authorization", format!("Bearer {TOKEN}"))
 }
@@ -147,7 +147,7 @@ pub(crate) async fn send(world: &World, request: Request) -> Answer {
     world.send(request).await.unwrap().into()
 }
 
-/// Asks the API with the world's token.
+/// Sends a JSON request with the world's token; a null body is sent empty.
 pub(crate) async fn ask(world: &World, method: &str, path: &str, body: &Value) -> Answer {
     let body = if body.is_null() {
         Bytes::new()
@@ -162,7 +162,7 @@ pub(crate) async fn get(world: &World, path: &str) -> Answer {
     ask(world, "GET", path, &Value::Null).await
 }
 
-/// Creates a dispatch.
+/// Creates a dispatch, and returns its key.
 pub(crate) async fn create(world: &World, body: &Value) -> DispatchKey {
     let answer = ask(world, "POST", "/v1/dispatches", body).await;
     assert_eq!(answer.status, 201, "{answer:?}");
@@ -176,7 +176,7 @@ pub(crate) async fn create(world: &World, body: &Value) -> DispatchKey {
     }
 }
 
-/// `cancel` or `resolve`.
+/// Cancels or resolves a dispatch: `verb` is `cancel` or `resolve`.
 pub(crate) async fn change(world: &World, key: &DispatchKey, verb: &str) -> Answer {
     ask(
         world,
@@ -194,13 +194,13 @@ pub(crate) async fn show(world: &World, key: &DispatchKey) -> Value {
     answer.json
 }
 
-/// The timeline in words, without the provider's statuses and without what only confirms a plan.
+/// Texts of the timeline, without `status`, `planned` and `placed` lines.
 pub(crate) async fn story(world: &World, key: &DispatchKey) -> Vec<String> {
     let shown = show(world, key).await;
-    let told = |line: &&Value| !["status", "planned", "placed"].contains(&text(line, "/event"));
+    let is_shown = |line: &&Value| !["status", "planned", "placed"].contains(&text(line, "/event"));
     list(&shown, "/timeline")
         .iter()
-        .filter(told)
+        .filter(is_shown)
         .map(|line| text(line, "/text").to_owned())
         .collect()
 }
@@ -218,24 +218,24 @@ pub(crate) async fn pass(world: &World, seconds: u64) {
     world.clock.sleep(Duration::from_secs(seconds)).await;
 }
 
-/// Lets time pass until `such` holds; an hour without it is a failure.
+/// Lets time pass until `condition` is true. Panics after an hour.
 #[track_caller]
-pub(crate) fn until<'a>(world: &'a World, what: &'a str, such: impl Fn(&World) -> bool + 'a) -> impl Future + 'a {
+pub(crate) fn until<'a>(world: &'a World, what: &'a str, condition: impl Fn(&World) -> bool + 'a) -> impl Future + 'a {
     async move {
         let end = world.clock.now().plus_seconds(3_600);
-        while !such(world) {
-            assert!(world.clock.now() < end, "it never came to that: {what}");
+        while !condition(world) {
+            assert!(world.clock.now() < end, "did not happen within an hour: {what}");
             world.clock.sleep(Duration::from_millis(100)).await;
         }
     }
 }
 
-/// Lets everything come to its end.
+/// Lets time pass until nothing is left to do. Panics after 48 hours.
 pub(crate) async fn settle(world: &World) {
-    assert!(world.settle(Duration::from_hours(48)).await, "it never came to rest");
+    assert!(world.settle(Duration::from_hours(48)).await, "not idle after 48 hours");
 }
 
-/// Loses every message on the `dialing` queue.
+/// Deletes every message on the `dialing` queue.
 pub(crate) async fn purge(world: &World) {
     let queue = world.aws.sqs().queue("dialing").unwrap();
     let (_, sqs) = patchbay_simulators::aws::clients(&world.aws, &patchbay_simulators::aws::retries());
@@ -243,7 +243,7 @@ pub(crate) async fn purge(world: &World) {
     assert!(queue.is_empty());
 }
 
-/// The calls to the `index`th of the people so far.
+/// Calls so far to the employee at `index` of [`PEOPLE`].
 pub(crate) fn calls_to(world: &World, index: usize) -> Vec<CallRecord> {
     let number = PEOPLE.get(index).map(|(_, _, number)| *number);
     let mut calls = world.routee.calls();
@@ -251,12 +251,12 @@ pub(crate) fn calls_to(world: &World, index: usize) -> Vec<CallRecord> {
     calls
 }
 
-/// The newest call to the `index`th of the people.
+/// Newest call to the employee at `index` of [`PEOPLE`].
 pub(crate) fn call_to(world: &World, index: usize) -> CallRecord {
     calls_to(world, index).pop().unwrap()
 }
 
-/// Lets time pass until the phone of the `index`th rings (again, after `calls` calls).
+/// Lets time pass until the phone of the employee at `index` rings for the first time after `calls` earlier calls.
 pub(crate) async fn rings(world: &World, index: usize, calls: usize) -> CallRecord {
     let ringing = |world: &World| {
         calls_to(world, index)
@@ -267,23 +267,23 @@ pub(crate) async fn rings(world: &World, index: usize, calls: usize) -> CallReco
     call_to(world, index)
 }
 
-/// Whether it was said to the employee in this call.
+/// Whether a text that contains `part` was spoken in this call.
 pub(crate) fn heard(call: &CallRecord, part: &str) -> bool {
     call.texts().iter().any(|text| text.contains(part))
 }
 
-/// Callback URLs as the world makes them, or with another key.
-pub(crate) fn callbacks(key: &str) -> Callbacks {
-    Callbacks::new(PUBLIC_URL, References::new(Secret::new(key), None))
+/// Callback URLs signed with `key`.
+pub(crate) fn callbacks(key: &str) -> CallbackUrls {
+    CallbackUrls::new(PUBLIC_URL, ReferenceSigner::new(Secret::new(key), None))
 }
 
-/// Callback URLs as the world makes them.
-pub(crate) fn our_callbacks() -> Callbacks {
+/// Callback URLs signed with the world's key.
+pub(crate) fn our_callbacks() -> CallbackUrls {
     callbacks(REFERENCE_KEY)
 }
 
 /// An attempt of a dispatch that does not exist.
-pub(crate) fn nowhere() -> (DispatchKey, AttemptId) {
+pub(crate) fn unknown_attempt() -> (DispatchKey, AttemptId) {
     let key = DispatchKey {
         tenant: "main".parse().unwrap(),
         id: DispatchId::new(7),
@@ -320,18 +320,18 @@ pub(crate) fn status_event(name: &str) -> Value {
     })
 }
 
-/// What a function asked for in its newest run: requests to DynamoDB, SQS, and over HTTP.
+/// Requests of a function's newest invocation: to DynamoDB, to SQS, and over HTTP.
 pub(crate) fn cost(world: &World, function: &str) -> (u32, u32, u32) {
     let run = world.aws.recorder().last(function).unwrap();
-    assert_eq!(run.end, Some(End::Done), "{function}");
+    assert_eq!(run.end, Some(InvocationEnd::Done), "{function}");
     cost_of(&run)
 }
 
-pub(crate) fn cost_of(run: &Run) -> (u32, u32, u32) {
+pub(crate) fn cost_of(run: &InvocationRecord) -> (u32, u32, u32) {
     (run.dynamodb, run.sqs, run.http)
 }
 
-/// Writes to the table and messages sent since the recorder was cleared, by the functions.
+/// Writes to the table, sent messages and HTTP requests of all functions since the recorder was cleared.
 pub(crate) fn effects(world: &World) -> usize {
     world.aws.recorder().count(|request| {
         let writes = match request.service {
@@ -343,7 +343,7 @@ pub(crate) fn effects(world: &World) -> usize {
     })
 }
 
-/// Whose context that of `caller` is.
+/// Key of the context of `caller`.
 pub(crate) fn context_key(caller: &str) -> ContextKey {
     ContextKey {
         tenant: "main".parse().unwrap(),
@@ -351,14 +351,14 @@ pub(crate) fn context_key(caller: &str) -> ContextKey {
     }
 }
 
-/// What an agent says of `caller`, who wants `what`: the least that can be paid.
-pub(crate) fn draft(caller: &str, what: &str) -> Draft {
+/// The smallest valid purchase of `caller`, with the description `what`.
+pub(crate) fn draft(caller: &str, what: &str) -> ContextDraft {
     let some = |text: &str| Some(text.to_owned());
-    Draft {
+    ContextDraft {
         caller: some(caller),
         description: some(what),
         price: some("42.00"),
         vendor: some("acme-stage"),
-        ..Draft::default()
+        ..ContextDraft::default()
     }
 }

@@ -1,6 +1,6 @@
-//! `infra/template.yaml` as data. It is the list of the functions: whatever else names them is held against it.
+//! `infra/template.yaml` as data: the list of functions and routes with which every other such list is compared.
 
-#![allow(dead_code, reason = "every test that includes it needs another part")]
+#![allow(dead_code, reason = "each test uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,11 +10,11 @@ use serde_json::{Map, Value, json};
 
 pub(crate) const TEXT: &str = include_str!("../../../infra/template.yaml");
 
-/// What an alias stands for, by the number of its anchor.
+/// Anchored values, by anchor number.
 type Anchors = BTreeMap<usize, Value>;
 
-/// All of it. A scalar is a text, and `!Ref Table` is `{"Ref": "Table"}`, as `CloudFormation` writes it without tags.
-pub(crate) fn whole() -> Value {
+/// The whole template. Every scalar is a string, and every tag has its long form: `!Ref Table` is `{"Ref": "Table"}`.
+pub(crate) fn document() -> Value {
     let mut events = Parser::new_from_str(TEXT).map(|event| event.unwrap().0);
     let mut anchors = Anchors::new();
     while let Some(event) = events.next() {
@@ -34,7 +34,7 @@ fn node<'a>(event: Event<'a>, events: &mut impl Iterator<Item = Event<'a>>, anch
             loop {
                 match events.next().unwrap() {
                     Event::SequenceEnd => break,
-                    one => all.push(node(one, events, anchors)),
+                    item => all.push(node(item, events, anchors)),
                 }
             }
             (Value::from(all), anchor, tag)
@@ -47,9 +47,9 @@ fn node<'a>(event: Event<'a>, events: &mut impl Iterator<Item = Event<'a>>, anch
                     Event::Scalar(name, ..) => {
                         let value = events.next().unwrap();
                         let value = node(value, events, anchors);
-                        assert!(all.insert(name.to_string(), value).is_none(), "{name} is there twice");
+                        assert!(all.insert(name.to_string(), value).is_none(), "duplicate key {name}");
                     }
-                    other => panic!("{other:?} is no name"),
+                    other => panic!("{other:?} is not a key"),
                 }
             }
             (Value::from(all), anchor, tag)
@@ -69,27 +69,26 @@ fn node<'a>(event: Event<'a>, events: &mut impl Iterator<Item = Event<'a>>, anch
     value
 }
 
-/// The resources, by their logical names.
+/// Resources by logical id.
 pub(crate) fn resources() -> Map<String, Value> {
-    let whole = whole();
-    whole["Resources"].as_object().unwrap().clone()
+    document()["Resources"].as_object().unwrap().clone()
 }
 
+/// Logical ids and resources of a type.
 pub(crate) fn of_type(kind: &str) -> Vec<(String, Value)> {
     let resources = resources().into_iter();
     resources.filter(|(_, resource)| resource["Type"] == kind).collect()
 }
 
-/// A function that is deployed.
+/// A deployed function.
 pub(crate) struct Function {
-    /// Its logical name.
+    /// Logical id.
     pub(crate) id: String,
-    /// That of its folder.
+    /// Name of its folder in `functions/`.
     pub(crate) name: String,
     pub(crate) properties: Value,
 }
 
-/// All functions.
 pub(crate) fn functions() -> Vec<Function> {
     let functions = of_type("AWS::Serverless::Function").into_iter();
     let functions = functions.map(|(id, resource)| {
@@ -101,11 +100,12 @@ pub(crate) fn functions() -> Vec<Function> {
     functions.collect()
 }
 
+/// Folders of all functions.
 pub(crate) fn names() -> BTreeSet<String> {
     functions().into_iter().map(|function| function.name).collect()
 }
 
-/// Every route (`POST /v1/dispatches`), and the folder of its function.
+/// Every route, such as `POST /v1/dispatches`, with the folder of its function.
 pub(crate) fn routes() -> BTreeMap<String, String> {
     let mut routes = BTreeMap::new();
     for function in functions() {
@@ -115,13 +115,13 @@ pub(crate) fn routes() -> BTreeMap<String, String> {
             assert_eq!(route["ApiId"], json!({ "Ref": "HttpApi" }), "{route}");
             let [method, path] = ["Method", "Path"].map(|name| route[name].as_str().unwrap());
             let before = routes.insert(format!("{method} {path}"), function.name.clone());
-            assert!(before.is_none(), "{method} {path} is there twice");
+            assert!(before.is_none(), "duplicate route {method} {path}");
         }
     }
     routes
 }
 
-/// A path of a route, with something in the place of every parameter.
+/// Path of a route with a sample value for every parameter.
 pub(crate) fn sample(path: &str) -> String {
     let segments = path.split('/').map(|segment| match segment {
         "{caller}" => "+12025550143",
@@ -132,7 +132,7 @@ pub(crate) fn sample(path: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-/// The statements of a function's role, those on a condition too.
+/// Statements of a function's role, including conditional ones.
 pub(crate) fn statements(function: &Function) -> Vec<Value> {
     let role = &resources()[&format!("{}Role", function.id)]["Properties"];
     assert_eq!(role["ManagedPolicyArns"], Value::Null, "{role}");
@@ -153,22 +153,22 @@ pub(crate) fn statements(function: &Function) -> Vec<Value> {
     all
 }
 
-/// What may be one text or several.
+/// A list of the items of `value`, which may be a list or a single item.
 pub(crate) fn several(value: &Value) -> Vec<Value> {
     value.as_array().cloned().unwrap_or_else(|| vec![value.clone()])
 }
 
-/// Fails, and says what is forgotten, when something else that lists functions does not agree with the template.
+/// Asserts that the list `what` has exactly what the template has. The message names the differences.
 pub(crate) fn agrees(what: &str, listed: &BTreeSet<String>, in_template: &BTreeSet<String>) {
-    let forgotten: Vec<_> = in_template.difference(listed).collect();
+    let missing: Vec<_> = in_template.difference(listed).collect();
     let unknown: Vec<_> = listed.difference(in_template).collect();
     assert!(
-        forgotten.is_empty() && unknown.is_empty(),
-        "{what} forgets {forgotten:?} of infra/template.yaml, and has {unknown:?}, which that has not"
+        missing.is_empty() && unknown.is_empty(),
+        "{what} differs from infra/template.yaml: missing {missing:?}, unknown {unknown:?}"
     );
 }
 
-/// Routes and their functions, a text each.
+/// One line for each route with its function.
 pub(crate) fn lines(routes: &BTreeMap<String, String>) -> BTreeSet<String> {
     let lines = routes.iter().map(|(route, function)| format!("{route} -> {function}"));
     lines.collect()

@@ -1,4 +1,4 @@
-//! What it costs in requests: somebody on the phone waits for it.
+//! Requests that a set and a get cost. A caller on the phone waits for them.
 
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ async fn a_warm_function_sets_with_one_request_and_gets_with_one() {
         costs.push((path, cost(&world, function)));
     }
     let table = [
-        // A cold function looks the token up.
+        // A cold function looks up the token.
         ("twilio/set-context", (2, 0, 0)),
         ("twilio/get-context", (2, 0, 0)),
         ("twilio/set-context", (1, 0, 0)),
@@ -57,13 +57,13 @@ async fn a_warm_function_sets_with_one_request_and_gets_with_one() {
     ];
     assert_eq!(costs, table);
 
-    // Over what has expired: that nothing of it may survive costs one more.
+    // Over an expired context: making sure that none of it survives costs one more request.
     crate::common::pass(&world, 61).await;
     for (body, requests) in [(purchase(), 3), (purchase(), 1)] {
         assert_eq!(post(&world, "twilio/set-context", &body).await.status, 200);
         assert_eq!(cost(&world, "set-context"), (requests, 0, 0));
     }
-    // By a call alone: the index, then the item. The token's minute is over.
+    // By call id alone: the index, then the item. The token is not cached any more after its minute.
     let in_call = purchase_with("call_id", "c");
     assert_eq!(post(&world, "twilio/set-context", &in_call).await.status, 200);
     for requests in [3, 2] {
@@ -82,7 +82,7 @@ async fn a_warm_function_sets_with_one_request_and_gets_with_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_refused_costs_nothing_but_the_token() {
+async fn a_refused_request_costs_only_the_lookup_of_the_token() {
     let world = world([]).await;
     post(&world, "twilio/set-context", &purchase()).await;
     for body in [

@@ -2,7 +2,7 @@
 
 use patchbay::access::{Scope, TokenRecord};
 use patchbay::phone::CallingCode;
-use patchbay::providers::protegee::proof::{Proofs, RETELL_HEADER, VAPI_HEADER, sign_as_retell};
+use patchbay::providers::protegee::verify::{PlatformVerifier, RETELL_HEADER, VAPI_HEADER, sign_as_retell};
 use patchbay::secret::{Randomness, Secret};
 use patchbay::tokens::Tokens;
 use patchbay::web::auth::token_hash;
@@ -23,7 +23,7 @@ pub(crate) fn set_deps(world: &World, home: Option<CallingCode>) -> set_context:
         clock: world.clock.clone(),
         random: Randomness::seeded(7),
         home,
-        proofs: Proofs::default(),
+        verifier: PlatformVerifier::default(),
     }
 }
 
@@ -33,7 +33,7 @@ fn get_deps(world: &World, home: Option<CallingCode>) -> get_context::Deps {
         store: world.store.clone(),
         clock: world.clock.clone(),
         home,
-        proofs: Proofs::default(),
+        verifier: PlatformVerifier::default(),
     }
 }
 
@@ -49,14 +49,15 @@ async fn with_event_token() -> World {
     world
 }
 
-/// Says what is known, as the event does.
+/// Passes the event to `set-context`.
 async fn set(world: &World, event: &str, home: Option<CallingCode>) -> Answer {
-    let request = patchbay::web::gateway::request(event).unwrap();
+    let request = patchbay::web::gateway::parse_event(event).unwrap();
     from_function(set_context::handle(&set_deps(world, home), request).await).into()
 }
 
+/// Passes the event to `get-context`.
 async fn get(world: &World, event: &str, home: Option<CallingCode>) -> Answer {
-    let request = patchbay::web::gateway::request(event).unwrap();
+    let request = patchbay::web::gateway::parse_event(event).unwrap();
     from_function(get_context::handle(&get_deps(world, home), request).await).into()
 }
 
@@ -82,13 +83,13 @@ async fn every_event_does_what_its_name_says() {
         );
         for (event, memory) in gets {
             let answer = get(&world, event, None).await;
-            // Vapi's result is the JSON text of what the others get.
+            // Vapi's result is the JSON text of what the other platforms get.
             let text = answer.text(memory);
             let inner: Option<Value> = serde_json::from_str(text).ok();
-            let said = inner
+            let read = inner
                 .as_ref()
                 .map_or(text, |inner| inner["memory"].as_str().unwrap_or_default());
-            assert_eq!((answer.status, said), (200, "wants row F"), "{answer:?}");
+            assert_eq!((answer.status, read), (200, "wants row F"), "{answer:?}");
         }
         let answer = set(&world, include_str!("../../events/set-context-forget.json"), None).await;
         assert_eq!(answer.status, 204, "{answer:?}");
@@ -98,7 +99,7 @@ async fn every_event_does_what_its_name_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_default_country_takes_numbers_as_they_are_written_at_home() {
+async fn with_a_default_country_national_numbers_are_accepted() {
     let world = with_event_token().await;
     let with_number = |event: &str, number: &str| {
         let mut event: Value = serde_json::from_str(event).unwrap();
@@ -124,18 +125,18 @@ async fn a_default_country_takes_numbers_as_they_are_written_at_home() {
     );
 }
 
-/// The events as a platform sends them, with and without what proves that it did.
+/// Events with and without the platform's proof that it sent them: Vapi's secret, Retell's signature.
 #[tokio::test(start_paused = true)]
-async fn where_a_secret_is_configured_a_token_alone_is_not_enough() {
+async fn with_a_configured_secret_a_token_alone_is_not_enough() {
     let world = with_event_token().await;
     let secret = || Some((Secret::new("made-up"), None));
-    let proofs = Proofs::new(secret(), secret());
+    let verifier = PlatformVerifier::new(secret(), secret());
     let set_deps = set_context::Deps {
-        proofs: proofs.clone(),
+        verifier: verifier.clone(),
         ..set_deps(&world, None)
     };
     let get_deps = get_context::Deps {
-        proofs,
+        verifier,
         ..get_deps(&world, None)
     };
     let send = async |event: &str, header: Option<(&'static str, String)>, is_set: bool| -> Answer {
@@ -170,7 +171,7 @@ async fn where_a_secret_is_configured_a_token_alone_is_not_enough() {
         let answer = send(retell, header, true).await;
         assert_eq!(answer.status, status, "{answer:?}");
     }
-    // The others have the token alone.
+    // The other platforms have only the token.
     assert_eq!(
         send(include_str!("../../events/set-context.json"), None, true)
             .await

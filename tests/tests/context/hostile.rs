@@ -1,4 +1,4 @@
-//! Whatever is sent: nothing panics, every answer is in one of the documented forms, and what is refused writes nothing.
+//! Arbitrary requests: nothing panics, every answer has a documented format, and a refused request writes nothing.
 
 use bytes::Bytes;
 use patchbay_simulators::aws::{Fault, Rule, Service};
@@ -18,7 +18,7 @@ async fn raw(world: &World, path: &str, content_type: Option<&str>, body: impl I
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_is_no_json_is_told_so() {
+async fn an_invalid_body_is_refused_with_the_right_status() {
     let world = world([]).await;
     let json = Some("application/json");
     let large = format!("{{\"caller\":\"{}\"}}", "x".repeat(1_048_576));
@@ -27,7 +27,7 @@ async fn a_body_that_is_no_json_is_told_so() {
         (json, Bytes::new(), 400),
         (json, "{".into(), 400),
         (json, Bytes::from_static(b"\xff\xfe"), 400),
-        // JSON, but deeper than anything that is meant.
+        // JSON, but nested too deeply.
         (json, deep.into(), 422),
         (json, large.into(), 413),
         (json, "null".into(), 422),
@@ -48,7 +48,7 @@ async fn a_body_that_is_no_json_is_told_so() {
             is_error(&raw(&world, path, content_type, body.clone()).await, status);
         }
     }
-    // Without a type, as `requests.post(data=json.dumps(...))` sends it.
+    // Without a content type, as `requests.post(data=json.dumps(...))` sends it.
     assert_eq!(
         raw(&world, "twilio/set-context", None, purchase().to_string())
             .await
@@ -58,7 +58,7 @@ async fn a_body_that_is_no_json_is_told_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_text_has_its_limit() {
+async fn every_text_has_a_maximum_length() {
     let world = world([]).await;
     for (field, limit) in [
         ("description", 4_096),
@@ -81,14 +81,14 @@ async fn every_text_has_its_limit() {
         let answer = post(&world, "twilio/set-context", &purchase_with(field, "a\u{7}b")).await;
         assert_eq!(is_error(&answer, 422), [field]);
     }
-    // Text of any language, with lines.
+    // Text of any language, with line breaks.
     let memory = "möchte\nReihe F \u{1f3ad}\t\u{202e}x";
     set(&world, &purchase_with("memory", memory)).await;
     assert_eq!(get(&world).await["memory"], json!(memory));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_cannot_write_into_the_key_of_another() {
+async fn a_number_cannot_reach_the_key_of_another_caller() {
     let world = world([]).await;
     set(&world, &purchase()).await;
     for number in [
@@ -103,13 +103,13 @@ async fn a_caller_cannot_write_into_the_key_of_another() {
     for path in ["%2e%2e", "%00", "%ff", "*"] {
         own(&world, "DELETE", path).await.is_problem(422, "invalid-field");
     }
-    // The gateway decodes the slash: it is the path of something else.
+    // The gateway decodes the slash, so the path matches no route.
     assert_eq!(own(&world, "DELETE", "+12025550143%2f..").await.status, 404);
     assert!(load(&world).await.is_some());
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_the_table_does_not_answer_the_agent_is_told_to_come_again() {
+async fn while_dynamodb_is_unavailable_the_agent_is_asked_to_try_again() {
     let world = world([]).await;
     set(&world, &purchase()).await;
     get(&world).await;
@@ -133,18 +133,18 @@ async fn when_the_table_does_not_answer_the_agent_is_told_to_come_again() {
             "toolCalls": [{ "id": "t", "function": { "name": "GetContextFromProtegee" } }],
         } });
         let answer = post(&world, "vapi/get-context", &body).await;
-        // Either the token cannot be looked up any more, or what is asked for.
+        // Either the lookup of the token fails, or the one of the context.
         match answer.status {
             200 => assert!(answer.text("/results/0/error").contains("try again"), "{answer:?}"),
             _ => assert_eq!(is_error(&answer, 503), Vec::<String>::new()),
         }
-        world.aws.faults().calm();
+        world.aws.faults().clear();
     }
     assert_eq!(load(&world).await.unwrap().current.number, 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_set_whose_answer_is_lost_is_done_once() {
+async fn a_set_whose_response_is_lost_is_stored_once() {
     let world = world([]).await;
     set(&world, &purchase()).await;
     let lost = Rule::new(Fault::LostAnswer)
@@ -156,7 +156,7 @@ async fn a_set_whose_answer_is_lost_is_done_once() {
     assert_eq!((context.current.number, context.earlier.len()), (2, 1));
 }
 
-/// Any JSON, not too deep, with names that mean something now and then.
+/// Any JSON of limited depth, often with known field names.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -197,8 +197,8 @@ fn field() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A sound request, with anything in one or two of its fields.
-fn nearly_sound() -> impl Strategy<Value = Value> {
+/// A valid request with arbitrary values in one or two of its fields.
+fn nearly_valid() -> impl Strategy<Value = Value> {
     (field(), any_json(), field(), any_json(), 0..4_usize).prop_map(|(first, one, second, two, envelope)| {
         let mut fields = purchase();
         fields[&first] = one.clone();
@@ -219,25 +219,25 @@ fn any_body() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         1 => prop::collection::vec(any::<u8>(), 0..200),
         2 => any_json().prop_map(|json| json.to_string().into_bytes()),
-        4 => nearly_sound().prop_map(|json| json.to_string().into_bytes()),
+        4 => nearly_valid().prop_map(|json| json.to_string().into_bytes()),
     ]
 }
 
-/// Sends one body after another everywhere.
-async fn take_all(bodies: &[Vec<u8>]) {
+/// Sends every body to every route.
+async fn send_all(bodies: &[Vec<u8>]) {
     let world = world([]).await;
     for body in bodies {
         for platform in ["twilio", "vapi", "retell", "bland"] {
             world.aws.recorder().clear();
             let answer = raw(&world, &format!("{platform}/set-context"), None, body.clone()).await;
-            let said = answer.text("/status");
-            assert!(["success", "error"].contains(&said), "{answer:?}");
+            let status = answer.text("/status");
+            assert!(["success", "error"].contains(&status), "{answer:?}");
             assert!(answer.status < 500, "{answer:?}");
-            // One write for each success that is told, none for anything else.
+            // A reported success makes one or two writes. Nothing else writes.
             let results = answer.json.pointer("/results").and_then(Value::as_array);
             let successes = match results {
                 Some(results) => results.iter().filter(|result| result.get("result").is_some()).count(),
-                None => usize::from(said == "success"),
+                None => usize::from(status == "success"),
             };
             let written = effects(&world);
             assert!(
@@ -259,12 +259,12 @@ proptest! {
     #[test]
     fn any_body_gets_an_answer_and_only_a_success_writes(bodies in prop::collection::vec(any_body(), 1..8)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(take_all(&bodies));
+        runtime.block_on(send_all(&bodies));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_written_in_a_query_harms_nobody() {
+async fn a_malformed_query_is_ignored_or_refused_and_writes_nothing() {
     let world = world([]).await;
     for query in [
         "",

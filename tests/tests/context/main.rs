@@ -1,4 +1,4 @@
-//! What voice agents share about a caller, from end to end.
+//! Caller context for voice agents, end to end.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
@@ -23,7 +23,7 @@ use crate::common::{Answer, phone, request, send};
 const CALLER: &str = "+12025550143";
 const CALLBACK: &str = "+12025550177";
 
-/// What agent A of a theatre says of a caller.
+/// A purchase as a theater's agent sends it.
 fn purchase() -> Value {
     json!({
         "caller": CALLER,
@@ -40,21 +40,21 @@ fn purchase() -> Value {
     })
 }
 
-/// The same, with one field more or another one.
+/// As [`purchase`], with one field added or replaced.
 fn purchase_with(field: &str, value: impl Into<Value>) -> Value {
     let mut purchase = purchase();
     purchase[field] = value.into();
     purchase
 }
 
-/// The same without one field.
+/// As [`purchase`], without one field.
 fn purchase_without(field: &str) -> Value {
     let mut purchase = purchase();
     purchase.as_object_mut().unwrap().remove(field).unwrap();
     purchase
 }
 
-/// Posts as the published snippets do: JSON, and the token in the query.
+/// Posts as the published snippets do: a JSON body, and the token in the query.
 async fn post(world: &World, path: &str, body: &Value) -> Answer {
     post_as(world, TOKEN, path, body).await
 }
@@ -81,7 +81,7 @@ async fn get(world: &World) -> Value {
     answer.json
 }
 
-/// Asks for our own view of a caller, or to forget him.
+/// Sends a request to our own API: the versions of a caller's context (`GET`), or to forget the caller (`DELETE`).
 async fn own(world: &World, method: &str, number: &str) -> Answer {
     let request = common::with_token(method, &format!("/v1/contexts/{number}"));
     send(world, request.body(bytes::Bytes::new()).unwrap()).await
@@ -98,7 +98,7 @@ async fn load(world: &World) -> Option<Context> {
     world.store.context(&key("main"), world.clock.now()).await.unwrap()
 }
 
-/// Gives out a token of 64 times this digit.
+/// Stores a token of 64 times `digit`, with `change` applied to its record. Returns the token.
 async fn token(world: &World, digit: char, change: impl FnOnce(&mut TokenRecord)) -> String {
     let token = format!("pb_{}", digit.to_string().repeat(64));
     let mut record = TokenRecord {
@@ -112,7 +112,7 @@ async fn token(world: &World, digit: char, change: impl FnOnce(&mut TokenRecord)
     token
 }
 
-/// That it is an error in the platforms' form; gives back the fields that it names.
+/// Asserts that this is an error in the platforms' format. Returns the fields that it names.
 #[track_caller]
 fn is_error(answer: &Answer, status: u16) -> Vec<String> {
     assert_eq!(answer.status, status, "{answer:?}");
@@ -128,10 +128,10 @@ fn is_error(answer: &Answer, status: u16) -> Vec<String> {
     errors.map_or_else(Vec::new, |errors| errors.iter().map(field).collect())
 }
 
-/// What is bought by a version; empty when there is nothing to pay.
+/// Description of a version's purchase, or an empty one.
 fn described(version: &Version) -> &str {
     version
-        .brief
+        .data
         .purchase
         .as_ref()
         .map_or("", |purchase| &purchase.description)

@@ -1,17 +1,17 @@
-//! The four envelopes, as they are published.
+//! The request formats of the four platforms, as they are published.
 
-use patchbay_simulators::twilio::{AtPay, Script};
+use patchbay_simulators::twilio::{CallerScript, PaymentInput};
 use serde_json::{Value, json};
 
 use crate::common::world;
 use crate::{CALLER, get, is_error, load, own, post, purchase, purchase_without, set};
 
-/// The payload without what the platform itself says.
+/// The payload without the field that the platform itself sends.
 fn arguments() -> Value {
     purchase_without("caller")
 }
 
-/// A message of Vapi's in which the agent calls `function`.
+/// A message of Vapi in which the agent calls `function`, once for each of `ids`.
 fn vapi(function: &str, ids: &[Option<&str>], arguments: &Value) -> Value {
     let call = |id: Option<&str>| {
         let mut call = json!({ "type": "function", "function": { "name": function, "arguments": arguments } });
@@ -42,14 +42,14 @@ fn stored() -> Value {
     json!({ "status": "success", "message": { "caller": CALLER, "purchase": "new" } })
 }
 
-/// The result of a tool call, as Vapi wants it: a text on one line.
-fn told(function: &str, id: &str, result: &Value) -> Value {
+/// The result of a tool call, as Vapi requires it: a text on one line.
+fn tool_result(function: &str, id: &str, result: &Value) -> Value {
     let text = result.to_string();
     assert!(!text.contains('\n'), "{text}");
     json!({ "name": function, "toolCallId": id, "result": text })
 }
 
-/// What everybody but Retell reads after [`purchase`].
+/// What every platform except Retell reads after [`purchase`].
 fn read_back() -> Value {
     let mut expected = purchase();
     expected["status"] = json!("pending");
@@ -60,7 +60,7 @@ fn read_back() -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_set_on_twilio_and_bland_is_read_there_and_on_every_other_platform() {
+async fn a_set_on_twilio_or_bland_is_read_on_both_and_on_vapi() {
     for platform in ["twilio", "bland"] {
         let world = world([]).await;
         let answer = post(&world, &format!("{platform}/set-context"), &purchase()).await;
@@ -73,13 +73,13 @@ async fn what_is_set_on_twilio_and_bland_is_read_there_and_on_every_other_platfo
         }
         let ask = vapi("GetContextFromProtegee", &[Some("call-9")], &json!({}));
         let answer = post(&world, "vapi/get-context", &ask).await;
-        let expected = json!({ "results": [told("GetContextFromProtegee", "call-9", &read_back())] });
+        let expected = json!({ "results": [tool_result("GetContextFromProtegee", "call-9", &read_back())] });
         assert_eq!((answer.status, &answer.json), (200, &expected));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn retell_reads_two_fields_less_and_two_types_swapped() {
+async fn retell_reads_two_fields_less_and_two_with_swapped_types() {
     let world = world([]).await;
     set(&world, &purchase()).await;
     let mut expected = read_back();
@@ -88,7 +88,7 @@ async fn retell_reads_two_fields_less_and_two_types_swapped() {
     fields.remove("transaction_type");
     fields.insert("processor".into(), json!(""));
     fields.insert("debug".into(), json!({}));
-    // As published, and as a custom function really sends it.
+    // As published, and as a custom function actually sends it.
     let published = json!({ "from_number": CALLER, "llm_id": "llm_1", "to_number": "+12025550188" });
     for ask in [published, retell(&inbound(), &json!({}))] {
         let answer = post(&world, "retell/get-context", &ask).await;
@@ -97,7 +97,7 @@ async fn retell_reads_two_fields_less_and_two_types_swapped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_set_on_retell_and_vapi_is_read_on_twilio() {
+async fn a_set_on_retell_or_vapi_is_read_on_twilio() {
     let of_vapi = |arguments: &Value| vapi("SendContextToProtegee", &[None], arguments);
     let as_text = Value::String(arguments().to_string());
     let mut second_form = of_vapi(&Value::Null);
@@ -116,9 +116,9 @@ async fn what_is_set_on_retell_and_vapi_is_read_on_twilio() {
     }
 }
 
-/// The lists as Vapi's SDK has them and as its documentation shows them, and the empty ones beside them.
+/// The lists as in Vapi's SDK and as in its documentation, also next to empty lists.
 #[tokio::test(start_paused = true)]
-async fn a_tool_call_of_vapi_is_found_in_every_form_that_is_published() {
+async fn a_tool_call_of_vapi_is_found_in_every_published_form() {
     let (name, text) = ("SendContextToProtegee", Value::String(arguments().to_string()));
     let schema = json!({ "type": "object", "properties": {} });
     let other = json!({ "id": "x", "function": { "name": "bookTable", "arguments": {} } });
@@ -142,7 +142,7 @@ async fn a_tool_call_of_vapi_is_found_in_every_form_that_is_published() {
         let answer = post(&world, "vapi/set-context", &json!({ "message": message })).await;
         assert_eq!(
             answer.json.pointer("/results"),
-            Some(&json!([told(name, "a", &stored())])),
+            Some(&json!([tool_result(name, "a", &stored())])),
             "{lists}"
         );
         assert_eq!(get(&world).await, read_back(), "{lists}");
@@ -173,7 +173,7 @@ async fn a_tool_call_of_vapi_is_found_in_every_form_that_is_published() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whom_we_called_is_the_customer_of_an_outbound_call() {
+async fn the_callee_is_the_customer_of_an_outbound_call() {
     let world = world([]).await;
     let outbound = json!({ "direction": "outbound", "from_number": "+12025550188", "to_number": CALLER });
     let answer = post(&world, "retell/set-context", &retell(&outbound, &arguments())).await;
@@ -181,7 +181,7 @@ async fn whom_we_called_is_the_customer_of_an_outbound_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn vapi_gets_a_result_for_every_tool_call_of_ours_and_none_for_others() {
+async fn vapi_gets_a_result_for_each_of_our_tool_calls_and_none_for_others() {
     let world = world([]).await;
     let mut body = vapi("SendContextToProtegee", &[Some("a"), Some("b")], &arguments());
     let calls = body["message"]["toolCalls"].as_array_mut().unwrap();
@@ -194,20 +194,21 @@ async fn vapi_gets_a_result_for_every_tool_call_of_ours_and_none_for_others() {
     again["message"]["purchase"] = json!("same");
     let mut expected = stored();
     expected["results"] = json!([
-        told("SendContextToProtegee", "a", &stored()),
-        told("SendContextToProtegee", "b", &again),
+        tool_result("SendContextToProtegee", "a", &stored()),
+        tool_result("SendContextToProtegee", "b", &again),
     ]);
     assert_eq!((answer.status, &answer.json), (200, &expected));
     assert_eq!(load(&world).await.unwrap().current.number, 2);
 
     let ask = vapi("GetContextFromProtegee", &[Some("c"), Some("d")], &json!({}));
     let answer = post(&world, "vapi/get-context", &ask).await;
-    let expected = ["c", "d"].map(|id| told("GetContextFromProtegee", id, &read_back()));
+    let expected = ["c", "d"].map(|id| tool_result("GetContextFromProtegee", id, &read_back()));
     assert_eq!((answer.status, &answer.json), (200, &json!({ "results": expected })));
 }
 
+/// Vapi hides the body of every other status from the agent.
 #[tokio::test(start_paused = true)]
-async fn an_agent_on_vapi_hears_what_is_wrong_because_vapi_hides_every_other_status() {
+async fn an_error_of_a_vapi_tool_call_has_status_200() {
     let world = world([]).await;
     let mut wrong = arguments();
     wrong["price"] = json!(42.5);
@@ -219,16 +220,16 @@ async fn an_agent_on_vapi_hears_what_is_wrong_because_vapi_hides_every_other_sta
     .await;
     let field = "message.toolCalls[0].function.arguments.price";
     assert_eq!(is_error(&answer, 200), [field]);
-    let told = answer.text("/results/0/error");
+    let error = answer.text("/results/0/error");
     assert!(
-        told.starts_with(field) && told.contains("\"10.50\", not a number"),
-        "{told}"
+        error.starts_with(field) && error.contains("\"10.50\", not a number"),
+        "{error}"
     );
-    assert!(!told.contains('\n'), "{told}");
+    assert!(!error.contains('\n'), "{error}");
     assert_eq!(answer.text("/results/0/toolCallId"), "a");
     assert_eq!(answer.text("/results/0/name"), "SendContextToProtegee");
     assert_eq!(load(&world).await, None);
-    // Without a tool call to answer it is an error like any other.
+    // Without the id of a tool call, it is an error like any other.
     let answer = post(
         &world,
         "vapi/set-context",
@@ -250,7 +251,7 @@ async fn an_agent_on_vapi_hears_what_is_wrong_because_vapi_hides_every_other_sta
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_wrong_tool_call_does_not_spoil_another() {
+async fn an_invalid_tool_call_does_not_affect_another() {
     let world = world([]).await;
     let mut body = vapi("SendContextToProtegee", &[Some("a"), Some("b")], &arguments());
     body["message"]["toolCalls"][0]["function"]["arguments"]["vendor"] = json!("");
@@ -265,13 +266,13 @@ async fn one_wrong_tool_call_does_not_spoil_another() {
     );
     assert_eq!(
         answer.json.pointer("/results/1"),
-        Some(&told("SendContextToProtegee", "b", &stored()))
+        Some(&tool_result("SendContextToProtegee", "b", &stored()))
     );
     assert_eq!(load(&world).await.unwrap().current.number, 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_field_is_named_by_its_place_in_the_envelope() {
+async fn an_error_names_the_field_by_its_path_in_the_request() {
     let world = world([]).await;
     let no_vendor = json!({ "description": "x", "price": "1", "transaction_type": 7 });
     for (platform, body, fields) in [
@@ -345,9 +346,9 @@ async fn a_field_is_named_by_its_place_in_the_envelope() {
     assert_eq!(load(&world).await, None);
 }
 
-/// A caller must not get at another's context by telling the agent another's number.
+/// A caller must not reach another caller's context by saying that number to the agent.
 #[tokio::test(start_paused = true)]
-async fn the_number_is_the_platforms_and_never_the_language_models() {
+async fn the_number_comes_from_the_platform_and_never_from_the_language_model() {
     let world = world([]).await;
     set(&world, &purchase()).await;
     let other = "+12025550199";
@@ -372,7 +373,7 @@ async fn the_number_is_the_platforms_and_never_the_language_models() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_of_whom_nothing_is_known_is_an_answer_with_every_field() {
+async fn an_unknown_caller_gets_an_answer_with_every_field() {
     let world = world([]).await;
     let mut nothing = json!({
         "caller": CALLER, "description": "", "price": "", "vendor": "", "customer_id": "", "persona": "english-jessica",
@@ -397,7 +398,7 @@ async fn a_caller_of_whom_nothing_is_known_is_an_answer_with_every_field() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_platform_or_method_that_is_not_there_is_told_so() {
+async fn an_unknown_platform_or_method_is_refused() {
     let world = world([]).await;
     for path in ["twillio/set-context", "TWILIO/get-context", "%20/set-context"] {
         let answer = post(&world, path, &purchase()).await;
@@ -409,33 +410,36 @@ async fn a_platform_or_method_that_is_not_there_is_told_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_whom_the_platform_vouches_for_is_known_even_if_no_table_of_ours_has_the_number() {
-    const STRANGE: &str = "+99912345678";
+async fn a_platforms_number_is_accepted_with_an_unknown_calling_code() {
+    const UNKNOWN_CODE: &str = "+99912345678";
     let world = world([]).await;
     let mut body = vapi("SendContextToProtegee", &[Some("t-1")], &arguments());
-    body["message"]["customer"]["number"] = json!(STRANGE);
+    body["message"]["customer"]["number"] = json!(UNKNOWN_CODE);
     let answer = post(&world, "vapi/set-context", &body).await;
     assert!(answer.json.to_string().contains("success"), "{answer:?}");
     let mut call = inbound();
-    call["from_number"] = json!(STRANGE);
+    call["from_number"] = json!(UNKNOWN_CODE);
     let answer = post(&world, "retell/get-context", &json!({ "call": call })).await;
     assert!(answer.json.to_string().contains("theatre"), "{answer:?}");
-    let whole = own(&world, "GET", STRANGE).await;
-    assert_eq!(whole.status, 200, "{whole:?}");
-    // Whoever types it is told.
+    let shown = own(&world, "GET", UNKNOWN_CODE).await;
+    assert_eq!(shown.status, 200, "{shown:?}");
+    // A number that an agent sends is refused.
     is_error(
-        &post(&world, "twilio/get-context", &json!({ "caller": STRANGE })).await,
+        &post(&world, "twilio/get-context", &json!({ "caller": UNKNOWN_CODE })).await,
         422,
     );
-    // The payment's call is from the same caller.
+    // The number of the payment's call is accepted, too.
     let record = world
         .twilio
-        .call(&world.transfer_url().unwrap(), Script::new(STRANGE, [AtPay::HangsUp]))
+        .call(
+            &world.transfer_url().unwrap(),
+            CallerScript::new(UNKNOWN_CODE, [PaymentInput::HangsUp]),
+        )
         .await;
     assert!(
         record.requests.iter().any(|request| request.body.contains("<Pay")),
         "{record:#?}"
     );
-    assert_eq!(own(&world, "DELETE", STRANGE).await.status, 204);
-    assert_eq!(own(&world, "GET", STRANGE).await.status, 404);
+    assert_eq!(own(&world, "DELETE", UNKNOWN_CODE).await.status, 204);
+    assert_eq!(own(&world, "GET", UNKNOWN_CODE).await.status, 404);
 }

@@ -1,8 +1,8 @@
-//! What a context is and how it changes, as agents see it.
+//! Rules of a context, as agents see them: fields, versions, lifetime, notes, payment status.
 
 use patchbay::clock::Timestamp;
-use patchbay::context::{Outcome, Processor, Status};
-use patchbay::store::OutcomePut;
+use patchbay::context::{PaymentOutcome, PaymentStatus, Processor};
+use patchbay::store::OutcomeWrite;
 use patchbay_simulators::aws::{Fault, Rule, Service};
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn one_caller_is_one_caller_however_the_number_is_written() {
+async fn every_notation_of_a_number_is_the_same_caller() {
     let world = world([]).await;
     let answer = post(
         &world,
@@ -32,16 +32,16 @@ async fn one_caller_is_one_caller_however_the_number_is_written() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_shows_no_number_is_no_key_and_the_agent_is_told_why() {
+async fn a_missing_or_invalid_number_is_refused_with_a_reason() {
     let world = world([]).await;
-    for (number, why) in [
+    for (number, reason) in [
         ("anonymous", "withheld"),
         ("Restricted", "withheld"),
         ("+266696687", "withheld"),
         ("client:alice", "app's client"),
         ("sip:alice@example.org", "SIP address"),
         ("12025550143", "has no country code; expected an E.164 number: +"),
-        ("+1303", "number of digits behind +1 that no number there has"),
+        ("+1303", "the wrong number of digits after +1"),
         ("", "missing"),
     ] {
         for (path, body) in [
@@ -50,8 +50,8 @@ async fn whoever_shows_no_number_is_no_key_and_the_agent_is_told_why() {
         ] {
             let answer = post(&world, path, &body).await;
             assert_eq!(is_error(&answer, 422), ["caller"], "{path} {number}");
-            assert!(answer.text("/message/detail").contains(why), "{answer:?}");
-            // What the caller's platform said may be a number; it is not repeated.
+            assert!(answer.text("/message/detail").contains(reason), "{answer:?}");
+            // The value may be a phone number, so the answer does not repeat it.
             assert!(
                 number.is_empty() || !answer.json.to_string().contains(number),
                 "{answer:?}"
@@ -93,7 +93,7 @@ async fn a_price_is_a_decimal_string_or_a_whole_number_of_dollars() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_text_that_a_model_writes_as_a_whole_number_is_its_digits() {
+async fn a_text_sent_as_a_whole_number_becomes_its_digits() {
     let world = world([]).await;
     let mut body = purchase();
     for (field, value) in [
@@ -107,14 +107,14 @@ async fn a_text_that_a_model_writes_as_a_whole_number_is_its_digits() {
     }
     set(&world, &body).await;
     let context = get(&world).await;
-    for (field, said) in [
+    for (field, stored) in [
         ("customer_id", "4711"),
         ("description", "2"),
         ("vendor", "7"),
         ("full_name", "-1"),
         ("memory", "18446744073709551615"),
     ] {
-        assert_eq!(context[field], json!(said), "{field}");
+        assert_eq!(context[field], json!(stored), "{field}");
     }
     for (field, wrong) in [
         ("customer_id", json!(47.5)),
@@ -129,7 +129,7 @@ async fn a_text_that_a_model_writes_as_a_whole_number_is_its_digits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_callback_there_is_none_whatever_the_documentation_has_in_its_forms() {
+async fn a_missing_empty_or_null_callback_is_no_callback() {
     let world = world([]).await;
     for body in [
         purchase_without("callback"),
@@ -145,15 +145,15 @@ async fn without_a_callback_there_is_none_whatever_the_documentation_has_in_its_
         let answer = post(&world, "twilio/set-context", &purchase_with("callback", wrong)).await;
         assert_eq!(is_error(&answer, 422), ["callback"], "{wrong}");
     }
-    // The last good one is untouched.
+    // The last valid one is unchanged.
     assert_eq!(get(&world).await["callback"], json!(CALLBACK));
 }
 
 #[tokio::test(start_paused = true)]
-async fn four_fields_are_enough_and_only_three_have_defaults() {
+async fn four_fields_are_required_and_the_others_have_defaults() {
     let world = world([]).await;
-    let least = json!({ "caller": CALLER, "description": "x", "price": "1", "vendor": "Acme Stage" });
-    set(&world, &least).await;
+    let smallest = json!({ "caller": CALLER, "description": "x", "price": "1", "vendor": "Acme Stage" });
+    set(&world, &smallest).await;
     let read = get(&world).await;
     for (field, expected) in [
         ("persona", "english-jessica"),
@@ -174,14 +174,14 @@ async fn four_fields_are_enough_and_only_three_have_defaults() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_platform_adds_is_not_our_business() {
+async fn an_unknown_field_is_ignored() {
     let world = world([]).await;
     set(&world, &purchase_with("sentiment", json!({ "score": 0.7 }))).await;
     assert_eq!(get(&world).await.get("sentiment"), None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_memory_goes_from_agent_to_agent_until_one_replaces_it() {
+async fn the_memory_is_kept_until_an_agent_replaces_it() {
     let world = world([]).await;
     let memory = async || text(&get(&world).await, "/memory").to_owned();
     let silent = purchase_without("memory");
@@ -199,7 +199,7 @@ async fn the_memory_goes_from_agent_to_agent_until_one_replaces_it() {
     set(&world, &purchase()).await;
     set(&world, &purchase_with("memory", "")).await;
     assert_eq!(memory().await, "");
-    // Said twice in the same words is said once; both at once is said by nobody.
+    // A repeated parameter is valid if its values are equal; different values are refused.
     let answer = post(&world, "twilio/set-context?replace=true&replace=true", &silent).await;
     assert_eq!(answer.status, 200);
     for (query, field) in [("replace=perhaps", "replace"), ("new=true&new=false", "new")] {
@@ -209,7 +209,7 @@ async fn the_memory_goes_from_agent_to_agent_until_one_replaces_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_context_lives_as_long_as_the_agent_says() {
+async fn a_context_expires_after_its_ttl() {
     let world = world([]).await;
     for ttl in [json!(120), json!("120"), json!(120.0), json!(" 120.0 ")] {
         set(&world, &purchase_with("ttl", ttl)).await;
@@ -220,7 +220,7 @@ async fn a_context_lives_as_long_as_the_agent_says() {
         assert_eq!(get(&world).await["status"], json!("no-context"));
         own(&world, "GET", CALLER).await.is_problem(404, "not-found");
     }
-    // Of what has expired not even the memory comes back.
+    // Not even the memory of an expired context comes back.
     set(&world, &purchase_without("memory")).await;
     assert_eq!(get(&world).await["memory"], json!(""));
     assert_eq!(load(&world).await.unwrap().current.number, 1);
@@ -237,17 +237,13 @@ async fn a_context_lives_as_long_as_the_agent_says() {
         assert_eq!(is_error(&answer, 422), ["ttl"], "{wrong}");
     }
     pass(&world, 6 * 86_400).await;
-    assert_eq!(
-        get(&world).await["status"],
-        json!("pending"),
-        "a week, when nobody says"
-    );
+    assert_eq!(get(&world).await["status"], json!("pending"), "the default is a week");
     pass(&world, 86_402).await;
     assert_eq!(get(&world).await["status"], json!("no-context"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_versions_can_be_seen_and_nobody_elses() {
+async fn the_latest_versions_are_shown() {
     let world = world([]).await;
     own(&world, "GET", CALLER).await.is_problem(404, "not-found");
     for n in 1..=8 {
@@ -274,11 +270,11 @@ async fn the_last_versions_can_be_seen_and_nobody_elses() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_is_forgotten_with_everything_that_was_said() {
+async fn a_deleted_context_is_gone_with_its_memory() {
     let world = world([]).await;
     set(&world, &purchase()).await;
     set(&world, &purchase_with("memory", "wants row G")).await;
-    // `+` in a path is itself; some clients encode it all the same.
+    // `+` is literal in a path; some clients encode it nevertheless.
     for number in [CALLER, "%2B12025550143"] {
         let answer = own(&world, "DELETE", number).await;
         assert_eq!((answer.status, &answer.json), (204, &Value::Null));
@@ -290,14 +286,14 @@ async fn a_caller_is_forgotten_with_everything_that_was_said() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_finds_what_was_set_in_it() {
+async fn a_call_finds_the_version_that_was_set_in_it() {
     let world = world([]).await;
     let in_call = |call: &str, what: &str| {
         let mut body = purchase_with("call_id", call);
         body["description"] = json!(what);
         body
     };
-    let asked = async |body: Value| post(&world, "twilio/get-context", &body).await;
+    let get_by = async |body: Value| post(&world, "twilio/get-context", &body).await;
     let described = |answer: &Answer| answer.text("/description").to_owned();
     set(&world, &in_call("a", "first")).await;
     set(&world, &in_call("b", "second")).await;
@@ -306,18 +302,18 @@ async fn a_call_finds_what_was_set_in_it() {
         // The call of an earlier set still finds it.
         (json!({ "caller": CALLER, "call_id": "a" }), "first"),
         (json!({ "caller": CALLER, "call_id": "b" }), "second"),
-        // An agent asks from a call of its own.
+        // An agent asks in another call.
         (json!({ "caller": CALLER, "call_id": "z" }), "second"),
         (json!({ "caller": CALLER, "call_id": "" }), "second"),
-        // No number, or none to be found by.
+        // No number, or a withheld one.
         (json!({ "call_id": "b" }), "second"),
         (json!({ "caller": "anonymous", "call_id": "b" }), "second"),
         (json!({ "caller": "anonymous", "call_id": "z" }), ""),
     ] {
-        let answer = asked(body.clone()).await;
+        let answer = get_by(body.clone()).await;
         assert_eq!((answer.status, described(&answer).as_str()), (200, expected), "{body}");
     }
-    let answer = asked(json!({ "caller": "12025550143", "call_id": "b" })).await;
+    let answer = get_by(json!({ "caller": "12025550143", "call_id": "b" })).await;
     assert_eq!(is_error(&answer, 422), ["caller"]);
     let other = token(&world, '7', |record| record.tenant = "other".parse().unwrap()).await;
     let answer = post_as(&world, &other, "twilio/get-context", &json!({ "call_id": "b" })).await;
@@ -325,7 +321,7 @@ async fn a_call_finds_what_was_set_in_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_tenants_have_two_callers_of_one_number() {
+async fn a_number_is_another_caller_for_each_tenant() {
     let world = world([]).await;
     let other = token(&world, '7', |record| record.tenant = "other".parse().unwrap()).await;
     set(&world, &purchase()).await;
@@ -341,7 +337,7 @@ async fn two_tenants_have_two_callers_of_one_number() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_many_who_set_at_once_all_are_versions_and_the_last_one_counts() {
+async fn concurrent_sets_all_become_versions() {
     let world = world([]).await;
     let bodies: Vec<Value> = (0..6)
         .map(|n| purchase_with("description", format!("agent {n}")))
@@ -356,20 +352,23 @@ async fn of_many_who_set_at_once_all_are_versions_and_the_last_one_counts() {
     ));
     assert!(answers.iter().all(|answer| answer.status == 200));
     let context = load(&world).await.unwrap();
-    let mut told: Vec<&str> = context.earlier.iter().map(described).collect();
-    told.push(described(&context.current));
-    told.sort_unstable();
-    assert_eq!(told, ["agent 0", "agent 1", "agent 2", "agent 3", "agent 4", "agent 5"]);
+    let mut descriptions: Vec<&str> = context.earlier.iter().map(described).collect();
+    descriptions.push(described(&context.current));
+    descriptions.sort_unstable();
+    assert_eq!(
+        descriptions,
+        ["agent 0", "agent 1", "agent 2", "agent 3", "agent 4", "agent 5"]
+    );
     assert_eq!(context.current.number, 6);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_came_of_the_payment_is_read_with_the_set_that_it_was_for() {
+async fn a_payment_outcome_is_read_with_the_set_of_its_purchase() {
     let world = world([]).await;
     set(&world, &purchase()).await;
     let context = load(&world).await.unwrap();
-    let paid = Outcome {
-        status: Status::PaymentSuccess,
+    let paid = PaymentOutcome {
+        status: PaymentStatus::PaymentSuccess,
         call: "CA00000000000000000000000000000001".into(),
         start_time: Timestamp::parse("2026-11-21T10:11:12.131Z").unwrap(),
         end_time: None,
@@ -380,9 +379,9 @@ async fn what_came_of_the_payment_is_read_with_the_set_that_it_was_for() {
         },
         debug: "paid at the second attempt".into(),
     };
-    let (of, bought) = (key("main"), context.current.purchase.unwrap());
-    let put = world.store.put_outcome(&of, bought, &paid, world.clock.now()).await;
-    assert_eq!(put.unwrap(), OutcomePut::Written { overlapping: vec![] });
+    let (key, bought) = (key("main"), context.current.purchase.unwrap());
+    let put = world.store.put_outcome(&key, bought, &paid, world.clock.now()).await;
+    assert_eq!(put.unwrap(), OutcomeWrite::Written { overlapping: vec![] });
     let read = get(&world).await;
     assert_eq!(read["status"], json!("payment-success"));
     assert_eq!(read["start_time"], json!("2026-11-21T10:11:12.131000+00:00"));
@@ -397,7 +396,7 @@ async fn what_came_of_the_payment_is_read_with_the_set_that_it_was_for() {
         json!(r#"{"confirmation_code":"ch_1","last_four":"4242"}"#)
     );
     assert_eq!(answer.json["debug"], json!({ "message": "paid at the second attempt" }));
-    // The same again is paid, the next purchase of the same caller is not yet.
+    // The same purchase set again is paid; another purchase of the same caller is pending.
     set(&world, &purchase()).await;
     assert_eq!(get(&world).await["status"], json!("payment-success"));
     set(&world, &purchase_with("price", "43")).await;
@@ -408,7 +407,7 @@ async fn what_came_of_the_payment_is_read_with_the_set_that_it_was_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_note_changes_the_memory_and_what_it_says_of_the_caller_and_nothing_else() {
+async fn a_note_changes_only_the_memory_and_the_caller_fields_that_it_has() {
     let world = world([]).await;
     set(&world, &purchase_with("ttl", 2_592_000)).await;
     let before = load(&world).await.unwrap();
@@ -440,14 +439,14 @@ async fn a_note_changes_the_memory_and_what_it_says_of_the_caller_and_nothing_el
         assert_eq!(
             (
                 context.current.memory.as_str(),
-                context.current.brief.full_name.as_str(),
+                context.current.data.full_name.as_str(),
                 context.current.number
             ),
             (memory, name, version)
         );
-        // It never brings the end nearer.
+        // A note never shortens the lifetime.
         assert_eq!(context.expires_at, before.expires_at);
-        assert_eq!(context.current.brief.purchase, before.current.brief.purchase);
+        assert_eq!(context.current.data.purchase, before.current.data.purchase);
         assert_eq!(
             (context.current.purchase, context.earlier.len()),
             (before.current.purchase, 0)
@@ -459,7 +458,7 @@ async fn a_note_changes_the_memory_and_what_it_says_of_the_caller_and_nothing_el
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_note_lets_an_offer_live_no_longer_unless_it_says_so_and_leaves_it_with_its_call() {
+async fn a_note_extends_a_purchase_only_with_a_ttl_and_does_not_change_its_call() {
     let world = world([]).await;
     let mut offer = purchase_with("ttl", 300);
     offer["call_id"] = json!("a");
@@ -477,7 +476,7 @@ async fn a_note_lets_an_offer_live_no_longer_unless_it_says_so_and_leaves_it_wit
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_note_is_the_first_word_about_somebody_of_whom_only_the_end_of_a_call_is_known() {
+async fn a_note_creates_a_context_although_the_end_of_a_call_is_already_stored() {
     let world = world([]).await;
     world
         .store
@@ -490,7 +489,7 @@ async fn a_note_is_the_first_word_about_somebody_of_whom_only_the_end_of_a_call_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_note_about_somebody_unknown_is_a_context_with_nothing_to_pay() {
+async fn a_note_about_an_unknown_caller_creates_a_context_without_a_payment() {
     for details in [json!({}), json!({ "full_name": "Ana Ruiz", "callback": CALLBACK })] {
         let world = world([]).await;
         let mut note = details.clone();
@@ -508,7 +507,7 @@ async fn a_note_about_somebody_unknown_is_a_context_with_nothing_to_pay() {
         assert_eq!(get(&world).await, expected);
         let by_call = post(&world, "twilio/get-context", &json!({ "call_id": "b" })).await;
         assert_eq!(by_call.json, expected);
-        // A purchase after it, and the note stays.
+        // A later purchase keeps the note.
         set(&world, &purchase_without("memory")).await;
         let context = get(&world).await;
         assert_eq!(
@@ -519,7 +518,7 @@ async fn a_note_about_somebody_unknown_is_a_context_with_nothing_to_pay() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_answer_does_not_make_a_purchase_look_like_an_old_one() {
+async fn a_purchase_is_new_although_the_response_of_its_write_was_lost() {
     let world = world([]).await;
     for query in ["", "?new=true"] {
         let lost = Rule::new(Fault::LostAnswer)
@@ -537,12 +536,12 @@ async fn a_lost_answer_does_not_make_a_purchase_look_like_an_old_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_many_who_set_the_same_at_once_one_says_something_new() {
+async fn of_equal_concurrent_sets_exactly_one_is_a_new_purchase() {
     let world = world([]).await;
     let body = purchase();
     let set = || post(&world, "twilio/set-context", &body);
     let answers = <[Answer; 4]>::from(tokio::join!(set(), set(), set(), set()));
-    let mut said = answers.each_ref().map(|answer| answer.text("/message/purchase"));
-    said.sort_unstable();
-    assert_eq!(said, ["new", "same", "same", "same"]);
+    let mut purchases = answers.each_ref().map(|answer| answer.text("/message/purchase"));
+    purchases.sort_unstable();
+    assert_eq!(purchases, ["new", "same", "same", "same"]);
 }

@@ -1,11 +1,12 @@
-//! How a context lies in the table.
+//! Contexts and payments in the table.
 
 use patchbay::clock::Timestamp;
 use patchbay::context::{
-    CallId, Context, ContextKey, Draft, EARLIER_VERSIONS, How, NewContext, Outcome, Processor, Said, Status,
+    CallId, Context, ContextDraft, ContextKey, EARLIER_VERSIONS, NewContext, PaymentOutcome, PaymentStatus, Processor,
+    SetContent, SetOptions,
 };
 use patchbay::ids::{Nonce, Tenant};
-use patchbay::store::{Begun, Ended, OutcomePut};
+use patchbay::store::{CallEnd, OutcomeWrite, PaymentAdmission};
 use patchbay_simulators::world::World;
 
 use crate::common::{self, context_key, pass, phone, world};
@@ -22,15 +23,15 @@ fn key() -> ContextKey {
 }
 
 /// A context whose description is `what`.
-fn draft(what: &str) -> Draft {
+fn draft(what: &str) -> ContextDraft {
     common::draft(CALLER, what)
 }
 
-fn checked(draft: Draft) -> NewContext {
-    draft.check(None, How::default()).ok().unwrap()
+fn checked(draft: ContextDraft) -> NewContext {
+    draft.check(None, SetOptions::default()).ok().unwrap()
 }
 
-async fn set(world: &World, draft: Draft, generation: u64) {
+async fn set(world: &World, draft: ContextDraft, generation: u64) {
     let new = checked(draft);
     let (tenant, now) = (tenant(), world.clock.now());
     let stored = world.store.set_context(&tenant, &new, Nonce::new(generation), now);
@@ -42,15 +43,15 @@ async fn load(world: &World) -> Option<Context> {
 }
 
 /// Number, description and memory of every version, newest first.
-fn told(context: &Context) -> Vec<(u32, &str, &str)> {
+fn versions_of(context: &Context) -> Vec<(u32, &str, &str)> {
     let versions = std::iter::once(&context.current).chain(&context.earlier);
     versions
         .map(|version| (version.number, described(version), &*version.memory))
         .collect()
 }
 
-fn outcome(status: Status, call: &str) -> Outcome {
-    Outcome {
+fn outcome(status: PaymentStatus, call: &str) -> PaymentOutcome {
+    PaymentOutcome {
         status,
         call: call.into(),
         start_time: Timestamp::from_millis(1_795_402_800_000),
@@ -63,46 +64,56 @@ fn outcome(status: Status, call: &str) -> Outcome {
     }
 }
 
-/// The description that is found by a call.
-async fn of_call(world: &World, tenant: &Tenant, call: &str) -> Option<String> {
+/// The description of the context that is found by a call.
+async fn description_by_call(world: &World, tenant: &Tenant, call: &str) -> Option<String> {
     let now = world.clock.now();
     let found = world.store.context_of_call(tenant, CallId::new(call), now).await;
     found.unwrap().map(|context| described(&context.current).to_owned())
 }
 
-async fn put(world: &World, generation: u64, outcome: &Outcome) -> OutcomePut {
+async fn put(world: &World, generation: u64, outcome: &PaymentOutcome) -> OutcomeWrite {
     let (key, now) = (key(), world.clock.now());
     let put = world.store.put_outcome(&key, Nonce::new(generation), outcome, now);
     put.await.unwrap()
 }
 
-fn written() -> OutcomePut {
-    OutcomePut::Written { overlapping: vec![] }
+fn written() -> OutcomeWrite {
+    OutcomeWrite::Written { overlapping: vec![] }
 }
 
-/// Lets a call pay for what was set last.
-async fn begin(world: &World, call: &str) -> Begun {
+/// Starts a payment of a call for the newest version.
+async fn start_payment(world: &World, call: &str) -> PaymentAdmission {
     let now = world.clock.now();
     let context = load(world).await.unwrap();
-    let mut begun = outcome(Status::InProgress, call);
-    begun.start_time = now;
-    world.store.begin_payment(&key(), &context, &begun, now).await.unwrap()
+    let mut started = outcome(PaymentStatus::InProgress, call);
+    started.start_time = now;
+    world
+        .store
+        .begin_payment(&key(), &context, &started, now)
+        .await
+        .unwrap()
 }
 
-/// The result of a payment, as it is known now.
-async fn end(world: &World, purchase: u64, status: Status, call: &str, began: Timestamp) -> OutcomePut {
+/// Writes the result of a payment that ends now.
+async fn end_payment(
+    world: &World,
+    purchase: u64,
+    status: PaymentStatus,
+    call: &str,
+    start: Timestamp,
+) -> OutcomeWrite {
     let mut ended = outcome(status, call);
-    ended.start_time = began;
+    ended.start_time = start;
     ended.end_time = Some(world.clock.now());
     put(world, purchase, &ended).await
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_set_is_read_back() {
+async fn a_set_is_read_back() {
     let world = world([]).await;
     assert_eq!(load(&world).await, None);
     let some = |text: &str| Some(text.to_owned());
-    let full = Draft {
+    let full = ContextDraft {
         callback: some("+1 202 555 0177"),
         customer_id: some("cus_1"),
         email: some("c@example.org"),
@@ -118,18 +129,18 @@ async fn what_was_set_is_read_back() {
     set(&world, full, 1).await;
     let context = load(&world).await.unwrap();
     assert_eq!(context.caller, phone(CALLER));
-    assert!(matches!(new.said, Said::Purchase { brief, .. } if brief == context.current.brief));
+    assert!(matches!(new.content, SetContent::Purchase { data, .. } if data == context.current.data));
     assert_eq!(context.current.memory, "wants row F");
     assert_eq!(context.current.call, Some(CallId::new("call-1")));
     assert_eq!((context.current.number, context.current.generation), (1, Nonce::new(1)));
-    assert_eq!(context.current.status(), Status::Pending);
+    assert_eq!(context.current.status(), PaymentStatus::Pending);
     assert!(context.earlier.is_empty());
-    let life = context.expires_at.since(world.clock.now());
-    assert!((600..=601).contains(&life.as_secs()), "{life:?}");
+    let lifetime = context.expires_at.since(world.clock.now());
+    assert!((600..=601).contains(&lifetime.as_secs()), "{lifetime:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_newest_set_counts_and_those_before_it_are_kept_with_their_memories() {
+async fn the_newest_set_is_current_and_earlier_versions_keep_their_memories() {
     let world = world([]).await;
     for (generation, memory) in [
         (1, Some("one")),
@@ -139,7 +150,7 @@ async fn the_newest_set_counts_and_those_before_it_are_kept_with_their_memories(
         (5, None),
     ] {
         let memory = memory.map(str::to_owned);
-        let draft = Draft {
+        let draft = ContextDraft {
             memory,
             ..draft(&generation.to_string())
         };
@@ -153,11 +164,11 @@ async fn the_newest_set_counts_and_those_before_it_are_kept_with_their_memories(
         (2, "2", "one"),
         (1, "1", "one"),
     ];
-    assert_eq!(told(&context), expected);
+    assert_eq!(versions_of(&context), expected);
     for generation in 6..=20 {
         set(&world, draft(&generation.to_string()), generation).await;
     }
-    let numbers: Vec<u32> = told(&load(&world).await.unwrap())
+    let numbers: Vec<u32> = versions_of(&load(&world).await.unwrap())
         .iter()
         .map(|(number, ..)| *number)
         .collect();
@@ -166,7 +177,7 @@ async fn the_newest_set_counts_and_those_before_it_are_kept_with_their_memories(
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_set_again_changes_nothing() {
+async fn a_repeated_set_changes_nothing() {
     let world = world([]).await;
     set(&world, draft("1"), 1).await;
     set(&world, draft("2"), 2).await;
@@ -176,9 +187,9 @@ async fn the_same_set_again_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_what_has_expired_nothing_survives_though_it_is_still_in_the_table() {
+async fn nothing_of_an_expired_context_survives_although_it_is_still_in_the_table() {
     let world = world([]).await;
-    let short = Draft {
+    let short = ContextDraft {
         memory: Some("secret".into()),
         ttl: Some(60),
         ..draft("1")
@@ -189,19 +200,19 @@ async fn of_what_has_expired_nothing_survives_though_it_is_still_in_the_table() 
     pass(&world, 2).await;
     assert_eq!(load(&world).await, None);
     set(&world, draft("2"), 2).await;
-    assert_eq!(told(&load(&world).await.unwrap()), [(1, "2", "")]);
-    // And an outcome of the set that has expired does not reach the new one, though both were the first.
+    assert_eq!(versions_of(&load(&world).await.unwrap()), [(1, "2", "")]);
+    // The outcome of the expired purchase does not reach the new one, although both versions have the number 1.
     assert_eq!(
-        put(&world, 1, &outcome(Status::PaymentSuccess, "a")).await,
-        OutcomePut::Gone
+        put(&world, 1, &outcome(PaymentStatus::PaymentSuccess, "a")).await,
+        OutcomeWrite::PurchaseGone
     );
     assert_eq!(load(&world).await.unwrap().current.outcome, None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_who_is_forgotten_is_forgotten_altogether() {
+async fn a_deleted_context_is_gone_with_its_versions_calls_and_outcomes() {
     let world = world([]).await;
-    let with_call = |what: &str| Draft {
+    let with_call = |what: &str| ContextDraft {
         memory: Some("secret".into()),
         call_id: Some("call-1".into()),
         ..draft(what)
@@ -211,69 +222,69 @@ async fn a_caller_who_is_forgotten_is_forgotten_altogether() {
     let now = world.clock.now();
     world.store.delete_context(&key(), now).await.unwrap();
     assert_eq!(load(&world).await, None);
-    assert_eq!(of_call(&world, &tenant(), "call-1").await, None);
+    assert_eq!(description_by_call(&world, &tenant(), "call-1").await, None);
     assert_eq!(
-        put(&world, 2, &outcome(Status::PaymentSuccess, "a")).await,
-        OutcomePut::Gone
+        put(&world, 2, &outcome(PaymentStatus::PaymentSuccess, "a")).await,
+        OutcomeWrite::PurchaseGone
     );
     assert_eq!(load(&world).await, None);
-    // Again, for whoever asks twice.
+    // A repeated deletion succeeds.
     let now = world.clock.now();
     world.store.delete_context(&key(), now).await.unwrap();
     set(&world, draft("3"), 3).await;
-    assert_eq!(told(&load(&world).await.unwrap()), [(1, "3", "")]);
+    assert_eq!(versions_of(&load(&world).await.unwrap()), [(1, "3", "")]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_context_is_found_by_the_call_of_its_newest_set() {
     let world = world([]).await;
-    let in_call = |what: &str, call: &str| Draft {
+    let in_call = |what: &str, call: &str| ContextDraft {
         call_id: Some(call.into()),
         ..draft(what)
     };
     let (ours, theirs): (Tenant, Tenant) = (tenant(), "other".parse().unwrap());
     set(&world, in_call("1", "a"), 1).await;
-    assert_eq!(of_call(&world, &ours, "a").await.as_deref(), Some("1"));
-    assert_eq!(of_call(&world, &ours, "b").await, None);
+    assert_eq!(description_by_call(&world, &ours, "a").await.as_deref(), Some("1"));
+    assert_eq!(description_by_call(&world, &ours, "b").await, None);
     set(&world, in_call("2", "b"), 2).await;
     assert_eq!(
         (
-            of_call(&world, &ours, "a").await,
-            of_call(&world, &ours, "b").await.as_deref()
+            description_by_call(&world, &ours, "a").await,
+            description_by_call(&world, &ours, "b").await.as_deref()
         ),
         (None, Some("2"))
     );
-    assert_eq!(of_call(&world, &theirs, "b").await, None);
+    assert_eq!(description_by_call(&world, &theirs, "b").await, None);
     set(&world, draft("3"), 3).await;
-    assert_eq!(of_call(&world, &ours, "b").await, None);
+    assert_eq!(description_by_call(&world, &ours, "b").await, None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outcome_belongs_to_its_purchase_however_many_sets_follow() {
+async fn an_outcome_stays_with_its_purchase_through_later_sets() {
     let world = world([]).await;
     set(&world, draft("1"), 1).await;
     set(&world, draft("2"), 2).await;
     let (paid, failed) = (
-        outcome(Status::PaymentSuccess, "a"),
-        outcome(Status::PaymentFailed, "b"),
+        outcome(PaymentStatus::PaymentSuccess, "a"),
+        outcome(PaymentStatus::PaymentFailed, "b"),
     );
     assert_eq!(put(&world, 1, &paid).await, written());
     let context = load(&world).await.unwrap();
     assert_eq!(context.current.outcome, None);
     assert_eq!(context.earlier[0].outcome.as_ref(), Some(&paid));
     assert_eq!(put(&world, 2, &failed).await, written());
-    // It moves along with its set.
+    // The outcome moves with its version.
     set(&world, draft("3"), 3).await;
     let context = load(&world).await.unwrap();
-    let statuses: Vec<Status> = context.earlier.iter().map(patchbay::context::Version::status).collect();
-    assert_eq!(context.current.status(), Status::Pending);
-    assert_eq!(statuses, [Status::PaymentFailed, Status::PaymentSuccess]);
+    let statuses: Vec<PaymentStatus> = context.earlier.iter().map(patchbay::context::Version::status).collect();
+    assert_eq!(context.current.status(), PaymentStatus::Pending);
+    assert_eq!(statuses, [PaymentStatus::PaymentFailed, PaymentStatus::PaymentSuccess]);
     for generation in 4..=8 {
         set(&world, draft("later"), generation).await;
     }
-    // Also when no version is about it any more.
+    // An outcome is written although no version has its purchase any more.
     assert_eq!(put(&world, 2, &paid).await, written());
-    assert_eq!(put(&world, 99, &paid).await, OutcomePut::Gone);
+    assert_eq!(put(&world, 99, &paid).await, OutcomeWrite::PurchaseGone);
     set(&world, draft("2"), 9).await;
     assert_eq!(load(&world).await.unwrap().current.outcome, Some(paid));
 }
@@ -284,44 +295,50 @@ async fn an_outcome_moves_forward_and_a_success_stays() {
     set(&world, draft("1"), 1).await;
     let of = |status| outcome(status, "a");
     for (next, expected) in [
-        (of(Status::InProgress), written()),
-        (of(Status::PaymentFailed), written()),
-        (of(Status::PaymentFailed), written()),
+        (of(PaymentStatus::InProgress), written()),
+        (of(PaymentStatus::PaymentFailed), written()),
+        (of(PaymentStatus::PaymentFailed), written()),
         (
-            of(Status::InProgress),
-            OutcomePut::Refused(Box::new(of(Status::PaymentFailed))),
+            of(PaymentStatus::InProgress),
+            OutcomeWrite::Refused(Box::new(of(PaymentStatus::PaymentFailed))),
         ),
-        (outcome(Status::InProgress, "b"), written()),
-        (outcome(Status::PaymentSuccess, "b"), written()),
-        (outcome(Status::PaymentSuccess, "b"), written()),
+        (outcome(PaymentStatus::InProgress, "b"), written()),
+        (outcome(PaymentStatus::PaymentSuccess, "b"), written()),
+        (outcome(PaymentStatus::PaymentSuccess, "b"), written()),
         (
-            outcome(Status::PaymentFailed, "b"),
-            OutcomePut::Refused(Box::new(outcome(Status::PaymentSuccess, "b"))),
+            outcome(PaymentStatus::PaymentFailed, "b"),
+            OutcomeWrite::Refused(Box::new(outcome(PaymentStatus::PaymentSuccess, "b"))),
         ),
         (
-            outcome(Status::PaymentSuccess, "c"),
-            OutcomePut::Refused(Box::new(outcome(Status::PaymentSuccess, "b"))),
+            outcome(PaymentStatus::PaymentSuccess, "c"),
+            OutcomeWrite::Refused(Box::new(outcome(PaymentStatus::PaymentSuccess, "b"))),
         ),
     ] {
         assert_eq!(put(&world, 1, &next).await, expected, "{next:?}");
     }
     let context = load(&world).await.unwrap();
-    assert_eq!(context.current.outcome, Some(outcome(Status::PaymentSuccess, "b")));
+    assert_eq!(
+        context.current.outcome,
+        Some(outcome(PaymentStatus::PaymentSuccess, "b"))
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_next_agent_has_an_hour_to_ask_what_came_of_it() {
+async fn an_outcome_can_be_read_for_an_hour() {
     let world = world([]).await;
-    let short = Draft {
+    let short = ContextDraft {
         ttl: Some(60),
         ..draft("1")
     };
     set(&world, short, 1).await;
     pass(&world, 50).await;
-    let paid = outcome(Status::PaymentSuccess, "a");
+    let paid = outcome(PaymentStatus::PaymentSuccess, "a");
     assert_eq!(put(&world, 1, &paid).await, written());
     pass(&world, 3_590).await;
-    assert_eq!(load(&world).await.unwrap().current.status(), Status::PaymentSuccess);
+    assert_eq!(
+        load(&world).await.unwrap().current.status(),
+        PaymentStatus::PaymentSuccess
+    );
     pass(&world, 20).await;
     assert_eq!(load(&world).await, None);
 }
@@ -331,7 +348,7 @@ async fn the_largest_context_with_all_its_versions_fits_into_an_item() {
     let world = world([]).await;
     let long = |bytes: usize| Some("x".repeat(bytes));
     for generation in 1..=40 {
-        let largest = Draft {
+        let largest = ContextDraft {
             description: Some(format!("{generation:04096}")),
             vendor: long(512),
             customer_id: long(256),
@@ -342,7 +359,7 @@ async fn the_largest_context_with_all_its_versions_fits_into_an_item() {
             ..draft("")
         };
         set(&world, largest, generation).await;
-        let mut paid = outcome(Status::PaymentSuccess, "a");
+        let mut paid = outcome(PaymentStatus::PaymentSuccess, "a");
         paid.debug = "x".repeat(5_000);
         paid.processor.confirmation_code = long(4_096);
         paid.processor.token = long(4_096);
@@ -352,23 +369,23 @@ async fn the_largest_context_with_all_its_versions_fits_into_an_item() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn agents_who_say_something_else_at_every_set_leave_room_and_what_was_paid_last_is_known() {
+async fn a_new_purchase_at_every_set_does_not_fill_the_item_and_recent_outcomes_are_kept() {
     let world = world([]).await;
     for generation in 1..=150 {
         set(&world, draft(&generation.to_string()), generation).await;
         let status = if generation % 2 == 0 {
-            Status::PaymentSuccess
+            PaymentStatus::PaymentSuccess
         } else {
-            Status::PaymentFailed
+            PaymentStatus::PaymentFailed
         };
-        let mut of = outcome(status, &generation.to_string());
-        of.start_time = world.clock.now().plus_millis(i64::try_from(generation).unwrap());
-        assert_eq!(put(&world, generation, &of).await, written());
+        let mut ended = outcome(status, &generation.to_string());
+        ended.start_time = world.clock.now().plus_millis(i64::try_from(generation).unwrap());
+        assert_eq!(put(&world, generation, &ended).await, written());
     }
     for (purchase, is_known) in [(150, true), (120, true), (2, false)] {
         set(&world, draft(&purchase.to_string()), 1_000 + purchase).await;
         let status = load(&world).await.unwrap().current.status();
-        assert_eq!(status == Status::PaymentSuccess, is_known, "{purchase}");
+        assert_eq!(status == PaymentStatus::PaymentSuccess, is_known, "{purchase}");
     }
     let (dynamodb, _) = patchbay_simulators::aws::clients(&world.aws, &patchbay_simulators::aws::retries());
     let items = dynamodb.scan().table_name("patchbay").send().await.unwrap();
@@ -377,111 +394,145 @@ async fn agents_who_say_something_else_at_every_set_leave_room_and_what_was_paid
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_call_of_a_caller_pays_at_a_time_whatever_for() {
+async fn a_caller_pays_in_one_call_at_a_time() {
     let world = world([]).await;
     set(&world, draft("1"), 1).await;
-    let began = world.clock.now();
-    assert_eq!(begin(&world, "a").await, Begun::Yes);
-    assert_eq!(begin(&world, "a").await, Begun::Yes, "a repeated webhook");
+    let start = world.clock.now();
+    assert_eq!(start_payment(&world, "a").await, PaymentAdmission::Admitted);
+    assert_eq!(
+        start_payment(&world, "a").await,
+        PaymentAdmission::Admitted,
+        "a repeated webhook"
+    );
     set(&world, draft("2"), 2).await;
-    assert_eq!(begin(&world, "b").await, Begun::Elsewhere("a".into()));
-    assert_eq!(end(&world, 1, Status::PaymentSuccess, "a", began).await, written());
-    assert_eq!(begin(&world, "b").await, Begun::Yes);
+    assert_eq!(
+        start_payment(&world, "b").await,
+        PaymentAdmission::OtherCallPaying("a".into())
+    );
+    assert_eq!(
+        end_payment(&world, 1, PaymentStatus::PaymentSuccess, "a", start).await,
+        written()
+    );
+    assert_eq!(start_payment(&world, "b").await, PaymentAdmission::Admitted);
     set(&world, draft("1"), 3).await;
-    assert_eq!(begin(&world, "c").await, Begun::Paid);
-    // Of "b" nothing is heard any more.
+    assert_eq!(start_payment(&world, "c").await, PaymentAdmission::AlreadyPaid);
+    // Call "b" never reports its result.
     set(&world, draft("2"), 4).await;
     pass(&world, 1_499).await;
-    assert_eq!(begin(&world, "c").await, Begun::Elsewhere("b".into()));
+    assert_eq!(
+        start_payment(&world, "c").await,
+        PaymentAdmission::OtherCallPaying("b".into())
+    );
     pass(&world, 2).await;
-    assert_eq!(begin(&world, "c").await, Begun::Yes);
+    assert_eq!(start_payment(&world, "c").await, PaymentAdmission::Admitted);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_over_does_not_begin_and_its_result_is_waited_for() {
+async fn an_ended_call_starts_no_payment_and_its_result_is_awaited() {
     let world = world([]).await;
     let over = async |call: &str| {
         let ended = world.store.end_call(&key(), call, world.clock.now()).await;
         ended.unwrap()
     };
-    assert_eq!(over("a").await, Ended::Otherwise);
+    assert_eq!(over("a").await, CallEnd::NotPaying);
     assert_eq!(load(&world).await, None);
     set(&world, draft("1"), 1).await;
-    assert_eq!(begin(&world, "a").await, Begun::Over);
-    let began = world.clock.now();
-    assert_eq!(begin(&world, "b").await, Begun::Yes);
-    assert_eq!(over("b").await, Ended::WhilePaying);
-    assert_eq!(over("b").await, Ended::Otherwise, "a repeated callback");
-    assert_eq!(begin(&world, "c").await, Begun::Elsewhere("b".into()));
-    assert_eq!(load(&world).await.unwrap().current.status(), Status::CallerHungUp);
-    assert_eq!(end(&world, 1, Status::PaymentSuccess, "b", began).await, written());
-    assert_eq!(begin(&world, "c").await, Begun::Paid);
-    // What expires takes none of it along.
+    assert_eq!(start_payment(&world, "a").await, PaymentAdmission::CallEnded);
+    let start = world.clock.now();
+    assert_eq!(start_payment(&world, "b").await, PaymentAdmission::Admitted);
+    assert_eq!(over("b").await, CallEnd::WhilePaying);
+    assert_eq!(over("b").await, CallEnd::NotPaying, "a repeated callback");
+    assert_eq!(
+        start_payment(&world, "c").await,
+        PaymentAdmission::OtherCallPaying("b".into())
+    );
+    assert_eq!(
+        load(&world).await.unwrap().current.status(),
+        PaymentStatus::CallerHungUp
+    );
+    assert_eq!(
+        end_payment(&world, 1, PaymentStatus::PaymentSuccess, "b", start).await,
+        written()
+    );
+    assert_eq!(start_payment(&world, "c").await, PaymentAdmission::AlreadyPaid);
+    // The end of the call is remembered although the context has expired.
     pass(&world, 8 * 86_400).await;
     set(&world, draft("1"), 2).await;
-    assert_eq!(begin(&world, "a").await, Begun::Over);
-    assert_eq!(begin(&world, "c").await, Begun::Yes);
+    assert_eq!(start_payment(&world, "a").await, PaymentAdmission::CallEnded);
+    assert_eq!(start_payment(&world, "c").await, PaymentAdmission::Admitted);
 }
 
 #[tokio::test(start_paused = true)]
-async fn payments_that_overlap_are_told_whatever_they_are_for_and_told_again() {
+async fn overlapping_payments_are_reported_for_any_purchase_and_again_on_a_repeat() {
     let world = world([]).await;
     set(&world, draft("1"), 1).await;
-    let a_began = world.clock.now();
-    assert_eq!(begin(&world, "a").await, Begun::Yes);
+    let a_start = world.clock.now();
+    assert_eq!(start_payment(&world, "a").await, PaymentAdmission::Admitted);
     world.store.end_call(&key(), "a", world.clock.now()).await.unwrap();
     set(&world, draft("2"), 2).await;
     pass(&world, 200).await;
-    let b_began = world.clock.now();
-    assert_eq!(begin(&world, "b").await, Begun::Yes);
+    let b_start = world.clock.now();
+    assert_eq!(start_payment(&world, "b").await, PaymentAdmission::Admitted);
     pass(&world, 10).await;
-    // Hours too late for anybody to expect it.
-    assert_eq!(end(&world, 1, Status::PaymentSuccess, "a", a_began).await, written());
+    // Long after its hold has ended.
+    assert_eq!(
+        end_payment(&world, 1, PaymentStatus::PaymentSuccess, "a", a_start).await,
+        written()
+    );
     for _ in 0..2 {
         pass(&world, 10).await;
-        let put = end(&world, 2, Status::PaymentSuccess, "b", b_began).await;
-        let OutcomePut::Written { overlapping } = put else {
+        let put = end_payment(&world, 2, PaymentStatus::PaymentSuccess, "b", b_start).await;
+        let OutcomeWrite::Written { overlapping } = put else {
             panic!("{put:?}")
         };
         assert_eq!(overlapping.len(), 1);
         assert_eq!(overlapping[0].call, "a");
     }
-    // One that begins when both are over is fine.
+    // A payment that starts after both have ended does not overlap.
     set(&world, draft("3"), 3).await;
-    let c_began = world.clock.now();
-    assert_eq!(begin(&world, "c").await, Begun::Yes);
-    assert_eq!(end(&world, 3, Status::PaymentSuccess, "c", c_began).await, written());
+    let c_start = world.clock.now();
+    assert_eq!(start_payment(&world, "c").await, PaymentAdmission::Admitted);
+    assert_eq!(
+        end_payment(&world, 3, PaymentStatus::PaymentSuccess, "c", c_start).await,
+        written()
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outcome_that_comes_late_lets_the_context_live_an_hour_from_then() {
+async fn a_late_outcome_extends_the_context_by_an_hour() {
     let world = world([]).await;
-    let short = Draft {
+    let short = ContextDraft {
         ttl: Some(60),
         ..draft("1")
     };
     set(&world, short, 1).await;
-    let began = world.clock.now();
-    assert_eq!(begin(&world, "a").await, Begun::Yes);
+    let start = world.clock.now();
+    assert_eq!(start_payment(&world, "a").await, PaymentAdmission::Admitted);
     pass(&world, 3 * 3_600).await;
     assert_eq!(load(&world).await, None);
-    assert_eq!(end(&world, 1, Status::PaymentSuccess, "a", began).await, written());
+    assert_eq!(
+        end_payment(&world, 1, PaymentStatus::PaymentSuccess, "a", start).await,
+        written()
+    );
     pass(&world, 3_590).await;
-    assert_eq!(load(&world).await.unwrap().current.status(), Status::PaymentSuccess);
+    assert_eq!(
+        load(&world).await.unwrap().current.status(),
+        PaymentStatus::PaymentSuccess
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_is_paying_is_waited_for_also_when_the_caller_is_forgotten_or_the_context_is_set_to_end() {
-    for forgotten in [true, false] {
+async fn a_running_payment_blocks_another_after_the_context_was_deleted_or_has_expired() {
+    for is_deleted in [true, false] {
         let world = world([]).await;
         set(&world, draft("1"), 1).await;
-        assert_eq!(begin(&world, "a").await, Begun::Yes);
-        if forgotten {
+        assert_eq!(start_payment(&world, "a").await, PaymentAdmission::Admitted);
+        if is_deleted {
             let now = world.clock.now();
             world.store.delete_context(&key(), now).await.unwrap();
             assert_eq!(load(&world).await, None);
         } else {
-            let short = Draft {
+            let short = ContextDraft {
                 ttl: Some(60),
                 ..draft("1")
             };
@@ -489,59 +540,72 @@ async fn whoever_is_paying_is_waited_for_also_when_the_caller_is_forgotten_or_th
             pass(&world, 100).await;
         }
         set(&world, draft("2"), 3).await;
-        assert_eq!(begin(&world, "b").await, Begun::Elsewhere("a".into()), "{forgotten}");
-        let put = put(&world, 1, &outcome(Status::PaymentFailed, "a")).await;
-        assert_eq!(put == OutcomePut::Gone, forgotten);
-        assert_eq!(begin(&world, "b").await, Begun::Yes);
+        assert_eq!(
+            start_payment(&world, "b").await,
+            PaymentAdmission::OtherCallPaying("a".into()),
+            "{is_deleted}"
+        );
+        let put = put(&world, 1, &outcome(PaymentStatus::PaymentFailed, "a")).await;
+        assert_eq!(put == OutcomeWrite::PurchaseGone, is_deleted);
+        assert_eq!(start_payment(&world, "b").await, PaymentAdmission::Admitted);
     }
 }
 
-/// Whoever hangs up is told of twice, in any order: by the result of the payment and by the status callback.
+/// A hang-up is reported twice, in any order: by the result of the payment and by the status callback.
 #[tokio::test(start_paused = true)]
-async fn the_result_of_a_payment_frees_its_place_also_when_the_end_of_its_call_was_told_first() {
+async fn the_result_of_a_payment_releases_its_hold_also_after_the_end_of_its_call() {
     let world = world([]).await;
     set(&world, draft("1"), 1).await;
-    let began = world.clock.now();
-    assert_eq!(begin(&world, "a").await, Begun::Yes);
+    let start = world.clock.now();
+    assert_eq!(start_payment(&world, "a").await, PaymentAdmission::Admitted);
     world.store.end_call(&key(), "a", world.clock.now()).await.unwrap();
-    assert_eq!(begin(&world, "b").await, Begun::Elsewhere("a".into()));
-    assert_eq!(end(&world, 1, Status::CallerHungUp, "a", began).await, written());
-    let told = load(&world).await.unwrap().current.outcome.unwrap();
     assert_eq!(
-        told.processor.confirmation_code.as_deref(),
-        Some("ch_1"),
-        "what it says is kept"
+        start_payment(&world, "b").await,
+        PaymentAdmission::OtherCallPaying("a".into())
     );
-    assert_eq!(begin(&world, "b").await, Begun::Yes);
+    assert_eq!(
+        end_payment(&world, 1, PaymentStatus::CallerHungUp, "a", start).await,
+        written()
+    );
+    let outcome = load(&world).await.unwrap().current.outcome.unwrap();
+    assert_eq!(
+        outcome.processor.confirmation_code.as_deref(),
+        Some("ch_1"),
+        "the details of the result are stored"
+    );
+    assert_eq!(start_payment(&world, "b").await, PaymentAdmission::Admitted);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_result_that_is_refused_frees_its_place() {
+async fn a_refused_result_releases_its_hold() {
     let world = world([]).await;
     set(&world, draft("1"), 1).await;
-    let began = world.clock.now();
-    assert_eq!(begin(&world, "a").await, Begun::Yes);
+    let start = world.clock.now();
+    assert_eq!(start_payment(&world, "a").await, PaymentAdmission::Admitted);
     world.store.end_call(&key(), "a", world.clock.now()).await.unwrap();
     pass(&world, 151).await;
-    let began_b = world.clock.now();
-    assert_eq!(begin(&world, "b").await, Begun::Yes);
-    // It paid after all, which is final.
-    end(&world, 1, Status::PaymentSuccess, "a", began).await;
-    let refused = end(&world, 1, Status::PaymentFailed, "b", began_b).await;
-    assert!(matches!(refused, OutcomePut::Refused(_)), "{refused:?}");
+    let start_b = world.clock.now();
+    assert_eq!(start_payment(&world, "b").await, PaymentAdmission::Admitted);
+    // Call "a" has paid after all, which is final.
+    end_payment(&world, 1, PaymentStatus::PaymentSuccess, "a", start).await;
+    let refused = end_payment(&world, 1, PaymentStatus::PaymentFailed, "b", start_b).await;
+    assert!(matches!(refused, OutcomeWrite::Refused(_)), "{refused:?}");
     set(&world, draft("2"), 2).await;
-    assert_eq!(begin(&world, "c").await, Begun::Yes);
+    assert_eq!(start_payment(&world, "c").await, PaymentAdmission::Admitted);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_of_a_call_shortens_its_hold_also_when_the_caller_was_forgotten_meanwhile() {
+async fn the_end_of_a_call_shortens_its_hold_also_after_the_context_was_deleted() {
     let world = world([]).await;
     set(&world, draft("1"), 1).await;
-    assert_eq!(begin(&world, "a").await, Begun::Yes);
+    assert_eq!(start_payment(&world, "a").await, PaymentAdmission::Admitted);
     world.store.delete_context(&key(), world.clock.now()).await.unwrap();
     set(&world, draft("2"), 2).await;
     world.store.end_call(&key(), "a", world.clock.now()).await.unwrap();
-    assert_eq!(begin(&world, "b").await, Begun::Elsewhere("a".into()));
+    assert_eq!(
+        start_payment(&world, "b").await,
+        PaymentAdmission::OtherCallPaying("a".into())
+    );
     pass(&world, 151).await;
-    assert_eq!(begin(&world, "b").await, Begun::Yes);
+    assert_eq!(start_payment(&world, "b").await, PaymentAdmission::Admitted);
 }

@@ -1,34 +1,34 @@
-//! Every field of what lies in the table as JSON. A field that is left out where it has nothing to say would be missed by
-//! the fixtures of whoever never lets it say something: so whoever adds one names it here, and is asked for an item that
-//! has it.
+//! Every field of the JSON documents in the table. Fields without a value are not written, so the shape of the fixtures
+//! does not reveal a field that never has one. Every field must be named here, and the tests require an item in which
+//! it has a value.
 
-#![allow(dead_code, reason = "that they compile is what they are for")]
+#![allow(dead_code, reason = "these functions only have to compile")]
 
 use std::collections::BTreeSet;
 
 use patchbay::access::TokenRecord;
-use patchbay::context::{Outcome, Processor, Purchase};
+use patchbay::context::{PaymentOutcome, Processor, Purchase};
 use patchbay::dispatch::delivery::Delivery;
 use patchbay::dispatch::employee::{Duty, QuietHours};
-use patchbay::dispatch::health::{Down, Health};
+use patchbay::dispatch::health::{Health, ProviderOutage};
 use patchbay::dispatch::limits::CallLimits;
 use patchbay::dispatch::policy::TextOverrides;
-use patchbay::dispatch::route::{Avoided, Deferring, Instead};
+use patchbay::dispatch::route::{Avoidance, BypassedProvider, Deferrals};
 use patchbay::dispatch::state::Webhook;
 use patchbay::dispatch::{
     Acceptance, Attempt, Dispatch, Employee, Entry, Fact, NewDispatch, Phase, Policy, Progress, State, Ticket, Wait,
 };
-use patchbay::store::{KeptCall, TokenEntry};
+use patchbay::store::{SavedCall, TokenEntry};
 
 use crate::fixtures::{list, names};
 use crate::shape;
 
-/// For each type a function that takes it apart, without a rest; and the names of all these fields.
+/// Defines a function for each type that destructures it without `..`, and the list of all these fields.
 macro_rules! fields {
     ($($function:ident: $type:ident { $($field:ident),+ $(,)? })+) => {
         $(
-            const fn $function(of: &$type) {
-                let $type { $($field: _),+ } = of;
+            const fn $function(value: &$type) {
+                let $type { $($field: _),+ } = value;
             }
         )+
         const FIELDS: &[(&str, &[&str])] = &[$((stringify!($type), &[$(stringify!($field)),+])),+];
@@ -37,46 +37,48 @@ macro_rules! fields {
 
 fields! {
     dispatch: Dispatch {
-        key, version, decision, created_at, status_since, expires_at, fingerprint, brief, progress, state,
+        key, version, decision, created_at, status_since, expires_at, fingerprint, spec, progress, state,
     }
-    brief: NewDispatch { ticket, employees, policy, priority, webhook }
+    spec: NewDispatch { ticket, employees, policy, priority, webhook }
     ticket: Ticket { reference, text }
     employee: Employee { id, name, phone, language, voice, on_duty, quiet_hours, opted_out, unverified }
     duty: Duty { from, until }
     quiet_hours: QuietHours { from_minute, until_minute, utc_offset_minutes }
     policy: Policy {
-        attempts, retry_delay, ring_timeout, max_duration, greeting_pause, options_pause, repeat_after, repeats, repeat,
-        closing_pause, wrong_keys, round_pause, max_rounds, max_calls, providers, machine, expires_after, resolve_within, ask_again, language,
+        attempts, retry_delay, ring_timeout, max_duration, greeting_pause, options_pause, repeat_after, repeats,
+        repeat_content,
+        closing_pause, wrong_keys, round_pause, max_rounds, max_calls, providers, on_voicemail, expires_after, resolve_within,
+        retry_rejected, language,
         ticket_voice, options_voice, texts,
     }
     texts: TextOverrides { options }
     webhook: Webhook { url, strategy }
     progress: Progress {
-        attempts, live_from, round, called, rejected, busy, put_off, interrupted, refused, catching_up, limited,
+        attempts, live_from, round, called, rejected, busy, postponed, interrupted, refused, catching_up, limited,
         avoided, deferring, calls, deferrals,
     }
-    avoided: Avoided { until, why }
-    deferring: Deferring { provider, since, times }
-    instead: Instead { provider, why }
+    avoided: Avoidance { until, reason }
+    deferring: Deferrals { provider, since, times }
+    instead: BypassedProvider { provider, reason }
     limits: CallLimits { per_hour, per_day }
     health: Health { failed_at, down }
-    down: Down { since, probe_at, probes }
+    down: ProviderOutage { since, probe_at, probes }
     attempt: Attempt { id, number, due_at, provider, elsewhere, phase }
     wait: Wait { id, until, reason, next }
     acceptance: Acceptance { attempt, at, resolve_by }
     entry: Entry { id, at, sequence, fact }
     delivery: Delivery { resent, failures, posts, at, answer, outcome }
-    kept_call: KeptCall { at, request, before, after, over, echoed }
+    saved_call: SavedCall { at, request, before, after, over, echoed }
     token: TokenRecord { tenant, scopes, expires_at, revoked }
     token_line: TokenEntry { hash, name, created_at, record }
     purchase: Purchase { description, price, vendor, customer_id, transaction_type, order_id }
-    outcome: Outcome { status, call, start_time, end_time, processor, debug }
+    outcome: PaymentOutcome { status, call, start_time, end_time, processor, debug }
     processor: Processor { connector, confirmation_code, token, last_four, card_type, error }
 }
 
-/// The same of what has variants; their names are in [`crate::kinds`].
-const fn state(of: &State) {
-    match of {
+/// The same for enums; the names of their variants are in [`crate::kinds`].
+const fn state(value: &State) {
+    match value {
         State::Calling(_)
         | State::Waiting(_)
         | State::Accepted(_)
@@ -87,8 +89,8 @@ const fn state(of: &State) {
     }
 }
 
-const fn phase(of: &Phase) {
-    match of {
+const fn phase(value: &Phase) {
+    match value {
         Phase::Planned
         | Phase::Claimed { at: _ }
         | Phase::Placed { at: _, call_id: _ }
@@ -96,8 +98,8 @@ const fn phase(of: &Phase) {
     }
 }
 
-const fn fact(of: &Fact) {
-    match of {
+const fn fact(value: &Fact) {
+    match value {
         Fact::Created
         | Fact::Planned {
             attempt: _,
@@ -109,14 +111,14 @@ const fn fact(of: &Fact) {
             reason: _,
             until: _,
         }
-        | Fact::Dialling {
+        | Fact::Dialing {
             attempt: _,
             provider: _,
             instead_of: _,
         }
         | Fact::NotAllowed { attempt: _ }
         | Fact::Placed { attempt: _, call_id: _ }
-        | Fact::PutOff { attempt: _, until: _ }
+        | Fact::Postponed { attempt: _, until: _ }
         | Fact::Unclear { attempt: _ }
         | Fact::Status {
             attempt: _,
@@ -141,31 +143,33 @@ const fn fact(of: &Fact) {
         | Fact::Waiting { until: _, reason: _ }
         | Fact::OutOfMoney { attempt: _ }
         | Fact::Reopened { attempt: _ }
-        | Fact::Exhausted { why: _ }
+        | Fact::Exhausted { reason: _ }
         | Fact::Cancelled
         | Fact::Expired
         | Fact::Resolved => {}
     }
 }
 
-/// Fields whose own fields stand in their place.
-const FLATTENED: [(&str, &str); 3] = [("Dispatch", "brief"), ("Entry", "fact"), ("TokenEntry", "record")];
+/// Flattened fields: their own fields are written in their place.
+const FLATTENED: [(&str, &str); 3] = [("Dispatch", "spec"), ("Entry", "fact"), ("TokenEntry", "record")];
 
 #[test]
-fn every_field_says_something_in_a_fixture() {
-    let mut said = BTreeSet::new();
+fn every_field_has_a_value_in_a_fixture() {
+    let mut with_value = BTreeSet::new();
     for kind in names("items") {
         for item in list(&format!("items/{kind}.json")) {
-            let shape = shape::of(&kind, &item).into_iter().filter(|(_, form)| form != "null");
-            said.extend(shape.map(|(path, _)| path.rsplit('.').next().unwrap().to_owned()));
+            let shape = shape::shape_of(&kind, &item)
+                .into_iter()
+                .filter(|(_, form)| form != "null");
+            with_value.extend(shape.map(|(path, _)| path.rsplit('.').next().unwrap().to_owned()));
         }
     }
-    for (of, fields) in FIELDS {
+    for (type_name, fields) in FIELDS {
         for field in *fields {
-            let is_said = said.contains(*field) || FLATTENED.contains(&(of, field));
+            let has_value = with_value.contains(*field) || FLATTENED.contains(&(type_name, field));
             assert!(
-                is_said,
-                "`{field}` of {of} says nothing in any item: let a story have it"
+                has_value,
+                "`{field}` of {type_name} has no value in any item: set it in a story"
             );
         }
     }

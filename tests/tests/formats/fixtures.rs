@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// Where a fixture lies.
+/// Path of a fixture.
 pub(crate) fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("formats").join(name)
 }
 
-/// The text of a fixture.
+/// Text of a fixture.
 #[track_caller]
 pub(crate) fn text(name: &str) -> String {
     let path = path(name);
@@ -25,7 +25,7 @@ pub(crate) fn json(name: &str) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("tests/formats/{name}: {error}"))
 }
 
-/// The names of the fixtures in a folder, without their ends; none when there is no such folder.
+/// Sorted names of the fixtures in a folder, without extension; empty if the folder does not exist.
 pub(crate) fn names(folder: &str) -> Vec<String> {
     let Ok(files) = fs::read_dir(path(folder)) else {
         return Vec::new();
@@ -37,37 +37,40 @@ pub(crate) fn names(folder: &str) -> Vec<String> {
     names
 }
 
-/// The list that a fixture is; empty when there is none.
+/// A fixture that is a JSON list; empty if the file does not exist.
 pub(crate) fn list(name: &str) -> Vec<Value> {
     if !path(name).exists() {
         return Vec::new();
     }
     match json(name) {
         Value::Array(list) => list,
-        other => panic!("tests/formats/{name} is no list: {other}"),
+        other => panic!("tests/formats/{name} is not a list: {other}"),
     }
 }
 
-/// Whether fixtures that are compared in shape are to be written anew.
+/// Whether fixtures that are compared by shape are rewritten.
 pub(crate) fn are_accepted() -> bool {
     env::var("PATCHBAY_ACCEPT_FORMATS").is_ok_and(|value| value == "1")
 }
 
-/// Writes a fixture, in place of what was there. Only where [`are_accepted`].
+/// Replaces a fixture. Panics unless [`are_accepted`].
 pub(crate) fn write(name: &str, list: &[Value]) {
-    assert!(are_accepted(), "a fixture is never written unasked");
+    assert!(
+        are_accepted(),
+        "fixtures are written only with PATCHBAY_ACCEPT_FORMATS=1"
+    );
     let path = path(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let mut text = String::new();
     print(&Value::from(list.to_vec()), "\n", &mut text);
     text.push('\n');
-    // In one step: other tests may be reading it.
+    // Atomically: other tests may be reading the file.
     let new = path.with_extension("new");
     fs::write(&new, text).unwrap();
     fs::rename(new, path).unwrap();
 }
 
-/// Prints JSON for people: what fits stands in one line. `end` ends a line and indents the next one.
+/// Prints readable JSON: a value that fits is on one line. `end` is a line break with the indentation of the next line.
 fn print(value: &Value, end: &str, text: &mut String) {
     const WIDTH: usize = 112;
     let whole = value.to_string();
@@ -96,35 +99,38 @@ fn print(value: &Value, end: &str, text: &mut String) {
     text.push(close);
 }
 
-/// Holds a list of named values against a fixture of the same names: exactly, and both ways.
+/// Asserts that a fixture has exactly these names and values.
 #[track_caller]
-pub(crate) fn hold(name: &str, written: &[(String, Value)]) {
+pub(crate) fn assert_fixture(name: &str, written: &[(String, Value)]) {
     let fixture = json(name);
-    let kept = fixture.as_object().unwrap();
+    let expected = fixture.as_object().unwrap();
     let mut faults = Vec::new();
     for (case, value) in written {
-        match kept.get(case) {
-            None => faults.push(format!("there is no `{case}`; it is written as\n{value:#}")),
-            Some(kept) if kept != value => {
+        match expected.get(case) {
+            None => faults.push(format!("`{case}` is missing; it is written as\n{value:#}")),
+            Some(expected) if expected != value => {
                 faults.push(format!(
-                    "`{case}` stands there as\n{kept:#}\nand is written as\n{value:#}"
+                    "the fixture has `{case}` as\n{expected:#}\nbut it is written as\n{value:#}"
                 ));
             }
             Some(_) => {}
         }
     }
-    for case in kept.keys() {
+    for case in expected.keys() {
         if !written.iter().any(|(known, _)| known == case) {
-            faults.push(format!("nothing is written for `{case}`"));
+            faults.push(format!("`{case}` is not written any more"));
         }
     }
     assert!(faults.is_empty(), "tests/formats/{name}:\n{}", faults.join("\n"));
 }
 
-/// That all of `names` are among `seen`.
+/// Asserts that `seen` has all of `names`, the variants of the type `of`.
 #[track_caller]
-pub(crate) fn all_seen(of: &str, names: &[&str], seen: impl IntoIterator<Item = &'static str>) {
+pub(crate) fn assert_all_seen(type_name: &str, names: &[&str], seen: impl IntoIterator<Item = &'static str>) {
     let seen: Vec<&str> = seen.into_iter().collect();
     let missing: Vec<&&str> = names.iter().filter(|name| !seen.contains(name)).collect();
-    assert!(missing.is_empty(), "no fixture has these of `{of}`: {missing:?}");
+    assert!(
+        missing.is_empty(),
+        "no fixture has these variants of `{type_name}`: {missing:?}"
+    );
 }

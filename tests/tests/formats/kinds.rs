@@ -1,22 +1,22 @@
-//! A name for every variant that is written down somewhere. The matches have no wildcard: whoever adds a variant names it
-//! here, and is then asked for a fixture of it.
+//! Names of all variants that are stored or sent. The matches have no wildcard, so a new variant must be named here,
+//! and the tests then require a fixture of it.
 
-use patchbay::dispatch::delivery::Outcome;
-use patchbay::dispatch::policy::{OnMachine, Repeat};
+use patchbay::dispatch::delivery::DeliveryStatus;
+use patchbay::dispatch::policy::{OnVoicemail, RepeatContent};
 use patchbay::dispatch::timeline::Exhaustion;
 use patchbay::dispatch::work::Work;
 use patchbay::dispatch::{
-    Acceptance, Attempt, CallStatus, Detour, Ending, Event, Fact, Limit, NotPlaced, Phase, Reason, Route, Sighting,
-    State, Unavailable, Urgency, Wait, WaitReason,
+    Acceptance, Attempt, AvoidReason, CallLookup, CallStatus, DispatchPriority, Ending, Event, Fact, Limit,
+    NoAnswerReason, NotPlaced, Phase, Route, State, Unavailable, Wait, WaitReason,
 };
 use patchbay::web::reference::Purpose;
 
-/// A function that names a variant, and the list of all these names.
+/// Defines a function that names a variant, and the list of all these names.
 macro_rules! kinds {
     ($($function:ident, $list:ident: $type:ty { $($pattern:pat => $name:literal),+ $(,)? })+) => {
         $(
-            pub(crate) const fn $function(of: &$type) -> &'static str {
-                match of { $($pattern => $name),+ }
+            pub(crate) const fn $function(value: &$type) -> &'static str {
+                match value { $($pattern => $name),+ }
             }
             pub(crate) const $list: &[&str] = &[$($name),+];
         )+
@@ -26,8 +26,8 @@ macro_rules! kinds {
 kinds! {
     work, WORKS: Work {
         Work::Dial { slot: None, .. } => "dial",
-        Work::Dial { slot: Some(_), over: None, .. } => "dial in a slot",
-        Work::Dial { slot: Some(_), over: Some(_), .. } => "dial in a slot of a provider",
+        Work::Dial { slot: Some(_), provider: None, .. } => "dial in a slot",
+        Work::Dial { slot: Some(_), provider: Some(_), .. } => "dial in a slot of a provider",
         Work::Watch { .. } => "watch",
         Work::Resume { .. } => "resume",
         Work::Remind { .. } => "remind",
@@ -54,11 +54,11 @@ kinds! {
         Event::Cancel => "cancel",
         Event::Resolve => "resolve",
     }
-    sighting, SIGHTINGS: Sighting {
-        Sighting::Live => "live",
-        Sighting::Over { machine: false, .. } => "over",
-        Sighting::Over { machine: true, .. } => "over, a machine",
-        Sighting::Nothing => "nothing",
+    lookup, CALL_LOOKUPS: CallLookup {
+        CallLookup::Live => "live",
+        CallLookup::Over { machine: false, .. } => "over",
+        CallLookup::Over { machine: true, .. } => "over, a machine",
+        CallLookup::Unknown => "nothing",
     }
     not_placed, NOT_PLACED: NotPlaced {
         NotPlaced::Refused => "refused",
@@ -102,10 +102,10 @@ kinds! {
         Fact::Created => "created",
         Fact::Planned { .. } => "planned",
         Fact::Skipped { .. } => "skipped",
-        Fact::Dialling { .. } => "dialling",
+        Fact::Dialing { .. } => "dialing",
         Fact::NotAllowed { .. } => "not-allowed",
         Fact::Placed { .. } => "placed",
-        Fact::PutOff { .. } => "put-off",
+        Fact::Postponed { .. } => "postponed",
         Fact::Unclear { .. } => "unclear",
         Fact::Status { .. } => "status",
         Fact::Key { .. } => "key",
@@ -120,20 +120,20 @@ kinds! {
         Fact::Expired => "expired",
         Fact::Resolved => "resolved",
     }
-    delivery, DELIVERIES: Outcome {
-        Outcome::Delivered => "delivered",
-        Outcome::Retrying { .. } => "retrying",
-        Outcome::GivenUp => "given-up",
-        Outcome::Overtaken => "overtaken",
+    delivery, DELIVERIES: DeliveryStatus {
+        DeliveryStatus::Delivered => "delivered",
+        DeliveryStatus::Retrying { .. } => "retrying",
+        DeliveryStatus::Failed => "failed",
+        DeliveryStatus::Superseded => "superseded",
     }
-    reason, REASONS: Reason {
-        Reason::NotPickedUp => "not picked up",
-        Reason::Busy => "busy",
-        Reason::NoKey => "no key",
-        Reason::Voicemail => "voicemail",
-        Reason::Failed => "failed",
-        Reason::Refused => "refused",
-        Reason::Unknown => "unknown",
+    no_answer_reason, NO_ANSWER_REASONS: NoAnswerReason {
+        NoAnswerReason::NotPickedUp => "not picked up",
+        NoAnswerReason::Busy => "busy",
+        NoAnswerReason::NoKey => "no key",
+        NoAnswerReason::Voicemail => "voicemail",
+        NoAnswerReason::Failed => "failed",
+        NoAnswerReason::Refused => "refused",
+        NoAnswerReason::Unknown => "unknown",
     }
     unavailable, UNAVAILABLE: Unavailable {
         Unavailable::OptedOut => "opted out",
@@ -143,24 +143,24 @@ kinds! {
         Unavailable::Busy => "busy",
         Unavailable::Rejected => "rejected",
         Unavailable::Refused => "refused",
-        Unavailable::PutOff => "put off",
+        Unavailable::Postponed => "postponed",
         Unavailable::HourlyLimit => "hourly limit",
         Unavailable::DailyLimit => "daily limit",
     }
-    wait, WAITS: WaitReason {
+    wait_reason, WAIT_REASONS: WaitReason {
         WaitReason::RoundPause => "round pause",
         WaitReason::NobodyAvailable => "nobody available",
         WaitReason::Expiry => "expiry",
         WaitReason::OutOfMoney => "out of money",
     }
-    detour, DETOURS: Detour {
-        Detour::Queue => "queue",
-        Detour::PutOff => "put off",
-        Detour::Failed => "failed",
-        Detour::Down => "down",
-        Detour::Unknown => "unknown",
-        Detour::NotAllowed => "not allowed",
-        Detour::OutOfMoney => "out of money",
+    avoid_reason, AVOID_REASONS: AvoidReason {
+        AvoidReason::Queue => "queue",
+        AvoidReason::Postponed => "postponed",
+        AvoidReason::Failed => "failed",
+        AvoidReason::Down => "down",
+        AvoidReason::Unknown => "unknown",
+        AvoidReason::NotAllowed => "not allowed",
+        AvoidReason::OutOfMoney => "out of money",
     }
     exhaustion, EXHAUSTIONS: Exhaustion {
         Exhaustion::NobodyLeft => "nobody left",
@@ -170,17 +170,17 @@ kinds! {
         Limit::Hourly => "hourly",
         Limit::Daily => "daily",
     }
-    urgency, URGENCIES: Urgency {
-        Urgency::Normal => "normal",
-        Urgency::Urgent => "urgent",
+    priority, PRIORITIES: DispatchPriority {
+        DispatchPriority::Normal => "normal",
+        DispatchPriority::Urgent => "urgent",
     }
-    repeat, REPEATS: Repeat {
-        Repeat::Options => "options",
-        Repeat::All => "all",
+    repeat_content, REPEAT_CONTENTS: RepeatContent {
+        RepeatContent::Options => "options",
+        RepeatContent::All => "all",
     }
-    on_machine, ON_MACHINE: OnMachine {
-        OnMachine::Ignore => "ignore",
-        OnMachine::HangUp => "hang up",
+    on_voicemail, ON_VOICEMAIL: OnVoicemail {
+        OnVoicemail::Ignore => "ignore",
+        OnVoicemail::HangUp => "hang up",
     }
     call_status, CALL_STATUSES: CallStatus {
         CallStatus::Queued => "queued",

@@ -1,4 +1,4 @@
-//! Link documents: somebody's chain, as they uploaded it years ago, goes on answering.
+//! Link documents: a chain that was uploaded years ago must still answer.
 
 use std::collections::BTreeSet;
 
@@ -11,27 +11,27 @@ use crate::fixtures::{json, text};
 fn read(text: &str) -> Chain {
     match Chain::read(text) {
         Ok(chain) => chain,
-        Err(issues) => panic!("it is refused: {issues:?}"),
+        Err(issues) => panic!("the document is refused: {issues:?}"),
     }
 }
 
 #[test]
-fn a_document_is_kept_as_its_fixture_says() {
-    let kept = serde_json::to_value(read(&text("links/every-field.yaml")).document()).unwrap();
-    assert_eq!(kept, json("links/every-field.json"), "it is kept as\n{kept:#}");
+fn a_document_is_stored_as_in_its_fixture() {
+    let stored = serde_json::to_value(read(&text("links/every-field.yaml")).document()).unwrap();
+    assert_eq!(stored, json("links/every-field.json"), "it is stored as\n{stored:#}");
 }
 
 #[test]
-fn a_document_that_was_kept_answers_and_is_kept_as_it_was() {
-    let kept = json("links/every-field.json");
-    let chain = match Chain::from_kept(&kept) {
+fn a_stored_document_answers_and_is_stored_unchanged() {
+    let stored = json("links/every-field.json");
+    let chain = match Chain::from_stored(&stored) {
         Ok(chain) => chain,
-        Err(issues) => panic!("it answers no more: {issues:?}"),
+        Err(issues) => panic!("the stored document is refused: {issues:?}"),
     };
     assert_eq!(chain.document(), read(&text("links/every-field.yaml")).document());
-    assert_eq!(serde_json::to_value(chain.document()).unwrap(), kept);
-    // What is downloaded is uploaded again.
-    assert_eq!(read(&kept.to_string()).document(), chain.document());
+    assert_eq!(serde_json::to_value(chain.document()).unwrap(), stored);
+    // A downloaded document can be uploaded again.
+    assert_eq!(read(&stored.to_string()).document(), chain.document());
 }
 
 #[test]
@@ -40,10 +40,10 @@ fn the_document_has_every_field_of_the_schema_and_no_other() {
         serde_json::from_str(include_str!("../../../shared/src/chain/link-document.schema.json")).unwrap();
     let mut walk = Walk {
         schema: &schema,
-        met: BTreeSet::new(),
+        found: BTreeSet::new(),
         unknown: Vec::new(),
     };
-    walk.go(&schema, "document", &json("links/every-field.json"));
+    walk.walk(&schema, "document", &json("links/every-field.json"));
     assert_eq!(
         walk.unknown,
         Vec::<String>::new(),
@@ -54,7 +54,7 @@ fn the_document_has_every_field_of_the_schema_and_no_other() {
     for (name, definition) in schema["$defs"].as_object().unwrap() {
         fields(definition, name, &mut all);
     }
-    let missing: Vec<&String> = all.difference(&walk.met).collect();
+    let missing: Vec<&String> = all.difference(&walk.found).collect();
     assert!(
         missing.is_empty(),
         "fields of the schema that links/every-field.yaml does not have: {missing:?}"
@@ -62,91 +62,94 @@ fn the_document_has_every_field_of_the_schema_and_no_other() {
     assert!(all.len() > 60, "{all:?}");
 }
 
-/// The forms that something may have: itself, or one of several.
-fn forms(schema: &Value) -> Vec<&Value> {
+/// Alternatives of a schema: those of `oneOf` or `anyOf`, or only the schema itself.
+fn alternatives(schema: &Value) -> Vec<&Value> {
     let several = ["oneOf", "anyOf"]
         .into_iter()
         .find_map(|key| schema.get(key)?.as_array());
     several.map_or_else(|| vec![schema], |several| several.iter().collect())
 }
 
-/// What tells a form of several from the others: the one word of its `name`, or what it must have.
-fn label(form: &Value, at: &str) -> String {
+/// Path of an alternative, with the constant of its `name`, if there is one, to distinguish it from the others.
+fn label(form: &Value, path: &str) -> String {
     if let Some(word) = form.pointer("/properties/name/const").and_then(Value::as_str) {
-        return format!("{at} {word}");
+        return format!("{path} {word}");
     }
-    at.to_owned()
+    path.to_owned()
 }
 
-/// Every field of a schema, by where it stands.
-fn fields(schema: &Value, at: &str, all: &mut BTreeSet<String>) {
-    for form in forms(schema) {
-        let at = label(form, at);
+/// Adds the path of every field, and every constant, of a schema.
+fn fields(schema: &Value, path: &str, all: &mut BTreeSet<String>) {
+    for form in alternatives(schema) {
+        let path = label(form, path);
         for (name, inner) in form.get("properties").and_then(Value::as_object).unwrap_or(&Map::new()) {
-            all.insert(format!("{at}.{name}"));
-            fields(inner, &format!("{at}.{name}"), all);
+            all.insert(format!("{path}.{name}"));
+            fields(inner, &format!("{path}.{name}"), all);
         }
         if let Some(words) = form.get("enum").and_then(Value::as_array) {
-            all.extend(words.iter().map(|word| format!("{at} {word}")));
+            all.extend(words.iter().map(|word| format!("{path} {word}")));
         }
-        if let Some(word) = form.get("const").filter(|_| at.rsplit('.').next() != Some("name")) {
-            all.insert(format!("{at} {word}"));
+        if let Some(word) = form.get("const").filter(|_| path.rsplit('.').next() != Some("name")) {
+            all.insert(format!("{path} {word}"));
         }
     }
 }
 
-/// Goes through a document along its schema.
+/// Walks through a document along its schema.
 struct Walk<'a> {
     schema: &'a Value,
-    met: BTreeSet<String>,
+    found: BTreeSet<String>,
     unknown: Vec<String>,
 }
 
 impl Walk<'_> {
-    fn go(&mut self, schema: &Value, at: &str, value: &Value) {
+    fn walk(&mut self, schema: &Value, path: &str, value: &Value) {
         if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
             let name = reference.rsplit('/').next().unwrap();
             let definition = self.schema["$defs"][name].clone();
-            return self.go(&definition, name, value);
+            return self.walk(&definition, name, value);
         }
-        let forms: Vec<&Value> = forms(schema).into_iter().filter(|form| fits(form, value)).collect();
-        for form in &forms {
+        let matching: Vec<&Value> = alternatives(schema)
+            .into_iter()
+            .filter(|form| fits(form, value))
+            .collect();
+        for form in &matching {
             if form.get("$ref").is_some() {
-                self.go(form, at, value);
+                self.walk(form, path, value);
                 continue;
             }
-            let at = label(form, at);
+            let path = label(form, path);
             if let Some(items) = form.get("items") {
                 for item in value.as_array().unwrap_or(&Vec::new()) {
-                    self.go(items, &at, item);
+                    self.walk(items, &path, item);
                 }
             }
             if form.get("enum").is_some() || form.get("const").is_some() {
-                self.met.insert(format!("{at} {value}"));
+                self.found.insert(format!("{path} {value}"));
             }
             if let Some(properties) = form.get("properties") {
-                self.object(properties, &at, value);
+                self.object(properties, &path, value);
             }
         }
-        if forms.is_empty() {
-            self.unknown.push(format!("{at}: {value}"));
+        if matching.is_empty() {
+            self.unknown.push(format!("{path}: {value}"));
         }
     }
 
-    fn object(&mut self, properties: &Value, at: &str, value: &Value) {
+    fn object(&mut self, properties: &Value, path: &str, value: &Value) {
         for (name, inner) in value.as_object().unwrap_or(&Map::new()) {
-            let at = format!("{at}.{name}");
+            let path = format!("{path}.{name}");
             let Some(schema) = properties.get(name) else {
-                self.unknown.push(at);
+                self.unknown.push(path);
                 continue;
             };
-            self.met.insert(at.clone());
-            self.go(schema, &at, inner);
+            self.found.insert(path.clone());
+            self.walk(schema, &path, inner);
         }
     }
 }
 
-/// Whether a value may have this form of several.
+/// Whether a value may have this alternative.
 fn fits(form: &Value, value: &Value) -> bool {
     if let Some(word) = form.get("const") {
         return word == value;

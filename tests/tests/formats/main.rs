@@ -1,25 +1,25 @@
-//! What a later version must be able to read: items of the table, messages, references in URLs, documents, and what
-//! others read of us.
+//! Compatibility of formats: items of the table, messages, references in URLs, link documents, answers, webhooks and
+//! names of the stack.
 //!
-//! `tests/formats/` has examples of all of it, as this version or an earlier one wrote them. Every test here holds them
-//! against the code from both sides: what stands there is read and comes out as it went in, and what is written today
-//! looks like what stands there. So a field that is renamed, dropped or added fails here, and not with a ticket that a
-//! new version cannot read.
+//! `tests/formats/` has examples of all of them, written by this version or an earlier one. The tests compare them with
+//! the code in both directions: every example is read and written back unchanged, and what is written today looks like
+//! the examples. So a field that is renamed, dropped or added fails here, and not with a ticket that a new version
+//! cannot read.
 //!
-//! | in `tests/formats/` | compared | who writes it |
+//! | in `tests/formats/` | compared | written by |
 //! |---|---|---|
-//! | `items/KIND.json` | in shape: paths, and the form of what stands there | `PATCHBAY_ACCEPT_FORMATS=1` |
-//! | `answers/KIND.json` | the same | `PATCHBAY_ACCEPT_FORMATS=1` |
-//! | `earlier/KIND.json` | not: only read | the same, see below |
+//! | `items/KIND.json`, `answers/KIND.json` | by shape: paths, and the form of each value | `PATCHBAY_ACCEPT_FORMATS=1` |
+//! | `earlier/KIND.json` | not compared, only read | `PATCHBAY_ACCEPT_FORMATS=1`, see below |
 //! | `messages.json`, `notices.json`, `references.json`, `webhooks.json`, `words.json`, `links/` | exactly | people |
+//! | `stack.json` | every name in it must still exist, see [`stack`] | people |
 //!
-//! A format may change, with its fixtures: `PATCHBAY_ACCEPT_FORMATS=1 cargo test --workspace --test formats` writes those
-//! that are compared in shape anew. Without it no test writes a file. Of what it replaces, it keeps in `earlier/` every
-//! item that today's version would write otherwise: that is to be read for as long as the table of anybody may have it,
-//! and goes only by a deletion that somebody answers for.
+//! A format may change together with its fixtures: `PATCHBAY_ACCEPT_FORMATS=1 cargo test --workspace --test formats`
+//! rewrites those that are compared by shape. Without that variable no test writes a file. Replaced items that today's
+//! version would write differently are moved to `earlier/`: they must stay readable as long as any deployed table may
+//! have such an item. Only a deliberate deletion removes them.
 //!
-//! That every kind has a fixture is held by matches without a wildcard ([`kinds`]): a new variant does not compile before
-//! it has a name there, and the name then asks for a fixture.
+//! The matches in [`kinds`] have no wildcard, so every kind has a fixture: a new variant does not compile until it has
+//! a name there, and the tests then require a fixture of that name.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
@@ -33,5 +33,9 @@ mod links;
 mod messages;
 mod references;
 mod shape;
+mod stack;
+#[path = "../common/template.rs"]
+mod template;
+mod unknown_fields;
 mod webhooks;
 mod words;

@@ -1,16 +1,16 @@
-//! Messages on the queues: a version reads what another one sent before it was deployed.
+//! Messages on the queues: a version must read what another version sent before the update.
 
 use patchbay::clock::Timestamp;
-use patchbay::dispatch::route::Instead;
+use patchbay::dispatch::route::BypassedProvider;
 use patchbay::dispatch::work::{Message, Notice, Work};
-use patchbay::dispatch::{Detour, Ending, Event, Limit, NotPlaced, Route, Sighting};
+use patchbay::dispatch::{AvoidReason, CallLookup, Ending, Event, Limit, NotPlaced, Route};
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, ProviderName};
-use patchbay::outbox::Tried;
+use patchbay::outbox::QueuedMessage;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::fixtures::{all_seen, hold, json};
+use crate::fixtures::{assert_all_seen, assert_fixture, json};
 use crate::kinds;
 
 const SENT: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -32,7 +32,7 @@ const fn attempt() -> AttemptId {
     }
 }
 
-/// Every event there is, in every form that it has.
+/// Every event, in each of its forms.
 fn events() -> Vec<Event> {
     let attempt = attempt();
     let mut events = vec![
@@ -44,9 +44,9 @@ fn events() -> Vec<Event> {
             attempt,
             route: Route {
                 provider: ProviderName::known("twilio"),
-                instead_of: Some(Instead {
+                instead_of: Some(BypassedProvider {
                     provider: ProviderName::known("routee"),
-                    why: Detour::Down,
+                    reason: AvoidReason::Down,
                 }),
                 elsewhere: true,
             },
@@ -83,8 +83,8 @@ fn events() -> Vec<Event> {
         NotPlaced::TryLater,
         NotPlaced::OutOfMoney,
     ];
-    for why in reasons {
-        events.push(Event::NotPlaced { attempt, why });
+    for reason in reasons {
+        events.push(Event::NotPlaced { attempt, reason });
     }
     let endings = [
         Ending::Completed,
@@ -101,57 +101,57 @@ fn events() -> Vec<Event> {
             call_id: Some("5f9138288b71de3617a87cd8".into()),
         });
     }
-    let over = Sighting::Over {
+    let over = CallLookup::Over {
         ending: Ending::NoAnswer,
         keys: "7".into(),
         machine: false,
     };
-    let machine = Sighting::Over {
+    let machine = CallLookup::Over {
         ending: Ending::Completed,
         keys: String::new(),
         machine: true,
     };
-    for sighting in [Sighting::Live, over, machine, Sighting::Nothing] {
+    for lookup in [CallLookup::Live, over, machine, CallLookup::Unknown] {
         events.push(Event::Watched {
             attempt,
-            sighting,
-            looks: 2,
+            lookup,
+            lookups: 2,
         });
     }
     events
 }
 
-/// What a fixture of an event is called.
+/// Name of an event's fixture.
 fn event_name(event: &Event) -> String {
     let detail = match event {
-        Event::NotPlaced { why, .. } => kinds::not_placed(why),
+        Event::NotPlaced { reason, .. } => kinds::not_placed(reason),
         Event::CallEnded { ending, .. } => kinds::ending(ending),
-        Event::Watched { sighting, .. } => kinds::sighting(sighting),
+        Event::Watched { lookup, .. } => kinds::lookup(lookup),
         _ => return kinds::event(event).to_owned(),
     };
     format!("{}: {detail}", kinds::event(event))
 }
 
-fn works() -> Vec<Work> {
+fn work_items() -> Vec<Work> {
     let attempt = attempt();
     let entry = || ENTRY.to_owned();
     let works = [
         Work::Dial {
             attempt,
             slot: None,
-            over: None,
+            provider: None,
         },
         Work::Dial {
             attempt,
             slot: Some(DUE),
-            over: None,
+            provider: None,
         },
         Work::Dial {
             attempt,
             slot: Some(DUE),
-            over: Some(ProviderName::known("twilio")),
+            provider: Some(ProviderName::known("twilio")),
         },
-        Work::Watch { attempt, looks: 4 },
+        Work::Watch { attempt, lookups: 4 },
         Work::Resume { wait: Nonce::new(7) },
         Work::Remind { attempt },
         Work::HangUp { attempt, tries: 2 },
@@ -179,33 +179,33 @@ fn message(work: Work) -> Message {
     }
 }
 
-/// Every message, as it is when it never failed; and one that did.
-fn messages() -> Vec<(String, Tried<Message>)> {
-    let never_failed = |work: Work| {
+/// Every message without retries, and one with retries.
+fn messages() -> Vec<(String, QueuedMessage<Message>)> {
+    let without_retries = |work: Work| {
         let name = work_name(&work);
         let message = message(work);
-        (name, Tried { message, again: 0 })
+        (name, QueuedMessage { message, retries: 0 })
     };
-    let failed = Tried {
+    let failed = QueuedMessage {
         message: message(Work::Watch {
             attempt: attempt(),
-            looks: 4,
+            lookups: 4,
         }),
-        again: 3,
+        retries: 3,
     };
     let failed = ("watch, failed three times".to_owned(), failed);
-    works().into_iter().map(never_failed).chain([failed]).collect()
+    work_items().into_iter().map(without_retries).chain([failed]).collect()
 }
 
-fn notices() -> Vec<(String, Tried<Notice>)> {
-    let notice = |failures, resent, asked| Notice {
+fn notices() -> Vec<(String, QueuedMessage<Notice>)> {
+    let notice = |failures, resent, manual| Notice {
         dispatch: subject(),
         entry: ENTRY.to_owned(),
         first_at: SENT,
         due_at: DUE,
         failures,
         resent,
-        asked,
+        manual,
     };
     let first = Notice::first(subject(), ENTRY.to_owned(), SENT);
     let all = [
@@ -216,62 +216,62 @@ fn notices() -> Vec<(String, Tried<Notice>)> {
         ("could not be consumed", notice(5, 2, true), 7),
     ];
     all.into_iter()
-        .map(|(name, message, again)| (name.to_owned(), Tried { message, again }))
+        .map(|(name, message, retries)| (name.to_owned(), QueuedMessage { message, retries }))
         .collect()
 }
 
-/// Holds messages against a fixture: they are written as it has them, and read from it as they are.
+/// Asserts that messages are written as their fixture has them, and that the fixture is read as these messages.
 #[track_caller]
-fn hold_messages<M>(fixture: &str, messages: &[(String, Tried<M>)])
+fn assert_messages<M>(fixture: &str, messages: &[(String, QueuedMessage<M>)])
 where
     M: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,
 {
-    let kept = json(fixture);
+    let expected = json(fixture);
     for (name, message) in messages {
-        let Some(kept) = kept.get(name) else { continue };
-        match serde_json::from_value::<Tried<M>>(kept.clone()) {
+        let Some(expected) = expected.get(name) else { continue };
+        match serde_json::from_value::<QueuedMessage<M>>(expected.clone()) {
             Ok(read) => assert_eq!(
                 &read, message,
-                "tests/formats/{fixture}: `{name}` is read as something else"
+                "tests/formats/{fixture}: `{name}` is read as another message"
             ),
-            Err(error) => panic!("tests/formats/{fixture}: `{name}` cannot be read any more: {error}\n{kept:#}"),
+            Err(error) => panic!("tests/formats/{fixture}: `{name}` cannot be read any more: {error}\n{expected:#}"),
         }
     }
     let written: Vec<(String, Value)> = messages
         .iter()
         .map(|(name, message)| (name.clone(), serde_json::to_value(message).unwrap()))
         .collect();
-    hold(fixture, &written);
+    assert_fixture(fixture, &written);
 }
 
 #[test]
-fn every_message_is_written_and_read_as_its_fixture_says() {
-    hold_messages("messages.json", &messages());
+fn every_message_is_written_and_read_as_in_its_fixture() {
+    assert_messages("messages.json", &messages());
 }
 
 #[test]
-fn every_notice_is_written_and_read_as_its_fixture_says() {
-    hold_messages("notices.json", &notices());
+fn every_notice_is_written_and_read_as_in_its_fixture() {
+    assert_messages("notices.json", &notices());
 }
 
 #[test]
 fn every_kind_of_message_has_a_fixture() {
-    all_seen("Work", kinds::WORKS, works().iter().map(kinds::work));
+    assert_all_seen("Work", kinds::WORKS, work_items().iter().map(kinds::work));
     let events = events();
-    all_seen("Event", kinds::EVENTS, events.iter().map(kinds::event));
-    let sightings = events.iter().filter_map(|event| match event {
-        Event::Watched { sighting, .. } => Some(kinds::sighting(sighting)),
+    assert_all_seen("Event", kinds::EVENTS, events.iter().map(kinds::event));
+    let lookups = events.iter().filter_map(|event| match event {
+        Event::Watched { lookup, .. } => Some(kinds::lookup(lookup)),
         _ => None,
     });
-    all_seen("Sighting", kinds::SIGHTINGS, sightings);
+    assert_all_seen("CallLookup", kinds::CALL_LOOKUPS, lookups);
     let reasons = events.iter().filter_map(|event| match event {
-        Event::NotPlaced { why, .. } => Some(kinds::not_placed(why)),
+        Event::NotPlaced { reason, .. } => Some(kinds::not_placed(reason)),
         _ => None,
     });
-    all_seen("NotPlaced", kinds::NOT_PLACED, reasons);
+    assert_all_seen("NotPlaced", kinds::NOT_PLACED, reasons);
     let endings = events.iter().filter_map(|event| match event {
         Event::CallEnded { ending, .. } => Some(kinds::ending(ending)),
         _ => None,
     });
-    all_seen("Ending", kinds::ENDINGS, endings);
+    assert_all_seen("Ending", kinds::ENDINGS, endings);
 }

@@ -1,33 +1,33 @@
-//! References in URLs that providers hold: those of a portal for years, those of a call for as long as it lasts.
+//! References in URLs that others keep: those in a portal for years, those of a call as long as the call lasts.
 //!
-//! The strings are exact. One that changes here is one that a provider gave to nobody of ours any more.
+//! The strings are compared exactly: if one changes, the URLs that were handed out before stop working.
 
 use std::collections::BTreeMap;
 
 use patchbay::clock::Timestamp;
-use patchbay::context::{Outcome, Processor, Status};
+use patchbay::context::{PaymentOutcome, PaymentStatus, Processor};
 use patchbay::ids::{AttemptId, ChainName, DispatchId, DispatchKey, Nonce, Tenant};
 use patchbay::secret::{Secret, hex};
 use patchbay::voice::Provider;
-use patchbay::voice::callbacks::Reference;
-use patchbay::web::callbacks::Callbacks;
-use patchbay::web::reference::{BadReference, Purpose, References};
+use patchbay::voice::callbacks::AttemptReference;
+use patchbay::web::callbacks::CallbackUrls;
+use patchbay::web::reference::{BadReference, Purpose, ReferenceSigner};
 use patchbay::web::transfer::TransferCall;
 use serde_json::Value;
 
 use crate::common::phone;
-use crate::fixtures::{all_seen, hold, json};
+use crate::fixtures::{assert_all_seen, assert_fixture, json};
 use crate::kinds;
 
-/// Signs the fixtures, and nothing else.
+/// Key that signs only the fixtures.
 const KEY: &str = "the key of the fixtures";
 
-fn references() -> References {
-    References::new(Secret::new(KEY), None)
+fn references() -> ReferenceSigner {
+    ReferenceSigner::new(Secret::new(KEY), None)
 }
 
-fn callbacks() -> Callbacks {
-    Callbacks::new("https://hooks.example.org", references())
+fn callbacks() -> CallbackUrls {
+    CallbackUrls::new("https://hooks.example.org", references())
 }
 
 fn tenant() -> Tenant {
@@ -38,8 +38,8 @@ fn chain() -> ChainName {
     "orders".parse().unwrap()
 }
 
-fn reference(told_from: Option<u64>) -> Reference {
-    Reference {
+fn reference(claimed_version: Option<u64>) -> AttemptReference {
+    AttemptReference {
         dispatch: DispatchKey {
             tenant: tenant(),
             id: DispatchId::new(0x2a),
@@ -49,15 +49,15 @@ fn reference(told_from: Option<u64>) -> Reference {
             employee: 2,
             nonce: Nonce::new(0x9f8a),
         },
-        told_from,
+        claimed_version,
     }
 }
 
-/// A call with all that its URL may say, or with nothing that it need not.
+/// A call with every optional field of its URL, or with none.
 fn transfer(is_full: bool) -> TransferCall {
     let some = |text: &str| is_full.then(|| text.to_owned());
-    let outcome = || Outcome {
-        status: Status::PaymentSuccess,
+    let outcome = || PaymentOutcome {
+        status: PaymentStatus::PaymentSuccess,
         call: "CA00000000000000000000000000000001".into(),
         start_time: Timestamp::from_millis(1_800_000_000_000),
         end_time: Some(Timestamp::from_millis(1_800_000_042_500)),
@@ -83,17 +83,17 @@ fn transfer(is_full: bool) -> TransferCall {
     }
 }
 
-/// Every reference and URL that we hand out.
+/// Every reference and URL that we hand out, by the name of its fixture.
 fn written() -> Vec<(String, Value)> {
     let urls = callbacks();
-    let Reference { dispatch, attempt, .. } = reference(None);
+    let AttemptReference { dispatch, attempt, .. } = reference(None);
     let mut all = BTreeMap::new();
     let mut add = |name: String, url: String| all.insert(name, Value::from(url));
     for purpose in Purpose::ALL {
         let name = kinds::purpose(&purpose);
         add(format!("{name}: plain"), references().sign(purpose, "acme", ""));
         add(
-            format!("{name}: beside a name"),
+            format!("{name}: with a name"),
             references().sign(purpose, "acme", "orders"),
         );
     }
@@ -107,7 +107,7 @@ fn written() -> Vec<(String, Value)> {
         urls.status_url(Provider::Routee, &dispatch, attempt, None),
     );
     add(
-        "statuses, told".into(),
+        "statuses, reported".into(),
         urls.status_url(Provider::Routee, &dispatch, attempt, Some(19)),
     );
     add(
@@ -122,18 +122,18 @@ fn written() -> Vec<(String, Value)> {
     add("transfer".into(), urls.transfer_url(&tenant()));
     add("payment".into(), urls.payment_url(&transfer(true)));
     add("hand-back".into(), urls.hand_back_url(&transfer(true)));
-    add("hand-back of little".into(), urls.hand_back_url(&transfer(false)));
+    add("hand-back, minimal".into(), urls.hand_back_url(&transfer(false)));
     add("derived".into(), hex(&urls.derive("what it is for", "text")));
     all.into_iter().collect()
 }
 
-/// The reference in the URL that a fixture is.
-fn kept(fixture: &Value, name: &str) -> String {
+/// The reference in the URL of a fixture.
+fn reference_of(fixture: &Value, name: &str) -> String {
     let url = fixture[name].as_str().unwrap_or_else(|| panic!("no fixture `{name}`"));
     let path = url.split(['?', '#']).next().unwrap();
     let mut segments = path.rsplit('/');
     let last = segments.next().unwrap();
-    // The name of a chain stands behind its reference.
+    // The URL of a chain has the name of the chain after the reference.
     if name == "chain" {
         segments.next().unwrap()
     } else {
@@ -143,48 +143,51 @@ fn kept(fixture: &Value, name: &str) -> String {
 }
 
 #[test]
-fn every_reference_is_made_as_its_fixture_says() {
-    hold("references.json", &written());
-    all_seen("Purpose", kinds::PURPOSES, Purpose::ALL.iter().map(kinds::purpose));
+fn every_reference_is_written_as_in_its_fixture() {
+    assert_fixture("references.json", &written());
+    assert_all_seen("Purpose", kinds::PURPOSES, Purpose::ALL.iter().map(kinds::purpose));
 }
 
 #[test]
-fn references_that_were_handed_out_are_taken_back() {
+fn references_that_were_handed_out_are_accepted() {
     let fixture = json("references.json");
-    let kept = |name: &str| kept(&fixture, name);
-    let rotated = References::new(Secret::new("a newer key"), Some(Secret::new(KEY)));
+    let reference_of = |name: &str| reference_of(&fixture, name);
+    let rotated = ReferenceSigner::new(Secret::new("a newer key"), Some(Secret::new(KEY)));
     for keys in [references(), rotated] {
         for purpose in Purpose::ALL {
             let name = kinds::purpose(&purpose);
-            let plain = kept(&format!("{name}: plain"));
+            let plain = reference_of(&format!("{name}: plain"));
             assert_eq!(keys.check(purpose, &plain, ""), Ok("acme"), "{name}");
-            let beside = kept(&format!("{name}: beside a name"));
-            assert_eq!(keys.check(purpose, &beside, "orders"), Ok("acme"), "{name}");
+            let named = reference_of(&format!("{name}: with a name"));
+            assert_eq!(keys.check(purpose, &named, "orders"), Ok("acme"), "{name}");
         }
-        let urls = Callbacks::new("https://other.example.org", keys);
-        for (provider, name, told_from) in [
+        let urls = CallbackUrls::new("https://other.example.org", keys);
+        for (provider, name, claimed_version) in [
             (Provider::Routee, "keys", None),
             (Provider::Routee, "keys, asked again", None),
             (Provider::Routee, "statuses", None),
-            (Provider::Routee, "statuses, told", Some(19)),
+            (Provider::Routee, "statuses, reported", Some(19)),
             (Provider::Twilio, "keys, of Twilio's", None),
             (Provider::Twilio, "statuses, of Twilio's", Some(19)),
         ] {
-            let kept = kept(name);
-            assert_eq!(urls.check(provider, &kept), Ok(reference(told_from)), "{name}");
+            let written = reference_of(name);
+            assert_eq!(urls.check(provider, &written), Ok(reference(claimed_version)), "{name}");
             for other in Provider::ALL.into_iter().filter(|other| *other != provider) {
                 assert_eq!(
-                    urls.check(other, &kept),
+                    urls.check(other, &written),
                     Err(BadReference),
-                    "{name} opens what is {}'s",
+                    "the reference `{name}` is accepted for {}",
                     other.as_str()
                 );
             }
         }
-        assert_eq!(urls.check_chain(&kept("chain"), &chain()), Ok(tenant()));
-        assert_eq!(urls.check_transfer(&kept("transfer")), Ok(tenant()));
-        assert_eq!(urls.check_payment(&kept("payment")), Ok(transfer(true)));
-        assert_eq!(urls.check_hand_back(&kept("hand-back")), Ok(transfer(true)));
-        assert_eq!(urls.check_hand_back(&kept("hand-back of little")), Ok(transfer(false)));
+        assert_eq!(urls.check_chain(&reference_of("chain"), &chain()), Ok(tenant()));
+        assert_eq!(urls.check_transfer(&reference_of("transfer")), Ok(tenant()));
+        assert_eq!(urls.check_payment(&reference_of("payment")), Ok(transfer(true)));
+        assert_eq!(urls.check_hand_back(&reference_of("hand-back")), Ok(transfer(true)));
+        assert_eq!(
+            urls.check_hand_back(&reference_of("hand-back, minimal")),
+            Ok(transfer(false))
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! The shape of JSON: every path in it, and the form of what stands there. Two items of one kind may differ in every
-//! moment and id, and have one shape.
+//! The shape of a JSON value: its paths, each with the forms of the values there. Two items of one kind may differ in
+//! every timestamp and id, and still have the same shape.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,26 +8,42 @@ use serde_json::Value;
 
 use crate::fixtures::{are_accepted, list, names, write};
 
-/// Paths, each with a form that stood there.
+/// Pairs of a path and the form of a value there.
 pub(crate) type Shape = BTreeSet<(String, String)>;
 
-/// Objects whose names are no fields: indices, languages.
-const MAPS: [&str; 6] = ["rejected", "busy", "put_off", "interrupted", "refused", "texts"];
-/// What belongs to others, and may be any JSON.
+/// Objects whose names are map keys, such as indices and languages, and not fields.
+pub(crate) const MAPS: [&str; 8] = [
+    "rejected",
+    "busy",
+    "postponed",
+    "interrupted",
+    "refused",
+    "texts",
+    "avoided",
+    "limited",
+];
+/// Values that belong to others, and may be any JSON: kind and path.
 const FREE: [(&str, &str); 3] = [
     ("chain", "doc"),
     ("kept-call", "doc.before"),
     ("kept-call", "doc.after"),
 ];
-/// Fields whose texts are words of ours.
+/// Fields whose strings are names that we define. They are compared exactly.
 const WORDS: [&str; 8] = [
-    "status", "is", "event", "reason", "strategy", "ending", "provider", "then",
+    "status",
+    "is",
+    "event",
+    "reason",
+    "strategy",
+    "ending",
+    "provider",
+    "next_status",
 ];
-/// Attributes that are put together of several parts.
+/// Attributes that are composed of several parts.
 const KEYS: [&str; 7] = ["pk", "sk", "day_pk", "day_sk", "due_pk", "due_sk", "holder"];
 
-/// The shape of a value of a kind.
-pub(crate) fn of(kind: &str, value: &Value) -> Shape {
+/// Shape of a value of a kind.
+pub(crate) fn shape_of(kind: &str, value: &Value) -> Shape {
     let mut shape = Shape::new();
     walk(kind, "", value, &mut shape);
     shape
@@ -40,7 +56,7 @@ fn walk(kind: &str, path: &str, value: &Value, shape: &mut Shape) {
     match value {
         Value::Null => add("null"),
         Value::Bool(_) => add("bool"),
-        // A lease that was given back.
+        // A released lease.
         Value::Number(number) if path == "lease_until" && number.as_i64() == Some(0) => add("zero"),
         Value::Number(_) => add("number"),
         Value::String(text) => add(&form(path, text)),
@@ -69,7 +85,7 @@ fn walk(kind: &str, path: &str, value: &Value, shape: &mut Shape) {
     }
 }
 
-/// The name of a field, without what it says of a purchase.
+/// The name of a field, without the id of a purchase in it.
 fn field(name: &str) -> &str {
     match name.split_once('#') {
         Some(("o", _)) => "o#*",
@@ -82,7 +98,7 @@ fn last(path: &str) -> &str {
     path.rsplit('.').next().unwrap_or_default()
 }
 
-/// The form of a text.
+/// Form of a string.
 fn form(path: &str, text: &str) -> String {
     if WORDS.contains(&last(path)) {
         return format!("`{text}`");
@@ -93,7 +109,7 @@ fn form(path: &str, text: &str) -> String {
     part_form(text).unwrap_or_else(|| "text".to_owned())
 }
 
-/// The form of a key: what is always the same stands as it is.
+/// Form of a key, in which constant parts stay as they are.
 fn key_form(text: &str) -> String {
     let parts = text.split_inclusive(['#', '/']).map(|part| {
         let (part, end) = match part.strip_suffix(['#', '/']) {
@@ -113,7 +129,7 @@ fn key_form(text: &str) -> String {
     parts.collect()
 }
 
-/// The form of a text that is a value of ours; none of any other.
+/// Form of a string that is a value of ours, such as a timestamp or an id; none for any other.
 fn part_form(text: &str) -> Option<String> {
     if text.is_empty() {
         return None;
@@ -125,7 +141,7 @@ fn part_form(text: &str) -> Option<String> {
         .strip_prefix('+')
         .is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
     let form = if Timestamp::parse(text).is_some() {
-        "{moment}"
+        "{timestamp}"
     } else if text.parse::<patchbay::ids::DispatchId>().is_ok() {
         "{dispatch}"
     } else if text.parse::<patchbay::ids::AttemptId>().is_ok() {
@@ -142,11 +158,11 @@ fn part_form(text: &str) -> Option<String> {
     Some(form.to_owned())
 }
 
-/// What was seen to be written, by its kind.
+/// Values that were written, by kind.
 #[derive(Debug, Default)]
-pub(crate) struct Seen(BTreeMap<String, Vec<Value>>);
+pub(crate) struct WrittenValues(BTreeMap<String, Vec<Value>>);
 
-impl Seen {
+impl WrittenValues {
     pub(crate) fn add(&mut self, kind: impl Into<String>, value: Value) {
         let seen = self.0.entry(kind.into()).or_default();
         if !seen.contains(&value) {
@@ -154,15 +170,18 @@ impl Seen {
         }
     }
 
-    /// Of a kind, a few that together have every shape that was seen: short ones before long ones.
+    /// A few values of a kind that together have every path and form that was seen. Short values are preferred.
     fn examples(&self, kind: &str) -> Vec<Value> {
-        let mut left: Vec<(&Value, Shape)> = self.0[kind].iter().map(|value| (value, of(kind, value))).collect();
+        let mut left: Vec<(&Value, Shape)> = self.0[kind]
+            .iter()
+            .map(|value| (value, shape_of(kind, value)))
+            .collect();
         let mut examples = Vec::new();
-        // Bytes for everything that an example is the first to show; of those that are as good, the first.
-        let price = |(value, shape): &(&Value, Shape)| value.to_string().len() * 1_000 / shape.len();
+        // Bytes per path and form that only this example adds; of equal ones the first is taken.
+        let cost = |(value, shape): &(&Value, Shape)| value.to_string().len() * 1_000 / shape.len();
         loop {
             left.retain(|(_, shape)| !shape.is_empty());
-            let best = left.iter().enumerate().min_by_key(|(_, candidate)| price(candidate));
+            let best = left.iter().enumerate().min_by_key(|(_, candidate)| cost(candidate));
             let Some(best) = best.map(|(at, _)| at) else {
                 return examples;
             };
@@ -174,43 +193,48 @@ impl Seen {
         }
     }
 
-    /// What differs between all that was seen and the fixtures of a folder, one file a kind. Where that is asked for, it
-    /// writes those anew instead.
+    /// Differences between what was seen and the fixtures of a folder, which has one file per kind. With
+    /// [`are_accepted`], it rewrites the fixtures instead.
     #[track_caller]
     pub(crate) fn faults(&self, folder: &str, kinds: &[String]) -> Vec<String> {
         let unseen: Vec<&String> = kinds.iter().filter(|kind| !self.0.contains_key(*kind)).collect();
         assert!(
             unseen.is_empty(),
-            "nothing of these kinds was written in this test: {unseen:?}"
+            "no value of these kinds was written in this test: {unseen:?}"
         );
         let mut faults = Vec::new();
         for kind in self.0.keys().cloned().chain(names(folder)).collect::<BTreeSet<_>>() {
             let file = format!("{folder}/{kind}.json");
-            let kept = list(&file);
-            let before: Shape = kept.iter().flat_map(|value| of(&kind, value)).collect();
+            let fixtures = list(&file);
+            let before: Shape = fixtures.iter().flat_map(|value| shape_of(&kind, value)).collect();
             let Some(seen) = self.0.get(&kind) else {
                 faults.push(format!("{file}: no item of this kind is written any more"));
                 continue;
             };
-            let now: Shape = seen.iter().flat_map(|value| of(&kind, value)).collect();
+            let now: Shape = seen.iter().flat_map(|value| shape_of(&kind, value)).collect();
             if now == before {
                 continue;
             }
             if are_accepted() {
-                self.accept(folder, &kind, kept);
+                self.accept(folder, &kind, fixtures);
                 continue;
             }
             let line = |what: &str, (path, form): &(String, String)| format!("{file}: {path}: {form} {what}");
             faults.extend(
                 now.difference(&before)
-                    .map(|pair| line("is written, and stands in no fixture", pair)),
+                    .map(|pair| line("is written, but is in no fixture", pair)),
             );
-            faults.extend(before.difference(&now).map(|pair| line("is written no more", pair)));
+            faults.extend(
+                before
+                    .difference(&now)
+                    .map(|pair| line("is not written any more", pair)),
+            );
         }
         faults
     }
 
-    /// Writes the fixtures of a kind; what is written otherwise now goes to `earlier/` if it has to be read on.
+    /// Rewrites the fixtures of a kind. Items that are written differently now are moved to `earlier/`: they must stay
+    /// readable. Answers are never read back, so replaced ones are dropped.
     fn accept(&self, folder: &str, kind: &str, before: Vec<Value>) {
         write(&format!("{folder}/{kind}.json"), &self.examples(kind));
         let file = format!("earlier/{kind}.json");
@@ -221,29 +245,29 @@ impl Seen {
         }
     }
 
-    /// What nothing looks like that is written now: it lacks a field, or has one too many.
+    /// Earlier values whose shape nothing has today: they lack a field, or have an additional one.
     fn replaced(&self, kind: &str, mut before: Vec<Value>) -> Vec<Value> {
-        let now: BTreeSet<Shape> = self.0[kind].iter().map(|value| of(kind, value)).collect();
-        before.retain(|value| !now.contains(&of(kind, value)));
+        let now: BTreeSet<Shape> = self.0[kind].iter().map(|value| shape_of(kind, value)).collect();
+        before.retain(|value| !now.contains(&shape_of(kind, value)));
         before
     }
 }
 
-/// That there is no such difference.
+/// Asserts that no format has changed.
 #[track_caller]
-pub(crate) fn is_as_before(faults: &[String]) {
+pub(crate) fn assert_unchanged(faults: &[String]) {
     assert!(
         faults.is_empty(),
-        "a format has changed. Can what an earlier version wrote still be read, and what this one writes by an earlier one \
-         while both are deployed? Then PATCHBAY_ACCEPT_FORMATS=1 writes the fixtures anew:\n{}",
+        "a format has changed. If this version reads what earlier versions wrote, and the previous version reads what this \
+         one writes while both are deployed, rewrite the fixtures with PATCHBAY_ACCEPT_FORMATS=1:\n{}",
         faults.join("\n")
     );
 }
 
 #[test]
-fn an_item_that_would_be_written_otherwise_now_is_kept_as_an_earlier_one() {
+fn an_item_that_is_written_differently_now_is_kept_as_an_earlier_one() {
     let with = |fields: &[&str]| Value::Object(fields.iter().map(|name| ((*name).to_owned(), 1.into())).collect());
-    let mut now = Seen::default();
+    let mut now = WrittenValues::default();
     now.add("kind", with(&["a", "b", "new"]));
     now.add("kind", with(&["a", "new"]));
     let lacks_one = with(&["a", "b"]);
@@ -253,7 +277,7 @@ fn an_item_that_would_be_written_otherwise_now_is_kept_as_an_earlier_one() {
 }
 
 #[test]
-fn moments_and_ids_have_one_shape_and_other_forms_another() {
+fn the_shape_depends_on_forms_and_not_on_timestamps_and_ids() {
     let item = |sk: &str, at: Value| serde_json::json!({ "sk": sk, "at": at });
     let entry = |nonce: &str| {
         item(
@@ -261,7 +285,7 @@ fn moments_and_ids_have_one_shape_and_other_forms_another() {
             "2026-11-23T03:00:00.000Z".into(),
         )
     };
-    let [one, other] = ["0000000000000001", "ffffffffffffffff"].map(|nonce| of("entry-created", &entry(nonce)));
+    let [one, other] = ["0000000000000001", "ffffffffffffffff"].map(|nonce| shape_of("entry-created", &entry(nonce)));
     assert_eq!(one, other);
     for changed in [
         item(
@@ -278,6 +302,6 @@ fn moments_and_ids_have_one_shape_and_other_forms_another() {
         ),
         item("E#000001-1795402800000-0000000000000001-00", "23 November 2026".into()),
     ] {
-        assert_ne!(of("entry-created", &changed), one);
+        assert_ne!(shape_of("entry-created", &changed), one);
     }
 }

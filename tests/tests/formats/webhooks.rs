@@ -1,4 +1,4 @@
-//! The bodies of webhooks: what receivers were built to read.
+//! Bodies of webhooks, which receivers were built to read.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::fixtures::{json, list, names};
 use crate::kinds;
 
 #[test]
-fn every_webhook_is_as_its_fixture_says() {
+fn every_webhook_has_the_body_of_its_fixture() {
     let fixture = json("webhooks.json");
     let dispatch: Dispatch = serde_json::from_value(fixture["dispatch"].clone()).unwrap();
     let mut faults = Vec::new();
@@ -23,14 +23,17 @@ fn every_webhook_is_as_its_fixture_says() {
         }
         let body = payload(&dispatch, &entry).unwrap_or_default();
         if case["body"] != body {
-            let kept = &case["body"];
-            faults.push(format!("of {}\n{kept:#}\nbecomes\n{body:#}", case["entry"]));
+            let expected = &case["body"];
+            faults.push(format!(
+                "the body of {} is no longer\n{expected:#}\nbut\n{body:#}",
+                case["entry"]
+            ));
         }
     }
     assert!(faults.is_empty(), "tests/formats/webhooks.json:\n{}", faults.join("\n"));
 }
 
-/// Every type of event, of which entries there are in the table, and every field that any body may have.
+/// Covers every event type of the entries in the table, and every field that a body may have.
 #[test]
 fn every_type_of_webhook_has_a_fixture() {
     let fixture = json("webhooks.json");
@@ -47,7 +50,7 @@ fn every_type_of_webhook_has_a_fixture() {
     for kind in kinds::FACTS {
         assert!(
             entries.iter().any(|entry| kinds::fact(&entry.fact) == *kind),
-            "no entry of {kind}"
+            "no entry of the kind {kind}"
         );
     }
     for entry in &entries {

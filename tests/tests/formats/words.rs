@@ -1,26 +1,28 @@
-//! Words that stand for a variant in the table, in messages and in answers, each exactly as it is written.
+//! Names of variants in the table, in messages and in answers, exactly as they are written.
 
 use patchbay::access::Scope;
-use patchbay::context::{Status, TransactionType};
-use patchbay::dispatch::policy::{OnMachine, Repeat};
+use patchbay::context::{PaymentStatus, TransactionType};
+use patchbay::dispatch::policy::{OnVoicemail, RepeatContent};
 use patchbay::dispatch::state::Strategy;
 use patchbay::dispatch::timeline::Exhaustion;
-use patchbay::dispatch::{CallStatus, Detour, Gender, Language, Limit, Reason, Unavailable, Urgency, WaitReason};
+use patchbay::dispatch::{
+    AvoidReason, CallStatus, DispatchPriority, Gender, Language, Limit, NoAnswerReason, Unavailable, WaitReason,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::fixtures::{all_seen, hold};
+use crate::fixtures::{assert_all_seen, assert_fixture};
 use crate::kinds;
 
-const REASONS: [Reason; 7] = [
-    Reason::NotPickedUp,
-    Reason::Busy,
-    Reason::NoKey,
-    Reason::Voicemail,
-    Reason::Failed,
-    Reason::Refused,
-    Reason::Unknown,
+const NO_ANSWER_REASONS: [NoAnswerReason; 7] = [
+    NoAnswerReason::NotPickedUp,
+    NoAnswerReason::Busy,
+    NoAnswerReason::NoKey,
+    NoAnswerReason::Voicemail,
+    NoAnswerReason::Failed,
+    NoAnswerReason::Refused,
+    NoAnswerReason::Unknown,
 ];
 const UNAVAILABLE: [Unavailable; 10] = [
     Unavailable::OptedOut,
@@ -30,7 +32,7 @@ const UNAVAILABLE: [Unavailable; 10] = [
     Unavailable::Busy,
     Unavailable::Rejected,
     Unavailable::Refused,
-    Unavailable::PutOff,
+    Unavailable::Postponed,
     Unavailable::HourlyLimit,
     Unavailable::DailyLimit,
 ];
@@ -48,59 +50,62 @@ const CALL_STATUSES: [CallStatus; 12] = [
     CallStatus::Machine,
     CallStatus::Other,
 ];
-const DETOURS: [Detour; 7] = [
-    Detour::Queue,
-    Detour::PutOff,
-    Detour::Failed,
-    Detour::Down,
-    Detour::Unknown,
-    Detour::NotAllowed,
-    Detour::OutOfMoney,
+const AVOID_REASONS: [AvoidReason; 7] = [
+    AvoidReason::Queue,
+    AvoidReason::Postponed,
+    AvoidReason::Failed,
+    AvoidReason::Down,
+    AvoidReason::Unknown,
+    AvoidReason::NotAllowed,
+    AvoidReason::OutOfMoney,
 ];
 const EXHAUSTIONS: [Exhaustion; 2] = [Exhaustion::NobodyLeft, Exhaustion::MaxCalls];
 const LIMITS: [Limit; 2] = [Limit::Hourly, Limit::Daily];
-const URGENCIES: [Urgency; 2] = [Urgency::Normal, Urgency::Urgent];
-const REPEATS: [Repeat; 2] = [Repeat::Options, Repeat::All];
-const ON_MACHINE: [OnMachine; 2] = [OnMachine::Ignore, OnMachine::HangUp];
-const WAITS: [WaitReason; 4] = [
+const PRIORITIES: [DispatchPriority; 2] = [DispatchPriority::Normal, DispatchPriority::Urgent];
+const REPEAT_CONTENTS: [RepeatContent; 2] = [RepeatContent::Options, RepeatContent::All];
+const ON_VOICEMAIL: [OnVoicemail; 2] = [OnVoicemail::Ignore, OnVoicemail::HangUp];
+const WAIT_REASONS: [WaitReason; 4] = [
     WaitReason::RoundPause,
     WaitReason::NobodyAvailable,
     WaitReason::Expiry,
     WaitReason::OutOfMoney,
 ];
 
-/// The words of a type, which are read as what they are written for.
-fn words<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(of: &str, all: &[T]) -> (String, Value) {
-    let word = |variant: &T| {
-        let word = serde_json::to_value(variant).unwrap();
-        assert_eq!(serde_json::from_value::<T>(word.clone()).unwrap(), *variant);
-        word
+/// Written names of variants. Asserts that each name is read as its variant.
+fn names<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
+    label: &str,
+    variants: &[T],
+) -> (String, Value) {
+    let name = |variant: &T| {
+        let name = serde_json::to_value(variant).unwrap();
+        assert_eq!(serde_json::from_value::<T>(name.clone()).unwrap(), *variant);
+        name
     };
-    (of.to_owned(), all.iter().map(word).collect())
+    (label.to_owned(), variants.iter().map(name).collect())
 }
 
 #[test]
-fn every_word_is_as_its_fixture_says() {
+fn every_name_of_a_variant_is_written_as_in_its_fixture() {
     let mut written = vec![
-        words("reason of no answer", &REASONS),
-        words("reason to pass over", &UNAVAILABLE),
-        words("reason to wait", &WAITS),
-        words("status of a call", &CALL_STATUSES),
-        words(
+        names("reason of no answer", &NO_ANSWER_REASONS),
+        names("reason to pass over", &UNAVAILABLE),
+        names("reason to wait", &WAIT_REASONS),
+        names("status of a call", &CALL_STATUSES),
+        names(
             "strategy of a webhook",
             &[Strategy::OnChange, Strategy::OnCompletion, Strategy::OnStatus],
         ),
-        words("reason for a detour", &DETOURS),
-        words("reason to be exhausted", &EXHAUSTIONS),
-        words("limit of calls to a number", &LIMITS),
-        words("priority of a dispatch", &URGENCIES),
-        words("what is said again", &REPEATS),
-        words("what is done about a machine", &ON_MACHINE),
-        words("language", &Language::ALL),
-        words("voice", &[Gender::Male, Gender::Female]),
-        words("scope of a token", &Scope::ALL),
-        words("status of a context", &Status::ALL),
-        words(
+        names("reason for a detour", &AVOID_REASONS),
+        names("reason to be exhausted", &EXHAUSTIONS),
+        names("limit of calls to a number", &LIMITS),
+        names("priority of a dispatch", &PRIORITIES),
+        names("what is said again", &REPEAT_CONTENTS),
+        names("what is done about a machine", &ON_VOICEMAIL),
+        names("language", &Language::ALL),
+        names("voice", &[Gender::Male, Gender::Female]),
+        names("scope of a token", &Scope::ALL),
+        names("status of a context", &PaymentStatus::ALL),
+        names(
             "type of a purchase",
             &[
                 TransactionType::Once,
@@ -109,33 +114,57 @@ fn every_word_is_as_its_fixture_says() {
             ],
         ),
     ];
-    // A status of a call is counted, too: of two, the one with the higher number is the newer.
+    // Of two call statuses, the one with the higher sequence is the newer one.
     let sequence = |status: CallStatus| json!(status.sequence(12));
     let sequences = CALL_STATUSES.into_iter().map(sequence).collect();
     written.push(("sequences of the statuses of a call".to_owned(), sequences));
-    hold("words.json", &written);
+    assert_fixture("words.json", &written);
 }
 
 #[test]
-fn no_word_is_missing() {
-    all_seen("Reason", kinds::REASONS, REASONS.iter().map(kinds::reason));
-    all_seen(
+fn every_variant_has_a_name_in_the_fixture() {
+    assert_all_seen(
+        "Reason",
+        kinds::NO_ANSWER_REASONS,
+        NO_ANSWER_REASONS.iter().map(kinds::no_answer_reason),
+    );
+    assert_all_seen(
         "Unavailable",
         kinds::UNAVAILABLE,
         UNAVAILABLE.iter().map(kinds::unavailable),
     );
-    all_seen("Detour", kinds::DETOURS, DETOURS.iter().map(kinds::detour));
-    all_seen(
+    assert_all_seen(
+        "AvoidReason",
+        kinds::AVOID_REASONS,
+        AVOID_REASONS.iter().map(kinds::avoid_reason),
+    );
+    assert_all_seen(
         "Exhaustion",
         kinds::EXHAUSTIONS,
         EXHAUSTIONS.iter().map(kinds::exhaustion),
     );
-    all_seen("Limit", kinds::LIMITS, LIMITS.iter().map(kinds::limit));
-    all_seen("Urgency", kinds::URGENCIES, URGENCIES.iter().map(kinds::urgency));
-    all_seen("Repeat", kinds::REPEATS, REPEATS.iter().map(kinds::repeat));
-    all_seen("OnMachine", kinds::ON_MACHINE, ON_MACHINE.iter().map(kinds::on_machine));
-    all_seen("WaitReason", kinds::WAITS, WAITS.iter().map(kinds::wait));
-    all_seen(
+    assert_all_seen("Limit", kinds::LIMITS, LIMITS.iter().map(kinds::limit));
+    assert_all_seen(
+        "DispatchPriority",
+        kinds::PRIORITIES,
+        PRIORITIES.iter().map(kinds::priority),
+    );
+    assert_all_seen(
+        "RepeatContent",
+        kinds::REPEAT_CONTENTS,
+        REPEAT_CONTENTS.iter().map(kinds::repeat_content),
+    );
+    assert_all_seen(
+        "OnVoicemail",
+        kinds::ON_VOICEMAIL,
+        ON_VOICEMAIL.iter().map(kinds::on_voicemail),
+    );
+    assert_all_seen(
+        "WaitReason",
+        kinds::WAIT_REASONS,
+        WAIT_REASONS.iter().map(kinds::wait_reason),
+    );
+    assert_all_seen(
         "CallStatus",
         kinds::CALL_STATUSES,
         CALL_STATUSES.iter().map(kinds::call_status),

@@ -1,11 +1,11 @@
-//! Every promise can be broken: for each there are rules that break it, and random histories find that out.
+//! Shows that the invariants are effective: random histories notice every broken decision function.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::employee::Employee;
 use patchbay::dispatch::work::Work;
-use patchbay::dispatch::{Context, Decision, Dispatch, Ending, Event, State, Wait, WaitReason, decide};
+use patchbay::dispatch::{Decision, DecisionContext, Dispatch, Ending, Event, State, Wait, WaitReason, decide};
 use patchbay::ids::Nonce;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -13,44 +13,52 @@ use proptest_state_machine::ReferenceStateMachine;
 
 use crate::Decide;
 use crate::history::History;
-use crate::promises::{
-    ATTEMPTS_IN_A_ROW, FENCED, FITS, HUNG_UP, LEASES_END, LINES_ARE_UNIQUE, MOVED_ON, NO_CALL_AFTER_EXPIRY,
-    NO_MEANS_NO, ONE_MESSAGE_EACH, ONE_PERSON_EACH, ONE_VERSION_ON, ONLY_A_1_ACCEPTS, ONLY_FORWARD, ONLY_THE_AVAILABLE,
-    ORDINALS_GROW,
+use crate::invariants::{
+    ADVANCES, FENCED, FITS_TRANSACTION, FIXED_INDEXES, HUNG_UP, LEASES_END, MAX_ATTEMPTS, NEXT_ORDINAL, NEXT_VERSION,
+    NO_CALL_AFTER_EXPIRY, NO_CALL_AFTER_REJECTION, ONE_MESSAGE, ONLY_AVAILABLE, ONLY_FORWARD, ONLY_KEY_1_ACCEPTS,
+    UNIQUE_ENTRIES,
 };
 use crate::scenario::Scenarios;
 
-/// Histories, at most, until a promise must be found broken.
+/// The number of histories within which a broken rule must be noticed.
 const HISTORIES: u32 = 3_000;
 
-/// Plays histories by these rules until the promise is found broken: one is enough, so nothing is shrunk.
-fn breaks(promise: &str, decide: Decide) {
+/// Plays histories with this decision function until `invariant` fails. One failure is enough, so nothing is shrunk.
+fn violates(invariant: &str, decide: Decide) {
     let mut runner = TestRunner::deterministic();
     let histories = Scenarios::sequential_strategy(60..140);
-    let broken = (0..HISTORIES).find_map(|_| {
-        let (scenario, happenings, _) = histories.new_tree(&mut runner).unwrap().current();
+    let failure = (0..HISTORIES).find_map(|_| {
+        let (scenario, steps, _) = histories.new_tree(&mut runner).unwrap().current();
         let play = || {
-            let mut history = History::begin(&scenario, decide);
-            for happening in &happenings {
-                history.goes_on(happening);
+            let mut history = History::start(&scenario, decide);
+            for step in &steps {
+                history.apply(step);
                 history.check();
             }
         };
         catch_unwind(AssertUnwindSafe(play)).err()
     });
-    let Some(reason) = broken.as_ref().and_then(|reason| reason.downcast_ref::<String>()) else {
-        panic!("nobody noticed: {promise}")
+    let Some(reason) = failure.as_ref().and_then(|reason| reason.downcast_ref::<String>()) else {
+        panic!("no history violated the invariant: {invariant}")
     };
-    assert!(reason.contains(promise), "{promise}: {reason}");
+    assert!(
+        reason.contains(invariant),
+        "\"{invariant}\" was expected to fail: {reason}"
+    );
 }
 
-/// The decision on a dispatch that is a little different; what was different is as before afterwards.
-fn on(dispatch: &Dispatch, event: &Event, context: Context, change: impl Fn(&mut Dispatch)) -> Decision {
+/// The real decision on a changed dispatch, with the spec and the expiry restored afterwards.
+fn decide_changed(
+    dispatch: &Dispatch,
+    event: &Event,
+    context: DecisionContext,
+    change: impl Fn(&mut Dispatch),
+) -> Decision {
     let mut other = dispatch.clone();
     change(&mut other);
     let mut decision = decide(&other, event, context);
     if let Some(next) = &mut decision.next {
-        next.brief = dispatch.brief.clone();
+        next.spec = dispatch.spec.clone();
         next.expires_at = if matches!(event, Event::Overdue { .. }) {
             next.expires_at
         } else {
@@ -60,27 +68,27 @@ fn on(dispatch: &Dispatch, event: &Event, context: Context, change: impl Fn(&mut
     decision
 }
 
-/// The real decision, without some of its messages.
-fn without(dispatch: &Dispatch, event: &Event, context: Context, lost: fn(&Work) -> bool) -> Decision {
+/// The real decision without the messages whose work is `lost`.
+fn without(dispatch: &Dispatch, event: &Event, context: DecisionContext, lost: fn(&Work) -> bool) -> Decision {
     let mut decision = decide(dispatch, event, context);
     decision.messages.retain(|message| !lost(&message.work));
     decision
 }
 
 #[test]
-fn people_who_change_places() {
-    breaks(ONE_PERSON_EACH, |dispatch, event, context| {
+fn an_employee_at_another_index_is_noticed() {
+    violates(FIXED_INDEXES, |dispatch, event, context| {
         let mut decision = decide(dispatch, event, context);
         if let Some(next) = &mut decision.next {
-            next.brief.employees.rotate_left(1);
+            next.spec.employees.rotate_left(1);
         }
         decision
     });
 }
 
 #[test]
-fn a_version_that_stays() {
-    breaks(ONE_VERSION_ON, |dispatch, event, context| {
+fn an_unchanged_version_is_noticed() {
+    violates(NEXT_VERSION, |dispatch, event, context| {
         let mut decision = decide(dispatch, event, context);
         if let Some(next) = &mut decision.next {
             next.version = dispatch.version;
@@ -90,8 +98,8 @@ fn a_version_that_stays() {
 }
 
 #[test]
-fn a_message_of_another_version() {
-    breaks(FENCED, |dispatch, event, context| {
+fn a_message_with_the_previous_version_is_noticed() {
+    violates(FENCED, |dispatch, event, context| {
         let mut decision = decide(dispatch, event, context);
         for message in &mut decision.messages {
             message.version = dispatch.version;
@@ -101,9 +109,9 @@ fn a_message_of_another_version() {
 }
 
 #[test]
-fn a_second_acceptor() {
-    breaks(ONLY_FORWARD, |dispatch, event, context| {
-        on(dispatch, event, context, |open| {
+fn a_second_acceptor_is_noticed() {
+    violates(ONLY_FORWARD, |dispatch, event, context| {
+        decide_changed(dispatch, event, context, |open| {
             if matches!((&open.state, event), (State::Accepted(_), Event::Key { .. })) {
                 open.state = State::Exhausted { at: context.now };
             }
@@ -112,12 +120,12 @@ fn a_second_acceptor() {
 }
 
 #[test]
-fn a_cancel_of_what_is_accepted() {
-    breaks(ONLY_FORWARD, |dispatch, event, context| {
-        on(dispatch, event, context, |open| {
+fn a_cancelled_acceptance_is_noticed() {
+    violates(ONLY_FORWARD, |dispatch, event, context| {
+        decide_changed(dispatch, event, context, |open| {
             if matches!((&open.state, event), (State::Accepted(_), Event::Cancel)) {
                 open.state = State::Waiting(Wait {
-                    id: context.fresh,
+                    id: context.nonce,
                     until: context.now,
                     reason: WaitReason::RoundPause,
                     next: 0,
@@ -128,43 +136,43 @@ fn a_cancel_of_what_is_accepted() {
 }
 
 #[test]
-fn a_wait_without_an_end() {
-    breaks(ONE_MESSAGE_EACH, |dispatch, event, context| {
+fn a_missing_resume_message_is_noticed() {
+    violates(ONE_MESSAGE, |dispatch, event, context| {
         without(dispatch, event, context, |work| matches!(work, Work::Resume { .. }))
     });
 }
 
 #[test]
-fn a_call_that_nobody_dials() {
-    breaks(ONE_MESSAGE_EACH, |dispatch, event, context| {
+fn a_missing_dial_message_is_noticed() {
+    violates(ONE_MESSAGE, |dispatch, event, context| {
         without(dispatch, event, context, |work| matches!(work, Work::Dial { .. }))
     });
 }
 
 #[test]
-fn an_acceptance_nobody_is_reminded_of() {
-    breaks(ONE_MESSAGE_EACH, |dispatch, event, context| {
+fn a_missing_reminder_is_noticed() {
+    violates(ONE_MESSAGE, |dispatch, event, context| {
         without(dispatch, event, context, |work| matches!(work, Work::Remind { .. }))
     });
 }
 
 #[test]
-fn an_end_that_nobody_looks_after() {
-    breaks(MOVED_ON, |dispatch, event, context| {
+fn a_missing_watch_after_a_call_is_noticed() {
+    violates(ADVANCES, |dispatch, event, context| {
         without(dispatch, event, context, |work| matches!(work, Work::Watch { .. }))
     });
 }
 
 #[test]
-fn one_attempt_too_many() {
-    breaks(ATTEMPTS_IN_A_ROW, |dispatch, event, context| {
-        on(dispatch, event, context, |open| open.brief.policy.attempts += 1)
+fn one_attempt_too_many_is_noticed() {
+    violates(MAX_ATTEMPTS, |dispatch, event, context| {
+        decide_changed(dispatch, event, context, |open| open.spec.policy.attempts += 1)
     });
 }
 
 #[test]
-fn an_ordinal_that_comes_again() {
-    breaks(ORDINALS_GROW, |dispatch, event, context| {
+fn a_repeated_ordinal_is_noticed() {
+    violates(NEXT_ORDINAL, |dispatch, event, context| {
         let mut decision = decide(dispatch, event, context);
         if let Some(next) = &mut decision.next {
             next.progress.attempts = next.progress.attempts.min(1);
@@ -174,16 +182,16 @@ fn an_ordinal_that_comes_again() {
 }
 
 #[test]
-fn a_nonce_that_comes_again() {
-    breaks(LINES_ARE_UNIQUE, |dispatch, event, context| {
-        let fresh = Nonce::new(7);
-        decide(dispatch, event, Context { fresh, ..context })
+fn a_repeated_nonce_is_noticed() {
+    violates(UNIQUE_ENTRIES, |dispatch, event, context| {
+        let nonce = Nonce::new(7);
+        decide(dispatch, event, DecisionContext { nonce, ..context })
     });
 }
 
 #[test]
-fn a_decision_that_says_too_much() {
-    breaks(FITS, |dispatch, event, context| {
+fn a_decision_with_too_many_entries_is_noticed() {
+    violates(FITS_TRANSACTION, |dispatch, event, context| {
         let mut decision = decide(dispatch, event, context);
         if decision.entries.len() > 3 {
             decision.entries = decision.entries.iter().cycle().take(98).cloned().collect();
@@ -193,9 +201,9 @@ fn a_decision_that_says_too_much() {
 }
 
 #[test]
-fn a_call_after_the_expiry() {
-    breaks(NO_CALL_AFTER_EXPIRY, |dispatch, event, context| {
-        on(dispatch, event, context, |open| {
+fn a_call_after_the_expiry_is_noticed() {
+    violates(NO_CALL_AFTER_EXPIRY, |dispatch, event, context| {
+        decide_changed(dispatch, event, context, |open| {
             if matches!(event, Event::Claim { .. }) {
                 open.expires_at = Timestamp::from_millis(i64::MAX);
             }
@@ -204,21 +212,21 @@ fn a_call_after_the_expiry() {
 }
 
 #[test]
-fn a_call_to_somebody_who_said_no() {
-    breaks(NO_MEANS_NO, |dispatch, event, context| {
-        on(dispatch, event, context, |open| open.brief.policy.ask_again = true)
+fn a_call_after_a_rejection_is_noticed() {
+    violates(NO_CALL_AFTER_REJECTION, |dispatch, event, context| {
+        decide_changed(dispatch, event, context, |open| open.spec.policy.retry_rejected = true)
     });
 }
 
 #[test]
-fn a_call_in_quiet_hours() {
-    breaks(ONLY_THE_AVAILABLE, |dispatch, event, context| {
-        on(dispatch, event, context, |open| {
-            for person in &mut open.brief.employees {
-                *person = Employee {
+fn a_call_to_an_unavailable_employee_is_noticed() {
+    violates(ONLY_AVAILABLE, |dispatch, event, context| {
+        decide_changed(dispatch, event, context, |open| {
+            for employee in &mut open.spec.employees {
+                *employee = Employee {
                     on_duty: Vec::new(),
                     quiet_hours: None,
-                    ..person.clone()
+                    ..employee.clone()
                 };
             }
         })
@@ -226,8 +234,8 @@ fn a_call_in_quiet_hours() {
 }
 
 #[test]
-fn a_call_that_is_taken_for_a_key() {
-    breaks(ONLY_A_1_ACCEPTS, |dispatch, event, context| match event {
+fn an_acceptance_without_a_key_is_noticed() {
+    violates(ONLY_KEY_1_ACCEPTS, |dispatch, event, context| match event {
         Event::CallEnded {
             attempt,
             ending: Ending::Completed,
@@ -242,15 +250,15 @@ fn a_call_that_is_taken_for_a_key() {
 }
 
 #[test]
-fn a_call_that_nobody_hangs_up() {
-    breaks(HUNG_UP, |dispatch, event, context| {
+fn a_missing_hang_up_is_noticed() {
+    violates(HUNG_UP, |dispatch, event, context| {
         without(dispatch, event, context, |work| matches!(work, Work::HangUp { .. }))
     });
 }
 
 #[test]
-fn a_lease_that_outlives_its_call() {
-    breaks(LEASES_END, |dispatch, event, context| {
+fn a_lease_that_outlives_its_call_is_noticed() {
+    violates(LEASES_END, |dispatch, event, context| {
         let mut decision = decide(dispatch, event, context);
         decision.release = None;
         decision

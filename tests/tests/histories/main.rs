@@ -1,31 +1,31 @@
-//! Long random histories of dispatches, and what must hold after every step of each.
+//! Checks invariants after every step of long random histories of dispatches.
 //!
-//! A history that breaks a promise is shrunk, printed and kept under `proptest-regressions`, from where it is played
-//! again first. More of them: `PROPTEST_CASES=5000 cargo test -p patchbay-tests --test histories`.
+//! A history that violates an invariant is shrunk, printed, and saved under `proptest-regressions`. Later runs replay
+//! saved ones first. To run more: `PROPTEST_CASES=5000 cargo test -p patchbay-tests --test histories`.
 #![expect(
     clippy::panic,
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a history that cannot go on is a failed test"
+    reason = "a history that cannot continue is a failed test"
 )]
 
 mod broken;
 mod history;
-mod promises;
+mod invariants;
 mod scenario;
 
 use std::collections::BTreeSet;
 
-use patchbay::dispatch::{Context, Decision, Dispatch, Event, decide};
+use patchbay::dispatch::{Decision, DecisionContext, Dispatch, Event, decide};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 
 use history::History;
-use scenario::{Happening, Scenario, Scenarios};
+use scenario::{Scenario, Scenarios, Step};
 
-/// A way to decide: the real one, or one that breaks a rule.
-pub(crate) type Decide = fn(&Dispatch, &Event, Context) -> Decision;
+/// A decision function: the real one, or one that breaks a rule.
+pub(crate) type Decide = fn(&Dispatch, &Event, DecisionContext) -> Decision;
 
 struct Histories;
 
@@ -34,11 +34,11 @@ impl StateMachineTest for Histories {
     type Reference = Scenarios;
 
     fn init_test(scenario: &Scenario) -> History {
-        History::begin(scenario, decide)
+        History::start(scenario, decide)
     }
 
-    fn apply(mut history: History, _: &Scenario, happening: Happening) -> History {
-        history.goes_on(&happening);
+    fn apply(mut history: History, _: &Scenario, step: Step) -> History {
+        history.apply(&step);
         history
     }
 
@@ -56,19 +56,19 @@ prop_state_machine! {
     #![proptest_config(Config { cases: 400, ..Config::default() })]
 
     #[test]
-    fn every_promise_is_kept_in_every_history(sequential 60..140 => Histories);
+    fn every_invariant_holds_in_every_history(sequential 60..140 => Histories);
 }
 
 #[test]
-fn random_histories_go_everywhere() {
+fn random_histories_reach_every_state_and_event() {
     let mut runner = TestRunner::deterministic();
     let histories = Scenarios::sequential_strategy(60..140);
     let mut seen = BTreeSet::new();
     for _ in 0..200 {
-        let (scenario, happenings, _) = histories.new_tree(&mut runner).unwrap().current();
-        let mut history = History::begin(&scenario, decide);
-        for happening in &happenings {
-            history.goes_on(happening);
+        let (scenario, steps, _) = histories.new_tree(&mut runner).unwrap().current();
+        let mut history = History::start(&scenario, decide);
+        for step in &steps {
+            history.apply(step);
         }
         seen.append(&mut history.seen);
     }
@@ -77,7 +77,7 @@ fn random_histories_go_everywhere() {
         "Calling",
         "Cancelled",
         "Created",
-        "Dialling",
+        "Dialing",
         "Exhausted",
         "Expired",
         "Key",
@@ -86,7 +86,7 @@ fn random_histories_go_everywhere() {
         "OutOfMoney",
         "Placed",
         "Planned",
-        "PutOff",
+        "Postponed",
         "Rejected",
         "Reopened",
         "Resolved",

@@ -1,49 +1,49 @@
-//! Which histories there are: people, policies, and what may happen to a dispatch.
+//! Generates histories: employees, policies, and steps.
 
 use std::sync::Arc;
 
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::employee::{Duty, QuietHours};
-use patchbay::dispatch::policy::OnMachine;
-use patchbay::dispatch::state::{Strategy as Told, Urgency, Webhook};
-use patchbay::dispatch::{Employee, Ending, NewDispatch, NotPlaced, Policy, Sighting, Ticket};
+use patchbay::dispatch::policy::OnVoicemail;
+use patchbay::dispatch::state::{DispatchPriority, Strategy as NotifyStrategy, Webhook};
+use patchbay::dispatch::{CallLookup, Employee, Ending, NewDispatch, NotPlaced, Policy, Ticket};
 use patchbay::phone::PhoneNumber;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest_state_machine::ReferenceStateMachine;
 
-/// When every history begins: a Monday morning.
+/// The start of every history: a Monday morning.
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_767_603_600_000);
 
-/// What is fixed in a history.
+/// The fixed part of a history.
 pub(crate) type Scenario = Arc<NewDispatch>;
 
-/// What the provider and the others make of a message to dial.
+/// The result of a message to dial.
 #[derive(Clone, Debug)]
-pub(crate) enum Luck {
+pub(crate) enum DialResult {
     Rings,
-    /// Another dispatch phones the employee for so many seconds more.
+    /// Another dispatch has a lease on the employee for this many more seconds.
     Busy(u32),
-    /// The employee has been called as often as allowed, for so many seconds more.
+    /// The employee's number has reached a call limit for this many more seconds. An even number: the hourly limit.
     OverLimit(u32),
     NotPlaced(NotPlaced),
     Unclear,
-    /// The dialer is gone after its claim.
-    Gone,
+    /// The dialer crashes after its claim.
+    Crash,
 }
 
-/// Something that happens. What it happens to is picked among what there is.
+/// One step of a history. An `Index` picks one of the queued messages, or of the calls so far.
 #[derive(Clone, Debug)]
-pub(crate) enum Happening {
-    /// A message reaches its consumer: the one that is due first, or any.
+pub(crate) enum Step {
+    /// A message reaches its consumer: the one that is due first, or any of them.
     Deliver {
         any: Option<Index>,
-        copy: bool,
+        duplicate: bool,
         crash: bool,
-        luck: Luck,
-        sighting: Sighting,
+        dial_result: DialResult,
+        lookup: CallLookup,
     },
-    /// A key is pressed in the last call, or in any that ever was.
+    /// A key is pressed in the last call, or in any earlier one.
     Press {
         call: Option<Index>,
         keys: String,
@@ -55,23 +55,23 @@ pub(crate) enum Happening {
         ending: Ending,
         crash: bool,
     },
-    /// The provider says that a machine picked up.
+    /// The provider reports that a machine answered.
     Machine {
         call: Option<Index>,
         crash: bool,
     },
-    /// The provider's answer to a request comes very late.
+    /// The provider's response to a request arrives very late.
     Placed {
         call: Index,
     },
-    /// A message about something that is long past, or never was.
+    /// An event about an attempt or wait that is long past, or never existed.
     Stale {
         call: Index,
         kind: u8,
     },
     Cancel,
     Resolve,
-    /// Time passes, and nothing else happens.
+    /// Only time passes, in seconds.
     Wait(u32),
 }
 
@@ -80,13 +80,13 @@ pub(crate) struct Scenarios;
 
 impl ReferenceStateMachine for Scenarios {
     type State = Scenario;
-    type Transition = Happening;
+    type Transition = Step;
 
     fn init_state() -> BoxedStrategy<Scenario> {
-        (people(), policy(), told())
+        (employees(), policy(), webhook())
             .prop_map(|(employees, policy, webhook)| {
                 Arc::new(NewDispatch {
-                    priority: Urgency::Normal,
+                    priority: DispatchPriority::Normal,
                     ticket: Ticket {
                         reference: None,
                         text: "Database down".into(),
@@ -99,11 +99,11 @@ impl ReferenceStateMachine for Scenarios {
             .boxed()
     }
 
-    fn transitions(_: &Scenario) -> BoxedStrategy<Happening> {
-        happening().boxed()
+    fn transitions(_: &Scenario) -> BoxedStrategy<Step> {
+        step().boxed()
     }
 
-    fn apply(scenario: Scenario, _: &Happening) -> Scenario {
+    fn apply(scenario: Scenario, _: &Step) -> Scenario {
         scenario
     }
 }
@@ -121,7 +121,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn person()(
+    fn employee()(
         on_duty in prop_oneof![4 => Just(Vec::new()), 1 => prop::collection::vec(duty(), 1..4)],
         quiet_hours in prop::option::weighted(0.2, quiet_hours()),
         opted_out in prop::bool::weighted(0.05),
@@ -141,13 +141,13 @@ prop_compose! {
     }
 }
 
-fn people() -> impl Strategy<Value = Vec<Employee>> {
-    prop::collection::vec(person(), 1..=10).prop_map(|mut people| {
-        for (index, person) in people.iter_mut().enumerate() {
-            person.id = format!("p{index}");
-            person.phone = PhoneNumber::parse(&format!("+120255501{index:02}")).unwrap();
+fn employees() -> impl Strategy<Value = Vec<Employee>> {
+    prop::collection::vec(employee(), 1..=10).prop_map(|mut employees| {
+        for (index, employee) in employees.iter_mut().enumerate() {
+            employee.id = format!("p{index}");
+            employee.phone = PhoneNumber::parse(&format!("+120255501{index:02}")).unwrap();
         }
-        people
+        employees
     })
 }
 
@@ -159,30 +159,30 @@ prop_compose! {
         max_rounds in prop::option::of(1_u32..5),
         expires_after in prop_oneof![60_u32..2_000, Just(86_400)],
         resolve_within in prop::option::of(60_u32..2_000),
-        ask_again in any::<bool>(),
+        retry_rejected in any::<bool>(),
         max_calls in prop::option::weighted(0.3, 1_u32..12),
-        machine in prop_oneof![Just(OnMachine::Ignore), Just(OnMachine::HangUp)],
+        on_voicemail in prop_oneof![Just(OnVoicemail::Ignore), Just(OnVoicemail::HangUp)],
     ) -> Policy {
         Policy {
             max_calls,
-            machine,
+            on_voicemail,
             attempts,
             retry_delay,
             round_pause,
             max_rounds,
             expires_after,
             resolve_within,
-            ask_again,
+            retry_rejected,
             ..Policy::default()
         }
     }
 }
 
-fn told() -> impl Strategy<Value = Option<Webhook>> {
+fn webhook() -> impl Strategy<Value = Option<Webhook>> {
     prop::option::of(prop_oneof![
-        Just(Told::OnChange),
-        Just(Told::OnCompletion),
-        Just(Told::OnStatus)
+        Just(NotifyStrategy::OnChange),
+        Just(NotifyStrategy::OnCompletion),
+        Just(NotifyStrategy::OnStatus)
     ])
     .prop_map(|strategy| {
         strategy.map(|strategy| Webhook {
@@ -215,27 +215,27 @@ fn keys() -> impl Strategy<Value = String> {
     .prop_map(String::from)
 }
 
-fn luck() -> impl Strategy<Value = Luck> {
+fn dial_result() -> impl Strategy<Value = DialResult> {
     prop_oneof![
-        12 => Just(Luck::Rings),
-        3 => (0_u32..300).prop_map(Luck::Busy),
-        1 => (0_u32..4_000).prop_map(Luck::OverLimit),
-        1 => Just(Luck::NotPlaced(NotPlaced::Refused)),
-        1 => Just(Luck::NotPlaced(NotPlaced::NotAllowed)),
-        1 => Just(Luck::NotPlaced(NotPlaced::OutOfMoney)),
-        3 => Just(Luck::NotPlaced(NotPlaced::TryLater)),
-        1 => Just(Luck::Unclear),
-        1 => Just(Luck::Gone),
+        12 => Just(DialResult::Rings),
+        3 => (0_u32..300).prop_map(DialResult::Busy),
+        1 => (0_u32..4_000).prop_map(DialResult::OverLimit),
+        1 => Just(DialResult::NotPlaced(NotPlaced::Refused)),
+        1 => Just(DialResult::NotPlaced(NotPlaced::NotAllowed)),
+        1 => Just(DialResult::NotPlaced(NotPlaced::OutOfMoney)),
+        3 => Just(DialResult::NotPlaced(NotPlaced::TryLater)),
+        1 => Just(DialResult::Unclear),
+        1 => Just(DialResult::Crash),
     ]
 }
 
-fn sighting() -> impl Strategy<Value = Sighting> {
+fn lookup() -> impl Strategy<Value = CallLookup> {
     prop_oneof![
-        2 => Just(Sighting::Live),
-        2 => Just(Sighting::Nothing),
+        2 => Just(CallLookup::Live),
+        2 => Just(CallLookup::Unknown),
         4 => (ending(), any::<bool>())
-            .prop_map(|(ending, machine)| Sighting::Over { ending, keys: String::new(), machine }),
-        1 => (ending(), keys()).prop_map(|(ending, keys)| Sighting::Over { ending, keys, machine: false }),
+            .prop_map(|(ending, machine)| CallLookup::Over { ending, keys: String::new(), machine }),
+        1 => (ending(), keys()).prop_map(|(ending, keys)| CallLookup::Over { ending, keys, machine: false }),
     ]
 }
 
@@ -243,18 +243,20 @@ fn sometimes_any() -> impl Strategy<Value = Option<Index>> {
     prop::option::weighted(0.25, any::<Index>())
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
+fn step() -> impl Strategy<Value = Step> {
     let crash = || prop::bool::weighted(0.05);
     prop_oneof![
-        24 => (sometimes_any(), prop::bool::weighted(0.1), crash(), luck(), sighting())
-            .prop_map(|(any, copy, crash, luck, sighting)| Happening::Deliver { any, copy, crash, luck, sighting }),
-        3 => (sometimes_any(), keys(), crash()).prop_map(|(call, keys, crash)| Happening::Press { call, keys, crash }),
+        24 => (sometimes_any(), prop::bool::weighted(0.1), crash(), dial_result(), lookup())
+            .prop_map(|(any, duplicate, crash, dial_result, lookup)| {
+                Step::Deliver { any, duplicate, crash, dial_result, lookup }
+            }),
+        3 => (sometimes_any(), keys(), crash()).prop_map(|(call, keys, crash)| Step::Press { call, keys, crash }),
         10 => (sometimes_any(), ending(), crash())
-            .prop_map(|(call, ending, crash)| Happening::End { call, ending, crash }),
-        2 => (sometimes_any(), crash()).prop_map(|(call, crash)| Happening::Machine { call, crash }),
-        1 => any::<Index>().prop_map(|call| Happening::Placed { call }),
-        2 => (any::<Index>(), 0_u8..5).prop_map(|(call, kind)| Happening::Stale { call, kind }),
-        1 => prop_oneof![5 => Just(Happening::Wait(1)), 1 => Just(Happening::Cancel), 1 => Just(Happening::Resolve)],
-        4 => prop_oneof![1_u32..60, 60_u32..3_000].prop_map(Happening::Wait),
+            .prop_map(|(call, ending, crash)| Step::End { call, ending, crash }),
+        2 => (sometimes_any(), crash()).prop_map(|(call, crash)| Step::Machine { call, crash }),
+        1 => any::<Index>().prop_map(|call| Step::Placed { call }),
+        2 => (any::<Index>(), 0_u8..5).prop_map(|(call, kind)| Step::Stale { call, kind }),
+        1 => prop_oneof![5 => Just(Step::Wait(1)), 1 => Just(Step::Cancel), 1 => Just(Step::Resolve)],
+        4 => prop_oneof![1_u32..60, 60_u32..3_000].prop_map(Step::Wait),
     ]
 }

@@ -1,4 +1,4 @@
-//! Webhooks under a good reference, with anything in them: Routee always gets its 200, and the call always goes on.
+//! Webhooks with a valid reference and an arbitrary body: Routee always receives 200, and the call always continues.
 
 use patchbay::dispatch::State;
 use patchbay::voice::Provider;
@@ -6,10 +6,10 @@ use patchbay_simulators::world::World;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::common::{load, nowhere, our_callbacks, send, webhook};
+use crate::common::{load, our_callbacks, send, unknown_attempt, webhook};
 use crate::{ringing, says_accepted, spoken};
 
-/// Any JSON, not too deep.
+/// Any JSON of limited depth.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -27,7 +27,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Names of fields, mostly ones that mean something.
+/// Names of fields, mostly those that have a meaning.
 fn field() -> impl Strategy<Value = String> {
     prop_oneof![
         3 => prop::sample::select(vec![
@@ -38,7 +38,7 @@ fn field() -> impl Strategy<Value = String> {
     ]
 }
 
-/// An event of the right form, with anything in its fields.
+/// An event with the right fields and arbitrary values.
 fn any_event() -> impl Strategy<Value = Value> {
     (
         any_json(),
@@ -65,24 +65,30 @@ fn any_body() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// One body after the other to every URL that we gave out.
-async fn take_all(bodies: &[Vec<u8>]) {
+/// Sends each body to every callback URL.
+async fn send_to_all_urls(bodies: &[Vec<u8>]) {
     let (world, key, call) = ringing().await;
     let (status, collect) = (call.status_url.unwrap(), call.collect_url.unwrap());
-    let (ghost, attempt) = nowhere();
+    let (missing, attempt) = unknown_attempt();
     let ours = our_callbacks();
     for body in bodies {
-        heard_truth(&world, &collect, body, Some(&key)).await;
-        heard_truth(&world, &format!("{collect}?again=300&again=x"), body, Some(&key)).await;
-        heard_truth(&world, &ours.keys_url(Provider::Routee, &ghost, attempt, 0), body, None).await;
-        for url in [&status, &ours.status_url(Provider::Routee, &ghost, attempt, Some(1))] {
+        expect_true_answer(&world, &collect, body, Some(&key)).await;
+        expect_true_answer(&world, &format!("{collect}?again=300&again=x"), body, Some(&key)).await;
+        expect_true_answer(
+            &world,
+            &ours.keys_url(Provider::Routee, &missing, attempt, 0),
+            body,
+            None,
+        )
+        .await;
+        for url in [&status, &ours.status_url(Provider::Routee, &missing, attempt, Some(1))] {
             let answer = send(&world, webhook(url, body.clone())).await;
             assert_eq!(answer.status, 200, "{answer:?}");
         }
     }
 }
 
-async fn heard_truth(world: &World, url: &str, body: &[u8], key: Option<&patchbay::ids::DispatchKey>) {
+async fn expect_true_answer(world: &World, url: &str, body: &[u8], key: Option<&patchbay::ids::DispatchKey>) {
     let answer = send(world, webhook(url, body.to_vec())).await;
     let accepted = match key {
         Some(key) => matches!(load(world, key).await.state, State::Accepted(_)),
@@ -95,14 +101,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_body_gets_200_and_a_plan_and_nobody_is_told_a_lie(bodies in prop::collection::vec(any_body(), 1..6)) {
+    fn any_body_gets_200_and_a_true_answer(bodies in prop::collection::vec(any_body(), 1..6)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(take_all(&bodies));
+        runtime.block_on(send_to_all_urls(&bodies));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_cannot_be_read_is_no_key() {
+async fn an_invalid_body_is_not_a_key() {
     for body in [
         "",
         "{",

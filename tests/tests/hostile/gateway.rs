@@ -1,7 +1,7 @@
-//! Events of API Gateway whose path, query or headers make no URI: every one is answered, and none ends a function.
-//! (The functions are built with `panic = "abort"`: a panic would end the sandbox, and with it every call in it.)
+//! Events of API Gateway whose path, query or headers form no valid URI: every one is answered, and none crashes a
+//! function. The functions are built with `panic = "abort"`, so a panic would end the sandbox and every request in it.
 
-use patchbay_simulators::aws::Entry;
+use patchbay_simulators::aws::RequestRecord;
 use patchbay_simulators::world::World;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::common::{ask, world};
 
-/// A request for a list, as the gateway delivers it, with `changes` on top.
+/// A request for the list of dispatches, as API Gateway delivers it, merged with `changes`.
 fn event(changes: &Value) -> Value {
     let mut event = json!({
         "version": "2.0",
@@ -57,7 +57,7 @@ async fn status(world: &World, event: &Value) -> u16 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_header_a_path_or_a_query_that_makes_no_uri_is_answered() {
+async fn an_invalid_header_path_or_query_is_answered() {
     let world = world([]).await;
     let changes = [
         json!({ "headers": { "host": "[" } }),
@@ -87,7 +87,7 @@ async fn a_header_a_path_or_a_query_that_makes_no_uri_is_answered() {
         json!({ "rawPath": "/".repeat(70_000) }),
         json!({ "requestContext": { "stage": "a b[<" } }),
         json!({ "isBase64Encoded": true, "body": "=" }),
-        // No HTTP header at all: what one of them cannot be must not cost the others.
+        // Invalid header names or values must not affect the other headers.
         json!({ "headers": { "x-odd": "a\u{1}b" } }),
         json!({ "headers": { "x odd": "a" } }),
         json!({ "headers": { "": "a" } }),
@@ -96,11 +96,11 @@ async fn a_header_a_path_or_a_query_that_makes_no_uri_is_answered() {
     for path in PATHS {
         for change in &changes {
             let event = event(&json!({ "rawPath": path, "requestContext": { "http": { "method": "POST" } } }));
-            let mut odd = event.clone();
-            merge(&mut odd, change);
-            let answer = status(&world, &odd).await;
+            let mut invalid = event.clone();
+            merge(&mut invalid, change);
+            let answer = status(&world, &invalid).await;
             assert!((200..500).contains(&answer), "{change}: {answer}");
-            // What is not the path decides nothing: the same function answers, and in the same way.
+            // Only the path selects the function. Any other change must not change the status.
             if change.get("rawPath").is_none() && change.get("rawQueryString").is_none() && change.get("body").is_none()
             {
                 assert_eq!(answer, status(&world, &event).await, "{path} {change}");
@@ -110,26 +110,26 @@ async fn a_header_a_path_or_a_query_that_makes_no_uri_is_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_header_that_is_none_does_not_cost_the_token() {
+async fn an_invalid_header_does_not_hide_the_token() {
     let world = world([]).await;
     let token = format!("Bearer {}", patchbay_simulators::world::TOKEN);
-    for odd in [
+    for invalid in [
         json!({ "host": "[" }),
         json!({ "x-odd": "a\u{1}b" }),
         json!({ "x-forwarded-proto": "," }),
     ] {
         let event = event(&json!({ "headers": { "authorization": token } }));
         let mut with = event.clone();
-        merge(&mut with, &json!({ "headers": odd }));
+        merge(&mut with, &json!({ "headers": invalid }));
         assert_eq!(status(&world, &event).await, 200);
-        assert_eq!(status(&world, &with).await, 200, "{odd}");
+        assert_eq!(status(&world, &with).await, 200, "{invalid}");
     }
-    // And a query that is none still has its parameters.
+    // The valid parameters of an invalid query count.
     let limited = event(&json!({ "headers": { "authorization": token }, "rawQueryString": "limit=0&<" }));
     assert_eq!(status(&world, &limited).await, 422);
 }
 
-/// The routes that have parameters, with the functions that they lead to and a place for the last parameter.
+/// The routes with parameters, and their functions. `{}` is the last parameter.
 const ROUTES: [(&str, &str, &str); 16] = [
     ("GET", "/v1/dispatches/{}", "dispatches"),
     ("POST", "/v1/dispatches/{}/cancel", "dispatches"),
@@ -149,16 +149,16 @@ const ROUTES: [(&str, &str, &str); 16] = [
     ("POST", "/twilio/transfer/{}", "transfer"),
 ];
 
-/// What a parameter is after the gateway has decoded it; none of them is a name of anything.
+/// Path parameters as the gateway has decoded them. None names an existing item.
 const PARAMETERS: [&str; 11] = [
     "a/b", "/", "a/../b", "../..", "..", "a b", "a?b=c", "#", "%61bc", "\u{3bb}", "\u{0}",
 ];
 
 #[tokio::test(start_paused = true)]
-async fn no_parameter_of_a_path_is_taken_for_another_one_whatever_is_decoded_in_it() {
+async fn a_decoded_path_parameter_never_matches_another_item() {
     let world = world([]).await;
     let token = format!("Bearer {}", patchbay_simulators::world::TOKEN);
-    // It is not what `%61bc` means, which the gateway has decoded to its end.
+    // `%61bc` stays as it is: the gateway has already decoded everything.
     let document = json!({ "version": 1, "answers": [] });
     for (method, path, function) in ROUTES {
         for parameter in PARAMETERS {
@@ -170,26 +170,26 @@ async fn no_parameter_of_a_path_is_taken_for_another_one_whatever_is_decoded_in_
             }));
             world.aws.recorder().clear();
             let answer = world.invoke_as(function, &event.to_string()).await.unwrap();
-            // Of a path that ends in two slashes only the list is left, which the token may read.
+            // A path that ends in two slashes is the path of the list, which the token may read.
             let status = answer.status().as_u16();
             assert!(
                 (400..500).contains(&status) || (method, parameter) == ("GET", "/"),
                 "{event}: {answer:?}"
             );
-            let writes = |entry: &Entry| !["GetItem", "Query"].contains(&entry.operation.as_str());
+            let writes = |entry: &RequestRecord| !["GetItem", "Query"].contains(&entry.operation.as_str());
             assert_eq!(world.aws.recorder().count(writes), 0, "{event}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_segment_is_decoded_by_the_gateway_and_by_nobody_after_it() {
+async fn a_path_segment_is_decoded_by_the_gateway_only() {
     let world = world([]).await;
-    // Of a caller of whom nothing is known; what is no number at all is another matter.
+    // 404: a valid number without a context. 422: not a number.
     for (path, status) in [
         ("/v1/contexts/+12025550143", 404),
         ("/v1/contexts/%2B12025550143", 404),
-        // The gateway decodes twice, as it was seen to do.
+        // The gateway decodes twice, as observed.
         ("/v1/contexts/%252B12025550143", 404),
         ("/v1/contexts/%25252B12025550143", 422),
         ("/v1/contexts/%25x", 400),
@@ -198,7 +198,7 @@ async fn a_segment_is_decoded_by_the_gateway_and_by_nobody_after_it() {
     }
 }
 
-/// Texts, mostly such as URIs are made of.
+/// Random texts, mostly of characters that occur in URIs.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-z/:.@\\[\\]?#%<>&=*, 0-9{}^`|\\\\\"-]{0,24}",
@@ -223,12 +223,14 @@ fn maybe(value: impl Strategy<Value = Value> + 'static) -> BoxedStrategy<Value> 
     prop_oneof![1 => Just(Value::Null), 6 => value].boxed()
 }
 
-/// Any event of payload version 2.0: whatever a client, a custom domain or a stage may put into it.
+/// Any event of payload version 2.0 that a client, a custom domain or a stage can cause.
 fn any_event() -> impl Strategy<Value = Value> {
     let words = || text().prop_map(Value::from);
     let header = prop_oneof![
-        4 => prop::sample::select(vec!["host", "x-forwarded-proto", "x-forwarded-port", "content-type", "authorization"])
-            .prop_map(str::to_owned),
+        4 => prop::sample::select(vec![
+            "host", "x-forwarded-proto", "x-forwarded-port", "content-type", "authorization",
+        ])
+        .prop_map(str::to_owned),
         1 => text(),
     ];
     let headers = prop::collection::btree_map(header, words(), 0..5)
@@ -261,7 +263,7 @@ fn any_event() -> impl Strategy<Value = Value> {
 }
 
 #[test]
-fn no_event_ends_a_function() {
+fn no_event_crashes_a_function() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)

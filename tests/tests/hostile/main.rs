@@ -1,37 +1,37 @@
-//! Whatever is sent to us: nothing panics, nothing that is not ours is written, and whoever is on the phone hears
-//! something that is true.
+//! Invalid and forged input: nothing panics, nothing is written that the sender may not write, and what the employee
+//! on the phone hears is true.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod arbitrary;
 #[path = "../common/mod.rs"]
 mod common;
-mod foreign;
+mod encodings;
 mod gateway;
+mod latency;
 mod outages;
-mod patience;
 mod references;
 mod requests;
 mod tokens;
 
-use common::{Answer, brief, create, rings, world};
+use common::{Answer, create, dispatch_body, rings, world};
 use patchbay::ids::DispatchKey;
 use patchbay::providers::routee::dialplan::{DialPlan, Verb};
-use patchbay_simulators::phones::{Behaviour, Script};
+use patchbay_simulators::phones::{Behavior, Script};
 use patchbay_simulators::routee::CallRecord;
 use patchbay_simulators::world::World;
 use serde_json::json;
 
-/// A ticket whose first phone rings, and nobody but the test does anything about it.
+/// A dispatch whose first phone rings. Only the test answers it.
 async fn ringing() -> (World, DispatchKey, CallRecord) {
-    let world = world([Behaviour::Interactive.into(), Script::always(Behaviour::Interactive)]).await;
-    let key = create(&world, &brief(2, &json!({ "attempts": 1 }))).await;
+    let world = world([Behavior::Interactive.into(), Script::always(Behavior::Interactive)]).await;
+    let key = create(&world, &dispatch_body(2, &json!({ "attempts": 1 }))).await;
     let call = rings(&world, 0, 0).await;
     world.aws.recorder().clear();
     (world, key, call)
 }
 
-/// The texts of a dial plan, of which Routee takes any: it has verbs, and says something that is not too long.
+/// The texts of a dial plan, after checks that Routee accepts it and that it says something.
 #[track_caller]
 fn spoken(answer: &Answer) -> Vec<String> {
     assert_eq!(answer.status, 200, "{answer:?}");

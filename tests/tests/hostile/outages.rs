@@ -1,4 +1,4 @@
-//! Webhooks under a good reference while the table or the queue cannot be had.
+//! Webhooks with a valid reference while DynamoDB or SQS is unavailable.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ fn break_down(world: &World, service: Service, fault: Fault) {
         .plan(Rule::new(fault).service(service).times(u32::MAX));
 }
 
-/// Sends, and tells how long the answer took in milliseconds.
+/// Sends a webhook. Returns the response and the milliseconds until it arrived.
 async fn timed(world: &World, url: &str, body: String) -> (crate::common::Answer, u128) {
     let before = world.clock.now();
     let answer = send(world, webhook(url, body)).await;
@@ -32,7 +32,7 @@ async fn timed(world: &World, url: &str, body: String) -> (crate::common::Answer
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_gets_a_plan_in_time_and_no_promise_while_the_table_cannot_be_had() {
+async fn during_an_outage_of_dynamodb_a_key_gets_a_plan_in_time_without_a_false_acceptance() {
     for fault in FAULTS {
         let (world, key, call) = ringing().await;
         let collect = call.collect_url.unwrap();
@@ -41,7 +41,7 @@ async fn a_key_gets_a_plan_in_time_and_no_promise_while_the_table_cannot_be_had(
             let (answer, millis) = timed(&world, &collect, keys_event(keys).to_string()).await;
             let texts = spoken(&answer);
             assert!(millis < 3_000, "{fault:?}: {millis} ms");
-            world.aws.faults().calm();
+            world.aws.faults().clear();
             let accepted = matches!(load(&world, &key).await.state, State::Accepted(_));
             break_down(&world, Service::DynamoDb, fault);
             assert!(accepted || !says_accepted(&texts), "{fault:?} {keys}: {texts:?}");
@@ -50,14 +50,14 @@ async fn a_key_gets_a_plan_in_time_and_no_promise_while_the_table_cannot_be_had(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_could_not_be_stored_is_kept_and_counts_later() {
+async fn a_key_that_could_not_be_stored_is_queued_and_accepts_later() {
     for fault in [Fault::Throttled, Fault::InternalError, Fault::Refused] {
         let (world, key, call) = ringing().await;
         break_down(&world, Service::DynamoDb, fault);
         let (answer, _) = timed(&world, &call.collect_url.unwrap(), keys_event("1").to_string()).await;
         assert!(!says_accepted(&spoken(&answer)), "{fault:?}");
         pass(&world, 2).await;
-        world.aws.faults().calm();
+        world.aws.faults().clear();
         settle(&world).await;
         let state = load(&world, &key).await.state;
         assert!(matches!(state, State::Accepted(_)), "{fault:?}: {state:?}");
@@ -65,7 +65,7 @@ async fn a_key_that_could_not_be_stored_is_kept_and_counts_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_is_not_accepted_while_its_messages_cannot_be_sent() {
+async fn during_an_outage_of_sqs_a_key_does_not_accept() {
     for fault in FAULTS {
         let (world, key, call) = ringing().await;
         break_down(&world, Service::Sqs, fault);
@@ -80,7 +80,7 @@ async fn a_key_is_not_accepted_while_its_messages_cannot_be_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_status_is_taken_while_either_the_table_or_the_queue_works() {
+async fn a_status_is_handled_while_only_one_of_dynamodb_and_sqs_fails() {
     for service in [Service::DynamoDb, Service::Sqs] {
         for fault in FAULTS {
             for name in ["Ringing", "NoAnswer", "Completed"] {
@@ -88,7 +88,7 @@ async fn a_status_is_taken_while_either_the_table_or_the_queue_works() {
                 break_down(&world, service, fault);
                 let (answer, millis) = timed(&world, &call.status_url.unwrap(), status_event(name).to_string()).await;
                 assert!(millis < 2_000, "{service:?} {fault:?} {name}: {millis} ms");
-                // A final status needs the queue; without it Routee is told to come again, and the watch is behind it.
+                // A final status needs the queue. Without it, 503 makes Routee retry; the watch finds the end anyway.
                 let expected = if service == Service::Sqs && name != "Ringing" {
                     503
                 } else {
@@ -101,7 +101,7 @@ async fn a_status_is_taken_while_either_the_table_or_the_queue_works() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn slow_answers_do_not_hold_a_webhook_up_for_longer_than_routee_waits() {
+async fn slow_responses_from_aws_do_not_delay_a_webhook_beyond_the_time_out_of_routee() {
     let (world, _, call) = ringing().await;
     world.aws.faults().set_latency(2_500, 2_500);
     let (answer, millis) = timed(&world, &call.collect_url.unwrap(), keys_event("1").to_string()).await;
@@ -113,7 +113,7 @@ async fn slow_answers_do_not_hold_a_webhook_up_for_longer_than_routee_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_function_that_dies_leaves_a_dispatch_that_still_comes_to_its_end() {
+async fn a_dispatch_still_ends_after_a_crash_of_collect_event() {
     use patchbay_simulators::aws::{CrashPoint, Side};
     for request in 1..=3 {
         for side in [Side::Before, Side::After] {
@@ -130,27 +130,27 @@ async fn a_function_that_dies_leaves_a_dispatch_that_still_comes_to_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_api_says_that_it_is_unavailable_and_when_to_come_again() {
+async fn during_an_outage_the_api_answers_503_with_retry_after() {
     let (world, key, _) = ringing().await;
     let rate = Rates {
         internal_error: 1_000,
         ..Rates::default()
     };
     world.aws.faults().set_rates(Service::DynamoDb, rate);
-    let brief = crate::common::brief(1, &serde_json::json!({}));
+    let dispatch_body = crate::common::dispatch_body(1, &serde_json::json!({}));
     for (method, path) in [
         ("GET", "/v1/dispatches".to_owned()),
         ("POST", "/v1/dispatches".to_owned()),
         ("GET", format!("/v1/dispatches/{}", key.id)),
         ("POST", format!("/v1/dispatches/{}/cancel", key.id)),
     ] {
-        let answer = crate::common::ask(&world, method, &path, &brief).await;
+        let answer = crate::common::ask(&world, method, &path, &dispatch_body).await;
         answer.is_problem(503, "unavailable");
         assert!(!answer.header("retry-after").is_empty());
-        // Nothing of what failed inside.
-        let said = answer.json.to_string().to_lowercase();
-        for inside in ["dynamo", "getitem", "internalserver", "patchbay::", "error {"] {
-            assert!(!said.contains(inside), "{said}");
+        // No internal detail.
+        let text = answer.json.to_string().to_lowercase();
+        for internal in ["dynamo", "getitem", "internalserver", "patchbay::", "error {"] {
+            assert!(!text.contains(internal), "{text}");
         }
     }
     world.clock.sleep(Duration::from_millis(1)).await;

@@ -1,32 +1,34 @@
-//! Webhooks from somebody who has no reference of ours.
+//! Webhooks without a valid reference.
 
 use patchbay::voice::Provider;
 use patchbay_simulators::world::{PUBLIC_URL, World};
 use proptest::prelude::*;
 
-use crate::common::{callbacks, effects, entries, keys_event, load, nowhere, request, send, status_event, webhook};
+use crate::common::{
+    callbacks, effects, entries, keys_event, load, request, send, status_event, unknown_attempt, webhook,
+};
 use crate::ringing;
 
-/// References that are none, made from a good one.
-fn broken(good: &str) -> Vec<String> {
-    let (text, tag) = good.rsplit_once('.').unwrap();
-    let swapped = |from: &str, to: &str| good.replacen(from, to, 1);
+/// Invalid references, made from a valid one.
+fn invalid_references(valid: &str) -> Vec<String> {
+    let (text, tag) = valid.rsplit_once('.').unwrap();
+    let swapped = |from: &str, to: &str| valid.replacen(from, to, 1);
     let last = if tag.ends_with('0') { "1" } else { "0" };
     vec![
         String::new(),
         text.to_owned(),
         tag.to_owned(),
         format!("{text}."),
-        format!("{}{last}", good.get(..good.len() - 1).unwrap()),
-        good.get(..good.len() - 1).unwrap().to_owned(),
-        format!("{good}0"),
+        format!("{}{last}", valid.get(..valid.len() - 1).unwrap()),
+        valid.get(..valid.len() - 1).unwrap().to_owned(),
+        format!("{valid}0"),
         format!("{text}.{}", tag.to_uppercase()),
         swapped("main", "other"),
         swapped("000001-", "000002-"),
         swapped("-00-", "-01-"),
-        format!("x{good}"),
-        format!("{good}/{good}x"),
-        format!("..%2f..%2f{good}"),
+        format!("x{valid}"),
+        format!("{valid}/{valid}x"),
+        format!("..%2f..%2f{valid}"),
         "%00".to_owned(),
         "x".repeat(9_000),
     ]
@@ -38,19 +40,19 @@ async fn refused(world: &World, url: &str, body: Vec<u8>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_reference_of_ours_nothing_is_taken() {
+async fn a_webhook_with_an_invalid_reference_is_refused_without_a_request() {
     let (world, key, call) = ringing().await;
     let before = (load(&world, &key).await, entries(&world, &key).await);
-    let good = call.status_url.unwrap().rsplit_once('/').unwrap().1.to_owned();
+    let valid = call.status_url.unwrap().rsplit_once('/').unwrap().1.to_owned();
     world.aws.recorder().clear();
-    for reference in broken(&good) {
+    for reference in invalid_references(&valid) {
         for (route, body) in [("status", status_event("NoAnswer")), ("collect", keys_event("1"))] {
             let url = format!("{PUBLIC_URL}/routee/{route}/{reference}");
             refused(&world, &url, body.to_string().into_bytes()).await;
         }
     }
     let asked = world.aws.recorder().count(|request| request.run.is_some());
-    assert_eq!(asked, 0, "a bad reference costs a request");
+    assert_eq!(asked, 0, "an invalid reference must cost no request to AWS");
     assert_eq!((load(&world, &key).await, entries(&world, &key).await), before);
 }
 
@@ -74,8 +76,8 @@ async fn a_reference_made_with_another_key_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reference_opens_nothing_but_its_own_attempt() {
-    // The phone of the second attempt rings: a reference to the first one cannot reject on its behalf.
+async fn a_reference_changes_only_its_own_attempt() {
+    // The phone of the second attempt rings: a webhook for the first attempt cannot end the second.
     let (world, key, call) = ringing().await;
     let first = call.status_url.unwrap();
     send(&world, webhook(&first, status_event("NoAnswer").to_string())).await;
@@ -89,7 +91,7 @@ async fn a_reference_opens_nothing_but_its_own_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_webhook_is_a_post() {
+async fn a_webhook_must_be_a_post() {
     let (world, _, call) = ringing().await;
     for url in [call.collect_url.unwrap(), call.status_url.unwrap()] {
         for method in ["GET", "PUT", "DELETE", "PATCH"] {
@@ -103,7 +105,7 @@ async fn a_webhook_is_a_post() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_of_more_than_64_kib_is_not_read() {
+async fn a_body_over_64_kib_is_refused() {
     let (world, _, call) = ringing().await;
     let event = |bytes: usize| {
         let mut event = keys_event("1").to_string();
@@ -119,7 +121,7 @@ async fn a_body_of_more_than_64_kib_is_not_read() {
     let answer = send(&world, webhook(&collect, event(64 * 1024))).await;
     assert!(
         crate::says_accepted(&crate::spoken(&answer)),
-        "the limit itself is allowed"
+        "a body of exactly 64 KiB is accepted"
     );
 }
 
@@ -127,12 +129,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_is_written_whatever_comes_under_a_bad_reference(
+    fn an_invalid_reference_never_causes_a_write(
         reference in "[!-~]{0,60}",
         body in prop::collection::vec(any::<u8>(), 0..400),
         content_type in prop::option::of("[ -~]{0,30}"),
     ) {
-        // What a URL cannot hold never gets here; a slash makes another path of it.
+        // These characters would make another path or a query.
         let reference = reference.replace(['?', '#', '/'], "_");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
@@ -145,7 +147,7 @@ proptest! {
                 }
                 let Ok(request) = request.body(body.clone().into()) else { continue };
                 let answer = send(&world, request).await;
-                // The gateway itself refuses what is no percent-encoded text.
+                // The gateway itself refuses invalid percent-encoding.
                 if answer.status == 400 {
                     assert!(reference.contains('%'), "{reference}");
                     continue;
@@ -158,9 +160,9 @@ proptest! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dispatch_that_does_not_exist_is_not_made_by_its_webhooks() {
+async fn a_webhook_does_not_create_a_missing_dispatch() {
     let (world, _, _) = ringing().await;
-    let (key, attempt) = nowhere();
+    let (key, attempt) = unknown_attempt();
     let ours = crate::common::our_callbacks();
     let plan = send(
         &world,

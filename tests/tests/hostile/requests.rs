@@ -1,4 +1,4 @@
-//! Requests with a good token that ask for what cannot be done.
+//! Invalid requests with a valid token.
 
 use patchbay::ids::DispatchId;
 use patchbay_simulators::world::World;
@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::common::{
-    Answer, ask, brief, change, create, effects, get, keys_event, load, phones, send, webhook, with_token, world,
+    Answer, ask, change, create, dispatch_body, effects, get, keys_event, load, phones, send, webhook, with_token,
+    world,
 };
 use crate::ringing;
 
@@ -15,8 +16,8 @@ async fn post(world: &World, body: impl Into<bytes::Bytes>, content_type: &str) 
     send(world, request.body(body.into()).unwrap()).await
 }
 
-/// Refused with these fields named, and nothing done.
-async fn wrong_fields(body: &Value, fields: &[&str]) {
+/// Expects that the request is refused, that exactly these fields are named, and that nothing is written.
+async fn expect_invalid_fields(body: &Value, fields: &[&str]) {
     let world = world([]).await;
     for path in ["/v1/dispatches", "/v1/dispatches/preview"] {
         let answer = ask(&world, "POST", path, body).await;
@@ -26,14 +27,14 @@ async fn wrong_fields(body: &Value, fields: &[&str]) {
 }
 
 fn with(pointer: &str, field: &str, value: Value) -> Value {
-    let mut brief = brief(2, &json!({}));
-    let object = brief.pointer_mut(pointer).unwrap().as_object_mut().unwrap();
+    let mut dispatch_body = dispatch_body(2, &json!({}));
+    let object = dispatch_body.pointer_mut(pointer).unwrap().as_object_mut().unwrap();
     object.insert(field.to_owned(), value);
-    brief
+    dispatch_body
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_limit_of_the_policy_is_kept_and_named() {
+async fn every_limit_of_the_policy_is_enforced_and_its_field_named() {
     let ranges = [
         ("attempts", 1, 10),
         ("retry_delay", 5, 3_600),
@@ -53,62 +54,70 @@ async fn every_limit_of_the_policy_is_kept_and_named() {
     let world = world([]).await;
     for (field, low, high) in ranges {
         for value in [low, high] {
-            // Short of the plan itself, so that even the shortest call holds it.
+            // A short plan, so that it fits into the shortest call.
             let mut policy = json!({ "options_pause": 0, "repeats": 0 });
             policy[field] = value.into();
-            let body = brief(1, &policy);
+            let body = dispatch_body(1, &policy);
             let answer = ask(&world, "POST", "/v1/dispatches/preview", &body).await;
             assert_eq!(answer.status, 200, "{field} {value}: {answer:?}");
         }
         for value in [low - 1, high + 1, -1, i64::from(u32::MAX) + 1] {
-            wrong_fields(&brief(1, &json!({ field: value })), &[&format!("policy.{field}")]).await;
+            expect_invalid_fields(
+                &dispatch_body(1, &json!({ field: value })),
+                &[&format!("policy.{field}")],
+            )
+            .await;
         }
         for value in [json!("7"), json!(1.5), json!([]), json!(true)] {
-            wrong_fields(&brief(1, &json!({ field: value })), &[&format!("policy.{field}")]).await;
+            expect_invalid_fields(
+                &dispatch_body(1, &json!({ field: value })),
+                &[&format!("policy.{field}")],
+            )
+            .await;
         }
     }
     for policy in [
         json!({ "language": "xx-XX" }),
         json!({ "ticket_voice": "robot" }),
         json!({ "options_voice": 1 }),
-        json!({ "ask_again": "yes" }),
+        json!({ "retry_rejected": "yes" }),
         json!({ "collect": "first" }),
         json!({ "submit_on_hash": false }),
     ] {
         let field = format!("policy.{}", policy.as_object().unwrap().keys().next().unwrap());
-        wrong_fields(&brief(1, &policy), &[&field]).await;
+        expect_invalid_fields(&dispatch_body(1, &policy), &[&field]).await;
     }
     let long = "x".repeat(301);
     for options in ["", " ", &long] {
         let policy = json!({ "texts": { "de-DE": { "options": options } } });
-        wrong_fields(&brief(1, &policy), &["policy.texts.de-DE.options"]).await;
+        expect_invalid_fields(&dispatch_body(1, &policy), &["policy.texts.de-DE.options"]).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_unknown_field_is_named_with_its_path() {
     for (pointer, path) in [
-        ("", "colour"),
-        ("/ticket", "ticket.colour"),
-        ("/employees/1", "employees[1].colour"),
-        ("/policy", "policy.colour"),
-        ("/webhook", "webhook.colour"),
+        ("", "color"),
+        ("/ticket", "ticket.color"),
+        ("/employees/1", "employees[1].color"),
+        ("/policy", "policy.color"),
+        ("/webhook", "webhook.color"),
     ] {
-        wrong_fields(&with(pointer, "colour", json!("red")), &[path]).await;
+        expect_invalid_fields(&with(pointer, "color", json!("red")), &[path]).await;
     }
-    let quiet = json!({ "from": "22:00", "until": "06:00", "colour": 1 });
-    wrong_fields(
+    let quiet = json!({ "from": "22:00", "until": "06:00", "color": 1 });
+    expect_invalid_fields(
         &with("/employees/0", "quiet_hours", quiet),
-        &["employees[0].quiet_hours.colour"],
+        &["employees[0].quiet_hours.color"],
     )
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_field_of_a_ticket_and_its_people_is_checked() {
-    let people = |count: usize| {
-        let person = |n: usize| json!({ "name": "P", "phone": format!("+120255501{:02}", n % 100) });
-        json!((0..count).map(person).collect::<Vec<_>>())
+async fn every_field_of_a_ticket_and_its_employees_is_checked() {
+    let employees = |count: usize| {
+        let employee = |n: usize| json!({ "name": "P", "phone": format!("+120255501{:02}", n % 100) });
+        json!((0..count).map(employee).collect::<Vec<_>>())
     };
     let cases = [
         ("/ticket", "text", json!(""), "ticket.text"),
@@ -117,7 +126,7 @@ async fn every_field_of_a_ticket_and_its_people_is_checked() {
         ("/ticket", "reference", json!("x".repeat(129)), "ticket.reference"),
         ("", "ticket", json!({}), "ticket.text"),
         ("", "employees", json!([]), "employees"),
-        ("", "employees", people(41), "employees"),
+        ("", "employees", employees(41), "employees"),
         ("", "employees", json!("anna"), "employees"),
         ("/employees/1", "id", json!("anna"), "employees[1].id"),
         ("/employees/1", "name", json!("  "), "employees[1].name"),
@@ -137,15 +146,15 @@ async fn every_field_of_a_ticket_and_its_people_is_checked() {
         ("", "webhook", json!({}), "webhook.url"),
     ];
     for (pointer, field, value, path) in cases {
-        wrong_fields(&with(pointer, field, value), &[path]).await;
+        expect_invalid_fields(&with(pointer, field, value), &[path]).await;
     }
-    let mut brief = brief(1, &json!({}));
-    drop(brief.as_object_mut().unwrap().remove("ticket"));
-    wrong_fields(&brief, &["ticket"]).await;
+    let mut dispatch_body = dispatch_body(1, &json!({}));
+    drop(dispatch_body.as_object_mut().unwrap().remove("ticket"));
+    expect_invalid_fields(&dispatch_body, &["ticket"]).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_json_or_too_long_is_refused() {
+async fn a_body_that_is_not_json_or_too_long_is_refused() {
     let world = world([]).await;
     let json = "application/json";
     for body in ["", "{", "{}x", "ticket=1", "\u{feff}"] {
@@ -172,7 +181,7 @@ async fn what_is_not_json_or_too_long_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_path_or_method_that_does_not_exist_is_told_apart() {
+async fn an_unknown_path_is_404_and_an_unknown_method_405() {
     let (world, key, _) = ringing().await;
     let id = key.id.to_string();
     let paths = [
@@ -220,8 +229,8 @@ async fn a_path_or_method_that_does_not_exist_is_told_apart() {
         let field = query.split('=').next().unwrap();
         assert_eq!(answer.is_problem(422, "invalid-field"), [field], "{query}");
     }
-    let answer = get(&world, &format!("/v1/dispatches/{id}?timeline_after=%23")).await;
-    assert_eq!(answer.is_problem(422, "invalid-field"), ["timeline_after"]);
+    let answer = get(&world, &format!("/v1/dispatches/{id}?timeline_cursor=%23")).await;
+    assert_eq!(answer.is_problem(422, "invalid-field"), ["timeline_cursor"]);
     assert_eq!(effects(&world), 0);
 }
 
@@ -232,32 +241,32 @@ async fn an_idempotency_key_names_one_request() {
         let request = with_token("POST", "/v1/dispatches").header("idempotency-key", key);
         send(&world, request.body(body.into()).unwrap()).await
     };
-    let body = brief(1, &json!({})).to_string();
+    let body = dispatch_body(1, &json!({})).to_string();
     let first = send_with("k", body.clone()).await;
     assert_eq!((first.status, first.header("idempotent-replayed")), (201, ""));
     world.aws.recorder().clear();
-    // The same in other spacing is the same request.
-    let spaced = serde_json::to_string_pretty(&brief(1, &json!({}))).unwrap();
+    // The same JSON with other whitespace is the same request.
+    let spaced = serde_json::to_string_pretty(&dispatch_body(1, &json!({}))).unwrap();
     for body in [body.clone(), spaced] {
         let again = send_with("k", body).await;
         assert_eq!((again.status, again.header("idempotent-replayed")), (200, "true"));
         assert_eq!(again.text("/id"), first.text("/id"));
     }
-    let other = brief(1, &json!({ "attempts": 2 })).to_string();
+    let other = dispatch_body(1, &json!({ "attempts": 2 })).to_string();
     send_with("k", other).await.is_problem(422, "idempotency-key-reused");
     for key in ["", &"k".repeat(256), "k\u{e9}", "k\tk"] {
         let answer = send_with(key, body.clone()).await;
         assert_eq!(answer.is_problem(422, "invalid-field"), ["Idempotency-Key"], "{key}");
     }
-    let made = world.aws.recorder().count(|request| {
+    let writes = world.aws.recorder().count(|request| {
         &*request.function == "dispatches" && !["GetItem", "Query"].contains(&request.operation.as_str())
     });
-    assert_eq!(made, 0);
+    assert_eq!(writes, 0);
     assert_eq!(send_with(&"k".repeat(255), body).await.status, 201);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_over_cannot_be_changed() {
+async fn a_dispatch_that_is_over_cannot_be_changed() {
     let (world, key, call) = ringing().await;
     send(&world, webhook(&call.collect_url.unwrap(), keys_event("1").to_string())).await;
     let before = load(&world, &key).await;
@@ -265,14 +274,14 @@ async fn what_is_over_cannot_be_changed() {
     answer.is_problem(409, "conflict");
     assert!(answer.text("/detail").contains("Accepted"), "{answer:?}");
     assert_eq!(load(&world, &key).await, before);
-    // Resolving twice is no error, cancelling a resolved one is.
+    // Resolving twice is no error. A cancel of a resolved dispatch is.
     for _ in 0..2 {
         let answer = change(&world, &key, "resolve").await;
         assert_eq!((answer.status, answer.text("/status")), (200, "Resolved"));
     }
     change(&world, &key, "cancel").await.is_problem(409, "conflict");
 
-    let cancelled = create(&world, &brief(1, &json!({}))).await;
+    let cancelled = create(&world, &dispatch_body(1, &json!({}))).await;
     for _ in 0..2 {
         let answer = change(&world, &cancelled, "cancel").await;
         assert_eq!((answer.status, answer.text("/status")), (200, "Cancelled"));
@@ -284,26 +293,30 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_bytes_are_refused_and_nothing_is_done(body in prop::collection::vec(any::<u8>(), 0..300)) {
-        refuse(&body);
+    fn any_bytes_are_refused_without_a_write(body in prop::collection::vec(any::<u8>(), 0..300)) {
+        expect_refused(&body);
     }
 
-    /// A good request with one byte changed, taken out or put in: refused, or still a good request.
+    /// A valid request with one byte changed, removed or inserted is refused or still valid.
     #[test]
-    fn a_request_with_a_wrong_byte_never_breaks_anything(at in any::<prop::sample::Index>(), byte in any::<u8>(), how in 0..3) {
-        let mut body = brief(2, &json!({ "attempts": 2 })).to_string().into_bytes();
+    fn a_request_with_a_wrong_byte_is_refused_or_valid(
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+        change in 0..3,
+    ) {
+        let mut body = dispatch_body(2, &json!({ "attempts": 2 })).to_string().into_bytes();
         let at = at.index(body.len());
-        match how {
+        match change {
             0 => body.insert(at, byte),
             1 => drop(body.remove(at)),
             _ => drop(body.splice(at..=at, [byte])),
         }
-        refuse(&body);
+        expect_refused(&body);
     }
 }
 
-/// Refused with 4xx without a write; or it is a sound request after all.
-fn refuse(body: &[u8]) {
+/// Expects 400 or 422 without a write, unless the request is valid.
+fn expect_refused(body: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)

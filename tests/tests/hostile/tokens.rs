@@ -1,4 +1,4 @@
-//! Requests from somebody who may not make them.
+//! Requests without a valid token, or beyond its scopes or tenant.
 
 use patchbay::access::{Scope, TokenRecord};
 use patchbay::clock::Timestamp;
@@ -6,9 +6,9 @@ use patchbay::web::auth::token_hash;
 use patchbay_simulators::world::{TOKEN, World};
 use serde_json::json;
 
-use crate::common::{Answer, brief, create, effects, load, request, send, with_token, world};
+use crate::common::{Answer, create, dispatch_body, effects, load, request, send, with_token, world};
 
-/// Everything that the API can be asked for about the dispatch `id`.
+/// All requests to the dispatch API. `id` is the dispatch of those that name one.
 fn all_requests(id: &str) -> Vec<(&'static str, String)> {
     vec![
         ("POST", "/v1/dispatches".to_owned()),
@@ -20,16 +20,16 @@ fn all_requests(id: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-async fn asked_with(world: &World, authorization: &[&str], method: &str, path: &str) -> Answer {
+async fn send_with(world: &World, authorization: &[&str], method: &str, path: &str) -> Answer {
     let mut request = request(method, path);
     for value in authorization {
         request = request.header("authorization", *value);
     }
-    let body = brief(1, &json!({})).to_string();
+    let body = dispatch_body(1, &json!({})).to_string();
     send(world, request.body(body.into()).unwrap()).await
 }
 
-/// Gives out a token of 64 times this digit.
+/// Stores a token that consists of this digit, 64 times. Returns its `Authorization` header.
 async fn token(world: &World, digit: char, change: impl FnOnce(&mut TokenRecord)) -> String {
     let token = format!("pb_{}", digit.to_string().repeat(64));
     let mut record = TokenRecord {
@@ -44,9 +44,9 @@ async fn token(world: &World, digit: char, change: impl FnOnce(&mut TokenRecord)
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_good_token_nothing_is_done() {
+async fn a_request_without_a_valid_token_changes_nothing() {
     let world = world([]).await;
-    let key = create(&world, &brief(1, &json!({}))).await;
+    let key = create(&world, &dispatch_body(1, &json!({}))).await;
     let before = load(&world, &key).await;
     let expired = token(&world, '1', |record| {
         record.expires_at = Some(Timestamp::from_millis(1));
@@ -77,7 +77,7 @@ async fn without_a_good_token_nothing_is_done() {
         .chain([vec![revoked.as_str()], vec![just_expired.as_str()]]);
     for authorization in wrong {
         for (method, path) in all_requests(&key.id.to_string()) {
-            let answer = asked_with(&world, &authorization, method, &path).await;
+            let answer = send_with(&world, &authorization, method, &path).await;
             answer.is_problem(401, "unauthorized");
             assert_eq!(answer.header("www-authenticate"), "Bearer");
         }
@@ -87,22 +87,22 @@ async fn without_a_good_token_nothing_is_done() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_has_expired_worked_until_then() {
+async fn a_token_works_until_it_expires() {
     let world = world([]).await;
     let soon = world.clock.now().plus_seconds(60);
     let token = token(&world, '4', |record| record.expires_at = Some(soon)).await;
-    assert_eq!(asked_with(&world, &[&token], "GET", "/v1/dispatches").await.status, 200);
+    assert_eq!(send_with(&world, &[&token], "GET", "/v1/dispatches").await.status, 200);
     crate::common::pass(&world, 60).await;
-    asked_with(&world, &[&token], "GET", "/v1/dispatches")
+    send_with(&world, &[&token], "GET", "/v1/dispatches")
         .await
         .is_problem(401, "unauthorized");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_allows_what_its_scopes_say_and_nothing_else() {
+async fn a_token_allows_exactly_its_scopes() {
     let world = world([]).await;
-    let key = create(&world, &brief(1, &json!({}))).await;
-    let without = |scope: Scope| move |record: &mut TokenRecord| record.scopes.retain(|kept| *kept != scope);
+    let key = create(&world, &dispatch_body(1, &json!({}))).await;
+    let without = |scope: Scope| move |record: &mut TokenRecord| record.scopes.retain(|other| *other != scope);
     let cannot_read = token(&world, '5', without(Scope::DispatchesRead)).await;
     let cannot_write = token(&world, '6', without(Scope::DispatchesWrite)).await;
     world.aws.recorder().clear();
@@ -113,7 +113,7 @@ async fn a_token_allows_what_its_scopes_say_and_nothing_else() {
         } else {
             (&cannot_write, "write")
         };
-        let answer = asked_with(&world, &[token], method, &path).await;
+        let answer = send_with(&world, &[token], method, &path).await;
         answer.is_problem(403, "forbidden");
         assert!(
             answer.text("/detail").contains(&format!("dispatches:{scope}")),
@@ -121,11 +121,11 @@ async fn a_token_allows_what_its_scopes_say_and_nothing_else() {
         );
     }
     assert_eq!(effects(&world), 0);
-    // The other way round all of them work.
+    // With the right scope all of them succeed.
     for (method, path) in all_requests(&key.id.to_string()) {
         let reads = method == "GET" || path.ends_with("preview");
         let token = if reads { &cannot_write } else { &cannot_read };
-        let answer = asked_with(&world, &[token], method, &path).await;
+        let answer = send_with(&world, &[token], method, &path).await;
         assert!([200, 201].contains(&answer.status), "{method} {path}: {answer:?}");
         if path.ends_with("cancel") {
             break;
@@ -134,26 +134,34 @@ async fn a_token_allows_what_its_scopes_say_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_another_tenants_does_not_exist() {
+async fn a_dispatch_of_another_tenant_is_not_found() {
     let world = world([]).await;
     let keyed = with_token("POST", "/v1/dispatches").header("idempotency-key", "same");
-    let mine = send(&world, keyed.body(brief(1, &json!({})).to_string().into()).unwrap()).await;
+    let mine = send(
+        &world,
+        keyed.body(dispatch_body(1, &json!({})).to_string().into()).unwrap(),
+    )
+    .await;
     assert_eq!(mine.status, 201);
     let other = token(&world, '7', |record| record.tenant = "other".parse().unwrap()).await;
     let id = mine.text("/id");
     world.aws.recorder().clear();
     for (method, path) in all_requests(id).split_off(3) {
-        asked_with(&world, &[&other], method, &path)
+        send_with(&world, &[&other], method, &path)
             .await
             .is_problem(404, "not-found");
     }
     assert_eq!(effects(&world), 0);
-    let list = asked_with(&world, &[&other], "GET", "/v1/dispatches").await;
+    let list = send_with(&world, &[&other], "GET", "/v1/dispatches").await;
     assert_eq!(list.json.pointer("/dispatches"), Some(&json!([])));
     // The same idempotency key names another dispatch.
     let keyed = request("POST", "/v1/dispatches").header("idempotency-key", "same");
     let keyed = keyed.header("authorization", &other);
-    let theirs = send(&world, keyed.body(brief(1, &json!({})).to_string().into()).unwrap()).await;
+    let theirs = send(
+        &world,
+        keyed.body(dispatch_body(1, &json!({})).to_string().into()).unwrap(),
+    )
+    .await;
     assert_eq!(theirs.status, 201, "{theirs:?}");
     assert_ne!(theirs.text("/id"), id);
 }

@@ -1,42 +1,42 @@
-//! The real `decide` and the protocol around it, in every order of events that a small world allows.
+//! Model-checks the real `decide` and the protocol around it: every order of events in a small world.
 #![expect(clippy::unwrap_used, reason = "a model that cannot be built is a failed test")]
 
 mod consumers;
-mod past;
+mod prune;
 mod rules;
 mod steps;
 mod world;
 
 use std::time::Instant;
 
-use patchbay::dispatch::{Employee, NewDispatch, Policy, State, Ticket, Urgency};
+use patchbay::dispatch::{DispatchPriority, Employee, NewDispatch, Policy, State, Ticket};
 use patchbay::ids::AttemptId;
 use patchbay::phone::PhoneNumber;
 use stateright::{Checker, HasDiscoveries, Model, Property, UniformChooser};
 
 use rules::Rules;
-use steps::{Action, Laws};
-use world::{Budget, Errand, World};
+use steps::{Action, Protocol};
+use world::{Budget, QueuedWork, World};
 
-const NEVER_STUCK: &str = "a dispatch that is not over is moved on";
-const ONE_CALL: &str = "an attempt is dialled once";
-const ONE_ACCEPTOR: &str = "one person is told to have the ticket";
-const TOLD_IS_TRUE: &str = "whoever is told to have the ticket has it";
-const ONLY_A_KEY: &str = "only a 1 accepts";
-const NO_CALL_FOR_NOTHING: &str = "a call that nobody wants any more is being hung up";
-const NOBODY_CUT_OFF: &str = "a call that is wanted is not hung up";
+const CAN_ADVANCE: &str = "a dispatch that is not over can still advance";
+const DIALED_ONCE: &str = "an attempt is dialed at most once";
+const ONE_ACCEPTOR: &str = "at most one employee hears that they have accepted";
+const ANNOUNCEMENT_IS_TRUE: &str = "an employee who hears that they have accepted is the acceptor";
+const ONLY_KEY_1_ACCEPTS: &str = "only key 1 accepts";
+const UNWANTED_CALLS_END: &str = "a call that is no longer wanted is being hung up";
+const WANTED_CALLS_STAY: &str = "a call that is wanted is not hung up";
 
-const PROMISES: [&str; 7] = [
-    NEVER_STUCK,
-    ONE_CALL,
+const PROPERTIES: [&str; 7] = [
+    CAN_ADVANCE,
+    DIALED_ONCE,
     ONE_ACCEPTOR,
-    TOLD_IS_TRUE,
-    ONLY_A_KEY,
-    NO_CALL_FOR_NOTHING,
-    NOBODY_CUT_OFF,
+    ANNOUNCEMENT_IS_TRUE,
+    ONLY_KEY_1_ACCEPTS,
+    UNWANTED_CALLS_END,
+    WANTED_CALLS_STAY,
 ];
 
-impl Model for Laws {
+impl Model for Protocol {
     type State = World;
     type Action = Action;
 
@@ -54,40 +54,47 @@ impl Model for Laws {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always(NEVER_STUCK, |_, world: &World| {
-                let quiet = world.mail.is_empty()
-                    && world.hooks.is_empty()
-                    && world.runs.is_empty()
+            Property::always(CAN_ADVANCE, |_, world: &World| {
+                let quiet = world.queue.is_empty()
+                    && world.webhooks.is_empty()
+                    && world.invocations.is_empty()
                     && world.calls.iter().all(|call| call.end.is_some());
-                !quiet || world.kept.state.is_over()
+                !quiet || world.stored.state.is_over()
             }),
-            Property::always(ONE_CALL, |_, world: &World| !world.record.dialled_twice),
-            Property::always(ONE_ACCEPTOR, |_, world: &World| world.told.len() <= 1),
-            Property::always(TOLD_IS_TRUE, |_, world: &World| {
-                world.told.iter().all(|told| acceptor(&world.kept.state) == Some(*told))
+            Property::always(DIALED_ONCE, |_, world: &World| !world.record.dialed_twice),
+            Property::always(ONE_ACCEPTOR, |_, world: &World| world.announced.len() <= 1),
+            Property::always(ANNOUNCEMENT_IS_TRUE, |_, world: &World| {
+                world
+                    .announced
+                    .iter()
+                    .all(|employee| acceptor(&world.stored.state) == Some(*employee))
             }),
-            Property::always(ONLY_A_KEY, |_, world: &World| !world.record.accepted_without_key),
-            Property::always(NO_CALL_FOR_NOTHING, |laws: &Self, world: &World| {
-                let dispatch = laws.load(&world.kept);
+            Property::always(ONLY_KEY_1_ACCEPTS, |_, world: &World| {
+                !world.record.accepted_without_key
+            }),
+            Property::always(UNWANTED_CALLS_END, |protocol: &Self, world: &World| {
+                let dispatch = protocol.load(&world.stored);
                 world.calls.iter().filter(|call| call.end.is_none()).all(|call| {
-                    // Whoever pressed 2, or had the ticket when it was resolved, hears a last word.
-                    let last_word = call.said_no || acceptance(&world.kept.state) == Some(call.id);
-                    dispatch.wants_call(call.id) || last_word || world.is_under_way(Errand::HangUp(call.id))
+                    // An employee who pressed 2, or who was the acceptor of a resolved ticket, hears a last sentence.
+                    let hears_goodbye = call.rejected || acceptance(&world.stored.state) == Some(call.id);
+                    dispatch.wants_call(call.id) || hears_goodbye || world.is_under_way(QueuedWork::HangUp(call.id))
                 })
             }),
-            Property::always(NOBODY_CUT_OFF, |_, world: &World| !world.record.cut_off),
-            Property::sometimes("somebody accepts", |_, world: &World| {
-                matches!(world.kept.state, State::Accepted(_))
+            Property::always(WANTED_CALLS_STAY, |_, world: &World| !world.record.cut_off),
+            Property::sometimes("an employee accepts", |_, world: &World| {
+                matches!(world.stored.state, State::Accepted(_))
             }),
-            Property::sometimes("nobody accepts", |_, world: &World| {
-                matches!(world.kept.state, State::Exhausted { .. })
+            Property::sometimes("no employee accepts", |_, world: &World| {
+                matches!(world.stored.state, State::Exhausted { .. })
             }),
-            Property::sometimes("the first accepts after the second was phoned", |_, world: &World| {
-                acceptor(&world.kept.state) == Some(0) && world.kept.progress.attempts == 2
-            }),
-            Property::sometimes("a second acceptor hears who has it", |_, world: &World| {
-                world.record.taken
-            }),
+            Property::sometimes(
+                "the first employee accepts after the second was called",
+                |_, world: &World| acceptor(&world.stored.state) == Some(0) && world.stored.progress.attempts == 2,
+            ),
+            Property::sometimes(
+                "a second acceptor hears that the ticket is taken",
+                |_, world: &World| world.record.taken_announced,
+            ),
             Property::sometimes("two phones ring", |_, world: &World| {
                 world.calls.iter().filter(|call| call.end.is_none()).count() == 2
             }),
@@ -110,9 +117,9 @@ fn acceptor(state: &State) -> Option<u8> {
     acceptance(state).map(|attempt| attempt.employee)
 }
 
-/// Two people who are phoned so many times each, in one round.
-fn brief(attempts: u8) -> NewDispatch {
-    let person = |index: u8| Employee {
+/// A dispatch to two employees with this many attempts each, in one round.
+fn spec(attempts: u8) -> NewDispatch {
+    let employee = |index: u8| Employee {
         id: index.to_string(),
         name: String::new(),
         phone: PhoneNumber::parse(&format!("+1202555010{index}")).unwrap(),
@@ -128,34 +135,34 @@ fn brief(attempts: u8) -> NewDispatch {
             reference: None,
             text: String::new(),
         },
-        employees: vec![person(0), person(1)],
+        employees: vec![employee(0), employee(1)],
         policy: Policy {
             attempts,
             max_rounds: Some(1),
             ..Policy::default()
         },
-        priority: Urgency::Normal,
+        priority: DispatchPriority::Normal,
         webhook: None,
     }
 }
 
-/// Nothing fails and nothing comes from outside; two people are phoned once each.
+/// Nothing fails, no request arrives, and each of two employees is called once.
 const CALM: Budget = Budget {
     crashes: 0,
-    copies: 0,
+    duplicates: 0,
     losses: 0,
     cancels: 0,
     resolves: 0,
     expiries: 0,
-    hiccups: 0,
-    whims: 0,
+    faults: 0,
+    odd_events: 0,
     attempts: 2,
 };
 
-/// Visits every state of the world and finds every promise kept.
-fn holds(brief: NewDispatch, budget: Budget) {
+/// Visits every state of the world and expects every property to hold.
+fn expect_properties(spec: NewDispatch, budget: Budget) {
     let started = Instant::now();
-    let checker = Laws::new(Rules::REAL, brief, budget).checker().threads(2);
+    let checker = Protocol::new(Rules::REAL, spec, budget).checker().threads(2);
     let checker = checker.spawn_bfs().join();
     println!(
         "{} states, at most {} steps, {:.1?}",
@@ -166,54 +173,54 @@ fn holds(brief: NewDispatch, budget: Budget) {
     checker.assert_properties();
 }
 
-/// Breaks a rule and finds the promise broken.
-fn breaks(rules: Rules, budget: Budget, promise: &'static str) {
-    let laws = Laws::new(rules, brief(1), budget);
-    let any = HasDiscoveries::AnyOf([promise].into());
-    let checker = laws.checker().threads(2).finish_when(any).spawn_bfs().join();
-    let path = checker.assert_any_discovery(promise).into_actions();
-    println!("not so that {promise}, in {} steps: {path:#?}", path.len());
+/// Breaks a rule and expects the checker to find a counterexample to `property`.
+fn expect_counterexample(rules: Rules, budget: Budget, property: &'static str) {
+    let protocol = Protocol::new(rules, spec(1), budget);
+    let any = HasDiscoveries::AnyOf([property].into());
+    let checker = protocol.checker().threads(2).finish_when(any).spawn_bfs().join();
+    let path = checker.assert_any_discovery(property).into_actions();
+    println!("counterexample to \"{property}\" in {} steps: {path:#?}", path.len());
 }
 
-mod promises {
+mod properties_hold {
     use super::*;
 
     #[test]
-    fn are_kept_when_a_function_crashes() {
-        holds(brief(1), Budget { crashes: 1, ..CALM });
+    fn when_a_function_crashes() {
+        expect_properties(spec(1), Budget { crashes: 1, ..CALM });
     }
 
     #[test]
-    fn are_kept_when_a_message_or_a_webhook_comes_twice() {
-        holds(brief(1), Budget { copies: 1, ..CALM });
+    fn when_a_message_or_webhook_is_delivered_twice() {
+        expect_properties(spec(1), Budget { duplicates: 1, ..CALM });
     }
 
     #[test]
-    fn are_kept_when_a_webhook_is_lost() {
-        holds(brief(1), Budget { losses: 1, ..CALM });
+    fn when_a_webhook_is_lost() {
+        expect_properties(spec(1), Budget { losses: 1, ..CALM });
     }
 
     #[test]
-    fn are_kept_when_the_requester_cancels() {
-        holds(brief(1), Budget { cancels: 1, ..CALM });
+    fn when_the_requester_cancels() {
+        expect_properties(spec(1), Budget { cancels: 1, ..CALM });
     }
 
     #[test]
-    fn are_kept_when_the_requester_resolves() {
-        holds(brief(1), Budget { resolves: 1, ..CALM });
+    fn when_the_requester_resolves() {
+        expect_properties(spec(1), Budget { resolves: 1, ..CALM });
     }
 
     #[test]
-    fn are_kept_when_the_time_runs_out() {
-        holds(brief(1), Budget { expiries: 1, ..CALM });
+    fn when_the_dispatch_expires() {
+        expect_properties(spec(1), Budget { expiries: 1, ..CALM });
     }
 
     #[test]
-    fn are_kept_when_the_provider_has_a_hiccup() {
-        holds(
-            brief(1),
+    fn when_the_provider_fails_once() {
+        expect_properties(
+            spec(1),
             Budget {
-                hiccups: 1,
+                faults: 1,
                 attempts: 3,
                 ..CALM
             },
@@ -221,53 +228,53 @@ mod promises {
     }
 
     #[test]
-    fn are_kept_when_an_acceptance_is_opened_again() {
-        let mut brief = brief(1);
-        brief.policy.resolve_within = Some(600);
-        holds(brief, CALM);
+    fn when_an_acceptance_is_reopened() {
+        let mut spec = spec(1);
+        spec.policy.resolve_within = Some(600);
+        expect_properties(spec, CALM);
     }
 
     #[test]
-    fn are_kept_on_random_walks_through_a_world_in_which_everything_goes_wrong() {
+    fn on_random_walks_with_all_faults() {
         let budget = Budget {
             crashes: 2,
-            copies: 2,
+            duplicates: 2,
             losses: 2,
             cancels: 1,
             resolves: 1,
             expiries: 1,
-            hiccups: 2,
-            whims: 2,
+            faults: 2,
+            odd_events: 2,
             attempts: 8,
         };
-        let laws = Laws::new(Rules::REAL, brief(2), budget);
-        // By one thread: of two it depends on their pace which walk comes upon something first, and the checker cannot always
-        // tell that walk again.
-        let walks = laws.checker().threads(1).target_state_count(60_000);
+        let protocol = Protocol::new(Rules::REAL, spec(2), budget);
+        // On one thread: with two, the first counterexample depends on their speed, and the checker cannot always
+        // replay it.
+        let walks = protocol.checker().threads(1).target_state_count(60_000);
         let walks = walks
             .finish_when(HasDiscoveries::AnyFailures)
             .spawn_simulation(1, UniformChooser)
             .join();
         println!("{} states, at most {} steps", walks.state_count(), walks.max_depth());
-        for promise in PROMISES {
-            walks.assert_no_discovery(promise);
+        for property in PROPERTIES {
+            walks.assert_no_discovery(property);
         }
     }
 
     #[test]
-    #[ignore = "takes minutes: two calls to each"]
-    fn are_kept_with_two_attempts_each() {
-        holds(brief(2), Budget { attempts: 4, ..CALM });
+    #[ignore = "takes minutes: two calls to each employee"]
+    fn with_two_attempts_each() {
+        expect_properties(spec(2), Budget { attempts: 4, ..CALM });
     }
 
     #[test]
     #[ignore = "takes minutes: every combination of one crash, one duplicate and one loss"]
-    fn are_kept_when_three_things_go_wrong() {
-        holds(
-            brief(1),
+    fn with_a_crash_a_duplicate_and_a_loss() {
+        expect_properties(
+            spec(1),
             Budget {
                 crashes: 1,
-                copies: 1,
+                duplicates: 1,
                 losses: 1,
                 ..CALM
             },
@@ -275,14 +282,14 @@ mod promises {
     }
 }
 
-mod a_broken_rule_is_found {
+mod broken_rule_is_found {
     use patchbay::dispatch::decide;
 
     use super::*;
-    use crate::rules::{accepts_blindly, forgets_the_next, hangs_up_nobody, takes_picking_up_for_accepting};
+    use crate::rules::{accept_every_key_1, accept_on_pick_up, omit_hang_ups, omit_next_attempt};
 
     const CRASH: Budget = Budget { crashes: 1, ..CALM };
-    const COPY: Budget = Budget { copies: 1, ..CALM };
+    const DUPLICATE: Budget = Budget { duplicates: 1, ..CALM };
     const LOSS: Budget = Budget { losses: 1, ..CALM };
 
     #[test]
@@ -291,121 +298,121 @@ mod a_broken_rule_is_found {
             sends_first: false,
             ..Rules::REAL
         };
-        breaks(rules, CRASH, NEVER_STUCK);
+        expect_counterexample(rules, CRASH, CAN_ADVANCE);
     }
 
     #[test]
-    fn when_a_message_that_is_early_is_dropped() {
+    fn when_an_early_message_is_dropped() {
         let rules = Rules {
-            returns_early_messages: false,
+            redelivers_early_messages: false,
             ..Rules::REAL
         };
-        breaks(rules, CALM, NEVER_STUCK);
+        expect_counterexample(rules, CALM, CAN_ADVANCE);
     }
 
     #[test]
     fn when_calls_are_not_watched() {
         let rules = Rules {
-            watches: false,
+            watches_calls: false,
             ..Rules::REAL
         };
-        breaks(rules, LOSS, NEVER_STUCK);
+        expect_counterexample(rules, LOSS, CAN_ADVANCE);
     }
 
     #[test]
     fn when_the_watch_may_overtake_the_claim() {
         let rules = Rules {
-            watches_late: false,
+            delays_watches: false,
             ..Rules::REAL
         };
-        breaks(rules, LOSS, NEVER_STUCK);
+        expect_counterexample(rules, LOSS, CAN_ADVANCE);
     }
 
     #[test]
-    fn when_a_decision_forgets_a_message() {
+    fn when_a_decision_omits_a_message() {
         let rules = Rules {
-            decide: forgets_the_next,
+            decide: omit_next_attempt,
             ..Rules::REAL
         };
-        breaks(rules, CALM, NEVER_STUCK);
+        expect_counterexample(rules, CALM, CAN_ADVANCE);
     }
 
     #[test]
     fn when_a_call_is_placed_without_a_claim() {
         let rules = Rules {
-            claims: false,
+            claims_attempts: false,
             ..Rules::REAL
         };
-        breaks(rules, COPY, ONE_CALL);
+        expect_counterexample(rules, DUPLICATE, DIALED_ONCE);
     }
 
     #[test]
-    fn when_a_claimed_call_is_dialled_again() {
+    fn when_a_claimed_attempt_is_dialed_again() {
         let rules = Rules {
             dials_once: false,
             ..Rules::REAL
         };
-        breaks(rules, CRASH, ONE_CALL);
+        expect_counterexample(rules, CRASH, DIALED_ONCE);
     }
 
     #[test]
-    fn when_a_key_accepts_whatever_the_dispatch_says() {
+    fn when_a_key_accepts_although_another_employee_has() {
         let rules = Rules {
-            decide: accepts_blindly,
+            decide: accept_every_key_1,
             ..Rules::REAL
         };
-        breaks(rules, CALM, ONE_ACCEPTOR);
+        expect_counterexample(rules, CALM, ONE_ACCEPTOR);
     }
 
     #[test]
-    fn when_a_commit_does_not_ask_who_was_faster() {
+    fn when_a_commit_ignores_the_version() {
         let rules = Rules {
-            commits_on_condition: false,
+            commits_conditionally: false,
             ..Rules::REAL
         };
-        breaks(rules, CALM, TOLD_IS_TRUE);
-        breaks(rules, COPY, ONE_CALL);
+        expect_counterexample(rules, CALM, ANNOUNCEMENT_IS_TRUE);
+        expect_counterexample(rules, DUPLICATE, DIALED_ONCE);
     }
 
     #[test]
-    fn when_a_person_is_told_before_the_commit() {
+    fn when_an_acceptance_is_announced_before_its_commit() {
         let rules = Rules {
-            tells_after_commit: false,
+            announces_after_commit: false,
             ..Rules::REAL
         };
-        breaks(rules, CALM, TOLD_IS_TRUE);
+        expect_counterexample(rules, CALM, ANNOUNCEMENT_IS_TRUE);
     }
 
     #[test]
-    fn when_picking_up_counts_as_accepting() {
+    fn when_picking_up_accepts() {
         let rules = Rules {
-            decide: takes_picking_up_for_accepting,
+            decide: accept_on_pick_up,
             ..Rules::REAL
         };
-        breaks(rules, CALM, ONLY_A_KEY);
+        expect_counterexample(rules, CALM, ONLY_KEY_1_ACCEPTS);
     }
 
     #[test]
-    fn when_nobody_is_hung_up() {
+    fn when_no_call_is_hung_up() {
         let rules = Rules {
-            decide: hangs_up_nobody,
+            decide: omit_hang_ups,
             ..Rules::REAL
         };
-        breaks(rules, CALM, NO_CALL_FOR_NOTHING);
+        expect_counterexample(rules, CALM, UNWANTED_CALLS_END);
     }
 
     #[test]
-    fn when_a_hang_up_does_not_ask_whether_it_is_still_right() {
+    fn when_a_hang_up_ends_a_wanted_call() {
         let rules = Rules {
             spares_wanted_calls: false,
             ..Rules::REAL
         };
-        breaks(rules, CALM, NOBODY_CUT_OFF);
+        expect_counterexample(rules, CALM, WANTED_CALLS_STAY);
     }
 
     #[test]
-    fn and_nothing_is_found_when_no_rule_is_broken() {
+    fn but_the_real_rules_have_no_counterexample() {
         assert!(std::ptr::fn_addr_eq(Rules::REAL.decide, decide as crate::rules::Decide));
-        holds(brief(1), CALM);
+        expect_properties(spec(1), CALM);
     }
 }

@@ -1,36 +1,33 @@
-//! The rules by which functions consume messages and commit decisions; and ways to break each of them.
+//! The rules by which functions consume messages and commit decisions, and functions that break them.
 
 use patchbay::dispatch::work::Work;
-use patchbay::dispatch::{Context, Decision, Dispatch, Ending, Event, State, Verdict, decide};
+use patchbay::dispatch::{Decision, DecisionContext, Dispatch, Ending, Event, EventOutcome, State, decide};
 
-/// Decides what an event makes of a dispatch.
-pub(crate) type Decide = fn(&Dispatch, &Event, Context) -> Decision;
+/// A decision function: the real one, or one that breaks a rule.
+pub(crate) type Decide = fn(&Dispatch, &Event, DecisionContext) -> Decision;
 
-/// Each field is a rule; `true` and the real `decide` are patchbay's.
+/// The rules. patchbay follows all of them: `true`, and the real `decide`.
 #[derive(Clone, Copy, Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a rule that can be broken by itself"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each rule can be broken alone")]
 pub(crate) struct Rules {
     pub(crate) decide: Decide,
     /// Messages are sent before the commit.
     pub(crate) sends_first: bool,
     /// A commit is conditional on the version.
-    pub(crate) commits_on_condition: bool,
-    /// A message whose commit is not there yet comes again.
-    pub(crate) returns_early_messages: bool,
-    /// A call is placed only after a claim was committed.
-    pub(crate) claims: bool,
-    /// A claimed attempt is never dialled again.
+    pub(crate) commits_conditionally: bool,
+    /// A message that arrives before its commit is delivered again.
+    pub(crate) redelivers_early_messages: bool,
+    /// A call is placed only after its claim is committed.
+    pub(crate) claims_attempts: bool,
+    /// A claimed attempt is never dialed again.
     pub(crate) dials_once: bool,
-    /// Every call is watched.
-    pub(crate) watches: bool,
-    /// The watch of a call comes only after the function that sent it has ended.
-    pub(crate) watches_late: bool,
-    /// A person is told only what is committed.
-    pub(crate) tells_after_commit: bool,
-    /// A hang-up lets alone a call that is wanted after all.
+    /// Every call has a watch.
+    pub(crate) watches_calls: bool,
+    /// The watch of a call is consumed only after the function that sent it has ended.
+    pub(crate) delays_watches: bool,
+    /// An employee hears only what is committed.
+    pub(crate) announces_after_commit: bool,
+    /// A hang-up does not end a call that is wanted after all.
     pub(crate) spares_wanted_calls: bool,
 }
 
@@ -38,19 +35,19 @@ impl Rules {
     pub(crate) const REAL: Self = Self {
         decide,
         sends_first: true,
-        commits_on_condition: true,
-        returns_early_messages: true,
-        claims: true,
+        commits_conditionally: true,
+        redelivers_early_messages: true,
+        claims_attempts: true,
         dials_once: true,
-        watches: true,
-        watches_late: true,
-        tells_after_commit: true,
+        watches_calls: true,
+        delays_watches: true,
+        announces_after_commit: true,
         spares_wanted_calls: true,
     };
 }
 
-/// A 1 makes its presser the acceptor, whatever the dispatch says.
-pub(crate) fn accepts_blindly(dispatch: &Dispatch, event: &Event, context: Context) -> Decision {
+/// Accepts every key 1, even when another employee has accepted.
+pub(crate) fn accept_every_key_1(dispatch: &Dispatch, event: &Event, context: DecisionContext) -> Decision {
     let mut open = dispatch.clone();
     if let (State::Accepted(acceptance), Event::Key { attempt, .. }) = (&dispatch.state, event)
         && acceptance.attempt != *attempt
@@ -60,28 +57,28 @@ pub(crate) fn accepts_blindly(dispatch: &Dispatch, event: &Event, context: Conte
     decide(&open, event, context)
 }
 
-/// Whoever picks up has accepted.
-pub(crate) fn takes_picking_up_for_accepting(dispatch: &Dispatch, event: &Event, context: Context) -> Decision {
+/// Treats a completed call as an acceptance.
+pub(crate) fn accept_on_pick_up(dispatch: &Dispatch, event: &Event, context: DecisionContext) -> Decision {
     match event {
         Event::CallEnded {
             attempt,
             ending: Ending::Completed,
             ..
-        } if dispatch.attempt_called(*attempt).is_some() => {
+        } if dispatch.attempt_with_id(*attempt).is_some() => {
             let key = Event::Key {
                 attempt: *attempt,
                 keys: "1".into(),
             };
             let mut decision = decide(dispatch, &key, context);
-            decision.verdict = Verdict::Noted;
+            decision.outcome = EventOutcome::Noted;
             decision
         }
         _ => decide(dispatch, event, context),
     }
 }
 
-/// Nobody's call is ended for another's sake.
-pub(crate) fn hangs_up_nobody(dispatch: &Dispatch, event: &Event, context: Context) -> Decision {
+/// Omits all hang-ups.
+pub(crate) fn omit_hang_ups(dispatch: &Dispatch, event: &Event, context: DecisionContext) -> Decision {
     let mut decision = decide(dispatch, event, context);
     decision
         .messages
@@ -89,8 +86,8 @@ pub(crate) fn hangs_up_nobody(dispatch: &Dispatch, event: &Event, context: Conte
     decision
 }
 
-/// A call that came to nothing is forgotten without a next one being sent for.
-pub(crate) fn forgets_the_next(dispatch: &Dispatch, event: &Event, context: Context) -> Decision {
+/// Omits the messages after the end of a call, such as the one for the next attempt.
+pub(crate) fn omit_next_attempt(dispatch: &Dispatch, event: &Event, context: DecisionContext) -> Decision {
     let mut decision = decide(dispatch, event, context);
     if matches!(event, Event::CallEnded { .. }) {
         decision.messages.clear();

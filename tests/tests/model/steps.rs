@@ -1,107 +1,110 @@
-//! What may happen next in the modelled world, and what the world is then.
+//! The actions that are possible in the modeled world, and their effects.
 
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::decide::GRACE_SECONDS;
 use patchbay::dispatch::work::{Message, Work};
 use patchbay::dispatch::{
-    Context, Decision, Dispatch, Event, NewDispatch, NotPlaced, Sighting, State, Verdict, create,
+    CallLookup, Decision, DecisionContext, Dispatch, Event, EventOutcome, NewDispatch, NotPlaced, State, create,
 };
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce};
 
 use crate::rules::Rules;
-use crate::world::{Budget, Call, Cause, End, Errand, Hook, Kept, Letter, Record, Run, STORED, Step, Then, World};
+use crate::world::{
+    Budget, Call, CallEnd, Cause, FollowUp, Invocation, QueuedMessage, QueuedWork, Record, STORED_VERSION, Step,
+    StoredDispatch, Webhook, World,
+};
 
-/// How a message fares with what its consumer needs from outside.
+/// What the consumer of a message finds outside of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum How {
-    Plainly,
-    /// A watch that has looked so often that it gives the call up.
-    GivingUp,
-    /// A watch that cannot ask the provider, for the last time.
-    Blindly,
-    /// Another dispatch has the employee on the phone.
-    Busy,
+pub(crate) enum DeliveryVariant {
+    Normal,
+    /// The last lookup of a watch: it gives up on the call unless the call is over.
+    LastLookup,
+    /// The last lookup of a watch, which fails.
+    LastLookupFails,
+    /// Another dispatch has a lease on the employee.
+    EmployeeBusy,
 }
 
-/// What the provider makes of a request to place a call.
+/// The result of a request to place a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum PlacementResult {
     Rings,
     Refused,
     NotAllowed,
     TryLater,
     OutOfMoney,
-    /// It rings, but the dialer never learns so.
-    RingsUnheard,
-    /// It does not ring, and the dialer cannot know.
-    Lost,
+    /// The phone rings, but the response is lost.
+    LostResponse,
+    /// The phone does not ring, and the dialer does not know it.
+    LostRequest,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// A message reaches its consumer; as a `copy`, it stays in the queue.
+    /// A message reaches its consumer. A `duplicate` stays in the queue.
     Deliver {
-        letter: Letter,
-        copy: bool,
-        how: How,
+        message: QueuedMessage,
+        duplicate: bool,
+        variant: DeliveryVariant,
     },
-    /// A webhook reaches its handler.
+    /// A webhook reaches its handler. A `duplicate` arrives once more.
     Receive {
-        hook: Hook,
-        copy: bool,
+        webhook: Webhook,
+        duplicate: bool,
     },
     /// A webhook is lost.
-    Lose(Hook),
-    /// The function at this place commits (or finds that somebody was faster, and decides again).
+    Lose(Webhook),
+    /// The function at this index commits. If another function was faster, it decides again.
     Commit(usize),
-    /// The function at this place asks the provider to place the call.
-    Call(usize, Answer),
-    /// The function at this place sends what it should have sent before.
+    /// The function at this index asks the provider to place the call.
+    Call(usize, PlacementResult),
+    /// The function at this index sends what it should have sent before its commit.
     Send(usize),
-    /// The function at this place is gone.
+    /// The function at this index crashes.
     Crash(usize),
     Press(AttemptId, char),
-    End(AttemptId, End),
+    End(AttemptId, CallEnd),
     Cancel,
     Resolve,
     Expire,
 }
 
-/// The world's laws.
+/// The protocol to check: the rules, and the world in which it starts.
 #[derive(Clone, Debug)]
-pub(crate) struct Laws {
+pub(crate) struct Protocol {
     pub(crate) rules: Rules,
     pub(crate) template: Dispatch,
     start: World,
 }
 
-impl Laws {
-    pub(crate) fn new(rules: Rules, brief: NewDispatch, budget: Budget) -> Self {
+impl Protocol {
+    pub(crate) fn new(rules: Rules, spec: NewDispatch, budget: Budget) -> Self {
         let key = DispatchKey {
             tenant: "model".parse().unwrap(),
             id: DispatchId::new(1),
         };
-        let context = Context {
+        let context = DecisionContext {
             now: NOW,
-            fresh: Nonce::new(1),
+            nonce: Nonce::new(1),
         };
-        let created = create(key, brief, String::new(), context);
+        let created = create(key, spec, String::new(), context);
         let mut template = created.next.unwrap();
-        template.version = STORED;
+        template.version = STORED_VERSION;
         let mut start = World {
-            kept: Kept::of(&template),
-            mail: created.messages.iter().filter_map(letter).collect(),
-            hooks: Vec::new(),
-            runs: Vec::new(),
+            stored: StoredDispatch::new(&template),
+            queue: created.messages.iter().filter_map(to_queued).collect(),
+            webhooks: Vec::new(),
+            invocations: Vec::new(),
             calls: Vec::new(),
-            told: Vec::new(),
+            announced: Vec::new(),
             expired: false,
-            left: budget,
+            budget,
             record: Record::default(),
         };
-        start.kept.strike(NOW);
-        for letter in &mut start.mail {
-            letter.version = STORED;
+        start.stored.erase_times(NOW);
+        for message in &mut start.queue {
+            message.version = STORED_VERSION;
         }
         Self { rules, template, start }
     }
@@ -111,224 +114,232 @@ impl Laws {
     }
 
     /// The dispatch as a function loads it.
-    pub(crate) fn load(&self, kept: &Kept) -> Dispatch {
+    pub(crate) fn load(&self, stored: &StoredDispatch) -> Dispatch {
         Dispatch {
-            progress: kept.progress.clone(),
-            state: kept.state.clone(),
+            progress: stored.progress.clone(),
+            state: stored.state.clone(),
             ..self.template.clone()
         }
     }
 
-    // What may happen.
+    // The possible actions.
 
     pub(crate) fn actions(&self, world: &World, actions: &mut Vec<Action>) {
-        let left = &world.left;
-        if world.runs.len() < MOST_RUNS {
+        let budget = &world.budget;
+        if world.invocations.len() < MAX_INVOCATIONS {
             self.arrivals(world, actions);
         }
-        if left.losses > 0 {
-            actions.extend(distinct(&world.hooks).into_iter().map(Action::Lose));
+        if budget.losses > 0 {
+            actions.extend(distinct(&world.webhooks).into_iter().map(Action::Lose));
         }
-        for (place, run) in world.runs.iter().enumerate() {
-            match run.step {
-                Step::Commit { .. } => actions.push(Action::Commit(place)),
-                Step::Send(_) => actions.push(Action::Send(place)),
+        for (index, invocation) in world.invocations.iter().enumerate() {
+            match invocation.step {
+                Step::Commit { .. } => actions.push(Action::Commit(index)),
+                Step::Send(_) => actions.push(Action::Send(index)),
                 Step::Call(_) => {
-                    actions.push(Action::Call(place, Answer::Rings));
-                    if left.hiccups > 0 {
-                        use Answer::{Lost, NotAllowed, OutOfMoney, Refused, RingsUnheard, TryLater};
-                        let hiccups = [Refused, NotAllowed, TryLater, OutOfMoney, RingsUnheard, Lost];
-                        actions.extend(hiccups.map(|answer| Action::Call(place, answer)));
+                    actions.push(Action::Call(index, PlacementResult::Rings));
+                    if budget.faults > 0 {
+                        use PlacementResult::{LostRequest, LostResponse, NotAllowed, OutOfMoney, Refused, TryLater};
+                        let faults = [Refused, NotAllowed, TryLater, OutOfMoney, LostResponse, LostRequest];
+                        actions.extend(faults.map(|result| Action::Call(index, result)));
                     }
                 }
             }
-            if left.crashes > 0 {
-                actions.push(Action::Crash(place));
+            if budget.crashes > 0 {
+                actions.push(Action::Crash(index));
             }
         }
         for call in world.calls.iter().filter(|call| call.end.is_none()) {
-            self.acts_of_people(call, left, actions);
+            self.employee_actions(call, budget, actions);
         }
-        actions.extend((left.expiries > 0).then_some(Action::Expire));
+        actions.extend((budget.expiries > 0).then_some(Action::Expire));
     }
 
-    /// What makes a function run.
-    #[expect(clippy::unused_self, reason = "reads as one of the laws")]
+    /// Everything that invokes a function.
+    #[expect(clippy::unused_self, reason = "a rule of the protocol")]
     fn arrivals(&self, world: &World, actions: &mut Vec<Action>) {
-        let left = &world.left;
-        let copies = || [false, true].into_iter().take(1 + usize::from(left.copies > 0));
-        for letter in distinct(&world.mail) {
-            for how in ways(letter, world) {
-                actions.extend(copies().map(|copy| Action::Deliver { letter, copy, how }));
+        let budget = &world.budget;
+        let duplicates = || [false, true].into_iter().take(1 + usize::from(budget.duplicates > 0));
+        for message in distinct(&world.queue) {
+            for variant in variants(message, world) {
+                actions.extend(duplicates().map(|duplicate| Action::Deliver {
+                    message,
+                    duplicate,
+                    variant,
+                }));
             }
         }
-        for hook in distinct(&world.hooks) {
-            actions.extend(copies().map(|copy| Action::Receive { hook, copy }));
+        for webhook in distinct(&world.webhooks) {
+            actions.extend(duplicates().map(|duplicate| Action::Receive { webhook, duplicate }));
         }
-        actions.extend((left.cancels > 0).then_some(Action::Cancel));
-        actions.extend((left.resolves > 0).then_some(Action::Resolve));
+        actions.extend((budget.cancels > 0).then_some(Action::Cancel));
+        actions.extend((budget.resolves > 0).then_some(Action::Resolve));
     }
 
-    #[expect(clippy::unused_self, reason = "reads as one of the laws")]
-    fn acts_of_people(&self, call: &Call, left: &Budget, actions: &mut Vec<Action>) {
-        let may_press = call.key.is_none() || left.whims > 0;
+    #[expect(clippy::unused_self, reason = "a rule of the protocol")]
+    fn employee_actions(&self, call: &Call, budget: &Budget, actions: &mut Vec<Action>) {
+        let may_press = call.key.is_none() || budget.odd_events > 0;
         if may_press {
             actions.extend(['1', '2'].map(|key| Action::Press(call.id, key)));
-            if left.whims > 0 {
+            if budget.odd_events > 0 {
                 actions.push(Action::Press(call.id, '7'));
             }
         }
-        actions.push(Action::End(call.id, End::Completed));
+        actions.push(Action::End(call.id, CallEnd::Completed));
         if call.key.is_none() {
-            actions.push(Action::End(call.id, End::RungOut));
+            actions.push(Action::End(call.id, CallEnd::RungOut));
         }
-        if left.whims > 0 {
-            actions.push(Action::End(call.id, End::Unknown));
+        if budget.odd_events > 0 {
+            actions.push(Action::End(call.id, CallEnd::Unknown));
         }
     }
 
-    // What the world is then.
+    // The effects of actions.
 
     pub(crate) fn next(&self, last: &World, action: &Action) -> Option<World> {
         let mut world = last.clone();
         match *action {
-            Action::Deliver { letter, copy, how } => {
-                if copy {
-                    world.left.copies -= 1;
+            Action::Deliver {
+                message,
+                duplicate,
+                variant,
+            } => {
+                if duplicate {
+                    world.budget.duplicates -= 1;
                 } else {
-                    remove(&mut world.mail, &letter);
+                    remove(&mut world.queue, &message);
                 }
-                if how == How::Busy || how == How::Blindly {
-                    world.left.hiccups -= 1;
+                if variant == DeliveryVariant::EmployeeBusy || variant == DeliveryVariant::LastLookupFails {
+                    world.budget.faults -= 1;
                 }
-                self.deliver(&mut world, letter, how)?;
+                self.deliver(&mut world, message, variant)?;
             }
-            Action::Receive { hook, copy } => {
-                if copy {
-                    world.left.copies -= 1;
+            Action::Receive { webhook, duplicate } => {
+                if duplicate {
+                    world.budget.duplicates -= 1;
                 } else {
-                    remove(&mut world.hooks, &hook);
+                    remove(&mut world.webhooks, &webhook);
                 }
-                self.decide(&mut world, Cause::Hook(hook), reported(hook), NOW);
+                self.decide(&mut world, Cause::Webhook(webhook), webhook_event(webhook), NOW);
             }
-            Action::Lose(hook) => {
-                world.left.losses -= 1;
-                remove(&mut world.hooks, &hook);
+            Action::Lose(webhook) => {
+                world.budget.losses -= 1;
+                remove(&mut world.webhooks, &webhook);
             }
-            Action::Commit(place) => self.commit(&mut world, place),
-            Action::Call(place, answer) => self.call(&mut world, place, answer),
-            Action::Send(place) => {
-                if let Step::Send(letters) = world.runs.remove(place).step {
-                    world.mail.extend(letters);
+            Action::Commit(index) => self.commit(&mut world, index),
+            Action::Call(index, result) => self.place_call(&mut world, index, result),
+            Action::Send(index) => {
+                if let Step::Send(messages) = world.invocations.remove(index).step {
+                    world.queue.extend(messages);
                 }
             }
-            Action::Crash(place) => {
-                world.left.crashes -= 1;
-                if let Cause::Letter(letter) = world.runs.remove(place).cause {
-                    world.mail.push(letter);
+            Action::Crash(index) => {
+                world.budget.crashes -= 1;
+                if let Cause::Message(message) = world.invocations.remove(index).cause {
+                    world.queue.push(message);
                 }
             }
             Action::Press(id, key) => {
                 let call = world.calls.iter_mut().find(|call| call.id == id)?;
                 if call.key.is_some() || key == '7' {
-                    world.left.whims -= 1;
+                    world.budget.odd_events -= 1;
                 }
                 call.key = Some(key);
-                call.said_no |= key == '2';
-                world.hooks.push(Hook::Key(id, key));
+                call.rejected |= key == '2';
+                world.webhooks.push(Webhook::Key(id, key));
             }
             Action::End(id, end) => {
                 let call = world.calls.iter_mut().find(|call| call.id == id)?;
                 call.end = Some(end);
-                if end == End::Unknown {
-                    world.left.whims -= 1;
+                if end == CallEnd::Unknown {
+                    world.budget.odd_events -= 1;
                 }
-                world.hooks.push(Hook::Ended(id, end));
+                world.webhooks.push(Webhook::Ended(id, end));
             }
             Action::Cancel => {
-                world.left.cancels -= 1;
+                world.budget.cancels -= 1;
                 self.decide(&mut world, Cause::Requester, Event::Cancel, NOW);
             }
             Action::Resolve => {
-                world.left.resolves -= 1;
+                world.budget.resolves -= 1;
                 self.decide(&mut world, Cause::Requester, Event::Resolve, NOW);
             }
             Action::Expire => {
-                world.left.expiries -= 1;
+                world.budget.expiries -= 1;
                 world.expired = true;
             }
         }
-        self.drop_what_is_past(&mut world);
-        world.tidy();
-        (world.kept.progress.attempts <= world.left.attempts).then_some(world)
+        self.prune(&mut world);
+        world.normalize();
+        (world.stored.progress.attempts <= world.budget.attempts).then_some(world)
     }
 
-    /// Loads, decides and sends; a decision that changes nothing is done with that.
+    /// Loads, decides and sends. A decision that changes nothing needs no commit.
     pub(crate) fn decide(&self, world: &mut World, cause: Cause, event: Event, now: Timestamp) {
         let now = if world.expired { self.template.expires_at } else { now };
-        let dispatch = self.load(&world.kept);
-        let fresh = world.fresh();
-        let decision = (self.rules.decide)(&dispatch, &event, Context { now, fresh });
-        let then = then(&decision);
-        let mut letters: Vec<Letter> = decision.messages.iter().filter_map(letter).collect();
+        let dispatch = self.load(&world.stored);
+        let nonce = world.unused_nonce();
+        let decision = (self.rules.decide)(&dispatch, &event, DecisionContext { now, nonce });
+        let follow_up = follow_up(&decision);
+        let mut messages: Vec<QueuedMessage> = decision.messages.iter().filter_map(to_queued).collect();
         let Some(next) = decision.next else {
-            world.mail.append(&mut letters);
-            tell(world, &event, then);
+            world.queue.append(&mut messages);
+            announce(world, &event, follow_up);
             return;
         };
-        if matches!(next.state, State::Accepted(_)) && !is_a_1(&event) {
+        if matches!(next.state, State::Accepted(_)) && !is_key_1(&event) {
             world.record.accepted_without_key = true;
         }
         if self.rules.sends_first {
-            world.mail.append(&mut letters);
+            world.queue.append(&mut messages);
         }
-        if !self.rules.tells_after_commit {
-            tell(world, &event, then);
+        if !self.rules.announces_after_commit {
+            announce(world, &event, follow_up);
         }
-        let mut next = Kept::of(&next);
-        next.strike(NOW);
+        let mut next = StoredDispatch::new(&next);
+        next.erase_times(NOW);
         let step = Step::Commit {
             event,
-            base: STORED,
+            base: STORED_VERSION,
             next: Box::new(next),
-            then,
-            unsent: letters,
+            follow_up,
+            unsent: messages,
         };
-        world.runs.push(Run { cause, step });
+        world.invocations.push(Invocation { cause, step });
     }
 
-    fn commit(&self, world: &mut World, place: usize) {
-        let run = world.runs.remove(place);
+    fn commit(&self, world: &mut World, index: usize) {
+        let invocation = world.invocations.remove(index);
         let Step::Commit {
             event,
             base,
             next,
-            then,
+            follow_up,
             mut unsent,
-        } = run.step
+        } = invocation.step
         else {
             return;
         };
-        if base != STORED && self.rules.commits_on_condition {
-            let now = self.moment_of(run.cause);
-            return self.decide(world, run.cause, event, now);
+        if base != STORED_VERSION && self.rules.commits_conditionally {
+            let now = self.handling_time(invocation.cause);
+            return self.decide(world, invocation.cause, event, now);
         }
         if matches!(event, Event::Overdue { .. }) {
-            world.told.clear();
+            world.announced.clear();
         }
-        world.kept = *next;
+        world.stored = *next;
         world.advance();
-        tell(world, &event, then);
-        for letter in &mut unsent {
-            letter.version = STORED;
+        announce(world, &event, follow_up);
+        for message in &mut unsent {
+            message.version = STORED_VERSION;
         }
-        let cause = run.cause;
-        match (&event, then) {
-            (Event::Claim { attempt, .. }, Then::Dial) => world.runs.push(Run {
+        let cause = invocation.cause;
+        match (&event, follow_up) {
+            (Event::Claim { attempt, .. }, FollowUp::Dial) => world.invocations.push(Invocation {
                 cause,
                 step: Step::Call(*attempt),
             }),
-            _ if !unsent.is_empty() => world.runs.push(Run {
+            _ if !unsent.is_empty() => world.invocations.push(Invocation {
                 cause,
                 step: Step::Send(unsent),
             }),
@@ -336,39 +347,40 @@ impl Laws {
         }
     }
 
-    fn call(&self, world: &mut World, place: usize, answer: Answer) {
-        let run = world.runs.remove(place);
-        let Step::Call(attempt) = run.step else { return };
-        if answer != Answer::Rings {
-            world.left.hiccups -= 1;
+    fn place_call(&self, world: &mut World, index: usize, result: PlacementResult) {
+        let invocation = world.invocations.remove(index);
+        let Step::Call(attempt) = invocation.step else { return };
+        if result != PlacementResult::Rings {
+            world.budget.faults -= 1;
         }
-        if matches!(answer, Answer::Rings | Answer::RingsUnheard) {
-            world.record.dialled_twice |= world.call(attempt).is_some();
+        if matches!(result, PlacementResult::Rings | PlacementResult::LostResponse) {
+            world.record.dialed_twice |= world.call(attempt).is_some();
             world.calls.push(Call {
                 id: attempt,
                 end: None,
                 key: None,
-                said_no: false,
+                rejected: false,
             });
         }
-        let event = match answer {
-            Answer::Rings => Event::Placed {
+        let event = match result {
+            PlacementResult::Rings => Event::Placed {
                 attempt,
                 call_id: String::new(),
             },
-            Answer::Refused => not_placed(attempt, NotPlaced::Refused),
-            Answer::NotAllowed => not_placed(attempt, NotPlaced::NotAllowed),
-            Answer::TryLater => not_placed(attempt, NotPlaced::TryLater),
-            Answer::OutOfMoney => not_placed(attempt, NotPlaced::OutOfMoney),
-            Answer::RingsUnheard | Answer::Lost => Event::Unclear { attempt },
+            PlacementResult::Refused => not_placed(attempt, NotPlaced::Refused),
+            PlacementResult::NotAllowed => not_placed(attempt, NotPlaced::NotAllowed),
+            PlacementResult::TryLater => not_placed(attempt, NotPlaced::TryLater),
+            PlacementResult::OutOfMoney => not_placed(attempt, NotPlaced::OutOfMoney),
+            PlacementResult::LostResponse | PlacementResult::LostRequest => Event::Unclear { attempt },
         };
-        self.decide(world, run.cause, event, NOW);
+        self.decide(world, invocation.cause, event, NOW);
     }
 }
 
-/// The most functions that run at once; whatever else has come waits. Every pair of functions meets in every order.
-const MOST_RUNS: usize = 2;
-/// The only moment. What is due may be due at once, and whatever took long took no time.
+/// How many functions run at once. All other messages and webhooks wait. Two are enough for every interleaving of every
+/// pair of functions.
+const MAX_INVOCATIONS: usize = 2;
+/// The only time: all work may be due at once, and nothing takes time.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_767_603_600_000);
 
 fn distinct<T: Copy + PartialEq>(sorted: &[T]) -> Vec<T> {
@@ -378,33 +390,33 @@ fn distinct<T: Copy + PartialEq>(sorted: &[T]) -> Vec<T> {
 }
 
 fn remove<T: PartialEq>(items: &mut Vec<T>, item: &T) {
-    if let Some(place) = items.iter().position(|other| other == item) {
-        items.remove(place);
+    if let Some(index) = items.iter().position(|other| other == item) {
+        items.remove(index);
     }
 }
 
-/// The ways in which the consumer of a message may fare that differ.
-fn ways(letter: Letter, world: &World) -> Vec<How> {
-    let mut ways = vec![How::Plainly];
-    match letter.errand {
-        Errand::Watch { attempt, .. } => {
+/// The variants of a delivery that have different effects.
+fn variants(message: QueuedMessage, world: &World) -> Vec<DeliveryVariant> {
+    let mut variants = vec![DeliveryVariant::Normal];
+    match message.work {
+        QueuedWork::Watch { attempt, .. } => {
             let over = world.call(attempt).is_some_and(|call| call.end.is_some());
-            ways.extend((!over).then_some(How::GivingUp));
-            ways.extend((world.left.hiccups > 0).then_some(How::Blindly));
+            variants.extend((!over).then_some(DeliveryVariant::LastLookup));
+            variants.extend((world.budget.faults > 0).then_some(DeliveryVariant::LastLookupFails));
         }
-        Errand::Dial(_) => ways.extend((world.left.hiccups > 0).then_some(How::Busy)),
+        QueuedWork::Dial(_) => variants.extend((world.budget.faults > 0).then_some(DeliveryVariant::EmployeeBusy)),
         _ => {}
     }
-    ways
+    variants
 }
 
-fn reported(hook: Hook) -> Event {
-    match hook {
-        Hook::Key(attempt, key) => Event::Key {
+fn webhook_event(webhook: Webhook) -> Event {
+    match webhook {
+        Webhook::Key(attempt, key) => Event::Key {
             attempt,
             keys: key.into(),
         },
-        Hook::Ended(attempt, end) => Event::CallEnded {
+        Webhook::Ended(attempt, end) => Event::CallEnded {
             attempt,
             ending: end.ending(),
             call_id: None,
@@ -412,55 +424,55 @@ fn reported(hook: Hook) -> Event {
     }
 }
 
-const fn not_placed(attempt: AttemptId, why: NotPlaced) -> Event {
-    Event::NotPlaced { attempt, why }
+const fn not_placed(attempt: AttemptId, reason: NotPlaced) -> Event {
+    Event::NotPlaced { attempt, reason }
 }
 
-fn letter(message: &Message) -> Option<Letter> {
-    let errand = match message.work {
-        Work::Dial { attempt, .. } => Errand::Dial(attempt),
-        Work::Watch { attempt, .. } => Errand::Watch {
+fn to_queued(message: &Message) -> Option<QueuedMessage> {
+    let work = match message.work {
+        Work::Dial { attempt, .. } => QueuedWork::Dial(attempt),
+        Work::Watch { attempt, .. } => QueuedWork::Watch {
             attempt,
             late: message.due_at == message.sent_at.plus_seconds(GRACE_SECONDS),
         },
-        Work::Resume { wait } => Errand::Resume(wait),
-        Work::Remind { attempt } => Errand::Remind(attempt),
-        Work::HangUp { attempt, .. } => Errand::HangUp(attempt),
+        Work::Resume { wait } => QueuedWork::Resume(wait),
+        Work::Remind { attempt } => QueuedWork::Remind(attempt),
+        Work::HangUp { attempt, .. } => QueuedWork::HangUp(attempt),
         Work::Apply { .. } | Work::Count { .. } | Work::Notify { .. } => return None,
     };
-    Some(Letter {
-        errand,
+    Some(QueuedMessage {
+        work,
         version: message.version,
     })
 }
 
-const fn then(decision: &Decision) -> Then {
-    match decision.verdict {
-        Verdict::Dial => Then::Dial,
-        Verdict::Accepted => Then::SayAccepted,
-        Verdict::TakenBy(_) => Then::SayTaken,
-        _ => Then::Nothing,
+const fn follow_up(decision: &Decision) -> FollowUp {
+    match decision.outcome {
+        EventOutcome::Dial => FollowUp::Dial,
+        EventOutcome::Accepted => FollowUp::SayAccepted,
+        EventOutcome::TakenBy(_) => FollowUp::SayTaken,
+        _ => FollowUp::Nothing,
     }
 }
 
-/// Only who pressed a key is there to be told.
-fn tell(world: &mut World, event: &Event, then: Then) {
+/// Tells the result to the employee who pressed a key. After other events no employee waits for a response.
+fn announce(world: &mut World, event: &Event, follow_up: FollowUp) {
     let Event::Key { attempt, .. } = event else { return };
-    match then {
-        Then::SayAccepted if !world.told.contains(&attempt.employee) => {
-            world.told.push(attempt.employee);
-            world.told.sort_unstable();
+    match follow_up {
+        FollowUp::SayAccepted if !world.announced.contains(&attempt.employee) => {
+            world.announced.push(attempt.employee);
+            world.announced.sort_unstable();
         }
-        Then::SayTaken => world.record.taken = true,
+        FollowUp::SayTaken => world.record.taken_announced = true,
         _ => {}
     }
 }
 
-fn is_a_1(event: &Event) -> bool {
+fn is_key_1(event: &Event) -> bool {
     match event {
         Event::Key { keys, .. }
         | Event::Watched {
-            sighting: Sighting::Over { keys, .. },
+            lookup: CallLookup::Over { keys, .. },
             ..
         } => keys.ends_with('1'),
         _ => false,

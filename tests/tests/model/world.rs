@@ -1,27 +1,28 @@
-//! A moment of the modelled world: what is stored, what is under way, who is on the phone.
+//! A state of the modeled world: what is stored, what is under way, and which calls are live.
 //!
-//! Two moments that differ only in names or in absolute numbers are one: versions count from the stored one, nonces
-//! are renamed in the order in which they are met, moments are struck out, and messages that can only be dropped are.
+//! States that differ only in nonces or absolute numbers are the same state. So versions are relative to the stored
+//! one, nonces are renumbered in the order in which they occur, times are erased, and messages that every consumer
+//! would drop are removed.
 
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::{Dispatch, Ending, Event, Phase, Progress, State};
 use patchbay::ids::{AttemptId, Nonce};
 
-/// The version that the stored dispatch always has.
-pub(crate) const STORED: u64 = 10;
+/// The version of the stored dispatch, which is always the same.
+pub(crate) const STORED_VERSION: u64 = 10;
 
 /// The part of a dispatch that changes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Kept {
+pub(crate) struct StoredDispatch {
     pub(crate) progress: Progress,
     pub(crate) state: State,
 }
 
-/// What a message asks for.
+/// The work of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Errand {
+pub(crate) enum QueuedWork {
     Dial(AttemptId),
-    /// `late`: it is due only when no key of the ended call can be on its way any more.
+    /// `late`: it is due only when no key of the ended call can arrive any more.
     Watch {
         attempt: AttemptId,
         late: bool,
@@ -33,20 +34,19 @@ pub(crate) enum Errand {
 
 /// A message in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Letter {
-    pub(crate) errand: Errand,
+pub(crate) struct QueuedMessage {
+    pub(crate) work: QueuedWork,
     pub(crate) version: u64,
 }
 
-/// How a call ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum End {
+pub(crate) enum CallEnd {
     RungOut,
     Completed,
     Unknown,
 }
 
-impl End {
+impl CallEnd {
     pub(crate) const fn ending(self) -> Ending {
         match self {
             Self::RungOut => Ending::NoAnswer,
@@ -56,114 +56,110 @@ impl End {
     }
 }
 
-/// A webhook of the provider on its way.
+/// A webhook that the provider has sent and we have not yet received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Hook {
+pub(crate) enum Webhook {
     Key(AttemptId, char),
-    Ended(AttemptId, End),
+    Ended(AttemptId, CallEnd),
 }
 
-/// What makes a function run. Only messages are delivered again when it crashes.
+/// What invoked a function. When it crashes, only messages are delivered again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Cause {
-    Letter(Letter),
-    Hook(Hook),
+    Message(QueuedMessage),
+    Webhook(Webhook),
     Requester,
 }
 
-/// What a verdict leads to.
+/// What a function does after the commit of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Then {
+pub(crate) enum FollowUp {
     Nothing,
     Dial,
     SayAccepted,
     SayTaken,
 }
 
-/// How far a running function is.
+/// The next step of a running function.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
-    /// It has decided and sent its messages, and is about to commit.
+    /// It has decided and sent its messages. Next it commits.
     Commit {
         event: Event,
         base: u64,
-        next: Box<Kept>,
-        then: Then,
-        /// Messages that are sent only after the commit: against the rules.
-        unsent: Vec<Letter>,
+        next: Box<StoredDispatch>,
+        follow_up: FollowUp,
+        /// Messages that are sent only after the commit, against the rules.
+        unsent: Vec<QueuedMessage>,
     },
-    /// It has claimed the attempt and is about to ask the provider to place the call.
+    /// It has claimed the attempt. Next it asks the provider to place the call.
     Call(AttemptId),
-    /// It has committed and is about to send: against the rules.
-    Send(Vec<Letter>),
+    /// It has committed. Next it sends, against the rules.
+    Send(Vec<QueuedMessage>),
 }
 
-/// A running function.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Run {
+pub(crate) struct Invocation {
     pub(crate) cause: Cause,
     pub(crate) step: Step,
 }
 
-/// A call as the provider and the person know it.
+/// A call as the provider and the employee see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Call {
     pub(crate) id: AttemptId,
-    /// How it ended; none while it rings or somebody is on the line.
-    pub(crate) end: Option<End>,
-    /// The key that was pressed last.
+    /// None while the call rings or is connected.
+    pub(crate) end: Option<CallEnd>,
+    /// The last key.
     pub(crate) key: Option<char>,
-    /// Whether a 2 was pressed: the person hears a last word, and the call ends by itself.
-    pub(crate) said_no: bool,
+    /// Whether 2 was pressed. The employee then hears a last sentence, and the call ends without a hang-up.
+    pub(crate) rejected: bool,
 }
 
-/// How often what may still go wrong, or happen from outside.
+/// How many more times each fault or outside event may happen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Budget {
     pub(crate) crashes: u8,
-    pub(crate) copies: u8,
+    pub(crate) duplicates: u8,
     pub(crate) losses: u8,
     pub(crate) cancels: u8,
     pub(crate) resolves: u8,
     pub(crate) expiries: u8,
-    /// Refusals of the provider, busy employees and lookups without an answer.
-    pub(crate) hiccups: u8,
-    /// Keys beyond the first of a call, keys without a meaning, ends that nobody knows.
-    pub(crate) whims: u8,
-    /// The sum of all attempts.
+    /// Refusals by the provider, busy employees, and lookups without a result.
+    pub(crate) faults: u8,
+    /// Keys after the first of a call, keys without a meaning, and calls whose end is unknown.
+    pub(crate) odd_events: u8,
+    /// Attempts in total, not per employee.
     pub(crate) attempts: u32,
 }
 
-/// What must never have happened.
+/// What has happened so far. Everything but `taken_announced` must never happen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is one thing that happened or did not"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact")]
 pub(crate) struct Record {
-    pub(crate) dialled_twice: bool,
+    pub(crate) dialed_twice: bool,
     pub(crate) cut_off: bool,
     pub(crate) accepted_without_key: bool,
-    /// No harm: a second acceptor was told who has the ticket.
-    pub(crate) taken: bool,
+    /// A second acceptor heard that the ticket is taken.
+    pub(crate) taken_announced: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct World {
-    pub(crate) kept: Kept,
-    pub(crate) mail: Vec<Letter>,
-    pub(crate) hooks: Vec<Hook>,
-    pub(crate) runs: Vec<Run>,
+    pub(crate) stored: StoredDispatch,
+    pub(crate) queue: Vec<QueuedMessage>,
+    pub(crate) webhooks: Vec<Webhook>,
+    pub(crate) invocations: Vec<Invocation>,
     pub(crate) calls: Vec<Call>,
-    /// Which employees were told that they have the ticket, since it was last opened.
-    pub(crate) told: Vec<u8>,
+    /// The employees who heard that they have accepted, since the dispatch was last opened.
+    pub(crate) announced: Vec<u8>,
     pub(crate) expired: bool,
-    pub(crate) left: Budget,
+    pub(crate) budget: Budget,
     pub(crate) record: Record,
 }
 
-impl Kept {
-    pub(crate) fn of(dispatch: &Dispatch) -> Self {
+impl StoredDispatch {
+    pub(crate) fn new(dispatch: &Dispatch) -> Self {
         Self {
             progress: dispatch.progress.clone(),
             state: dispatch.state.clone(),
@@ -177,7 +173,7 @@ impl Kept {
         }
     }
 
-    /// Whether a message to dial this attempt would be heeded.
+    /// Whether a message to dial this attempt would have an effect. `once`: a claimed attempt is not dialed again.
     pub(crate) fn may_dial(&self, id: AttemptId, once: bool) -> bool {
         match self.attempt() {
             Some((current, Phase::Planned)) => current == id,
@@ -190,10 +186,10 @@ impl Kept {
         self.attempt().is_some_and(|(current, _)| current == id)
     }
 
-    /// Strikes out the moments: whatever is due may be due now.
-    pub(crate) fn strike(&mut self, now: Timestamp) {
-        let Progress { busy, put_off, .. } = &mut self.progress;
-        for until in busy.values_mut().chain(put_off.values_mut()) {
+    /// Replaces all times with `now`: everything that is due may be due now.
+    pub(crate) fn erase_times(&mut self, now: Timestamp) {
+        let Progress { busy, postponed, .. } = &mut self.progress;
+        for until in busy.values_mut().chain(postponed.values_mut()) {
             *until = now;
         }
         match &mut self.state {
@@ -222,21 +218,21 @@ impl Kept {
         }
     }
 
-    fn each_nonce(&mut self, see: &mut impl FnMut(&mut Nonce)) {
+    fn each_nonce(&mut self, visit: &mut impl FnMut(&mut Nonce)) {
         match &mut self.state {
-            State::Calling(attempt) => see(&mut attempt.id.nonce),
-            State::Waiting(wait) => see(&mut wait.id),
+            State::Calling(attempt) => visit(&mut attempt.id.nonce),
+            State::Waiting(wait) => visit(&mut wait.id),
             State::Accepted(acceptance)
             | State::Resolved {
                 acceptance: Some(acceptance),
                 ..
-            } => see(&mut acceptance.attempt.nonce),
+            } => visit(&mut acceptance.attempt.nonce),
             State::Exhausted { .. } | State::Cancelled { .. } | State::Expired { .. } | State::Resolved { .. } => {}
         }
     }
 }
 
-impl Errand {
+impl QueuedWork {
     const fn nonce(&mut self) -> &mut Nonce {
         match self {
             Self::Dial(id) | Self::Remind(id) | Self::HangUp(id) | Self::Watch { attempt: id, .. } => &mut id.nonce,
@@ -245,7 +241,7 @@ impl Errand {
     }
 }
 
-impl Hook {
+impl Webhook {
     const fn nonce(&mut self) -> &mut Nonce {
         match self {
             Self::Key(id, _) | Self::Ended(id, _) => &mut id.nonce,
@@ -273,47 +269,47 @@ const fn event_nonce(event: &mut Event) -> Option<&mut Nonce> {
 }
 
 impl World {
-    fn each_nonce(&mut self, see: &mut impl FnMut(&mut Nonce)) {
-        self.kept.each_nonce(see);
+    fn each_nonce(&mut self, visit: &mut impl FnMut(&mut Nonce)) {
+        self.stored.each_nonce(visit);
         for call in &mut self.calls {
-            see(&mut call.id.nonce);
+            visit(&mut call.id.nonce);
         }
-        for letter in &mut self.mail {
-            see(letter.errand.nonce());
+        for message in &mut self.queue {
+            visit(message.work.nonce());
         }
-        for hook in &mut self.hooks {
-            see(hook.nonce());
+        for webhook in &mut self.webhooks {
+            visit(webhook.nonce());
         }
-        for run in &mut self.runs {
-            match &mut run.cause {
-                Cause::Letter(letter) => see(letter.errand.nonce()),
-                Cause::Hook(hook) => see(hook.nonce()),
+        for invocation in &mut self.invocations {
+            match &mut invocation.cause {
+                Cause::Message(message) => visit(message.work.nonce()),
+                Cause::Webhook(webhook) => visit(webhook.nonce()),
                 Cause::Requester => {}
             }
-            match &mut run.step {
-                Step::Call(id) => see(&mut id.nonce),
+            match &mut invocation.step {
+                Step::Call(id) => visit(&mut id.nonce),
                 Step::Commit {
                     event, next, unsent, ..
                 } => {
                     if let Some(nonce) = event_nonce(event) {
-                        see(nonce);
+                        visit(nonce);
                     }
-                    next.each_nonce(see);
-                    for letter in unsent {
-                        see(letter.errand.nonce());
+                    next.each_nonce(visit);
+                    for message in unsent {
+                        visit(message.work.nonce());
                     }
                 }
-                Step::Send(letters) => {
-                    for letter in letters {
-                        see(letter.errand.nonce());
+                Step::Send(messages) => {
+                    for message in messages {
+                        visit(message.work.nonce());
                     }
                 }
             }
         }
     }
 
-    /// A nonce that nothing in the world has.
-    pub(crate) fn fresh(&mut self) -> Nonce {
+    /// A nonce that does not occur in the world.
+    pub(crate) fn unused_nonce(&mut self) -> Nonce {
         let mut used = Vec::new();
         self.each_nonce(&mut |nonce| used.push(*nonce));
         let mut free = 1;
@@ -323,21 +319,21 @@ impl World {
         Nonce::new(free)
     }
 
-    /// The stored dispatch is one version on. It keeps the version [`STORED`], and everything else moves back.
+    /// Increases the version of the stored dispatch by one: it keeps [`STORED_VERSION`], and all others decrease.
     pub(crate) fn advance(&mut self) {
-        // How far something is behind makes no difference, only that it is.
-        let back = |letter: &mut Letter| letter.version = STORED.max(letter.version - 1);
-        self.mail.iter_mut().for_each(back);
-        for run in &mut self.runs {
-            if let Cause::Letter(letter) = &mut run.cause {
-                back(letter);
+        // How far a version is behind makes no difference, only that it is.
+        let decrease = |message: &mut QueuedMessage| message.version = STORED_VERSION.max(message.version - 1);
+        self.queue.iter_mut().for_each(decrease);
+        for invocation in &mut self.invocations {
+            if let Cause::Message(message) = &mut invocation.cause {
+                decrease(message);
             }
-            match &mut run.step {
+            match &mut invocation.step {
                 Step::Commit { base, unsent, .. } => {
-                    *base = STORED - 1;
-                    unsent.iter_mut().for_each(back);
+                    *base = STORED_VERSION - 1;
+                    unsent.iter_mut().for_each(decrease);
                 }
-                Step::Send(letters) => letters.iter_mut().for_each(back),
+                Step::Send(messages) => messages.iter_mut().for_each(decrease),
                 Step::Call(_) => {}
             }
         }
@@ -347,41 +343,44 @@ impl World {
         self.calls.iter().find(|call| call.id == id)
     }
 
-    /// Whether a function is about to place this call.
-    pub(crate) fn is_about_to_ring(&self, id: AttemptId) -> bool {
-        self.runs.iter().any(|run| run.step == Step::Call(id))
+    /// Whether the next step of a function places this call.
+    pub(crate) fn is_about_to_call(&self, id: AttemptId) -> bool {
+        self.invocations
+            .iter()
+            .any(|invocation| invocation.step == Step::Call(id))
     }
 
-    /// Whether `errand` is in the queue, or being seen to by a function that would be sent again on its way.
-    pub(crate) fn is_under_way(&self, errand: Errand) -> bool {
-        let seen_to = self.runs.iter().filter_map(|run| match run.cause {
-            Cause::Letter(letter) => Some(letter),
+    /// Whether a message with this work is queued, or is being consumed by a function and would be redelivered after a
+    /// crash.
+    pub(crate) fn is_under_way(&self, work: QueuedWork) -> bool {
+        let consumed = self.invocations.iter().filter_map(|invocation| match invocation.cause {
+            Cause::Message(message) => Some(message),
             _ => None,
         });
-        self.mail
+        self.queue
             .iter()
             .copied()
-            .chain(seen_to)
-            .any(|letter| letter.errand == errand)
+            .chain(consumed)
+            .any(|message| message.work == work)
     }
 
-    /// Strikes out what makes no difference any more.
-    pub(crate) fn tidy(&mut self) {
-        self.mail.sort_unstable();
-        self.hooks.sort_unstable();
+    /// Sorts everything and renumbers the nonces, so that equivalent states are equal.
+    pub(crate) fn normalize(&mut self) {
+        self.queue.sort_unstable();
+        self.webhooks.sort_unstable();
         self.calls.sort_unstable();
-        self.runs.sort_by_key(|run| run.cause);
-        let mut names = Vec::new();
+        self.invocations.sort_by_key(|invocation| invocation.cause);
+        let mut nonces = Vec::new();
         self.each_nonce(&mut |nonce| {
-            let known = names.iter().position(|name| name == nonce).unwrap_or_else(|| {
-                names.push(*nonce);
-                names.len() - 1
+            let index = nonces.iter().position(|seen| seen == nonce).unwrap_or_else(|| {
+                nonces.push(*nonce);
+                nonces.len() - 1
             });
-            *nonce = Nonce::new(known as u64 + 1);
+            *nonce = Nonce::new(index as u64 + 1);
         });
-        self.mail.sort_unstable();
-        self.hooks.sort_unstable();
+        self.queue.sort_unstable();
+        self.webhooks.sort_unstable();
         self.calls.sort_unstable();
-        self.runs.sort_by_key(|run| run.cause);
+        self.invocations.sort_by_key(|invocation| invocation.cause);
     }
 }

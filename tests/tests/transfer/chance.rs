@@ -1,8 +1,8 @@
-//! Many callers at once and agents who keep setting what they know, while functions die and the table fails: nobody
-//! pays twice for one purchase, no two calls of one caller are in `<Pay>` at once, and no payment is made up or lost
-//! without a word.
+//! Random simulation of payments: several calls of one caller at once, and agents that keep setting the context, while
+//! functions crash and DynamoDB fails. No purchase is paid twice, no two calls of a caller are in `<Pay>` at once, and
+//! no payment is invented or lost without a trace.
 //!
-//! `PATCHBAY_SEED=n cargo test --workspace --test transfer chance` plays a seed again.
+//! To replay a seed: `PATCHBAY_SEED=n cargo test --workspace --test transfer chance`.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use patchbay_simulators::aws::{Rates, Service};
 use patchbay_simulators::rng::Rng;
-use patchbay_simulators::twilio::{AtPay, CallRecord, Callee, Charge, Script};
+use patchbay_simulators::twilio::{CallRecord, Callee, CallerScript, Charge, PaymentInput};
 use patchbay_simulators::world::{Options, TOKEN, World};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -19,15 +19,15 @@ use crate::common::{request, send};
 use crate::seeds::{self, Simulation};
 use crate::{CALLER, CARD, call, get, purchase, purchase_with, set};
 
-/// From so many seeds on, their sums say something.
+/// The number of seeds from which the totals are meaningful.
 const ENOUGH: u64 = 300;
-/// Calls begin within so many seconds of the first one.
+/// Seconds within which all calls begin.
 const BEGIN_WITHIN: u64 = 240;
-/// What whoever paid is told.
+/// What a caller hears after a successful payment.
 const THANKS: &str = "Thank you, that worked.";
-/// What there is to pay.
-const PURCHASES: [&str; 2] = ["Two theatre seats", "A programme"];
-/// A chain that leaves a note about whoever calls.
+/// The descriptions of the purchases.
+const PURCHASES: [&str; 2] = ["Two theater seats", "A program"];
+/// A task chain that stores a note about the caller.
 const CHAIN: &str = "
 links:
   - name: a
@@ -37,36 +37,36 @@ links:
     disqualified: [{actions: [{name: end_call}]}]
 ";
 
-fn script(rng: &mut Rng) -> Script {
+fn script(rng: &mut Rng) -> CallerScript {
     let others = [
-        AtPay::Declined,
-        AtPay::Nothing,
-        AtPay::WrongNumber,
-        AtPay::Star,
-        AtPay::HangsUp,
-        AtPay::CardThenHangsUp("4242424242424242", u32::try_from(rng.below(90)).unwrap()),
+        PaymentInput::Declined,
+        PaymentInput::Nothing,
+        PaymentInput::WrongNumber,
+        PaymentInput::Star,
+        PaymentInput::HangsUp,
+        PaymentInput::CardThenHangsUp("4242424242424242", u32::try_from(rng.below(90)).unwrap()),
     ];
-    let pays: Vec<AtPay> = (0..=rng.below(2)).map(|_| rng.pick(CARD, &others)).collect();
-    Script {
+    let pays: Vec<PaymentInput> = (0..=rng.below(2)).map(|_| rng.pick(CARD, &others)).collect();
+    CallerScript {
         callee: rng.pick(
             Callee::Answers(20),
             &[Callee::Busy, Callee::NeverPicksUp, Callee::Fails],
         ),
         overtaken: rng.below(8) == 0,
-        ..Script::new(CALLER, pays)
+        ..CallerScript::new(CALLER, pays)
     }
 }
 
-/// Gives back whether the table fails so often that even many tries may all fail.
-fn go_wrong(world: &World, rng: &mut Rng) -> bool {
+/// Sets random faults. Returns whether DynamoDB fails so often that even many retries may all fail.
+fn set_faults(world: &World, rng: &mut Rng) -> bool {
     world.twilio.change(|twilio| {
         twilio.action_after_failure = rng.flip();
         twilio.action_after_hang_up = rng.flip();
         twilio.status_callback = rng.flip();
         twilio.sends_twice = rng.flip();
     });
-    let most = rng.pick(40, &[200]);
-    let per_mille = u16::try_from(rng.below(most)).unwrap();
+    let max = rng.pick(40, &[200]);
+    let per_mille = u16::try_from(rng.below(max)).unwrap();
     let rates = Rates {
         throttled: per_mille,
         internal_error: per_mille,
@@ -84,36 +84,39 @@ fn go_wrong(world: &World, rng: &mut Rng) -> bool {
     per_mille > 40
 }
 
-/// What an agent says beside the calls.
+/// What an agent does during the calls.
 #[derive(Clone, Copy)]
-enum Deed {
-    /// The same purchase, as a tool that tries again says it.
-    Again,
-    /// The same, with its price written in another way and more about the caller.
-    Otherwise,
-    /// The other purchase.
-    Other,
-    /// Only what the next agent should know.
-    Note,
-    /// The same from a task chain.
+enum Action {
+    /// Sets the same purchase again, as after a retry.
+    SetAgain,
+    /// Sets the same purchase, with its price in another format and more about the caller.
+    SetReformatted,
+    /// Sets the other purchase.
+    SetOther,
+    /// Sets a note for the next agent only.
+    SetNote,
+    /// Stores a note from a task chain.
     Remember,
 }
 
-impl Deed {
+impl Action {
     fn any(rng: &mut Rng) -> Self {
-        rng.pick(Self::Again, &[Self::Otherwise, Self::Other, Self::Note, Self::Remember])
+        rng.pick(
+            Self::SetAgain,
+            &[Self::SetReformatted, Self::SetOther, Self::SetNote, Self::Remember],
+        )
     }
 
-    /// Does it, as an agent: a failure is no reason to stop, and tried again once.
-    async fn happen(self, world: &World, chain: &str) {
+    /// Sends the request as an agent does: it retries once, and ignores a second failure.
+    async fn perform(self, world: &World, chain: &str) {
         let body = match self {
-            Self::Again => purchase(),
-            Self::Otherwise => json!({
+            Self::SetAgain => purchase(),
+            Self::SetReformatted => json!({
                 "caller": CALLER, "description": PURCHASES[0], "price": "42", "vendor": "acme-stage",
                 "email": "c@example.org", "memory": "wants row G",
             }),
-            Self::Other => purchase_with("description", PURCHASES[1]),
-            Self::Note => json!({ "caller": CALLER, "memory": "wants row H" }),
+            Self::SetOther => purchase_with("description", PURCHASES[1]),
+            Self::SetNote => json!({ "caller": CALLER, "memory": "wants row H" }),
             Self::Remember => {
                 json!({ "name": "a", "action": "qualified", "call_from": CALLER, "context": { "text": "hello" } })
             }
@@ -132,33 +135,34 @@ impl Deed {
     }
 }
 
-/// Where Agent4 finds the chain.
-async fn chain(world: &World) -> String {
+/// Stores the chain and returns the endpoint for Agent4.
+async fn store_chain(world: &World) -> String {
     let answer = crate::common::with_token("PUT", "/v1/links/a").header("content-type", "application/yaml");
     let answer = send(world, answer.body(CHAIN.into()).unwrap()).await;
     answer.text("/endpoint").to_owned()
 }
 
-/// What is left of a run.
-struct Played {
+/// The result of a run.
+struct RunResult {
     world: World,
     calls: Vec<CallRecord>,
-    stormy: bool,
+    /// Whether DynamoDB failed so often that payments may be lost.
+    is_stormy: bool,
 }
 
-/// Several calls of one caller, and several sets before, during and after them.
-async fn play(seed: u64) -> Played {
+/// Plays several calls of one caller, with actions of agents before, during and after them.
+async fn play(seed: u64) -> RunResult {
     let mut rng = Rng::new(seed);
     let options = Options {
         seed,
-        // No dispatch, nothing to look for.
+        // There are no dispatches.
         sentinel: None,
         ..Options::default()
     };
     let world = Arc::new(World::start(options).await.unwrap());
-    let chain = chain(&world).await;
+    let chain = store_chain(&world).await;
     set(&world, &purchase()).await;
-    let stormy = go_wrong(&world, &mut rng);
+    let is_stormy = set_faults(&world, &mut rng);
     let mut calls = JoinSet::new();
     for _ in 0..2 + rng.below(3) {
         let (script, world) = (script(&mut rng), Arc::clone(&world));
@@ -168,31 +172,35 @@ async fn play(seed: u64) -> Played {
             call(&world, script).await
         });
     }
-    let mut deeds = JoinSet::new();
+    let mut actions = JoinSet::new();
     for _ in 0..rng.below(6) {
-        let (deed, world, chain) = (Deed::any(&mut rng), Arc::clone(&world), chain.clone());
+        let (action, world, chain) = (Action::any(&mut rng), Arc::clone(&world), chain.clone());
         let after = Duration::from_secs(rng.below(BEGIN_WITHIN));
-        deeds.spawn(async move {
+        actions.spawn(async move {
             world.clock.sleep(after).await;
-            deed.happen(&world, &chain).await;
+            action.perform(&world, &chain).await;
         });
     }
     let calls = calls.join_all().await;
-    deeds.join_all().await;
-    world.aws.faults().calm();
+    actions.join_all().await;
+    world.aws.faults().clear();
     let world = Arc::into_inner(world).unwrap();
-    Played { world, calls, stormy }
+    RunResult {
+        world,
+        calls,
+        is_stormy,
+    }
 }
 
-impl Played {
+impl RunResult {
     fn charges(&self, purchase: &str) -> Vec<Charge> {
         let mut charges = self.world.twilio.charges();
         charges.retain(|charge| charge.description.ends_with(purchase));
         charges
     }
 
-    /// Whether the result of this charge has never been stored, as far as our answers to Twilio tell.
-    fn is_unheard(&self, charge: &Charge) -> bool {
+    /// Whether our responses show that the result of this charge may not have been stored.
+    fn may_be_unknown(&self, charge: &Charge) -> bool {
         let mut calls = self.calls.iter().filter(|call| call.sid == charge.call);
         calls.any(|call| {
             let mut results = call.requests.iter().filter(|request| request.url.contains("/payment/"));
@@ -200,68 +208,73 @@ impl Played {
         })
     }
 
-    /// What must not be.
+    /// All violated invariants.
     async fn breaches(&self) -> Vec<String> {
-        let mut breaches = self.at_once();
+        let mut breaches = self.simultaneous_payments();
         for purchase in PURCHASES {
             breaches.extend(self.breaches_of(purchase).await);
         }
         let charges = self.world.twilio.charges();
         for call in self.calls.iter().filter(|call| call.heard(THANKS)) {
             if !charges.iter().any(|charge| charge.call == call.sid) {
-                breaches.push(format!("{} was told of a success, and has not paid", call.sid));
+                breaches.push(format!(
+                    "{} heard that the payment worked, and was not charged",
+                    call.sid
+                ));
             }
         }
         breaches
     }
 
-    /// Calls in `<Pay>` at the same time.
-    fn at_once(&self) -> Vec<String> {
+    /// Pairs of calls in `<Pay>` at the same time.
+    fn simultaneous_payments(&self) -> Vec<String> {
         let mut spans: Vec<_> = (self.calls.iter())
             .flat_map(|call| call.paying.iter().map(move |span| (*span, &call.sid)))
             .collect();
         spans.sort_unstable();
-        let at_once = spans.windows(2).filter(|pair| pair[1].0.0 < pair[0].0.1);
-        let told = at_once.map(|pair| format!("{} and {} in <Pay> at once", pair[0].1, pair[1].1));
-        told.collect()
+        let overlaps = spans.windows(2).filter(|pair| pair[1].0.0 < pair[0].0.1);
+        let breaches = overlaps.map(|pair| format!("{} and {} are in <Pay> at once", pair[0].1, pair[1].1));
+        breaches.collect()
     }
 
     async fn breaches_of(&self, purchase: &str) -> Vec<String> {
         let mut breaches = Vec::new();
         let charges = self.charges(purchase);
-        // Nobody can know of a charge of which no news has come.
-        let known = charges.iter().filter(|charge| !self.is_unheard(charge)).count();
+        // A charge whose result has not arrived is unknown, and cannot prevent another one.
+        let known = charges.iter().filter(|charge| !self.may_be_unknown(charge)).count();
         if known > 1 {
             breaches.push(format!("paid {known} times for {purchase}"));
         }
-        let context = self.seen(purchase).await;
+        let context = self.context_of(purchase).await;
         let is_paid = context["status"] == "payment-success";
         let code = context["processor"]["confirmation_code"].as_str();
         if is_paid && charges.is_empty() {
-            breaches.push(format!("a payment for {purchase} that nobody made"));
+            breaches.push(format!(
+                "the context says that {purchase} is paid, but there is no charge"
+            ));
         } else if is_paid && !charges.iter().any(|charge| code == Some(&charge.code)) {
-            breaches.push(format!("{code:?} for {purchase}"));
+            breaches.push(format!("no charge for {purchase} has the confirmation code {code:?}"));
         }
         breaches
     }
 
-    /// What is known of a purchase when it is set once more.
-    async fn seen(&self, purchase: &str) -> Value {
+    /// The context after the purchase is set once more.
+    async fn context_of(&self, purchase: &str) -> Value {
         set(&self.world, &purchase_with("description", purchase)).await;
         get(&self.world).await
     }
 
-    /// How many purchases somebody paid, and nobody who looks at the context hears of it.
-    async fn lost(&self) -> u64 {
+    /// The number of purchases that are paid although the context does not show it.
+    async fn lost_payments(&self) -> u64 {
         let mut lost = 0;
         for purchase in PURCHASES {
             let is_paid = !self.charges(purchase).is_empty();
-            lost += u64::from(is_paid && self.seen(purchase).await["status"] != "payment-success");
+            lost += u64::from(is_paid && self.context_of(purchase).await["status"] != "payment-success");
         }
         lost
     }
 
-    /// Calls that were over before they began, and those of them that were asked to pay all the same.
+    /// The number of calls whose end was reported before their start, and of those that were asked to pay nevertheless.
     fn overtaken(&self) -> (u64, u64) {
         let was_over = |call: &&CallRecord| {
             let first = call.requests.first();
@@ -273,8 +286,8 @@ impl Played {
     }
 }
 
-/// What came of a seed.
-struct Outcome {
+/// What a seed led to.
+struct SeedOutcome {
     breaches: Vec<String>,
     paid: u64,
     lost: u64,
@@ -283,30 +296,34 @@ struct Outcome {
     asked: u64,
 }
 
-fn outcome(seed: u64) -> Outcome {
+fn outcome(seed: u64) -> SeedOutcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
     runtime.block_on(async {
-        let played = play(seed).await;
+        let result = play(seed).await;
         let was_refused = |call: &&CallRecord| call.heard("begun in another call");
-        let (overtaken, asked) = played.overtaken();
-        Outcome {
-            breaches: played.breaches().await,
-            paid: played.world.twilio.charges().len() as u64,
-            // In a storm its code in an ERROR line may be all that there is.
-            lost: if played.stormy { 0 } else { played.lost().await },
-            refused: played.calls.iter().filter(was_refused).count() as u64,
+        let (overtaken, asked) = result.overtaken();
+        SeedOutcome {
+            breaches: result.breaches().await,
+            paid: result.world.twilio.charges().len() as u64,
+            // In a storm, an ERROR line may be the only trace of a payment.
+            lost: if result.is_stormy {
+                0
+            } else {
+                result.lost_payments().await
+            },
+            refused: result.calls.iter().filter(was_refused).count() as u64,
             overtaken,
-            asked: if played.stormy { 0 } else { asked },
+            asked: if result.is_stormy { 0 } else { asked },
         }
     })
 }
 
 #[derive(Default)]
-struct Sums {
+struct Totals {
     paid: u64,
     lost: u64,
     refused: u64,
@@ -316,7 +333,7 @@ struct Sums {
 
 fn play_all(seeds: Range<u64>) {
     let count = seeds.end - seeds.start;
-    let (mut failed, mut sums) = (Vec::new(), Sums::default());
+    let (mut failed, mut totals) = (Vec::new(), Totals::default());
     for (seed, outcome) in seeds::play_all(seeds, outcome) {
         match outcome {
             None => failed.push(format!("PATCHBAY_SEED={seed} panicked")),
@@ -324,11 +341,11 @@ fn play_all(seeds: Range<u64>) {
                 if !outcome.breaches.is_empty() {
                     failed.push(format!("PATCHBAY_SEED={seed}: {}", outcome.breaches.join("; ")));
                 }
-                sums.paid += outcome.paid;
-                sums.lost += outcome.lost;
-                sums.refused += outcome.refused;
-                sums.overtaken += outcome.overtaken;
-                sums.asked += outcome.asked;
+                totals.paid += outcome.paid;
+                totals.lost += outcome.lost;
+                totals.refused += outcome.refused;
+                totals.overtaken += outcome.overtaken;
+                totals.asked += outcome.asked;
             }
         }
     }
@@ -338,30 +355,31 @@ fn play_all(seeds: Range<u64>) {
         failed.len(),
         failed.join("\n")
     );
-    let Sums {
+    let Totals {
         paid,
         lost,
         refused,
         overtaken,
         asked,
-    } = sums;
+    } = totals;
     if count >= ENOUGH {
-        // The test means something only when all of them have happened.
+        // The test is meaningful only if all of these happen often enough.
         assert!(
             paid * 6 > count && refused * 6 > count && overtaken * 6 > count,
-            "{paid} {refused} {overtaken} of {count}"
+            "too few in {count} seeds: {paid} paid, {refused} refused, {overtaken} overtaken"
         );
-        // Of a function that dies at four tries in a row there is no news; without those tries it would be one in twenty.
-        assert!(lost * 100 <= paid, "{lost} of {paid} lost");
+        // A payment is lost only when a function crashes at four attempts in a row. Without the retries, one in twenty
+        // would be lost.
+        assert!(lost * 100 <= paid, "{lost} of {paid} payments lost");
         assert!(
             asked * 50 <= overtaken,
-            "{asked} of {overtaken} that were over were asked to pay"
+            "{asked} of {overtaken} calls were asked to pay after their end"
         );
     }
 }
 
 #[test]
-fn nobody_pays_twice_and_no_payment_is_made_up() {
+fn no_purchase_is_paid_twice_and_no_payment_is_invented() {
     play_all(Simulation::Transfer.seeds());
 }
 

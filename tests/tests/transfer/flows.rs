@@ -1,35 +1,32 @@
-//! What callers do, and what agent B then reads.
+//! The flows of a transfer: what the caller does and hears, and what agent B reads afterwards.
 
 use std::time::Duration;
 
-use patchbay_simulators::twilio::{AtPay, Callee, Script};
+use patchbay_simulators::twilio::{Callee, CallerScript, PaymentInput};
 use serde_json::json;
 
 use crate::common::{cost, world};
 use crate::{CALLBACK, CALLER, CARD, call, get, pays, purchase, purchase_with, script, set, world_with};
 
 #[tokio::test(start_paused = true)]
-async fn a_payment_is_taken_and_the_next_agent_knows_it() {
+async fn a_payment_is_taken_and_visible_to_the_next_agent() {
     let world = world_with(&purchase()).await;
     let began = world.clock.now();
     let record = pays(&world, [CARD]).await;
     assert!(record.heard("Hello Ana Ruiz."), "{record:#?}");
-    assert!(record.heard("You are about to pay $42.00 to acme-stage for: Two theatre seats."));
+    assert!(record.heard("You are about to pay $42.00 to acme-stage for: Two theater seats."));
     assert!(record.heard("Thank you, that worked."));
-    let [dialled] = &record.dialled[..] else {
+    let [dial] = &record.dials[..] else {
         panic!("{record:#?}")
     };
-    assert_eq!(
-        (dialled.number.as_str(), dialled.caller_id.as_str()),
-        (CALLBACK, CALLER)
-    );
+    assert_eq!((dial.number.as_str(), dial.caller_id.as_str()), (CALLBACK, CALLER));
     let [charge] = &world.twilio.charges()[..] else {
-        panic!("not charged once")
+        panic!("expected exactly one charge")
     };
     assert_eq!(charge.amount.as_deref(), Some("42.00"));
     assert_eq!(
         (charge.connector.as_str(), charge.description.as_str()),
-        ("Default", "acme-stage: Two theatre seats")
+        ("Default", "acme-stage: Two theater seats")
     );
     let context = get(&world).await;
     assert_eq!(context["status"], "payment-success");
@@ -41,17 +38,17 @@ async fn a_payment_is_taken_and_the_next_agent_knows_it() {
     assert_eq!(context["debug"], "Pay ended with success");
     let start = patchbay::clock::Timestamp::parse(context["start_time"].as_str().unwrap()).unwrap();
     assert!(start.since(began) < Duration::from_secs(1), "{start}");
-    // Three requests: the call, the result, the end of the call to agent B.
+    // The start of the call, the result of the payment, and the end of the call to agent B.
     assert_eq!(record.requests.len(), 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_way_costs_two_requests_then_one_then_none() {
+async fn a_transfer_costs_two_requests_to_dynamodb_then_one_then_none() {
     let world = world_with(&purchase()).await;
     let mut costs = Vec::new();
     let record = call(&world, script([CARD], Callee::Answers(30))).await;
     for request in &record.requests {
-        // The same again costs at most the same; what is counted is the last run.
+        // A repeated request costs at most as much. The last run is measured.
         world.twilio.post(&request.url, &request.form).await;
         costs.push(cost(&world, "transfer"));
     }
@@ -68,7 +65,7 @@ async fn the_way_costs_two_requests_then_one_then_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_card_that_is_charged_later_becomes_a_token() {
+async fn a_card_for_later_charges_becomes_a_token() {
     for kind in ["authorize", "subscription"] {
         let world = world_with(&purchase_with("transaction_type", kind)).await;
         let record = pays(&world, [CARD]).await;
@@ -82,31 +79,31 @@ async fn a_card_that_is_charged_later_becomes_a_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_payment_is_handed_back_with_the_truth() {
+async fn the_caller_and_the_next_agent_learn_how_the_payment_ended() {
     for (at_pay, tries, status, words, debug) in [
         (
-            vec![AtPay::Declined],
+            vec![PaymentInput::Declined],
             3,
             "payment-failed",
             "Sorry, the payment did not work.",
             "Pay ended with too-many-failed-attempts, code 64012",
         ),
         (
-            vec![AtPay::Nothing, AtPay::WrongNumber, CARD],
+            vec![PaymentInput::Nothing, PaymentInput::WrongNumber, CARD],
             3,
             "payment-success",
             "Thank you",
             "Pay ended with success",
         ),
         (
-            vec![AtPay::WrongNumber, AtPay::Star],
+            vec![PaymentInput::WrongNumber, PaymentInput::Star],
             2,
             "payment-cancelled",
             "The payment was cancelled.",
             "Pay ended with caller-interrupted-with-star",
         ),
         (
-            vec![AtPay::ConnectorFails],
+            vec![PaymentInput::ConnectorFails],
             1,
             "payment-failed",
             "Sorry, the payment did not work.",
@@ -115,12 +112,12 @@ async fn a_failed_payment_is_handed_back_with_the_truth() {
     ] {
         let world = world_with(&purchase()).await;
         let record = pays(&world, at_pay.clone()).await;
-        let asked = (record.heard.iter())
+        let prompts = (record.heard.iter())
             .filter(|sentence| sentence.contains("the number of your card"))
             .count();
-        assert_eq!(asked, tries, "{at_pay:?}");
+        assert_eq!(prompts, tries, "{at_pay:?}");
         assert!(record.heard(words), "{record:#?}");
-        assert_eq!(record.dialled[0].number, CALLBACK);
+        assert_eq!(record.dials[0].number, CALLBACK);
         let context = get(&world).await;
         assert_eq!((&context["status"], &context["debug"]), (&json!(status), &json!(debug)));
         assert_eq!(world.twilio.charges().len(), usize::from(status == "payment-success"));
@@ -128,12 +125,12 @@ async fn a_failed_payment_is_handed_back_with_the_truth() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_who_hangs_up_while_paying_is_told_of_and_not_dialled_for() {
+async fn a_hang_up_during_the_payment_is_recorded_and_nobody_is_dialed() {
     let world = world_with(&purchase()).await;
-    let record = pays(&world, [AtPay::HangsUp]).await;
-    assert_eq!(record.dialled, []);
+    let record = pays(&world, [PaymentInput::HangsUp]).await;
+    assert_eq!(record.dials, []);
     assert_eq!(get(&world).await["status"], "caller-hung-up");
-    // He calls again, and pays.
+    // They call again, and pay.
     pays(&world, [CARD]).await;
     assert_eq!(get(&world).await["status"], "payment-success");
 }
@@ -143,12 +140,12 @@ async fn without_a_callback_the_call_ends_with_goodbye() {
     let world = world_with(&purchase_with("callback", "")).await;
     let record = pays(&world, [CARD]).await;
     assert!(record.heard.last().unwrap().ends_with("Goodbye."), "{record:#?}");
-    assert_eq!(record.dialled, []);
+    assert_eq!(record.dials, []);
     assert_eq!(get(&world).await["status"], "payment-success");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_next_agent_who_cannot_be_reached_is_said_so() {
+async fn the_caller_hears_that_the_next_agent_cannot_be_reached() {
     for callee in [Callee::Busy, Callee::NeverPicksUp, Callee::Fails] {
         let world = world_with(&purchase()).await;
         let record = call(&world, script([CARD], callee)).await;
@@ -159,7 +156,7 @@ async fn a_next_agent_who_cannot_be_reached_is_said_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_cannot_be_known_hears_why() {
+async fn a_caller_without_a_context_or_number_hears_why() {
     let world = world([]).await;
     for (from, words) in [
         ("+12025550199", "there is no payment waiting"),
@@ -169,16 +166,16 @@ async fn whoever_cannot_be_known_hears_why() {
         ("sip:a@example.org", "we could not see the number"),
         ("", "we could not see the number"),
     ] {
-        let record = call(&world, Script::new(from, [CARD])).await;
+        let record = call(&world, CallerScript::new(from, [CARD])).await;
         assert_eq!(record.failures, Vec::<String>::new(), "{from}");
         assert!(record.heard(words), "{from}: {record:#?}");
-        assert_eq!((record.dialled.len(), record.requests.len()), (0, 1), "{from}");
+        assert_eq!((record.dials.len(), record.requests.len()), (0, 1), "{from}");
     }
     assert_eq!(world.twilio.charges(), []);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_expired_context_is_none() {
+async fn an_expired_context_is_not_found() {
     let world = world_with(&purchase_with("ttl", 60)).await;
     world.clock.sleep(Duration::from_secs(62)).await;
     let record = pays(&world, [CARD]).await;
@@ -188,10 +185,10 @@ async fn an_expired_context_is_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_context_that_expires_during_the_payment_still_tells_the_outcome() {
+async fn a_context_that_expires_during_the_payment_still_has_the_outcome() {
     let world = world_with(&purchase_with("ttl", 60)).await;
     world.clock.sleep(Duration::from_secs(50)).await;
-    pays(&world, [AtPay::Nothing, AtPay::Nothing, CARD]).await;
+    pays(&world, [PaymentInput::Nothing, PaymentInput::Nothing, CARD]).await;
     assert_eq!(get(&world).await["status"], "payment-success");
 }
 
@@ -201,14 +198,14 @@ async fn nobody_pays_twice_for_one_purchase() {
     pays(&world, [CARD]).await;
     let record = pays(&world, [CARD]).await;
     assert!(record.heard("This has been paid already."), "{record:#?}");
-    assert_eq!(record.dialled[0].number, CALLBACK);
+    assert_eq!(record.dials[0].number, CALLBACK);
     assert_eq!(world.twilio.charges().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_calls_at_once_one_is_asked_to_pay() {
+async fn only_one_of_two_simultaneous_calls_is_asked_to_pay() {
     let world = world_with(&purchase()).await;
-    let first = pays(&world, [AtPay::Nothing, AtPay::Nothing, CARD]);
+    let first = pays(&world, [PaymentInput::Nothing, PaymentInput::Nothing, CARD]);
     let second = async {
         world.clock.sleep(Duration::from_secs(5)).await;
         pays(&world, [CARD]).await
@@ -216,18 +213,18 @@ async fn of_two_calls_at_once_one_is_asked_to_pay() {
     let (first, second) = tokio::join!(first, second);
     assert!(first.heard("Thank you, that worked."), "{first:#?}");
     assert!(second.heard("was begun in another call"), "{second:#?}");
-    assert_eq!(second.dialled[0].number, CALLBACK);
+    assert_eq!(second.dials[0].number, CALLBACK);
     assert_eq!(world.twilio.charges().len(), 1);
     assert_eq!(get(&world).await["status"], "payment-success");
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_hung_up_while_paying_may_call_again_at_once_if_twilio_told_and_else_later() {
-    for told in [true, false] {
+async fn after_a_hang_up_the_caller_can_pay_at_once_if_twilio_reported_it_and_later_otherwise() {
+    for is_reported in [true, false] {
         let world = world_with(&purchase()).await;
-        world.twilio.change(|twilio| twilio.action_after_hang_up = told);
-        pays(&world, [AtPay::HangsUp]).await;
-        if !told {
+        world.twilio.change(|twilio| twilio.action_after_hang_up = is_reported);
+        pays(&world, [PaymentInput::HangsUp]).await;
+        if !is_reported {
             let record = pays(&world, [CARD]).await;
             assert!(record.heard("call again in half an hour"), "{record:#?}");
             assert_eq!(world.twilio.charges(), []);
@@ -240,20 +237,20 @@ async fn whoever_hung_up_while_paying_may_call_again_at_once_if_twilio_told_and_
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_outcome_of_an_earlier_call_stays_with_its_own_purchase() {
+async fn the_outcome_of_an_earlier_call_stays_with_its_purchase() {
     let world = world_with(&purchase()).await;
-    let first = pays(&world, [AtPay::Nothing, AtPay::Nothing, CARD]);
+    let first = pays(&world, [PaymentInput::Nothing, PaymentInput::Nothing, CARD]);
     let second = async {
         world.clock.sleep(Duration::from_secs(5)).await;
-        set(&world, &purchase_with("description", "A programme")).await;
+        set(&world, &purchase_with("description", "A program")).await;
         world.clock.sleep(Duration::from_secs(175)).await;
-        pays(&world, [AtPay::Star]).await
+        pays(&world, [PaymentInput::Star]).await
     };
     let (first, second) = tokio::join!(first, second);
-    assert!(first.heard("Two theatre seats") && second.heard("A programme"));
+    assert!(first.heard("Two theater seats") && second.heard("A program"));
     assert!(first.heard("Thank you, that worked."));
     let context = get(&world).await;
-    assert_eq!(context["description"], "A programme");
+    assert_eq!(context["description"], "A program");
     assert_eq!(context["status"], "payment-cancelled");
     let key = patchbay::context::ContextKey {
         tenant: "main".parse().unwrap(),
@@ -261,12 +258,12 @@ async fn the_outcome_of_an_earlier_call_stays_with_its_own_purchase() {
     };
     let context = world.store.context(&key, world.clock.now()).await.unwrap().unwrap();
     assert_eq!(context.earlier[0].status().name(), "payment-success");
-    let bought = context.earlier[0].brief.purchase.as_ref().unwrap();
-    assert_eq!(bought.description, "Two theatre seats");
+    let bought = context.earlier[0].data.purchase.as_ref().unwrap();
+    assert_eq!(bought.description, "Two theater seats");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_persona_without_a_voice_is_spoken_by_the_published_one() {
+async fn a_persona_without_a_voice_uses_the_published_default() {
     for (persona, voice) in [
         ("english-jessica", "Polly.Joanna-Neural"),
         ("klingon-worf", "Polly.Joanna-Neural"),
@@ -275,8 +272,13 @@ async fn a_persona_without_a_voice_is_spoken_by_the_published_one() {
         let world = world_with(&purchase_with("persona", persona)).await;
         let record = pays(&world, [CARD]).await;
         for request in record.requests.iter().filter(|request| request.body.contains("<Say")) {
-            let said = request.body.matches("<Say ").count();
-            assert_eq!(request.body.matches(voice).count(), said, "{persona}: {}", request.body);
+            let sentences = request.body.matches("<Say ").count();
+            assert_eq!(
+                request.body.matches(voice).count(),
+                sentences,
+                "{persona}: {}",
+                request.body
+            );
         }
     }
 }

@@ -1,12 +1,12 @@
-//! Requests that Twilio did not send, or not to us.
+//! Requests that Twilio did not sign for us.
 
 use bytes::Bytes;
 use patchbay::providers::twilio::signature::{HEADER, SETTINGS_HEADER, SharedKey, sign};
 use patchbay::providers::twilio::webhook::Form;
 use patchbay::secret::Secret;
-use patchbay::web::callbacks::Callbacks;
-use patchbay::web::reference::References;
-use patchbay_simulators::twilio::{AUTH_TOKEN, AtPay, SHARED_KEY, Script};
+use patchbay::web::callbacks::CallbackUrls;
+use patchbay::web::reference::ReferenceSigner;
+use patchbay_simulators::twilio::{AUTH_TOKEN, CallerScript, PaymentInput, SHARED_KEY};
 use patchbay_simulators::world::{PUBLIC_URL, REFERENCE_KEY, World};
 use proptest::prelude::*;
 use serde_json::json;
@@ -25,7 +25,7 @@ async fn post(world: &World, url: &str, content_type: &str, body: Vec<u8>, signa
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_signed_with_our_token_is_refused_and_changes_nothing() {
+async fn a_request_without_our_signature_is_refused_and_changes_nothing() {
     let world = world_with(&purchase()).await;
     let record = pays(&world, [CARD]).await;
     world.aws.recorder().clear();
@@ -54,13 +54,13 @@ async fn what_is_not_signed_with_our_token_is_refused_and_changes_nothing() {
         assert_eq!(answer.status, 200);
     }
     let writes = effects(&world);
-    // The result of the payment without its form is a result of its own, and replaces no success.
+    // Without its form, the result of the payment counts as another result, which does not replace the success.
     assert!(writes <= 1, "{writes}");
     assert_eq!(get(&world).await["status"], "payment-success");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shared_key_signs_as_well_when_it_is_named_and_ours() {
+async fn a_signature_with_our_shared_key_is_accepted_if_the_header_names_the_key() {
     let world = world_with(&purchase()).await;
     let record = pays(&world, [CARD]).await;
     let [request, ..] = record.requests.as_slice() else {
@@ -103,14 +103,14 @@ async fn a_shared_key_signs_as_well_when_it_is_named_and_ours() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_tenants_number_knows_nothing_of_our_callers() {
+async fn a_number_of_another_tenant_does_not_find_our_contexts() {
     let world = world_with(&purchase()).await;
-    let keys = |key: &str| Callbacks::new(PUBLIC_URL, References::new(Secret::new(key), None));
+    let keys = |key: &str| CallbackUrls::new(PUBLIC_URL, ReferenceSigner::new(Secret::new(key), None));
     let other = keys(REFERENCE_KEY).transfer_url(&"other".parse().unwrap());
-    let record = world.twilio.call(&other, Script::new(CALLER, [CARD])).await;
+    let record = world.twilio.call(&other, CallerScript::new(CALLER, [CARD])).await;
     assert!(record.heard("there is no payment waiting"), "{record:#?}");
     let forged = keys("not our key, but one of the same length").transfer_url(&"main".parse().unwrap());
-    let record = world.twilio.call(&forged, Script::new(CALLER, [CARD])).await;
+    let record = world.twilio.call(&forged, CallerScript::new(CALLER, [CARD])).await;
     assert_eq!(record.failures, Vec::<String>::new());
     assert!(record.heard("not set up correctly"), "{record:#?}");
     assert_eq!(world.twilio.charges(), []);
@@ -118,9 +118,9 @@ async fn another_tenants_number_knows_nothing_of_our_callers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_forged_result_pays_nothing() {
+async fn a_forged_payment_result_is_ignored() {
     let world = world_with(&purchase()).await;
-    let record = pays(&world, [AtPay::Star]).await;
+    let record = pays(&world, [PaymentInput::Star]).await;
     let payment = &record.requests[1];
     let (head, _) = payment.url.rsplit_once('.').unwrap();
     for url in [
@@ -138,16 +138,16 @@ async fn a_forged_result_pays_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_old_token_does_not_count() {
+async fn a_request_signed_with_a_replaced_token_is_refused() {
     let world = world_with(&purchase()).await;
-    world.twilio.set_token("a-token-that-was-withdrawn");
-    let record = call(&world, Script::new(CALLER, [CARD])).await;
-    assert_eq!(record.failures, ["answered with status 403"]);
+    world.twilio.set_token("a-token-that-was-replaced");
+    let record = call(&world, CallerScript::new(CALLER, [CARD])).await;
+    assert_eq!(record.failures, ["response with status 403"]);
     assert_eq!(get(&world).await["status"], "pending");
 }
 
 #[tokio::test(start_paused = true)]
-async fn hostile_texts_of_an_agent_end_up_as_text() {
+async fn markup_in_the_texts_of_an_agent_is_escaped() {
     let world = world([]).await;
     let mut purchase = purchase();
     purchase["full_name"] = "</Say><Dial>+12025550166</Dial> & \"Ana\"".into();
@@ -156,7 +156,7 @@ async fn hostile_texts_of_an_agent_end_up_as_text() {
     purchase["customer_id"] = "\"/><Redirect/>".into();
     set(&world, &purchase).await;
     let record = pays(&world, [CARD]).await;
-    assert_eq!(record.dialled.len(), 1);
+    assert_eq!(record.dials.len(), 1);
     assert!(!record.heard("<"), "{record:#?}");
     assert!(record.heard("Hello +12025550166 and \"Ana\"."), "{record:#?}");
     assert_eq!(get(&world).await["status"], "payment-success");
@@ -166,12 +166,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_comes_is_403_unless_it_is_signed(
+    fn any_unsigned_request_is_403(
         verb in prop_oneof![Just("transfer"), Just("payment"), Just("handback")],
         reference in "([A-Za-z0-9._~-]|%[0-9A-F]{2}|%){0,40}",
         query in "(\\?[a-z0-9=&+]{1,20})?",
         body in proptest::collection::vec(any::<u8>(), 0..300),
-        pairs in proptest::collection::vec(("(From|CallSid|Result|CallStatus|DialCallStatus|[A-Z]{1,4})", "\\PC{0,20}"), 0..8),
+        pairs in proptest::collection::vec(
+            ("(From|CallSid|Result|CallStatus|DialCallStatus|[A-Z]{1,4})", "\\PC{0,20}"),
+            0..8,
+        ),
         signature in proptest::option::of("[A-Za-z0-9+/=]{0,40}"),
         ours: bool,
     ) {
@@ -188,17 +191,17 @@ proptest! {
                 format!("{PUBLIC_URL}/twilio/{verb}/{reference}{query}")
             };
             let answer = post(&world, &url, FORM, body.clone(), signature.as_deref()).await;
-            // An escape that is none, or of no text, the gateway refuses before any function sees it.
+            // The gateway refuses an invalid escape before any function receives it.
             if !ours && reference.contains('%') && answer.status == 400 {
                 assert_eq!(answer.json, json!({ "message": "Bad Request" }));
                 return;
             }
-            // A slash that comes out of an escape may make a path that is no route's.
-            let elsewhere = reference.is_empty() || (reference.contains("%2F") && answer.status == 404);
-            assert!(answer.status == 403 || elsewhere, "{answer:?}");
+            // An escaped slash may make a path without a route.
+            let has_no_route = reference.is_empty() || (reference.contains("%2F") && answer.status == 404);
+            assert!(answer.status == 403 || has_no_route, "{answer:?}");
             let signed = world.twilio.post(&url, &pairs).await;
-            // Which characters were escaped is lost at the gateway, and the signature is over what they were. No URL of
-            // ours has any.
+            // The gateway loses which characters were escaped, and the signature covers them. None of our URLs has
+            // escapes.
             let escaped = reference.contains('%') && signed.status == 403;
             let refused = !ours && (signed.status == 404 || escaped);
             assert!(signed.status == 200 || refused, "{url} {signed:?}");

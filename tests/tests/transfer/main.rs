@@ -1,11 +1,11 @@
-//! A caller is transferred to us, pays, and is handed back: from agent A to agent B.
+//! Transfers over Twilio: a caller comes from voice agent A, pays, and is connected with agent B.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
+mod ambiguities;
 mod chance;
 #[path = "../common/mod.rs"]
 mod common;
-mod doubts;
 mod events;
 mod flows;
 mod hostile;
@@ -14,7 +14,7 @@ mod outages;
 #[path = "../common/seeds.rs"]
 mod seeds;
 
-use patchbay_simulators::twilio::{AtPay, CallRecord, Callee, Script};
+use patchbay_simulators::twilio::{CallRecord, Callee, CallerScript, PaymentInput};
 use patchbay_simulators::world::{TOKEN, World};
 use serde_json::{Value, json};
 
@@ -22,13 +22,13 @@ use crate::common::{request, send, world};
 
 const CALLER: &str = "+12025550143";
 const CALLBACK: &str = "+12025550177";
-const CARD: AtPay = AtPay::Card("4242424242424242");
+const CARD: PaymentInput = PaymentInput::Card("4242424242424242");
 
-/// What agent A says of the caller.
+/// What agent A sets about the caller.
 fn purchase() -> Value {
     json!({
         "caller": CALLER,
-        "description": "Two theatre seats",
+        "description": "Two theater seats",
         "price": "42.00",
         "vendor": "acme-stage",
         "callback": CALLBACK,
@@ -61,28 +61,28 @@ async fn get(world: &World) -> Value {
     post(world, "get-context", &json!({ "caller": CALLER })).await
 }
 
-/// A world in which agent A has said something.
+/// A world in which agent A has set `purchase`.
 async fn world_with(purchase: &Value) -> World {
     let world = world([]).await;
     set(&world, purchase).await;
     world
 }
 
-async fn call(world: &World, script: Script) -> CallRecord {
+async fn call(world: &World, script: CallerScript) -> CallRecord {
     world.twilio.call(&world.transfer_url().unwrap(), script).await
 }
 
-/// A call of the caller who pays like this; nothing that the contract does not have may happen in it.
-async fn pays(world: &World, pays: impl Into<Vec<AtPay>>) -> CallRecord {
-    let record = call(world, Script::new(CALLER, pays)).await;
+/// A call whose caller pays like this. Everything in it must follow the contract.
+async fn pays(world: &World, pays: impl Into<Vec<PaymentInput>>) -> CallRecord {
+    let record = call(world, CallerScript::new(CALLER, pays)).await;
     assert_eq!(record.failures, Vec::<String>::new(), "{record:#?}");
     record
 }
 
-/// A script whose call back is answered like this.
-fn script(pays: impl Into<Vec<AtPay>>, callee: Callee) -> Script {
-    Script {
+/// A script whose callback number answers like this.
+fn script(pays: impl Into<Vec<PaymentInput>>, callee: Callee) -> CallerScript {
+    CallerScript {
         callee,
-        ..Script::new(CALLER, pays)
+        ..CallerScript::new(CALLER, pays)
     }
 }

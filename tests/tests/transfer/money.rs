@@ -1,41 +1,42 @@
-//! What is one purchase, and what is paid for it.
+//! Which sets are the same purchase, and that each purchase is paid at most once.
 
 use std::time::Duration;
 
-use patchbay_simulators::aws::{Fault, Rule, Run, Service};
-use patchbay_simulators::twilio::{AtPay, Script};
+use patchbay_simulators::aws::{Fault, InvocationRecord, Rule, Service};
+use patchbay_simulators::twilio::{CallerScript, PaymentInput};
 use patchbay_simulators::world::World;
 use serde_json::{Value, json};
 
 use crate::common::{Answer, send, with_token, world};
 use crate::{CALLBACK, CALLER, CARD, call, get, pays, post, purchase, purchase_with, set, world_with};
 
-/// A set as an agent makes it, with this query; gives back what it says of the purchase.
-async fn said(world: &World, query: &str, body: &Value) -> String {
+/// Sets a context with this query, as an agent does. Returns what the response says about the purchase: `new`, `same`
+/// or `none`.
+async fn set_with(world: &World, query: &str, body: &Value) -> String {
     let answer = post(world, &format!("set-context{query}"), body).await;
     assert_eq!(answer["status"], "success", "{answer}");
-    answer["message"]["purchase"].as_str().unwrap_or("not said").to_owned()
+    answer["message"]["purchase"].as_str().unwrap_or("missing").to_owned()
 }
 
-/// Only what one agent notes for the next.
+/// A set with only a note for the next agent.
 fn note(memory: &str) -> Value {
     json!({ "caller": CALLER, "memory": memory })
 }
 
-async fn whole(world: &World) -> Answer {
+async fn full_context(world: &World) -> Answer {
     let request = with_token("GET", &format!("/v1/contexts/{CALLER}"));
     send(world, request.body(bytes::Bytes::new()).unwrap()).await
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_purchase_set_again_is_not_paid_again() {
+async fn a_purchase_that_is_set_again_is_not_paid_again() {
     let mut with_a_name = purchase_with("full_name", "Ana R.");
     with_a_name["memory"] = "wants row G".into();
     for again in [
         purchase(),
         purchase_with("price", "42"),
         purchase_with("price", "42.0"),
-        purchase_with("description", " Two  theatre seats "),
+        purchase_with("description", " Two  theater seats "),
         purchase_with("callback", ""),
         with_a_name,
         note("wants row G"),
@@ -53,7 +54,7 @@ async fn the_same_purchase_set_again_is_not_paid_again() {
 #[tokio::test(start_paused = true)]
 async fn another_description_price_vendor_type_or_customer_is_another_purchase() {
     for (field, value) in [
-        ("description", "Three theatre seats"),
+        ("description", "Three theater seats"),
         ("price", "42.01"),
         ("vendor", "acme-opera"),
         ("transaction_type", "authorize"),
@@ -62,7 +63,11 @@ async fn another_description_price_vendor_type_or_customer_is_another_purchase()
     ] {
         let world = world_with(&purchase()).await;
         pays(&world, [CARD]).await;
-        assert_eq!(said(&world, "", &purchase_with(field, value)).await, "new", "{field}");
+        assert_eq!(
+            set_with(&world, "", &purchase_with(field, value)).await,
+            "new",
+            "{field}"
+        );
         assert_eq!(get(&world).await["status"], "pending", "{field}");
         pays(&world, [CARD]).await;
         assert_eq!(world.twilio.charges().len(), 2, "{field}");
@@ -70,7 +75,7 @@ async fn another_description_price_vendor_type_or_customer_is_another_purchase()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_set_says_whether_its_purchase_is_new_and_an_agent_may_say_so_itself() {
+async fn a_set_returns_whether_its_purchase_is_new_and_an_agent_can_force_it() {
     let world = world([]).await;
     let order = |id: &str| purchase_with("order_id", id);
     for (query, body, expected) in [
@@ -78,7 +83,7 @@ async fn a_set_says_whether_its_purchase_is_new_and_an_agent_may_say_so_itself()
         ("", purchase(), "same"),
         ("?new=false", purchase(), "same"),
         ("?new=true", purchase(), "new"),
-        // From then on it is this one that is set again.
+        // From now on, a repeated set means this purchase.
         ("", purchase(), "same"),
         ("", note("x"), "none"),
         ("", order("1"), "new"),
@@ -88,17 +93,17 @@ async fn a_set_says_whether_its_purchase_is_new_and_an_agent_may_say_so_itself()
         ("", order("1"), "same"),
         ("?new=true&replace=true", order("1"), "new"),
     ] {
-        assert_eq!(said(&world, query, &body).await, expected, "{query} {body}");
+        assert_eq!(set_with(&world, query, &body).await, expected, "{query} {body}");
     }
-    let answer = whole(&world).await;
+    let answer = full_context(&world).await;
     assert_eq!(answer.text("/versions/0/order_id"), "1", "{answer:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_new_is_paid_and_what_was_paid_before_it_stays_paid() {
+async fn a_new_purchase_is_paid_and_earlier_ones_stay_paid() {
     let world = world_with(&purchase_with("order_id", "1")).await;
     pays(&world, [CARD]).await;
-    said(&world, "?new=true", &purchase_with("order_id", "1")).await;
+    set_with(&world, "?new=true", &purchase_with("order_id", "1")).await;
     assert_eq!(get(&world).await["status"], "pending");
     pays(&world, [CARD]).await;
     set(&world, &purchase_with("order_id", "2")).await;
@@ -112,11 +117,11 @@ async fn what_is_new_is_paid_and_what_was_paid_before_it_stays_paid() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_purchase_that_was_paid_is_known_when_it_is_set_again_after_others() {
+async fn a_paid_purchase_is_recognized_after_twenty_others() {
     let world = world_with(&purchase()).await;
     pays(&world, [CARD]).await;
     for n in 0..20 {
-        set(&world, &purchase_with("description", format!("{n} programmes"))).await;
+        set(&world, &purchase_with("description", format!("{n} programs"))).await;
         assert_eq!(get(&world).await["status"], "pending");
     }
     set(&world, &purchase()).await;
@@ -127,19 +132,19 @@ async fn a_purchase_that_was_paid_is_known_when_it_is_set_again_after_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_one_caller_two_calls_never_pay_at_once_whatever_is_set_in_between() {
+async fn two_calls_of_a_caller_never_pay_at_once_although_the_context_changes() {
     for between in [
         purchase(),
         purchase_with("memory", "wants row G"),
-        purchase_with("description", "A programme"),
+        purchase_with("description", "A program"),
         note("wants row G"),
     ] {
         for query in ["", "?new=true"] {
             let world = world_with(&purchase()).await;
-            let first = pays(&world, [AtPay::Nothing, AtPay::Nothing, CARD]);
+            let first = pays(&world, [PaymentInput::Nothing, PaymentInput::Nothing, CARD]);
             let second = async {
                 world.clock.sleep(Duration::from_secs(5)).await;
-                said(&world, query, &between).await;
+                set_with(&world, query, &between).await;
                 pays(&world, [CARD]).await
             };
             let (first, second) = tokio::join!(first, second);
@@ -151,7 +156,7 @@ async fn of_one_caller_two_calls_never_pay_at_once_whatever_is_set_in_between() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_note_leaves_the_payment_waiting() {
+async fn a_note_does_not_change_a_pending_payment() {
     let world = world_with(&purchase()).await;
     set(&world, &note("wants row G")).await;
     let context = get(&world).await;
@@ -159,29 +164,28 @@ async fn a_note_leaves_the_payment_waiting() {
         (&context["status"], &context["memory"], &context["price"]),
         (&json!("pending"), &json!("wants row G"), &json!("42.00"))
     );
-    assert_eq!(whole(&world).await.json["versions"].as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        full_context(&world).await.json["versions"].as_array().map(Vec::len),
+        Some(1)
+    );
     let record = pays(&world, [CARD]).await;
     assert!(record.heard("You are about to pay $42.00 to acme-stage"), "{record:#?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_with_nothing_to_pay_is_connected_or_told_goodbye() {
-    for (callback, dialled) in [(Some(CALLBACK), 1), (None, 0)] {
+async fn a_caller_without_a_purchase_is_connected_or_hears_goodbye() {
+    for (callback, dials) in [(Some(CALLBACK), 1), (None, 0)] {
         let world = world([]).await;
-        let mut said = note("wants row F");
-        said["callback"] = json!(callback);
-        set(&world, &said).await;
+        let mut body = note("wants row F");
+        body["callback"] = json!(callback);
+        set(&world, &body).await;
         let context = get(&world).await;
         assert_eq!(
             (&context["status"], &context["price"]),
             (&json!("no-payment"), &json!(""))
         );
         let record = pays(&world, [CARD]).await;
-        assert_eq!(
-            (record.payments.len(), record.dialled.len()),
-            (0, dialled),
-            "{record:#?}"
-        );
+        assert_eq!((record.payments.len(), record.dials.len()), (0, dials), "{record:#?}");
         assert!(callback.is_some() || record.heard("Goodbye."), "{record:#?}");
         assert!(record.requests.iter().all(|request| !request.body.contains("<Pay")));
         assert_eq!(world.twilio.charges(), []);
@@ -189,23 +193,23 @@ async fn a_caller_with_nothing_to_pay_is_connected_or_told_goodbye() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_end_that_overtakes_its_call_leaves_nobody_waiting() {
-    for knows in [true, false] {
+async fn an_end_that_arrives_before_its_call_does_not_block_the_next_call() {
+    for has_context in [true, false] {
         let world = world([]).await;
-        if knows {
+        if has_context {
             set(&world, &purchase()).await;
         }
-        let overtaken = Script {
+        let overtaken = CallerScript {
             overtaken: true,
-            ..Script::new(CALLER, [CARD])
+            ..CallerScript::new(CALLER, [CARD])
         };
         let late = call(&world, overtaken).await;
         assert_eq!(late.failures, Vec::<String>::new());
         assert!(!late.requests[1].body.contains("<Pay"), "{late:#?}");
-        if !knows {
+        if !has_context {
             assert_eq!(get(&world).await["status"], "no-context");
             set(&world, &purchase()).await;
-            // Its webhook once more, now that something is known.
+            // The late webhooks once more, now that there is a context.
             for repeated in world.twilio.repeat(&late).await {
                 assert!(!repeated.body.contains("<Pay"), "{repeated:?}");
             }
@@ -217,12 +221,12 @@ async fn an_end_that_overtakes_its_call_leaves_nobody_waiting() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_ends_of_one_caller_are_remembered_and_more_do_no_harm() {
+async fn many_early_ends_of_a_caller_do_not_block_a_payment() {
     let world = world_with(&purchase()).await;
     for _ in 0..20 {
-        let overtaken = Script {
+        let overtaken = CallerScript {
             overtaken: true,
-            ..Script::new(CALLER, [CARD])
+            ..CallerScript::new(CALLER, [CARD])
         };
         let late = call(&world, overtaken).await;
         assert!(!late.requests[1].body.contains("<Pay"), "{late:#?}");
@@ -232,10 +236,10 @@ async fn many_ends_of_one_caller_are_remembered_and_more_do_no_harm() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_payment_that_is_told_after_the_end_of_its_call_is_waited_for() {
+async fn a_payment_result_may_arrive_after_the_end_of_its_call() {
     let world = world_with(&purchase()).await;
     world.twilio.change(|twilio| twilio.status_callback = true);
-    let first = pays(&world, [AtPay::CardThenHangsUp("4242424242424242", 60)]);
+    let first = pays(&world, [PaymentInput::CardThenHangsUp("4242424242424242", 60)]);
     let second = async {
         while world.twilio.charges().is_empty() {
             world.clock.sleep(Duration::from_secs(1)).await;
@@ -251,13 +255,13 @@ async fn a_payment_that_is_told_after_the_end_of_its_call_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_hung_up_may_pay_again_when_no_result_can_come_any_more() {
+async fn after_a_hang_up_the_caller_can_pay_once_no_result_can_arrive_any_more() {
     let world = world_with(&purchase()).await;
     world.twilio.change(|twilio| {
         twilio.status_callback = true;
         twilio.action_after_hang_up = false;
     });
-    pays(&world, [AtPay::HangsUp]).await;
+    pays(&world, [PaymentInput::HangsUp]).await;
     let record = pays(&world, [CARD]).await;
     assert!(record.heard("was begun in another call"), "{record:#?}");
     world.clock.sleep(Duration::from_mins(3)).await;
@@ -266,8 +270,8 @@ async fn whoever_hung_up_may_pay_again_when_no_result_can_come_any_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_is_kept_whole_or_not_at_all() {
-    for (length, kept) in [(200, true), (201, true), (4_096, true), (4_097, false)] {
+async fn a_token_is_stored_completely_or_not_at_all() {
+    for (length, is_stored) in [(200, true), (201, true), (4_096, true), (4_097, false)] {
         for kind in ["once", "authorize"] {
             let world = world_with(&purchase_with("transaction_type", kind)).await;
             let code = "x".repeat(length);
@@ -277,15 +281,15 @@ async fn a_token_is_kept_whole_or_not_at_all() {
             let context = get(&world).await;
             assert_eq!(context["status"], "payment-success");
             let field = if kind == "once" { "confirmation_code" } else { "token" };
-            let expected = kept.then_some(code);
+            let expected = is_stored.then_some(code);
             assert_eq!(context["processor"][field].as_str(), expected.as_deref(), "{length}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_is_a_cards_number_beside_other_digits_is_not_kept() {
-    for (code, kept) in [
+async fn a_token_that_contains_a_card_number_is_not_stored() {
+    for (code, is_stored) in [
         ("20261126-4242424242424242", false),
         ("994242 4242/4242.424299", false),
         ("6a8ac4ba-0580-4975-ad2f-89d94a2f20aa", true),
@@ -296,20 +300,24 @@ async fn a_token_that_is_a_cards_number_beside_other_digits_is_not_kept() {
         pays(&world, [CARD]).await;
         let context = get(&world).await;
         assert_eq!(context["status"], "payment-success");
-        assert_eq!(context["processor"]["confirmation_code"].is_string(), kept, "{code}");
+        assert_eq!(
+            context["processor"]["confirmation_code"].is_string(),
+            is_stored,
+            "{code}"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_result_that_comes_hours_late_can_still_be_read() {
+async fn a_result_that_arrives_hours_late_is_stored() {
     let world = world_with(&purchase_with("ttl", 60)).await;
-    pays(&world, [AtPay::CardThenHangsUp("4242424242424242", 3 * 3_600)]).await;
+    pays(&world, [PaymentInput::CardThenHangsUp("4242424242424242", 3 * 3_600)]).await;
     assert_eq!(get(&world).await["status"], "payment-success");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_cannot_be_stored_at_once_travels_on_as_far_as_a_url_has_room() {
-    for (length, kept) in [(1_500, true), (4_096, false)] {
+async fn a_token_that_cannot_be_stored_at_once_is_passed_on_if_it_fits_into_the_url() {
+    for (length, is_stored) in [(1_500, true), (4_096, false)] {
         let world = world_with(&purchase()).await;
         let code = "x".repeat(length);
         world.twilio.change(|twilio| twilio.code = Some(code.clone()));
@@ -320,22 +328,22 @@ async fn a_token_that_cannot_be_stored_at_once_travels_on_as_far_as_a_url_has_ro
             .aws
             .faults()
             .plan(fault.operation("UpdateItem").skip(1).times(u32::MAX));
-        let calm = async {
-            let is_over = |run: &Run| &*run.function == "transfer" && run.end.is_some();
+        let recovery = async {
+            let is_over = |run: &InvocationRecord| &*run.function == "transfer" && run.end.is_some();
             while world.aws.recorder().runs().iter().filter(|run| is_over(run)).count() < 2 {
                 world.clock.sleep(Duration::from_millis(50)).await;
             }
-            world.aws.faults().calm();
+            world.aws.faults().clear();
         };
-        let (record, ()) = tokio::join!(pays(&world, [CARD]), calm);
+        let (record, ()) = tokio::join!(pays(&world, [CARD]), recovery);
         assert!(record.requests.iter().all(|request| request.url.len() <= 4_000));
         let context = get(&world).await;
         assert_eq!(context["status"], "payment-success");
         assert_eq!(
             context["processor"]["confirmation_code"].as_str(),
-            kept.then_some(code.as_str())
+            is_stored.then_some(code.as_str())
         );
         let debug = context["debug"].as_str().unwrap();
-        assert_eq!(debug.contains("lost: confirmation_code"), !kept, "{debug}");
+        assert_eq!(debug.contains("lost: confirmation_code"), !is_stored, "{debug}");
     }
 }

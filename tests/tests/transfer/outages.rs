@@ -1,15 +1,15 @@
-//! The table cannot be had.
+//! Transfers while DynamoDB is unavailable.
 
 use std::time::Duration;
 
-use patchbay_simulators::aws::{Fault, Rule, Run, Service};
-use patchbay_simulators::twilio::{CallRecord, Script};
+use patchbay_simulators::aws::{Fault, InvocationRecord, Rule, Service};
+use patchbay_simulators::twilio::{CallRecord, CallerScript};
 use patchbay_simulators::world::World;
 
 use crate::{CALLBACK, CALLER, CARD, call, get, purchase, purchase_with, world_with};
 
-/// `times` requests of this function with this operation fail, after the first `skip`.
-fn down(world: &World, fault: Fault, operation: &str, skip: u32, times: u32) {
+/// Makes `times` requests of the transfer function with this operation fail, after the first `skip`.
+fn break_down(world: &World, fault: Fault, operation: &str, skip: u32, times: u32) {
     let rule = Rule::new(fault).service(Service::DynamoDb).function("transfer");
     world
         .aws
@@ -17,9 +17,9 @@ fn down(world: &World, fault: Fault, operation: &str, skip: u32, times: u32) {
         .plan(rule.operation(operation).skip(skip).times(times));
 }
 
-/// A call in which every answer is one that Twilio takes, in time.
-async fn heard(world: &World) -> CallRecord {
-    let record = call(world, Script::new(CALLER, [CARD])).await;
+/// A paying call in which Twilio accepts every response, and each arrives in time.
+async fn pay(world: &World) -> CallRecord {
+    let record = call(world, CallerScript::new(CALLER, [CARD])).await;
     assert_eq!(record.failures, Vec::<String>::new(), "{record:#?}");
     record
 }
@@ -32,25 +32,25 @@ const FAULTS: [Fault; 4] = [
 ];
 
 #[tokio::test(start_paused = true)]
-async fn nobody_is_charged_when_the_context_cannot_be_had() {
+async fn a_caller_is_not_charged_while_the_context_cannot_be_read() {
     for fault in FAULTS {
         let world = world_with(&purchase()).await;
-        down(&world, fault, "GetItem", 0, u32::MAX);
-        let record = heard(&world).await;
+        break_down(&world, fault, "GetItem", 0, u32::MAX);
+        let record = pay(&world).await;
         assert!(record.heard("You have not been charged."), "{fault:?} {record:#?}");
-        assert_eq!((world.twilio.charges().len(), record.dialled.len()), (0, 0));
+        assert_eq!((world.twilio.charges().len(), record.dials.len()), (0, 0));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_is_charged_when_the_call_cannot_be_put_down_but_he_is_handed_back() {
+async fn a_caller_is_connected_but_not_charged_while_the_call_cannot_be_recorded() {
     for fault in FAULTS {
         let world = world_with(&purchase()).await;
-        down(&world, fault, "UpdateItem", 0, u32::MAX);
-        let record = heard(&world).await;
+        break_down(&world, fault, "UpdateItem", 0, u32::MAX);
+        let record = pay(&world).await;
         assert!(record.heard("You have not been charged."), "{fault:?} {record:#?}");
         assert_eq!(world.twilio.charges().len(), 0);
-        assert_eq!(record.dialled[0].number, CALLBACK);
+        assert_eq!(record.dials[0].number, CALLBACK);
     }
 }
 
@@ -58,33 +58,33 @@ async fn nobody_is_charged_when_the_call_cannot_be_put_down_but_he_is_handed_bac
 async fn a_payment_survives_a_short_outage() {
     for fault in FAULTS {
         let world = world_with(&purchase()).await;
-        down(&world, fault, "UpdateItem", 1, 4);
-        heard(&world).await;
+        break_down(&world, fault, "UpdateItem", 1, 4);
+        pay(&world).await;
         assert_eq!(get(&world).await["status"], "payment-success", "{fault:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_payment_that_cannot_be_stored_travels_on_and_is_stored_when_the_caller_was_handed_back() {
+async fn a_payment_result_that_cannot_be_stored_is_passed_on_in_urls_and_stored_later() {
     for callback in [CALLBACK, ""] {
         for fault in FAULTS {
             let world = world_with(&purchase_with("callback", callback)).await;
-            down(&world, fault, "UpdateItem", 1, u32::MAX);
-            let calm = async {
-                let is_over = |run: &Run| &*run.function == "transfer" && run.end.is_some();
-                // The call and the result of the payment.
+            break_down(&world, fault, "UpdateItem", 1, u32::MAX);
+            let recovery = async {
+                let is_over = |run: &InvocationRecord| &*run.function == "transfer" && run.end.is_some();
+                // Two invocations: the start of the call, and the result of the payment.
                 while world.aws.recorder().runs().iter().filter(|run| is_over(run)).count() < 2 {
                     world.clock.sleep(Duration::from_millis(50)).await;
                 }
-                world.aws.faults().calm();
+                world.aws.faults().clear();
                 assert_eq!(get(&world).await["status"], "in-progress", "{fault:?} {callback}");
             };
-            let (record, ()) = tokio::join!(heard(&world), calm);
+            let (record, ()) = tokio::join!(pay(&world), recovery);
             assert!(record.heard("Thank you, that worked."), "{record:#?}");
-            // Whoever hangs up at the thanks must not take the outcome along: it is tried again before a word is said.
+            // A retry comes before the thanks, so that the result is not lost when the caller hangs up on hearing them.
             let answer = &record.requests[1].body;
             assert!(answer.contains("<Redirect") && !answer.contains("<Say"), "{answer}");
-            assert_eq!(record.dialled.len(), usize::from(!callback.is_empty()));
+            assert_eq!(record.dials.len(), usize::from(!callback.is_empty()));
             let context = get(&world).await;
             assert_eq!(context["status"], "payment-success", "{fault:?} {callback}");
             assert_eq!(context["processor"]["confirmation_code"], "ch_000001");
@@ -93,22 +93,22 @@ async fn a_payment_that_cannot_be_stored_travels_on_and_is_stored_when_the_calle
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_is_handed_back_even_when_the_table_never_comes_back() {
+async fn a_caller_is_connected_even_if_dynamodb_does_not_recover() {
     let world = world_with(&purchase()).await;
-    down(&world, Fault::Refused, "UpdateItem", 1, u32::MAX);
-    let record = heard(&world).await;
+    break_down(&world, Fault::Refused, "UpdateItem", 1, u32::MAX);
+    let record = pay(&world).await;
     assert!(record.heard("Thank you, that worked."));
-    assert_eq!(record.dialled[0].number, CALLBACK);
-    world.aws.faults().calm();
+    assert_eq!(record.dials[0].number, CALLBACK);
+    world.aws.faults().clear();
     assert_eq!(get(&world).await["status"], "in-progress");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_was_lost_is_no_second_payment() {
+async fn a_lost_response_of_dynamodb_causes_no_second_payment() {
     let world = world_with(&purchase()).await;
-    down(&world, Fault::LostAnswer, "UpdateItem", 0, 1);
-    down(&world, Fault::LostAnswer, "UpdateItem", 1, 1);
-    heard(&world).await;
+    break_down(&world, Fault::LostAnswer, "UpdateItem", 0, 1);
+    break_down(&world, Fault::LostAnswer, "UpdateItem", 1, 1);
+    pay(&world).await;
     assert_eq!(world.twilio.charges().len(), 1);
     assert_eq!(get(&world).await["status"], "payment-success");
 }

@@ -1,4 +1,4 @@
-//! What fails because of us: it is sent again, or is a dead letter, and stops nobody else.
+//! Failures on our side: the notice is sent again or becomes a dead letter, and does not stop other notices.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use crate::handle::{next, no_answer};
 use crate::silent::many;
 use crate::support::{self, Answer, START, accepted, message, notice, record, world};
 use patchbay::dispatch::work::Notice;
-use patchbay::mail::Failed;
-use patchbay::outbox::Tried;
+use patchbay::message::FailureKind;
+use patchbay::outbox::QueuedMessage;
 
 const NONE: [&str; 0] = [];
 
 #[tokio::test(start_paused = true)]
-async fn a_notice_that_is_faster_than_its_commit_waits_for_it_and_is_dropped_when_nobody_makes_it() {
+async fn a_notice_that_arrives_before_its_commit_waits_and_is_dropped_if_the_commit_is_never_made() {
     let world = world(Vec::new(), &[]);
     let mut current = notice(&accepted());
     let (mut times, mut most) = (0, 0);
@@ -30,7 +30,7 @@ async fn a_notice_that_is_faster_than_its_commit_waits_for_it_and_is_dropped_whe
     assert!((120..=131).contains(&seconds), "{seconds}");
     assert!((10..=60).contains(&times) && most <= 10_000, "{times} {most}");
 
-    // It is looked for a few times in place before that.
+    // Before it is sent again, the commit is looked for a few times within the invocation.
     let late = async {
         world.deps.clock.sleep(Duration::from_millis(150)).await;
         world.deps.store.entries.lock().expect("not poisoned").push(accepted());
@@ -44,7 +44,7 @@ async fn a_notice_that_is_faster_than_its_commit_waits_for_it_and_is_dropped_whe
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poisoned_message_becomes_a_dead_letter_and_stops_nobody_else() {
+async fn a_poison_message_becomes_a_dead_letter_and_does_not_stop_others() {
     let entries = many(3);
     let world = world(entries.clone(), &[]);
     let [good, better, best] = [0, 1, 2].map(|n| notice(&entries[n]));
@@ -67,29 +67,29 @@ async fn a_poisoned_message_becomes_a_dead_letter_and_stops_nobody_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_fails_because_of_us_is_sent_again_and_counts_no_delivery() {
+async fn a_failure_on_our_side_is_retried_and_counts_no_delivery_failure() {
     let mut world = world(vec![accepted()], &[]);
-    world.deps.store.broken = Some(Failed::ForNow);
-    let mut current = Tried {
+    world.deps.store.broken = Some(FailureKind::Transient);
+    let mut current = QueuedMessage {
         message: notice(&accepted()),
-        again: 0,
+        retries: 0,
     };
     for times in 1..=100 {
         let record = record("m-1", &serde_json::to_string(&current).expect("JSON"));
         assert_eq!(world.handle(vec![record]).await, NONE);
-        let [next] = &world.tried()[..] else {
+        let [next] = &world.queued()[..] else {
             panic!("not one notice")
         };
-        assert_eq!((&next.message, next.again), (&current.message, times));
+        assert_eq!((&next.message, next.retries), (&current.message, times));
         current = next.clone();
     }
     assert_eq!((world.receiver.visits(), world.dead()), (0, Vec::new()));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_can_never_be_worked_off_becomes_a_dead_letter_after_some_tries() {
+async fn a_message_that_can_never_be_processed_becomes_a_dead_letter_after_some_attempts() {
     let mut world = world(vec![accepted()], &[]);
-    world.deps.store.broken = Some(Failed::ForGood);
+    world.deps.store.broken = Some(FailureKind::Permanent);
     let from_another_version = r#"{"tenant":"acme","id":"dsp_0000000000000000000000000000002a","news":1}"#;
     for first in [
         serde_json::to_string(&notice(&accepted())).expect("JSON"),
@@ -97,7 +97,7 @@ async fn what_can_never_be_worked_off_becomes_a_dead_letter_after_some_tries() {
     ] {
         let mut body = first;
         for tries in 1.. {
-            assert!(tries < 20, "it goes on for ever");
+            assert!(tries < 20, "retries never end");
             assert_eq!(world.handle(vec![record("m-1", &body)]).await, NONE);
             let Some(next) = world.bodies().pop() else { break };
             body = next;
@@ -107,7 +107,7 @@ async fn what_can_never_be_worked_off_becomes_a_dead_letter_after_some_tries() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_even_be_sent_again_comes_back_by_itself() {
+async fn a_message_that_cannot_be_sent_again_is_reported_as_failed() {
     let mut world = world(vec![accepted()], &[Answer::Status(500), Answer::Status(410)]);
     world.deps.outbox.queue.broken = true;
     world.deps.outbox.dead_letters.broken = true;
@@ -125,7 +125,7 @@ async fn what_cannot_even_be_sent_again_comes_back_by_itself() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_receiver_holds_up_nobody_in_the_same_batch() {
+async fn a_hanging_receiver_does_not_delay_others_in_the_same_batch() {
     let world = world(vec![accepted(), no_answer()], &[Answer::Silence]);
     let batch = vec![
         message("slow", &notice(&accepted())),
@@ -140,16 +140,16 @@ async fn a_silent_receiver_holds_up_nobody_in_the_same_batch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_table_that_does_not_answer_leaves_the_notice_on_the_queue() {
+async fn a_notice_stays_on_the_queue_when_dynamodb_does_not_answer() {
     let mut world = world(vec![accepted()], &[]);
     world.deps.store.hangs = true;
     let failed = world.handle(vec![message("m-1", &notice(&accepted()))]).await;
     assert_eq!(failed, ["m-1"]);
-    // What was to be sent may have been: sent once more, it would be two.
+    // The notice may have been sent already: sending it again could double it.
     assert_eq!(world.bodies(), Vec::<String>::new());
 }
 
-/// What is read together may be from before and after one commit: then the entry is there, and its dispatch is not yet.
+/// Items that are read together may be from before and after one commit: the entry exists, its dispatch not yet.
 #[tokio::test(start_paused = true)]
 async fn an_entry_without_its_dispatch_is_looked_for_again() {
     let world = world(vec![accepted()], &[]);
@@ -160,7 +160,7 @@ async fn an_entry_without_its_dispatch_is_looked_for_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_of_one_message_in_a_batch_are_one() {
+async fn duplicates_within_a_batch_are_processed_once() {
     let world = world(vec![accepted()], &[Answer::Status(500), Answer::Status(500)]);
     let twice = vec![
         message("m-1", &notice(&accepted())),

@@ -1,15 +1,15 @@
-//! What becomes of the messages on the `notifications` queue.
+//! Outcomes of the messages on the `notifications` queue.
 
 use std::time::Duration;
 
 use crate::support::{
     self, Answer, PROVIDER, START, World, accepted, attempt, called, entry, message, notice, signer, world,
 };
-use patchbay::dispatch::delivery::Outcome;
+use patchbay::dispatch::delivery::DeliveryStatus;
 use patchbay::dispatch::state::Strategy;
 use patchbay::dispatch::work::Notice;
-use patchbay::dispatch::{Attempt, Entry, Fact, Phase, Reason, State};
-use patchbay::mail::Failed;
+use patchbay::dispatch::{Attempt, Entry, Fact, NoAnswerReason, Phase, State};
+use patchbay::message::FailureKind;
 
 const NONE: [&str; 0] = [];
 
@@ -17,7 +17,7 @@ pub(crate) fn no_answer() -> Entry {
     let fact = Fact::NoAnswer {
         attempt: attempt(),
         number: 1,
-        reason: Reason::Busy,
+        reason: NoAnswerReason::Busy,
     };
     Entry {
         id: "another".to_owned(),
@@ -25,8 +25,8 @@ pub(crate) fn no_answer() -> Entry {
     }
 }
 
-/// The one notice that was given up, as it is in the dead-letter queue.
-pub(crate) fn given_up(world: &World) -> Notice {
+/// The only notice in the dead-letter queue.
+pub(crate) fn only_dead_letter(world: &World) -> Notice {
     let [(letter, reason)] = &world.dead()[..] else {
         panic!("not one dead letter")
     };
@@ -34,7 +34,7 @@ pub(crate) fn given_up(world: &World) -> Notice {
     serde_json::from_str(letter).expect("a notice")
 }
 
-/// The one notice that was sent, which is to be in the queue's next message.
+/// The only notice that was sent: the queue's next message.
 pub(crate) fn next(world: &World) -> Notice {
     let [next] = &world.sent()[..] else {
         panic!("not one notice")
@@ -43,7 +43,7 @@ pub(crate) fn next(world: &World) -> Notice {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_webhook_is_posted_signed_and_then_done() {
+async fn a_webhook_is_posted_once_with_a_valid_signature() {
     let world = world(vec![accepted()], &[]);
     assert_eq!(world.handle(vec![message("m-1", &notice(&accepted()))]).await, NONE);
     assert_eq!(world.sent(), []);
@@ -65,7 +65,7 @@ async fn a_webhook_is_posted_signed_and_then_done() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_message_that_aws_sends_is_understood() {
+async fn the_sample_event_of_aws_is_processed() {
     let world = world(Vec::new(), &[]);
     let event = serde_json::from_str(include_str!("../../../../tests/events/notifier.json")).expect("an event");
     let response = notifier::handle(&world.deps, event).await;
@@ -73,7 +73,7 @@ async fn the_message_that_aws_sends_is_understood() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_retry_has_the_name_and_the_body_of_the_first_delivery() {
+async fn every_retry_has_the_id_and_the_body_of_the_first_attempt() {
     let script = [Answer::Status(500), Answer::Lost, Answer::Status(302), Answer::Silence];
     let world = world(vec![accepted()], &script);
     let mut current = notice(&accepted());
@@ -98,14 +98,14 @@ async fn every_retry_has_the_name_and_the_body_of_the_first_delivery() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_receiver_that_never_works_is_tried_for_a_day_and_then_given_up() {
+async fn a_webhook_fails_after_24_hours_of_failed_attempts() {
     let world = world(vec![accepted()], &vec![Answer::Status(503); 20]);
     let mut current = notice(&accepted());
     let mut posts = 0;
     loop {
         assert_eq!(world.handle(vec![message("m-1", &current)]).await, NONE);
         posts += 1;
-        assert!(posts < 20, "it goes on for ever");
+        assert!(posts < 20, "retries never end");
         let Some(next) = world.sent().pop() else { break };
         current = next;
         world.deps.clock.sleep_until(current.due_at).await;
@@ -113,25 +113,25 @@ async fn a_receiver_that_never_works_is_tried_for_a_day_and_then_given_up() {
     assert!((11..=12).contains(&posts), "{posts}");
     assert_eq!(world.receiver.visits(), posts);
     assert_eq!(world.deps.clock.now().since(START), Duration::from_hours(24));
-    assert_eq!(given_up(&world).entry, accepted().id);
+    assert_eq!(only_dead_letter(&world).entry, accepted().id);
     let delivery = world.delivery(&accepted());
-    assert_eq!(delivery.outcome, Outcome::GivenUp);
+    assert_eq!(delivery.outcome, DeliveryStatus::Failed);
     assert_eq!(usize::try_from(delivery.posts), Ok(posts));
-    assert_eq!(delivery.answer, "a day of tries is over: 503 Service Unavailable");
+    assert_eq!(delivery.answer, "gave up after 24 h: 503 Service Unavailable");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_receiver_that_is_gone_or_not_allowed_is_given_up_at_once() {
+async fn a_webhook_to_a_receiver_that_is_gone_or_forbidden_fails_at_once() {
     for answer in [Answer::Status(410), Answer::Forbidden] {
         let world = world(vec![accepted()], std::slice::from_ref(&answer));
         assert_eq!(world.handle(vec![message("m-1", &notice(&accepted()))]).await, NONE);
-        assert_eq!(given_up(&world).due_at, START, "{answer:?}");
+        assert_eq!(only_dead_letter(&world).due_at, START, "{answer:?}");
         assert_eq!((world.receiver.visits(), world.sent()), (1, Vec::new()));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_target_that_is_not_public_is_never_visited() {
+async fn a_target_that_is_not_public_is_never_posted_to() {
     for url in [
         "http://example.org/",
         "https://169.254.169.254/",
@@ -139,30 +139,30 @@ async fn a_target_that_is_not_public_is_never_visited() {
         "not a URL",
     ] {
         let mut world = world(vec![accepted()], &[]);
-        world.deps.store.dispatch.brief.webhook.as_mut().expect("a webhook").url = url.to_owned();
+        world.deps.store.dispatch.spec.webhook.as_mut().expect("a webhook").url = url.to_owned();
         assert_eq!(world.handle(vec![message("m-1", &notice(&accepted()))]).await, NONE);
-        given_up(&world);
+        only_dead_letter(&world);
         assert_eq!((world.receiver.visits(), world.sent()), (0, Vec::new()), "{url}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_given_up_webhook_begins_anew_when_somebody_redrives_it() {
+async fn a_failed_webhook_starts_over_when_it_is_redriven() {
     let world = world(vec![accepted()], &[Answer::Status(410), Answer::Status(500)]);
     world.handle(vec![message("m-1", &notice(&accepted()))]).await;
-    let given_up = given_up(&world);
+    let dead_letter = only_dead_letter(&world);
     tokio::time::advance(Duration::from_hours(30)).await;
     let now = world.deps.clock.now();
-    assert_eq!(world.handle(vec![message("m-2", &given_up)]).await, NONE);
+    assert_eq!(world.handle(vec![message("m-2", &dead_letter)]).await, NONE);
     let next = next(&world);
     assert_eq!((next.failures, next.first_at), (1, now));
     assert_eq!(world.receiver.visits(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_due_is_sent_on_unchanged_and_not_looked_at() {
+async fn a_notice_that_is_not_due_is_sent_again_unchanged_without_a_read() {
     let mut world = world(vec![accepted()], &[]);
-    world.deps.store.broken = Some(Failed::ForNow);
+    world.deps.store.broken = Some(FailureKind::Transient);
     let later = Notice {
         due_at: START.plus_seconds(5_000),
         failures: 6,
@@ -174,7 +174,7 @@ async fn what_is_not_due_is_sent_on_unchanged_and_not_looked_at() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_due_within_a_second_is_due() {
+async fn a_notice_due_within_a_second_is_processed_now() {
     let world = world(vec![accepted()], &[]);
     let nearly = Notice {
         due_at: START.plus_millis(999),
@@ -185,7 +185,7 @@ async fn what_is_due_within_a_second_is_due() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_busy_receiver_is_left_alone_as_long_as_it_asks() {
+async fn retry_after_of_a_busy_receiver_is_honored() {
     let script = [
         Answer::RetryAfter(429, "90"),
         Answer::RetryAfter(503, "Fri, 15 Jan 2027 08:20:00 GMT"),
@@ -202,14 +202,14 @@ async fn a_busy_receiver_is_left_alone_as_long_as_it_asks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_wants_to_hear_of_the_whole_only_hears_of_the_whole_only() {
+async fn on_completion_skips_events_of_single_calls() {
     for (strategy, visits) in [(Strategy::OnCompletion, 1), (Strategy::OnChange, 2)] {
         let mut world = world(vec![accepted(), no_answer()], &[]);
         world
             .deps
             .store
             .dispatch
-            .brief
+            .spec
             .webhook
             .as_mut()
             .expect("a webhook")
@@ -228,11 +228,11 @@ async fn who_wants_to_hear_of_the_whole_only_hears_of_the_whole_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_there_is_nobody_or_nothing_to_tell_it_is_done() {
+async fn a_notice_with_nothing_to_deliver_is_done() {
     let mut without_webhook = world(vec![accepted()], &[]);
-    without_webhook.deps.store.dispatch.brief.webhook = None;
+    without_webhook.deps.store.dispatch.spec.webhook = None;
     let without_entry = world(Vec::new(), &[]);
-    // An entry of the name that the notice asks for.
+    // An entry with the id that the notice names, of a kind that has no webhook.
     let without_status = world(vec![entry(Fact::Created)], &[]);
     let mut without_dispatch = world(vec![accepted()], &[]);
     without_dispatch.deps.store.dispatch.key.tenant = "other".parse().expect("tenant");
@@ -247,12 +247,12 @@ async fn where_there_is_nobody_or_nothing_to_tell_it_is_done() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_delivered_is_not_delivered_again_when_the_queue_repeats_it() {
+async fn a_duplicate_message_is_not_delivered_again() {
     let world = world(vec![accepted()], &[Answer::Status(500)]);
     for _ in 0..3 {
         world.handle(vec![message("m-1", &notice(&accepted()))]).await;
     }
-    // The repeated ones neither post nor fork the retries.
+    // The duplicates neither post nor fork the retries.
     let failed_once = next(&world);
     assert_eq!(world.receiver.visits(), 1);
     world.deps.clock.sleep_until(failed_once.due_at).await;
@@ -261,25 +261,25 @@ async fn what_was_delivered_is_not_delivered_again_when_the_queue_repeats_it() {
     }
     assert_eq!((world.receiver.visits(), world.sent()), (2, Vec::new()));
     let delivery = world.delivery(&accepted());
-    assert_eq!((delivery.outcome, delivery.posts), (Outcome::Delivered, 2));
+    assert_eq!((delivery.outcome, delivery.posts), (DeliveryStatus::Delivered, 2));
     assert_eq!(delivery.answer, "200 OK");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_somebody_has_sent_again_is_posted_once_more_under_the_same_name() {
+async fn a_resent_webhook_is_posted_once_more_with_the_same_id() {
     for first in [Answer::Status(200), Answer::Status(410), Answer::Status(500)] {
         let world = world(vec![accepted()], &[first]);
         world.handle(vec![message("m-1", &notice(&accepted()))]).await;
         let retry = world.sent().pop();
         let again = Notice {
             resent: 1,
-            asked: true,
+            manual: true,
             ..notice(&accepted())
         };
         for _ in 0..2 {
             assert_eq!(world.handle(vec![message("m-2", &again)]).await, NONE);
         }
-        // The retry of before has nothing left to do.
+        // The earlier retry has nothing left to do.
         if let Some(retry) = retry {
             world.deps.clock.sleep_until(retry.due_at).await;
             world.handle(vec![message("m-3", &retry)]).await;
@@ -290,24 +290,24 @@ async fn what_somebody_has_sent_again_is_posted_once_more_under_the_same_name() 
         let delivery = world.delivery(&accepted());
         assert_eq!(
             (delivery.outcome, delivery.resent, delivery.posts),
-            (Outcome::Delivered, 1, 2)
+            (DeliveryStatus::Delivered, 1, 2)
         );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delivery_says_what_the_receiver_said_and_when_it_is_tried_again() {
+async fn a_delivery_records_the_response_and_the_time_of_the_next_attempt() {
     let world = world(vec![accepted()], &[Answer::Says(401, "bad\r\nkey")]);
     world.handle(vec![message("m-1", &notice(&accepted()))]).await;
     let delivery = world.delivery(&accepted());
     assert_eq!(delivery.answer, "401 Unauthorized: bad key");
     let next_at = next(&world).due_at;
-    assert_eq!(delivery.outcome, Outcome::Retrying { next_at });
+    assert_eq!(delivery.outcome, DeliveryStatus::Retrying { next_at });
     assert_eq!((delivery.failures, delivery.posts), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_receiver_repeats_of_a_webhook_is_for_its_owner_only() {
+async fn a_response_body_is_shown_to_the_tenant_only() {
     let world = world(vec![accepted()], &[Answer::Says(410, "POST /hook?key=hidden of Anna")]);
     world.handle(vec![message("m-1", &notice(&accepted()))]).await;
     assert_eq!(
@@ -335,11 +335,11 @@ fn status(name: &str) -> Entry {
     }
 }
 
-/// A world whose requester wants to hear of every status of a call that is `phase`.
-fn telling_all(entries: Vec<Entry>, phase: Phase) -> World {
+/// A world with the strategy `OnStatus`, whose current call is in `phase`.
+fn world_on_status(entries: Vec<Entry>, phase: Phase) -> World {
     let mut world = world(entries, &[]);
     let dispatch = &mut world.deps.store.dispatch;
-    dispatch.brief.webhook.as_mut().expect("a webhook").strategy = Strategy::OnStatus;
+    dispatch.spec.webhook.as_mut().expect("a webhook").strategy = Strategy::OnStatus;
     dispatch.state = State::Calling(Attempt {
         elsewhere: false,
         id: attempt(),
@@ -352,7 +352,7 @@ fn telling_all(entries: Vec<Entry>, phase: Phase) -> World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_status_is_told_forward_only() {
+async fn an_outdated_call_status_is_not_delivered() {
     let placed = || Phase::Placed {
         at: START,
         call_id: "t-1".to_owned(),
@@ -362,28 +362,28 @@ async fn a_status_is_told_forward_only() {
         call_id: None,
     };
     let ringing = || message("m-1", &notice(&status("Ringing")));
-    for (there, phase, visits) in [
+    for (known, phase, visits) in [
         (vec!["Ringing"], placed(), 1),
         (vec!["Queued", "Ringing"], placed(), 1),
         (vec!["Ringing", "SomethingNew"], placed(), 1),
         (vec!["Ringing", "InProgress"], placed(), 0),
         (vec!["Ringing"], ended, 0),
     ] {
-        let world = telling_all(there.iter().map(|name| status(name)).collect(), phase);
+        let world = world_on_status(known.iter().map(|name| status(name)).collect(), phase);
         assert_eq!(world.handle(vec![ringing()]).await, NONE);
         assert_eq!(
             (world.receiver.visits(), world.sent()),
             (visits, Vec::new()),
-            "{there:?}"
+            "{known:?}"
         );
         let outcome = world.delivery(&status("Ringing")).outcome;
-        assert_eq!(outcome == Outcome::Overtaken, visits == 0, "{there:?}");
+        assert_eq!(outcome == DeliveryStatus::Superseded, visits == 0, "{known:?}");
     }
-    // Unless somebody wants it sent again.
-    let world = telling_all(vec![status("Ringing"), status("InProgress")], placed());
+    // Unless a person asks for it to be resent.
+    let world = world_on_status(vec![status("Ringing"), status("InProgress")], placed());
     let again = Notice {
         resent: 1,
-        asked: true,
+        manual: true,
         ..notice(&status("Ringing"))
     };
     world.receiver.then(Answer::Status(500));
@@ -393,8 +393,8 @@ async fn a_status_is_told_forward_only() {
     world.deps.clock.sleep_until(retry.due_at).await;
     world.handle(vec![message("m-3", &retry)]).await;
     assert_eq!(world.receiver.visits(), 2);
-    // The story has gone on without this call.
-    let mut world = telling_all(vec![status("Ringing")], placed());
+    // The dispatch has moved on without this call.
+    let mut world = world_on_status(vec![status("Ringing")], placed());
     world.deps.store.dispatch.state = State::Cancelled { at: START };
     world.handle(vec![ringing()]).await;
     assert_eq!(world.receiver.visits(), 0);

@@ -1,4 +1,4 @@
-//! The notifier, between a table, a queue and a receiver in memory.
+//! Tests of the notifier with an in-memory store, queue and receiver.
 
 // `cfg(test)` is always true here; it tells clippy that these are tests.
 #[cfg(test)]

@@ -1,16 +1,16 @@
-//! What requesters are told, to the letter.
+//! Exact bodies of the webhooks to requesters.
 
 use crate::support::{PROVIDER, START, attempt, called, dispatch, entry};
 use notifier::payload::payload;
 use patchbay::dispatch::timeline::Exhaustion;
-use patchbay::dispatch::{Fact, Reason, Unavailable, WaitReason};
+use patchbay::dispatch::{Fact, NoAnswerReason, Unavailable, WaitReason};
 use serde_json::{Value, json};
 
-fn told(fact: Fact) -> Value {
-    payload(&dispatch(), &entry(fact)).expect("something to tell")
+fn body_of(fact: Fact) -> Value {
+    payload(&dispatch(), &entry(fact)).expect("a payload")
 }
 
-fn about_the_whole(event_type: &str, status: &str) -> Value {
+fn dispatch_body(event_type: &str, status: &str) -> Value {
     json!({
         "type": event_type,
         "timestamp": "2027-01-15T08:00:00.000Z",
@@ -24,9 +24,9 @@ fn about_the_whole(event_type: &str, status: &str) -> Value {
     })
 }
 
-/// As [`about_the_whole`], with the employee and the attempt, and `more`.
-fn about_a_call(event_type: &str, status: &str, more: &Value) -> Value {
-    let mut body = about_the_whole(event_type, status);
+/// As [`dispatch_body`], with the employee and the attempt, and `more`.
+fn call_body(event_type: &str, status: &str, more: &Value) -> Value {
+    let mut body = dispatch_body(event_type, status);
     let data = body["data"].as_object_mut().expect("an object");
     data.insert("employee".to_owned(), json!({ "id": "e-2", "name": "Anna" }));
     data.insert("attempt".to_owned(), json!({ "ordinal": 7 }));
@@ -35,70 +35,70 @@ fn about_a_call(event_type: &str, status: &str, more: &Value) -> Value {
 }
 
 #[test]
-fn an_acceptance_says_who_has_it_and_until_when() {
+fn an_acceptance_names_the_employee_and_the_deadline() {
     let fact = |late, resolve_by| Fact::Accepted {
         attempt: attempt(),
         late,
         resolve_by,
     };
     assert_eq!(
-        told(fact(false, Some(START.plus_seconds(60)))),
-        about_a_call(
+        body_of(fact(false, Some(START.plus_seconds(60)))),
+        call_body(
             "dispatch.accepted",
             "Accepted",
             &json!({ "late": false, "resolve_by": "2027-01-15T08:01:00.000Z" })
         )
     );
     assert_eq!(
-        told(fact(true, None)),
-        about_a_call("dispatch.accepted", "Accepted", &json!({ "late": true }))
+        body_of(fact(true, None)),
+        call_body("dispatch.accepted", "Accepted", &json!({ "late": true }))
     );
 }
 
 #[test]
-fn a_rejection_says_whose_it_is() {
+fn a_rejection_names_the_employee() {
     assert_eq!(
-        told(Fact::Rejected { attempt: attempt() }),
-        about_a_call("dispatch.rejected", "Rejected", &json!({}))
+        body_of(Fact::Rejected { attempt: attempt() }),
+        call_body("dispatch.rejected", "Rejected", &json!({}))
     );
 }
 
 #[test]
-fn a_call_without_a_key_says_why_and_which_call_it_was() {
-    for (reason, text) in [
-        (Reason::NotPickedUp, "not_picked_up"),
-        (Reason::Busy, "busy"),
-        (Reason::NoKey, "no_key"),
-        (Reason::Failed, "failed"),
-        (Reason::Refused, "refused"),
-        (Reason::Unknown, "unknown"),
+fn a_call_without_a_key_has_its_reason_and_its_number() {
+    for (reason, name) in [
+        (NoAnswerReason::NotPickedUp, "not_picked_up"),
+        (NoAnswerReason::Busy, "busy"),
+        (NoAnswerReason::NoKey, "no_key"),
+        (NoAnswerReason::Failed, "failed"),
+        (NoAnswerReason::Refused, "refused"),
+        (NoAnswerReason::Unknown, "unknown"),
     ] {
         let fact = Fact::NoAnswer {
             attempt: attempt(),
             number: 2,
             reason,
         };
-        let more = json!({ "attempt": { "ordinal": 7, "number": 2 }, "reason": text });
-        assert_eq!(told(fact), about_a_call("dispatch.no_answer", "NoAnswer", &more));
+        let more = json!({ "attempt": { "ordinal": 7, "number": 2 }, "reason": name });
+        assert_eq!(body_of(fact), call_body("dispatch.no_answer", "NoAnswer", &more));
     }
 }
 
 #[test]
-fn an_empty_account_and_a_reopened_ticket_say_at_which_call() {
+fn out_of_money_and_reopened_name_the_call() {
     assert_eq!(
-        told(Fact::OutOfMoney { attempt: attempt() }),
-        about_a_call("dispatch.out_of_money", "OutOfMoney", &json!({}))
+        body_of(Fact::OutOfMoney { attempt: attempt() }),
+        call_body("dispatch.out_of_money", "OutOfMoney", &json!({}))
     );
     assert_eq!(
-        told(Fact::Reopened { attempt: attempt() }),
-        about_a_call("dispatch.reopened", "Reopened", &json!({}))
+        body_of(Fact::Reopened { attempt: attempt() }),
+        call_body("dispatch.reopened", "Reopened", &json!({}))
     );
 }
 
 #[test]
-fn a_dispatch_that_may_place_no_more_calls_says_so() {
-    let data = |why| {
-        let payload = payload(&dispatch(), &entry(Fact::Exhausted { why })).expect("a payload");
+fn exhaustion_by_max_calls_has_a_reason() {
+    let data = |reason| {
+        let payload = payload(&dispatch(), &entry(Fact::Exhausted { reason })).expect("a payload");
         payload["data"].clone()
     };
     assert_eq!(data(Exhaustion::MaxCalls)["reason"], "max_calls");
@@ -106,11 +106,11 @@ fn a_dispatch_that_may_place_no_more_calls_says_so() {
 }
 
 #[test]
-fn an_end_is_about_the_whole() {
+fn final_events_are_about_the_whole_dispatch() {
     for (fact, event_type, status) in [
         (
             Fact::Exhausted {
-                why: Exhaustion::NobodyLeft,
+                reason: Exhaustion::NobodyLeft,
             },
             "dispatch.exhausted",
             "Exhausted",
@@ -119,12 +119,12 @@ fn an_end_is_about_the_whole() {
         (Fact::Expired, "dispatch.expired", "Expired"),
         (Fact::Resolved, "dispatch.resolved", "Resolved"),
     ] {
-        assert_eq!(told(fact), about_the_whole(event_type, status));
+        assert_eq!(body_of(fact), dispatch_body(event_type, status));
     }
 }
 
 #[test]
-fn a_call_that_gets_further_says_how_far_it_is() {
+fn a_call_status_has_its_name() {
     let status = |name: &str| Fact::Status {
         attempt: attempt(),
         provider: PROVIDER,
@@ -135,43 +135,43 @@ fn a_call_that_gets_further_says_how_far_it_is() {
     };
     for name in ["Queued", "Initiated", "Ringing", "InProgress"] {
         assert_eq!(
-            told(status(name)),
-            about_a_call("dispatch.call_status", name, &json!({}))
+            body_of(status(name)),
+            call_body("dispatch.call_status", name, &json!({}))
         );
     }
-    // How a call ends is told by what the dispatch makes of it.
+    // The end of a call is reported by the event that the dispatch derives from it.
     for name in ["Completed", "Busy", "SomethingNew", ""] {
         assert_eq!(payload(&dispatch(), &entry(status(name))), None, "{name}");
     }
 }
 
 #[test]
-fn an_event_of_before_there_were_numbers_is_told_without_one() {
+fn an_old_event_without_a_sequence_is_delivered_without_one() {
     let old = patchbay::dispatch::Entry {
         sequence: None,
         ..entry(Fact::Cancelled)
     };
-    let told = payload(&dispatch(), &old).expect("something to tell");
-    assert_eq!((text(&told), told["data"].get("sequence")), ("Cancelled", None));
+    let body = payload(&dispatch(), &old).expect("a payload");
+    assert_eq!((status_of(&body), body["data"].get("sequence")), ("Cancelled", None));
 }
 
-fn text(told: &Value) -> &str {
-    told["data"]["status"].as_str().unwrap_or_default()
+fn status_of(body: &Value) -> &str {
+    body["data"]["status"].as_str().unwrap_or_default()
 }
 
 #[test]
-fn what_a_ticket_has_not_is_left_out() {
+fn missing_ticket_fields_are_left_out() {
     let mut dispatch = dispatch();
-    dispatch.brief.ticket.reference = None;
-    let told = payload(&dispatch, &entry(Fact::Cancelled)).expect("something to tell");
-    assert_eq!(told["data"].get("reference"), None);
-    dispatch.brief.employees.truncate(1);
-    let told = payload(&dispatch, &entry(Fact::Rejected { attempt: attempt() })).expect("something to tell");
-    assert_eq!(told["data"].get("employee"), None);
+    dispatch.spec.ticket.reference = None;
+    let body = payload(&dispatch, &entry(Fact::Cancelled)).expect("a payload");
+    assert_eq!(body["data"].get("reference"), None);
+    dispatch.spec.employees.truncate(1);
+    let body = payload(&dispatch, &entry(Fact::Rejected { attempt: attempt() })).expect("a payload");
+    assert_eq!(body["data"].get("employee"), None);
 }
 
 #[test]
-fn a_retry_says_the_same_although_the_dispatch_has_moved_on() {
+fn a_retry_has_the_same_body_after_the_dispatch_has_moved_on() {
     let (before, mut after) = (dispatch(), dispatch());
     after.version += 9;
     after.state = patchbay::dispatch::State::Expired { at: START };
@@ -181,7 +181,7 @@ fn a_retry_says_the_same_although_the_dispatch_has_moved_on() {
 }
 
 #[test]
-fn nobody_is_told_of_what_has_no_published_status() {
+fn entries_without_a_published_status_have_no_webhook() {
     let attempt = attempt();
     for fact in [
         Fact::Created,
@@ -195,7 +195,7 @@ fn nobody_is_told_of_what_has_no_published_status() {
             reason: Unavailable::OffDuty,
             until: None,
         },
-        Fact::Dialling {
+        Fact::Dialing {
             instead_of: None,
             attempt,
             provider: PROVIDER,
@@ -204,7 +204,7 @@ fn nobody_is_told_of_what_has_no_published_status() {
             attempt,
             call_id: "t".to_owned(),
         },
-        Fact::PutOff { attempt, until: START },
+        Fact::Postponed { attempt, until: START },
         Fact::Unclear { attempt },
         Fact::Status {
             attempt,

@@ -1,4 +1,4 @@
-//! A table, a queue and a receiver in memory.
+//! An in-memory store, queue and receiver.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,30 +11,30 @@ use notifier::Deps;
 use notifier::ports;
 use notifier::receivers::Receivers;
 use patchbay::clock::{Clock, Timestamp};
-use patchbay::dispatch::Urgency;
+use patchbay::dispatch::DispatchPriority;
 use patchbay::dispatch::delivery::Delivery;
 use patchbay::dispatch::state::{Strategy, Webhook};
 use patchbay::dispatch::work::Notice;
 use patchbay::dispatch::{CallStatus, Dispatch, Employee, Entry, Fact, NewDispatch, Policy, Progress, State, Ticket};
-use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
+use patchbay::http::{HttpClient, Request, Response, ResponseFuture, SendError, SendHttp};
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, ProviderName, Tenant};
-use patchbay::mail::{Failed, Failure};
-use patchbay::outbox::{NotTaken, Outbox, TakeMessages, Tried};
+use patchbay::message::{Failure, FailureKind};
+use patchbay::outbox::{EnqueueError, MessageQueue, Outbox, QueuedMessage};
 use patchbay::phone::PhoneNumber;
 use patchbay::secret::Secret;
-use patchbay::store::{NoticeSubject, Probe, Silence};
+use patchbay::store::{NoticeSubject, ProbeClaim, UnresponsiveReceiver};
 use patchbay::web::standard_webhooks::{Signer, SigningKey};
 use patchbay::web::target::Targets;
 
-/// Where a test begins in time.
+/// Time at which every test starts.
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
-/// Where the requester wants to hear.
+/// Webhook URL of the requester.
 pub(crate) const URL: &str = "https://example.org/hook?key=hidden";
 
-/// Who places the calls.
+/// The voice provider.
 pub(crate) const PROVIDER: ProviderName = ProviderName::known("voice");
 
-/// The status of that name, or one that nobody explains.
+/// The call status of that name; `Other` if it is unknown.
 pub(crate) fn called(name: &str) -> CallStatus {
     serde_json::from_value(name.into()).unwrap_or(CallStatus::Other)
 }
@@ -73,8 +73,8 @@ pub(crate) fn dispatch() -> Dispatch {
         status_since: START,
         expires_at: START.plus_seconds(86_400),
         fingerprint: String::new(),
-        brief: NewDispatch {
-            priority: Urgency::Normal,
+        spec: NewDispatch {
+            priority: DispatchPriority::Normal,
             ticket: Ticket {
                 reference: Some("INC-4711".to_owned()),
                 text: "The server room is hot".to_owned(),
@@ -107,56 +107,56 @@ pub(crate) fn accepted() -> Entry {
     })
 }
 
-/// One dispatch and the entries of its timeline, and what the notifier writes.
+/// Store with one dispatch and its timeline entries, and what the notifier writes.
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) dispatch: Dispatch,
     pub(crate) entries: Mutex<Vec<Entry>>,
     pub(crate) deliveries: Mutex<BTreeMap<String, Delivery>>,
-    /// By host.
-    pub(crate) silences: Mutex<BTreeMap<String, Silence>>,
-    /// Until when somebody finds out whether a receiver answers again.
-    pub(crate) turn: Mutex<Option<Timestamp>>,
-    /// How often it was asked for a silence.
-    pub(crate) looks: AtomicUsize,
-    /// It does not answer at all.
+    /// Keyed by host.
+    pub(crate) unresponsive: Mutex<BTreeMap<String, UnresponsiveReceiver>>,
+    /// When the probe lock expires.
+    pub(crate) probe_lock: Mutex<Option<Timestamp>>,
+    /// How often the state of a receiver was read.
+    pub(crate) reads: AtomicUsize,
+    /// Reads of subjects hang.
     pub(crate) hangs: bool,
-    /// Nothing of receivers can be read or written.
-    pub(crate) forgets: bool,
-    pub(crate) broken: Option<Failed>,
+    /// Reads of receivers fail.
+    pub(crate) receiver_reads_fail: bool,
+    pub(crate) broken: Option<FailureKind>,
 }
 
-/// The table is out of order: for now, or for good.
+/// The store or a queue fails, temporarily or permanently.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct OutOfOrder(pub(crate) Failed);
+pub(crate) struct Unavailable(pub(crate) FailureKind);
 
-impl Failure for OutOfOrder {
-    fn failed(&self) -> Failed {
+impl Failure for Unavailable {
+    fn kind(&self) -> FailureKind {
         self.0
     }
 }
 
-impl std::fmt::Display for OutOfOrder {
+impl std::fmt::Display for Unavailable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("out of order")
+        f.write_str("unavailable")
     }
 }
 
 impl Table {
-    fn works(&self) -> Result<(), OutOfOrder> {
-        self.broken.map_or(Ok(()), |failed| Err(OutOfOrder(failed)))
+    fn check(&self) -> Result<(), Unavailable> {
+        self.broken.map_or(Ok(()), |kind| Err(Unavailable(kind)))
     }
 
-    fn silence_of(&self, host: &str) -> Option<Silence> {
-        self.silences.lock().expect("not poisoned").get(host).cloned()
+    fn receiver_state(&self, host: &str) -> Option<UnresponsiveReceiver> {
+        self.unresponsive.lock().expect("not poisoned").get(host).cloned()
     }
 }
 
 impl ports::Table for Table {
-    type Error = OutOfOrder;
+    type Error = Unavailable;
 
-    async fn subject(&self, notice: &Notice) -> Result<NoticeSubject, OutOfOrder> {
-        self.works()?;
+    async fn subject(&self, notice: &Notice) -> Result<NoticeSubject, Unavailable> {
+        self.check()?;
         if self.hangs {
             tokio::time::sleep(Duration::from_hours(1)).await;
         }
@@ -169,117 +169,117 @@ impl ports::Table for Table {
         })
     }
 
-    async fn statuses(&self, _: &DispatchKey, attempt: AttemptId) -> Result<Vec<Entry>, OutOfOrder> {
+    async fn statuses(&self, _: &DispatchKey, attempt: AttemptId) -> Result<Vec<Entry>, Unavailable> {
         let entries = self.entries.lock().expect("not poisoned");
         let of_attempt = |entry: &&Entry| entry.id.starts_with(&Entry::status_prefix(attempt));
         Ok(entries.iter().filter(of_attempt).cloned().collect())
     }
 
-    async fn put_delivery(&self, notice: &Notice, delivery: &Delivery) -> Result<(), OutOfOrder> {
-        self.works()?;
+    async fn put_delivery(&self, notice: &Notice, delivery: &Delivery) -> Result<(), Unavailable> {
+        self.check()?;
         let mut deliveries = self.deliveries.lock().expect("not poisoned");
         drop(deliveries.insert(notice.entry.clone(), delivery.clone()));
         Ok(())
     }
 
-    async fn silence(&self, _: &Tenant, host: &str) -> Result<Option<Silence>, OutOfOrder> {
-        self.looks.fetch_add(1, Ordering::Relaxed);
-        // Others get a turn, as they do while a request is on its way.
+    async fn unresponsive_receiver(&self, _: &Tenant, host: &str) -> Result<Option<UnresponsiveReceiver>, Unavailable> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        // Lets other tasks run, as a real request would.
         tokio::task::yield_now().await;
-        if self.forgets {
-            return Err(OutOfOrder(Failed::ForNow));
+        if self.receiver_reads_fail {
+            return Err(Unavailable(FailureKind::Transient));
         }
-        Ok(self.silence_of(host))
+        Ok(self.receiver_state(host))
     }
 
-    async fn note_silence(
+    async fn record_no_answer(
         &self,
         _: &Tenant,
         host: &str,
-        why: &str,
+        reason: &str,
         now: Timestamp,
         retry_at: Timestamp,
-    ) -> Result<Silence, OutOfOrder> {
-        let before = self.silence_of(host);
-        let silence = Silence {
+    ) -> Result<UnresponsiveReceiver, Unavailable> {
+        let before = self.receiver_state(host);
+        let receiver = UnresponsiveReceiver {
             failures: before.as_ref().map_or(0, |before| before.failures) + 1,
             since: before.map_or(now, |before| before.since),
             retry_at,
-            why: why.to_owned(),
+            reason: reason.to_owned(),
         };
-        let mut silences = self.silences.lock().expect("not poisoned");
-        drop(silences.insert(host.to_owned(), silence.clone()));
-        Ok(silence)
+        let mut unresponsive = self.unresponsive.lock().expect("not poisoned");
+        drop(unresponsive.insert(host.to_owned(), receiver.clone()));
+        Ok(receiver)
     }
 
-    async fn take_probe(
+    async fn claim_probe(
         &self,
         _: &Tenant,
         host: &str,
-        seen: &Silence,
+        seen: &UnresponsiveReceiver,
         retry_at: Timestamp,
-    ) -> Result<Probe, OutOfOrder> {
-        let mut silences = self.silences.lock().expect("not poisoned");
-        match silences.get_mut(host) {
-            None => Ok(Probe::Over),
-            Some(silence) if silence.retry_at != seen.retry_at => Ok(Probe::Theirs(silence.clone())),
-            Some(silence) => {
-                silence.retry_at = retry_at;
-                Ok(Probe::Ours)
+    ) -> Result<ProbeClaim, Unavailable> {
+        let mut unresponsive = self.unresponsive.lock().expect("not poisoned");
+        match unresponsive.get_mut(host) {
+            None => Ok(ProbeClaim::Recovered),
+            Some(receiver) if receiver.retry_at != seen.retry_at => Ok(ProbeClaim::ClaimedByOther(receiver.clone())),
+            Some(receiver) => {
+                receiver.retry_at = retry_at;
+                Ok(ProbeClaim::Claimed)
             }
         }
     }
 
-    async fn take_turn(&self, now: Timestamp, until: Timestamp) -> Result<Option<Timestamp>, OutOfOrder> {
-        let mut turn = self.turn.lock().expect("not poisoned");
-        if let Some(taken) = turn.filter(|taken| *taken > now) {
+    async fn acquire_probe_lock(&self, now: Timestamp, until: Timestamp) -> Result<Option<Timestamp>, Unavailable> {
+        let mut lock = self.probe_lock.lock().expect("not poisoned");
+        if let Some(taken) = lock.filter(|taken| *taken > now) {
             return Ok(Some(taken));
         }
-        *turn = Some(until);
+        *lock = Some(until);
         Ok(None)
     }
 
-    async fn give_back_turn(&self, until: Timestamp, now: Timestamp) -> Result<(), OutOfOrder> {
-        let mut turn = self.turn.lock().expect("not poisoned");
-        if *turn == Some(until) {
-            *turn = Some(now);
+    async fn release_probe_lock(&self, until: Timestamp, now: Timestamp) -> Result<(), Unavailable> {
+        let mut lock = self.probe_lock.lock().expect("not poisoned");
+        if *lock == Some(until) {
+            *lock = Some(now);
         }
         Ok(())
     }
 
-    async fn end_silence(&self, _: &Tenant, host: &str) -> Result<(), OutOfOrder> {
-        drop(self.silences.lock().expect("not poisoned").remove(host));
+    async fn clear_unresponsive(&self, _: &Tenant, host: &str) -> Result<(), Unavailable> {
+        drop(self.unresponsive.lock().expect("not poisoned").remove(host));
         Ok(())
     }
 }
 
-/// What was sent: notices with how often they failed, and dead letters with their reasons.
+/// In-memory queues: the messages sent, and the dead letters with their reasons.
 #[derive(Debug, Default)]
-pub(crate) struct SentMail {
+pub(crate) struct SentMessages {
     pub(crate) sent: Mutex<Vec<String>>,
     pub(crate) dead: Mutex<Vec<(String, String)>>,
     pub(crate) broken: bool,
 }
 
-fn out_of_order() -> NotTaken {
-    NotTaken {
-        passes: true,
-        why: "out of order".to_owned(),
+fn unavailable() -> EnqueueError {
+    EnqueueError {
+        is_transient: true,
+        reason: "unavailable".to_owned(),
     }
 }
 
-impl TakeMessages for SentMail {
-    async fn take(&self, body: String, _: Timestamp, _: Timestamp) -> Result<(), NotTaken> {
+impl MessageQueue for SentMessages {
+    async fn enqueue(&self, body: String, _: Timestamp, _: Timestamp) -> Result<(), EnqueueError> {
         if self.broken {
-            return Err(out_of_order());
+            return Err(unavailable());
         }
         self.sent.lock().expect("not poisoned").push(body);
         Ok(())
     }
 
-    async fn bury(&self, body: &str, reason: &str) -> Result<(), NotTaken> {
+    async fn dead_letter(&self, body: &str, reason: &str) -> Result<(), EnqueueError> {
         if self.broken {
-            return Err(out_of_order());
+            return Err(unavailable());
         }
         let letter = (body.to_owned(), reason.to_owned());
         self.dead.lock().expect("not poisoned").push(letter);
@@ -287,7 +287,7 @@ impl TakeMessages for SentMail {
     }
 }
 
-/// What a receiver does with a request.
+/// Reaction of a receiver to a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
     Status(u16),
@@ -298,7 +298,7 @@ pub(crate) enum Answer {
     Forbidden,
 }
 
-/// A receiver that follows a script (and answers 200 after its end), and keeps what it got.
+/// A receiver that follows a script, answers 200 after its end, and records the requests.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Receiver {
     pub(crate) script: Arc<Mutex<VecDeque<Answer>>>,
@@ -306,7 +306,7 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    /// What it answers once more, after all that it is told already.
+    /// Appends an answer to the script.
     pub(crate) fn then(&self, answer: Answer) {
         self.script.lock().expect("not poisoned").push_back(answer);
     }
@@ -319,7 +319,7 @@ impl Receiver {
 }
 
 impl SendHttp for Receiver {
-    fn send(&self, request: Request) -> Sending<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         self.got.lock().expect("not poisoned").push(request);
         let answer = self.script.lock().expect("not poisoned").pop_front();
         Box::pin(async move {
@@ -331,7 +331,7 @@ impl SendHttp for Receiver {
                     body = Bytes::from_static(text.as_bytes());
                     (status, None)
                 }
-                Answer::Lost => return Err(SendError::NoAnswer("connection lost".to_owned())),
+                Answer::Lost => return Err(SendError::NoResponse("connection lost".to_owned())),
                 Answer::Forbidden => return Err(SendError::Forbidden("not a public address".to_owned())),
                 Answer::Silence => {
                     tokio::time::sleep(Duration::from_hours(1)).await;
@@ -350,9 +350,9 @@ impl SendHttp for Receiver {
     }
 }
 
-/// A notifier, and what is around it.
+/// A notifier and its environment.
 pub(crate) struct World {
-    pub(crate) deps: Deps<Table, SentMail>,
+    pub(crate) deps: Deps<Table, SentMessages>,
     pub(crate) receiver: Receiver,
 }
 
@@ -361,7 +361,7 @@ pub(crate) fn signer() -> Signer {
     Signer::new(SigningKey::parse(&key).expect("a key"), None)
 }
 
-/// A world with [`dispatch`], the given entries, and a receiver that answers by the script. Its clock is tokio's.
+/// A world with [`dispatch`], `entries`, and a receiver that follows `script`. Its clock is tokio's.
 pub(crate) fn world(entries: Vec<Entry>, script: &[Answer]) -> World {
     let receiver = Receiver::default();
     receiver
@@ -375,16 +375,16 @@ pub(crate) fn world(entries: Vec<Entry>, script: &[Answer]) -> World {
                 dispatch: dispatch(),
                 entries: Mutex::new(entries),
                 deliveries: Mutex::default(),
-                silences: Mutex::default(),
-                turn: Mutex::default(),
-                looks: AtomicUsize::new(0),
+                unresponsive: Mutex::default(),
+                probe_lock: Mutex::default(),
+                reads: AtomicUsize::new(0),
                 hangs: false,
-                forgets: false,
+                receiver_reads_fail: false,
                 broken: None,
             },
             outbox: Outbox {
-                queue: SentMail::default(),
-                dead_letters: SentMail::default(),
+                queue: SentMessages::default(),
+                dead_letters: SentMessages::default(),
                 clock: Clock::starting_at(START, 1.0),
             },
             http: HttpClient::new(receiver.clone()),
@@ -399,7 +399,7 @@ pub(crate) fn world(entries: Vec<Entry>, script: &[Answer]) -> World {
 }
 
 impl World {
-    /// Hands the notifier a batch; gives the ids that it reports as failed.
+    /// Passes a batch to the notifier. Returns the ids of the records that it reports as failed.
     pub(crate) async fn handle(&self, records: Vec<SqsMessage>) -> Vec<String> {
         let mut event = SqsEvent::default();
         event.records = records;
@@ -411,33 +411,33 @@ impl World {
             .collect()
     }
 
-    /// How the delivery of an entry stands.
+    /// State of the delivery of an entry.
     pub(crate) fn delivery(&self, entry: &Entry) -> Delivery {
         let deliveries = self.deps.store.deliveries.lock().expect("not poisoned");
         deliveries.get(&entry.id).cloned().expect("a delivery")
     }
 
-    /// Takes what was sent because of its receiver.
+    /// Takes the notices sent because of their receiver, and not because of a failure on our side.
     pub(crate) fn sent(&self) -> Vec<Notice> {
-        let sent = self.tried();
-        assert!(sent.iter().all(|tried| tried.again == 0), "{sent:?}");
-        sent.into_iter().map(|tried| tried.message).collect()
+        let sent = self.queued();
+        assert!(sent.iter().all(|queued| queued.retries == 0), "{sent:?}");
+        sent.into_iter().map(|queued| queued.message).collect()
     }
 
-    /// Takes what was sent, with how often it could not be consumed.
-    pub(crate) fn tried(&self) -> Vec<Tried<Notice>> {
+    /// Takes the notices sent, with the number of failures on our side.
+    pub(crate) fn queued(&self) -> Vec<QueuedMessage<Notice>> {
         let bodies = self.bodies().into_iter();
         bodies
             .map(|body| serde_json::from_str(&body).expect("a notice"))
             .collect()
     }
 
-    /// Takes what was sent, as it is.
+    /// Takes the bodies of the messages sent.
     pub(crate) fn bodies(&self) -> Vec<String> {
         std::mem::take(&mut *self.deps.outbox.queue.sent.lock().expect("not poisoned"))
     }
 
-    /// Takes what was given up, with the reasons.
+    /// Takes the dead letters, with the reasons.
     pub(crate) fn dead(&self) -> Vec<(String, String)> {
         std::mem::take(&mut *self.deps.outbox.dead_letters.dead.lock().expect("not poisoned"))
     }
@@ -455,7 +455,7 @@ pub(crate) fn record(id: &str, body: &str) -> SqsMessage {
     record
 }
 
-/// `notice` as the queue hands it over.
+/// The queue's record of `notice`.
 pub(crate) fn message(id: &str, notice: &Notice) -> SqsMessage {
     record(id, &serde_json::to_string(notice).expect("JSON"))
 }

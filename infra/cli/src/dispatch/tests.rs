@@ -5,7 +5,7 @@ use patchbay_simulators::world::World;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::story::{create, key_of};
+use crate::story::{create_dispatch, dispatch_key};
 use crate::testing::{clients, deployment, json_of, text_of, world};
 
 pub(crate) async fn ticket(world: &World, reference: &str) -> DispatchKey {
@@ -17,11 +17,11 @@ pub(crate) async fn ticket(world: &World, reference: &str) -> DispatchKey {
         ],
         "policy": { "attempts": 1 },
     });
-    key_of(&create(world, &request).await.expect("created")).expect("an id")
+    dispatch_key(&create_dispatch(world, &request).await.expect("created")).expect("an id")
 }
 
-/// The same, and somebody wants to be told.
-async fn told_ticket(world: &World) -> DispatchKey {
+/// A ticket with a webhook.
+async fn ticket_with_webhook(world: &World) -> DispatchKey {
     let request = json!({
         "ticket": { "text": "Pump four has stopped." },
         "employees": [
@@ -31,31 +31,31 @@ async fn told_ticket(world: &World) -> DispatchKey {
         "policy": { "attempts": 1 },
         "webhook": { "url": "https://requester.example.org/hook?key=hidden" },
     });
-    key_of(&create(world, &request).await.expect("created")).expect("an id")
+    dispatch_key(&create_dispatch(world, &request).await.expect("created")).expect("an id")
 }
 
-fn wanted(limit: u16, days: u16, open: bool) -> List {
+fn filter(limit: u16, days: u16, open: bool) -> List {
     List { limit, days, open }
 }
 
-async fn references(world: &World, wanted: &List) -> Vec<Value> {
+async fn references(world: &World, filter: &List) -> Vec<Value> {
     let tenant = "main".parse().expect("a tenant");
-    let document = json_of(async |output| list(&world.store, &world.clock, &tenant, wanted, output).await).await;
+    let document = json_of(async |output| list(&world.store, &world.clock, &tenant, filter, output).await).await;
     let lines = document["dispatches"].as_array().expect("a list").iter();
     lines.map(|line| line["reference"].clone()).collect()
 }
 
-/// All that the command does.
-pub(crate) async fn everything(world: &World, key: &DispatchKey) {
-    assert_eq!(references(world, &wanted(20, 7, false)).await.len(), 1);
+/// Runs every subcommand, for the check of the documented permissions.
+pub(crate) async fn run_all(world: &World, key: &DispatchKey) {
+    assert_eq!(references(world, &filter(20, 7, false)).await.len(), 1);
     text_of(async |output| show(&world.store, &world.clock, key, output).await).await;
     let engine = clients(world).engine(&deployment());
     json_of(async |output| cancel(&engine, key, output).await.map(drop)).await;
-    let told = told_ticket(world).await;
+    let key = ticket_with_webhook(world).await;
     assert!(world.settle(Duration::from_hours(1)).await);
-    let listed = webhooks_of(world, &told).await;
+    let listed = webhooks_of(world, &key).await;
     let id = listed[0]["id"].as_str().expect("an id").to_owned();
-    json_of(async |output| webhooks::resend(&engine, &told, &id, output).await).await;
+    json_of(async |output| webhooks::resend(&engine, &key, &id, output).await).await;
 }
 
 async fn webhooks_of(world: &World, key: &DispatchKey) -> Vec<Value> {
@@ -64,25 +64,25 @@ async fn webhooks_of(world: &World, key: &DispatchKey) -> Vec<Value> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_requester_was_told_is_listed_and_told_once_more() {
+async fn webhooks_are_listed_and_sent_again_under_the_same_id() {
     let world = world().await;
     let faults = world.aws.faults();
     let refused = Rule::new(Fault::InternalError)
         .service(Service::Http)
         .function("notifier");
     faults.plan(refused);
-    let key = told_ticket(&world).await;
+    let key = ticket_with_webhook(&world).await;
     assert!(world.settle(Duration::from_hours(1)).await);
-    let told = text_of(async |output| webhooks::list(&world.store, &key, output).await).await;
-    let lines: Vec<&str> = told.lines().collect();
+    let text = text_of(async |output| webhooks::list(&world.store, &key, output).await).await;
+    let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "2 webhooks to requester.example.org, OnChange");
     for (line, parts) in lines[1..].iter().zip([
-        ["dispatch.no_answer", "Delivered after 2 posts: 204 No Content"],
-        ["dispatch.accepted", "Delivered after 1 post: 204 No Content"],
+        ["dispatch.no_answer", "Delivered after 2 attempts: 204 No Content"],
+        ["dispatch.accepted", "Delivered after 1 attempt: 204 No Content"],
     ]) {
         assert!(parts.iter().all(|part| line.contains(part)), "{line}");
     }
-    assert!(!told.contains("hidden"), "{told}");
+    assert!(!text.contains("hidden"), "{text}");
     let shown = text_of(async |output| show(&world.store, &world.clock, &key, output).await).await;
     assert!(shown.contains("2 webhooks delivered\n"), "{shown}");
 
@@ -92,8 +92,8 @@ async fn what_a_requester_was_told_is_listed_and_told_once_more() {
         .expect("an id")
         .to_owned();
     let engine = clients(&world).engine(&deployment());
-    let said = text_of(async |output| webhooks::resend(&engine, &key, &id, output).await).await;
-    assert!(said.starts_with(&format!("{id} is sent again")), "{said}");
+    let text = text_of(async |output| webhooks::resend(&engine, &key, &id, output).await).await;
+    assert!(text.starts_with(&format!("sending {id} again")), "{text}");
     assert!(world.settle(Duration::from_hours(1)).await);
     let all = world.notifications();
     assert_eq!(all.len(), before + 1);
@@ -109,61 +109,61 @@ async fn what_a_requester_was_told_is_listed_and_told_once_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_receiver_that_fails_shows_in_the_story() {
+async fn failed_deliveries_show_in_the_dispatch() {
     let world = world().await;
     let rule = Rule::new(Fault::Throttled).service(Service::Http).function("notifier");
     world.aws.faults().plan(rule.times(u32::MAX));
-    let key = told_ticket(&world).await;
+    let key = ticket_with_webhook(&world).await;
     world.clock.sleep(Duration::from_mins(5)).await;
     let shown = text_of(async |output| show(&world.store, &world.clock, &key, output).await).await;
     assert!(
-        shown.contains("0 webhooks delivered, 2 to be tried again, next at "),
+        shown.contains("0 webhooks delivered, 2 to be retried, next at "),
         "{shown}"
     );
     assert!(world.settle(Duration::from_hours(48)).await);
     let shown = text_of(async |output| show(&world.store, &world.clock, &key, output).await).await;
-    assert!(shown.contains("0 webhooks delivered, 2 given up\n"), "{shown}");
-    let told = text_of(async |output| webhooks::list(&world.store, &key, output).await).await;
+    assert!(shown.contains("0 webhooks delivered, 2 failed\n"), "{shown}");
+    let text = text_of(async |output| webhooks::list(&world.store, &key, output).await).await;
     assert!(
-        ["GivenUp after 11 posts", "GivenUp after 12 posts"]
+        ["Failed after 11 attempts", "Failed after 12 attempts"]
             .iter()
-            .any(|part| told.contains(part)),
-        "{told}"
+            .any(|part| text.contains(part)),
+        "{text}"
     );
-    assert!(told.contains("a day of tries is over: 429 Too Many Requests"), "{told}");
+    assert!(text.contains("gave up after 24 h: 429 Too Many Requests"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_goes_back_over_days_newest_first_up_to_its_limit() {
+async fn list_goes_back_over_days_newest_first_up_to_its_limit() {
     let world = world().await;
     ticket(&world, "OLD").await;
     world.clock.sleep(Duration::from_hours(48)).await;
     ticket(&world, "NEW").await;
     ticket(&world, "NEWEST").await;
     assert_eq!(
-        references(&world, &wanted(20, 7, false)).await,
+        references(&world, &filter(20, 7, false)).await,
         ["NEWEST", "NEW", "OLD"]
     );
-    assert_eq!(references(&world, &wanted(20, 2, false)).await, ["NEWEST", "NEW"]);
-    assert_eq!(references(&world, &wanted(1, 7, false)).await, ["NEWEST"]);
+    assert_eq!(references(&world, &filter(20, 2, false)).await, ["NEWEST", "NEW"]);
+    assert_eq!(references(&world, &filter(1, 7, false)).await, ["NEWEST"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_of_what_is_open_leaves_out_what_is_over() {
+async fn list_of_open_dispatches_omits_those_that_are_over() {
     let world = world().await;
     let key = ticket(&world, "GONE").await;
     let engine = clients(&world).engine(&deployment());
     json_of(async |output| cancel(&engine, &key, output).await.map(drop)).await;
     ticket(&world, "OPEN").await;
-    assert_eq!(references(&world, &wanted(20, 7, true)).await, ["OPEN"]);
+    assert_eq!(references(&world, &filter(20, 7, true)).await, ["OPEN"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_story_of_a_ticket_is_told_in_order_with_masked_numbers() {
+async fn show_prints_the_timeline_in_order_with_masked_numbers() {
     let world = world().await;
     let key = ticket(&world, "INC-1").await;
     assert!(world.settle(Duration::from_hours(1)).await);
-    let told = text_of(async |output| show(&world.store, &world.clock, &key, output).await).await;
+    let text = text_of(async |output| show(&world.store, &world.clock, &key, output).await).await;
     let parts = [
         "INC-1  Pump four has stopped.",
         &format!("{}  Accepted by Ben, 2 calls, round 1", key.id),
@@ -177,32 +177,32 @@ async fn the_story_of_a_ticket_is_told_in_order_with_masked_numbers() {
     ];
     let mut from = 0;
     for part in parts {
-        let at = told[from..].find(part);
-        from += at.unwrap_or_else(|| panic!("no {part:?} after byte {from} of\n{told}")) + part.len();
+        let at = text[from..].find(part);
+        from += at.unwrap_or_else(|| panic!("no {part:?} after byte {from} of\n{text}")) + part.len();
     }
-    assert!(!told.contains("202555"), "{told}");
-    assert!(!told.contains("Ahead"), "{told}");
+    assert!(!text.contains("202555"), "{text}");
+    assert!(!text.contains("Plan, if"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ticket_under_way_shows_what_comes_next() {
+async fn show_of_an_open_dispatch_prints_the_plan() {
     let world = world().await;
     let key = ticket(&world, "INC-1").await;
     world.clock.sleep(Duration::from_secs(5)).await;
-    let told = text_of(async |output| show(&world.store, &world.clock, &key, output).await).await;
-    let (_, ahead) = told.split_once("Ahead, if nobody picks up\n").expect("a plan");
+    let text = text_of(async |output| show(&world.store, &world.clock, &key, output).await).await;
+    let (_, plan) = text.split_once("Plan, if nobody picks up\n").expect("a plan");
     for part in [
         "Anna ×1, until",
         "Ben ×1, until",
-        "Waiting, on again at",
-        "gives up at 2026-11-",
+        "Waiting, resumes at",
+        "expires at 2026-11-",
     ] {
-        assert!(ahead.contains(part), "no {part:?} in\n{told}");
+        assert!(plan.contains(part), "no {part:?} in\n{text}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_document_of_a_ticket_is_that_of_the_api() {
+async fn json_of_show_equals_the_response_of_the_api() {
     let world = world().await;
     let key = ticket(&world, "INC-1").await;
     assert!(world.settle(Duration::from_hours(1)).await);
@@ -215,43 +215,45 @@ async fn the_document_of_a_ticket_is_that_of_the_api() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancelled_ticket_rings_no_more() {
+async fn a_cancelled_dispatch_is_not_phoned_again() {
     let world = world().await;
     let key = ticket(&world, "INC-1").await;
     world.clock.sleep(Duration::from_secs(10)).await;
     assert_eq!(world.routee.live_calls().len(), 1);
     let engine = clients(&world).engine(&deployment());
-    let told = text_of(async |output| cancel(&engine, &key, output).await.map(drop)).await;
-    assert_eq!(told, format!("{} is Cancelled\n", key.id));
+    let text = text_of(async |output| cancel(&engine, &key, output).await.map(drop)).await;
+    assert_eq!(text, format!("{} is Cancelled\n", key.id));
     assert!(world.settle(Duration::from_mins(10)).await);
     assert_eq!(world.routee.calls().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancel_does_not_wait_for_the_clock_of_a_laptop_that_is_ahead() {
+async fn cancel_works_from_a_machine_whose_clock_is_ahead() {
     let world = world().await;
     let key = ticket(&world, "INC-1").await;
     world.clock.sleep(Duration::from_secs(10)).await;
     let mut engine = clients(&world).engine(&deployment());
     engine.clock = world.clock.ahead_by(600_000);
     let began = world.clock.now();
-    let told = text_of(async |output| cancel(&engine, &key, output).await.map(drop)).await;
-    assert_eq!(told, format!("{} is Cancelled\n", key.id));
+    let text = text_of(async |output| cancel(&engine, &key, output).await.map(drop)).await;
+    assert_eq!(text, format!("{} is Cancelled\n", key.id));
     assert!(world.clock.now().since(began) < Duration::from_secs(10));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancel_commits_nothing_itself_and_is_made_up_for_when_the_dialer_works_again() {
+async fn cancel_only_sends_a_message_and_takes_effect_when_the_dialer_runs_again() {
     let world = world().await;
     let key = ticket(&world, "INC-1").await;
     world.clock.sleep(Duration::from_secs(10)).await;
     let now = world.clock.now();
-    world.aws.faults().die_during("dialer", now..now.plus_seconds(300));
+    world.aws.faults().crash_during("dialer", now..now.plus_seconds(300));
     world.aws.recorder().clear();
     let engine = clients(&world).engine(&deployment());
     let mut buffer = Vec::new();
     let mut output = Output::new(&mut buffer, crate::output::Format::Text);
-    let error = cancel(&engine, &key, &mut output).await.expect_err("nobody did it");
+    let error = cancel(&engine, &key, &mut output)
+        .await
+        .expect_err("the dialer is down");
     assert!(error.to_string().starts_with("the dialer has not cancelled"), "{error}");
     let ours = world.aws.recorder().log();
     let ours = ours.iter().filter(|request| request.function.is_empty());
@@ -265,21 +267,21 @@ async fn a_cancel_commits_nothing_itself_and_is_made_up_for_when_the_dialer_work
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_somebody_has_accepted_is_not_cancelled() {
+async fn an_accepted_dispatch_cannot_be_cancelled() {
     let world = world().await;
     let key = ticket(&world, "INC-1").await;
     assert!(world.settle(Duration::from_hours(1)).await);
     let engine = clients(&world).engine(&deployment());
-    let told = json_of(async |output| {
+    let text = json_of(async |output| {
         assert!(!cancel(&engine, &key, output).await?);
         Ok(())
     })
     .await;
-    assert_eq!(told, json!({ "id": key.id, "status": "Accepted", "cancelled": false }));
+    assert_eq!(text, json!({ "id": key.id, "status": "Accepted", "cancelled": false }));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ticket_of_nobody_is_not_found() {
+async fn show_of_an_unknown_dispatch_fails() {
     let world = world().await;
     let key = DispatchKey {
         tenant: "main".parse().expect("a tenant"),

@@ -1,4 +1,4 @@
-//! A dead letter: what it is, told without what is private in it.
+//! A dead letter, described without private data.
 
 use std::collections::BTreeSet;
 
@@ -11,50 +11,50 @@ use patchbay::ids::{AttemptId, DispatchKey};
 use patchbay::queue::{QueueError, REASON};
 use serde::Serialize;
 
-use super::{Pair, Source};
+use super::{QueuePair, Source};
 
-/// Most messages that SQS hands out at once.
+/// Maximum number of messages that SQS returns per request.
 const BATCH: i32 = 10;
-/// How long SQS may look for messages; with less it asks only some of its servers.
+/// Long-polling time. With 0, SQS queries only a subset of its servers.
 const WAIT_SECONDS: i32 = 1;
 
-/// What a dead letter is about.
+/// A dead letter and what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Letter {
+pub(super) struct DeadLetter {
     pub(super) queue: Source,
     pub(super) message_id: String,
-    /// `dial`, `watch`, …, `notify`; `unreadable` for what is no message of ours.
+    /// `dial`, `watch`, …, `notify`; `unreadable` if it is not one of our messages.
     pub(super) work: &'static str,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    about: Option<About>,
+    subject: Option<Subject>,
     /// When it was first sent to a queue.
     pub(super) sent_at: Option<Timestamp>,
-    /// How often it was handed out, lookers at dead letters included.
+    /// How often it was received, including by `patchbay dlq list`.
     pub(super) receives: Option<u32>,
-    /// Why the function gave it up; none when SQS did, after too many receives.
+    /// Why the function moved it to the dead letters; none if SQS did, after too many receives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct About {
+struct Subject {
     tenant: String,
     dispatch: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     attempt: Option<AttemptId>,
-    /// The entry of the timeline that the requester was not told of.
+    /// Id of the timeline entry that the message is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     entry: Option<String>,
 }
 
-impl Letter {
-    pub(super) fn read(source: Source, message: &SqsMessage) -> Self {
+impl DeadLetter {
+    pub(super) fn parse(source: Source, message: &SqsMessage) -> Self {
         let body = message.body().unwrap_or_default();
-        let (work, about) = match source {
+        let (work, subject) = match source {
             Source::Dialing => serde_json::from_str::<Message>(body).map_or(UNREADABLE, |message| dialing(&message)),
             Source::Notifications => serde_json::from_str::<Notice>(body).map_or(UNREADABLE, |notice| {
-                let about = About::new(&notice.dispatch, None, Some(notice.entry));
-                ("notify", Some(about))
+                let subject = Subject::new(&notice.dispatch, None, Some(notice.entry));
+                ("notify", Some(subject))
             }),
         };
         let system = |name| message.attributes().and_then(|attributes| attributes.get(&name));
@@ -67,35 +67,35 @@ impl Letter {
             queue: source,
             message_id: message.message_id().unwrap_or_default().to_owned(),
             work,
-            about,
+            subject,
             sent_at: sent_at.map(Timestamp::from_millis),
             receives: receives.and_then(|count| count.parse().ok()),
             reason: reason.and_then(|reason| reason.string_value().map(str::to_owned)),
         }
     }
 
-    /// The dispatch, the employee's turn or the entry that it is about.
-    pub(super) fn subject(&self) -> [String; 2] {
-        let Some(about) = &self.about else {
+    /// Table cells: the dispatch id and the ordinal of the call, or `-`.
+    pub(super) fn subject_columns(&self) -> [String; 2] {
+        let Some(subject) = &self.subject else {
             return ["-".to_owned(), "-".to_owned()];
         };
-        let attempt = about.attempt.map(|attempt| attempt.ordinal.to_string());
-        [about.dispatch.clone(), attempt.unwrap_or_else(|| "-".to_owned())]
+        let attempt = subject.attempt.map(|attempt| attempt.ordinal.to_string());
+        [subject.dispatch.clone(), attempt.unwrap_or_else(|| "-".to_owned())]
     }
 
     pub(super) fn dispatch(&self) -> Option<DispatchKey> {
-        let about = self.about.as_ref()?;
+        let subject = self.subject.as_ref()?;
         Some(DispatchKey {
-            tenant: about.tenant.parse().ok()?,
-            id: about.dispatch.parse().ok()?,
+            tenant: subject.tenant.parse().ok()?,
+            id: subject.dispatch.parse().ok()?,
         })
     }
 }
 
-/// What is no message of ours. Its text is not shown: nobody knows what is in it.
-const UNREADABLE: (&str, Option<About>) = ("unreadable", None);
+/// Not one of our messages. Its text is not shown: it may contain anything.
+const UNREADABLE: (&str, Option<Subject>) = ("unreadable", None);
 
-fn dialing(message: &Message) -> (&'static str, Option<About>) {
+fn dialing(message: &Message) -> (&'static str, Option<Subject>) {
     let (work, attempt, entry) = match &message.work {
         Work::Dial { attempt, .. } => ("dial", Some(*attempt), None),
         Work::Watch { attempt, .. } => ("watch", Some(*attempt), None),
@@ -106,10 +106,10 @@ fn dialing(message: &Message) -> (&'static str, Option<About>) {
         Work::Count { entry } => ("count", None, Some(entry.clone())),
         Work::Notify { entry } => ("notify", None, Some(entry.clone())),
     };
-    (work, Some(About::new(&message.subject, attempt, entry)))
+    (work, Some(Subject::new(&message.subject, attempt, entry)))
 }
 
-impl About {
+impl Subject {
     fn new(dispatch: &DispatchKey, attempt: Option<AttemptId>, entry: Option<String>) -> Self {
         Self {
             tenant: dispatch.tenant.to_string(),
@@ -120,16 +120,21 @@ impl About {
     }
 }
 
-/// Receives up to `limit` dead letters, each once, and hides them for `hidden` seconds.
-pub(super) async fn receive(sqs: &Client, pair: &Pair, limit: usize, hidden: i32) -> anyhow::Result<Vec<SqsMessage>> {
+/// Receives up to `limit` dead letters, each once, with a visibility time-out of `hidden` seconds.
+pub(super) async fn receive(
+    sqs: &Client,
+    pair: &QueuePair,
+    limit: usize,
+    hidden: i32,
+) -> anyhow::Result<Vec<SqsMessage>> {
     let mut found: Vec<SqsMessage> = Vec::new();
     let mut seen = BTreeSet::new();
     while found.len() < limit {
-        let room = i32::try_from(limit - found.len()).unwrap_or(BATCH).min(BATCH);
+        let batch = i32::try_from(limit - found.len()).unwrap_or(BATCH).min(BATCH);
         let output = sqs
             .receive_message()
             .queue_url(&pair.dead_url)
-            .max_number_of_messages(room)
+            .max_number_of_messages(batch)
             .visibility_timeout(hidden)
             .wait_time_seconds(WAIT_SECONDS)
             .message_system_attribute_names(MessageSystemAttributeName::All)
@@ -144,7 +149,7 @@ pub(super) async fn receive(sqs: &Client, pair: &Pair, limit: usize, hidden: i32
                 found.push(message);
             }
         }
-        // Nothing, or nothing new: SQS may deliver twice.
+        // Nothing new: SQS may deliver a message twice.
         if found.len() == before {
             break;
         }
@@ -152,9 +157,9 @@ pub(super) async fn receive(sqs: &Client, pair: &Pair, limit: usize, hidden: i32
     Ok(found)
 }
 
-/// Lets everybody see a message again.
-pub(super) async fn give_back(sqs: &Client, pair: &Pair, message: &SqsMessage) -> anyhow::Result<()> {
-    let receipt = message.receipt_handle().context("a message without a receipt")?;
+/// Makes a message visible again at once.
+pub(super) async fn release(sqs: &Client, pair: &QueuePair, message: &SqsMessage) -> anyhow::Result<()> {
+    let receipt = message.receipt_handle().context("the message has no receipt handle")?;
     let request = sqs.change_message_visibility().queue_url(&pair.dead_url);
     let request = request.receipt_handle(receipt).visibility_timeout(0);
     request.send().await.map_err(|error| QueueError::request(&error))?;

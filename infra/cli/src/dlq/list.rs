@@ -1,4 +1,4 @@
-//! `patchbay dlq list`.
+//! `patchbay dlq list`: lists dead letters without removing them.
 
 use std::collections::BTreeMap;
 
@@ -7,21 +7,21 @@ use patchbay::ids::DispatchKey;
 use serde::Serialize;
 use serde_json::json;
 
-use super::letter::{Letter, give_back, receive};
-use super::{Pair, Source};
+use super::letter::{DeadLetter, receive, release};
+use super::{QueuePair, Source};
 use crate::aws::{Clients, Deployment};
-use crate::output::{Output, age, counted};
+use crate::output::{Output, counted, format_age};
 
-/// How long letters are hidden while they are read; they are given back before that, unless this command dies.
+/// Visibility time-out while dead letters are read. They are released earlier, unless this command dies.
 const HIDDEN_SECONDS: i32 = 60;
 
-/// A letter, and how its dispatch stands.
+/// A dead letter and the status of its dispatch.
 #[derive(Debug, Serialize)]
-struct Shown {
+struct ListedLetter {
     #[serde(flatten)]
-    letter: Letter,
+    letter: DeadLetter,
     age_seconds: Option<u64>,
-    /// The dispatch's status now; none when there is no such dispatch.
+    /// Current status of the dispatch; none if it does not exist.
     dispatch_status: Option<&'static str>,
 }
 
@@ -34,49 +34,56 @@ pub(super) async fn list(
 ) -> anyhow::Result<()> {
     let mut letters = Vec::new();
     for source in sources {
-        letters.extend(look_at(clients, deployment, *source, usize::from(limit)).await?);
+        letters.extend(peek(clients, deployment, *source, usize::from(limit)).await?);
     }
-    let shown = with_status(clients, deployment, letters).await?;
+    let listed = with_status(clients, deployment, letters).await?;
     if output.is_json() {
-        return Ok(output.json(&json!({ "dead_letters": shown }))?);
+        return Ok(output.json(&json!({ "dead_letters": listed }))?);
     }
-    if shown.is_empty() {
+    if listed.is_empty() {
         return Ok(output.line("no dead letters")?);
     }
-    let rows: Vec<_> = shown.iter().map(row).collect();
+    let rows: Vec<_> = listed.iter().map(row).collect();
     output.table(
         [
-            "QUEUE", "WORK", "DISPATCH", "CALL", "IS NOW", "AGE", "RECEIVES", "MESSAGE", "REASON",
+            "QUEUE", "WORK", "DISPATCH", "CALL", "STATUS", "AGE", "RECEIVES", "MESSAGE", "REASON",
         ],
         &rows,
     )?;
-    let many = counted(shown.len(), "dead letter", "dead letters");
+    let count = counted(listed.len(), "dead letter", "dead letters");
     Ok(output.line(
-        style(format!("{many}; patchbay dlq redrive moves them back"))
+        style(format!("{count}; `patchbay dlq redrive` moves them back"))
             .dim()
             .to_string(),
     )?)
 }
 
-/// Reads what a queue gave up, and leaves it there.
-async fn look_at(
+/// Reads the dead letters of a queue and releases them.
+async fn peek(
     clients: &Clients,
     deployment: &Deployment,
     source: Source,
     limit: usize,
-) -> anyhow::Result<Vec<Letter>> {
-    let pair = Pair::find(&clients.sqs, deployment, source).await?;
+) -> anyhow::Result<Vec<DeadLetter>> {
+    let pair = QueuePair::find(&clients.sqs, deployment, source).await?;
     let messages = receive(&clients.sqs, &pair, limit, HIDDEN_SECONDS).await?;
     for message in &messages {
-        give_back(&clients.sqs, &pair, message).await?;
+        release(&clients.sqs, &pair, message).await?;
     }
-    Ok(messages.iter().map(|message| Letter::read(source, message)).collect())
+    Ok(messages
+        .iter()
+        .map(|message| DeadLetter::parse(source, message))
+        .collect())
 }
 
-async fn with_status(clients: &Clients, deployment: &Deployment, letters: Vec<Letter>) -> anyhow::Result<Vec<Shown>> {
+async fn with_status(
+    clients: &Clients,
+    deployment: &Deployment,
+    letters: Vec<DeadLetter>,
+) -> anyhow::Result<Vec<ListedLetter>> {
     let store = clients.store(&deployment.table);
     let mut known: BTreeMap<DispatchKey, Option<&'static str>> = BTreeMap::new();
-    let mut shown = Vec::with_capacity(letters.len());
+    let mut listed = Vec::with_capacity(letters.len());
     for letter in letters {
         let dispatch = letter.dispatch();
         if let Some(key) = &dispatch
@@ -87,33 +94,33 @@ async fn with_status(clients: &Clients, deployment: &Deployment, letters: Vec<Le
         }
         let dispatch_status = dispatch.and_then(|key| known.get(&key).copied().flatten());
         let now = clients.clock.now();
-        shown.push(Shown {
+        listed.push(ListedLetter {
             age_seconds: letter.sent_at.map(|sent_at| now.since(sent_at).as_secs()),
             letter,
             dispatch_status,
         });
     }
-    Ok(shown)
+    Ok(listed)
 }
 
-fn row(shown: &Shown) -> [String; 9] {
-    let Shown {
+fn row(listed: &ListedLetter) -> [String; 9] {
+    let ListedLetter {
         letter,
         age_seconds,
         dispatch_status,
-    } = shown;
-    let [dispatch, attempt] = letter.subject();
+    } = listed;
+    let [dispatch, attempt] = letter.subject_columns();
     [
         letter.queue.name().to_owned(),
         letter.work.to_owned(),
         dispatch,
         attempt,
         dispatch_status.unwrap_or("-").to_owned(),
-        age_seconds.map_or_else(|| "-".to_owned(), age),
+        age_seconds.map_or_else(|| "-".to_owned(), format_age),
         letter
             .receives
             .map_or_else(|| "-".to_owned(), |count| count.to_string()),
         letter.message_id.clone(),
-        letter.reason.clone().unwrap_or_else(|| "received too often".to_owned()),
+        letter.reason.clone().unwrap_or_else(|| "too many receives".to_owned()),
     ]
 }

@@ -1,4 +1,4 @@
-//! `patchbay dlq`: messages that were given up, and the way back.
+//! `patchbay dlq`: lists dead letters and moves them back to their queues.
 
 mod letter;
 mod list;
@@ -19,12 +19,12 @@ use serde_json::Value;
 use crate::aws::{Clients, Deployment, Target, block_on};
 use crate::output::Output;
 
-/// What can be said about dead letters.
+/// Options of `patchbay dlq`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// Only what one queue gave up
+    /// Only the dead letters of this queue; default: of both
     #[arg(long, global = true, value_enum)]
     queue: Option<Source>,
     #[command(subcommand)]
@@ -33,34 +33,35 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show what each dead letter is about; they stay where they are
+    /// List dead letters without removing them
     List {
-        /// At most so many of each queue
+        /// Maximum number per queue
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
     },
-    /// Move dead letters back to their queue; what has been overtaken by events is dropped there by itself
+    /// Move dead letters back to their queue; the consumer drops those that are obsolete
     #[command(long_about = REDRIVE)]
     Redrive(redrive::Redrive),
 }
 
 const REDRIVE: &str = "\
-Move dead letters back to their queue; what has been overtaken by events is dropped there by itself.
+Move dead letters back to their queue; the consumer drops those that are obsolete.
 
-Without --limit, SQS moves everything by itself (a message move task), and this command only watches. With --limit, or \
-where SQS knows no such tasks, each message is sent to its queue and then deleted here. Should this command die in \
-between, that message comes twice, which does no harm: whoever works it off compares it with the dispatch first.
+Without --limit, SQS moves all messages (a message move task), and this command watches the progress. With --limit, or \
+if the endpoint does not support message move tasks, this command sends each message to its queue and then deletes the \
+dead letter. If it dies in between, that message is delivered twice. This is harmless: the consumer checks each \
+message against its dispatch first.
 
-Ends with 0 when everything is back, with 2 when SQS was still moving after --wait seconds, and with 1 when it failed.";
+Exit status: 0 when everything was moved, 2 when SQS was still moving messages after --wait seconds, 1 on an error.";
 
-/// How a redrive ends that is still under way.
-const UNDER_WAY: u8 = 2;
+/// Exit status if SQS is still moving messages.
+const EXIT_INCOMPLETE: u8 = 2;
 
-/// A queue that messages come from.
+/// A queue that has dead letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Source {
-    /// Calls to be placed, watched and ended, and timers
+    /// Calls to place, watch and hang up, and timers
     Dialing,
     /// Webhooks to requesters
     Notifications,
@@ -91,8 +92,8 @@ pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<
         let deployment = options.target.find(&clients).await?;
         match &options.command {
             Command::List { limit } => list::list(&clients, &deployment, &sources, *limit, output).await?,
-            Command::Redrive(wanted) => {
-                let complete = redrive::redrive(&clients, &deployment, &sources, wanted, output).await?;
+            Command::Redrive(options) => {
+                let complete = redrive::redrive(&clients, &deployment, &sources, options, output).await?;
                 return Ok(exit_code(complete));
             }
         }
@@ -104,18 +105,17 @@ fn exit_code(complete: bool) -> ExitCode {
     if complete {
         ExitCode::SUCCESS
     } else {
-        ExitCode::from(UNDER_WAY)
+        ExitCode::from(EXIT_INCOMPLETE)
     }
 }
 
-/// A queue and where its messages go when they are given up.
+/// A queue and its dead-letter queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Pair {
-    /// Which.
+pub(crate) struct QueuePair {
     pub(crate) source: Source,
-    /// URL of the queue.
+    /// URL of the source queue.
     pub(crate) url: String,
-    /// ARN of the queue.
+    /// ARN of the source queue.
     pub(crate) arn: String,
     /// URL of its dead-letter queue.
     pub(crate) dead_url: String,
@@ -123,8 +123,8 @@ pub(crate) struct Pair {
     pub(crate) dead_arn: String,
 }
 
-impl Pair {
-    /// Asks the queue where its dead letters go.
+impl QueuePair {
+    /// Reads the dead-letter queue from the redrive policy of the source queue.
     pub(crate) async fn find(sqs: &Client, deployment: &Deployment, source: Source) -> anyhow::Result<Self> {
         let url = source.url(deployment);
         let policy = attribute(sqs, url, QueueAttributeName::RedrivePolicy).await?;
@@ -151,14 +151,14 @@ async fn url_of(sqs: &Client, name: &str) -> anyhow::Result<String> {
     output.queue_url.with_context(|| format!("the queue {name} has no URL"))
 }
 
-/// An attribute of a queue, if it has it.
+/// An attribute of a queue, if it is set.
 pub(crate) async fn attribute(sqs: &Client, url: &str, name: QueueAttributeName) -> anyhow::Result<Option<String>> {
     let request = sqs.get_queue_attributes().queue_url(url).attribute_names(name.clone());
     let output = request.send().await.map_err(|error| QueueError::request(&error))?;
     Ok(output.attributes.and_then(|mut attributes| attributes.remove(&name)))
 }
 
-/// How many messages a queue holds that are not hidden, about.
+/// The approximate number of visible messages in a queue.
 async fn depth(sqs: &Client, url: &str) -> anyhow::Result<usize> {
     let count = attribute(sqs, url, QueueAttributeName::ApproximateNumberOfMessages).await?;
     Ok(count.and_then(|count| count.parse().ok()).unwrap_or(0))

@@ -14,7 +14,7 @@ fn queue(world: &World, name: &str) -> Queue {
     world.aws.sqs().queue(name).expect(name)
 }
 
-/// Lets the functions give up so many messages that they cannot read.
+/// Puts `count` unreadable messages into a queue and waits until they are dead letters.
 async fn poison(world: &World, name: &str, count: usize) {
     for number in 0..count {
         queue(world, name).put(format!("poison {number} for +12025550101"), Duration::ZERO);
@@ -23,7 +23,7 @@ async fn poison(world: &World, name: &str, count: usize) {
     assert_eq!(queue(world, &format!("{name}-dlq")).depth(), count);
 }
 
-/// A message of ours, as if the dialer had given it up.
+/// The body of a valid dial message.
 fn dial(id: u128) -> String {
     json!({
         "tenant": "main", "id": DispatchId::new(id), "version": 1, "sent_at": "2026-11-23T00:00:00Z",
@@ -38,7 +38,7 @@ async fn listed(world: &World) -> Vec<Value> {
     document["dead_letters"].as_array().expect("a list").clone()
 }
 
-fn wanted(limit: Option<u32>, dry_run: bool) -> redrive::Redrive {
+fn redrive_options(limit: Option<u32>, dry_run: bool) -> redrive::Redrive {
     redrive::Redrive {
         limit,
         dry_run,
@@ -46,10 +46,10 @@ fn wanted(limit: Option<u32>, dry_run: bool) -> redrive::Redrive {
     }
 }
 
-async fn redriven(world: &World, wanted: &redrive::Redrive) -> Value {
+async fn redriven(world: &World, options: &redrive::Redrive) -> Value {
     let clients = clients(world);
     let document = json_of(async |output| {
-        redrive::redrive(&clients, &deployment(), &[Source::Dialing], wanted, output)
+        redrive::redrive(&clients, &deployment(), &[Source::Dialing], options, output)
             .await
             .map(drop)
     })
@@ -58,19 +58,19 @@ async fn redriven(world: &World, wanted: &redrive::Redrive) -> Value {
     document["queues"][0].clone()
 }
 
-/// All that the command does.
-pub(crate) async fn everything(world: &World) {
+/// Runs every subcommand, for the check of the documented permissions.
+pub(crate) async fn run_all(world: &World) {
     for id in 0..2 {
         queue(world, "dialing-dlq").put(dial(id), Duration::ZERO);
     }
     world.aws.recorder().clear();
     assert_eq!(listed(world).await.len(), 2);
-    redriven(world, &wanted(Some(1), false)).await;
-    redriven(world, &wanted(None, false)).await;
+    redriven(world, &redrive_options(Some(1), false)).await;
+    redriven(world, &redrive_options(None, false)).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dead_letter_is_told_and_stays_where_it_is() {
+async fn list_describes_dead_letters_and_leaves_them_in_place() {
     let world = world().await;
     queue(&world, "dialing-dlq").put(dial(7), Duration::ZERO);
     let notice = json!({
@@ -101,7 +101,7 @@ async fn a_dead_letter_is_told_and_stays_where_it_is() {
         fields(&letters[1], &["queue", "work", "entry"]),
         [json!("notifications"), json!("notify"), json!("000001-x")]
     );
-    // Both can be received at once again.
+    // Both are visible again at once.
     for name in ["dialing-dlq", "notifications-dlq"] {
         assert_eq!(
             (queue(&world, name).depth(), queue(&world, name).in_flight()),
@@ -112,7 +112,7 @@ async fn a_dead_letter_is_told_and_stays_where_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_what_cannot_be_read_nothing_is_shown() {
+async fn list_shows_no_text_of_unreadable_messages() {
     let world = world().await;
     poison(&world, "dialing", 2).await;
     let letters = listed(&world).await;
@@ -120,96 +120,102 @@ async fn of_what_cannot_be_read_nothing_is_shown() {
     for letter in &letters {
         assert_eq!(letter["work"], "unreadable");
         let reason = letter["reason"].as_str().expect("a reason");
-        assert!(reason.starts_with("not a message of ours: "), "{reason}");
+        assert!(reason.starts_with("not a message of patchbay: "), "{reason}");
     }
     let clients = clients(&world);
-    let told = text_of(async |output| list::list(&clients, &deployment(), &BOTH, 100, output).await).await;
-    assert!(told.starts_with("QUEUE    WORK        DISPATCH"), "{told}");
+    let text = text_of(async |output| list::list(&clients, &deployment(), &BOTH, 100, output).await).await;
+    assert!(text.starts_with("QUEUE    WORK        DISPATCH"), "{text}");
     assert!(
-        told.ends_with("2 dead letters; patchbay dlq redrive moves them back\n"),
-        "{told}"
+        text.ends_with("2 dead letters; `patchbay dlq redrive` moves them back\n"),
+        "{text}"
     );
-    for text in [json!(letters).to_string(), told] {
+    for text in [json!(letters).to_string(), text] {
         assert!(!text.contains("poison") && !text.contains("2025550101"), "{text}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_look_at_many_shows_each_once_up_to_its_limit() {
+async fn list_shows_each_dead_letter_once_up_to_its_limit() {
     let world = world().await;
     for id in 0..25 {
         queue(&world, "dialing-dlq").put(dial(id), Duration::ZERO);
     }
     assert_eq!(listed(&world).await.len(), 25);
     let clients = clients(&world);
-    let some = json_of(async |output| list::list(&clients, &deployment(), &BOTH, 12, output).await).await;
-    assert_eq!(some["dead_letters"].as_array().map(Vec::len), Some(12));
+    let limited = json_of(async |output| list::list(&clients, &deployment(), &BOTH, 12, output).await).await;
+    assert_eq!(limited["dead_letters"].as_array().map(Vec::len), Some(12));
     assert_eq!(queue(&world, "dialing-dlq").depth(), 25);
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_given_up_is_said_in_words() {
+async fn empty_queues_print_no_dead_letters() {
     let world = world().await;
     let clients = clients(&world);
-    let told = text_of(async |output| list::list(&clients, &deployment(), &BOTH, 100, output).await).await;
-    assert_eq!(told, "no dead letters\n");
-    let told = text_of(async |output| {
-        redrive::redrive(&clients, &deployment(), &BOTH, &wanted(None, false), output)
+    let text = text_of(async |output| list::list(&clients, &deployment(), &BOTH, 100, output).await).await;
+    assert_eq!(text, "no dead letters\n");
+    let text = text_of(async |output| {
+        redrive::redrive(&clients, &deployment(), &BOTH, &redrive_options(None, false), output)
             .await
             .map(drop)
     })
     .await;
-    assert_eq!(told, "dialing: no dead letters\nnotifications: no dead letters\n");
+    assert_eq!(text, "dialing: no dead letters\nnotifications: no dead letters\n");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dry_run_moves_nothing() {
+async fn dry_run_moves_nothing() {
     let world = world().await;
     queue(&world, "dialing-dlq").put(dial(7), Duration::ZERO);
-    let moved = redriven(&world, &wanted(None, true)).await;
+    let moved = redriven(&world, &redrive_options(None, true)).await;
     assert_eq!((&moved["found"], &moved["moved"]), (&json!(1), &json!(0)));
     assert_eq!(queue(&world, "dialing-dlq").depth(), 1);
     let clients = clients(&world);
-    let told = text_of(async |output| {
-        redrive::redrive(&clients, &deployment(), &[Source::Dialing], &wanted(None, true), output)
-            .await
-            .map(drop)
+    let text = text_of(async |output| {
+        redrive::redrive(
+            &clients,
+            &deployment(),
+            &[Source::Dialing],
+            &redrive_options(None, true),
+            output,
+        )
+        .await
+        .map(drop)
     })
     .await;
-    assert_eq!(told, "dialing: 1 dead letter would be moved back\n");
+    assert_eq!(text, "dialing: 1 dead letter would be moved back\n");
 }
 
 #[tokio::test(start_paused = true)]
-async fn sqs_moves_everything_back_by_itself() {
+async fn redrive_without_a_limit_uses_a_message_move_task() {
     let world = world().await;
-    // Sent there by a function: SQS does not know from which queue they came.
+    // As if sent by a function: SQS does not know which queue they came from.
     for id in 0..3 {
         queue(&world, "dialing-dlq").put(dial(id), Duration::ZERO);
     }
     let before = queue(&world, "dialing").history().len();
-    let moved = redriven(&world, &wanted(None, false)).await;
+    let moved = redriven(&world, &redrive_options(None, false)).await;
     assert_eq!(
         moved,
-        json!({ "queue": "dialing", "found": 3, "moved": 3, "by": "task", "complete": true })
+        json!({ "queue": "dialing", "found": 3, "moved": 3, "moved_by": "task", "complete": true })
     );
     assert!(queue(&world, "dialing-dlq").is_empty());
     assert_eq!(queue(&world, "dialing").history().len(), before + 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_move_that_takes_longer_than_it_is_waited_for_is_not_complete() {
+async fn a_move_task_that_outlasts_wait_is_incomplete() {
     let world = world().await;
     poison(&world, "dialing", 3).await;
-    world.aws.sqs().keep_moving();
+    world.aws.sqs().keep_move_tasks_running();
     let clients = clients(&world);
     let began = world.clock.now();
     let mut complete = true;
-    let told = text_of(async |output| {
+    let text = text_of(async |output| {
         complete = redrive::redrive(
             &clients,
             &deployment(),
             &[Source::Dialing],
-            &wanted(None, false),
+            &redrive_options(None, false),
             output,
         )
         .await?;
@@ -219,38 +225,37 @@ async fn a_move_that_takes_longer_than_it_is_waited_for_is_not_complete() {
     assert!(!complete);
     assert_eq!(world.clock.now().since(began).as_secs(), 60);
     assert_eq!(
-        told,
-        "dialing: 3 dead letters moved back, not all within 60 s; SQS is still at it, `patchbay dlq list` shows what is \
-         left\n"
+        text,
+        "dialing: 3 dead letters moved back within 60 s, SQS continues; `patchbay dlq list` shows the rest\n"
     );
     assert_eq!(exit_code(complete), ExitCode::from(2));
     assert_eq!(exit_code(true), ExitCode::SUCCESS);
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_a_limit_so_many_are_moved_by_hand() {
+async fn redrive_with_a_limit_moves_messages_one_by_one() {
     let world = world().await;
     for id in 0..15 {
         queue(&world, "dialing-dlq").put(dial(id), Duration::ZERO);
     }
-    let moved = redriven(&world, &wanted(Some(12), false)).await;
+    let moved = redriven(&world, &redrive_options(Some(12), false)).await;
     assert_eq!(
         moved,
-        json!({ "queue": "dialing", "found": 15, "moved": 12, "by": "hand", "complete": true })
+        json!({ "queue": "dialing", "found": 15, "moved": 12, "moved_by": "command", "complete": true })
     );
     assert_eq!(queue(&world, "dialing-dlq").depth(), 3);
     assert_eq!(queue(&world, "dialing").history().len(), 12);
-    // The dialer drops what belongs to no dispatch: nothing comes back.
+    // The dialer drops messages without a dispatch: none becomes a dead letter again.
     world.clock.sleep(Duration::from_hours(1)).await;
     assert_eq!(queue(&world, "dialing-dlq").depth(), 3);
     assert!(queue(&world, "dialing").is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_given_up_again_meanwhile_is_not_moved_forever() {
+async fn messages_that_fail_again_are_not_moved_forever() {
     let world = world().await;
     poison(&world, "dialing", 2).await;
-    let moved = redriven(&world, &wanted(Some(100), false)).await;
+    let moved = redriven(&world, &redrive_options(Some(100), false)).await;
     assert_eq!((&moved["moved"], &moved["complete"]), (&json!(2), &json!(true)));
     world.clock.sleep(Duration::from_hours(1)).await;
     assert_eq!(queue(&world, "dialing-dlq").depth(), 2);

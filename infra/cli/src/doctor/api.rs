@@ -1,6 +1,6 @@
-//! The public URL: requests as a provider would make them, through whatever stands before the functions.
+//! Checks of the public URL: sends requests as a provider does, through any gateway or proxy in front of the functions.
 //!
-//! All of them are about a dispatch, a chain and a caller that do not exist, so nothing is written and nobody is called.
+//! The requests name a dispatch, a chain and a caller that do not exist, so nothing is written and nobody is called.
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -12,13 +12,13 @@ use patchbay::providers::twilio::signature;
 use patchbay::providers::twilio::webhook::Form;
 use patchbay::secret::{Randomness, Secret};
 use patchbay::voice::Provider;
-use patchbay::web::callbacks::Callbacks;
-use patchbay::web::reference::References;
+use patchbay::web::callbacks::CallbackUrls;
+use patchbay::web::reference::ReferenceSigner;
 use serde_json::{Value, json};
 
 use super::finding::Finding;
+use super::fix::FixCommands;
 use super::functions::Settings;
-use super::mend::Mends;
 use super::secrets::Secrets;
 use super::unknown;
 use crate::aws::Clients;
@@ -29,34 +29,34 @@ const BAD_SIGNATURE: &str = "urn:patchbay:problem:bad-signature";
 const UNAUTHORIZED: &str = "urn:patchbay:problem:unauthorized";
 const INVALID_FIELD: &str = "urn:patchbay:problem:invalid-field";
 
-/// Something that wants a token.
-struct Door {
+/// A route that requires a token.
+struct AuthenticatedRoute {
     check: &'static str,
     method: Method,
     path: &'static str,
     function: &'static str,
 }
 
-const DOORS: [Door; 4] = [
-    Door {
+const AUTHENTICATED_ROUTES: [AuthenticatedRoute; 4] = [
+    AuthenticatedRoute {
         check: "api.dispatches",
         method: Method::GET,
         path: "/v1/dispatches",
         function: "dispatches",
     },
-    Door {
+    AuthenticatedRoute {
         check: "api.set-context",
         method: Method::POST,
         path: "/voice/api/v1/twilio/set-context",
         function: "set-context",
     },
-    Door {
+    AuthenticatedRoute {
         check: "api.get-context",
         method: Method::POST,
         path: "/voice/api/v1/twilio/get-context",
         function: "get-context",
     },
-    Door {
+    AuthenticatedRoute {
         check: "api.links",
         method: Method::GET,
         path: "/v1/links",
@@ -64,63 +64,63 @@ const DOORS: [Door; 4] = [
     },
 ];
 
-/// A webhook whose URL is signed, and what an answer to it must look like.
-struct Hook {
+/// A webhook with a signed URL, and what a correct response looks like.
+struct ReferenceWebhook {
     check: &'static str,
     route: &'static str,
     function: &'static str,
-    /// Who calls it, and for how many milliseconds they wait.
+    /// The caller, and its time-out in milliseconds.
     caller: (&'static str, u128),
-    /// The provider whose calls it is about, if it is about any.
+    /// The provider whose calls it belongs to, if any.
     provider: Option<Provider>,
-    url: fn(&Callbacks, &Nowhere) -> String,
+    url: fn(&CallbackUrls, &NonexistentTarget) -> String,
     body: fn() -> Value,
-    is_answer: fn(StatusCode, &Value) -> bool,
+    is_valid: fn(StatusCode, &Value) -> bool,
 }
 
-const HOOKS: [Hook; 3] = [
-    Hook {
+const REFERENCE_WEBHOOKS: [ReferenceWebhook; 3] = [
+    ReferenceWebhook {
         check: "api.collect",
         route: "POST /routee/collect/{ref}",
         function: "collect-event",
         caller: ("Routee", 3_000),
         provider: Some(Provider::Routee),
-        url: |callbacks, nowhere| callbacks.keys_url(Provider::Routee, &nowhere.dispatch, nowhere.attempt, 0),
+        url: |callbacks, target| callbacks.keys_url(Provider::Routee, &target.dispatch, target.attempt, 0),
         body: || json!({ "messageId": "doctor", "conversationTrackingId": "doctor", "collectedTones": "" }),
-        // A dial plan, whatever it says.
-        is_answer: |status, answer| status.is_success() && answer.get("verbs").is_some_and(Value::is_array),
+        // Any dial plan.
+        is_valid: |status, response| status.is_success() && response.get("verbs").is_some_and(Value::is_array),
     },
-    Hook {
+    ReferenceWebhook {
         check: "api.status",
         route: "POST /routee/status/{ref}",
         function: "status-callback",
         caller: ("Routee", 2_000),
         provider: Some(Provider::Routee),
-        url: |callbacks, nowhere| callbacks.status_url(Provider::Routee, &nowhere.dispatch, nowhere.attempt, None),
-        // A final status: of a dispatch that does not exist, an intermediate one would be written down.
+        url: |callbacks, target| callbacks.status_url(Provider::Routee, &target.dispatch, target.attempt, None),
+        // A final status: an intermediate one is stored even if the dispatch does not exist.
         body: || {
             json!({
                 "messageId": "doctor", "conversationTrackingId": "doctor",
                 "status": { "name": "Completed", "updatedDate": Timestamp::from_millis(0).to_string() },
             })
         },
-        is_answer: |status, answer| status.is_success() && answer.is_object(),
+        is_valid: |status, response| status.is_success() && response.is_object(),
     },
-    Hook {
+    ReferenceWebhook {
         check: "api.chain",
         route: "POST /agent4/{ref}/{chain}",
         function: "chain-link",
         caller: ("a caller", 5_000),
         provider: None,
-        url: |callbacks, nowhere| callbacks.chain_url(&nowhere.dispatch.tenant, &nowhere.chain),
-        // Without the link's name: told after the reference was looked at, and before anything else.
+        url: |callbacks, target| callbacks.chain_url(&target.dispatch.tenant, &target.chain),
+        // The link's name is missing: reported after the reference is verified and before anything else happens.
         body: || json!({}),
-        is_answer: |_, answer| is_problem(answer, INVALID_FIELD),
+        is_valid: |_, response| is_problem(response, INVALID_FIELD),
     },
 ];
 
-/// What does not exist.
-struct Nowhere {
+/// A dispatch, an attempt and a chain that do not exist.
+struct NonexistentTarget {
     dispatch: DispatchKey,
     attempt: AttemptId,
     chain: ChainName,
@@ -128,86 +128,95 @@ struct Nowhere {
 
 pub(super) async fn check(
     clients: &Clients,
-    given: Option<&str>,
+    public_url: Option<&str>,
     settings: &Settings,
     secrets: &Secrets,
 ) -> Vec<Finding> {
-    let Some(base) = given.or(settings.public_url.as_deref()) else {
+    let Some(base) = public_url.or(settings.public_url.as_deref()) else {
         return vec![unknown("api", "the public URL", settings)];
     };
     if let Err(error) = base_url(base) {
         return vec![Finding::fail(
             "api",
             error.to_string(),
-            format!("{} --parameter-overrides PublicUrl=https://…", settings.mends.deploy()),
+            format!("{} --parameter-overrides PublicUrl=https://…", settings.fixes.deploy()),
         )];
     }
     let base = base.trim_end_matches('/');
     let mut findings = Vec::new();
-    for door in &DOORS {
-        match door.examine(clients, base, &settings.mends).await {
+    for route in &AUTHENTICATED_ROUTES {
+        match route.run(clients, base, &settings.fixes).await {
             Ok(finding) => findings.push(finding),
-            // Said once: the others would not get any further.
+            // Reported once: the other requests would fail in the same way.
             Err(unreachable) => return vec![unreachable],
         }
     }
-    let is_used = |hook: &&Hook| hook.provider.is_none_or(|provider| settings.phones_over(provider));
-    for hook in HOOKS.iter().filter(is_used) {
-        findings.push(hook.examine(clients, base, settings, secrets).await);
+    let is_used = |webhook: &&ReferenceWebhook| webhook.provider.is_none_or(|provider| settings.phones_over(provider));
+    for webhook in REFERENCE_WEBHOOKS.iter().filter(is_used) {
+        findings.push(webhook.run(clients, base, settings, secrets).await);
     }
-    findings.extend(of_twilio(clients, base, settings, secrets).await);
+    findings.extend(check_twilio(clients, base, settings, secrets).await);
     findings
 }
 
-impl Door {
-    /// Somebody without a token is turned away, by us; an error when nobody is there to do it.
-    async fn examine(&self, clients: &Clients, base: &str, mends: &Mends) -> Result<Finding, Finding> {
+impl AuthenticatedRoute {
+    /// Checks that a request without a token is rejected by our function. Fails if the URL is unreachable.
+    async fn run(&self, clients: &Clients, base: &str, fixes: &FixCommands) -> Result<Finding, Finding> {
         let (check, path) = (self.check, self.path);
         let request = http::Request::builder()
             .method(&self.method)
             .uri(format!("{base}{path}"))
             .header("content-type", "application/json")
             .body(Bytes::new());
-        let answer = Answer::to(clients, request).await;
-        let answer = answer.map_err(|error| unreachable(check, base, &error))?;
-        if answer.status == StatusCode::UNAUTHORIZED && answer.is(UNAUTHORIZED) {
-            return Ok(Finding::ok(check, format!("{base}{path} answers, and wants a token")));
+        let response = ApiResponse::fetch(clients, request).await;
+        let response = response.map_err(|error| unreachable(check, base, &error))?;
+        if response.status == StatusCode::UNAUTHORIZED && response.is_problem(UNAUTHORIZED) {
+            return Ok(Finding::ok(
+                check,
+                format!("{base}{path} responds and requires a token"),
+            ));
         }
-        Ok(answer.not_ours(mends, check, &format!("{} {path}", self.method), self.function))
+        Ok(response.unexpected(fixes, check, &format!("{} {path}", self.method), self.function))
     }
 }
 
-impl Hook {
-    async fn examine(&self, clients: &Clients, base: &str, settings: &Settings, secrets: &Secrets) -> Finding {
-        let nowhere = match Nowhere::new(clients.clock.now()) {
-            Ok(nowhere) => nowhere,
-            Err(error) => return Finding::fail(self.check, error.to_string(), "this machine has no randomness"),
-        };
-        let url = |references: References| (self.url)(&Callbacks::new(base, references), &nowhere);
-        // The id is random, and signed with itself: a key that nobody has.
-        let forged = url(References::new(Secret::new(nowhere.dispatch.id.to_string()), None));
-        match Answer::to(clients, self.request(&forged)).await {
-            Err(error) => return unreachable(self.check, base, &error),
-            Ok(answer) if (self.is_answer)(answer.status, &answer.body) => {
-                let what = format!(
-                    "{} takes a forged reference: anybody can send what they like",
-                    self.route
+impl ReferenceWebhook {
+    async fn run(&self, clients: &Clients, base: &str, settings: &Settings, secrets: &Secrets) -> Finding {
+        let target = match NonexistentTarget::new(clients.clock.now()) {
+            Ok(target) => target,
+            Err(error) => {
+                return Finding::fail(
+                    self.check,
+                    error.to_string(),
+                    "fix the random number generator of this machine",
                 );
-                return Finding::fail(self.check, what, settings.mends.deploy());
             }
-            Ok(answer) if answer.is(BAD_REFERENCE) => {}
-            Ok(answer) => return answer.not_ours(&settings.mends, self.check, self.route, self.function),
+        };
+        let url = |references: ReferenceSigner| (self.url)(&CallbackUrls::new(base, references), &target);
+        // Signed with a random key: the dispatch id.
+        let forged = url(ReferenceSigner::new(Secret::new(target.dispatch.id.to_string()), None));
+        match ApiResponse::fetch(clients, self.request(&forged)).await {
+            Err(error) => return unreachable(self.check, base, &error),
+            Ok(response) if (self.is_valid)(response.status, &response.body) => {
+                let message = format!("{} accepts a forged reference: anyone can send anything", self.route);
+                return Finding::fail(self.check, message, settings.fixes.deploy());
+            }
+            Ok(response) if response.is_problem(BAD_REFERENCE) => {}
+            Ok(response) => return response.unexpected(&settings.fixes, self.check, self.route, self.function),
         }
         let Some(references) = &secrets.references else {
-            let what = format!("{} refuses a forged reference; no key is known to sign one", self.route);
-            return Finding::warn(self.check, what, "mend secret.reference-keys, see above");
+            let message = format!(
+                "{} rejects a forged reference; no reference key to sign a valid one with",
+                self.route
+            );
+            return Finding::warn(self.check, message, "fix secret.reference-keys, see above");
         };
-        let began = std::time::Instant::now();
-        let answer = match Answer::to(clients, self.request(&url(references.clone()))).await {
-            Ok(answer) => answer,
+        let started_at = std::time::Instant::now();
+        let response = match ApiResponse::fetch(clients, self.request(&url(references.clone()))).await {
+            Ok(response) => response,
             Err(error) => return unreachable(self.check, base, &error),
         };
-        self.judge(&answer, began.elapsed().as_millis(), settings)
+        self.evaluate(&response, started_at.elapsed().as_millis(), settings)
     }
 
     fn request(&self, url: &str) -> Result<Request, http::Error> {
@@ -215,28 +224,28 @@ impl Hook {
         request.body(Bytes::from((self.body)().to_string()))
     }
 
-    /// What a good reference was answered with.
-    fn judge(&self, answer: &Answer, millis: u128, settings: &Settings) -> Finding {
-        if answer.is(BAD_REFERENCE) {
-            let what = format!("{} refuses references made with the present key", self.route);
-            let mend = settings.wait_for(self.function);
-            return Finding::fail(self.check, what, mend);
+    /// Evaluates the response to a valid reference.
+    fn evaluate(&self, response: &ApiResponse, millis: u128, settings: &Settings) -> Finding {
+        if response.is_problem(BAD_REFERENCE) {
+            let message = format!("{} rejects references signed with the current key", self.route);
+            let fix = settings.wait_for_secret(self.function);
+            return Finding::fail(self.check, message, fix);
         }
-        if !(self.is_answer)(answer.status, &answer.body) {
-            return answer.not_ours(&settings.mends, self.check, self.route, self.function);
+        if !(self.is_valid)(response.status, &response.body) {
+            return response.unexpected(&settings.fixes, self.check, self.route, self.function);
         }
-        let what = format!("a forged reference is refused, a good one answered in {millis} ms");
+        let message = format!("a forged reference is rejected, a valid one is answered in {millis} ms");
         let (caller, limit_millis) = self.caller;
         if millis >= limit_millis {
-            let what = format!("{what}; {caller} waits {limit_millis} ms");
-            let mend = "run it again: the first request may have met a cold function, or a slow way from here";
-            return Finding::warn(self.check, what, mend);
+            let message = format!("{message}; {caller} waits only {limit_millis} ms");
+            let fix = "run the command again: the cause may be a cold start, or a slow network from here";
+            return Finding::warn(self.check, message, fix);
         }
-        Finding::ok(self.check, what)
+        Finding::ok(self.check, message)
     }
 }
 
-impl Nowhere {
+impl NonexistentTarget {
     fn new(now: Timestamp) -> anyhow::Result<Self> {
         let random = Randomness::default();
         Ok(Self {
@@ -254,125 +263,129 @@ impl Nowhere {
     }
 }
 
-/// A webhook of Twilio's: what it did not sign is turned away, what it did is taken.
-struct Signed {
+/// A webhook of Twilio: it must be rejected without a valid signature, and accepted with one.
+struct TwilioWebhook {
     check: &'static str,
     route: &'static str,
     function: &'static str,
     url: String,
     body: &'static str,
-    /// What anybody could do who need not sign.
-    danger: &'static str,
+    /// What anyone could do if unsigned requests were accepted.
+    risk: &'static str,
 }
 
-/// Twilio's webhooks, as far as Twilio phones employees or transfers callers to us: of calls that nobody makes.
-async fn of_twilio(clients: &Clients, base: &str, settings: &Settings, secrets: &Secrets) -> Vec<Finding> {
+/// Checks Twilio's webhooks, as far as Twilio phones employees or transfers callers to us, with calls that do not
+/// exist.
+async fn check_twilio(clients: &Clients, base: &str, settings: &Settings, secrets: &Secrets) -> Vec<Finding> {
     let phones = settings.phones_over(Provider::Twilio);
     if settings.twilio_auth_tokens.is_none() {
-        // That it is needed where Twilio phones has been said.
+        // If Twilio phones employees, the check settings.providers has reported that the token is missing.
         return Vec::new();
     }
     let (Some(references), Some(token)) = (&secrets.references, &secrets.twilio) else {
         let check = if phones { "api.twilio" } else { "api.transfer" };
-        let what = "not checked: a key that it needs is not known";
-        let mend = "mend secret.reference-keys and secret.twilio-auth-tokens";
-        return vec![Finding::warn(check, what, mend)];
+        let message = "not checked: a secret that it needs is unknown";
+        let fix = "fix secret.reference-keys and secret.twilio-auth-tokens, see above";
+        return vec![Finding::warn(check, message, fix)];
     };
-    let nowhere = match Nowhere::new(clients.clock.now()) {
-        Ok(nowhere) => nowhere,
+    let target = match NonexistentTarget::new(clients.clock.now()) {
+        Ok(target) => target,
         Err(error) => {
             return vec![Finding::fail(
                 "api.twilio",
                 error.to_string(),
-                "this machine has no randomness",
+                "fix the random number generator of this machine",
             )];
         }
     };
-    let callbacks = Callbacks::new(base, references.clone());
+    let callbacks = CallbackUrls::new(base, references.clone());
     let mut webhooks = Vec::new();
     if phones {
-        let (dispatch, attempt) = (&nowhere.dispatch, nowhere.attempt);
-        webhooks.push(Signed {
+        let (dispatch, attempt) = (&target.dispatch, target.attempt);
+        webhooks.push(TwilioWebhook {
             check: "api.twilio-collect",
             route: "POST /twilio/collect/{ref}",
             function: "collect-event",
             url: callbacks.keys_url(Provider::Twilio, dispatch, attempt, 0),
             body: "CallSid=CAdoctor&CallStatus=in-progress&Digits=",
-            danger: "anybody who has seen a reference can accept a ticket",
+            risk: "anyone who has seen a reference can accept a ticket",
         });
-        webhooks.push(Signed {
+        webhooks.push(TwilioWebhook {
             check: "api.twilio-status",
             route: "POST /twilio/status/{ref}",
             function: "status-callback",
             url: callbacks.status_url(Provider::Twilio, dispatch, attempt, None),
-            // A final status: of a dispatch that does not exist, an intermediate one would be written down.
+            // A final status: an intermediate one is stored even if the dispatch does not exist.
             body: "CallSid=CAdoctor&CallStatus=completed",
-            danger: "anybody who has seen a reference can end a call",
+            risk: "anyone who has seen a reference can end a call",
         });
     }
-    webhooks.push(Signed {
+    webhooks.push(TwilioWebhook {
         check: "api.transfer",
         route: "POST /twilio/transfer/{ref}",
         function: "transfer",
-        url: callbacks.transfer_url(&nowhere.dispatch.tenant),
-        // Of whoever shows no number nothing is read or written.
+        url: callbacks.transfer_url(&target.dispatch.tenant),
+        // Nothing is read or written for an anonymous caller.
         body: "CallSid=CAdoctor&CallStatus=ringing&From=anonymous",
-        danger: "anybody can say that a caller has paid",
+        risk: "anyone can claim that a caller has paid",
     });
     let mut findings = Vec::new();
     for webhook in &webhooks {
-        findings.push(webhook.examine(clients, base, settings, token).await);
+        findings.push(webhook.run(clients, base, settings, token).await);
     }
     findings
 }
 
-impl Signed {
-    async fn examine(&self, clients: &Clients, base: &str, settings: &Settings, token: &Secret) -> Finding {
+impl TwilioWebhook {
+    async fn run(&self, clients: &Clients, base: &str, settings: &Settings, token: &Secret) -> Finding {
         let Self {
             check, route, function, ..
         } = *self;
-        // A token that Twilio does not have: the URL.
-        let nobodys = Secret::new(self.url());
-        for forger in [None, Some(&nobodys)] {
-            match Answer::to(clients, self.request(forger)).await {
+        // A token that is not Twilio's: the URL.
+        let unknown_token = Secret::new(self.url());
+        for token_used in [None, Some(&unknown_token)] {
+            match ApiResponse::fetch(clients, self.request(token_used)).await {
                 Err(error) => return unreachable(check, base, &error),
-                Ok(answer) if answer.status.is_success() => {
-                    let what = format!("{route} takes what Twilio did not sign: {}", self.danger);
-                    return Finding::fail(check, what, settings.mends.deploy());
+                Ok(response) if response.status.is_success() => {
+                    let message = format!("{route} accepts requests that Twilio did not sign: {}", self.risk);
+                    return Finding::fail(check, message, settings.fixes.deploy());
                 }
-                Ok(answer) if answer.is(BAD_SIGNATURE) => {}
-                Ok(answer) => return self.odd(&answer, settings),
+                Ok(response) if response.is_problem(BAD_SIGNATURE) => {}
+                Ok(response) => return self.unexpected(&response, settings),
             }
         }
-        let answer = match Answer::to(clients, self.request(Some(token))).await {
-            Ok(answer) => answer,
+        let response = match ApiResponse::fetch(clients, self.request(Some(token))).await {
+            Ok(response) => response,
             Err(error) => return unreachable(check, base, &error),
         };
-        if answer.status.is_success() {
-            return Finding::ok(check, "what Twilio did not sign is refused, what it did is taken");
+        if response.status.is_success() {
+            return Finding::ok(
+                check,
+                "requests that Twilio did not sign are rejected, signed ones are accepted",
+            );
         }
-        if answer.is(BAD_SIGNATURE) {
-            let what = format!("{route} refuses what the present auth token signed, for {base}");
-            return Finding::fail(check, what, settings.wait_for(function));
+        if response.is_problem(BAD_SIGNATURE) {
+            let message = format!("{route} rejects a signature with the current auth token for {base}");
+            return Finding::fail(check, message, settings.wait_for_secret(function));
         }
-        self.odd(&answer, settings)
+        self.unexpected(&response, settings)
     }
 
-    /// An answer that says nothing of the signature.
-    fn odd(&self, answer: &Answer, settings: &Settings) -> Finding {
-        if answer.is(BAD_REFERENCE) {
-            let what = format!("{} refuses references made with the present key", self.route);
-            return Finding::fail(self.check, what, settings.wait_for(self.function));
+    /// The finding for a response that is not about the signature.
+    fn unexpected(&self, response: &ApiResponse, settings: &Settings) -> Finding {
+        if response.is_problem(BAD_REFERENCE) {
+            let message = format!("{} rejects references signed with the current key", self.route);
+            return Finding::fail(self.check, message, settings.wait_for_secret(self.function));
         }
-        answer.not_ours(&settings.mends, self.check, self.route, self.function)
+        response.unexpected(&settings.fixes, self.check, self.route, self.function)
     }
 
-    /// As it is asked for: Twilio neither sends nor signs the fragment, which is meant for itself.
+    /// The URL without its fragment: that is addressed to Twilio itself, which neither sends nor signs it.
     fn url(&self) -> &str {
         self.url.split_once('#').map_or(self.url.as_str(), |(sent, _)| sent)
     }
 
-    /// A request that the owner of `token` makes, or one that nobody signed.
+    /// A request signed with `token`, or an unsigned one.
     fn request(&self, token: Option<&Secret>) -> Result<Request, http::Error> {
         let mut request = http::Request::post(self.url()).header("content-type", "application/x-www-form-urlencoded");
         if let Some(token) = token {
@@ -384,24 +397,24 @@ impl Signed {
 }
 
 fn unreachable(check: &'static str, base: &str, error: &str) -> Finding {
-    let mend = format!("curl -i {base}/v1/dispatches    # name, certificate, firewall; or is PublicUrl wrong?");
-    Finding::fail(check, format!("{base} cannot be reached: {error}"), mend)
+    let fix = format!("curl -i {base}/v1/dispatches    # DNS, certificate, firewall; or is PublicUrl wrong?");
+    Finding::fail(check, format!("{base} cannot be reached: {error}"), fix)
 }
 
-/// Whether an answer tells of this problem, in our own form or in Protegee's.
-fn is_problem(answer: &Value, problem: &str) -> bool {
-    let kind = answer.get("type").or_else(|| answer.pointer("/message/type"));
+/// Whether a response reports this problem, in our own format or in Protegee's.
+fn is_problem(response: &Value, problem: &str) -> bool {
+    let kind = response.get("type").or_else(|| response.pointer("/message/type"));
     kind.and_then(Value::as_str) == Some(problem)
 }
 
-/// What came back.
-pub(super) struct Answer {
+/// A response of the API.
+pub(super) struct ApiResponse {
     pub(super) status: StatusCode,
     pub(super) body: Value,
 }
 
-impl Answer {
-    pub(super) async fn to(clients: &Clients, request: Result<Request, http::Error>) -> Result<Self, String> {
+impl ApiResponse {
+    pub(super) async fn fetch(clients: &Clients, request: Result<Request, http::Error>) -> Result<Self, String> {
         let request = request.map_err(|error| error.to_string())?;
         let response: Response = clients.http.send(request).await.map_err(|error| error.to_string())?;
         Ok(Self {
@@ -410,24 +423,24 @@ impl Answer {
         })
     }
 
-    fn is(&self, problem: &str) -> bool {
+    fn is_problem(&self, problem: &str) -> bool {
         is_problem(&self.body, problem)
     }
 
-    /// An answer that the function does not give.
-    fn not_ours(&self, mends: &Mends, check: &'static str, route: &str, function: &str) -> Finding {
+    /// The finding for a response that did not come from the function.
+    fn unexpected(&self, fixes: &FixCommands, check: &'static str, route: &str, function: &str) -> Finding {
         let status = self.status.as_u16();
-        let what = format!("{route} is answered with {status}, and not by the function {function}");
-        let mend = match status {
+        let message = format!("{route} returned {status}, not a response of the function {function}");
+        let fix = match status {
             404 => &format!(
-                "is PublicUrl the API's address, and does the route exist? {}",
-                mends.deploy()
+                "does PublicUrl point to the API, and does the route exist? {}",
+                fixes.deploy()
             ),
-            403 => "let the route through: a firewall, or an authorizer, stands before it",
-            429 => "the API is throttled: try again, then look for who sends so much",
-            500..=599 => &format!("{}    # the function fails: its log says why", mends.logs()),
-            _ => "look at what stands before the API: a redirect, a proxy, another service?",
+            403 => "a firewall or an authorizer blocks the route: allow it",
+            429 => "the API is throttled: try again, then find out who sends so many requests",
+            500..=599 => &format!("{}    # the function fails: the cause is in its log", fixes.logs()),
+            _ => "check what is in front of the API: a redirect, a proxy, another service?",
         };
-        Finding::fail(check, what, mend)
+        Finding::fail(check, message, fix)
     }
 }

@@ -1,13 +1,14 @@
-//! How many functions may run at a time.
+//! Check of the account's Lambda concurrency.
 
 use super::finding::Finding;
 use super::functions::Settings;
 use crate::aws::Clients;
 
-/// A few tickets at a time, each with its calls, statuses and keys, and two queues of which each takes five.
+/// Sufficient for a few tickets at a time, each with its calls, statuses and keys, and for two queues with five
+/// invocations each.
 const ENOUGH: u32 = 50;
 
-/// What the account leaves to functions that have nothing reserved, as ours.
+/// Checks the concurrency that the account leaves to functions without a reservation, such as ours.
 pub(super) async fn check(clients: &Clients, settings: &Settings) -> Finding {
     let check = "concurrency";
     let count = match clients.lookup.unreserved_concurrency().await {
@@ -15,15 +16,15 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> Finding {
         Err(error) => return Finding::not_checked(check, &error),
     };
     if count >= ENOUGH {
-        return Finding::ok(check, format!("{count} functions of the account may run at a time"));
+        return Finding::ok(check, format!("{count} concurrent executions in the account"));
     }
-    let what = format!(
-        "only {count} functions of the account may run at a time (a new one may run 10): keys that employees press are \
-         lost when the functions are throttled"
+    let message = format!(
+        "only {count} concurrent executions in the account (a new account has 10): keys that employees press are lost \
+         when functions are throttled"
     );
-    let mend = settings.mends.aws(
+    let fix = settings.fixes.aws(
         "service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 --desired-value \
-         1000    # the quota 'Concurrent executions'",
+         1000    # quota 'Concurrent executions'",
     );
-    Finding::warn(check, what, mend)
+    Finding::warn(check, message, fix)
 }

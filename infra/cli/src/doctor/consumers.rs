@@ -1,17 +1,17 @@
-//! The event source mappings: what hands the messages of a queue to the function that works it off. Without one
-//! everything else is as it should be, and no phone rings.
+//! Checks of the event source mappings, which deliver the messages of a queue to its consumer. Without one every other
+//! check passes and still no phone rings.
 
 use super::finding::Finding;
+use super::fix::shell_word;
 use super::functions::Settings;
-use super::mend::word;
 use super::queues::Queue;
 use crate::aws::Clients;
 use crate::lookup::Mapping;
 
-/// As the template has it.
-const AS_DEPLOYED: &str = "--function-response-types ReportBatchItemFailures";
+/// The response types that the template sets.
+const RESPONSE_TYPES: &str = "--function-response-types ReportBatchItemFailures";
 
-/// Whether the function is handed what is in the queue whose URL and ARN these are.
+/// Checks whether the consumer receives the messages of the queue with this URL and ARN.
 pub(super) async fn check(
     clients: &Clients,
     settings: &Settings,
@@ -25,16 +25,20 @@ pub(super) async fn check(
         Err(error) => return Finding::not_checked(queue.consumer_check, &error),
     };
     let name = url.rsplit('/').next().unwrap_or_default();
-    let of_queue: Vec<&Mapping> = mappings.iter().filter(|mapping| mapping.is_of(name)).collect();
+    let queue_mappings: Vec<&Mapping> = mappings.iter().filter(|mapping| mapping.is_for_queue(name)).collect();
     let is_enabled = |mapping: &&&Mapping| mapping.state == "Enabled";
-    let Some(mapping) = of_queue.iter().find(is_enabled).or(of_queue.first()) else {
-        let what = format!("nothing hands the messages of {name} to {function}: it is never called");
-        return Finding::fail(queue.consumer_check, what, create(settings, queue, &function, url, arn));
+    let Some(mapping) = queue_mappings.iter().find(is_enabled).or(queue_mappings.first()) else {
+        let message = format!("no event source mapping from {name} to {function}: the function is never invoked");
+        return Finding::fail(
+            queue.consumer_check,
+            message,
+            create_command(settings, queue, &function, url, arn),
+        );
     };
-    judge(settings, queue, &function, mapping)
+    evaluate(settings, queue, &function, mapping)
 }
 
-fn judge(settings: &Settings, queue: &Queue<'_>, function: &str, mapping: &Mapping) -> Finding {
+fn evaluate(settings: &Settings, queue: &Queue<'_>, function: &str, mapping: &Mapping) -> Finding {
     let check = queue.consumer_check;
     let state = match mapping.state_transition_reason.as_deref().unwrap_or_default() {
         "" => mapping.state.clone(),
@@ -43,43 +47,44 @@ fn judge(settings: &Settings, queue: &Queue<'_>, function: &str, mapping: &Mappi
     match mapping.state.as_str() {
         "Enabled" => {}
         "Creating" | "Enabling" | "Updating" => {
-            let mend = format!("wait a minute, then: {}", settings.mends.patchbay("doctor"));
+            let fix = format!("wait a minute, then: {}", settings.fixes.patchbay("doctor"));
             return Finding::warn(
                 check,
-                format!("{function} is about to be handed messages: {state}"),
-                mend,
+                format!("{function} receives no messages yet: its event source mapping is {state}"),
+                fix,
             );
         }
         _ => {
-            let mend = settings.mends.aws(&format!(
+            let fix = settings.fixes.aws(&format!(
                 "lambda update-event-source-mapping --enabled --uuid {}",
-                word(&mapping.uuid)
+                shell_word(&mapping.uuid)
             ));
-            let what = format!("{function} is handed no messages: its event source mapping is {state}");
-            return Finding::fail(check, what, mend);
+            let message = format!("{function} receives no messages: its event source mapping is {state}");
+            return Finding::fail(check, message, fix);
         }
     }
     if let Some(problem) = mapping.problem() {
-        let what = format!("{function} is handed messages, the last time with a {problem}");
-        return Finding::warn(check, what, settings.mends.logs());
+        let message = format!("{function} receives messages; last result: {problem}");
+        return Finding::warn(check, message, settings.fixes.logs());
     }
-    Finding::ok(check, format!("{function} is handed its messages"))
+    Finding::ok(check, format!("{function} receives its messages"))
 }
 
-fn create(settings: &Settings, queue: &Queue<'_>, function: &str, url: &str, arn: Option<&str>) -> String {
+fn create_command(settings: &Settings, queue: &Queue<'_>, function: &str, url: &str, arn: Option<&str>) -> String {
     let arn = if let Some(arn) = arn {
-        word(arn).into_owned()
+        shell_word(arn).into_owned()
     } else {
-        let ask = settings.mends.aws(&format!(
-            "sqs get-queue-attributes --queue-url {} --attribute-names QueueArn --query Attributes.QueueArn --output text",
-            word(url)
+        let query = settings.fixes.aws(&format!(
+            "sqs get-queue-attributes --queue-url {} --attribute-names QueueArn --query Attributes.QueueArn --output \
+             text",
+            shell_word(url)
         ));
-        format!("\"$({ask})\"")
+        format!("\"$({query})\"")
     };
-    settings.mends.aws(&format!(
-        "lambda create-event-source-mapping --function-name {} --event-source-arn {arn} --batch-size {} {AS_DEPLOYED} \
-         --scaling-config MaximumConcurrency={}",
-        word(function),
+    settings.fixes.aws(&format!(
+        "lambda create-event-source-mapping --function-name {} --event-source-arn {arn} --batch-size {} \
+         {RESPONSE_TYPES} --scaling-config MaximumConcurrency={}",
+        shell_word(function),
         queue.batch_size,
         queue.concurrency
     ))
@@ -87,18 +92,18 @@ fn create(settings: &Settings, queue: &Queue<'_>, function: &str, url: &str, arn
 
 #[cfg(test)]
 mod tests {
-    use crate::doctor::queues::{DIALERS, DIALS_AT_ONCE, NOTICES_AT_ONCE, NOTIFIERS};
+    use crate::doctor::queues::{DIALER_BATCH_SIZE, DIALER_CONCURRENCY, NOTIFIER_BATCH_SIZE, NOTIFIER_CONCURRENCY};
 
     #[test]
-    fn a_mapping_is_made_as_the_template_makes_it() {
+    fn fix_command_creates_the_mapping_of_the_template() {
         let template = include_str!("../../../template.yaml");
         let line = "            FunctionResponseTypes: [ReportBatchItemFailures]\n";
         assert_eq!(template.matches(line).count(), 2);
-        for batch_size in [DIALS_AT_ONCE, NOTICES_AT_ONCE] {
+        for batch_size in [DIALER_BATCH_SIZE, NOTIFIER_BATCH_SIZE] {
             let line = format!("            BatchSize: {batch_size}\n");
             assert_eq!(template.matches(&line).count(), 1, "{line}");
         }
-        for (parameter, default) in [("Dialer", DIALERS), ("Notifier", NOTIFIERS)] {
+        for (parameter, default) in [("Dialer", DIALER_CONCURRENCY), ("Notifier", NOTIFIER_CONCURRENCY)] {
             let line = format!("  {parameter}Concurrency:\n    Type: Number\n    Default: {default}\n");
             assert!(template.contains(&line), "{line}");
         }

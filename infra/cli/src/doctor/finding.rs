@@ -1,62 +1,63 @@
-//! What a check comes to.
+//! The result of a check.
 
 use serde::Serialize;
 
 use crate::lookup::LookupError;
 
-/// How bad it is.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Level {
-    /// As it should be.
+    /// Healthy.
     Ok,
-    /// It works, but something is amiss; or it could not be checked.
+    /// It works but should be improved, or it could not be checked.
     Warn,
-    /// It does not work.
+    /// Broken.
     Fail,
 }
 
 /// One line of the report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
-    /// Its name, which does not change.
+    /// Stable name of the check.
     pub(super) check: &'static str,
     pub(super) level: Level,
-    /// What was seen.
-    pub(super) what: String,
-    /// A command that mends it, or what to do.
+    /// What was found.
+    pub(super) message: String,
+    /// A command that fixes it, or an instruction.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) mend: Option<String>,
+    pub(super) fix: Option<String>,
 }
 
 impl Finding {
-    pub(super) fn ok(check: &'static str, what: impl Into<String>) -> Self {
-        Self::new(check, Level::Ok, what, None)
+    pub(super) fn ok(check: &'static str, message: impl Into<String>) -> Self {
+        Self::new(check, Level::Ok, message, None)
     }
 
-    pub(super) fn warn(check: &'static str, what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self::new(check, Level::Warn, what, Some(mend.into()))
+    pub(super) fn warn(check: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::new(check, Level::Warn, message, Some(fix.into()))
     }
 
-    pub(super) fn fail(check: &'static str, what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self::new(check, Level::Fail, what, Some(mend.into()))
+    pub(super) fn fail(check: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::new(check, Level::Fail, message, Some(fix.into()))
     }
 
-    /// That the account does not say, most of the time for want of a right; that says nothing of the deployment.
+    /// A check that could not be made because a lookup failed, mostly for a missing permission. It is only a warning,
+    /// because it says nothing about the deployment.
     pub(super) fn not_checked(check: &'static str, error: &LookupError) -> Self {
-        let mend = match error.missing_right() {
-            Some(right) => format!("allow {right} to whoever runs this"),
-            None => "run it again".to_owned(),
+        let fix = match error.missing_permission() {
+            Some(permission) => format!("allow {permission} to the identity that runs this command"),
+            None => "run the command again".to_owned(),
         };
-        Self::warn(check, format!("not checked: {error}"), mend)
+        Self::warn(check, format!("not checked: {error}"), fix)
     }
 
-    fn new(check: &'static str, level: Level, what: impl Into<String>, mend: Option<String>) -> Self {
+    fn new(check: &'static str, level: Level, message: impl Into<String>, fix: Option<String>) -> Self {
         Self {
             check,
             level,
-            what: what.into(),
-            mend,
+            message: message.into(),
+            fix,
         }
     }
 }

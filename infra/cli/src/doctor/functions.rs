@@ -1,4 +1,4 @@
-//! The functions: are they there, and do they agree on where everything is?
+//! Checks of the functions: whether they are deployed and active, and whether their settings agree.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -10,62 +10,64 @@ use patchbay::providers::twilio::calls as twilio;
 use patchbay::voice::Provider;
 
 use super::finding::Finding;
-use super::mend::{Mends, word};
+use super::fix::{FixCommands, shell_word};
 use crate::aws::{Clients, Target};
 use crate::lookup::{Function, LookupError};
 use crate::template;
 
-/// The functions of the template, and the names of their checks.
+/// The functions of the template with the names of their checks.
 static FUNCTIONS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
     let functions = template::functions();
     functions
-        .map(|one| (one.name, format!("function.{}", one.name)))
+        .map(|function| (function.name, format!("function.{}", function.name)))
         .collect()
 });
 
-/// The names of all functions that are deployed in any case.
+/// The names of the functions that every deployment has.
 pub(super) fn always_deployed() -> impl Iterator<Item = &'static str> {
     let names = FUNCTIONS.iter().map(|(name, _)| *name);
     names.filter(|name| *name != TRANSFER)
 }
 
-/// Who phones employees, the preferred first.
+/// Variable with the providers that phone employees, in order of preference.
 const PROVIDERS: &str = "PATCHBAY_PROVIDERS";
-/// What takes the webhooks of calls to employees.
-const TOLD_OF_CALLS: [&str; 2] = ["collect-event", "status-callback"];
+/// The functions that receive the webhooks of calls to employees.
+const CALL_WEBHOOK_FUNCTIONS: [&str; 2] = ["collect-event", "status-callback"];
 
-/// The one that need not be there: without Twilio's auth token it is not deployed.
+/// The optional function: without Twilio's auth token it is not deployed.
 const TRANSFER: &str = "transfer";
 
-/// What the functions go by, as far as it is known.
+/// The settings that the functions use; none where they could not be read.
 #[derive(Debug)]
 pub(super) struct Settings {
-    /// The stack.
+    /// Name of the stack.
     pub(super) stack: String,
-    /// Writes the commands that mend it.
-    pub(super) mends: Mends,
-    /// The function that knows most of it.
-    pub(super) asked: String,
+    /// Writes the fix commands.
+    pub(super) fixes: FixCommands,
+    /// Name of the function that holds most settings.
+    pub(super) source_function: String,
     pub(super) table: Option<String>,
     pub(super) dialing_queue: Option<String>,
     pub(super) notifications_queue: Option<String>,
     pub(super) public_url: Option<String>,
     pub(super) reference_keys: Option<String>,
     pub(super) webhook_keys: Option<String>,
-    /// Who phones employees, the preferred first.
+    /// The providers that phone employees, in order of preference.
     pub(super) providers: Vec<Provider>,
     pub(super) routee_credentials: Option<String>,
     pub(super) routee: Endpoints,
     pub(super) twilio_credentials: Option<String>,
-    /// Where Twilio places calls.
+    /// Base URL of Twilio's API.
     pub(super) twilio: String,
-    /// None when Twilio neither phones employees nor transfers callers to us.
+    /// None if Twilio neither phones employees nor transfers callers to us.
     pub(super) twilio_auth_tokens: Option<String>,
-    /// None where agents' platforms prove nothing beside the token.
+    /// None if Vapi's requests are authenticated by the token alone.
     pub(super) vapi_secrets: Option<String>,
+    /// None if Retell's requests are authenticated by the token alone.
     pub(super) retell_keys: Option<String>,
-    /// Seconds after which the dialer, the notifier is ended.
+    /// Time-out of the dialer in seconds.
     pub(super) dialer_timeout: Option<u32>,
+    /// Time-out of the notifier in seconds.
     pub(super) notifier_timeout: Option<u32>,
 }
 
@@ -75,153 +77,154 @@ impl Settings {
         self.providers.contains(&provider)
     }
 
-    /// What to do about a function that does not use a changed secret: mostly wait.
-    pub(super) fn wait_for(&self, function: &str) -> String {
+    /// The fix for a function that does not use a changed secret yet: mostly to wait.
+    pub(super) fn wait_for_secret(&self, function: &str) -> String {
         format!(
-            "sleep 300; patchbay doctor --stack {}    # {function} takes changed keys within 5 min; if it does not, its \
-             log says why",
+            "sleep 300; patchbay doctor --stack {}    # {function} loads changed keys within 5 min; if it does not, \
+             check its log",
             self.stack
         )
     }
 }
 
-/// Reads the functions' settings; an error when nothing can be asked of this account at all.
+/// Checks the functions and reads their settings. Fails if AWS is not accessible at all.
 pub(super) async fn check(clients: &Clients, target: &Target) -> Result<(Settings, Vec<Finding>), LookupError> {
-    let mends = Mends::of(target);
-    let mut answers = join_all(FUNCTIONS.iter().map(|(name, _)| ask(clients, target, name))).await;
-    if answers
+    let fixes = FixCommands::new(target);
+    let mut results = join_all(FUNCTIONS.iter().map(|(name, _)| fetch(clients, target, name))).await;
+    if results
         .iter()
-        .all(|answer| matches!(answer, Err(error) if error.is_general()))
-        && let Some(Err(error)) = answers.pop()
+        .all(|result| matches!(result, Err(error) if error.affects_every_request()))
+        && let Some(Err(error)) = results.pop()
     {
         return Err(error);
     }
     let mut findings = Vec::new();
     let (mut found, mut reserved) = (Vec::new(), Vec::new());
-    for ((name, check), answer) in FUNCTIONS.iter().zip(answers) {
+    for ((name, check), result) in FUNCTIONS.iter().zip(results) {
         let (name, check) = (*name, check.as_str());
         let full = format!("{}-{name}", target.stack);
-        match answer {
+        match result {
             Ok((function, concurrency)) => {
-                findings.push(standing(check, &full, &function, &mends));
+                findings.push(check_state(check, &full, &function, &fixes));
                 found.push((name, function));
                 reserved.push((full, concurrency));
             }
             Err(error) if name == TRANSFER && error.is_not_found() => {
-                let what = "not deployed: TwilioAuthTokensParam is not set";
-                findings.push(Finding::ok(check, what));
+                let message = "not deployed: TwilioAuthTokensParam is not set";
+                findings.push(Finding::ok(check, message));
             }
-            Err(error) => findings.push(missing(check, &full, &error, &mends, target, clients)),
+            Err(error) => findings.push(not_readable(check, &full, &error, &fixes, target, clients)),
         }
     }
-    findings.extend(switched_off(&reserved, &mends));
-    findings.extend(agreement(&found, &mends));
-    findings.extend(providers(&found, &mends));
-    Ok((settings(target, mends, &found), findings))
+    findings.extend(check_disabled(&reserved, &fixes));
+    findings.extend(check_agreement(&found, &fixes));
+    findings.extend(check_providers(&found, &fixes));
+    Ok((collect_settings(target, fixes, &found), findings))
 }
 
-/// How many of a function may run at a time, when some are reserved for it.
+/// The reserved concurrency of a function, if it has a reservation.
 type Reserved = Result<Option<u32>, LookupError>;
 
-/// One request after the other: all functions at once are as much as Lambda takes.
-async fn ask(clients: &Clients, target: &Target, name: &str) -> Result<(Function, Reserved), LookupError> {
+/// Sends its two requests one after the other: those of all functions together already reach Lambda's rate limit.
+async fn fetch(clients: &Clients, target: &Target, name: &str) -> Result<(Function, Reserved), LookupError> {
     let name = format!("{}-{name}", target.stack);
     let function = clients.lookup.function(&name).await?;
     Ok((function, clients.lookup.reserved_concurrency(&name).await))
 }
 
-/// Whether a function can be called, and is what was deployed last. What a stand-in does not tell is taken for good.
-fn standing(check: &'static str, name: &str, function: &Function, mends: &Mends) -> Finding {
-    let because = |state: &str, reason: &Option<String>| match reason.as_deref().unwrap_or_default() {
+/// Checks whether a function can be invoked and runs the latest deployment. Fields omitted by an emulator count as
+/// healthy.
+fn check_state(check: &'static str, name: &str, function: &Function, fixes: &FixCommands) -> Finding {
+    let with_reason = |state: &str, reason: &Option<String>| match reason.as_deref().unwrap_or_default() {
         "" => state.to_owned(),
         reason => format!("{state}: {reason}"),
     };
-    let wait = || format!("wait a minute, then: {}", mends.patchbay("doctor"));
+    let wait = || format!("wait a minute, then: {}", fixes.patchbay("doctor"));
     match function.state.as_deref().unwrap_or_default() {
         "" | "Active" => {}
         state => {
-            let what = format!(
-                "cannot be called, its state is {}",
-                because(state, &function.state_reason)
+            let message = format!(
+                "cannot be invoked: its state is {}",
+                with_reason(state, &function.state_reason)
             );
-            let mend = match state {
+            let fix = match state {
                 "Pending" => wait(),
-                // Lambda lays a function to rest that nobody has called for weeks.
+                // Lambda deactivates a function that was not invoked for weeks.
                 "Inactive" => {
-                    let wake = mends.aws(&format!("lambda invoke --function-name {} /dev/null", word(name)));
-                    format!("{wake}    # wakes it; this first call fails")
+                    let invoke = fixes.aws(&format!("lambda invoke --function-name {} /dev/null", shell_word(name)));
+                    format!("{invoke}    # activates it; this first invocation fails")
                 }
-                _ => mends.deploy(),
+                _ => fixes.deploy(),
             };
-            return Finding::fail(check, what, mend);
+            return Finding::fail(check, message, fix);
         }
     }
     match function.last_update_status.as_deref().unwrap_or_default() {
-        "" | "Successful" => Finding::ok(check, format!("deployed, may run {} s", function.timeout)),
-        // What was deployed before runs meanwhile.
-        "InProgress" => Finding::warn(check, "is being changed at the moment", wait()),
+        "" | "Successful" => Finding::ok(check, format!("deployed, time-out {} s", function.timeout)),
+        // The previous version runs meanwhile.
+        "InProgress" => Finding::warn(check, "an update is in progress", wait()),
         status => {
-            let status = because(status, &function.last_update_status_reason);
+            let status = with_reason(status, &function.last_update_status_reason);
             Finding::fail(
                 check,
-                format!("is not what was deployed last, its update is {status}"),
-                mends.deploy(),
+                format!("the latest deployment is not active: its update is {status}"),
+                fixes.deploy(),
             )
         }
     }
 }
 
-/// Which functions may not run at all: somebody has reserved none of the account's concurrency for them.
-fn switched_off(reserved: &[(String, Reserved)], mends: &Mends) -> Option<Finding> {
+/// Checks for functions that cannot run at all because of a reserved concurrency of 0.
+fn check_disabled(reserved: &[(String, Reserved)], fixes: &FixCommands) -> Option<Finding> {
     let check = "concurrency.functions";
-    let off = reserved.iter().filter(|(_, answer)| matches!(answer, Ok(Some(0))));
-    let off: Vec<&str> = off.map(|(name, _)| name.as_str()).collect();
-    if !off.is_empty() {
-        let what = format!("switched off, by a reserved concurrency of 0: {}", off.join(", "));
-        let switch_on = |name: &&str| {
-            mends.aws(&format!(
+    let disabled = reserved.iter().filter(|(_, result)| matches!(result, Ok(Some(0))));
+    let disabled: Vec<&str> = disabled.map(|(name, _)| name.as_str()).collect();
+    if !disabled.is_empty() {
+        let message = format!("disabled by a reserved concurrency of 0: {}", disabled.join(", "));
+        let enable = |name: &&str| {
+            fixes.aws(&format!(
                 "lambda delete-function-concurrency --function-name {}",
-                word(name)
+                shell_word(name)
             ))
         };
-        let mend = off.iter().map(switch_on).collect::<Vec<_>>().join("; ");
-        return Some(Finding::fail(check, what, mend));
+        let fix = disabled.iter().map(enable).collect::<Vec<_>>().join("; ");
+        return Some(Finding::fail(check, message, fix));
     }
-    let unknown = reserved.iter().find_map(|(_, answer)| answer.as_ref().err());
+    let unknown = reserved.iter().find_map(|(_, result)| result.as_ref().err());
     match unknown {
         Some(error) => Some(Finding::not_checked(check, error)),
         None if reserved.is_empty() => None,
-        None => Some(Finding::ok(check, "no function is switched off")),
+        None => Some(Finding::ok(check, "no function is disabled")),
     }
 }
 
-fn missing(
+fn not_readable(
     check: &'static str,
     name: &str,
     error: &LookupError,
-    mends: &Mends,
+    fixes: &FixCommands,
     target: &Target,
     clients: &Clients,
 ) -> Finding {
     let region = clients.lookup.region();
     if error.is_not_found() {
-        let what = format!("there is no function {name} in {region}");
-        let mend = format!(
-            "{}    # or is it another --stack than {}, or another --region?",
-            mends.deploy(),
+        let message = format!("the function {name} does not exist in {region}");
+        let fix = format!(
+            "{}    # or pass the right --stack (now {}) or --region",
+            fixes.deploy(),
             target.stack
         );
-        return Finding::fail(check, what, mend);
+        return Finding::fail(check, message, fix);
     }
-    let mend = mends.aws(&format!(
-        "lambda get-function-configuration --function-name {}    # needs the right lambda:GetFunctionConfiguration",
-        word(name)
+    let fix = fixes.aws(&format!(
+        "lambda get-function-configuration --function-name {}    # is the permission missing?",
+        shell_word(name)
     ));
-    Finding::fail(check, format!("{name} cannot be read: {error}"), mend)
+    Finding::fail(check, format!("{name} cannot be read: {error}"), fix)
 }
 
-/// Whether all functions use the same table, queues, URL and keys.
-fn agreement(found: &[(&str, Function)], mends: &Mends) -> Option<Finding> {
+/// Checks whether all functions use the same table, queues, URL, keys and providers.
+fn check_agreement(found: &[(&str, Function)], fixes: &FixCommands) -> Option<Finding> {
     let check = "settings";
     if found.is_empty() {
         return None;
@@ -247,53 +250,54 @@ fn agreement(found: &[(&str, Function)], mends: &Mends) -> Option<Finding> {
     Some(if differing.is_empty() {
         Finding::ok(check, "the functions agree on table, queues, URL and keys")
     } else {
-        let what = format!("the functions do not agree on {}", differing.join(", "));
-        Finding::fail(check, what, mends.deploy())
+        let message = format!("the functions do not agree on {}", differing.join(", "));
+        Finding::fail(check, message, fixes.deploy())
     })
 }
 
-/// Who phones, as the dialer knows it: Routee when nothing is said. None when nobody could tell.
+/// The providers in the dialer's settings; Routee if the variable is not set. None without a readable dialer, or if a
+/// name is unknown.
 fn named_providers(found: &[(&str, Function)]) -> Option<Vec<Provider>> {
     let (_, dialer) = found.iter().find(|(name, _)| *name == "dialer")?;
     let Some(list) = dialer.variable(PROVIDERS) else {
         return Some(vec![Provider::Routee]);
     };
-    list.split(',').map(|name| Provider::named(name.trim())).collect()
+    list.split(',').map(|name| Provider::from_name(name.trim())).collect()
 }
 
-/// Whether the functions have what each provider needs that phones.
-fn providers(found: &[(&str, Function)], mends: &Mends) -> Option<Finding> {
+/// Checks whether the functions have the settings that the providers need.
+fn check_providers(found: &[(&str, Function)], fixes: &FixCommands) -> Option<Finding> {
     let check = "settings.providers";
     if !found.iter().any(|(name, _)| *name == "dialer") {
         return None;
     }
-    let set = |parameters: &str| format!("set {parameters} in samconfig.toml, then: {}", mends.deploy());
+    let set_and_deploy = |parameters: &str| format!("set {parameters} in samconfig.toml, then: {}", fixes.deploy());
     let Some(providers) = named_providers(found) else {
-        let what = format!("{PROVIDERS} of dialer names a provider that there is not");
-        return Some(Finding::fail(check, what, set("VoiceProviders")));
+        let message = format!("{PROVIDERS} of the function dialer names an unknown provider");
+        return Some(Finding::fail(check, message, set_and_deploy("VoiceProviders")));
     };
-    // Without it what Twilio says of a call is turned away: no key is ever heard.
-    let deaf: Vec<&str> = found
+    // Without the token these functions reject Twilio's webhooks, so no pressed key arrives.
+    let without_tokens: Vec<&str> = found
         .iter()
         .filter(|(name, function)| {
-            TOLD_OF_CALLS.contains(name) && function.variable(variables::TWILIO_AUTH_TOKENS_PARAM).is_none()
+            CALL_WEBHOOK_FUNCTIONS.contains(name) && function.variable(variables::TWILIO_AUTH_TOKENS_PARAM).is_none()
         })
         .map(|(name, _)| *name)
         .collect();
-    if providers.contains(&Provider::Twilio) && !deaf.is_empty() {
-        let what = format!(
-            "Twilio phones, and {} has no {}: no key is heard",
-            deaf.join(" and "),
+    if providers.contains(&Provider::Twilio) && !without_tokens.is_empty() {
+        let message = format!(
+            "Twilio phones employees, but {} has no {}: pressed keys are rejected",
+            without_tokens.join(" and "),
             variables::TWILIO_AUTH_TOKENS_PARAM
         );
-        return Some(Finding::fail(check, what, set("TwilioAuthTokensParam")));
+        return Some(Finding::fail(check, message, set_and_deploy("TwilioAuthTokensParam")));
     }
     let names: Vec<&str> = providers.iter().map(|provider| provider.as_str()).collect();
-    let what = format!("employees are phoned over {}", names.join(", then over "));
-    Some(Finding::ok(check, what))
+    let message = format!("employees are phoned over {}", names.join(", then over "));
+    Some(Finding::ok(check, message))
 }
 
-fn settings(target: &Target, mends: Mends, found: &[(&str, Function)]) -> Settings {
+fn collect_settings(target: &Target, fixes: FixCommands, found: &[(&str, Function)]) -> Settings {
     let function = |wanted: &str| {
         found
             .iter()
@@ -307,8 +311,8 @@ fn settings(target: &Target, mends: Mends, found: &[(&str, Function)]) -> Settin
     let public = Endpoints::default();
     Settings {
         stack: target.stack.clone(),
-        mends,
-        asked: format!("{}-dialer", target.stack),
+        fixes,
+        source_function: format!("{}-dialer", target.stack),
         table: target.table.clone().or_else(|| variable(variables::TABLE)),
         dialing_queue: target
             .dialing_queue

@@ -1,15 +1,15 @@
-//! `patchbay doctor`: is a deployment as it should be, and if not, what mends it?
+//! `patchbay doctor`: checks whether a deployment is healthy, and prints how to fix what is not.
 //!
-//! Nothing here changes anything, and no call is placed; `--smoke` makes something to see that it works, and deletes it.
-//! What a check needs it takes from the variables of the deployed
-//! functions: they are what the functions go by, whatever a template says.
+//! The checks change nothing and place no call. Only `--smoke` creates data, and deletes it afterwards. All settings
+//! come from the environment variables of the deployed functions: these are what the functions use, whatever a template
+//! says.
 
 mod api;
 mod concurrency;
 mod consumers;
 mod finding;
+mod fix;
 mod functions;
-mod mend;
 mod provider;
 mod queues;
 mod secrets;
@@ -30,41 +30,42 @@ use crate::aws::{Clients, Target, block_on};
 use crate::lookup::LookupError;
 use crate::output::{Output, counted};
 use finding::{Finding, Level};
+use fix::FixCommands;
 use functions::Settings;
-use mend::Mends;
 
-/// AWS refuses signatures when a clock is off by five minutes; one that is off by this much is on its way there.
+/// AWS rejects signatures of a clock that is off by five minutes. From this offset, in seconds, the clock is a warning,
+/// from [`SKEW_FAIL_SECONDS`] a failure.
 const SKEW_WARN_SECONDS: i64 = 30;
 const SKEW_FAIL_SECONDS: i64 = 240;
 
-/// What can be said to the doctor.
+/// Options of `patchbay doctor`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// Base URL at which the API is asked, instead of the one that the functions give to providers
+    /// Base URL of the API; default: the one that the functions give to providers
     #[arg(long)]
     public_url: Option<String>,
-    /// Sends requests through all of it too, as after a deployment: makes and deletes a token, a context and a ticket
-    /// that phones nobody
+    /// Also send requests through the whole system, as after a deployment: creates and deletes a token, a context and a
+    /// ticket; nobody is phoned
     #[arg(long)]
     smoke: bool,
 }
 
-/// Fails when something does.
+/// Runs all checks and prints the report; exits with 1 if a check failed.
 pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     block_on(async {
         let clients = Clients::connect(&options.target).await?;
         let progress = progress(output);
-        let findings = examine(&clients, options, &progress).await;
+        let findings = run_checks(&clients, options, &progress).await;
         progress.finish_and_clear();
-        tell(&options.target, &clients, &findings, output)?;
+        report(&options.target, &clients, &findings, output)?;
         let failed = findings.iter().any(|finding| finding.level == Level::Fail);
         Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     })
 }
 
-/// Tells a person what is being looked at: on standard error, and only when that is a terminal.
+/// A spinner with the current check, on stderr and only if stderr is a terminal.
 fn progress(output: &Output<'_>) -> ProgressBar {
     if output.is_json() {
         return ProgressBar::hidden();
@@ -74,32 +75,32 @@ fn progress(output: &Output<'_>) -> ProgressBar {
     progress
 }
 
-/// Checks everything that can be checked; what cannot be is said, too.
-async fn examine(clients: &Clients, options: &Options, progress: &ProgressBar) -> Vec<Finding> {
+/// Runs all checks. A check that cannot be made is reported as well.
+async fn run_checks(clients: &Clients, options: &Options, progress: &ProgressBar) -> Vec<Finding> {
     let target = &options.target;
     progress.set_message("credentials");
-    if let Err(error) = clients.lookup.identify().await {
-        return stranger(clients, target, &error);
+    if let Err(error) = clients.lookup.load_credentials().await {
+        return no_access(clients, target, &error);
     }
     progress.set_message("functions");
     let (settings, mut findings) = match functions::check(clients, target).await {
         Ok(checked) => checked,
-        Err(error) => return stranger(clients, target, &error),
+        Err(error) => return no_access(clients, target, &error),
     };
     progress.set_message("table, queues and secrets");
-    let (concurrency, table, queues, (secrets, of_secrets)) = tokio::join!(
+    let (concurrency, table, queues, (secrets, secret_findings)) = tokio::join!(
         concurrency::check(clients, &settings),
-        // On the heap: they are large.
+        // Boxed: these futures are large.
         Box::pin(table::check(clients, &settings)),
         Box::pin(queues::check(clients, &settings)),
         Box::pin(secrets::check(clients, &settings)),
     );
-    findings.extend([concurrency, clock(clients)]);
+    findings.extend([concurrency, check_clock(clients)]);
     findings.extend(table);
     findings.extend(queues);
-    findings.extend(of_secrets);
+    findings.extend(secret_findings);
     if options.smoke {
-        // Before anything else asks: the first requests after a deployment meet cold functions.
+        // Before any other request: the first requests after a deployment measure cold starts.
         progress.set_message("smoke");
         findings.extend(
             Box::pin(smoke::check(
@@ -118,37 +119,42 @@ async fn examine(clients: &Clients, options: &Options, progress: &ProgressBar) -
     findings
 }
 
-/// That nothing can be asked, said once: for want of credentials, of a network, or of the right time.
-fn stranger(clients: &Clients, target: &Target, error: &LookupError) -> Vec<Finding> {
-    let mends = Mends::of(target);
-    let mend = format!("{}    # must work first", mends.aws("sts get-caller-identity"));
-    let what = format!("nothing can be asked in {}: {error}", clients.lookup.region());
-    let mut findings = vec![Finding::fail("aws", what, mend)];
+/// The findings if AWS is not accessible at all: no credentials, no network, or a wrong clock. The clock is included if
+/// AWS reported its time.
+fn no_access(clients: &Clients, target: &Target, error: &LookupError) -> Vec<Finding> {
+    let fixes = FixCommands::new(target);
+    let fix = format!("{}    # must work first", fixes.aws("sts get-caller-identity"));
+    let message = format!("no access to AWS in {}: {error}", clients.lookup.region());
+    let mut findings = vec![Finding::fail("aws", message, fix)];
     if clients.lookup.clock_ahead().is_some() {
-        findings.push(clock(clients));
+        findings.push(check_clock(clients));
     }
     findings
 }
 
-fn clock(clients: &Clients) -> Finding {
+fn check_clock(clients: &Clients) -> Finding {
     let check = "clock";
     let Some(seconds) = clients.lookup.clock_ahead() else {
-        return Finding::warn(check, "AWS did not tell the time", "make AWS reachable, see above");
+        return Finding::warn(
+            check,
+            "not checked: AWS did not report its time",
+            "fix the access to AWS, see above",
+        );
     };
-    let what = match seconds {
-        0 => "this machine's clock agrees with AWS's".to_owned(),
-        1.. => format!("this machine's clock is {seconds} s ahead of AWS's"),
-        _ => format!("this machine's clock is {} s behind AWS's", -seconds),
+    let message = match seconds {
+        0 => "the clock of this machine agrees with AWS".to_owned(),
+        1.. => format!("the clock of this machine is {seconds} s ahead of AWS"),
+        _ => format!("the clock of this machine is {} s behind AWS", -seconds),
     };
-    let mend = "sudo timedatectl set-ntp true    # AWS refuses requests of clocks that are off by 5 min";
+    let fix = "sudo timedatectl set-ntp true    # AWS rejects requests if the clock is off by 5 min";
     match seconds.abs() {
-        0..SKEW_WARN_SECONDS => Finding::ok(check, what),
-        SKEW_WARN_SECONDS..SKEW_FAIL_SECONDS => Finding::warn(check, what, mend),
-        _ => Finding::fail(check, what, mend),
+        0..SKEW_WARN_SECONDS => Finding::ok(check, message),
+        SKEW_WARN_SECONDS..SKEW_FAIL_SECONDS => Finding::warn(check, message, fix),
+        _ => Finding::fail(check, message, fix),
     }
 }
 
-fn tell(target: &Target, clients: &Clients, findings: &[Finding], output: &mut Output<'_>) -> anyhow::Result<()> {
+fn report(target: &Target, clients: &Clients, findings: &[Finding], output: &mut Output<'_>) -> anyhow::Result<()> {
     let count = |level: Level| findings.iter().filter(|finding| finding.level == level).count();
     let (warned, failed) = (count(Level::Warn), count(Level::Fail));
     let region = clients.lookup.region();
@@ -167,27 +173,27 @@ fn tell(target: &Target, clients: &Clients, findings: &[Finding], output: &mut O
             Level::Warn => style("warn").yellow(),
             Level::Fail => style("FAIL").red().bold(),
         };
-        output.line(format!("{level}  {:width$}  {}", finding.check, finding.what))?;
-        if let Some(mend) = &finding.mend {
-            output.line(format!("      {:width$}  {} {mend}", "", style("→").cyan()))?;
+        output.line(format!("{level}  {:width$}  {}", finding.check, finding.message))?;
+        if let Some(fix) = &finding.fix {
+            output.line(format!("      {:width$}  {} {fix}", "", style("→").cyan()))?;
         }
     }
-    let sum = match (failed, warned) {
-        (0, 0) => style("all is well".to_owned()).green(),
+    let total = match (failed, warned) {
+        (0, 0) => style("all checks passed".to_owned()).green(),
         (0, _) => style(counted(warned, "warning", "warnings")).yellow(),
         _ => {
             let warnings = counted(warned, "warning", "warnings");
             style(format!("{}, {warnings}", counted(failed, "failure", "failures"))).red()
         }
     };
-    Ok(output.line(sum.bold().to_string())?)
+    Ok(output.line(total.bold().to_string())?)
 }
 
-/// Settings that could not be had make a check impossible; that is said once, where they are looked for.
-type Known<'a> = Option<&'a str>;
+/// A setting of the deployed functions; none if it could not be read. That is reported once, where it is read.
+type Setting<'a> = Option<&'a str>;
 
-/// That something cannot be checked because it is not known.
-fn unknown(check: &'static str, what: &str, settings: &Settings) -> Finding {
-    let mend = format!("make the function {} readable, see above", settings.asked);
-    Finding::warn(check, format!("not checked: {what} is not known"), mend)
+/// A check that cannot be made because a setting is unknown.
+fn unknown(check: &'static str, message: &str, settings: &Settings) -> Finding {
+    let fix = format!("make the function {} readable, see above", settings.source_function);
+    Finding::warn(check, format!("not checked: {message} is unknown"), fix)
 }

@@ -1,4 +1,4 @@
-//! The providers that phone employees: their credentials, and the money behind them. No call is placed.
+//! Checks of the providers that phone employees: credentials and balance. No call is placed.
 
 use patchbay::phone::PhoneNumber;
 use patchbay::providers::routee::{Routee, TokenError};
@@ -6,17 +6,18 @@ use patchbay::providers::twilio::calls::{ApiError, Balance, Twilio};
 use patchbay::voice::Provider;
 
 use super::finding::Finding;
+use super::fix::SecretSource;
 use super::functions::Settings;
-use super::mend::Value;
 use super::secrets::Secrets;
 use crate::aws::Clients;
 
-/// A number for fiction: calls to it are looked for, and there are none.
-const NOBODY: &str = "+12025550199";
-/// Below this, in the currency of the account, its money is low: some hundred calls, fewer where calls are dear.
+/// A fictional number. The check lists the calls to it; there are none.
+const UNUSED_NUMBER: &str = "+12025550199";
+/// A lower balance is a warning. In the account's currency: enough for some hundred calls, fewer where they are
+/// expensive.
 const LOW_BALANCE: f64 = 5.0;
-/// What ends an operator's wait for new credentials.
-const SOON: &str = "    # the dialer takes them within 5 min";
+/// Appended to commands that set new credentials.
+const TAKES_EFFECT: &str = "    # the dialer loads them within 5 min";
 
 pub(super) async fn check(clients: &Clients, settings: &Settings, secrets: Secrets) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -29,12 +30,12 @@ pub(super) async fn check(clients: &Clients, settings: &Settings, secrets: Secre
     findings
 }
 
-/// A token is fetched, and nothing is done with it.
+/// Fetches an access token and discards it.
 async fn routee(clients: &Clients, settings: &Settings, secrets: &Secrets) -> Finding {
     let check = "routee";
     let Some(credentials) = secrets.credentials.clone() else {
-        let what = "not checked: its credentials are not known";
-        return Finding::warn(check, what, "mend secret.routee-credentials, see above");
+        let message = "not checked: the credentials are unknown";
+        return Finding::warn(check, message, "fix secret.routee-credentials, see above");
     };
     let auth = settings.routee.auth.clone();
     let routee = Routee::new(
@@ -45,85 +46,86 @@ async fn routee(clients: &Clients, settings: &Settings, secrets: &Secrets) -> Fi
     );
     let parameter = settings.routee_credentials.as_deref().unwrap_or_default();
     match routee.authenticate().await {
-        Ok(()) => Finding::ok(check, format!("{auth} takes the credentials; no call was placed")),
+        Ok(()) => Finding::ok(check, format!("{auth} accepts the credentials; no call was placed")),
         Err(error @ TokenError::Rejected { .. }) => {
-            let value = Value::Known("APPLICATION_ID:APPLICATION_SECRET");
-            let put = settings.mends.put_secret(parameter, value, "--overwrite ");
-            Finding::fail(check, error.to_string(), format!("{put}{SOON}"))
+            let value = SecretSource::Prompted("APPLICATION_ID:APPLICATION_SECRET");
+            let put = settings.fixes.put_secret(parameter, value, "--overwrite ");
+            Finding::fail(check, error.to_string(), format!("{put}{TAKES_EFFECT}"))
         }
         Err(error) => Finding::fail(check, error.to_string(), format!("curl -i {auth}/oauth/token")),
     }
 }
 
-/// The balance is asked for; where there is none of its own, as in a subaccount, the list of calls proves the credentials.
+/// Requests the balance. If there is none, as for a subaccount, listing calls proves the credentials.
 async fn twilio(clients: &Clients, settings: &Settings, secrets: &Secrets) -> Vec<Finding> {
     let check = "twilio";
     let Some(credentials) = &secrets.twilio_credentials else {
-        let what = "not checked: its credentials are not known";
-        return vec![Finding::warn(check, what, "mend secret.twilio-credentials, see above")];
+        let message = "not checked: the credentials are unknown";
+        return vec![Finding::warn(
+            check,
+            message,
+            "fix secret.twilio-credentials, see above",
+        )];
     };
     let twilio = Twilio::new(clients.http.clone(), credentials, &settings.twilio);
-    let taken = || {
+    let accepted = || {
         Finding::ok(
             check,
-            format!("{} takes the credentials; no call was placed", settings.twilio),
+            format!("{} accepts the credentials; no call was placed", settings.twilio),
         )
     };
-    let unknown = match twilio.balance().await {
-        Ok(balance) => return vec![taken(), money(&balance)],
+    let balance_error = match twilio.balance().await {
+        Ok(balance) => return vec![accepted(), check_balance(&balance)],
         Err(error) => error,
     };
-    let calls = match PhoneNumber::parse(NOBODY) {
-        Ok(nobody) => twilio.calls_to(&nobody).await,
-        Err(_) => return vec![refused(settings, &unknown)],
+    let calls = match PhoneNumber::parse(UNUSED_NUMBER) {
+        Ok(number) => twilio.calls_to(&number).await,
+        Err(_) => return vec![credentials_finding(settings, &balance_error)],
     };
     match calls {
         Ok(_) => {
-            let what = format!("its balance is not told, as of a subaccount, or by a key without the right: {unknown}");
-            vec![taken(), Finding::ok("twilio.balance", what)]
+            let message =
+                format!("not available, as for a subaccount or a key without the permission: {balance_error}");
+            vec![accepted(), Finding::ok("twilio.balance", message)]
         }
-        Err(error) => vec![refused(settings, &error)],
+        Err(error) => vec![credentials_finding(settings, &error)],
     }
 }
 
-fn refused(settings: &Settings, error: &ApiError) -> Finding {
-    let what = format!("{} does not take the credentials: {error}", settings.twilio);
-    // A status is all that tells it from a provider that is down.
+fn credentials_finding(settings: &Settings, error: &ApiError) -> Finding {
+    let message = format!("{} rejects the credentials: {error}", settings.twilio);
+    // Only the status distinguishes rejected credentials from a provider that is down.
     if ["status 401", "status 403", "status 404"]
         .iter()
         .any(|status| error.detail.starts_with(status))
     {
         let parameter = settings.twilio_credentials.as_deref().unwrap_or_default();
-        let value = Value::Known("ACCOUNT_SID:API_KEY_SID:API_KEY_SECRET");
-        let put = settings.mends.put_secret(parameter, value, "--overwrite ");
-        return Finding::fail("twilio", what, format!("{put}{SOON}"));
+        let value = SecretSource::Prompted("ACCOUNT_SID:API_KEY_SID:API_KEY_SECRET");
+        let put = settings.fixes.put_secret(parameter, value, "--overwrite ");
+        return Finding::fail("twilio", message, format!("{put}{TAKES_EFFECT}"));
     }
-    let what = format!(
-        "{} does not say whether it takes the credentials: {error}",
+    let message = format!(
+        "{} did not answer whether the credentials are valid: {error}",
         settings.twilio
     );
-    Finding::fail("twilio", what, format!("curl -i {}/2010-04-01", settings.twilio))
+    Finding::fail("twilio", message, format!("curl -i {}/2010-04-01", settings.twilio))
 }
 
-fn money(balance: &Balance) -> Finding {
+fn check_balance(balance: &Balance) -> Finding {
     let check = "twilio.balance";
     let Balance { balance, currency } = balance;
-    let mend = "add money in Twilio's console, under Billing, and switch on auto recharge";
+    let fix = "add funds in Twilio's console under Billing, and enable auto recharge";
     match balance.trim().parse::<f64>() {
         Ok(left) if left <= 0.0 => {
-            let what = format!("the account has {balance} {currency} left: no call is placed over Twilio");
-            Finding::fail(check, what, mend)
+            let message = format!("{balance} {currency} left: Twilio places no calls");
+            Finding::fail(check, message, fix)
         }
-        Ok(left) if left < LOW_BALANCE => Finding::warn(
-            check,
-            format!("the account has {balance} {currency} left, which is low"),
-            mend,
-        ),
-        Ok(left) if left.is_finite() => Finding::ok(check, format!("the account has {balance} {currency} left")),
+        Ok(left) if left < LOW_BALANCE => Finding::warn(check, format!("{balance} {currency} left, which is low"), fix),
+        Ok(left) if left.is_finite() => Finding::ok(check, format!("{balance} {currency} left")),
         _ => Finding::warn(
             check,
-            format!("not checked: {balance} is no amount"),
-            "look at Billing in Twilio's console",
+            format!("not checked: the balance {balance} is not an amount"),
+            "check Billing in Twilio's console",
         ),
     }
 }

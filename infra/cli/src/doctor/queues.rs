@@ -1,4 +1,4 @@
-//! The queues.
+//! Checks of the queues and their dead-letter queues.
 
 use std::collections::HashMap;
 
@@ -7,44 +7,46 @@ use patchbay::queue::QueueError;
 use serde_json::Value;
 
 use super::finding::Finding;
+use super::fix::shell_word;
 use super::functions::Settings;
-use super::mend::word;
-use super::{Known, consumers, unknown};
+use super::{Setting, consumers, unknown};
 use crate::aws::Clients;
 use crate::output::counted;
 
-/// A message that is being worked on must not come again. AWS advises six times the function's time-out, because of what
-/// functions throttle; twice is enough where that costs nothing but a receive, and brings back sooner what a function that
-/// died was at.
-const TIMES_TIMEOUT: u32 = 2;
-/// After fewer receives a dialer that is broken for hours would lose what is under way to the dead letters.
-const MIN_RECEIVES: u64 = 1_000;
-/// Dead letters keep the age that they had, so they need the longest life that there is.
-const DEAD_SECONDS: u32 = 1_209_600;
-/// More messages that are due than this are not a burst any more. Timers are delayed, and do not count.
-const BACKLOG: u32 = 100;
+/// Visibility time-out as a multiple of the consumer's time-out: a message being processed must not be delivered again.
+/// AWS advises six times, to allow for throttled invocations. Twice is enough here: a further delivery costs only a
+/// receive, and the work of a function that died is retried sooner.
+const VISIBILITY_FACTOR: u32 = 2;
+/// With a lower `maxReceiveCount`, the open work of a dialer that is broken for hours would become dead letters.
+const MIN_MAX_RECEIVE_COUNT: u64 = 1_000;
+/// Retention of a dead-letter queue in seconds: 14 days, the maximum of SQS. A dead letter keeps its original age.
+const DEAD_LETTER_RETENTION_SECONDS: u32 = 1_209_600;
+/// More visible messages than this are not just a burst. Timers are delayed messages and do not count.
+const MAX_DUE_MESSAGES: u32 = 100;
 
-/// Consumers at a time, as the template has it when nothing else is said.
-pub(super) const DIALERS: u32 = 3;
-pub(super) const NOTIFIERS: u32 = 2;
+/// Default concurrency of the dialer in the template.
+pub(super) const DIALER_CONCURRENCY: u32 = 3;
+/// Default concurrency of the notifier in the template.
+pub(super) const NOTIFIER_CONCURRENCY: u32 = 2;
 
-/// Messages that one is handed at a time.
-pub(super) const DIALS_AT_ONCE: u32 = 1;
-pub(super) const NOTICES_AT_ONCE: u32 = 10;
+/// Messages per invocation of the dialer in the template.
+pub(super) const DIALER_BATCH_SIZE: u32 = 1;
+/// Messages per invocation of the notifier in the template.
+pub(super) const NOTIFIER_BATCH_SIZE: u32 = 10;
 
-/// A queue and the function that works it off.
+/// A queue and its consumer.
 pub(super) struct Queue<'a> {
     name: &'static str,
     pub(super) consumer: &'static str,
-    /// How many of them at a time, as the template has it.
+    /// Default concurrency of the consumer in the template.
     pub(super) concurrency: u32,
-    /// Messages that each is handed at a time.
+    /// Messages per invocation.
     pub(super) batch_size: u32,
     check: &'static str,
     pub(super) consumer_check: &'static str,
     backlog_check: &'static str,
     dead_check: &'static str,
-    url: Known<'a>,
+    url: Setting<'a>,
     timeout: Option<u32>,
 }
 
@@ -55,8 +57,8 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> Vec<Finding
         Queue {
             name: "dialing",
             consumer: "dialer",
-            concurrency: DIALERS,
-            batch_size: DIALS_AT_ONCE,
+            concurrency: DIALER_CONCURRENCY,
+            batch_size: DIALER_BATCH_SIZE,
             check: "queue.dialing",
             consumer_check: "queue.dialing.consumer",
             backlog_check: "queue.dialing.backlog",
@@ -67,8 +69,8 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> Vec<Finding
         Queue {
             name: "notifications",
             consumer: "notifier",
-            concurrency: NOTIFIERS,
-            batch_size: NOTICES_AT_ONCE,
+            concurrency: NOTIFIER_CONCURRENCY,
+            batch_size: NOTIFIER_BATCH_SIZE,
             check: "queue.notifications",
             consumer_check: "queue.notifications.consumer",
             backlog_check: "queue.notifications.backlog",
@@ -88,44 +90,44 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> Vec<Finding
 
 async fn examine(clients: &Clients, settings: &Settings, queue: &Queue<'_>) -> Vec<Finding> {
     let Some(url) = queue.url else {
-        let what = format!("the URL of the {} queue", queue.name);
-        return vec![unknown(queue.check, &what, settings)];
+        let message = format!("the URL of the {} queue", queue.name);
+        return vec![unknown(queue.check, &message, settings)];
     };
     let attributes = match attributes(clients, url).await {
         Ok(attributes) => attributes,
         Err(error) => {
-            let unreadable = Finding::fail(queue.check, error.to_string(), describe(settings, url));
+            let unreadable = Finding::fail(queue.check, error.to_string(), describe_queue(settings, url));
             return vec![unreadable, consumers::check(clients, settings, queue, url, None).await];
         }
     };
     let arn = attributes.get(&QueueAttributeName::QueueArn).map(String::as_str);
     let consumer = consumers::check(clients, settings, queue, url, arn).await;
-    let dead_letters = if let Some(policy) = policy(&attributes) {
-        dead(clients, settings, queue, &policy).await
+    let dead_letters = if let Some(policy) = redrive_policy(&attributes) {
+        check_dead_letters(clients, settings, queue, &policy).await
     } else {
-        let what = "messages that always fail are tried for four days, and then lost";
-        Finding::fail(queue.dead_check, what, settings.mends.deploy())
+        let message = "no dead-letter queue: messages that always fail are retried for four days and then lost";
+        Finding::fail(queue.dead_check, message, settings.fixes.deploy())
     };
     vec![
-        timing(settings, queue, url, &attributes),
+        check_timing(settings, queue, url, &attributes),
         consumer,
-        backlog(settings, queue, &attributes),
+        check_backlog(settings, queue, &attributes),
         dead_letters,
     ]
 }
 
-fn describe(settings: &Settings, url: &str) -> String {
-    settings.mends.aws(&format!(
+fn describe_queue(settings: &Settings, url: &str) -> String {
+    settings.fixes.aws(&format!(
         "sqs get-queue-attributes --queue-url {} --attribute-names All",
-        word(url)
+        shell_word(url)
     ))
 }
 
-/// A command that sets an attribute of a queue.
-fn set(settings: &Settings, url: &str, attribute: &str) -> String {
-    settings.mends.aws(&format!(
+/// The fix command that sets an attribute of a queue.
+fn set_attribute(settings: &Settings, url: &str, attribute: &str) -> String {
+    settings.fixes.aws(&format!(
         "sqs set-queue-attributes --queue-url {} --attributes {attribute}",
-        word(url)
+        shell_word(url)
     ))
 }
 
@@ -140,89 +142,97 @@ fn number(attributes: &Attributes, name: &QueueAttributeName) -> Option<u32> {
     attributes.get(name)?.parse().ok()
 }
 
-/// Visibility against the function's time-out, and delay.
-fn timing(settings: &Settings, queue: &Queue<'_>, url: &str, attributes: &Attributes) -> Finding {
+/// Checks the delay, and the visibility time-out against the consumer's time-out.
+fn check_timing(settings: &Settings, queue: &Queue<'_>, url: &str, attributes: &Attributes) -> Finding {
     let delay = number(attributes, &QueueAttributeName::DelaySeconds).unwrap_or(0);
     if delay > 0 {
-        let what = format!("every message waits for {delay} s, and so does every first call");
-        return Finding::fail(queue.check, what, set(settings, url, "DelaySeconds=0"));
+        let message = format!("the queue delays every message by {delay} s, and so the first call of every ticket");
+        return Finding::fail(queue.check, message, set_attribute(settings, url, "DelaySeconds=0"));
     }
-    let Some(hidden) = number(attributes, &QueueAttributeName::VisibilityTimeout) else {
-        return Finding::fail(queue.check, "has no visibility time-out", describe(settings, url));
+    let Some(visibility) = number(attributes, &QueueAttributeName::VisibilityTimeout) else {
+        return Finding::fail(queue.check, "no visibility time-out", describe_queue(settings, url));
     };
     let Some(timeout) = queue.timeout else {
-        let what = format!(
-            "hides messages for {hidden} s; how long {} may run is not known",
+        let message = format!(
+            "visibility time-out {visibility} s; the time-out of {} is unknown",
             queue.consumer
         );
-        return Finding::warn(queue.check, what, "make the function readable, see above");
+        return Finding::warn(queue.check, message, "make the function readable, see above");
     };
-    let wanted = TIMES_TIMEOUT * timeout;
-    let what = format!("hides messages for {hidden} s, {} may run {timeout} s", queue.consumer);
-    let mend = set(settings, url, &format!("VisibilityTimeout={wanted}"));
-    if hidden < timeout {
+    let expected = VISIBILITY_FACTOR * timeout;
+    let message = format!(
+        "visibility time-out {visibility} s, time-out of {} {timeout} s",
+        queue.consumer
+    );
+    let fix = set_attribute(settings, url, &format!("VisibilityTimeout={expected}"));
+    if visibility < timeout {
         return Finding::fail(
             queue.check,
-            format!("{what}: they come again while they are worked on"),
-            mend,
+            format!("{message}: messages are delivered again while they are processed"),
+            fix,
         );
     }
-    if hidden < wanted {
+    if visibility < expected {
         return Finding::warn(
             queue.check,
-            format!("{what}: it should be {TIMES_TIMEOUT} times as long"),
-            mend,
+            format!("{message}: it should be {VISIBILITY_FACTOR} times as long"),
+            fix,
         );
     }
-    Finding::ok(queue.check, what)
+    Finding::ok(queue.check, message)
 }
 
-/// Whether what is due is consumed.
-fn backlog(settings: &Settings, queue: &Queue<'_>, attributes: &Attributes) -> Finding {
+/// Checks whether the consumer keeps up with the messages that are due.
+fn check_backlog(settings: &Settings, queue: &Queue<'_>, attributes: &Attributes) -> Finding {
     let check = queue.backlog_check;
     let due = number(attributes, &QueueAttributeName::ApproximateNumberOfMessages).unwrap_or(0);
-    if due > BACKLOG {
-        let what = format!("{due} messages are due: {} does not keep up", queue.consumer);
-        let mend = format!("{}    # is it throttled, or does it fail?", settings.mends.logs());
-        return Finding::warn(check, what, mend);
+    if due > MAX_DUE_MESSAGES {
+        let message = format!("{due} messages are due: {} does not keep up", queue.consumer);
+        let fix = format!("{}    # is it throttled, or does it fail?", settings.fixes.logs());
+        return Finding::warn(check, message, fix);
     }
     let due = usize::try_from(due).unwrap_or(usize::MAX);
     Finding::ok(check, format!("{} due", counted(due, "message is", "messages are")))
 }
 
-/// Where messages go that always fail: the queue's name, and after how many receives.
-struct DeadLetters {
+/// The redrive policy of a queue: the name of its dead-letter queue, and its `maxReceiveCount`.
+struct RedrivePolicy {
     name: String,
-    receives: u64,
+    max_receives: u64,
 }
 
-fn policy(attributes: &Attributes) -> Option<DeadLetters> {
+fn redrive_policy(attributes: &Attributes) -> Option<RedrivePolicy> {
     let policy: Value = serde_json::from_str(attributes.get(&QueueAttributeName::RedrivePolicy)?).ok()?;
     let arn = policy.get("deadLetterTargetArn")?.as_str()?;
-    let receives = policy.get("maxReceiveCount")?;
-    // CloudFormation writes a number, some consoles a text.
-    let receives = receives.as_u64().or_else(|| receives.as_str()?.parse().ok())?;
-    Some(DeadLetters {
+    let max_receives = policy.get("maxReceiveCount")?;
+    // CloudFormation writes a number, some consoles a string.
+    let max_receives = max_receives.as_u64().or_else(|| max_receives.as_str()?.parse().ok())?;
+    Some(RedrivePolicy {
         name: arn.rsplit(':').next()?.to_owned(),
-        receives,
+        max_receives,
     })
 }
 
-async fn dead(clients: &Clients, settings: &Settings, queue: &Queue<'_>, dead: &DeadLetters) -> Finding {
+async fn check_dead_letters(
+    clients: &Clients,
+    settings: &Settings,
+    queue: &Queue<'_>,
+    policy: &RedrivePolicy,
+) -> Finding {
     let check = queue.dead_check;
-    let url = clients.sqs.get_queue_url().queue_name(&dead.name).send().await;
+    let url = clients.sqs.get_queue_url().queue_name(&policy.name).send().await;
     let url = match url {
         Ok(output) => output.queue_url.unwrap_or_default(),
         Err(error) => {
-            let mend = settings
-                .mends
-                .aws(&format!("sqs get-queue-url --queue-name {}", word(&dead.name)));
-            return Finding::fail(check, QueueError::request(&error).to_string(), mend);
+            let fix = settings
+                .fixes
+                .aws(&format!("sqs get-queue-url --queue-name {}", shell_word(&policy.name)));
+            return Finding::fail(check, QueueError::request(&error).to_string(), fix);
         }
     };
     let attributes = match attributes(clients, &url).await {
         Ok(attributes) => attributes,
-        Err(error) => return Finding::fail(check, error.to_string(), describe(settings, &url)),
+        Err(error) => return Finding::fail(check, error.to_string(), describe_queue(settings, &url)),
     };
     let count = number(&attributes, &QueueAttributeName::ApproximateNumberOfMessages).unwrap_or(0);
     if count > 0 {
@@ -231,26 +241,30 @@ async fn dead(clients: &Clients, settings: &Settings, queue: &Queue<'_>, dead: &
             "dead letter",
             "dead letters",
         );
-        let command = |verb: &str| settings.mends.patchbay(&format!("dlq {verb} --queue {}", queue.name));
-        let mend = format!("{}; {}", command("list"), command("redrive"));
-        return Finding::warn(check, format!("{count} in {}", dead.name), mend);
+        let command = |verb: &str| settings.fixes.patchbay(&format!("dlq {verb} --queue {}", queue.name));
+        let fix = format!("{}; {}", command("list"), command("redrive"));
+        return Finding::warn(check, format!("{count} in {}", policy.name), fix);
     }
-    let kept = number(&attributes, &QueueAttributeName::MessageRetentionPeriod).unwrap_or(0);
-    if kept < DEAD_SECONDS {
-        let what = format!(
-            "{} forgets after {} days, counted from the first sending",
-            dead.name,
-            kept / 86_400
+    let retention = number(&attributes, &QueueAttributeName::MessageRetentionPeriod).unwrap_or(0);
+    if retention < DEAD_LETTER_RETENTION_SECONDS {
+        let message = format!(
+            "{} deletes messages {} days after they were first sent; dead letters should stay 14 days",
+            policy.name,
+            retention / 86_400
         );
-        let mend = set(settings, &url, &format!("MessageRetentionPeriod={DEAD_SECONDS}"));
-        return Finding::warn(check, what, mend);
-    }
-    if dead.receives < MIN_RECEIVES {
-        let what = format!(
-            "{} receives lead to {}: a {} that fails for some minutes ends what is under way",
-            dead.receives, dead.name, queue.consumer
+        let fix = set_attribute(
+            settings,
+            &url,
+            &format!("MessageRetentionPeriod={DEAD_LETTER_RETENTION_SECONDS}"),
         );
-        return Finding::warn(check, what, settings.mends.deploy());
+        return Finding::warn(check, message, fix);
     }
-    Finding::ok(check, format!("empty; {} receives lead there", dead.receives))
+    if policy.max_receives < MIN_MAX_RECEIVE_COUNT {
+        let message = format!(
+            "maxReceiveCount is only {}: if {} fails for some minutes, open work ends up in {}",
+            policy.max_receives, queue.consumer, policy.name
+        );
+        return Finding::warn(check, message, settings.fixes.deploy());
+    }
+    Finding::ok(check, format!("empty; maxReceiveCount is {}", policy.max_receives))
 }

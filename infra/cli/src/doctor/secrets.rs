@@ -1,111 +1,111 @@
-//! The secrets: there, encrypted, and of the form that the functions want. Their values are never shown.
+//! Checks of the secrets: they exist, are encrypted and are well-formed. Their values are never printed.
 
 use patchbay::config::{self, ConfigError, variables};
 use patchbay::providers::routee::Credentials;
 use patchbay::providers::twilio::calls as twilio;
 use patchbay::secret::Secret;
 use patchbay::voice::Provider;
-use patchbay::web::reference::References;
+use patchbay::web::reference::ReferenceSigner;
 
 use super::finding::Finding;
+use super::fix::{SecretSource, shell_word};
 use super::functions::Settings;
-use super::mend::{Value, word};
-use super::{Known, unknown};
+use super::{Setting, unknown};
 use crate::aws::Clients;
 
-/// What is needed of them for further checks.
+/// The secrets that later checks need; none where a secret could not be read.
 #[derive(Debug, Default)]
 pub(super) struct Secrets {
-    pub(super) references: Option<References>,
+    pub(super) references: Option<ReferenceSigner>,
     pub(super) credentials: Option<Credentials>,
     pub(super) twilio_credentials: Option<twilio::Credentials>,
-    /// The auth token with which Twilio signs.
+    /// The auth token that Twilio signs webhooks with.
     pub(super) twilio: Option<Secret>,
 }
 
-/// A kind of secret.
-struct Kind<T> {
+/// A secret in an SSM parameter, and how to check it.
+struct SecretKind<T> {
     check: &'static str,
-    /// What it is, in words.
-    what: &'static str,
-    /// Where a good one comes from.
-    value: Value,
-    read: fn(&Secret) -> Result<T, ConfigError>,
-    /// How many keys there are of those that change one by one.
-    keys: fn(&str) -> usize,
+    /// What the secret is, for messages.
+    description: &'static str,
+    /// Where the value for the fix command comes from.
+    source: SecretSource,
+    parse: fn(&Secret) -> Result<T, ConfigError>,
+    /// Counts the keys in the value; more than one means that a rotation is in progress.
+    count_keys: fn(&str) -> usize,
 }
 
-/// Of what is changed two are there for a while.
+/// Counts the comma-separated keys: during a rotation there are two.
 fn all_keys(value: &str) -> usize {
     value.split(',').count()
 }
 
-/// Twilio's shared keys, with a colon, stand beside the tokens that change.
+/// Counts the auth tokens only: Twilio's shared keys, which contain a colon, are listed next to them and do not rotate.
 fn tokens_only(value: &str) -> usize {
     value.split(',').filter(|key| !key.contains(':')).count()
 }
 
-/// A secret that is changed at once.
-const fn one(_: &str) -> usize {
+/// A secret that is replaced in one step.
+const fn single_key(_: &str) -> usize {
     1
 }
 
 pub(super) async fn check(clients: &Clients, settings: &Settings) -> (Secrets, Vec<Finding>) {
-    let references = Kind {
+    let references = SecretKind {
         check: "secret.reference-keys",
-        what: "the key of callback URLs",
-        value: Value::Made(r#""$(openssl rand -hex 32)""#),
-        read: |secret| config::references(variables::REFERENCE_KEYS_PARAM, secret),
-        keys: all_keys,
+        description: "the key of callback URLs",
+        source: SecretSource::Generated(r#""$(openssl rand -hex 32)""#),
+        parse: |secret| config::reference_signer(variables::REFERENCE_KEYS_PARAM, secret),
+        count_keys: all_keys,
     };
-    let webhooks = Kind {
+    let webhooks = SecretKind {
         check: "secret.webhook-keys",
-        what: "the key of webhooks",
-        value: Value::Made(r#""whsec_$(openssl rand -base64 32)""#),
-        read: |secret| config::signer(variables::WEBHOOK_KEYS_PARAM, secret),
-        keys: all_keys,
+        description: "the key of webhooks",
+        source: SecretSource::Generated(r#""whsec_$(openssl rand -base64 32)""#),
+        parse: |secret| config::webhook_signer(variables::WEBHOOK_KEYS_PARAM, secret),
+        count_keys: all_keys,
     };
-    let credentials = Kind {
+    let credentials = SecretKind {
         check: "secret.routee-credentials",
-        what: "Routee's credentials",
-        value: Value::Known("APPLICATION_ID:APPLICATION_SECRET"),
-        read: |secret| Credentials::parse(variables::ROUTEE_CREDENTIALS_PARAM, secret),
-        keys: one,
+        description: "Routee's credentials",
+        source: SecretSource::Prompted("APPLICATION_ID:APPLICATION_SECRET"),
+        parse: |secret| Credentials::parse(variables::ROUTEE_CREDENTIALS_PARAM, secret),
+        count_keys: single_key,
     };
-    let twilio_credentials = Kind {
+    let twilio_credentials = SecretKind {
         check: "secret.twilio-credentials",
-        what: "Twilio's credentials",
-        value: Value::Known("ACCOUNT_SID:API_KEY_SID:API_KEY_SECRET"),
-        read: |secret| twilio::Credentials::parse(variables::TWILIO_CREDENTIALS_PARAM, secret),
-        keys: one,
+        description: "Twilio's credentials",
+        source: SecretSource::Prompted("ACCOUNT_SID:API_KEY_SID:API_KEY_SECRET"),
+        parse: |secret| twilio::Credentials::parse(variables::TWILIO_CREDENTIALS_PARAM, secret),
+        count_keys: single_key,
     };
-    let tokens = Kind {
+    let tokens = SecretKind {
         check: "secret.twilio-auth-tokens",
-        what: "Twilio's auth token",
-        value: Value::Known("AUTH_TOKEN"),
-        read: |secret| config::twilio_auth_token(variables::TWILIO_AUTH_TOKENS_PARAM, secret),
-        keys: tokens_only,
+        description: "Twilio's auth token",
+        source: SecretSource::Prompted("AUTH_TOKEN"),
+        parse: |secret| config::twilio_auth_token(variables::TWILIO_AUTH_TOKENS_PARAM, secret),
+        count_keys: tokens_only,
     };
-    let transfers = async {
+    let twilio_tokens = async {
         let parameter = settings.twilio_auth_tokens.as_deref()?;
-        Some(tokens.examine(clients, settings, Some(parameter)).await)
+        Some(tokens.run(clients, settings, Some(parameter)).await)
     };
-    let ((references, first), (_, second), over_routee, over_twilio, transfers, agents) = tokio::join!(
-        references.examine(clients, settings, settings.reference_keys.as_deref()),
-        webhooks.examine(clients, settings, settings.webhook_keys.as_deref()),
-        credentials.of(
+    let ((references, first), (_, second), over_routee, over_twilio, twilio_tokens, agents) = tokio::join!(
+        references.run(clients, settings, settings.reference_keys.as_deref()),
+        webhooks.run(clients, settings, settings.webhook_keys.as_deref()),
+        credentials.run_if_used(
             Provider::Routee,
             clients,
             settings,
             settings.routee_credentials.as_deref()
         ),
-        twilio_credentials.of(
+        twilio_credentials.run_if_used(
             Provider::Twilio,
             clients,
             settings,
             settings.twilio_credentials.as_deref()
         ),
-        transfers,
+        twilio_tokens,
         agents(clients, settings),
     );
     let mut findings = vec![first, second];
@@ -113,7 +113,7 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> (Secrets, V
     findings.extend(third);
     let (twilio_credentials, third) = over_twilio.unzip();
     findings.extend(third);
-    let (twilio, fourth) = transfers.unzip();
+    let (twilio, fourth) = twilio_tokens.unzip();
     findings.extend(fourth);
     findings.extend(agents);
     let secrets = Secrets {
@@ -125,90 +125,91 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> (Secrets, V
     (secrets, findings)
 }
 
-/// The secrets of voice agents that have one.
+/// Checks the secrets of voice agent platforms, as far as they are configured.
 async fn agents(clients: &Clients, settings: &Settings) -> Vec<Finding> {
-    let vapi = Kind {
+    let vapi = SecretKind {
         check: "secret.vapi-secrets",
-        what: "Vapi's secret",
-        value: Value::Known("SECRET"),
-        read: |secret| config::one_or_two(variables::VAPI_SECRETS_PARAM, secret),
-        keys: all_keys,
+        description: "Vapi's secret",
+        source: SecretSource::Prompted("SECRET"),
+        parse: |secret| config::current_and_previous(variables::VAPI_SECRETS_PARAM, secret),
+        count_keys: all_keys,
     };
-    let retell = Kind {
+    let retell = SecretKind {
         check: "secret.retell-keys",
-        what: "Retell's API key",
-        value: Value::Known("API_KEY"),
-        read: |secret| config::one_or_two(variables::RETELL_KEYS_PARAM, secret),
-        keys: all_keys,
+        description: "Retell's API key",
+        source: SecretSource::Prompted("API_KEY"),
+        parse: |secret| config::current_and_previous(variables::RETELL_KEYS_PARAM, secret),
+        count_keys: all_keys,
     };
     let mut findings = Vec::new();
     for (kind, name) in [(vapi, &settings.vapi_secrets), (retell, &settings.retell_keys)] {
         if let Some(name) = name {
-            findings.push(kind.examine(clients, settings, Some(name)).await.1);
+            findings.push(kind.run(clients, settings, Some(name)).await.1);
         }
     }
     findings
 }
 
-impl<T> Kind<T> {
-    /// The same of a secret that is needed only when `provider` phones.
-    async fn of(
+impl<T> SecretKind<T> {
+    /// [`Self::run`], but only if employees are phoned over `provider`.
+    async fn run_if_used(
         &self,
         provider: Provider,
         clients: &Clients,
         settings: &Settings,
-        name: Known<'_>,
+        name: Setting<'_>,
     ) -> Option<(Option<T>, Finding)> {
         if !settings.phones_over(provider) {
             return None;
         }
-        Some(self.examine(clients, settings, name).await)
+        Some(self.run(clients, settings, name).await)
     }
 
-    async fn examine(&self, clients: &Clients, settings: &Settings, name: Known<'_>) -> (Option<T>, Finding) {
+    async fn run(&self, clients: &Clients, settings: &Settings, name: Setting<'_>) -> (Option<T>, Finding) {
         let Some(name) = name else {
-            let what = format!("the parameter with {}", self.what);
-            return (None, unknown(self.check, &what, settings));
+            let message = format!("the parameter with {}", self.description);
+            return (None, unknown(self.check, &message, settings));
         };
-        let put = |options: &str| settings.mends.put_secret(name, self.value, options);
+        let put = |options: &str| settings.fixes.put_secret(name, self.source, options);
         let parameter = match clients.lookup.parameter(name).await {
             Ok(Some(parameter)) => parameter,
             Ok(None) => {
-                let what = format!("there is no parameter {name} with {}", self.what);
-                return (None, Finding::fail(self.check, what, put("")));
+                let message = format!("the parameter {name} with {} does not exist", self.description);
+                return (None, Finding::fail(self.check, message, put("")));
             }
             Err(error) => {
-                let mend = settings.mends.aws(&format!(
-                    "ssm get-parameters --names {} --with-decryption    # is a right missing?",
-                    word(name)
+                let fix = settings.fixes.aws(&format!(
+                    "ssm get-parameters --names {} --with-decryption    # is a permission missing?",
+                    shell_word(name)
                 ));
-                return (None, Finding::fail(self.check, error.to_string(), mend));
+                return (None, Finding::fail(self.check, error.to_string(), fix));
             }
         };
-        let value = match (self.read)(&parameter.value) {
+        let value = match (self.parse)(&parameter.value) {
             Ok(value) => value,
-            Err(ConfigError::Wrong { expected, .. }) => {
-                // "must name a parameter with …" is said of a variable; this is said of the parameter.
+            Err(ConfigError::Invalid { expected, .. }) => {
+                // The expectation is phrased for the variable ("must name a parameter with …"), this message for the
+                // parameter.
                 let expected = expected.trim_start_matches("must name a parameter ");
-                let what = format!("{name} is not a parameter {expected}");
-                return (None, Finding::fail(self.check, what, put("--overwrite ")));
+                let message = format!("{name} is not a parameter {expected}");
+                return (None, Finding::fail(self.check, message, put("--overwrite ")));
             }
             Err(error) => {
                 return (None, Finding::fail(self.check, error.to_string(), put("--overwrite ")));
             }
         };
         if !parameter.is_encrypted() {
-            let what = format!("{name} is not encrypted: everybody who may read parameters sees it");
+            let message = format!("{name} is not encrypted: everyone with access to parameters can read it");
             // The type of a parameter cannot be changed.
             let delete = settings
-                .mends
-                .aws(&format!("ssm delete-parameter --name {}", word(name)));
-            let mend = format!("{delete} && {}", put(""));
-            return (Some(value), Finding::warn(self.check, what, mend));
+                .fixes
+                .aws(&format!("ssm delete-parameter --name {}", shell_word(name)));
+            let fix = format!("{delete} && {}", put(""));
+            return (Some(value), Finding::warn(self.check, message, fix));
         }
-        let keys = (self.keys)(parameter.value.expose());
+        let keys = (self.count_keys)(parameter.value.expose());
         let rotation = if keys > 1 {
-            ", two keys: a rotation is under way"
+            ", two keys: a rotation is in progress"
         } else {
             ""
         };
@@ -224,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_colon_is_only_twilios() {
+    fn shared_keys_with_a_colon_count_only_outside_twilio() {
         assert_eq!((all_keys("a:b"), all_keys("a:b,c:d")), (1, 2));
         let (one, two) = (
             "token,webhooks_sharedkey_1:secret",

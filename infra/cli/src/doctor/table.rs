@@ -1,10 +1,10 @@
-//! The table.
+//! Checks of the DynamoDB table.
 
-use patchbay::store::{Setup, Store, StoreError};
+use patchbay::store::{Store, StoreError, TableSetup};
 
 use super::finding::Finding;
+use super::fix::{FixCommands, shell_word};
 use super::functions::Settings;
-use super::mend::{Mends, word};
 use super::unknown;
 use crate::aws::Clients;
 
@@ -17,107 +17,116 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> Vec<Finding
     let Some(table) = &settings.table else {
         return vec![unknown("table", "the table's name", settings)];
     };
-    let (store, mends) = (clients.store(table), &settings.mends);
+    let (store, fixes) = (clients.store(table), &settings.fixes);
     let setup = match store.setup().await {
         Ok(Some(setup)) => setup,
         Ok(None) => {
-            let what = format!("there is no table {table}");
-            return vec![Finding::fail("table", what, mends.deploy())];
+            let message = format!("the table {table} does not exist");
+            return vec![Finding::fail("table", message, fixes.deploy())];
         }
-        Err(error) => return vec![unreadable("table", "describe-table", mends, table, &error)],
+        Err(error) => return vec![unreadable("table", "describe-table", fixes, table, &error)],
     };
     vec![
-        keys(mends, table, &setup),
-        time_to_live(&store, mends, table).await,
-        recovery(&store, mends, table).await,
-        protection(mends, table, &setup),
+        keys(fixes, table, &setup),
+        time_to_live(&store, fixes, table).await,
+        check_recovery(&store, fixes, table).await,
+        check_protection(fixes, table, &setup),
     ]
 }
 
-fn unreadable(check: &'static str, command: &str, mends: &Mends, table: &str, error: &StoreError) -> Finding {
-    let mend = mends.aws(&format!(
-        "dynamodb {command} --table-name {}    # is the right missing?",
-        word(table)
+fn unreadable(check: &'static str, command: &str, fixes: &FixCommands, table: &str, error: &StoreError) -> Finding {
+    let fix = fixes.aws(&format!(
+        "dynamodb {command} --table-name {}    # is the permission missing?",
+        shell_word(table)
     ));
-    Finding::fail(check, error.to_string(), mend)
+    Finding::fail(check, error.to_string(), fix)
 }
 
-pub(super) fn keys(mends: &Mends, table: &str, setup: &Setup) -> Finding {
-    let of_index = |keys: &Option<Vec<String>>| keys.clone().unwrap_or_default();
+pub(super) fn keys(fixes: &FixCommands, table: &str, setup: &TableSetup) -> Finding {
+    let index_keys = |keys: &Option<Vec<String>>| keys.clone().unwrap_or_default();
     let parts = [
         (table.to_owned(), setup.keys.clone(), KEYS),
         (
             format!("the index by_day of {table}"),
-            of_index(&setup.index_keys),
+            index_keys(&setup.index_keys),
             DAY_KEYS,
         ),
         (
             format!("the index by_due of {table}"),
-            of_index(&setup.due_keys),
+            index_keys(&setup.due_keys),
             DUE_KEYS,
         ),
     ];
     let wrong = parts.iter().find(|(_, keys, expected)| keys != expected);
     let Some((part, keys, expected)) = wrong else {
-        return Finding::ok("table", format!("{table} has its keys and its indexes"));
+        return Finding::ok("table", format!("{table} has the expected keys and indexes"));
     };
-    let what = format!("{part} is keyed by {}, not by {}", words(keys), expected.join(", "));
+    let message = format!(
+        "{part} has the keys {}, expected {}",
+        join_names(keys),
+        expected.join(", ")
+    );
     Finding::fail(
         "table",
-        what,
-        format!("is it the right table? else: {}", mends.deploy()),
+        message,
+        format!("is this the right table? if it is: {}", fixes.deploy()),
     )
 }
 
-fn words(names: &[String]) -> String {
+fn join_names(names: &[String]) -> String {
     if names.is_empty() {
-        "nothing".to_owned()
+        "(none)".to_owned()
     } else {
         names.join(", ")
     }
 }
 
-async fn time_to_live(store: &Store, mends: &Mends, table: &str) -> Finding {
+async fn time_to_live(store: &Store, fixes: &FixCommands, table: &str) -> Finding {
     let check = "table.ttl";
-    let mend = mends.aws(&format!(
-        "dynamodb update-time-to-live --table-name {} --time-to-live-specification Enabled=true,AttributeName={EXPIRES}",
-        word(table)
+    let fix = fixes.aws(&format!(
+        "dynamodb update-time-to-live --table-name {} --time-to-live-specification \
+         Enabled=true,AttributeName={EXPIRES}",
+        shell_word(table)
     ));
     match store.time_to_live().await {
-        Ok(Some(attribute)) if attribute == EXPIRES => Finding::ok(check, "old dispatches are forgotten"),
-        Ok(Some(attribute)) => Finding::fail(check, format!("items expire by {attribute}, not by {EXPIRES}"), mend),
-        Ok(None) => Finding::fail(
+        Ok(Some(attribute)) if attribute == EXPIRES => Finding::ok(check, "expired items are deleted"),
+        Ok(Some(attribute)) => Finding::fail(
             check,
-            "nothing is ever forgotten: the table grows, and keeps numbers",
-            mend,
+            format!("items expire by the attribute {attribute}, expected {EXPIRES}"),
+            fix,
         ),
-        Err(error) => unreadable(check, "describe-time-to-live", mends, table, &error),
+        Ok(None) => Finding::fail(check, "nothing expires: the table grows and keeps phone numbers", fix),
+        Err(error) => unreadable(check, "describe-time-to-live", fixes, table, &error),
     }
 }
 
-async fn recovery(store: &Store, mends: &Mends, table: &str) -> Finding {
+async fn check_recovery(store: &Store, fixes: &FixCommands, table: &str) -> Finding {
     let check = "table.recovery";
-    let mend = mends.aws(&format!(
+    let fix = fixes.aws(&format!(
         "dynamodb update-continuous-backups --table-name {} --point-in-time-recovery-specification \
          PointInTimeRecoveryEnabled=true",
-        word(table)
+        shell_word(table)
     ));
     match store.point_in_time_recovery().await {
-        Ok(true) => Finding::ok(check, "can be had back as it was at any second of the last 35 days"),
-        Ok(false) => Finding::warn(check, "what is deleted by accident is gone", mend),
-        Err(error) => unreadable(check, "describe-continuous-backups", mends, table, &error),
+        Ok(true) => Finding::ok(check, "can be restored to any second of the last 35 days"),
+        Ok(false) => Finding::warn(
+            check,
+            "point-in-time recovery is off: accidental deletions cannot be undone",
+            fix,
+        ),
+        Err(error) => unreadable(check, "describe-continuous-backups", fixes, table, &error),
     }
 }
 
-fn protection(mends: &Mends, table: &str, setup: &Setup) -> Finding {
+fn check_protection(fixes: &FixCommands, table: &str, setup: &TableSetup) -> Finding {
     let check = "table.protection";
     if setup.deletion_protection {
-        return Finding::ok(check, "is not deleted by a slip");
+        return Finding::ok(check, "protected against deletion");
     }
-    let mend = mends.aws(&format!(
-        "dynamodb update-table --table-name {} --deletion-protection-enabled    # and DeletionProtection=true at the \
-         next deployment",
-        word(table)
+    let fix = fixes.aws(&format!(
+        "dynamodb update-table --table-name {} --deletion-protection-enabled    # and set DeletionProtection=true in \
+         the next deployment",
+        shell_word(table)
     ));
-    Finding::warn(check, "may be deleted by a slip", mend)
+    Finding::warn(check, "deletion protection is off", fix)
 }

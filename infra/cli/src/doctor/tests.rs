@@ -1,4 +1,6 @@
-mod mends;
+//! Checks of a whole deployment: each fault is reported under its check name, with a fix.
+
+mod fixes;
 mod running;
 mod smoke;
 
@@ -27,49 +29,58 @@ fn options(arguments: &[&str]) -> Options {
 }
 
 async fn findings(world: &World, account: &Account) -> Vec<Finding> {
-    examined(world, account, &[]).await
+    findings_with(world, account, &[]).await
 }
 
-async fn examined(world: &World, account: &Account, arguments: &[&str]) -> Vec<Finding> {
-    examine(&clients_in(world, account), &options(arguments), &ProgressBar::hidden()).await
+async fn findings_with(world: &World, account: &Account, arguments: &[&str]) -> Vec<Finding> {
+    run_checks(&clients_in(world, account), &options(arguments), &ProgressBar::hidden()).await
 }
 
-/// All that the command does.
-pub(crate) async fn everything(world: &World, account: &Account) {
+/// Runs all checks, for the check of the documented permissions.
+pub(crate) async fn run_all(world: &World, account: &Account) {
     findings(world, account).await;
 }
 
-/// All that it does when it tries the deployment out.
-pub(crate) async fn everything_and_smoke(world: &World, account: &Account) {
-    examined(world, account, &["--smoke"]).await;
+/// Runs all checks and the smoke test, for the check of the documented permissions.
+pub(crate) async fn run_all_with_smoke(world: &World, account: &Account) {
+    findings_with(world, account, &["--smoke"]).await;
 }
 
-/// What is not as it should be: check, level, and what is said of it.
-async fn complaints(world: &World, account: &Account) -> Vec<(&'static str, Level, String, String)> {
+/// The findings that are not ok: check, level, message and fix.
+async fn problems(world: &World, account: &Account) -> Vec<(&'static str, Level, String, String)> {
     let mut found = findings(world, account).await;
-    // The world's table has no protection; said once here instead of in every test.
+    // The table of the world has no deletion protection; filtered here once instead of in every test.
     found.retain(|finding| finding.level != Level::Ok && finding.check != "table.protection");
-    let whole = |finding: Finding| {
-        let mend = finding.mend.expect("whatever is wrong can be mended");
-        (finding.check, finding.level, finding.what, mend)
+    let into_problem = |finding: Finding| {
+        let fix = finding.fix.expect("every problem has a fix");
+        (finding.check, finding.level, finding.message, fix)
     };
-    found.into_iter().map(whole).collect()
+    found.into_iter().map(into_problem).collect()
 }
 
-/// That exactly this is wrong, and that both texts contain what they must.
+/// Asserts that there is exactly one problem, and that its message and fix contain these texts.
 #[track_caller]
-fn only(complaints: &[(&'static str, Level, String, String)], check: &str, level: Level, what: &str, mend: &str) {
-    let [(of, at, says, mends)] = complaints else {
-        panic!("not one complaint: {complaints:#?}")
+fn assert_only(
+    problems: &[(&'static str, Level, String, String)],
+    check: &str,
+    level: Level,
+    message: &str,
+    fix: &str,
+) {
+    let [(found_check, found_level, found_message, found_fix)] = problems else {
+        panic!("not exactly one problem: {problems:#?}")
     };
-    assert_eq!((*of, *at), (check, level), "{complaints:#?}");
-    assert!(says.contains(what) && mends.contains(mend), "{complaints:#?}");
+    assert_eq!((*found_check, *found_level), (check, level), "{problems:#?}");
+    assert!(
+        found_message.contains(message) && found_fix.contains(fix),
+        "{problems:#?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deployment_as_it_should_be_has_nothing_to_mend() {
+async fn a_healthy_deployment_has_no_problems() {
     let world = world().await;
-    assert_eq!(complaints(&world, &Account::default()).await, []);
+    assert_eq!(problems(&world, &Account::default()).await, []);
     let checks: Vec<&str> = findings(&world, &Account::default())
         .await
         .iter()
@@ -79,10 +90,10 @@ async fn a_deployment_as_it_should_be_has_nothing_to_mend() {
         .map(|function| format!("function.{}", function.name))
         .collect();
     assert!(functions.len() >= 10, "{functions:?}");
-    let (of_functions, others) = checks.split_at(functions.len());
-    assert_eq!(of_functions, functions);
+    let (function_checks, other_checks) = checks.split_at(functions.len());
+    assert_eq!(function_checks, functions);
     assert_eq!(
-        others,
+        other_checks,
         [
             "concurrency.functions",
             "settings",
@@ -119,7 +130,7 @@ async fn a_deployment_as_it_should_be_has_nothing_to_mend() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_examination_writes_nothing_sends_nothing_and_calls_nobody() {
+async fn checks_write_nothing_send_nothing_and_place_no_call() {
     let world = world().await;
     world.aws.recorder().clear();
     findings(&world, &Account::default()).await;
@@ -133,53 +144,53 @@ async fn an_examination_writes_nothing_sends_nothing_and_calls_nobody() {
         assert!(!changes, "{entry:?}");
     }
     assert!(world.routee.calls().is_empty());
-    assert!(world.is_quiet());
+    assert!(world.is_idle());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_function_that_is_missing_is_named() {
+async fn a_missing_function_fails() {
     let (world, account) = (world().await, Account::default());
     account.change(|state| drop(state.functions.remove("patchbay-status-callback")));
-    only(
-        &complaints(&world, &account).await,
+    assert_only(
+        &problems(&world, &account).await,
         "function.status-callback",
         Level::Fail,
-        "there is no function patchbay-status-callback in eu-west-1",
+        "the function patchbay-status-callback does not exist in eu-west-1",
         "sam build && sam deploy",
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_a_stack_that_is_not_there_everything_else_is_said_not_to_be_checked() {
+async fn checks_of_a_missing_stack_are_reported_as_not_made() {
     let (world, account) = (world().await, Account::default());
     account.change(|state| state.functions.clear());
-    let complaints = complaints(&world, &account).await;
-    let failed: Vec<&str> = complaints
+    let problems = problems(&world, &account).await;
+    let failed: Vec<&str> = problems
         .iter()
         .filter(|(_, level, ..)| *level == Level::Fail)
         .map(|(check, ..)| *check)
         .collect();
-    // All but the one that need not be there.
-    assert_eq!(failed.len(), template::functions().count() - 1, "{complaints:#?}");
+    // All but the optional function.
+    assert_eq!(failed.len(), template::functions().count() - 1, "{problems:#?}");
     for check in ["table", "queue.dialing", "secret.webhook-keys", "api", "routee"] {
         assert!(
-            complaints
+            problems
                 .iter()
-                .any(|(of, level, ..)| *of == check && *level == Level::Warn),
+                .any(|(found_check, level, ..)| *found_check == check && *level == Level::Warn),
             "{check}"
         );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn functions_that_go_by_different_tables_are_found_out() {
+async fn functions_with_different_tables_fail() {
     let (world, account) = (world().await, Account::default());
     account.change(|state| {
         let notifier = state.functions.get_mut("patchbay-notifier").expect("there");
         notifier["Environment"]["Variables"]["PATCHBAY_TABLE"] = Value::from("another");
     });
-    only(
-        &complaints(&world, &account).await,
+    assert_only(
+        &problems(&world, &account).await,
         "settings",
         Level::Fail,
         "do not agree on PATCHBAY_TABLE",
@@ -188,12 +199,12 @@ async fn functions_that_go_by_different_tables_are_found_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_is_off_is_told_by_how_much() {
+async fn a_wrong_clock_is_reported_with_its_offset() {
     let (world, account) = (world().await, Account::default());
     for (seconds, level) in [(31, Level::Warn), (300, Level::Fail)] {
-        account.change(|state| state.ahead_seconds = seconds);
-        only(
-            &complaints(&world, &account).await,
+        account.change(|state| state.clock_ahead_seconds = seconds);
+        assert_only(
+            &problems(&world, &account).await,
             "clock",
             level,
             &format!("{seconds} s behind"),
@@ -203,24 +214,24 @@ async fn a_clock_that_is_off_is_told_by_how_much() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_table_that_is_not_there_is_told_from_one_that_cannot_be_read() {
+async fn a_missing_table_and_an_unreadable_one_are_distinguished() {
     let (world, account) = (world().await, Account::default());
-    let gone = examined(&world, &account, &["--table", "gone"]).await;
-    let of_table: Vec<&Finding> = gone
+    let gone = findings_with(&world, &account, &["--table", "gone"]).await;
+    let table_findings: Vec<&Finding> = gone
         .iter()
         .filter(|finding| finding.check.starts_with("table"))
         .collect();
-    assert_eq!(of_table.len(), 1, "{of_table:?}");
+    assert_eq!(table_findings.len(), 1, "{table_findings:?}");
     assert_eq!(
-        (of_table[0].level, of_table[0].what.as_str()),
-        (Level::Fail, "there is no table gone")
+        (table_findings[0].level, table_findings[0].message.as_str()),
+        (Level::Fail, "the table gone does not exist")
     );
     let rule = Rule::new(Fault::Refused)
         .service(Service::DynamoDb)
         .operation("DescribeTimeToLive");
     world.aws.faults().plan(rule.times(10));
-    only(
-        &complaints(&world, &account).await,
+    assert_only(
+        &problems(&world, &account).await,
         "table.ttl",
         Level::Fail,
         "DynamoDB DescribeTimeToLive",
@@ -229,30 +240,30 @@ async fn a_table_that_is_not_there_is_told_from_one_that_cannot_be_read() {
 }
 
 #[test]
-fn a_table_of_an_earlier_version_lacks_the_index_for_what_is_due() {
-    let mends = Mends::of(&options(&[]).target);
+fn a_table_without_the_by_due_index_fails() {
+    let fixes = FixCommands::new(&options(&[]).target);
     let names = |names: [&str; 2]| names.map(str::to_owned).to_vec();
-    let mut setup = patchbay::store::Setup {
+    let mut setup = patchbay::store::TableSetup {
         keys: names(["pk", "sk"]),
         index_keys: Some(names(["day_pk", "day_sk"])),
         due_keys: Some(names(["due_pk", "due_sk"])),
         deletion_protection: true,
     };
-    assert_eq!(table::keys(&mends, "patchbay", &setup).level, Level::Ok);
+    assert_eq!(table::keys(&fixes, "patchbay", &setup).level, Level::Ok);
     setup.due_keys = None;
-    let finding = table::keys(&mends, "patchbay", &setup);
+    let finding = table::keys(&fixes, "patchbay", &setup);
     assert_eq!(finding.level, Level::Fail);
     assert!(
         finding
-            .what
-            .contains("index by_due of patchbay is keyed by nothing, not by due_pk, due_sk"),
+            .message
+            .contains("index by_due of patchbay has the keys (none), expected due_pk, due_sk"),
         "{finding:?}"
     );
-    assert!(finding.mend.expect("a mend").contains("sam build && sam deploy"));
+    assert!(finding.fix.expect("a fix").contains("sam build && sam deploy"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_queue_whose_messages_come_again_too_soon_is_found_out() {
+async fn queue_settings_that_lose_or_duplicate_messages_are_reported() {
     let (world, account) = (world().await, Account::default());
     let mut settings = QueueSettings {
         redrive: Some(patchbay_simulators::aws::sqs::Redrive {
@@ -264,21 +275,21 @@ async fn a_queue_whose_messages_come_again_too_soon_is_found_out() {
     for (seconds, level) in [(29, Level::Fail), (59, Level::Warn)] {
         settings.visibility_timeout = Duration::from_secs(seconds);
         world.aws.sqs().create_queue("dialing", settings.clone());
-        only(
-            &complaints(&world, &account).await,
+        assert_only(
+            &problems(&world, &account).await,
             "queue.dialing",
             level,
-            &format!("hides messages for {seconds} s, dialer may run 30 s"),
+            &format!("visibility time-out {seconds} s, time-out of dialer 30 s"),
             "VisibilityTimeout=60",
         );
     }
     settings.delay = Duration::from_secs(5);
     world.aws.sqs().create_queue("dialing", settings.clone());
-    only(
-        &complaints(&world, &account).await,
+    assert_only(
+        &problems(&world, &account).await,
         "queue.dialing",
         Level::Fail,
-        "every message waits for 5 s",
+        "delays every message by 5 s",
         "DelaySeconds=0",
     );
     settings.delay = Duration::ZERO;
@@ -287,17 +298,17 @@ async fn a_queue_whose_messages_come_again_too_soon_is_found_out() {
         redrive.max_receive_count = 5;
     }
     world.aws.sqs().create_queue("dialing", settings.clone());
-    only(
-        &complaints(&world, &account).await,
+    assert_only(
+        &problems(&world, &account).await,
         "queue.dialing.dead-letters",
         Level::Warn,
-        "5 receives lead to dialing-dlq",
+        "maxReceiveCount is only 5",
         "sam deploy",
     );
     settings.redrive = None;
     world.aws.sqs().create_queue("dialing", settings);
-    only(
-        &complaints(&world, &account).await,
+    assert_only(
+        &problems(&world, &account).await,
         "queue.dialing.dead-letters",
         Level::Fail,
         "and then lost",
@@ -306,12 +317,12 @@ async fn a_queue_whose_messages_come_again_too_soon_is_found_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dead_letters_are_counted() {
+async fn dead_letters_are_a_warning_with_their_number() {
     let (world, account) = (world().await, Account::default());
     let dead = world.aws.sqs().queue("notifications-dlq").expect("there");
     dead.put("anything", Duration::ZERO);
-    only(
-        &complaints(&world, &account).await,
+    assert_only(
+        &problems(&world, &account).await,
         "queue.notifications.dead-letters",
         Level::Warn,
         "1 dead letter in notifications-dlq",
@@ -326,21 +337,18 @@ async fn with_parameter(name: &str, kind: &'static str, value: &str) -> Vec<(&'s
             .parameters
             .insert(format!("/patchbay/{name}"), (kind, value.to_owned()));
     });
-    let complaints = complaints(&world, &account).await;
+    let problems = problems(&world, &account).await;
     assert!(
-        value.len() < 8
-            || complaints
-                .iter()
-                .all(|complaint| !format!("{complaint:?}").contains(value)),
-        "a secret is shown: {complaints:#?}"
+        value.len() < 8 || problems.iter().all(|problem| !format!("{problem:?}").contains(value)),
+        "a secret is printed: {problems:#?}"
     );
-    complaints
+    problems
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_webhook_key_of_the_wrong_form_is_refused() {
+async fn a_malformed_webhook_key_fails() {
     for value in ["whsec_c2hvcnQ=", "0123456789abcdef0123456789abcdef", "a,b,c"] {
-        only(
+        assert_only(
             &with_parameter("webhook-keys", "SecureString", value).await,
             "secret.webhook-keys",
             Level::Fail,
@@ -351,8 +359,8 @@ async fn a_webhook_key_of_the_wrong_form_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_secret_that_is_not_encrypted_is_a_warning() {
-    only(
+async fn an_unencrypted_secret_is_a_warning() {
+    assert_only(
         &with_parameter("webhook-keys", "String", patchbay_simulators::world::WEBHOOK_KEY).await,
         "secret.webhook-keys",
         Level::Warn,
@@ -362,7 +370,7 @@ async fn a_secret_that_is_not_encrypted_is_a_warning() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_keys_are_a_rotation_under_way() {
+async fn two_keys_are_reported_as_a_rotation() {
     let (world, account) = (world().await, Account::default());
     let key = patchbay_simulators::world::REFERENCE_KEY;
     account.change(|state| {
@@ -371,44 +379,44 @@ async fn two_keys_are_a_rotation_under_way() {
             .parameters
             .insert("/patchbay/reference-keys".into(), ("SecureString", both));
     });
-    assert_eq!(complaints(&world, &account).await, []);
+    assert_eq!(problems(&world, &account).await, []);
     let found = findings(&world, &account).await;
     let keys = found
         .iter()
         .find(|finding| finding.check == "secret.reference-keys")
         .expect("checked");
-    assert!(keys.what.contains("a rotation is under way"), "{keys:?}");
+    assert!(keys.message.contains("a rotation is in progress"), "{keys:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_the_functions_do_not_use_yet_is_told_at_every_webhook() {
+async fn a_reference_key_not_yet_loaded_by_the_functions_fails_at_every_webhook() {
     let key = "a key that no function has been given yet";
-    let complaints = with_parameter("reference-keys", "SecureString", key).await;
-    let checks: Vec<(&str, Level)> = complaints.iter().map(|(check, level, ..)| (*check, *level)).collect();
+    let problems = with_parameter("reference-keys", "SecureString", key).await;
+    let checks: Vec<(&str, Level)> = problems.iter().map(|(check, level, ..)| (*check, *level)).collect();
     assert_eq!(
         checks,
         ["api.collect", "api.status", "api.chain"].map(|check| (check, Level::Fail)),
-        "{complaints:#?}"
+        "{problems:#?}"
     );
-    assert!(complaints.iter().all(
-        |(_, _, what, mend)| what.contains("refuses references made with the present key")
-            && mend.contains("takes changed keys within 5 min")
-    ));
+    assert!(problems.iter().all(|(_, _, message, fix)| {
+        message.contains("rejects references signed with the current key")
+            && fix.contains("loads changed keys within 5 min")
+    }));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_auth_token_that_the_function_does_not_use_yet_is_told() {
-    only(
+async fn an_auth_token_not_yet_loaded_by_the_function_fails() {
+    assert_only(
         &with_parameter("twilio-auth-tokens", "SecureString", "another-auth-token").await,
         "api.transfer",
         Level::Fail,
-        "refuses what the present auth token signed",
-        "sleep 300; patchbay doctor --stack patchbay    # transfer takes changed keys within 5 min",
+        "rejects a signature with the current auth token",
+        "sleep 300; patchbay doctor --stack patchbay    # transfer loads changed keys within 5 min",
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_secrets_of_agents_platforms_are_looked_at_where_they_are_configured() {
+async fn secrets_of_agent_platforms_are_checked_if_configured() {
     let (world, account) = (world().await, Account::default());
     account.change(|state| {
         let function = state.functions.get_mut("patchbay-set-context").unwrap();
@@ -422,26 +430,26 @@ async fn the_secrets_of_agents_platforms_are_looked_at_where_they_are_configured
             .parameters
             .insert("/patchbay/retell-keys".to_owned(), secret("key"));
     });
-    assert_eq!(complaints(&world, &account).await, []);
+    assert_eq!(problems(&world, &account).await, []);
     let found = findings(&world, &account).await;
-    let what = |check: &str| {
+    let message = |check: &str| {
         found
             .iter()
             .find(|finding| finding.check == check)
-            .map(|finding| finding.what.as_str())
+            .map(|finding| finding.message.as_str())
     };
-    assert!(what("secret.vapi-secrets").unwrap().contains("two keys"));
-    assert!(what("secret.retell-keys").unwrap().contains("well-formed"));
+    assert!(message("secret.vapi-secrets").unwrap().contains("two keys"));
+    assert!(message("secret.retell-keys").unwrap().contains("well-formed"));
     account.change(|state| drop(state.parameters.remove("/patchbay/retell-keys")));
-    let complaints = complaints(&world, &account).await;
+    let problems = problems(&world, &account).await;
     assert!(
-        complaints.iter().any(|(check, ..)| *check == "secret.retell-keys"),
-        "{complaints:?}"
+        problems.iter().any(|(check, ..)| *check == "secret.retell-keys"),
+        "{problems:?}"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deployment_without_transfers_lacks_nothing() {
+async fn a_deployment_without_transfer_is_healthy() {
     let (world, account) = (world().await, Account::default());
     account.change(|state| {
         state.functions.remove("patchbay-transfer");
@@ -450,23 +458,23 @@ async fn a_deployment_without_transfers_lacks_nothing() {
             function["Environment"]["Variables"]["PATCHBAY_TWILIO_AUTH_TOKENS_PARAM"] = Value::from("");
         }
     });
-    assert_eq!(complaints(&world, &account).await, []);
+    assert_eq!(problems(&world, &account).await, []);
     let found = findings(&world, &account).await;
     assert!(
         found
             .iter()
-            .all(|finding| !finding.check.ends_with("transfer") || finding.what.contains("not deployed"))
+            .all(|finding| !finding.check.ends_with("transfer") || finding.message.contains("not deployed"))
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn credentials_that_routee_does_not_take_are_told() {
-    only(
+async fn credentials_rejected_by_routee_fail() {
+    assert_only(
         &with_parameter("routee-credentials", "SecureString", "local-application:another-secret").await,
         "routee",
         Level::Fail,
-        "the credentials are turned away (status 401)",
-        "--name /patchbay/routee-credentials --value file:///dev/stdin    # the dialer takes them",
+        "the credentials are rejected (status 401)",
+        "--name /patchbay/routee-credentials --value file:///dev/stdin    # the dialer loads them",
     );
 }
 
@@ -477,11 +485,11 @@ async fn both() -> (World, Account) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_provider_that_phones_is_checked_and_only_those() {
+async fn only_the_providers_that_phone_employees_are_checked() {
     let checks = async |providers: &[Provider]| {
         let account = Account::phoning_over(providers);
         let world = world().await;
-        assert_eq!(complaints(&world, &account).await, [], "{providers:?}");
+        assert_eq!(problems(&world, &account).await, [], "{providers:?}");
         let found = findings(&world, &account).await;
         assert!(world.calls().is_empty());
         let of_provider = [
@@ -515,172 +523,169 @@ async fn each_provider_that_phones_is_checked_and_only_those() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn credentials_that_twilio_does_not_take_are_told() {
+async fn credentials_rejected_by_twilio_fail() {
     let (world, account) = both().await;
     world
         .twilio
         .set_api_key("SK00000000000000000000000000000009", "another");
-    only(
-        &complaints(&world, &account).await,
+    assert_only(
+        &problems(&world, &account).await,
         "twilio",
         Level::Fail,
-        "does not take the credentials: status 401",
-        "--name /patchbay/twilio-credentials --value file:///dev/stdin    # the dialer takes them",
+        "rejects the credentials: status 401",
+        "--name /patchbay/twilio-credentials --value file:///dev/stdin    # the dialer loads them",
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_at_twilio_without_money_is_told_and_one_with_little_is_warned_of() {
+async fn an_empty_twilio_balance_fails_and_a_low_one_is_a_warning() {
     let (world, account) = both().await;
-    for (balance, level, what) in [
-        ("0.00", Level::Fail, "has 0.00 USD left: no call"),
-        ("-3.10", Level::Fail, "has -3.10 USD left: no call"),
-        ("4.99", Level::Warn, "has 4.99 USD left, which is low"),
-        ("NaN", Level::Warn, "NaN is no amount"),
+    for (balance, level, message) in [
+        ("0.00", Level::Fail, "0.00 USD left: Twilio places no calls"),
+        ("-3.10", Level::Fail, "-3.10 USD left: Twilio places no calls"),
+        ("4.99", Level::Warn, "4.99 USD left, which is low"),
+        ("NaN", Level::Warn, "NaN is not an amount"),
     ] {
         world.twilio.set_balance(balance);
-        only(
-            &complaints(&world, &account).await,
+        assert_only(
+            &problems(&world, &account).await,
             "twilio.balance",
             level,
-            what,
+            message,
             "Billing",
         );
     }
     world.twilio.set_balance("5.00");
-    assert_eq!(complaints(&world, &account).await, []);
+    assert_eq!(problems(&world, &account).await, []);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_function_that_cannot_tell_twilio_from_others_is_told() {
+async fn a_function_without_twilios_auth_token_fails() {
     let (world, account) = both().await;
     account.change(|state| {
         let function = state.functions.get_mut("patchbay-collect-event").expect("there");
         function["Environment"]["Variables"]["PATCHBAY_TWILIO_AUTH_TOKENS_PARAM"] = Value::from("");
     });
-    only(
-        &complaints(&world, &account).await,
+    assert_only(
+        &problems(&world, &account).await,
         "settings.providers",
         Level::Fail,
-        "Twilio phones, and collect-event has no PATCHBAY_TWILIO_AUTH_TOKENS_PARAM",
+        "Twilio phones employees, but collect-event has no PATCHBAY_TWILIO_AUTH_TOKENS_PARAM",
         "set TwilioAuthTokensParam in samconfig.toml, then: sam build && sam deploy",
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_provider_that_there_is_not_is_told() {
+async fn an_unknown_provider_fails() {
     let (world, account) = (world().await, Account::default());
     account.change(|state| {
         for function in state.functions.values_mut() {
             function["Environment"]["Variables"]["PATCHBAY_PROVIDERS"] = Value::from("routee,vonage");
         }
     });
-    only(
-        &complaints(&world, &account).await,
+    assert_only(
+        &problems(&world, &account).await,
         "settings.providers",
         Level::Fail,
-        "names a provider that there is not",
+        "names an unknown provider",
         "set VoiceProviders in samconfig.toml",
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_auth_token_that_the_webhooks_of_calls_do_not_use_yet_is_told_at_each() {
+async fn an_auth_token_not_yet_loaded_fails_at_every_twilio_webhook() {
     let (world, account) = both().await;
     account.change(|state| {
         let token = ("SecureString", "another-auth-token".to_owned());
         state.parameters.insert("/patchbay/twilio-auth-tokens".into(), token);
     });
-    let complaints = complaints(&world, &account).await;
-    let checks: Vec<&str> = complaints.iter().map(|(check, ..)| *check).collect();
+    let problems = problems(&world, &account).await;
+    let checks: Vec<&str> = problems.iter().map(|(check, ..)| *check).collect();
     assert_eq!(
         checks,
         ["api.twilio-collect", "api.twilio-status", "api.transfer"],
-        "{complaints:#?}"
+        "{problems:#?}"
     );
-    assert!(
-        complaints
-            .iter()
-            .all(|(_, level, what, _)| *level == Level::Fail && what.contains("refuses what the present auth token"))
-    );
+    assert!(problems.iter().all(|(_, level, message, _)| *level == Level::Fail
+        && message.contains("rejects a signature with the current auth token")));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_secret_that_is_missing_is_one_complaint_and_what_hangs_on_it_another() {
+async fn a_missing_secret_fails_and_the_check_that_needs_it_is_a_warning() {
     let (world, account) = (world().await, Account::default());
     account.change(|state| drop(state.parameters.remove("/patchbay/routee-credentials")));
-    let complaints = complaints(&world, &account).await;
-    let checks: Vec<(&str, Level)> = complaints.iter().map(|(check, level, ..)| (*check, *level)).collect();
+    let problems = problems(&world, &account).await;
+    let checks: Vec<(&str, Level)> = problems.iter().map(|(check, level, ..)| (*check, *level)).collect();
     assert_eq!(
         checks,
         [("secret.routee-credentials", Level::Fail), ("routee", Level::Warn)]
     );
     assert!(
-        complaints[0]
+        problems[0]
             .2
-            .contains("there is no parameter /patchbay/routee-credentials"),
-        "{complaints:#?}"
+            .contains("the parameter /patchbay/routee-credentials with Routee's credentials does not exist"),
+        "{problems:#?}"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_public_url_that_leads_elsewhere_is_found_out() {
+async fn a_public_url_of_another_service_fails() {
     let (world, account) = (world().await, Account::default());
     let elsewhere = ["--public-url", "https://hooks.example.org/elsewhere/"];
-    let found = examined(&world, &account, &elsewhere).await;
-    let of_api: Vec<&Finding> = found
+    let found = findings_with(&world, &account, &elsewhere).await;
+    let api_findings: Vec<&Finding> = found
         .iter()
         .filter(|finding| finding.check.starts_with("api"))
         .collect();
-    assert_eq!(of_api.len(), 8);
-    for finding in of_api {
+    assert_eq!(api_findings.len(), 8);
+    for finding in api_findings {
         assert_eq!(finding.level, Level::Fail, "{finding:?}");
         assert!(
-            finding.what.contains("answered with 404, and not by the function"),
+            finding.message.contains("returned 404, not a response of the function"),
             "{finding:?}"
         );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_public_url_that_cannot_be_reached_is_said_once() {
+async fn an_unreachable_public_url_is_reported_once() {
     let (world, account) = (world().await, Account::default());
     account.change(|state| {
         for function in state.functions.values_mut() {
             function["Environment"]["Variables"]["PATCHBAY_PUBLIC_URL"] = Value::from("https://nobody.invalid");
         }
     });
-    only(
-        &complaints(&world, &account).await,
+    assert_only(
+        &problems(&world, &account).await,
         "api.dispatches",
         Level::Fail,
-        "https://nobody.invalid cannot be reached: the connection was never made",
+        "https://nobody.invalid cannot be reached: could not connect",
         "curl -i https://nobody.invalid/v1/dispatches",
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_report_is_aligned_for_people_and_stable_for_programs() {
+async fn text_report_is_aligned_and_json_fields_are_stable() {
     console::set_colors_enabled(false);
     let (world, account) = (world().await, Account::default());
-    account.change(|state| state.ahead_seconds = 40);
+    account.change(|state| state.clock_ahead_seconds = 40);
     let (clients, options) = (clients_in(&world, &account), options(&[]));
-    let findings = examine(&clients, &options, &ProgressBar::hidden()).await;
-    let said = |format: Format| {
+    let findings = run_checks(&clients, &options, &ProgressBar::hidden()).await;
+    let render = |format: Format| {
         let mut buffer = Vec::new();
         let mut output = Output::new(&mut buffer, format);
-        tell(&options.target, &clients, &findings, &mut output).expect("told");
+        report(&options.target, &clients, &findings, &mut output).expect("a report");
         String::from_utf8(buffer).expect("text")
     };
-    let text = said(Format::Text);
+    let text = render(Format::Text);
     let mut lines = text.lines();
     assert_eq!(lines.next(), Some("patchbay in eu-west-1"));
     assert_eq!(
         lines.next(),
-        Some("ok    function.dispatches               deployed, may run 10 s")
+        Some("ok    function.dispatches               deployed, time-out 10 s")
     );
     assert!(
-        text.contains("\nwarn  clock                             this machine's clock is 40 s behind AWS's\n"),
+        text.contains("\nwarn  clock                             the clock of this machine is 40 s behind AWS\n"),
         "{text}"
     );
     assert!(
@@ -688,11 +693,11 @@ async fn the_report_is_aligned_for_people_and_stable_for_programs() {
         "{text}"
     );
     assert!(text.ends_with("\n2 warnings\n"), "{text}");
-    let document: Value = serde_json::from_str(&said(Format::Json)).expect("JSON");
+    let document: Value = serde_json::from_str(&render(Format::Json)).expect("JSON");
     assert_eq!(
         (&document["healthy"], &document["warnings"], &document["failures"]),
         (&Value::from(true), &Value::from(2), &Value::from(0))
     );
     assert_eq!(document["checks"][0]["level"], "ok");
-    assert_eq!(document["checks"][0].get("mend"), None);
+    assert_eq!(document["checks"][0].get("fix"), None);
 }

@@ -1,4 +1,4 @@
-//! `patchbay link`: documents of task chains, on this machine and at a deployment, and calls to servers of links.
+//! `patchbay link`: checks, tests and deploys link documents, and calls link servers as Agent4 does.
 
 mod call;
 mod deployed;
@@ -10,14 +10,14 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use crate::output::{Format, Output};
-use deployed::Api;
+use deployed::ApiOptions;
 pub(crate) use deployed::is_loopback;
 use document::Example;
 
-/// Options for links.
+/// Options of `patchbay link`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// For people or for programs
+    /// Output format
     #[arg(long, global = true, value_enum, default_value_t)]
     pub(crate) output: Format,
     #[command(subcommand)]
@@ -26,23 +26,23 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Check a document on this machine: every error with its line
+    /// Check a document on this machine: report every error with its line
     Check {
         /// YAML or JSON
         file: PathBuf,
     },
-    /// Try a document on this machine: what would be answered to a request
+    /// Answer a sample request with a document on this machine
     Test {
         /// YAML or JSON
         file: PathBuf,
-        /// JSON: {"request": as Agent4 posts it, "fetch": {NAME: {"status": 200, "json": ...}}}; - reads it from stdin
+        /// JSON: {"request": as posted by Agent4, "fetch": {NAME: {"status": 200, "json": ...}}}; - reads stdin
         sample: PathBuf,
     },
-    /// Write an example, and a sample request to test it with
+    /// Write an example document and a sample request for it
     New {
-        /// Which one
+        /// The example
         example: Example,
-        /// Where to; NAME.yaml when left out. The sample goes beside it, NAME.sample.json
+        /// File to write (default: EXAMPLE.yaml); the sample is written next to it as EXAMPLE.sample.json
         #[arg(long)]
         file: Option<PathBuf>,
     },
@@ -50,43 +50,44 @@ enum Command {
     Push {
         /// YAML or JSON
         file: PathBuf,
-        /// Name of the chain; the file's name without its ending when left out
+        /// Name of the chain (default: the file name without its extension)
         #[arg(long)]
         chain: Option<String>,
-        /// Only if this version is there
+        /// Write only if this is the current version
         #[arg(long)]
         expect: Option<i64>,
-        /// Print nothing but what the portal takes as the chain: names and endpoints of all links, JSON
+        /// Print only what the portal takes as the chain: names and endpoints of all links, as JSON
         #[arg(long)]
         portal: bool,
         #[command(flatten)]
-        api: Api,
+        api: ApiOptions,
     },
-    /// Read a document from a deployment, as JSON: comments stay in your own copy
+    /// Read a document from a deployment, as JSON; comments stay in your local copy
     Pull {
         /// Name of the chain
         chain: String,
-        /// Where to; the terminal when left out
+        /// File to write (default: stdout)
         file: Option<PathBuf>,
         #[command(flatten)]
-        api: Api,
+        api: ApiOptions,
     },
-    /// Show the URL that goes into Agent4's portal; whoever has it can call the chain
+    /// Show the URL for Agent4's portal; anyone with the URL can call the chain
     Url {
         /// Name of the chain
         chain: String,
-        /// Print what the portal takes as the chain instead: names and endpoints of all links, JSON
+        /// Print what the portal takes as the chain instead: names and endpoints of all links, as JSON
         #[arg(long)]
         portal: bool,
         #[command(flatten)]
-        api: Api,
+        api: ApiOptions,
     },
-    /// Call a server of links as Agent4 does, ours or another's; you are the model and the caller
+    /// Call a link server as Agent4 does, with you as the model and the caller
     ///
-    /// Each prompt is shown with what `qualified` takes, and a line is read: JSON or FIELD=VALUE ... is qualified, - (also
-    /// with JSON or fields) is disqualified, the end of input hangs up. Empty lines and lines that begin with # are
-    /// skipped. Every exchange is shown with its time. Ends with 1 when the server deviates from the contract (late, not
-    /// 200, no JSON, an unknown field or action), or with --every-doubt when a doubt changes what comes out.
+    /// Works with any link server, not only patchbay. Each prompt is shown with the parameters of `qualified`; then a
+    /// line is read: JSON or FIELD=VALUE ... is qualified, - (optionally with JSON or fields) is disqualified, the end
+    /// of input hangs up. Empty lines and lines that begin with # are skipped. Every exchange is shown with its
+    /// duration. Exits with 1 when the server deviates from the contract (late, not 200, not JSON, an unknown field or
+    /// action), or, with --all-variants, when a variant changes the result.
     Call(call::Options),
 }
 

@@ -1,4 +1,4 @@
-//! What comes to the local server's one port, and who answers it.
+//! Routes the requests to the local server's single port.
 
 use std::sync::Arc;
 
@@ -10,53 +10,53 @@ use patchbay::providers::twilio::webhook::Form;
 use patchbay::voice::Provider;
 use patchbay_simulators::aws;
 use patchbay_simulators::exchange::Outage;
-use patchbay_simulators::twilio::{AtPay, Script};
+use patchbay_simulators::twilio::{CallerScript, PaymentInput};
 use patchbay_simulators::world::World;
 use serde_json::json;
 
 use crate::account::{self, Account};
 use crate::clock;
 
-/// Largest request body that reaches a handler; the handlers refuse less themselves.
+/// Maximum size of a request body in bytes; the handlers have lower limits.
 const MAX_BODY: usize = 1 << 20;
 
-/// Where the simulated providers are told what is not in their contracts.
+/// Path prefix of the controls of the simulation; they are not part of any provider's contract.
 pub(super) const SIMULATED: &str = "/simulated/";
-/// Where a call to our number at the simulated Twilio is asked for.
+/// Path that simulates a call to our Twilio number.
 pub(super) const SIMULATED_CALL: &str = "/simulated/twilio/call";
 
-/// What the server serves.
-pub(super) struct Served {
+/// State shared by all requests.
+pub(super) struct ServerState {
     pub(super) world: World,
     pub(super) account: Account,
     pub(super) speed: f64,
 }
 
-/// The providers' own paths go to their simulators, AWS's protocols to the table, the queues and the account, and
+/// Handles a request: provider paths go to the simulators, AWS protocols to the table, the queues and the account, and
 /// everything else to the API.
-pub(super) async fn answer(State(served): State<Arc<Served>>, request: Request<Body>) -> Response<Body> {
+pub(super) async fn handle(State(state): State<Arc<ServerState>>, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
-        return status(StatusCode::PAYLOAD_TOO_LARGE);
+        return empty_response(StatusCode::PAYLOAD_TOO_LARGE);
     };
     let request = Request::from_parts(parts, body);
-    let world = &served.world;
+    let world = &state.world;
     let path = request.uri().path();
     if path == SIMULATED_CALL {
         return simulated_call(world, request.uri().query().unwrap_or_default()).await;
     }
-    if let Some(switch) = path.strip_prefix(SIMULATED).and_then(outage_switch) {
+    if let Some(target) = path.strip_prefix(SIMULATED).and_then(parse_outage_path) {
         if request.method() != http::Method::POST {
-            return status(StatusCode::METHOD_NOT_ALLOWED);
+            return empty_response(StatusCode::METHOD_NOT_ALLOWED);
         }
-        return switch_outage(world, switch, request.uri().query().unwrap_or_default());
+        return switch_outage(world, target, request.uri().query().unwrap_or_default());
     }
     if path == clock::PATH {
-        return json(StatusCode::OK, &clock::told(&world.clock, served.speed));
+        return json_response(StatusCode::OK, &clock::report(&world.clock, state.speed));
     }
     if let Some(action) = account::action(&request) {
-        let (code, body) = served.account.answer(action, &request);
-        return json(
+        let (code, body) = state.account.answer(action, &request);
+        return json_response(
             StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             &body,
         );
@@ -64,7 +64,7 @@ pub(super) async fn answer(State(served): State<Arc<Served>>, request: Request<B
     if let Some(answer) = aws::answer(&world.aws, &request).await {
         return answer.map(Body::from);
     }
-    // `/voice/api/` is where voice agents find us.
+    // `/voice/api/` is the API for voice agents, not Routee's.
     let is_routee = !path.starts_with("/voice/api/")
         && ["/oauth/", "/voice/", "/accounts/"]
             .iter()
@@ -78,24 +78,24 @@ pub(super) async fn answer(State(served): State<Arc<Served>>, request: Request<B
     };
     match client.send(request).await {
         Ok(response) => response.map(Body::from),
-        Err(SendError::NotSent(_) | SendError::Forbidden(_) | SendError::NoAnswer(_)) => {
-            status(StatusCode::BAD_GATEWAY)
+        Err(SendError::NotSent(_) | SendError::Forbidden(_) | SendError::NoResponse(_)) => {
+            empty_response(StatusCode::BAD_GATEWAY)
         }
     }
 }
 
-/// Which provider `path` switches, and whether it is up afterwards: `routee/down`, `twilio/up`.
-fn outage_switch(path: &str) -> Option<(Provider, bool)> {
+/// The provider that `path` switches, and whether it is up afterwards: `routee/down`, `twilio/up`.
+fn parse_outage_path(path: &str) -> Option<(Provider, bool)> {
     let (provider, up) = match path.split_once('/')? {
         (provider, "up") => (provider, true),
         (provider, "down") => (provider, false),
         _ => return None,
     };
-    Some((Provider::named(provider)?, up))
+    Some((Provider::from_name(provider)?, up))
 }
 
-/// Switches a provider off, or on again: `how` is `errors` (every request gets 500, which is the default) or `hangs` (none
-/// is answered). Calls under way go on.
+/// Starts or ends an outage of a provider. The query parameter `how` is `errors` (every request gets 500; the default)
+/// or `hangs` (no request is answered). Calls in progress continue.
 fn switch_outage(world: &World, (provider, up): (Provider, bool), query: &str) -> Response<Body> {
     let fields = Form::parse(query.as_bytes());
     let outage = match fields.get("how").unwrap_or("errors") {
@@ -104,50 +104,50 @@ fn switch_outage(world: &World, (provider, up): (Provider, bool), query: &str) -
         "hangs" => Some(Outage::Hangs),
         other => {
             let detail = format!("how={other} is not one of errors, hangs");
-            return json(StatusCode::BAD_REQUEST, &json!({ "detail": detail }));
+            return json_response(StatusCode::BAD_REQUEST, &json!({ "detail": detail }));
         }
     };
     match provider {
         Provider::Routee => world.routee.change_faults(|faults| faults.outage = outage),
         Provider::Twilio => world.twilio.change_faults(|faults| faults.outage = outage),
     }
-    json(StatusCode::OK, &json!({ "provider": provider.as_str(), "up": up }))
+    json_response(StatusCode::OK, &json!({ "provider": provider.as_str(), "up": up }))
 }
 
-/// A caller comes to a number at the simulated Twilio: ours, or one whose voice webhook is `url`. The answer, when the
-/// call is over, is what was heard in it.
+/// Simulates a call to a Twilio number: ours, or one whose voice webhook is the query parameter `url`. Responds when
+/// the call is over, with everything that the caller heard.
 async fn simulated_call(world: &World, query: &str) -> Response<Body> {
     let fields = Form::parse(query.as_bytes());
     let pays = match fields.get("pays").unwrap_or("card") {
-        "card" => AtPay::Card("4242424242424242"),
-        "declined" => AtPay::Declined,
-        "star" => AtPay::Star,
-        "hangs-up" => AtPay::HangsUp,
-        "nothing" => AtPay::Nothing,
+        "card" => PaymentInput::Card("4242424242424242"),
+        "declined" => PaymentInput::Declined,
+        "star" => PaymentInput::Star,
+        "hangs-up" => PaymentInput::HangsUp,
+        "nothing" => PaymentInput::Nothing,
         other => {
             let detail = format!("pays={other} is not one of card, declined, star, hangs-up, nothing");
-            return json(StatusCode::BAD_REQUEST, &json!({ "detail": detail }));
+            return json_response(StatusCode::BAD_REQUEST, &json!({ "detail": detail }));
         }
     };
     let url = fields
         .get("url")
         .map_or_else(|| world.transfer_url(), |url| Ok(url.to_owned()));
     let Ok(url) = url else {
-        return status(StatusCode::INTERNAL_SERVER_ERROR);
+        return empty_response(StatusCode::INTERNAL_SERVER_ERROR);
     };
-    let script = Script::new(fields.get("from").unwrap_or("anonymous"), [pays]);
+    let script = CallerScript::new(fields.get("from").unwrap_or("anonymous"), [pays]);
     let record = world.twilio.call(&url, script).await;
-    let dialled = record.dialled.iter().map(|dialled| dialled.number.as_str());
+    let dialed = record.dials.iter().map(|dial| dial.number.as_str());
     let body = json!({
         "call": record.sid,
         "heard": record.heard,
-        "dialled": dialled.collect::<Vec<_>>(),
+        "dialed": dialed.collect::<Vec<_>>(),
         "failures": record.failures,
     });
-    json(StatusCode::OK, &body)
+    json_response(StatusCode::OK, &body)
 }
 
-fn json(status: StatusCode, body: &serde_json::Value) -> Response<Body> {
+fn json_response(status: StatusCode, body: &serde_json::Value) -> Response<Body> {
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
     let json = http::HeaderValue::from_static("application/json");
@@ -155,7 +155,7 @@ fn json(status: StatusCode, body: &serde_json::Value) -> Response<Body> {
     response
 }
 
-fn status(status: StatusCode) -> Response<Body> {
+fn empty_response(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     response

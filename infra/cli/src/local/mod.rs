@@ -1,5 +1,5 @@
-//! `patchbay local`: the API, the simulated providers and what operator commands ask, on one port; for curl, for a bot
-//! under development, and for a user's own tests.
+//! `patchbay local`: the API, the simulated providers and the AWS services that operator commands use, on one port. For
+//! curl, for a bot under development, and for your own tests.
 
 mod answer;
 
@@ -14,51 +14,51 @@ use anyhow::Context as _;
 use axum::Router;
 use clap::Args;
 use patchbay::clock::Clock;
-use patchbay::http::{HttpClient, Request, SendError, SendHttp, Sending};
+use patchbay::http::{HttpClient, Request, ResponseFuture, SendError, SendHttp};
 use patchbay::secret::Randomness;
 use patchbay::web::outbound::Outbound;
 use patchbay::web::target::Targets;
-use patchbay_simulators::exchange::{Happening, PhoneEvent};
+use patchbay_simulators::exchange::{PhoneEvent, PhoneEventKind};
 use patchbay_simulators::twilio::outbound::{API_KEY, OUR_NUMBERS};
 use patchbay_simulators::twilio::{ACCOUNT, AUTH_TOKEN};
 use patchbay_simulators::world::{Options as WorldOptions, ROUTEE_APPLICATION, TABLE, TOKEN, WEBHOOK_KEY, World};
 use tracing::Level;
 
-use crate::account::{Account, Places};
-use crate::habits::{self, Habits};
+use crate::account::{Account, Locations};
 use crate::link::is_loopback;
-use crate::phoning::Phoning;
-use answer::{SIMULATED, SIMULATED_CALL, Served, answer};
+use crate::phone_scripts::{self, PhoneScripts};
+use crate::provider_choice::ProviderChoice;
+use answer::{SIMULATED, SIMULATED_CALL, ServerState, handle};
 
-/// Options of the local server.
+/// Options of `patchbay local`.
 #[derive(Debug, Args)]
-#[command(after_long_help = habits::FORMAT)]
+#[command(after_long_help = phone_scripts::FORMAT)]
 pub(crate) struct Options {
-    /// Port on 127.0.0.1; 0 takes one that is free
+    /// Port on 127.0.0.1; 0 picks a free one
     #[arg(long, default_value_t = 8080)]
     port: u16,
-    /// How many times as fast as real time the clock runs
+    /// Speed of the clock as a multiple of real time, from 0.1 to 1000
     #[arg(long, default_value_t = 1.0)]
     speed: f64,
-    /// Who phones employees; either may be switched off while this runs, as it is printed at the start
+    /// Provider that phones employees; the startup message shows how to simulate an outage
     #[arg(long, value_enum, default_value_t)]
-    provider: Phoning,
-    /// File that says what the phones do, one a line; see below
+    provider: ProviderChoice,
+    /// File with phone scripts, one phone a line; see below for the format
     #[arg(long)]
     phones: Option<PathBuf>,
-    /// File in which everything is kept: what is under way goes on after Ctrl-C, and after a kill
+    /// Database file; work in progress continues after a restart, even after a crash or `kill -9`
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Everything that happens by chance follows from this number; without it, from the system's randomness
+    /// Seed of everything random; default: a random seed, printed at startup
     #[arg(long)]
     seed: Option<u64>,
 }
 
-/// Who has ordered something at the simulated `ShipStation`.
+/// The customer whose orders the simulated `ShipStation` has.
 const CUSTOMER: &str = "+12025550143";
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    // What goes wrong inside is seen on the terminal; what functions log in normal operation is not.
+    // Warnings and errors of the functions show on the terminal; their info logs do not.
     let logs = tracing_subscriber::fmt()
         .with_max_level(Level::WARN)
         .with_writer(std::io::stderr)
@@ -67,7 +67,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("no runtime")?;
+        .context("cannot start the async runtime")?;
     runtime.block_on(serve(options))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -84,25 +84,27 @@ async fn serve(options: &Options) -> anyhow::Result<()> {
     let url = format!("http://{}", listener.local_addr()?);
     let seed = match options.seed {
         Some(seed) => seed,
-        None => Randomness::default().bits().context("the system has no randomness")?,
+        None => Randomness::default()
+            .bits()
+            .context("the system's random number generator failed")?,
     };
-    let habits = Habits::of(options.phones.as_deref())?;
-    let _alone = options.data.as_deref().map(lock).transpose()?;
-    let served = Arc::new(start(options, &url, seed, &habits).await?);
-    introduce(options, &url, seed, &served.world, &habits)?;
-    let router = Router::new().fallback(answer).with_state(served);
+    let scripts = PhoneScripts::load(options.phones.as_deref())?;
+    let _lock = options.data.as_deref().map(lock_data_file).transpose()?;
+    let state = Arc::new(start(options, &url, seed, &scripts).await?);
+    print_banner(options, &url, seed, &state.world, &scripts)?;
+    let router = Router::new().fallback(handle).with_state(state);
     axum::serve(listener, router)
         .with_graceful_shutdown(async {
-            // Whether or not a signal could be waited for, there is nothing to tidy up.
+            // An error means that the signal cannot be awaited. There is nothing to clean up in either case.
             let _ = tokio::signal::ctrl_c().await;
         })
         .await?;
     Ok(())
 }
 
-/// Keeps a second server away from a file: two would consume the same messages and dial twice. The system gives the lock
-/// back however the process ends. Beside the file, because the database has locks of its own on it.
-fn lock(data: &Path) -> anyhow::Result<File> {
+/// Locks the data file against a second server: two would consume the same messages and dial twice. The operating
+/// system releases the lock however the process ends. The lock is a separate file, as the database locks its own file.
+fn lock_data_file(data: &Path) -> anyhow::Result<File> {
     let path = data.with_added_extension("lock");
     let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
     file.try_lock()
@@ -110,32 +112,32 @@ fn lock(data: &Path) -> anyhow::Result<File> {
     Ok(file)
 }
 
-async fn start(options: &Options, url: &str, seed: u64, habits: &Habits) -> anyhow::Result<Served> {
-    let outbound = Outbound::new(Targets::any(), Duration::from_secs(10)).context("no HTTP client")?;
+async fn start(options: &Options, url: &str, seed: u64, scripts: &PhoneScripts) -> anyhow::Result<ServerState> {
+    let outbound = Outbound::new(Targets::any(), Duration::from_secs(10)).context("cannot create an HTTP client")?;
     let outbound = HttpClient::new(outbound);
-    let requester = Outbound::new(Targets::any(), notifier::POST_TIMEOUT).context("no HTTP client")?;
-    let requester = HttpClient::new(requester.opening_only());
+    let requester = Outbound::new(Targets::any(), notifier::POST_TIMEOUT).context("cannot create an HTTP client")?;
+    let requester = HttpClient::new(requester.prefix_only());
     let data = options.data.as_deref().map(|path| {
         let path = path
             .to_str()
-            .with_context(|| format!("{} is no UTF-8", path.display()))?;
+            .with_context(|| format!("the path {} is not valid UTF-8", path.display()))?;
         anyhow::Ok(path.to_owned())
     });
     let world = World::start(WorldOptions {
         start: Clock::system().now(),
         speed: options.speed,
         seed,
-        phones: habits.phones(),
+        phones: scripts.phones(),
         providers: options.provider.providers().to_vec(),
         data: data.transpose()?,
         public_url: url.to_owned(),
-        elsewhere: Some(HttpClient::new(LoopbackOnly(outbound.clone()))),
+        other_hosts: Some(HttpClient::new(LoopbackOnly(outbound.clone()))),
         back_ends: Some(outbound.clone()),
         requester: Some(requester),
         ..WorldOptions::default()
     })
     .await?;
-    world.exchange.subscribe(print);
+    world.exchange.subscribe(print_phone_event);
     for (number, status) in [("QX-1009", "shipped"), ("QX-2000", "awaiting_shipment")] {
         let owner = serde_json::json!({ "billTo": { "phone": CUSTOMER } });
         world.shipstation.add_order(number, status, &owner);
@@ -144,7 +146,7 @@ async fn start(options: &Options, url: &str, seed: u64, habits: &Habits) -> anyh
         .shipstation
         .add_shipment("QX-1009", "1Z-999", &serde_json::json!({}));
     let queue = |name: &str| world.aws.sqs().queue(name).map(|queue| queue.url()).unwrap_or_default();
-    let account = Account::deployed(&Places {
+    let account = Account::healthy(&Locations {
         public_url: url,
         table: TABLE,
         dialing_queue: &queue("dialing"),
@@ -152,18 +154,18 @@ async fn start(options: &Options, url: &str, seed: u64, habits: &Habits) -> anyh
         providers_url: url,
         providers: options.provider.providers(),
     });
-    Ok(Served {
+    Ok(ServerState {
         world,
         account,
         speed: options.speed,
     })
 }
 
-/// Everything that somebody needs who is about to try it.
-fn introduce(options: &Options, url: &str, seed: u64, world: &World, habits: &Habits) -> anyhow::Result<()> {
+/// Prints everything needed to use the server: URLs, credentials and phones.
+fn print_banner(options: &Options, url: &str, seed: u64, world: &World, scripts: &PhoneScripts) -> anyhow::Result<()> {
     let (application, secret) = ROUTEE_APPLICATION;
     println!(
-        "patchbay listens on {url}, at {} times real time; Ctrl-C ends it",
+        "patchbay listens on {url}, clock at {}x real time; stop with Ctrl-C",
         options.speed
     );
     let lines = [
@@ -171,54 +173,57 @@ fn introduce(options: &Options, url: &str, seed: u64, world: &World, habits: &Ha
         ("token", TOKEN.to_owned()),
         (
             "webhook key",
-            format!("{WEBHOOK_KEY} (signs with the real time at any speed)"),
+            format!("{WEBHOOK_KEY} (signatures carry the real time at any --speed)"),
         ),
         ("Routee", format!("{url}/voice/conversation")),
-        ("", format!("application {application}, secret {secret}")),
+        ("", format!("application id {application}, secret {secret}")),
         ("Twilio", world.transfer_url()?),
-        ("", format!("auth token {AUTH_TOKEN}; to call this number:")),
+        (
+            "",
+            format!("auth token {AUTH_TOKEN}; to simulate a call to this number:"),
+        ),
         ("", format!("POST {url}{SIMULATED_CALL}?from=%2B12025550143&pays=card")),
         (
             "",
-            "(pays: card, declined, star, hangs-up, nothing; url: a voice webhook of yours)".to_owned(),
+            "(pays: card, declined, star, hangs-up or nothing; url: your own voice webhook)".to_owned(),
         ),
         (
             "",
             format!(
-                "to place calls from {}, with API key {}, secret {}:",
+                "to place calls from {} with API key {}, secret {}:",
                 OUR_NUMBERS[0], API_KEY.0, API_KEY.1
             ),
         ),
         ("", format!("POST {url}/2010-04-01/Accounts/{ACCOUNT}/Calls.json")),
         (
             "outages",
-            format!("POST {url}{SIMULATED}routee/down, …/up, and likewise twilio"),
+            format!("POST {url}{SIMULATED}routee/down or …/up; the same for twilio"),
         ),
         (
             "ShipStation",
-            format!("order QX-1009 shipped, QX-2000 awaiting shipment, of {CUSTOMER}"),
+            format!("orders of {CUSTOMER}: QX-1009 (shipped), QX-2000 (awaiting shipment)"),
         ),
         (
             "commands",
-            format!("patchbay dispatch list --local {url}; so do token, limits, dlq, doctor and url"),
+            format!("patchbay dispatch list --local {url}; also token, limits, dlq, doctor and url"),
         ),
-        ("seed", format!("{seed} (--seed {seed} has the same chances again)")),
+        ("seed", format!("{seed} (repeat with --seed {seed})")),
     ];
-    for (name, what) in lines {
-        println!("  {name:<12} {what}");
+    for (name, text) in lines {
+        println!("  {name:<12} {text}");
     }
     if let Some(path) = &options.data {
-        println!("  {:<12} {}: {}", "data", path.display(), under_way(world));
+        println!("  {:<12} {}: {}", "data", path.display(), resumed_work(world));
     }
-    for sentence in habits.sentences() {
-        println!("  {:<12} {sentence}", "phone");
+    for script in scripts.lines() {
+        println!("  {:<12} {script}", "phone");
     }
-    println!("  {:<12} any other number is never picked up", "");
+    println!("  {:<12} any other number never picks up", "");
     Ok(())
 }
 
-/// What goes on from before.
-fn under_way(world: &World) -> String {
+/// The work that continues from the data file.
+fn resumed_work(world: &World) -> String {
     let messages: usize = ["dialing", "notifications"]
         .iter()
         .filter_map(|name| world.aws.sqs().queue(name))
@@ -226,43 +231,43 @@ fn under_way(world: &World) -> String {
         .sum();
     let calls = world.calls().into_iter().filter(|call| call.ended_at.is_none());
     match (messages, calls.count()) {
-        (0, 0) => "nothing is under way".to_owned(),
-        (messages, calls) => format!("{messages} messages and {calls} calls go on"),
+        (0, 0) => "no work in progress".to_owned(),
+        (messages, calls) => format!("{messages} queued messages and {calls} calls continue"),
     }
 }
 
-/// The way of the simulated providers to webhooks that are not this server's: a bot under development on the same
-/// machine. They never call anybody on the internet.
+/// The HTTP client of the simulated providers for webhooks outside this server, such as a bot under development on the
+/// same machine. It never sends to the internet.
 #[derive(Debug)]
 struct LoopbackOnly(HttpClient);
 
 impl SendHttp for LoopbackOnly {
-    fn send(&self, request: Request) -> Sending<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         let url = request.uri().clone();
         Box::pin(async move {
             let sent = if is_loopback(url.host().unwrap_or_default()) {
                 self.0.send(request).await
             } else {
                 Err(SendError::NotSent(
-                    "the simulated providers call URLs on this machine only".into(),
+                    "the simulated providers only send webhooks to this machine".into(),
                 ))
             };
             if let Err(error) = &sent {
-                eprintln!("a provider's webhook to {url} was not delivered: {error}");
+                eprintln!("cannot deliver a provider's webhook to {url}: {error}");
             }
             sent
         })
     }
 }
 
-/// Shows on the terminal what happens on the lines.
-fn print(event: &PhoneEvent) {
-    let what = match &event.what {
-        Happening::Ringing => format!("rings, over {}", event.provider.as_str()),
-        Happening::Answered { .. } => "picked up".to_owned(),
-        Happening::Says { text } => format!("hears: {text}"),
-        Happening::Key { key } => format!("presses {key}"),
-        Happening::Ended { status, .. } => format!("call over ({status})"),
+/// Prints an event of a simulated call.
+fn print_phone_event(event: &PhoneEvent) {
+    let what = match &event.kind {
+        PhoneEventKind::Ringing => format!("rings (over {})", event.provider.as_str()),
+        PhoneEventKind::Answered { .. } => "picks up".to_owned(),
+        PhoneEventKind::Says { text } => format!("hears: {text}"),
+        PhoneEventKind::Key { key } => format!("presses {key}"),
+        PhoneEventKind::Ended { status, .. } => format!("call over ({status})"),
         _ => return,
     };
     println!("{}  {}  {what}", event.at.time_of_day(), event.to);

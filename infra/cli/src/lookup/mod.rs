@@ -1,7 +1,7 @@
-//! What the account says of functions and secrets: a few requests, signed here, because an SDK for each service would
-//! take longer to build than all of this command.
+//! A small client for Lambda, SSM and `CloudWatch` Logs. It signs its few requests itself, because an SDK for each
+//! service would take longer to build than this whole command.
 
-mod answers;
+mod responses;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -19,14 +19,15 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use tokio::sync::OnceCell;
 
-use answers::{AccountSettings, Concurrency, Events, Mappings, Parameters};
-pub(crate) use answers::{Function, Mapping, Parameter};
+use responses::{AccountSettings, Concurrency, Events, Mappings, Parameters};
+pub(crate) use responses::{Function, Mapping, Parameter};
 
-/// How often a request is made that is throttled, and the pause before the second time; each one after is twice as long.
+/// Maximum number of attempts of a throttled request.
 const ATTEMPTS: u32 = 5;
+/// Pause before the second attempt; it doubles with each further attempt.
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
-/// What AWS says to somebody whom it does not know, and to one whose clock is wrong.
-const STRANGER: [&str; 11] = [
+/// Error codes of AWS for invalid credentials, and for a wrong clock.
+const AUTHENTICATION_ERRORS: [&str; 11] = [
     "ExpiredToken",
     "ExpiredTokenException",
     "IncompleteSignature",
@@ -40,33 +41,33 @@ const STRANGER: [&str; 11] = [
     "UnrecognizedClientException",
 ];
 
-/// Why the account did not say.
+/// Why a lookup failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LookupError {
-    /// It says no.
-    #[error("{action} is refused ({status} {code}){}{message}", if .message.is_empty() { "" } else { ": " })]
+    /// AWS returned an error.
+    #[error("{action} failed ({status} {code}){}{message}", if .message.is_empty() { "" } else { ": " })]
     Refused {
         action: &'static str,
         status: u16,
         code: String,
         message: String,
     },
-    /// It says something else than it should.
+    /// The response could not be parsed.
     #[error("{action}: {cause}")]
     Unreadable { action: &'static str, cause: String },
-    /// It says nothing, or was not asked for want of credentials.
+    /// No response, or no credentials to send the request with.
     #[error("{action}: {cause}")]
     Failed { action: &'static str, cause: String },
 }
 
 impl LookupError {
-    /// Whether it is certain that there is no such thing.
+    /// Whether the resource certainly does not exist.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { status: 404, .. })
     }
 
-    /// The right that is missing, when it is that.
-    pub(crate) fn missing_right(&self) -> Option<&'static str> {
+    /// The missing IAM permission, if that is the cause.
+    pub(crate) fn missing_permission(&self) -> Option<&'static str> {
         match self {
             Self::Refused { action, code, .. } if code.starts_with("AccessDenied") => Some(action),
             _ => None,
@@ -80,47 +81,47 @@ impl LookupError {
         }
     }
 
-    /// Whether every other request would end like this one: nobody answers, or nobody knows who asks.
-    pub(crate) fn is_general(&self) -> bool {
+    /// Whether every other request would fail in the same way: AWS is unreachable, or rejects the credentials.
+    pub(crate) fn affects_every_request(&self) -> bool {
         match self {
-            Self::Refused { code, .. } => STRANGER.contains(&code.as_str()),
+            Self::Refused { code, .. } => AUTHENTICATION_ERRORS.contains(&code.as_str()),
             Self::Unreadable { .. } => false,
             Self::Failed { .. } => true,
         }
     }
 }
 
-/// A request, before it is signed.
-struct Question<'a> {
-    /// The right that it needs.
+/// A request before it is signed.
+struct AwsRequest<'a> {
+    /// The IAM action, also its name in errors.
     action: &'static str,
     service: &'static str,
     method: &'static str,
     path: &'a str,
-    /// What is wanted, where the path does not say it.
+    /// The `x-amz-target` header, for services whose path does not name the operation.
     target: Option<&'static str>,
     body: Bytes,
 }
 
-/// Which of a service's endpoints are asked, as the environment or the profile wants it.
+/// The endpoint variant that the environment or the profile selects.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Variant {
+pub(crate) struct EndpointVariant {
     pub(crate) fips: bool,
     pub(crate) dual_stack: bool,
 }
 
-/// Asks Lambda, SSM and `CloudWatch` Logs.
+/// Client for Lambda, SSM and `CloudWatch` Logs.
 #[derive(Debug)]
 pub(crate) struct Lookup {
     http: HttpClient,
     region: String,
     endpoint: Option<String>,
     provider: SharedCredentialsProvider,
-    /// What the provider gave: some ask for seconds, and a command is over before anything expires.
+    /// Cached credentials: some providers take seconds, and a command ends before they expire.
     credentials: OnceCell<Credentials>,
     clock: Clock,
-    variant: Variant,
-    /// How far our clock was ahead of AWS's at the newest answer, in seconds.
+    variant: EndpointVariant,
+    /// See [`Self::clock_ahead`].
     ahead: Mutex<Option<i64>>,
 }
 
@@ -139,14 +140,14 @@ impl Lookup {
             provider,
             credentials: OnceCell::new(),
             clock,
-            variant: Variant::default(),
+            variant: EndpointVariant::default(),
             ahead: Mutex::default(),
         }
     }
 
-    /// The same at other endpoints.
+    /// The same client with other endpoints.
     #[must_use]
-    pub(crate) fn at(mut self, variant: Variant) -> Self {
+    pub(crate) fn with_variant(mut self, variant: EndpointVariant) -> Self {
         self.variant = variant;
         self
     }
@@ -155,53 +156,54 @@ impl Lookup {
         &self.region
     }
 
-    /// How far our clock was ahead of AWS's at the newest answer, in seconds.
+    /// How many seconds our clock was ahead of AWS's at the latest response; negative if behind, none before a
+    /// response.
     pub(crate) fn clock_ahead(&self) -> Option<i64> {
         *self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Finds the credentials with which everything is asked.
-    pub(crate) async fn identify(&self) -> Result<&Credentials, LookupError> {
+    /// Loads the credentials that all requests are signed with.
+    pub(crate) async fn load_credentials(&self) -> Result<&Credentials, LookupError> {
         let credentials = self.credentials.get_or_try_init(|| self.provider.provide_credentials());
         credentials.await.map_err(|error| LookupError::Failed {
             action: "credentials",
-            cause: no_credentials(error),
+            cause: credentials_error(error),
         })
     }
 
-    /// The function called `name`.
+    /// The configuration of the function called `name`.
     pub(crate) async fn function(&self, name: &str) -> Result<Function, LookupError> {
         let path = format!("/2015-03-31/functions/{name}/configuration");
-        self.of_lambda("lambda:GetFunctionConfiguration", &path).await
+        self.get_lambda("lambda:GetFunctionConfiguration", &path).await
     }
 
-    /// How many of the function called `name` may run at a time, when some are reserved for it.
+    /// The reserved concurrency of the function called `name`; none without a reservation.
     pub(crate) async fn reserved_concurrency(&self, name: &str) -> Result<Option<u32>, LookupError> {
         let path = format!("/2019-09-30/functions/{name}/concurrency");
-        let answer: Concurrency = self.of_lambda("lambda:GetFunctionConcurrency", &path).await?;
-        Ok(answer.reserved_concurrent_executions)
+        let response: Concurrency = self.get_lambda("lambda:GetFunctionConcurrency", &path).await?;
+        Ok(response.reserved_concurrent_executions)
     }
 
-    /// What hands messages to the function called `name`: the first hundred, which are more than anybody has.
+    /// The event source mappings of the function called `name`: only the first page of a hundred; no function has more.
     pub(crate) async fn mappings(&self, name: &str) -> Result<Vec<Mapping>, LookupError> {
         let path = format!("/2015-03-31/event-source-mappings/?FunctionName={name}");
-        let answer: Mappings = self.of_lambda("lambda:ListEventSourceMappings", &path).await?;
-        Ok(answer.event_source_mappings)
+        let response: Mappings = self.get_lambda("lambda:ListEventSourceMappings", &path).await?;
+        Ok(response.event_source_mappings)
     }
 
-    /// How many functions of the account that have nothing reserved may run at a time, all together.
+    /// The concurrency that all functions of the account without a reservation share.
     pub(crate) async fn unreserved_concurrency(&self) -> Result<u32, LookupError> {
-        let answer: AccountSettings = self
-            .of_lambda("lambda:GetAccountSettings", "/2016-08-19/account-settings")
+        let response: AccountSettings = self
+            .get_lambda("lambda:GetAccountSettings", "/2016-08-19/account-settings")
             .await?;
-        Ok(answer.account_limit.unreserved_concurrent_executions)
+        Ok(response.account_limit.unreserved_concurrent_executions)
     }
 
-    /// The parameter called `name`, decrypted; none when there is none.
+    /// The parameter called `name`, decrypted; none if it does not exist.
     pub(crate) async fn parameter(&self, name: &str) -> Result<Option<Parameter>, LookupError> {
         let action = "ssm:GetParameters";
         let body = json!({ "Names": [name], "WithDecryption": true }).to_string();
-        let question = Question {
+        let request = AwsRequest {
             action,
             service: "ssm",
             method: "POST",
@@ -209,20 +211,20 @@ impl Lookup {
             target: Some("AmazonSSM.GetParameters"),
             body: body.into(),
         };
-        let parameters: Parameters = read(action, &self.ask(&question).await?)?;
+        let parameters: Parameters = decode(action, &self.send(&request).await?)?;
         Ok(parameters.found.into_iter().next())
     }
 
-    /// How many errors, panics and failed invocations the log `group` has since then; a hundred at most.
-    pub(crate) async fn complaints(&self, group: &str, since: Timestamp) -> Result<usize, LookupError> {
+    /// The number of errors, panics and failed invocations in the log `group` since `since`; at most 100.
+    pub(crate) async fn count_errors(&self, group: &str, since: Timestamp) -> Result<usize, LookupError> {
         let action = "logs:FilterLogEvents";
-        // A function's own lines, and what Lambda says of an invocation that ended otherwise than well. What comes is looked
-        // at once more: a stand-in may know no filters.
+        // The function's own error lines, and Lambda's reports on failed invocations. The events are filtered again on
+        // arrival: an emulator may ignore the pattern.
         let pattern = r#"{ ($.level = "ERROR") || ($.record.status = "error") || ($.record.status = "failure") || ($.record.status = "timeout") }"#;
         let body = json!({
             "logGroupName": group, "startTime": since.millis(), "filterPattern": pattern, "limit": 100,
         });
-        let question = Question {
+        let request = AwsRequest {
             action,
             service: "logs",
             method: "POST",
@@ -230,16 +232,16 @@ impl Lookup {
             target: Some("Logs_20140328.FilterLogEvents"),
             body: body.to_string().into(),
         };
-        let events: Events = read(action, &self.ask(&question).await?)?;
-        Ok(events.complaints())
+        let events: Events = decode(action, &self.send(&request).await?)?;
+        Ok(events.count_errors())
     }
 
-    async fn of_lambda<T: serde::de::DeserializeOwned>(
+    async fn get_lambda<T: serde::de::DeserializeOwned>(
         &self,
         action: &'static str,
         path: &str,
     ) -> Result<T, LookupError> {
-        let question = Question {
+        let request = AwsRequest {
             action,
             service: "lambda",
             method: "GET",
@@ -247,42 +249,41 @@ impl Lookup {
             target: None,
             body: Bytes::new(),
         };
-        read(action, &self.ask(&question).await?)
+        decode(action, &self.send(&request).await?)
     }
 
-    /// Asks again when too much was asked at a time: Lambda takes fifteen of such requests a second from all of an
-    /// account, and a deployment takes its share of them.
-    async fn ask(&self, question: &Question<'_>) -> Result<Response, LookupError> {
+    /// Retries while throttled: Lambda allows fifteen of these requests per second for a whole account, and a
+    /// deployment uses some of them.
+    async fn send(&self, spec: &AwsRequest<'_>) -> Result<Response, LookupError> {
         let mut pause = FIRST_PAUSE;
         for _ in 1..ATTEMPTS {
-            match self.ask_once(question).await {
+            match self.send_once(spec).await {
                 Err(error) if error.is_throttled() => self.clock.sleep(pause).await,
-                answer => return answer,
+                response => return response,
             }
             pause *= 2;
         }
-        self.ask_once(question).await
+        self.send_once(spec).await
     }
 
-    async fn ask_once(&self, question: &Question<'_>) -> Result<Response, LookupError> {
-        let action = question.action;
+    async fn send_once(&self, spec: &AwsRequest<'_>) -> Result<Response, LookupError> {
+        let action = spec.action;
         let failed = |cause: String| LookupError::Failed { action, cause };
-        let url = format!("{}{}", self.base(question.service), question.path);
-        let mut request = http::Request::builder().method(question.method).uri(&url);
-        if let Some(target) = question.target {
+        let url = format!("{}{}", self.base(spec.service), spec.path);
+        let mut request = http::Request::builder().method(spec.method).uri(&url);
+        if let Some(target) = spec.target {
             request = request
                 .header("content-type", "application/x-amz-json-1.1")
                 .header("x-amz-target", target);
         }
-        let request = request.body(question.body.clone());
+        let request = request.body(spec.body.clone());
         let mut request = request.map_err(|error| failed(error.to_string()))?;
-        let credentials = self.identify().await?;
+        let credentials = self.load_credentials().await?;
         let now = SystemTime::UNIX_EPOCH + Duration::from_millis(self.clock.now().millis().unsigned_abs());
-        sign(credentials, &self.region, question.service, now, &mut request)
-            .map_err(|error| failed(error.to_string()))?;
+        sign(credentials, &self.region, spec.service, now, &mut request).map_err(|error| failed(error.to_string()))?;
         let response = self.http.send(request).await;
         let response = response.map_err(|error| failed(error.to_string()))?;
-        self.note_time(&response);
+        self.record_clock_offset(&response);
         if response.status().is_success() {
             return Ok(response);
         }
@@ -293,39 +294,39 @@ impl Lookup {
         if let Some(endpoint) = &self.endpoint {
             return endpoint.trim_end_matches('/').to_owned();
         }
-        let Variant { fips, dual_stack } = self.variant;
+        let EndpointVariant { fips, dual_stack } = self.variant;
         partition::endpoint(service, &self.region, fips, dual_stack)
     }
 
-    fn note_time(&self, response: &Response) {
+    fn record_clock_offset(&self, response: &Response) {
         let date = response.headers().get(http::header::DATE);
-        let Some(theirs) = date.and_then(|date| date.to_str().ok()).and_then(parse_date) else {
+        let Some(aws_time) = date.and_then(|date| date.to_str().ok()).and_then(parse_date) else {
             return;
         };
-        // AWS leaves out the fraction of a second: half of one is the best guess, and less than that is no news.
-        let millis = self.clock.now().millis() - (theirs.millis() + 500);
+        // AWS omits the fraction of a second: half a second is the best estimate, and a smaller offset counts as none.
+        let millis = self.clock.now().millis() - (aws_time.millis() + 500);
         let ahead = millis.signum() * ((millis.abs() + 499) / 1_000);
         *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
     }
 }
 
-fn read<T: serde::de::DeserializeOwned>(action: &'static str, response: &Response) -> Result<T, LookupError> {
-    // The error says where it is, and nothing of what is there.
+fn decode<T: serde::de::DeserializeOwned>(action: &'static str, response: &Response) -> Result<T, LookupError> {
+    // The error names the position but not the content, which may be secret.
     serde_json::from_slice(response.body()).map_err(|error| LookupError::Unreadable {
         action,
         cause: format!(
-            "an answer that cannot be read (line {}, column {})",
+            "cannot parse the response (line {}, column {})",
             error.line(),
             error.column()
         ),
     })
 }
 
-/// Why there are no credentials, in one line.
-fn no_credentials(error: CredentialsError) -> String {
+/// Why there are no credentials, on one line.
+fn credentials_error(error: CredentialsError) -> String {
     if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
-        // The error lists every place, one a line.
-        return "there are none in the environment, the profile, the container or the instance".to_owned();
+        // The SDK's error lists every source on a line of its own.
+        return "none found in the environment, the profile, the container or the instance".to_owned();
     }
     format!("{:#}", anyhow::Error::from(error)).replace('\n', " ")
 }
@@ -335,7 +336,7 @@ fn refusal(action: &'static str, response: &Response) -> LookupError {
     let text = |name: &str| body.get(name).and_then(Value::as_str);
     let header = response.headers().get("x-amzn-errortype");
     let code = header.and_then(|code| code.to_str().ok()).or_else(|| text("__type"));
-    let code = code.unwrap_or("no reason told");
+    let code = code.unwrap_or("no error code");
     // `com.amazonaws...#Code` in a body, `Code:http://...` in a header.
     let code = code.rsplit('#').next().unwrap_or(code);
     let code = code.split(':').next().unwrap_or(code).to_owned();
@@ -351,7 +352,7 @@ fn refusal(action: &'static str, response: &Response) -> LookupError {
     }
 }
 
-/// A date as HTTP writes it: `Sat, 21 Nov 2026 06:09:36 GMT`.
+/// Parses an HTTP date: `Sat, 21 Nov 2026 06:09:36 GMT`.
 fn parse_date(text: &str) -> Option<Timestamp> {
     let text = text.replace("GMT", "+0000");
     let date = OffsetDateTime::parse(&text, &Rfc2822).ok()?;
@@ -363,14 +364,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_date_of_http_is_read() {
+    fn an_http_date_is_parsed() {
         let date = parse_date("Sat, 21 Nov 2026 06:09:36 GMT").expect("a date");
         assert_eq!(date.to_string(), "2026-11-21T06:09:36.000Z");
         assert_eq!(parse_date("yesterday"), None);
     }
 
     #[test]
-    fn a_refusal_says_what_was_refused_and_why() {
+    fn an_error_names_action_status_and_code() {
         let response = http::Response::builder()
             .status(403)
             .header(
@@ -381,7 +382,7 @@ mod tests {
             .expect("a response");
         assert_eq!(
             refusal("lambda:GetFunctionConfiguration", &response).to_string(),
-            "lambda:GetFunctionConfiguration is refused (403 AccessDeniedException): not authorized to perform it"
+            "lambda:GetFunctionConfiguration failed (403 AccessDeniedException): not authorized to perform it"
         );
         let response = http::Response::builder()
             .status(400)
@@ -390,27 +391,27 @@ mod tests {
         let refusal = refusal("ssm:GetParameters", &response);
         assert_eq!(
             refusal.to_string(),
-            "ssm:GetParameters is refused (400 ThrottlingException)"
+            "ssm:GetParameters failed (400 ThrottlingException)"
         );
         assert!(!refusal.is_not_found());
     }
 
     #[test]
-    fn a_missing_right_is_told_from_a_stranger_and_from_a_refusal_of_another_kind() {
+    fn missing_permission_invalid_credentials_and_other_errors_are_distinguished() {
         let refused = |code: &str| LookupError::Refused {
             action: "lambda:GetAccountSettings",
             status: 403,
             code: code.to_owned(),
             message: String::new(),
         };
-        let right = refused("AccessDeniedException");
-        assert_eq!(right.missing_right(), Some("lambda:GetAccountSettings"));
-        assert!(!right.is_general());
-        let stranger = refused("UnrecognizedClientException");
-        assert_eq!(stranger.missing_right(), None);
-        assert!(stranger.is_general());
+        let denied = refused("AccessDeniedException");
+        assert_eq!(denied.missing_permission(), Some("lambda:GetAccountSettings"));
+        assert!(!denied.affects_every_request());
+        let invalid = refused("UnrecognizedClientException");
+        assert_eq!(invalid.missing_permission(), None);
+        assert!(invalid.affects_every_request());
         let other = refused("KMSDisabledException");
-        assert_eq!(other.missing_right(), None);
-        assert!(!other.is_general());
+        assert_eq!(other.missing_permission(), None);
+        assert!(!other.affects_every_request());
     }
 }

@@ -1,28 +1,28 @@
-//! Numbers under which a context may be kept.
+//! Phone numbers that can identify a caller, and so be the key of a context.
 
-use crate::phone::{CallingCode, NotAPhoneNumber, PhoneNumber};
+use crate::phone::{CallingCode, PhoneNumber, PhoneNumberError};
 
-/// Why a text is no number that somebody can be found by. The words are for the developer of an agent.
+/// Why a text is not a number that identifies a caller. The messages address the developer of a voice agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NoNumber {
-    /// The caller does not show a number: every such caller would be the same one.
+pub enum CallerNumberError {
+    /// The caller withholds the number: all such callers would share one context.
     #[error("the number is withheld; a context needs the caller's own number")]
     Withheld,
-    /// A client of an app, not a telephone.
-    #[error("is an app's client, not a telephone; expected an E.164 number, such as +12025550123")]
+    /// A client of an app, not a phone.
+    #[error("is an app client, not a phone number; expected an E.164 number, such as +12025550123")]
     App,
     /// A SIP address.
     #[error("is a SIP address; expected an E.164 number, such as +12025550123")]
     Sip,
-    /// It may be a number, but nobody knows of which country.
+    /// It looks like a national number, but its country is unknown.
     #[error("has no country code; expected an E.164 number: + and 8 to 15 digits, such as +12025550123")]
     NoCountry,
-    /// Something else.
+    /// Not a phone number for another reason.
     #[error(transparent)]
-    Number(#[from] NotAPhoneNumber),
+    Number(#[from] PhoneNumberError),
 }
 
-/// Words that carriers and platforms put in the place of a number.
+/// Words that carriers and platforms send instead of a withheld number.
 const WITHHELD: [&str; 9] = [
     "anonymous",
     "unknown",
@@ -34,66 +34,66 @@ const WITHHELD: [&str; 9] = [
     "no caller id",
     "no-caller-id",
 ];
-/// The same words as a telephone's keys spell them (ANONYMOUS, RESTRICTED, UNAVAILABLE): long enough to look like
-/// numbers, so that callers who have nothing in common would share a context.
+/// The same words spelled on a phone's keypad (ANONYMOUS, RESTRICTED, UNAVAILABLE). They are long enough to look like
+/// numbers, so unrelated callers would share a context.
 const SPELLED: [&str; 3] = ["266696687", "7378742833", "86282452253"];
 
-/// The number that `text` says, in E.164, as somebody types it; a number without a `+` is taken for one of `home`, when
-/// that is set.
+/// Parses a number as a person types it. A number without a `+` is read as one of the country `home`, if that is set.
 ///
 /// # Errors
-/// Why it cannot be had.
-pub fn number(text: &str, home: Option<&CallingCode>) -> Result<PhoneNumber, NoNumber> {
+/// Why `text` does not identify a caller.
+pub fn parse(text: &str, home: Option<&CallingCode>) -> Result<PhoneNumber, CallerNumberError> {
     let text = text.trim();
-    if let Some(why) = other_than_a_number(text) {
-        return Err(why);
+    if let Some(error) = non_number(text) {
+        return Err(error);
     }
     let parsed = match home {
         Some(home) => PhoneNumber::parse_at_home(text, home),
         None => PhoneNumber::parse(text),
     };
     match parsed {
-        Ok(number) => shown(number),
-        // Too long or too short for the country that it seems to be of.
+        Ok(number) => not_withheld(number),
+        // Digits that spell a word may be too many or too few for the country that they seem to belong to.
         Err(_)
             if text.contains(['+', '＋'])
                 && is_spelled(&text.chars().filter(char::is_ascii_digit).collect::<String>()) =>
         {
-            Err(NoNumber::Withheld)
+            Err(CallerNumberError::Withheld)
         }
-        Err(_) if home.is_none() && looks_dialled(text) => Err(NoNumber::NoCountry),
-        Err(why) => Err(why.into()),
+        Err(_) if home.is_none() && looks_dialed(text) => Err(CallerNumberError::NoCountry),
+        Err(error) => Err(error.into()),
     }
 }
 
-/// The number of somebody who is on the line, as a platform vouches for it: in E.164 it is taken as it is, for whether
-/// there is such a number the platform knows better than our table. Otherwise as [`number`] reads it.
+/// Parses the number of a caller who is on the line, as the platform reports it. A number in E.164 is accepted as it
+/// is: the platform knows better than our table whether it exists. Anything else is read as [`parse`] reads it.
 ///
 /// # Errors
-/// Why it cannot be had.
-pub fn vouched(text: &str, home: Option<&CallingCode>) -> Result<PhoneNumber, NoNumber> {
+/// Why `text` does not identify a caller.
+pub fn trusted(text: &str, home: Option<&CallingCode>) -> Result<PhoneNumber, CallerNumberError> {
     match PhoneNumber::from_e164(text.trim()) {
-        Ok(number) => shown(number),
-        Err(_) => number(text, home),
+        Ok(number) => not_withheld(number),
+        Err(_) => parse(text, home),
     }
 }
 
-/// What stands in the place of a number and says so.
-fn other_than_a_number(text: &str) -> Option<NoNumber> {
+/// Recognizes text that is sent instead of a number.
+fn non_number(text: &str) -> Option<CallerNumberError> {
     let lower = text.trim_matches(['+', '"', '<', '>', ' ']).to_ascii_lowercase();
     if WITHHELD.contains(&lower.as_str()) {
-        return Some(NoNumber::Withheld);
+        return Some(CallerNumberError::Withheld);
     }
     if lower.starts_with("client:") {
-        return Some(NoNumber::App);
+        return Some(CallerNumberError::App);
     }
-    (lower.starts_with("sip:") || lower.starts_with("sips:") || lower.contains('@')).then_some(NoNumber::Sip)
+    (lower.starts_with("sip:") || lower.starts_with("sips:") || lower.contains('@')).then_some(CallerNumberError::Sip)
 }
 
-/// The number, unless its digits spell that there is none: looked at once it is read, however it was written.
-fn shown(number: PhoneNumber) -> Result<PhoneNumber, NoNumber> {
+/// The number, unless its digits spell that it is withheld. Checked after parsing, so that the notation does not
+/// matter.
+fn not_withheld(number: PhoneNumber) -> Result<PhoneNumber, CallerNumberError> {
     if is_spelled(number.as_str().trim_start_matches('+')) {
-        return Err(NoNumber::Withheld);
+        return Err(CallerNumberError::Withheld);
     }
     Ok(number)
 }
@@ -102,8 +102,8 @@ fn is_spelled(digits: &str) -> bool {
     SPELLED.contains(&digits)
 }
 
-/// Digits and separators only: a number as people of one country write it.
-fn looks_dialled(text: &str) -> bool {
+/// Whether the text has only digits and separators, as a national number has.
+fn looks_dialed(text: &str) -> bool {
     text.chars().any(|c| c.is_ascii_digit())
         && text
             .chars()
@@ -115,55 +115,64 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_caller_has_one_key_however_the_number_is_written() {
+    fn every_notation_of_a_number_gives_the_same_key() {
         for text in [
             "+12025550143",
             "+1 (202) 555-0143",
             " +1.202.555.0143 ",
             "+1-202-555-0143",
         ] {
-            let number = number(text, None).expect(text);
+            let number = parse(text, None).expect(text);
             assert_eq!(number.as_str(), "+12025550143");
         }
     }
 
     #[test]
-    fn whoever_shows_no_number_of_his_own_is_refused_and_told_why() {
-        for (text, why) in [
-            ("anonymous", NoNumber::Withheld),
-            ("Anonymous", NoNumber::Withheld),
-            ("RESTRICTED", NoNumber::Withheld),
-            (" unknown ", NoNumber::Withheld),
-            ("+266696687", NoNumber::Withheld),
-            ("+7378742833", NoNumber::Withheld),
-            ("+86282452253", NoNumber::Withheld),
-            ("+86 282 452 253", NoNumber::Withheld),
-            ("＋86 28245 2253", NoNumber::Withheld),
-            ("(+7) 378742833", NoNumber::Withheld),
-            ("(737) 874-2833", NoNumber::NoCountry),
-            ("tel:+266 696687", NoNumber::Withheld),
-            ("+anonymous", NoNumber::Withheld),
-            ("\"Anonymous\"", NoNumber::Withheld),
-            ("client:alice", NoNumber::App),
-            ("CLIENT:+12025550143", NoNumber::App),
-            ("sip:alice@example.org", NoNumber::Sip),
-            ("sips:12025550143@example.org", NoNumber::Sip),
-            ("12025550143@example.org", NoNumber::Sip),
-            ("12025550143", NoNumber::NoCountry),
-            ("(202) 555-0143", NoNumber::NoCountry),
-            ("", NoNumber::Number(NotAPhoneNumber::Form)),
-            ("+", NoNumber::Number(NotAPhoneNumber::Country)),
-            ("+1202555", NoNumber::Number(NotAPhoneNumber::Length(1))),
-            ("+1202555014312345", NoNumber::Number(NotAPhoneNumber::Length(1))),
-            ("+1202x550143", NoNumber::Number(NotAPhoneNumber::Letters)),
-            ("+12025550143;ext=1", NoNumber::Number(NotAPhoneNumber::Letters)),
+    fn caller_without_an_own_number_is_refused_with_a_reason() {
+        for (text, error) in [
+            ("anonymous", CallerNumberError::Withheld),
+            ("Anonymous", CallerNumberError::Withheld),
+            ("RESTRICTED", CallerNumberError::Withheld),
+            (" unknown ", CallerNumberError::Withheld),
+            ("+266696687", CallerNumberError::Withheld),
+            ("+7378742833", CallerNumberError::Withheld),
+            ("+86282452253", CallerNumberError::Withheld),
+            ("+86 282 452 253", CallerNumberError::Withheld),
+            ("＋86 28245 2253", CallerNumberError::Withheld),
+            ("(+7) 378742833", CallerNumberError::Withheld),
+            ("(737) 874-2833", CallerNumberError::NoCountry),
+            ("tel:+266 696687", CallerNumberError::Withheld),
+            ("+anonymous", CallerNumberError::Withheld),
+            ("\"Anonymous\"", CallerNumberError::Withheld),
+            ("client:alice", CallerNumberError::App),
+            ("CLIENT:+12025550143", CallerNumberError::App),
+            ("sip:alice@example.org", CallerNumberError::Sip),
+            ("sips:12025550143@example.org", CallerNumberError::Sip),
+            ("12025550143@example.org", CallerNumberError::Sip),
+            ("12025550143", CallerNumberError::NoCountry),
+            ("(202) 555-0143", CallerNumberError::NoCountry),
+            ("", CallerNumberError::Number(PhoneNumberError::Format)),
+            ("+", CallerNumberError::Number(PhoneNumberError::UnknownCountry)),
+            ("+1202555", CallerNumberError::Number(PhoneNumberError::WrongLength(1))),
+            (
+                "+1202555014312345",
+                CallerNumberError::Number(PhoneNumberError::WrongLength(1)),
+            ),
+            (
+                "+1202x550143",
+                CallerNumberError::Number(PhoneNumberError::UnsupportedCharacter),
+            ),
+            (
+                "+12025550143;ext=1",
+                CallerNumberError::Number(PhoneNumberError::UnsupportedCharacter),
+            ),
         ] {
-            assert_eq!(number(text, None), Err(why), "{text}");
+            assert_eq!(parse(text, None), Err(error), "{text}");
         }
     }
 
     #[test]
-    fn whom_a_platform_vouches_for_is_nobodys_to_doubt() {
+    fn e164_number_from_the_platform_is_accepted_as_it_is() {
         let home: CallingCode = "44".parse().expect("a code");
         for text in [
             "+12025550143",
@@ -173,46 +182,46 @@ mod tests {
             " +442079460104 ",
         ] {
             for home in [None, Some(&home)] {
-                assert_eq!(vouched(text, home).expect(text).as_str(), text.trim());
+                assert_eq!(trusted(text, home).expect(text).as_str(), text.trim());
             }
         }
-        // What is no E.164 is read as one types it.
-        assert_eq!(vouched("+1 (202) 555-0143", None), number("+12025550143", None));
-        assert_eq!(vouched("020 7946 0104", Some(&home)), number("+442079460104", None));
-        for (text, why) in [
-            ("anonymous", NoNumber::Withheld),
-            ("+266696687", NoNumber::Withheld),
-            ("+7378742833", NoNumber::Withheld),
-            ("+86282452253", NoNumber::Withheld),
-            ("client:alice", NoNumber::App),
-            ("sip:+12025550143@example.org", NoNumber::Sip),
-            ("12025550143", NoNumber::NoCountry),
-            ("+1 999", NoNumber::Number(NotAPhoneNumber::Length(1))),
-            ("", NoNumber::Number(NotAPhoneNumber::Form)),
+        // Anything that is not E.164 is read as a typed number.
+        assert_eq!(trusted("+1 (202) 555-0143", None), parse("+12025550143", None));
+        assert_eq!(trusted("020 7946 0104", Some(&home)), parse("+442079460104", None));
+        for (text, error) in [
+            ("anonymous", CallerNumberError::Withheld),
+            ("+266696687", CallerNumberError::Withheld),
+            ("+7378742833", CallerNumberError::Withheld),
+            ("+86282452253", CallerNumberError::Withheld),
+            ("client:alice", CallerNumberError::App),
+            ("sip:+12025550143@example.org", CallerNumberError::Sip),
+            ("12025550143", CallerNumberError::NoCountry),
+            ("+1 999", CallerNumberError::Number(PhoneNumberError::WrongLength(1))),
+            ("", CallerNumberError::Number(PhoneNumberError::Format)),
         ] {
-            assert_eq!(vouched(text, None), Err(why), "{text}");
+            assert_eq!(trusted(text, None), Err(error), "{text}");
         }
     }
 
     #[test]
-    fn a_default_country_takes_national_numbers_but_no_withheld_ones() {
+    fn home_country_allows_national_numbers_but_not_withheld_ones() {
         let home: CallingCode = "1".parse().expect("a code");
-        let expected = number("+12025550143", None).expect("a number");
+        let expected = parse("+12025550143", None).expect("a number");
         for text in ["2025550143", "(202) 555-0143", "1 202 555 0143", "+12025550143"] {
-            assert_eq!(number(text, Some(&home)), Ok(expected.clone()), "{text}");
+            assert_eq!(parse(text, Some(&home)), Ok(expected.clone()), "{text}");
         }
-        // Digits that spell a word are a number all the same where they are dialled.
-        let texan = number("+17378742833", None);
+        // Digits that spell a word are still a number where people dial them.
+        let texan = parse("+17378742833", None);
         assert!(texan.is_ok());
-        assert_eq!(number("(737) 874-2833", Some(&home)), texan);
-        for (text, why) in [
-            ("anonymous", NoNumber::Withheld),
-            ("+266696687", NoNumber::Withheld),
-            ("011 86 282452253", NoNumber::Withheld),
-            ("client:alice", NoNumber::App),
-            ("555-0143", NoNumber::Number(NotAPhoneNumber::Length(1))),
+        assert_eq!(parse("(737) 874-2833", Some(&home)), texan);
+        for (text, error) in [
+            ("anonymous", CallerNumberError::Withheld),
+            ("+266696687", CallerNumberError::Withheld),
+            ("011 86 282452253", CallerNumberError::Withheld),
+            ("client:alice", CallerNumberError::App),
+            ("555-0143", CallerNumberError::Number(PhoneNumberError::WrongLength(1))),
         ] {
-            assert_eq!(number(text, Some(&home)), Err(why), "{text}");
+            assert_eq!(parse(text, Some(&home)), Err(error), "{text}");
         }
     }
 }

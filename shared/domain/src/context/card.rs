@@ -1,19 +1,21 @@
-//! Cards' numbers in what payment processors say: of a card nothing stays but its last four digits.
+//! Detects card numbers in the answers of payment processors: of a card we keep nothing but its last four digits.
 //!
-//! A card's number is 13 to 19 digits that begin like those of a brand and are as many ([`BRANDS`]), with the right check
-//! digit (ISO/IEC 7812). They are looked for wherever digits belong together: whatever is between them but letters, and
-//! whatever digits stand beside them. Digits across letters are those of an id.
+//! A card number has 13 to 19 digits, begins like the numbers of a brand, has a length that the brand uses
+//! ([`BRANDS`]), and has the right check digit (ISO/IEC 7812). We search every run of digits: anything but letters may
+//! separate them, and other digits may surround the number. Letters end a run, because digits on both sides of a letter
+//! belong to an id.
 //!
-//! - In a token or a code ([`is_in`]) they also end in the card's last four digits, where these are known: one id in a
-//!   thousand has digits that could be somebody's card, but hardly ever this one. Where they are not known, UUIDs and
-//!   dates are not looked into.
-//! - In free text ([`masked`]) all of them count: it is for people, and rather too much is hidden than too little.
+//! - In a token or a code ([`is_in`]) the number must also end in the card's last four digits, if these are known:
+//!   about one id in a thousand contains a valid card number by chance, but almost never this card's. If they are not
+//!   known, UUIDs and dates are not searched.
+//! - In free text ([`masked`]) every number counts: the text is for people, so it is better to hide too much than too
+//!   little.
 
 use std::ops::{Range, RangeInclusive};
 
-/// What numbers of the brands begin with (four digits), and how many digits they have. Numbers of Discover and `UnionPay`
-/// begin with 6, as Maestro's do, which are 12 to 19 digits long; twelve are fewer than any other brand has, and as many as
-/// order numbers often have, so they do not count.
+/// Card brands: the range of the first four digits, and the possible lengths. Numbers of Discover and `UnionPay` begin
+/// with 6, like those of Maestro, which have 12 to 19 digits. Twelve digits do not count: no other brand has so few,
+/// and order numbers often have twelve.
 const BRANDS: [(RangeInclusive<u32>, &[usize]); 11] = [
     // Visa.
     (4_000..=4_999, &[13, 16, 19]),
@@ -34,15 +36,14 @@ const BRANDS: [(RangeInclusive<u32>, &[usize]); 11] = [
     (5_600..=6_999, &[13, 14, 15, 16, 17, 18, 19]),
 ];
 
-/// A digit, and where it stands in a text.
+/// A digit and its byte range in the text.
 #[derive(Clone, Debug)]
 struct Digit {
     value: u32,
     at: Range<usize>,
 }
 
-/// Whether the number of a card is in `text`, which is a token or a code; `last_four` are the digits that it ends in, where
-/// they are known.
+/// Whether `text`, a token or a code, contains a card number. `last_four` are the card's last four digits, if known.
 pub(super) fn is_in(text: &str, last_four: Option<&str>) -> bool {
     let (ids, tail) = match last_four {
         Some(digits) => (Vec::new(), digits.chars().filter_map(digit).collect()),
@@ -56,7 +57,7 @@ pub(super) fn is_in(text: &str, last_four: Option<&str>) -> bool {
     runs.iter().flat_map(|run| cards(run)).any(is_this_one)
 }
 
-/// `text` with `[card]` in the place of every card's number.
+/// `text` with every card number replaced by `[card]`.
 pub(super) fn masked(text: &str) -> String {
     let mut places: Vec<Range<usize>> = Vec::new();
     for card in runs(text, &[]).iter().flat_map(|run| cards(run)) {
@@ -64,7 +65,7 @@ pub(super) fn masked(text: &str) -> String {
             continue;
         };
         match places.last_mut() {
-            // They come in order of their beginnings.
+            // Numbers come ordered by their start.
             Some(place) if first.at.start < place.end => place.end = place.end.max(last.at.end),
             _ => places.push(first.at.start..last.at.end),
         }
@@ -80,7 +81,7 @@ pub(super) fn masked(text: &str) -> String {
     result
 }
 
-/// Every card's number in a run of digits.
+/// Every card number in a run of digits.
 fn cards(run: &[Digit]) -> impl Iterator<Item = &[Digit]> {
     (0..run.len()).flat_map(move |from| {
         let rest = run.get(from..).unwrap_or_default();
@@ -90,7 +91,7 @@ fn cards(run: &[Digit]) -> impl Iterator<Item = &[Digit]> {
     })
 }
 
-/// How many digits a card's number has that begins like this; none when no brand's does.
+/// Possible lengths of a card number that begins with these digits; empty if no brand's numbers do.
 fn lengths(digits: &[Digit]) -> &'static [usize] {
     let Some(first) = digits.get(..4) else { return &[] };
     let first = first.iter().fold(0, |number, digit| number * 10 + digit.value);
@@ -110,7 +111,7 @@ fn has_check_digit(number: &[Digit]) -> bool {
     sum.is_multiple_of(10)
 }
 
-/// The digits of `text` that belong together. What is in `ids` belongs to nothing.
+/// The runs of at least 13 digits in `text`. Letters and the ranges `ids` end a run.
 fn runs(text: &str, ids: &[Range<usize>]) -> Vec<Vec<Digit>> {
     let mut runs = vec![Vec::new()];
     for (at, c) in text.char_indices() {
@@ -128,14 +129,14 @@ fn runs(text: &str, ids: &[Range<usize>]) -> Vec<Vec<Digit>> {
     runs
 }
 
-/// The value of a digit, also of those that look otherwise: full-width, Arabic, Persian, Devanagari.
+/// The value of a digit: ASCII, full-width, Arabic, Persian or Devanagari.
 fn digit(c: char) -> Option<u32> {
     let zeros = ['0', '\u{ff10}', '\u{660}', '\u{6f0}', '\u{966}'];
     let values = zeros.map(|zero| u32::from(c).checked_sub(u32::from(zero)));
     values.into_iter().flatten().find(|value| *value <= 9)
 }
 
-/// Where UUIDs and dates stand in `text`.
+/// Byte ranges of UUIDs and dates in `text`.
 fn ids(text: &str) -> Vec<Range<usize>> {
     let bytes = text.as_bytes();
     let mut ids: Vec<Range<usize>> = Vec::new();
@@ -151,7 +152,8 @@ fn ids(text: &str) -> Vec<Range<usize>> {
     ids
 }
 
-/// How long the UUID (RFC 9562) is that `bytes` begin with and that nothing else is joined to.
+/// Length of the UUID (RFC 9562) at the start of `bytes`, if there is one without a letter or digit next to it.
+/// `before` is the byte in front.
 fn uuid(bytes: &[u8], before: Option<u8>) -> Option<usize> {
     const LENGTH: usize = 36;
     let text = bytes.get(..LENGTH)?;
@@ -168,8 +170,8 @@ fn uuid(bytes: &[u8], before: Option<u8>) -> Option<usize> {
     fits.then_some(LENGTH)
 }
 
-/// How long the date is that `bytes` begin with, `2026-11-26` or with a time `2026-11-26 10:11:12.131`, and that no more
-/// digits are joined to.
+/// Length of the date at the start of `bytes`, such as `2026-11-26` or with a time `2026-11-26 10:11:12.131`, if there
+/// is one without a digit next to it. `before` is the byte in front.
 fn date(bytes: &[u8], before: Option<u8>) -> Option<usize> {
     let two = |at: usize| match bytes.get(at..at + 2)? {
         [tens @ b'0'..=b'9', ones @ b'0'..=b'9'] => Some((tens - b'0') * 10 + ones - b'0'),
@@ -207,12 +209,12 @@ mod tests {
 
     use super::*;
 
-    /// A number that every processor publishes for tests.
+    /// A test number that every processor publishes.
     const CARD: &str = "4242424242424242";
 
-    /// The number that begins with these digits, `length` long.
-    fn card(begins: &str, length: usize) -> String {
-        let body = &begins[..length - 1];
+    /// The card number of this length that begins with these digits, with its check digit.
+    fn card(prefix: &str, length: usize) -> String {
+        let body = &prefix[..length - 1];
         let all = |check: u32| format!("{body}{check}");
         let fits = |number: &String| {
             let digits: Vec<Digit> = number
@@ -227,7 +229,7 @@ mod tests {
         (0..10).map(all).find(fits).unwrap_or_default()
     }
 
-    /// A card of any brand.
+    /// A card number of any brand.
     fn any_card() -> impl Strategy<Value = String> {
         let brand = prop::sample::select(BRANDS.to_vec());
         (
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn published_test_numbers_of_every_brand_are_cards() {
+    fn published_test_numbers_of_every_brand_are_detected() {
         for number in [
             CARD,
             "4000000000000002",
@@ -267,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_card_is_found_beside_other_digits_and_through_separators() {
+    fn card_number_is_found_next_to_other_digits_and_across_separators() {
         for text in [
             "20261126-4242424242424242",
             "2026-11-26 4242424242424242",
@@ -287,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_hidden_of_a_text_is_the_number() {
+    fn only_the_card_number_is_masked() {
         for (text, expected) in [
             ("declined: 4242424242424242.", "declined: [card]."),
             ("4242 4242-4242 4242 expired", "[card] expired"),
@@ -302,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_a_card_is_none() {
+    fn invalid_card_numbers_are_ignored() {
         for text in [
             "9242424242424247",
             "4242424242424241",
@@ -316,7 +318,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_card_passes_whatever_stands_beside_its_digits_and_between_them(
+        fn card_number_is_found_with_any_separators_and_surroundings(
             number in any_card(),
             separators in prop::collection::vec(prop::sample::select(vec!["", "", "", " ", "-", ".", "/", "_", ", ", "\u{a0}"]), 19),
             before in "([a-z]{0,3}[0-9 .:/-]{0,12})?",
@@ -332,7 +334,7 @@ mod tests {
         }
 
         #[test]
-        fn no_uuid_is_lost(bits: u128, around in "[a-z]{0,3}[_:]?") {
+        fn uuid_is_never_taken_for_a_card_number(bits: u128, around in "[a-z]{0,3}[_:]?") {
             let hex = format!("{bits:032x}");
             let variant = ["8", "9", "a", "b"][usize::try_from(bits % 4).unwrap_or(0)];
             let uuid = format!("{}-{}-4{}-{variant}{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..]);
@@ -341,7 +343,7 @@ mod tests {
         }
 
         #[test]
-        fn no_date_is_lost(
+        fn date_is_never_taken_for_a_card_number(
             (year, month, day) in (1_900_u32..2_100, 1_u32..=12, 1_u32..=31),
             (hour, minute, second, fraction) in (0_u32..24, 0_u32..60, 0_u32..60, "(\\.[0-9]{1,9})?"),
             between in prop::sample::select(vec!["T", " ", "_"]),
@@ -362,7 +364,7 @@ mod tests {
         }
 
         #[test]
-        fn no_order_number_of_up_to_twelve_digits_is_lost(text in "[A-Z]{0,4}[-#/]?[0-9]{1,8}([-./][0-9]{1,4})?") {
+        fn order_number_of_up_to_twelve_digits_is_never_taken_for_a_card_number(text in "[A-Z]{0,4}[-#/]?[0-9]{1,8}([-./][0-9]{1,4})?") {
             prop_assert!(!is_in(&text, None), "{text}");
         }
     }

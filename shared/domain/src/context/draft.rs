@@ -1,20 +1,20 @@
-//! What an agent sends about a caller, and what becomes of it when it is sound.
+//! The request to set a context, and its validation.
 
 use super::caller;
 use super::price::Price;
-use super::{Brief, CallId, DEFAULT_TTL, Purchase, TTL_RANGE, TransactionType};
+use super::{CallId, ContextData, DEFAULT_TTL, Purchase, TTL_RANGE, TransactionType};
 use crate::field::FieldError;
-use crate::foreign::UNREADABLE;
+use crate::lenient_json::REPLACEMENT;
 use crate::phone::{CallingCode, PhoneNumber};
 
-/// The voice that is used when the agent names none; the only one that is published.
+/// The voice if the agent names none; the only one that is published.
 pub const DEFAULT_PERSONA: &str = "english-jessica";
 
-/// Most bytes of a memory.
+/// Maximum length of a memory, in bytes.
 pub const MAX_MEMORY: usize = 24_576;
 
-/// Most bytes of each field. Together they stay below [`MAX_BYTES`], however they are combined, and with a memory that
-/// an earlier set left behind.
+/// Maximum length of each field, in bytes. Together they stay below [`MAX_BYTES`] in any combination, and with a memory
+/// from an earlier set.
 const LIMITS: [(&str, usize); 9] = [
     ("description", 4_096),
     ("vendor", 512),
@@ -27,19 +27,20 @@ const LIMITS: [(&str, usize); 9] = [
     ("call_id", 512),
 ];
 
-/// Of those, what names a thing or a person: with a character that cannot be read it would name another.
-const NAMES: [&str; 6] = ["description", "vendor", "customer_id", "order_id", "email", "call_id"];
+/// The fields that identify a thing or a person: with a character that cannot be read they would identify another one.
+const IDENTIFYING: [&str; 6] = ["description", "vendor", "customer_id", "order_id", "email", "call_id"];
 
-/// Most bytes of a context. A context and its earlier versions stay well below the 400 KB of a DynamoDB item.
+/// Maximum size of a context, in bytes. A context with its earlier versions stays well below DynamoDB's 400 KB for an
+/// item.
 pub const MAX_BYTES: usize = 32 * 1024;
 
-/// What was sent, field by field; none and null are the same.
+/// The fields of a request as they were sent. A missing field and null are the same.
 #[derive(Clone, Default)]
 #[expect(missing_docs, reason = "the fields of the contract, as they were sent")]
-pub struct Draft {
+pub struct ContextDraft {
     pub caller: Option<String>,
-    /// Whether the caller is whom the platform vouches for, and not what somebody has filled in.
-    pub vouched: bool,
+    /// Whether the platform itself reported the caller's number, so that nobody typed it.
+    pub trusted: bool,
     pub description: Option<String>,
     pub price: Option<String>,
     pub vendor: Option<String>,
@@ -57,72 +58,72 @@ pub struct Draft {
 
 /// What a set does to the memory.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Memory {
-    /// What earlier agents left stays.
+pub enum MemoryChange {
+    /// Keeps what earlier agents left.
     Keep,
-    /// This is the memory from now on.
+    /// Replaces the memory.
     Replace(String),
 }
 
-/// What is said about the caller beside a note, as far as it is.
+/// Details about the caller that come with a note; none leaves a detail unchanged.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Details {
-    /// Where the caller goes.
+pub struct CallerDetails {
+    /// Number that the call is transferred to after the payment.
     pub callback: Option<PhoneNumber>,
-    /// The e-mail address.
+    /// The customer's e-mail address.
     pub email: Option<String>,
-    /// The name.
+    /// The customer's name.
     pub full_name: Option<String>,
-    /// The voice.
+    /// The voice that speaks to the caller.
     pub persona: Option<String>,
 }
 
-/// What is said of the purchase.
+/// The content of a set.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Said {
-    /// That there is one.
+pub enum SetContent {
+    /// A purchase.
     Purchase {
-        /// What is said.
-        brief: Brief,
-        /// It is another one than before, even if it looks the same.
+        /// The purchase and details about the caller.
+        data: ContextData,
+        /// Whether it is a new purchase even if it equals an earlier one.
         another: bool,
     },
-    /// Nothing: it is a note about the caller, and what is to be paid stays what it is.
-    Note(Details),
+    /// A note about the caller, which leaves the purchase unchanged.
+    Note(CallerDetails),
 }
 
-/// A context that may be stored.
+/// A valid request to set a context.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NewContext {
-    /// About whom.
+    /// The caller's number.
     pub caller: PhoneNumber,
-    /// What is said.
-    pub said: Said,
-    /// What is done to the memory.
-    pub memory: Memory,
-    /// The call in which it is said.
+    /// A purchase or a note.
+    pub content: SetContent,
+    /// What the set does to the memory.
+    pub memory: MemoryChange,
+    /// The call in which the context is set, if the platform sent its id.
     pub call: Option<CallId>,
-    /// Seconds that it lives.
+    /// Lifetime of the context, in seconds.
     pub ttl: u32,
-    /// Whether that was said, or is what is usual.
-    pub ttl_said: bool,
+    /// Whether the request gave `ttl`, or it is the default.
+    pub ttl_given: bool,
 }
 
-/// How an agent wants a context to be set.
+/// Options of a request to set a context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct How {
-    /// A memory that is not mentioned is forgotten.
+pub struct SetOptions {
+    /// Whether a missing memory clears the memory.
     pub replace: bool,
-    /// The purchase is another one than before, even if it looks the same.
+    /// Whether the purchase is a new one even if it equals an earlier one.
     pub another: bool,
 }
 
-impl Draft {
-    /// The context that this says. `home` is the country of numbers without a `+`.
+impl ContextDraft {
+    /// Validates the request. `home` is the country of numbers without a `+`.
     ///
     /// # Errors
-    /// Every field that is missing or not sound, by its name in the contract.
-    pub fn check(self, home: Option<&CallingCode>, how: How) -> Result<NewContext, Vec<FieldError>> {
+    /// Every field that is missing or invalid, by its name in the contract.
+    pub fn check(self, home: Option<&CallingCode>, options: SetOptions) -> Result<NewContext, Vec<FieldError>> {
         let is_note = self.is_note();
         let mut errors = self.text_errors(is_note);
         let caller = noted(&mut errors, "caller", self.caller(home));
@@ -134,7 +135,7 @@ impl Draft {
         let callback = noted(&mut errors, "callback", self.callback(home));
         let transaction_type = noted(&mut errors, "transaction_type", self.transaction_type());
         let ttl = noted(&mut errors, "ttl", self.ttl());
-        let ttl_said = self.ttl.is_some();
+        let ttl_given = self.ttl.is_some();
         if !is_note && transaction_type == Some(TransactionType::Once) && price.is_some_and(Price::is_zero) {
             errors.push(FieldError::new(
                 "price",
@@ -147,31 +148,31 @@ impl Draft {
             return Err(errors);
         };
         let memory = match &self.memory {
-            Some(memory) => Memory::Replace(memory.clone()),
-            None if how.replace => Memory::Replace(String::new()),
-            None => Memory::Keep,
+            Some(memory) => MemoryChange::Replace(memory.clone()),
+            None if options.replace => MemoryChange::Replace(String::new()),
+            None => MemoryChange::Keep,
         };
-        let call = said(self.call_id.clone()).as_deref().map(CallId::new);
-        let said = if is_note {
-            Said::Note(self.details(callback))
+        let call = non_blank(self.call_id.clone()).as_deref().map(CallId::new);
+        let content = if is_note {
+            SetContent::Note(self.details(callback))
         } else {
-            Said::Purchase {
-                brief: self.brief(price, transaction_type, callback),
-                another: how.another,
+            SetContent::Purchase {
+                data: self.data(price, transaction_type, callback),
+                another: options.another,
             }
         };
         Ok(NewContext {
             caller,
-            said,
+            content,
             memory,
             call,
             ttl,
-            ttl_said,
+            ttl_given,
         })
     }
 
-    /// Whether it says nothing of a purchase and something to remember. What has a default does not count: platforms fill
-    /// it in.
+    /// Whether the request is a note: it has a memory and no field of a purchase. A field with its default value does
+    /// not count, because platforms fill in defaults.
     fn is_note(&self) -> bool {
         let kind = self.transaction_type.as_deref();
         let kind = kind.filter(|kind| *kind != TransactionType::default().name());
@@ -183,38 +184,38 @@ impl Draft {
             self.order_id.as_deref(),
             kind,
         ];
-        let says_nothing = |text: Option<&str>| text.is_none_or(|text| text.trim().is_empty());
-        self.memory.is_some() && of_purchase.into_iter().all(says_nothing)
+        let is_blank = |text: Option<&str>| text.is_none_or(|text| text.trim().is_empty());
+        self.memory.is_some() && of_purchase.into_iter().all(is_blank)
     }
 
-    fn details(self, callback: Option<PhoneNumber>) -> Details {
-        Details {
+    fn details(self, callback: Option<PhoneNumber>) -> CallerDetails {
+        CallerDetails {
             callback,
-            email: said(self.email),
-            full_name: said(self.full_name),
-            persona: said(self.persona),
+            email: non_blank(self.email),
+            full_name: non_blank(self.full_name),
+            persona: non_blank(self.persona),
         }
     }
 
-    fn brief(self, price: Price, transaction_type: TransactionType, callback: Option<PhoneNumber>) -> Brief {
+    fn data(self, price: Price, transaction_type: TransactionType, callback: Option<PhoneNumber>) -> ContextData {
         let or_empty = Option::unwrap_or_default;
-        Brief {
+        ContextData {
             purchase: Some(Purchase {
                 description: or_empty(self.description),
                 price,
                 vendor: or_empty(self.vendor),
                 customer_id: or_empty(self.customer_id),
                 transaction_type,
-                order_id: or_empty(said(self.order_id)),
+                order_id: or_empty(non_blank(self.order_id)),
             }),
             callback,
             email: or_empty(self.email),
             full_name: or_empty(self.full_name),
-            persona: said(self.persona).unwrap_or_else(|| DEFAULT_PERSONA.to_owned()),
+            persona: non_blank(self.persona).unwrap_or_else(|| DEFAULT_PERSONA.to_owned()),
         }
     }
 
-    /// What is wrong with the texts, as far as they are only texts.
+    /// Errors that all text fields share: missing, too long, unreadable.
     fn text_errors(&self, is_note: bool) -> Vec<FieldError> {
         let texts = [
             (&self.description, !is_note),
@@ -235,9 +236,9 @@ impl Draft {
             } else if text.len() > limit {
                 errors.push(FieldError::new(name, format!("must have at most {limit} bytes")));
             } else if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-                errors.push(FieldError::new(name, "has control characters in it"));
-            } else if NAMES.contains(&name) && text.contains(UNREADABLE) {
-                errors.push(FieldError::new(name, "has characters in it that cannot be read"));
+                errors.push(FieldError::new(name, "has control characters"));
+            } else if IDENTIFYING.contains(&name) && text.contains(REPLACEMENT) {
+                errors.push(FieldError::new(name, "has characters that cannot be read"));
             }
         }
         errors
@@ -246,7 +247,7 @@ impl Draft {
     fn caller(&self, home: Option<&CallingCode>) -> Result<PhoneNumber, String> {
         let text = self.caller.as_deref().filter(|text| !text.trim().is_empty());
         let text = text.ok_or("is missing or empty")?;
-        let read = if self.vouched { caller::vouched } else { caller::number };
+        let read = if self.trusted { caller::trusted } else { caller::parse };
         read(text, home).map_err(|error| error.to_string())
     }
 
@@ -254,14 +255,14 @@ impl Draft {
         let text = self.price.as_deref().ok_or("is missing")?;
         text.trim()
             .parse()
-            .map_err(|error: super::price::NotAPrice| error.to_string())
+            .map_err(|error: super::price::InvalidPrice| error.to_string())
     }
 
-    /// Absent and empty are the same: after the payment the call ends. The sample number in published documentation is
-    /// what a form is filled with, not a default; nobody is ever sent there.
+    /// A missing and an empty callback are the same: the call ends after the payment. The sample number in the
+    /// published documentation is an example, not a default; no call is ever transferred there.
     fn callback(&self, home: Option<&CallingCode>) -> Result<Option<PhoneNumber>, String> {
         let text = self.callback.as_deref().filter(|text| !text.trim().is_empty());
-        let number = text.map(|text| caller::number(text, home)).transpose();
+        let number = text.map(|text| caller::parse(text, home)).transpose();
         number.map_err(|error| error.to_string())
     }
 
@@ -282,15 +283,15 @@ impl Draft {
     }
 }
 
-/// The value, or none and a note of what is wrong with `field`.
+/// The value, or none after adding the error of `field` to `errors`.
 fn noted<T>(errors: &mut Vec<FieldError>, field: &str, result: Result<T, String>) -> Option<T> {
     result
         .map_err(|detail| errors.push(FieldError::new(field, detail)))
         .ok()
 }
 
-/// `text` unless there is nothing in it.
-fn said(text: Option<String>) -> Option<String> {
+/// `text` unless it is blank.
+fn non_blank(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.trim().is_empty())
 }
 
@@ -298,62 +299,57 @@ fn said(text: Option<String>) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn draft() -> Draft {
+    fn draft() -> ContextDraft {
         let some = |text: &str| Some(text.to_owned());
-        Draft {
+        ContextDraft {
             caller: some("+1 202 555 0143"),
             description: some("Two theatre seats"),
             price: some("42.00"),
             vendor: some("acme-stage"),
-            ..Draft::default()
+            ..ContextDraft::default()
         }
     }
 
-    fn wrong(draft: Draft) -> Vec<(String, String)> {
-        match draft.check(None, How::default()) {
+    fn wrong(draft: ContextDraft) -> Vec<(String, String)> {
+        match draft.check(None, SetOptions::default()) {
             Ok(_) => Vec::new(),
             Err(errors) => errors.into_iter().map(|error| (error.field, error.detail)).collect(),
         }
     }
 
-    fn wrong_fields(draft: Draft) -> Vec<String> {
+    fn wrong_fields(draft: ContextDraft) -> Vec<String> {
         wrong(draft).into_iter().map(|(field, _)| field).collect()
     }
 
     #[test]
-    fn four_fields_are_enough_and_no_sample_number_is_ever_called() {
-        let new = draft().check(None, How::default()).expect("sound");
+    fn minimal_request_gets_defaults_and_no_sample_callback() {
+        let new = draft().check(None, SetOptions::default()).expect("valid");
         assert_eq!(new.caller.as_str(), "+12025550143");
-        let Said::Purchase { brief, another: false } = new.said else {
+        let SetContent::Purchase { data, another: false } = new.content else {
             panic!("no purchase")
         };
-        assert_eq!(brief.callback, None);
-        assert_eq!(brief.persona, "english-jessica");
-        let purchase = brief.purchase.expect("a purchase");
+        assert_eq!(data.callback, None);
+        assert_eq!(data.persona, "english-jessica");
+        let purchase = data.purchase.expect("a purchase");
         assert_eq!(purchase.transaction_type, TransactionType::Once);
-        let empty = [
-            &purchase.customer_id,
-            &purchase.order_id,
-            &brief.email,
-            &brief.full_name,
-        ];
+        let empty = [&purchase.customer_id, &purchase.order_id, &data.email, &data.full_name];
         assert!(empty.into_iter().all(String::is_empty));
-        assert!(matches!(new.memory, Memory::Keep));
+        assert!(matches!(new.memory, MemoryChange::Keep));
         assert_eq!((new.call, new.ttl), (None, DEFAULT_TTL));
     }
 
     #[test]
-    fn only_whom_the_platform_vouches_for_is_taken_without_a_doubt() {
-        let of = |vouched: bool| Draft {
+    fn only_the_platforms_own_caller_number_is_accepted_unchecked() {
+        let of = |trusted: bool| ContextDraft {
             caller: Some("+99912345678".into()),
-            vouched,
+            trusted,
             ..draft()
         };
-        let new = of(true).check(None, How::default()).expect("sound");
+        let new = of(true).check(None, SetOptions::default()).expect("valid");
         assert_eq!(new.caller.as_str(), "+99912345678");
         assert_eq!(wrong_fields(of(false)), ["caller"]);
-        // Where the call goes is always filled in.
-        let goes_on = Draft {
+        // The callback is always typed by a person.
+        let goes_on = ContextDraft {
             callback: Some("+99912345678".into()),
             ..of(true)
         };
@@ -361,27 +357,27 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_optional_field_is_one_that_was_not_sent() {
+    fn empty_optional_field_counts_as_missing() {
         let empty = || Some(String::new());
-        let new = Draft {
+        let new = ContextDraft {
             callback: Some("  ".into()),
             persona: empty(),
             transaction_type: empty(),
             call_id: empty(),
             ..draft()
         };
-        let new = new.check(None, How::default()).expect("sound");
-        assert!(new == draft().check(None, How::default()).expect("sound"));
+        let new = new.check(None, SetOptions::default()).expect("valid");
+        assert!(new == draft().check(None, SetOptions::default()).expect("valid"));
     }
 
     #[test]
-    fn every_wrong_field_is_named_at_once() {
+    fn all_invalid_fields_are_reported_at_once() {
         assert_eq!(
-            wrong_fields(Draft::default()),
+            wrong_fields(ContextDraft::default()),
             ["description", "vendor", "caller", "price"]
         );
         let some = |text: &str| Some(text.to_owned());
-        let all = Draft {
+        let all = ContextDraft {
             caller: some("12025550143"),
             description: some(" \n"),
             price: some("10.001"),
@@ -389,7 +385,7 @@ mod tests {
             callback: some("sip:a@example.org"),
             transaction_type: some("monthly"),
             ttl: Some(59),
-            ..Draft::default()
+            ..ContextDraft::default()
         };
         let wrong = wrong(all);
         let fields: Vec<&str> = wrong.iter().map(|(field, _)| field.as_str()).collect();
@@ -413,24 +409,24 @@ mod tests {
     }
 
     #[test]
-    fn what_says_nothing_of_a_purchase_and_something_to_remember_is_a_note() {
+    fn memory_without_purchase_fields_is_a_note() {
         let some = |text: &str| Some(text.to_owned());
-        let note = || Draft {
+        let note = || ContextDraft {
             caller: some("+1 202 555 0143"),
             memory: some("wants row F"),
-            ..Draft::default()
+            ..ContextDraft::default()
         };
         for (draft, details) in [
-            (note(), Details::default()),
+            (note(), CallerDetails::default()),
             (
-                Draft {
+                ContextDraft {
                     memory: some(""),
                     ..note()
                 },
-                Details::default(),
+                CallerDetails::default(),
             ),
             (
-                Draft {
+                ContextDraft {
                     description: some(""),
                     price: some(" "),
                     vendor: some(""),
@@ -439,67 +435,67 @@ mod tests {
                     full_name: some("Ana Ruiz"),
                     ..note()
                 },
-                Details {
+                CallerDetails {
                     full_name: some("Ana Ruiz"),
-                    ..Details::default()
+                    ..CallerDetails::default()
                 },
             ),
         ] {
-            let new = draft.check(None, How::default()).expect("sound");
-            assert!(new.said == Said::Note(details));
+            let new = draft.check(None, SetOptions::default()).expect("valid");
+            assert!(new.content == SetContent::Note(details));
         }
     }
 
     #[test]
-    fn half_a_purchase_is_none_and_every_missing_field_is_named() {
+    fn incomplete_purchase_is_refused_with_every_missing_field() {
         let some = |text: &str| Some(text.to_owned());
-        let note = || Draft {
+        let note = || ContextDraft {
             caller: some("+1 202 555 0143"),
             memory: some("wants row F"),
-            ..Draft::default()
+            ..ContextDraft::default()
         };
         for (draft, missing) in [
             (
-                Draft {
+                ContextDraft {
                     description: some("Two seats"),
                     ..note()
                 },
                 vec!["vendor", "price"],
             ),
             (
-                Draft {
+                ContextDraft {
                     price: some("1"),
                     ..note()
                 },
                 vec!["description", "vendor"],
             ),
             (
-                Draft {
+                ContextDraft {
                     customer_id: some("cus_1"),
                     ..note()
                 },
                 vec!["description", "vendor", "price"],
             ),
             (
-                Draft {
+                ContextDraft {
                     order_id: some("1"),
                     ..note()
                 },
                 vec!["description", "vendor", "price"],
             ),
             (
-                Draft {
+                ContextDraft {
                     transaction_type: some("authorize"),
                     ..note()
                 },
                 vec!["description", "vendor", "price"],
             ),
-            // Nothing to remember either.
+            // No memory either.
             (
-                Draft {
+                ContextDraft {
                     caller: some("+1 202 555 0143"),
                     full_name: some("Ana Ruiz"),
-                    ..Draft::default()
+                    ..ContextDraft::default()
                 },
                 vec!["description", "vendor", "price"],
             ),
@@ -509,14 +505,14 @@ mod tests {
     }
 
     #[test]
-    fn a_purchase_has_a_price_and_a_card_on_file_need_not() {
+    fn price_may_be_zero_only_if_nothing_is_charged_now() {
         for (kind, zero_is_fine) in [
             ("once", false),
             ("", false),
             ("authorize", true),
             ("subscription", true),
         ] {
-            let free = Draft {
+            let free = ContextDraft {
                 price: Some("0.00".into()),
                 transaction_type: Some(kind.into()),
                 ..draft()
@@ -526,7 +522,7 @@ mod tests {
     }
 
     #[test]
-    fn the_life_of_a_context_has_limits() {
+    fn ttl_has_limits() {
         for (ttl, fine) in [
             (0, false),
             (59, false),
@@ -535,7 +531,7 @@ mod tests {
             (30 * 86_400 + 1, false),
             (u64::MAX, false),
         ] {
-            let lives = Draft {
+            let lives = ContextDraft {
                 ttl: Some(ttl),
                 ..draft()
             };
@@ -544,9 +540,9 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_within_the_limits_of_its_fields_is_within_the_limit_of_a_context() {
+    fn field_limits_keep_a_context_within_its_limit() {
         let all: usize = LIMITS.into_iter().map(|(_, limit)| limit).sum();
-        // The rest: two numbers, a price, a type, and the names of the fields.
+        // 600 bytes for the rest: two numbers, a price, a type, and the names of the fields.
         assert!(all + 600 <= MAX_BYTES);
         let at_limit = |name: &str, more: usize| {
             let limit = LIMITS
@@ -555,7 +551,7 @@ mod tests {
                 .map_or(0, |(_, limit)| limit);
             Some("x".repeat(limit + more))
         };
-        let filled = |more: usize| Draft {
+        let filled = |more: usize| ContextDraft {
             description: at_limit("description", more),
             vendor: at_limit("vendor", more),
             customer_id: at_limit("customer_id", more),
@@ -572,21 +568,21 @@ mod tests {
     }
 
     #[test]
-    fn the_memory_stays_unless_it_is_mentioned_or_everything_is_to_be_replaced() {
+    fn memory_stays_unless_it_is_sent_or_replace_is_set() {
         let memory = |text: Option<&str>, replace| {
-            let draft = Draft {
+            let draft = ContextDraft {
                 memory: text.map(str::to_owned),
                 ..draft()
             };
-            let how = How {
+            let options = SetOptions {
                 replace,
-                ..How::default()
+                ..SetOptions::default()
             };
-            draft.check(None, how).expect("sound").memory
+            draft.check(None, options).expect("valid").memory
         };
-        assert!(memory(None, false) == Memory::Keep);
-        assert!(memory(None, true) == Memory::Replace(String::new()));
-        assert!(memory(Some(""), false) == Memory::Replace(String::new()));
-        assert!(memory(Some("row F"), true) == Memory::Replace("row F".into()));
+        assert!(memory(None, false) == MemoryChange::Keep);
+        assert!(memory(None, true) == MemoryChange::Replace(String::new()));
+        assert!(memory(Some(""), false) == MemoryChange::Replace(String::new()));
+        assert!(memory(Some("row F"), true) == MemoryChange::Replace("row F".into()));
     }
 }

@@ -1,14 +1,14 @@
-//! What voice agents share about a caller: pure, no I/O, no clock.
+//! Caller context: what voice agents share about a caller. Pure: no I/O, no clock.
 //!
-//! An agent *sets* what it knows of a caller before it hands the call on; the next one *gets* it, by the caller's
-//! number. In between our own transfer may take a payment and put down its [`Outcome`].
+//! An agent *sets* what it knows about a caller before it transfers the call; the next agent *gets* it by the caller's
+//! number. In between, our own transfer may take a payment and record its [`PaymentOutcome`].
 //!
-//! - [`draft`]: what was sent, checked.
-//! - [`caller`]: numbers that may be a key.
-//! - [`purchase`], [`price`], [`outcome`]: what is to be paid, and what came of it.
+//! - [`draft`]: the request to set a context, and its validation.
+//! - [`caller`]: phone numbers that can identify a caller.
+//! - [`purchase`], [`price`], [`outcome`]: what is to be paid, and the outcome of the payment.
 //!
-//! What is paid is a [`Purchase`], not a set: agents and their tools say the same again and again, and nobody shall pay
-//! for it twice. A context may also have none: then an agent only left a note about the caller.
+//! A payment belongs to a [`Purchase`], not to a set: agents and their tools repeat the same set again and again, and
+//! nobody may pay for it twice. A context may also have no purchase: then an agent only left a note about the caller.
 
 pub mod caller;
 mod card;
@@ -26,34 +26,34 @@ use crate::ids::{Nonce, Tenant};
 use crate::phone::PhoneNumber;
 use crate::timestamp::Timestamp;
 
-pub use draft::{Details, Draft, How, Memory, NewContext, Said};
-pub use outcome::{NotKept, Outcome, Processor, Status};
+pub use draft::{CallerDetails, ContextDraft, MemoryChange, NewContext, SetContent, SetOptions};
+pub use outcome::{DroppedField, PaymentOutcome, PaymentStatus, Processor};
 pub use price::Price;
-pub use purchase::{Purchase, PurchaseSet, TransactionType};
+pub use purchase::{Purchase, PurchaseChange, TransactionType};
 
-/// How many earlier versions of a context are kept beside the present one.
+/// Number of earlier versions that are kept in addition to the current one.
 pub const EARLIER_VERSIONS: usize = 5;
-/// Seconds that a context lives when the agent does not say: a week.
+/// Default lifetime of a context, in seconds: a week.
 pub const DEFAULT_TTL: u32 = 7 * 86_400;
-/// Seconds that a context may be given to live: a minute to 30 days.
+/// Allowed lifetime of a context, in seconds: a minute to 30 days.
 pub const TTL_RANGE: std::ops::RangeInclusive<u32> = 60..=30 * 86_400;
 
-/// Whose context it is, and about whom: what it takes to find it.
+/// Key of a context: the tenant that owns it, and the caller.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ContextKey {
-    /// Whose it is.
+    /// The tenant that owns the context.
     pub tenant: Tenant,
     /// The caller's number.
     pub caller: PhoneNumber,
 }
 
-/// The call in which a context was set, as the agent's platform names it. Of its text only a part of the SHA-256 is
-/// kept: it is compared and never shown.
+/// The call in which a context was set, identified by the platform's id of the call. Only the first 128 bits of the
+/// id's SHA-256 are kept, because it is only compared and never shown.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CallId(u128);
 
 impl CallId {
-    /// The call with this name.
+    /// The call with this id at the agent's platform.
     pub fn new(name: &str) -> Self {
         let digest = Sha256::digest(name.as_bytes());
         Self(
@@ -66,19 +66,23 @@ impl CallId {
 }
 
 impl FromStr for CallId {
-    type Err = NoCallId;
+    type Err = InvalidCallId;
 
-    fn from_str(text: &str) -> Result<Self, NoCallId> {
-        let id = u128::from_str_radix(text, 16).map(Self).map_err(|_| NoCallId)?;
-        // One text for one id.
-        if id.to_string() == text { Ok(id) } else { Err(NoCallId) }
+    fn from_str(text: &str) -> Result<Self, InvalidCallId> {
+        let id = u128::from_str_radix(text, 16).map(Self).map_err(|_| InvalidCallId)?;
+        // Exactly one text for each id.
+        if id.to_string() == text {
+            Ok(id)
+        } else {
+            Err(InvalidCallId)
+        }
     }
 }
 
-/// The text is not what is kept of a call's name.
+/// The text is not the stored form of a [`CallId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not the hash of a call's name")]
-pub struct NoCallId;
+#[error("not the hash of a call id")]
+pub struct InvalidCallId;
 
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -92,59 +96,59 @@ impl fmt::Debug for CallId {
     }
 }
 
-/// What an agent says of a caller and the purchase, but for the memory, which has a life of its own.
+/// What an agent says about a caller and the purchase. The memory is kept apart, because it is updated separately.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Brief {
-    /// What is to be paid; none when there is nothing to pay.
+pub struct ContextData {
+    /// What is to be paid; none if there is nothing to pay.
     pub purchase: Option<Purchase>,
-    /// Where the caller goes after the payment; none ends the call.
+    /// Number that the call is transferred to after the payment; none ends the call.
     pub callback: Option<PhoneNumber>,
-    /// The customer's e-mail address; empty when it is not known.
+    /// The customer's e-mail address; empty if it is not known.
     pub email: String,
-    /// The customer's name; empty when it is not known.
+    /// The customer's name; empty if it is not known.
     pub full_name: String,
-    /// The voice in which the caller is spoken to.
+    /// The voice that speaks to the caller.
     pub persona: String,
 }
 
-/// It is about a person: only what is not is printed.
-impl fmt::Debug for Brief {
+/// Prints nothing that is personal data.
+impl fmt::Debug for ContextData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Brief")
+        f.debug_struct("ContextData")
             .field("purchase", &self.purchase)
             .field("persona", &self.persona)
             .finish_non_exhaustive()
     }
 }
 
-/// A context as one set left it, and what came of its purchase.
+/// A version of a context, as one set left it, with the outcome of its purchase's payment.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Version {
-    /// The how manieth set of this caller it was, from 1. Starts again when the context was deleted or has expired.
+    /// Ordinal of the set for this caller, counted from 1. Starts again after the context was deleted or has expired.
     pub number: u32,
-    /// Which set it was, among all there ever were.
+    /// Nonce of the set, unique among all sets.
     pub generation: Nonce,
-    /// When it was set.
+    /// When the version was set.
     pub set_at: Timestamp,
-    /// The call in which it was set, where the platform says.
+    /// The call in which it was set, if the platform sent its id.
     pub call: Option<CallId>,
-    /// What was said.
-    pub brief: Brief,
-    /// Which purchase that is, among all there ever were: the set that first said so. An outcome belongs to it.
+    /// What the agent said.
+    pub data: ContextData,
+    /// Id of the purchase: the generation of the set that first named it. A payment outcome belongs to a purchase.
     pub purchase: Option<Nonce>,
-    /// Free text that is handed from agent to agent.
+    /// Free text that agents pass on to each other.
     pub memory: String,
-    /// What came of the payment, as soon as there is a call, in whichever version it was.
-    pub outcome: Option<Outcome>,
+    /// Outcome of the purchase's payment, as soon as there is a call for it, whichever version the caller paid for.
+    pub outcome: Option<PaymentOutcome>,
 }
 
 impl Version {
-    /// How it goes.
-    pub fn status(&self) -> Status {
+    /// Payment status of the version.
+    pub fn status(&self) -> PaymentStatus {
         match (&self.outcome, self.purchase) {
             (Some(outcome), _) => outcome.status,
-            (None, Some(_)) => Status::Pending,
-            (None, None) => Status::NoPayment,
+            (None, Some(_)) => PaymentStatus::Pending,
+            (None, None) => PaymentStatus::NoPayment,
         }
     }
 }
@@ -159,28 +163,28 @@ impl fmt::Debug for Version {
     }
 }
 
-/// What is known of a caller.
+/// The context of a caller: its current version and the earlier ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
     /// The caller's number.
     pub caller: PhoneNumber,
-    /// From when on it does not exist any more.
+    /// The context no longer exists from this time on.
     pub expires_at: Timestamp,
-    /// The call that an agent was in who set or noted something last, where the platform says.
+    /// The call in which an agent last set the context or left a note, if the platform sent its id.
     pub call: Option<CallId>,
-    /// The newest set.
+    /// The newest version.
     pub current: Version,
-    /// Up to [`EARLIER_VERSIONS`] before it, newest first.
+    /// Up to [`EARLIER_VERSIONS`] earlier versions, newest first.
     pub earlier: Vec<Version>,
 }
 
-/// Seconds that a context lives at least after an outcome was written to it: the next agent is about to ask.
+/// Minimum lifetime of a context after an outcome was stored in it, in seconds: the next agent is about to ask for it.
 pub const LIFE_AFTER_OUTCOME: u32 = 3_600;
 
 impl Context {
-    /// The newest version that was set in `call`; the newest of all when none was, for an agent asks from a call of
-    /// its own.
-    pub fn seen_from(&self, call: Option<CallId>) -> &Version {
+    /// The newest version that was set in `call`. If none was, the newest version of all: the asking agent may be in a
+    /// call of its own.
+    pub fn version_for_call(&self, call: Option<CallId>) -> &Version {
         let set_in_call = |version: &&Version| call.is_some() && version.call == call;
         std::iter::once(&self.current)
             .chain(&self.earlier)
@@ -199,7 +203,7 @@ mod tests {
             generation: Nonce::new(number.into()),
             set_at: Timestamp::from_millis(number.into()),
             call: call.map(CallId::new),
-            brief: Brief {
+            data: ContextData {
                 purchase: Some(Purchase {
                     description: "Two theatre seats".into(),
                     price: "42.00".parse().expect("a price"),
@@ -220,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_sees_what_was_set_in_its_own_call_else_what_is_newest() {
+    fn agent_gets_the_version_of_its_own_call_or_else_the_newest() {
         let context = Context {
             caller: PhoneNumber::parse("+12025550143").expect("a number"),
             expires_at: Timestamp::from_millis(1),
@@ -229,30 +233,30 @@ mod tests {
             earlier: vec![version(2, Some("b")), version(1, None)],
         };
         for (call, expected) in [(Some("c"), 3), (Some("b"), 2), (Some("z"), 3), (None, 3)] {
-            let seen = context.seen_from(call.map(CallId::new));
+            let seen = context.version_for_call(call.map(CallId::new));
             assert_eq!(seen.number, expected, "{call:?}");
         }
     }
 
     #[test]
-    fn a_call_is_known_by_its_hash() {
+    fn call_id_is_stored_as_a_hash() {
         let call = CallId::new("CA00000000000000000000000000000001");
         assert_eq!(call.to_string().parse(), Ok(call));
         for text in ["", "1", "+00000000000000000000000000000001", "zz"] {
-            assert_eq!(text.parse::<CallId>(), Err(NoCallId), "{text}");
+            assert_eq!(text.parse::<CallId>(), Err(InvalidCallId), "{text}");
         }
     }
 
     #[test]
-    fn without_a_purchase_there_is_nothing_to_pay() {
+    fn version_without_a_purchase_has_no_payment() {
         let mut version = version(1, None);
-        assert_eq!(version.status(), Status::Pending);
+        assert_eq!(version.status(), PaymentStatus::Pending);
         version.purchase = None;
-        assert_eq!(version.status(), Status::NoPayment);
+        assert_eq!(version.status(), PaymentStatus::NoPayment);
     }
 
     #[test]
-    fn nothing_of_a_person_is_printed() {
+    fn debug_output_has_no_personal_data() {
         let printed = format!("{:?}", version(1, Some("a call")));
         for secret in ["theatre", "42", "Ruiz", "example.org", "row F"] {
             assert!(!printed.contains(secret), "{printed}");

@@ -1,11 +1,11 @@
-//! Prices.
+//! Prices in US dollars.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A price in US dollars, up to 999999.99, kept as it was written: `10`, `10.5` and `10.50` stay what they are.
+/// A price in US dollars, up to 999999.99. It keeps its notation: `10`, `10.5` and `10.50` are written back unchanged.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Price {
     cents: u32,
@@ -16,48 +16,48 @@ pub struct Price {
 /// The text is not a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected US dollars as a decimal string, such as \"10.00\": at most 999999.99, no sign, no separators")]
-pub struct NotAPrice;
+pub struct InvalidPrice;
 
 impl Price {
-    /// In cents.
+    /// The price in cents.
     pub const fn cents(self) -> u32 {
         self.cents
     }
 
-    /// Whether there is nothing to pay.
+    /// Whether the price is zero.
     pub const fn is_zero(self) -> bool {
         self.cents == 0
     }
 
-    /// With exactly two decimals, as payment processors want it.
-    pub fn to_charge(self) -> String {
+    /// The price with exactly two decimals, as payment processors expect it.
+    pub fn charge_amount(self) -> String {
         format!("{}.{:02}", self.cents / 100, self.cents % 100)
     }
 }
 
 impl FromStr for Price {
-    type Err = NotAPrice;
+    type Err = InvalidPrice;
 
-    fn from_str(text: &str) -> Result<Self, NotAPrice> {
+    fn from_str(text: &str) -> Result<Self, InvalidPrice> {
         let (dollars, decimals) = match text.split_once('.') {
-            Some((_, "")) => return Err(NotAPrice),
+            Some((_, "")) => return Err(InvalidPrice),
             Some(parts) => parts,
             None => (text, ""),
         };
         let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
         let has_leading_zero = dollars.len() > 1 && dollars.starts_with('0');
         if !(1..=6).contains(&dollars.len()) || has_leading_zero || !all_digits(dollars) {
-            return Err(NotAPrice);
+            return Err(InvalidPrice);
         }
-        // A third decimal would be rounded by somebody, and nobody could say in whose favour.
+        // A third decimal would be rounded by some system on the way, with an unknown result.
         if decimals.len() > 2 || !all_digits(decimals) {
-            return Err(NotAPrice);
+            return Err(InvalidPrice);
         }
-        let dollars: u32 = dollars.parse().map_err(|_| NotAPrice)?;
-        let cents: u32 = format!("{decimals:0<2}").parse().map_err(|_| NotAPrice)?;
+        let dollars: u32 = dollars.parse().map_err(|_| InvalidPrice)?;
+        let cents: u32 = format!("{decimals:0<2}").parse().map_err(|_| InvalidPrice)?;
         Ok(Self {
             cents: dollars * 100 + cents,
-            decimals: u8::try_from(decimals.len()).map_err(|_| NotAPrice)?,
+            decimals: u8::try_from(decimals.len()).map_err(|_| InvalidPrice)?,
         })
     }
 }
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_price_is_read_exactly_and_written_as_it_was() {
+    fn price_is_parsed_exactly_and_keeps_its_notation() {
         for (text, cents, charged) in [
             ("10.00", 1_000, "10.00"),
             ("10", 1_000, "10.00"),
@@ -110,25 +110,25 @@ mod tests {
         ] {
             let price: Price = text.parse().expect(text);
             assert_eq!(
-                (price.cents(), price.to_charge(), price.to_string()),
+                (price.cents(), price.charge_amount(), price.to_string()),
                 (cents, charged.into(), text.into())
             );
         }
     }
 
     #[test]
-    fn what_is_not_plainly_a_price_is_refused() {
+    fn anything_but_a_plain_decimal_is_refused() {
         for text in [
             "", " ", ".", "1.", ".5", "-1", "+1", "1,5", "1,000.00", "$10", "10 USD", "10.005", "1e3", "NaN", "inf",
             "007", "00.10", "1000000", "1.2.3", " 10.00", "10.00 ", "١٠", "0x10",
         ] {
-            assert_eq!(text.parse::<Price>(), Err(NotAPrice), "{text}");
+            assert_eq!(text.parse::<Price>(), Err(InvalidPrice), "{text}");
         }
     }
 
     proptest! {
         #[test]
-        fn whatever_is_taken_comes_back_unchanged(text in "[0-9.]{0,10}|\\PC{0,8}") {
+        fn accepted_text_is_written_back_unchanged(text in "[0-9.]{0,10}|\\PC{0,8}") {
             if let Ok(price) = text.parse::<Price>() {
                 prop_assert_eq!(price.to_string(), text);
                 prop_assert!(price.cents() <= 99_999_999);

@@ -1,4 +1,4 @@
-//! What is to be paid.
+//! Purchases: what a caller is to pay for.
 
 use std::fmt;
 
@@ -8,16 +8,16 @@ use sha2::{Digest as _, Sha256};
 use super::Price;
 use crate::secret::hex;
 
-/// What kind of payment is to be taken.
+/// The kind of payment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TransactionType {
-    /// The price, once.
+    /// The price is charged once.
     #[default]
     Once,
-    /// A card that is charged again and again; here it is only made a token.
+    /// The card will be charged repeatedly; here it is only tokenized.
     Subscription,
-    /// A card that is charged later; here it is only made a token.
+    /// The card will be charged later; here it is only tokenized.
     Authorize,
 }
 
@@ -31,7 +31,7 @@ impl TransactionType {
         }
     }
 
-    /// The type called `name`.
+    /// The type with this published name.
     pub fn named(name: &str) -> Option<Self> {
         [Self::Once, Self::Subscription, Self::Authorize]
             .into_iter()
@@ -39,36 +39,37 @@ impl TransactionType {
     }
 }
 
-/// What is to be paid, to whom, and by whom.
+/// What is to be paid, to which vendor, and by which customer.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Purchase {
     /// What is bought.
     pub description: String,
-    /// What it costs.
+    /// The price.
     pub price: Price,
-    /// Who gets the money.
+    /// The vendor that receives the payment.
     pub vendor: String,
-    /// The customer's id at the payment processor; empty when there is none.
+    /// The customer's id at the payment processor; empty if there is none.
     pub customer_id: String,
-    /// What kind of payment is to be taken.
+    /// The kind of payment.
     pub transaction_type: TransactionType,
-    /// The agent's own name of the order, by which two purchases that look alike are told apart; empty when there is none.
+    /// The agent's id of the order. It tells apart two purchases that are otherwise equal; empty if there is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub order_id: String,
 }
 
-/// Bytes of a hash: nobody gains anything from two purchases that are taken for one, and the table's items stay small.
+/// Length of a fingerprint, in bytes. A collision is worth nothing to an attacker, so a short hash suffices and keeps
+/// the table's items small.
 const HASH_BYTES: usize = 16;
 
 impl Purchase {
-    /// What two purchases have in common that look alike, whatever their orders: description, price, vendor, type and
-    /// customer. Spaces do not matter, nor whether a price is written as 10, 10.0 or 10.00; capitals do.
-    pub fn likeness(&self) -> String {
+    /// Hash of everything but the order: description, price, vendor, type and customer. White space and the notation of
+    /// the price (10, 10.0 or 10.00) do not matter; upper and lower case do.
+    pub fn fingerprint(&self) -> String {
         hash(&self.parts())
     }
 
-    /// The same with the order, when it has one.
-    pub fn order_likeness(&self) -> Option<String> {
+    /// Hash of the same fields and the order; none if the purchase has no order.
+    pub fn order_fingerprint(&self) -> Option<String> {
         let order = self.order_id.trim();
         let mut parts = self.parts();
         parts.push(order.to_owned());
@@ -87,7 +88,7 @@ impl Purchase {
     }
 }
 
-/// The hash of these texts, none of which can pass for a part of another.
+/// Hash of these texts. Each is prefixed with its length, so that the borders between them are unambiguous.
 fn hash(parts: &[String]) -> String {
     let mut digest = Sha256::new();
     for part in parts {
@@ -98,7 +99,7 @@ fn hash(parts: &[String]) -> String {
     hex(digest.get(..HASH_BYTES).unwrap_or_default())
 }
 
-/// It is about a person: only what is not is printed.
+/// Prints nothing that is personal data.
 impl fmt::Debug for Purchase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Purchase")
@@ -107,19 +108,19 @@ impl fmt::Debug for Purchase {
     }
 }
 
-/// What a set did to what is to be paid.
+/// What a set did to the purchase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PurchaseSet {
+pub enum PurchaseChange {
     /// Nothing: it was a note about the caller.
     None,
-    /// It says again what was said before; what came of that counts.
+    /// It repeats a purchase that was set before; that purchase's payment outcome counts.
     Same,
-    /// There is something else to pay than before.
+    /// It set a new purchase.
     New,
 }
 
-impl PurchaseSet {
-    /// The name in an answer.
+impl PurchaseChange {
+    /// The published name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_purchase_is_the_same_however_it_is_written() {
+    fn fingerprint_ignores_white_space_and_price_notation() {
         for (price, description, vendor) in [
             ("10", "Two theatre seats", "acme-stage"),
             ("10.0", " Two  theatre\nseats", "acme-stage "),
@@ -156,13 +157,13 @@ mod tests {
                 vendor: vendor.into(),
                 ..purchase()
             };
-            assert_eq!(again.likeness(), purchase().likeness());
+            assert_eq!(again.fingerprint(), purchase().fingerprint());
         }
-        assert_eq!(purchase().likeness().len(), 2 * HASH_BYTES);
+        assert_eq!(purchase().fingerprint().len(), 2 * HASH_BYTES);
     }
 
     #[test]
-    fn every_field_of_a_purchase_makes_another_one() {
+    fn every_field_changes_the_fingerprint() {
         let others = [
             Purchase {
                 description: "two theatre seats".into(),
@@ -172,7 +173,7 @@ mod tests {
                 price: "10.01".parse().expect("a price"),
                 ..purchase()
             },
-            // The end of one field and the beginning of the next.
+            // Text moved from one field to the next.
             Purchase {
                 description: "Two theatre seats1000".into(),
                 vendor: String::new(),
@@ -192,24 +193,24 @@ mod tests {
             },
         ];
         for other in others {
-            assert_ne!(other.likeness(), purchase().likeness());
+            assert_ne!(other.fingerprint(), purchase().fingerprint());
         }
     }
 
     #[test]
-    fn an_order_tells_purchases_apart_that_look_alike() {
+    fn order_distinguishes_otherwise_equal_purchases() {
         let order = |id: &str| Purchase {
             order_id: id.into(),
             ..purchase()
         };
-        assert_eq!(order("1").likeness(), order("2").likeness());
-        assert_ne!(order("1").order_likeness(), order("2").order_likeness());
-        assert_eq!(order(" 1 ").order_likeness(), order("1").order_likeness());
-        assert_eq!(order("  ").order_likeness(), None);
+        assert_eq!(order("1").fingerprint(), order("2").fingerprint());
+        assert_ne!(order("1").order_fingerprint(), order("2").order_fingerprint());
+        assert_eq!(order(" 1 ").order_fingerprint(), order("1").order_fingerprint());
+        assert_eq!(order("  ").order_fingerprint(), None);
     }
 
     #[test]
-    fn a_transaction_type_has_one_name_in_the_table_and_on_the_wire() {
+    fn transaction_type_has_the_same_name_in_the_table_and_on_the_wire() {
         for kind in [
             TransactionType::Once,
             TransactionType::Subscription,

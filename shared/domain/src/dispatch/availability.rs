@@ -1,42 +1,43 @@
-//! Who can be phoned at a moment, and who cannot, why and until when.
+//! Availability: whether an employee can be phoned at a given time, and if not, why and until when.
 
 use serde::{Deserialize, Serialize};
 
 use super::employee::{Employee, QuietHours};
 use crate::timestamp::Timestamp;
 
-/// Why an employee is passed over.
+/// Why an employee cannot be phoned and is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unavailable {
-    /// Wants no calls at all.
+    /// The employee wants no calls at all.
     OptedOut,
     /// The number has not been verified.
     Unverified,
-    /// Not on duty.
+    /// The employee is not on duty.
     OffDuty,
-    /// In quiet hours.
+    /// It is in the employee's quiet hours.
     QuietHours,
-    /// On the phone for another dispatch.
+    /// The employee is on the phone for another dispatch.
     Busy,
-    /// Rejected before, and the policy does not ask again.
+    /// The employee rejected the ticket, and the policy does not retry employees who rejected.
     Rejected,
     /// The provider refused to call the number.
     Refused,
-    /// The provider takes no call to them at the moment.
-    PutOff,
-    /// Has been called as often in an hour as the tenant allows.
+    /// The provider currently postpones calls to this employee.
+    #[serde(alias = "put_off")]
+    Postponed,
+    /// The number has reached the tenant's hourly call limit.
     HourlyLimit,
-    /// Has been called as often in a day as the tenant allows.
+    /// The number has reached the tenant's daily call limit.
     DailyLimit,
 }
 
-/// Whether an employee can be phoned at a moment.
+/// Whether an employee can be phoned at a given time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Availability {
-    /// Yes.
+    /// The employee can be phoned.
     Available,
-    /// Not before that moment (none: never again).
+    /// The employee cannot be phoned before that time (none: never again).
     Not(Unavailable, Option<Timestamp>),
 }
 
@@ -44,7 +45,7 @@ const MINUTE: i64 = 60_000;
 const DAY_MINUTES: i64 = 24 * 60;
 
 impl QuietHours {
-    /// The first moment at or after `at` that is not quiet; `at` itself when it is not quiet then.
+    /// The earliest time at or after `at` that is not in quiet hours.
     fn end(&self, at: Timestamp) -> Timestamp {
         let offset = i64::from(self.utc_offset_minutes);
         let local_minute = at.millis().div_euclid(MINUTE) + offset;
@@ -64,7 +65,7 @@ impl QuietHours {
 }
 
 impl Employee {
-    /// Whether this person can be phoned at `at`. Says nothing about other dispatches.
+    /// Whether this person can be phoned at `at`. Does not consider other dispatches.
     pub fn availability(&self, at: Timestamp) -> Availability {
         if self.opted_out {
             return Availability::Not(Unavailable::OptedOut, None);
@@ -80,7 +81,7 @@ impl Employee {
         Availability::Not(reason, self.next_available(at))
     }
 
-    /// The first moment at or after `at` that is on duty, if there is one.
+    /// The earliest time at or after `at` that is on duty, if there is one.
     fn on_duty_from(&self, at: Timestamp) -> Option<Timestamp> {
         if self.on_duty.is_empty() {
             return Some(at);
@@ -96,10 +97,10 @@ impl Employee {
         self.quiet_hours.map_or(at, |quiet| quiet.end(at))
     }
 
-    /// The first moment at or after `at` at which the person is on duty and not in quiet hours.
+    /// The earliest time at or after `at` at which the person is on duty and not in quiet hours.
     fn next_available(&self, at: Timestamp) -> Option<Timestamp> {
         let mut moment = at;
-        // Each turn moves to the next edge of a duty or of quiet hours; two days of edges per duty are plenty.
+        // Each step moves to the next start of a duty or end of quiet hours; two steps per duty are more than enough.
         for _ in 0..2 * (self.on_duty.len() + 2) {
             let candidate = self.quiet_until(self.on_duty_from(moment)?);
             if candidate == moment {
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn quiet_hours_span_midnight_on_the_employees_own_clock() {
+    fn quiet_hours_span_midnight_in_the_employees_time_zone() {
         let anna = Employee {
             quiet_hours: Some(night(22 * 60, 7 * 60, 120)),
             ..anna()
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_opted_out_or_was_never_verified_is_never_phoned() {
+    fn opted_out_or_unverified_employee_is_never_available() {
         let out = Employee {
             opted_out: true,
             ..anna()

@@ -1,4 +1,4 @@
-//! How the webhook of an event stands.
+//! Webhook deliveries: the state of the delivery of an event.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,43 +7,45 @@ use crate::ids::DispatchKey;
 use crate::secret::sha256_hex;
 use crate::timestamp::Timestamp;
 
-/// How the delivery of an event stands, as the notifier left it.
+/// State of the webhook delivery of an event, as the notifier last stored it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
-    /// How often somebody had had it sent again by then.
+    /// Number of resends that had been requested by then.
     #[serde(default)]
     pub resent: u32,
-    /// Tries that failed or were put off since then.
+    /// Tries that failed or were postponed since the last resend.
     pub failures: u8,
-    /// How often it has been posted in all.
+    /// Number of POSTs in all.
     pub posts: u32,
-    /// When this was written.
+    /// When this state was stored.
     pub at: Timestamp,
-    /// What the receiver said last, or what was wrong instead; empty when it has never been asked.
+    /// The receiver's last answer, or the error instead of one; empty before the first try.
     pub answer: String,
-    /// What comes next.
-    pub outcome: Outcome,
+    /// Status of the delivery.
+    pub outcome: DeliveryStatus,
 }
 
-/// What comes next of a delivery.
+/// Status of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
-pub enum Outcome {
-    /// Nothing: the receiver has it.
+pub enum DeliveryStatus {
+    /// The receiver acknowledged the event.
     Delivered,
-    /// Another try.
+    /// Another try follows.
     Retrying {
-        /// When.
+        /// When the next try is due.
         next_at: Timestamp,
     },
-    /// Nothing, unless somebody has it sent again: it is a dead letter.
-    GivenUp,
-    /// Nothing: the call has got further before this could be told, and a status is told forward only.
-    Overtaken,
+    /// All tries failed. The notice is a dead letter, and nothing follows unless a person resends it.
+    #[serde(alias = "given_up")]
+    Failed,
+    /// A later status of the call was sent first. Statuses are only delivered in forward order, so this one is dropped.
+    #[serde(alias = "overtaken")]
+    Superseded,
 }
 
-impl Outcome {
-    /// Whether nothing comes next.
+impl DeliveryStatus {
+    /// Whether no further try follows.
     pub const fn is_final(self) -> bool {
         !matches!(self, Self::Retrying { .. })
     }
@@ -53,28 +55,28 @@ impl Outcome {
         match self {
             Self::Delivered => "Delivered",
             Self::Retrying { .. } => "Retrying",
-            Self::GivenUp => "GivenUp",
-            Self::Overtaken => "Overtaken",
+            Self::Failed => "Failed",
+            Self::Superseded => "Superseded",
         }
     }
 }
 
 impl Delivery {
-    /// Whether nothing is left to do about `notice`: what it asks for has been done, or somebody is further already. A
-    /// queue may deliver twice.
+    /// Whether `notice` needs no more work: its try has been made, or another consumer is ahead. SQS may deliver a
+    /// message twice.
     pub fn settles(&self, notice: &Notice) -> bool {
         if self.resent != notice.resent {
             return self.resent > notice.resent;
         }
         match self.outcome {
-            // What was put off counts no failure: the one that was sent in place of this is due later than this was.
-            Outcome::Retrying { next_at } => (self.failures, next_at) > (notice.failures, notice.due_at),
+            // A postponed try counts no failure, but its successor is due later than this notice.
+            DeliveryStatus::Retrying { next_at } => (self.failures, next_at) > (notice.failures, notice.due_at),
             _ => true,
         }
     }
 }
 
-/// The name of an event: the same at every delivery of it, so that a receiver can tell a repeated one.
+/// The id of an event: the same for every delivery of it, so that a receiver can detect duplicates.
 pub fn event_id(dispatch: &DispatchKey, entry: &str) -> String {
     let text = format!("patchbay webhook v1\n{}\n{}\n{entry}", dispatch.tenant, dispatch.id);
     let digest = sha256_hex(text.as_bytes());
@@ -96,18 +98,18 @@ mod tests {
     }
 
     #[test]
-    fn an_event_has_one_name_for_all_its_deliveries_and_no_other_event_has_it() {
+    fn event_id_is_stable_across_deliveries_and_unique() {
         let name = |tenant, entry| event_id(&key(tenant), entry);
         assert_eq!(name("acme", "a"), name("acme", "a"));
         assert_ne!(name("acme", "a"), name("acme", "b"));
         assert_ne!(name("acme", "a"), name("b", "a"));
-        // A full stop in the name could move the borders of what is signed.
+        // The signed text joins its parts with full stops, so the id must not contain one.
         let plain = |rest: &str| rest.bytes().all(|b| b.is_ascii_alphanumeric());
         assert!(name("acme", "a.b").strip_prefix("msg_").is_some_and(plain));
     }
 
     #[test]
-    fn a_notice_is_settled_by_what_was_done_since_it_was_sent() {
+    fn notice_is_settled_once_its_try_was_made_or_a_later_resend_exists() {
         let delivery = |resent, failures, outcome| Delivery {
             resent,
             failures,
@@ -121,12 +123,16 @@ mod tests {
             resent,
             ..Notice::first(key("acme"), "a".to_owned(), START)
         };
-        let retrying = |resent, failures| delivery(resent, failures, Outcome::Retrying { next_at: START });
+        let retrying = |resent, failures| delivery(resent, failures, DeliveryStatus::Retrying { next_at: START });
         assert!(!retrying(0, 1).settles(&notice(0, 1)));
         assert!(retrying(0, 2).settles(&notice(0, 1)));
         assert!(!retrying(0, 2).settles(&notice(1, 0)));
         assert!(retrying(1, 0).settles(&notice(0, 5)));
-        for outcome in [Outcome::Delivered, Outcome::GivenUp, Outcome::Overtaken] {
+        for outcome in [
+            DeliveryStatus::Delivered,
+            DeliveryStatus::Failed,
+            DeliveryStatus::Superseded,
+        ] {
             assert!(delivery(0, 3, outcome).settles(&notice(0, 3)));
             assert!(delivery(0, 0, outcome).settles(&notice(0, 3)));
             assert!(!delivery(0, 3, outcome).settles(&notice(1, 0)));

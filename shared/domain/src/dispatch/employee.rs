@@ -1,17 +1,17 @@
-//! The people who are phoned.
+//! Employees: the people who are phoned.
 
 use serde::{Deserialize, Serialize};
 
 use crate::phone::PhoneNumber;
 use crate::timestamp::Timestamp;
 
-/// Most employees that one dispatch may list: a decision that passes over everybody twice still fits into one
+/// Maximum number of employees in a dispatch: a decision that skips every employee twice still fits into one DynamoDB
 /// transaction (100 items).
 pub const MAX_EMPLOYEES: usize = 40;
 
 /// A language that every voice provider speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "a language tag says what it is")]
+#[expect(missing_docs, reason = "each variant is named after its language tag")]
 pub enum Language {
     #[default]
     #[serde(rename = "en-US")]
@@ -45,7 +45,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// All of them, in the contract's order.
+    /// All languages, in the order of the provider's contract.
     pub const ALL: [Self; 14] = [
         Self::EnUs,
         Self::DeDe,
@@ -64,7 +64,7 @@ impl Language {
     ];
 }
 
-/// A voice.
+/// The gender of a voice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the provider's two voices")]
@@ -73,18 +73,17 @@ pub enum Gender {
     Female,
 }
 
-/// A stretch of time during which an employee is on duty: from `from` until just before `until`.
+/// A period in which an employee is on duty, from `from` until just before `until`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Duty {
-    /// First moment.
+    /// Start of the period, inclusive.
     pub from: Timestamp,
-    /// First moment after it.
+    /// End of the period, exclusive.
     pub until: Timestamp,
 }
 
-/// Hours of every day in which an employee is not phoned, on a clock that is `utc_offset_minutes` ahead of UTC.
-/// `from` later than `until` spans midnight.
+/// Daily hours in which an employee is not phoned, on a clock that is `utc_offset_minutes` ahead of UTC. A `from` later
+/// than `until` spans midnight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct QuietHours {
     /// First quiet minute of the day, 0 to 1439.
@@ -95,29 +94,29 @@ pub struct QuietHours {
     pub utc_offset_minutes: i16,
 }
 
-/// Somebody who can be phoned. Copied into the dispatch, so that a change of the roster never disturbs a running one.
+/// A person who can be phoned. Copied into the dispatch, so a change of the roster never affects a running dispatch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Employee {
-    /// The requester's own name for this person, given back in every notification; unique in the dispatch.
+    /// The requester's id for this person, part of every notification; unique in the dispatch.
     pub id: String,
-    /// What the person is called, in timelines and in "Anna has it".
+    /// The person's name, in timelines and in "Anna has already accepted this ticket".
     pub name: String,
-    /// Where the person is phoned.
+    /// The number that is called.
     pub phone: PhoneNumber,
     /// Language of the texts around the ticket, and of the voice.
     pub language: Option<Language>,
     /// Voice that reads the ticket.
     pub voice: Option<Gender>,
-    /// When the person is on duty; empty means always.
+    /// Periods in which the person is on duty; empty means always.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub on_duty: Vec<Duty>,
-    /// When the person is not to be woken.
+    /// Daily hours in which the person is not phoned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quiet_hours: Option<QuietHours>,
     /// The person wants no calls at all.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub opted_out: bool,
-    /// Nobody has shown yet that the number is this person's.
+    /// It has not been verified that the number belongs to this person.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unverified: bool,
 }

@@ -1,4 +1,4 @@
-//! What can happen to a dispatch.
+//! Events: what can happen to a dispatch, and what the sender of an event is told.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,179 +6,184 @@ use super::route::Route;
 use crate::ids::{AttemptId, Nonce};
 use crate::timestamp::Timestamp;
 
-/// How a call ended, as the provider says at last.
+/// How a call ended, according to the provider's final status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Ending {
-    /// Answered, perhaps by voicemail; says nothing about a key.
+    /// The call was answered, perhaps by voicemail. Says nothing about a key.
     Completed,
     /// The line was busy.
     Busy,
-    /// Rang out, or was rejected on the phone.
+    /// The phone rang out, or the call was rejected on the phone.
     NoAnswer,
-    /// The provider could not place it.
+    /// The provider could not place the call.
     Failed,
-    /// The network lost it. The sources disagree whether this is final; it is taken as final once looked up.
+    /// The network lost the call. The provider's documents disagree on whether this is final; we treat it as final only
+    /// after a lookup.
     Unknown,
-    /// `Unsent` or `Terminated`: the account has no money.
+    /// `Unsent` or `Terminated`: the provider's account has no money.
     OutOfMoney,
 }
 
-/// How often a number may be called.
+/// The window of a call limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Limit {
-    /// So often within 60 minutes.
+    /// Calls within any 60 minutes.
     Hourly,
-    /// So often within 24 hours.
+    /// Calls within any 24 hours.
     Daily,
 }
 
-/// Why the provider certainly placed no call.
+/// Why the provider definitely did not place a call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum NotPlaced {
-    /// It refuses the number for good: nobody can call it.
+    /// The provider permanently refuses the number: no account can call it.
     Refused,
-    /// It refuses calls from this account, or to such numbers from it: a bad sender, no permission.
-    /// Another account may be allowed to.
+    /// The provider refuses calls from this account, or calls from it to such numbers: a bad sender, a missing
+    /// permission. Another provider's account may be allowed to call.
     NotAllowed,
-    /// It cannot now (429, no connection, credentials that it does not take): try again soon.
+    /// The provider cannot take the call now (429, no connection, rejected credentials). Retry soon.
     TryLater,
-    /// The account has no money.
+    /// The provider's account has no money.
     OutOfMoney,
 }
 
-/// What the provider said when it was asked about an attempt.
+/// The result of looking up an attempt's call at the provider.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
-pub enum Sighting {
+pub enum CallLookup {
     /// The call is still going on.
     Live,
-    /// The call is over; `keys` are the keys that it saw.
+    /// The call is over.
     Over {
-        /// How it ended.
+        /// How the call ended.
         ending: Ending,
-        /// All keys of the call, as far as the provider knows them.
+        /// All keys pressed in the call, as far as the provider knows them.
         keys: String,
-        /// Whether a machine had picked up, as far as the provider can tell one from a person.
+        /// Whether a machine answered, as far as the provider can tell it from a person.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         machine: bool,
     },
-    /// The provider knows nothing of it, or could not be asked.
-    Nothing,
+    /// The provider does not know the call, or the lookup failed.
+    #[serde(rename = "nothing")]
+    Unknown,
 }
 
-/// Something that happened.
+/// An event that changes a dispatch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// A dialer is about to place the call and asks for the right to do so.
+    /// A dialer is about to place the call and claims the attempt.
     Claim {
-        /// Which attempt.
+        /// The attempt to claim.
         attempt: AttemptId,
-        /// Who is to place the call.
+        /// The provider that places the call.
         #[serde(flatten)]
         route: Route,
     },
     /// The employee is on the phone for another dispatch.
     EmployeeBusy {
-        /// Which attempt found it.
+        /// The attempt that found the employee's phone leased.
         attempt: AttemptId,
-        /// When that lease ends at the latest.
+        /// When the other dispatch's lease expires, if it is not released earlier.
         until: Timestamp,
     },
-    /// The employee's number has been called as often as its tenant allows.
+    /// The employee's number has reached a call limit of the tenant.
     OverLimit {
-        /// Which attempt found it.
+        /// The attempt that reached the limit.
         attempt: AttemptId,
-        /// Which limit.
+        /// The limit that is reached.
         limit: Limit,
-        /// From when on it may be called again.
+        /// When the number may be called again.
         until: Timestamp,
     },
     /// The provider took the call.
     Placed {
-        /// Which attempt.
+        /// The attempt of the call.
         attempt: AttemptId,
         /// The provider's id of the call.
         call_id: String,
     },
-    /// The provider certainly did not take the call.
+    /// The provider definitely did not take the call.
     NotPlaced {
-        /// Which attempt.
+        /// The attempt whose call was not placed.
         attempt: AttemptId,
-        /// Why.
-        why: NotPlaced,
+        /// Why the provider did not place it.
+        #[serde(rename = "why")]
+        reason: NotPlaced,
     },
-    /// Whether the provider took the call cannot be told; `Watch` will find out.
+    /// It is unclear whether the provider took the call; `Watch` will find out.
     Unclear {
-        /// Which attempt.
+        /// The attempt of the call.
         attempt: AttemptId,
     },
     /// The employee pressed a key.
     Key {
-        /// In which call.
+        /// The attempt in whose call the key was pressed.
         attempt: AttemptId,
         /// All keys that came with the event; the last one counts.
         keys: String,
     },
-    /// The provider reports the end of the call.
+    /// The provider reported the end of the call.
     CallEnded {
-        /// Which call.
+        /// The attempt of the call.
         attempt: AttemptId,
-        /// How.
+        /// How the call ended.
         ending: Ending,
-        /// The provider's id of the call, from the report.
+        /// The provider's id of the call, if the report has it.
         call_id: Option<String>,
     },
-    /// A machine picked up, says the provider.
+    /// The provider reported that a machine answered.
     Machine {
-        /// In which call.
+        /// The attempt of the call.
         attempt: AttemptId,
     },
-    /// The watch over an attempt looked at it.
+    /// The watch looked up the call of an attempt.
     Watched {
-        /// Which attempt.
+        /// The attempt that was looked up.
         attempt: AttemptId,
-        /// What the provider said.
-        sighting: Sighting,
-        /// How often it has been looked at, this time included.
-        looks: u8,
+        /// The result of the lookup.
+        #[serde(rename = "sighting")]
+        lookup: CallLookup,
+        /// Number of lookups of this call so far, this one included.
+        #[serde(rename = "looks")]
+        lookups: u8,
     },
-    /// A wait is over.
+    /// A wait has ended.
     Resume {
-        /// Which wait.
+        /// Fence of the wait: [`Wait::id`](super::state::Wait::id).
         wait: Nonce,
     },
-    /// The time to resolve an accepted ticket is over.
+    /// The time to resolve an accepted ticket has run out.
     Overdue {
-        /// Which acceptance (by its attempt).
+        /// The attempt that was accepted.
         attempt: AttemptId,
     },
-    /// The requester withdraws the ticket.
+    /// The requester cancels the dispatch.
     Cancel,
-    /// The requester says that the ticket is done.
+    /// The requester resolves the ticket.
     Resolve,
 }
 
-/// What to tell whoever brought the event. Valid only once the decision is committed.
+/// What the sender of an event is told. Valid only once the decision is committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It was noted, or was of no consequence; nothing to say.
+pub enum EventOutcome {
+    /// The event was recorded or had no effect; there is nothing to say.
     Noted,
-    /// The event is about something that is past.
+    /// The event is about an attempt or wait that is no longer current.
     Stale,
     /// The dialer may place the call.
     Dial,
-    /// This key made its presser the acceptor (or repeats what did).
+    /// The key accepted the ticket (or repeats the key that did).
     Accepted,
-    /// This key rejected the ticket.
+    /// The key rejected the ticket.
     Rejected,
-    /// This key means nothing: say the options again.
-    AskAgain,
-    /// Somebody else has the ticket: the employee's index.
+    /// The key has no meaning: repeat the options.
+    RepeatOptions,
+    /// Another employee has accepted the ticket: that employee's index.
     TakenBy(u8),
     /// The ticket is closed: nobody needs to accept it any more.
     Closed,
-    /// The request contradicts the state: such as a cancel of what somebody has accepted.
+    /// The request conflicts with the state, such as a cancel of an accepted dispatch.
     Refused,
 }

@@ -1,54 +1,54 @@
-//! Whether a provider takes calls, as all dispatches have found out together.
+//! Health of a provider: whether it takes calls, according to the calls of all dispatches.
 //!
-//! After three calls within five minutes that it did not take, or perhaps not, a provider counts as down: calls are placed
-//! elsewhere, where there is another one. Now and then a single call finds out whether it is back.
+//! A provider counts as down after three calls within five minutes that it did not take, or perhaps did not take. Calls
+//! then go to another provider, if there is one. From time to time a single call probes whether the provider is back.
 
 use serde::{Deserialize, Serialize};
 
 use crate::timestamp::Timestamp;
 
-/// So many calls that were not taken make a provider count as down ...
+/// Failed calls within [`WINDOW_SECONDS`] after which a provider counts as down.
 pub const FAILURES: usize = 3;
-/// ... when they came within this time, in seconds.
+/// The window in which failed calls count, in seconds.
 pub const WINDOW_SECONDS: u32 = 300;
-/// Before the first probe, in seconds; before each further one twice as long.
+/// Time before the first probe, in seconds; it doubles before each further probe.
 pub const PROBE_SECONDS: u32 = 60;
-/// The longest time between two probes, in seconds. A call that finds a provider silent is lost for two minutes.
+/// Longest time between two probes, in seconds. A probe that finds the provider silent delays its call by two minutes.
 pub const LONGEST_PROBE_SECONDS: u32 = 900;
 
-/// How it goes with a provider.
+/// Health of a provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Health {
-    /// When it did not take a call, oldest first: the last [`FAILURES`] of them.
+    /// Times of the last [`FAILURES`] failed calls, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failed_at: Vec<Timestamp>,
-    /// Since when and how long it counts as down; none when it does not.
+    /// Set while the provider counts as down.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub down: Option<Down>,
+    pub down: Option<ProviderOutage>,
 }
 
-/// A provider that counts as down.
+/// State of a provider that counts as down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Down {
-    /// Since when.
+pub struct ProviderOutage {
+    /// When the provider went down.
     pub since: Timestamp,
-    /// From when on a call may find out whether it is back.
+    /// When the next call may probe whether the provider is back.
     pub probe_at: Timestamp,
-    /// Calls that have been sent out for that.
+    /// Probes so far.
     pub probes: u8,
 }
 
 impl Health {
-    /// After a call at `now` that it did not take, or perhaps not.
+    /// The health after a call at `now` that the provider did not take, or perhaps did not take.
     #[must_use]
-    pub fn failed(&self, now: Timestamp) -> Self {
+    pub fn with_failure(&self, now: Timestamp) -> Self {
         let recent = |at: &Timestamp| at.plus_seconds(WINDOW_SECONDS) > now;
         let mut failed_at: Vec<Timestamp> = self.failed_at.iter().copied().filter(recent).collect();
         failed_at.push(now);
         let excess = failed_at.len().saturating_sub(FAILURES);
         failed_at.drain(..excess);
-        let goes_down = || Down {
+        let goes_down = || ProviderOutage {
             since: now,
             probe_at: now.plus_seconds(PROBE_SECONDS),
             probes: 0,
@@ -57,24 +57,24 @@ impl Health {
         Self { failed_at, down }
     }
 
-    /// After a call that it took, or refused for what the call itself was: it is there.
+    /// The health after a call that the provider took, or refused because of the call itself: the provider is up.
     #[must_use]
-    pub fn answered() -> Self {
+    pub fn healthy() -> Self {
         Self::default()
     }
 
-    /// Whether a call at `now` may be the one that finds out whether it is back.
-    pub fn wants_probe(&self, now: Timestamp) -> bool {
+    /// Whether the provider is down and a call at `now` may probe whether it is back.
+    pub fn is_probe_due(&self, now: Timestamp) -> bool {
         self.down.is_some_and(|down| down.probe_at <= now)
     }
 
-    /// With a call under way that finds out whether it is back: no other one does for a while.
+    /// The health after a probe was started at `now`: the next probe is postponed.
     #[must_use]
-    pub fn probing(&self, now: Timestamp) -> Self {
-        let probed = |down: Down| {
+    pub fn with_probe_started(&self, now: Timestamp) -> Self {
+        let probed = |down: ProviderOutage| {
             let probes = down.probes.saturating_add(1);
             let pause = PROBE_SECONDS << probes.min(8);
-            Down {
+            ProviderOutage {
                 probes,
                 probe_at: now.plus_seconds(pause.min(LONGEST_PROBE_SECONDS)),
                 ..down
@@ -96,12 +96,12 @@ mod tests {
     }
 
     fn after(failures: &[i64]) -> Health {
-        let fail = |health: Health, seconds: &i64| health.failed(at(*seconds));
+        let fail = |health: Health, seconds: &i64| health.with_failure(at(*seconds));
         failures.iter().fold(Health::default(), fail)
     }
 
     #[test]
-    fn three_failures_within_five_minutes_make_it_down_and_fewer_or_slower_ones_do_not() {
+    fn provider_goes_down_after_three_failures_within_five_minutes() {
         assert_eq!(after(&[0, 10]).down, None);
         assert_eq!(after(&[0, 150, 300]).down, None);
         assert_eq!(after(&[0, 150, 299]).down.map(|down| down.since), Some(at(299)));
@@ -110,19 +110,19 @@ mod tests {
     }
 
     #[test]
-    fn one_call_at_a_time_finds_out_whether_it_is_back_ever_more_rarely() {
+    fn probes_come_one_at_a_time_with_growing_pauses() {
         let mut health = after(&[0, 1, 2]);
-        assert!(!health.wants_probe(at(61)));
+        assert!(!health.is_probe_due(at(61)));
         let mut now = 62;
         for pause in [120, 240, 480, 900, 900] {
-            assert!(health.wants_probe(at(now)), "{now}");
-            health = health.probing(at(now));
-            // What another dispatch finds meanwhile, and what the probe itself finds, does not hasten the next one.
-            health = health.failed(at(now + 6));
-            assert!(!health.wants_probe(at(now + pause - 1)), "{now}");
+            assert!(health.is_probe_due(at(now)), "{now}");
+            health = health.with_probe_started(at(now));
+            // Failures of other calls and of the probe itself do not bring the next probe forward.
+            health = health.with_failure(at(now + 6));
+            assert!(!health.is_probe_due(at(now + pause - 1)), "{now}");
             now += pause;
         }
         assert_eq!(health.down.map(|down| (down.since, down.probes)), Some((at(2), 5)));
-        assert_eq!(Health::answered(), Health::default());
+        assert_eq!(Health::healthy(), Health::default());
     }
 }

@@ -1,20 +1,20 @@
-//! The plan ahead: "Anna ×3, then Ben ×3, ends 14:32".
+//! The plan ahead of a dispatch: "Anna ×3, then Ben ×3, ends 14:32".
 //!
-//! It is had by letting the real rules play against phones that nobody picks up, so it says what would really happen.
+//! It is computed by running the real rules against phones that nobody picks up, so it never differs from what happens.
 
 use serde::Serialize;
 
-use super::decide::{Context, decide};
+use super::decide::{DecisionContext, decide};
 use super::event::{Ending, Event};
 use super::route::Route;
 use super::state::{Dispatch, Phase, State, WaitReason};
 use crate::ids::{Nonce, ProviderName};
 use crate::timestamp::Timestamp;
 
-/// Steps after which the outlook ends; more than enough for the longest list with the most attempts.
+/// Maximum number of simulated steps: more than enough for the longest list with the most attempts.
 const MAX_STEPS: u32 = 1_500;
 
-/// Phones that nobody picks up are the same at every provider.
+/// The provider of the simulated calls: a phone that nobody picks up is the same at every provider.
 const ANY: ProviderName = ProviderName::known("any");
 
 /// One employee's turn, if nobody picks up.
@@ -27,7 +27,7 @@ pub struct Turn {
     pub id: String,
     /// Name of the employee.
     pub name: String,
-    /// How many calls.
+    /// Number of calls in the turn.
     pub calls: u32,
     /// When the first call is placed.
     pub from: Timestamp,
@@ -37,26 +37,26 @@ pub struct Turn {
 
 /// What will happen if nobody picks up, up to the end of the round.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Outlook {
-    /// Who is phoned, in order.
+pub struct Plan {
+    /// The employees' turns, in order.
     pub turns: Vec<Turn>,
-    /// In words.
+    /// The plan in words.
     pub summary: String,
     /// When the round ends.
     pub round_ends_at: Timestamp,
-    /// What comes then: the name of the state.
-    pub then: &'static str,
-    /// When phoning goes on after the round, if it does.
+    /// Name of the state after the round.
+    pub next_status: &'static str,
+    /// When calls resume after the round, if they do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resumes_at: Option<Timestamp>,
-    /// When the dispatch gives up.
+    /// When the dispatch expires.
     pub expires_at: Timestamp,
 }
 
 impl Dispatch {
-    /// What will happen from `now` on if nobody picks up; none when nobody will be phoned any more.
-    pub fn outlook(&self, now: Timestamp) -> Option<Outlook> {
-        let ring = self.brief.policy.longest_ring();
+    /// What will happen from `now` on if nobody picks up; none when no further call will be placed.
+    pub fn plan_ahead(&self, now: Timestamp) -> Option<Plan> {
+        let ring = self.spec.policy.longest_ring();
         let mut dispatch = self.clone();
         let mut now = now;
         let mut turns: Vec<Turn> = Vec::new();
@@ -94,34 +94,34 @@ impl Dispatch {
                 State::Waiting(wait) if turns.is_empty() && step == 0 => (Event::Resume { wait: wait.id }, now),
                 _ => break,
             };
-            let Some(next) = decide(&dispatch, &event, made_up(at, step)).next else {
+            let Some(next) = decide(&dispatch, &event, hypothetical(at, step)).next else {
                 break;
             };
             dispatch = next;
         }
         let resumes_at = match &dispatch.state {
             State::Waiting(wait) if wait.until < dispatch.expires_at => Some(wait.until),
-            // A round may follow without a pause.
+            // The next round may follow without a pause.
             State::Calling(attempt) => Some(attempt.due_at),
             _ => None,
         };
         let summary = summary(&turns, now, &dispatch);
-        let then = dispatch.state.name();
-        Some(Outlook {
+        let next_status = dispatch.state.name();
+        Some(Plan {
             turns,
             summary,
             round_ends_at: now,
-            then,
+            next_status,
             resumes_at,
             expires_at: dispatch.expires_at,
         })
     }
 
-    /// The dispatch after its current call rang out at `now`.
+    /// The dispatch after its current call has rung out at `now`.
     fn nobody_picks_up(&self, now: Timestamp, step: u32) -> Option<Self> {
         let attempt = self.attempt()?.clone();
         let mut ringing = self.clone();
-        // A call that was answered is taken as one that still rings: what it comes to without a key is the same.
+        // An answered call is treated as one that still rings: without a key the result is the same.
         ringing.state = State::Calling(super::state::Attempt {
             phase: Phase::Claimed { at: now },
             ..attempt.clone()
@@ -131,7 +131,7 @@ impl Dispatch {
             ending: Ending::NoAnswer,
             call_id: None,
         };
-        decide(&ringing, &event, made_up(now, step)).next
+        decide(&ringing, &event, hypothetical(now, step)).next
     }
 
     fn count_call(&self, turns: &mut Vec<Turn>, from: Timestamp, until: Timestamp) {
@@ -158,11 +158,11 @@ impl Dispatch {
     }
 }
 
-/// A context for a decision that is never committed.
-fn made_up(now: Timestamp, step: u32) -> Context {
-    Context {
+/// The context of a decision that is never committed.
+fn hypothetical(now: Timestamp, step: u32) -> DecisionContext {
+    DecisionContext {
         now,
-        fresh: Nonce::new(u64::from(step)),
+        nonce: Nonce::new(u64::from(step)),
     }
 }
 
@@ -181,13 +181,13 @@ fn summary(turns: &[Turn], end: Timestamp, after: &Dispatch) -> String {
             format!("expires at {} UTC", after.expires_at.time_of_day())
         }
         State::Waiting(wait) => {
-            let why = match wait.reason {
+            let reason = match wait.reason {
                 WaitReason::RoundPause => "again from the top",
-                WaitReason::NobodyAvailable => "on when somebody is available",
-                WaitReason::Expiry => "on no more",
-                WaitReason::OutOfMoney => "on when the provider's account has money",
+                WaitReason::NobodyAvailable => "with the next available employee",
+                WaitReason::Expiry => "no more calls",
+                WaitReason::OutOfMoney => "another try at the provider that is out of money",
             };
-            format!("{why} at {} UTC", wait.until.time_of_day())
+            format!("{reason} at {} UTC", wait.until.time_of_day())
         }
         State::Calling(attempt) => format!("again from the top at {} UTC", attempt.due_at.time_of_day()),
         state => state.name().to_lowercase(),

@@ -1,4 +1,4 @@
-//! How a dispatch is run: copied into it at the start, so that an edit never disturbs a running one.
+//! The policy of a dispatch: copied into it at the start, so a later edit never affects a running dispatch.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +8,19 @@ use super::employee::{Gender, Language};
 use crate::field::FieldError;
 use crate::ids::ProviderName;
 
-/// Sentences that a policy may put in place of the translated ones, for one language.
+/// Spoken sentences that a policy may replace, for one language.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct TextOverrides {
-    /// Instead of "Press 1 to accept, press 2 to reject".
+    /// Replaces "Press 1 to accept this ticket, or press 2 to reject it".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub options: Option<String>,
 }
 
-/// What is said once more when no key comes.
+/// What is repeated while no key is pressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Repeat {
+pub enum RepeatContent {
     /// The options.
     #[default]
     Options,
@@ -28,72 +28,77 @@ pub enum Repeat {
     All,
 }
 
-/// What is done when a machine picks up: voicemail, mostly.
+/// What is done when a machine answers, usually voicemail.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum OnMachine {
-    /// Nothing: the call goes on as if it were a person. Nobody is asked to tell the two apart.
+pub enum OnVoicemail {
+    /// Nothing: the call goes on as with a person, and the provider is not asked to detect machines.
     #[default]
     Ignore,
-    /// The call is ended. Providers are wrong now and then: it may cut off a person.
+    /// The call is hung up. Detection is sometimes wrong, so this may cut off a person.
     HangUp,
 }
 
 /// The rules of one dispatch. All durations are in seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct Policy {
     /// Calls to one employee before the next is phoned: 1 to 10.
     pub attempts: u8,
-    /// Between two calls to the same employee: 5 to 3600.
+    /// Pause between two calls to the same employee: 5 to 3600.
     pub retry_delay: u32,
-    /// How long the phone rings: 1 to 60 (the provider's limits); none leaves it to the network, which may let
+    /// How long the phone rings: 1 to 60 (the provider's limits). None leaves it to the network, which may let
     /// voicemail answer.
     pub ring_timeout: Option<u32>,
-    /// Longest the call itself may last, 30 to 600; the provider ends it then. None sets no limit at the provider.
+    /// Longest duration of the call itself, after which the provider ends it: 30 to 600. None sets no limit at the
+    /// provider.
     pub max_duration: Option<u32>,
     /// Silence before the ticket is read: 0 to 60.
     pub greeting_pause: u32,
     /// Silence between the ticket and the options: 0 to 60.
     pub options_pause: u32,
-    /// Silence after the options before they are said again: 1 to 60.
+    /// Silence after the options before they are repeated: 1 to 60.
     pub repeat_after: u32,
-    /// How often they are said again: 0 to 5.
+    /// How often the options are repeated: 0 to 5.
     pub repeats: u8,
-    /// What is said again.
+    /// What is repeated.
     #[serde(skip_serializing_if = "is_default")]
-    pub repeat: Repeat,
+    #[serde(alias = "repeat")]
+    pub repeat_content: RepeatContent,
     /// Silence at the end, in which a key still counts: 1 to 60.
     pub closing_pause: u32,
-    /// How often a wrong key is answered with the options again: 0 to 5.
+    /// How often a wrong key is answered with the options: 0 to 5.
     pub wrong_keys: u8,
-    /// Between two rounds through the list: 0 to 86400.
+    /// Pause between two rounds through the list: 0 to 86400.
     pub round_pause: u32,
-    /// Rounds through the list, 1 to 1000; none goes on until the dispatch expires.
+    /// Rounds through the list: 1 to 1000. None continues until the dispatch expires.
     pub max_rounds: Option<u32>,
-    /// Most calls in all, 1 to 1000, re-openings included; then the dispatch is exhausted. None sets no limit.
+    /// Maximum number of calls in all, reopened dispatches included: 1 to 1000. Then the dispatch is exhausted. None
+    /// sets no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_calls: Option<u32>,
-    /// Over which providers calls are placed, the preferred first; empty for all that there is an account with, in the
-    /// order of the deployment.
+    /// The providers to place calls over, the preferred one first. Empty means every provider that the deployment has
+    /// an account with, in the deployment's order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<ProviderName>,
-    /// What is done when a machine picks up.
+    /// What is done when a machine answers.
     #[serde(skip_serializing_if = "is_default")]
-    pub machine: OnMachine,
-    /// Life of the dispatch: 60 to 604800 (a week).
+    #[serde(alias = "machine")]
+    pub on_voicemail: OnVoicemail,
+    /// Lifetime of the dispatch: 60 to 604800 (a week).
     pub expires_after: u32,
-    /// Time in which an accepted ticket must be resolved before it is opened again: 60 to 604800; none never re-opens.
+    /// Time within which an accepted ticket must be resolved, or it is reopened: 60 to 604800. None never reopens it.
     pub resolve_within: Option<u32>,
-    /// Whether somebody who rejected is asked again in the next round.
-    pub ask_again: bool,
-    /// Language for employees who have none of their own.
+    /// Whether an employee who rejected is phoned again in the next round.
+    #[serde(alias = "ask_again")]
+    pub retry_rejected: bool,
+    /// Language for employees without a language of their own.
     pub language: Language,
-    /// Voice that reads the ticket to employees who have none of their own.
+    /// Voice that reads the ticket to employees without a voice of their own.
     pub ticket_voice: Gender,
     /// Voice of the options.
     pub options_voice: Gender,
-    /// Sentences of the requester's own, by language.
+    /// The requester's own sentences, by language.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub texts: BTreeMap<Language, TextOverrides>,
 }
@@ -107,24 +112,24 @@ impl Default for Policy {
         Self {
             attempts: 3,
             retry_delay: 30,
-            // Below the 25 to 30 s at which most voicemail picks up.
+            // Most voicemail answers after 25 to 30 s.
             ring_timeout: Some(25),
             max_duration: Some(180),
             greeting_pause: 3,
             options_pause: 4,
             repeat_after: 10,
             repeats: 1,
-            repeat: Repeat::default(),
+            repeat_content: RepeatContent::default(),
             closing_pause: 6,
             wrong_keys: 2,
             round_pause: 300,
             max_rounds: None,
             max_calls: None,
             providers: Vec::new(),
-            machine: OnMachine::default(),
+            on_voicemail: OnVoicemail::default(),
             expires_after: 86_400,
             resolve_within: None,
-            ask_again: true,
+            retry_rejected: true,
             language: Language::EnUs,
             ticket_voice: Gender::Male,
             options_voice: Gender::Female,
@@ -133,26 +138,26 @@ impl Default for Policy {
     }
 }
 
-/// Longest option text of a requester's own, in characters.
+/// Maximum length of a requester's own text for the options, in characters.
 const MAX_OPTIONS_CHARS: usize = 300;
 
-/// How long a phone may ring where the policy leaves it to the network, in seconds.
+/// Assumed longest ring time, in seconds, where the policy leaves it to the network.
 const NETWORK_RING_SECONDS: u32 = 90;
-/// How long a call may take where the policy sets no limit, in seconds: then it is given up.
+/// Assumed longest call, in seconds, where the policy sets no limit: then we give up on it.
 const UNLIMITED_CALL_SECONDS: u32 = 600;
 
 impl Policy {
-    /// Seconds for which a phone rings at the longest.
+    /// Longest time that a phone rings, in seconds.
     pub fn longest_ring(&self) -> u32 {
         self.ring_timeout.unwrap_or(NETWORK_RING_SECONDS)
     }
 
-    /// Seconds that a call takes at the longest, from the moment at which it is placed.
+    /// Longest time that a call takes after it is placed, ringing included, in seconds.
     pub fn longest_call(&self) -> u32 {
         self.longest_ring() + self.max_duration.unwrap_or(UNLIMITED_CALL_SECONDS)
     }
 
-    /// Every field that is out of its range; empty when the policy is sound.
+    /// Every field that is out of its range; empty when the policy is valid.
     pub fn errors(&self) -> Vec<FieldError> {
         let mut errors = Vec::new();
         let mut range = |field: &str, value: u32, low: u32, high: u32| {
@@ -183,7 +188,7 @@ impl Policy {
             if let Some(earlier) = earlier {
                 errors.push(FieldError::new(
                     format!("policy.providers[{index}]"),
-                    format!("is policy.providers[{earlier}] too"),
+                    format!("duplicates policy.providers[{earlier}]"),
                 ));
             }
         }

@@ -1,4 +1,4 @@
-//! A request for a dispatch as a requester writes it, checked field by field.
+//! The request that creates a dispatch, and its validation field by field.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,47 +7,47 @@ use serde::Deserialize;
 use super::employee::{Duty, Employee, Gender, Language, MAX_EMPLOYEES, QuietHours};
 use super::policy::Policy;
 use super::script;
-use super::state::{NewDispatch, Urgency, Webhook};
+use super::state::{DispatchPriority, NewDispatch, Webhook};
 use super::ticket::{MAX_REFERENCE_CHARS, MAX_TEXT_CHARS, Ticket};
 use crate::field::FieldError;
 use crate::phone::PhoneNumber;
 
-/// Longest id or name of an employee, in characters.
+/// Maximum length of an employee's id or name, in characters.
 const MAX_NAME_CHARS: usize = 80;
-/// Longest URL of a webhook, in characters.
+/// Maximum length of a webhook's URL, in characters.
 const MAX_URL_CHARS: usize = 2_000;
-/// Most stretches of duty of one employee.
+/// Maximum number of duty periods of one employee.
 const MAX_DUTIES: usize = 31;
 
 /// The body of `POST /v1/dispatches`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DispatchRequest {
-    /// What is to be read.
+    /// The ticket to read to the employees.
     pub ticket: Ticket,
-    /// Whom to phone, in order.
+    /// The employees to phone, in order.
     pub employees: Vec<EmployeeRequest>,
-    /// By which rules; what is left out has its default.
+    /// The policy; fields that are left out have their default.
     #[serde(default)]
     pub policy: Policy,
-    /// How pressing it is.
+    /// Priority of the dispatch's calls.
     #[serde(default)]
-    pub priority: Urgency,
-    /// Whom to tell.
+    pub priority: DispatchPriority,
+    /// The webhook that receives the dispatch's events.
     #[serde(default)]
     pub webhook: Option<Webhook>,
 }
 
-/// An employee as a requester writes one.
+/// An employee in a request.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EmployeeRequest {
-    /// The requester's own name for the person; the phone's position in the list when left out.
+    /// The requester's id for the person; the position in the list, counted from 1, when left out.
     #[serde(default)]
     pub id: Option<String>,
-    /// What the person is called.
+    /// The person's name.
     pub name: String,
-    /// E.164, separators allowed.
+    /// Phone number in E.164; separators are allowed.
     pub phone: String,
     /// Language of the texts and voices.
     #[serde(default)]
@@ -55,16 +55,16 @@ pub struct EmployeeRequest {
     /// Voice that reads the ticket.
     #[serde(default)]
     pub voice: Option<Gender>,
-    /// Stretches of duty; empty means always.
+    /// Periods of duty; empty means always.
     #[serde(default)]
     pub on_duty: Vec<Duty>,
-    /// Hours of the night.
+    /// Daily hours in which the person is not phoned.
     #[serde(default)]
     pub quiet_hours: Option<QuietHoursRequest>,
-    /// Wants no calls.
+    /// Whether the person wants no calls at all.
     #[serde(default)]
     pub opted_out: bool,
-    /// Whether the number is known to be the person's.
+    /// Whether it is verified that the number belongs to the person.
     #[serde(default = "yes")]
     pub verified: bool,
 }
@@ -73,25 +73,25 @@ const fn yes() -> bool {
     true
 }
 
-/// Quiet hours as a requester writes them.
+/// Quiet hours in a request.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QuietHoursRequest {
-    /// `HH:MM`.
+    /// Start, as `HH:MM`.
     pub from: String,
-    /// `HH:MM`.
+    /// End, as `HH:MM`.
     pub until: String,
-    /// `+HH:MM` or `-HH:MM`; UTC when left out.
+    /// UTC offset of both times, as `+HH:MM` or `-HH:MM`; UTC when left out.
     #[serde(default)]
     pub utc_offset: Option<String>,
 }
 
 impl DispatchRequest {
-    /// Checks every field. The webhook's URL is checked for its form only; whether it is a target that may be called
-    /// is for the caller to say.
+    /// Validates every field. Of the webhook's URL only the length is checked; the caller has to check that it is an
+    /// allowed target.
     ///
     /// # Errors
-    /// All fields that are wrong, each with what is expected.
+    /// All invalid fields, each with what is expected.
     pub fn check(self) -> Result<NewDispatch, Vec<FieldError>> {
         let mut errors = self.policy.errors();
         check_ticket(&self.ticket, &mut errors);
@@ -123,11 +123,11 @@ impl DispatchRequest {
                     "is used by an earlier employee",
                 ));
             }
-            // Whoever is listed twice would be phoned twice as often, and before others.
+            // A duplicate employee would be phoned twice as often, and before others.
             if let Some(earlier) = phones.insert(employee.phone.clone(), index) {
                 errors.push(FieldError::new(
                     format!("employees[{index}].phone"),
-                    format!("is the number of employees[{earlier}] too"),
+                    format!("duplicates the number of employees[{earlier}]"),
                 ));
             }
             employees.push(employee);
@@ -135,22 +135,22 @@ impl DispatchRequest {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let brief = NewDispatch {
+        let spec = NewDispatch {
             ticket: self.ticket,
             employees,
             policy: self.policy,
             priority: self.priority,
             webhook: self.webhook,
         };
-        check_length(&brief).map_or(Ok(brief), |error| Err(vec![error]))
+        check_length(&spec).map_or(Ok(spec), |error| Err(vec![error]))
     }
 }
 
-/// A call that is cut off before the options were all said can never be accepted, so such a policy is refused.
-fn check_length(brief: &NewDispatch) -> Option<FieldError> {
-    let limit = brief.policy.max_duration?;
-    let least = |employee| script::offer(&brief.ticket, employee, &brief.policy).shortest_seconds();
-    let longest = brief.employees.iter().map(least).max()?;
+/// Refuses a policy whose calls would be cut off before all options are spoken: such a call could never be accepted.
+fn check_length(spec: &NewDispatch) -> Option<FieldError> {
+    let limit = spec.policy.max_duration?;
+    let least = |employee| script::offer(&spec.ticket, employee, &spec.policy).shortest_seconds();
+    let longest = spec.employees.iter().map(least).max()?;
     (longest > limit).then(|| {
         let message = format!("is too short: ticket, options and pauses take at least {longest} s");
         FieldError::new("policy.max_duration", message)
@@ -283,12 +283,12 @@ mod tests {
     }
 
     #[test]
-    fn a_short_request_has_every_default() {
-        let brief =
+    fn minimal_request_gets_every_default() {
+        let spec =
             request(r#"{"ticket":{"text":"Pump four"},"employees":[{"name":" Anna ","phone":"+1 202 555 0101"}]}"#)
-                .expect("a sound request");
-        assert_eq!(brief.policy, Policy::default());
-        let anna = brief.employees.first().expect("anna");
+                .expect("a valid request");
+        assert_eq!(spec.policy, Policy::default());
+        let anna = spec.employees.first().expect("anna");
         assert_eq!(
             (anna.id.as_str(), anna.name.as_str(), anna.phone.as_str()),
             ("1", "Anna", "+12025550101")
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_field_is_named_at_once() {
+    fn all_invalid_fields_are_reported_at_once() {
         let errors = request(
             r#"{"ticket":{"text":" ","reference":""},
                 "employees":[{"id":"a","name":"","phone":"555","quiet_hours":{"from":"24:00","until":"7:00","utc_offset":"CET"}},
@@ -305,7 +305,7 @@ mod tests {
                              {"id":"c","name":"C","phone":"+12025550103"},{"id":"c","name":"C","phone":"+12025550103"}],
                 "policy":{"attempts":0,"ring_timeout":61}}"#,
         )
-        .expect_err("wrong fields");
+        .expect_err("invalid fields");
         assert_eq!(
             errors,
             [
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_would_be_cut_off_before_the_options_are_over_is_refused() {
+    fn max_duration_too_short_for_ticket_and_options_is_refused() {
         let with = |policy: &str| {
             request(&format!(
                 r#"{{"ticket":{{"text":"{}"}},"employees":[{{"name":"Anna","phone":"+12025550101"}}],"policy":{policy}}}"#,
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn offsets_and_times_have_one_form() {
+    fn utc_offset_has_one_form_and_a_range() {
         assert_eq!(utc_offset("+05:30"), Some(330));
         assert_eq!(utc_offset("-12:00"), Some(-720));
         for wrong in ["", "+", "05:30", "+5:30", "+15:00", "-13:00", "+05:60", "Z"] {

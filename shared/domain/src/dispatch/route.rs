@@ -1,96 +1,100 @@
-//! Over which provider a call is placed, and over which it is not, and why.
+//! Routing: which provider a call is placed over, and why others are avoided.
 
 use serde::{Deserialize, Serialize};
 
 use super::health::Health;
-use super::state::{Dispatch, Urgency};
+use super::state::{Dispatch, DispatchPriority};
 use crate::ids::ProviderName;
 use crate::timestamp::Timestamp;
 
-/// How long a provider may put off the calls of a dispatch, in seconds, and how often, before they are placed elsewhere.
+/// How long, in seconds, a provider may postpone the calls of a dispatch before they go to another provider.
 pub const PATIENCE_SECONDS: u32 = 10;
-/// See [`PATIENCE_SECONDS`].
+/// How often in a row a provider may postpone the calls of a dispatch before they go to another provider.
 pub const PATIENT_DEFERRALS: u8 = 2;
-/// A call is placed elsewhere when it would have to wait for so much longer here, in milliseconds.
+/// A call goes to another provider if it would have to wait this much longer for the preferred one, in milliseconds.
 const LONGER_QUEUE_MILLIS: i64 = 10_000;
 
-/// Why a provider is passed over, the least reason first: when all are, the one with the least is taken.
+/// Why a provider is avoided, the weakest reason first. If every provider is avoided, the one with the weakest reason
+/// is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Detour {
-    /// So many calls wait for it that another one is faster.
+pub enum AvoidReason {
+    /// So many calls wait for this provider that another one is faster.
     Queue,
-    /// It put off the calls of this dispatch.
-    PutOff,
-    /// The last call over it failed on its way.
+    /// The provider postponed the calls of this dispatch.
+    #[serde(alias = "put_off")]
+    Postponed,
+    /// The last call over this provider failed in the network.
     Failed,
-    /// It counts as down, see [`Health`].
+    /// The provider counts as down, see [`Health`].
     Down,
-    /// What became of the last call over it could not be found out.
+    /// The outcome of the last call over this provider is unknown.
     Unknown,
-    /// It may not place this call for us.
+    /// Our account with the provider is not allowed to place this call.
     NotAllowed,
-    /// The account with it has no money.
+    /// Our account with the provider has no money.
     OutOfMoney,
 }
 
-/// A provider that a dispatch passes over for a while.
+/// How long and why a dispatch avoids a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Avoided {
-    /// Until when.
+pub struct Avoidance {
+    /// When the provider may be used again.
     pub until: Timestamp,
-    /// Why.
-    pub why: Detour,
+    /// Why the provider is avoided.
+    #[serde(alias = "why")]
+    pub reason: AvoidReason,
 }
 
-/// A provider that keeps putting off the calls of a dispatch.
+/// A provider that keeps postponing the calls of a dispatch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Deferring {
-    /// Which.
+pub struct Deferrals {
+    /// The provider that postponed the calls.
     pub provider: ProviderName,
-    /// Since when.
+    /// When it first postponed one of them.
     pub since: Timestamp,
-    /// How many.
+    /// Number of postponed calls in a row.
     pub times: u8,
 }
 
 /// The provider that would have been preferred.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Instead {
-    /// Which.
+pub struct BypassedProvider {
+    /// The preferred provider.
     pub provider: ProviderName,
-    /// Why it is not taken.
-    pub why: Detour,
+    /// Why it is not used.
+    #[serde(alias = "why")]
+    pub reason: AvoidReason,
 }
 
-/// How a provider's account stands, for all dispatches alike.
+/// State of a provider's account, shared by all dispatches.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// The provider.
+pub struct ProviderState {
+    /// The provider's name.
     pub provider: ProviderName,
-    /// Whether it takes calls.
+    /// Whether the provider takes calls.
     pub health: Health,
-    /// The moment from which on it has room for another call.
+    /// When the provider's pace allows another call.
     pub free_at: Timestamp,
-    /// The same for an urgent one, which goes before those that wait.
+    /// When the provider's pace allows another urgent call, which is placed before the calls that wait.
     pub urgent_free_at: Timestamp,
 }
 
-/// Over which provider a call is placed.
+/// The provider that a call is placed over.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Route {
-    /// That one.
+    /// The provider that places the call.
     pub provider: ProviderName,
-    /// The provider that would have been preferred, if there is one.
+    /// The preferred provider, if another one is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub instead_of: Option<Instead>,
-    /// Whether the call could be placed over another one at once, should this one not take it.
+    pub instead_of: Option<BypassedProvider>,
+    /// Whether the call can fail over to another provider at once if this one does not take it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub elsewhere: bool,
 }
 
 impl Route {
-    /// Over `provider`, and no other.
+    /// A route over `provider` without an alternative.
     pub const fn only(provider: ProviderName) -> Self {
         Self {
             provider,
@@ -100,71 +104,83 @@ impl Route {
     }
 }
 
-/// A route, and whether the call on it finds out whether a provider is back.
+/// A route, and whether its call probes a provider that is down.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choice {
-    /// The route.
+pub struct RouteChoice {
+    /// The route of the call.
     pub route: Route,
-    /// Whether the provider counts as down, and one call is due to find out whether it is back: this one may be it.
+    /// Whether the provider counts as down and a probe is due: this call may be the probe.
     pub probes: bool,
 }
 
 impl Dispatch {
-    /// The providers over which calls of this dispatch are placed, of those that we have an account with, the preferred
-    /// first. Those that the policy names; when we have no account with any of them any more, all.
+    /// The providers of `accounts` that calls of this dispatch are placed over, the preferred one first: those that the
+    /// policy names, or all of `accounts` if we no longer have an account with any of them.
     pub fn providers(&self, accounts: &[ProviderName]) -> Vec<ProviderName> {
-        let wanted = self.brief.policy.providers.iter();
+        let wanted = self.spec.policy.providers.iter();
         let wanted: Vec<_> = wanted.filter(|name| accounts.contains(name)).cloned().collect();
         if wanted.is_empty() { accounts.to_vec() } else { wanted }
     }
 
-    /// Over which of the providers `standings`, the preferred first, the next call is placed. None of none.
-    pub fn choose(&self, standings: &[Standing], now: Timestamp) -> Option<Choice> {
-        let takes_calls = |standing: &&Standing| self.detour(standing, now).is_none();
-        let free_at = |standing: &Standing| match self.brief.priority {
-            Urgency::Normal => standing.free_at,
-            Urgency::Urgent => standing.urgent_free_at,
+    /// Chooses one of the `providers`, the preferred one first, for the next call; none if `providers` is empty.
+    pub fn choose(&self, providers: &[ProviderState], now: Timestamp) -> Option<RouteChoice> {
+        let takes_calls = |provider: &&ProviderState| self.avoid_reason(provider, now).is_none();
+        let free_at = |provider: &ProviderState| match self.spec.priority {
+            DispatchPriority::Normal => provider.free_at,
+            DispatchPriority::Urgent => provider.urgent_free_at,
         };
-        let soonest = standings.iter().filter(takes_calls).map(free_at).min();
-        let detour = |standing: &Standing| {
+        let soonest = providers.iter().filter(takes_calls).map(free_at).min();
+        let reason_to_avoid = |provider: &ProviderState| {
             let waits =
-                soonest.is_some_and(|soonest| free_at(standing) > soonest.max(now).plus_millis(LONGER_QUEUE_MILLIS));
-            self.detour(standing, now).or_else(|| waits.then_some(Detour::Queue))
+                soonest.is_some_and(|soonest| free_at(provider) > soonest.max(now).plus_millis(LONGER_QUEUE_MILLIS));
+            self.avoid_reason(provider, now)
+                .or_else(|| waits.then_some(AvoidReason::Queue))
         };
-        let detours: Vec<(&Standing, Option<Detour>)> = standings.iter().map(|one| (one, detour(one))).collect();
-        // Of those with the same reason the first.
-        let (chosen, reason) = detours.iter().min_by_key(|(_, why)| *why)?;
-        let preferred = detours.first().filter(|(first, _)| first.provider != chosen.provider);
-        let instead_of = preferred.and_then(|(first, why)| {
-            Some(Instead {
+        let candidates: Vec<(&ProviderState, Option<AvoidReason>)> = providers
+            .iter()
+            .map(|provider| (provider, reason_to_avoid(provider)))
+            .collect();
+        // Of several with the same reason the first is chosen.
+        let (chosen, reason) = candidates.iter().min_by_key(|(_, reason)| *reason)?;
+        let preferred = candidates
+            .first()
+            .filter(|(first, _)| first.provider != chosen.provider);
+        let instead_of = preferred.and_then(|(first, reason)| {
+            Some(BypassedProvider {
                 provider: first.provider.clone(),
-                why: (*why)?,
+                reason: (*reason)?,
             })
         });
-        let takes_it = |(other, why): &(&Standing, Option<Detour>)| {
-            other.provider != chosen.provider && why.is_none_or(|why| why == Detour::Queue)
+        let can_take_it = |(other, reason): &(&ProviderState, Option<AvoidReason>)| {
+            other.provider != chosen.provider && reason.is_none_or(|reason| reason == AvoidReason::Queue)
         };
-        Some(Choice {
+        Some(RouteChoice {
             route: Route {
                 provider: chosen.provider.clone(),
                 instead_of,
-                elsewhere: detours.iter().any(takes_it),
+                elsewhere: candidates.iter().any(can_take_it),
             },
-            probes: reason.is_none() && chosen.health.wants_probe(now),
+            probes: reason.is_none() && chosen.health.is_probe_due(now),
         })
     }
 
-    /// Why `standing` is passed over at `now`, whatever the others are like.
-    fn detour(&self, standing: &Standing, now: Timestamp) -> Option<Detour> {
+    /// Why `provider` is avoided at `now`, regardless of the other providers.
+    fn avoid_reason(&self, provider: &ProviderState, now: Timestamp) -> Option<AvoidReason> {
         let progress = &self.progress;
-        let avoided = progress.avoided.get(&standing.provider);
-        let avoided = avoided.filter(|avoided| avoided.until > now).map(|avoided| avoided.why);
+        let avoided = progress.avoided.get(&provider.provider);
+        let avoided = avoided
+            .filter(|avoided| avoided.until > now)
+            .map(|avoided| avoided.reason);
         let deferring = progress.deferring.as_ref();
-        let put_off = deferring.is_some_and(|deferring| {
-            deferring.provider == standing.provider && deferring.since.plus_seconds(PATIENCE_SECONDS) <= now
+        let postponed = deferring.is_some_and(|deferring| {
+            deferring.provider == provider.provider && deferring.since.plus_seconds(PATIENCE_SECONDS) <= now
         });
-        let down = standing.health.down.is_some() && !standing.health.wants_probe(now);
-        let reasons = [avoided, put_off.then_some(Detour::PutOff), down.then_some(Detour::Down)];
+        let down = provider.health.down.is_some() && !provider.health.is_probe_due(now);
+        let reasons = [
+            avoided,
+            postponed.then_some(AvoidReason::Postponed),
+            down.then_some(AvoidReason::Down),
+        ];
         reasons.into_iter().flatten().max()
     }
 }

@@ -1,34 +1,35 @@
-//! What somebody hears in a call, as a script of our own. A provider renders it in its words and adds where keys are told.
+//! Scripts: what is played in a call, in a form of our own. A provider renders it in its format and adds the URL that
+//! receives keys.
 //!
-//! A call goes on only as long as its script lasts: listening takes no time, speech and silence give the time in which a key
-//! may come. A script that answers a key replaces the one that plays, and hears keys only if it listens itself.
+//! A call lasts only as long as its script. Listening takes no time; a key can come during speech and silence. A script
+//! that answers a key replaces the one that is playing, and receives keys only if it listens itself.
 
 mod spoken;
 
 use serde::Serialize;
 
 use super::employee::{Employee, Gender, Language};
-use super::policy::{Policy, Repeat};
+use super::policy::{Policy, RepeatContent};
 use super::texts::{Sentences, sentences};
 use super::ticket::Ticket;
 
-/// Longest text of one step, in characters: no provider takes less.
+/// Maximum length of the text of one step, in characters: every provider takes at least this many.
 pub const MAX_SAY_CHARS: usize = 1_000;
 
-/// Longest name that is spoken, in characters: longer ones are a mistake in the roster and would only delay the news.
+/// Maximum length of a spoken name, in characters: a longer one is a mistake in the roster and would only cost time.
 const MAX_NAME_CHARS: usize = 80;
 
-/// Slow speech, in characters a second: the estimate must not be shorter than any voice.
+/// Slow speech, in characters per second: slower than any voice, for an upper estimate.
 const CHARS_PER_SECOND: u32 = 8;
-/// What a text takes beside its text: synthesis and the silence around it.
+/// Seconds that a text takes in addition to its speech: synthesis and the silence around it.
 const SAY_OVERHEAD_SECONDS: u32 = 2;
-/// As fast as no voice speaks, in characters a second.
+/// Fast speech, in characters per second: faster than any voice, for a lower estimate.
 const FASTEST_CHARS_PER_SECOND: u32 = 25;
 
-/// What somebody hears. Never empty.
+/// A script. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Script {
-    /// What is done, in order.
+    /// The steps, in order.
     pub steps: Vec<Step>,
 }
 
@@ -38,24 +39,24 @@ pub struct Script {
 pub enum Step {
     /// Speaks a text.
     Say {
-        /// What is said, and how.
+        /// The text and its voice.
         #[serde(flatten)]
-        line: Line,
-        /// Whether a key interrupts it, and is told at once.
+        line: SpokenLine,
+        /// Whether a key interrupts the speech and is reported at once.
         interruptible: bool,
     },
-    /// Says nothing.
+    /// A silence.
     Silence {
-        /// For how long.
+        /// Duration in seconds.
         seconds: u32,
     },
-    /// Has the keys of the call told to us.
+    /// Starts reporting the keys of the call to us.
     Listen,
 }
 
 /// A text and its voice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Line {
+pub struct SpokenLine {
     /// At most [`MAX_SAY_CHARS`] characters, without markup.
     pub text: String,
     /// Language of the voice.
@@ -65,18 +66,18 @@ pub struct Line {
 }
 
 impl Script {
-    /// Whether this text is one that the script speaks.
+    /// Whether the script speaks exactly this text in one of its steps.
     pub fn says(&self, text: &str) -> bool {
         let is_said = |step: &Step| matches!(step, Step::Say { line, .. } if line.text == text);
         self.steps.iter().any(is_said)
     }
 
-    /// The longest that it can play, in whole seconds: an upper estimate, for the watch over the call.
+    /// Upper estimate of the duration, in whole seconds, for the watch over the call.
     pub fn longest_seconds(&self) -> u32 {
         self.seconds(CHARS_PER_SECOND, SAY_OVERHEAD_SECONDS)
     }
 
-    /// The shortest that it plays when nobody presses a key, in whole seconds: a lower estimate.
+    /// Lower estimate of the duration when no key is pressed, in whole seconds.
     pub fn shortest_seconds(&self) -> u32 {
         self.seconds(FASTEST_CHARS_PER_SECOND, 0)
     }
@@ -95,41 +96,41 @@ impl Script {
     }
 }
 
-/// The language in which `employee` is spoken to: the employee's own, else the policy's.
+/// The language of a call to `employee`: the employee's own, or else the policy's.
 pub fn language_of(employee: &Employee, policy: &Policy) -> Language {
     employee.language.unwrap_or(policy.language)
 }
 
-/// The script of a call: the ticket, then the options, said again while no key comes.
+/// The script of a call: the ticket, then the options, repeated while no key is pressed.
 pub fn offer(ticket: &Ticket, employee: &Employee, policy: &Policy) -> Script {
     let language = language_of(employee, policy);
     let text = spoken::ticket(&ticket.text, sentences(language));
     let gender = employee.voice.unwrap_or(policy.ticket_voice);
-    let mut ticket = vec![say(Line { text, language, gender }, false)];
+    let mut ticket = vec![say(SpokenLine { text, language, gender }, false)];
     ticket.extend(pause(policy.options_pause));
-    let again: &[Step] = match policy.repeat {
-        Repeat::Options => &[],
-        Repeat::All => &ticket,
+    let again: &[Step] = match policy.repeat_content {
+        RepeatContent::Options => &[],
+        RepeatContent::All => &ticket,
     };
     let mut steps = pause(policy.greeting_pause);
     steps.extend(ticket.iter().cloned());
     steps.extend(options(language, policy, again));
-    listening(steps)
+    listen_from_start(steps)
 }
 
-/// Says that the key made its presser the acceptor. Only for after the acceptance is stored.
+/// Confirms the acceptance. Use it only after the acceptance is stored.
 pub fn accepted(language: Language, policy: &Policy) -> Script {
-    telling(language, policy, |texts| texts.accepted.to_owned())
+    announcement(language, policy, |texts| texts.accepted.to_owned())
 }
 
-/// Says that the key rejected the ticket.
+/// Confirms the rejection.
 pub fn rejected(language: Language, policy: &Policy) -> Script {
-    telling(language, policy, |texts| texts.rejected.to_owned())
+    announcement(language, policy, |texts| texts.rejected.to_owned())
 }
 
-/// Says that `name` has the ticket already.
+/// Says that `name` has already accepted the ticket.
 pub fn taken_by(name: &str, language: Language, policy: &Policy) -> Script {
-    telling(language, policy, |texts| {
+    announcement(language, policy, |texts| {
         match spoken::phrase(name, texts, MAX_NAME_CHARS) {
             Some(name) => texts.taken_by.replace("{name}", &name),
             None => texts.taken.to_owned(),
@@ -139,24 +140,24 @@ pub fn taken_by(name: &str, language: Language, policy: &Policy) -> Script {
 
 /// Says that nobody needs to accept the ticket any more.
 pub fn closed(language: Language, policy: &Policy) -> Script {
-    telling(language, policy, |texts| texts.closed.to_owned())
+    announcement(language, policy, |texts| texts.closed.to_owned())
 }
 
-/// Says good-bye: the shortest script that ends the call.
+/// Says goodbye: the shortest script that ends the call.
 pub fn goodbye(language: Language, policy: &Policy) -> Script {
-    telling(language, policy, |texts| texts.goodbye.to_owned())
+    announcement(language, policy, |texts| texts.goodbye.to_owned())
 }
 
-/// Says the options again, after a key that means nothing.
-pub fn ask_again(language: Language, policy: &Policy) -> Script {
-    listening(options(language, policy, &[]))
+/// Repeats the options, after a key without meaning.
+pub fn repeat_options(language: Language, policy: &Policy) -> Script {
+    listen_from_start(options(language, policy, &[]))
 }
 
-/// Says that the answer could not be stored and asks for the key once more. Promises nothing.
+/// Says that the answer could not be stored and asks for the key again. Does not confirm the answer.
 pub fn one_moment(language: Language, policy: &Policy) -> Script {
     let text = sentences(language).one_moment.to_owned();
     let mut steps = vec![say(
-        Line {
+        SpokenLine {
             text,
             language,
             gender: policy.options_voice,
@@ -165,11 +166,11 @@ pub fn one_moment(language: Language, policy: &Policy) -> Script {
     )];
     steps.extend(pause(policy.repeat_after));
     steps.extend(options(language, policy, &[]));
-    listening(steps)
+    listen_from_start(steps)
 }
 
-/// The options as often as the policy wants them, each time but the first after what is said `again`, with the silences
-/// in which a key may come.
+/// The options as often as the policy repeats them, with silences in which a key may come. Each repetition begins with
+/// the steps `again`.
 fn options(language: Language, policy: &Policy, again: &[Step]) -> Vec<Step> {
     let texts = sentences(language);
     let own = policy.texts.get(&language).and_then(|texts| texts.options.as_deref());
@@ -177,7 +178,7 @@ fn options(language: Language, policy: &Policy, again: &[Step]) -> Vec<Step> {
         .and_then(|own| spoken::phrase(own, texts, MAX_SAY_CHARS))
         .unwrap_or_else(|| texts.options.to_owned());
     let options = say(
-        Line {
+        SpokenLine {
             text,
             language,
             gender: policy.options_voice,
@@ -194,16 +195,16 @@ fn options(language: Language, policy: &Policy, again: &[Step]) -> Vec<Step> {
     steps
 }
 
-/// `steps`, listening from the beginning: whoever knows the question answers it at once.
-fn listening(mut steps: Vec<Step>) -> Script {
+/// A script that listens from the start: a person who knows the question may answer it at once.
+fn listen_from_start(mut steps: Vec<Step>) -> Script {
     steps.insert(0, Step::Listen);
     Script { steps }
 }
 
-/// One sentence, after which the call ends. No key interrupts it: there is none to wait for, and one pressed twice must
-/// not cut the news short.
-fn telling(language: Language, policy: &Policy, text: impl FnOnce(&Sentences) -> String) -> Script {
-    let line = Line {
+/// One sentence, after which the call ends. No key interrupts it: none is expected, and a key that is pressed twice
+/// must not cut the sentence short.
+fn announcement(language: Language, policy: &Policy, text: impl FnOnce(&Sentences) -> String) -> Script {
+    let line = SpokenLine {
         text: text(sentences(language)),
         language,
         gender: policy.options_voice,
@@ -213,11 +214,11 @@ fn telling(language: Language, policy: &Policy, text: impl FnOnce(&Sentences) ->
     }
 }
 
-const fn say(line: Line, interruptible: bool) -> Step {
+const fn say(line: SpokenLine, interruptible: bool) -> Step {
     Step::Say { line, interruptible }
 }
 
-/// A silence; none at all when it has no length, which no provider says to be valid.
+/// A silence, or no step if it has no length: no provider documents a silence of zero seconds as valid.
 fn pause(seconds: u32) -> Vec<Step> {
     if seconds == 0 {
         Vec::new()

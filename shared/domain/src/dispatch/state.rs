@@ -1,188 +1,192 @@
-//! What a dispatch is at a moment.
+//! The state of a dispatch.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::employee::Employee;
-use super::event::{Limit, Verdict};
+use super::event::{EventOutcome, Limit};
 use super::policy::Policy;
-use super::route::{Avoided, Deferring};
+use super::route::{Avoidance, Deferrals};
 use super::ticket::Ticket;
 use crate::ids::{AttemptId, DispatchKey, Nonce, ProviderName};
 use crate::timestamp::Timestamp;
 
-/// When the requester's webhook is called.
+/// Which events the requester's webhook receives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Strategy {
-    /// At every outcome of an attempt and every change of the whole.
+    /// Every outcome of an attempt, and every change of the dispatch as a whole.
     #[default]
     OnChange,
-    /// Only when the dispatch as a whole is decided.
+    /// Only events about the dispatch as a whole.
     OnCompletion,
-    /// As `OnChange`, and whenever a call gets further: queued, ringing, picked up.
+    /// As `OnChange`, and every status of a call under way: queued, initiated, ringing, picked up.
     OnStatus,
 }
 
-/// How pressing a ticket is.
+/// Priority of a ticket's calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Urgency {
-    /// As others.
+pub enum DispatchPriority {
+    /// Calls are placed in order.
     #[default]
     Normal,
-    /// Its calls are placed before those of other tickets, when calls wait for a provider.
+    /// When calls wait for a provider's pace, these are placed before those of normal tickets.
     Urgent,
 }
 
-impl Urgency {
-    /// Whether it is the one that is not written down.
+impl DispatchPriority {
+    /// Whether it is the default, which is not serialized.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     fn is_normal(&self) -> bool {
         *self == Self::Normal
     }
 }
 
-/// Where the requester hears of what happens.
+/// The webhook that receives the events of a dispatch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Webhook {
     /// An https URL with a public address.
     pub url: String,
-    /// How much is told.
+    /// Which events it receives.
     #[serde(default)]
     pub strategy: Strategy,
 }
 
-/// All that is fixed when a dispatch is created.
+/// The part of a dispatch that is fixed when it is created.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NewDispatch {
-    /// What the employees are told.
+    /// The ticket that is read to the employees.
     pub ticket: Ticket,
-    /// Whom to phone, in order. Never empty; see [`crate::ids::AttemptId::employee`] for what must not change in it.
+    /// The employees to phone, in order. Never empty; see [`crate::ids::AttemptId::employee`] for what must not change
+    /// in the list.
     pub employees: Vec<Employee>,
-    /// By which rules.
+    /// The policy of the dispatch.
     pub policy: Policy,
-    /// How pressing it is.
-    #[serde(default, skip_serializing_if = "Urgency::is_normal")]
-    pub priority: Urgency,
-    /// Whom to tell.
+    /// Priority of the dispatch's calls.
+    #[serde(default, skip_serializing_if = "DispatchPriority::is_normal")]
+    pub priority: DispatchPriority,
+    /// The webhook that receives the dispatch's events, if any.
     pub webhook: Option<Webhook>,
 }
 
-/// A ticket on its way to somebody who accepts it.
+/// A dispatch: a ticket, the employees to phone for it, and how far that is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Dispatch {
-    /// Its name.
+    /// Tenant and id of the dispatch.
     pub key: DispatchKey,
-    /// Counts the commits, from 1. A commit is conditional on it.
+    /// Number of commits, counted from 1. A commit is conditional on it.
     pub version: u64,
-    /// Which decision made this version. Two writers may decide the same at the same millisecond: this tells whose
-    /// commit it was when DynamoDB's answer was lost, so that only one of them dials.
+    /// Nonce of the decision that made this version. Two writers may decide the same in the same millisecond. When
+    /// DynamoDB's answer was lost, the nonce tells whose commit it was, so that only one of them dials.
     pub decision: Nonce,
-    /// When it was created.
+    /// When the dispatch was created.
     pub created_at: Timestamp,
-    /// Since when its status (the name of its state) is what it is.
+    /// When the status (the name of the state) last changed.
     pub status_since: Timestamp,
-    /// After this moment no further call is placed.
+    /// No further call is placed from this time on.
     pub expires_at: Timestamp,
-    /// SHA-256 of the request that made it: tells a repeated request from another one under the same key.
+    /// SHA-256 of the request that created the dispatch: tells a repeated request from a different one with the same
+    /// idempotency key.
     pub fingerprint: String,
-    /// What is fixed.
+    /// The part that is fixed at creation.
     #[serde(flatten)]
-    pub brief: NewDispatch,
-    /// What is counted.
+    pub spec: NewDispatch,
+    /// Counters, and what the dispatch remembers of its calls.
     pub progress: Progress,
-    /// Where it stands.
+    /// The current state.
     pub state: State,
 }
 
-/// What a dispatch remembers beside its state.
+/// What a dispatch remembers besides its state. Employees are keyed by their index.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Progress {
     /// Ordinal of the newest attempt; 0 before the first.
     pub attempts: u32,
-    /// Attempts with a lower ordinal belong to an acceptance that was opened again: their keys count no more.
+    /// Attempts with a lower ordinal are from before the dispatch was reopened: their keys no longer count.
     pub live_from: u32,
-    /// Rounds begun, from 1.
+    /// Ordinal of the current round, counted from 1.
     pub round: u32,
-    /// Whether a call of this round came to something, be it that it was not picked up. A round in which everybody was
-    /// skipped, or the provider took no call, is not counted.
+    /// Whether a call of this round had an outcome, even if it was not picked up. A round in which every employee was
+    /// skipped, or in which the provider took no call, is not counted.
     pub called: bool,
-    /// Who rejected since the dispatch was opened, and by the key of which attempt (its ordinal) last.
+    /// Employees who rejected since the dispatch was created or reopened, each with the ordinal of the attempt in which
+    /// they last did.
     pub rejected: BTreeMap<u8, u32>,
-    /// Who is on the phone for another dispatch, and until when at the longest.
+    /// Employees on the phone for another dispatch, each with the time at which they are retried.
     pub busy: BTreeMap<u8, Timestamp>,
-    /// Whose calls the provider keeps putting off, and before when nobody tries again.
-    pub put_off: BTreeMap<u8, Timestamp>,
-    /// Whose turn was interrupted (on the phone for another dispatch, no money, put off), and which call in this round it
-    /// was.
+    /// Employees whose calls the provider keeps postponing, each with the time before which they are not retried.
+    #[serde(default, alias = "put_off")]
+    pub postponed: BTreeMap<u8, Timestamp>,
+    /// Employees whose turn was interrupted (on the phone for another dispatch, call limit, no money, postponed), each
+    /// with the ordinal of the interrupted call in that turn.
     #[serde(default)]
     pub interrupted: BTreeMap<u8, u8>,
-    /// Whose call the provider refused for good, and before when nobody tries again.
+    /// Employees whose calls the provider refused permanently, each with the time before which they are not retried.
     #[serde(default)]
     pub refused: BTreeMap<u8, Timestamp>,
-    /// The last round is over but for those who were on the phone for another dispatch, or whose calls were put off, all
-    /// through it.
+    /// Whether the last round is over except for employees who missed it: they were on the phone for another dispatch,
+    /// the provider postponed their calls, or their number had reached a call limit.
     #[serde(default)]
     pub catching_up: bool,
-    /// Whose number has been called as often as its tenant allows, by which limit, and before when it is not called.
+    /// Employees whose number has reached a call limit of the tenant, each with the limit and the time before which
+    /// they are not called.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub limited: BTreeMap<u8, (Limit, Timestamp)>,
-    /// Which providers are passed over for a while.
+    /// Providers that the dispatch avoids for a while.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub avoided: BTreeMap<ProviderName, Avoided>,
-    /// The provider that put off the last calls.
+    pub avoided: BTreeMap<ProviderName, Avoidance>,
+    /// The provider that postponed the last calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deferring: Option<Deferring>,
-    /// Calls that a provider took, or perhaps took, in the whole life of the dispatch.
+    pub deferring: Option<Deferrals>,
+    /// Calls that a provider took, or perhaps took, in the whole lifetime of the dispatch.
     #[serde(default)]
     pub calls: u32,
-    /// How often in a row the provider put us off (429, no connection) without a call; counted up to
+    /// How often in a row the provider postponed a call (429, no connection); counted up to
     /// [`super::decide::MAX_DEFERRALS`].
     pub deferrals: u8,
 }
 
 impl Progress {
-    /// Whether the employee had no turn in this round although it was their turn.
+    /// Whether the employee could not be called in this round when it was their turn.
     pub(super) fn missed(&self, employee: u8) -> bool {
         self.busy.contains_key(&employee)
-            || self.put_off.contains_key(&employee)
+            || self.postponed.contains_key(&employee)
             || self.limited.contains_key(&employee)
     }
 }
 
-/// Where a dispatch stands. States only move forward, but for an acceptance that is opened again.
+/// State of a dispatch. States only move forward, except when an accepted dispatch is reopened.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum State {
     /// An attempt is planned or under way.
     Calling(Attempt),
-    /// Nobody is to be phoned before a certain moment.
+    /// No call is placed before a certain time.
     Waiting(Wait),
-    /// Somebody pressed 1.
+    /// An employee pressed 1.
     Accepted(Acceptance),
-    /// Nobody is left and no round is to come.
+    /// Nobody is left to phone and no round follows, or the policy allows no more calls.
     Exhausted {
-        /// Since when.
+        /// When the dispatch was exhausted.
         at: Timestamp,
     },
-    /// The requester withdrew it.
+    /// The requester cancelled the dispatch.
     Cancelled {
-        /// Since when.
+        /// When it was cancelled.
         at: Timestamp,
     },
-    /// Its time ran out.
+    /// The lifetime of the dispatch ran out.
     Expired {
-        /// Since when.
+        /// When it expired.
         at: Timestamp,
     },
-    /// The requester says that it is done.
+    /// The requester resolved the ticket.
     Resolved {
-        /// Since when.
+        /// When it was resolved.
         at: Timestamp,
-        /// Who had accepted it, if anybody.
+        /// The acceptance before it, if any.
         acceptance: Option<Acceptance>,
     },
 }
@@ -190,59 +194,59 @@ pub enum State {
 /// One call to one employee, the current one of a dispatch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Attempt {
-    /// Its name; also says whom it is for.
+    /// Id of the attempt; includes the employee's index.
     pub id: AttemptId,
-    /// The how manieth call to this employee in a row, from 1.
+    /// Ordinal of the call in this employee's turn, counted from 1.
     pub number: u8,
-    /// No call is placed before this moment.
+    /// The call is not placed before this time.
     pub due_at: Timestamp,
-    /// Who was to place the call; none until it is claimed.
+    /// The provider of the call; none until the attempt is claimed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<ProviderName>,
-    /// Whether it could be placed over another provider at once, should that one not take it.
+    /// Whether the call can fail over to another provider at once if this one does not take it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub elsewhere: bool,
-    /// How far it is.
+    /// Phase of the attempt.
     pub phase: Phase,
 }
 
-/// How far an attempt is.
+/// Phase of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Phase {
     /// Nothing has been sent to the provider.
     Planned,
-    /// A dialer has made it its own and may have placed the call. It is never dialled again.
+    /// A dialer has claimed the attempt and may have placed the call. The attempt is never dialed again.
     Claimed {
-        /// Since when.
+        /// When the attempt was claimed.
         at: Timestamp,
     },
     /// The provider took the call.
     Placed {
-        /// Since when.
+        /// When the provider's answer was recorded.
         at: Timestamp,
         /// The provider's id of the call.
         call_id: String,
     },
     /// The call was answered and is over without a key so far; a key may still be on its way.
     Ended {
-        /// Since when.
+        /// When the end was recorded.
         at: Timestamp,
         /// The provider's id of the call, if known.
         call_id: Option<String>,
     },
 }
 
-/// A time in which nobody is phoned.
+/// A wait in which nobody is phoned.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Wait {
     /// Fences the message that ends it.
     pub id: Nonce,
-    /// When it ends.
+    /// When the wait ends.
     pub until: Timestamp,
-    /// Why.
+    /// Why nobody is phoned.
     pub reason: WaitReason,
-    /// Whose turn it is then (an index).
+    /// Index of the employee with whom the dispatch continues.
     pub next: u8,
 }
 
@@ -250,31 +254,31 @@ pub struct Wait {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitReason {
-    /// Between two rounds.
+    /// Pause between two rounds.
     RoundPause,
-    /// Nobody is available before then.
+    /// No employee is available before then.
     NobodyAvailable,
-    /// The next call would come after the end.
+    /// The next call would be due after the dispatch expires.
     Expiry,
-    /// The provider's account has no money. Waiting gives somebody the time to top it up.
+    /// The provider's account has no money. The wait gives a person time to top it up.
     OutOfMoney,
 }
 
-/// Who has the ticket.
+/// The acceptance of a ticket.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Acceptance {
-    /// The attempt whose key it was; says who.
+    /// The attempt in which the key was pressed; its id identifies the employee.
     pub attempt: AttemptId,
-    /// Since when.
+    /// When the ticket was accepted.
     pub at: Timestamp,
-    /// When it is opened again unless it is resolved.
+    /// When the dispatch is reopened unless it is resolved; none if never.
     pub resolve_by: Option<Timestamp>,
 }
 
 impl Dispatch {
-    /// The employee at `index`; none when the index comes from a reference to another list.
+    /// The employee with this index; none when the index belongs to another dispatch's list.
     pub fn employee(&self, index: u8) -> Option<&Employee> {
-        self.brief.employees.get(usize::from(index))
+        self.spec.employees.get(usize::from(index))
     }
 
     /// The current attempt, if one is planned or under way.
@@ -285,27 +289,27 @@ impl Dispatch {
         }
     }
 
-    /// The current attempt, if it is the one called `id`.
-    pub fn attempt_called(&self, id: AttemptId) -> Option<&Attempt> {
+    /// The current attempt, if it has this id.
+    pub fn attempt_with_id(&self, id: AttemptId) -> Option<&Attempt> {
         self.attempt().filter(|attempt| attempt.id == id)
     }
 
-    /// What a key pressed now in the call of `id` is answered with whatever it is, when the ticket needs no answer any more;
-    /// none while a key may accept it.
-    pub fn settled(&self, id: AttemptId) -> Option<Verdict> {
+    /// The outcome of any key pressed now in the call of attempt `id`, when the ticket needs no answer any more; none
+    /// while a key may still accept it.
+    pub fn settled_outcome(&self, id: AttemptId) -> Option<EventOutcome> {
         match &self.state {
-            State::Accepted(acceptance) if acceptance.attempt.employee == id.employee => Some(Verdict::Accepted),
-            State::Accepted(acceptance) => Some(Verdict::TakenBy(acceptance.attempt.employee)),
-            State::Cancelled { .. } | State::Expired { .. } | State::Resolved { .. } => Some(Verdict::Closed),
-            // A key of before a re-opening says nothing about the ticket as it stands now.
-            _ if id.ordinal < self.progress.live_from => Some(Verdict::Closed),
+            State::Accepted(acceptance) if acceptance.attempt.employee == id.employee => Some(EventOutcome::Accepted),
+            State::Accepted(acceptance) => Some(EventOutcome::TakenBy(acceptance.attempt.employee)),
+            State::Cancelled { .. } | State::Expired { .. } | State::Resolved { .. } => Some(EventOutcome::Closed),
+            // A key of an attempt from before the dispatch was reopened no longer counts.
+            _ if id.ordinal < self.progress.live_from => Some(EventOutcome::Closed),
             State::Calling(_) | State::Waiting(_) | State::Exhausted { .. } => None,
         }
     }
 
-    /// Whether the call of `id` is to go on: it is the current attempt's, or the acceptor's own. A hang-up may name
-    /// such a call when whoever sent it lost the race for the commit; it must be dropped then, or it would cut off
-    /// the acceptor in the middle of being told so.
+    /// Whether the call of attempt `id` must go on: it is the current attempt's, or the acceptor's own. A hang-up may
+    /// name such a call if its sender lost the race for the commit. It must be dropped then, or it would cut off the
+    /// acceptor while they hear that the ticket is accepted.
     pub fn wants_call(&self, id: AttemptId) -> bool {
         match &self.state {
             State::Calling(attempt) => attempt.id == id,
@@ -316,7 +320,7 @@ impl Dispatch {
 }
 
 impl State {
-    /// Whether nothing will happen any more by itself.
+    /// Whether the dispatch will no longer change without a new request or key.
     pub const fn is_over(&self) -> bool {
         match self {
             Self::Calling(_) | Self::Waiting(_) => false,

@@ -1,8 +1,8 @@
-//! What is said around a ticket, in every language of the provider.
+//! The sentences that are spoken around a ticket, in every language that voice providers speak.
 
 use super::employee::Language;
 
-/// The language's tag on the wire, such as `en-US`.
+/// The language tag used on the wire, such as `en-US`.
 pub const fn tag(language: Language) -> &'static str {
     match language {
         Language::EnUs => "en-US",
@@ -22,37 +22,37 @@ pub const fn tag(language: Language) -> &'static str {
     }
 }
 
-/// Every sentence that is said around a ticket, in one language.
+/// Every sentence that is spoken around a ticket, in one language.
 ///
-/// They address people formally where the language does so, name no gender, and end no clause with a digit and a full
-/// stop: a German or Hungarian voice would read `1.` as "the first".
+/// The sentences use formal address where the language has it, do not depend on gender, and never end a clause with a
+/// digit and a full stop: a German or Hungarian voice would read `1.` as "the first".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sentences {
-    /// Which key does what.
+    /// The options: what each key does.
     pub options: &'static str,
-    /// The key made its presser the acceptor.
+    /// Confirms the acceptance.
     pub accepted: &'static str,
-    /// The key rejected the ticket.
+    /// Confirms the rejection.
     pub rejected: &'static str,
-    /// `{name}` has the ticket already.
+    /// `{name}` has already accepted the ticket.
     pub taken_by: &'static str,
-    /// Somebody whose name cannot be said has the ticket already.
+    /// Another employee, whose name cannot be spoken, has already accepted the ticket.
     pub taken: &'static str,
     /// Nobody needs to accept the ticket any more.
     pub closed: &'static str,
-    /// The answer could not be stored; the key is asked for once more.
+    /// The answer could not be stored; asks for the key again.
     pub one_moment: &'static str,
-    /// Good-bye.
+    /// Goodbye.
     pub goodbye: &'static str,
     /// The ticket's text was cut.
     pub more: &'static str,
-    /// The ticket's text has nothing that can be said.
+    /// The ticket's text has nothing that can be spoken.
     pub no_text: &'static str,
-    /// Said for `&`.
+    /// Spoken for `&`.
     pub and: &'static str,
-    /// Said for `<` between two things that it compares.
+    /// Spoken for `<` between two operands.
     pub less_than: &'static str,
-    /// Said for `>` between two things that it compares.
+    /// Spoken for `>` between two operands.
     pub more_than: &'static str,
 }
 
@@ -251,7 +251,7 @@ const HUNGARIAN: Sentences = Sentences {
     more_than: "nagyobb mint",
 };
 
-// Formal address is unusual in Swedish; the sentences address nobody.
+// Formal address is unusual in Swedish, so these sentences avoid any form of address.
 const SWEDISH: Sentences = Sentences {
     options: "Tryck 1 för att acceptera ärendet eller 2 för att avvisa det.",
     accepted: "Ärendet är accepterat. Tack.",
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn the_options_name_both_keys_as_digits_that_no_voice_takes_for_ordinals() {
+    fn options_name_both_keys_as_digits_that_are_not_read_as_ordinals() {
         for language in Language::ALL {
             let options = sentences(language).options;
             let (one, two) = (options.find('1'), options.find('2'));
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_sentence_about_the_acceptor_has_a_place_for_a_name() {
+    fn only_taken_by_has_a_placeholder_for_a_name() {
         for language in Language::ALL {
             let texts = sentences(language);
             assert_eq!(texts.taken_by.matches("{name}").count(), 1, "{}", tag(language));
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn languages_do_not_borrow_sentences_from_each_other() {
+    fn no_two_languages_share_their_options() {
         for (i, language) in Language::ALL.iter().enumerate() {
             for other in Language::ALL.iter().skip(i + 1) {
                 if (*language, *other) == (Language::EnUs, Language::EnGb) {
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tag_is_the_serialised_name() {
+    fn tag_equals_the_serialized_name() {
         for language in Language::ALL {
             assert_eq!(serde_json::to_value(language).expect("json"), tag(language));
         }

@@ -1,85 +1,86 @@
-//! What a dispatch tells about itself: one entry an event, never changed.
+//! The timeline of a dispatch: one entry for each fact, never changed once written.
 
 use serde::{Deserialize, Serialize};
 
 use super::availability::Unavailable;
 use super::event::Ending;
-use super::route::Instead;
+use super::route::BypassedProvider;
 use super::state::{Strategy, WaitReason};
 use crate::ids::{AttemptId, Nonce, ProviderName};
 use crate::secret::sha256_hex;
 use crate::timestamp::Timestamp;
 
-/// Why an attempt did not lead to a key.
+/// Why an attempt ended without a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// It rang out, or was rejected on the phone.
+pub enum NoAnswerReason {
+    /// The phone rang out, or the call was rejected on the phone.
     NotPickedUp,
     /// The line was busy.
     Busy,
-    /// Answered, but no key (perhaps voicemail).
+    /// The call was answered, but no key was pressed (perhaps voicemail).
     NoKey,
     /// The provider could not place the call.
     Failed,
-    /// A machine picked up, as far as the provider can tell one from a person.
+    /// A machine answered, as far as the provider can tell it from a person.
     Voicemail,
     /// The provider refused the call.
     Refused,
-    /// What became of the call could not be found out.
+    /// The outcome of the call is unknown.
     Unknown,
 }
 
-/// Why nobody is phoned any more.
+/// Why a dispatch is exhausted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exhaustion {
     /// Nobody is left to phone.
     #[default]
     NobodyLeft,
-    /// The policy's `max_calls` have been placed.
+    /// The policy's `max_calls` is reached.
     MaxCalls,
 }
 
 impl Exhaustion {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-    fn is_for_lack_of_people(&self) -> bool {
+    fn is_nobody_left(&self) -> bool {
         *self == Self::NobodyLeft
     }
 }
 
-/// Places that a version of a dispatch has for what the requester is told of: more than a commit has entries, as a
-/// transaction has 100 writes.
-const PLACES: u64 = 100;
-/// Of those, the first for the statuses of the call that was claimed with that version. A claim has one entry of its own.
-const FIRST_STATUS: u64 = 50;
+/// Sequence numbers for each version of a dispatch: more than a commit has entries, because a transaction has at most
+/// 100 writes.
+const SEQUENCES_PER_VERSION: u64 = 100;
+/// First of these numbers for the statuses of the call that was claimed with that version. The claim itself has one
+/// entry.
+const FIRST_STATUS_SEQUENCE: u64 = 50;
 
-/// Where a call stands, in our own words, whichever provider said so. The first four only go forward.
+/// Status of a call, the same for every provider. The first four only move forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum CallStatus {
-    /// The provider has it.
+    /// The provider has queued the call.
     Queued,
-    /// It is being connected.
+    /// The call is being connected.
     Initiated,
     /// The phone rings.
     Ringing,
-    /// Somebody, or something, picked up.
+    /// The call was picked up, by a person or a machine.
     InProgress,
-    /// Over: was answered, perhaps by voicemail.
+    /// Over: the call was answered, perhaps by voicemail.
     Completed,
     /// Over: the line was busy.
     Busy,
-    /// Over: rang out, or was rejected on the phone.
+    /// Over: the phone rang out, or the call was rejected on the phone.
     NoAnswer,
-    /// Over: could not be placed.
+    /// Over: the call could not be placed.
     Failed,
     /// Over: the provider's account has no money.
     OutOfMoney,
-    /// The network lost it. The sources disagree whether this is final.
+    /// The network lost the call. The provider's documents disagree on whether this is final.
     Unknown,
-    /// A machine picked up, says the provider: voicemail or a fax. The call goes on.
+    /// The provider reports that a machine answered: voicemail or a fax. The call goes on.
     Machine,
-    /// A word of the provider's that no contract explains. Says nothing about an end.
+    /// A provider's status that no contract explains. Does not imply that the call is over.
     Other,
 }
 
@@ -102,9 +103,9 @@ impl CallStatus {
         }
     }
 
-    /// How a call in this state ended; none while it goes on, and for a state that nobody explains.
+    /// How a call with this status ended; none while it goes on, and for [`Self::Other`].
     ///
-    /// [`Self::Unknown`] gives [`Ending::Unknown`], which has to be looked up before it is trusted.
+    /// [`Self::Unknown`] gives [`Ending::Unknown`], which must be looked up before it is trusted.
     pub const fn ending(self) -> Option<Ending> {
         match self {
             Self::Completed => Some(Ending::Completed),
@@ -117,44 +118,45 @@ impl CallStatus {
         }
     }
 
-    /// Whether the call is on its way to an answer, or has one: what a requester may ask to hear of.
+    /// Whether the call is on its way to an answer, or answered: the statuses that a webhook with
+    /// [`Strategy::OnStatus`] receives.
     pub const fn is_under_way(self) -> bool {
         matches!(self, Self::Queued | Self::Initiated | Self::Ringing | Self::InProgress)
     }
 
-    /// The place of this status, of the call that was claimed with `version`, among all that the requester is told; none
-    /// when it is not [under way](Self::is_under_way).
+    /// The sequence number of this status, for the call that was claimed with `version`; none if the status is not
+    /// [under way](Self::is_under_way).
     pub const fn sequence(self, version: u64) -> Option<u64> {
         if self.is_under_way() {
-            Some(version * PLACES + FIRST_STATUS + self as u64)
+            Some(version * SEQUENCES_PER_VERSION + FIRST_STATUS_SEQUENCE + self as u64)
         } else {
             None
         }
     }
 }
 
-/// What a provider says about a call at a moment, by webhook or asked.
+/// A provider's report on a call, from a webhook or a lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallReport {
-    /// Where the call stands.
+    /// Status of the call.
     pub status: CallStatus,
-    /// The same in the provider's own word.
+    /// The provider's own name of the status.
     pub name: String,
-    /// The provider's id of the call, by which it is looked up; empty when it was not told.
+    /// The provider's id of the call, used to look it up; empty if the report has none.
     pub call_id: String,
-    /// The provider's id of the one leg to the telephone, by which it is ended; empty when it was not told.
+    /// The provider's id of the leg to the phone, used to hang it up; empty if the report has none.
     pub leg_id: String,
 }
 
-/// One line of the story of a dispatch.
+/// One entry of a dispatch's timeline.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Its name in the dispatch; entries sort by it. See [`Entry::decided`] and [`Entry::status`].
+    /// Id of the entry, unique in the dispatch; entries sort by it. See [`Entry::decided`] and [`Entry::status`].
     pub id: String,
-    /// When it happened, by our clock.
+    /// When it happened, according to our clock.
     pub at: Timestamp,
-    /// Its place in the dispatch: of two that have one, the higher happened later, however they arrive; the statuses of a
-    /// call stand where it was begun. What changed nothing has none.
+    /// Sequence number in the dispatch: the higher of two happened later, whatever order they arrive in. The statuses
+    /// of a call are numbered from the claim of the call. An entry that changed nothing has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
     /// What happened.
@@ -163,42 +165,42 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The `index`th entry of a decision. Its name begins with the ordinal of the newest attempt, so that a page of a
-    /// long timeline holds what belongs together; the decision's nonce keeps two writers' entries apart.
-    pub fn decided(ordinal: u32, at: Timestamp, fresh: Nonce, index: usize, fact: Fact) -> Self {
+    /// The entry of a decision with this index. Its id begins with the attempt's ordinal, so that a page of a long
+    /// timeline holds related entries; the decision's nonce keeps the entries of two writers apart.
+    pub fn decided(ordinal: u32, at: Timestamp, nonce: Nonce, index: usize, fact: Fact) -> Self {
         Self {
-            id: format!("{ordinal:06}-{:013}-{fresh}-{index:02}", at.millis()),
+            id: format!("{ordinal:06}-{:013}-{nonce}-{index:02}", at.millis()),
             at,
             sequence: None,
             fact,
         }
     }
 
-    /// The same as the `index`th entry of the commit that makes `version`.
+    /// The entry with its sequence number, as the entry with this index in the commit that makes `version`.
     #[must_use]
-    pub(super) fn of_commit(self, version: u64, index: usize) -> Self {
+    pub(super) fn with_sequence(self, version: u64, index: usize) -> Self {
         let index = u64::try_from(index).unwrap_or(u64::MAX);
-        let sequence = version.saturating_mul(PLACES).saturating_add(index);
+        let sequence = version.saturating_mul(SEQUENCES_PER_VERSION).saturating_add(index);
         Self {
             sequence: Some(sequence),
             ..self
         }
     }
 
-    /// Whether a requester with this strategy is told of it.
-    pub fn is_told(&self, strategy: Strategy) -> bool {
+    /// Whether a webhook with this strategy receives the entry.
+    pub fn notifies(&self, strategy: Strategy) -> bool {
         match strategy {
-            Strategy::OnCompletion => self.fact.is_about_the_whole(),
+            Strategy::OnCompletion => self.fact.concerns_dispatch(),
             Strategy::OnChange => self.fact.status().is_some(),
-            // A status without a number came from a call whose requester had not asked for it.
+            // A status without a sequence number comes from a call whose webhook does not receive statuses.
             Strategy::OnStatus => {
                 self.fact.status().is_some() || (self.sequence.is_some() && self.fact.call_status().is_some())
             }
         }
     }
 
-    /// An intermediate or final status as the provider told it. The name depends on nothing but the status, so a
-    /// status that is delivered twice is one entry.
+    /// An intermediate or final status as the provider reported it. The id depends only on the attempt, the status and
+    /// the leg, so a duplicate status is the same entry.
     pub fn status(attempt: AttemptId, at: Timestamp, provider: ProviderName, report: CallReport) -> Self {
         let CallReport {
             status,
@@ -206,7 +208,7 @@ impl Entry {
             call_id,
             leg_id,
         } = report;
-        // The name of a status that we do not know is the provider's text, and a reader gives ids back in URLs.
+        // An unknown status name is text from the provider, and clients send entry ids back in URLs.
         let plain = name.len() <= 24 && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let hashed = sha256_hex(name.as_bytes());
         let id = format!(
@@ -235,18 +237,18 @@ impl Entry {
         }
     }
 
-    /// What the names of all statuses of an attempt begin with.
+    /// The common prefix of the ids of all statuses of an attempt.
     pub fn status_prefix(attempt: AttemptId) -> String {
         format!("{:06}-status-{}-", attempt.ordinal, attempt.nonce)
     }
 }
 
-/// What happened.
+/// A fact of the timeline. Names in bold are published statuses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[expect(
     missing_docs,
-    reason = "the fields are named alike everywhere: attempt, employee (an index), reason"
+    reason = "the fields have the same names and meaning everywhere: attempt, employee (an index), reason"
 )]
 pub enum Fact {
     /// The dispatch was created.
@@ -257,74 +259,77 @@ pub enum Fact {
         number: u8,
         due_at: Timestamp,
     },
-    /// An employee is passed over.
+    /// An employee is skipped.
     Skipped {
         employee: u8,
         reason: Unavailable,
         until: Option<Timestamp>,
     },
-    /// A call is being placed; why not over the provider that would have been preferred, if it is not.
-    Dialling {
+    /// A call is being placed. `instead_of` is set if it is not placed over the preferred provider.
+    #[serde(alias = "dialling")]
+    Dialing {
         attempt: AttemptId,
         provider: ProviderName,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        instead_of: Option<Instead>,
+        instead_of: Option<BypassedProvider>,
     },
     /// The provider took the call.
     Placed { attempt: AttemptId, call_id: String },
-    /// The provider put us off; the call is tried again.
-    PutOff { attempt: AttemptId, until: Timestamp },
-    /// The provider may not place the call for us; it is placed over another one.
+    /// The provider postponed the call; it is retried.
+    #[serde(alias = "put_off")]
+    Postponed { attempt: AttemptId, until: Timestamp },
+    /// The provider is not allowed to place the call for us; it is placed over another one.
     NotAllowed { attempt: AttemptId },
-    /// Whether the provider took the call is not known.
+    /// It is unclear whether the provider took the call.
     Unclear { attempt: AttemptId },
-    /// An intermediate status from the provider.
+    /// A status from the provider.
     Status {
         attempt: AttemptId,
         provider: ProviderName,
         status: CallStatus,
-        /// In the provider's own word.
+        /// The provider's own name of the status.
         name: String,
         leg_id: String,
         call_id: String,
     },
-    /// A key was pressed that means nothing, or too late to matter.
+    /// A key without effect: it has no meaning, or came too late.
     Key { attempt: AttemptId, key: char },
     /// **NoAnswer**: the attempt is over without a key.
     NoAnswer {
         attempt: AttemptId,
         number: u8,
-        reason: Reason,
+        reason: NoAnswerReason,
     },
     /// **Rejected**: the employee pressed 2.
     Rejected { attempt: AttemptId },
-    /// **Accepted**: the employee pressed 1. `late` when it came from a call that was over or another's turn.
+    /// **Accepted**: the employee pressed 1. `late` if the call was already over or it was no longer the employee's
+    /// turn.
     Accepted {
         attempt: AttemptId,
         late: bool,
         resolve_by: Option<Timestamp>,
     },
-    /// Nobody is phoned for a while.
+    /// Nobody is phoned until `until`.
     Waiting { until: Timestamp, reason: WaitReason },
     /// **`OutOfMoney`**: the provider's account is empty.
     OutOfMoney { attempt: AttemptId },
-    /// **Reopened**: accepted, but not resolved in time.
+    /// **Reopened**: the ticket was accepted, but not resolved in time.
     Reopened { attempt: AttemptId },
-    /// **Exhausted**: nobody is left, or no more calls may be placed.
+    /// **Exhausted**: nobody is left to phone, or the policy allows no more calls.
     Exhausted {
-        #[serde(default, skip_serializing_if = "Exhaustion::is_for_lack_of_people")]
-        why: Exhaustion,
+        #[serde(default, alias = "why", skip_serializing_if = "Exhaustion::is_nobody_left")]
+        reason: Exhaustion,
     },
     /// **Cancelled** by the requester.
     Cancelled,
-    /// **Expired**.
+    /// **Expired**: the lifetime of the dispatch ran out.
     Expired,
-    /// **Resolved**, by the requester's word.
+    /// **Resolved** by the requester.
     Resolved,
 }
 
 impl Fact {
-    /// The published status that this fact reports to the requester, if it reports one.
+    /// The published status of this fact, if it has one.
     pub const fn status(&self) -> Option<&'static str> {
         match self {
             Self::Accepted { .. } => Some("Accepted"),
@@ -340,7 +345,7 @@ impl Fact {
         }
     }
 
-    /// How far a call is, when this says so and the requester may want to know.
+    /// The status of a call under way, if this fact is one.
     pub const fn call_status(&self) -> Option<CallStatus> {
         match self {
             Self::Status { status, .. } if status.is_under_way() => Some(*status),
@@ -348,7 +353,7 @@ impl Fact {
         }
     }
 
-    /// The type of the event that a requester is told, if one is told of this.
+    /// The published type of the webhook event, if this fact has one.
     pub fn event_type(&self) -> Option<&'static str> {
         match self {
             Self::Accepted { .. } => Some("dispatch.accepted"),
@@ -364,26 +369,26 @@ impl Fact {
         }
     }
 
-    /// Whether the status is about the dispatch as a whole, and so is told even with `OnCompletion`.
-    pub const fn is_about_the_whole(&self) -> bool {
+    /// Whether the status is about the dispatch as a whole, so that a webhook with `OnCompletion` receives it too.
+    pub const fn concerns_dispatch(&self) -> bool {
         match self {
             Self::Rejected { .. } | Self::NoAnswer { .. } => false,
             _ => self.status().is_some(),
         }
     }
 
-    /// Whether somebody is to be woken by it: an alarm counts it.
-    pub const fn is_alarming(&self) -> bool {
+    /// Whether the fact raises an alarm, so that somebody is woken.
+    pub const fn raises_alarm(&self) -> bool {
         matches!(self, Self::OutOfMoney { .. } | Self::Exhausted { .. } | Self::Expired)
     }
 
-    /// The attempt that it is about, if it is about one.
+    /// The attempt that the fact is about, if any.
     pub const fn attempt(&self) -> Option<AttemptId> {
         match self {
             Self::Planned { attempt, .. }
-            | Self::Dialling { attempt, .. }
+            | Self::Dialing { attempt, .. }
             | Self::Placed { attempt, .. }
-            | Self::PutOff { attempt, .. }
+            | Self::Postponed { attempt, .. }
             | Self::NotAllowed { attempt }
             | Self::Unclear { attempt }
             | Self::Status { attempt, .. }
@@ -397,7 +402,7 @@ impl Fact {
         }
     }
 
-    /// Index of the employee that it is about, if it is about one.
+    /// Index of the employee that the fact is about, if any.
     pub const fn employee(&self) -> Option<u8> {
         match (self, self.attempt()) {
             (Self::Skipped { employee, .. }, _) => Some(*employee),

@@ -1,96 +1,97 @@
-//! Messages to ourselves about a dispatch.
+//! Queue messages about a dispatch: work for the dialer, and notices for the notifier.
 
 use serde::{Deserialize, Serialize};
 
 use crate::dispatch::Event;
 use crate::ids::{AttemptId, DispatchKey, Nonce, ProviderName};
-use crate::mail::{Envelope, Mail};
+use crate::message::{Envelope, QueueMessage};
 use crate::timestamp::Timestamp;
 
-/// A message to a dialer.
+/// A message on the `dialing` queue.
 pub type Message = Envelope<DispatchKey, Work>;
 
-/// What a dialer is to do.
+/// The work that a dialer does for a message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "work", rename_all = "snake_case")]
 pub enum Work {
     /// Place the call of an attempt.
     Dial {
-        /// Which.
+        /// The attempt to dial.
         attempt: AttemptId,
-        /// The pacing slot that was reserved for it on an earlier hop.
+        /// The pacing slot that an earlier hop of this message reserved for the call.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         slot: Option<Timestamp>,
-        /// The provider whose slot that is.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        over: Option<ProviderName>,
+        /// The provider that `slot` belongs to.
+        #[serde(default, rename = "over", skip_serializing_if = "Option::is_none")]
+        provider: Option<ProviderName>,
     },
-    /// See what became of an attempt.
+    /// Look up the call of an attempt at the provider.
     Watch {
-        /// Which.
+        /// The attempt to look up.
         attempt: AttemptId,
-        /// How often it has been looked at before.
-        looks: u8,
+        /// Number of lookups of this call so far.
+        #[serde(rename = "looks")]
+        lookups: u8,
     },
     /// End a wait.
     Resume {
-        /// Which.
+        /// Fence of the wait: [`Wait::id`](super::state::Wait::id).
         wait: Nonce,
     },
-    /// See whether an accepted ticket has been resolved.
+    /// Check whether an accepted ticket has been resolved.
     Remind {
-        /// Which acceptance.
+        /// The attempt that was accepted.
         attempt: AttemptId,
     },
-    /// End the call of an attempt that is wanted no more.
+    /// Hang up the call of an attempt that is no longer wanted.
     HangUp {
-        /// Which.
+        /// The attempt whose call is hung up.
         attempt: AttemptId,
-        /// How often it has been tried before.
+        /// Number of failed tries so far.
         tries: u8,
     },
-    /// Apply an event that a webhook brought when the table could not be had.
+    /// Apply an event that a webhook brought while DynamoDB was unavailable.
     Apply {
-        /// What happened.
+        /// The event to apply.
         event: Event,
     },
-    /// Count an entry of the timeline that an alarm hears of.
+    /// Count a timeline entry that raises an alarm.
     Count {
-        /// The entry's name in the table.
+        /// The entry's id in the table.
         entry: String,
     },
-    /// Hand an entry of the timeline to the notifier: the `notifications` queue did not take it.
+    /// Send a timeline entry to the notifier, after the `notifications` queue did not accept it.
     Notify {
-        /// The entry's name in the table.
+        /// The entry's id in the table.
         entry: String,
     },
 }
 
-/// A message on the `notifications` queue: one try at telling the requester of an event.
+/// A message on the `notifications` queue: one try to deliver an event to the requester's webhook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// Which dispatch it is about.
+    /// The dispatch that the event belongs to.
     #[serde(flatten)]
     pub dispatch: DispatchKey,
-    /// The entry of the timeline to tell of.
+    /// Id of the timeline entry to deliver.
     pub entry: String,
-    /// When the first try was due. As long as whoever sent it may still be running, the entry may be on its way to the
-    /// table.
+    /// When the first try was due. While the sender of this message may still be running, the entry may not have been
+    /// committed to the table yet.
     pub first_at: Timestamp,
     /// When this try is due.
     pub due_at: Timestamp,
-    /// How many tries have failed, or were put off, since `first_at`.
+    /// Number of tries that failed or were postponed since `first_at`.
     pub failures: u8,
-    /// How often somebody has had it sent again, or redriven.
+    /// Number of times that the delivery was resent or redriven on request.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub resent: u32,
-    /// Whether a person asked for this one: it is told although it is overtaken, and its first try is made although the
-    /// receiver answers nobody.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub asked: bool,
+    /// Whether a person requested this delivery. It is then sent even if a later status supersedes it, and its first
+    /// try is made even if the receiver is currently left alone because it does not answer.
+    #[serde(default, rename = "asked", skip_serializing_if = "is_false")]
+    pub manual: bool,
 }
 
-impl Mail for Notice {
+impl QueueMessage for Notice {
     fn sent_at(&self) -> Timestamp {
         self.first_at
     }
@@ -99,7 +100,7 @@ impl Mail for Notice {
         self.due_at
     }
 
-    fn due(&self, at: Timestamp) -> Self {
+    fn with_due_at(&self, at: Timestamp) -> Self {
         Self {
             due_at: at,
             ..self.clone()
@@ -117,7 +118,7 @@ impl Notice {
             due_at: now,
             failures: 0,
             resent: 0,
-            asked: false,
+            manual: false,
         }
     }
 }
@@ -128,6 +129,6 @@ const fn is_zero(count: &u32) -> bool {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-const fn is_false(asked: &bool) -> bool {
-    !*asked
+const fn is_false(value: &bool) -> bool {
+    !*value
 }

@@ -1,10 +1,10 @@
-//! URLs and mail addresses in a document. A URL is a template, but never its host.
+//! URLs and email addresses in a document. A URL is a template, but its host is literal.
 
 use url::Url;
 
 use crate::target::Targets;
 
-/// The host of a URL template: what stands before the first value.
+/// The host of a URL template, which must be literal.
 pub(super) fn host(template: &str) -> Option<String> {
     let rest = template.strip_prefix("https://")?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -16,35 +16,37 @@ pub(super) fn host(template: &str) -> Option<String> {
     url.host_str().map(str::to_owned)
 }
 
+/// Checks a URL template.
+///
 /// # Errors
-/// What is wrong with a URL template.
+/// What is wrong with it.
 pub(super) fn check(template: &str) -> Result<(), String> {
     if template.chars().any(|c| c.is_control() || c == '\\') {
-        return Err("must be one line without backslashes".into());
+        return Err("must be a single line without backslashes".into());
     }
     let rest = template.strip_prefix("https://").ok_or("must begin with https://")?;
     if host(template).is_none() {
-        return Err("must have its host written out, with no value in it".into());
+        return Err("must have a literal host, without a template value in it".into());
     }
     let fixed = rest.find("{{").map_or(rest, |end| rest.get(..end).unwrap_or_default());
     if fixed.contains('#') || template.contains('#') && !template.contains("{#") {
-        return Err("must have no fragment".into());
+        return Err("must have no fragment (#…)".into());
     }
     let authority = fixed.split(['/', '?']).next().unwrap_or_default();
-    let url = Url::parse(&format!("https://{authority}/")).map_err(|error| format!("is no URL: {error}"))?;
+    let url = Url::parse(&format!("https://{authority}/")).map_err(|error| format!("is not a valid URL: {error}"))?;
     Targets::public_only()
         .check_url(&url)
         .map_err(|error| error.to_string())
 }
 
-/// Whether a URL, written out, stays where its template says: a value such as `..` must not climb out of its place.
-pub(super) fn is_tame(url: &str) -> bool {
+/// Whether the path of a rendered URL has no `.` or `..` segment: an inserted value must not lead out of its directory.
+pub(super) fn has_no_dot_segments(url: &str) -> bool {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     path.split('/').all(|segment| !matches!(segment, "." | ".."))
 }
 
-/// Whether something has the form of a mail address; only its server knows more.
-pub fn is_address(text: &str) -> bool {
+/// Whether `text` has the form of an email address. Only its mail server knows whether the address exists.
+pub fn is_email(text: &str) -> bool {
     let allowed = |c: char| c.is_ascii_graphic() && !"()<>[]:;,\\\"@".contains(c);
     let Some((name, host)) = text.split_once('@') else {
         return false;
@@ -61,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_is_written_out() {
+    fn host_must_be_literal() {
         assert_eq!(
             host("https://api.example.org/a/{{ b }}"),
             Some("api.example.org".into())
@@ -82,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_would_never_be_fetched_is_refused_at_once() {
+    fn url_that_could_never_be_fetched_is_refused() {
         for wrong in [
             "https://127.0.0.1/x",
             "https://10.0.0.1/",
@@ -96,9 +98,9 @@ mod tests {
     }
 
     #[test]
-    fn a_value_does_not_climb() {
-        assert!(is_tame("https://example.org/a/%2E%2E%2Fb?x=.."));
-        assert!(!is_tame("https://example.org/a/../b"));
-        assert!(!is_tame("https://example.org/a/."));
+    fn dot_segment_is_detected() {
+        assert!(has_no_dot_segments("https://example.org/a/%2E%2E%2Fb?x=.."));
+        assert!(!has_no_dot_segments("https://example.org/a/../b"));
+        assert!(!has_no_dot_segments("https://example.org/a/."));
     }
 }

@@ -1,4 +1,4 @@
-//! A document that has been checked, ready to answer.
+//! A document that passed the check, ready to evaluate.
 
 use std::fmt::Debug;
 
@@ -10,58 +10,58 @@ use super::source::{Issue, Source};
 use super::template::Templates;
 use crate::field::expected;
 
-/// Most bytes of a document, as text and as it is kept: an item of the table has 400 KB.
+/// Maximum size of a document in bytes, as text and as stored JSON: a DynamoDB item has at most 400 KB.
 pub const MAX_DOCUMENT: usize = 350 * 1024;
-/// Most issues that are told at once.
+/// Maximum number of issues reported at once.
 const MAX_ISSUES: usize = 50;
 
-/// A document that has been checked, and its templates.
+/// A document that passed the check, with its compiled templates.
 #[derive(Clone, Debug)]
-pub struct Compiled<D> {
+pub struct CompiledDocument<D> {
     document: D,
     templates: Templates,
 }
 
-impl<D: Document> Compiled<D> {
-    /// Reads YAML or JSON, checks and compiles it.
+impl<D: Document> CompiledDocument<D> {
+    /// Parses YAML or JSON, checks and compiles it.
     ///
     /// # Errors
-    /// Everything that is wrong with it, with lines.
+    /// Everything that is wrong with the document, with lines.
     pub fn read(text: &str) -> Result<Self, Vec<Issue>> {
         if text.len() > MAX_DOCUMENT {
             return Err(vec![Issue::new("", format!("has more than {MAX_DOCUMENT} bytes"))]);
         }
         let source = Source::parse(text).map_err(|issue| vec![issue])?;
-        let placed = |issues: Vec<Issue>| {
-            let mut issues: Vec<Issue> = issues.into_iter().map(|issue| source.placed(issue)).collect();
-            issues.sort_by_key(|issue| issue.place);
+        let located = |issues: Vec<Issue>| {
+            let mut issues: Vec<Issue> = issues.into_iter().map(|issue| source.locate(issue)).collect();
+            issues.sort_by_key(|issue| issue.position);
             issues
         };
-        Self::from_value(&source.value).map_err(placed)
+        Self::from_value(&source.value).map_err(located)
     }
 
     /// Checks and compiles a document.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// Everything that is wrong with the document.
     pub fn from_value(value: &Value) -> Result<Self, Vec<Issue>> {
         Self::compile(value, false)
     }
 
-    /// Compiles a document that was checked when it was uploaded. What has been refused only since then is taken: a
+    /// Compiles a document that was checked when it was uploaded. Checks that were added since then are skipped: a
     /// stricter patchbay must not silence a document that answers.
     ///
     /// # Errors
-    /// What keeps it from answering.
-    pub fn from_kept(value: &Value) -> Result<Self, Vec<Issue>> {
+    /// What prevents the document from answering.
+    pub fn from_stored(value: &Value) -> Result<Self, Vec<Issue>> {
         Self::compile(value, true)
     }
 
-    fn compile(value: &Value, is_kept: bool) -> Result<Self, Vec<Issue>> {
-        let document: D = deserialized(value)?;
-        let mut checker = Checker::new(document.notes(), is_kept);
+    fn compile(value: &Value, is_stored: bool) -> Result<Self, Vec<Issue>> {
+        let document: D = deserialize(value)?;
+        let mut checker = Checker::new(document.scratch(), is_stored);
         document.check(&mut checker);
-        let (templates, mut issues) = checker.done();
+        let (templates, mut issues) = checker.finish();
         if issues.is_empty() {
             return Ok(Self { document, templates });
         }
@@ -69,29 +69,29 @@ impl<D: Document> Compiled<D> {
         Err(issues)
     }
 
-    /// The document.
+    /// The document as uploaded.
     pub const fn document(&self) -> &D {
         &self.document
     }
 
-    /// Its templates.
+    /// The compiled templates.
     pub const fn templates(&self) -> &Templates {
         &self.templates
     }
 }
 
-fn deserialized<D: Document>(value: &Value) -> Result<D, Vec<Issue>> {
+fn deserialize<D: Document>(value: &Value) -> Result<D, Vec<Issue>> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
         let path = if path == "." { String::new() } else { path };
-        vec![Issue::new(path, in_words(&error.into_inner().to_string()))]
+        vec![Issue::new(path, describe(&error.into_inner().to_string()))]
     })
 }
 
-/// What serde says, without the names of our types.
-fn in_words(message: &str) -> String {
+/// The message of serde, without the names of Rust types.
+fn describe(message: &str) -> String {
     if message.contains("expected struct ") {
-        return "must be an object with the fields that the schema names".to_owned();
+        return "must be an object with the fields of the schema".to_owned();
     }
     if message.starts_with("invalid ") {
         return expected(message);

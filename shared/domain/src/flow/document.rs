@@ -1,4 +1,4 @@
-//! Rules, as they stand in a document.
+//! The rules of a document, as written.
 
 use std::collections::BTreeMap;
 
@@ -7,25 +7,25 @@ use serde_json::Value;
 
 use super::reply::Reply;
 
-/// A rule: look things up, then either answer or go through rules of its own.
+/// A rule: sends its requests, then either answers or continues with its nested rules.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(rename = "Rule", deny_unknown_fields))]
 #[cfg_attr(feature = "schema", schemars(bound = "R: Reply + schemars::JsonSchema"))]
 pub struct Rule<R> {
-    /// An expression; the rule is taken when it is true, and always when it is left out.
+    /// An expression. The rule matches when it is true, and always when it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
-    /// HTTP requests, made one after another once the rule is taken.
+    /// HTTP requests, sent one after another once the rule matches.
     #[serde(default, skip_serializing_if = "Vec::is_empty", bound(serialize = "R: Reply"))]
     pub fetch: Vec<Fetch<R>>,
-    /// Values with names, worked out after the requests.
+    /// Named values, computed after the requests.
     #[serde(default, rename = "let", skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<Let>,
-    /// Rules that see all of that. A rule that has them has no answer of its own.
+    /// Nested rules. They see the results and values above. A rule with nested rules has no answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty", bound(serialize = "R: Reply"))]
     pub rules: Vec<Rule<R>>,
-    /// What it answers, beside the fields above.
+    /// The answer: fields next to those above.
     #[serde(flatten, bound(serialize = "R: Reply"))]
     pub reply: R,
 }
@@ -35,13 +35,13 @@ pub struct Rule<R> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Let {
-    /// Its name.
+    /// The name by which templates refer to the value.
     pub name: String,
     /// An expression.
     pub value: String,
 }
 
-/// An HTTP request. What came of it is `fetch.NAME`: `ok`, `outcome`, `status`, `json` and `retry_after`.
+/// An HTTP request. Templates see its result as `fetch.NAME`: `ok`, `outcome`, `status`, `json` and `retry_after`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, bound = "R: Reply")]
@@ -50,64 +50,65 @@ pub struct Let {
     schemars(rename = "Fetch", bound = "R: Reply + schemars::JsonSchema")
 )]
 pub struct Fetch<R> {
-    /// Its name.
+    /// The name by which templates refer to the result.
     pub name: String,
-    /// An expression; the request is made when it is true, and always when it is left out. One that is not made has
-    /// the outcome `skipped`.
+    /// An expression. The request is sent when it is true, and always when it is left out. A request that is not sent
+    /// has the outcome `skipped`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
-    /// The method; GET when left out.
+    /// The method. GET when left out.
     #[serde(default)]
     pub method: Method,
-    /// A template of an https URL. Its host is written out; every value in it is escaped.
+    /// A template of an https URL. The host is literal. Every inserted value is percent-encoded.
     pub url: String,
-    /// Headers; the values are templates.
+    /// Headers. The values are templates.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
-    /// Which secret opens the door.
+    /// The secret that authenticates the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
-    /// The body, sent as JSON; every text in it is a template.
+    /// The body, sent as JSON. Every string in it is a template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub json: Option<Value>,
-    /// Milliseconds that it may take, 100 to 3500; 2500 when left out.
+    /// Time-out in milliseconds, 100 to 3500. 2500 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u16>,
-    /// Answers for what may go wrong. Without one for an outcome the rule goes on.
+    /// Answers for requests that fail. Without an answer for an outcome the rule continues.
     #[serde(default)]
-    pub on: On<R>,
+    pub on: FailureReplies<R>,
 }
 
 /// The method of a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Method {
-    /// Read.
+    /// Reads.
     #[default]
     #[serde(rename = "GET")]
     Get,
-    /// Ask something that does not fit into a URL, or make something. What is asked may be asked again, and so may this.
+    /// Sends a query that does not fit into a URL, or creates something. It may be sent more than once: a repeated
+    /// request to patchbay sends it again.
     #[serde(rename = "POST")]
     Post,
-    /// Write.
+    /// Writes.
     #[serde(rename = "PUT")]
     Put,
 }
 
-/// How a request proves that it may be made. A secret belongs to one host: it is kept under the host's name.
+/// How a request authenticates. A secret belongs to one host: it is stored under the name of the host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Auth {
-    /// HTTP Basic; the secret is `user:password`.
+    /// HTTP Basic. The secret is `user:password`.
     Basic(String),
-    /// `Authorization: Bearer`, then the secret.
+    /// `Authorization: Bearer` followed by the secret.
     Bearer(String),
-    /// The secret in a header of any name.
+    /// The secret as the value of a header.
     Header {
-        /// The header.
+        /// The name of the header.
         name: String,
-        /// The secret.
+        /// The name of the secret.
         secret: String,
     },
 }
@@ -121,7 +122,7 @@ impl Auth {
     }
 }
 
-/// Answers for requests that did not work.
+/// Answers for requests that failed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, bound = "R: Reply")]
@@ -129,20 +130,21 @@ impl Auth {
     feature = "schema",
     schemars(rename = "On", bound = "R: Reply + schemars::JsonSchema")
 )]
-pub struct On<R> {
-    /// 404 or 410.
+pub struct FailureReplies<R> {
+    /// The status was 404 or 410.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_found: Option<R>,
-    /// 429, or known to be without calling. `fetch.NAME.retry_after` says for how many seconds, if the server did.
+    /// The status was 429, or the request was not sent because the back end had asked for a pause.
+    /// `fetch.NAME.retry_after` has the seconds to wait, if the back end stated them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limited: Option<R>,
-    /// 5xx.
+    /// The status was 5xx.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_error: Option<R>,
-    /// Nothing in time.
+    /// There was no response within the time-out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timed_out: Option<R>,
-    /// Everything else, and whatever of the above has no answer of its own.
+    /// Every other failure, and each of the above that has no answer here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<R>,
 }

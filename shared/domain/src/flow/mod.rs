@@ -1,25 +1,26 @@
-//! Rules as data: documents that people write, checked whole when they are uploaded, and what comes of them in a moment.
+//! Rule engine: documents that people write, validated as a whole on upload and evaluated per request.
 //!
-//! A document has rules. A rule is taken when its `when` is true, asks back ends (`fetch`), names values (`let`), and
-//! either answers or goes on to rules of its own. What an answer is, and around what rules stand, is the job's: a job has
-//! a [`Reply`] and a [`Document`] with rules of it, and knows what its templates may see.
+//! A document has rules. A rule matches when its `when` is true. It then sends requests to back ends (`fetch`), names
+//! values (`let`), and either answers or continues with nested rules. The application defines what an answer is and
+//! where rules occur: it implements [`Reply`] and [`Document`], and declares what its templates may use.
 //!
-//! - [`source`]: YAML and JSON, with the line of everything in it.
-//! - [`template`]: sentences and expressions; [`schema`]: what somebody else must return.
-//! - [`document`]: rules, requests and values, as they stand in a document.
-//! - [`check`]: whatever can be known to go wrong is said on upload; [`Compiled`] is a document that passed.
-//! - [`run`]: which rule is taken, what is to be looked up first, and how a reply is written out; [`lookup`]: requests to
-//!   back ends, and what came back.
-//! - [`reply`]: what a job has to say of itself.
+//! - [`source`]: parses YAML and JSON and records the line of every value.
+//! - [`template`]: templates and expressions. [`schema`]: JSON Schema of what another system must return.
+//! - [`document`]: rules, requests and values as written in a document.
+//! - [`check`]: reports on upload every error that can be detected statically. [`CompiledDocument`] is a document that
+//!   passed.
+//! - [`run`]: selects the rule, determines the next request, and renders the reply. [`fetch`]: requests to back ends
+//!   and their results.
+//! - [`reply`]: the traits that an application implements.
 //!
-//! All of it is pure: whoever looks things up comes again with what was found, and the same question with the same
-//! findings has the same answer always.
+//! All of it is pure. The caller performs the requests and calls again with their results. The same input with the same
+//! results always has the same answer.
 
 pub mod addresses;
 pub mod check;
 pub mod compiled;
 pub mod document;
-pub mod lookup;
+pub mod fetch;
 pub mod reply;
 mod rule;
 pub mod run;
@@ -29,10 +30,10 @@ pub mod template;
 #[cfg(test)]
 mod tests;
 
-pub use check::{At, Checker, Names};
-pub use compiled::{Compiled, MAX_DOCUMENT};
+pub use check::{Checker, Names, ReplySite};
+pub use compiled::{CompiledDocument, MAX_DOCUMENT};
 pub use document::{Fetch, Rule};
-pub use lookup::{Findings, Found, Lookup, Outcome};
+pub use fetch::{FetchOutcome, FetchRequest, FetchResult, FetchResults};
 pub use reply::{Document, Reply};
-pub use run::{Answered, Pen, Run, Stop, Trouble};
-pub use source::{Issue, Place};
+pub use run::{EvalError, Evaluated, Evaluator, Renderer, RuleError};
+pub use source::{Issue, Position};

@@ -1,51 +1,52 @@
-//! What a job has to say of itself, so that its documents can have rules.
+//! The traits that an application implements to use rules in its documents.
 
 use std::fmt::Debug;
 
 use serde::Serialize;
 use serde::de::{DeserializeOwned, MapAccess};
 
-use super::check::{At, Checker};
-use super::run::{Pen, Trouble};
+use super::check::{Checker, ReplySite};
+use super::run::{Renderer, RuleError};
 
-/// What a job answers, as it stands in a document: in a rule beside the rule's own fields, and by itself where something
-/// went wrong.
+/// The answer of an application, as written in a document: next to the common fields of a rule, or standalone where a
+/// request failed.
 ///
-/// By itself it is read by its own `Deserialize`, which must refuse unknown fields; in a rule by [`Reply::read`].
+/// A standalone reply is read by its `Deserialize`, which must refuse unknown fields. In a rule it is read by
+/// [`Reply::read_field`].
 pub trait Reply: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned {
-    /// The same, written out: no template is left in it.
-    type Written;
-    /// What the job keeps in mind while one of its documents is checked.
-    type Notes<'a>;
-    /// Names of its fields. None of them is one of a rule's own ([`Rule::OWN`]).
+    /// The reply with all templates rendered.
+    type Rendered;
+    /// Scratch data of the application while one document is checked.
+    type Scratch<'a>;
+    /// Names of the fields. None of them is a common field of rules ([`Rule::COMMON_FIELDS`]).
     ///
-    /// [`Rule::OWN`]: super::document::Rule::OWN
+    /// [`Rule::COMMON_FIELDS`]: super::document::Rule::COMMON_FIELDS
     const FIELDS: &'static [&'static str];
 
     /// Reads the value of one of [`Reply::FIELDS`].
     ///
     /// # Errors
-    /// When the value has another form.
-    fn read<'de, A: MapAccess<'de>>(&mut self, field: &str, access: &mut A) -> Result<(), A::Error>;
+    /// Fails when the value has the wrong type.
+    fn read_field<'de, A: MapAccess<'de>>(&mut self, field: &str, access: &mut A) -> Result<(), A::Error>;
 
-    /// Checks it, and every template in it.
-    fn check<'a>(&'a self, at: At<'_>, checker: &mut Checker<'a, Self>);
+    /// Checks the reply and every template in it.
+    fn check<'a>(&'a self, site: ReplySite<'_>, checker: &mut Checker<'a, Self>);
 
-    /// Writes it out. What is said of an error begins with the pen's place.
+    /// Renders the reply. The path of an error begins with the path of the renderer.
     ///
     /// # Errors
-    /// When a template has no value here, or one that does not fit.
-    fn write(&self, pen: &Pen<'_>) -> Result<Self::Written, Trouble>;
+    /// When a template has no value for this request, or one that cannot be rendered.
+    fn render(&self, renderer: &Renderer<'_>) -> Result<Self::Rendered, RuleError>;
 }
 
-/// A whole document of a job's: rules, and whatever they stand in.
+/// A document of an application, with its rules.
 pub trait Document: Debug + Serialize + DeserializeOwned {
-    /// What its rules answer.
+    /// The reply of its rules.
     type Reply: Reply;
 
-    /// What the job keeps in mind while this document is checked, as it is at first.
-    fn notes(&self) -> <Self::Reply as Reply>::Notes<'_>;
+    /// Scratch data for checking this document, in its initial state.
+    fn scratch(&self) -> <Self::Reply as Reply>::Scratch<'_>;
 
-    /// Checks all that is in it, its rules by [`Checker::rules`].
+    /// Checks the document; its rules with [`Checker::rules`].
     fn check<'a>(&'a self, checker: &mut Checker<'a, Self::Reply>);
 }

@@ -1,7 +1,7 @@
-//! How a rule is read: its own fields, and those of the job's reply beside them.
+//! Deserializes a rule: the common fields, and next to them those of the application's reply.
 //!
-//! By hand, for serde either refuses unknown fields or has two structs in one object, and people who mistype a field must
-//! be told so.
+//! Handwritten, because serde cannot combine `deny_unknown_fields` with `flatten`, and a mistyped field must be
+//! reported.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,19 +12,19 @@ use super::document::Rule;
 use super::reply::Reply;
 
 impl<R> Rule<R> {
-    /// The fields that every rule has, whatever it answers.
-    pub const OWN: &'static [&'static str] = &["when", "fetch", "let", "rules"];
+    /// Fields of every rule, independent of its reply.
+    pub const COMMON_FIELDS: &'static [&'static str] = &["when", "fetch", "let", "rules"];
 }
 
 impl<'de, R: Reply> Deserialize<'de> for Rule<R> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Fields(PhantomData))
+        deserializer.deserialize_map(RuleVisitor(PhantomData))
     }
 }
 
-struct Fields<R>(PhantomData<R>);
+struct RuleVisitor<R>(PhantomData<R>);
 
-impl<'de, R: Reply> Visitor<'de> for Fields<R> {
+impl<'de, R: Reply> Visitor<'de> for RuleVisitor<R> {
     type Value = Rule<R>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,23 +33,23 @@ impl<'de, R: Reply> Visitor<'de> for Fields<R> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Rule<R>, A::Error> {
         let mut rule = Rule::<R>::default();
-        while let Some(field) = access.next_key_seed(Name::<R>(PhantomData))? {
+        while let Some(field) = access.next_key_seed(FieldName::<R>(PhantomData))? {
             match field {
                 "when" => rule.when = access.next_value()?,
                 "fetch" => rule.fetch = access.next_value()?,
                 "let" => rule.values = access.next_value()?,
                 "rules" => rule.rules = access.next_value()?,
-                field => rule.reply.read(field, &mut access)?,
+                field => rule.reply.read_field(field, &mut access)?,
             }
         }
         Ok(rule)
     }
 }
 
-/// A field's name, if there is such a field.
-struct Name<R>(PhantomData<R>);
+/// Deserializes the name of a known field.
+struct FieldName<R>(PhantomData<R>);
 
-impl<'de, R: Reply> DeserializeSeed<'de> for Name<R> {
+impl<'de, R: Reply> DeserializeSeed<'de> for FieldName<R> {
     type Value = &'static str;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<&'static str, D::Error> {
@@ -57,7 +57,7 @@ impl<'de, R: Reply> DeserializeSeed<'de> for Name<R> {
     }
 }
 
-impl<R: Reply> Visitor<'_> for Name<R> {
+impl<R: Reply> Visitor<'_> for FieldName<R> {
     type Value = &'static str;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -65,11 +65,11 @@ impl<R: Reply> Visitor<'_> for Name<R> {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<&'static str, E> {
-        let mut known = Rule::<R>::OWN.iter().chain(R::FIELDS);
+        let mut known = Rule::<R>::COMMON_FIELDS.iter().chain(R::FIELDS);
         known.find(|known| **known == name).copied().ok_or_else(|| {
-            let known = Rule::<R>::OWN.iter().chain(R::FIELDS);
+            let known = Rule::<R>::COMMON_FIELDS.iter().chain(R::FIELDS);
             let known: Vec<String> = known.map(|known| format!("`{known}`")).collect();
-            // As serde says it of a struct.
+            // The wording of serde for a struct.
             E::custom(format_args!(
                 "unknown field `{name}`, expected one of {}",
                 known.join(", ")

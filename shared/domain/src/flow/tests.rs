@@ -1,5 +1,5 @@
-//! A second job, as small as one can be: a chat bot that answers with messages, or hands over to a person. What is held
-//! here for it holds for every reply; what a chain of links is, its own tests hold.
+//! A minimal second application of the rule engine: a chat bot that answers with messages or hands over to a person.
+//! These tests hold for every reply; the tests of task chains cover what is specific to them.
 
 use serde::de::MapAccess;
 use serde::{Deserialize, Serialize};
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::template::{Kind, Scope};
 use super::*;
 
-/// What the bot says.
+/// The reply of the bot.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Says {
+struct BotReply {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     text: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -27,27 +27,27 @@ struct Choice {
     value: Value,
 }
 
-/// The same, written out.
+/// The rendered reply.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Said {
+struct RenderedBotReply {
     text: Option<String>,
     options: Vec<(String, Value)>,
     hand_over: Option<Value>,
 }
 
-/// Teams that there are, and those that somebody is handed to.
+/// The teams of the bot, and those that some rule hands over to.
 #[derive(Debug)]
 struct Teams<'a> {
     known: &'a [String],
-    named: Vec<&'a str>,
+    assigned: Vec<&'a str>,
 }
 
-impl Reply for Says {
-    type Written = Said;
-    type Notes<'a> = Teams<'a>;
+impl Reply for BotReply {
+    type Rendered = RenderedBotReply;
+    type Scratch<'a> = Teams<'a>;
     const FIELDS: &'static [&'static str] = &["text", "options", "hand_over"];
 
-    fn read<'de, A: MapAccess<'de>>(&mut self, field: &str, access: &mut A) -> Result<(), A::Error> {
+    fn read_field<'de, A: MapAccess<'de>>(&mut self, field: &str, access: &mut A) -> Result<(), A::Error> {
         match field {
             "text" => self.text = access.next_value()?,
             "options" => self.options = access.next_value()?,
@@ -56,71 +56,81 @@ impl Reply for Says {
         Ok(())
     }
 
-    fn check<'a>(&'a self, at: At<'_>, checker: &mut Checker<'a, Self>) {
+    fn check<'a>(&'a self, site: ReplySite<'_>, checker: &mut Checker<'a, Self>) {
         if let Some(text) = &self.text {
-            checker.template(Kind::Speech, text, &source::field(at.path, "text"), at.names);
+            checker.template(Kind::Speech, text, &source::field(site.path, "text"), site.names);
         }
         for (index, option) in self.options.iter().enumerate() {
-            let path = source::element(&source::field(at.path, "options"), index);
-            checker.template(Kind::Speech, &option.title, &source::field(&path, "title"), at.names);
-            checker.data(&option.value, &source::field(&path, "value"), at.names);
+            let path = source::element(&source::field(site.path, "options"), index);
+            checker.template(Kind::Speech, &option.title, &source::field(&path, "title"), site.names);
+            checker.data(&option.value, &source::field(&path, "value"), site.names);
         }
         if let Some(team) = &self.hand_over {
-            let path = source::field(at.path, "hand_over");
+            let path = source::field(site.path, "hand_over");
             let name = team.get("team").and_then(Value::as_str).unwrap_or_default();
-            if !checker.notes.known.iter().any(|known| known == name) {
-                checker.wrong(&path, "is no team");
+            if !checker.scratch.known.iter().any(|known| known == name) {
+                checker.report(&path, "is not a team");
             }
-            checker.notes.named.push(name);
-            checker.data(team, &path, at.names);
+            checker.scratch.assigned.push(name);
+            checker.data(team, &path, site.names);
         }
-        if at.is_of_rule && *self == Self::default() {
-            checker.wrong(at.path, "says nothing");
+        if site.in_rule && *self == Self::default() {
+            checker.report(site.path, "has no content");
         }
     }
 
-    fn write(&self, pen: &Pen<'_>) -> Result<Said, Trouble> {
-        let text = self.text.as_ref().map(|text| pen.field("text", Kind::Speech, text));
+    fn render(&self, renderer: &Renderer<'_>) -> Result<RenderedBotReply, RuleError> {
+        let text = self
+            .text
+            .as_ref()
+            .map(|text| renderer.render_field("text", Kind::Speech, text));
         let options = self.options.iter().map(|option| {
-            let title = pen.field("options", Kind::Speech, &option.title)?;
-            let value = pen.data(&option.value);
-            Ok((title, value.map_err(|error| Trouble::new(pen.at("options"), &error))?))
+            let title = renderer.render_field("options", Kind::Speech, &option.title)?;
+            let value = renderer.render_data(&option.value);
+            Ok((
+                title,
+                value.map_err(|error| RuleError::new(renderer.field_path("options"), &error))?,
+            ))
         });
-        let team = self.hand_over.as_ref().map(|team| pen.data(team)).transpose();
-        Ok(Said {
+        let team = self
+            .hand_over
+            .as_ref()
+            .map(|team| renderer.render_data(team))
+            .transpose();
+        Ok(RenderedBotReply {
             text: text.transpose()?,
-            options: options.collect::<Result<_, Trouble>>()?,
-            hand_over: team.map_err(|error| Trouble::new(pen.at("hand_over"), &error))?,
+            options: options.collect::<Result<_, RuleError>>()?,
+            hand_over: team.map_err(|error| RuleError::new(renderer.field_path("hand_over"), &error))?,
         })
     }
 }
 
-/// The bot: what it does with a message.
+/// The document of the bot: how it answers a message.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Bot {
     #[serde(default)]
     teams: Vec<String>,
-    on_message: Vec<Rule<Says>>,
+    on_message: Vec<Rule<BotReply>>,
 }
 
 impl Document for Bot {
-    type Reply = Says;
+    type Reply = BotReply;
 
-    fn notes(&self) -> Teams<'_> {
+    fn scratch(&self) -> Teams<'_> {
         Teams {
             known: &self.teams,
-            named: Vec::new(),
+            assigned: Vec::new(),
         }
     }
 
-    fn check<'a>(&'a self, checker: &mut Checker<'a, Says>) {
+    fn check<'a>(&'a self, checker: &mut Checker<'a, BotReply>) {
         let names = Names::default()
             .fields("message", ["text", "count"], "a message has")
-            .plain("visitor");
+            .value("visitor");
         checker.rules(&self.on_message, "on_message", &names);
-        if checker.notes.named.is_empty() {
-            checker.wrong("on_message", "nobody is ever handed to a person");
+        if checker.scratch.assigned.is_empty() {
+            checker.report("on_message", "no rule hands over to a person");
         }
     }
 }
@@ -150,85 +160,89 @@ on_message:
           - {title: No, value: 3.0}
 ";
 
-fn bot() -> Compiled<Bot> {
-    match Compiled::read(BOT) {
+fn bot() -> CompiledDocument<Bot> {
+    match CompiledDocument::read(BOT) {
         Ok(bot) => bot,
         Err(issues) => panic!("{issues:?}"),
     }
 }
 
-fn asked(bot: &Compiled<Bot>, text: &str, found: &Findings) -> Result<Answered<Said>, Stop> {
+fn evaluate(
+    bot: &CompiledDocument<Bot>,
+    text: &str,
+    fetched: &FetchResults,
+) -> Result<Evaluated<RenderedBotReply>, EvalError> {
     let mut scope = Scope::default();
     scope.set("message", json!({ "text": text, "count": 2.0 }));
     scope.set("visitor", u64::MAX);
-    let run = Run {
+    let evaluator = Evaluator {
         templates: bot.templates(),
-        found,
+        fetched,
     };
-    run.rules(&bot.document().on_message, "on_message".into(), scope)
+    evaluator.eval_rules(&bot.document().on_message, "on_message".into(), scope)
 }
 
-fn found(status: u16, json: Value) -> Findings {
+fn fetched(status: u16, json: Value) -> FetchResults {
     let path = "on_message[1].fetch[0]".to_owned();
-    [(path, Found::answered(status, Some(json), None))].into()
+    [(path, FetchResult::from_response(status, Some(json), None))].into()
 }
 
 #[test]
-fn another_job_answers_by_the_same_rules() {
+fn rules_work_for_any_reply_type() {
     let bot = bot();
-    let answered = asked(&bot, "person", &Findings::new()).expect("an answer");
-    assert_eq!(answered.by, "on_message[0]");
-    assert_eq!(answered.reply.text.as_deref(), Some("One moment."));
+    let evaluated = evaluate(&bot, "person", &FetchResults::new()).expect("an answer");
+    assert_eq!(evaluated.path, "on_message[0]");
+    assert_eq!(evaluated.reply.text.as_deref(), Some("One moment."));
     let handed = json!({ "team": "repairs", "of": u64::MAX });
-    assert_eq!(answered.reply.hand_over, Some(handed));
+    assert_eq!(evaluated.reply.hand_over, Some(handed));
 
-    let Err(Stop::Fetch(lookup)) = asked(&bot, "a/b", &Findings::new()) else {
-        panic!("nothing is looked up")
+    let Err(EvalError::FetchNeeded(request)) = evaluate(&bot, "a/b", &FetchResults::new()) else {
+        panic!("no request is needed")
     };
-    assert_eq!(lookup.path, "on_message[1].fetch[0]");
-    assert_eq!(lookup.url, "https://api.example.org/orders/a%2Fb");
-    assert_eq!(lookup.body, Some(json!({ "count": 2, "note": "no 2" })));
+    assert_eq!(request.path, "on_message[1].fetch[0]");
+    assert_eq!(request.url, "https://api.example.org/orders/a%2Fb");
+    assert_eq!(request.body, Some(json!({ "count": 2, "note": "no 2" })));
 
     for (status, by) in [
         (404, "on_message[1].fetch[0].on.not_found"),
         (500, "on_message[1].fetch[0].on.failed"),
         (200, "on_message[1].rules[0]"),
     ] {
-        let answered = asked(&bot, "x", &found(status, json!({ "total": 100.5 }))).expect("an answer");
-        assert_eq!(answered.by, by);
+        let evaluated = evaluate(&bot, "x", &fetched(status, json!({ "total": 100.5 }))).expect("an answer");
+        assert_eq!(evaluated.path, by);
     }
-    let Err(Stop::Trouble(trouble)) = asked(&bot, "x", &found(200, json!({}))) else {
-        panic!("a hole")
+    let Err(EvalError::Failed(error)) = evaluate(&bot, "x", &fetched(200, json!({}))) else {
+        panic!("the template renders")
     };
-    assert_eq!(trouble.path, "on_message[1].rules[1].text");
+    assert_eq!(error.path, "on_message[1].rules[1].text");
 }
 
 #[test]
-fn a_value_is_the_same_value_in_the_reply() {
+fn value_is_unchanged_in_the_reply() {
     let order = json!({
         "total": 42.0, "exact": u64::MAX, "low": i64::MIN, "huge": 1e300, "half": 0.1, "text": "3.0", "cut": "\u{fffd}",
         "odd": "q\"\\\n\u{1}", "list": [1.0, [2.5, null]], "none": null,
     });
-    let answered = asked(&bot(), "x", &found(200, order.clone())).expect("an answer");
-    assert_eq!(answered.reply.text.as_deref(), Some("It costs 42."));
+    let evaluated = evaluate(&bot(), "x", &fetched(200, order.clone())).expect("an answer");
+    assert_eq!(evaluated.reply.text.as_deref(), Some("It costs 42."));
     let mut whole = order;
     whole["total"] = json!(42);
     whole["list"] = json!([1, [2.5, null]]);
-    let written: Vec<String> = answered
+    let rendered: Vec<String> = evaluated
         .reply
         .options
         .iter()
         .map(|(_, value)| value.to_string())
         .collect();
     assert_eq!(
-        written,
+        rendered,
         [whole.to_string(), "3.0".to_owned()],
-        "what the document says stays as it says it"
+        "a literal of the document is unchanged"
     );
 }
 
 #[test]
-fn what_is_wrong_with_a_reply_in_a_rule_is_told_with_its_place() {
+fn issue_of_a_reply_has_path_and_position() {
     for (old, new, expected) in [
         (
             "text: One moment.",
@@ -254,12 +268,12 @@ fn what_is_wrong_with_a_reply_in_a_rule_is_told_with_its_place() {
         (
             "team: repairs",
             "team: cleaning",
-            "5:5: on_message[0].hand_over: is no team",
+            "5:5: on_message[0].hand_over: is not a team",
         ),
         (
             "visitor",
             "visitors",
-            "`visitors` is undefined; there are: message, fetch, visitor",
+            "`visitors` is undefined; available: message, fetch, visitor",
         ),
         (
             "message.text == ",
@@ -269,27 +283,27 @@ fn what_is_wrong_with_a_reply_in_a_rule_is_told_with_its_place() {
         (
             "costs {{ total }}",
             "costs {{ totals }}",
-            "there are: message, fetch, visitor, total",
+            "available: message, fetch, visitor, total",
         ),
         (
             "name: total,",
             "name: message,",
-            "is the name of something else already",
+            "is already the name of something else",
         ),
-        ("name: total,", "name: fetch,", "is the name of something else already"),
+        ("name: total,", "name: fetch,", "is already the name of something else"),
         (
             "    rules:\n",
             "    text: Hm.\n    rules:\n",
-            "a rule has either `rules` or an answer of its own",
+            "a rule has either `rules` or an answer, not both",
         ),
         (
             "    text: One moment.\n    hand_over: {team: repairs, of: '{{ visitor }}'}\n",
             "",
-            "3:5: on_message[0]: says nothing",
+            "3:5: on_message[0]: has no content",
         ),
     ] {
         assert_eq!(BOT.matches(old).count(), 1, "{old}");
-        let issues = Compiled::<Bot>::read(&BOT.replace(old, new)).expect_err(new);
+        let issues = CompiledDocument::<Bot>::read(&BOT.replace(old, new)).expect_err(new);
         let issues: Vec<String> = issues.iter().map(ToString::to_string).collect();
         assert!(
             issues.iter().any(|issue| issue.contains(expected)),
@@ -299,20 +313,20 @@ fn what_is_wrong_with_a_reply_in_a_rule_is_told_with_its_place() {
 }
 
 #[test]
-fn a_document_is_kept_as_it_was_written() {
+fn stored_document_equals_the_uploaded_one() {
     let bot = bot();
-    let kept = serde_json::to_value(bot.document()).expect("JSON");
-    let Value::Object(rule) = &kept["on_message"][1]["rules"][1] else {
+    let stored = serde_json::to_value(bot.document()).expect("JSON");
+    let Value::Object(rule) = &stored["on_message"][1]["rules"][1] else {
         panic!("a rule")
     };
     assert!(rule.keys().eq(["options", "text"]), "{rule:?}");
-    let again = Compiled::<Bot>::from_kept(&kept).expect("still sound");
+    let again = CompiledDocument::<Bot>::from_stored(&stored).expect("still valid");
     assert_eq!(again.document().on_message, bot.document().on_message);
 }
 
 #[test]
-fn no_reply_takes_a_name_that_rules_have() {
-    for own in Rule::<Says>::OWN {
-        assert!(!Says::FIELDS.contains(own), "{own}");
+fn reply_fields_do_not_collide_with_common_fields() {
+    for own in Rule::<BotReply>::COMMON_FIELDS {
+        assert!(!BotReply::FIELDS.contains(own), "{own}");
     }
 }

@@ -1,7 +1,7 @@
-//! What is dialled before, and how long numbers are, in every country: facts of the package `phonenumbers` 9.0.43, written by
-//! `tests/e2e/phones_check.py --table`, which `.ci/run` compares.
+//! Prefixes and number lengths of every country, from the Python package `phonenumbers` 9.0.43. The table is generated
+//! by `tests/e2e/phones_check.py --table`; `.ci/run` checks that it is up to date.
 
-/// What is dialled before a number inside its country, and left out from abroad.
+/// The trunk prefix: dialed before a number inside its country, and left out from abroad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trunk {
     None,
@@ -9,21 +9,21 @@ pub(super) enum Trunk {
     One,
     Eight,
     ZeroSix,
-    /// What takes more than a prefix: such numbers are read from abroad only.
+    /// A rule that is more than a prefix. National notation is not parsed for such a country.
     Other,
 }
 use Trunk::{Eight, None, One, Other, Zero, ZeroSix};
 
-/// A calling code, and what is known of the numbers behind it.
+/// A calling code, and the facts about its numbers.
 #[derive(Debug)]
 pub(super) struct Country {
     pub(super) code: u16,
     pub(super) trunk: Trunk,
-    /// What is dialled before a number abroad; empty where that takes more than one prefix.
+    /// The international prefix; empty if the country has more than one.
     pub(super) exit: &'static str,
-    /// Whether a number may begin with a zero of its own.
+    /// Whether a national number may begin with a zero that is part of it.
     pub(super) begins_with_zero: bool,
-    /// Bit `n` is set when there are numbers of `n` digits, without the code.
+    /// Bit `n` is set if there are national numbers of `n` digits.
     lengths: u16,
 }
 
@@ -32,7 +32,7 @@ impl Country {
         digits < 16 && self.lengths & (1 << digits) != 0
     }
 
-    /// How long most numbers are.
+    /// The usual length of a national number.
     pub(super) fn usual(&self) -> usize {
         match self.code {
             39 => 10,

@@ -1,4 +1,4 @@
-//! Telephone numbers.
+//! Phone numbers: parsing, validation and masking. CONTRACT.md has the rules and their evidence.
 
 mod countries;
 mod read;
@@ -11,55 +11,55 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use countries::Country;
 
-/// A telephone number in E.164: `+` and 8 to 15 digits.
+/// A phone number in E.164: `+` and 8 to 15 digits.
 ///
-/// `Display` and `Debug` show the last two digits only, so that a number never reaches a log by accident; the
-/// number itself is had by [`PhoneNumber::as_str`].
+/// `Display` and `Debug` show only the last two digits, so that a number never reaches a log by accident.
+/// [`PhoneNumber::as_str`] returns the whole number.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct PhoneNumber(String);
 
-/// Why a text is no telephone number that can be dialled. The words are for whoever wrote it.
+/// Why a text is not a phone number that can be dialed. The messages address the person who wrote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotAPhoneNumber {
-    /// It is not written as one, or nobody knows of which country.
+pub enum PhoneNumberError {
+    /// The text does not look like a phone number, or its country is unknown.
     #[error("expected an E.164 number: + and 8 to 15 digits, such as +12025550123")]
-    Form,
-    /// Words, an extension, a SIP address.
-    #[error("has letters or signs in it that no number has; an extension cannot be dialled")]
-    Letters,
-    /// Digits of a script that is not read, or of two.
+    Format,
+    /// Words, an extension or a SIP address.
+    #[error("has letters or signs that no phone number has; an extension cannot be dialed")]
+    UnsupportedCharacter,
+    /// Digits of an unsupported script, or of two scripts.
     #[error("has digits other than 0 to 9")]
-    Digits,
-    /// No country's numbers begin so.
-    #[error("begins with no country's calling code")]
-    Country,
-    /// `+49 030…`
-    #[error("has a 0 behind +{0} that is dialled inside the country only: leave it out")]
-    Zero(u16),
-    /// `+34 (0)91…`
-    #[error("has a 0 in brackets, which is no part of a number in +{0}: leave it out")]
-    Brackets(u16),
-    /// Too short, too long, or a length that no number there has.
-    #[error("has a number of digits behind +{0} that no number there has")]
-    Length(u16),
-    /// What is dialled before numbers inside the country.
-    #[error("begins with {1} behind +{0}, as no number there does")]
-    Beginning(u16, &'static str),
-    /// `+52 1 55…`
-    #[error("has {1} behind +{0}, which has not been dialled for years: leave it out")]
-    Old(u16, &'static str),
-    /// `00…` in a country that has several such prefixes.
-    #[error("begins with what is dialled for abroad: write it with a +")]
-    Exit,
-    /// A number that costs the caller more.
-    #[error("is a premium, shared-cost, personal or satellite number behind +{0}: none is phoned")]
-    Dear(u16),
-    /// `0104/0105`
-    #[error("looks like two numbers: give one")]
-    Two,
-    /// `46 8123456`, of somebody in Sweden.
-    #[error("begins with {0}, which may be the country's calling code: write it with a +, or as it is dialled at home")]
+    UnsupportedDigit,
+    /// The number does not begin with the calling code of any country.
+    #[error("does not begin with a country's calling code")]
+    UnknownCountry,
+    /// The trunk prefix after the calling code, as in `+49 030…`.
+    #[error("has a 0 after +{0} that is only dialed inside the country: leave it out")]
+    TrunkZero(u16),
+    /// A bracketed zero in a country without a trunk zero, as in `+34 (0)91…`.
+    #[error("has a 0 in brackets, which is not part of a number in +{0}: leave it out")]
+    BracketedZero(u16),
+    /// Too short, too long, or a length that no number of the country has.
+    #[error("has the wrong number of digits after +{0}")]
+    WrongLength(u16),
+    /// A beginning that no number of the country has, such as a prefix that is dialed inside the country.
+    #[error("has {1} after +{0}, but no number there begins with it")]
+    InvalidPrefix(u16, &'static str),
+    /// A prefix that is no longer dialed, as in `+52 1 55…`.
+    #[error("has {1} after +{0}, which is no longer dialed: leave it out")]
+    ObsoletePrefix(u16, &'static str),
+    /// An international prefix (`00…`) in a country that has several of them.
+    #[error("begins with an international prefix: write the number with a +")]
+    ExitCode,
+    /// A number that costs more than a call to an ordinary phone.
+    #[error("is a premium, shared-cost, personal or satellite number of +{0}, which we do not call")]
+    PremiumRate(u16),
+    /// Two numbers in one text, as in `0104/0105`.
+    #[error("looks like two numbers: give only one")]
+    TwoNumbers,
+    /// A national number that begins with its country's calling code, as in `46 8123456` in Sweden.
+    #[error("begins with {0}, which may be the country's calling code: write it with a +, or as it is dialed at home")]
     Ambiguous(u16),
 }
 
@@ -74,63 +74,63 @@ impl CallingCode {
 }
 
 impl FromStr for CallingCode {
-    type Err = NotACallingCode;
+    type Err = InvalidCallingCode;
 
-    fn from_str(text: &str) -> Result<Self, NotACallingCode> {
+    fn from_str(text: &str) -> Result<Self, InvalidCallingCode> {
         let digits = text.strip_prefix('+').unwrap_or(text);
         let is_code = (1..=3).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
         if !is_code || digits.starts_with('0') {
-            return Err(NotACallingCode);
+            return Err(InvalidCallingCode);
         }
         let country = digits.parse().ok().and_then(read::country);
-        country.map(Self).ok_or(NotACallingCode)
+        country.map(Self).ok_or(InvalidCallingCode)
     }
 }
 
 /// The text is not a calling code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected a country's calling code, such as 1 or 49")]
-pub struct NotACallingCode;
+pub struct InvalidCallingCode;
 
-/// Digits of a number in E.164, its country's code included.
+/// Number of digits of an E.164 number, calling code included.
 const DIGITS: RangeInclusive<usize> = 8..=15;
 
 impl PhoneNumber {
-    /// Reads a number as people write it for abroad, with a `+`: with the separators that they use, in brackets, with a
-    /// trunk zero in brackets where the country has one.
+    /// Parses a number in international notation, with a `+`. Separators and brackets are allowed, and a bracketed
+    /// trunk zero where the country has one.
     ///
     /// # Errors
-    /// Why it is none. What may mean another number than it says is refused: whoever is dialled instead is a stranger.
-    pub fn parse(text: &str) -> Result<Self, NotAPhoneNumber> {
-        read::international(text).and_then(|digits| Self::of(&digits))
+    /// Why the text is not a phone number. An ambiguous text is refused: the call would reach a stranger.
+    pub fn parse(text: &str) -> Result<Self, PhoneNumberError> {
+        read::international(text).and_then(|digits| Self::from_digits(&digits))
     }
 
-    /// Reads a number as people of the country `code` write it at home, or with a `+`.
+    /// Parses a number in the national notation of the country `code`, or in international notation with a `+`.
     ///
     /// # Errors
     /// As [`PhoneNumber::parse`].
-    pub fn parse_at_home(text: &str, code: &CallingCode) -> Result<Self, NotAPhoneNumber> {
-        read::at_home(text, code).and_then(|digits| Self::of(&digits))
+    pub fn parse_at_home(text: &str, code: &CallingCode) -> Result<Self, PhoneNumberError> {
+        read::at_home(text, code).and_then(|digits| Self::from_digits(&digits))
     }
 
-    /// Reads a number as machines write it: `+` and 8 to 15 digits, and nothing else. Whether there is such a number is
-    /// their business.
+    /// Parses a number as machines write it: `+` and 8 to 15 digits, and nothing else. Does not check whether the
+    /// number exists.
     ///
     /// # Errors
-    /// When it is not written so.
-    pub fn from_e164(text: &str) -> Result<Self, NotAPhoneNumber> {
-        let digits = text.strip_prefix('+').ok_or(NotAPhoneNumber::Form)?;
+    /// When the text has another form.
+    pub fn from_e164(text: &str) -> Result<Self, PhoneNumberError> {
+        let digits = text.strip_prefix('+').ok_or(PhoneNumberError::Format)?;
         if digits.starts_with('0') || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(NotAPhoneNumber::Form);
+            return Err(PhoneNumberError::Format);
         }
-        Self::of(digits)
+        Self::from_digits(digits)
     }
 
-    fn of(digits: &str) -> Result<Self, NotAPhoneNumber> {
+    fn from_digits(digits: &str) -> Result<Self, PhoneNumberError> {
         if DIGITS.contains(&digits.len()) {
             Ok(Self(format!("+{digits}")))
         } else {
-            Err(NotAPhoneNumber::Form)
+            Err(PhoneNumberError::Format)
         }
     }
 
@@ -142,7 +142,7 @@ impl PhoneNumber {
 
 impl fmt::Display for PhoneNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Only ASCII is inside, so the last two bytes are the last two digits.
+        // The number is ASCII, so the last two bytes are the last two digits.
         f.write_str("…")?;
         f.write_str(self.0.get(self.0.len().saturating_sub(2)..).unwrap_or_default())
     }
@@ -165,22 +165,23 @@ impl<'de> Deserialize<'de> for PhoneNumber {
 mod tests {
     use proptest::prelude::*;
 
-    use super::NotAPhoneNumber::{
-        Ambiguous, Beginning, Brackets, Dear, Digits, Exit, Form, Length, Letters, Old, Two, Zero,
+    use super::PhoneNumberError::{
+        Ambiguous, BracketedZero, ExitCode, Format, InvalidPrefix, ObsoletePrefix, PremiumRate, TrunkZero, TwoNumbers,
+        UnsupportedCharacter, UnsupportedDigit, WrongLength,
     };
     use super::*;
 
-    fn read(text: &str) -> Result<String, NotAPhoneNumber> {
+    fn read(text: &str) -> Result<String, PhoneNumberError> {
         PhoneNumber::parse(text).map(|number| number.as_str().to_owned())
     }
 
-    fn at_home(code: &str, text: &str) -> Result<String, NotAPhoneNumber> {
+    fn at_home(code: &str, text: &str) -> Result<String, PhoneNumberError> {
         let code = code.parse().expect(code);
         PhoneNumber::parse_at_home(text, &code).map(|number| number.as_str().to_owned())
     }
 
     #[test]
-    fn separators_are_ignored_and_so_is_what_nobody_sees() {
+    fn separators_and_invisible_characters_are_ignored() {
         for text in [
             " +1 (202) 555-0123 ",
             "+1.202.555.0123",
@@ -198,17 +199,17 @@ mod tests {
     }
 
     #[test]
-    fn a_trunk_zero_in_brackets_goes_where_the_country_has_one_and_is_refused_by_name_where_it_has_none() {
+    fn bracketed_trunk_zero_is_removed_or_refused_depending_on_the_country() {
         for (text, number) in [
             ("+44 (0)20 7946 0104", "+442079460104"),
             ("+44(0)20 7946 0104", "+442079460104"),
             ("+44 [0] 20 7946 0104", "+442079460104"),
             ("+49 (0) 30 23125 001", "+493023125001"),
             ("+43 (0)1 2345678", "+4312345678"),
-            // The zero of an Italian landline is its own.
+            // The zero of an Italian landline is part of the number.
             ("+39 (0)6 1234567", "+39061234567"),
             ("+39 06 1234567", "+39061234567"),
-            // What stands among the dear ones and is none.
+            // Ordinary numbers in ranges next to premium ones.
             ("+44 7624 123456", "+447624123456"),
             ("+353 1 512 3456", "+35315123456"),
             ("+1 809 555 0123", "+18095550123"),
@@ -216,78 +217,78 @@ mod tests {
         ] {
             assert_eq!(read(text).as_deref(), Ok(number), "{text}");
         }
-        for (text, why) in [
-            ("+1 (0)202 555 0123", Brackets(1)),
-            ("+7 (0)495 1234567", Brackets(7)),
-            ("+30 (0)21 1234 5678", Brackets(30)),
-            ("+34 (0)91 1234567", Brackets(34)),
-            ("+36 (0)1 2345678", Brackets(36)),
-            ("+48 (0)22 1234567", Brackets(48)),
-            ("+39 (0)347 1234567", Brackets(39)),
-            ("+44 20 (0)7946 0104", Brackets(44)),
-            ("+49 030 23125 001", Zero(49)),
-            ("+4402079460104", Zero(44)),
-            ("+44 (020) 7946 0104", Zero(44)),
-            ("+36 06 30 123 4567", Zero(36)),
+        for (text, error) in [
+            ("+1 (0)202 555 0123", BracketedZero(1)),
+            ("+7 (0)495 1234567", BracketedZero(7)),
+            ("+30 (0)21 1234 5678", BracketedZero(30)),
+            ("+34 (0)91 1234567", BracketedZero(34)),
+            ("+36 (0)1 2345678", BracketedZero(36)),
+            ("+48 (0)22 1234567", BracketedZero(48)),
+            ("+39 (0)347 1234567", BracketedZero(39)),
+            ("+44 20 (0)7946 0104", BracketedZero(44)),
+            ("+49 030 23125 001", TrunkZero(49)),
+            ("+4402079460104", TrunkZero(44)),
+            ("+44 (020) 7946 0104", TrunkZero(44)),
+            ("+36 06 30 123 4567", TrunkZero(36)),
         ] {
-            assert_eq!(read(text), Err(why), "{text}");
+            assert_eq!(read(text), Err(error), "{text}");
         }
     }
 
     #[test]
-    fn what_cannot_be_dialled_is_refused_by_name() {
-        for (text, why) in [
-            ("", Form),
-            ("+", NotAPhoneNumber::Country),
-            ("12025550123", Form),
-            ("+1202555", Length(1)),
-            ("+1234567890123456", Length(1)),
-            ("+0123456789", NotAPhoneNumber::Country),
-            ("+0044 20 7946 0104", NotAPhoneNumber::Country),
-            ("+999 12345678", NotAPhoneNumber::Country),
-            ("+1 123 555 0123", Beginning(1, "1")),
-            ("+39 6 1234567", Beginning(39, "6")),
-            ("+86 1 1312 345 6786", Beginning(86, "11")),
-            ("+352 15 62 812 7930", Beginning(352, "15")),
-            ("+1 900 555 0123", Dear(1)),
-            ("+1 202 976 0123", Dear(1)),
-            ("+979 123456789", Dear(979)),
-            ("+881 612345678", Dear(881)),
-            ("+44 9012 345678", Dear(44)),
-            ("+49 180 5123456", Dear(49)),
-            ("+353 1512 345678", Dear(353)),
-            ("+7 8 916 123 45 67", Length(7)),
-            ("+1202x550123", Letters),
-            ("+44 20 7946 O104", Letters),
-            ("+1-800-FLOWERS", Letters),
-            ("call +44 20 7946 0104 now", Letters),
-            ("+33 1 99 00 12 34 poste 12", Letters),
-            ("+44 20 7946 0104 ext. 12", Letters),
-            ("+44 20 7946 0104;ext=12", Letters),
-            ("+44 20 7946 0104, 12", Letters),
-            ("sip:alice@example.org", Letters),
-            ("anonymous", Letters),
-            ("++12025550123", Letters),
-            ("+44 20 7946 0104/0105", Two),
-            ("+49 30 23125/23126", Two),
-            ("+49 (0)30 23125/23126", Two),
-            ("+1 202/555/0123", Two),
-            ("+1 202 555 0123/", Two),
-            ("+1 202 555 0123/+1 202 555 0124", Letters),
-            ("+52 1 55 1234 5678", Old(52, "1")),
-            ("+52 044 55 1234 5678", Old(52, "044")),
-            ("+44 20 7946 010²", Digits),
-            ("+4٤ 20 7946 0104", Digits),
-            ("+44 20 7946 0104 (0", Form),
-            ("+44 20)7946 0104", Form),
+    fn text_that_cannot_be_dialed_is_refused_with_its_reason() {
+        for (text, error) in [
+            ("", Format),
+            ("+", PhoneNumberError::UnknownCountry),
+            ("12025550123", Format),
+            ("+1202555", WrongLength(1)),
+            ("+1234567890123456", WrongLength(1)),
+            ("+0123456789", PhoneNumberError::UnknownCountry),
+            ("+0044 20 7946 0104", PhoneNumberError::UnknownCountry),
+            ("+999 12345678", PhoneNumberError::UnknownCountry),
+            ("+1 123 555 0123", InvalidPrefix(1, "1")),
+            ("+39 6 1234567", InvalidPrefix(39, "6")),
+            ("+86 1 1312 345 6786", InvalidPrefix(86, "11")),
+            ("+352 15 62 812 7930", InvalidPrefix(352, "15")),
+            ("+1 900 555 0123", PremiumRate(1)),
+            ("+1 202 976 0123", PremiumRate(1)),
+            ("+979 123456789", PremiumRate(979)),
+            ("+881 612345678", PremiumRate(881)),
+            ("+44 9012 345678", PremiumRate(44)),
+            ("+49 180 5123456", PremiumRate(49)),
+            ("+353 1512 345678", PremiumRate(353)),
+            ("+7 8 916 123 45 67", WrongLength(7)),
+            ("+1202x550123", UnsupportedCharacter),
+            ("+44 20 7946 O104", UnsupportedCharacter),
+            ("+1-800-FLOWERS", UnsupportedCharacter),
+            ("call +44 20 7946 0104 now", UnsupportedCharacter),
+            ("+33 1 99 00 12 34 poste 12", UnsupportedCharacter),
+            ("+44 20 7946 0104 ext. 12", UnsupportedCharacter),
+            ("+44 20 7946 0104;ext=12", UnsupportedCharacter),
+            ("+44 20 7946 0104, 12", UnsupportedCharacter),
+            ("sip:alice@example.org", UnsupportedCharacter),
+            ("anonymous", UnsupportedCharacter),
+            ("++12025550123", UnsupportedCharacter),
+            ("+44 20 7946 0104/0105", TwoNumbers),
+            ("+49 30 23125/23126", TwoNumbers),
+            ("+49 (0)30 23125/23126", TwoNumbers),
+            ("+1 202/555/0123", TwoNumbers),
+            ("+1 202 555 0123/", TwoNumbers),
+            ("+1 202 555 0123/+1 202 555 0124", UnsupportedCharacter),
+            ("+52 1 55 1234 5678", ObsoletePrefix(52, "1")),
+            ("+52 044 55 1234 5678", ObsoletePrefix(52, "044")),
+            ("+44 20 7946 010²", UnsupportedDigit),
+            ("+4٤ 20 7946 0104", UnsupportedDigit),
+            ("+44 20 7946 0104 (0", Format),
+            ("+44 20)7946 0104", Format),
         ] {
-            assert_eq!(read(text), Err(why), "{text}");
-            assert!(!why.to_string().is_empty());
+            assert_eq!(read(text), Err(error), "{text}");
+            assert!(!error.to_string().is_empty());
         }
     }
 
     #[test]
-    fn a_number_as_written_at_home_is_the_number_abroad() {
+    fn national_notation_gives_the_international_number() {
         for (code, text, number) in [
             ("1", "(202) 555-0123", "+12025550123"),
             ("1", "1 202 555 0123", "+12025550123"),
@@ -313,40 +314,40 @@ mod tests {
         ] {
             assert_eq!(at_home(code, text).as_deref(), Ok(number), "{code} {text}");
         }
-        for (code, text, why) in [
-            ("1", "555-0123", Length(1)),
-            ("1", "0044 20 7946 0104", Zero(1)),
+        for (code, text, error) in [
+            ("1", "555-0123", WrongLength(1)),
+            ("1", "0044 20 7946 0104", TrunkZero(1)),
             ("46", "46 8123456", Ambiguous(46)),
-            ("49", "030 23125/23126", Two),
-            ("1", "202 555 0123/0124", Two),
-            ("52", "01 55 1234 5678", Old(52, "01")),
-            ("52", "045 55 1234 5678", Old(52, "045")),
+            ("49", "030 23125/23126", TwoNumbers),
+            ("1", "202 555 0123/0124", TwoNumbers),
+            ("52", "01 55 1234 5678", ObsoletePrefix(52, "01")),
+            ("52", "045 55 1234 5678", ObsoletePrefix(52, "045")),
             ("49", "49 30 23125 001", Ambiguous(49)),
             ("39", "39 06 12345678", Ambiguous(39)),
-            ("49", "00 30 23125 001", Length(30)),
-            ("36", "0 30 123 4567", Zero(36)),
-            ("679", "00681 725 696", Exit),
-            ("358", "99 631 2128975", Exit),
-            ("82", "0 81 2345 6434", Beginning(82, "81")),
-            ("591", "01 7123 4576", Beginning(591, "1")),
-            ("972", "012 3120919", Beginning(972, "1")),
-            ("375", "8 029 123 45 67", Form),
-            ("1", "1 123 555 0123", Beginning(1, "1")),
-            ("49", "", Length(49)),
-            ("49", "0", Length(49)),
-            ("49", "00", NotAPhoneNumber::Country),
-            ("49", "anonymous", Letters),
-            ("49", "30 +123456", Letters),
+            ("49", "00 30 23125 001", WrongLength(30)),
+            ("36", "0 30 123 4567", TrunkZero(36)),
+            ("679", "00681 725 696", ExitCode),
+            ("358", "99 631 2128975", ExitCode),
+            ("82", "0 81 2345 6434", InvalidPrefix(82, "81")),
+            ("591", "01 7123 4576", InvalidPrefix(591, "1")),
+            ("972", "012 3120919", InvalidPrefix(972, "1")),
+            ("375", "8 029 123 45 67", Format),
+            ("1", "1 123 555 0123", InvalidPrefix(1, "1")),
+            ("49", "", WrongLength(49)),
+            ("49", "0", WrongLength(49)),
+            ("49", "00", PhoneNumberError::UnknownCountry),
+            ("49", "anonymous", UnsupportedCharacter),
+            ("49", "30 +123456", UnsupportedCharacter),
         ] {
-            assert_eq!(at_home(code, text), Err(why), "{code} {text}");
+            assert_eq!(at_home(code, text), Err(error), "{code} {text}");
         }
         for wrong in ["", "+", "0", "049", "1234", "x", "999"] {
-            assert_eq!(wrong.parse::<CallingCode>().err(), Some(NotACallingCode), "{wrong}");
+            assert_eq!(wrong.parse::<CallingCode>().err(), Some(InvalidCallingCode), "{wrong}");
         }
     }
 
     #[test]
-    fn a_number_of_a_machine_is_taken_as_it_is_and_written_so() {
+    fn e164_number_is_accepted_as_it_is_and_round_trips() {
         let number = PhoneNumber::from_e164("+12025550123").expect("a number");
         let json = serde_json::to_string(&number).expect("JSON");
         assert_eq!(serde_json::from_str::<PhoneNumber>(&json).expect("a number"), number);
@@ -358,18 +359,18 @@ mod tests {
             "+1234567890123456",
             "",
         ] {
-            assert_eq!(PhoneNumber::from_e164(text), Err(NotAPhoneNumber::Form), "{text}");
+            assert_eq!(PhoneNumber::from_e164(text), Err(PhoneNumberError::Format), "{text}");
         }
     }
 
     #[test]
-    fn a_number_is_masked_wherever_it_is_printed() {
+    fn printed_number_is_masked() {
         let number = PhoneNumber::parse("+12025550123").expect("a number");
         assert_eq!(format!("{number} {number:?}"), "…23 …23");
     }
 
     #[test]
-    fn the_table_is_in_order_and_no_code_begins_with_another() {
+    fn country_table_is_sorted_and_prefix_free() {
         let codes: Vec<String> = countries::COUNTRIES
             .iter()
             .map(|country| country.code.to_string())
@@ -385,7 +386,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused_and_what_is_read_reads_the_same(text in ".{0,40}", code in 1_u16..1_000) {
+        fn parsing_any_text_is_idempotent_and_never_panics(text in ".{0,40}", code in 1_u16..1_000) {
             if let Ok(number) = PhoneNumber::parse(&text) {
                 prop_assert_eq!(PhoneNumber::parse(number.as_str()), Ok(number.clone()));
                 prop_assert_eq!(PhoneNumber::from_e164(number.as_str()), Ok(number));
@@ -396,7 +397,7 @@ mod tests {
         }
 
         #[test]
-        fn spelling_changes_no_number(digits in "[2-9][0-9]{9}", cuts in prop::collection::vec((0_usize..10, " |-|\\.|\u{a0}|/"), 0..4)) {
+        fn separators_never_change_the_number(digits in "[2-9][0-9]{9}", cuts in prop::collection::vec((0_usize..10, " |-|\\.|\u{a0}|/"), 0..4)) {
             let plain = format!("+1{digits}");
             let mut spelled: Vec<String> = digits.chars().map(String::from).collect();
             for (at, sign) in &cuts {

@@ -1,44 +1,45 @@
-//! Tags, comments and what no browser shows.
+//! Removes markup: tags, comments and other text that no browser shows.
 //!
-//! A tag is what HTML or XML calls so and no person writes by chance: an element that HTML has, one with attributes in
-//! quotes, one that closes or that is closed somewhere. `a < b`, `5<6`, `Anna <Smith>` and `<https://example.org>` are
-//! none. A tag has no `<` inside, so nothing is looked at twice.
+//! A tag is an HTML or XML tag that nobody writes by chance: an HTML element, one with a quoted attribute, one that
+//! closes, or one that is closed somewhere. `a < b`, `5<6`, `Anna <Smith>` and `<https://example.org>` are not tags. A
+//! tag has no `<` inside, so no text is scanned twice.
 
 use std::collections::BTreeSet;
 
 use super::PAUSE;
 
-/// Elements that begin a line of their own, or end one.
+/// Elements that start or end a line.
 const BLOCKS: &str = "address article aside blockquote body br break caption center dd details dir div dl dt fieldset \
     figcaption figure footer form h1 h2 h3 h4 h5 h6 head header hr html legend li main menu nav ol \
     option p pre section speak summary table title tr ul xmp";
 /// Elements inside a word or a sentence.
 const INLINE: &str = "a abbr acronym b bdi bdo big cite code data del dfn em emphasis font i ins kbd label mark nobr \
     phoneme prosody q s samp say-as small span strike strong time tt u var voice wbr";
-/// Elements that keep two words apart.
-const APART: &str = "area audio base basefont button canvas col colgroup datalist embed frame frameset iframe image img \
-    input link map math meta meter noframes noscript object optgroup output param picture progress rp rt \
-    ruby script select slot source style sub sup svg tbody td template textarea tfoot th thead track \
-    video";
-/// Elements whose content nobody sees.
+/// Elements that separate two words.
+const SEPARATING: &str = "\
+    area audio base basefont button canvas col colgroup datalist embed frame frameset iframe image img input \
+    link map math meta meter noframes noscript object optgroup output param picture progress rp rt ruby \
+    script select slot source style sub sup svg tbody td template textarea tfoot th thead track video";
+/// Elements whose content is not shown.
 const HIDDEN: [&str; 2] = ["script", "style"];
-/// Attributes that may stand without a value.
-const WITHOUT_VALUE: &str = "allowfullscreen async autofocus autoplay checked compact controls defer disabled hidden inert ismap \
-    loop multiple muted nohref noshade novalidate nowrap open readonly required reversed selected";
+/// Attributes that may have no value.
+const WITHOUT_VALUE: &str = "\
+    allowfullscreen async autofocus autoplay checked compact controls defer disabled hidden inert ismap loop \
+    multiple muted nohref noshade novalidate nowrap open readonly required reversed selected";
 /// Prefixes of the elements that Office writes, such as `<o:p>`.
 const OFFICE: &str = "m o st1 v w x";
 
-/// `text` without its tags, and with a [`PAUSE`] where a line or a block ends.
+/// `text` without tags, and with a [`PAUSE`] where a line or a block ends.
 pub(super) fn strip(text: &str) -> String {
     let mut stripper = Stripper {
         out: String::with_capacity(text.len()),
-        closed: closed(text),
-        unended: Vec::new(),
+        closed: closed_names(text),
+        missing_ends: Vec::new(),
     };
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('<') {
         stripper.out.push_str(before);
-        rest = stripper.take(after).unwrap_or_else(|| {
+        rest = stripper.skip_markup(after).unwrap_or_else(|| {
             stripper.out.push('<');
             after
         });
@@ -47,14 +48,14 @@ pub(super) fn strip(text: &str) -> String {
     stripper.out
 }
 
-/// The names of all elements that are closed somewhere, in lower case.
-fn closed(text: &str) -> BTreeSet<String> {
+/// The names of all elements that have a closing tag, in lowercase.
+fn closed_names(text: &str) -> BTreeSet<String> {
     let closings = text.split("</").skip(1);
-    closings.map(|after| name(after).0.to_ascii_lowercase()).collect()
+    closings.map(|after| split_name(after).0.to_ascii_lowercase()).collect()
 }
 
-/// The name that `text` begins with, and what follows it.
-fn name(text: &str) -> (&str, &str) {
+/// Splits `text` after the element name that it begins with.
+fn split_name(text: &str) -> (&str, &str) {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
     text.split_at(text.find(|c| !is_name(c)).unwrap_or(text.len()))
 }
@@ -66,18 +67,18 @@ fn is_one_of(names: &str, name: &str) -> bool {
 struct Stripper {
     out: String,
     closed: BTreeSet<String>,
-    /// Ends that the rest of the text does not have, so that it is searched only once for each.
-    unended: Vec<&'static str>,
+    /// End markers that the rest of the text does not have, so that it is searched only once for each.
+    missing_ends: Vec<&'static str>,
 }
 
 impl Stripper {
-    /// What follows the piece of markup that begins with a `<` before `after`; none when it is text.
-    fn take<'a>(&mut self, after: &'a str) -> Option<&'a str> {
+    /// The rest after the piece of markup whose `<` is in front of `after`; none if it is not markup.
+    fn skip_markup<'a>(&mut self, after: &'a str) -> Option<&'a str> {
         if let Some(comment) = after.strip_prefix("!--") {
-            return self.until(comment, "-->").map(|(_, rest)| rest);
+            return self.split_at_end(comment, "-->").map(|(_, rest)| rest);
         }
         if let Some(data) = after.strip_prefix("![CDATA[") {
-            let (data, rest) = self.until(data, "]]>")?;
+            let (data, rest) = self.split_at_end(data, "]]>")?;
             self.out.push_str(data);
             return Some(rest);
         }
@@ -90,27 +91,27 @@ impl Stripper {
             let (_, end) = rest.split_at(rest.find(['<', '>'])?);
             return end.strip_prefix('>');
         }
-        let tag = Tag::read(after)?;
+        let tag = Tag::parse(after)?;
         if !tag.is_markup(&self.closed) {
             return None;
         }
         self.out.extend(tag.gap());
         let hidden = HIDDEN.into_iter().find(|name| name.eq_ignore_ascii_case(tag.name));
-        match hidden.filter(|_| !tag.closes && !tag.empty) {
-            // Without an end the rest of the text would go with it.
-            Some(name) => Some(self.until_closed(tag.rest, name).unwrap_or(tag.rest)),
+        match hidden.filter(|_| !tag.is_closing && !tag.self_closing) {
+            // Without a closing tag only the tag itself is removed, or the rest of the text would be lost.
+            Some(name) => Some(self.rest_from_closing_tag(tag.rest, name).unwrap_or(tag.rest)),
             None => Some(tag.rest),
         }
     }
 
-    /// What is before `end` in `text`, and what after it.
-    fn until<'a>(&mut self, text: &'a str, end: &'static str) -> Option<(&'a str, &'a str)> {
-        self.searched(end, || text.split_once(end))
+    /// Splits `text` at the first `end`.
+    fn split_at_end<'a>(&mut self, text: &'a str, end: &'static str) -> Option<(&'a str, &'a str)> {
+        self.search_once(end, || text.split_once(end))
     }
 
-    /// What begins with the tag that closes `name`.
-    fn until_closed<'a>(&mut self, text: &'a str, name: &'static str) -> Option<&'a str> {
-        self.searched(name, || {
+    /// The rest of `text` from the tag on that closes `name`.
+    fn rest_from_closing_tag<'a>(&mut self, text: &'a str, name: &'static str) -> Option<&'a str> {
+        self.search_once(name, || {
             let mut closings = text.match_indices("</").map(|(at, _)| text.split_at(at).1);
             closings.find(|from| {
                 from.get(2..2 + name.len())
@@ -119,13 +120,13 @@ impl Stripper {
         })
     }
 
-    fn searched<T>(&mut self, end: &'static str, search: impl FnOnce() -> Option<T>) -> Option<T> {
-        if self.unended.contains(&end) {
+    fn search_once<T>(&mut self, end: &'static str, search: impl FnOnce() -> Option<T>) -> Option<T> {
+        if self.missing_ends.contains(&end) {
             return None;
         }
         let found = search();
         if found.is_none() {
-            self.unended.push(end);
+            self.missing_ends.push(end);
         }
         found
     }
@@ -133,35 +134,35 @@ impl Stripper {
 
 struct Tag<'a> {
     name: &'a str,
-    closes: bool,
+    is_closing: bool,
     /// Whether it has no content: `<br/>`.
-    empty: bool,
-    /// Whether it has an attribute with a value in quotes.
-    quotes: bool,
+    self_closing: bool,
+    /// Whether it has an attribute with a quoted value.
+    has_quotes: bool,
     rest: &'a str,
 }
 
 impl<'a> Tag<'a> {
-    /// The tag that begins with a `<` before `after`, if it is one by its form.
-    fn read(after: &'a str) -> Option<Self> {
+    /// Parses the tag whose `<` is in front of `after`, if it has the form of one.
+    fn parse(after: &'a str) -> Option<Self> {
         let closing = after.strip_prefix('/');
-        let (name, mut rest) = name(closing.unwrap_or(after));
+        let (name, mut rest) = split_name(closing.unwrap_or(after));
         if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
             return None;
         }
-        let (mut empty, mut quotes) = (false, false);
+        let (mut self_closing, mut has_quotes) = (false, false);
         loop {
             rest = rest.trim_start();
             if let Some(rest) = rest.strip_prefix('>') {
                 return Some(Self {
                     name,
-                    closes: closing.is_some(),
-                    empty,
-                    quotes,
+                    is_closing: closing.is_some(),
+                    self_closing,
+                    has_quotes,
                     rest,
                 });
             }
-            empty = rest.starts_with('/');
+            self_closing = rest.starts_with('/');
             if let Some(after) = rest.strip_prefix('/') {
                 rest = after;
                 continue;
@@ -174,7 +175,7 @@ impl<'a> Tag<'a> {
                 Some(value) => {
                     let value = value.trim_start();
                     let quote = ['"', '\''].into_iter().find(|quote| value.starts_with(*quote));
-                    quotes |= quote.is_some();
+                    has_quotes |= quote.is_some();
                     match quote {
                         Some(quote) => {
                             let inside = value.split_at(1).1;
@@ -192,22 +193,22 @@ impl<'a> Tag<'a> {
         }
     }
 
-    /// Whether it is one by its name, or by what only markup has.
+    /// Whether it is markup, judged by its name or by a feature that only markup has.
     fn is_markup(&self, closed: &BTreeSet<String>) -> bool {
         let office = self.name.split_once(':').is_some_and(|(prefix, name)| {
             is_one_of(OFFICE, prefix) && name.starts_with(|c: char| c.is_ascii_alphabetic())
         });
-        self.closes
-            || self.empty
-            || self.quotes
+        self.is_closing
+            || self.self_closing
+            || self.has_quotes
             || office
-            || [BLOCKS, INLINE, APART]
+            || [BLOCKS, INLINE, SEPARATING]
                 .into_iter()
                 .any(|names| is_one_of(names, self.name))
             || closed.contains(&self.name.to_ascii_lowercase())
     }
 
-    /// What stands between the words around it.
+    /// What separates the words around the tag.
     fn gap(&self) -> Option<char> {
         if is_one_of(BLOCKS, self.name) {
             Some(PAUSE)

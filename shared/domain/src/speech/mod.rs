@@ -1,10 +1,9 @@
-//! From what somebody wrote to what a voice can say: the one way for every text that is spoken, at every provider.
+//! Turns written text into text that a voice can speak. Every spoken text goes through it, for every provider.
 //!
-//! Ticket systems send HTML, escaped once or twice, and providers may read markup themselves. So
-//! references such as `&#039;` become the characters that they stand for, tags go, the ends of lines and blocks become
-//! pauses, URLs become their hosts, and no bracket, ampersand or control character is left. What is no markup stays:
-//! `a < b` is said, not swallowed. What is spoken once comes out the same when it is spoken again, and every step takes
-//! time in proportion to the text.
+//! Ticket systems send HTML, escaped once or twice, and providers may interpret markup themselves. Therefore character
+//! references such as `&#039;` are decoded, tags are removed, ends of lines and blocks become pauses, URLs become their
+//! hosts, and no angle bracket, ampersand or control character is left. Text that is not markup stays: `a < b` is
+//! spoken, not dropped. The conversion is idempotent, and every step takes time linear in the length of the text.
 
 mod markup;
 mod references;
@@ -13,10 +12,10 @@ mod urls;
 use crate::dispatch::employee::Language;
 use crate::dispatch::texts::{Sentences, sentences};
 
-/// Where a voice pauses, between two steps. It is no character of any text: control characters go first.
+/// Marks a pause between two conversion steps. No text contains it: control characters are removed first.
 const PAUSE: char = '\u{1e}';
 
-/// `text` as it is spoken in `language`, on one line; empty when there was nothing but markup.
+/// `text` as it is spoken in `language`, on one line; empty if there was nothing but markup.
 pub fn spoken(text: &str, language: Language) -> String {
     lines(text, sentences(language)).replace('\n', " ")
 }
@@ -51,22 +50,24 @@ pub(crate) fn lines(text: &str, texts: &Sentences) -> String {
     cleaner.out
 }
 
-/// `text` without references and tags, for a reader who may see everything else: a model, or a text message.
+/// `text` without character references and tags, for a reader that may see everything else: a language model, or a text
+/// message.
 pub fn plain(text: &str) -> String {
     without_markup(text).replace(PAUSE, "\n")
 }
 
-/// `text` with its references read, its tags gone and its pauses marked. Twice, for what is escaped may be markup itself.
+/// `text` with character references decoded, tags removed and pauses marked. Tags are removed twice, because escaped
+/// text may be markup itself.
 fn without_markup(text: &str) -> String {
     let visible: String = text.chars().filter_map(visible).collect();
     if !visible.contains(['<', '&']) {
         return visible;
     }
-    markup::strip(&references::read(&markup::strip(&visible)))
+    markup::strip(&references::decode(&markup::strip(&visible)))
 }
 
-/// A space for a control character that ends no line; nothing for what no voice can say (U+FFFD stands for what could not
-/// be read) and what reorders or hides what a person sees.
+/// The character, a space for a control character that does not end a line, or none for a character that no voice can
+/// speak (U+FFFD replaces what could not be decoded) or that reorders or hides text.
 const fn visible(c: char) -> Option<char> {
     match c {
         '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' => Some(c),
@@ -81,7 +82,7 @@ const fn visible(c: char) -> Option<char> {
     }
 }
 
-/// Whether a `<` before `rest` and the next `>` are brackets around a word, as in `Anna <Smith>`.
+/// Whether a `<` in front of `rest` and the next `>` enclose a word, as in `Anna <Smith>`.
 fn opens_bracket(rest: &str) -> bool {
     let inside = rest.find(['<', '>']).and_then(|end| {
         let (inside, after) = rest.split_at(end);
@@ -91,7 +92,7 @@ fn opens_bracket(rest: &str) -> bool {
         && inside.is_some_and(|inside| !inside.ends_with(char::is_whitespace))
 }
 
-/// White space between two words; the strongest counts.
+/// White space between two words, weakest first. Of several, the strongest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Gap {
     Space,
@@ -106,7 +107,7 @@ struct Cleaner {
 }
 
 impl Cleaner {
-    /// White space, which shows only between two words.
+    /// Adds white space, which is only written between two words.
     fn gap(&mut self, kind: Gap) {
         self.gap = self.gap.max(Some(kind));
     }
@@ -137,8 +138,8 @@ impl Cleaner {
         self.gap(Gap::Space);
     }
 
-    /// Whether an angle bracket before `rest` compares two things, as in `T > 90`, and is not an arrow, the mark of
-    /// a quoted line or part of a tag.
+    /// Whether an angle bracket in front of `rest` compares two operands, as in `T > 90`, and is not part of an arrow
+    /// or a tag or the mark of a quoted line.
     fn compares(&self, rest: &str) -> bool {
         let line_start = self.out.is_empty() || self.gap >= Some(Gap::Line);
         let arrow = self.gap.is_none() && self.out.ends_with(['-', '=', '>', '<']);

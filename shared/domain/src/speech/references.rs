@@ -1,32 +1,32 @@
-//! HTML's character references: `&#39;`, `&#x27;`, `&uuml;`.
+//! Decodes HTML character references: `&#39;`, `&#x27;`, `&uuml;`.
 
 use html_escape::NAMED_ENTITIES;
 
 use super::visible;
 
-/// Longest name that HTML has, and a little more.
+/// Maximum length of a name: a little more than the longest name in HTML.
 const MAX_NAME: usize = 40;
-/// Names that are written without their semicolon, too. Browsers read a hundred of them so, but a person who writes
-/// "this&that" means none.
+/// Names that are also decoded without a semicolon. Browsers accept about a hundred, but a person who writes
+/// "this&that" means no reference.
 const WITHOUT_SEMICOLON: [(&str, &str); 5] = [("amp", "&"), ("lt", "<"), ("gt", ">"), ("quot", "\""), ("nbsp", " ")];
-/// What the numbers from 128 on stand for: old systems write Windows-1252, and HTML has made it the rule.
+/// The characters of the numbers 128 to 159: old systems write Windows-1252, and HTML has made it the standard.
 const WINDOWS_1252: [char; 32] = [
     '€', ' ', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', ' ', 'Ž', ' ', ' ', '‘', '’', '“', '”', '•', '–',
     '—', '˜', '™', 'š', '›', 'œ', ' ', 'ž', 'Ÿ',
 ];
 
-/// `text` with every reference read, also those whose own ampersand was escaped, however often.
-pub(super) fn read(text: &str) -> String {
+/// `text` with every reference decoded, including those whose ampersand was escaped, any number of times.
+pub(super) fn decode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('&') {
         out.push_str(before);
         let (mut read, mut left) = ("&", after);
-        // `&amp;#039;`: what follows an ampersand that was escaped may be the reference that was meant.
+        // `&amp;#039;`: the text after an escaped ampersand may complete the reference that was meant.
         while read == "&" {
             match reference(left) {
-                Some((Read::Text(text), after)) => (read, left) = (text, after),
-                Some((Read::Char(c), after)) => {
+                Some((Decoded::Text(text), after)) => (read, left) = (text, after),
+                Some((Decoded::Char(c), after)) => {
                     out.extend(visible(c));
                     (read, left) = ("", after);
                 }
@@ -40,13 +40,13 @@ pub(super) fn read(text: &str) -> String {
     out
 }
 
-enum Read {
+enum Decoded {
     Text(&'static str),
     Char(char),
 }
 
-/// The reference that `rest` begins with, after its ampersand, and what follows it.
-fn reference(rest: &str) -> Option<(Read, &str)> {
+/// Decodes the reference that `rest` begins with, after its ampersand. Returns the text after it too.
+fn reference(rest: &str) -> Option<(Decoded, &str)> {
     if let Some(number) = rest.strip_prefix('#') {
         return numeric(number);
     }
@@ -60,14 +60,14 @@ fn reference(rest: &str) -> Option<(Read, &str)> {
         let at = NAMED_ENTITIES
             .binary_search_by(|(known, _)| (*known).cmp(name.as_bytes()))
             .ok()?;
-        return NAMED_ENTITIES.get(at).map(|(_, text)| (Read::Text(text), after));
+        return NAMED_ENTITIES.get(at).map(|(_, text)| (Decoded::Text(text), after));
     }
     let (_, text) = WITHOUT_SEMICOLON.into_iter().find(|(known, _)| *known == name)?;
-    Some((Read::Text(text), after))
+    Some((Decoded::Text(text), after))
 }
 
-/// A number, with or without its semicolon. One that stands for no character is a space.
-fn numeric(number: &str) -> Option<(Read, &str)> {
+/// Decodes a numeric reference, with or without its semicolon. A number that is no character becomes a space.
+fn numeric(number: &str) -> Option<(Decoded, &str)> {
     let (radix, digits) = match number.strip_prefix(['x', 'X']) {
         Some(digits) => (16, digits),
         None => (10, number),
@@ -82,5 +82,5 @@ fn numeric(number: &str) -> Option<(Read, &str)> {
         0x80..=0x9f => WINDOWS_1252.get(code as usize - 0x80).copied().unwrap_or(' '),
         code => char::from_u32(code).filter(|c| *c != '\0').unwrap_or(' '),
     };
-    Some((Read::Char(c), after.strip_prefix(';').unwrap_or(after)))
+    Some((Decoded::Char(c), after.strip_prefix(';').unwrap_or(after)))
 }

@@ -9,7 +9,7 @@ fn english(text: &str) -> String {
 }
 
 #[test]
-fn references_are_read_however_often_they_were_escaped() {
+fn references_are_decoded_however_often_they_were_escaped() {
     for (written, said) in [
         ("It isn&#039;t running", "It isn't running"),
         (
@@ -32,7 +32,7 @@ fn references_are_read_however_often_they_were_escaped() {
         ("a&#0;b&#x1b;c&#xD800;d&#99999999999;e", "a b c d e"),
         ("co&shy;operate &rarr; &hellip;", "cooperate → …"),
         ("one&#10;two&#30;three", "one two three"),
-        // What could not be read is said by nobody, and in a word it leaves the rest of it.
+        // The replacement character is not spoken; the rest of its word is.
         ("cut \u{fffd}", "cut"),
         ("caf\u{fffd} \u{fffd}\u{fffd} down", "caf down"),
         ("a &#xfffd; b", "a b"),
@@ -42,7 +42,7 @@ fn references_are_read_however_often_they_were_escaped() {
 }
 
 #[test]
-fn tags_go_and_what_they_end_is_a_pause() {
+fn tags_are_removed_and_block_ends_become_pauses() {
     for (written, said) in [
         ("<b>Pump</b> down", "Pump down"),
         ("<p>Pump down</p><p>Call <i>Anna</i></p>", "Pump down. Call Anna"),
@@ -81,7 +81,7 @@ fn tags_go_and_what_they_end_is_a_pause() {
 }
 
 #[test]
-fn what_is_no_tag_stays() {
+fn text_that_is_not_a_tag_stays() {
     for (written, said) in [
         ("a < b and c > d", "a less than b and c more than d"),
         ("5<6", "5 less than 6"),
@@ -104,7 +104,7 @@ fn what_is_no_tag_stays() {
 }
 
 #[test]
-fn a_url_is_its_host() {
+fn url_is_shortened_to_its_host() {
     for (written, said) in [
         (
             "See https://status.example.org/incidents/4711?x=1&y=2#z.",
@@ -128,7 +128,7 @@ fn a_url_is_its_host() {
 }
 
 #[test]
-fn white_space_collapses_and_control_characters_go() {
+fn white_space_collapses_and_control_characters_are_removed() {
     assert_eq!(
         english(" \u{0}Pump\t\tfour\r\n\r\nis\u{7}  down\u{200b}\u{202e} now\u{1e}"),
         "Pump four is down now"
@@ -136,12 +136,12 @@ fn white_space_collapses_and_control_characters_go() {
 }
 
 #[test]
-fn the_signs_are_said_in_the_language() {
+fn signs_are_spoken_in_the_language() {
     assert_eq!(spoken("a &amp; b &lt; c", Language::DeDe), "a und b kleiner als c");
 }
 
 #[test]
-fn hostile_texts_take_no_longer_than_others() {
+fn hostile_texts_take_linear_time() {
     for part in [
         "<",
         ">",
@@ -174,15 +174,15 @@ fn hostile_texts_take_no_longer_than_others() {
         "a<p>",
     ] {
         let text = part.repeat(64 * 1024 / part.len());
-        let begun = Instant::now();
+        let started = Instant::now();
         let said = english(&text);
-        let took = begun.elapsed();
+        let took = started.elapsed();
         assert!(took < Duration::from_secs(2), "{part} took {took:?}");
         assert!(!said.contains(['<', '>', '&']), "{part}");
     }
 }
 
-/// Pieces of which markup is made, and words.
+/// Pieces of markup, and words.
 const PARTS: [&str; 45] = [
     "valve",
     "ключ",
@@ -240,7 +240,7 @@ fn texts_of_any_kind() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn whatever_is_written_only_words_and_punctuation_are_said(
+    fn any_text_becomes_words_and_punctuation(
         text in texts_of_any_kind(), language in proptest::sample::select(Language::ALL.to_vec()),
     ) {
         let said = spoken(&text, language);
@@ -250,7 +250,7 @@ proptest! {
     }
 
     #[test]
-    fn words_outside_of_markup_are_always_said(text in texts_of_any_kind()) {
+    fn words_outside_markup_are_always_spoken(text in texts_of_any_kind()) {
         let said = english(&format!("first {text} last"));
         prop_assert!(said.starts_with("first") && said.ends_with("last"), "{said:?}");
     }

@@ -1,6 +1,7 @@
-//! URLs, which nobody can follow by ear: `https://status.example.org/i/4711?x=1` is said as `status.example.org`.
+//! Shortens URLs to their hosts, because nobody can follow a URL by ear: `https://status.example.org/i/4711?x=1` is
+//! spoken as `status.example.org`.
 
-/// `text` with each URL replaced by its host. What stands there instead of a host may be a word, so it stays.
+/// `text` with every URL replaced by its host. A URL without a valid host may be ordinary text, so it stays.
 pub(super) fn as_hosts(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -32,7 +33,7 @@ fn host(authority: &str) -> Option<&str> {
     (host.chars().all(is_host) && host.contains(char::is_alphanumeric)).then_some(host)
 }
 
-/// What follows the URL that `text` begins with. The full stop at its end is that of the sentence.
+/// The rest after the URL that `text` begins with. Punctuation at the end of the URL belongs to the sentence.
 fn after_url(text: &str) -> &str {
     let (url, _) = text.split_at(text.find(ends_url).unwrap_or(text.len()));
     let (_, after) = text.split_at(url.trim_end_matches(is_punctuation).len());

@@ -1,4 +1,4 @@
-mod kept;
+mod stored;
 
 use serde_json::json;
 
@@ -38,7 +38,7 @@ fn issues(text: &str) -> Vec<String> {
     }
 }
 
-/// What is said of the small chain with one text in it replaced.
+/// Issues of the small chain with one replacement.
 #[track_caller]
 fn with(old: &str, new: &str) -> Vec<String> {
     assert_eq!(SMALL.matches(old).count(), 1, "{old}");
@@ -46,7 +46,7 @@ fn with(old: &str, new: &str) -> Vec<String> {
 }
 
 #[track_caller]
-fn says(found: &[String], expected: &str) {
+fn assert_issue(found: &[String], expected: &str) {
     assert!(
         found.iter().any(|issue| issue.contains(expected)),
         "{expected}\n{found:#?}"
@@ -54,22 +54,22 @@ fn says(found: &[String], expected: &str) {
 }
 
 #[test]
-fn a_sound_document_is_taken() {
+fn valid_document_has_no_issues() {
     assert_eq!(issues(SMALL), Vec::<String>::new());
 }
 
 #[test]
-fn an_unknown_link_is_named_with_its_line() {
+fn unknown_link_is_reported_with_its_line() {
     let found = with("context: {name: talk}", "context: {name: tlak}");
-    says(
+    assert_issue(
         &found,
         "12:49: links[0].qualified[0].actions[0].context.name: is not the name of a link",
     );
-    says(&found, "18:5: links[1].name: cannot be reached");
+    assert_issue(&found, "18:5: links[1].name: cannot be reached");
 }
 
 #[test]
-fn what_is_undefined_is_named_when_it_is_uploaded() {
+fn undefined_name_is_reported_on_upload() {
     for (old, new, expected) in [
         (
             "context.order == 'X'",
@@ -84,7 +84,7 @@ fn what_is_undefined_is_named_when_it_is_uploaded() {
         (
             "Talk, then",
             "Talk to {{ context.order }}, then",
-            "`context` is only there",
+            "`context` is only defined",
         ),
         (
             "Talk, then",
@@ -103,23 +103,23 @@ fn what_is_undefined_is_named_when_it_is_uploaded() {
             "links[0].qualified[1].state.missed: is not declared",
         ),
     ] {
-        says(&with(old, new), expected);
+        assert_issue(&with(old, new), expected);
     }
 }
 
 #[test]
-fn a_template_that_cannot_work_is_named_with_its_place() {
+fn broken_template_is_reported_with_its_path() {
     for (old, new, expected) in [
         ("Talk, then", "Talk {{ link, then", "links[1].initial[0].content: "),
         (
             "context.order | spell",
             "context.order | shout",
-            "the filter `shout` is not known",
+            "unknown filter `shout`",
         ),
         (
             "context.order == 'X'",
             "context.order is strange",
-            "the test `strange` is not known",
+            "unknown test `strange`",
         ),
         (
             "context.order == 'X'",
@@ -132,21 +132,21 @@ fn a_template_that_cannot_work_is_named_with_its_place() {
             "values have no methods",
         ),
     ] {
-        says(&with(old, new), expected);
+        assert_issue(&with(old, new), expected);
     }
 }
 
 #[test]
-fn a_list_of_rules_always_answers_and_has_no_dead_rules() {
-    says(
+fn rules_must_always_match_and_be_reachable() {
+    assert_issue(
         &with("when: context.order == 'X'\n        ", ""),
-        "links[0].qualified[0]: is always true",
+        "links[0].qualified[0]: always matches",
     );
-    says(
+    assert_issue(
         &with("content: Once more.", "when: state.misses\n        content: Once more."),
-        "the last rule must always be true",
+        "the last rule must always match",
     );
-    says(
+    assert_issue(
         &with(
             "    qualified: [{actions",
             "    qualified: []\n    interrupt: [{actions",
@@ -156,40 +156,40 @@ fn a_list_of_rules_always_answers_and_has_no_dead_rules() {
 }
 
 #[test]
-fn a_prompt_that_never_ends_is_refused() {
-    says(
+fn prompt_without_an_end_condition_is_refused() {
+    assert_issue(
         &with("Talk, then call qualified.", "Talk."),
         "nothing else ends the conversation",
     );
-    says(
+    assert_issue(
         &with("content: Talk, then call qualified.", "state: {misses: 1}"),
         "needs `content`, the prompt",
     );
 }
 
 #[test]
-fn fields_that_do_not_exist_are_named() {
-    says(
+fn unknown_field_is_reported() {
+    assert_issue(
         &with("content: Once more.", "contents: Once more."),
         "13:9: links[0].qualified[1].contents: unknown field `contents`",
     );
-    says(
+    assert_issue(
         &with("name: end_call}]\n  - name", "name: hang_up}]\n  - name"),
         "links[0].disqualified[0].actions[0]",
     );
-    says(&issues("links: 7"), "1:1: links: expected a list");
-    says(&issues("- a"), "1:1: must be an object");
+    assert_issue(&issues("links: 7"), "1:1: links: expected a list");
+    assert_issue(&issues("- a"), "1:1: must be an object");
 }
 
 #[test]
-fn a_schema_that_is_not_understood_is_refused() {
-    says(
+fn unsupported_schema_is_refused() {
+    assert_issue(
         &with("{type: string}", "{type: text}"),
-        "5:28: links[0].qualified_parameters.properties.order.type: must be of",
+        "5:28: links[0].qualified_parameters.properties.order.type: must be one or several of",
     );
-    says(
+    assert_issue(
         &with("required: [order]", "required: [number]"),
-        "`number` is not among the properties",
+        "`number` is not one of the properties",
     );
 }
 
@@ -199,13 +199,13 @@ fn with_fetch(fetch: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_request_is_checked_before_it_is_ever_made() {
+fn fetch_is_checked_on_upload() {
     let good = "{name: a, url: 'https://api.example.org/o/{{ context.order }}', on: {failed: {content: Sorry.}}}";
     assert_eq!(with_fetch(good), Vec::<String>::new());
     for (fetch, expected) in [
         (
             "{name: a, url: 'https://api.example.org/'}",
-            "fetch[0]: says nothing of what happens when it fails",
+            "fetch[0]: does not handle a failure",
         ),
         (
             "{name: a, url: 'http://api.example.org/', on: {failed: {}}}",
@@ -213,7 +213,7 @@ fn a_request_is_checked_before_it_is_ever_made() {
         ),
         (
             "{name: a, url: 'https://{{ context.order }}/', on: {failed: {}}}",
-            "host written out",
+            "must have a literal host",
         ),
         (
             "{name: a, url: 'https://169.254.169.254/', on: {failed: {}}}",
@@ -229,7 +229,7 @@ fn a_request_is_checked_before_it_is_ever_made() {
         ),
         (
             "{name: a, url: 'https://api.example.org/', json: {}, on: {failed: {}}}",
-            "a GET has no body",
+            "a GET request has no body",
         ),
         (
             "{name: a, url: 'https://api.example.org/', auth: {basic: 'user:password'}, on: {failed: {}}}",
@@ -237,14 +237,14 @@ fn a_request_is_checked_before_it_is_ever_made() {
         ),
         (
             "{name: a, url: 'https://api.example.org/', headers: {Authorization: x}, on: {failed: {}}}",
-            "secrets go into `auth`",
+            "put secrets into `auth`",
         ),
         (
             "{name: a, url: 'https://api.example.org/', on: {failed: {content: '{{ fetch.a.body }}'}}}",
             "a request has: ok",
         ),
     ] {
-        says(&with_fetch(fetch), expected);
+        assert_issue(&with_fetch(fetch), expected);
     }
 }
 
@@ -273,14 +273,14 @@ fn actions_and_notifications_are_checked() {
             "{name: transfer_call, context: {number: '555'}}",
             "context.number: expected an E.164 number",
         ),
-        ("{name: email, context: {email: nobody}}", "is no mail address"),
+        ("{name: email, context: {email: nobody}}", "is not an email address"),
         ("{name: sms, context: {text: hi}}", "actions[0]"),
         (
             "{name: end_call}, {name: next_task}",
             "more than one action ends the link",
         ),
     ] {
-        says(&with_action(bad), expected);
+        assert_issue(&with_action(bad), expected);
     }
     let notify = |value: &str| {
         with(
@@ -292,15 +292,15 @@ fn actions_and_notifications_are_checked() {
         notify("{webhook: {host: 'https://sink.example.org/a', headers: {Authorization: 'Token x'}}}"),
         Vec::<String>::new()
     );
-    says(&notify("{}"), "has either `email` or `webhook`");
-    says(
+    assert_issue(&notify("{}"), "must have either `email` or `webhook`");
+    assert_issue(
         &notify("{webhook: {host: 'http://sink.example.org/a'}}"),
         "must begin with https",
     );
 }
 
 #[test]
-fn several_things_are_told_at_once_in_the_order_of_the_lines() {
+fn all_issues_are_reported_in_line_order() {
     let text = SMALL
         .replace("context.order ==", "context.ordr ==")
         .replace("state.misses +", "state.hits +");
@@ -313,27 +313,27 @@ fn several_things_are_told_at_once_in_the_order_of_the_lines() {
 }
 
 #[test]
-fn a_document_survives_being_kept_as_json() {
-    let chain = Chain::read(SMALL).expect("sound");
-    let kept = serde_json::to_value(chain.document()).expect("JSON");
-    let again = Chain::from_value(&kept).expect("still sound");
+fn document_survives_a_round_trip_as_json() {
+    let chain = Chain::read(SMALL).expect("valid");
+    let stored = serde_json::to_value(chain.document()).expect("JSON");
+    let again = Chain::from_value(&stored).expect("still valid");
     assert_eq!(again.document(), chain.document());
 }
 
 #[test]
-fn an_interrupt_has_a_context_only_where_parameters_are_declared_for_it() {
+fn interrupt_has_a_context_only_with_declared_parameters() {
     let interrupt = "interrupt: [{remember: {memory: 'Left at {{ context.reason or context.responses }}.'}}]";
     let text = |extra: &str| SMALL.replace("  - name: talk\n", &format!("  - name: talk\n    {extra}\n"));
     let without = text(&interrupt.replace("context.reason or ", ""));
-    says(
+    assert_issue(
         &issues(&without),
-        "links[1].interrupt[0].remember.memory: `context` need not be there: Agent4 is said to send none",
+        "links[1].interrupt[0].remember.memory: `context` may be missing: by its documentation Agent4 sends none",
     );
-    let kept = Source::parse(&without).expect("YAML").value;
-    assert!(Chain::from_value(&kept).is_err() && Chain::from_kept(&kept).is_ok());
+    let stored = Source::parse(&without).expect("YAML").value;
+    assert!(Chain::from_value(&stored).is_err() && Chain::from_stored(&stored).is_ok());
     let declared = format!("{interrupt}\n    interrupt_parameters: {{properties: {{reason: {{}}, responses: {{}}}}}}");
     assert_eq!(issues(&text(&declared)), Vec::<String>::new());
-    says(
+    assert_issue(
         &issues(&text(&declared.replace("{reason: {}, ", "{"))),
         "`context.reason` is undefined; the link's parameters are: responses",
     );
@@ -346,24 +346,25 @@ fn an_interrupt_has_a_context_only_where_parameters_are_declared_for_it() {
 }
 
 #[test]
-fn too_much_is_refused() {
+fn size_and_rule_limits_are_enforced() {
     let long = format!("description: {}\n{SMALL}", "x".repeat(MAX_DOCUMENT));
-    says(&issues(&long), "has more than");
+    assert_issue(&issues(&long), "has more than");
     let mut rules = vec![json!({ "when": "1", "content": "call qualified" }); 1_000];
     rules.push(json!({ "content": "call qualified" }));
     let document = json!({ "links": [{ "name": "a", "initial": rules, "qualified": [{}], "disqualified": [{}] }] });
-    says(&issues(&document.to_string()), "there may be 1000");
+    assert_issue(&issues(&document.to_string()), "the maximum is 1000");
 }
 
-/// The published schema is made from the types. To renew it: `PATCHBAY_RENEW=1 cargo test --workspace --lib schema`.
+/// The published schema is generated from the types. To regenerate it: `PATCHBAY_RENEW=1 cargo test --workspace --lib
+/// schema`.
 #[cfg(feature = "schema")]
 #[test]
-fn the_published_schema_is_in_step_with_the_types() {
+fn published_schema_matches_the_types() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/chain/link-document.schema.json");
-    let made = format!("{:#}\n", schemars::schema_for!(Document).to_value());
+    let generated = format!("{:#}\n", schemars::schema_for!(Document).to_value());
     if std::env::var_os("PATCHBAY_RENEW").is_some() {
-        std::fs::write(path, &made).expect("the schema is written");
+        std::fs::write(path, &generated).expect("the schema is written");
     }
     let published = std::fs::read_to_string(path).expect("the schema");
-    assert_eq!(published, made, "see the comment above this test");
+    assert_eq!(published, generated, "see the comment above this test");
 }

@@ -1,56 +1,56 @@
-//! What Agent4 gets.
+//! Answers to Agent4.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Something that Agent4 does in response. In a link document the texts are templates.
+/// An action of Agent4. In a link document its strings are templates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "name", content = "context", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Action {
-    /// Go to the next link.
+    /// Goes to the next link.
     NextTask,
-    /// Go to a named link.
+    /// Goes to a named link.
     SwitchTask {
-        /// The link.
+        /// The name of the link.
         name: String,
     },
-    /// Text the caller.
+    /// Sends a text message to the caller.
     Sms {
-        /// The text.
+        /// The text of the message.
         message: String,
     },
-    /// Transfer the call.
+    /// Transfers the call.
     TransferCall {
-        /// To where, E.164.
+        /// The target number, E.164.
         number: String,
     },
-    /// Hang up.
+    /// Hangs up.
     EndCall,
-    /// Speak.
+    /// Speaks to the caller.
     Say {
-        /// What to say.
+        /// The text to speak.
         content: String,
     },
-    /// Mail a summary of the conversation.
+    /// Emails a summary of the conversation.
     Email {
-        /// To whom.
+        /// The email address.
         email: String,
     },
-    /// Set a trigger for later answers.
+    /// Sets a trigger for later answers.
     SetTrigger {
-        /// The condition.
+        /// The condition of the trigger.
         trigger: String,
     },
-    /// Leave the chain without hanging up. Agent4's sample uses it, its documentation does not list it.
+    /// Leaves the chain without hanging up. Agent4's sample uses it; its documentation does not list it.
     EndTask,
 }
 
 impl Action {
-    /// Whether the conversation of this link ends with it: then `content` is spoken, even at `initial`.
-    pub const fn moves(&self) -> bool {
+    /// Whether the action ends the conversation of the link. Then `content` is spoken, even at `initial`.
+    pub const fn ends_link(&self) -> bool {
         matches!(
             self,
             Self::NextTask | Self::SwitchTask { .. } | Self::TransferCall { .. } | Self::EndCall | Self::EndTask
@@ -58,15 +58,15 @@ impl Action {
     }
 }
 
-/// Something that Agent4 does after the call. What it sends there is not documented.
+/// A notification that Agent4 sends after the call. Its content is not documented.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Notification {
-    /// Mail this address.
+    /// Email address to notify.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// Call this webhook.
+    /// Webhook to call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<NotificationWebhook>,
 }
@@ -76,9 +76,9 @@ pub struct Notification {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NotificationWebhook {
-    /// The whole URL, although Agent4 calls it so.
+    /// The full URL, although the field is called `host`.
     pub host: String,
-    /// Headers. Agent4 gets to see them.
+    /// Headers of the request. Agent4 sees their values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
 }
@@ -86,28 +86,29 @@ pub struct NotificationWebhook {
 /// An answer to Agent4.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Answer {
-    /// Our call id: the same through a call.
+    /// The call id: the same in every answer of a call.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub key: String,
-    /// The prompt at `initial` (unless an action moves on), else what is spoken.
+    /// The prompt at `initial` (unless an action ends the link), else the text to speak.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
-    /// What is done, in order.
+    /// Actions, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<Action>,
-    /// The whole state: right whether Agent4 merges or replaces, which nobody says.
+    /// The complete state. Whether Agent4 merges or replaces the state is not documented, and the complete state is
+    /// right in both cases.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub state: Map<String, Value>,
-    /// What is done after the call.
+    /// Notifications after the call.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub additional_call_notifications: Vec<Notification>,
-    /// What the model must return to end the link well.
+    /// JSON Schema of the arguments of `qualified`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub qualified_parameters: Option<Value>,
-    /// What it must return to end it otherwise.
+    /// JSON Schema of the arguments of `disqualified`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disqualified_parameters: Option<Value>,
-    /// What it must return when the caller goes.
+    /// JSON Schema of the arguments of `interrupt`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interrupt_parameters: Option<Value>,
 }
@@ -119,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_action_has_the_published_form() {
+    fn action_has_the_published_form() {
         let written = |action: Action| serde_json::to_value(action).expect("JSON");
         assert_eq!(written(Action::NextTask), json!({ "name": "next_task" }));
         let switch = Action::SwitchTask { name: "b".into() };

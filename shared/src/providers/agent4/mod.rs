@@ -1,8 +1,8 @@
-//! Agent4's task chains: what its webhook calls bring, and what they take. The types of the wire and nothing else; what is
-//! answered is `chain`'s.
+//! Wire types of Agent4's task chains: requests to the webhook, and its answers. The module `chain` computes the
+//! answers.
 
 mod answer;
 mod request;
 
 pub use answer::{Action, Answer, Notification, NotificationWebhook};
-pub use request::{BadRequest, Moment, RESPONSES, Request};
+pub use request::{BadRequest, LinkEvent, RESPONSES, Request};

@@ -1,61 +1,62 @@
-//! What Agent4 posts.
+//! Requests of Agent4.
 //!
-//! Its documentation and its own sample disagree about half of the request, so whatever either shows is read: see
-//! the parser of each field.
+//! Agent4's documentation and its sample disagree about half of the request, so every form that either of them shows is
+//! accepted: see the parser of each field.
 
 use serde_json::{Map, Value};
 
-use crate::context::caller::vouched;
-use crate::foreign::{self, Keep, Unreadable};
+use crate::context::caller::trusted;
+use crate::lenient_json::{self, Selection, UnreadableJson};
 use crate::phone::PhoneNumber;
 
-/// The single argument of the older form of a context.
+/// Name of the single argument in the older form of a context.
 pub const RESPONSES: &str = "responses";
-/// Most characters of a name that are read.
+/// Maximum length of a link name, in characters.
 const MAX_NAME: usize = 200;
-/// What is read of a request; a call of some minutes brings its whole talk along.
-const KEPT: Keep = Keep::Only(&[
-    ("name", Keep::Plain),
-    ("action", Keep::Plain),
-    ("call_from", Keep::Plain),
-    ("call_forwarded_by", Keep::Plain),
-    ("state", Keep::All),
-    ("metadata", Keep::All),
-    ("context", Keep::All),
+/// The parts of a request that are read. After some minutes a request carries the whole transcript of the call.
+const FULL_BODY: Selection = Selection::Fields(&[
+    ("name", Selection::Scalar),
+    ("action", Selection::Scalar),
+    ("call_from", Selection::Scalar),
+    ("call_forwarded_by", Selection::Scalar),
+    ("state", Selection::All),
+    ("metadata", Selection::All),
+    ("context", Selection::All),
 ]);
 
-/// What is read of one whose context or metadata nobody can read; these are taken for missing then. The state is ours.
-const WITHOUT_CONTEXT: Keep = Keep::Only(&[
-    ("name", Keep::Plain),
-    ("action", Keep::Plain),
-    ("call_from", Keep::Plain),
-    ("call_forwarded_by", Keep::Plain),
-    ("state", Keep::All),
+/// The parts that are read when context or metadata cannot be parsed; these then count as missing. The state is written
+/// by patchbay.
+const WITHOUT_CONTEXT: Selection = Selection::Fields(&[
+    ("name", Selection::Scalar),
+    ("action", Selection::Scalar),
+    ("call_from", Selection::Scalar),
+    ("call_forwarded_by", Selection::Scalar),
+    ("state", Selection::All),
 ]);
-/// And of one whose state nobody can read either.
-const LEAST: Keep = Keep::Only(&[
-    ("name", Keep::Plain),
-    ("action", Keep::Plain),
-    ("call_from", Keep::Plain),
-    ("call_forwarded_by", Keep::Plain),
+/// The parts that are read when the state cannot be parsed either.
+const WITHOUT_STATE: Selection = Selection::Fields(&[
+    ("name", Selection::Scalar),
+    ("action", Selection::Scalar),
+    ("call_from", Selection::Scalar),
+    ("call_forwarded_by", Selection::Scalar),
 ]);
 
-/// Why Agent4 calls.
+/// The event that Agent4 reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Moment {
-    /// A link begins: the answer is its prompt.
+pub enum LinkEvent {
+    /// The link begins. The answer is its prompt.
     Initial,
-    /// The model says that it has what it was to find out.
+    /// The model has what it was asked to find out.
     Qualified,
-    /// The model says that it will not get it.
+    /// The model will not get it.
     Disqualified,
-    /// The caller has gone.
+    /// The caller has hung up.
     Interrupt,
-    /// Something that this version has not heard of.
+    /// An event that this version does not know.
     Unknown,
 }
 
-impl Moment {
+impl LinkEvent {
     /// The published name.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -67,7 +68,7 @@ impl Moment {
         }
     }
 
-    fn named(name: &str) -> Self {
+    fn from_name(name: &str) -> Self {
         match name {
             "initial" => Self::Initial,
             "qualified" => Self::Qualified,
@@ -78,74 +79,74 @@ impl Moment {
     }
 }
 
-/// The body is no request of Agent4's.
+/// The body is not a valid request of Agent4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadRequest {
-    /// Not JSON, or none that is read.
+    /// Not JSON, or JSON that exceeds a limit.
     #[error("the body {0}")]
-    Unreadable(Unreadable),
+    Unreadable(UnreadableJson),
     /// JSON, but not an object.
     #[error("must be an object")]
     NotAnObject,
     /// Without the name of a link.
-    #[error("`name` is missing, or no text of 1 to 200 characters")]
+    #[error("`name` is missing or is not a string of 1 to 200 characters")]
     Name,
 }
 
-/// A request of Agent4's.
+/// A request of Agent4.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    /// The link.
+    /// Name of the link.
     pub name: String,
-    /// Why it calls.
-    pub moment: Moment,
-    /// The caller's number, where it is one.
+    /// The reported event.
+    pub event: LinkEvent,
+    /// The number of the caller. None if it is withheld or not a phone number.
     pub caller: Option<PhoneNumber>,
-    /// The number through which the call came, where it is told.
+    /// The number that was called. None if it is missing or not a phone number.
     pub line: Option<PhoneNumber>,
-    /// What the model returned, as it came: an object, a text that holds one, any other text, or null.
+    /// The arguments of the model, as received: an object, a string that contains one, any other string, or null.
     pub context: Value,
-    /// The state, as an earlier answer left it; empty where none is told.
+    /// The state that an earlier answer left. Empty if the request has none.
     pub state: Map<String, Value>,
-    /// Texts from the portal; empty where none are told.
+    /// Metadata of the portal. Empty if the request has none.
     pub metadata: Map<String, Value>,
 }
 
 impl Request {
-    /// Reads the body of a request.
+    /// Parses the body of a request.
     ///
     /// # Errors
-    /// When it is not an object, or does not name a link. Everything else may be missing or of another form.
+    /// When the body is not an object or does not name a link. Every other field may be missing or malformed.
     pub fn parse(body: &[u8]) -> Result<Self, BadRequest> {
-        Self::read(|keep| foreign::envelope(body, keep))
+        Self::read(|selection| lenient_json::select(body, selection))
     }
 
-    /// As [`Request::parse`], for a body that is a value already.
+    /// As [`Request::parse`], for a body that is already parsed.
     ///
     /// # Errors
-    /// As there.
-    pub fn of(body: &Value) -> Result<Self, BadRequest> {
-        Self::read(|keep| foreign::part(body, keep))
+    /// As [`Request::parse`].
+    pub fn from_value(body: &Value) -> Result<Self, BadRequest> {
+        Self::read(|selection| lenient_json::select_value(body, selection))
     }
 
-    fn read(body: impl Fn(Keep) -> Result<Value, Unreadable>) -> Result<Self, BadRequest> {
-        // The state has gone through somebody else's JSON, the context through a model's.
-        // Who and what it is about can be read even where the rest cannot: somebody is on the line.
-        let read = body(KEPT).or_else(|why| without(why, || body(WITHOUT_CONTEXT)));
-        let read = read.or_else(|why| without(why, || body(LEAST)));
-        let Value::Object(mut fields) = read.map_err(BadRequest::Unreadable)? else {
+    fn read(body: impl Fn(Selection) -> Result<Value, UnreadableJson>) -> Result<Self, BadRequest> {
+        // The state went through the JSON of another system, the context through that of a model. A caller is waiting,
+        // so the link and the event are read even if the rest cannot be.
+        let parsed = body(FULL_BODY).or_else(|error| with_fewer_fields(error, || body(WITHOUT_CONTEXT)));
+        let parsed = parsed.or_else(|error| with_fewer_fields(error, || body(WITHOUT_STATE)));
+        let Value::Object(mut fields) = parsed.map_err(BadRequest::Unreadable)? else {
             return Err(BadRequest::NotAnObject);
         };
         let text =
             |fields: &Map<String, Value>, name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
         let name = text(&fields, "name").filter(|name| !name.is_empty() && name.chars().count() <= MAX_NAME);
-        let moment = text(&fields, "action").map_or(Moment::Unknown, |name| Moment::named(&name));
-        // Who withholds the number is nobody: callers who have nothing in common would be one.
-        let number = |name: &str| text(&fields, name).and_then(|text| vouched(&text, None).ok());
+        let event = text(&fields, "action").map_or(LinkEvent::Unknown, |name| LinkEvent::from_name(&name));
+        // A withheld number is no caller: otherwise all callers who withhold theirs would be one person.
+        let number = |name: &str| text(&fields, name).and_then(|text| trusted(&text, None).ok());
         let (caller, line) = (number("call_from"), number("call_forwarded_by"));
         Ok(Self {
             name: name.ok_or(BadRequest::Name)?,
-            moment,
+            event,
             caller,
             line,
             state: object(fields.remove("state")),
@@ -154,25 +155,28 @@ impl Request {
         })
     }
 
-    /// What the model returned: named arguments. `names` are those that the link declares; `single` is the one that an
-    /// argument without a name must be.
+    /// The arguments of the model, by name. `names` are the names that the link declares; `single` is the name of an
+    /// argument that comes without one.
     ///
-    /// Seen or shown: null, an object, an object inside `responses`, a text that holds either, and a bare text. Without
-    /// arguments there may also be an empty text or the text `null`.
+    /// Accepts every documented or observed form: null, an object, an object inside `responses`, a string that contains
+    /// either, and a plain string. A call without arguments may also come as an empty string or the string `null`.
     pub fn arguments(&self, names: &[String], single: Option<&str>) -> Map<String, Value> {
-        unwrapped(parsed(self.context.clone()), names, single.unwrap_or(RESPONSES))
+        unwrap_arguments(parsed(self.context.clone()), names, single.unwrap_or(RESPONSES))
     }
 }
 
-/// The body once more, read for less, if it is JSON at all.
-fn without(why: Unreadable, again: impl FnOnce() -> Result<Value, Unreadable>) -> Result<Value, Unreadable> {
-    match why {
-        Unreadable::Large | Unreadable::Number { .. } | Unreadable::Deep => again(),
-        Unreadable::Empty | Unreadable::NotJson { .. } => Err(why),
+/// Parses the body again with fewer fields, if it is JSON at all.
+fn with_fewer_fields(
+    error: UnreadableJson,
+    parse_again: impl FnOnce() -> Result<Value, UnreadableJson>,
+) -> Result<Value, UnreadableJson> {
+    match error {
+        UnreadableJson::Large | UnreadableJson::Number { .. } | UnreadableJson::Deep => parse_again(),
+        UnreadableJson::Empty | UnreadableJson::NotJson { .. } => Err(error),
     }
 }
 
-/// An object, also one that came as text.
+/// An object, or a string that contains one.
 fn object(value: Option<Value>) -> Map<String, Value> {
     match value.map(parsed) {
         Some(Value::Object(fields)) => fields,
@@ -180,10 +184,10 @@ fn object(value: Option<Value>) -> Map<String, Value> {
     }
 }
 
-/// `value`, or what it holds if it is the text of an object.
+/// `value`, or the object that it contains as a string.
 fn parsed(value: Value) -> Value {
     match value {
-        Value::String(text) => match foreign::inner(&text, Keep::All) {
+        Value::String(text) => match lenient_json::select_str(&text, Selection::All) {
             Ok(object @ Value::Object(_)) => object,
             _ => Value::String(text),
         },
@@ -191,29 +195,29 @@ fn parsed(value: Value) -> Value {
     }
 }
 
-fn unwrapped(value: Value, names: &[String], single: &str) -> Map<String, Value> {
+fn unwrap_arguments(value: Value, names: &[String], single: &str) -> Map<String, Value> {
     match value {
         Value::Object(mut fields) => {
             let declared = names.iter().any(|name| fields.contains_key(name));
             match fields.remove(RESPONSES) {
-                // The link's own name, or one that the older form wraps around everything.
+                // Either the link declares `responses`, or the older form wraps all arguments in it.
                 Some(inner) if declared => {
                     fields.insert(RESPONSES.into(), inner);
                     fields
                 }
                 Some(inner) => match parsed(inner) {
                     Value::Object(fields) => fields,
-                    bare => named(single, bare),
+                    bare => single_argument(single, bare),
                 },
                 None => fields,
             }
         }
-        bare => named(single, bare),
+        bare => single_argument(single, bare),
     }
 }
 
-/// Whether a value without a name says that there is none: a model that has no arguments to give writes one of these.
-fn is_nothing(value: &Value) -> bool {
+/// Whether an unnamed value means that there are no arguments: a model without arguments writes one of these.
+fn is_empty_argument(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::String(text) => matches!(text.trim(), "" | "null" | "\"\"" | "''" | "[]"),
@@ -222,9 +226,9 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-fn named(name: &str, value: Value) -> Map<String, Value> {
+fn single_argument(name: &str, value: Value) -> Map<String, Value> {
     let mut fields = Map::new();
-    if !is_nothing(&value) {
+    if !is_empty_argument(&value) {
         fields.insert(name.into(), value);
     }
     fields
@@ -252,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_context_is_read_in_every_form_that_was_ever_shown() {
+    fn context_is_read_in_every_known_form() {
         let expected = json!({ "number": "QX-1009" });
         for context in [
             json!({ "number": "QX-1009" }),
@@ -280,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_number_is_one_however_it_is_written() {
+    fn whole_floats_are_read_as_integers() {
         let whole = json!({ "number": 3, "list": [3, 2.5], "text": "3.0" });
         let written = json!({ "number": 3.0, "list": [3.0, 2.5], "text": "3.0" });
         for context in [
@@ -296,57 +300,57 @@ mod tests {
     }
 
     #[test]
-    fn a_single_argument_of_a_link_with_several_is_kept_under_its_old_name() {
+    fn single_argument_of_a_link_with_several_is_named_responses() {
         let context = json!({ "responses": "both" });
         assert_eq!(arguments(&context, &["a", "b"]), json!({ "responses": "both" }));
         assert_eq!(arguments(&context, &[]), json!({ "responses": "both" }));
     }
 
     #[test]
-    fn half_an_emoji_in_arguments_that_are_a_text_is_the_character_for_what_cannot_be_read() {
+    fn half_a_surrogate_pair_becomes_the_replacement_character() {
         let context = json!({ "responses": r#"{"x": "cut \ud83d"}"# });
         assert_eq!(arguments(&context, &["x"]), json!({ "x": "cut \u{fffd}" }));
     }
 
     #[test]
-    fn a_link_may_declare_the_name_of_the_older_form_itself() {
+    fn link_may_declare_a_parameter_named_responses() {
         let context = json!({ "responses": "{\"x\": 1}" });
         assert_eq!(arguments(&context, &["responses", "y"]), context);
     }
 
     #[test]
-    fn a_request_needs_no_more_than_a_name() {
+    fn request_needs_only_a_name() {
         let request = Request::parse(br#"{"name":"a"}"#).expect("a request");
         assert_eq!(
-            (request.moment, request.caller, request.line),
-            (Moment::Unknown, None, None)
+            (request.event, request.caller, request.line),
+            (LinkEvent::Unknown, None, None)
         );
         let odd = br#"{"name":"a","action":"resumed","call_from":"anonymous","call_forwarded_by":null,"state":[1],"metadata":"x"}"#;
         let request = Request::parse(odd).expect("a request");
         assert_eq!(
-            (request.moment, request.caller, request.line),
-            (Moment::Unknown, None, None)
+            (request.event, request.caller, request.line),
+            (LinkEvent::Unknown, None, None)
         );
         assert!(request.state.is_empty() && request.metadata.is_empty());
         assert_eq!(Request::parse(b"[]"), Err(BadRequest::NotAnObject));
         assert!(matches!(
             Request::parse(b"name=a"),
-            Err(BadRequest::Unreadable(Unreadable::NotJson { .. }))
+            Err(BadRequest::Unreadable(UnreadableJson::NotJson { .. }))
         ));
-        assert_eq!(Request::parse(b""), Err(BadRequest::Unreadable(Unreadable::Empty)));
+        assert_eq!(Request::parse(b""), Err(BadRequest::Unreadable(UnreadableJson::Empty)));
         assert_eq!(Request::parse(b"{}"), Err(BadRequest::Name));
         assert_eq!(Request::parse(br#"{"name":7}"#), Err(BadRequest::Name));
     }
 
     #[test]
-    fn what_nobody_can_read_is_missing_and_the_call_goes_on() {
+    fn unreadable_fields_count_as_missing() {
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
         let many = format!("[{}0]", "{},".repeat(300_000));
         for odd in ["1e999", &deep, &many] {
             for field in ["state", "metadata", "context"] {
                 let body = format!("{{\"name\":\"a\",\"action\":\"qualified\",\"{field}\":{{\"x\":{odd}}}}}");
                 let request = Request::parse(body.as_bytes()).expect("a request");
-                assert_eq!((request.name.as_str(), request.moment), ("a", Moment::Qualified));
+                assert_eq!((request.name.as_str(), request.event), ("a", LinkEvent::Qualified));
                 assert!(request.state.is_empty() && request.metadata.is_empty() && request.context.is_null());
             }
             let body = format!("{{\"name\":\"a\",\"context\":{odd},\"state\":{{\"x\":1}}}}");
@@ -362,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_a_value_is_read_as_its_text_is() {
+    fn parsed_body_equals_its_text() {
         let deep = (0..200).fold(json!(1e300), |inner, _| json!([inner]));
         let many = vec![json!({}); 300_000];
         for body in [
@@ -373,20 +377,20 @@ mod tests {
             json!([1]),
             json!(null),
         ] {
-            assert_eq!(Request::of(&body), Request::parse(body.to_string().as_bytes()));
+            assert_eq!(Request::from_value(&body), Request::parse(body.to_string().as_bytes()));
         }
-        assert!(Request::of(&json!({ "name": "a", "context": deep })).is_ok());
+        assert!(Request::from_value(&json!({ "name": "a", "context": deep })).is_ok());
     }
 
     proptest! {
         #[test]
-        fn any_body_gets_a_verdict(body in proptest::collection::vec(any::<u8>(), 0..200), text in "[{}\\[\\]\":,a-z0-9 ]{0,80}") {
+        fn any_body_is_parsed_or_refused(body in proptest::collection::vec(any::<u8>(), 0..200), text in "[{}\\[\\]\":,a-z0-9 ]{0,80}") {
             let _ = Request::parse(&body);
             let _ = Request::parse(text.as_bytes());
         }
 
         #[test]
-        fn any_text_as_context_is_data(text in "\\PC{0,200}") {
+        fn any_text_is_accepted_as_context(text in "\\PC{0,200}") {
             let read = arguments(&json!(text), &["a"]);
             prop_assert!(read.is_object());
         }

@@ -1,15 +1,15 @@
-//! Answers: the published ones, and those that are decided here.
+//! Answers: the published ones, and those that the contract leaves open and patchbay decides.
 //!
-//! - Errors have a status of 4xx or 5xx, so that `raise_for_status()` and every platform's own monitoring see them, and
-//!   the body `{"status":"error","message":{…}}`, which is the one published form that says "error".
-//! - But Vapi ignores everything that does not come with 200: as soon as there is a tool call to answer, its error goes
-//!   into the tool's result, where the agent reads it and can ask the caller again. A result is a text on one line (the
-//!   JSON of what every other platform gets) and bears the function's name, as both of Vapi's SDKs have it.
-//! - A set that succeeded also says what it did to the purchase: `purchase` is `new`, `same` (what came of it so far
-//!   counts) or `none` (it was a note).
-//! - A context without a purchase has the texts of one empty and `status: "no-payment"`.
-//! - An unknown caller gets 200 and `status: "no-context"`, not 404. To a receiving agent it is no failure: it greets a
-//!   caller about whom nothing is known. Platforms would count a 404 as a broken tool, and repeat it.
+//! - Errors have a status of 4xx or 5xx, so that `raise_for_status()` and the monitoring of every platform detect them,
+//!   and the body `{"status":"error","message":{…}}`, the only published form of an error.
+//! - Vapi ignores every response that is not 200. So the error of a tool call goes into its result, where the agent
+//!   reads it and can ask the caller again. A result is a string on one line (the JSON that every other platform gets)
+//!   and has the name of the function, as in both of Vapi's SDKs.
+//! - The answer to a successful set also states its effect on the purchase: `purchase` is `new`, `same` (the outcome so
+//!   far counts) or `none` (it was a note).
+//! - A context without a purchase has empty strings for its fields, and `status: "no-payment"`.
+//! - An unknown caller gets 200 and `status: "no-context"`, not 404. For a receiving agent this is not a failure: it
+//!   greets a new caller. Platforms would treat a 404 as a broken tool, and retry.
 
 use http::{Response, StatusCode};
 use lambda_http::Body;
@@ -19,21 +19,21 @@ use super::Platform;
 use super::request::{GET_FUNCTION, SET_FUNCTION};
 use crate::clock::Timestamp;
 use crate::context::draft::DEFAULT_PERSONA;
-use crate::context::{Context, Purchase, PurchaseSet, TransactionType, Version};
+use crate::context::{Context, Purchase, PurchaseChange, TransactionType, Version};
 use crate::phone::PhoneNumber;
 use crate::web::body::json_response;
 use crate::web::problem::Problem;
 
-/// The `status` of a caller of whom nothing is known.
+/// `status` of a caller without a context.
 pub const NO_CONTEXT: &str = "no-context";
 
-/// What is answered to a set that succeeded.
-pub fn stored((caller, purchase): &(PhoneNumber, PurchaseSet)) -> Value {
+/// The body for a successful set.
+pub fn set_success((caller, purchase): &(PhoneNumber, PurchaseChange)) -> Value {
     json!({ "status": "success", "message": { "caller": caller.as_str(), "purchase": purchase.name() } })
 }
 
-/// The body that tells of `problem`.
-pub fn failed(problem: &Problem) -> Value {
+/// The body for `problem`.
+pub fn error_body(problem: &Problem) -> Value {
     let mut message = Map::new();
     if let Some(first) = problem.errors.first() {
         message.insert("field".into(), first.field.as_str().into());
@@ -46,32 +46,33 @@ pub fn failed(problem: &Problem) -> Value {
     json!({ "status": "error", "message": message })
 }
 
-/// What `problem` is, in one line: what an agent is told.
-pub fn in_one_line(problem: &Problem) -> String {
+/// `problem` in one line, for an agent.
+pub fn error_line(problem: &Problem) -> String {
     if problem.errors.is_empty() {
         return format!("{}: {}", problem.kind.title(), detail(problem));
     }
-    let told: Vec<String> = problem
+    let lines: Vec<String> = problem
         .errors
         .iter()
         .map(|error| format!("{} {}", error.field, error.detail))
         .collect();
-    told.join("; ").replace(char::is_control, " ")
+    lines.join("; ").replace(char::is_control, " ")
 }
 
 fn detail(problem: &Problem) -> &str {
     if *problem == Problem::unauthorized() {
-        return "send a valid token as api_token in the query, or with the header authorization: Bearer pb_...; not two different ones";
+        return "send a valid token as api_token in the query, or in the header authorization: Bearer pb_...; not two different ones";
     }
     &problem.detail
 }
 
-/// The answer to a request of which nothing could be done.
-pub fn refusal(problem: &Problem) -> Response<Body> {
-    let mut response = json_response(problem.kind.status(), &failed(problem));
-    // What tells a client what to do (`www-authenticate`, `retry-after`, `allow`) is the same as everywhere.
-    let like = problem.clone().into_response();
-    for (name, value) in like.headers() {
+/// The response for a request that failed as a whole.
+pub fn error_response(problem: &Problem) -> Response<Body> {
+    let mut response = json_response(problem.kind.status(), &error_body(problem));
+    // Headers that instruct the client (`www-authenticate`, `retry-after`, `allow`) are the same as for every other
+    // problem.
+    let template = problem.clone().into_response();
+    for (name, value) in template.headers() {
         if !response.headers().contains_key(name) {
             response.headers_mut().insert(name, value.clone());
         }
@@ -79,53 +80,53 @@ pub fn refusal(problem: &Problem) -> Response<Body> {
     response
 }
 
-/// What was asked for and what came of it: for each tool call its id, for other platforms none.
-pub type Done<T> = (Option<String>, Result<T, Problem>);
+/// Result of an operation, with the id of its tool call; none for platforms without tool calls.
+pub type OperationResult<T> = (Option<String>, Result<T, Problem>);
 
-/// The answer to a request to set contexts.
-pub fn to_set(done: &[Done<(PhoneNumber, PurchaseSet)>]) -> Response<Body> {
-    let whole = done
+/// The response to a request that sets contexts.
+pub fn set_response(results: &[OperationResult<(PhoneNumber, PurchaseChange)>]) -> Response<Body> {
+    let outcome = results
         .iter()
         .find_map(|(_, result)| result.as_ref().err())
         .map_or(Ok(()), Err);
-    let body = match (whole, done.first()) {
-        (Err(problem), _) => failed(problem),
-        (Ok(()), Some((_, Ok(set)))) => stored(set),
-        // Nothing was asked for; the reader of requests does not let that pass.
-        _ => failed(&Problem::not_found()),
+    let body = match (outcome, results.first()) {
+        (Err(problem), _) => error_body(problem),
+        (Ok(()), Some((_, Ok(set)))) => set_success(set),
+        // A request without operations: the parser refuses it before.
+        _ => error_body(&Problem::not_found()),
     };
-    let has_tool_calls = done.iter().any(|(tool_call, _)| tool_call.is_some());
-    match whole {
-        Err(problem) if !has_tool_calls => refusal(problem),
+    let has_tool_calls = results.iter().any(|(tool_call, _)| tool_call.is_some());
+    match outcome {
+        Err(problem) if !has_tool_calls => error_response(problem),
         _ if !has_tool_calls => json_response(StatusCode::OK, &body),
         _ => {
-            // The published form, and beside it what Vapi gives to the agent.
+            // The published form, and next to it what Vapi passes to the agent.
             let mut body = body;
-            let results = done.iter().map(|(tool_call, result)| {
+            let tool_results = results.iter().map(|(tool_call, result)| {
                 tool_result(
                     SET_FUNCTION,
                     tool_call.as_deref(),
-                    result.as_ref().map(|set| stored(set).to_string()),
+                    result.as_ref().map(|set| set_success(set).to_string()),
                 )
             });
             if let Some(body) = body.as_object_mut() {
-                body.insert("results".into(), results.collect());
+                body.insert("results".into(), tool_results.collect());
             }
             json_response(StatusCode::OK, &body)
         }
     }
 }
 
-/// The answer to a request to get contexts.
-pub fn to_get(platform: Platform, done: &[Done<Value>]) -> Response<Body> {
+/// The response to a request that gets contexts.
+pub fn get_response(platform: Platform, results: &[OperationResult<Value>]) -> Response<Body> {
     if platform != Platform::Vapi {
-        return match done.first() {
+        return match results.first() {
             Some((_, Ok(context))) => json_response(StatusCode::OK, context),
-            Some((_, Err(problem))) => refusal(problem),
-            None => refusal(&Problem::not_found()),
+            Some((_, Err(problem))) => error_response(problem),
+            None => error_response(&Problem::not_found()),
         };
     }
-    let results: Vec<Value> = done
+    let results: Vec<Value> = results
         .iter()
         .map(|(tool_call, result)| {
             tool_result(
@@ -138,22 +139,22 @@ pub fn to_get(platform: Platform, done: &[Done<Value>]) -> Response<Body> {
     json_response(StatusCode::OK, &json!({ "results": results }))
 }
 
-/// What came of a tool call, as Vapi takes it: a text on one line, with the name of the function. A result that is an
-/// object is "no result returned" to it.
+/// The result of a tool call in the form that Vapi accepts: a string on one line, with the name of the function. Vapi
+/// treats an object as "no result returned".
 fn tool_result(function: &str, tool_call: Option<&str>, result: Result<String, &Problem>) -> Value {
     let (kind, text) = match result {
-        // JSON without white space has no line break: those inside texts are escaped.
+        // Compact JSON has no line break: those inside strings are escaped.
         Ok(text) => ("result", text),
-        Err(problem) => ("error", in_one_line(problem)),
+        Err(problem) => ("error", error_line(problem)),
     };
     json!({ "name": function, "toolCallId": tool_call, kind: text })
 }
 
-/// A context as a platform reads it.
-pub fn shown(platform: Platform, caller: &PhoneNumber, version: &Version) -> Value {
-    let brief = &version.brief;
-    let purchase = brief.purchase.as_ref();
-    let text = |of: fn(&Purchase) -> &str| purchase.map_or("", of);
+/// A context in the form of a platform.
+pub fn context_json(platform: Platform, caller: &PhoneNumber, version: &Version) -> Value {
+    let data = &version.data;
+    let purchase = data.purchase.as_ref();
+    let text = |field: fn(&Purchase) -> &str| purchase.map_or("", field);
     let outcome = version.outcome.as_ref();
     let start_time = outcome
         .map(|outcome| start_time(outcome.start_time))
@@ -164,11 +165,11 @@ pub fn shown(platform: Platform, caller: &PhoneNumber, version: &Version) -> Val
         "price": purchase.map(|purchase| purchase.price.to_string()).unwrap_or_default(),
         "vendor": text(|purchase| &purchase.vendor),
         "customer_id": text(|purchase| &purchase.customer_id),
-        "persona": brief.persona,
-        "callback": brief.callback.as_ref().map_or("", PhoneNumber::as_str),
-        "email": brief.email,
-        "full_name": brief.full_name,
-        // One of three words, whatever there is to pay.
+        "persona": data.persona,
+        "callback": data.callback.as_ref().map_or("", PhoneNumber::as_str),
+        "email": data.email,
+        "full_name": data.full_name,
+        // One of the three published values, with or without a purchase.
         "transaction_type": purchase.map(|purchase| purchase.transaction_type).unwrap_or_default().name(),
         "memory": version.memory,
         "status": version.status().name(),
@@ -176,11 +177,11 @@ pub fn shown(platform: Platform, caller: &PhoneNumber, version: &Version) -> Val
         "processor": outcome.map_or_else(|| json!({}), |outcome| json!(outcome.processor)),
         "debug": outcome.map_or("", |outcome| outcome.debug.as_str()),
     });
-    in_form_of(platform, context)
+    in_platform_form(platform, context)
 }
 
-/// What is said of a caller of whom nothing is known: every field is there, so that nobody stumbles over a missing one.
-pub fn unknown(platform: Platform, caller: &str) -> Value {
+/// The context of an unknown caller. Every field is present, so that no client fails on a missing one.
+pub fn unknown_caller_json(platform: Platform, caller: &str) -> Value {
     let context = json!({
         "caller": caller,
         "description": "",
@@ -191,7 +192,7 @@ pub fn unknown(platform: Platform, caller: &str) -> Value {
         "callback": "",
         "email": "",
         "full_name": "",
-        // One of three words, whatever is known.
+        // One of the three published values, although nothing is known.
         "transaction_type": TransactionType::default().name(),
         "memory": "",
         "status": NO_CONTEXT,
@@ -199,11 +200,12 @@ pub fn unknown(platform: Platform, caller: &str) -> Value {
         "processor": {},
         "debug": "",
     });
-    in_form_of(platform, context)
+    in_platform_form(platform, context)
 }
 
-/// Retell gets two fields less, and two of the types swapped: `processor` a text, `debug` an object.
-fn in_form_of(platform: Platform, mut context: Value) -> Value {
+/// Retell gets no `persona` and `transaction_type`, and two fields of the other type: `processor` is a string, `debug`
+/// an object (CONTRACT.md 4).
+fn in_platform_form(platform: Platform, mut context: Value) -> Value {
     let (Platform::Retell, Some(fields)) = (platform, context.as_object_mut()) else {
         return context;
     };
@@ -211,8 +213,8 @@ fn in_form_of(platform: Platform, mut context: Value) -> Value {
     fields.remove("transaction_type");
     let processor = fields.remove("processor").unwrap_or_default();
     let text = match &processor {
-        Value::Object(said) if said.is_empty() => String::new(),
-        said => said.to_string(),
+        Value::Object(fields) if fields.is_empty() => String::new(),
+        value => value.to_string(),
     };
     fields.insert("processor".into(), text.into());
     let debug = fields.remove("debug").unwrap_or_default();
@@ -225,30 +227,30 @@ fn in_form_of(platform: Platform, mut context: Value) -> Value {
     context
 }
 
-/// ISO 8601 with microseconds and `+00:00`, as it is published.
+/// ISO 8601 with microseconds and `+00:00`, as published.
 fn start_time(at: Timestamp) -> String {
     let text = at.to_string();
     format!("{}000+00:00", text.trim_end_matches('Z'))
 }
 
-/// Everything that is kept of a caller, newest first, for whoever runs the agents.
-pub fn whole(context: &Context) -> Value {
+/// Everything that is stored about a caller, newest first, for the operator of the agents.
+pub fn history_json(context: &Context) -> Value {
     let versions = std::iter::once(&context.current)
         .chain(&context.earlier)
         .map(|version| {
-            let mut shown = shown(Platform::Twilio, &context.caller, version);
-            if let Some(fields) = shown.as_object_mut() {
+            let mut context_json = context_json(Platform::Twilio, &context.caller, version);
+            if let Some(fields) = context_json.as_object_mut() {
                 fields.remove("caller");
                 fields.insert("version".into(), version.number.into());
                 fields.insert("set_at".into(), json!(version.set_at));
                 let order_id = version
-                    .brief
+                    .data
                     .purchase
                     .as_ref()
                     .map(|purchase| purchase.order_id.as_str());
                 fields.insert("order_id".into(), order_id.unwrap_or_default().into());
             }
-            shown
+            context_json
         });
     json!({
         "caller": context.caller.as_str(),

@@ -1,35 +1,35 @@
-//! The wire of Protegee's context API, which platforms for voice agents are configured to speak: the same payload in
-//! four envelopes.
+//! Wire format of Protegee's context API, which voice-agent platforms can be configured to call: one payload in four
+//! envelopes.
 //!
-//! Protegee publishes fields and successful answers; what an error looks like and how an unknown caller is answered is
-//! not published, and decided here ([`answer`]). Requests may have fields that we do not know.
+//! Protegee publishes the fields and the successful answers. It does not publish errors or the answer for an unknown
+//! caller; [`answer`] decides those. Requests may have unknown fields.
 
 pub mod answer;
-pub mod proof;
 mod request;
+pub mod verify;
 
-use crate::foreign::Keep;
+use crate::lenient_json::Selection;
 
-pub use request::{Ask, Query, Unreadable, read_get, read_set};
+pub use request::{ContextQuery, EnvelopeErrors, Operation, read_get, read_set};
 
-/// Who runs the agent, and so which envelope it is.
+/// The platform that runs the agent. It determines the envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Platform {
-    /// An agent of one's own on Twilio: the payload itself.
+    /// A custom agent on Twilio: the plain payload.
     Twilio,
     /// Vapi: tool calls inside a message.
     Vapi,
-    /// Retell: a custom function's `call` and `args`.
+    /// Retell: `call` and `args` of a custom function.
     Retell,
-    /// Bland: the payload itself.
+    /// Bland: the plain payload.
     Bland,
 }
 
 impl Platform {
-    /// All of them.
+    /// All platforms.
     pub const ALL: [Self; 4] = [Self::Twilio, Self::Vapi, Self::Retell, Self::Bland];
 
-    /// The name in the path.
+    /// Name in the URL path.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Twilio => "twilio",
@@ -39,63 +39,64 @@ impl Platform {
         }
     }
 
-    /// The platform called `name`.
-    pub fn named(name: &str) -> Option<Self> {
+    /// The platform called `name` in the URL path.
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|platform| platform.name() == name)
     }
 
-    /// What is read of its envelope. The rest is its own: transcripts, prompts, the definitions of all tools.
-    pub const fn keeps(self) -> Keep {
+    /// The fields of the envelope that are read. The rest is not needed: transcripts, prompts, definitions of all
+    /// tools.
+    pub const fn envelope_fields(self) -> Selection {
         match self {
-            Self::Twilio | Self::Bland => Keep::Only(FLAT),
-            Self::Retell => Keep::Only(&[
-                ("call", Keep::Only(RETELL_CALL)),
+            Self::Twilio | Self::Bland => Selection::Fields(FLAT),
+            Self::Retell => Selection::Fields(&[
+                ("call", Selection::Fields(RETELL_CALL)),
                 ("args", request::ARGUMENTS),
-                ("call_id", Keep::Plain),
-                ("from_number", Keep::Plain),
+                ("call_id", Selection::Scalar),
+                ("from_number", Selection::Scalar),
             ]),
-            Self::Vapi => Keep::Only(&[("message", Keep::Only(VAPI_MESSAGE))]),
+            Self::Vapi => Selection::Fields(&[("message", Selection::Fields(VAPI_MESSAGE))]),
         }
     }
 }
 
-const FLAT: &[(&str, Keep)] = &request::FLAT_FIELDS;
+const FLAT: &[(&str, Selection)] = &request::FLAT_FIELDS;
 
-const RETELL_CALL: &[(&str, Keep)] = &[
-    ("call_id", Keep::Plain),
-    ("direction", Keep::Plain),
-    ("from_number", Keep::Plain),
-    ("to_number", Keep::Plain),
+const RETELL_CALL: &[(&str, Selection)] = &[
+    ("call_id", Selection::Scalar),
+    ("direction", Selection::Scalar),
+    ("from_number", Selection::Scalar),
+    ("to_number", Selection::Scalar),
 ];
 
-const CUSTOMER: &[(&str, Keep)] = &[("number", Keep::Plain)];
+const CUSTOMER: &[(&str, Selection)] = &[("number", Selection::Scalar)];
 
-const ID: (&str, Keep) = ("id", Keep::Plain);
-const NAME: (&str, Keep) = ("name", Keep::Plain);
-const OF_CALL: (&str, Keep) = ("arguments", request::ARGUMENTS);
-const OF_FUNCTION: (&str, Keep) = ("parameters", request::ARGUMENTS);
-const FUNCTION: (&str, Keep) = ("function", Keep::Only(&[NAME, OF_CALL, OF_FUNCTION]));
+const ID: (&str, Selection) = ("id", Selection::Scalar);
+const NAME: (&str, Selection) = ("name", Selection::Scalar);
+const CALL_ARGUMENTS: (&str, Selection) = ("arguments", request::ARGUMENTS);
+const CALL_PARAMETERS: (&str, Selection) = ("parameters", request::ARGUMENTS);
+const FUNCTION: (&str, Selection) = ("function", Selection::Fields(&[NAME, CALL_ARGUMENTS, CALL_PARAMETERS]));
 
-/// A call of a tool in each form that there is: see `ToolCall` in [`request`].
-const VAPI_CALL: &[(&str, Keep)] = &[ID, NAME, OF_CALL, OF_FUNCTION, FUNCTION];
+/// A tool call in every known form: see `ToolCall` in [`request`].
+const VAPI_CALL: &[(&str, Selection)] = &[ID, NAME, CALL_ARGUMENTS, CALL_PARAMETERS, FUNCTION];
 
-/// The same, or one beside the tool's configuration.
-const VAPI_WITH_TOOL: &[(&str, Keep)] = &[
+/// A tool call, or one next to the configuration of its tool.
+const VAPI_CALL_WITH_TOOL: &[(&str, Selection)] = &[
     ID,
     NAME,
-    OF_CALL,
-    OF_FUNCTION,
+    CALL_ARGUMENTS,
+    CALL_PARAMETERS,
     FUNCTION,
-    ("toolCall", Keep::Only(VAPI_CALL)),
+    ("toolCall", Selection::Fields(VAPI_CALL)),
 ];
 
-const VAPI_MESSAGE: &[(&str, Keep)] = &[
-    ("customer", Keep::Only(CUSTOMER)),
+const VAPI_MESSAGE: &[(&str, Selection)] = &[
+    ("customer", Selection::Fields(CUSTOMER)),
     (
         "call",
-        Keep::Only(&[("id", Keep::Plain), ("customer", Keep::Only(CUSTOMER))]),
+        Selection::Fields(&[("id", Selection::Scalar), ("customer", Selection::Fields(CUSTOMER))]),
     ),
-    ("toolCalls", Keep::Only(VAPI_WITH_TOOL)),
-    ("toolCallList", Keep::Only(VAPI_WITH_TOOL)),
-    ("toolWithToolCallList", Keep::Only(VAPI_WITH_TOOL)),
+    ("toolCalls", Selection::Fields(VAPI_CALL_WITH_TOOL)),
+    ("toolCallList", Selection::Fields(VAPI_CALL_WITH_TOOL)),
+    ("toolWithToolCallList", Selection::Fields(VAPI_CALL_WITH_TOOL)),
 ];

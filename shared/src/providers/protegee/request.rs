@@ -1,22 +1,23 @@
-//! Reading requests: out of the envelope, field by field, each with the path by which an error names it.
+//! Parses requests out of their envelope, field by field. Every error has the path of its field in the envelope.
 
 use serde_json::{Map, Value};
 
 use super::Platform;
-use crate::context::Draft;
+use crate::context::ContextDraft;
 use crate::field::FieldError;
-use crate::foreign::{self, Keep};
-use crate::number::whole;
+use crate::json_number::as_integer;
+use crate::lenient_json::{self, Selection};
 
-/// Vapi's name of the function that sets a context.
+/// Name of the function that sets a context, at Vapi.
 pub(super) const SET_FUNCTION: &str = "SendContextToProtegee";
-/// Vapi's name of the function that gets one.
+/// Name of the function that gets a context, at Vapi.
 pub(super) const GET_FUNCTION: &str = "GetContextFromProtegee";
-/// Most tool calls of ours in one request: each costs a request to the table, and an agent means one.
+/// Maximum number of our tool calls in one request. Each costs a request to DynamoDB, and an agent means one.
 const MAX_TOOL_CALLS: usize = 8;
 
-/// Fields that a whole number can be the text of. A phone number is none: it has a `+`, or zeros in front.
-const MAY_BE_NUMBERS: [&str; 7] = [
+/// Fields where a whole number is accepted as text. Phone numbers are not among them: a number has no `+` and no
+/// leading zeros.
+const NUMERIC_TEXT_FIELDS: [&str; 7] = [
     "customer_id",
     "description",
     "full_name",
@@ -26,93 +27,94 @@ const MAY_BE_NUMBERS: [&str; 7] = [
     "vendor",
 ];
 
-/// Every field of the payload, as [`Fields::draft`] reads it, and behind them the two that an envelope has in a place of its
-/// own.
-pub(super) const FLAT_FIELDS: [(&str, Keep); 14] = [
-    ("description", Keep::Plain),
-    ("price", Keep::Plain),
-    ("vendor", Keep::Plain),
-    ("callback", Keep::Plain),
-    ("customer_id", Keep::Plain),
-    ("order_id", Keep::Plain),
-    ("email", Keep::Plain),
-    ("full_name", Keep::Plain),
-    ("memory", Keep::Plain),
-    ("persona", Keep::Plain),
-    ("transaction_type", Keep::Plain),
-    ("ttl", Keep::Plain),
-    ("caller", Keep::Plain),
-    ("call_id", Keep::Plain),
+/// Every field of the payload, as [`Fields::draft`] reads it; the last two have their own place in an envelope.
+pub(super) const FLAT_FIELDS: [(&str, Selection); 14] = [
+    ("description", Selection::Scalar),
+    ("price", Selection::Scalar),
+    ("vendor", Selection::Scalar),
+    ("callback", Selection::Scalar),
+    ("customer_id", Selection::Scalar),
+    ("order_id", Selection::Scalar),
+    ("email", Selection::Scalar),
+    ("full_name", Selection::Scalar),
+    ("memory", Selection::Scalar),
+    ("persona", Selection::Scalar),
+    ("transaction_type", Selection::Scalar),
+    ("ttl", Selection::Scalar),
+    ("caller", Selection::Scalar),
+    ("call_id", Selection::Scalar),
 ];
-/// What is read of a tool's arguments.
-pub(super) const ARGUMENTS: Keep = Keep::Only(FLAT_FIELDS.split_at(12).0);
+/// The arguments of a tool call that are read.
+pub(super) const ARGUMENTS: Selection = Selection::Fields(FLAT_FIELDS.split_at(12).0);
 
-/// Names of Vapi's lists of tool calls, and where they stand.
+/// Lists of tool calls in a message of Vapi: their names and paths.
 const TOOL_CALLS: [(&str, &str); 3] = [
     ("toolCalls", "message.toolCalls"),
     ("toolCallList", "message.toolCallList"),
     ("toolWithToolCallList", "message.toolWithToolCallList"),
 ];
 
-/// A request that is not in its platform's envelope.
-pub type Unreadable = Vec<FieldError>;
+/// Why a request does not match the envelope of its platform.
+pub type EnvelopeErrors = Vec<FieldError>;
 
-/// One thing that a request asks for.
+/// One operation of a request.
 #[derive(Clone)]
-pub struct Ask<T> {
-    /// What an answer to a tool call must repeat (Vapi).
+pub struct Operation<T> {
+    /// Id of the tool call (Vapi), which its answer must repeat.
     pub tool_call: Option<String>,
-    /// What is asked for, or the fields that are of a wrong type, by their names in the payload.
-    pub what: Result<T, Vec<FieldError>>,
-    paths: Paths,
+    /// The parsed payload, or errors that name fields as the payload does.
+    pub payload: Result<T, Vec<FieldError>>,
+    paths: FieldPaths,
 }
 
-impl<T> Ask<T> {
-    /// What `check` makes of it.
+impl<T> Operation<T> {
+    /// Validates the payload with `check`.
     ///
     /// # Errors
-    /// What is wrong, with the paths that the envelope gives it.
-    pub fn checked<U>(self, check: impl FnOnce(T) -> Result<U, Vec<FieldError>>) -> Result<U, Vec<FieldError>> {
-        self.what.and_then(check).map_err(|errors| located(&self.paths, errors))
+    /// The errors, with the paths of the envelope.
+    pub fn validate<U>(self, check: impl FnOnce(T) -> Result<U, Vec<FieldError>>) -> Result<U, Vec<FieldError>> {
+        self.payload
+            .and_then(check)
+            .map_err(|errors| locate(&self.paths, errors))
     }
 
-    /// `errors`, which name fields as the payload does, with the paths that the envelope gives them.
-    pub fn located(&self, errors: Vec<FieldError>) -> Vec<FieldError> {
-        located(&self.paths, errors)
+    /// Replaces the field names of the payload in `errors` by paths in the envelope.
+    pub fn with_paths(&self, errors: Vec<FieldError>) -> Vec<FieldError> {
+        locate(&self.paths, errors)
     }
 }
 
-fn located(paths: &Paths, errors: Vec<FieldError>) -> Vec<FieldError> {
-    let located = |error: FieldError| FieldError::new(paths.of(&error.field), error.detail);
+fn locate(paths: &FieldPaths, errors: Vec<FieldError>) -> Vec<FieldError> {
+    let located = |error: FieldError| FieldError::new(paths.path(&error.field), error.detail);
     errors.into_iter().map(located).collect()
 }
 
-/// Whose context is asked for.
+/// The caller whose context is requested.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Query {
-    /// The caller's number, as it was sent.
+pub struct ContextQuery {
+    /// Number of the caller, as sent.
     pub caller: Option<String>,
-    /// Whether the platform vouches for that number: the caller is on the line.
-    pub vouched: bool,
-    /// The call that is asked from, as the platform names it.
+    /// Whether the platform guarantees the number: the caller is on the line.
+    pub trusted: bool,
+    /// Id of the current call at the platform.
     pub call_id: Option<String>,
 }
 
-/// Where the envelope has the fields.
+/// Paths of the fields in the envelope.
 #[derive(Clone)]
-struct Paths {
+struct FieldPaths {
     caller: String,
     call_id: String,
-    /// What every other field's path begins with.
+    /// Prefix of the path of every other field.
     rest: String,
 }
 
-impl Paths {
-    fn of(&self, field: &str) -> String {
+impl FieldPaths {
+    fn path(&self, field: &str) -> String {
         match field {
             "caller" => self.caller.clone(),
             "call_id" => self.call_id.clone(),
-            // About all of them.
+            // An error about all fields.
             "" => self.rest.trim_end_matches('.').to_owned(),
             _ => format!("{}{field}", self.rest),
         }
@@ -127,11 +129,11 @@ impl Paths {
     }
 }
 
-/// What a request to set a context asks for.
+/// Parses a request that sets contexts.
 ///
 /// # Errors
-/// When it is not in the platform's envelope.
-pub fn read_set(platform: Platform, body: &Value) -> Result<Vec<Ask<Draft>>, Unreadable> {
+/// When it does not match the envelope of the platform.
+pub fn read_set(platform: Platform, body: &Value) -> Result<Vec<Operation<ContextDraft>>, EnvelopeErrors> {
     match platform {
         Platform::Twilio | Platform::Bland => {
             let fields = Fields(object(body, "(body)")?);
@@ -140,107 +142,116 @@ pub fn read_set(platform: Platform, body: &Value) -> Result<Vec<Ask<Draft>>, Unr
                 draft.caller = fields.text("caller")?;
                 draft.call_id = fields.text("call_id")?;
             }
-            Ok(vec![ask(None, draft, Paths::flat())])
+            Ok(vec![operation(None, draft, FieldPaths::flat())])
         }
         Platform::Retell => {
             let body = Fields(object(body, "(body)")?);
             let (call, args) = (body.object("call")?, body.object("args")?);
             let (query, paths) = retell_call(&call)?;
-            Ok(vec![ask(None, with_call(args.draft(), &query), paths)])
+            Ok(vec![operation(None, with_call(args.draft(), &query), paths)])
         }
         Platform::Vapi => {
             let message = Message::read(body, SET_FUNCTION)?;
-            let asks = message.calls.into_iter().map(|call| {
+            let operations = message.calls.into_iter().map(|call| {
                 let draft = call.draft();
-                let paths = Paths {
+                let paths = FieldPaths {
                     caller: "message.customer.number".into(),
                     call_id: "message.call.id".into(),
                     rest: format!("{}.", call.arguments_path),
                 };
-                ask(call.id, with_call(draft, &message.query), paths)
+                operation(call.id, with_call(draft, &message.query), paths)
             });
-            Ok(asks.collect())
+            Ok(operations.collect())
         }
     }
 }
 
-/// What a request to get a context asks for.
+/// Parses a request that gets contexts.
 ///
 /// # Errors
-/// When it is not in the platform's envelope.
-pub fn read_get(platform: Platform, body: &Value) -> Result<Vec<Ask<Query>>, Unreadable> {
+/// When it does not match the envelope of the platform.
+pub fn read_get(platform: Platform, body: &Value) -> Result<Vec<Operation<ContextQuery>>, EnvelopeErrors> {
     match platform {
         Platform::Twilio | Platform::Bland => {
             let fields = Fields(object(body, "(body)")?);
-            let query = Query {
+            let query = ContextQuery {
                 caller: fields.text("caller")?,
-                vouched: false,
+                trusted: false,
                 call_id: fields.text("call_id")?,
             };
-            Ok(vec![ask(None, Ok(query), Paths::flat())])
+            Ok(vec![operation(None, Ok(query), FieldPaths::flat())])
         }
         Platform::Retell => {
             let fields = Fields(object(body, "(body)")?);
-            // Published flat, as Retell's inbound webhook is; a custom function brings a `call` around it.
+            // Published flat, as in Retell's inbound webhook. A custom function wraps it in `call`.
             let (query, paths) = match fields.0.get("call") {
                 Some(Value::Object(_)) => retell_call(&fields.object("call")?)?,
                 _ => retell_flat(&fields)?,
             };
-            Ok(vec![ask(None, Ok(query), paths)])
+            Ok(vec![operation(None, Ok(query), paths)])
         }
         Platform::Vapi => {
             let message = Message::read(body, GET_FUNCTION)?;
-            let mut asks = Vec::new();
+            let mut operations = Vec::new();
             for call in message.calls {
-                // An answer can only be given to a call by its id.
-                let id = call.id.ok_or_else(|| one(format!("{}.id", call.path), "is missing"))?;
-                let paths = Paths {
+                // An answer refers to a tool call by its id.
+                let id = call
+                    .id
+                    .ok_or_else(|| single_error(format!("{}.id", call.path), "is missing"))?;
+                let paths = FieldPaths {
                     caller: "message.customer.number".into(),
                     call_id: "message.call.id".into(),
                     rest: String::new(),
                 };
-                asks.push(ask(Some(id), Ok(message.query.clone()), paths));
+                operations.push(operation(Some(id), Ok(message.query.clone()), paths));
             }
-            Ok(asks)
+            Ok(operations)
         }
     }
 }
 
-fn ask<T>(tool_call: Option<String>, what: Result<T, Vec<FieldError>>, paths: Paths) -> Ask<T> {
-    Ask { tool_call, what, paths }
+fn operation<T>(tool_call: Option<String>, payload: Result<T, Vec<FieldError>>, paths: FieldPaths) -> Operation<T> {
+    Operation {
+        tool_call,
+        payload,
+        paths,
+    }
 }
 
-fn one(field: impl Into<String>, detail: &str) -> Vec<FieldError> {
+fn single_error(field: impl Into<String>, detail: &str) -> Vec<FieldError> {
     vec![FieldError::new(field, detail)]
 }
 
-/// The draft, with the caller and the call that the platform itself vouches for. Never those among the fields: these
-/// are what a language model made of a conversation, and a caller who names another's number must not get at what is
-/// kept of the other.
-fn with_call(draft: Result<Draft, Vec<FieldError>>, query: &Query) -> Result<Draft, Vec<FieldError>> {
-    draft.map(|draft| Draft {
+/// The draft with the caller and the call from the platform. Those among the arguments are ignored: a language model
+/// derived them from a conversation, and a caller who names another number must not get access to the context of that
+/// caller.
+fn with_call(
+    draft: Result<ContextDraft, Vec<FieldError>>,
+    query: &ContextQuery,
+) -> Result<ContextDraft, Vec<FieldError>> {
+    draft.map(|draft| ContextDraft {
         caller: query.caller.clone(),
-        vouched: query.vouched,
+        trusted: query.trusted,
         call_id: query.call_id.clone(),
         ..draft
     })
 }
 
-/// The end customer of a call: whoever called us, or whom we called.
-fn retell_call(call: &Fields<'_>) -> Result<(Query, Paths), Unreadable> {
-    let under = |errors| prefixed("call.", errors);
+/// The customer of a call: the caller of an inbound call, the callee of an outbound one.
+fn retell_call(call: &Fields<'_>) -> Result<(ContextQuery, FieldPaths), EnvelopeErrors> {
+    let under = |errors| with_prefix("call.", errors);
     let direction = call.text("direction").map_err(under)?;
     let side = if direction.as_deref() == Some("outbound") {
         "to_number"
     } else {
         "from_number"
     };
-    let query = Query {
+    let query = ContextQuery {
         caller: call.text(side).map_err(under)?,
-        vouched: true,
+        trusted: true,
         call_id: call.text("call_id").map_err(under)?,
     };
-    let paths = Paths {
+    let paths = FieldPaths {
         caller: format!("call.{side}"),
         call_id: "call.call_id".into(),
         rest: "args.".into(),
@@ -248,22 +259,22 @@ fn retell_call(call: &Fields<'_>) -> Result<(Query, Paths), Unreadable> {
     Ok((query, paths))
 }
 
-fn retell_flat(fields: &Fields<'_>) -> Result<(Query, Paths), Unreadable> {
-    let query = Query {
+fn retell_flat(fields: &Fields<'_>) -> Result<(ContextQuery, FieldPaths), EnvelopeErrors> {
+    let query = ContextQuery {
         caller: fields.text("from_number")?,
-        vouched: true,
+        trusted: true,
         call_id: fields.text("call_id")?,
     };
-    let paths = Paths {
+    let paths = FieldPaths {
         caller: "from_number".into(),
-        ..Paths::flat()
+        ..FieldPaths::flat()
     };
     Ok((query, paths))
 }
 
-/// Vapi's message, reduced to what is ours in it.
+/// A message of Vapi, reduced to the fields that patchbay needs.
 struct Message<'a> {
-    query: Query,
+    query: ContextQuery,
     calls: Vec<ToolCall<'a>>,
 }
 
@@ -271,34 +282,34 @@ struct Message<'a> {
 struct ToolCall<'a> {
     id: Option<String>,
     arguments: &'a Value,
-    /// Where these stand.
+    /// Path of the arguments.
     arguments_path: String,
-    /// Where it stands.
+    /// Path of the tool call.
     path: String,
 }
 
 impl<'a> Message<'a> {
-    /// The message with the calls of `function`; those of other functions are somebody else's.
-    fn read(body: &'a Value, function: &str) -> Result<Self, Unreadable> {
+    /// The message with the calls of `function`. Calls of other functions are ignored.
+    fn read(body: &'a Value, function: &str) -> Result<Self, EnvelopeErrors> {
         let body = Fields(object(body, "(body)")?);
         let message = body.object("message")?;
         let text_at = |pointer: &str, field: &str| match body.at(pointer) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(one(field, "expected a string")),
+            Some(_) => Err(single_error(field, "expected a string")),
         };
         let caller = match text_at("/message/customer/number", "message.customer.number")? {
             None => text_at("/message/call/customer/number", "message.call.customer.number")?,
             caller => caller,
         };
-        let query = Query {
+        let query = ContextQuery {
             caller,
-            vouched: true,
+            trusted: true,
             call_id: text_at("/message/call/id", "message.call.id")?,
         };
         let (name, calls) = Self::calls(&message, function)?;
         if calls.len() > MAX_TOOL_CALLS {
-            return Err(one(
+            return Err(single_error(
                 name,
                 &format!("has more than {MAX_TOOL_CALLS} calls of the function {function}"),
             ));
@@ -306,15 +317,15 @@ impl<'a> Message<'a> {
         Ok(Self { query, calls })
     }
 
-    /// The calls of `function`, and the list that has them. Vapi sends the same calls under up to three names, and not
-    /// every one of the lists is filled.
-    fn calls(message: &Fields<'a>, function: &str) -> Result<(&'static str, Vec<ToolCall<'a>>), Unreadable> {
+    /// The calls of `function`, and the path of the list that has them. Vapi sends the same calls in up to three lists,
+    /// and may leave some of them empty (CONTRACT.md 8.3).
+    fn calls(message: &Fields<'a>, function: &str) -> Result<(&'static str, Vec<ToolCall<'a>>), EnvelopeErrors> {
         let mut first = None;
         for (name, path) in TOOL_CALLS {
             let list = match message.0.get(name) {
                 None | Some(Value::Null) => continue,
                 Some(Value::Array(list)) => list,
-                Some(_) => return Err(one(path, "expected a list")),
+                Some(_) => return Err(single_error(path, "expected a list")),
             };
             let calls = list.iter().enumerate();
             let calls = calls.filter_map(|(index, call)| ToolCall::read(call, function, format!("{path}[{index}]")));
@@ -325,22 +336,23 @@ impl<'a> Message<'a> {
             first = first.or(Some(path));
         }
         Err(match first {
-            Some(path) => one(path, &format!("has no call of the function {function}")),
-            None => one("message.toolCalls", "is missing"),
+            Some(path) => single_error(path, &format!("has no call of the function {function}")),
+            None => single_error("message.toolCalls", "is missing"),
         })
     }
 }
 
 impl<'a> ToolCall<'a> {
-    /// A call of `function`: itself or beside the tool's configuration (`toolCall`); with an object around name and
-    /// arguments (`function`) or without; and with `arguments` or, as in the form without, `parameters`.
+    /// Parses a call of `function`. The call stands alone or next to the configuration of its tool (`toolCall`); name
+    /// and arguments are wrapped in `function` or not; the arguments are called `arguments` or, without `function`,
+    /// `parameters`.
     fn read(call: &'a Value, function: &str, path: String) -> Option<Self> {
         let (tool, call, path) = match call.get("toolCall") {
             Some(inner) => (Some(call), inner, format!("{path}.toolCall")),
             None => (None, call, path),
         };
         let inner = call.get("function").filter(|inner| inner.is_object());
-        // The configuration's own `parameters` are a schema, and no arguments.
+        // The `parameters` of the tool configuration are a schema, not arguments.
         let name = [inner, Some(call), tool].into_iter().flatten();
         let mut name = name.filter_map(|holder| holder.get("name").and_then(Value::as_str));
         if name.next() != Some(function) {
@@ -358,13 +370,15 @@ impl<'a> ToolCall<'a> {
             holder.and_then(|holder| holder.get(field)).map(|value| (value, place))
         });
         let values = || values.into_iter().flatten();
-        let is_filled = |value: &Value| match value {
+        let is_non_empty = |value: &Value| match value {
             Value::Null => false,
             Value::Object(fields) => !fields.is_empty(),
             Value::String(text) => !text.is_empty(),
             _ => true,
         };
-        let found = values().find(|(value, _)| is_filled(value)).or_else(|| values().next());
+        let found = values()
+            .find(|(value, _)| is_non_empty(value))
+            .or_else(|| values().next());
         let (arguments, place) = found.unwrap_or((&Value::Null, "arguments"));
         Some(Self {
             id: call.get("id").and_then(Value::as_str).map(str::to_owned),
@@ -374,34 +388,36 @@ impl<'a> ToolCall<'a> {
         })
     }
 
-    /// What the arguments say: an object, as published, or the JSON text of one, as language models give it.
-    fn draft(&self) -> Result<Draft, Vec<FieldError>> {
+    /// Parses the arguments: an object, as published, or its JSON text, as language models return it.
+    fn draft(&self) -> Result<ContextDraft, Vec<FieldError>> {
         let parsed;
         let arguments = match self.arguments {
             Value::String(text) => {
-                parsed = foreign::inner(text, ARGUMENTS).unwrap_or_default();
+                parsed = lenient_json::select_str(text, ARGUMENTS).unwrap_or_default();
                 &parsed
             }
             arguments => arguments,
         };
         match arguments {
             Value::Object(fields) => Fields(fields).draft(),
-            // Relative to the arguments; see `Paths::of`.
-            _ => Err(one("", "expected an object")),
+            // Relative to the arguments; see [`FieldPaths::path`].
+            _ => Err(single_error("", "expected an object")),
         }
     }
 }
 
-fn object<'a>(value: &'a Value, path: &str) -> Result<&'a Map<String, Value>, Unreadable> {
-    value.as_object().ok_or_else(|| one(path, "expected an object"))
+fn object<'a>(value: &'a Value, path: &str) -> Result<&'a Map<String, Value>, EnvelopeErrors> {
+    value
+        .as_object()
+        .ok_or_else(|| single_error(path, "expected an object"))
 }
 
-fn prefixed(prefix: &str, errors: Vec<FieldError>) -> Vec<FieldError> {
-    let with_prefix = |error: FieldError| FieldError::new(format!("{prefix}{}", error.field), error.detail);
-    errors.into_iter().map(with_prefix).collect()
+fn with_prefix(prefix: &str, errors: Vec<FieldError>) -> Vec<FieldError> {
+    let prefixed = |error: FieldError| FieldError::new(format!("{prefix}{}", error.field), error.detail);
+    errors.into_iter().map(prefixed).collect()
 }
 
-/// An object of which some fields are known.
+/// An object of which only known fields are read.
 struct Fields<'a>(&'a Map<String, Value>);
 
 impl<'a> Fields<'a> {
@@ -411,34 +427,34 @@ impl<'a> Fields<'a> {
         names.try_fold(first, |value, name| value.get(name))
     }
 
-    fn object(&self, name: &str) -> Result<Fields<'a>, Unreadable> {
+    fn object(&self, name: &str) -> Result<Fields<'a>, EnvelopeErrors> {
         match self.0.get(name) {
-            None | Some(Value::Null) => Err(one(name, "is missing")),
+            None | Some(Value::Null) => Err(single_error(name, "is missing")),
             Some(value) => object(value, name).map(Fields),
         }
     }
 
-    /// A text; none when it is absent or null. A language model that reads "4711" writes a number.
+    /// A string. None when it is absent or null. A language model may write the string "4711" as a number.
     fn text(&self, name: &str) -> Result<Option<String>, Vec<FieldError>> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(Value::Number(number)) if MAY_BE_NUMBERS.contains(&name) => match whole(number) {
+            Some(Value::Number(number)) if NUMERIC_TEXT_FIELDS.contains(&name) => match as_integer(number) {
                 Some(number) => Ok(Some(number.to_string())),
-                // 10.10 as a binary fraction is another number; nobody's money is rounded here.
-                None if name == "price" => Err(one(
+                // 10.10 is not exact as a binary fraction, and money must not be rounded.
+                None if name == "price" => Err(single_error(
                     name,
                     "expected a decimal string such as \"10.50\", not a number with a fraction",
                 )),
-                None => Err(one(name, "expected a string")),
+                None => Err(single_error(name, "expected a string")),
             },
-            Some(_) => Err(one(name, "expected a string")),
+            Some(_) => Err(single_error(name, "expected a string")),
         }
     }
 
-    /// A number of seconds, which a language model may have written as a text.
+    /// A number of seconds. A language model may write it as a string.
     fn seconds(&self, name: &str) -> Result<Option<u64>, Vec<FieldError>> {
-        let wrong = || one(name, "expected a whole number of seconds");
+        let invalid = || single_error(name, "expected a whole number of seconds");
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
@@ -448,14 +464,14 @@ impl<'a> Fields<'a> {
                     Value::String(text) => serde_json::from_str(text.trim()).ok(),
                     _ => None,
                 };
-                let seconds = number.and_then(|number| whole(&number)?.as_u64());
-                seconds.map(Some).ok_or_else(wrong)
+                let seconds = number.and_then(|number| as_integer(&number)?.as_u64());
+                seconds.map(Some).ok_or_else(invalid)
             }
         }
     }
 
-    /// Everything but the caller and the call, or every field of a wrong type.
-    fn draft(&self) -> Result<Draft, Vec<FieldError>> {
+    /// All fields except the caller and the call, or an error for every field of a wrong type.
+    fn draft(&self) -> Result<ContextDraft, Vec<FieldError>> {
         let mut errors = Vec::new();
         let mut text = |name: &str| {
             self.text(name).unwrap_or_else(|error| {
@@ -463,9 +479,9 @@ impl<'a> Fields<'a> {
                 None
             })
         };
-        let mut draft = Draft {
+        let mut draft = ContextDraft {
             caller: None,
-            vouched: false,
+            trusted: false,
             description: text("description"),
             price: text("price"),
             vendor: text("vendor"),

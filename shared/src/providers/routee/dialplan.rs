@@ -1,36 +1,36 @@
-//! A script in Routee's words: a dial plan of the published verbs (`routee.md` section 4).
+//! Translates a script into a Routee dial plan, using the published verbs only (CONTRACT.md 4).
 
 use serde::{Deserialize, Serialize};
 
-use crate::dispatch::script::{Line, Script, Step};
+use crate::dispatch::script::{Script, SpokenLine, Step};
 use crate::dispatch::{Gender, Language};
 
-/// Where COLLECT stands in a dial plan.
+/// The position of COLLECT in a dial plan.
 ///
-/// Whether the provider listens from the beginning of a call or from that verb on is contested. First is right under every
-/// reading; last is how plans are published.
+/// It is disputed whether Routee listens for keys from the start of the call or only from this verb on. `First` works
+/// under both readings; `Last` is how published plans place it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "explained above")]
-pub enum Position {
+pub enum CollectPosition {
     #[default]
     First,
     Last,
 }
 
-/// How dial plans are written, where the contract leaves a choice.
+/// Options for dial plans where the contract leaves a choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Where COLLECT stands.
-    pub collect: Position,
-    /// Whether `#` sends the keys at once. A provider that honours it may drop keys that no `#` follows, so it is off
-    /// unless asked for.
+    /// The position of COLLECT.
+    pub collect: CollectPosition,
+    /// Whether `#` submits the keys at once. If Routee honors it, it may drop keys without a final `#`; so it is off by
+    /// default.
     pub submit_on_hash: bool,
 }
 
-/// A dial plan. The provider takes no empty one (`routee.md` 2.1).
+/// A dial plan. Routee rejects an empty one (CONTRACT.md 2.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DialPlan {
-    /// What is done, in order.
+    /// The steps, in order.
     pub verbs: Vec<Verb>,
 }
 
@@ -40,29 +40,29 @@ pub struct DialPlan {
 pub enum Verb {
     /// Speaks a text.
     Say {
-        /// What is said, and how.
-        message: Message,
-        /// How often it is said again after the first time. The provider's "forever" (-1) is left out on purpose: such
-        /// a plan has no end.
+        /// The text and its voice.
+        message: SpokenText,
+        /// Number of repetitions after the first time. Routee's "forever" (-1) is not supported on purpose: such a plan
+        /// never ends.
         #[serde(default, skip_serializing_if = "is_zero")]
         repeat: u32,
-        /// Whether a key interrupts it, and is told at once.
+        /// Whether a key interrupts the text and is reported at once.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         barge_in: bool,
     },
-    /// Is silent.
+    /// Stays silent.
     Pause {
-        /// For how many seconds.
+        /// Length in seconds.
         duration: u32,
     },
-    /// Has keys told to us. It does not wait for them.
+    /// Makes Routee report keys. The plan does not wait for them.
     Collect {
-        /// Where they are told.
+        /// URL to which Routee posts the keys.
         event_url: String,
-        /// Whether `#` sends the keys at once.
+        /// Whether `#` submits the keys at once.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         submit_on_hash: bool,
-        /// Most keys; the provider's own default is 30.
+        /// Maximum number of keys. Routee's default is 30.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max_digits: Option<u32>,
     },
@@ -70,8 +70,8 @@ pub enum Verb {
 
 /// A text and its voice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
-    /// At most 1,000 characters (`routee.md` section 7), without markup.
+pub struct SpokenText {
+    /// At most 1,000 characters (CONTRACT.md 7), without markup.
     pub text: String,
     /// Language of the voice.
     pub language: Language,
@@ -85,13 +85,13 @@ const fn is_zero(number: &u32) -> bool {
 }
 
 impl DialPlan {
-    /// `script` as a dial plan, whose keys are told at `event_url`.
-    pub fn of(script: Script, settings: &Settings, event_url: &str) -> Self {
+    /// The dial plan of `script`. Routee posts keys to `event_url`.
+    pub fn from_script(script: Script, settings: &Settings, event_url: &str) -> Self {
         let verb = |step| match step {
             Step::Say { line, interruptible } => {
-                let Line { text, language, gender } = line;
+                let SpokenLine { text, language, gender } = line;
                 Verb::Say {
-                    message: Message { text, language, gender },
+                    message: SpokenText { text, language, gender },
                     repeat: 0,
                     barge_in: interruptible,
                 }
@@ -104,8 +104,8 @@ impl DialPlan {
             },
         };
         let mut steps = script.steps;
-        if settings.collect == Position::Last {
-            // A stable sort: whatever is heard keeps its order.
+        if settings.collect == CollectPosition::Last {
+            // The sort is stable: the spoken steps keep their order.
             steps.sort_by_key(|step| *step == Step::Listen);
         }
         Self {
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn verbs_have_the_published_names() {
-        let message = Message {
+        let message = SpokenText {
             text: "Hi".to_owned(),
             language: Language::EsLa,
             gender: Gender::Male,
@@ -154,8 +154,8 @@ mod tests {
     }
 
     #[test]
-    fn a_script_is_said_step_by_step() {
-        let line = Line {
+    fn script_becomes_one_verb_per_step() {
+        let line = SpokenLine {
             text: "Press 1.".to_owned(),
             language: Language::FrFr,
             gender: Gender::Female,
@@ -173,7 +173,7 @@ mod tests {
         };
         let message = json!({ "text": "Press 1.", "language": "fr-FR", "gender": "female" });
         assert_eq!(
-            serde_json::to_value(DialPlan::of(script.clone(), &settings, URL)).expect("json"),
+            serde_json::to_value(DialPlan::from_script(script.clone(), &settings, URL)).expect("json"),
             json!({ "verbs": [
                 { "type": "COLLECT", "eventUrl": URL, "submitOnHash": true },
                 { "type": "SAY", "message": message },
@@ -187,10 +187,10 @@ mod tests {
                 collect,
                 ..Settings::default()
             };
-            serde_json::to_value(DialPlan::of(script.clone(), &settings, URL)).expect("json")
+            serde_json::to_value(DialPlan::from_script(script.clone(), &settings, URL)).expect("json")
         };
-        assert_eq!(written(Position::First).pointer("/verbs/0"), Some(&collect));
-        let last = written(Position::Last);
+        assert_eq!(written(CollectPosition::First).pointer("/verbs/0"), Some(&collect));
+        let last = written(CollectPosition::Last);
         assert_eq!(last.pointer("/verbs/3"), Some(&collect));
         assert_eq!(last.pointer("/verbs/0/type"), Some(&json!("SAY")));
     }

@@ -1,4 +1,5 @@
-//! What Routee says when it refuses, in both of its families (`routee.md` 1 and 2.3).
+//! Routee's error bodies, in both of its error formats: that of the token endpoint and that of the API (CONTRACT.md 1
+//! and 2.3).
 
 use std::fmt::Write;
 
@@ -6,21 +7,22 @@ use serde_json::Value;
 
 use crate::http::Response;
 use crate::providers::lenient::{Fields, as_text};
-use crate::providers::masked::detail;
+use crate::providers::masked::redact;
 
-/// Longest wait that a `Retry-After` may ask of us, in seconds.
+/// Longest `Retry-After` that we follow, in seconds.
 const MAX_RETRY_AFTER_SECONDS: u32 = 3_600;
-/// The account has no money (`routee.md` 2.3; seen for SMS, the module is the account's).
+/// The account has insufficient balance (CONTRACT.md 2.3). The code was seen for SMS only, but its module part (001)
+/// means "account", so we expect it for voice too.
 const INSUFFICIENT_BALANCE: &str = "400001009";
 
-/// What can be told from the body of a refusal.
+/// The relevant parts of an error body.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ErrorBody {
-    /// `code`, or `error` of the OAuth family.
+    /// `code` of the API, or `error` of the token endpoint (OAuth).
     pub(super) code: Option<String>,
-    /// For a person; safe to log.
+    /// Message for operators, redacted for logs.
     pub(super) detail: String,
-    /// Whether the field that is wrong is the number that was to be called.
+    /// Whether an invalid field is the number to call.
     pub(super) about_number: bool,
 }
 
@@ -29,14 +31,14 @@ impl ErrorBody {
         let Some(fields) = Fields::from_json(body) else {
             return Self {
                 code: None,
-                detail: "the answer is not a JSON object".to_owned(),
+                detail: "the response is not a JSON object".to_owned(),
                 about_number: false,
             };
         };
         let code = ["code", "error"]
             .iter()
             .find_map(|name| fields.text(name))
-            .map(|code| detail_of_code(&code));
+            .map(|code| sanitize_code(&code));
         let message = ["developerMessage", "error_description", "message", "error"];
         let mut text = message.iter().find_map(|name| fields.text(name)).unwrap_or_default();
         let mut about_number = false;
@@ -50,31 +52,32 @@ impl ErrorBody {
         }
         Self {
             code,
-            detail: detail(&text),
+            detail: redact(&text),
             about_number,
         }
     }
 
-    /// Whether the account has no money. The code is documented as a string and was seen as a number; its wording is
-    /// taken too, as the code for voice is inferred.
+    /// Whether the account has insufficient balance. The code is documented as a string but was seen as a number. The
+    /// message text counts too, because the code for voice is inferred.
     pub(super) fn is_out_of_money(&self) -> bool {
         let text = self.detail.to_ascii_lowercase();
         self.code.as_deref() == Some(INSUFFICIENT_BALANCE) || text.contains("insufficient balance")
     }
 
-    /// Whether the pace was exceeded. What Routee answers then is unknown: 429 is not in its list of statuses.
-    pub(super) fn is_too_fast(&self) -> bool {
+    /// Whether the rate limit was exceeded. Routee does not document its response to that (429 is not in its list of
+    /// statuses), so the message text counts.
+    pub(super) fn is_rate_limited(&self) -> bool {
         let text = self.detail.to_ascii_lowercase();
         text.contains("too many requests") || text.contains("rate limit")
     }
 }
 
-/// A code is digits or a word of OAuth's; anything longer is not one.
-fn detail_of_code(code: &str) -> String {
+/// A code is a number or an OAuth error word: visible ASCII only, cut to 64 characters.
+fn sanitize_code(code: &str) -> String {
     code.chars().filter(char::is_ascii_graphic).take(64).collect()
 }
 
-/// Seconds after which to try again, when the answer tells them. Dates are not read: nothing documents them here.
+/// The seconds of the `Retry-After` header, if present. The date form is not supported: Routee does not document it.
 pub(super) fn retry_after(response: &Response) -> Option<u32> {
     let value = response.headers().get(http::header::RETRY_AFTER)?;
     let seconds: u32 = value.to_str().ok()?.trim().parse().ok()?;
@@ -91,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_validation_error_names_its_fields() {
+    fn validation_error_names_its_fields() {
         let body = parse(
             r#"{"code":"400000000","developerMessage":"Validation Error!","properties":{"from":"may not be empty"}}"#,
         );
@@ -100,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_family_of_the_token_endpoint_is_read_too() {
+    fn oauth_error_format_is_parsed_too() {
         let body = parse(r#"{"status":401,"error":"Unauthorized","message":"Bad credentials","path":"/oauth/token"}"#);
         assert_eq!(
             (body.code.as_deref(), body.detail.as_str()),
@@ -114,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_account_is_known_by_code_or_wording() {
+    fn insufficient_balance_is_detected_by_code_or_text() {
         for body in [
             r#"{"code":"400001009","developerMessage":"x"}"#,
             r#"{"code":400001009}"#,
@@ -126,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_error_echoes_of_ours_is_not_kept() {
+    fn echoed_secrets_are_redacted() {
         for (text, safe) in [
             (
                 "Invalid access token: 0f1e2d3c-1111-4222-8333-444455556666",
@@ -144,15 +147,15 @@ mod tests {
             ),
             ("two\n lines\u{0}here ключ…", "two lines here ключ…"),
         ] {
-            assert_eq!(detail(text), safe);
+            assert_eq!(redact(text), safe);
         }
-        assert_eq!(detail(&"long ".repeat(200)).chars().count(), MAX_DETAIL_CHARS);
+        assert_eq!(redact(&"long ".repeat(200)).chars().count(), MAX_DETAIL_CHARS);
     }
 
     #[test]
-    fn a_body_that_is_no_error_document_says_only_that() {
+    fn body_that_is_no_error_document_yields_a_generic_detail() {
         for body in ["", "<html>502</html>", "[]", "\"400001009\"", "null"] {
-            assert_eq!(parse(body).detail, "the answer is not a JSON object");
+            assert_eq!(parse(body).detail, "the response is not a JSON object");
             assert!(!parse(body).is_out_of_money());
         }
     }

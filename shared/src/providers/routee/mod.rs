@@ -1,7 +1,7 @@
-//! Routee's conversation API (`routee.md`).
+//! A client for Routee's voice conversation API (CONTRACT.md).
 //!
-//! What matters most is what [`Routee::create`] says about a call that was perhaps placed: Routee has no idempotency
-//! key, so a request that may have arrived is never sent again (`routee.md` section 7).
+//! The most important part is how [`Routee::create`] reports a call that may have been placed: Routee has no
+//! idempotency key, so a request that may have arrived is never sent again (CONTRACT.md 7).
 
 mod conversation;
 pub mod dialplan;
@@ -19,38 +19,41 @@ use http::{HeaderValue, Method, header};
 
 pub use self::{
     conversation::{
-        Callback, CallbackStrategy, CreateConversation, CreateError, Created, Deferral, Destination, EndAction,
-        EndError, Ended,
+        Callback, CallbackStrategy, CreateConversation, CreateError, CreatedConversation, DeferralReason, Destination,
+        EndAction, EndError, EndedCall,
     },
     status::CallStatus,
     token::TokenError,
     tracking::{AnsweredBy, Leg, TrackingError},
-    webhook::{CollectEvent, Direction, StatusCallback, Unreadable},
+    webhook::{CollectEvent, Direction, InvalidWebhook, StatusCallback},
 };
-use self::{errors::ErrorBody, token::Tokens};
+use self::{errors::ErrorBody, token::TokenCache};
 use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::http::{HttpClient, Request, Response, SendError};
-use crate::providers::masked::detail;
+use crate::providers::masked::redact;
 use crate::secret::Secret;
 
-/// What proves who we are (`routee.md` section 1).
+/// The credentials of an application (CONTRACT.md 1).
 #[derive(Clone, Debug)]
 pub struct Credentials {
     /// Id of the application in Routee's console.
     pub application_id: String,
-    /// Its secret.
+    /// Secret of that application.
     pub application_secret: Secret,
 }
 
 impl Credentials {
-    /// The credentials in the value of the parameter that the variable `name` names: `applicationId:applicationSecret`.
+    /// Parses the value of the parameter that the variable `name` names: `applicationId:applicationSecret`.
+    ///
+    /// # Errors
+    /// The value does not have this form.
     pub fn parse(name: &'static str, value: &Secret) -> Result<Self, ConfigError> {
         let (id, secret) = value.expose().split_once(':').unwrap_or_default();
         let (id, secret) = (id.trim(), secret.trim());
         if id.is_empty() || secret.is_empty() {
             let expected = "must name a parameter of the form applicationId:applicationSecret";
-            return Err(ConfigError::Wrong { name, expected });
+            return Err(ConfigError::Invalid { name, expected });
         }
         Ok(Self {
             application_id: id.to_owned(),
@@ -59,7 +62,7 @@ impl Credentials {
     }
 }
 
-/// Where Routee is.
+/// Base URLs of Routee.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoints {
     /// Base URL of the token endpoint.
@@ -77,12 +80,12 @@ impl Default for Endpoints {
     }
 }
 
-/// A client of Routee's API for one application. Keeps the application's token, which its clones share.
+/// A client of Routee's API for one application. Caches the application's access token; clones share the cache.
 #[derive(Clone)]
 pub struct Routee {
     http: HttpClient,
     connect: String,
-    tokens: Arc<Tokens>,
+    tokens: Arc<TokenCache>,
 }
 
 impl fmt::Debug for Routee {
@@ -94,10 +97,10 @@ impl fmt::Debug for Routee {
 }
 
 impl Routee {
-    /// A client; asks for nothing yet.
+    /// Creates a client. Sends no request yet.
     pub fn new(http: HttpClient, clock: Clock, credentials: Credentials, endpoints: Endpoints) -> Self {
         let Endpoints { auth, connect } = endpoints;
-        let tokens = Arc::new(Tokens::new(http.clone(), clock, credentials, &auth));
+        let tokens = Arc::new(TokenCache::new(http.clone(), clock, credentials, &auth));
         Self {
             http,
             connect: connect.trim_end_matches('/').to_owned(),
@@ -105,28 +108,28 @@ impl Routee {
         }
     }
 
-    /// Gets a token, unless one is kept, and does nothing with it: whether Routee takes the credentials.
+    /// Checks that Routee accepts the credentials: fetches a token unless one is cached.
     ///
     /// # Errors
-    /// It does not, or cannot be asked.
+    /// Routee rejects the credentials, or the token endpoint is unavailable.
     pub async fn authenticate(&self) -> Result<(), TokenError> {
         self.tokens.current().await.map(drop)
     }
 
-    /// Sends a request with the token; on 401 or 403 once more with a new one (`routee.md` section 1). That is safe
-    /// for every request: one that was turned away at the door did nothing.
-    async fn call(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<Response, Fault> {
+    /// Sends a request with the cached token. After 401 or 403 it sends the request once more with a new token
+    /// (CONTRACT.md 1). That is safe for every request: one that was rejected as unauthorized had no effect.
+    async fn call(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<Response, RequestError> {
         let bearer = self.tokens.current().await?;
         let response = self.attempt(&method, path, body.clone(), &bearer.header).await?;
-        if !is_unauthorised(&response) {
+        if !is_unauthorized(&response) {
             return Ok(response);
         }
-        let bearer = self.tokens.instead_of(&bearer).await?;
+        let bearer = self.tokens.replace(&bearer).await?;
         let response = self.attempt(&method, path, body, &bearer.header).await?;
-        if is_unauthorised(&response) {
+        if is_unauthorized(&response) {
             let status = response.status().as_u16();
             let detail = ErrorBody::parse(response.body()).detail;
-            return Err(Fault::Unauthorised { status, detail });
+            return Err(RequestError::Unauthorized { status, detail });
         }
         Ok(response)
     }
@@ -152,36 +155,36 @@ impl Routee {
     }
 }
 
-/// Why a request has no answer of its own.
+/// Why a request got no response that its caller can interpret.
 #[derive(Debug)]
-enum Fault {
-    /// No token: the request was never sent, or was turned away before.
+enum RequestError {
+    /// No token could be fetched: the request was never sent, or was sent with the old token and rejected.
     Token(TokenError),
-    /// Two tokens were turned away.
-    Unauthorised { status: u16, detail: String },
+    /// Two tokens in a row were rejected.
+    Unauthorized { status: u16, detail: String },
     /// The request certainly did not arrive.
     NotSent(String),
-    /// Whether the request arrived is unknown.
-    NoAnswer(String),
+    /// It is unknown whether the request arrived.
+    NoResponse(String),
 }
 
-impl From<TokenError> for Fault {
+impl From<TokenError> for RequestError {
     fn from(error: TokenError) -> Self {
         Self::Token(error)
     }
 }
 
-impl From<SendError> for Fault {
+impl From<SendError> for RequestError {
     fn from(error: SendError) -> Self {
-        let text = detail(&error.to_string());
+        let text = redact(&error.to_string());
         match error {
             SendError::NotSent(_) | SendError::Forbidden(_) => Self::NotSent(text),
-            SendError::NoAnswer(_) => Self::NoAnswer(text),
+            SendError::NoResponse(_) => Self::NoResponse(text),
         }
     }
 }
 
-fn is_unauthorised(response: &Response) -> bool {
+fn is_unauthorized(response: &Response) -> bool {
     matches!(response.status().as_u16(), 401 | 403)
 }
 

@@ -1,36 +1,36 @@
-//! The states of a call (`routee.md` 5.2).
+//! Routee's call statuses (CONTRACT.md 5.2).
 
 use crate::dispatch;
 
-/// Longest name of an unknown state that is kept, in characters.
+/// Longest name of an unknown status that we keep, in characters.
 const MAX_NAME_CHARS: usize = 64;
 
-/// Where a call stands.
+/// A call status as Routee reports it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CallStatus {
-    /// Accepted, waiting.
+    /// Accepted, waiting to be dialed.
     Queued,
-    /// Being handed to a carrier.
+    /// Being handed over to a carrier.
     Initiated,
-    /// Reached the recipient's side.
+    /// Reached the recipient's network.
     Ringing,
-    /// Answered, running.
+    /// Answered, in progress.
     InProgress,
-    /// Final: was answered; by whom, and whether a key was pressed, it does not say.
+    /// Final: the call was answered. It does not say by whom, or whether a key was pressed.
     Completed,
     /// Final: the line was busy.
     Busy,
-    /// Final: not answered, or rejected on the phone.
+    /// Final: not answered, or declined on the phone.
     NoAnswer,
-    /// Final: not sent, an internal error.
+    /// Final: not placed, internal error at Routee.
     Failed,
-    /// Final: not started, the account has no money.
+    /// Final: not started, insufficient balance.
     Unsent,
-    /// Final: cut off, the account has no money.
+    /// Final: cut off, insufficient balance.
     Terminated,
-    /// An error of the network. The sources disagree whether it is final.
+    /// Network error. Routee's documentation disagrees on whether it is final.
     Unknown,
-    /// A state that the contract does not know.
+    /// A status that is not in the contract.
     Other(String),
 }
 
@@ -49,7 +49,7 @@ impl CallStatus {
         Self::Unknown,
     ];
 
-    /// The state of this name, whatever its case; spaces are ignored, as one page writes "No Answer".
+    /// The status with this name. Case and spaces are ignored: one page of the documentation writes "No Answer".
     pub fn from_name(name: &str) -> Self {
         let compact: String = name
             .chars()
@@ -62,7 +62,7 @@ impl CallStatus {
         known.unwrap_or_else(|| Self::Other(compact.chars().filter(|c| !c.is_control()).collect()))
     }
 
-    /// Its name on the wire.
+    /// The name on the wire.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Queued => "Queued",
@@ -80,21 +80,21 @@ impl CallStatus {
         }
     }
 
-    /// The same in our own words.
-    pub const fn meaning(&self) -> dispatch::CallStatus {
-        use dispatch::CallStatus as Ours;
+    /// The provider-neutral status.
+    pub const fn to_call_status(&self) -> dispatch::CallStatus {
+        use dispatch::CallStatus as Neutral;
         match self {
-            Self::Queued => Ours::Queued,
-            Self::Initiated => Ours::Initiated,
-            Self::Ringing => Ours::Ringing,
-            Self::InProgress => Ours::InProgress,
-            Self::Completed => Ours::Completed,
-            Self::Busy => Ours::Busy,
-            Self::NoAnswer => Ours::NoAnswer,
-            Self::Failed => Ours::Failed,
-            Self::Unsent | Self::Terminated => Ours::OutOfMoney,
-            Self::Unknown => Ours::Unknown,
-            Self::Other(_) => Ours::Other,
+            Self::Queued => Neutral::Queued,
+            Self::Initiated => Neutral::Initiated,
+            Self::Ringing => Neutral::Ringing,
+            Self::InProgress => Neutral::InProgress,
+            Self::Completed => Neutral::Completed,
+            Self::Busy => Neutral::Busy,
+            Self::NoAnswer => Neutral::NoAnswer,
+            Self::Failed => Neutral::Failed,
+            Self::Unsent | Self::Terminated => Neutral::OutOfMoney,
+            Self::Unknown => Neutral::Unknown,
+            Self::Other(_) => Neutral::Other,
         }
     }
 }
@@ -105,7 +105,7 @@ mod tests {
     use crate::dispatch::Ending;
 
     #[test]
-    fn every_state_is_known_by_its_name() {
+    fn every_status_is_found_by_its_name() {
         for status in CallStatus::KNOWN {
             assert_eq!(CallStatus::from_name(status.as_str()), status);
         }
@@ -116,10 +116,10 @@ mod tests {
     }
 
     #[test]
-    fn only_final_states_are_endings() {
+    fn only_final_statuses_are_endings() {
         let endings: Vec<_> = CallStatus::KNOWN
             .iter()
-            .map(|status| status.meaning().ending())
+            .map(|status| status.to_call_status().ending())
             .collect();
         let money = Some(Ending::OutOfMoney);
         assert_eq!(
@@ -138,6 +138,9 @@ mod tests {
                 Some(Ending::Unknown),
             ]
         );
-        assert_eq!(CallStatus::from_name("Parked").meaning(), dispatch::CallStatus::Other);
+        assert_eq!(
+            CallStatus::from_name("Parked").to_call_status(),
+            dispatch::CallStatus::Other
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! The application's token: fetched once, kept until shortly before it expires.
+//! The application's access token: fetched once, cached until shortly before it expires.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -11,57 +11,59 @@ use super::errors::{ErrorBody, retry_after};
 use crate::clock::{Clock, Timestamp};
 use crate::http::{HttpClient, Request, Response};
 use crate::providers::lenient::Fields;
-use crate::providers::masked::detail;
+use crate::providers::masked::redact;
 
-/// How long before its expiry a token is replaced: longer than any request under way and any drift of our clock.
+/// How long before its expiry a token is replaced, in seconds: longer than any request in flight and any drift of our
+/// clock.
 const EARLY_SECONDS: u32 = 60;
-/// Life of a token whose answer does not tell it: the documented default (`routee.md` section 1).
-const DEFAULT_LIFE_SECONDS: u64 = 3_600;
+/// Lifetime of a token whose response does not state it: the documented default (CONTRACT.md 1).
+const DEFAULT_LIFETIME_SECONDS: u64 = 3_600;
 
-/// Why there is no token. In every case the request that needed it did nothing.
+/// Why there is no token. In every case the request that needed the token had no effect.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// The credentials are turned away: trying again does not help until somebody mends them.
-    #[error("the credentials are turned away (status {status}): {detail}")]
+    /// The credentials are rejected. A retry does not help until an operator fixes them.
+    #[error("the credentials are rejected (status {status}): {detail}")]
     Rejected {
-        /// The status.
+        /// HTTP status of the token endpoint.
         status: u16,
-        /// What Routee says.
+        /// Routee's message, redacted for logs.
         detail: String,
     },
-    /// The endpoint cannot answer now.
-    #[error("the token endpoint does not answer: {detail}")]
+    /// The token endpoint failed or could not be reached. A later retry may succeed.
+    #[error("the token endpoint is unavailable: {detail}")]
     Unavailable {
-        /// Seconds after which to try again, when it told.
+        /// Seconds to wait before a retry, if the endpoint stated them.
         retry_after: Option<u32>,
-        /// What was seen.
+        /// Error or response, redacted for logs.
         detail: String,
     },
 }
 
-/// A token as it is sent, and which one it is.
+/// A token as a header value, with the generation that identifies it.
 #[derive(Clone)]
-pub(super) struct Bearer {
+pub(super) struct BearerToken {
     pub(super) header: HeaderValue,
     generation: u64,
 }
 
-struct Kept {
-    bearer: Bearer,
+struct CachedToken {
+    bearer: BearerToken,
     usable_until: Timestamp,
 }
 
-pub(super) struct Tokens {
+pub(super) struct TokenCache {
     http: HttpClient,
     clock: Clock,
     basic: String,
     url: String,
-    /// Held while a token is fetched, so that callers at the same time wait for the one request. A token is known by
-    /// its number, not by its text: the provider may hand out the same text again (`routee.md` section 1).
-    kept: Mutex<(u64, Option<Kept>)>,
+    /// The newest generation and its token. Locked while a token is fetched, so that concurrent callers share one
+    /// request. A token is identified by its generation, not by its text: the provider may issue the same text again
+    /// (CONTRACT.md 1).
+    cache: Mutex<(u64, Option<CachedToken>)>,
 }
 
-impl Tokens {
+impl TokenCache {
     pub(super) fn new(http: HttpClient, clock: Clock, credentials: Credentials, auth: &str) -> Self {
         let Credentials {
             application_id,
@@ -73,41 +75,41 @@ impl Tokens {
             clock,
             basic: format!("Basic {}", BASE64_STANDARD.encode(pair)),
             url: format!("{}/oauth/token", auth.trim_end_matches('/')),
-            kept: Mutex::default(),
+            cache: Mutex::default(),
         }
     }
 
-    /// The kept token, or a new one.
-    pub(super) async fn current(&self) -> Result<Bearer, TokenError> {
-        self.other_than(None).await
+    /// The cached token, or a new one.
+    pub(super) async fn current(&self) -> Result<BearerToken, TokenError> {
+        self.get_except(None).await
     }
 
-    /// A token in place of one that was turned away. Callers that were turned away with the same one share the new.
-    pub(super) async fn instead_of(&self, rejected: &Bearer) -> Result<Bearer, TokenError> {
-        self.other_than(Some(rejected.generation)).await
+    /// A token to use instead of a rejected one. Callers with the same rejected token share the new one.
+    pub(super) async fn replace(&self, rejected: &BearerToken) -> Result<BearerToken, TokenError> {
+        self.get_except(Some(rejected.generation)).await
     }
 
-    async fn other_than(&self, rejected: Option<u64>) -> Result<Bearer, TokenError> {
-        let mut guard = self.kept.lock().await;
-        let (generation, kept) = &mut *guard;
+    async fn get_except(&self, rejected: Option<u64>) -> Result<BearerToken, TokenError> {
+        let mut guard = self.cache.lock().await;
+        let (generation, cached) = &mut *guard;
         let now = self.clock.now();
-        if let Some(kept) = kept.as_ref()
-            && now < kept.usable_until
-            && rejected != Some(kept.bearer.generation)
+        if let Some(cached) = cached.as_ref()
+            && now < cached.usable_until
+            && rejected != Some(cached.bearer.generation)
         {
-            return Ok(kept.bearer.clone());
+            return Ok(cached.bearer.clone());
         }
-        // Whatever comes of the request, the old one is of no more use.
-        *kept = None;
-        let (header, life) = self.fetch().await?;
+        // The old token is useless, even if the fetch fails.
+        *cached = None;
+        let (header, lifetime) = self.fetch().await?;
         *generation += 1;
-        let bearer = Bearer {
+        let bearer = BearerToken {
             header,
             generation: *generation,
         };
-        // A life within the margin is used for this one request and not kept.
-        let usable_until = now.plus_seconds(life.saturating_sub(EARLY_SECONDS));
-        *kept = Some(Kept {
+        // A token whose lifetime is within the margin serves this one request and is not reused.
+        let usable_until = now.plus_seconds(lifetime.saturating_sub(EARLY_SECONDS));
+        *cached = Some(CachedToken {
             bearer: bearer.clone(),
             usable_until,
         });
@@ -117,7 +119,7 @@ impl Tokens {
     async fn fetch(&self) -> Result<(HeaderValue, u32), TokenError> {
         let unavailable = |text: &str| TokenError::Unavailable {
             retry_after: None,
-            detail: detail(text),
+            detail: redact(text),
         };
         let mut basic = HeaderValue::from_str(&self.basic).map_err(|error| unavailable(&error.to_string()))?;
         basic.set_sensitive(true);
@@ -135,7 +137,8 @@ impl Tokens {
             .map_err(|error| unavailable(&error.to_string()))?;
         let status = response.status();
         if status.is_success() {
-            return read(&response).ok_or_else(|| unavailable("the token endpoint's answer has no token"));
+            return parse_token(&response)
+                .ok_or_else(|| unavailable("the response of the token endpoint has no token"));
         }
         let ErrorBody { detail, .. } = ErrorBody::parse(response.body());
         if matches!(status.as_u16(), 400 | 401 | 403) {
@@ -151,12 +154,12 @@ impl Tokens {
     }
 }
 
-/// The token and its life in seconds.
-fn read(response: &Response) -> Option<(HeaderValue, u32)> {
+/// The token and its lifetime in seconds.
+fn parse_token(response: &Response) -> Option<(HeaderValue, u32)> {
     let fields = Fields::from_json(response.body())?;
     let token = fields.text("access_token").filter(|token| !token.is_empty())?;
     let mut header = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
     header.set_sensitive(true);
-    let life = fields.whole("expires_in").unwrap_or(DEFAULT_LIFE_SECONDS);
-    Some((header, u32::try_from(life).unwrap_or(u32::MAX)))
+    let lifetime = fields.integer("expires_in").unwrap_or(DEFAULT_LIFETIME_SECONDS);
+    Some((header, u32::try_from(lifetime).unwrap_or(u32::MAX)))
 }

@@ -1,62 +1,62 @@
-//! Asking what became of calls (`routee.md` 3.2).
+//! Looks up and searches calls (CONTRACT.md 3.2).
 
 use http::Method;
 use serde::Serialize;
 use serde_json::Value;
 use url::form_urlencoded;
 
-use super::conversation::json;
+use super::conversation::to_json;
 use super::errors::ErrorBody;
 use super::status::CallStatus;
 use super::token::TokenError;
-use super::webhook::{Direction, keys, status};
-use super::{Fault, Routee};
+use super::webhook::{Direction, keys, parse_status};
+use super::{RequestError, Routee};
 use crate::clock::Timestamp;
-use crate::foreign;
 use crate::http::Response;
+use crate::lenient_json;
 use crate::phone::PhoneNumber;
 use crate::providers::lenient::Fields;
-use crate::providers::lenient::segment;
+use crate::providers::lenient::path_segment;
 
-/// Legs on a page. A conversation of ours has one, and a search covers minutes: one page is enough.
+/// Legs per page. Our conversations have one leg, and a search covers minutes, so one page is enough.
 const PAGE_SIZE: &str = "20";
 
-/// One call to one telephone, as the provider records it.
+/// One call to one phone, as Routee records it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Leg {
-    /// Its id, which is what can be hung up.
+    /// Id of the leg, which hanging up needs.
     pub message_id: String,
-    /// The conversation that it is part of.
+    /// Id of the conversation that the leg belongs to.
     pub tracking_id: Option<String>,
-    /// Who was called.
+    /// The called number.
     pub to: Option<PhoneNumber>,
-    /// Our sender id, when it is a telephone number.
+    /// Our sender id, if it is a phone number.
     pub from: Option<PhoneNumber>,
-    /// Where it was called.
+    /// Country of the called number, such as `GR`.
     pub country: Option<String>,
-    /// Its state.
+    /// Current status.
     pub status: Option<CallStatus>,
-    /// When the state became so.
+    /// Time of the last status change.
     pub status_at: Option<Timestamp>,
-    /// What it was part of.
+    /// Routee's service that placed the call.
     pub originating_service: Option<String>,
-    /// Who called whom.
+    /// Inbound or outbound.
     pub direction: Option<Direction>,
-    /// Length in seconds.
+    /// Duration in seconds.
     pub duration: Option<f64>,
-    /// In the account's currency.
+    /// Price in the account's currency.
     pub price: Option<f64>,
-    /// Seconds that are charged at once.
+    /// Billing increment in seconds.
     pub charge_interval: Option<f64>,
-    /// All keys of the call, as they came.
+    /// All keys of the call, exactly as Routee reports them.
     pub collected_tones: Option<String>,
-    /// Who answered.
+    /// Who answered, if Routee detected it.
     pub answered_by: Option<AnsweredBy>,
 }
 
 /// Who answered a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the provider's three words")]
+#[expect(missing_docs, reason = "Routee's three values")]
 pub enum AnsweredBy {
     Human,
     Machine,
@@ -64,14 +64,14 @@ pub enum AnsweredBy {
 }
 
 impl Leg {
-    /// The keys of the call, without what may stand between them.
+    /// The keys of the call without separators.
     pub fn keys(&self) -> String {
         self.collected_tones.as_deref().map(keys).unwrap_or_default()
     }
 
-    fn read(value: Value) -> Option<Self> {
+    fn parse(value: Value) -> Option<Self> {
         let fields = Fields::from_value(value)?;
-        let (status, status_at) = status(&fields);
+        let (status, status_at) = parse_status(&fields);
         Some(Self {
             message_id: fields.id("messageId")?,
             tracking_id: fields.id("conversationTrackingId"),
@@ -100,50 +100,49 @@ impl Leg {
     }
 }
 
-/// Why the provider did not say what became of a call. All of it may be asked again.
+/// Why a lookup or search failed. Lookups change nothing, so each of them may be repeated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TrackingError {
-    /// The credentials, or two tokens one after the other, were turned away.
-    #[error("unauthorised, status {status}: {detail}")]
-    Unauthorised {
+    /// The credentials, or two tokens in a row, were rejected.
+    #[error("unauthorized, status {status}: {detail}")]
+    Unauthorized {
         /// HTTP status.
         status: u16,
-        /// For a person.
+        /// Message for operators, redacted for logs.
         detail: String,
     },
-    /// The question is refused.
+    /// The request is refused.
     #[error("refused with status {status}, code {}: {detail}", code.as_deref().unwrap_or("none"))]
     Refused {
         /// HTTP status.
         status: u16,
-        /// The provider's error code.
+        /// Routee's error code.
         code: Option<String>,
-        /// For a person.
+        /// Message for operators, redacted for logs.
         detail: String,
     },
-    /// The provider cannot answer now.
-    #[error("no answer: {detail}")]
+    /// Routee failed or could not be reached.
+    #[error("unavailable: {detail}")]
     Unavailable {
-        /// For a person.
+        /// Message for operators, redacted for logs.
         detail: String,
     },
-    /// The answer is not what the contract says.
-    #[error("the answer cannot be read")]
+    /// The response does not follow the contract.
+    #[error("the response cannot be parsed")]
     Unreadable,
-    /// The id is empty or too long to be one.
-    #[error("not an id of a call")]
+    /// The id is empty, only dots, or too long.
+    #[error("invalid call id")]
     BadId,
 }
 
 impl TrackingError {
-    /// Whether it may be answered another time: what stands in the way are credentials or the provider itself, not the
-    /// question.
-    pub const fn passes(&self) -> bool {
-        matches!(self, Self::Unauthorised { .. } | Self::Unavailable { .. })
+    /// Whether a later retry may succeed: the cause is the credentials or Routee itself, not the request.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Unauthorized { .. } | Self::Unavailable { .. })
     }
 }
 
-/// A condition of a search.
+/// A search condition.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Filter<'a> {
@@ -153,29 +152,38 @@ struct Filter<'a> {
 }
 
 impl Routee {
-    /// The legs of a conversation; none when the provider does not know it (yet).
+    /// The legs of a conversation; empty if Routee does not know the conversation (yet).
+    ///
+    /// # Errors
+    /// The lookup failed.
     pub async fn legs(&self, tracking_id: &str) -> Result<Vec<Leg>, TrackingError> {
-        let id = segment(tracking_id).ok_or(TrackingError::BadId)?;
+        let id = path_segment(tracking_id).ok_or(TrackingError::BadId)?;
         let path = format!("/voice/tracking/conversation/{id}");
         let response = self.call(Method::GET, &path, None).await?;
         if response.status().as_u16() == 404 {
             return Ok(Vec::new());
         }
-        page(&response)
+        parse_page(&response)
     }
 
-    /// One leg; none when the provider does not know it (yet).
+    /// One leg; `None` if Routee does not know it (yet).
+    ///
+    /// # Errors
+    /// The lookup failed.
     pub async fn leg(&self, message_id: &str) -> Result<Option<Leg>, TrackingError> {
-        let id = segment(message_id).ok_or(TrackingError::BadId)?;
+        let id = path_segment(message_id).ok_or(TrackingError::BadId)?;
         let response = self.call(Method::GET, &format!("/voice/tracking/{id}"), None).await?;
         if response.status().as_u16() == 404 {
             return Ok(None);
         }
-        let leg = foreign::read(answer(&response)?).ok().and_then(Leg::read);
+        let leg = lenient_json::parse(success_body(&response)?).ok().and_then(Leg::parse);
         leg.map(Some).ok_or(TrackingError::Unreadable)
     }
 
-    /// The calls to `to` between two moments: how to find a call whose create request had no answer.
+    /// The calls to `to` between two times. Finds a call whose create request got no response.
+    ///
+    /// # Errors
+    /// The search failed.
     pub async fn search(
         &self,
         to: &PhoneNumber,
@@ -191,16 +199,17 @@ impl Routee {
         let path = format!("/voice/tracking?{query}");
         let filter = Filter {
             field_name: "recipient",
-            // Whether recipients are kept with their plus is unknown; so it finds them either way.
+            // It is unknown whether Routee stores recipients with their plus; this finds them either way.
             search_operator: "ends_with",
             search_term: to.as_str().trim_start_matches('+'),
         };
-        // An array or an object? The contract does not know; the sibling search of numbers takes an array.
-        let response = self.call(Method::POST, &path, Some(json(&[&filter])?)).await?;
-        let mut legs = match page(&response) {
+        // The documentation does not say whether the body is an array or an object. The similar search of numbers takes
+        // an array, so we try that first.
+        let response = self.call(Method::POST, &path, Some(to_json(&[&filter])?)).await?;
+        let mut legs = match parse_page(&response) {
             Err(TrackingError::Refused { status: 400, .. }) => {
-                let response = self.call(Method::POST, &path, Some(json(&filter)?)).await?;
-                page(&response)?
+                let response = self.call(Method::POST, &path, Some(to_json(&filter)?)).await?;
+                parse_page(&response)?
             }
             other => other?,
         };
@@ -209,17 +218,17 @@ impl Routee {
     }
 }
 
-/// The legs on a page. One that cannot be read does not hide the others.
-fn page(response: &Response) -> Result<Vec<Leg>, TrackingError> {
-    let fields = Fields::from_json(answer(response)?).ok_or(TrackingError::Unreadable)?;
+/// The legs on a page. One that cannot be parsed is skipped.
+fn parse_page(response: &Response) -> Result<Vec<Leg>, TrackingError> {
+    let fields = Fields::from_json(success_body(response)?).ok_or(TrackingError::Unreadable)?;
     let Some(Value::Array(content)) = fields.value("content") else {
         return Err(TrackingError::Unreadable);
     };
-    Ok(content.iter().cloned().filter_map(Leg::read).collect())
+    Ok(content.iter().cloned().filter_map(Leg::parse).collect())
 }
 
-/// The body of a successful answer.
-fn answer(response: &Response) -> Result<&[u8], TrackingError> {
+/// The body of a successful response.
+fn success_body(response: &Response) -> Result<&[u8], TrackingError> {
     let status = response.status();
     if status.is_success() {
         return Ok(response.body());
@@ -234,15 +243,14 @@ fn answer(response: &Response) -> Result<&[u8], TrackingError> {
     }
 }
 
-impl From<Fault> for TrackingError {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Unauthorised { status, detail } | Fault::Token(TokenError::Rejected { status, detail }) => {
-                Self::Unauthorised { status, detail }
-            }
-            Fault::Token(TokenError::Unavailable { detail, .. }) | Fault::NotSent(detail) | Fault::NoAnswer(detail) => {
-                Self::Unavailable { detail }
-            }
+impl From<RequestError> for TrackingError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Unauthorized { status, detail }
+            | RequestError::Token(TokenError::Rejected { status, detail }) => Self::Unauthorized { status, detail },
+            RequestError::Token(TokenError::Unavailable { detail, .. })
+            | RequestError::NotSent(detail)
+            | RequestError::NoResponse(detail) => Self::Unavailable { detail },
         }
     }
 }

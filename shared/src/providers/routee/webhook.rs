@@ -1,4 +1,6 @@
-//! What Routee posts to us (`routee.md` section 5). Nothing is signed: trust comes from the reference in our URL.
+//! Parses the webhooks that Routee posts (CONTRACT.md 5).
+//!
+//! Routee signs nothing: the signed reference in our URL proves that a webhook belongs to a call of ours.
 
 use serde_json::Value;
 
@@ -7,30 +9,30 @@ use crate::clock::Timestamp;
 use crate::phone::PhoneNumber;
 use crate::providers::lenient::{Fields, as_text};
 
-/// Most keys that are kept of one event. The provider collects 30 by default; the last ones are what counts.
+/// Most keys that we keep of one event. Routee collects 30 by default; the last keys are the ones that count.
 const MAX_KEYS: usize = 64;
 
-/// The body is not what Routee posts.
+/// The body is not a webhook of Routee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
-    /// Neither a JSON object nor, where one is taken, a form.
+pub enum InvalidWebhook {
+    /// Neither a JSON object nor, where a form is accepted, a form.
     #[error("the body is not a JSON object")]
     NotAnObject,
-    /// There is no state in it.
+    /// The status is missing.
     #[error("the body has no status.name")]
     NoStatus,
 }
 
-/// Who called whom.
+/// Direction of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the provider's two words")]
+#[expect(missing_docs, reason = "Routee's two values")]
 pub enum Direction {
     Inbound,
     Outbound,
 }
 
 impl Direction {
-    /// In any case: one page writes it in lower case.
+    /// The case is ignored: one page of the documentation writes the values in lower case.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         [(Self::Inbound, "inbound"), (Self::Outbound, "outbound")]
             .into_iter()
@@ -38,42 +40,45 @@ impl Direction {
     }
 }
 
-/// The state of a call changed (`routee.md` 5.1).
+/// A status callback: the status of a call changed (CONTRACT.md 5.1).
 #[derive(Clone, Debug, PartialEq)]
 pub struct StatusCallback {
-    /// The call leg, which is what can be hung up; empty when it was not told.
+    /// Id of the call leg, which hanging up needs; empty if missing.
     pub message_id: String,
-    /// The conversation, the `trackingId` of the create response; empty when it was not told.
+    /// Id of the conversation, the `trackingId` of the create response; empty if missing.
     pub tracking_id: String,
-    /// The state.
+    /// The new status.
     pub status: CallStatus,
-    /// When it became so. With leg and state it tells a repeated callback from a new one.
+    /// Time of the change. Together with leg and status it identifies a duplicate callback.
     pub updated_at: Option<Timestamp>,
-    /// Who called whom.
+    /// Inbound or outbound.
     pub direction: Option<Direction>,
-    /// Who was called.
+    /// The called number.
     pub to: Option<PhoneNumber>,
-    /// Our sender id, when it is a telephone number.
+    /// Our sender id, if it is a phone number.
     pub from: Option<PhoneNumber>,
-    /// What the call was part of.
+    /// Routee's service that placed the call.
     pub originating_service: Option<String>,
     /// Whether quiet hours were respected.
     pub respect_quiet_hours: Option<bool>,
-    /// Length of the call in seconds, once it is known.
+    /// Duration of the call in seconds, once known.
     pub duration: Option<f64>,
-    /// Its price in the account's currency, once it is known.
+    /// Price in the account's currency, once known.
     pub price: Option<f64>,
 }
 
 impl StatusCallback {
-    /// Reads the body of a status callback; all but the state may be missing.
-    pub fn parse(body: &[u8]) -> Result<Self, Unreadable> {
-        let fields = Fields::from_json(body).ok_or(Unreadable::NotAnObject)?;
-        let (status, updated_at) = status(&fields);
+    /// Parses the body of a status callback. Every field but the status may be missing.
+    ///
+    /// # Errors
+    /// The body is not a JSON object, or has no status.
+    pub fn parse(body: &[u8]) -> Result<Self, InvalidWebhook> {
+        let fields = Fields::from_json(body).ok_or(InvalidWebhook::NotAnObject)?;
+        let (status, updated_at) = parse_status(&fields);
         Ok(Self {
             message_id: fields.id("messageId").unwrap_or_default(),
             tracking_id: fields.id("conversationTrackingId").unwrap_or_default(),
-            status: status.ok_or(Unreadable::NoStatus)?,
+            status: status.ok_or(InvalidWebhook::NoStatus)?,
             updated_at,
             direction: fields.text("direction").and_then(|name| Direction::from_name(&name)),
             to: fields.phone("to"),
@@ -86,9 +91,9 @@ impl StatusCallback {
     }
 }
 
-/// The state and its date. Callbacks say `status.name` and `status.updatedDate`, tracking says `status.status` and
-/// `status.date` (`routee.md` 3.2); either is taken in both places.
-pub(super) fn status(fields: &Fields) -> (Option<CallStatus>, Option<Timestamp>) {
+/// The status and its time. Callbacks use `status.name` and `status.updatedDate`, tracking uses `status.status` and
+/// `status.date` (CONTRACT.md 3.2); this accepts either in both places.
+pub(super) fn parse_status(fields: &Fields) -> (Option<CallStatus>, Option<Timestamp>) {
     match fields.value("status") {
         Some(Value::String(name)) if !name.trim().is_empty() => (Some(CallStatus::from_name(name)), None),
         Some(Value::Object(object)) => {
@@ -105,28 +110,32 @@ pub(super) fn status(fields: &Fields) -> (Option<CallStatus>, Option<Timestamp>)
     }
 }
 
-/// Keys were pressed, or the call ended without one (`routee.md` 5.3 and 5.4).
+/// A COLLECT event: keys were pressed, or the call ended without one (CONTRACT.md 5.3 and 5.4).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CollectEvent {
-    /// The call leg; empty when it was not told.
+    /// Id of the call leg; empty if missing.
     pub message_id: String,
-    /// The conversation; empty when it was not told.
+    /// Id of the conversation; empty if missing.
     pub tracking_id: String,
-    /// Which of the two is the employee is not known for outbound calls.
+    /// A number of the call. For outbound calls it is unknown whether `from` or `to` is the employee.
     pub from: Option<PhoneNumber>,
     /// See `from`.
     pub to: Option<PhoneNumber>,
-    /// The keys as they came; may repeat keys of earlier events.
+    /// The keys exactly as Routee reports them. They may repeat keys of earlier events.
     pub collected_tones: String,
 }
 
 impl CollectEvent {
-    /// Reads the body of a COLLECT event: JSON, or the form that its field observers could not tell from JSON.
-    pub fn parse(body: &[u8]) -> Result<Self, Unreadable> {
+    /// Parses the body of a COLLECT event: JSON, or a form. Reports from the field show JSON but do not rule out a
+    /// form.
+    ///
+    /// # Errors
+    /// The body is neither.
+    pub fn parse(body: &[u8]) -> Result<Self, InvalidWebhook> {
         let fields = match Fields::from_json(body) {
             Some(fields) => fields,
             None if is_form(body) => Fields::from_form(body),
-            None => return Err(Unreadable::NotAnObject),
+            None => return Err(InvalidWebhook::NotAnObject),
         };
         Ok(Self {
             message_id: fields.id("messageId").unwrap_or_default(),
@@ -137,20 +146,19 @@ impl CollectEvent {
         })
     }
 
-    /// The keys alone, without the commas, spaces and `#` that may stand between them.
+    /// The keys without separators (commas, spaces, `#`).
     pub fn keys(&self) -> String {
         keys(&self.collected_tones)
     }
 }
 
-/// A form has a `name=value` and does not begin as JSON does.
+/// Whether the body may be a form: it contains `=` and begins with a letter, unlike JSON.
 fn is_form(body: &[u8]) -> bool {
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     first.is_some_and(u8::is_ascii_alphabetic) && body.contains(&b'=') && std::str::from_utf8(body).is_ok()
 }
 
-/// The keys of a telephone in `tones`, without the commas, spaces and `#` that may stand between them; the last
-/// [`MAX_KEYS`] of them.
+/// The last [`MAX_KEYS`] phone keys in `tones`, without separators (commas, spaces, `#`).
 pub(super) fn keys(tones: &str) -> String {
     let is_key = |c: &char| c.is_ascii_digit() || *c == '*' || ('A'..='D').contains(&c.to_ascii_uppercase());
     let keys: Vec<char> = tones.chars().filter(is_key).collect();
@@ -172,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_callback_of_the_contract_is_read() {
+    fn status_callback_of_the_contract_is_parsed() {
         assert_eq!(
             StatusCallback::parse(STATUS),
             Ok(StatusCallback {
@@ -192,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_callback_needs_nothing_but_its_state() {
+    fn status_callback_needs_only_its_status() {
         for body in [
             json!({ "status": { "name": "Completed" } }),
             json!({ "status": { "status": "Completed", "date": 5 }, "direction": 7, "price": "free", "new": [] }),
@@ -214,21 +222,21 @@ mod tests {
         ] {
             assert_eq!(
                 StatusCallback::parse(body.as_bytes()),
-                Err(Unreadable::NoStatus),
+                Err(InvalidWebhook::NoStatus),
                 "{body}"
             );
         }
         for body in ["", "[]", "{", "status=Completed"] {
             assert_eq!(
                 StatusCallback::parse(body.as_bytes()),
-                Err(Unreadable::NotAnObject),
+                Err(InvalidWebhook::NotAnObject),
                 "{body}"
             );
         }
     }
 
     #[test]
-    fn strings_stand_for_booleans_and_numbers_and_any_case_for_the_direction() {
+    fn status_callback_accepts_strings_for_booleans_and_numbers_and_any_case_of_direction() {
         let body = r#"{"status":{"name":"Busy"},"direction":"outbound","respectQuietHours":"true","duration":"27","price":"0.031"}"#;
         let callback = StatusCallback::parse(body.as_bytes()).expect("a callback");
         assert_eq!(callback.direction, Some(Direction::Outbound));
@@ -237,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_collect_event_of_the_contract_is_read() {
+    fn collect_event_of_the_contract_is_parsed() {
         let event = CollectEvent::parse(COLLECT).expect("an event");
         assert_eq!(event.message_id, "a1b2c3d4-0000-4000-8000-00000000c0de");
         assert_eq!(event.tracking_id, "5b0c2f5e-7a31-4f0f-9d58-0c1d2e3f4a5b");
@@ -246,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_found_however_they_are_written() {
+    fn keys_are_extracted_from_every_notation() {
         for (tones, expected) in [
             (r#""1""#, "1"),
             (r#""""#, ""),
@@ -274,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_does_as_well() {
+    fn collect_event_may_be_a_form() {
         let event =
             CollectEvent::parse(b"messageId=m-1&collectedTones=1%2C2%23&from=%2B306900000001").expect("an event");
         assert_eq!((event.message_id.as_str(), event.keys().as_str()), ("m-1", "12"));
@@ -282,21 +290,21 @@ mod tests {
         for body in ["", "hello", "{\"collectedTones\"=1", "<x a=1>"] {
             assert_eq!(
                 CollectEvent::parse(body.as_bytes()),
-                Err(Unreadable::NotAnObject),
+                Err(InvalidWebhook::NotAnObject),
                 "{body}"
             );
         }
     }
 
     #[test]
-    fn nothing_that_is_printed_shows_a_whole_telephone_number() {
+    fn debug_output_masks_phone_numbers() {
         let printed = format!("{:?} {:?}", StatusCallback::parse(STATUS), CollectEvent::parse(COLLECT));
         assert!(!printed.contains("690000000") && printed.contains("…01"), "{printed}");
     }
 
     proptest! {
         #[test]
-        fn no_body_brings_a_webhook_down(body in proptest::collection::vec(any::<u8>(), 0..300)) {
+        fn no_body_panics(body in proptest::collection::vec(any::<u8>(), 0..300)) {
             let _ = StatusCallback::parse(&body);
             if let Ok(event) = CollectEvent::parse(&body) {
                 prop_assert!(event.keys().len() <= MAX_KEYS);
@@ -304,7 +312,7 @@ mod tests {
         }
 
         #[test]
-        fn no_value_in_any_field_brings_a_webhook_down(
+        fn no_field_value_panics(
             field in proptest::sample::select(vec!["status", "messageId", "to", "collectedTones", "duration", "direction"]),
             text in any::<String>(),
             number in any::<f64>(),

@@ -1,4 +1,4 @@
-//! Twilio's REST API for calls (`twilio.md` 1).
+//! A client for Twilio's REST API for calls (CONTRACT.md 1).
 
 use std::fmt;
 
@@ -8,41 +8,41 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use serde_json::Value;
 
-use super::status::status;
+use super::status::parse_status;
 use crate::clock::Timestamp;
 use crate::config::ConfigError;
 use crate::dispatch::{CallStatus, Ending, NotPlaced};
 use crate::http::{HttpClient, Request, Response, SendError};
 use crate::phone::PhoneNumber;
-use crate::providers::lenient::{Fields, segment};
-use crate::providers::masked::detail;
+use crate::providers::lenient::{Fields, path_segment};
+use crate::providers::masked::redact;
 use crate::secret::Secret;
 
-/// Where Twilio is.
+/// Base URL of Twilio.
 pub const ENDPOINT: &str = "https://api.twilio.com";
-/// Most that an inline document may have (`twilio.md` 1.2), counted in bytes: whether Twilio counts these or characters is
-/// not written, and what fits the one fits the other.
+/// Longest inline document, in bytes (CONTRACT.md 1.2). Twilio does not document whether it counts bytes or characters;
+/// a limit in bytes is safe for both.
 pub const MAX_INLINE: usize = 4_000;
-/// Calls that a search looks at: the newest ones to a number.
+/// Calls that a search returns: the newest ones to a number.
 const PAGE_SIZE: &str = "50";
 
-/// What proves who we are (`twilio.md` 1.1).
+/// The credentials of an account (CONTRACT.md 1.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
-    /// The account whose calls they are.
+    /// SID of the account that owns the calls.
     pub account: String,
-    /// The account, or an API key of it.
+    /// SID of the account, or of one of its API keys.
     pub user: String,
-    /// The account's auth token, or the key's secret.
+    /// The account's auth token, or the secret of the API key.
     pub password: Secret,
 }
 
 impl Credentials {
-    /// The credentials in the value of the parameter that the variable `name` names: `accountSid:apiKeySid:apiKeySecret`,
-    /// or `accountSid:authToken`.
+    /// Parses the value of the parameter that the variable `name` names: `accountSid:apiKeySid:apiKeySecret` or
+    /// `accountSid:authToken`.
     ///
     /// # Errors
-    /// When the value has neither form.
+    /// The value has neither form.
     pub fn parse(name: &'static str, value: &Secret) -> Result<Self, ConfigError> {
         let parts: Vec<&str> = value.expose().trim().split(':').map(str::trim).collect();
         let (account, user, password) = match parts.as_slice() {
@@ -57,7 +57,7 @@ impl Credentials {
         if !is_sid(account, "AC") || !(user == account || is_sid(user, "SK")) || password.is_empty() {
             let expected =
                 "must name a parameter of the form accountSid:apiKeySid:apiKeySecret or accountSid:authToken";
-            return Err(ConfigError::Wrong { name, expected });
+            return Err(ConfigError::Invalid { name, expected });
         }
         Ok(Self {
             account: account.to_owned(),
@@ -66,7 +66,7 @@ impl Credentials {
         })
     }
 
-    fn header(&self) -> Option<HeaderValue> {
+    fn authorization(&self) -> Option<HeaderValue> {
         let text = format!("{}:{}", self.user, self.password.expose());
         let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(text))).ok()?;
         value.set_sensitive(true);
@@ -74,41 +74,43 @@ impl Credentials {
     }
 }
 
-/// What a call says.
+/// The `TwiML` document of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Document {
-    /// This document, at most [`MAX_INLINE`] long.
+pub enum CallDocument {
+    /// This document, at most [`MAX_INLINE`] bytes.
     Inline(String),
-    /// The one that is answered at this URL when the call is picked up.
-    At(String),
+    /// Twilio fetches the document from this URL when the call is picked up.
+    Url(String),
 }
 
-/// The request for a call (`twilio.md` 1.2).
+/// The request that places a call (CONTRACT.md 1.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateCall<'a> {
-    /// A number of the account's, or a verified one.
+    /// A phone number of the account, or a verified one.
     pub from: &'a str,
-    /// Who is called.
+    /// The number to call.
     pub to: &'a PhoneNumber,
-    /// What it says.
-    pub document: Document,
-    /// Where every status is told.
+    /// What the call says and listens for.
+    pub document: CallDocument,
+    /// URL to which Twilio posts every status.
     pub status_url: String,
-    /// Seconds that it rings at most, up to 600; 60 when left out.
+    /// Ring time-out in seconds, up to 600; Twilio's default is 60.
     pub ring_timeout: Option<u32>,
-    /// Seconds that it lasts at most.
+    /// Maximum duration of the call in seconds.
     pub time_limit: Option<u32>,
-    /// Where it is told whether a person or a machine picked up; the call does not wait for that. None does not ask.
-    pub machine_url: Option<String>,
+    /// URL to which Twilio posts whether a person or a machine picked up. The call does not wait for the result. `None`
+    /// switches the detection off.
+    pub machine_detection_url: Option<String>,
 }
 
 impl CreateCall<'_> {
     fn fields(self) -> Vec<(&'static str, String)> {
         let mut fields = vec![("To", self.to.as_str().to_owned()), ("From", self.from.to_owned())];
         match self.document {
-            Document::Inline(twiml) => fields.push(("Twiml", twiml)),
-            Document::At(url) => {
-                // Asked once more when it could not be had: otherwise the person hears an error, and no ticket.
+            CallDocument::Inline(twiml) => fields.push(("Twiml", twiml)),
+            CallDocument::Url(url) => {
+                // The fallback is the same URL: if the first fetch fails, Twilio tries once more. Otherwise the
+                // employee would hear an error instead of the ticket.
                 fields.extend([("FallbackUrl", url.clone()), ("FallbackMethod", "POST".to_owned())]);
                 fields.extend([("Url", url), ("Method", "POST".to_owned())]);
             }
@@ -117,12 +119,12 @@ impl CreateCall<'_> {
             ("StatusCallback", self.status_url),
             ("StatusCallbackMethod", "POST".to_owned()),
         ]);
-        // One field each: of several in one Twilio tells nothing (`twilio.md` 9, 1).
+        // One form field per event: for several events in one field Twilio sends no callbacks (CONTRACT.md 9, trap 1).
         let events = ["initiated", "ringing", "answered", "completed"];
         fields.extend(events.map(|event| ("StatusCallbackEvent", event.to_owned())));
         fields.extend(self.ring_timeout.map(|seconds| ("Timeout", seconds.to_string())));
         fields.extend(self.time_limit.map(|seconds| ("TimeLimit", seconds.to_string())));
-        if let Some(url) = self.machine_url {
+        if let Some(url) = self.machine_detection_url {
             fields.extend([
                 ("MachineDetection", "Enable".to_owned()),
                 ("AsyncAmd", "true".to_owned()),
@@ -134,58 +136,61 @@ impl CreateCall<'_> {
     }
 }
 
-/// A call as Twilio has it (`twilio.md` 1.3), as far as it matters here.
+/// The fields that we use of Twilio's call resource (CONTRACT.md 1.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
-    /// Its name.
+pub struct CallRecord {
+    /// SID of the call.
     pub sid: String,
-    /// Where it stands.
+    /// Current status.
     pub status: CallStatus,
-    /// When it was created, if Twilio says so in the form that it documents.
+    /// Creation time, if it has the documented format.
     pub created_at: Option<Timestamp>,
-    /// Whether a machine picked up, as far as that was asked and found out.
+    /// Whether Twilio detected a machine; `false` if detection was off or had no result.
     pub machine: bool,
 }
 
-impl Call {
-    fn read(fields: &Fields) -> Option<Self> {
-        let call = Self::listed(fields);
+impl CallRecord {
+    /// `None` if SID or status is missing.
+    fn parse(fields: &Fields) -> Option<Self> {
+        let call = Self::parse_lenient(fields);
         (!call.sid.is_empty() && fields.text("status").is_some()).then_some(call)
     }
 
-    /// As one of several: what is not said of it may be anything.
-    fn listed(fields: &Fields) -> Self {
+    /// An entry of a list: missing fields are empty, and a missing status is [`CallStatus::Other`], which is not final.
+    fn parse_lenient(fields: &Fields) -> Self {
         Self {
             sid: fields.id("sid").unwrap_or_default(),
-            status: fields.text("status").map_or(CallStatus::Other, |word| status(&word)),
-            created_at: fields.text("date_created").and_then(|text| rfc_2822(&text)),
+            status: fields
+                .text("status")
+                .map_or(CallStatus::Other, |word| parse_status(&word)),
+            created_at: fields.text("date_created").and_then(|text| parse_rfc_2822(&text)),
             machine: fields
                 .text("answered_by")
                 .is_some_and(|word| super::status::is_machine(&word)),
         }
     }
 
-    /// How it ended; none while it goes on.
+    /// How the call ended; `None` while it is live.
     pub const fn ending(&self) -> Option<Ending> {
         self.status.ending()
     }
 }
 
-/// Why a call was not taken, or may not have been. Only after [`CreateError::Unclear`] may a phone ring.
+/// Why a call was not accepted, or may not have been. Only after [`CreateError::Unclear`] may a phone ring.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CreateError {
     /// Certainly no call.
     #[error("{detail}")]
     NotPlaced {
-        /// What it means for the next one.
-        why: NotPlaced,
-        /// For a person.
+        /// What the failure means for the next call.
+        reason: NotPlaced,
+        /// Message for operators, redacted for logs.
         detail: String,
     },
-    /// The request may have arrived. It must not be sent again: there is no idempotency key (`twilio.md` 1.2).
-    #[error("unclear whether there is a call: {detail}")]
+    /// The request may have arrived. It must not be sent again: there is no idempotency key (CONTRACT.md 1.2).
+    #[error("unclear whether the call was placed: {detail}")]
     Unclear {
-        /// For a person.
+        /// Message for operators, redacted for logs.
         detail: String,
     },
 }
@@ -193,9 +198,9 @@ pub enum CreateError {
 /// How a call is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndAction {
-    /// One that nobody has picked up.
+    /// Ends a call that has not been answered.
     Cancel,
-    /// One that somebody has.
+    /// Ends an answered call.
     Complete,
 }
 
@@ -207,8 +212,8 @@ impl EndAction {
         }
     }
 
-    /// What ends a call that stands so; none when it is over.
-    const fn fitting(status: CallStatus) -> Option<Self> {
+    /// The action that ends a call with this status; `None` if the call is over.
+    const fn for_status(status: CallStatus) -> Option<Self> {
         match status {
             CallStatus::Queued | CallStatus::Initiated | CallStatus::Ringing => Some(Self::Cancel),
             status if status.ending().is_some() => None,
@@ -217,24 +222,25 @@ impl EndAction {
     }
 }
 
-/// Twilio did not do or say what it was asked for.
+/// A request to Twilio failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
 pub struct ApiError {
-    /// Twilio knows no such call. Now and then it says so of one that there is (`twilio.md` 1.5).
+    /// Twilio responded that the call does not exist. Rarely it does so for a call that exists (CONTRACT.md 1.5).
     pub not_found: bool,
-    /// Whether another time it may be otherwise: what stands in the way is the provider, the pace or the credentials.
-    pub passes: bool,
-    /// For a person.
+    /// Whether a later retry may succeed: the cause is Twilio itself, the rate limit or the credentials, not the
+    /// request.
+    pub is_transient: bool,
+    /// Message for operators, redacted for logs.
     pub detail: String,
 }
 
-/// What is left of an account's money.
+/// The balance of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balance {
-    /// A decimal number.
+    /// Amount, a decimal number.
     pub balance: String,
-    /// ISO 4217.
+    /// Currency code (ISO 4217).
     pub currency: String,
 }
 
@@ -243,7 +249,7 @@ pub struct Balance {
 pub struct Twilio {
     http: HttpClient,
     base: String,
-    /// None when the credentials can stand in no header: then nothing is sent.
+    /// `None` if the credentials do not form a valid header: then no request is sent.
     authorization: Option<HeaderValue>,
 }
 
@@ -256,107 +262,119 @@ impl fmt::Debug for Twilio {
 }
 
 impl Twilio {
-    /// A client; asks for nothing yet. `endpoint` is [`ENDPOINT`], or where a simulator is.
+    /// Creates a client. Sends no request yet. `endpoint` is [`ENDPOINT`] or the URL of a simulator.
     pub fn new(http: HttpClient, credentials: &Credentials, endpoint: &str) -> Self {
         let endpoint = endpoint.trim_end_matches('/');
         Self {
             http,
             base: format!("{endpoint}/2010-04-01/Accounts/{}", credentials.account),
-            authorization: credentials.header(),
+            authorization: credentials.authorization(),
         }
     }
 
-    /// Places a call: its name. Never to be repeated for one attempt unless it certainly was not placed.
+    /// Places a call and returns its SID. Must not be repeated for the same attempt unless the error is
+    /// [`CreateError::NotPlaced`].
     ///
     /// # Errors
-    /// There is no call, or perhaps none.
+    /// There is no call, or it is unclear whether there is one.
     pub async fn create(&self, request: CreateCall<'_>) -> Result<String, CreateError> {
         let response = self.post("/Calls.json", &request.fields()).await;
-        let response = response.map_err(|error| not_created(&error))?;
+        let response = response.map_err(|error| create_error(&error))?;
         if !response.status().is_success() {
-            return Err(refused(&response));
+            return Err(create_error_of_response(&response));
         }
-        // Any 2xx has placed a call. Without a readable name it can only be found by searching.
+        // Any 2xx has placed a call. Without a readable SID it can only be found by a search.
         let sid = Fields::from_json(response.body()).and_then(|fields| fields.id("sid"));
         sid.ok_or_else(|| CreateError::Unclear {
             detail: format!("status {} without a sid", response.status().as_u16()),
         })
     }
 
-    /// Ends the call `sid`, by `first` or, if that does not fit, by what fits the state that it turns out to be in: the
-    /// phone may be picked up while we decide, and a cancellation that comes too late leaves a live call.
+    /// Ends the call `sid` with the action `first`. If the call is not over then, it looks up the status and uses the
+    /// action that fits: the phone may be picked up in the meantime, and a cancellation that comes too late leaves a
+    /// live call.
     ///
     /// # Errors
-    /// It may go on. Trying again does no harm.
+    /// The call may still be live. A retry does no harm.
     pub async fn end_call(&self, sid: &str, first: EndAction) -> Result<(), ApiError> {
         let mut refusal = None;
         match self.set_status(sid, first).await {
             Ok(call) if call.ending().is_some() => return Ok(()),
             Ok(_) => {}
-            Err(error) if error.passes && !error.not_found => return Err(error),
+            Err(error) if error.is_transient && !error.not_found => return Err(error),
             Err(error) => refusal = Some(error),
         }
         let call = match self.call(sid).await {
             Ok(call) => call,
-            // Twilio said twice that there is none.
+            // Two responses in a row that the call does not exist: believe them.
             Err(error) if error.not_found && refusal.is_some_and(|refusal| refusal.not_found) => return Ok(()),
             Err(error) => return Err(error),
         };
-        let Some(action) = EndAction::fitting(call.status) else {
+        let Some(action) = EndAction::for_status(call.status) else {
             return Ok(());
         };
         match self.set_status(sid, action).await?.ending() {
             Some(_) => Ok(()),
             None => Err(ApiError {
                 not_found: false,
-                passes: true,
-                detail: format!("the call goes on although it was {}", action.as_str()),
+                is_transient: true,
+                detail: format!("the call is still live after the status was set to {}", action.as_str()),
             }),
         }
     }
 
-    async fn set_status(&self, sid: &str, action: EndAction) -> Result<Call, ApiError> {
-        let path = path_of(sid)?;
+    async fn set_status(&self, sid: &str, action: EndAction) -> Result<CallRecord, ApiError> {
+        let path = call_path(sid)?;
         let fields = [("Status", action.as_str().to_owned())];
-        let response = self.post(&path, &fields).await.map_err(|error| not_done(&error))?;
-        read_call(&response)
+        let response = self.post(&path, &fields).await.map_err(|error| api_error(&error))?;
+        parse_call(&response)
     }
 
-    /// The call `sid`.
+    /// Looks up the call `sid`.
     ///
     /// # Errors
-    /// Twilio does not say.
-    pub async fn call(&self, sid: &str) -> Result<Call, ApiError> {
-        let response = self.get(&path_of(sid)?, &[]).await.map_err(|error| not_done(&error))?;
-        read_call(&response)
+    /// The lookup failed.
+    pub async fn call(&self, sid: &str) -> Result<CallRecord, ApiError> {
+        let response = self
+            .get(&call_path(sid)?, &[])
+            .await
+            .map_err(|error| api_error(&error))?;
+        parse_call(&response)
     }
 
-    /// The newest calls to a number.
+    /// The newest 50 calls to a number.
     ///
     /// # Errors
-    /// Twilio does not say.
-    pub async fn calls_to(&self, to: &PhoneNumber) -> Result<Vec<Call>, ApiError> {
+    /// The search failed.
+    pub async fn calls_to(&self, to: &PhoneNumber) -> Result<Vec<CallRecord>, ApiError> {
         let query = [("To", to.as_str()), ("PageSize", PAGE_SIZE)];
         let response = self
             .get("/Calls.json", &query)
             .await
-            .map_err(|error| not_done(&error))?;
-        let fields = read(&response)?;
+            .map_err(|error| api_error(&error))?;
+        let fields = success_fields(&response)?;
         let Some(Value::Array(calls)) = fields.value("calls") else {
-            return Err(unreadable("no list of calls"));
+            return Err(unreadable("the response has no list of calls"));
         };
         let calls = calls.iter().cloned().filter_map(Fields::from_value);
-        Ok(calls.map(|fields| Call::listed(&fields)).collect())
+        Ok(calls.map(|fields| CallRecord::parse_lenient(&fields)).collect())
     }
 
-    /// What is left of the account's money; subaccounts have none of their own, and are refused.
+    /// The balance of the account.
     ///
     /// # Errors
-    /// Twilio does not say.
+    /// The lookup failed. Twilio refuses it for subaccounts, which have no balance of their own.
     pub async fn balance(&self) -> Result<Balance, ApiError> {
-        let response = self.get("/Balance.json", &[]).await.map_err(|error| not_done(&error))?;
-        let fields = read(&response)?;
-        let text = |name| fields.text(name).ok_or_else(|| unreadable("no balance"));
+        let response = self
+            .get("/Balance.json", &[])
+            .await
+            .map_err(|error| api_error(&error))?;
+        let fields = success_fields(&response)?;
+        let text = |name| {
+            fields
+                .text(name)
+                .ok_or_else(|| unreadable("the response has no balance"))
+        };
         Ok(Balance {
             balance: text("balance")?,
             currency: text("currency")?,
@@ -364,19 +382,19 @@ impl Twilio {
     }
 
     async fn post(&self, path: &str, fields: &[(&'static str, String)]) -> Result<Response, SendError> {
-        self.send(Method::POST, path, Some(encoded(fields))).await
+        self.send(Method::POST, path, Some(encode_form(fields))).await
     }
 
     async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Response, SendError> {
-        let query = encoded(query);
+        let query = encode_form(query);
         let separator = if query.is_empty() { "" } else { "?" };
         self.send(Method::GET, &format!("{path}{separator}{query}"), None).await
     }
 
     async fn send(&self, method: Method, path: &str, form: Option<String>) -> Result<Response, SendError> {
-        let not_sent = |why: &dyn fmt::Display| SendError::NotSent(why.to_string());
+        let not_sent = |cause: &dyn fmt::Display| SendError::NotSent(cause.to_string());
         let Some(authorization) = &self.authorization else {
-            return Err(not_sent(&"the credentials can stand in no header"));
+            return Err(not_sent(&"the credentials do not form a valid header"));
         };
         let mut request = http::Request::builder()
             .method(method)
@@ -392,68 +410,67 @@ impl Twilio {
     }
 }
 
-/// As a form.
-fn encoded<N: AsRef<str>, V: AsRef<str>>(fields: &[(N, V)]) -> String {
+fn encode_form<N: AsRef<str>, V: AsRef<str>>(fields: &[(N, V)]) -> String {
     let mut form = url::form_urlencoded::Serializer::new(String::new());
     form.extend_pairs(fields);
     form.finish()
 }
 
-fn path_of(sid: &str) -> Result<String, ApiError> {
-    let segment = segment(sid).ok_or_else(|| ApiError {
+fn call_path(sid: &str) -> Result<String, ApiError> {
+    let sid = path_segment(sid).ok_or_else(|| ApiError {
         not_found: false,
-        passes: false,
-        detail: "not an id of a call".to_owned(),
+        is_transient: false,
+        detail: "invalid call id".to_owned(),
     })?;
-    Ok(format!("/Calls/{segment}.json"))
+    Ok(format!("/Calls/{sid}.json"))
 }
 
 fn unreadable(what: &str) -> ApiError {
     ApiError {
         not_found: false,
-        passes: true,
+        is_transient: true,
         detail: what.to_owned(),
     }
 }
 
-fn read_call(response: &Response) -> Result<Call, ApiError> {
-    Call::read(&read(response)?).ok_or_else(|| unreadable("an answer without a call"))
+fn parse_call(response: &Response) -> Result<CallRecord, ApiError> {
+    CallRecord::parse(&success_fields(response)?).ok_or_else(|| unreadable("the response has no call"))
 }
 
-/// The fields of an answer, if it is one that says what was asked for.
-fn read(response: &Response) -> Result<Fields, ApiError> {
+/// The fields of a successful response.
+fn success_fields(response: &Response) -> Result<Fields, ApiError> {
     let status = response.status();
     if status.is_success() {
-        return Fields::from_json(response.body()).ok_or_else(|| unreadable("an answer that is not a JSON object"));
+        return Fields::from_json(response.body()).ok_or_else(|| unreadable("the response is not a JSON object"));
     }
-    let refusal = Refusal::of(response);
+    let refusal = Refusal::parse(response);
     Err(ApiError {
         not_found: status.as_u16() == 404,
-        passes: status.is_server_error() || matches!(status.as_u16(), 401 | 403 | 404 | 408 | 429),
+        is_transient: status.is_server_error() || matches!(status.as_u16(), 401 | 403 | 404 | 408 | 429),
         detail: refusal.detail,
     })
 }
 
-fn not_done(error: &SendError) -> ApiError {
+fn api_error(error: &SendError) -> ApiError {
     ApiError {
         not_found: false,
-        passes: true,
-        detail: detail(&error.to_string()),
+        is_transient: true,
+        detail: redact(&error.to_string()),
     }
 }
 
-fn not_created(error: &SendError) -> CreateError {
-    let text = detail(&error.to_string());
+fn create_error(error: &SendError) -> CreateError {
+    let text = redact(&error.to_string());
     match error {
         SendError::NotSent(_) | SendError::Forbidden(_) => CreateError::NotPlaced {
-            why: NotPlaced::TryLater,
+            reason: NotPlaced::TryLater,
             detail: text,
         },
-        SendError::NoAnswer(_) => CreateError::Unclear { detail: text },
+        SendError::NoResponse(_) => CreateError::Unclear { detail: text },
     }
 }
 
-/// What an answer says that is no success (`twilio.md` 1.5).
+/// A response without success (CONTRACT.md 1.5).
 struct Refusal {
     status: u16,
     code: Option<u32>,
@@ -461,37 +478,38 @@ struct Refusal {
 }
 
 impl Refusal {
-    fn of(response: &Response) -> Self {
+    fn parse(response: &Response) -> Self {
         let status = response.status().as_u16();
         let fields = Fields::from_json(response.body());
-        let code = fields.as_ref().and_then(|fields| fields.whole("code"));
+        let code = fields.as_ref().and_then(|fields| fields.integer("code"));
         let code = code.and_then(|code| u32::try_from(code).ok());
         let message = fields.and_then(|fields| fields.text("message")).unwrap_or_default();
-        let named = code.map_or(String::new(), |code| format!(", code {code}"));
+        let code_text = code.map_or(String::new(), |code| format!(", code {code}"));
         Self {
             status,
             code,
-            detail: detail(&format!("status {status}{named}: {message}")),
+            detail: redact(&format!("status {status}{code_text}: {message}")),
         }
     }
 
-    /// Why there certainly is no call; none when there may be one.
-    fn why(&self) -> Option<NotPlaced> {
-        // Whatever it says: a server that failed may have placed the call, and 408 may come from a gateway that gave up on one
-        // that did not.
+    /// Why there certainly is no call; `None` if there may be one.
+    fn not_placed(&self) -> Option<NotPlaced> {
+        // Regardless of the code: a failed server may have placed the call, and 408 may come from a gateway that timed
+        // out while the server behind it placed the call.
         if matches!(self.status, 408 | 500..) {
             return None;
         }
         Some(match (self.code, self.status) {
-            // No number: too short, no such country, or one that nobody reaches.
+            // Not a valid number (too short, unknown country), or an unreachable one.
             (Some(21_211 | 21_214 | 21_217 | 21_614), _) => NotPlaced::Refused,
-            // The account is suspended, closed, or has no money.
+            // The account is suspended or closed, or has insufficient balance.
             (Some(10_001 | 20_005 | 30_002), _) | (_, 402) => NotPlaced::OutOfMoney,
-            // Too many at a time, too many that wait, too many requests.
+            // Too many concurrent requests, too many concurrent calls, or a full call queue.
             (Some(20_429 | 10_004 | 22_005), _) | (_, 429) => NotPlaced::TryLater,
-            // Our number, their country, their block list, a premium number, a trial account, a field of ours.
+            // Our sender number, a country that is not enabled, Twilio's block list, a premium number, a trial account,
+            // or an invalid field of ours.
             (Some(21_000..=21_999), _) => NotPlaced::NotAllowed,
-            // Who we are says nothing about this call, and would befall every one; it lasts until somebody mends it.
+            // Rejected credentials affect every call, not only this one, and last until an operator fixes them.
             (Some(20_003), _) | (_, 401 | 403) => NotPlaced::TryLater,
             (_, 300..=499) => NotPlaced::NotAllowed,
             _ => return None,
@@ -499,19 +517,19 @@ impl Refusal {
     }
 }
 
-fn refused(response: &Response) -> CreateError {
-    let refusal = Refusal::of(response);
-    match refusal.why() {
-        Some(why) => CreateError::NotPlaced {
-            why,
+fn create_error_of_response(response: &Response) -> CreateError {
+    let refusal = Refusal::parse(response);
+    match refusal.not_placed() {
+        Some(reason) => CreateError::NotPlaced {
+            reason,
             detail: refusal.detail,
         },
         None => CreateError::Unclear { detail: refusal.detail },
     }
 }
 
-/// A time as Twilio writes it, `Tue, 04 Mar 2025 15:02:09 +0000`.
-fn rfc_2822(text: &str) -> Option<Timestamp> {
+/// Parses a time as Twilio writes it: `Tue, 04 Mar 2025 15:02:09 +0000` (RFC 2822, UTC only).
+fn parse_rfc_2822(text: &str) -> Option<Timestamp> {
     const MONTHS: [&str; 12] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ];

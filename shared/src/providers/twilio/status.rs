@@ -1,15 +1,15 @@
-//! What Twilio says about a call that it was asked to place (`twilio.md` 2.2 and 2.3).
+//! Parses status callbacks, machine detection results and key presses of a call (CONTRACT.md 2.2 and 2.3).
 
 use super::webhook::Form;
 use crate::dispatch::{CallReport, CallStatus};
 
-/// Longest word of Twilio's that is kept, in characters.
+/// Longest status name or id that we keep, in characters.
 const MAX_WORD_CHARS: usize = 64;
-/// Codes of a call that failed because the account is suspended or has no money.
-const MONEY: [&str; 3] = ["10001", "20005", "30002"];
+/// Error codes of a call that failed because the account is suspended or has insufficient balance.
+const OUT_OF_MONEY_CODES: [&str; 3] = ["10001", "20005", "30002"];
 
-/// In our words.
-pub(super) fn status(word: &str) -> CallStatus {
+/// The provider-neutral status.
+pub(super) fn parse_status(word: &str) -> CallStatus {
     match word {
         "queued" => CallStatus::Queued,
         "initiated" => CallStatus::Initiated,
@@ -18,26 +18,32 @@ pub(super) fn status(word: &str) -> CallStatus {
         "completed" => CallStatus::Completed,
         "busy" => CallStatus::Busy,
         "no-answer" => CallStatus::NoAnswer,
-        // Of a cancellation of ours nobody waits to hear. This one was somebody else's.
+        // We do not wait for the status after our own cancellation, so this call was cancelled by someone else.
         "failed" | "canceled" => CallStatus::Failed,
         _ => CallStatus::Other,
     }
 }
 
-/// Whether a verdict about who picked up says that nobody did: `machine_start` and its like, and `fax`. The API's own
-/// reference also has plain `machine`.
-pub(super) fn is_machine(verdict: &str) -> bool {
-    verdict == "fax" || verdict == "machine" || verdict.starts_with("machine_")
+/// Whether `AnsweredBy` means that no person picked up: `machine_start` and other `machine_…` values, and `fax`. The
+/// API reference also lists plain `machine`.
+pub(super) fn is_machine(answered_by: &str) -> bool {
+    answered_by == "fax" || answered_by == "machine" || answered_by.starts_with("machine_")
 }
 
-/// What a status callback says, or the verdict about who picked up. None when it is neither.
-pub fn report(form: &Form) -> Option<CallReport> {
+/// Parses a status callback or a machine detection result; `None` if the form is neither.
+pub fn parse_report(form: &Form) -> Option<CallReport> {
     let call = form.get("CallSid").unwrap_or_default();
     let short = |word: &str| word.chars().take(MAX_WORD_CHARS).collect::<String>();
     let word = form.get("CallStatus").or_else(|| form.get("AnsweredBy"))?;
     let status = match form.get("CallStatus") {
-        Some("failed") if form.get("ErrorCode").is_some_and(|code| MONEY.contains(&code)) => CallStatus::OutOfMoney,
-        Some(word) => status(word),
+        Some("failed")
+            if form
+                .get("ErrorCode")
+                .is_some_and(|code| OUT_OF_MONEY_CODES.contains(&code)) =>
+        {
+            CallStatus::OutOfMoney
+        }
+        Some(word) => parse_status(word),
         None if is_machine(word) => CallStatus::Machine,
         None => CallStatus::Other,
     };
@@ -49,7 +55,7 @@ pub fn report(form: &Form) -> Option<CallReport> {
     })
 }
 
-/// The keys of a `<Gather>`, if it tells any.
+/// The keys of a `<Gather>`; empty if there are none.
 pub fn keys(form: &Form) -> String {
     let keys = form.get("Digits").unwrap_or_default();
     keys.chars().filter(char::is_ascii_graphic).take(32).collect()
@@ -61,12 +67,12 @@ mod tests {
 
     use super::*;
 
-    fn told(body: &str) -> Option<(CallStatus, String)> {
-        report(&Form::parse(body.as_bytes())).map(|report| (report.status, report.name))
+    fn parsed(body: &str) -> Option<(CallStatus, String)> {
+        parse_report(&Form::parse(body.as_bytes())).map(|report| (report.status, report.name))
     }
 
     #[test]
-    fn every_status_has_its_meaning() {
+    fn every_status_is_mapped() {
         for (word, meaning) in [
             ("queued", CallStatus::Queued),
             ("initiated", CallStatus::Initiated),
@@ -80,67 +86,67 @@ mod tests {
             ("parked", CallStatus::Other),
         ] {
             assert_eq!(
-                told(&format!("CallStatus={word}&CallSid=CA1")),
+                parsed(&format!("CallStatus={word}&CallSid=CA1")),
                 Some((meaning, word.to_owned()))
             );
         }
-        assert_eq!(told("CallSid=CA1"), None);
-        assert_eq!(told(""), None);
+        assert_eq!(parsed("CallSid=CA1"), None);
+        assert_eq!(parsed(""), None);
     }
 
     #[test]
-    fn a_call_that_failed_for_money_says_so() {
-        for code in MONEY {
-            let (status, _) = told(&format!("CallStatus=failed&ErrorCode={code}")).expect("a report");
+    fn failed_call_with_balance_code_is_out_of_money() {
+        for code in OUT_OF_MONEY_CODES {
+            let (status, _) = parsed(&format!("CallStatus=failed&ErrorCode={code}")).expect("a report");
             assert_eq!(status, CallStatus::OutOfMoney, "{code}");
         }
-        let (status, _) = told("CallStatus=failed&ErrorCode=32017").expect("a report");
+        let (status, _) = parsed("CallStatus=failed&ErrorCode=32017").expect("a report");
         assert_eq!(status, CallStatus::Failed);
-        let (status, _) = told("CallStatus=completed&ErrorCode=10001").expect("a report");
+        let (status, _) = parsed("CallStatus=completed&ErrorCode=10001").expect("a report");
         assert_eq!(status, CallStatus::Completed);
     }
 
     #[test]
-    fn a_verdict_is_one_about_a_machine_or_none() {
-        for verdict in [
+    fn answered_by_is_a_machine_or_other() {
+        for answered_by in [
             "machine_start",
             "machine_end_beep",
             "machine_end_other",
             "fax",
             "machine",
         ] {
-            let body = format!("CallSid=CA1&AnsweredBy={verdict}&MachineDetectionDuration=6120");
-            assert_eq!(told(&body), Some((CallStatus::Machine, verdict.to_owned())));
+            let body = format!("CallSid=CA1&AnsweredBy={answered_by}&MachineDetectionDuration=6120");
+            assert_eq!(parsed(&body), Some((CallStatus::Machine, answered_by.to_owned())));
         }
-        for verdict in ["human", "unknown", "dog"] {
-            let body = format!("CallSid=CA1&AnsweredBy={verdict}");
-            assert_eq!(told(&body), Some((CallStatus::Other, verdict.to_owned())));
+        for answered_by in ["human", "unknown", "dog"] {
+            let body = format!("CallSid=CA1&AnsweredBy={answered_by}");
+            assert_eq!(parsed(&body), Some((CallStatus::Other, answered_by.to_owned())));
         }
-        // On a status of the call it is no news.
+        // On a status callback it is ignored: it was reported before.
         let body = "CallSid=CA1&CallStatus=completed&AnsweredBy=machine_start";
-        assert_eq!(told(body), Some((CallStatus::Completed, "completed".to_owned())));
+        assert_eq!(parsed(body), Some((CallStatus::Completed, "completed".to_owned())));
     }
 
     #[test]
-    fn the_keys_are_those_of_the_gather() {
-        let told = |body: &str| keys(&Form::parse(body.as_bytes()));
-        assert_eq!(told("CallSid=CA1&Digits=1"), "1");
-        assert_eq!(told("CallSid=CA1&Digits=%23"), "#");
+    fn keys_come_from_the_gather() {
+        let parsed = |body: &str| keys(&Form::parse(body.as_bytes()));
+        assert_eq!(parsed("CallSid=CA1&Digits=1"), "1");
+        assert_eq!(parsed("CallSid=CA1&Digits=%23"), "#");
         for nothing in ["CallSid=CA1", "Digits=", "", "Digits=%00%20"] {
-            assert_eq!(told(nothing), "", "{nothing}");
+            assert_eq!(parsed(nothing), "", "{nothing}");
         }
     }
 
     proptest! {
         #[test]
-        fn whatever_comes_is_read_and_stays_short(body: Vec<u8>, word in "\\PC{0,200}") {
+        fn no_form_panics_and_values_are_cut(body: Vec<u8>, word in "\\PC{0,200}") {
             let form = Form::parse(&body);
-            let _ = (report(&form), keys(&form));
+            let _ = (parse_report(&form), keys(&form));
             let encoded: String = url::form_urlencoded::byte_serialize(word.as_bytes()).collect();
             let body = format!("CallStatus={encoded}&Digits={encoded}&CallSid={encoded}");
             let form = Form::parse(body.as_bytes());
             prop_assert!(keys(&form).len() <= 32);
-            if let Some(report) = report(&form) {
+            if let Some(report) = parse_report(&form) {
                 prop_assert!(report.name.chars().count() <= 64 && report.call_id.chars().count() <= 64);
             }
         }

@@ -1,5 +1,6 @@
-//! The documents that tell Twilio what to do with a call. Only the verbs and attributes that the contract has
-//! (`twilio.md` 3 and 4.1) can be written.
+//! `TwiML`: the documents that tell Twilio what to do with a call.
+//!
+//! The types cover only verbs and attributes of the contract (CONTRACT.md 3 and 4.1).
 
 use std::fmt::{self, Write as _};
 
@@ -7,36 +8,36 @@ use crate::dispatch::employee::Language;
 use crate::dispatch::texts::tag;
 use crate::speech;
 
-/// Most characters that one `<Say>` speaks: 3000 for the voices that we use (`twilio.md` 3).
+/// Most characters of one `<Say>`. Twilio's limit for the voices that we use is 3000 (CONTRACT.md 3).
 const MAX_SPOKEN: usize = 2_900;
-/// Most bytes of them in a URL: of more than 4500 Twilio warns that it is too long (`twilio.md` 3, 13521), whatever it
-/// then speaks.
+/// Most URL-encoded bytes of one `<Say>`. Above 4500 Twilio logs warning 13521, "too long" (CONTRACT.md 3); how much it
+/// then speaks is undocumented.
 const MAX_SPOKEN_ENCODED: usize = 4_400;
 
-/// A document.
+/// A `TwiML` document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Twiml(pub Vec<Verb>);
 
-/// One thing to do. Whatever comes after the last one: Twilio hangs up.
+/// One step of a document. After the last step Twilio hangs up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verb {
-    /// Speak.
+    /// Speaks a text.
     Say(Say),
-    /// Be silent for so many seconds, 1 or more.
+    /// Stays silent for this many seconds, at least 1.
     Pause(u32),
-    /// Wait for keys.
+    /// Waits for keys.
     Gather(Gather),
-    /// Call somebody and join the calls.
+    /// Calls a number and connects the calls.
     Dial(Dial),
-    /// Go on with the document at this URL.
+    /// Continues with the document at this URL.
     Redirect(String),
-    /// Hang up.
+    /// Hangs up.
     Hangup,
-    /// Take a payment.
+    /// Takes a payment.
     Pay(Box<Pay>),
-    /// Do not pick up; with `busy`, say that we are.
+    /// Rejects the incoming call.
     Reject {
-        /// Whether the caller hears that we are busy.
+        /// Whether the caller hears a busy tone.
         busy: bool,
     },
 }
@@ -44,33 +45,33 @@ pub enum Verb {
 /// A text and the voice that speaks it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Say {
-    /// The voice, as Twilio calls it.
+    /// Twilio's name of the voice.
     pub voice: &'static str,
     /// The language, such as `en-US`.
     pub language: &'static str,
-    /// What is said, once it has gone through [`speech`]. Longer texts than a `<Say>` may have are cut.
+    /// The text, before [`speech`] prepares it. A text that is too long for one `<Say>` is cut.
     pub text: String,
 }
 
-/// Keys that are waited for.
+/// A wait for keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gather {
-    /// Where the keys go.
+    /// URL to which Twilio posts the keys.
     pub action: String,
-    /// How many keys are taken.
+    /// Number of keys after which Twilio posts them.
     pub digits: u32,
-    /// Seconds of waiting after the last word, or from key to key.
+    /// Seconds to wait after the nested steps, and between keys.
     pub timeout: u32,
-    /// What is said meanwhile, and how long nothing is.
-    pub meanwhile: Vec<Sound>,
+    /// What is heard while Twilio waits for keys.
+    pub nested: Vec<Sound>,
 }
 
-/// What can be heard while keys are waited for.
+/// A step inside a [`Gather`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sound {
-    /// A text.
+    /// Speaks a text.
     Say(Say),
-    /// Nothing, for so many seconds, 1 or more.
+    /// Stays silent for this many seconds, at least 1.
     Pause(u32),
 }
 
@@ -83,54 +84,54 @@ impl Sound {
     }
 }
 
-/// Somebody to call. The caller's own number is shown, for the next agent finds the context by it.
+/// A call to another number. It shows the caller's own number, because the next agent looks up the context by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dial {
-    /// The number.
+    /// The number to call.
     pub number: String,
-    /// Where Twilio goes on when that call is over.
+    /// URL of the next document, requested when that call is over.
     pub action: String,
-    /// Seconds that it rings at most.
+    /// Ring time-out in seconds.
     pub timeout: u32,
 }
 
-/// A payment to take.
+/// A payment by card.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pay {
-    /// Where the result goes.
+    /// URL to which Twilio posts the result.
     pub action: String,
     /// Name of the pay connector.
     pub connector: String,
-    /// Dollars, such as `42.00`; none makes the card a token instead.
+    /// Amount in US dollars, such as `42.00`; `None` tokenizes the card instead.
     pub charge: Option<String>,
-    /// What it is for, as the processor shows it.
+    /// Description that the processor shows.
     pub description: String,
-    /// How often the caller may try: 1 to 3.
+    /// Attempts of the caller, 1 to 3.
     pub max_attempts: u8,
-    /// Seconds from key to key.
+    /// Seconds to wait between keys.
     pub timeout: u32,
-    /// The language of what Twilio says by itself.
+    /// Language of Twilio's own prompts.
     pub language: &'static str,
-    /// What is said instead.
+    /// Prompts that replace Twilio's own.
     pub prompts: Vec<Prompt>,
-    /// What is handed to the connector.
+    /// Parameters for the connector, as pairs of name and value.
     pub parameters: Vec<(&'static str, String)>,
 }
 
-/// What is said at one step of a payment.
+/// A prompt at one step of a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
     /// The step, such as `payment-card-number`.
     pub step: &'static str,
-    /// In which attempts, such as `2 3`.
+    /// The attempts with this prompt, such as `2 3`.
     pub attempts: &'static str,
-    /// What is said.
+    /// The text and its voice.
     pub say: Say,
 }
 
 impl fmt::Display for Twiml {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Nothing may stand before the declaration.
+        // The XML declaration must come first.
         f.write_str(r#"<?xml version="1.0" encoding="UTF-8"?><Response>"#)?;
         self.0.iter().try_for_each(|verb| verb.write(f))?;
         f.write_str("</Response>")
@@ -158,8 +159,8 @@ impl Say {
         let spoken = Language::ALL
             .into_iter()
             .find(|language| tag(*language) == self.language);
-        let text = speakable(&speech::spoken(&self.text, spoken.unwrap_or_default()));
-        // Twilio warns of an empty one.
+        let text = cut_to_limit(&speech::spoken(&self.text, spoken.unwrap_or_default()));
+        // Twilio logs a warning for an empty <Say>.
         if !text.chars().any(is_xml) {
             return Ok(());
         }
@@ -168,11 +169,11 @@ impl Say {
     }
 }
 
-/// The beginning of `text` that Twilio speaks.
-fn speakable(text: &str) -> String {
+/// `text`, cut to what one `<Say>` may have.
+fn cut_to_limit(text: &str) -> String {
     let mut encoded = 0;
     let fits = |c: &char| {
-        // As a form has it: letters, digits and blanks are one byte, every byte of anything else is three.
+        // In form encoding a letter, digit or space is one byte; any other byte becomes three.
         encoded += if c.is_ascii_alphanumeric() || *c == ' ' {
             1
         } else {
@@ -190,7 +191,7 @@ impl Gather {
             f,
             r#"<Gather input="dtmf" numDigits="{digits}" finishOnKey="" timeout="{timeout}" method="POST" action="{action}">"#
         )?;
-        self.meanwhile.iter().try_for_each(|sound| sound.write(f))?;
+        self.nested.iter().try_for_each(|sound| sound.write(f))?;
         f.write_str("</Gather>")
     }
 }
@@ -233,7 +234,7 @@ impl Pay {
     }
 }
 
-/// A text inside XML, or inside an attribute in double quotes.
+/// Escapes a text for XML content, or for an attribute in double quotes.
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {
@@ -254,7 +255,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Whether XML 1.0 can have this character, and nobody would miss it otherwise.
+/// Whether the character is allowed in XML 1.0. Control characters are excluded too: they carry no text.
 fn is_xml(c: char) -> bool {
     !c.is_control() && !matches!(c, '\u{FFFE}' | '\u{FFFF}')
 }
@@ -272,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn every_verb_is_written_as_the_contract_has_it() {
+    fn every_verb_matches_the_contract() {
         let pay = Pay {
             action: "https://a.example/p?x=1&y=2".into(),
             connector: "Default".into(),
@@ -298,7 +299,7 @@ mod tests {
             action: "https://a.example/k".into(),
             digits: 1,
             timeout: 10,
-            meanwhile: vec![Sound::Say(say("1 or 2?")), Sound::Pause(2)],
+            nested: vec![Sound::Say(say("1 or 2?")), Sound::Pause(2)],
         };
         let dial = Dial {
             number: "+12025550177".into(),
@@ -337,15 +338,19 @@ mod tests {
     }
 
     #[test]
-    fn what_xml_cannot_have_is_left_out_and_nothing_empty_or_endless_is_said() {
-        let shown = |text: &str| Twiml(vec![Verb::Say(say(text))]).to_string();
-        assert!(shown("a\u{0}\u{8}b\u{1b}c\u{FFFE}\nd\u{85}").contains(">a b c d</Say>"));
+    fn say_drops_invalid_characters_and_empty_texts_and_cuts_long_ones() {
+        let rendered = |text: &str| Twiml(vec![Verb::Say(say(text))]).to_string();
+        assert!(rendered("a\u{0}\u{8}b\u{1b}c\u{FFFE}\nd\u{85}").contains(">a b c d</Say>"));
         for empty in ["", "  \n", "\u{0}"] {
-            assert!(shown(empty).ends_with("<Response></Response>"), "{empty:?}");
+            assert!(rendered(empty).ends_with("<Response></Response>"), "{empty:?}");
         }
-        // By characters, and by what they are in a URL.
+        // Limited by characters, and by URL-encoded bytes.
         for (letter, most) in [("z", 2_900), ("ä", 4_400 / 6), ("座", 4_400 / 9)] {
-            assert_eq!(shown(&letter.repeat(5_000)).matches(letter).count(), most, "{letter}");
+            assert_eq!(
+                rendered(&letter.repeat(5_000)).matches(letter).count(),
+                most,
+                "{letter}"
+            );
         }
     }
 }

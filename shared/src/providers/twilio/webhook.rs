@@ -1,57 +1,58 @@
-//! The forms that Twilio posts (`twilio.md` 2.1, 3.1, 4.2). Unknown fields come without notice and are ignored.
+//! Parses the forms that Twilio posts (CONTRACT.md 2.1, 3.1, 4.2). Twilio adds fields without notice; unknown ones are
+//! ignored.
 
 use std::fmt;
 
-use crate::context::{NotKept, Processor, Status};
+use crate::context::{DroppedField, PaymentStatus, Processor};
 
-/// The fields of a form, decoded, in the order in which they came.
+/// The decoded fields of a form, in the order in which they were sent.
 #[derive(Clone, Default)]
 pub struct Form(Vec<(String, String)>);
 
 impl Form {
-    /// The form that `body` is. Whatever the bytes are, they are some form; text that is not UTF-8 is replaced.
+    /// Parses `body`. Every sequence of bytes is a form; invalid UTF-8 is replaced.
     pub fn parse(body: &[u8]) -> Self {
         Self(url::form_urlencoded::parse(body).into_owned().collect())
     }
 
-    /// The first field called `name`; none when it is blank.
+    /// The first field called `name`, trimmed; `None` if it is missing or blank.
     pub fn get(&self, name: &str) -> Option<&str> {
         let field = self.0.iter().find(|(field, _)| field == name);
         field.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
     }
 
-    /// Whether there is none.
+    /// Whether the form has no fields.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// All of them.
+    /// All fields as pairs of name and value.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
-/// Names only: values are telephone numbers and worse.
+/// Shows names only: values may be phone numbers or payment data.
 impl fmt::Debug for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
 }
 
-/// What every request about a call says.
+/// The fields that every voice request has.
 #[derive(Clone, PartialEq, Eq)]
-pub struct CallRequest {
-    /// `CallSid`: which call. Empty when Twilio does not say.
+pub struct VoiceRequest {
+    /// `CallSid`: id of the call; empty if missing.
     pub call: String,
-    /// `From`: a number, or words in its place.
+    /// `From`: the caller's number, or a word such as `anonymous`.
     pub from: String,
-    /// Whether the call is over: then it is a status callback, and nobody listens any more.
+    /// Whether the call is over: then the request is a status callback, and nobody hears a response.
     pub is_over: bool,
 }
 
-impl CallRequest {
-    /// What `form` says.
-    pub fn read(form: &Form) -> Self {
+impl VoiceRequest {
+    /// Parses a form.
+    pub fn parse(form: &Form) -> Self {
         let over = ["completed", "busy", "failed", "no-answer", "canceled"];
         Self {
             call: form.get("CallSid").map(identifier).unwrap_or_default(),
@@ -61,7 +62,7 @@ impl CallRequest {
     }
 }
 
-/// Letters, digits, `-` and `_` of a name that the provider makes: at most 64.
+/// The first 64 letters, digits, `-` and `_` of a provider id.
 fn identifier(text: &str) -> String {
     text.chars()
         .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
@@ -69,28 +70,28 @@ fn identifier(text: &str) -> String {
         .collect()
 }
 
-/// How `<Pay>` ended (`Result`).
+/// The `Result` of `<Pay>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PayEnd {
-    /// Paid, or tokenised.
+pub enum PayResultCode {
+    /// The card was charged or tokenized.
     Success,
     /// The caller ran out of attempts.
     TooManyFailedAttempts,
-    /// The connector, or the processor behind it, refused.
+    /// The pay connector, or the processor behind it, refused.
     ConnectorError,
     /// The caller pressed `*`.
     InterruptedWithStar,
     /// The caller hung up.
     HungUp,
-    /// Our attributes are wrong.
+    /// An attribute of our `<Pay>` is invalid.
     ValidationError,
-    /// Twilio failed.
+    /// Internal error at Twilio.
     InternalError,
-    /// No result, or one that is not documented: the verb after `<Pay>` ran instead of its action.
+    /// No result, or an undocumented one. There is none if Twilio ran the verb after `<Pay>` instead of its action.
     Unknown,
 }
 
-impl PayEnd {
+impl PayResultCode {
     const NAMED: [(&'static str, Self); 7] = [
         ("success", Self::Success),
         ("too-many-failed-attempts", Self::TooManyFailedAttempts),
@@ -101,49 +102,49 @@ impl PayEnd {
         ("internal-error", Self::InternalError),
     ];
 
-    /// The published name; ours for what has none.
+    /// Twilio's name of the result; `unknown` for [`PayResultCode::Unknown`].
     pub fn name(self) -> &'static str {
-        let named = Self::NAMED.into_iter().find(|(_, end)| *end == self);
+        let named = Self::NAMED.into_iter().find(|(_, code)| *code == self);
         named.map_or("unknown", |(name, _)| name)
     }
 
-    /// What it means to whoever waits for the payment.
-    pub const fn status(self) -> Status {
+    /// The status that the agent who waits for the payment gets.
+    pub const fn status(self) -> PaymentStatus {
         match self {
-            Self::Success => Status::PaymentSuccess,
-            Self::InterruptedWithStar => Status::PaymentCancelled,
-            Self::HungUp => Status::CallerHungUp,
+            Self::Success => PaymentStatus::PaymentSuccess,
+            Self::InterruptedWithStar => PaymentStatus::PaymentCancelled,
+            Self::HungUp => PaymentStatus::CallerHungUp,
             Self::TooManyFailedAttempts
             | Self::ConnectorError
             | Self::ValidationError
             | Self::InternalError
-            | Self::Unknown => Status::PaymentFailed,
+            | Self::Unknown => PaymentStatus::PaymentFailed,
         }
     }
 }
 
-/// What `<Pay>` says at its end. Of the card nothing is read but its last four digits and its brand; the free texts of
-/// connectors (`PaymentError`, `ConnectorError`) are not read either, for anything may be in them.
+/// The result of `<Pay>`. Of the card only the last four digits and the brand are read. The free texts of connectors
+/// (`PaymentError`, `ConnectorError`) are not read, because they may contain anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PayResult {
-    /// How it ended.
-    pub end: PayEnd,
-    /// `PayErrorCode`: 64001 to 64024 (`twilio.md` 4.6).
+    /// How the payment ended.
+    pub code: PayResultCode,
+    /// `PayErrorCode`: 64001 to 64024 (CONTRACT.md 4.6).
     pub error_code: Option<u32>,
-    /// What is kept of the payment.
+    /// The payment data that we store.
     pub processor: Processor,
-    /// What was said of it and may not be kept.
-    pub not_kept: Vec<NotKept>,
+    /// Fields that must not be stored and were dropped.
+    pub dropped_fields: Vec<DroppedField>,
 }
 
 impl PayResult {
-    /// What `form` says; `connector` is the one that was asked for.
-    pub fn read(form: &Form, connector: &str) -> Self {
-        let named = |name: &str| PayEnd::NAMED.into_iter().find(|(known, _)| *known == name);
-        let end = form
+    /// Parses a form. `connector` is the pay connector that we requested.
+    pub fn parse(form: &Form, connector: &str) -> Self {
+        let named = |name: &str| PayResultCode::NAMED.into_iter().find(|(known, _)| *known == name);
+        let code = form
             .get("Result")
             .and_then(named)
-            .map_or(PayEnd::Unknown, |(_, end)| end);
+            .map_or(PayResultCode::Unknown, |(_, code)| code);
         let error_code = form
             .get("PayErrorCode")
             .and_then(|code| code.parse().ok())
@@ -155,27 +156,27 @@ impl PayResult {
         let processor = Processor {
             connector: Some(connector.to_owned()),
             confirmation_code: owned("PaymentConfirmationCode"),
-            // Some connectors give a profile instead of a token.
+            // Some connectors return a profile instead of a token.
             token: owned("PaymentToken").or_else(|| owned("ProfileId")),
             last_four: form.get("PaymentCardNumber").and_then(last_four),
             card_type: form.get("PaymentCardType").and_then(brand),
-            error: match (end, error_code) {
-                (PayEnd::Success, _) => None,
-                (_, Some(code)) => Some(format!("{} ({code})", end.name())),
-                (_, None) => Some(end.name().to_owned()),
+            error: match (code, error_code) {
+                (PayResultCode::Success, _) => None,
+                (_, Some(error_code)) => Some(format!("{} ({error_code})", code.name())),
+                (_, None) => Some(code.name().to_owned()),
             },
         };
-        let (processor, not_kept) = processor.kept();
+        let (processor, dropped_fields) = processor.sanitized();
         Self {
-            end,
+            code,
             error_code,
             processor,
-            not_kept,
+            dropped_fields,
         }
     }
 }
 
-/// The last four digits of a masked number, if these four are not masked.
+/// The last four digits of a masked card number; `None` if one of them is masked.
 fn last_four(masked: &str) -> Option<String> {
     let from = masked.len().checked_sub(4)?;
     let tail = masked.get(from..)?;
@@ -187,7 +188,7 @@ fn brand(text: &str) -> Option<String> {
     is_name.then(|| text.to_owned())
 }
 
-/// Whether the number that was dialled was reached (`DialCallStatus`). None when nothing was dialled.
+/// Whether the dialed number was reached (`DialCallStatus`); `None` if no number was dialed.
 pub fn was_reached(form: &Form) -> Option<bool> {
     let status = form.get("DialCallStatus")?;
     Some(matches!(status, "completed" | "answered"))
@@ -198,30 +199,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_voice_request_is_read_whatever_else_is_in_it() {
+    fn voice_request_is_parsed_and_unknown_fields_are_ignored() {
         let body =
             b"AccountSid=AC1&CallSid=CA01&CallSid=CA02&From=%2B12025550143&CallStatus=ringing&New=%FF&Empty=&=x&&";
         let form = Form::parse(body);
-        let call = CallRequest::read(&form);
+        let call = VoiceRequest::parse(&form);
         assert_eq!((call.call.as_str(), call.from.as_str()), ("CA01", "+12025550143"));
         assert!(!call.is_over);
         assert_eq!((form.get("Empty"), form.get("None")), (None, None));
         assert!(!format!("{form:?}").contains("2025550143"));
         for status in ["completed", "canceled", "busy", "no-answer", "failed"] {
-            assert!(CallRequest::read(&Form::parse(format!("CallStatus={status}").as_bytes())).is_over);
+            assert!(VoiceRequest::parse(&Form::parse(format!("CallStatus={status}").as_bytes())).is_over);
         }
-        let strange = CallRequest::read(&Form::parse(b"CallSid=a%0ab%22c%2Fd"));
-        assert_eq!(strange.call, "abcd");
+        let sanitized = VoiceRequest::parse(&Form::parse(b"CallSid=a%0ab%22c%2Fd"));
+        assert_eq!(sanitized.call, "abcd");
     }
 
     #[test]
-    fn of_a_payment_only_what_may_be_kept_is_read() {
+    fn only_storable_payment_data_is_read() {
         let form = Form::parse(
             b"Result=success&PaymentConfirmationCode=ch_1&PaymentToken=tok_1&ProfileId=p&PaymentCardNumber=xxxx-xxxxxx-x4001\
               &PaymentCardType=amex&ExpirationDate=1229&SecurityCode=***&PaymentCardPostalCode=94105\
               &PaymentError=cvc+123&ConnectorError=1229",
         );
-        let result = PayResult::read(&form, "Default");
+        let result = PayResult::parse(&form, "Default");
         let expected = Processor {
             connector: Some("Default".into()),
             confirmation_code: Some("ch_1".into()),
@@ -230,7 +231,7 @@ mod tests {
             card_type: Some("amex".into()),
             error: None,
         };
-        assert_eq!((result.end, &result.processor), (PayEnd::Success, &expected));
+        assert_eq!((result.code, &result.processor), (PayResultCode::Success, &expected));
         let printed = format!("{result:?}");
         for secret in ["1229", "94105", "cvc", "***"] {
             assert!(!printed.contains(secret), "{printed}");
@@ -238,44 +239,59 @@ mod tests {
     }
 
     #[test]
-    fn every_end_has_a_status() {
-        for (body, end, status, error) in [
-            ("Result=success", PayEnd::Success, Status::PaymentSuccess, None),
+    fn every_pay_result_has_a_status() {
+        for (body, code, status, error) in [
+            (
+                "Result=success",
+                PayResultCode::Success,
+                PaymentStatus::PaymentSuccess,
+                None,
+            ),
             (
                 "Result=too-many-failed-attempts&PayErrorCode=64012",
-                PayEnd::TooManyFailedAttempts,
-                Status::PaymentFailed,
+                PayResultCode::TooManyFailedAttempts,
+                PaymentStatus::PaymentFailed,
                 Some("too-many-failed-attempts (64012)"),
             ),
             (
                 "Result=payment-connector-error&PayErrorCode=4242424242424242",
-                PayEnd::ConnectorError,
-                Status::PaymentFailed,
+                PayResultCode::ConnectorError,
+                PaymentStatus::PaymentFailed,
                 Some("payment-connector-error"),
             ),
             (
                 "Result=caller-interrupted-with-star",
-                PayEnd::InterruptedWithStar,
-                Status::PaymentCancelled,
+                PayResultCode::InterruptedWithStar,
+                PaymentStatus::PaymentCancelled,
                 Some("caller-interrupted-with-star"),
             ),
             (
                 "Result=caller-hung-up",
-                PayEnd::HungUp,
-                Status::CallerHungUp,
+                PayResultCode::HungUp,
+                PaymentStatus::CallerHungUp,
                 Some("caller-hung-up"),
             ),
-            ("Result=4242", PayEnd::Unknown, Status::PaymentFailed, Some("unknown")),
-            ("", PayEnd::Unknown, Status::PaymentFailed, Some("unknown")),
+            (
+                "Result=4242",
+                PayResultCode::Unknown,
+                PaymentStatus::PaymentFailed,
+                Some("unknown"),
+            ),
+            (
+                "",
+                PayResultCode::Unknown,
+                PaymentStatus::PaymentFailed,
+                Some("unknown"),
+            ),
         ] {
-            let result = PayResult::read(&Form::parse(body.as_bytes()), "c");
-            assert_eq!((result.end, result.end.status()), (end, status), "{body}");
+            let result = PayResult::parse(&Form::parse(body.as_bytes()), "c");
+            assert_eq!((result.code, result.code.status()), (code, status), "{body}");
             assert_eq!(result.processor.error.as_deref(), error, "{body}");
         }
     }
 
     #[test]
-    fn the_last_four_digits_are_taken_from_every_style_of_mask() {
+    fn last_four_digits_are_read_from_every_mask() {
         for (masked, expected) in [
             ("xxxx-xxxxxx-x4001", Some("4001")),
             ("xxxxxxxxxxx4001", Some("4001")),
@@ -290,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dialled_leg_was_reached_or_not() {
+    fn dialed_number_was_reached_or_not() {
         for (body, expected) in [
             ("DialCallStatus=completed", Some(true)),
             ("DialCallStatus=answered", Some(true)),

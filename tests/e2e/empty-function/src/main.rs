@@ -1,4 +1,4 @@
-//! A function that does nothing: what the others are measured against (`tests/e2e/cold.py`).
+//! A function that does nothing: the baseline of the cold-start measurements (`tests/e2e/cold.py`).
 
 use std::convert::Infallible;
 

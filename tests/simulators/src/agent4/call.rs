@@ -1,6 +1,6 @@
-//! One call through a chain.
+//! Runs one call through a chain.
 
-#![expect(clippy::indexing_slicing, reason = "of JSON: what is not there is null")]
+#![expect(clippy::indexing_slicing, reason = "indexing JSON yields null for missing fields")]
 
 use bytes::Bytes;
 use http::{StatusCode, header};
@@ -8,11 +8,11 @@ use patchbay::http::{Request, Response, SendError};
 use patchbay::phone::PhoneNumber;
 use serde_json::{Map, Value, json};
 
-use super::{AfterNothing, Agent4, ContextForm, EarlyContext, Move, StateRule, Turn};
+use super::{Agent4, ContextForm, EarlyContext, Move, NoActionRule, StateRule, Turn};
 
-/// More steps than an honest chain takes.
+/// Links after which a call counts as an endless loop.
 const MAX_STEPS: usize = 60;
-/// Fields that an answer may have.
+/// The fields of a response.
 const FIELDS: [&str; 8] = [
     "key",
     "content",
@@ -24,11 +24,11 @@ const FIELDS: [&str; 8] = [
     "interrupt_parameters",
 ];
 
-/// Fields with a text.
+/// Fields that are strings.
 const TEXTS: [&str; 2] = ["key", "content"];
-/// Fields with a list.
+/// Fields that are arrays.
 const LISTS: [&str; 2] = ["actions", "additional_call_notifications"];
-/// Actions, and what their `context` must have.
+/// Actions, each with the string that its `context` must contain.
 const ACTIONS: [(&str, Option<&str>); 9] = [
     ("next_task", None),
     ("switch_task", Some("name")),
@@ -41,21 +41,21 @@ const ACTIONS: [(&str, Option<&str>); 9] = [
     ("set_trigger", Some("trigger")),
 ];
 
-/// A request and its answer.
+/// A request and its response.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Exchange {
-    /// What was sent.
+pub struct HttpExchange {
+    /// The body of the request.
     pub request: Value,
-    /// What came back; null when nothing did.
+    /// The body of the response.
     pub answer: Value,
 }
 
-/// Something that the caller heard.
+/// A text that was spoken, or a prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Heard {
-    /// In which link.
+pub struct Utterance {
+    /// The name of the link.
     pub link: String,
-    /// What.
+    /// The spoken text or the prompt.
     pub text: String,
 }
 
@@ -66,73 +66,73 @@ pub enum Ending {
     HungUp,
     /// `end_call`.
     EndCall,
-    /// `end_task`: the chain is left, the call goes on.
+    /// `end_task`: the chain ends, the call continues.
     EndTask,
     /// `transfer_call`, to this number.
     Transferred(String),
-    /// No link comes after the last one.
+    /// The chain moved on after its last link.
     LastLink,
-    /// An answer that did not move on.
+    /// A response without an action that moves on.
     Nothing,
-    /// The server did not answer, or not with something that can be used.
+    /// The server did not respond, or its response was unusable.
     Broken(String),
-    /// The chain went in circles.
+    /// The chain is an endless loop.
     Endless,
 }
 
-/// What happened in a call.
+/// The record of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CallRecord {
-    /// Every request, in order; a repeated one once.
-    pub exchanges: Vec<Exchange>,
-    /// Prompts, by link.
-    pub prompts: Vec<Heard>,
-    /// What was spoken.
-    pub heard: Vec<Heard>,
+    /// All requests, in order. A duplicate request is recorded once.
+    pub exchanges: Vec<HttpExchange>,
+    /// All prompts, in order.
+    pub prompts: Vec<Utterance>,
+    /// What the caller heard, in order.
+    pub heard: Vec<Utterance>,
     /// Text messages to the caller.
     pub texts: Vec<String>,
-    /// Addresses that get a summary.
+    /// Addresses that receive a summary.
     pub emails: Vec<String>,
     /// Triggers that were set.
     pub triggers: Vec<String>,
-    /// What is done after the call.
+    /// `additional_call_notifications` of all responses.
     pub notifications: Vec<Value>,
-    /// Links, in the order in which they began.
+    /// The names of the links that were started, in order.
     pub links: Vec<String>,
-    /// The state at the end.
+    /// The final state.
     pub state: Map<String, Value>,
-    /// The end.
+    /// How the call ended.
     pub ending: Ending,
-    /// What the server did that the contract does not allow, and in its answer to what.
+    /// Violations of the contract, each with the link and the action of its request.
     pub violations: Vec<String>,
 }
 
 impl CallRecord {
-    /// Whether the caller heard something with this text in it.
+    /// Whether the caller heard something that contains `text`.
     pub fn heard(&self, text: &str) -> bool {
         self.heard.iter().any(|heard| heard.text.contains(text))
     }
 }
 
-/// Where an answer leads.
-enum Onward {
+/// What follows a response.
+enum Next {
     Link(usize),
     End(Ending),
     Stay,
 }
 
-struct Run<'a> {
+struct ChainRun<'a> {
     agent: &'a Agent4,
     caller: &'a str,
     record: CallRecord,
     key: Option<String>,
     last: Value,
-    /// The request that was sent last: link and action.
+    /// Link and action of the last request.
     at: String,
 }
 
 pub(super) async fn run(agent: &Agent4, caller: &str, mut person: impl FnMut(&Turn<'_>) -> Move) -> CallRecord {
-    let mut run = Run {
+    let mut run = ChainRun {
         agent,
         caller,
         key: None,
@@ -155,12 +155,12 @@ pub(super) async fn run(agent: &Agent4, caller: &str, mut person: impl FnMut(&Tu
     let mut link = 0;
     for _ in 0..MAX_STEPS {
         match run.link(link, &mut person).await {
-            Onward::Link(next) => link = next,
-            Onward::End(ending) => {
+            Next::Link(next) => link = next,
+            Next::End(ending) => {
                 run.record.ending = ending;
                 return run.record;
             }
-            Onward::Stay => {
+            Next::Stay => {
                 run.record.ending = Ending::Nothing;
                 return run.record;
             }
@@ -169,28 +169,28 @@ pub(super) async fn run(agent: &Agent4, caller: &str, mut person: impl FnMut(&Tu
     run.record
 }
 
-impl Run<'_> {
-    /// One link from its beginning to its end.
-    async fn link(&mut self, index: usize, person: &mut impl FnMut(&Turn<'_>) -> Move) -> Onward {
+impl ChainRun<'_> {
+    /// Runs one link.
+    async fn link(&mut self, index: usize, person: &mut impl FnMut(&Turn<'_>) -> Move) -> Next {
         let Some(link) = self.agent.links.get(index).cloned() else {
-            return Onward::End(Ending::LastLink);
+            return Next::End(Ending::LastLink);
         };
         self.record.links.push(link.name.clone());
         let answer = match self.post(index, "initial", &Value::Null).await {
             Ok(answer) => answer,
-            Err(why) => return Onward::End(Ending::Broken(why)),
+            Err(why) => return Next::End(Ending::Broken(why)),
         };
-        let onward = self.act(index, &answer);
+        let next = self.execute(index, &answer);
         let content = answer["content"].as_str().unwrap_or_default();
-        if !matches!(onward, Onward::Stay) {
+        if !matches!(next, Next::Stay) {
             self.say(&link.name, content);
-            return onward;
+            return next;
         }
         if content.is_empty() {
-            self.wrong("an answer to `initial` has neither a prompt nor a move");
+            self.violation("the response to `initial` has neither a prompt nor an action that moves on");
         }
         let prompt = content.to_owned();
-        self.record.prompts.push(super::Heard {
+        self.record.prompts.push(super::Utterance {
             link: link.name.clone(),
             text: prompt.clone(),
         });
@@ -204,65 +204,65 @@ impl Run<'_> {
             Move::Qualified(arguments) => ("qualified", arguments),
             Move::Disqualified(arguments) => ("disqualified", arguments),
             Move::HangUp => {
-                // Nobody is there any more to hear what comes back.
-                let given = given(&answer["interrupt_parameters"]);
-                if let Ok(answer) = self.post(index, "interrupt", &given).await {
-                    self.note(&answer);
+                // The caller has hung up: the response is recorded, but not spoken.
+                let arguments = example_arguments(&answer["interrupt_parameters"]);
+                if let Ok(answer) = self.post(index, "interrupt", &arguments).await {
+                    self.apply(&answer);
                 }
-                return Onward::End(Ending::HungUp);
+                return Next::End(Ending::HungUp);
             }
         };
         let answer = match self.post(index, action, &arguments).await {
             Ok(answer) => answer,
-            Err(why) => return Onward::End(Ending::Broken(why)),
+            Err(why) => return Next::End(Ending::Broken(why)),
         };
         self.say(&link.name, answer["content"].as_str().unwrap_or_default());
-        match (self.act(index, &answer), self.agent.switches.after_nothing) {
-            (Onward::Stay, AfterNothing::Next) => Onward::Link(index + 1),
-            (onward, _) => onward,
+        match (self.execute(index, &answer), self.agent.switches.no_action) {
+            (Next::Stay, NoActionRule::Next) => Next::Link(index + 1),
+            (next, _) => next,
         }
     }
 
     fn say(&mut self, link: &str, text: &str) {
         if !text.is_empty() {
-            self.record.heard.push(Heard {
+            self.record.heard.push(Utterance {
                 link: link.to_owned(),
                 text: text.to_owned(),
             });
         }
     }
 
-    fn wrong(&mut self, what: impl AsRef<str>) {
+    fn violation(&mut self, what: impl AsRef<str>) {
         let violation = format!("{}: {}", self.at, what.as_ref());
         self.record.violations.push(violation);
     }
 
-    /// Does what an answer says; tells where it leads.
-    fn act(&mut self, index: usize, answer: &Value) -> Onward {
-        self.note(answer);
-        let mut onward = Onward::Stay;
+    /// Executes the actions of a response and returns what follows.
+    fn execute(&mut self, index: usize, answer: &Value) -> Next {
+        self.apply(answer);
+        let mut next = Next::Stay;
         for action in answer["actions"].as_array().cloned().unwrap_or_default() {
             self.check_action(&action);
             let context = &action["context"];
             let text = |name: &str| context[name].as_str().unwrap_or_default().to_owned();
             let moved = match action["name"].as_str().unwrap_or_default() {
-                "next_task" => Some(Onward::Link(index + 1)),
+                "next_task" => Some(Next::Link(index + 1)),
                 "switch_task" => {
                     let name = text("name");
                     if let Some(index) = self.agent.links.iter().position(|link| link.name == name) {
-                        Some(Onward::Link(index))
+                        Some(Next::Link(index))
                     } else {
-                        self.wrong(format!("`switch_task` to a link that is not there: {name}"));
-                        Some(Onward::End(Ending::Broken("no such link".into())))
+                        self.violation(format!("`switch_task` to an unknown link: {name}"));
+                        Some(Next::End(Ending::Broken("no such link".into())))
                     }
                 }
                 "sms" => {
                     self.record.texts.push(text("message"));
                     None
                 }
-                "transfer_call" => Some(Onward::End(Ending::Transferred(text("number")))),
-                "end_call" => Some(Onward::End(Ending::EndCall)),
-                "end_task" => Some(Onward::End(Ending::EndTask)),
+                "transfer_call" => Some(Next::End(Ending::Transferred(text("number")))),
+                "end_call" => Some(Next::End(Ending::EndCall)),
+                "end_task" => Some(Next::End(Ending::EndTask)),
                 "say" => {
                     let name = self.record.links.last().cloned().unwrap_or_default();
                     self.say(&name, &text("content"));
@@ -278,25 +278,25 @@ impl Run<'_> {
                 }
                 _ => None,
             };
-            if let (Some(moved), true) = (moved, matches!(onward, Onward::Stay)) {
-                onward = moved;
+            if let (Some(moved), true) = (moved, matches!(next, Next::Stay)) {
+                next = moved;
             }
         }
-        onward
+        next
     }
 
     fn check_action(&mut self, action: &Value) {
         let name = action["name"].as_str().unwrap_or_default();
         let Some((_, field)) = ACTIONS.iter().find(|(known, _)| *known == name) else {
-            self.wrong(format!("an action that does not exist: {name}"));
+            self.violation(format!("unknown action: {name}"));
             return;
         };
         let Some(field) = field else { return };
         let text = action["context"][*field].as_str().unwrap_or_default();
         if text.is_empty() {
-            self.wrong(format!("the action `{name}` has no text `{field}` in its context"));
+            self.violation(format!("the action `{name}` has no string `{field}` in its context"));
         } else if name == "transfer_call" && PhoneNumber::from_e164(text).is_err() {
-            self.wrong("`transfer_call` to what is not a telephone number");
+            self.violation("`transfer_call` to an invalid phone number");
         }
     }
 
@@ -304,34 +304,34 @@ impl Run<'_> {
         for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
             let name = name.as_str();
             let (fits, kind) = if TEXTS.contains(&name) {
-                (value.is_string(), "a text")
+                (value.is_string(), "a string")
             } else if LISTS.contains(&name) {
-                (value.is_array(), "a list")
+                (value.is_array(), "an array")
             } else if FIELDS.contains(&name) {
                 (value.is_object(), "an object")
             } else {
-                self.wrong(format!("an answer with a field that does not exist: {name}"));
+                self.violation(format!("unknown field: {name}"));
                 continue;
             };
             if !fits {
-                self.wrong(format!("`{name}` is not {kind}"));
+                self.violation(format!("`{name}` is not {kind}"));
             }
         }
     }
 
-    /// Takes over the state and the notifications, and looks whether the answer keeps to the contract.
-    fn note(&mut self, answer: &Value) {
+    /// Applies the state and the notifications of a response, and checks it against the contract.
+    fn apply(&mut self, answer: &Value) {
         let Some(fields) = answer.as_object() else {
-            // The sample answers null to an interrupt.
+            // The published sample responds to an interrupt with null.
             if !answer.is_null() {
-                self.wrong("an answer that is not an object");
+                self.violation("the response is not an object");
             }
             return;
         };
         self.check_shape(fields);
         if let Some(key) = answer["key"].as_str() {
             if self.key.as_ref().is_some_and(|known| known != key) {
-                self.wrong("`key` has changed within a call");
+                self.violation("`key` changed during the call");
             }
             self.key = Some(key.to_owned());
         }
@@ -359,19 +359,19 @@ impl Run<'_> {
         if self.agent.switches.duplicates {
             let again = self.exchange(&url, &request).await?;
             if again != answer {
-                self.wrong(format!(
-                    "a repeated `{action}` was answered otherwise: {answer} / {again}"
+                self.violation(format!(
+                    "the response to a duplicate `{action}` differs: {answer} / {again}"
                 ));
             }
         }
         if action != "initial" {
             for name in FIELDS.iter().filter(|name| name.ends_with("_parameters")) {
                 if !answer[*name].is_null() {
-                    self.wrong(format!("`{name}` in the answer to `{action}`"));
+                    self.violation(format!("`{name}` in the response to `{action}`"));
                 }
             }
         }
-        self.record.exchanges.push(Exchange {
+        self.record.exchanges.push(HttpExchange {
             request,
             answer: answer.clone(),
         });
@@ -394,11 +394,11 @@ impl Run<'_> {
         };
         match early {
             None => {
-                self.last = in_form(switches.context, arguments);
+                self.last = format_context(switches.context, arguments);
                 request["context"] = self.last.clone();
             }
             Some(EarlyContext::Given) if arguments.is_object() => {
-                request["context"] = in_form(switches.context, arguments);
+                request["context"] = format_context(switches.context, arguments);
             }
             Some(EarlyContext::Missing | EarlyContext::Given) => {}
             Some(EarlyContext::Null) => request["context"] = Value::Null,
@@ -427,7 +427,7 @@ impl Run<'_> {
                 .body(Bytes::from(request.to_string()))
                 .map_err(|error| error.to_string())?;
             let sent = tokio::time::timeout(self.agent.switches.time_out, self.agent.http.send(post)).await;
-            match usable(sent.map_err(|_| "no answer in time".to_owned())) {
+            match parse_response(sent.map_err(|_| "no response in time".to_owned())) {
                 Ok(answer) => return Ok(answer),
                 Err(why) if tries >= self.agent.switches.retries => return Err(why),
                 Err(_) => tries += 1,
@@ -436,16 +436,16 @@ impl Run<'_> {
     }
 }
 
-fn usable(sent: Result<Result<Response, SendError>, String>) -> Result<Value, String> {
+fn parse_response(sent: Result<Result<Response, SendError>, String>) -> Result<Value, String> {
     let response = sent?.map_err(|error| error.to_string())?;
     if response.status() != StatusCode::OK {
         return Err(format!("status {}", response.status()));
     }
-    serde_json::from_slice(response.body()).map_err(|_| "an answer that is not JSON".to_owned())
+    serde_json::from_slice(response.body()).map_err(|_| "the response is not JSON".to_owned())
 }
 
-/// What a model makes of parameters: a text for each.
-fn given(parameters: &Value) -> Value {
+/// The model's arguments for declared parameters: a string for each.
+fn example_arguments(parameters: &Value) -> Value {
     let properties = parameters["properties"].as_object();
     properties.map_or(Value::Null, |properties| {
         properties
@@ -455,8 +455,8 @@ fn given(parameters: &Value) -> Value {
     })
 }
 
-/// What the model returned, as it is sent.
-fn in_form(form: ContextForm, arguments: &Value) -> Value {
+/// The model's arguments in the form in which they are sent.
+fn format_context(form: ContextForm, arguments: &Value) -> Value {
     match form {
         ContextForm::Object => arguments.clone(),
         ContextForm::InResponses => json!({ "responses": arguments }),
@@ -466,7 +466,7 @@ fn in_form(form: ContextForm, arguments: &Value) -> Value {
             let single = arguments.as_object().filter(|fields| fields.len() == 1);
             match single.and_then(|fields| fields.values().next()) {
                 Some(only) => json!(json!({ "responses": only }).to_string()),
-                // The older form has room for one argument; several can only come as an object inside it.
+                // The older form supports one argument. Several are sent as an object inside it.
                 None => json!(json!({ "responses": arguments }).to_string()),
             }
         }

@@ -1,8 +1,8 @@
-//! Agent4, the part that runs a task chain: a client of the chain's URLs and nothing else, so it runs against any
-//! server of a chain, whoever wrote it.
+//! A simulator of the part of Agent4 that runs a task chain. It is only a client of the chain's URLs, so it works with
+//! any server of a chain, not only with patchbay.
 //!
-//! Written from the contract (`agent4.md`). Where the contract is silent or contradicts itself, a [`Switches`] says
-//! which way this Agent4 goes.
+//! It follows the contract (agent4/CONTRACT.md). Where the contract is silent or contradicts itself, [`Switches`]
+//! select the behavior.
 
 mod call;
 mod switches;
@@ -12,59 +12,59 @@ mod tests;
 use patchbay::http::HttpClient;
 use serde_json::{Map, Value};
 
-pub use call::{CallRecord, Ending, Exchange, Heard};
-pub use switches::{AfterNothing, ContextForm, EarlyContext, StateRule, Switches};
+pub use call::{CallRecord, Ending, HttpExchange, Utterance};
+pub use switches::{ContextForm, EarlyContext, NoActionRule, StateRule, Switches};
 
-/// A link, as the portal has it.
+/// A link of the chain, as configured in the portal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortalLink {
-    /// Its name.
+    /// The name, which requests contain.
     pub name: String,
-    /// Where it is.
+    /// The URL of its webhook.
     pub endpoint: String,
 }
 
-/// What the model and the caller make of a prompt.
+/// What the model and the caller do after a prompt.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Move {
-    /// The model calls `qualified` with this.
+    /// The model calls `qualified` with these arguments.
     Qualified(Value),
-    /// The model calls `disqualified` with this.
+    /// The model calls `disqualified` with these arguments.
     Disqualified(Value),
     /// The caller hangs up.
     HangUp,
 }
 
-/// What the model sees.
+/// The input of the model.
 #[derive(Clone, Debug)]
 pub struct Turn<'a> {
-    /// The link.
+    /// The name of the current link.
     pub link: &'a str,
-    /// The prompt.
+    /// The prompt of the link.
     pub prompt: &'a str,
-    /// What `qualified` takes.
+    /// The parameters of `qualified`.
     pub parameters: &'a Value,
-    /// Texts that the caller has got so far.
+    /// Text messages that the caller has received so far.
     pub texts: &'a [String],
 }
 
 /// An Agent4 with one chain.
 #[derive(Clone, Debug)]
 pub struct Agent4 {
-    /// How requests leave.
+    /// The client that sends requests.
     pub http: HttpClient,
-    /// Which way it goes where nobody knows.
+    /// The switches that select its behavior.
     pub switches: Switches,
-    /// The chain.
+    /// The chain, in order.
     pub links: Vec<PortalLink>,
-    /// Metadata of the portal.
+    /// The metadata that is configured in the portal.
     pub metadata: Map<String, Value>,
-    /// The number on which calls come in.
+    /// The number that callers dial.
     pub line: String,
 }
 
 impl Agent4 {
-    /// An Agent4 whose chain has these links, all at one URL.
+    /// An Agent4 with a chain of these links, all at one URL.
     pub fn new(http: HttpClient, switches: Switches, endpoint: &str, links: &[&str]) -> Self {
         let link = |name: &&str| PortalLink {
             name: (*name).to_owned(),
@@ -79,7 +79,7 @@ impl Agent4 {
         }
     }
 
-    /// Runs a call from `caller`; `person` says what the model and the caller do at each prompt.
+    /// Runs a call from `caller`. `person` decides what the model and the caller do after each prompt.
     pub async fn call(&self, caller: &str, person: impl FnMut(&Turn<'_>) -> Move) -> CallRecord {
         call::run(self, caller, person).await
     }

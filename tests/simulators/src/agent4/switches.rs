@@ -1,22 +1,22 @@
-//! What nobody knows of Agent4, as switches.
+//! One switch for each question that Agent4's documentation leaves open.
 
 use std::time::Duration;
 
-/// What becomes of the state.
+/// How the state of a response changes the state of the call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StateRule {
-    /// An answer's state is laid over what is there.
+    /// It is merged into the existing state.
     #[default]
     Merge,
-    /// An answer's state takes the place of what is there.
+    /// It replaces the existing state.
     Replace,
-    /// No request has one.
+    /// No request contains a state.
     Never,
-    /// As `Merge`, and only what is posted at `initial` has it.
+    /// As `Merge`, but only `initial` requests contain the state.
     AtInitial,
 }
 
-/// How what the model returned is sent.
+/// The form of the model's arguments in `context`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ContextForm {
     /// An object.
@@ -24,16 +24,16 @@ pub enum ContextForm {
     Object,
     /// An object inside `responses`.
     InResponses,
-    /// A text of JSON.
+    /// A string of JSON.
     Text,
-    /// A text of JSON, inside `responses` inside a text of JSON.
+    /// A string of JSON inside `responses` inside a string of JSON.
     TextInResponses,
-    /// `responses` with the one argument, in a text of JSON: the older sample.
+    /// `responses` with the single argument, in a string of JSON: the older sample.
     Single,
 }
 
 impl ContextForm {
-    /// All of them.
+    /// All forms.
     pub const ALL: [Self; 5] = [
         Self::Object,
         Self::InResponses,
@@ -43,7 +43,7 @@ impl ContextForm {
     ];
 }
 
-/// What `context` is where it has no content.
+/// The value of `context` where it has no content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EarlyContext {
     /// Missing.
@@ -51,50 +51,53 @@ pub enum EarlyContext {
     Missing,
     /// Null.
     Null,
-    /// An object with nothing in it.
+    /// An empty object.
     Empty,
-    /// What the model returned last.
+    /// The model's last arguments.
     Last,
-    /// What the model makes of the parameters that are declared for this moment: at `interrupt` only.
+    /// The model's arguments for the parameters that the link declares for `interrupt`. At `interrupt` only.
     Given,
 }
 
-/// What happens after an answer that does not move on.
+/// What happens after a response without an action that moves on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AfterNothing {
-    /// The next link, or the end.
+pub enum NoActionRule {
+    /// The chain continues with the next link, if there is one.
     #[default]
     Next,
-    /// The end.
+    /// The chain ends.
     End,
 }
 
-/// Which way it goes where nobody knows.
+/// The behavior of this Agent4 where its documentation is silent.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "switches")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent question about the provider's API"
+)]
 pub struct Switches {
-    /// What becomes of the state.
+    /// How the state of a response changes the state of the call.
     pub state: StateRule,
-    /// How what the model returned is sent.
+    /// The form of the model's arguments in `context`.
     pub context: ContextForm,
-    /// `context` at `initial`.
+    /// The value of `context` in `initial` requests.
     pub context_at_initial: EarlyContext,
-    /// `context` at `interrupt`.
+    /// The value of `context` in `interrupt` requests.
     pub context_at_interrupt: EarlyContext,
-    /// Whether `state` is there when it is empty.
+    /// Whether an empty `state` is sent.
     pub empty_state: bool,
     /// Whether `metadata` is sent.
     pub metadata: bool,
-    /// Whether `call_forwarded_by` is sent, or null.
+    /// Whether `call_forwarded_by` contains the dialed number. Otherwise it is null.
     pub forwarded_by: bool,
-    /// How long an answer may take.
+    /// Time-out of a request.
     pub time_out: Duration,
-    /// How often a request without an answer, or with a 5xx, is sent again.
+    /// The number of retries of a request that fails: no response, a status other than 200, or a body that is not JSON.
     pub retries: u8,
-    /// Whether every request is sent twice; the answers must be the same.
+    /// Whether every request is sent twice. The responses must be equal.
     pub duplicates: bool,
-    /// What happens after an answer that does not move on.
-    pub after_nothing: AfterNothing,
+    /// What happens after a response without an action that moves on.
+    pub no_action: NoActionRule,
 }
 
 impl Default for Switches {
@@ -110,13 +113,13 @@ impl Default for Switches {
             time_out: Duration::from_secs(5),
             retries: 0,
             duplicates: false,
-            after_nothing: AfterNothing::default(),
+            no_action: NoActionRule::default(),
         }
     }
 }
 
 impl Switches {
-    /// Every combination that may matter to a chain's server.
+    /// All combinations that may make a difference to the server of a chain.
     pub fn all() -> Vec<Self> {
         let mut all = Vec::new();
         for state in [
@@ -133,7 +136,7 @@ impl Switches {
                     EarlyContext::Last,
                     EarlyContext::Given,
                 ] {
-                    for (flag, after_nothing) in [(false, AfterNothing::Next), (true, AfterNothing::End)] {
+                    for (flag, no_action) in [(false, NoActionRule::Next), (true, NoActionRule::End)] {
                         for duplicates in [false, true] {
                             all.push(Self {
                                 state,
@@ -145,7 +148,7 @@ impl Switches {
                                 forwarded_by: flag,
                                 duplicates,
                                 retries: u8::from(flag),
-                                after_nothing,
+                                no_action,
                                 ..Self::default()
                             });
                         }

@@ -1,17 +1,18 @@
-//! Against a server that has nothing to do with patchbay: one in the manner of the published sample.
+//! Tests against a server that is independent of patchbay and resembles the published sample.
 
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use patchbay::http::{Request, Response, SendHttp, Sending};
+use patchbay::http::{Request, Response, ResponseFuture, SendHttp};
 use serde_json::json;
 
-/// A hand-written chain: asks for a name, greets, and forgets everything else. No `key`, no parameters, null at an interrupt.
+/// A hand-written chain: asks for a name and greets. It has no `key` and no parameters, and responds to an interrupt
+/// with null.
 #[derive(Clone, Default)]
 struct Sample(Arc<Mutex<Vec<Value>>>);
 
 impl SendHttp for Sample {
-    fn send(&self, request: Request) -> Sending<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         Box::pin(async move {
             let body: Value = serde_json::from_slice(request.body()).expect("JSON");
             self.0.lock().expect("not poisoned").push(body.clone());
@@ -51,7 +52,7 @@ fn agent(server: Sample) -> Agent4 {
 }
 
 #[tokio::test]
-async fn a_chain_of_somebody_elses_is_run_to_its_end() {
+async fn a_chain_of_another_server_runs_to_its_end() {
     let mut names = ["nobody", "Ada"].into_iter();
     let record = agent(Sample::default())
         .call("+12025550143", |turn| match turn.link {
@@ -68,55 +69,52 @@ async fn a_chain_of_somebody_elses_is_run_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_null_answer_to_an_interrupt_is_nothing() {
+async fn a_null_response_to_an_interrupt_is_accepted() {
     let record = agent(Sample::default()).call("+12025550143", |_| Move::HangUp).await;
     assert_eq!(record.ending, Ending::HungUp);
     assert_eq!(record.exchanges.len(), 2);
 }
 
-/// Answers everything with the same.
+/// Responds to every request with the same body.
 struct Always(Value);
 
 impl SendHttp for Always {
-    fn send(&self, _: Request) -> Sending<'_> {
+    fn send(&self, _: Request) -> ResponseFuture<'_> {
         Box::pin(async { Ok(Response::new(self.0.to_string().into())) })
     }
 }
 
 #[tokio::test]
-async fn what_the_contract_does_not_allow_is_noticed() {
+async fn violations_of_the_contract_are_recorded() {
     for (answer, expected) in [
-        (
-            json!({ "content": "x", "prompt": "y" }),
-            "a field that does not exist: prompt",
-        ),
+        (json!({ "content": "x", "prompt": "y" }), "unknown field: prompt"),
         (
             json!({ "content": "x", "actions": [{ "name": "hang_up" }] }),
-            "an action that does not exist: hang_up",
+            "unknown action: hang_up",
         ),
         (
             json!({ "actions": [{ "name": "switch_task", "context": { "name": "z" } }] }),
-            "a link that is not there: z",
+            "an unknown link: z",
         ),
         (
             json!({}),
-            "a initial: an answer to `initial` has neither a prompt nor a move",
+            "a initial: the response to `initial` has neither a prompt nor an action that moves on",
         ),
-        (json!("x"), "a initial: an answer that is not an object"),
-        (json!({ "content": ["x"] }), "a initial: `content` is not a text"),
-        (json!({ "content": "x", "actions": {} }), "`actions` is not a list"),
+        (json!("x"), "a initial: the response is not an object"),
+        (json!({ "content": ["x"] }), "a initial: `content` is not a string"),
+        (json!({ "content": "x", "actions": {} }), "`actions` is not an array"),
         (json!({ "content": "x", "state": "y" }), "`state` is not an object"),
         (
             json!({ "content": "x", "actions": [{ "name": "sms" }] }),
-            "the action `sms` has no text `message`",
+            "the action `sms` has no string `message`",
         ),
         (
             json!({ "actions": [{ "name": "transfer_call", "context": { "number": "the office" } }] }),
-            "`transfer_call` to what is not a telephone number",
+            "`transfer_call` to an invalid phone number",
         ),
         (
             json!({ "content": "x", "qualified_parameters": {} }),
-            "`qualified_parameters` in the answer to `qualified`",
+            "`qualified_parameters` in the response to `qualified`",
         ),
     ] {
         let agent = Agent4::new(

@@ -1,4 +1,4 @@
-//! What the audit finds, whichever provider a call is with.
+//! The audit finds violations at either provider.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use patchbay::phone::PhoneNumber;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::phones::{Behaviour, Phones};
+use crate::phones::{Behavior, Phones};
 use crate::twilio::outbound::OUR_NUMBERS;
 use crate::twilio::{ACCOUNT, AUTH_TOKEN};
 use crate::world::{Options, PUBLIC_URL, TENANT, TOKEN};
@@ -19,11 +19,12 @@ use crate::world::{Options, PUBLIC_URL, TENANT, TOKEN};
 const ANN: &str = "+12025550101";
 const BOB: &str = "+12025550102";
 
-/// A world in which everybody listens for long, and one ticket for Ann whose call has begun; and where its statuses go.
-async fn called() -> (World, DispatchKey, String) {
+/// A world in which every employee listens without pressing a key, a dispatch for Ann whose call was placed, and the
+/// URL for the statuses of that call.
+async fn world_with_call() -> (World, DispatchKey, String) {
     let mut phones = Phones::new();
     for number in [ANN, BOB] {
-        phones.set(PhoneNumber::parse(number).expect("a number"), Behaviour::silent(5));
+        phones.set(PhoneNumber::parse(number).expect("a number"), Behavior::silent(5));
     }
     let options = Options {
         phones,
@@ -53,7 +54,7 @@ async fn ticket(world: &World, reference: &str) -> DispatchKey {
     }
 }
 
-/// Where the statuses of the newest call go, once there is one.
+/// Waits until a call was placed, and returns the URL for the statuses of the newest one.
 async fn status_url(world: &World) -> String {
     loop {
         if let Some(url) = world.calls().pop().and_then(|call| call.status_url) {
@@ -63,8 +64,8 @@ async fn status_url(world: &World) -> String {
     }
 }
 
-/// Has Twilio phone somebody, with this URL for statuses.
-async fn twilio_phones(world: &World, to: &str, status_url: &str) {
+/// Places a call at Twilio, with this URL for its statuses, without patchbay.
+async fn call_by_twilio(world: &World, to: &str, status_url: &str) {
     let fields = [
         ("To", to),
         ("From", OUR_NUMBERS[0]),
@@ -84,57 +85,60 @@ async fn twilio_phones(world: &World, to: &str, status_url: &str) {
     assert_eq!(response.status(), 201);
 }
 
-/// What is found when everything has come to rest.
+/// The violations when the world is idle.
 async fn breaches(world: &World, keys: &[DispatchKey]) -> Vec<Breach> {
-    assert!(world.settle(Duration::from_hours(48)).await, "it never came to rest");
+    assert!(
+        world.settle(Duration::from_hours(48)).await,
+        "the world never became idle"
+    );
     audit(world, keys).await.expect("an audit").breaches
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_with_one_provider_is_no_breach() {
-    let (world, key, _) = called().await;
+async fn one_call_at_one_provider_is_no_breach() {
+    let (world, key, _) = world_with_call().await;
     assert_eq!(breaches(&world, &[key]).await, []);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_with_a_call_at_each_provider_is_doubly_dialled() {
-    let (world, key, url) = called().await;
+async fn an_attempt_with_a_call_at_each_provider_is_found() {
+    let (world, key, url) = world_with_call().await;
     let at_twilio = url.replace("/routee/", "/twilio/");
-    twilio_phones(&world, ANN, &format!("{at_twilio}?x=a/b#rc=3&rp=all")).await;
-    assert!(!world.is_quiet());
+    call_by_twilio(&world, ANN, &format!("{at_twilio}?x=a/b#rc=3&rp=all")).await;
+    assert!(!world.is_idle());
     let found = breaches(&world, &[key]).await;
-    assert!(matches!(found.as_slice(), [Breach::DoublyDialled(_)]), "{found:?}");
+    assert!(matches!(found.as_slice(), [Breach::DialedTwice(_)]), "{found:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_wrong_person_is_found_at_either_provider() {
-    let (world, key, url) = called().await;
-    twilio_phones(&world, BOB, &url).await;
+async fn a_wrong_number_is_found_at_either_provider() {
+    let (world, key, url) = world_with_call().await;
+    call_by_twilio(&world, BOB, &url).await;
     let found = breaches(&world, std::slice::from_ref(&key)).await;
     assert!(
-        found.iter().any(|breach| matches!(breach, Breach::WrongPerson(_))),
+        found.iter().any(|breach| matches!(breach, Breach::WrongNumber(_))),
         "{found:?}"
     );
-    let (world, key, _) = called().await;
-    twilio_phones(&world, ANN, "https://elsewhere.example.org/status/of-nobody").await;
+    let (world, key, _) = world_with_call().await;
+    call_by_twilio(&world, ANN, "https://elsewhere.example.org/status/unknown").await;
     let found = breaches(&world, &[key]).await;
-    assert!(matches!(found.as_slice(), [Breach::WrongPerson(_)]), "{found:?}");
+    assert!(matches!(found.as_slice(), [Breach::WrongNumber(_)]), "{found:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_person_is_not_to_be_phoned_by_both_at_once() {
-    let (world, first, url) = called().await;
-    // Another ticket for the same person: it waits, unless somebody else phones for it.
+async fn overlapping_calls_to_one_employee_are_found_across_providers() {
+    let (world, first, url) = world_with_call().await;
+    // Another dispatch for the same employee: patchbay lets it wait, so the test places its call.
     let second = ticket(&world, "INC-2").await;
     let mut attempt = attempt_of(&url).expect("an attempt").1;
     attempt.ordinal = 1;
-    let of_second = format!("{PUBLIC_URL}/twilio/status/{TENANT}.{}.{attempt}.tag", second.id);
-    twilio_phones(&world, ANN, &of_second).await;
+    let second_status_url = format!("{PUBLIC_URL}/twilio/status/{TENANT}.{}.{attempt}.tag", second.id);
+    call_by_twilio(&world, ANN, &second_status_url).await;
     let found = breaches(&world, &[first, second]).await;
     assert!(
         found
             .iter()
-            .any(|breach| matches!(breach, Breach::PersonTwiceAtOnce(..))),
+            .any(|breach| matches!(breach, Breach::OverlappingCallsToEmployee(..))),
         "{found:?}"
     );
 }

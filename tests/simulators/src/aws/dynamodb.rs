@@ -1,4 +1,4 @@
-//! DynamoDB: the embedded engine behind the SDK's protocol.
+//! DynamoDB: an embedded engine behind the SDK's protocol.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -27,7 +27,7 @@ use serde::de::DeserializeOwned;
 
 use super::faults::Fault;
 use super::recorder::Service;
-use super::sdk::{Answer, Backend, Prepared};
+use super::sdk::{Backend, PreparedRequest, ServiceResponse};
 
 /// An embedded DynamoDB. Cheap to clone; clones share their tables.
 #[derive(Clone)]
@@ -37,93 +37,99 @@ pub struct DynamoDb {
 }
 
 impl DynamoDb {
-    /// Empty, in memory; items expire by `clock`.
+    /// An empty database in memory. Items expire by `clock`.
     pub fn in_memory(clock: Clock) -> Result<Self, DynoxideError> {
-        Database::memory_with_clock(Arc::new(TableClock(clock))).map(Self::of)
+        Database::memory_with_clock(Arc::new(TableClock(clock))).map(Self::new)
     }
 
-    /// In the file at `path`, which is made if need be. Items expire by the system's clock.
+    /// A database in the file at `path`, which is created if it does not exist. Items expire by the system's clock.
     pub fn in_file(path: &str) -> Result<Self, DynoxideError> {
-        Database::new(path).map(Self::of)
+        Database::new(path).map(Self::new)
     }
 
-    fn of(database: Database) -> Self {
+    fn new(database: Database) -> Self {
         Self {
             database,
             meter: Arc::default(),
         }
     }
 
-    /// The engine itself, past the log and the faults: for looking at tables after a run.
+    /// The engine itself, without log and faults: for assertions on tables.
     pub const fn engine(&self) -> &Database {
         &self.database
     }
 
-    /// Deletes the items whose time to live is over, as DynamoDB does now and then, and says how many.
+    /// Deletes the expired items, as DynamoDB does from time to time. Returns how many.
     pub fn delete_expired(&self) -> Result<usize, DynoxideError> {
         self.database.sweep_ttl()
     }
 
-    /// Counts from now on, and from nothing, the units that requests are billed by.
-    pub fn meter(&self) {
-        *self.metered() = Some(BTreeMap::new());
+    /// Starts to count, from zero, the capacity units by which requests are billed.
+    pub fn start_metering(&self) {
+        *self.lock_meter() = Some(BTreeMap::new());
     }
 
-    /// The units counted so far: `read`, `write`, and those that an index is written with under its name.
-    pub fn units(&self) -> BTreeMap<String, f64> {
-        self.metered().clone().unwrap_or_default()
+    /// The capacity units since [`Self::start_metering`]: `read`, `write`, and by the name of each index its write
+    /// units.
+    pub fn consumed_units(&self) -> BTreeMap<String, f64> {
+        self.lock_meter().clone().unwrap_or_default()
     }
 
-    fn metered(&self) -> MutexGuard<'_, Option<BTreeMap<String, f64>>> {
+    fn lock_meter(&self) -> MutexGuard<'_, Option<BTreeMap<String, f64>>> {
         self.meter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request that asks to be told what it costs, and the answer that is counted before it is given.
-    fn prepare_metered(&self, operation: &str, kind: &'static str, body: &[u8]) -> Result<Prepared, Answer> {
+    /// Adds `ReturnConsumedCapacity` to a request, and counts the units that its response reports.
+    fn prepare_metered(
+        &self,
+        operation: &str,
+        unit: &'static str,
+        body: &[u8],
+    ) -> Result<PreparedRequest, ServiceResponse> {
         let rest = body.strip_prefix(b"{").unwrap_or(body);
         let body = [br#"{"ReturnConsumedCapacity":"INDEXES","#.as_slice(), rest].concat();
-        let prepared = self.prepare_plainly(operation, &body)?;
+        let prepared = self.prepare_unmetered(operation, &body)?;
         let (this, effect) = (self.clone(), prepared.effect);
         let counted = async move {
             let answer = effect.await;
-            this.count(&answer.body, kind);
+            this.count(&answer.body, unit);
             answer
         };
-        Ok(Prepared {
+        Ok(PreparedRequest {
             effect: Box::pin(counted),
             ..prepared
         })
     }
 
-    /// Counts what an answer says.
-    fn count(&self, body: &[u8], kind: &'static str) {
-        let mut meter = self.metered();
+    /// Counts the units that a response reports.
+    fn count(&self, body: &[u8], unit: &'static str) {
+        let mut meter = self.lock_meter();
         let Some(units) = meter.as_mut() else { return };
         let answer: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-        let Some(told) = answer.get("ConsumedCapacity") else {
+        let Some(consumed) = answer.get("ConsumedCapacity") else {
             return;
         };
-        let all = told
+        let all = consumed
             .as_array()
-            .map_or_else(|| std::slice::from_ref(told), Vec::as_slice);
+            .map_or_else(|| std::slice::from_ref(consumed), Vec::as_slice);
         let mut add = |name: &str, value: Option<&serde_json::Value>| {
             *units.entry(name.to_owned()).or_default() += value.and_then(serde_json::Value::as_f64).unwrap_or(0.0);
         };
         for one in all {
-            add(kind, one.pointer("/Table/CapacityUnits"));
+            add(unit, one.pointer("/Table/CapacityUnits"));
             let indexes = one.get("GlobalSecondaryIndexes").and_then(serde_json::Value::as_object);
             for (name, index) in indexes.into_iter().flatten() {
-                add(if kind == "read" { kind } else { name }, index.get("CapacityUnits"));
+                add(if unit == "read" { unit } else { name }, index.get("CapacityUnits"));
             }
         }
     }
 
-    fn prepared<Q, A>(
+    fn prepare_request<Q, A>(
         &self,
         body: &[u8],
         target: impl FnOnce(&Q) -> String,
         operation: impl FnOnce(&Database, Q) -> dynoxide::Result<A> + Send + 'static,
-    ) -> Result<Prepared, Answer>
+    ) -> Result<PreparedRequest, ServiceResponse>
     where
         Q: DeserializeOwned + Send + 'static,
         A: Serialize,
@@ -134,13 +140,13 @@ impl DynamoDb {
         let effect = async move {
             match operation(&database, request) {
                 Ok(answer) => match serde_json::to_vec(&answer) {
-                    Ok(body) => Answer::ok(body),
+                    Ok(body) => ServiceResponse::ok(body),
                     Err(error) => failure(&DynoxideError::InternalServerError(error.to_string())),
                 },
                 Err(error) => failure(&error),
             }
         };
-        Ok(Prepared {
+        Ok(PreparedRequest {
             target,
             parts: Vec::new(),
             keys: Vec::new(),
@@ -148,101 +154,101 @@ impl DynamoDb {
         })
     }
 
-    /// A request for items, with the partition keys that it names.
-    fn keyed<Q, A>(
+    /// Like [`Self::prepare_request`], with the partition keys of the items that the request names.
+    fn prepare_keyed_request<Q, A>(
         &self,
         body: &[u8],
-        asked: impl FnOnce(&Q) -> (String, Vec<(&'static str, String)>),
+        target_and_keys: impl FnOnce(&Q) -> (String, Vec<(&'static str, String)>),
         operation: impl FnOnce(&Database, Q) -> dynoxide::Result<A> + Send + 'static,
-    ) -> Result<Prepared, Answer>
+    ) -> Result<PreparedRequest, ServiceResponse>
     where
         Q: DeserializeOwned + Send + 'static,
         A: Serialize,
     {
         let mut keys = Vec::new();
         let target = |request: &Q| {
-            let (target, named) = asked(request);
-            keys = named;
+            let (target, item_keys) = target_and_keys(request);
+            keys = item_keys;
             target
         };
-        let prepared = self.prepared(body, target, operation)?;
-        Ok(Prepared { keys, ..prepared })
+        let prepared = self.prepare_request(body, target, operation)?;
+        Ok(PreparedRequest { keys, ..prepared })
     }
 
-    fn prepare_plainly(&self, operation: &str, body: &[u8]) -> Result<Prepared, Answer> {
+    fn prepare_unmetered(&self, operation: &str, body: &[u8]) -> Result<PreparedRequest, ServiceResponse> {
         match operation {
-            "GetItem" => self.keyed(
+            "GetItem" => self.prepare_keyed_request(
                 body,
-                |r: &GetItemRequest| (r.table_name.clone(), named("GetItem", [&r.key])),
+                |r: &GetItemRequest| (r.table_name.clone(), item_keys("GetItem", [&r.key])),
                 Database::get_item,
             ),
-            "PutItem" => self.keyed(
+            "PutItem" => self.prepare_keyed_request(
                 body,
-                |r: &PutItemRequest| (r.table_name.clone(), named("PutItem", [&r.item])),
+                |r: &PutItemRequest| (r.table_name.clone(), item_keys("PutItem", [&r.item])),
                 Database::put_item,
             ),
-            "UpdateItem" => self.keyed(
+            "UpdateItem" => self.prepare_keyed_request(
                 body,
-                |r: &UpdateItemRequest| (r.table_name.clone(), named("UpdateItem", [&r.key])),
+                |r: &UpdateItemRequest| (r.table_name.clone(), item_keys("UpdateItem", [&r.key])),
                 Database::update_item,
             ),
-            "DeleteItem" => self.keyed(
+            "DeleteItem" => self.prepare_keyed_request(
                 body,
-                |r: &DeleteItemRequest| (r.table_name.clone(), named("DeleteItem", [&r.key])),
+                |r: &DeleteItemRequest| (r.table_name.clone(), item_keys("DeleteItem", [&r.key])),
                 Database::delete_item,
             ),
-            "Query" => self.keyed(body, |r| (queried(r), queried_key(r)), Database::query),
-            "Scan" => self.prepared(body, |r: &ScanRequest| r.table_name.clone(), Database::scan),
+            "Query" => self.prepare_keyed_request(body, |r| (query_target(r), query_keys(r)), Database::query),
+            "Scan" => self.prepare_request(body, |r: &ScanRequest| r.table_name.clone(), Database::scan),
             "TransactWriteItems" => {
                 let tables = |request: &TransactWriteItemsRequest| {
-                    let items = request.transact_items.iter().filter_map(part);
-                    let keys = items.flat_map(|(action, item)| named(action, [item]));
+                    let items = request.transact_items.iter().filter_map(transaction_part);
+                    let keys = items.flat_map(|(action, item)| item_keys(action, [item]));
                     (transaction_tables(request), keys.collect())
                 };
-                let prepared = self.keyed(body, tables, Database::transact_write_items)?;
+                let prepared = self.prepare_keyed_request(body, tables, Database::transact_write_items)?;
                 let parts = prepared.keys.iter().map(|(action, _)| *action).collect();
-                Ok(Prepared { parts, ..prepared })
+                Ok(PreparedRequest { parts, ..prepared })
             }
-            "BatchGetItem" => self.keyed(
+            "BatchGetItem" => self.prepare_keyed_request(
                 body,
                 |r: &BatchGetItemRequest| {
                     let keys = r.request_items.values().flat_map(|items| &items.keys);
-                    (batch_tables(&r.request_items), named("BatchGetItem", keys))
+                    (batch_tables(&r.request_items), item_keys("BatchGetItem", keys))
                 },
                 Database::batch_get_item,
             ),
-            "BatchWriteItem" => self.prepared(
+            "BatchWriteItem" => self.prepare_request(
                 body,
                 |r: &BatchWriteItemRequest| batch_tables(&r.request_items),
                 Database::batch_write_item,
             ),
-            "CreateTable" => self.prepared(
+            "CreateTable" => self.prepare_request(
                 body,
                 |r: &CreateTableRequest| r.table_name.clone(),
                 Database::create_table,
             ),
-            "DescribeTable" => self.prepared(
+            "DescribeTable" => self.prepare_request(
                 body,
                 |r: &DescribeTableRequest| r.table_name.clone(),
                 Database::describe_table,
             ),
-            "UpdateTable" => self.prepared(
+            "UpdateTable" => self.prepare_request(
                 body,
                 |r: &UpdateTableRequest| r.table_name.clone(),
                 Database::update_table,
             ),
-            "ListTables" => self.prepared(body, |_: &ListTablesRequest| String::new(), Database::list_tables),
-            "UpdateTimeToLive" => self.prepared(
+            "ListTables" => self.prepare_request(body, |_: &ListTablesRequest| String::new(), Database::list_tables),
+            "UpdateTimeToLive" => self.prepare_request(
                 body,
                 |r: &UpdateTimeToLiveRequest| r.table_name.clone(),
                 Database::update_time_to_live,
             ),
-            "DescribeTimeToLive" => self.prepared(
+            "DescribeTimeToLive" => self.prepare_request(
                 body,
                 |r: &DescribeTimeToLiveRequest| r.table_name.clone(),
                 Database::describe_time_to_live,
             ),
-            "DescribeContinuousBackups" => Ok(recoverable(body)),
+            "DescribeContinuousBackups" => Ok(describe_backups(body)),
             _ => Err(error(
                 400,
                 "com.amazon.coral.service#UnknownOperationException",
@@ -262,20 +268,20 @@ impl Backend for DynamoDb {
     const SERVICE: Service = Service::DynamoDb;
     const TARGET_PREFIX: &'static str = "DynamoDB_20120810.";
 
-    fn prepare(&self, operation: &str, body: &[u8]) -> Result<Prepared, Answer> {
-        let kind = match operation {
+    fn prepare(&self, operation: &str, body: &[u8]) -> Result<PreparedRequest, ServiceResponse> {
+        let unit = match operation {
             "GetItem" | "Query" | "Scan" | "BatchGetItem" => Some("read"),
             "PutItem" | "UpdateItem" | "DeleteItem" | "TransactWriteItems" | "BatchWriteItem" => Some("write"),
             _ => None,
         };
-        let metered = self.metered().is_some();
-        match kind {
-            Some(kind) if metered => self.prepare_metered(operation, kind, body),
-            _ => self.prepare_plainly(operation, body),
+        let is_metered = self.lock_meter().is_some();
+        match unit {
+            Some(unit) if is_metered => self.prepare_metered(operation, unit, body),
+            _ => self.prepare_unmetered(operation, body),
         }
     }
 
-    fn fault(fault: Fault, operation: &str) -> Answer {
+    fn fault(fault: Fault, operation: &str) -> ServiceResponse {
         const DYNAMODB: &str = "com.amazonaws.dynamodb.v20120810";
         let (status, kind, message) = match fault {
             Fault::Throttled => (
@@ -300,8 +306,8 @@ impl Backend for DynamoDb {
     }
 }
 
-/// The engine keeps no backups; the table that it stands for does, by the template.
-fn recoverable(body: &[u8]) -> Prepared {
+/// The engine has no backups. The response is that of the deployed table, for which the template enables them.
+fn describe_backups(body: &[u8]) -> PreparedRequest {
     let request: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let target = request.get("TableName").and_then(serde_json::Value::as_str);
     let target = target.unwrap_or_default().to_owned();
@@ -309,8 +315,8 @@ fn recoverable(body: &[u8]) -> Prepared {
         "ContinuousBackupsStatus": "ENABLED",
         "PointInTimeRecoveryDescription": { "PointInTimeRecoveryStatus": "ENABLED" },
     }});
-    let answer = Answer::ok(description.to_string().into_bytes());
-    Prepared {
+    let answer = ServiceResponse::ok(description.to_string().into_bytes());
+    PreparedRequest {
         target,
         parts: Vec::new(),
         keys: Vec::new(),
@@ -318,38 +324,39 @@ fn recoverable(body: &[u8]) -> Prepared {
     }
 }
 
-/// What a transaction is answered that met another one.
-fn conflict() -> Answer {
+/// The response to a transaction that conflicts with another one.
+fn conflict() -> ServiceResponse {
     let body = serde_json::json!({
         "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
         "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons [TransactionConflict]",
         "CancellationReasons": [{ "Code": "TransactionConflict", "Message": "Transaction is ongoing for the item" }],
     });
-    Answer {
+    ServiceResponse {
         status: 400,
         body: body.to_string().into_bytes(),
         query_error: None,
     }
 }
 
-fn failure(error: &DynoxideError) -> Answer {
-    Answer {
+fn failure(error: &DynoxideError) -> ServiceResponse {
+    ServiceResponse {
         status: error.status_code(),
         body: error.to_json().into_bytes(),
         query_error: None,
     }
 }
 
-fn error(status: u16, kind: &str, message: &str) -> Answer {
+fn error(status: u16, kind: &str, message: &str) -> ServiceResponse {
     let body = serde_json::json!({ "__type": kind, "message": message }).to_string();
-    Answer {
+    ServiceResponse {
         status,
         body: body.into_bytes(),
         query_error: None,
     }
 }
 
-/// The engine's request types tell by a mark at the start of a message which error DynamoDB would answer.
+/// The error with which DynamoDB answers an invalid request. The engine's request types encode it as a prefix of their
+/// message.
 fn unreadable(message: &str) -> DynoxideError {
     let plain = message
         .rfind(" at line ")
@@ -374,19 +381,19 @@ fn unreadable(message: &str) -> DynoxideError {
     DynoxideError::SerializationException(reason.to_owned())
 }
 
-/// The table, and the index if one is asked.
-fn queried(request: &QueryRequest) -> String {
+/// The table of a query, or `table/index/name`.
+fn query_target(request: &QueryRequest) -> String {
     match &request.index_name {
         Some(index) => format!("{}/index/{index}", request.table_name),
         None => request.table_name.clone(),
     }
 }
 
-/// Attributes of an item, its key among them.
+/// Attributes of an item, including its key.
 type Attributes = HashMap<String, AttributeValue>;
 
-/// The action, with the partition key of each item. An item without one is refused by the engine.
-fn named<'a>(action: &'static str, items: impl IntoIterator<Item = &'a Attributes>) -> Vec<(&'static str, String)> {
+/// The action with the partition key of each item. The engine refuses an item without one.
+fn item_keys<'a>(action: &'static str, items: impl IntoIterator<Item = &'a Attributes>) -> Vec<(&'static str, String)> {
     let key = |item: &Attributes| match item.get(PARTITION_KEY) {
         Some(AttributeValue::S(key)) => (action, key.clone()),
         _ => (action, String::new()),
@@ -394,8 +401,8 @@ fn named<'a>(action: &'static str, items: impl IntoIterator<Item = &'a Attribute
     items.into_iter().map(key).collect()
 }
 
-/// The partition that a query looks into: by the name that every query of ours gives it.
-fn queried_key(request: &QueryRequest) -> Vec<(&'static str, String)> {
+/// The partition that a query reads: the value of `:pk`, which all our queries use.
+fn query_keys(request: &QueryRequest) -> Vec<(&'static str, String)> {
     let values = request.expression_attribute_values.as_ref();
     match values.and_then(|values| values.get(":pk")) {
         Some(AttributeValue::S(key)) => vec![("Query", key.clone())],
@@ -403,8 +410,8 @@ fn queried_key(request: &QueryRequest) -> Vec<(&'static str, String)> {
     }
 }
 
-/// The operation that is this part of a transaction, and its item.
-fn part(item: &TransactWriteItem) -> Option<(&'static str, &Attributes)> {
+/// The operation of one part of a transaction, and its item.
+fn transaction_part(item: &TransactWriteItem) -> Option<(&'static str, &Attributes)> {
     let put = item.put.as_ref().map(|put| ("PutItem", &put.item));
     let update = item.update.as_ref().map(|update| ("UpdateItem", &update.key));
     let delete = item.delete.as_ref().map(|delete| ("DeleteItem", &delete.key));
@@ -421,15 +428,15 @@ fn transaction_tables(request: &TransactWriteItemsRequest) -> String {
         let check = item.condition_check.as_ref().map(|check| &check.table_name);
         put.or(update).or(delete).or(check).cloned()
     };
-    joined(request.transact_items.iter().filter_map(table).collect())
+    join_sorted(request.transact_items.iter().filter_map(table).collect())
 }
 
 fn batch_tables<T>(tables: &HashMap<String, T>) -> String {
-    joined(tables.keys().cloned().collect())
+    join_sorted(tables.keys().cloned().collect())
 }
 
 /// Sorted, so that the log of a run does not depend on the order of a hash map.
-fn joined(tables: BTreeSet<String>) -> String {
+fn join_sorted(tables: BTreeSet<String>) -> String {
     tables.into_iter().collect::<Vec<_>>().join(",")
 }
 

@@ -1,4 +1,4 @@
-//! Things that go wrong, by plan or by seeded chance.
+//! Injects faults and crashes, planned or by seeded chance.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -7,33 +7,34 @@ use std::time::Duration;
 
 use patchbay::clock::Timestamp;
 
-use super::recorder::{Entry, Service};
+use super::recorder::{RequestRecord, Service};
 use crate::rng::Rng;
 
 /// How a request fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Refused because of too many requests: had no effect.
+    /// Refused because of too many requests. No effect.
     Throttled,
-    /// The service failed: had no effect.
+    /// The service failed. No effect.
     InternalError,
-    /// DynamoDB only: a write met a transaction of somebody else's on the same item, and had no effect. Befalls no read.
+    /// DynamoDB only: another transaction on the same item was in progress. No effect. Affects writes only.
     Conflict,
-    /// DynamoDB only: the same transaction is still being worked on, and nothing is known of it. Befalls nothing else.
+    /// DynamoDB only: the same transaction is still in progress, and its outcome is unknown. Affects
+    /// `TransactWriteItems` only.
     InProgress,
-    /// No connection could be made: had no effect, and its sender knows that.
+    /// The connection was refused. No effect, and the sender knows that.
     Refused,
-    /// The connection broke before an answer came: it had no effect, and its sender does not know that.
+    /// The connection broke before the answer. No effect, but the sender does not know that.
     Reset,
-    /// No answer came, and it had no effect.
+    /// No answer within the time-out. No effect.
     LostRequest,
-    /// No answer came, although it took effect.
+    /// No answer within the time-out, although the request took effect.
     LostAnswer,
 }
 
 impl Fault {
-    /// Whether DynamoDB may answer `operation` with it.
-    fn befalls(self, operation: &str) -> bool {
+    /// Whether `operation` can fail with it.
+    fn applies_to(self, operation: &str) -> bool {
         const TRANSACTION: &str = "TransactWriteItems";
         match self {
             Self::Conflict => ["PutItem", "UpdateItem", "DeleteItem", TRANSACTION].contains(&operation),
@@ -43,7 +44,7 @@ impl Fault {
     }
 }
 
-/// A fault that befalls certain requests.
+/// A fault for the requests that match.
 #[derive(Clone, Debug)]
 pub struct Rule {
     fault: Fault,
@@ -57,7 +58,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// `fault` befalls the next request, whatever it is.
+    /// `fault` for the next request of any kind.
     pub const fn new(fault: Fault) -> Self {
         Self {
             fault,
@@ -99,21 +100,21 @@ impl Rule {
         self
     }
 
-    /// Leaves the first `requests` such requests alone.
+    /// Skips the first `requests` that match.
     #[must_use]
     pub const fn skip(mut self, requests: u32) -> Self {
         self.skip = requests;
         self
     }
 
-    /// Befalls this many requests instead of one.
+    /// Affects this many requests instead of one.
     #[must_use]
     pub const fn times(mut self, requests: u32) -> Self {
         self.times = requests;
         self
     }
 
-    /// Befalls every such request from a moment on, until another one: an outage.
+    /// Affects every request that matches within this time: an outage.
     #[must_use]
     pub fn during(mut self, outage: Range<Timestamp>) -> Self {
         self.times = u32::MAX;
@@ -121,7 +122,7 @@ impl Rule {
         self
     }
 
-    fn matches(&self, entry: &Entry) -> bool {
+    fn matches(&self, entry: &RequestRecord) -> bool {
         self.during.as_ref().is_none_or(|outage| outage.contains(&entry.at))
             && self.service.is_none_or(|service| service == entry.service)
             && self
@@ -139,7 +140,7 @@ impl Rule {
     }
 }
 
-/// How often, in a thousand requests, each fault happens by chance.
+/// The probability of each fault, in thousandths.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rates {
     /// [`Fault::Throttled`].
@@ -196,12 +197,12 @@ impl Rates {
     }
 }
 
-/// Where in an invocation it dies.
+/// Where an invocation crashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CrashPoint {
-    /// At which of its requests, counted from 1. One beyond its last request does no harm.
+    /// The request, counted from 1. A number beyond the invocation's last request has no effect.
     pub request: u32,
-    /// On which side of the request's effect.
+    /// The side of the request's effect.
     pub side: Side,
 }
 
@@ -210,11 +211,11 @@ pub struct CrashPoint {
 pub enum Side {
     /// The request never takes effect.
     Before,
-    /// The request has taken effect, but nobody hears the answer.
+    /// The request has taken effect, but its answer is lost.
     After,
 }
 
-/// What goes wrong. Cheap to clone; clones share their settings.
+/// The faults and crashes to inject. Cheap to clone; clones share their settings.
 #[derive(Clone, Debug)]
 pub struct Faults(Arc<Mutex<Settings>>);
 
@@ -226,23 +227,23 @@ struct Settings {
     crashes: Vec<(String, CrashPoint)>,
     crash_rate: u16,
     crash_within: u32,
-    dead: Vec<(String, Range<Timestamp>)>,
+    outages: Vec<(String, Range<Timestamp>)>,
     latency: (u64, u64),
     timeout: Duration,
-    stale: Option<(Duration, Fault)>,
-    used: BTreeMap<Service, Timestamp>,
+    idle_limit: Option<(Duration, Fault)>,
+    last_used: BTreeMap<Service, Timestamp>,
 }
 
 impl Settings {
-    fn meets_dead_connection(&mut self, entry: &Entry) -> Option<Fault> {
-        let used = self.used.insert(entry.service, entry.at)?;
-        let (idle, fault) = self.stale?;
+    fn dead_connection_fault(&mut self, entry: &RequestRecord) -> Option<Fault> {
+        let used = self.last_used.insert(entry.service, entry.at)?;
+        let (idle, fault) = self.idle_limit?;
         (entry.at.since(used) > idle).then_some(fault)
     }
 }
 
 impl Faults {
-    /// No faults yet; those by chance will follow from `seed`.
+    /// No faults. Random ones that are set later depend on `seed`.
     pub fn seeded(seed: u64) -> Self {
         Self(Arc::new(Mutex::new(Settings {
             rng: Rng::new(seed),
@@ -251,70 +252,71 @@ impl Faults {
             crashes: Vec::new(),
             crash_rate: 0,
             crash_within: 1,
-            dead: Vec::new(),
+            outages: Vec::new(),
             latency: (0, 0),
             timeout: Duration::from_secs(1),
-            stale: None,
-            used: BTreeMap::new(),
+            idle_limit: None,
+            last_used: BTreeMap::new(),
         })))
     }
 
-    /// Lets a fault happen. Of several rules that match a request, the first decides.
+    /// Adds a rule. Of several rules that match a request, the first decides that neither skips it nor is used up.
     pub fn plan(&self, rule: Rule) {
         self.lock().rules.push(rule);
     }
 
-    /// Lets faults happen to requests to `service` by chance, from now on.
+    /// Sets the probabilities of random faults in requests to `service`.
     pub fn set_rates(&self, service: Service, rates: Rates) {
         self.lock().rates.insert(service, rates);
     }
 
-    /// Kills the next invocation of `function` at `point`. Several such plans for one function follow one another.
+    /// Crashes the next invocation of `function` at `point`. Several plans for one function apply to one invocation
+    /// each.
     pub fn crash(&self, function: impl Into<String>, point: CrashPoint) {
         self.lock().crashes.push((function.into(), point));
     }
 
-    /// Kills `per_mille` of a thousand invocations, on either side of one of their first `within` requests.
+    /// Crashes invocations with a probability of `per_mille` thousandths, on either side of one of their first `within`
+    /// requests.
     pub fn set_crash_rate(&self, per_mille: u16, within: u32) {
         let mut settings = self.lock();
         settings.crash_rate = per_mille;
         settings.crash_within = within.max(1);
     }
 
-    /// Lets `function` die at its first request, in every invocation from a moment on until another one.
-    pub fn die_during(&self, function: impl Into<String>, outage: Range<Timestamp>) {
-        self.lock().dead.push((function.into(), outage));
+    /// Crashes every invocation of `function` within this time, at its first request.
+    pub fn crash_during(&self, function: impl Into<String>, outage: Range<Timestamp>) {
+        self.lock().outages.push((function.into(), outage));
     }
 
-    /// Lets every request take from `least` to `most` milliseconds of the clock, before its effect and again after it.
-    /// Without this a request only yields once to the other tasks.
+    /// Sets the latency of requests: from `least` to `most` milliseconds of the clock, before a request's effect and
+    /// again after it. The default is 0, at which a request only yields once to other tasks.
     pub fn set_latency(&self, least: u64, most: u64) {
         self.lock().latency = (least, most.max(least));
     }
 
-    /// How long a sender waits for an answer that never comes.
+    /// Sets how long a sender waits for an answer that is lost.
     pub fn set_timeout(&self, timeout: Duration) {
         self.lock().timeout = timeout;
     }
 
-    /// Lets connections die that nothing used for longer than `idle`: the next request to that service meets `fault`, and
-    /// the one after it finds a new connection.
+    /// Breaks connections that were not used for longer than `idle`: the next request to that service fails with
+    /// `fault`, and the request after it has a new connection.
     ///
-    /// A sandbox that is frozen hears nothing of the ends of its connections, and a balancer before a service forgets
-    /// idle ones (after 350 s at AWS's network load balancers, which then answer with a reset; what lies between may drop
-    /// packets instead).
-    pub fn let_connections_die(&self, idle: Duration, fault: Fault) {
-        self.lock().stale = Some((idle, fault));
+    /// A frozen sandbox does not notice that its connections were closed, and a load balancer drops idle ones. AWS's
+    /// network load balancers drop them after 350 s and answer with a reset; a hop in between may drop packets instead.
+    pub fn kill_idle_connections(&self, idle: Duration, fault: Fault) {
+        self.lock().idle_limit = Some((idle, fault));
     }
 
-    /// Ends all faults and crashes, planned and by chance, so that a run can be seen to settle.
-    pub fn calm(&self) {
+    /// Removes all faults and crashes, planned and random, so that a world can become idle.
+    pub fn clear(&self) {
         let mut settings = self.lock();
         settings.rules.clear();
         settings.rates.clear();
         settings.crashes.clear();
-        settings.dead.clear();
-        settings.stale = None;
+        settings.outages.clear();
+        settings.idle_limit = None;
         settings.crash_rate = 0;
     }
 
@@ -337,9 +339,9 @@ impl Faults {
         Duration::from_millis(least + more)
     }
 
-    pub(super) fn draw_fault(&self, entry: &Entry) -> Option<Fault> {
+    pub(super) fn draw_fault(&self, entry: &RequestRecord) -> Option<Fault> {
         let mut settings = self.lock();
-        if let Some(fault) = settings.meets_dead_connection(entry) {
+        if let Some(fault) = settings.dead_connection_fault(entry) {
             return Some(fault);
         }
         for rule in settings.rules.iter_mut().filter(|rule| rule.matches(entry)) {
@@ -347,25 +349,25 @@ impl Faults {
                 rule.skip -= 1;
             } else if rule.times > 0 {
                 rule.times -= 1;
-                return Some(rule.fault).filter(|fault| fault.befalls(&entry.operation));
+                return Some(rule.fault).filter(|fault| fault.applies_to(&entry.operation));
             }
         }
         let rates = settings.rates.get(&entry.service).copied().unwrap_or_default();
         rates
             .draw(&mut settings.rng)
-            .filter(|fault| fault.befalls(&entry.operation))
+            .filter(|fault| fault.applies_to(&entry.operation))
     }
 
     pub(super) fn draw_crash(&self, function: &str, now: Timestamp) -> Option<CrashPoint> {
         let mut settings = self.lock();
-        let is_dead = |(of, outage): &(String, Range<Timestamp>)| of == function && outage.contains(&now);
-        if settings.dead.iter().any(is_dead) {
+        let is_down = |(name, outage): &(String, Range<Timestamp>)| name == function && outage.contains(&now);
+        if settings.outages.iter().any(is_down) {
             return Some(CrashPoint {
                 request: 1,
                 side: Side::Before,
             });
         }
-        if let Some(planned) = settings.crashes.iter().position(|(of, _)| of == function) {
+        if let Some(planned) = settings.crashes.iter().position(|(name, _)| name == function) {
             return Some(settings.crashes.remove(planned).1);
         }
         let rate = settings.crash_rate;

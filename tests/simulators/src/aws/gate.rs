@@ -1,16 +1,16 @@
-//! The one gate through which every request of every function leaves.
+//! The gate that every request passes: records it, and injects faults and crashes.
 
 use std::future::Future;
 
 use patchbay::clock::Clock;
 
 use super::faults::{Fault, Faults, Side};
-use super::invocation::Running;
-use super::recorder::{Entry, Fate, Recorder, Service};
+use super::invocation::RunningInvocation;
+use super::recorder::{Recorder, RequestRecord, RequestStatus, Service};
 
-/// What is asked of a service: see the fields of the same names of [`Entry`].
+/// The parts of a request that are recorded: see the fields of the same names in [`RequestRecord`].
 #[derive(Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct RequestInfo {
     pub(super) operation: String,
     pub(super) target: String,
     pub(super) parts: Vec<&'static str>,
@@ -25,23 +25,23 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// Notes a request, lets it take effect (or not), and answers (or not), as the faults want it.
+    /// Records a request, awaits its effect, and returns the answer, unless a fault or a crash prevents it.
     pub(super) async fn pass<T>(
         &self,
         service: Service,
-        Asked {
+        RequestInfo {
             operation,
             target,
             parts,
             keys,
-        }: Asked,
+        }: RequestInfo,
         effect: impl Future<Output = T>,
     ) -> Result<T, Fault> {
-        let running = Running::current();
+        let running = RunningInvocation::current();
         if let Some(running) = &running {
-            running.stay_if_dead().await;
+            running.hang_if_crashed().await;
         }
-        let entry = Entry {
+        let entry = RequestRecord {
             at: self.clock.now(),
             run: running.as_ref().map(|running| running.number),
             function: running
@@ -53,7 +53,7 @@ impl Gate {
             target,
             parts,
             keys,
-            fate: Fate::Open,
+            status: RequestStatus::Pending,
         };
         let request = running.as_ref().map_or(0, |running| running.count());
         let fault = self.faults.draw_fault(&entry);
@@ -62,9 +62,9 @@ impl Gate {
         if let Some(running) = &running {
             running.crash_point(request, Side::Before).await;
         }
-        self.travel().await;
+        self.delay().await;
         if let Some(running) = &running {
-            running.stay_if_dead().await;
+            running.hang_if_crashed().await;
         }
         match fault {
             Some(
@@ -75,39 +75,39 @@ impl Gate {
                 | Fault::Refused
                 | Fault::Reset),
             ) => {
-                self.recorder.fate(number, Fate::Faulted(fault));
+                self.recorder.set_status(number, RequestStatus::Faulted(fault));
                 return Err(fault);
             }
-            Some(Fault::LostRequest) => return self.unanswered(number, Fault::LostRequest).await,
+            Some(Fault::LostRequest) => return self.time_out(number, Fault::LostRequest).await,
             Some(Fault::LostAnswer) | None => {}
         }
 
         let answer = effect.await;
-        self.recorder.fate(number, Fate::TookEffect);
+        self.recorder.set_status(number, RequestStatus::TookEffect);
         if let Some(running) = &running {
             running.crash_point(request, Side::After).await;
         }
         if fault.is_some() {
-            return self.unanswered(number, Fault::LostAnswer).await;
+            return self.time_out(number, Fault::LostAnswer).await;
         }
-        self.travel().await;
-        self.recorder.fate(number, Fate::Answered);
+        self.delay().await;
+        self.recorder.set_status(number, RequestStatus::Answered);
         Ok(answer)
     }
 
-    async fn travel(&self) {
+    async fn delay(&self) {
         let latency = self.faults.draw_latency();
         if latency.is_zero() {
-            // Other tasks get a turn at every request, or a handler would run as if it were alone in the world.
+            // Other tasks must get a turn at every request, or a handler would never be interrupted.
             tokio::task::yield_now().await;
         } else {
             self.clock.sleep(latency).await;
         }
     }
 
-    async fn unanswered<T>(&self, number: u64, fault: Fault) -> Result<T, Fault> {
-        // First of all: whoever waits may have less patience.
-        self.recorder.fate(number, Fate::Faulted(fault));
+    async fn time_out<T>(&self, number: u64, fault: Fault) -> Result<T, Fault> {
+        // Recorded first: the caller may stop waiting before the time-out.
+        self.recorder.set_status(number, RequestStatus::Faulted(fault));
         self.clock.sleep(self.faults.timeout()).await;
         Err(fault)
     }

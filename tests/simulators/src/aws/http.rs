@@ -1,13 +1,13 @@
 //! Crash points and faults for requests over HTTP.
 
 use bytes::Bytes;
-use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
+use patchbay::http::{HttpClient, Request, Response, ResponseFuture, SendError, SendHttp};
 
 use super::faults::Fault;
-use super::gate::{Asked, Gate};
+use super::gate::{Gate, RequestInfo};
 use super::recorder::Service;
 
-/// An HTTP client behind the same gate as the AWS clients: its requests are logged, fail and kill like theirs.
+/// An HTTP client behind the same gate as the AWS clients: recorded, with the same faults and crash points.
 #[derive(Clone, Debug)]
 pub struct CrashableHttp {
     gate: Gate,
@@ -21,21 +21,21 @@ impl CrashableHttp {
 }
 
 impl SendHttp for CrashableHttp {
-    fn send(&self, request: Request) -> Sending<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         let operation = request.method().to_string();
-        // Without the query: it may carry a token, and a log shows what it holds.
+        // Without the query: it may contain a token, which must not be in the log.
         let url = request.uri().to_string();
         let target = url
             .split_once('?')
             .map_or(url.as_str(), |(before, _)| before)
             .to_owned();
         Box::pin(async move {
-            let asked = Asked {
+            let info = RequestInfo {
                 operation,
                 target,
-                ..Asked::default()
+                ..RequestInfo::default()
             };
-            match self.gate.pass(Service::Http, asked, self.inner.send(request)).await {
+            match self.gate.pass(Service::Http, info, self.inner.send(request)).await {
                 Ok(answer) => answer,
                 Err(Fault::Throttled) => Ok(empty(http::StatusCode::TOO_MANY_REQUESTS)),
                 Err(Fault::InternalError | Fault::Conflict | Fault::InProgress) => {
@@ -43,7 +43,7 @@ impl SendHttp for CrashableHttp {
                 }
                 Err(Fault::Refused) => Err(SendError::NotSent("injected: connection refused".to_owned())),
                 Err(Fault::Reset | Fault::LostRequest | Fault::LostAnswer) => {
-                    Err(SendError::NoAnswer("injected: timed out".to_owned()))
+                    Err(SendError::NoResponse("injected: timed out".to_owned()))
                 }
             }
         })

@@ -1,21 +1,21 @@
-//! AWS in process: the SDK's own clients, speaking to a DynamoDB and an SQS that live in this program.
+//! AWS in process: a DynamoDB and an SQS behind the SDK's own clients.
 //!
-//! The deployed functions use `aws_sdk_dynamodb::Client` and `aws_sdk_sqs::Client` as they are. Here the same clients
-//! get a connector instead of sockets: what they serialise is read, acted upon and answered in the services' own
-//! words. So a whole day runs in milliseconds on tokio's paused clock, and every request passes one gate where it is
-//! logged, where it may fail, and where the invocation that makes it may die.
+//! The deployed functions use `aws_sdk_dynamodb::Client` and `aws_sdk_sqs::Client` unchanged. Here the same clients
+//! have a connector instead of sockets. It parses the requests that they serialize, executes them, and answers in the
+//! services' own format. So a whole day runs in milliseconds on tokio's paused clock. Every request passes one gate,
+//! which records it and may let it fail or let the invocation that makes it crash.
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
 //! use patchbay::clock::{Clock, Timestamp};
-//! use patchbay_simulators::aws::{Aws, CrashPoint, Outcome, Side, clients, retries};
+//! use patchbay_simulators::aws::{Aws, CrashPoint, InvocationOutcome, Side, clients, retries};
 //!
 //! let clock = Clock::starting_at(Timestamp::parse("2026-11-21T08:00:00Z").unwrap(), 1.0);
 //! let aws = Aws::in_memory(clock, 7).unwrap();
 //! let (dynamodb, _sqs) = clients(&aws, &retries());
 //! aws.faults().crash("dialer", CrashPoint { request: 1, side: Side::After });
 //! let outcome = aws.invoke("dialer", async { dynamodb.list_tables().send().await.is_ok() }).await;
-//! assert_eq!(outcome, Outcome::Crashed);
+//! assert_eq!(outcome, InvocationOutcome::Crashed);
 //! assert_eq!(aws.recorder().last("dialer").unwrap().dynamodb, 1);
 //! # });
 //! ```
@@ -39,9 +39,9 @@ use patchbay::http::HttpClient;
 
 pub use faults::{CrashPoint, Fault, Faults, Rates, Rule, Side};
 pub use http::CrashableHttp;
-pub use invocation::Outcome;
-pub use recorder::{End, Entry, Fate, Recorder, Run, Service};
-pub use sdk::{answer, clients, clients_of_functions, retries};
+pub use invocation::InvocationOutcome;
+pub use recorder::{InvocationEnd, InvocationRecord, Recorder, RequestRecord, RequestStatus, Service};
+pub use sdk::{answer, clients, function_clients, retries};
 
 use dynamodb::DynamoDb;
 use gate::Gate;
@@ -49,10 +49,10 @@ use sqs::Sqs;
 
 use crate::journal::Journal;
 
-/// The region in which everything lives.
+/// The region of all resources.
 pub const REGION: &str = "eu-west-1";
 
-/// The account to which everything belongs.
+/// The account id in ARNs and queue URLs.
 pub const ACCOUNT: &str = "000000000000";
 
 /// One account's DynamoDB and SQS. Cheap to clone; clones share everything.
@@ -64,17 +64,18 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// An empty account whose tables live in memory. Whatever happens by chance follows from `seed`.
+    /// An empty account with its tables in memory. Everything random depends on `seed`.
     ///
-    /// Seeds this thread's generator for the SDK as well (jitter of retries, idempotency tokens): make the account on
-    /// the thread on which the run takes place.
+    /// Also seeds this thread's generator for the SDK (jitter of retries, idempotency tokens): create the account on
+    /// the thread on which the simulation runs.
     pub fn in_memory(clock: Clock, seed: u64) -> Result<Self, DynoxideError> {
         let dynamodb = DynamoDb::in_memory(clock.clone())?;
         Ok(Self::with(dynamodb, clock, seed, Journal::default()))
     }
 
-    /// An account whose tables are `dynamodb` and whose queues are in `journal`; see [`Sqs::go_on`].
-    pub fn kept(dynamodb: DynamoDb, journal: Journal, clock: Clock, seed: u64) -> Self {
+    /// An account with the tables of `dynamodb` and queues that are stored in `journal`; see [`Sqs::restore`]. Seeds
+    /// this thread's generator like [`Self::in_memory`].
+    pub fn persistent(dynamodb: DynamoDb, journal: Journal, clock: Clock, seed: u64) -> Self {
         Self::with(dynamodb, clock, seed, journal)
     }
 
@@ -89,46 +90,46 @@ impl Aws {
         Self { gate, dynamodb, sqs }
     }
 
-    /// The clock on which everything happens.
+    /// The clock of the services.
     pub const fn clock(&self) -> &Clock {
         &self.gate.clock
     }
 
-    /// What goes wrong.
+    /// The faults and crashes to inject.
     pub const fn faults(&self) -> &Faults {
         &self.gate.faults
     }
 
-    /// What was asked of whom.
+    /// The log of requests and invocations.
     pub const fn recorder(&self) -> &Recorder {
         &self.gate.recorder
     }
 
-    /// The tables.
+    /// DynamoDB.
     pub const fn dynamodb(&self) -> &DynamoDb {
         &self.dynamodb
     }
 
-    /// The queues.
+    /// SQS.
     pub const fn sqs(&self) -> &Sqs {
         &self.sqs
     }
 
-    /// Puts `client` behind the same log, faults and crash points.
+    /// Wraps `client`, so that its requests are recorded and have the same faults and crash points.
     pub fn http(&self, client: HttpClient) -> HttpClient {
         HttpClient::new(CrashableHttp::new(self.gate.clone(), client))
     }
 
     /// Runs `handler` as one invocation of `function`.
     ///
-    /// Its requests are counted. If a crash is due, it is dropped at that request and nothing of it goes on. Requests
-    /// of tasks that it spawns are nobody's: on Lambda, too, such tasks are not part of the invocation.
+    /// Its requests are counted. If a crash is due, the handler is dropped at that request. Requests of tasks that it
+    /// spawns belong to no invocation: on Lambda, too, such tasks are not part of the invocation.
     pub fn invoke<'a, T: 'a>(
         &'a self,
         function: &'a str,
         handler: impl Future<Output = T> + 'a,
-    ) -> impl Future<Output = Outcome<T>> + 'a {
-        // On the heap at once: the futures of the SDK's calls are big, and so are those of handlers.
+    ) -> impl Future<Output = InvocationOutcome<T>> + 'a {
+        // Boxed, because the futures of handlers and of the SDK's calls are large.
         invocation::invoke(&self.gate, function, Box::pin(handler))
     }
 }

@@ -1,4 +1,4 @@
-//! What was asked of whom, when, and by which invocation.
+//! Records every request to a service and every invocation of a function.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,10 +7,11 @@ use patchbay::clock::Timestamp;
 
 use super::faults::Fault;
 
-/// The newest entries that are kept. Enough for any test; a bound for a `patchbay local` that runs for weeks.
-const KEPT: usize = 65_536;
+/// How many of the newest records are kept: enough for any test, and a bound for a `patchbay local` that runs for
+/// weeks.
+const MAX_RECORDS: usize = 65_536;
 
-/// Whom a request is addressed to.
+/// The receiver of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Service {
     /// DynamoDB.
@@ -21,47 +22,47 @@ pub enum Service {
     Http,
 }
 
-/// A request as the log shows it.
+/// A recorded request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct RequestRecord {
     /// When it was made.
     pub at: Timestamp,
-    /// The invocation that made it, if one did: see [`Run::number`].
+    /// The [`InvocationRecord::number`] of the invocation that made it; `None` outside an invocation.
     pub run: Option<u64>,
     /// The function that made it; empty outside an invocation.
     pub function: Arc<str>,
-    /// Whom it is addressed to.
+    /// The receiver.
     pub service: Service,
     /// The operation (`PutItem`, `SendMessage`) or, for HTTP, the method.
     pub operation: String,
     /// The table, the index of a table (`table/index/name`), the queue or, for HTTP, the URL without its query.
     pub target: String,
-    /// The operations that a transaction consists of, each of which needs its own right; empty otherwise.
+    /// The operations of a transaction, each of which needs its own permission; empty for other requests.
     pub parts: Vec<&'static str>,
-    /// The items of a table that it names: each action that needs a right, and the partition key that the right may be
-    /// tied to (`dynamodb:LeadingKeys`).
+    /// For each item that it names, the action that needs a permission and the partition key to which that permission
+    /// may be restricted (`dynamodb:LeadingKeys`).
     pub keys: Vec<(&'static str, String)>,
-    /// What became of it.
-    pub fate: Fate,
+    /// Its status so far.
+    pub status: RequestStatus,
 }
 
-/// What became of a request.
+/// The status of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// Under way, or its sender died before it took effect.
-    Open,
-    /// It took effect, but its sender has not heard so (yet).
+pub enum RequestStatus {
+    /// In progress, or its sender crashed before it took effect.
+    Pending,
+    /// It took effect, but its sender has not received the answer.
     TookEffect,
-    /// Its sender got the answer.
+    /// Its sender received the answer.
     Answered,
-    /// Its sender got this fault instead.
+    /// Its sender received this fault instead.
     Faulted(Fault),
 }
 
 /// One invocation of a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Run {
-    /// Which, counted from 0.
+pub struct InvocationRecord {
+    /// Its number, counted from 0.
     pub number: u64,
     /// The function's name.
     pub function: Arc<str>,
@@ -73,12 +74,12 @@ pub struct Run {
     pub sqs: u32,
     /// Requests over HTTP so far.
     pub http: u32,
-    /// How it ended; nothing while it runs.
-    pub end: Option<End>,
+    /// How it ended; `None` while it runs.
+    pub end: Option<InvocationEnd>,
 }
 
-impl Run {
-    /// All requests so far: how many crash points of each kind it has passed.
+impl InvocationRecord {
+    /// All requests so far. It has passed as many crash points on each side of a request's effect.
     pub const fn requests(&self) -> u32 {
         self.dynamodb + self.sqs + self.http
     }
@@ -86,12 +87,12 @@ impl Run {
 
 /// How an invocation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// The handler returned, well or badly.
+pub enum InvocationEnd {
+    /// The handler returned, with a result or an error.
     Done,
     /// An injected crash killed it.
     Crashed,
-    /// Whoever awaited it gave up on it, as Lambda does at the function's time-out.
+    /// The caller dropped its future, as Lambda ends an invocation at the function's time-out.
     Dropped,
 }
 
@@ -101,38 +102,43 @@ pub struct Recorder(Arc<Mutex<Log>>);
 
 #[derive(Debug, Default)]
 struct Log {
-    entries: Numbered<Entry>,
-    runs: Numbered<Run>,
+    entries: Numbered<RequestRecord>,
+    runs: Numbered<InvocationRecord>,
 }
 
 impl Recorder {
     /// The newest requests, oldest first.
-    pub fn log(&self) -> Vec<Entry> {
-        self.lock().entries.kept.iter().cloned().collect()
+    pub fn log(&self) -> Vec<RequestRecord> {
+        self.lock().entries.items.iter().cloned().collect()
     }
 
     /// The newest invocations, oldest first.
-    pub fn runs(&self) -> Vec<Run> {
-        self.lock().runs.kept.iter().cloned().collect()
+    pub fn runs(&self) -> Vec<InvocationRecord> {
+        self.lock().runs.items.iter().cloned().collect()
     }
 
     /// The newest invocation of `function`.
-    pub fn last(&self, function: &str) -> Option<Run> {
+    pub fn last(&self, function: &str) -> Option<InvocationRecord> {
         self.lock()
             .runs
-            .kept
+            .items
             .iter()
             .rev()
             .find(|run| &*run.function == function)
             .cloned()
     }
 
-    /// How many of the requests in the log are such.
-    pub fn count(&self, such: impl Fn(&Entry) -> bool) -> usize {
-        self.lock().entries.kept.iter().filter(|entry| such(entry)).count()
+    /// How many of the requests in the log match `predicate`.
+    pub fn count(&self, predicate: impl Fn(&RequestRecord) -> bool) -> usize {
+        self.lock()
+            .entries
+            .items
+            .iter()
+            .filter(|entry| predicate(entry))
+            .count()
     }
 
-    /// Forgets the requests and invocations so far; numbers go on.
+    /// Removes all records. Numbers continue.
     pub fn clear(&self) {
         let mut log = self.lock();
         log.entries.clear();
@@ -143,7 +149,7 @@ impl Recorder {
         let mut log = self.lock();
         let number = log.runs.next_number();
         let (dynamodb, sqs, http) = (0, 0, 0);
-        log.runs.push(Run {
+        log.runs.push(InvocationRecord {
             number,
             function,
             started,
@@ -154,13 +160,13 @@ impl Recorder {
         })
     }
 
-    pub(super) fn end(&self, number: u64, end: End) {
+    pub(super) fn end(&self, number: u64, end: InvocationEnd) {
         if let Some(run) = self.lock().runs.get(number) {
             run.end = Some(end);
         }
     }
 
-    pub(super) fn request(&self, entry: Entry) -> u64 {
+    pub(super) fn request(&self, entry: RequestRecord) -> u64 {
         let mut log = self.lock();
         if let Some(run) = entry.run.and_then(|number| log.runs.get(number)) {
             match entry.service {
@@ -172,9 +178,9 @@ impl Recorder {
         log.entries.push(entry)
     }
 
-    pub(super) fn fate(&self, number: u64, fate: Fate) {
+    pub(super) fn set_status(&self, number: u64, status: RequestStatus) {
         if let Some(entry) = self.lock().entries.get(number) {
-            entry.fate = fate;
+            entry.status = status;
         }
     }
 
@@ -183,45 +189,45 @@ impl Recorder {
     }
 }
 
-/// The newest of a growing row, each found by its number.
+/// The newest items of a growing list, each with a number that never changes.
 #[derive(Debug)]
 struct Numbered<T> {
     dropped: u64,
-    kept: VecDeque<T>,
+    items: VecDeque<T>,
 }
 
-// By hand, because a derived one would ask for `T: Default`.
+// Not derived: that would require `T: Default`.
 impl<T> Default for Numbered<T> {
     fn default() -> Self {
         Self {
             dropped: 0,
-            kept: VecDeque::new(),
+            items: VecDeque::new(),
         }
     }
 }
 
 impl<T> Numbered<T> {
     fn next_number(&self) -> u64 {
-        self.dropped + self.kept.len() as u64
+        self.dropped + self.items.len() as u64
     }
 
     fn push(&mut self, item: T) -> u64 {
         let number = self.next_number();
-        if self.kept.len() == KEPT {
-            self.kept.pop_front();
+        if self.items.len() == MAX_RECORDS {
+            self.items.pop_front();
             self.dropped += 1;
         }
-        self.kept.push_back(item);
+        self.items.push_back(item);
         number
     }
 
     fn get(&mut self, number: u64) -> Option<&mut T> {
         let index = usize::try_from(number.checked_sub(self.dropped)?).ok()?;
-        self.kept.get_mut(index)
+        self.items.get_mut(index)
     }
 
     fn clear(&mut self) {
-        self.dropped += self.kept.len() as u64;
-        self.kept.clear();
+        self.dropped += self.items.len() as u64;
+        self.items.clear();
     }
 }

@@ -1,4 +1,4 @@
-//! The SDK's clients with the simulators in the place of the network.
+//! The SDK's clients, connected to the simulators instead of the network.
 
 use std::fmt;
 use std::future::Future;
@@ -13,25 +13,25 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::RetryConfig;
 use bytes::Bytes;
-use patchbay::patience;
+use patchbay::timeouts;
 
 use super::dynamodb::DynamoDb;
 use super::faults::Fault;
-use super::gate::{Asked, Gate};
+use super::gate::{Gate, RequestInfo};
 use super::recorder::Service;
 use super::sqs::Sqs;
 use super::{Aws, REGION};
 
-/// The answer of a service, before it is HTTP.
+/// A service's response, before it is converted to HTTP.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct ServiceResponse {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
-    /// SQS names its errors once more in a header, and there the SDK looks first.
+    /// The value of `x-amzn-query-error`: SQS repeats the name of an error in this header, which the SDK reads first.
     pub(super) query_error: Option<String>,
 }
 
-impl Answer {
+impl ServiceResponse {
     pub(super) const fn ok(body: Vec<u8>) -> Self {
         Self {
             status: 200,
@@ -41,26 +41,29 @@ impl Answer {
     }
 }
 
-/// A request that has been understood but has not taken effect.
-pub(super) struct Prepared {
+/// A request that was parsed but has not taken effect.
+pub(super) struct PreparedRequest {
     pub(super) target: String,
     pub(super) parts: Vec<&'static str>,
     pub(super) keys: Vec<(&'static str, String)>,
-    pub(super) effect: Pin<Box<dyn Future<Output = Answer> + Send>>,
+    pub(super) effect: Pin<Box<dyn Future<Output = ServiceResponse> + Send>>,
 }
 
 /// A simulated service.
 pub(super) trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
-    /// Which.
+    /// The service in records and faults.
     const SERVICE: Service;
-    /// What its operations begin with in `x-amz-target`.
+    /// The prefix of its operations in `x-amz-target`.
     const TARGET_PREFIX: &'static str;
 
-    /// Reads a request. An answer instead of a prepared request is a refusal.
-    fn prepare(&self, operation: &str, body: &[u8]) -> Result<Prepared, Answer>;
+    /// Parses a request.
+    ///
+    /// # Errors
+    /// The error response, if the request is invalid.
+    fn prepare(&self, operation: &str, body: &[u8]) -> Result<PreparedRequest, ServiceResponse>;
 
-    /// What the service says to `operation` when it throttles, fails, or finds somebody else at the same item.
-    fn fault(fault: Fault, operation: &str) -> Answer;
+    /// The service's error response to `operation` when it throttles, fails, or detects a conflict on an item.
+    fn fault(fault: Fault, operation: &str) -> ServiceResponse;
 }
 
 #[derive(Clone, Debug)]
@@ -90,29 +93,29 @@ impl<B: Backend> Connector<B> {
         }
     }
 
-    async fn answer_to(&self, target: &str, body: &[u8]) -> Result<Answer, Fault> {
+    async fn answer_to(&self, target: &str, body: &[u8]) -> Result<ServiceResponse, Fault> {
         let operation = target.strip_prefix(B::TARGET_PREFIX).unwrap_or(target);
         let prepared = self
             .backend
             .prepare(operation, body)
-            .unwrap_or_else(|refusal| Prepared {
+            .unwrap_or_else(|refusal| PreparedRequest {
                 target: String::new(),
                 parts: Vec::new(),
                 keys: Vec::new(),
                 effect: Box::pin(std::future::ready(refusal)),
             });
-        let asked = Asked {
+        let info = RequestInfo {
             operation: operation.to_owned(),
             target: prepared.target,
             parts: prepared.parts,
             keys: prepared.keys,
         };
-        self.gate.pass(B::SERVICE, asked, prepared.effect).await
+        self.gate.pass(B::SERVICE, info, prepared.effect).await
     }
 }
 
-/// Answers a request of an SDK that came over a socket; none when it is not for DynamoDB or SQS. Who asks is not looked
-/// at.
+/// Answers a request of an SDK that came over a socket. `None` if it is not for DynamoDB or SQS. Credentials are not
+/// checked.
 pub async fn answer(aws: &Aws, request: &http::Request<Bytes>) -> Option<http::Response<Bytes>> {
     let target = request.headers().get("x-amz-target")?.to_str().ok()?;
     let gate = aws.gate.clone();
@@ -135,7 +138,7 @@ pub async fn answer(aws: &Aws, request: &http::Request<Bytes>) -> Option<http::R
     response.body(answer.body.into()).ok()
 }
 
-fn response(answer: Answer) -> Result<HttpResponse, ConnectorError> {
+fn response(answer: ServiceResponse) -> Result<HttpResponse, ConnectorError> {
     let status = answer
         .status
         .try_into()
@@ -158,15 +161,15 @@ fn http_client<B: Backend>(gate: &Gate, backend: &B) -> SharedHttpClient {
     http_client_fn(move |_settings, _components| connector.clone())
 }
 
-/// Those of the deployed functions.
-pub use patchbay::patience::retries;
+/// The retry configuration of the deployed functions.
+pub use patchbay::timeouts::retries;
 
-/// The SDK's own clients, with `aws` in the place of the network. They may be cloned like any others.
+/// The SDK's own clients, connected to `aws` instead of the network.
 ///
-/// Their retries wait on tokio's clock, with jitter from the generator that [`Aws::in_memory`] seeds. Each pair has
-/// its own quota of retries: the SDK's default one is shared by the whole process, so that a run would feel the
-/// retries of the runs before it. Requests are not signed: nobody here would look, and it is a quarter of the SDK's
-/// time.
+/// Their retries wait on tokio's clock, with jitter from the generator that [`Aws::in_memory`] seeds. Each pair has its
+/// own retry quota: the SDK's default quota is shared by the whole process, so retries in one simulation would reduce
+/// those of the next. Requests are not signed: the simulators do not check signatures, and signing takes a quarter of
+/// the SDK's time.
 pub fn clients(aws: &Aws, retries: &RetryConfig) -> (aws_sdk_dynamodb::Client, aws_sdk_sqs::Client) {
     let dynamodb = {
         use aws_sdk_dynamodb::config::retry::RetryPartition;
@@ -180,7 +183,9 @@ pub fn clients(aws: &Aws, retries: &RetryConfig) -> (aws_sdk_dynamodb::Client, a
             .retry_partition(RetryPartition::custom("simulated DynamoDB").build())
             // Bodies are in memory: there is no stream to stall.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-        patchbay::store::patient(config).retry_config(retries.clone()).build()
+        patchbay::store::with_retries(config)
+            .retry_config(retries.clone())
+            .build()
     };
     let sqs = {
         use aws_sdk_sqs::config::retry::RetryPartition;
@@ -202,13 +207,13 @@ pub fn clients(aws: &Aws, retries: &RetryConfig) -> (aws_sdk_dynamodb::Client, a
     )
 }
 
-/// The same with the deployed functions' patience.
-pub fn clients_of_functions(aws: &Aws) -> (aws_sdk_dynamodb::Client, aws_sdk_sqs::Client) {
+/// Like [`clients`], with the retries and time-outs of the deployed functions.
+pub fn function_clients(aws: &Aws) -> (aws_sdk_dynamodb::Client, aws_sdk_sqs::Client) {
     let (dynamodb, sqs) = clients(aws, &retries());
-    let of_table = dynamodb.config().to_builder().timeout_config(patience::of_table());
-    let of_queues = sqs.config().to_builder().timeout_config(patience::of_queues());
+    let table = dynamodb.config().to_builder().timeout_config(timeouts::table());
+    let queues = sqs.config().to_builder().timeout_config(timeouts::queues());
     (
-        aws_sdk_dynamodb::Client::from_conf(of_table.build()),
-        aws_sdk_sqs::Client::from_conf(of_queues.build()),
+        aws_sdk_dynamodb::Client::from_conf(table.build()),
+        aws_sdk_sqs::Client::from_conf(queues.build()),
     )
 }

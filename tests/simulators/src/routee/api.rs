@@ -1,4 +1,4 @@
-//! The API's front door: which request goes where, and how answers look.
+//! Routes API requests to their handlers, and formats responses and errors.
 
 use std::time::Duration;
 
@@ -15,43 +15,43 @@ use super::records::{RequestRecord, Unexpected};
 use super::switches::{CodeForm, DateFraction};
 use crate::exchange::Outage;
 
-/// What becomes of a request.
-pub(super) enum Verdict {
+/// The outcome of a request.
+pub(super) enum Reply {
     Json(u16, Value),
-    /// A body that is not JSON, though it should be.
+    /// A response whose body is invalid JSON.
     Garbage(u16),
-    /// No response ever arrives.
+    /// The response is lost.
     NoAnswer,
-    /// The connection was never made.
+    /// No connection is established.
     NotSent,
 }
 
-/// A verdict, and how much later than usual it arrives.
-pub(super) struct Answer {
-    pub(super) verdict: Verdict,
-    pub(super) later: Duration,
+/// A reply and its extra delay.
+pub(super) struct DelayedReply {
+    pub(super) reply: Reply,
+    pub(super) delay: Duration,
 }
 
-impl From<Verdict> for Answer {
-    fn from(verdict: Verdict) -> Self {
+impl From<Reply> for DelayedReply {
+    fn from(reply: Reply) -> Self {
         Self {
-            verdict,
-            later: Duration::ZERO,
+            reply,
+            delay: Duration::ZERO,
         }
     }
 }
 
 impl Routee {
-    /// Answers a request. All that it does is done at once, and the answer then takes its time: a client that stops
-    /// waiting for it has not undone anything.
+    /// Handles a request. Its effects happen immediately, before the response time passes: a client that stops waiting
+    /// does not undo them.
     pub(super) async fn handle(&self, request: Request) -> Result<Response, SendError> {
         let at = self.now();
-        let Answer { verdict, later } = self.answer(&request);
-        let (status, body) = match verdict {
-            Verdict::Json(status, body) => (Some(status), body.to_string()),
-            Verdict::Garbage(status) => (Some(status), "<html>Please try again".to_owned()),
-            Verdict::NoAnswer => (None, String::new()),
-            Verdict::NotSent => {
+        let DelayedReply { reply, delay } = self.answer(&request);
+        let (status, body) = match reply {
+            Reply::Json(status, body) => (Some(status), body.to_string()),
+            Reply::Garbage(status) => (Some(status), "<html>Please try again".to_owned()),
+            Reply::NoAnswer => (None, String::new()),
+            Reply::NotSent => {
                 self.0.clock.sleep(self.0.switches.response_time).await;
                 return Err(SendError::NotSent("connection refused".to_owned()));
             }
@@ -65,22 +65,22 @@ impl Routee {
         });
         let Some(status) = status else {
             self.0.clock.sleep(self.0.switches.client_timeout).await;
-            return Err(SendError::NoAnswer("timed out".to_owned()));
+            return Err(SendError::NoResponse("timed out".to_owned()));
         };
-        self.0.clock.sleep(self.0.switches.response_time + later).await;
+        self.0.clock.sleep(self.0.switches.response_time + delay).await;
         let response = http::Response::builder()
             .status(status)
             .header("content-type", "application/json");
         response
             .body(Bytes::from(body))
-            .map_err(|error| SendError::NoAnswer(error.to_string()))
+            .map_err(|error| SendError::NoResponse(error.to_string()))
     }
 
-    fn answer(&self, request: &Request) -> Answer {
+    fn answer(&self, request: &Request) -> DelayedReply {
         let outage = self.lock().faults.outage;
         match outage {
             Some(Outage::Errors) => return self.internal_error().into(),
-            Some(Outage::Hangs) => return Verdict::NoAnswer.into(),
+            Some(Outage::Hangs) => return Reply::NoAnswer.into(),
             None => {}
         }
         let path: Vec<&str> = request.uri().path().split('/').skip(1).collect();
@@ -100,10 +100,10 @@ impl Routee {
                 self.guarded(Endpoint::Tracking, request, || self.conversation(tracking_id))
             }
             (&Method::GET, ["voice", "tracking", "conversation", tracking_id]) if connect => {
-                self.guarded(Endpoint::Tracking, request, || self.legs_of(tracking_id))
+                self.guarded(Endpoint::Tracking, request, || self.conversation_legs(tracking_id))
             }
             (&Method::GET, ["voice", "tracking", message_id]) if connect => {
-                self.guarded(Endpoint::Tracking, request, || self.leg_called(message_id))
+                self.guarded(Endpoint::Tracking, request, || self.tracked_leg(message_id))
             }
             (&Method::POST, ["voice", "tracking"]) if connect => {
                 self.guarded(Endpoint::Tracking, request, || self.search(request))
@@ -115,8 +115,8 @@ impl Routee {
         }
     }
 
-    /// Lets a request pass if no fault strikes it and its token is good.
-    fn guarded(&self, endpoint: Endpoint, request: &Request, handler: impl FnOnce() -> Verdict) -> Answer {
+    /// Runs the handler if the request has no fault and a valid token.
+    fn guarded(&self, endpoint: Endpoint, request: &Request, handler: impl FnOnce() -> Reply) -> DelayedReply {
         let fault = self.lock().api_fault(endpoint);
         if let Some(fault) = fault {
             return self.failure(fault).into();
@@ -124,23 +124,23 @@ impl Routee {
         self.bearer_problem(request).unwrap_or_else(handler).into()
     }
 
-    pub(super) fn failure(&self, fault: ApiFault) -> Verdict {
+    pub(super) fn failure(&self, fault: ApiFault) -> Reply {
         match fault {
             ApiFault::InternalError => self.internal_error(),
-            ApiFault::Unavailable => Verdict::Garbage(503),
+            ApiFault::Unavailable => Reply::Garbage(503),
             ApiFault::Forbidden => self.error(403, "000000", "Access denied"),
             ApiFault::NotFound => self.not_found(),
             ApiFault::Unauthorized => {
                 self.revoke_tokens();
                 Self::invalid_token()
             }
-            ApiFault::Malformed => Verdict::Garbage(200),
-            ApiFault::NoAnswer => Verdict::NoAnswer,
-            ApiFault::NotSent => Verdict::NotSent,
+            ApiFault::Malformed => Reply::Garbage(200),
+            ApiFault::NoAnswer => Reply::NoAnswer,
+            ApiFault::NotSent => Reply::NotSent,
         }
     }
 
-    fn no_such_endpoint(&self, request: &Request) -> Verdict {
+    fn no_such_endpoint(&self, request: &Request) -> Reply {
         let (at, method) = (self.now(), request.method().to_string());
         self.lock().unexpected.push(Unexpected::Request {
             at,
@@ -150,39 +150,39 @@ impl Routee {
         self.error(404, "000000", "Not found")
     }
 
-    /// An error in the provider's envelope: its code is the HTTP status and `module_and_serial` (2.3).
-    pub(super) fn error(&self, status: u16, module_and_serial: &str, message: &str) -> Verdict {
+    /// An error response whose code is the HTTP status followed by `module_and_serial` (2.3).
+    pub(super) fn error(&self, status: u16, module_and_serial: &str, message: &str) -> Reply {
         let code = self.code(&format!("{status}{module_and_serial}"));
-        Verdict::Json(status, json!({ "code": code, "developerMessage": message }))
+        Reply::Json(status, json!({ "code": code, "developerMessage": message }))
     }
 
-    /// The error of an unforeseen failure, whose code has ten digits in the provider's own pages.
-    pub(super) fn internal_error(&self) -> Verdict {
-        Verdict::Json(
+    /// The response to an internal error. In the provider's documentation its code has ten digits.
+    pub(super) fn internal_error(&self) -> Reply {
+        Reply::Json(
             500,
             json!({ "code": self.code("5000000000"), "developerMessage": "Unexpected error" }),
         )
     }
 
-    /// The error of a request with these problems.
-    pub(super) fn invalid(&self, problems: Problems) -> Verdict {
+    /// The response to a request with these validation problems.
+    pub(super) fn invalid(&self, problems: Problems) -> Reply {
         let body = json!({
             "code": self.code("400000000"),
             "developerMessage": "Validation Error!",
             "properties": problems.into_json(),
         });
-        Verdict::Json(400, body)
+        Reply::Json(400, body)
     }
 
-    /// The error of a request with one problem.
-    pub(super) fn invalid_because(&self, field: &str, message: &str) -> Verdict {
+    /// The response to a request with one validation problem.
+    pub(super) fn invalid_because(&self, field: &str, message: &str) -> Reply {
         let mut problems = Problems::default();
         problems.add(field, message);
         self.invalid(problems)
     }
 
-    /// The error of an id that names nothing.
-    pub(super) fn not_found(&self) -> Verdict {
+    /// The response to an unknown id.
+    pub(super) fn not_found(&self) -> Reply {
         self.error(404, "013000", "Not found")
     }
 
@@ -193,9 +193,9 @@ impl Routee {
         }
     }
 
-    /// A moment as the provider writes it.
+    /// A date in the provider's format.
     pub(super) fn date(&self, at: Timestamp) -> String {
-        // `Display` always writes three digits and `Z`.
+        // `Display` always writes three fractional digits and `Z`.
         let full = at.to_string();
         let millis = full.trim_end_matches('Z');
         let keep = |digits: usize| millis.get(..millis.len() - 3 + digits).unwrap_or(millis);
@@ -209,15 +209,15 @@ impl Routee {
         format!("{kept}Z")
     }
 
-    /// JSON as this provider writes it: booleans perhaps as strings.
-    pub(super) fn written(&self, value: Value) -> Value {
+    /// JSON in this provider's format: booleans as strings if the switch says so.
+    pub(super) fn to_wire(&self, value: Value) -> Value {
         if !self.0.switches.booleans_as_text {
             return value;
         }
         match value {
             Value::Bool(value) => value.to_string().into(),
-            Value::Array(values) => values.into_iter().map(|value| self.written(value)).collect(),
-            Value::Object(map) => map.into_iter().map(|(key, value)| (key, self.written(value))).collect(),
+            Value::Array(values) => values.into_iter().map(|value| self.to_wire(value)).collect(),
+            Value::Object(map) => map.into_iter().map(|(key, value)| (key, self.to_wire(value))).collect(),
             other => other,
         }
     }

@@ -1,4 +1,4 @@
-//! Tokens: who gets one, and what it opens (section 1).
+//! Access tokens: issues and checks them (1).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,13 +8,13 @@ use serde_json::json;
 use url::form_urlencoded;
 
 use super::Routee;
-use super::api::Verdict;
+use super::api::Reply;
 use super::faults::Endpoint;
 use super::state::Token;
 
 impl Routee {
     /// `POST /oauth/token`.
-    pub(super) fn token(&self, request: &Request) -> Verdict {
+    pub(super) fn token(&self, request: &Request) -> Reply {
         let fault = self.lock().api_fault(Endpoint::Token);
         if let Some(fault) = fault {
             return self.failure(fault);
@@ -27,7 +27,7 @@ impl Routee {
                 "message": "Bad credentials",
                 "path": "/oauth/token",
             });
-            return Verdict::Json(401, body);
+            return Reply::Json(401, body);
         }
         if !has_content_type(request, "application/x-www-form-urlencoded") {
             return oauth_error("invalid_request", "Missing grant type");
@@ -52,12 +52,12 @@ impl Routee {
         decoded == format!("{id}:{secret}").into_bytes()
     }
 
-    fn issue(&self) -> Verdict {
+    fn issue(&self) -> Reply {
         let now = self.now();
         let mut guard = self.lock();
         let state = &mut *guard;
         let reused = self.0.switches.token_is_reused;
-        // In the last second the remaining lifetime would be 0.
+        // In its last second, the remaining lifetime would be reported as 0.
         let valid = state
             .tokens
             .iter()
@@ -75,19 +75,19 @@ impl Routee {
         let body = json!({
             "access_token": value,
             "token_type": "bearer",
-            // The provider's samples show 3599 right after the issue: part of the first second is over.
+            // The provider's samples show 3599 right after the issue, because part of the first second has passed.
             "expires_in": expires_at.since(now).as_millis().saturating_sub(1) / 1000,
             "scope": "voice sms account report contact",
             "permissions": ["MT_ROLE_VOICE", "MT_ROLE_SMS", "MT_ROLE_ACCOUNT_FINANCE"],
         });
-        Verdict::Json(200, body)
+        Reply::Json(200, body)
     }
 
-    /// Why the request's token does not open anything; none when it does.
-    pub(super) fn bearer_problem(&self, request: &Request) -> Option<Verdict> {
+    /// The error response if the request has no valid token.
+    pub(super) fn bearer_problem(&self, request: &Request) -> Option<Reply> {
         let now = self.now();
-        // Clients in the wild also write `bearer`.
-        let good = authorization(request).is_some_and(|(scheme, value)| {
+        // Existing clients also send `bearer`.
+        let is_valid = authorization(request).is_some_and(|(scheme, value)| {
             let state = self.lock();
             let known = state
                 .tokens
@@ -95,11 +95,11 @@ impl Routee {
                 .any(|token| token.value == value && token.expires_at > now);
             known && scheme.eq_ignore_ascii_case("bearer")
         });
-        (!good).then(Self::invalid_token)
+        (!is_valid).then(Self::invalid_token)
     }
 
-    pub(super) fn invalid_token() -> Verdict {
-        Verdict::Json(
+    pub(super) fn invalid_token() -> Reply {
+        Reply::Json(
             401,
             json!({ "error": "invalid_token", "error_description": "Invalid access token" }),
         )
@@ -110,11 +110,11 @@ fn authorization(request: &Request) -> Option<(&str, &str)> {
     request.headers().get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')
 }
 
-fn oauth_error(error: &str, description: &str) -> Verdict {
-    Verdict::Json(400, json!({ "error": error, "error_description": description }))
+fn oauth_error(error: &str, description: &str) -> Reply {
+    Reply::Json(400, json!({ "error": error, "error_description": description }))
 }
 
-/// Whether the request has this content type, parameters aside.
+/// Whether the request has this content type, regardless of its parameters.
 pub(super) fn has_content_type(request: &Request, expected: &str) -> bool {
     let value = request
         .headers()

@@ -1,17 +1,17 @@
-//! `PUT /voice/conversation/{messageId}`: a live call is cut off (3.1).
+//! `PUT /voice/conversation/{messageId}`: ends a live call (3.1).
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::Routee;
-use super::api::Verdict;
+use super::api::Reply;
 use super::records::Status;
 use super::state::Command;
 use super::switches::WrongState;
 
 impl Routee {
-    /// Hangs up an answered call, or rejects one that rings.
-    pub(super) fn control(&self, message_id: &str, body: &Bytes) -> Verdict {
+    /// Hangs up an answered call, or rejects one that is ringing.
+    pub(super) fn control(&self, message_id: &str, body: &Bytes) -> Reply {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let hangup = match body.get("action").and_then(Value::as_str) {
             Some("hangup") => true,
@@ -40,6 +40,6 @@ impl Routee {
             "message": if hangup { "The call is hung up" } else { "The call is rejected" },
             "createdAt": self.date(self.now()),
         });
-        Verdict::Json(200, body)
+        Reply::Json(200, body)
     }
 }

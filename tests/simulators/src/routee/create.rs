@@ -1,4 +1,4 @@
-//! `POST /voice/conversation`: a call is ordered and begins (section 2).
+//! `POST /voice/conversation`: creates a call (2).
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::Routee;
-use super::api::{Answer, Verdict};
+use super::api::{DelayedReply, Reply};
 use super::auth::has_content_type;
 use super::call::Call;
 use super::faults::{CreateFault, OutOfMoney};
 use super::fields::{Object, Problems};
 use super::plan::{self, Plan, first_collect};
 use super::records::{CallRecord, Status, Unexpected};
-use super::state::{CALLS, KeptCall, Leg};
+use super::state::{CALLS, Leg, StoredCall};
 use super::switches::{DialPlanEcho, RateLimit, Strategy};
 use super::tones::Tones;
-use crate::exchange::{CallId, Happening};
+use crate::exchange::{CallId, PhoneEventKind};
 use crate::journal::JournalError;
-use crate::phones::Behaviour;
+use crate::phones::Behavior;
 
-/// A valid request.
+/// A valid create request.
 pub(super) struct Order {
     pub(super) from: String,
     pub(super) to: String,
@@ -31,43 +31,43 @@ pub(super) struct Order {
     pub(super) callback: Option<Callback>,
     pub(super) ring_seconds: Option<u32>,
     pub(super) talk_seconds: Option<u32>,
-    pub(super) machine: Option<OnMachine>,
+    pub(super) machine: Option<OnVoicemail>,
 }
 
-/// Where the plan comes from.
+/// The source of the first plan.
 pub(super) enum PlanSource {
     Given(Plan),
     /// Fetched when the call is answered.
     At(String),
 }
 
-/// Where and when statuses are told.
+/// Where and when status callbacks are sent.
 #[derive(Clone)]
 pub(super) struct Callback {
     pub(super) url: String,
     pub(super) strategy: Strategy,
 }
 
-/// What machine detection does.
+/// What happens when machine detection detects a machine.
 #[derive(Clone)]
-pub(super) enum OnMachine {
+pub(super) enum OnVoicemail {
     HangUp,
     Continue(String),
 }
 
-/// How much later a response arrives that is overtaken by a webhook: the first statuses are out by then.
+/// Extra delay of a response that the first webhooks overtake. The first statuses are sent within this time.
 const OVERTAKEN: Duration = Duration::from_millis(1500);
 
-/// After the response, the provider takes a moment to begin.
+/// Between the response and the start of the call.
 const BEGINS_AFTER: Duration = Duration::from_millis(150);
 
 impl Routee {
     /// `POST /voice/conversation`.
-    pub(super) fn create(&self, request: &Request) -> Answer {
+    pub(super) fn create(&self, request: &Request) -> DelayedReply {
         let fault = self.lock().create_fault();
         match fault {
-            Some(CreateFault::NotSent) => return Verdict::NotSent.into(),
-            Some(CreateFault::NoAnswer { placed: false }) => return Verdict::NoAnswer.into(),
+            Some(CreateFault::NotSent) => return Reply::NotSent.into(),
+            Some(CreateFault::NoAnswer { placed: false }) => return Reply::NoAnswer.into(),
             Some(CreateFault::Unauthorized) => self.revoke_tokens(),
             _ => {}
         }
@@ -78,7 +78,7 @@ impl Routee {
             Some(CreateFault::TooManyRequests) => return self.error(429, "000000", "Too many requests").into(),
             Some(CreateFault::BadRequest) => return self.invalid_because("to.phone", "is not valid").into(),
             Some(CreateFault::InternalError { placed: false }) => return self.internal_error().into(),
-            Some(CreateFault::Unavailable { placed: false }) => return Verdict::Garbage(503).into(),
+            Some(CreateFault::Unavailable { placed: false }) => return Reply::Garbage(503).into(),
             _ => {}
         }
         if let Some(refusal) = self.over_the_limit() {
@@ -103,19 +103,19 @@ impl Routee {
         };
         let echo = self.place(order, body, money, starts_after);
         match fault {
-            Some(CreateFault::NoAnswer { .. }) => Verdict::NoAnswer.into(),
+            Some(CreateFault::NoAnswer { .. }) => Reply::NoAnswer.into(),
             Some(CreateFault::InternalError { .. }) => self.internal_error().into(),
-            Some(CreateFault::Unavailable { .. }) => Verdict::Garbage(503).into(),
-            Some(CreateFault::Malformed) => Verdict::Garbage(200).into(),
-            _ => Answer {
-                verdict: Verdict::Json(200, echo),
-                later: if overtaken { OVERTAKEN } else { Duration::ZERO },
+            Some(CreateFault::Unavailable { .. }) => Reply::Garbage(503).into(),
+            Some(CreateFault::Malformed) => Reply::Garbage(200).into(),
+            _ => DelayedReply {
+                reply: Reply::Json(200, echo),
+                delay: if overtaken { OVERTAKEN } else { Duration::ZERO },
             },
         }
     }
 
-    /// One request per second (section 7).
-    fn over_the_limit(&self) -> Option<Verdict> {
+    /// Enforces the limit of one request per second (7).
+    fn over_the_limit(&self) -> Option<Reply> {
         let now = self.now();
         let mut state = self.lock();
         let too_soon = state.last_create.is_some_and(|last| now < last.plus_seconds(1));
@@ -149,9 +149,9 @@ impl Routee {
         }
     }
 
-    /// Finds every problem before it gives up.
+    /// Reports all problems of the request, not only the first.
     fn check_order(&self, body: &Value, problems: &mut Problems) -> Option<Order> {
-        let order = Object::of("", body, problems)?;
+        let order = Object::parse("", body, problems)?;
         let fields = [
             "from",
             "to",
@@ -161,7 +161,7 @@ impl Routee {
             "hangupDelay",
             "maxDuration",
         ];
-        order.only(&[fields.as_slice(), &["machineDetection"]].concat(), problems);
+        order.reject_unknown(&[fields.as_slice(), &["machineDetection"]].concat(), problems);
         let from = order.required_text("from", problems);
         if from.is_some_and(|from| from.chars().count() > 16) {
             problems.add("from", "may not be longer than 16 characters");
@@ -169,18 +169,18 @@ impl Routee {
         let to = read_destination(&order, problems);
         let plan = read_plan_source(&order, problems);
         let callback = self.read_callback(&order, problems);
-        let ring_seconds = order.whole("hangupDelay", &(1..=60), problems);
-        let talk_seconds = order.whole("maxDuration", &(1..=i64::from(u32::MAX)), problems);
+        let ring_seconds = order.integer("hangupDelay", &(1..=60), problems);
+        let talk_seconds = order.integer("maxDuration", &(1..=i64::from(u32::MAX)), problems);
         let machine = order.object("machineDetection", problems).and_then(|detection| {
             match detection.choice("strategy", &["Hangup", "Continue"], problems) {
                 Some("Continue") => detection
                     .url("eventUrl", problems)
-                    .map(OnMachine::Continue)
+                    .map(OnVoicemail::Continue)
                     .or_else(|| {
                         problems.add(detection.path("eventUrl"), "may not be empty");
                         None
                     }),
-                Some(_) => Some(OnMachine::HangUp),
+                Some(_) => Some(OnVoicemail::HangUp),
                 None => {
                     problems.add(detection.path("strategy"), "may not be empty");
                     None
@@ -200,7 +200,7 @@ impl Routee {
 
     fn read_callback(&self, order: &Object<'_>, problems: &mut Problems) -> Option<Callback> {
         let callback = order.object("callback", problems)?;
-        callback.only(&["url", "strategy"], problems);
+        callback.reject_unknown(&["url", "strategy"], problems);
         let strategy = match callback.choice("strategy", &["OnChange", "OnCompletion"], problems) {
             Some("OnCompletion") => Strategy::OnCompletion,
             Some(_) => Strategy::OnChange,
@@ -213,39 +213,38 @@ impl Routee {
         })
     }
 
-    /// The call exists from here on. Gives the body of the response.
+    /// Creates the call and returns the body of the response.
     fn place(&self, order: Order, request: Value, money: Option<OutOfMoney>, starts_after: Duration) -> Value {
         let now = self.now();
         let nth = self.0.exchange.next_call_to(&order.to);
-        let kept = {
+        let stored = {
             let mut guard = self.lock();
             let state = &mut *guard;
             let id = CallId(state.legs.len());
-            KeptCall {
-                record: record_of(&order, id, now, (state.rng.uuid(), state.rng.uuid())),
+            StoredCall {
+                record: new_record(&order, id, now, (state.rng.uuid(), state.rng.uuid())),
                 request,
                 nth,
                 machine: None,
                 tones: Tones::default(),
             }
         };
-        let id = kept.record.id;
-        let echo = self.connect(order, kept, money, starts_after);
-        self.lock().keep(id);
+        let id = stored.record.id;
+        let echo = self.connect(order, stored, money, starts_after);
+        self.lock().store(id);
         echo
     }
 
-    /// Goes on with what the journal has: calls that are over can be read back, and those that are not begin again.
-    /// Nobody is on the line when the process that was the network is gone, so the phone rings once more, for the same
-    /// call.
-    pub(super) fn connect_the_rest(&self) -> Result<(), JournalError> {
+    /// Restores calls from the journal. Ended calls can be looked up; live calls start again: the line died with the
+    /// old process, so the phone rings again for the same call.
+    pub(super) fn restore_calls(&self) -> Result<(), JournalError> {
         let journal = self.lock().journal.clone();
-        for (_, mut kept) in journal.all::<KeptCall>(CALLS)? {
+        for (_, mut stored) in journal.all::<StoredCall>(CALLS)? {
             let mut problems = Problems::new(false);
-            let Some(order) = self.check_order(&kept.request, &mut problems) else {
+            let Some(order) = self.check_order(&stored.request, &mut problems) else {
                 return Err(JournalError::other_version(CALLS));
             };
-            let record = &mut kept.record;
+            let record = &mut stored.record;
             if record.ended_at.is_none() {
                 *record = CallRecord {
                     answered_at: None,
@@ -254,22 +253,22 @@ impl Routee {
                     keys: Vec::new(),
                     ..record.clone()
                 };
-                (kept.machine, kept.tones) = (None, Tones::default());
+                (stored.machine, stored.tones) = (None, Tones::default());
             }
-            self.connect(order, kept, None, BEGINS_AFTER);
+            self.connect(order, stored, None, BEGINS_AFTER);
         }
         Ok(())
     }
 
-    /// Puts a call on its line, and lets it begin unless it is over.
-    fn connect(&self, order: Order, kept: KeptCall, money: Option<OutOfMoney>, starts_after: Duration) -> Value {
-        let KeptCall {
+    /// Adds a call to its line, and starts it unless it has ended.
+    fn connect(&self, order: Order, stored: StoredCall, money: Option<OutOfMoney>, starts_after: Duration) -> Value {
+        let StoredCall {
             record,
             request,
             nth,
             machine,
             tones,
-        } = kept;
+        } = stored;
         let (commands, received) = mpsc::unbounded_channel();
         let echo = self.echo(request.clone(), &record);
         let (id, is_over) = (record.id, record.ended_at.is_some());
@@ -288,23 +287,23 @@ impl Routee {
             nth,
         });
         if is_over {
-            self.0.exchange.count(&order.to, nth);
+            self.0.exchange.record_call(&order.to, nth);
             return echo;
         }
-        let behaviour = self.0.exchange.begin(&order.to, nth).unwrap_or_else(|| {
+        let behavior = self.0.exchange.start_call(&order.to, nth).unwrap_or_else(|| {
             state.unexpected.push(Unexpected::Call {
                 at: self.now(),
                 to: order.to.clone(),
             });
-            Behaviour::NeverPicksUp
+            Behavior::NeverPicksUp
         });
         drop(guard);
-        self.emit(id, Happening::Created);
-        tokio::spawn(Call::new(self.clone(), id, order, behaviour, money, received).run(starts_after));
+        self.emit(id, PhoneEventKind::Created);
+        tokio::spawn(Call::new(self.clone(), id, order, behavior, money, received).run(starts_after));
         echo
     }
 
-    /// The response: the request with the conversation's id, and nothing that tells of the call leg (2.2).
+    /// The response: the request with the id of the conversation, without any data of the call leg (2.2).
     fn echo(&self, body: Value, record: &CallRecord) -> Value {
         let mut echo = body;
         if let Some(map) = echo.as_object_mut() {
@@ -317,11 +316,11 @@ impl Routee {
             map.insert("direction".to_owned(), "Outbound".into());
             map.insert("createdAt".to_owned(), self.date(record.created_at).into());
         }
-        self.written(echo)
+        self.to_wire(echo)
     }
 }
 
-fn record_of(order: &Order, id: CallId, now: Timestamp, (tracking_id, message_id): (String, String)) -> CallRecord {
+fn new_record(order: &Order, id: CallId, now: Timestamp, (tracking_id, message_id): (String, String)) -> CallRecord {
     let collect_url = match &order.plan {
         PlanSource::Given(plan) => first_collect(plan).and_then(|collect| collect.event_url.clone()),
         PlanSource::At(_) => None,
@@ -343,14 +342,14 @@ fn record_of(order: &Order, id: CallId, now: Timestamp, (tracking_id, message_id
     }
 }
 
-/// Exactly one of a phone, a SIP address and a Viber number.
+/// Reads `to`, which must be exactly one of a phone number, a SIP address and a Viber number.
 fn read_destination(order: &Object<'_>, problems: &mut Problems) -> Option<String> {
     let Some(value) = order.get("to") else {
         problems.add("to", "may not be empty");
         return None;
     };
-    let to = Object::of("to", value, problems)?;
-    to.only(&["phone", "sip", "viber"], problems);
+    let to = Object::parse("to", value, problems)?;
+    to.reject_unknown(&["phone", "sip", "viber"], problems);
     let kinds = ["phone", "sip", "viber"];
     let given: Vec<&str> = kinds.into_iter().filter(|kind| to.get(kind).is_some()).collect();
     let [kind] = given.as_slice() else {
@@ -358,7 +357,7 @@ fn read_destination(order: &Object<'_>, problems: &mut Problems) -> Option<Strin
         return None;
     };
     let text = to.required_text(kind, problems)?;
-    // Strict: separators, or a missing plus, would be refused.
+    // Strict: separators or a missing plus are rejected.
     if *kind == "phone" && !PhoneNumber::parse(text).is_ok_and(|number| number.as_str() == text) {
         problems.add("to.phone", "must be an E.164 number");
         return None;
@@ -366,7 +365,7 @@ fn read_destination(order: &Object<'_>, problems: &mut Problems) -> Option<Strin
     Some(text.to_owned())
 }
 
-/// Exactly one of a plan and its URL.
+/// Reads the plan: exactly one of `dialPlan` and `dialPlanUrl`.
 fn read_plan_source(order: &Object<'_>, problems: &mut Problems) -> Option<PlanSource> {
     match (order.get("dialPlan"), order.get("dialPlanUrl")) {
         (Some(plan), None) => plan::read("dialPlan", plan, problems).map(PlanSource::Given),

@@ -1,34 +1,34 @@
-//! What goes wrong: by chance, from the seed, or once, as told.
+//! Faults of the API and of webhooks: random (from the seed), or planned for one request or webhook.
 
 use std::time::Duration;
 
 use super::records::Status;
 use crate::exchange::Outage;
-use crate::mishaps::WebhookFaults;
 use crate::rng::Rng;
+use crate::webhook_faults::WebhookFaults;
 
-/// Everything that can go wrong with this Routee, as probabilities. None by default.
+/// Random faults with their probabilities (0 by default), and outages.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Faults {
-    /// On the way of status webhooks.
+    /// Faults of status webhooks.
     pub status: WebhookFaults,
-    /// On the way of COLLECT events.
+    /// Faults of COLLECT events.
     pub collect: WebhookFaults,
-    /// For each create request: faults and how likely each is; the first that strikes counts.
+    /// Faults of create requests with their probabilities. The first that is drawn applies.
     pub create: Vec<(f64, CreateFault)>,
-    /// How likely a token request fails, in a random way.
+    /// Probability of a random fault of a token request.
     pub token: f64,
-    /// How likely a tracking request fails, in a random way.
+    /// Probability of a random fault of a tracking request.
     pub tracking: f64,
-    /// How likely a `hangup` or `reject` fails, in a random way.
+    /// Probability of a random fault of a `hangup` or `reject`.
     pub control: f64,
-    /// The account has no money; holds until it is taken back.
+    /// The account has no money, until this is set to `None`.
     pub out_of_money: Option<OutOfMoney>,
-    /// It is down; holds until it is taken back.
+    /// The provider is down, until this is set to `None`.
     pub outage: Option<Outage>,
 }
 
-/// Which webhook a scripted fault strikes: the next that fits.
+/// Selects the webhook of a planned fault: the next one that matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// A COLLECT event.
@@ -39,7 +39,7 @@ pub enum Target {
     Status(Status),
 }
 
-/// What happens to one create request.
+/// A fault of one create request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CreateFault {
     /// 429, no call.
@@ -48,46 +48,46 @@ pub enum CreateFault {
     BadRequest,
     /// 500.
     InternalError {
-        /// Whether the call was placed all the same.
+        /// Whether the call is placed nevertheless.
         placed: bool,
     },
     /// 503.
     Unavailable {
-        /// Whether the call was placed all the same.
+        /// Whether the call is placed nevertheless.
         placed: bool,
     },
-    /// No response arrives.
+    /// The response is lost.
     NoAnswer {
-        /// Whether the call was placed.
+        /// Whether the call is placed.
         placed: bool,
     },
-    /// The connection is never made.
+    /// No connection is established.
     NotSent,
-    /// The call is placed, but the response with status 200 cannot be parsed.
+    /// The call is placed, but the body of the 200 response cannot be parsed.
     Malformed,
-    /// 401: all tokens that were issued until now are void.
+    /// 401. All tokens that were issued so far are revoked.
     Unauthorized,
-    /// The call is placed, and its first webhook is there before the response.
+    /// The call is placed, and its first webhook arrives before the response.
     WebhookFirst,
-    /// This one call meets an empty account.
+    /// The account has no money for this call.
     OutOfMoney(OutOfMoney),
 }
 
-/// How an empty account shows.
+/// The effect of an empty account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutOfMoney {
-    /// The create request is refused: 400 with code `400001009`.
+    /// The create request is rejected: 400 with code `400001009`.
     Refused,
-    /// The call is accepted, then has the status `Unsent`.
+    /// The call is accepted, then gets the status `Unsent`.
     Unsent,
-    /// The call is cut off this long after it was answered: status `Terminated`.
+    /// The call is cut off: status `Terminated`.
     Terminated {
-        /// How long after the answer.
+        /// Time from the answer to the cut-off.
         after: Duration,
     },
 }
 
-/// What happens to one request other than a create request.
+/// A fault of one request other than a create request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApiFault {
     /// 500.
@@ -96,31 +96,31 @@ pub enum ApiFault {
     Unavailable,
     /// 403: the token lacks the service.
     Forbidden,
-    /// 404, although it exists.
+    /// 404, although the resource exists.
     NotFound,
-    /// 401: all tokens that were issued until now are void.
+    /// 401. All tokens that were issued so far are revoked.
     Unauthorized,
     /// 200 with a body that cannot be parsed.
     Malformed,
-    /// No response arrives; a `hangup` or `reject` was not carried out.
+    /// The response is lost. A `hangup` or `reject` has no effect.
     NoAnswer,
-    /// The connection is never made.
+    /// No connection is established.
     NotSent,
 }
 
-/// Requests that fail alike.
+/// A group of requests with the same faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     /// `POST /oauth/token`.
     Token,
-    /// Everything that only reads, and the search.
+    /// All read requests, including the search.
     Tracking,
     /// `PUT /voice/conversation/{messageId}`.
     Control,
 }
 
 impl Faults {
-    /// Every fault, each about as likely as `rate`.
+    /// For every kind of fault, randomly either 0 or `rate`.
     pub fn random(rng: &mut Rng, rate: f64) -> Self {
         let after = rng.between(Duration::ZERO, Duration::from_secs(30));
         let create = [

@@ -1,4 +1,4 @@
-//! Reading a JSON object field by field, and finding fault with it as the provider does: every problem at once.
+//! Parses JSON objects field by field, and collects all validation problems of a request, as the provider does.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use serde_json::{Map, Value};
 use url::Url;
 
-/// What is wrong with a request: path of the field and message, as in the provider's `properties`.
+/// Validation problems of a request: message by path of the field, as in the provider's `properties`.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     found: BTreeMap<String, String>,
@@ -38,15 +38,15 @@ impl Problems {
     }
 }
 
-/// An object of a request and where it stands in it.
+/// An object in a request, with its path.
 pub(super) struct Object<'a> {
     path: String,
     map: &'a Map<String, Value>,
 }
 
 impl<'a> Object<'a> {
-    /// `value` as an object, or a problem.
-    pub(super) fn of(path: impl Into<String>, value: &'a Value, problems: &mut Problems) -> Option<Self> {
+    /// `value` as an object. If it is none, adds a problem.
+    pub(super) fn parse(path: impl Into<String>, value: &'a Value, problems: &mut Problems) -> Option<Self> {
         let path = path.into();
         let Some(map) = value.as_object() else {
             problems.add(path, "must be an object");
@@ -64,13 +64,13 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// A field; null counts as missing.
+    /// A field. Null counts as missing.
     pub(super) fn get(&self, key: &str) -> Option<&'a Value> {
         self.map.get(key).filter(|value| !value.is_null())
     }
 
-    /// Finds fault with fields that are not documented, if this provider does.
-    pub(super) fn only(&self, known: &[&str], problems: &mut Problems) {
+    /// Adds a problem for each undocumented field, if this provider is strict.
+    pub(super) fn reject_unknown(&self, known: &[&str], problems: &mut Problems) {
         if problems.refuses_unknown {
             for key in self.map.keys().filter(|key| !known.contains(&key.as_str())) {
                 problems.add(self.path(key), "is not a known field");
@@ -78,13 +78,13 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// An object in this one.
+    /// A nested object.
     pub(super) fn object(&self, key: &str, problems: &mut Problems) -> Option<Self> {
         self.get(key)
-            .and_then(|value| Self::of(self.path(key), value, problems))
+            .and_then(|value| Self::parse(self.path(key), value, problems))
     }
 
-    /// A text.
+    /// A string field.
     pub(super) fn text(&self, key: &str, problems: &mut Problems) -> Option<&'a str> {
         let text = self.get(key)?.as_str();
         if text.is_none() {
@@ -93,7 +93,7 @@ impl<'a> Object<'a> {
         text
     }
 
-    /// A text that must be there and not be empty.
+    /// A required, non-empty string field.
     pub(super) fn required_text(&self, key: &str, problems: &mut Problems) -> Option<&'a str> {
         if self.get(key).is_some_and(|value| !value.is_string()) {
             problems.add(self.path(key), "must be a string");
@@ -106,7 +106,7 @@ impl<'a> Object<'a> {
         text
     }
 
-    /// A text that must be one of these.
+    /// A string field that must be one of `choices`.
     pub(super) fn choice(&self, key: &str, choices: &[&str], problems: &mut Problems) -> Option<&'a str> {
         let text = self.text(key, problems)?;
         if choices.contains(&text) {
@@ -116,7 +116,7 @@ impl<'a> Object<'a> {
         None
     }
 
-    /// An absolute http or https URL.
+    /// A field with an absolute http or https URL.
     pub(super) fn url(&self, key: &str, problems: &mut Problems) -> Option<String> {
         let text = self.text(key, problems)?;
         if Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
@@ -126,8 +126,8 @@ impl<'a> Object<'a> {
         None
     }
 
-    /// A whole number in a range.
-    pub(super) fn whole(&self, key: &str, range: &RangeInclusive<i64>, problems: &mut Problems) -> Option<i64> {
+    /// An integer field in a range.
+    pub(super) fn integer(&self, key: &str, range: &RangeInclusive<i64>, problems: &mut Problems) -> Option<i64> {
         let number = self.get(key)?.as_i64().filter(|number| range.contains(number));
         if number.is_none() {
             let message = format!("must be a whole number from {} to {}", range.start(), range.end());
@@ -136,7 +136,7 @@ impl<'a> Object<'a> {
         number
     }
 
-    /// A boolean, which may also be written as a string: the provider's own samples do (section 4).
+    /// A boolean field. It may also be a string, as in the provider's samples (4).
     pub(super) fn boolean(&self, key: &str, problems: &mut Problems) -> bool {
         match self.get(key) {
             None => false,

@@ -1,10 +1,11 @@
-//! Routee, the voice provider, in process: its API, its webhooks and the calls between them.
+//! An in-process simulator of the voice provider Routee: its API, its webhooks and its calls.
 //!
-//! Written from the wire contract (`routee.md`). Where the contract only guesses, a switch ([`Switches`]) sets which
-//! way this Routee goes, so that patchbay is tested against all of them. Everything runs on one
-//! [`Clock`] and draws from one seeded [`Rng`](crate::rng::Rng): on a paused current-thread runtime the same
-//! seed plays the same calls, to the millisecond.
+//! It follows the wire contract (routee/CONTRACT.md). Where the contract is uncertain, [`Switches`] select the
+//! behavior, so that patchbay is tested against every possibility. Everything runs on one [`Clock`] and draws from one
+//! seeded [`Rng`](crate::rng::Rng): on a paused current-thread runtime, a seed replays the same calls to the
+//! millisecond.
 
+mod answered;
 mod api;
 mod auth;
 mod call;
@@ -16,7 +17,6 @@ mod plan;
 mod records;
 mod state;
 mod switches;
-mod talk;
 #[cfg(test)]
 mod tests;
 mod tones;
@@ -27,32 +27,32 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use patchbay::clock::{Clock, Timestamp};
-use patchbay::http::{HttpClient, Request, SendHttp, Sending};
+use patchbay::http::{HttpClient, Request, ResponseFuture, SendHttp};
 use patchbay::phone::PhoneNumber;
 
 pub use self::faults::{ApiFault, CreateFault, Endpoint, Faults, OutOfMoney, Target};
 pub use self::records::{CallRecord, RequestRecord, Status, Unexpected, WebhookKind, WebhookOutcome, WebhookRecord};
 use self::state::{Command, State};
 pub use self::switches::{
-    AnsweredBy, Arms, CodeForm, DateFraction, DialPlanEcho, EndEventOrder, FilterShape, InvalidReply, QuietKeys,
-    RateLimit, Strategy, Switches, ToneJoin, TonesAfterReplacement, WrongState,
+    AnsweredBy, CodeForm, CollectStart, DateFraction, DialPlanEcho, EndEventOrder, FilterShape, InvalidReply,
+    QuietKeys, RateLimit, Strategy, Switches, ToneJoin, TonesAfterReplacement, WrongState,
 };
-pub use crate::exchange::{CallId, EndedBy, Happening, PhoneEvent};
+pub use crate::exchange::{CallId, EndedBy, PhoneEvent, PhoneEventKind};
 use crate::exchange::{Exchange, Provider};
 use crate::journal::{Journal, JournalError};
-pub use crate::mishaps::{WebhookFault, WebhookFaults};
 use crate::phones::Phones;
+pub use crate::webhook_faults::{WebhookFault, WebhookFaults};
 
-/// The application id that this Routee knows, unless it is told another.
+/// The default application id.
 pub const APPLICATION_ID: &str = "5f9138288b71de3617a87cd3";
 
-/// The secret that goes with [`APPLICATION_ID`].
+/// The secret of [`APPLICATION_ID`].
 pub const APPLICATION_SECRET: &str = "simulated-secret";
 
-/// A Routee. Clones are handles on the same one.
+/// A simulated Routee. Clones share the same state.
 ///
-/// As [`SendHttp`] it answers for `auth.routee.net` and `connect.routee.net`; under any other host name it goes by
-/// the path alone, so that it can be served on a local port.
+/// As [`SendHttp`], it serves `auth.routee.net` and `connect.routee.net`. Under any other host name it serves all
+/// paths, so that it can listen on a local port.
 #[derive(Clone)]
 pub struct Routee(Arc<Core>);
 
@@ -64,14 +64,13 @@ struct Core {
 }
 
 impl Routee {
-    /// A Routee on this clock, behaving as the switches say, in a world of these phones. Calls are tasks of the tokio
-    /// runtime in which they are created.
+    /// A Routee with its own phone network. Calls are tasks of the tokio runtime in which they are created.
     pub fn new(clock: Clock, switches: Switches, phones: Phones, seed: u64) -> Self {
-        Self::on(Exchange::new(phones), clock, switches, seed)
+        Self::on_network(Exchange::new(phones), clock, switches, seed)
     }
 
-    /// The same on a network that others phone on as well.
-    pub fn on(exchange: Exchange, clock: Clock, switches: Switches, seed: u64) -> Self {
+    /// A Routee on a phone network that it shares with other providers.
+    pub fn on_network(exchange: Exchange, clock: Clock, switches: Switches, seed: u64) -> Self {
         Self(Arc::new(Core {
             clock,
             switches,
@@ -80,19 +79,19 @@ impl Routee {
         }))
     }
 
-    /// Where webhooks leave. Without it none arrives.
+    /// Sets the client that delivers webhooks. Without one, no webhook arrives.
     pub fn set_webhooks(&self, client: HttpClient) {
         self.lock().client = Some(client);
     }
 
-    /// Writes calls and webhooks into `journal` from now on, and goes on with those that are in it.
+    /// Restores calls and webhooks from `journal`, and writes to it from now on.
     ///
     /// # Errors
-    /// When the journal cannot be read.
-    pub fn go_on(&self, journal: Journal) -> Result<(), JournalError> {
+    /// If the journal cannot be read.
+    pub fn restore(&self, journal: Journal) -> Result<(), JournalError> {
         self.lock().journal = journal;
-        self.connect_the_rest()?;
-        self.post_the_rest()
+        self.restore_calls()?;
+        self.restore_webhooks()
     }
 
     /// Accepts these credentials instead of [`APPLICATION_ID`] and [`APPLICATION_SECRET`].
@@ -100,73 +99,72 @@ impl Routee {
         self.lock().credentials = (application_id.into(), application_secret.into());
     }
 
-    /// Changes what phones do from now on; calls under way go on as they began.
+    /// Changes what phones do on future calls. Calls in progress are not affected.
     pub fn change_phones(&self, change: impl FnOnce(&mut Phones)) {
         self.0.exchange.change_phones(change);
     }
 
-    /// Changes what goes wrong by chance from now on.
+    /// Changes the random faults and the state of outages.
     pub fn change_faults(&self, change: impl FnOnce(&mut Faults)) {
         change(&mut self.lock().faults);
     }
 
-    /// The next create request fails like this. Several wait for their turn.
+    /// Makes the next create request fail. Several calls queue their faults.
     pub fn fail_next_create(&self, fault: CreateFault) {
         self.lock().scripted_create.push_back(fault);
     }
 
-    /// The next request of this kind fails like this. Several wait for their turn.
+    /// Makes the next request of this kind fail. Several calls queue their faults.
     pub fn fail_next(&self, endpoint: Endpoint, fault: ApiFault) {
         self.lock().scripted_api.push((endpoint, fault));
     }
 
-    /// The next webhook of this kind fares like this. Several wait for their turn.
-    pub fn disturb_next(&self, target: Target, fault: WebhookFault) {
+    /// Injects a fault into the next webhook that matches `target`. Several calls queue their faults.
+    pub fn fail_next_webhook(&self, target: Target, fault: WebhookFault) {
         self.lock().scripted_webhooks.push((target, fault));
     }
 
-    /// All tokens that were issued until now are void.
+    /// Revokes all tokens that were issued so far.
     pub fn revoke_tokens(&self) {
         self.lock().tokens.clear();
     }
 
-    /// Tells `listener` everything that happens on the lines from now on, as it happens: in the calls of every provider
-    /// on this network.
+    /// Calls `listener` with every future event, when it happens, in calls of all providers on this network.
     pub fn subscribe(&self, listener: impl Fn(&PhoneEvent) + Send + Sync + 'static) {
         self.0.exchange.subscribe(listener);
     }
 
-    /// Picks up a ringing phone. False when there is no such live call.
+    /// Picks up a ringing phone. Returns false if there is no such live call.
     pub fn pick_up(&self, call: CallId) -> bool {
         self.command(call, Command::PickUp)
     }
 
-    /// Presses a key in an answered call. False when there is no such live call.
+    /// Presses a key in an answered call. Returns false if there is no such live call.
     pub fn press(&self, call: CallId, key: char) -> bool {
         self.command(call, Command::Key(key))
     }
 
-    /// Hangs up, or rejects a ringing call. False when there is no such live call.
+    /// Hangs up an answered call, or rejects a ringing one. Returns false if there is no such live call.
     pub fn hang_up(&self, call: CallId) -> bool {
         self.command(call, Command::HangUp)
     }
 
-    /// Every request to the API so far.
+    /// All requests to the API.
     pub fn requests(&self) -> Vec<RequestRecord> {
         self.lock().requests.clone()
     }
 
-    /// Every attempt to deliver a webhook so far.
+    /// All attempts to deliver a webhook.
     pub fn webhooks(&self) -> Vec<WebhookRecord> {
         self.lock().webhooks.clone()
     }
 
-    /// Every call so far, in the order of creation.
+    /// All calls, in order of creation.
     pub fn calls(&self) -> Vec<CallRecord> {
         self.lock().legs.iter().map(|leg| leg.record.clone()).collect()
     }
 
-    /// The calls that are not over.
+    /// The calls that have not ended.
     pub fn live_calls(&self) -> Vec<CallRecord> {
         let state = self.lock();
         state
@@ -178,17 +176,17 @@ impl Routee {
             .collect()
     }
 
-    /// How many calls to this number are not over, over all providers.
+    /// The number of live calls to this number, over all providers.
     pub fn live_calls_to(&self, number: &PhoneNumber) -> usize {
         self.0.exchange.live_calls_to(number)
     }
 
-    /// The greatest number of calls to this number that were ever live at the same time, over all providers.
+    /// The maximum number of simultaneously live calls to this number, over all providers.
     pub fn most_live_calls_to(&self, number: &PhoneNumber) -> usize {
         self.0.exchange.most_live_calls_to(number)
     }
 
-    /// The greatest number of calls to any one number that were ever live at the same time, over all providers.
+    /// The maximum number of simultaneously live calls to any one number, over all providers.
     pub fn most_live_calls_to_one_number(&self) -> usize {
         self.0.exchange.most_live_calls_to_one_number()
     }
@@ -198,7 +196,7 @@ impl Routee {
         self.lock().unexpected.clone()
     }
 
-    /// How it behaves.
+    /// The switches that select its behavior.
     pub fn switches(&self) -> &Switches {
         &self.0.switches
     }
@@ -222,24 +220,24 @@ impl Routee {
         live.is_some_and(|leg| leg.commands.send(command).is_ok())
     }
 
-    fn emit(&self, call: CallId, what: Happening) {
+    fn emit(&self, call: CallId, kind: PhoneEventKind) {
         let to = self
             .lock()
             .leg(call)
             .map(|leg| leg.record.to.clone())
             .unwrap_or_default();
-        self.0.exchange.tell(&PhoneEvent {
+        self.0.exchange.publish(&PhoneEvent {
             at: self.now(),
             provider: Provider::Routee,
             call,
             to,
-            what,
+            kind,
         });
     }
 }
 
 impl SendHttp for Routee {
-    fn send(&self, request: Request) -> Sending<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         Box::pin(self.handle(request))
     }
 }

@@ -1,4 +1,4 @@
-//! Dial plans: what the provider does, verb by verb, in an answered call (section 4).
+//! Dial plans: the verbs that the provider executes in an answered call (4).
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::fields::{Object, Problems};
 
-/// The verbs that are still to be done.
+/// The verbs that are still to be executed.
 pub(super) type Plan = VecDeque<Verb>;
 
 /// One step of a plan.
@@ -26,20 +26,20 @@ pub(super) enum Verb {
         seconds: u32,
     },
     Collect(Collect),
-    /// Nobody answers at the other end: to bridge calls is no part of what is simulated.
+    /// The other party never answers: bridging is not simulated.
     Dial {
         seconds: u32,
     },
 }
 
-/// How often something is said.
+/// How often a verb is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Times {
     Number(u32),
     Forever,
 }
 
-/// How keys are collected.
+/// The parameters of a COLLECT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Collect {
     pub(super) event_url: Option<String>,
@@ -47,20 +47,20 @@ pub(super) struct Collect {
     pub(super) max_digits: usize,
 }
 
-/// The languages that can be spoken.
+/// The supported languages.
 const LANGUAGES: [&str; 14] = [
     "en-US", "de-DE", "fr-FR", "it-IT", "pt-BR", "es-ES", "es-LA", "en-GB", "el-GR", "bg-BG", "pl-PL", "hu-HU",
     "sv-SE", "ru-RU",
 ];
 
-/// Longest text that can be spoken, in characters (section 7).
+/// Maximum length of a spoken text in characters (7).
 const LONGEST_TEXT: usize = 1000;
 
-/// Where DIAL gives up when it says nothing.
+/// Default ringing time of DIAL.
 const DIAL_SECONDS: u32 = 20;
 
 impl Verb {
-    /// Whether it takes time, that is, keeps the line open.
+    /// Whether it keeps the line open.
     pub(super) const fn takes_time(&self) -> bool {
         !matches!(self, Self::Collect(_))
     }
@@ -74,10 +74,10 @@ pub(super) fn first_collect(plan: &Plan) -> Option<&Collect> {
     })
 }
 
-/// Reads `{"verbs": [...]}`; none, with a problem, when it is not a valid plan.
+/// Parses `{"verbs": [...]}`. Returns `None` and adds problems if it is not a valid plan.
 pub(super) fn read(path: &str, value: &Value, problems: &mut Problems) -> Option<Plan> {
-    let plan = Object::of(path, value, problems)?;
-    plan.only(&["verbs"], problems);
+    let plan = Object::parse(path, value, problems)?;
+    plan.reject_unknown(&["verbs"], problems);
     let Some(verbs) = plan
         .get("verbs")
         .and_then(Value::as_array)
@@ -90,7 +90,7 @@ pub(super) fn read(path: &str, value: &Value, problems: &mut Problems) -> Option
     let read: Plan = verbs
         .iter()
         .enumerate()
-        .filter_map(|(index, verb)| read_verb(&Object::of(format!("{path}[{index}]"), verb, problems)?, problems))
+        .filter_map(|(index, verb)| read_verb(&Object::parse(format!("{path}[{index}]"), verb, problems)?, problems))
         .collect();
     if read.iter().filter(|verb| matches!(verb, Verb::Dial { .. })).count() > 1 {
         problems.add(path, "may contain one DIAL only");
@@ -102,14 +102,14 @@ pub(super) fn read(path: &str, value: &Value, problems: &mut Problems) -> Option
 fn read_verb(verb: &Object<'_>, problems: &mut Problems) -> Option<Verb> {
     match verb.required_text("type", problems)? {
         "SAY" => {
-            verb.only(&["type", "message", "repeat", "bargeIn"], problems);
+            verb.reject_unknown(&["type", "message", "repeat", "bargeIn"], problems);
             let times = read_times(verb, problems);
             let barge_in = verb.boolean("bargeIn", problems);
             let text = read_message(verb, problems)?;
             Some(Verb::Say { text, times, barge_in })
         }
         "PLAY" => {
-            verb.only(&["type", "fileURL", "repeat", "bargeIn"], problems);
+            verb.reject_unknown(&["type", "fileURL", "repeat", "bargeIn"], problems);
             let times = read_times(verb, problems);
             let barge_in = verb.boolean("bargeIn", problems);
             verb.required_text("fileURL", problems)?;
@@ -117,8 +117,8 @@ fn read_verb(verb: &Object<'_>, problems: &mut Problems) -> Option<Verb> {
             Some(Verb::Play { url, times, barge_in })
         }
         "PAUSE" => {
-            verb.only(&["type", "duration"], problems);
-            let Some(seconds) = verb.whole("duration", &(1..=60), problems) else {
+            verb.reject_unknown(&["type", "duration"], problems);
+            let Some(seconds) = verb.integer("duration", &(1..=60), problems) else {
                 if verb.get("duration").is_none() {
                     problems.add(verb.path("duration"), "may not be empty");
                 }
@@ -129,17 +129,17 @@ fn read_verb(verb: &Object<'_>, problems: &mut Problems) -> Option<Verb> {
             })
         }
         "COLLECT" => {
-            verb.only(&["type", "eventUrl", "submitOnHash", "maxDigits"], problems);
+            verb.reject_unknown(&["type", "eventUrl", "submitOnHash", "maxDigits"], problems);
             Some(Verb::Collect(Collect {
                 event_url: verb.url("eventUrl", problems),
                 submit_on_hash: verb.boolean("submitOnHash", problems),
-                max_digits: verb.whole("maxDigits", &(1..=1000), problems).map_or(30, unsigned),
+                max_digits: verb.integer("maxDigits", &(1..=1000), problems).map_or(30, unsigned),
             }))
         }
         "DIAL" => {
             verb.required_text("from", problems)?;
-            Object::of(verb.path("to"), verb.get("to").unwrap_or(&Value::Null), problems)?;
-            let seconds = verb.whole("hangupDelay", &(1..=3600), problems);
+            Object::parse(verb.path("to"), verb.get("to").unwrap_or(&Value::Null), problems)?;
+            let seconds = verb.integer("hangupDelay", &(1..=3600), problems);
             Some(Verb::Dial {
                 seconds: seconds.and_then(|s| u32::try_from(s).ok()).unwrap_or(DIAL_SECONDS),
             })
@@ -152,12 +152,12 @@ fn read_verb(verb: &Object<'_>, problems: &mut Problems) -> Option<Verb> {
 }
 
 fn read_message(verb: &Object<'_>, problems: &mut Problems) -> Option<String> {
-    let message = Object::of(
+    let message = Object::parse(
         verb.path("message"),
         verb.get("message").unwrap_or(&Value::Null),
         problems,
     )?;
-    message.only(&["text", "language", "gender"], problems);
+    message.reject_unknown(&["text", "language", "gender"], problems);
     message.choice("gender", &["male", "female"], problems);
     message.required_text("language", problems)?;
     message.choice("language", &LANGUAGES, problems)?;
@@ -169,9 +169,9 @@ fn read_message(verb: &Object<'_>, problems: &mut Problems) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// 0, the default, speaks once; n speaks n times more; -1 never stops.
+/// Reads `repeat`: 0, the default, plays once; n plays n more times; -1 repeats forever.
 fn read_times(verb: &Object<'_>, problems: &mut Problems) -> Times {
-    match verb.whole("repeat", &(-1..=100), problems) {
+    match verb.integer("repeat", &(-1..=100), problems) {
         Some(-1) => Times::Forever,
         repeat => Times::Number(repeat.and_then(|repeat| u32::try_from(repeat).ok()).unwrap_or(0) + 1),
     }
@@ -198,7 +198,7 @@ mod tests {
         problems.into_json()
     }
 
-    /// A problem with an optional field does not keep a verb from being read; the request is refused all the same.
+    /// A problem in an optional field does not prevent parsing the verb, but the request is still rejected.
     fn problems_are_minor(problems: &Problems) -> bool {
         let text = format!("{problems:?}");
         ["known field", "gender", "bargeIn", "repeat", "eventUrl"]
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn the_four_verbs_of_the_flow_are_read_with_their_defaults() {
+    fn the_four_verbs_of_the_published_flow_are_parsed_with_their_defaults() {
         let plan = json!({ "verbs": [
             { "type": "PAUSE", "duration": 3 },
             { "type": "SAY", "message": { "text": "Pump four.", "gender": "male", "language": "en-US" } },
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_plan_is_refused_with_the_path_of_the_problem() {
+    fn an_invalid_plan_is_rejected_with_the_path_of_the_problem() {
         let say = |message: Value| json!({ "verbs": [{ "type": "SAY", "message": message }] });
         for (plan, path) in [
             (json!({}), "dialPlan.verbs"),
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn two_dials_in_a_plan_are_refused() {
+    fn a_plan_with_two_dials_is_rejected() {
         let dial = json!({ "type": "DIAL", "from": "123", "to": { "phone": "+12025550123" } });
         assert!(
             problems_of(&json!({ "verbs": [dial, dial] }), false)
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_field_matters_only_to_a_strict_provider() {
+    fn an_unknown_field_is_rejected_only_by_a_strict_provider() {
         let plan = json!({ "verbs": [{ "type": "PAUSE", "duration": 5, "timeout": 3 }] });
         assert_eq!(problems_of(&plan, false), json!({}));
         assert!(problems_of(&plan, true).get("dialPlan.verbs[0].timeout").is_some());

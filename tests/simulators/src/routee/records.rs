@@ -1,4 +1,4 @@
-//! What the simulator remembers, for tests to look at and for a demo to show.
+//! Records of calls, requests and webhooks, for the assertions of tests and for demos.
 
 use std::fmt;
 
@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use crate::exchange::{CallId, EndedBy, PlacedCall, Provider};
 
-/// A status of a call, as the provider spells it (`routee.md` 5.2).
+/// A status of a call, as the provider spells it (routee/CONTRACT.md 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the provider's own words, explained in the contract")]
+#[expect(missing_docs, reason = "the provider's status names, explained in the contract")]
 pub enum Status {
     Queued,
     Initiated,
@@ -50,16 +50,16 @@ impl fmt::Display for Status {
     }
 }
 
-/// Everything about one call.
+/// One call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallRecord {
-    /// Its name towards [`super::Routee::press`] and its like.
+    /// Identifies the call in [`super::Routee::press`], `pick_up` and `hang_up`.
     pub id: CallId,
-    /// The conversation's id, as in the create response.
+    /// The id of the conversation, as in the create response.
     pub tracking_id: String,
-    /// The call leg's id.
+    /// The id of the call leg.
     pub message_id: String,
-    /// The number that was phoned, in full.
+    /// The called number, in E.164.
     pub to: String,
     /// When the create request arrived.
     pub created_at: Timestamp,
@@ -67,22 +67,22 @@ pub struct CallRecord {
     pub answered_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
-    /// Every status and since when.
+    /// Every status with the time at which it began.
     pub statuses: Vec<(Timestamp, Status)>,
-    /// What was said to the employee: each text when it began; a PLAY as its URL.
+    /// What the employee heard: each text, or the URL of a PLAY, with the time at which it began.
     pub heard: Vec<(Timestamp, String)>,
-    /// Every key that was pressed, whether the provider made something of it or not.
+    /// Every key that was pressed, including keys that the provider ignored.
     pub keys: Vec<(Timestamp, char)>,
-    /// Where its statuses are called back.
+    /// The URL of its status callbacks.
     pub status_url: Option<String>,
-    /// Where the keys of the requested plan are told.
+    /// The URL of the COLLECT events of the requested plan.
     pub collect_url: Option<String>,
     /// What ended it.
     pub ended_by: Option<EndedBy>,
 }
 
 impl CallRecord {
-    /// The status it has now.
+    /// Its current status.
     pub fn status(&self) -> Status {
         self.statuses.last().map_or(Status::Queued, |(_, status)| *status)
     }
@@ -92,7 +92,7 @@ impl CallRecord {
         self.statuses.iter().map(|(_, status)| status.as_str()).collect()
     }
 
-    /// What can be said of it whichever provider it is with.
+    /// The call in the form that is common to all providers.
     pub fn placed(&self) -> PlacedCall {
         let names = self.status_names();
         PlacedCall {
@@ -111,7 +111,7 @@ impl CallRecord {
         }
     }
 
-    /// What was heard, without the times.
+    /// What the employee heard, without times.
     pub fn texts(&self) -> Vec<&str> {
         self.heard.iter().map(|(_, text)| text.as_str()).collect()
     }
@@ -128,79 +128,79 @@ pub struct RequestRecord {
     pub path: String,
     /// Its body.
     pub body: String,
-    /// The response's status; none when the client got no response.
+    /// The status of the response; `None` if the client got no response.
     pub status: Option<u16>,
 }
 
-/// What a webhook is about.
+/// The subject of a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WebhookKind {
     /// A status.
     Status(Status),
     /// A COLLECT event.
     Collect,
-    /// A machine that answered.
+    /// A detected machine.
     Machine,
     /// A request for the dial plan.
     DialPlan,
 }
 
-/// What became of one attempt to deliver a webhook.
+/// The outcome of one attempt to deliver a webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WebhookOutcome {
-    /// Under way.
+    /// In progress.
     Pending,
-    /// Answered with this status.
+    /// A response with this status.
     Answered(u16),
-    /// Not answered in time.
+    /// No response in time.
     TimedOut,
-    /// It could not be delivered, and why.
+    /// It could not be delivered, for this reason.
     NotDelivered(String),
-    /// A fault lost it on its way.
+    /// A fault lost the request.
     Lost,
-    /// It was delivered, and a fault lost the answer.
+    /// It was delivered, and a fault lost the response.
     AnswerLost,
 }
 
 /// One attempt to deliver a webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookRecord {
-    /// When it left.
+    /// When it was sent.
     pub at: Timestamp,
-    /// The call that it is about.
+    /// The call of the webhook.
     pub call: CallId,
-    /// What it is about.
+    /// The subject of the webhook.
     pub kind: WebhookKind,
-    /// Where it went.
+    /// The target URL.
     pub url: String,
     /// Its body.
     pub body: String,
-    /// The how manieth attempt, from 1.
+    /// The ordinal of the attempt, counted from 1.
     pub attempt: u32,
-    /// What became of it.
+    /// How the attempt ended.
     pub outcome: WebhookOutcome,
 }
 
 impl WebhookRecord {
-    /// The body as JSON; null when it is not.
+    /// The body as JSON; null if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
 }
 
-/// Something that no test has foreseen.
+/// An event that no test expects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unexpected {
     /// A call to a number that has no script.
     Call {
-        /// When.
+        /// When the create request arrived.
         at: Timestamp,
-        /// The number.
+        /// The called number.
         to: String,
     },
     /// A request that is not in the contract.
     Request {
-        /// When.
+        /// When it arrived.
         at: Timestamp,
         /// Its method.
         method: String,

@@ -1,4 +1,4 @@
-//! What the simulator keeps behind its lock.
+//! The state of the simulator, behind its lock.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,16 +14,16 @@ use super::faults::{ApiFault, CreateFault, Endpoint, Faults, Target};
 use super::plan::Plan;
 use super::records::{CallRecord, RequestRecord, Status, Unexpected, WebhookRecord};
 use super::tones::Tones;
-use super::webhooks::Envelope;
+use super::webhooks::OutgoingWebhook;
 use super::{APPLICATION_ID, APPLICATION_SECRET};
 use crate::exchange::CallId;
-use crate::hand::later_by;
 use crate::journal::Journal;
-use crate::mishaps::WebhookFault;
-use crate::mishaps::take_planned;
 use crate::rng::Rng;
+use crate::script_runner::later_by;
+use crate::webhook_faults::WebhookFault;
+use crate::webhook_faults::take_planned;
 
-/// Where the journal has calls.
+/// The journal section of calls.
 pub(super) const CALLS: &str = "routee/call";
 
 pub(super) struct State {
@@ -32,7 +32,7 @@ pub(super) struct State {
     pub(super) tokens: Vec<Token>,
     pub(super) client: Option<HttpClient>,
     pub(super) legs: Vec<Leg>,
-    /// When the last create request passed the limiter.
+    /// When the last create request passed the rate limit.
     pub(super) last_create: Option<Timestamp>,
     pub(super) faults: Faults,
     pub(super) scripted_create: VecDeque<CreateFault>,
@@ -41,7 +41,7 @@ pub(super) struct State {
     pub(super) requests: Vec<RequestRecord>,
     pub(super) webhooks: Vec<WebhookRecord>,
     pub(super) unexpected: Vec<Unexpected>,
-    /// Webhooks that were posted so far.
+    /// The number of webhooks whose delivery was started.
     pub(super) posted: u64,
     pub(super) journal: Journal,
 }
@@ -59,21 +59,21 @@ pub(super) struct Leg {
     /// The create response, which is also the body of `GET /voice/conversation/{id}`.
     pub(super) echo: Value,
     pub(super) callback: Option<Callback>,
-    /// Whether a machine picked up; none while nobody has.
+    /// Whether a machine picked up; `None` before the answer.
     pub(super) machine: Option<bool>,
     pub(super) tones: Tones,
     pub(super) commands: UnboundedSender<Command>,
-    /// Webhooks that wait for the next one to leave before them.
-    pub(super) held: Vec<Envelope>,
+    /// Reordered webhooks that wait for the next one to be sent first.
+    pub(super) held: Vec<OutgoingWebhook>,
     /// The create request.
     pub(super) request: Value,
-    /// How many calls to the number there were before.
+    /// The number of earlier calls to the same number.
     pub(super) nth: usize,
 }
 
-/// A call as the journal has it.
+/// A call in the journal.
 #[derive(Serialize, Deserialize)]
-pub(super) struct KeptCall {
+pub(super) struct StoredCall {
     pub(super) record: CallRecord,
     pub(super) request: Value,
     pub(super) nth: usize,
@@ -81,19 +81,19 @@ pub(super) struct KeptCall {
     pub(super) tones: Tones,
 }
 
-/// What reaches a call from outside.
+/// An input to a call.
 pub(super) enum Command {
     /// The phone is picked up.
     PickUp,
     /// A key is pressed on the phone.
     Key(char),
-    /// The phone's owner hangs up, or rejects.
+    /// The phone's owner hangs up, or rejects the call.
     HangUp,
     /// `hangup` through the API.
     ApiHangup,
     /// `reject` through the API.
     ApiReject,
-    /// The reply to an event; none when it was not a valid plan, or came too late.
+    /// The reply to an event; `None` if it was not a valid plan or came too late.
     Reply(Option<Plan>),
 }
 
@@ -126,17 +126,17 @@ impl State {
         self.legs.get_mut(call.index())
     }
 
-    /// Writes down how far a call is.
-    pub(super) fn keep(&self, call: CallId) {
+    /// Writes the current state of a call to the journal.
+    pub(super) fn store(&self, call: CallId) {
         let Some(leg) = self.leg(call) else { return };
-        let kept = KeptCall {
+        let stored = StoredCall {
             record: leg.record.clone(),
             request: leg.request.clone(),
             nth: leg.nth,
             machine: leg.machine,
             tones: leg.tones.clone(),
         };
-        self.journal.put(CALLS, &format!("{:020}", call.index()), &kept);
+        self.journal.put(CALLS, &format!("{:020}", call.index()), &stored);
     }
 
     pub(super) fn leg_by_message(&self, message_id: &str) -> Option<&Leg> {
@@ -147,7 +147,7 @@ impl State {
         self.legs.iter().find(|leg| leg.record.tracking_id == tracking_id)
     }
 
-    /// The fault that strikes a request of this kind, if one does.
+    /// The planned or random fault of the current request of this kind, if any.
     pub(super) fn api_fault(&mut self, endpoint: Endpoint) -> Option<ApiFault> {
         if let Some(fault) = take_planned(&mut self.scripted_api, |target| *target == endpoint) {
             return Some(fault);
@@ -160,7 +160,7 @@ impl State {
         self.rng.chance(probability).then(|| ApiFault::random(&mut self.rng))
     }
 
-    /// The fault that strikes a create request, if one does.
+    /// The planned or random fault of the current create request, if any.
     pub(super) fn create_fault(&mut self) -> Option<CreateFault> {
         if let Some(fault) = self.scripted_create.pop_front() {
             return Some(fault);
@@ -178,7 +178,7 @@ impl State {
 }
 
 impl Leg {
-    /// The status that tracking shows at `now`.
+    /// The status that tracking shows at `now`, and its time.
     pub(super) fn tracked_status(&self, now: Timestamp, lag: Duration) -> (Timestamp, Status) {
         let mut statuses = self.record.statuses.iter().rev().copied();
         let last = statuses.next().unwrap_or((self.record.created_at, Status::Queued));
@@ -189,7 +189,7 @@ impl Leg {
         if lags { statuses.next().unwrap_or(last) } else { last }
     }
 
-    /// Whole seconds on the phone until `now` or the end, begun ones counted.
+    /// `AnsweredCall` time until `now` or the end, in seconds, rounded up.
     pub(super) fn seconds(&self, now: Timestamp) -> u64 {
         let Some(answered_at) = self.record.answered_at else {
             return 0;
@@ -199,8 +199,8 @@ impl Leg {
     }
 }
 
-/// What `seconds` on the phone cost.
+/// The price of `seconds` of talk time.
 pub(super) fn price(seconds: u64) -> f64 {
-    // In thousandths, so that the number on the wire is short.
+    // In thousandths, so that the JSON number is short.
     f64::from(u32::try_from(seconds).unwrap_or(u32::MAX)) / 1000.0
 }

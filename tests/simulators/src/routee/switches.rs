@@ -1,7 +1,7 @@
-//! What the provider's documentation leaves open, one switch each.
+//! One switch for each question that the provider's documentation leaves open.
 //!
-//! The defaults are the simulator defaults of the wire contract (`routee.md`, section 10); where it has none, the
-//! default is what fits its samples best. Section numbers below are those of the contract.
+//! The defaults are the simulator defaults of the wire contract (routee/CONTRACT.md 10). Where it has none, the default
+//! fits its samples best. Section numbers in this file are those of the contract.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use super::records::Status;
 use crate::rng::{Rng, question};
 
 question!(
-    /// Which statuses are called back (2.1).
+    /// Which statuses cause a callback (2.1).
     Strategy {
         /// Every status.
         OnChange,
-        /// The last status only.
+        /// The final status only.
         OnCompletion,
     }
 );
 
 question!(
-    /// The name of the dial plan in the create response (2.2): the sources disagree.
+    /// The name of the dial plan in the create response (2.2). The sources disagree.
     DialPlanEcho {
         /// `dialPlans`, an array.
         DialPlans,
@@ -29,21 +29,21 @@ question!(
 );
 
 question!(
-    /// How an error's `code` is written (2.3).
+    /// The JSON type of an error's `code` (2.3).
     CodeForm {
-        /// As a string, as documented.
+    /// A string, as documented.
         Text,
-        /// As a number, as one client read it.
+        /// A number, as one client parses it.
         Number,
     }
 );
 
 question!(
-    /// What a second create request within a second gets (section 7).
+    /// The response to a second create request within a second (7).
     RateLimit {
         /// 429 with code `429000000`.
         TooManyRequests,
-        /// 400 with code `400000000`: 429 is not in the provider's list of statuses.
+        /// 400 with code `400000000`. (429 is not in the provider's list of statuses.)
         BadRequest,
         /// 409 with code `409000000`.
         Conflict,
@@ -53,17 +53,17 @@ question!(
 );
 
 question!(
-    /// From when on keys are collected (section 4): contested.
-    Arms {
-        /// From the answer on, wherever COLLECT stands in the plan.
+    /// When the collection of keys starts (4). The sources disagree.
+    CollectStart {
+    /// With the answer, regardless of the position of COLLECT in the plan.
         FromAnswer,
-        /// From where COLLECT stands.
+        /// When the plan reaches COLLECT.
         FromPosition,
     }
 );
 
 question!(
-    /// When the COLLECT event of the ended call leaves, relative to the final status (5.4).
+    /// When the COLLECT event of the ended call is sent, relative to the final status (5.4).
     EndEventOrder {
         /// After the final status.
         AfterStatus,
@@ -73,7 +73,7 @@ question!(
 );
 
 question!(
-    /// How several keys are written (5.3).
+    /// The separator between keys (5.3).
     ToneJoin {
         /// `1,2,3`.
         Comma,
@@ -83,29 +83,29 @@ question!(
 );
 
 question!(
-    /// Whether a plan that replaces another forgets the keys that were already told (5.4).
+    /// Whether events after a replacement of the plan include keys that were already reported (5.4).
     TonesAfterReplacement {
-        /// Every event tells all keys of the call.
+    /// Every event contains all keys of the call.
         Cumulative,
-        /// Keys that an event has told are not told again.
+        /// Keys that were already reported are left out.
         Reset,
     }
 );
 
 question!(
-    /// What a key does in a PAUSE, or in a SAY or PLAY without `bargeIn` (5.4).
+    /// The effect of a key in a PAUSE, or in a SAY or PLAY without `bargeIn` (5.4).
     QuietKeys {
-        /// It is told with the next event, at the latest when the call is over.
+        /// It is reported with the next event, at the latest after the call.
         Buffered,
-        /// It makes an event at once (unless `submitOnHash` waits for `#`).
+        /// It causes an event immediately (unless `submitOnHash` waits for `#`).
         AtOnce,
     }
 );
 
 question!(
-    /// What an empty or invalid reply to a COLLECT event does, or none in time (5.3).
+    /// The effect of an empty, invalid or late reply to a COLLECT event (5.3).
     InvalidReply {
-        /// The running plan goes on.
+    /// The running plan continues.
         Continue,
         /// The call is dropped.
         Drop,
@@ -113,7 +113,7 @@ question!(
 );
 
 question!(
-    /// The reply to `hangup` or `reject` in a state that does not allow it (3.1).
+    /// The response to `hangup` or `reject` in a state that does not allow it (3.1).
     WrongState {
         /// 409 with code `409013000`.
         Conflict,
@@ -123,11 +123,11 @@ question!(
 );
 
 question!(
-    /// What tracking says about who answered (3.2).
+    /// The answering party in tracking (3.2).
     AnsweredBy {
-        /// HUMAN or MACHINE, as it was; UNKNOWN when nobody answered.
-        Truth,
-        /// Always UNKNOWN.
+    /// The true one: HUMAN or MACHINE, or UNKNOWN if the call was not answered.
+    Truth,
+    /// Always UNKNOWN.
         AlwaysUnknown,
         /// The field is missing.
         Absent,
@@ -135,23 +135,23 @@ question!(
 );
 
 question!(
-    /// The body of a search (3.2).
+    /// The accepted body of a search (3.2).
     FilterShape {
         /// An object or an array of objects.
         Either,
         /// An object only.
         Object,
-        /// An array only, as the sibling API wants it.
+        /// An array only, as the sibling API requires.
         Array,
     }
 );
 
 question!(
-    /// The fraction of a second in the provider's dates (5.1).
+    /// Fractional seconds in the provider's dates (5.1).
     DateFraction {
-        /// As many digits as are needed, none for a full second.
+    /// As many digits as necessary, none for a full second.
         Trimmed,
-        /// Always 0 digits.
+        /// No digits.
         None,
         /// Always 1 digit.
         One,
@@ -162,106 +162,106 @@ question!(
     }
 );
 
-/// How this Routee behaves where its documentation is silent or contradicts itself.
+/// The behavior of this Routee where its documentation is silent or contradicts itself.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is an independent question about somebody else's API"
+    reason = "each is an independent question about the provider's API"
 )]
 pub struct Switches {
-    /// Lifetime of a token in seconds (section 1).
+    /// Lifetime of a token in seconds (1).
     pub token_lifetime: u32,
-    /// Whether a second token request gets the same token with the remaining lifetime (section 1).
+    /// Whether a second token request returns the same token with its remaining lifetime (1).
     pub token_is_reused: bool,
-    /// How the dial plan is echoed (2.2).
+    /// The name of the dial plan in the create response (2.2).
     pub dial_plan_echo: DialPlanEcho,
-    /// How an error's code is written (2.3).
+    /// The JSON type of an error's code (2.3).
     pub code_form: CodeForm,
-    /// What a create request gets within a second of the one before (section 7).
+    /// The response to a create request within a second of the previous one (7).
     pub rate_limit: RateLimit,
-    /// The callback strategy of a request that names none (2.1).
+    /// The callback strategy of a request without one (2.1).
     pub default_strategy: Strategy,
-    /// Whether fields outside the documented ones make a request invalid (section 4).
+    /// Whether undocumented fields make a request invalid (4).
     pub refuses_unknown_fields: bool,
-    /// After how long the network stops ringing by itself (2.1).
+    /// How long the network rings at most (2.1).
     pub network_ring: Duration,
-    /// How long the API takes to respond.
+    /// Response time of the API.
     pub response_time: Duration,
-    /// Stands in for the time-out of the client's own transport: when a response is lost, the client learns it now.
+    /// Simulates the time-out of the client's transport: after this time, the client gets an error for a lost response.
     pub client_timeout: Duration,
-    /// Whether `Queued` is called back (5.2).
+    /// Whether `Queued` causes a callback (5.2).
     pub queued_is_called_back: bool,
     /// Final status after `hangup` through the API (3.1).
     pub after_hangup: Status,
     /// Final status after `reject` through the API (3.1).
     pub after_reject: Status,
-    /// Final status when the employee rejects the call on the phone (5.2): the pages say `NoAnswer`.
+    /// Final status when the employee rejects the call on the phone (5.2). The documentation says `NoAnswer`.
     pub after_phone_reject: Status,
     /// Final status when `maxDuration` ends the call (2.1).
     pub after_max_duration: Status,
-    /// The status that follows `Unknown`; none when `Unknown` is final (5.2).
+    /// The status after `Unknown`; `None` if `Unknown` is final (5.2).
     pub after_unknown: Option<Status>,
-    /// Fraction digits of dates (5.1).
+    /// Fractional digits of dates (5.1).
     pub date_fraction: DateFraction,
-    /// Whether booleans are sent as the strings `"true"` and `"false"` (section 8).
+    /// Whether booleans are sent as the strings `"true"` and `"false"` (8).
     pub booleans_as_text: bool,
     /// Whether `duration` and `price` are present before the final status (5.1).
     pub duration_before_final: bool,
-    /// How long a status webhook's answer is waited for (5.7).
+    /// Time-out for the response to a status webhook (5.7).
     pub status_deadline: Duration,
-    /// How long the reply to a COLLECT event is waited for (5.3); also for machine and dial plan URLs (5.5, 5.6).
+    /// Time-out for the reply to a COLLECT event (5.3), a machine URL (5.5) or a dial plan URL (5.6).
     pub reply_deadline: Duration,
-    /// Factor on the retry schedule of status webhooks (5.7); 1 is the provider's 30 s to 24 h.
+    /// Scales the retry schedule of status webhooks (5.7). 1 is the provider's 30 s to 24 h.
     pub retry_scale: f64,
-    /// From when on keys are collected (section 4).
-    pub arms: Arms,
-    /// Whether a COLLECT event is sent when the call is over (5.4).
+    /// When the collection of keys starts (4).
+    pub collect_start: CollectStart,
+    /// Whether a COLLECT event is sent after the call (5.4).
     pub end_event: bool,
-    /// When it leaves (5.4).
+    /// When the event after the call is sent (5.4).
     pub end_event_order: EndEventOrder,
-    /// Whether it is also sent when no key was pressed (5.4).
+    /// Whether the event after the call is also sent if no key was pressed (5.4).
     pub end_event_without_keys: bool,
-    /// Whether it is also sent when a plan without COLLECT had replaced the one that had it (section 9, 13).
+    /// Whether the event after the call is also sent if a plan without COLLECT replaced the one with it (9, item 13).
     pub end_event_after_replacement: bool,
-    /// Whether it is also sent when the employee hung up (5.4).
+    /// Whether the event after the call is also sent if the employee hung up (5.4).
     pub end_event_after_hang_up: bool,
-    /// Whether it is sent again, like a status webhook, until it is answered with 200 (5.7).
+    /// Whether the event after the call is retried like a status webhook until it gets a 200 (5.7).
     pub end_event_is_retried: bool,
-    /// Whether, with `submitOnHash`, keys that no `#` followed are in the end event (5.4).
+    /// Whether, with `submitOnHash`, keys without a following `#` are in the event after the call (5.4).
     pub unsubmitted_keys_are_kept: bool,
-    /// How several keys are written (5.3).
+    /// The separator between keys (5.3).
     pub tone_join: ToneJoin,
-    /// Whether told keys are told again under a new plan (5.4).
+    /// Whether reported keys are reported again under a new plan (5.4).
     pub tones_after_replacement: TonesAfterReplacement,
-    /// Whether `maxDigits` keys make an event without `submitOnHash` (5.4).
+    /// Whether, without `submitOnHash`, the `maxDigits`th key causes an event (5.4).
     pub max_digits_submits: bool,
-    /// What keys do in a PAUSE (5.4).
+    /// The effect of a key in a PAUSE (5.4).
     pub quiet_keys: QuietKeys,
-    /// What an invalid reply to an event does (5.3).
+    /// The effect of an invalid reply to an event (5.3).
     pub invalid_reply: InvalidReply,
-    /// Whether the next verb waits for the reply to an event that is under way (5.3: "a synchronous exchange").
+    /// Whether the next verb waits for the reply to a pending event (5.3: "a synchronous exchange").
     pub plan_waits_for_reply: bool,
     /// Whether COLLECT events have a form body instead of JSON (5.3).
     pub collect_as_form: bool,
-    /// Whether `from` and `to` of a COLLECT event are the other way round (5.3).
+    /// Whether `from` and `to` of a COLLECT event are swapped (5.3).
     pub collect_swaps_numbers: bool,
-    /// What `hangup` and `reject` get in the wrong state (3.1).
+    /// The response to `hangup` and `reject` in the wrong state (3.1).
     pub wrong_state: WrongState,
-    /// Whether machine detection, when asked for, notices a machine (5.5).
+    /// Whether machine detection, if requested, detects a machine (5.5).
     pub machine_detection: bool,
-    /// How long after the answer it does (5.5).
+    /// How long after the answer a machine is detected (5.5).
     pub machine_detection_after: Duration,
     /// Final status after machine detection hung up (5.5).
     pub after_machine_hangup: Status,
-    /// What tracking says about who answered (3.2).
+    /// The answering party in tracking (3.2).
     pub answered_by: AnsweredBy,
-    /// Whether tracking has `collectedTones` (3.2).
+    /// Whether tracking includes `collectedTones` (3.2).
     pub tones_are_tracked: bool,
-    /// How long after the end tracking still shows the status before it.
+    /// How long after the end tracking still shows the previous status.
     pub tracking_lag: Duration,
-    /// How long after its creation a call is not yet found by tracking.
+    /// How long after its creation a call is missing from tracking.
     pub tracking_appears_after: Duration,
-    /// The body of a search (3.2).
+    /// The accepted body of a search (3.2).
     pub filter_shape: FilterShape,
 }
 
@@ -290,7 +290,7 @@ impl Default for Switches {
             status_deadline: Duration::from_secs(2),
             reply_deadline: Duration::from_secs(3),
             retry_scale: 1.0,
-            arms: Arms::default(),
+            collect_start: CollectStart::default(),
             end_event: true,
             end_event_order: EndEventOrder::default(),
             end_event_without_keys: true,
@@ -320,7 +320,8 @@ impl Default for Switches {
 }
 
 impl Switches {
-    /// Any setting of every switch. The deadlines and the retry schedule stay as documented: they are not in doubt.
+    /// Random settings of the switches. Deadlines and the retry schedule keep their documented values, which are
+    /// certain.
     pub fn random(rng: &mut Rng) -> Self {
         use Status::{Busy, Completed, Failed, NoAnswer};
         let seconds = Duration::from_secs;
@@ -343,7 +344,7 @@ impl Switches {
             date_fraction: DateFraction::random(rng),
             booleans_as_text: rng.flip(),
             duration_before_final: rng.flip(),
-            arms: Arms::random(rng),
+            collect_start: CollectStart::random(rng),
             end_event: rng.flip(),
             end_event_order: EndEventOrder::random(rng),
             end_event_without_keys: rng.flip(),
@@ -378,11 +379,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn random_switches_are_repeated_by_their_seed_and_reach_every_setting() {
+    fn random_switches_are_reproducible_and_cover_every_setting() {
         assert_eq!(Switches::random(&mut Rng::new(5)), Switches::random(&mut Rng::new(5)));
         let all: Vec<Switches> = (0..200).map(|seed| Switches::random(&mut Rng::new(seed))).collect();
-        for arms in [Arms::FromAnswer, Arms::FromPosition] {
-            assert!(all.iter().any(|switches| switches.arms == arms));
+        for collect_start in [CollectStart::FromAnswer, CollectStart::FromPosition] {
+            assert!(all.iter().any(|switches| switches.collect_start == collect_start));
         }
         for limit in [
             RateLimit::TooManyRequests,

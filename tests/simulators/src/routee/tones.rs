@@ -1,29 +1,30 @@
-//! The keys of a call as the provider collects them.
+//! The keys of a call that COLLECT collected.
 
 use serde::{Deserialize, Serialize};
 
 use super::plan::Collect;
 use super::switches::{QuietKeys, Switches, ToneJoin, TonesAfterReplacement};
 
-/// Keys that were collected, and how far they have been told.
+/// Collected keys, and how many of them were reported.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Tones {
-    /// All of the call.
+    /// All keys of the call.
     all: Vec<char>,
-    /// Earlier ones are never told again.
+    /// Index of the first key that events include. Earlier keys were reported before a replacement of the plan.
     from: usize,
-    /// How many an event has told.
-    told: usize,
+    /// The number of keys that an event has reported.
+    #[serde(rename = "told")]
+    reported: usize,
 }
 
 impl Tones {
-    /// Collects a key, and says whether an event tells the keys now. `quiet` is a PAUSE, or a verb without bargeIn.
+    /// Collects a key. Returns whether it causes an event now. `quiet` means a PAUSE or a verb without bargeIn.
     pub(super) fn press(&mut self, key: char, quiet: bool, collect: &Collect, switches: &Switches) -> bool {
-        // `#` is a command, never a digit: `collectedTones` has none (5.3).
+        // `#` is a command, never a digit: `collectedTones` does not include it (5.3).
         if key != '#' {
             self.all.push(key);
         }
-        let full = self.all.len() - self.told >= collect.max_digits;
+        let full = self.all.len() - self.reported >= collect.max_digits;
         let waits_for_hash = collect.submit_on_hash;
         (key == '#' && waits_for_hash)
             || !quiet
@@ -31,23 +32,23 @@ impl Tones {
             || (switches.quiet_keys == QuietKeys::AtOnce && !waits_for_hash && key != '#')
     }
 
-    /// The text of an event that is sent now.
-    pub(super) fn tell(&mut self, switches: &Switches) -> String {
-        self.told = self.all.len();
+    /// The keys of an event that is sent now. Marks them as reported.
+    pub(super) fn report(&mut self, switches: &Switches) -> String {
+        self.reported = self.all.len();
         join(self.all.get(self.from..).unwrap_or_default(), switches)
     }
 
-    /// The text of the event after the call.
+    /// The keys of the event after the call.
     pub(super) fn at_end(&self, collect: &Collect, switches: &Switches) -> String {
         let lost = collect.submit_on_hash && !switches.unsubmitted_keys_are_kept;
-        let until = if lost { self.told } else { self.all.len() };
+        let until = if lost { self.reported } else { self.all.len() };
         join(self.all.get(self.from..until).unwrap_or_default(), switches)
     }
 
-    /// Another plan begins.
+    /// Another plan replaced the running one.
     pub(super) const fn plan_replaced(&mut self, switches: &Switches) {
         if matches!(switches.tones_after_replacement, TonesAfterReplacement::Reset) {
-            self.from = self.told;
+            self.from = self.reported;
         }
     }
 
@@ -56,7 +57,7 @@ impl Tones {
         self.all.is_empty()
     }
 
-    /// All keys of the call, as tracking has them.
+    /// All keys of the call, as tracking shows them.
     pub(super) fn tracked(&self, switches: &Switches) -> String {
         join(&self.all, switches)
     }

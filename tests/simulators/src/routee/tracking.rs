@@ -1,4 +1,4 @@
-//! Reading back what became of calls (3.2).
+//! Tracking: looks up calls and their statuses (3.2).
 
 use std::borrow::Cow;
 
@@ -8,17 +8,17 @@ use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
 use super::Routee;
-use super::api::Verdict;
+use super::api::Reply;
 use super::state::{Leg, price};
 use super::switches::{AnsweredBy, FilterShape};
-use crate::hand::later_by;
+use crate::script_runner::later_by;
 
-/// Calls on a page, unless the request says otherwise.
+/// Default page size.
 const PAGE_SIZE: usize = 20;
 
 impl Routee {
-    /// `GET /voice/conversation/{trackingId}`: what was ordered. No status.
-    pub(super) fn conversation(&self, tracking_id: &str) -> Verdict {
+    /// `GET /voice/conversation/{trackingId}`: the create request, without a status.
+    pub(super) fn conversation(&self, tracking_id: &str) -> Reply {
         let state = self.lock();
         let Some(leg) = state.leg_by_tracking(tracking_id).filter(|leg| self.is_visible(leg)) else {
             return self.not_found();
@@ -27,11 +27,11 @@ impl Routee {
         if let Some(map) = body.as_object_mut() {
             map.insert("recordings".to_owned(), json!([]));
         }
-        Verdict::Json(200, body)
+        Reply::Json(200, body)
     }
 
-    /// `GET /voice/tracking/conversation/{trackingId}`: its call legs, with status.
-    pub(super) fn legs_of(&self, tracking_id: &str) -> Verdict {
+    /// `GET /voice/tracking/conversation/{trackingId}`: the call legs of a conversation, with status.
+    pub(super) fn conversation_legs(&self, tracking_id: &str) -> Reply {
         let state = self.lock();
         let Some(leg) = state.leg_by_tracking(tracking_id) else {
             return self.not_found();
@@ -41,26 +41,26 @@ impl Routee {
         } else {
             Vec::new()
         };
-        Verdict::Json(200, page(legs, 0, PAGE_SIZE))
+        Reply::Json(200, page(legs, 0, PAGE_SIZE))
     }
 
     /// `GET /voice/tracking/{messageId}`: one call leg.
-    pub(super) fn leg_called(&self, message_id: &str) -> Verdict {
+    pub(super) fn tracked_leg(&self, message_id: &str) -> Reply {
         let state = self.lock();
         let leg = state.leg_by_message(message_id).filter(|leg| self.is_visible(leg));
-        leg.map_or_else(|| self.not_found(), |leg| Verdict::Json(200, self.leg_json(leg)))
+        leg.map_or_else(|| self.not_found(), |leg| Reply::Json(200, self.leg_json(leg)))
     }
 
     /// `GET /accounts/me/balance`.
-    pub(super) fn balance(&self) -> Verdict {
+    pub(super) fn balance(&self) -> Reply {
         let empty = self.lock().faults.out_of_money.is_some();
         let balance = if empty { 0.0 } else { 100.0 };
         let body = json!({ "currency": { "code": "EUR", "name": "Euro", "sign": "€" }, "balance": balance });
-        Verdict::Json(200, body)
+        Reply::Json(200, body)
     }
 
-    /// `POST /voice/tracking`: search, newest first.
-    pub(super) fn search(&self, request: &Request) -> Verdict {
+    /// `POST /voice/tracking`: searches call legs, newest first.
+    pub(super) fn search(&self, request: &Request) -> Reply {
         let query = match Query::read(request.uri().query().unwrap_or_default()) {
             Ok(query) => query,
             Err(field) => return self.invalid_because(&field, "is not valid"),
@@ -78,7 +78,7 @@ impl Routee {
         if !query.ascending {
             legs.reverse();
         }
-        Verdict::Json(200, page(legs, query.page, query.size))
+        Reply::Json(200, page(legs, query.page, query.size))
     }
 
     fn read_filters(&self, request: &Request) -> Result<Vec<Filter>, &'static str> {
@@ -101,7 +101,7 @@ impl Routee {
         self.now() >= later_by(leg.record.created_at, self.0.switches.tracking_appears_after)
     }
 
-    /// A call leg as tracking shows it: `status.status` and `status.date`, unlike a callback.
+    /// A call leg in tracking. Unlike in a callback, the status is in `status.status` and `status.date`.
     fn leg_json(&self, leg: &Leg) -> Value {
         let now = self.now();
         let switches = &self.0.switches;
@@ -137,7 +137,7 @@ impl Routee {
     }
 }
 
-/// The parameters of a search.
+/// The query parameters of a search.
 struct Query {
     from: Option<Timestamp>,
     to: Option<Timestamp>,
@@ -148,7 +148,7 @@ struct Query {
 }
 
 impl Query {
-    /// The name of the offending parameter when one cannot be read.
+    /// Returns the name of an invalid parameter as the error.
     fn read(text: &str) -> Result<Self, String> {
         let mut query = Self {
             from: None,
@@ -185,7 +185,7 @@ impl Query {
     }
 }
 
-/// One condition of a search.
+/// One condition of a search. All must match.
 struct Filter {
     pointer: &'static str,
     operator: Operator,
@@ -211,7 +211,7 @@ impl Filter {
             Some("collectedTones") => "/collectedTones",
             Some("country") => "/country",
             Some("status.status") => "/status/status",
-            // Calls of a conversation have neither.
+            // Call legs of a conversation have neither.
             Some("groups") => "/groups",
             Some("campaign") => "/campaign",
             _ => return Err("has an unknown fieldName"),

@@ -1,4 +1,4 @@
-//! What the provider calls back: statuses, with retries, and events, whose reply it waits for (section 5).
+//! Webhooks: statuses, which are retried, and events, whose reply the provider waits for (5).
 
 use std::time::Duration;
 
@@ -17,22 +17,22 @@ use super::records::{Status, WebhookKind, WebhookOutcome, WebhookRecord};
 use super::state::price;
 use super::switches::Strategy;
 use crate::exchange::CallId;
-use crate::hand::later_by;
 use crate::journal::JournalError;
-use crate::mishaps::{AttemptFate, Fate, take_planned};
+use crate::script_runner::later_by;
+use crate::webhook_faults::{AttemptFaults, DrawnFaults, take_planned};
 
-/// When an unanswered status is sent again, in seconds after the first attempt (5.7).
+/// The retry schedule of statuses, in seconds after the first attempt (5.7).
 const RETRIES: [u64; 12] = [30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400];
 
-/// How long after its successor an overtaken webhook leaves.
+/// How long after its successor a reordered webhook is sent.
 const OVERTAKEN_BY: Duration = Duration::from_millis(150);
 
-/// Where the journal has webhooks that are sent until they are taken.
+/// The journal section of webhooks that are retried until they are accepted.
 const SECTION: &str = "routee/webhook";
 
-/// A webhook, ready to be sent.
+/// A webhook to send.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Envelope {
+pub(super) struct OutgoingWebhook {
     pub(super) call: CallId,
     pub(super) kind: WebhookKind,
     url: String,
@@ -42,20 +42,20 @@ pub(super) struct Envelope {
 }
 
 /// How an attempt ended.
-enum Attempted {
-    /// With 200 and this body.
+enum AttemptResult {
+    /// 200 with this body.
     Accepted(String),
-    /// With anything else.
+    /// Any other response, or a failed connection.
     Refused,
-    /// With nothing, as far as the provider can see.
+    /// No response, from the provider's point of view.
     Silent,
 }
 
 impl Routee {
-    /// Tells a status, if the request wanted to be told. `last` says that no further one follows.
-    pub(super) fn call_back(&self, call: CallId, at: Timestamp, status: Status, last: bool) {
+    /// Sends a status callback if the request asked for it. `last` means that no other status follows.
+    pub(super) fn send_status(&self, call: CallId, at: Timestamp, status: Status, last: bool) {
         let switches = &self.0.switches;
-        let envelope = {
+        let webhook = {
             let state = self.lock();
             let Some(leg) = state.leg(call) else { return };
             let Some(callback) = &leg.callback else { return };
@@ -83,9 +83,9 @@ impl Routee {
                 map.insert("duration".to_owned(), seconds.into());
                 map.insert("price".to_owned(), price(seconds).into());
             }
-            let body = self.written(body).to_string();
+            let body = self.to_wire(body).to_string();
             let (kind, url) = (WebhookKind::Status(status), callback.url.clone());
-            Envelope {
+            OutgoingWebhook {
                 call,
                 kind,
                 url,
@@ -94,12 +94,18 @@ impl Routee {
                 retried: true,
             }
         };
-        // Nobody waits for the reply to a status.
-        drop(self.leave(envelope, last));
+        // The reply to a status is ignored.
+        drop(self.send(webhook, last));
     }
 
-    /// The COLLECT event for these keys.
-    pub(super) fn collect_event(&self, call: CallId, url: String, tones: &str, retried: bool) -> Option<Envelope> {
+    /// A COLLECT event with these keys.
+    pub(super) fn collect_event(
+        &self,
+        call: CallId,
+        url: String,
+        tones: &str,
+        retried: bool,
+    ) -> Option<OutgoingWebhook> {
         let state = self.lock();
         let leg = state.leg(call)?;
         let (from, to) = if self.0.switches.collect_swaps_numbers {
@@ -122,7 +128,7 @@ impl Routee {
         } else {
             fields.into_iter().collect::<Value>().to_string()
         };
-        Some(Envelope {
+        Some(OutgoingWebhook {
             call,
             kind: WebhookKind::Collect,
             url,
@@ -132,8 +138,8 @@ impl Routee {
         })
     }
 
-    /// The question for a plan: to the dial plan URL, or to the URL for machines (5.5, 5.6).
-    pub(super) fn plan_question(&self, call: CallId, kind: WebhookKind, url: String) -> Option<Envelope> {
+    /// The request for a plan to the dial plan URL or the machine URL (5.5, 5.6).
+    pub(super) fn plan_request(&self, call: CallId, kind: WebhookKind, url: String) -> Option<OutgoingWebhook> {
         let state = self.lock();
         let leg = state.leg(call)?;
         let body = json!({
@@ -142,7 +148,7 @@ impl Routee {
             "from": leg.from,
             "to": leg.record.to,
         });
-        Some(Envelope {
+        Some(OutgoingWebhook {
             call,
             kind,
             url,
@@ -152,11 +158,11 @@ impl Routee {
         })
     }
 
-    /// Sends an event and waits for the reply: its body, if it is a 200 that comes in time.
-    pub(super) async fn ask(&self, envelope: Envelope) -> Option<String> {
+    /// Sends an event and returns the body of the reply if it is a 200 and arrives before the deadline.
+    pub(super) async fn send_and_wait(&self, webhook: OutgoingWebhook) -> Option<String> {
         let deadline = self.0.switches.reply_deadline;
-        let reply = self.leave(envelope, false);
-        // In this order always: chance must not decide between the two when both are ready.
+        let reply = self.send(webhook, false);
+        // Biased: if both are ready, the choice must not be random, or a seed would not replay.
         tokio::select! {
             biased;
             Ok(reply) = reply => reply,
@@ -164,48 +170,48 @@ impl Routee {
         }
     }
 
-    /// Sends an event whose reply does not matter.
-    pub(super) fn tell(&self, envelope: Envelope) {
-        drop(self.leave(envelope, false));
+    /// Sends an event and ignores its reply.
+    pub(super) fn send_event(&self, webhook: OutgoingWebhook) {
+        drop(self.send(webhook, false));
     }
 
-    /// A webhook leaves, and with it those that it was to overtake. The receiver gets the first attempt's reply; it is
-    /// closed when there is none.
-    fn leave(&self, envelope: Envelope, last: bool) -> oneshot::Receiver<Option<String>> {
+    /// Sends a webhook, followed by those that it was to overtake. The receiver gets the reply to the first attempt;
+    /// the channel is closed if there is none.
+    fn send(&self, webhook: OutgoingWebhook, last: bool) -> oneshot::Receiver<Option<String>> {
         let (answer, reply) = oneshot::channel();
-        let fate = self.fate(envelope.kind);
-        if fate.lost_for_good {
-            self.record(&envelope, 1, WebhookOutcome::Lost);
+        let drawn = self.draw_faults(webhook.kind);
+        if drawn.lost_for_good {
+            self.record(&webhook, 1, WebhookOutcome::Lost);
             return reply;
         }
         let held = {
             let mut state = self.lock();
-            let Some(leg) = state.leg_mut(envelope.call) else {
+            let Some(leg) = state.leg_mut(webhook.call) else {
                 return reply;
             };
-            // Nothing comes after the last one that could overtake it.
-            if fate.held && !last && leg.record.ended_at.is_none() {
-                leg.held.push(envelope);
+            // No later webhook can overtake the last one.
+            if drawn.reordered && !last && leg.record.ended_at.is_none() {
+                leg.held.push(webhook);
                 return reply;
             }
             std::mem::take(&mut leg.held)
         };
-        if let Some(after) = fate.duplicate {
-            self.post(envelope.clone(), fate.delay + after, AttemptFate::default(), None);
+        if let Some(after) = drawn.duplicate {
+            self.start_delivery(webhook.clone(), drawn.delay + after, AttemptFaults::default(), None);
         }
-        self.post(envelope, fate.delay, fate.first, Some(answer));
+        self.start_delivery(webhook, drawn.delay, drawn.first, Some(answer));
         for overtaken in held {
-            self.post(overtaken, fate.delay + OVERTAKEN_BY, AttemptFate::default(), None);
+            self.start_delivery(overtaken, drawn.delay + OVERTAKEN_BY, AttemptFaults::default(), None);
         }
         reply
     }
 
-    /// Begins to deliver a webhook.
-    fn post(
+    /// Starts the delivery of a webhook.
+    fn start_delivery(
         &self,
-        envelope: Envelope,
+        webhook: OutgoingWebhook,
         delay: Duration,
-        first: AttemptFate,
+        first: AttemptFaults,
         answer: Option<oneshot::Sender<Option<String>>>,
     ) {
         let entry = {
@@ -214,42 +220,42 @@ impl Routee {
             format!("{:020}", state.posted)
         };
         let journal = self.lock().journal.clone();
-        if envelope.retried {
-            journal.put(SECTION, &entry, &envelope);
+        if webhook.retried {
+            journal.put(SECTION, &entry, &webhook);
         }
         let routee = self.clone();
         tokio::spawn(async move {
-            routee.deliver(envelope, delay, first, answer).await;
+            routee.deliver(webhook, delay, first, answer).await;
             journal.remove(SECTION, &entry);
         });
     }
 
-    /// Goes on with the webhooks that were not taken when the process before this one ended.
-    pub(super) fn post_the_rest(&self) -> Result<(), JournalError> {
+    /// Resends webhooks that were not accepted when the previous process ended.
+    pub(super) fn restore_webhooks(&self) -> Result<(), JournalError> {
         let journal = self.lock().journal.clone();
-        let rest = journal.all::<Envelope>(SECTION)?;
+        let rest = journal.all::<OutgoingWebhook>(SECTION)?;
         let newest = rest.last().and_then(|(entry, _)| entry.parse().ok());
         self.lock().posted = newest.unwrap_or_default();
-        for (entry, envelope) in rest {
-            self.post(envelope, Duration::ZERO, AttemptFate::default(), None);
+        for (entry, webhook) in rest {
+            self.start_delivery(webhook, Duration::ZERO, AttemptFaults::default(), None);
             journal.remove(SECTION, &entry);
         }
         Ok(())
     }
 
-    /// No further webhook of this call follows: those that wait for one leave now.
-    pub(super) fn release(&self, call: CallId) {
+    /// Sends the held webhooks of a call, because no later webhook follows.
+    pub(super) fn send_held(&self, call: CallId) {
         let held = self
             .lock()
             .leg_mut(call)
             .map(|leg| std::mem::take(&mut leg.held))
             .unwrap_or_default();
-        for envelope in held {
-            self.post(envelope, OVERTAKEN_BY, AttemptFate::default(), None);
+        for webhook in held {
+            self.start_delivery(webhook, OVERTAKEN_BY, AttemptFaults::default(), None);
         }
     }
 
-    fn fate(&self, kind: WebhookKind) -> Fate {
+    fn draw_faults(&self, kind: WebhookKind) -> DrawnFaults {
         let mut guard = self.lock();
         let state = &mut *guard;
         let fits = |target: Target| match kind {
@@ -263,42 +269,42 @@ impl Routee {
         match kind {
             WebhookKind::Status(_) => state.faults.status.draw(&mut state.rng),
             WebhookKind::Collect => state.faults.collect.draw(&mut state.rng),
-            WebhookKind::Machine | WebhookKind::DialPlan => Fate::default(),
+            WebhookKind::Machine | WebhookKind::DialPlan => DrawnFaults::default(),
         }
     }
 
     async fn deliver(
         &self,
-        envelope: Envelope,
+        webhook: OutgoingWebhook,
         delay: Duration,
-        first: AttemptFate,
+        first: AttemptFaults,
         answer: Option<oneshot::Sender<Option<String>>>,
     ) {
         self.0.clock.sleep(delay).await;
         let start = self.now();
         let mut answer = answer;
-        let mut fate = first;
+        let mut drawn = first;
         let mut retries = RETRIES.iter();
         for attempt in 1.. {
-            let attempted = self.attempt(&envelope, attempt, fate).await;
-            let accepted = matches!(attempted, Attempted::Accepted(_));
-            // The receiver may have stopped waiting; that is its affair.
+            let result = self.attempt(&webhook, attempt, drawn).await;
+            let accepted = matches!(result, AttemptResult::Accepted(_));
+            // The receiver may have stopped waiting.
             if let Some(answer) = answer.take() {
-                let _ = match attempted {
-                    Attempted::Accepted(body) => answer.send(Some(body)),
-                    Attempted::Refused => answer.send(None),
-                    Attempted::Silent => Ok(()),
+                let _ = match result {
+                    AttemptResult::Accepted(body) => answer.send(Some(body)),
+                    AttemptResult::Refused => answer.send(None),
+                    AttemptResult::Silent => Ok(()),
                 };
             }
-            let retry = retries.next().filter(|_| envelope.retried && !accepted);
+            let retry = retries.next().filter(|_| webhook.retried && !accepted);
             let Some(seconds) = retry else { return };
             let after = Duration::from_secs(*seconds).mul_f64(self.0.switches.retry_scale.max(0.0));
             self.0.clock.sleep_until(later_by(start, after)).await;
-            fate = self.fate_of_retry(envelope.kind);
+            drawn = self.draw_retry_faults(webhook.kind);
         }
     }
 
-    fn fate_of_retry(&self, kind: WebhookKind) -> AttemptFate {
+    fn draw_retry_faults(&self, kind: WebhookKind) -> AttemptFaults {
         let mut guard = self.lock();
         let state = &mut *guard;
         match kind {
@@ -307,47 +313,47 @@ impl Routee {
         }
     }
 
-    async fn attempt(&self, envelope: &Envelope, attempt: u32, fate: AttemptFate) -> Attempted {
-        let deadline = match envelope.kind {
+    async fn attempt(&self, webhook: &OutgoingWebhook, attempt: u32, drawn: AttemptFaults) -> AttemptResult {
+        let deadline = match webhook.kind {
             WebhookKind::Status(_) => self.0.switches.status_deadline,
             _ => self.0.switches.reply_deadline,
         };
-        if fate.lost {
-            self.record(envelope, attempt, WebhookOutcome::Lost);
+        if drawn.lost {
+            self.record(webhook, attempt, WebhookOutcome::Lost);
             self.0.clock.sleep(deadline).await;
-            return Attempted::Silent;
+            return AttemptResult::Silent;
         }
-        let record = self.record(envelope, attempt, WebhookOutcome::Pending);
+        let record = self.record(webhook, attempt, WebhookOutcome::Pending);
         let sent = tokio::select! {
             biased;
-            sent = self.send_webhook(envelope) => Some(sent),
+            sent = self.send_webhook(webhook) => Some(sent),
             () = self.0.clock.sleep(deadline) => None,
         };
-        let (outcome, attempted) = match sent {
-            _ if fate.answer_lost => (WebhookOutcome::AnswerLost, Attempted::Silent),
-            None | Some(Err(SendError::NoAnswer(_))) => (WebhookOutcome::TimedOut, Attempted::Silent),
-            Some(Err(error)) => (WebhookOutcome::NotDelivered(error.to_string()), Attempted::Refused),
-            Some(Ok((200, body))) => (WebhookOutcome::Answered(200), Attempted::Accepted(body)),
-            Some(Ok((status, _))) => (WebhookOutcome::Answered(status), Attempted::Refused),
+        let (outcome, result) = match sent {
+            _ if drawn.answer_lost => (WebhookOutcome::AnswerLost, AttemptResult::Silent),
+            None | Some(Err(SendError::NoResponse(_))) => (WebhookOutcome::TimedOut, AttemptResult::Silent),
+            Some(Err(error)) => (WebhookOutcome::NotDelivered(error.to_string()), AttemptResult::Refused),
+            Some(Ok((200, body))) => (WebhookOutcome::Answered(200), AttemptResult::Accepted(body)),
+            Some(Ok((status, _))) => (WebhookOutcome::Answered(status), AttemptResult::Refused),
         };
         if let Some(record) = self.lock().webhooks.get_mut(record) {
             record.outcome = outcome;
         }
-        attempted
+        result
     }
 
-    async fn send_webhook(&self, envelope: &Envelope) -> Result<(u16, String), SendError> {
+    async fn send_webhook(&self, webhook: &OutgoingWebhook) -> Result<(u16, String), SendError> {
         let Some(client) = self.lock().client.clone() else {
-            return Err(SendError::NotSent("nobody receives webhooks".to_owned()));
+            return Err(SendError::NotSent("no webhook client is configured".to_owned()));
         };
-        let content_type = if envelope.form {
+        let content_type = if webhook.form {
             "application/x-www-form-urlencoded"
         } else {
             "application/json"
         };
-        let request: Request = http::Request::post(&envelope.url)
+        let request: Request = http::Request::post(&webhook.url)
             .header(CONTENT_TYPE, content_type)
-            .body(Bytes::from(envelope.body.clone()))
+            .body(Bytes::from(webhook.body.clone()))
             .map_err(|error| SendError::NotSent(error.to_string()))?;
         let response = client.send(request).await?;
         Ok((
@@ -356,15 +362,15 @@ impl Routee {
         ))
     }
 
-    fn record(&self, envelope: &Envelope, attempt: u32, outcome: WebhookOutcome) -> usize {
+    fn record(&self, webhook: &OutgoingWebhook, attempt: u32, outcome: WebhookOutcome) -> usize {
         let at = self.now();
         let mut state = self.lock();
         state.webhooks.push(WebhookRecord {
             at,
-            call: envelope.call,
-            kind: envelope.kind,
-            url: envelope.url.clone(),
-            body: envelope.body.clone(),
+            call: webhook.call,
+            kind: webhook.kind,
+            url: webhook.url.clone(),
+            body: webhook.body.clone(),
             attempt,
             outcome,
         });

@@ -1,7 +1,7 @@
-//! `ShipStation` V1, the part that looks orders up: `GET /orders`, `/shipments`, `/fulfillments`.
+//! A simulator of the order lookup of `ShipStation` V1: `GET /orders`, `/shipments`, `/fulfillments`.
 //!
-//! Written from the contract (`agent4.md` 5): `orderNumber` finds whatever begins so, answers come in pages, every
-//! answer tells the rate limit (40 requests in a minute), and stamps are Pacific time without saying so.
+//! It follows the contract (agent4/CONTRACT.md 5): `orderNumber` matches a prefix, responses are paged, every response
+//! contains the rate limit (40 requests per minute), and timestamps are Pacific time without a time zone.
 
 mod pacific;
 #[cfg(test)]
@@ -16,45 +16,45 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use patchbay::clock::{Clock, Timestamp};
-use patchbay::http::{Request, Response, SendError, SendHttp, Sending};
+use patchbay::http::{Request, Response, ResponseFuture, SendError, SendHttp};
 use serde_json::{Value, json};
 
 pub use pacific::pacific;
 
-/// The host that it answers for.
+/// The host that it serves.
 pub const HOST: &str = "ssapi.shipstation.com";
-/// Requests that a key may make in a minute.
+/// Requests per minute.
 pub const LIMIT: u32 = 40;
 const WINDOW_MILLIS: i64 = 60_000;
 const DEFAULT_PAGE_SIZE: usize = 100;
 const MAX_PAGE_SIZE: usize = 500;
 
-/// What it does instead of answering.
+/// How it responds to requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mood {
-    /// Answers.
+pub enum ResponseMode {
+    /// Responds normally.
     #[default]
     Well,
-    /// Answers after so long.
+    /// Responds normally after this delay.
     Slow(Duration),
-    /// Takes the request and never answers.
+    /// Accepts the request and never responds.
     Silent,
-    /// Cannot be connected to.
+    /// Refuses connections.
     Unreachable,
-    /// Answers with this status and no order.
+    /// Responds with this status and no order.
     Status(u16),
-    /// Answers 200 with something that is not JSON.
+    /// Responds with 200 and a body that is not JSON.
     Garbage,
-    /// Answers 429 whatever was asked before.
+    /// Responds with 429, regardless of the number of requests.
     Limited,
-    /// Gives back what it was sent in the order's status, `Authorization` header included.
+    /// Leaks the credentials: the order's status contains the `Authorization` header and the credentials.
     Echoes,
 }
 
-/// A request that it got.
+/// A received request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// When.
+pub struct ReceivedRequest {
+    /// When it arrived.
     pub at: Timestamp,
     /// Path and query.
     pub target: String,
@@ -63,16 +63,16 @@ pub struct Seen {
 #[derive(Debug)]
 struct State {
     credentials: String,
-    mood: Mood,
+    mode: ResponseMode,
     orders: Vec<Value>,
     shipments: Vec<Value>,
     fulfillments: Vec<Value>,
-    seen: Vec<Seen>,
+    requests: Vec<ReceivedRequest>,
     window: i64,
     used: u32,
 }
 
-/// A `ShipStation`. Clones are handles on the same one.
+/// A simulated `ShipStation`. Clones share the same state.
 #[derive(Clone)]
 pub struct ShipStation {
     clock: Clock,
@@ -86,15 +86,15 @@ impl fmt::Debug for ShipStation {
 }
 
 impl ShipStation {
-    /// An empty shop whose API takes these credentials, `key:secret`.
+    /// An empty shop whose API accepts these credentials, `key:secret`.
     pub fn new(clock: Clock, credentials: &str) -> Self {
         let state = State {
             credentials: credentials.to_owned(),
-            mood: Mood::default(),
+            mode: ResponseMode::default(),
             orders: Vec::new(),
             shipments: Vec::new(),
             fulfillments: Vec::new(),
-            seen: Vec::new(),
+            requests: Vec::new(),
             window: 0,
             used: 0,
         };
@@ -104,13 +104,13 @@ impl ShipStation {
         }
     }
 
-    /// Changes what it does from now on.
-    pub fn set_mood(&self, mood: Mood) {
-        self.lock().mood = mood;
+    /// Changes how it responds to future requests.
+    pub fn set_mode(&self, mode: ResponseMode) {
+        self.lock().mode = mode;
     }
 
-    /// Adds an order; nothing in it but its number and status is there unless `fields` say so: `ShipStation` sends null
-    /// for whatever it does not have.
+    /// Adds an order with this number and status. `fields` overwrite the other fields, most of which are null:
+    /// `ShipStation` sends null for missing values.
     pub fn add_order(&self, number: &str, status: &str, fields: &Value) {
         let now = pacific(self.clock.now());
         let mut order = json!({
@@ -125,7 +125,7 @@ impl ShipStation {
         self.lock().orders.push(order);
     }
 
-    /// Adds a label that was bought.
+    /// Adds a purchased shipping label.
     pub fn add_shipment(&self, number: &str, tracking: &str, fields: &Value) {
         let mut shipment = json!({
             "shipmentId": 33_974_374, "orderId": 94_113_592, "orderNumber": number, "trackingNumber": tracking,
@@ -136,7 +136,7 @@ impl ShipStation {
         self.lock().shipments.push(shipment);
     }
 
-    /// Adds an order marked as shipped by hand.
+    /// Adds a fulfillment: an order that was manually marked as shipped.
     pub fn add_fulfillment(&self, number: &str, tracking: &str, fields: &Value) {
         let mut fulfillment = json!({
             "fulfillmentId": 33_974_375, "orderNumber": number, "trackingNumber": tracking, "carrierCode": "usps",
@@ -146,9 +146,9 @@ impl ShipStation {
         self.lock().fulfillments.push(fulfillment);
     }
 
-    /// What it was asked.
-    pub fn seen(&self) -> Vec<Seen> {
-        self.lock().seen.clone()
+    /// All received requests, in order.
+    pub fn requests(&self) -> Vec<ReceivedRequest> {
+        self.lock().requests.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -157,21 +157,21 @@ impl ShipStation {
 
     async fn answer(&self, request: Request) -> Result<Response, SendError> {
         let now = self.clock.now();
-        let mood = {
+        let mode = {
             let mut state = self.lock();
-            state.seen.push(Seen {
+            state.requests.push(ReceivedRequest {
                 at: now,
                 target: request
                     .uri()
                     .path_and_query()
                     .map_or_else(String::new, ToString::to_string),
             });
-            state.mood
+            state.mode
         };
-        match mood {
-            Mood::Unreachable => return Err(SendError::NotSent("connection refused".into())),
-            Mood::Silent => std::future::pending::<()>().await,
-            Mood::Slow(delay) => self.clock.sleep(delay).await,
+        match mode {
+            ResponseMode::Unreachable => return Err(SendError::NotSent("connection refused".into())),
+            ResponseMode::Silent => std::future::pending::<()>().await,
+            ResponseMode::Slow(delay) => self.clock.sleep(delay).await,
             _ => {}
         }
         let mut state = self.lock();
@@ -186,7 +186,7 @@ impl ShipStation {
             .max(0)
             .unsigned_abs()
             .div_ceil(1_000);
-        if state.used >= LIMIT || mood == Mood::Limited {
+        if state.used >= LIMIT || mode == ResponseMode::Limited {
             let response = json_answer(
                 StatusCode::TOO_MANY_REQUESTS,
                 &json!({ "message": "Too Many Requests" }),
@@ -195,18 +195,18 @@ impl ShipStation {
         }
         state.used += 1;
         let left = LIMIT - state.used;
-        Ok(limits(state.found(&request, mood), left, reset))
+        Ok(limits(state.found(&request, mode), left, reset))
     }
 }
 
 impl SendHttp for ShipStation {
-    fn send(&self, request: Request) -> Sending<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         Box::pin(self.answer(request))
     }
 }
 
 impl State {
-    /// Why a request is not even counted.
+    /// The response to a request that is rejected before the rate limit counts it.
     fn refused(&self, request: &Request) -> Option<Response> {
         let expected = format!("Basic {}", STANDARD.encode(&self.credentials));
         let given = request
@@ -228,13 +228,13 @@ impl State {
         None
     }
 
-    fn found(&self, request: &Request, mood: Mood) -> Response {
-        match mood {
-            Mood::Status(status) => {
+    fn found(&self, request: &Request, mode: ResponseMode) -> Response {
+        match mode {
+            ResponseMode::Status(status) => {
                 let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 return json_answer(status, &json!({ "message": "no" }));
             }
-            Mood::Garbage => return Response::new(Bytes::from_static(b"<html>moved</html>")),
+            ResponseMode::Garbage => return Response::new(Bytes::from_static(b"<html>moved</html>")),
             _ => {}
         }
         let (name, items) = match request.uri().path() {
@@ -260,7 +260,7 @@ impl State {
                 .is_some_and(|number| number.to_lowercase().starts_with(&prefix.to_lowercase())),
         };
         let mut matching: Vec<Value> = items.iter().filter(begins).cloned().collect();
-        if mood == Mood::Echoes {
+        if mode == ResponseMode::Echoes {
             let header = request
                 .headers()
                 .get(header::AUTHORIZATION)
@@ -279,7 +279,7 @@ impl State {
     }
 }
 
-/// Puts the fields of `changes` over those of `item`.
+/// Overwrites the fields of `item` with those of `changes`.
 fn merge(item: &mut Value, changes: &Value) {
     for (name, value) in changes.as_object().into_iter().flatten() {
         item[name.as_str()] = value.clone();

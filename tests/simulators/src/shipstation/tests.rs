@@ -16,7 +16,7 @@ async fn get(shop: &ShipStation, target: &str) -> (u16, Value, Response) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_search_finds_whatever_begins_so_in_pages() {
+async fn a_search_matches_a_prefix_and_is_paged() {
     let shop = shop();
     for number in ["QX-10", "QX-100", "qx-1009", "ZZ-1"] {
         shop.add_order(number, "shipped", &json!({}));
@@ -33,7 +33,7 @@ async fn a_search_finds_whatever_begins_so_in_pages() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn forty_requests_a_minute_are_answered_and_every_answer_says_how_many_are_left() {
+async fn the_rate_limit_is_40_requests_per_minute_and_is_in_every_response() {
     let shop = shop();
     let header = |response: &Response, name: &str| response.headers()[name].to_str().expect("text").to_owned();
     for left in (0..40).rev() {
@@ -50,7 +50,7 @@ async fn forty_requests_a_minute_are_answered_and_every_answer_says_how_many_are
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_its_own_credentials_open_it() {
+async fn other_credentials_are_rejected() {
     let shop = shop();
     let request = http::Request::get(format!("https://{HOST}/orders"))
         .body(Bytes::new())

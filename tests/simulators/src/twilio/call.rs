@@ -1,4 +1,4 @@
-//! A call: documents are fetched and done, verb by verb, until nobody is on the line any more.
+//! An inbound call: fetches documents and executes them verb by verb until the call ends.
 
 use std::time::Duration;
 
@@ -6,42 +6,42 @@ use patchbay::clock::Clock;
 use roxmltree::{Document, Node};
 
 use super::document::{faults, text_of};
-use super::records::{CallRecord, Callee, Dialled, Script};
+use super::records::{CallRecord, Callee, CallerScript, Dial};
 use super::{ACCOUNT, OUR_NUMBER, Switches, Twilio, pay};
 
-/// Documents after which a call is taken for one that runs in circles.
+/// Documents after which a call counts as an endless loop.
 const MAX_DOCUMENTS: usize = 20;
-/// How fast a voice speaks.
+/// Speaking rate of the simulated voice.
 const MILLIS_PER_CHAR: u64 = 60;
-/// What an application error sounds like.
+/// What the caller hears after an application error.
 const APPLICATION_ERROR: &str = "An application error has occurred.";
 
 type Fields = Vec<(String, String)>;
 
-/// What comes after a verb.
-pub(super) enum Then {
-    /// The next one.
+/// What follows a verb.
+pub(super) enum NextStep {
+    /// The next verb.
     Next,
     /// Another document.
     Fetch(String, Fields),
-    /// Nothing: somebody hung up.
+    /// The end of the call.
     Over,
 }
 
-/// A call under way.
+/// A call in progress.
 pub(super) struct Call<'a> {
     pub(super) twilio: &'a Twilio,
-    pub(super) script: Script,
+    pub(super) script: CallerScript,
     pub(super) record: CallRecord,
-    pub(super) tries: usize,
+    pub(super) pay_attempts: usize,
     gathers: usize,
-    end_is_told: bool,
+    end_status_sent: bool,
     /// The voice webhook of the number.
     number_url: String,
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn new(twilio: &'a Twilio, sid: String, script: Script) -> Self {
+    pub(super) fn new(twilio: &'a Twilio, sid: String, script: CallerScript) -> Self {
         Self {
             twilio,
             script,
@@ -49,9 +49,9 @@ impl<'a> Call<'a> {
                 sid,
                 ..CallRecord::default()
             },
-            tries: 0,
+            pay_attempts: 0,
             gathers: 0,
-            end_is_told: false,
+            end_status_sent: false,
             number_url: String::new(),
         }
     }
@@ -64,22 +64,22 @@ impl<'a> Call<'a> {
         let mut next = (url.to_owned(), vec![]);
         for _ in 0..MAX_DOCUMENTS {
             match self.document(&next.0, &next.1).await {
-                Then::Fetch(url, fields) => next = (url, fields),
-                Then::Next | Then::Over => {
+                NextStep::Fetch(url, fields) => next = (url, fields),
+                NextStep::Next | NextStep::Over => {
                     if self.switches().status_callback {
-                        self.tell_the_end().await;
+                        self.send_end_status().await;
                     }
                     return self.record;
                 }
             }
         }
-        self.record.failures.push("the call runs in circles".to_owned());
+        self.record.failures.push("the call is an endless loop".to_owned());
         self.record
     }
 
-    /// A call that is over before its voice webhook arrives: nobody hears the answer.
+    /// Plays a call that ends before its voice webhook arrives.
     async fn overtaken(mut self, url: &str) -> CallRecord {
-        self.tell_the_end().await;
+        self.send_end_status().await;
         self.clock().sleep(Duration::from_secs(2)).await;
         let answer = self.request(url, &[], "ringing").await;
         self.record.failures.extend(faults(&answer));
@@ -94,24 +94,24 @@ impl<'a> Call<'a> {
         &self.twilio.0.clock
     }
 
-    async fn document(&mut self, url: &str, fields: &[(String, String)]) -> Then {
+    async fn document(&mut self, url: &str, fields: &[(String, String)]) -> NextStep {
         let answer = self.request(url, fields, "in-progress").await;
         let found = faults(&answer);
         if !found.is_empty() {
             self.record.failures.extend(found);
             self.record.heard.push(APPLICATION_ERROR.to_owned());
-            return Then::Over;
+            return NextStep::Over;
         }
         let Ok(document) = Document::parse(&answer.body) else {
-            return Then::Over;
+            return NextStep::Over;
         };
         for verb in document.root_element().children().filter(Node::is_element) {
             match self.verb(verb, url).await {
-                Then::Next => {}
-                then => return then,
+                NextStep::Next => {}
+                next => return next,
             }
         }
-        Then::Over
+        NextStep::Over
     }
 
     pub(super) async fn request(
@@ -129,12 +129,12 @@ impl<'a> Call<'a> {
             let found = faults(&again);
             self.record
                 .failures
-                .extend(found.into_iter().map(|fault| format!("to a repetition: {fault}")));
+                .extend(found.into_iter().map(|fault| format!("duplicate request: {fault}")));
         }
         answer
     }
 
-    /// The fields of every request about a call (`twilio.md` 2.1).
+    /// The fields that all requests of a call have (twilio/CONTRACT.md 2.1).
     fn common(&self, status: &str) -> Fields {
         let from = self.script.from.as_str();
         [
@@ -155,19 +155,19 @@ impl<'a> Call<'a> {
         .to_vec()
     }
 
-    async fn verb(&mut self, verb: Node<'_, '_>, url: &str) -> Then {
+    async fn verb(&mut self, verb: Node<'_, '_>, url: &str) -> NextStep {
         match verb.tag_name().name() {
             "Say" => self.say(verb).await,
             "Play" => self.record.heard.push(format!("[{}]", text_of(verb))),
             "Pause" => self.clock().sleep(seconds(verb, "length", 1)).await,
             "Gather" => return self.gather(verb, url).await,
             "Dial" => return self.dial(verb).await,
-            "Redirect" => return Then::Fetch(text_of(verb), vec![]),
+            "Redirect" => return NextStep::Fetch(text_of(verb), vec![]),
             "Pay" => return pay::pay(self, verb, url).await,
             // Hangup, Reject.
-            _ => return Then::Over,
+            _ => return NextStep::Over,
         }
-        Then::Next
+        NextStep::Next
     }
 
     pub(super) async fn say(&mut self, say: Node<'_, '_>) {
@@ -177,7 +177,7 @@ impl<'a> Call<'a> {
         self.record.heard.push(text);
     }
 
-    async fn gather(&mut self, gather: Node<'_, '_>, url: &str) -> Then {
+    async fn gather(&mut self, gather: Node<'_, '_>, url: &str) -> NextStep {
         for nested in gather.children().filter(Node::is_element) {
             match nested.tag_name().name() {
                 "Say" => self.say(nested).await,
@@ -189,13 +189,13 @@ impl<'a> Call<'a> {
         self.gathers += 1;
         if keys.is_empty() {
             self.clock().sleep(seconds(gather, "timeout", 5)).await;
-            return Then::Next;
+            return NextStep::Next;
         }
         let action = gather.attribute("action").unwrap_or(url).to_owned();
-        Then::Fetch(action, vec![("Digits".to_owned(), keys)])
+        NextStep::Fetch(action, vec![("Digits".to_owned(), keys)])
     }
 
-    async fn dial(&mut self, dial: Node<'_, '_>) -> Then {
+    async fn dial(&mut self, dial: Node<'_, '_>) -> NextStep {
         let number = dial
             .children()
             .find(Node::is_element)
@@ -208,15 +208,15 @@ impl<'a> Call<'a> {
             Callee::Fails => ("failed", Duration::from_secs(1)),
         };
         self.clock().sleep(took).await;
-        // Without an attribute, the number of whoever called us (`protegee.md` 6.1).
+        // The default is the number of the original caller (protegee/CONTRACT.md 6.1).
         let caller_id = dial.attribute("callerId").unwrap_or(&self.script.from).to_owned();
-        self.record.dialled.push(Dialled {
+        self.record.dials.push(Dial {
             number,
             caller_id,
             status,
         });
         let Some(action) = dial.attribute("action") else {
-            return Then::Next;
+            return NextStep::Next;
         };
         let fields = [
             ("DialCallStatus", status),
@@ -224,15 +224,15 @@ impl<'a> Call<'a> {
             ("DialCallDuration", "60"),
         ];
         let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Then::Fetch(action.to_owned(), fields.to_vec())
+        NextStep::Fetch(action.to_owned(), fields.to_vec())
     }
 
-    /// The status callback of the number; once.
-    pub(super) async fn tell_the_end(&mut self) {
-        if self.end_is_told {
+    /// Sends the status callback of the number, at most once.
+    pub(super) async fn send_end_status(&mut self) {
+        if self.end_status_sent {
             return;
         }
-        self.end_is_told = true;
+        self.end_status_sent = true;
         let fields = [("CallDuration", "61"), ("CallbackSource", "call-progress-events")];
         let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let url = self.number_url.clone();
@@ -241,7 +241,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// The seconds that an attribute says.
+/// An attribute in seconds.
 fn seconds(node: Node<'_, '_>, name: &str, default: u64) -> Duration {
     let seconds = node.attribute(name).and_then(|text| text.parse().ok());
     Duration::from_secs(seconds.unwrap_or(default))

@@ -1,17 +1,17 @@
-//! What the contract allows in a document.
+//! Validates documents: what the contract allows.
 
 use roxmltree::{Document, Node};
 
 use super::RequestRecord;
 
-/// Longest body that Twilio takes (`twilio.md` 2.1).
+/// Maximum size of a document (twilio/CONTRACT.md 2.1).
 const MAX_BODY: usize = 64 * 1024;
-/// Longest text of one `<Say>` (`twilio.md` 3).
+/// Maximum length of the text of one `<Say>` (twilio/CONTRACT.md 3).
 const MAX_SAY: usize = 3_000;
-/// Longest that Twilio waits.
+/// Time-out of a request for a document.
 const MAX_SECONDS: u64 = 15;
 
-/// Verbs and nouns, with their attributes and what may be in them (`twilio.md` 3, 3.1, 4.1).
+/// Verbs and nouns, with their attributes and allowed children (twilio/CONTRACT.md 3, 3.1, 4.1).
 const ELEMENTS: [(&str, &[&str], &[&str]); 12] = [
     (
         "Response",
@@ -96,15 +96,15 @@ const STEPS: [&str; 7] = [
     "bank-routing-number",
 ];
 
-/// What is wrong with an answer before anything of it is done.
+/// All violations of the contract in a response.
 pub(super) fn faults(answer: &RequestRecord) -> Vec<String> {
     let mut faults = Vec::new();
     if answer.status != 200 {
-        faults.push(format!("answered with status {}", answer.status));
+        faults.push(format!("response with status {}", answer.status));
         return faults;
     }
     if answer.took.as_secs() >= MAX_SECONDS {
-        faults.push(format!("answered after {} s", answer.took.as_secs()));
+        faults.push(format!("response after {} s", answer.took.as_secs()));
     }
     if !["text/xml", "application/xml"].contains(&answer.content_type.split(';').next().unwrap_or_default()) {
         faults.push(format!("content type {:?}", answer.content_type));
@@ -120,21 +120,21 @@ pub(super) fn faults(answer: &RequestRecord) -> Vec<String> {
             faults.push("the root is not <Response>".to_owned());
         }
         Ok(document) => check(document.root_element(), plain_origin(&answer.url), &mut faults),
-        Err(error) => faults.push(format!("no XML: {error}")),
+        Err(error) => faults.push(format!("invalid XML: {error}")),
     }
     faults
 }
 
-/// Where a document came from, when that was not over TLS: an API on this machine. Twilio itself would not go there; from
-/// there its steps may lead back, and nowhere else without TLS.
+/// The origin of a document that was fetched without TLS, which is an API on this machine. Twilio itself would not
+/// request it. URLs in the document may point back to this origin, and to no other one without TLS.
 fn plain_origin(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("http://").filter(|(before, _)| before.is_empty())?;
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     url.get(.."http://".len() + authority.len())
 }
 
-/// Whether Twilio goes on to `url` from a document of this origin.
-fn leads_on(url: &str, plain_origin: Option<&str>) -> bool {
+/// Whether a document of this origin may continue at `url`.
+fn is_allowed_target(url: &str, plain_origin: Option<&str>) -> bool {
     let rest = plain_origin.and_then(|origin| url.strip_prefix(origin));
     url.starts_with("https://") || rest.is_some_and(|rest| rest.starts_with('/'))
 }
@@ -161,15 +161,17 @@ fn check(node: Node<'_, '_>, plain_origin: Option<&str>, faults: &mut Vec<String
     let text = text_of(node);
     match name {
         "Say" if text.is_empty() => faults.push("an empty <Say>".to_owned()),
-        "Say" if text.chars().count() > MAX_SAY => faults.push("a <Say> that is too long".to_owned()),
-        "Redirect" if !leads_on(&text, plain_origin) => faults.push(format!("a redirect to {text:?}")),
-        "Number" if !is_e164(&text) => faults.push(format!("a number {text:?}")),
+        "Say" if text.chars().count() > MAX_SAY => faults.push("a <Say> longer than 3000 characters".to_owned()),
+        "Redirect" if !is_allowed_target(&text, plain_origin) => {
+            faults.push(format!("an invalid redirect to {text:?}"));
+        }
+        "Number" if !is_e164(&text) => faults.push(format!("an invalid number {text:?}")),
         _ => {}
     }
     for child in node.children().filter(Node::is_element) {
         let inner = child.tag_name().name();
         if !children.contains(&inner) {
-            faults.push(format!("<{inner}> in <{name}>"));
+            faults.push(format!("<{inner}> is not allowed in <{name}>"));
         }
         check(child, plain_origin, faults);
     }
@@ -177,7 +179,7 @@ fn check(node: Node<'_, '_>, plain_origin: Option<&str>, faults: &mut Vec<String
 
 fn value_fault(verb: &str, name: &str, value: &str, plain_origin: Option<&str>) -> Option<String> {
     let number = value.parse::<u32>().ok();
-    let right = match (verb, name) {
+    let is_valid = match (verb, name) {
         ("Pay", "maxAttempts") => ["1", "2", "3"].contains(&value),
         ("Pay", "tokenType") => ["one-time", "reusable", "payment-method"].contains(&value),
         ("Pay", "paymentMethod") => ["credit-card", "ach-debit"].contains(&value),
@@ -189,13 +191,13 @@ fn value_fault(verb: &str, name: &str, value: &str, plain_origin: Option<&str>) 
         ("Prompt", "attempt") => value.split(' ').all(|one| ["1", "2", "3"].contains(&one)),
         (_, "method") => ["GET", "POST"].contains(&value),
         (_, "timeout" | "length" | "numDigits") => number.is_some_and(|number| number > 0),
-        ("Dial" | "Gather" | "Pay", "action") => leads_on(value, plain_origin),
+        ("Dial" | "Gather" | "Pay", "action") => is_allowed_target(value, plain_origin),
         _ => true,
     };
-    (!right).then(|| format!("<{verb} {name}={value:?}>"))
+    (!is_valid).then(|| format!("invalid attribute: <{verb} {name}={value:?}>"))
 }
 
-/// The text inside, without the spaces around it.
+/// The trimmed text of an element.
 pub(super) fn text_of(node: Node<'_, '_>) -> String {
     node.text().unwrap_or_default().trim().to_owned()
 }
@@ -223,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_contract_does_not_have_is_a_fault() {
+    fn violations_of_the_contract_are_faults() {
         assert_eq!(faults_of("<Say>Hello</Say><Pause/><Hangup/>"), Vec::<String>::new());
         for verbs in [
             "<Shout>Hello</Shout>",
@@ -243,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_leads_on_over_tls_or_back_to_where_the_document_came_from() {
+    fn urls_need_tls_unless_they_point_back_to_the_local_origin() {
         let local = plain_origin("http://127.0.0.1:8080/twilio/transfer/x");
         assert_eq!(local, Some("http://127.0.0.1:8080"));
         assert_eq!(plain_origin("https://hooks.example.org/http://x"), None);
@@ -255,7 +257,7 @@ mod tests {
             ("/a", false, false),
         ] {
             assert_eq!(
-                (leads_on(url, None), leads_on(url, local)),
+                (is_allowed_target(url, None), is_allowed_target(url, local)),
                 (from_tls, from_local),
                 "{url}"
             );

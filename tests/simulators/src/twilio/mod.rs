@@ -1,11 +1,10 @@
-//! Twilio, the voice provider, in process: it calls our URLs as a client, signs what it sends, and does with a call what
-//! our documents say. Calls come to our number ([`Twilio::call`]), and patchbay places calls to employees through the API
-//! ([`outbound`]), on the same telephone network as those of other providers.
+//! An in-process simulator of the voice provider Twilio: it requests our webhooks, signs its requests, and executes our
+//! `TwiML` documents. Inbound calls reach our number ([`Twilio::call`]). patchbay places calls to employees through the
+//! API ([`outbound`]), on the phone network that all providers share.
 //!
-//! Written from the wire contracts (`twilio.md`, `protegee.md` 6). Where they contradict themselves, a switch
-//! ([`Switches`]) sets which way this Twilio goes. What the contract does not have (a verb, an attribute, an answer that
-//! comes too late) is a failure on the record of the call. Cards are numbers that processors publish for tests, and no
-//! others are taken.
+//! It follows the wire contracts (twilio/CONTRACT.md, protegee/CONTRACT.md 6). Where they contradict themselves,
+//! [`Switches`] select the behavior. Everything that the contract does not allow (an unknown verb or attribute, a late
+//! response) is recorded as a failure of the call. Only card numbers that processors publish for tests are accepted.
 
 mod call;
 mod document;
@@ -22,46 +21,49 @@ use patchbay::http::HttpClient;
 use patchbay::secret::Secret;
 
 use self::outbound::CallSwitches;
-use self::posting::Letter;
-pub use self::records::{AtPay, CallRecord, Callee, Charge, Dialled, Payment, RequestRecord, Script};
+use self::posting::OutgoingRequest;
+pub use self::records::{CallRecord, Callee, CallerScript, Charge, Dial, Payment, PaymentInput, RequestRecord};
 use crate::exchange::Exchange;
 use crate::rng::Rng;
 
-/// The auth token with which this Twilio signs.
+/// The default auth token, which signs webhooks.
 pub const AUTH_TOKEN: &str = "made-up-auth-token-000001";
-/// The account's shared key for webhooks: its id and its secret.
+/// The account's shared key for webhook signatures: id and secret.
 pub const SHARED_KEY: (&str, &str) = ("webhooks_sharedkey_madeup1", "made-up-secret-1");
-/// The account.
+/// The account's SID.
 pub const ACCOUNT: &str = "AC00000000000000000000000000000001";
-/// The number of ours that callers are transferred to.
+/// Our number, to which callers are transferred.
 pub const OUR_NUMBER: &str = "+12025550190";
 
-/// How it behaves where its documentation says two things.
+/// The behavior of this Twilio where its documentation contradicts itself.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one doubt about the contract")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent question about the contract"
+)]
 pub struct Switches {
-    /// A payment that failed goes to the action; else the next verb runs.
+    /// Whether a failed payment requests the action. Otherwise the next verb runs.
     pub action_after_failure: bool,
-    /// Somebody who hangs up while paying is told to the action; else nothing is.
+    /// Whether a hang-up during a payment requests the action. Otherwise nothing is requested.
     pub action_after_hang_up: bool,
-    /// The end of a call is told to the URL of its number.
+    /// Whether the end of a call is reported to the voice webhook of its number.
     pub status_callback: bool,
-    /// The port is in the URL that is signed.
+    /// Whether the signed URL includes the port.
     pub port_is_signed: bool,
-    /// A webhook setting names the account's shared key: its HMAC-SHA256 is the signature, and not the auth token's.
+    /// Whether webhooks are signed with HMAC-SHA256 and the account's shared key, instead of the auth token.
     pub shared_key: bool,
-    /// Card numbers are masked with dashes.
+    /// Whether masked card numbers contain dashes.
     pub mask_has_dashes: bool,
-    /// Every request is sent twice; the answer to the first one counts.
+    /// Whether every request is sent twice. The first response counts.
     pub sends_twice: bool,
-    /// What the processor gives as confirmation code or token; else one that counts.
+    /// The processor's confirmation code or token. By default it contains a counter.
     pub code: Option<String>,
-    /// In calls to employees, and at the API.
+    /// Switches of the API and of calls to employees.
     pub calls: CallSwitches,
 }
 
 impl Switches {
-    /// Any setting of every switch that matters to calls to employees; those of payments stay as they are by default.
+    /// Random settings of the switches that affect calls to employees. Payments keep the defaults.
     pub fn random(rng: &mut Rng) -> Self {
         Self {
             port_is_signed: rng.flip(),
@@ -88,7 +90,7 @@ impl Default for Switches {
     }
 }
 
-/// A Twilio. Clones are handles on the same one.
+/// A simulated Twilio. Clones share the same state.
 #[derive(Clone)]
 pub struct Twilio(Arc<Core>);
 
@@ -102,16 +104,16 @@ struct Core {
 struct State {
     switches: Switches,
     token: Secret,
-    /// Where requests leave; without it none arrives.
+    /// The client that sends webhooks. Without one, no webhook arrives.
     client: Option<HttpClient>,
     calls: u64,
     charges: Vec<Charge>,
 }
 
 impl Twilio {
-    /// A Twilio on this clock and this network, behaving as the switches say. Calls are tasks of the tokio runtime in
+    /// A Twilio on a phone network that it can share with other providers. Calls are tasks of the tokio runtime in
     /// which they are created.
-    pub fn on(exchange: Exchange, clock: Clock, switches: Switches, seed: u64) -> Self {
+    pub fn on_network(exchange: Exchange, clock: Clock, switches: Switches, seed: u64) -> Self {
         Self(Arc::new(Core {
             clock,
             exchange,
@@ -126,28 +128,28 @@ impl Twilio {
         }))
     }
 
-    /// Where requests leave. Without it none arrives.
+    /// Sets the client that sends webhooks. Without one, no webhook arrives.
     pub fn set_webhooks(&self, client: HttpClient) {
         self.lock().client = Some(client);
     }
 
-    /// Changes how it behaves from the next request on.
+    /// Changes the switches, effective from the next request.
     pub fn change(&self, change: impl FnOnce(&mut Switches)) {
         change(&mut self.lock().switches);
     }
 
-    /// Signs with this token from now on, and takes it at the API.
+    /// Replaces the auth token, for signatures and for the API.
     pub fn set_token(&self, token: &str) {
         self.lock().token = Secret::new(token);
     }
 
-    /// What cards were charged, or made tokens, in all calls.
+    /// All charged or tokenized cards, over all calls.
     pub fn charges(&self) -> Vec<Charge> {
         self.lock().charges.clone()
     }
 
-    /// Plays a call to a number whose voice webhook is `url`, from its first ring to its end.
-    pub async fn call(&self, url: &str, script: Script) -> CallRecord {
+    /// Plays an inbound call to a number whose voice webhook is `url`, from its first ring to its end.
+    pub async fn call(&self, url: &str, script: CallerScript) -> CallRecord {
         let sid = {
             let mut state = self.lock();
             state.calls += 1;
@@ -156,7 +158,7 @@ impl Twilio {
         call::Call::new(self, sid, script).run(url).await
     }
 
-    /// Sends the requests of a call once more, the last one first, as a network that repeats and reorders does.
+    /// Sends the requests of a call again, in reverse order, to simulate duplicates and reordering in the network.
     pub async fn repeat(&self, record: &CallRecord) -> Vec<RequestRecord> {
         let mut repeated = Vec::new();
         for request in record.requests.iter().rev() {
@@ -165,14 +167,14 @@ impl Twilio {
         repeated
     }
 
-    /// Posts a form with its signature.
+    /// Posts a signed form.
     pub async fn post(&self, url: &str, form: &[(String, String)]) -> RequestRecord {
-        let letter = Letter {
+        let outgoing = OutgoingRequest {
             url: url.to_owned(),
             form: form.to_vec(),
-            ..Letter::default()
+            ..OutgoingRequest::default()
         };
-        posting::post(self, &letter).await.0
+        posting::post(self, &outgoing).await.0
     }
 
     fn now(&self) -> Timestamp {

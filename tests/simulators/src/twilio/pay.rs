@@ -1,54 +1,54 @@
-//! `<Pay>`: a caller types a card in, a processor takes it or not (`twilio.md` 4).
+//! `<Pay>`: a caller enters a card, and a processor accepts or declines it (twilio/CONTRACT.md 4).
 
 use std::time::Duration;
 
 use roxmltree::Node;
 
-use super::call::{Call, Then};
-use super::records::{AtPay, Charge, Payment};
+use super::call::{Call, NextStep};
+use super::records::{Charge, Payment, PaymentInput};
 
-/// The card that a processor declines.
+/// The card that the processor declines.
 const DECLINED: &str = "4000000000000002";
-/// Cards that processors publish for tests, and their brands. A simulator takes no others.
+/// Cards that processors publish for tests, and their brands. The simulator accepts no others.
 const CARDS: [(&str, &str); 4] = [
     ("4242424242424242", "visa"),
     ("5555555555554444", "mastercard"),
     ("378282246310005", "amex"),
     (DECLINED, "visa"),
 ];
-/// What a caller types in for them.
+/// What a caller enters for them.
 const EXPIRY: &str = "1231";
 const CODE: &str = "987";
 const POSTAL_CODE: &str = "20500";
 
-/// How an attempt ended.
-enum Attempt {
+/// The outcome of an attempt to pay.
+enum PayResult {
     Paid(&'static str),
     PaidAndGone(&'static str, u32),
     Failed(u32),
     Over(&'static str, u32),
 }
 
-pub(super) async fn pay(call: &mut Call<'_>, pay: Node<'_, '_>, url: &str) -> Then {
+pub(super) async fn pay(call: &mut Call<'_>, pay: Node<'_, '_>, url: &str) -> NextStep {
     let began = call.clock().now();
-    let place = call.record.paying.len();
+    let index = call.record.paying.len();
     call.record.paying.push((began, began));
-    let then = attempts(call, pay, url, place).await;
-    hangs_up_now(call, place);
-    then
+    let next = attempts(call, pay, url, index).await;
+    end_pay(call, index);
+    next
 }
 
-/// Nobody is in this `<Pay>` from now on, unless it is over already.
-fn hangs_up_now(call: &mut Call<'_>, place: usize) {
+/// Records the end of this `<Pay>`, unless it is already recorded.
+fn end_pay(call: &mut Call<'_>, index: usize) {
     let now = call.clock().now();
-    if let Some(span) = call.record.paying.get_mut(place)
+    if let Some(span) = call.record.paying.get_mut(index)
         && span.1 == span.0
     {
         span.1 = now;
     }
 }
 
-async fn attempts(call: &mut Call<'_>, pay: Node<'_, '_>, url: &str, place: usize) -> Then {
+async fn attempts(call: &mut Call<'_>, pay: Node<'_, '_>, url: &str, index: usize) -> NextStep {
     let attempts: usize = pay
         .attribute("maxAttempts")
         .and_then(|text| text.parse().ok())
@@ -56,22 +56,22 @@ async fn attempts(call: &mut Call<'_>, pay: Node<'_, '_>, url: &str, place: usiz
     let mut code = 0;
     for attempt in 1..=attempts {
         prompts(call, pay, attempt).await;
-        match one(call) {
-            Attempt::Paid(card) => return paid(call, pay, url, card),
-            Attempt::PaidAndGone(card, seconds) => {
-                let then = paid(call, pay, url, card);
-                hangs_up_now(call, place);
-                return gone(call, then, seconds).await;
+        match next_attempt(call) {
+            PayResult::Paid(card) => return paid(call, pay, url, card),
+            PayResult::PaidAndGone(card, seconds) => {
+                let next = paid(call, pay, url, card);
+                end_pay(call, index);
+                return report_after_hang_up(call, next, seconds).await;
             }
-            Attempt::Over(result, code) => return over(call, pay, url, result, code),
-            Attempt::Failed(of_attempt) => code = of_attempt,
+            PayResult::Over(result, code) => return finish(call, pay, url, result, code),
+            PayResult::Failed(attempt_code) => code = attempt_code,
         }
         call.clock().sleep(Duration::from_secs(5)).await;
     }
-    over(call, pay, url, "too-many-failed-attempts", code)
+    finish(call, pay, url, "too-many-failed-attempts", code)
 }
 
-/// What is said at the steps of an attempt, as far as the document says it.
+/// Speaks the prompts of an attempt that are in the document.
 async fn prompts(call: &mut Call<'_>, pay: Node<'_, '_>, attempt: usize) {
     let attempt = attempt.to_string();
     for prompt in pay.children().filter(|node| node.has_tag_name("Prompt")) {
@@ -84,45 +84,47 @@ async fn prompts(call: &mut Call<'_>, pay: Node<'_, '_>, attempt: usize) {
     }
 }
 
-fn one(call: &mut Call<'_>) -> Attempt {
+fn next_attempt(call: &mut Call<'_>) -> PayResult {
     let pays = &call.script.pays;
-    let deed = pays.get(call.tries).or_else(|| pays.last()).cloned();
-    call.tries += 1;
-    let deed = deed.unwrap_or(AtPay::Nothing);
+    let input = pays.get(call.pay_attempts).or_else(|| pays.last()).cloned();
+    call.pay_attempts += 1;
+    let input = input.unwrap_or(PaymentInput::Nothing);
     call.record.payments.push(Payment {
-        deed: deed.clone(),
+        input: input.clone(),
         heard: call.record.heard.len(),
     });
-    match deed {
-        AtPay::Card(number) if CARDS.iter().any(|(card, _)| *card == number && number != DECLINED) => {
-            Attempt::Paid(number)
+    match input {
+        PaymentInput::Card(number) if CARDS.iter().any(|(card, _)| *card == number && number != DECLINED) => {
+            PayResult::Paid(number)
         }
-        AtPay::CardThenHangsUp(number, seconds) => Attempt::PaidAndGone(number, seconds),
-        AtPay::Card(_) => {
-            call.record.failures.push("a card that is not one for tests".to_owned());
-            Attempt::Over("internal-error", 64_022)
+        PaymentInput::CardThenHangsUp(number, seconds) => PayResult::PaidAndGone(number, seconds),
+        PaymentInput::Card(_) => {
+            call.record
+                .failures
+                .push("a card number that is not published for tests".to_owned());
+            PayResult::Over("internal-error", 64_022)
         }
-        AtPay::Declined => Attempt::Failed(64_012),
-        AtPay::Nothing | AtPay::WrongNumber => Attempt::Failed(64_020),
-        AtPay::Star => Attempt::Over("caller-interrupted-with-star", 0),
-        AtPay::HangsUp => Attempt::Over("caller-hung-up", 0),
-        AtPay::ConnectorFails => Attempt::Over("payment-connector-error", 64_002),
+        PaymentInput::Declined => PayResult::Failed(64_012),
+        PaymentInput::Nothing | PaymentInput::WrongNumber => PayResult::Failed(64_020),
+        PaymentInput::Star => PayResult::Over("caller-interrupted-with-star", 0),
+        PaymentInput::HangsUp => PayResult::Over("caller-hung-up", 0),
+        PaymentInput::ConnectorFails => PayResult::Over("payment-connector-error", 64_002),
     }
 }
 
-/// The caller has hung up while the processor was at work: the end of the call is told first, then the result.
-async fn gone(call: &mut Call<'_>, result: Then, seconds: u32) -> Then {
+/// The caller hung up while the processor was busy: the end of the call is reported first, then the result.
+async fn report_after_hang_up(call: &mut Call<'_>, result: NextStep, seconds: u32) -> NextStep {
     if call.switches().status_callback {
-        call.tell_the_end().await;
+        call.send_end_status().await;
     }
     call.clock().sleep(Duration::from_secs(seconds.into())).await;
-    if let Then::Fetch(url, fields) = result {
+    if let NextStep::Fetch(url, fields) = result {
         call.request(&url, &fields, "completed").await;
     }
-    Then::Over
+    NextStep::Over
 }
 
-fn paid(call: &mut Call<'_>, pay: Node<'_, '_>, url: &str, card: &str) -> Then {
+fn paid(call: &mut Call<'_>, pay: Node<'_, '_>, url: &str, card: &str) -> NextStep {
     let amount = pay
         .attribute("chargeAmount")
         .filter(|amount| amount.parse::<f64>().is_ok_and(|amount| amount > 0.0));
@@ -145,32 +147,32 @@ fn paid(call: &mut Call<'_>, pay: Node<'_, '_>, url: &str, card: &str) -> Then {
     let mut fields = card_fields(call, card);
     fields.push(("Result".to_owned(), "success".to_owned()));
     fields.push((field.to_owned(), code));
-    Then::Fetch(pay.attribute("action").unwrap_or(url).to_owned(), fields)
+    NextStep::Fetch(pay.attribute("action").unwrap_or(url).to_owned(), fields)
 }
 
-fn over(call: &mut Call<'_>, pay: Node<'_, '_>, url: &str, result: &str, code: u32) -> Then {
+fn finish(call: &mut Call<'_>, pay: Node<'_, '_>, url: &str, result: &str, code: u32) -> NextStep {
     let switches = call.switches();
     let hung_up = result == "caller-hung-up";
     if hung_up && !switches.action_after_hang_up {
-        return Then::Over;
+        return NextStep::Over;
     }
     if !hung_up && !switches.action_after_failure {
-        return Then::Next;
+        return NextStep::Next;
     }
     let mut fields = card_fields(call, DECLINED);
     let mut add = |name: &str, value: String| fields.push((name.to_owned(), value));
     add("Result", result.to_owned());
     if code != 0 {
         add("PayErrorCode", code.to_string());
-        // Worse than any connector should be: nothing of it may be kept.
-        let error = format!("{DECLINED} {EXPIRY} {CODE} was refused");
+        // Worse than any real connector: tests check that none of it is stored.
+        let error = format!("{DECLINED} {EXPIRY} {CODE} was declined");
         add("PaymentError", error.clone());
         add("ConnectorError", error);
     }
-    Then::Fetch(pay.attribute("action").unwrap_or(url).to_owned(), fields)
+    NextStep::Fetch(pay.attribute("action").unwrap_or(url).to_owned(), fields)
 }
 
-/// What of a card our action is told (`twilio.md` 4.6).
+/// The fields of a card that our action receives (twilio/CONTRACT.md 4.6).
 fn card_fields(call: &Call<'_>, card: &str) -> Vec<(String, String)> {
     let brand = CARDS.into_iter().find(|(number, _)| *number == card);
     let tail = card.get(card.len().saturating_sub(4)..).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! How a request leaves Twilio: as a form, signed, and as often as the fragment of its URL wants (`twilio.md` 6).
+//! Sends webhooks: signed forms, retried as the fragment of the URL specifies (twilio/CONTRACT.md 6).
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use patchbay::providers::twilio::webhook::Form;
 use patchbay::secret::Secret;
 
 use super::{RequestRecord, SHARED_KEY, Twilio};
-use crate::mishaps::AttemptFate;
+use crate::webhook_faults::AttemptFaults;
 
-/// The header by which tries of one request are told from others.
+/// The header that identifies all tries of one request.
 pub(super) const IDEMPOTENCY_HEADER: &str = "i-twilio-idempotency-token";
 
-/// What Twilio does when there is no good answer: how long it waits, how often it tries again, and after what.
+/// Time-outs and the retry policy of a request: connection overrides in Twilio's terms.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Overrides {
+pub(super) struct ConnectionOverrides {
     connect: Duration,
     read: Duration,
     total: Duration,
@@ -25,7 +25,7 @@ pub(super) struct Overrides {
     after: Vec<String>,
 }
 
-impl Default for Overrides {
+impl Default for ConnectionOverrides {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
@@ -37,8 +37,8 @@ impl Default for Overrides {
     }
 }
 
-impl Overrides {
-    /// By the fragment of a URL; what it does not say, or says out of range, is as Twilio has it.
+impl ConnectionOverrides {
+    /// Parses the fragment of a URL. Missing values and values out of range get Twilio's defaults.
     pub(super) fn read(fragment: &str) -> Self {
         let field = |name: &str| {
             let fields = fragment.split('&').filter_map(|field| field.split_once('='));
@@ -63,20 +63,20 @@ impl Overrides {
         }
     }
 
-    fn try_again(&self, came: &Came) -> bool {
-        let kind = match came {
-            Came::NotConnected(_) => "ct",
-            Came::Silence(_) => "rt",
-            Came::Answer { status: 400..=499, .. } => "4xx",
-            Came::Answer { status: 500..=599, .. } => "5xx",
-            Came::Answer { .. } => return false,
+    fn should_retry(&self, result: &TryResult) -> bool {
+        let kind = match result {
+            TryResult::NotConnected(_) => "ct",
+            TryResult::Silence(_) => "rt",
+            TryResult::Answer { status: 400..=499, .. } => "4xx",
+            TryResult::Answer { status: 500..=599, .. } => "5xx",
+            TryResult::Answer { .. } => return false,
         };
         self.after.iter().any(|policy| policy == kind || policy == "all")
     }
 }
 
-/// What came of one try.
-enum Came {
+/// The outcome of one try.
+enum TryResult {
     NotConnected(String),
     Silence(String),
     Answer {
@@ -86,42 +86,42 @@ enum Came {
     },
 }
 
-/// Something to be posted.
+/// A webhook to send.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Letter {
+pub(super) struct OutgoingRequest {
     pub(super) url: String,
     pub(super) form: Vec<(String, String)>,
-    /// Says which tries are of one request: for each try the next one, the last repeated; none sends no such header.
+    /// Idempotency tokens, one for each try. The last one repeats. If empty, the header is not sent.
     pub(super) tokens: Vec<String>,
-    /// What happens to each try; to those that follow, nothing.
-    pub(super) fates: Vec<AttemptFate>,
+    /// The faults of each try. Further tries have none.
+    pub(super) attempt_faults: Vec<AttemptFaults>,
 }
 
-/// Posts a form with its signature. Only the last try is recorded, as in Twilio's log of calls; also says how many there
-/// were.
-pub(super) async fn post(twilio: &Twilio, letter: &Letter) -> (RequestRecord, usize) {
-    let (url, fragment) = letter.url.split_once('#').unwrap_or((&letter.url, ""));
-    let overrides = if twilio.switches().calls.overrides_honoured {
-        Overrides::read(fragment)
+/// Posts a signed form, with retries. Returns a record of the last try, as in Twilio's call log, and the number of
+/// tries.
+pub(super) async fn post(twilio: &Twilio, outgoing: &OutgoingRequest) -> (RequestRecord, usize) {
+    let (url, fragment) = outgoing.url.split_once('#').unwrap_or((&outgoing.url, ""));
+    let overrides = if twilio.switches().calls.overrides_honored {
+        ConnectionOverrides::read(fragment)
     } else {
-        Overrides::default()
+        ConnectionOverrides::default()
     };
     let clock = &twilio.0.clock;
     let began = clock.now();
     let mut tries = 0;
-    let came = loop {
+    let result = loop {
         let left = overrides.total.saturating_sub(clock.now().since(began));
-        let came = try_once(twilio, url, letter, tries, &overrides, left).await;
+        let result = try_once(twilio, url, outgoing, tries, &overrides, left).await;
         tries += 1;
         let over = clock.now().since(began) >= overrides.total;
         let may_again = u32::try_from(tries).is_ok_and(|tries| tries <= overrides.retries);
-        if over || !may_again || !overrides.try_again(&came) {
-            break came;
+        if over || !may_again || !overrides.should_retry(&result) {
+            break result;
         }
     };
-    let (status, content_type, body) = match came {
-        Came::NotConnected(why) | Came::Silence(why) => (0, String::new(), why),
-        Came::Answer {
+    let (status, content_type, body) = match result {
+        TryResult::NotConnected(why) | TryResult::Silence(why) => (0, String::new(), why),
+        TryResult::Answer {
             status,
             content_type,
             body,
@@ -129,7 +129,7 @@ pub(super) async fn post(twilio: &Twilio, letter: &Letter) -> (RequestRecord, us
     };
     let record = RequestRecord {
         url: url.to_owned(),
-        form: letter.form.clone(),
+        form: outgoing.form.clone(),
         status,
         content_type,
         body,
@@ -141,44 +141,44 @@ pub(super) async fn post(twilio: &Twilio, letter: &Letter) -> (RequestRecord, us
 async fn try_once(
     twilio: &Twilio,
     url: &str,
-    letter: &Letter,
+    outgoing: &OutgoingRequest,
     before: usize,
-    overrides: &Overrides,
+    overrides: &ConnectionOverrides,
     left: Duration,
-) -> Came {
+) -> TryResult {
     let clock = &twilio.0.clock;
-    let fate = letter.fates.get(before).copied().unwrap_or_default();
-    if fate.lost {
+    let drawn = outgoing.attempt_faults.get(before).copied().unwrap_or_default();
+    if drawn.lost {
         clock.sleep(overrides.connect.min(left)).await;
-        return Came::NotConnected("no connection in time".to_owned());
+        return TryResult::NotConnected("no connection in time".to_owned());
     }
-    let token = letter.tokens.get(before).or_else(|| letter.tokens.last());
-    let request = match request(twilio, url, &letter.form, token) {
+    let token = outgoing.tokens.get(before).or_else(|| outgoing.tokens.last());
+    let request = match request(twilio, url, &outgoing.form, token) {
         Ok(request) => request,
-        Err(error) => return Came::NotConnected(error.to_string()),
+        Err(error) => return TryResult::NotConnected(error.to_string()),
     };
     let Some(client) = twilio.lock().client.clone() else {
-        return Came::NotConnected("nobody receives webhooks".to_owned());
+        return TryResult::NotConnected("no webhook client is configured".to_owned());
     };
     let wait = overrides.read.min(left);
-    // In this order always: chance must not decide between the two when both are ready.
+    // Biased: if both are ready, the choice must not be random, or a seed would not replay.
     let sent = tokio::select! {
         biased;
         sent = client.send(request) => Some(sent),
         () = clock.sleep(wait) => None,
     };
     match sent {
-        _ if fate.answer_lost => {
+        _ if drawn.answer_lost => {
             clock.sleep(wait).await;
-            Came::Silence("the answer was lost".to_owned())
+            TryResult::Silence("the response was lost".to_owned())
         }
-        None => Came::Silence("no answer in time".to_owned()),
-        Some(Err(SendError::NoAnswer(why))) => Came::Silence(why),
-        Some(Err(error)) => Came::NotConnected(error.to_string()),
+        None => TryResult::Silence("no response in time".to_owned()),
+        Some(Err(SendError::NoResponse(why))) => TryResult::Silence(why),
+        Some(Err(error)) => TryResult::NotConnected(error.to_string()),
         Some(Ok(response)) => {
             let content_type = response.headers().get(CONTENT_TYPE);
             let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
-            Came::Answer {
+            TryResult::Answer {
                 status: response.status().as_u16(),
                 content_type: content_type.to_owned(),
                 body: String::from_utf8_lossy(response.body()).into_owned(),
@@ -231,33 +231,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fragment_says_how_often_and_after_what_and_the_rest_is_as_usual() {
-        let read = Overrides::read("rc=3&rp=5xx,ct,rt&rt=4000");
+    fn a_fragment_overrides_retries_and_time_outs_within_range() {
+        let read = ConnectionOverrides::read("rc=3&rp=5xx,ct,rt&rt=4000");
         assert_eq!(
             read,
-            Overrides {
+            ConnectionOverrides {
                 retries: 3,
                 read: Duration::from_secs(4),
                 after: vec!["5xx".to_owned(), "ct".to_owned(), "rt".to_owned()],
-                ..Overrides::default()
+                ..ConnectionOverrides::default()
             }
         );
-        assert_eq!(Overrides::read("rt=99&ct=10001&tt=x&sni=n"), Overrides::default());
-        assert_eq!(Overrides::read("rc=9").retries, 5);
+        assert_eq!(
+            ConnectionOverrides::read("rt=99&ct=10001&tt=x&sni=n"),
+            ConnectionOverrides::default()
+        );
+        assert_eq!(ConnectionOverrides::read("rc=9").retries, 5);
     }
 
     #[test]
-    fn by_itself_only_a_connection_that_failed_is_tried_again() {
-        let answer = |status| Came::Answer {
+    fn by_default_only_failed_connections_are_retried() {
+        let answer = |status| TryResult::Answer {
             status,
             content_type: String::new(),
             body: String::new(),
         };
-        let (usual, all) = (Overrides::default(), Overrides::read("rp=all"));
-        assert!(usual.try_again(&Came::NotConnected(String::new())));
-        for came in [Came::Silence(String::new()), answer(404), answer(500)] {
-            assert!(!usual.try_again(&came) && all.try_again(&came));
+        let (usual, all) = (ConnectionOverrides::default(), ConnectionOverrides::read("rp=all"));
+        assert!(usual.should_retry(&TryResult::NotConnected(String::new())));
+        for result in [TryResult::Silence(String::new()), answer(404), answer(500)] {
+            assert!(!usual.should_retry(&result) && all.should_retry(&result));
         }
-        assert!(!all.try_again(&answer(200)));
+        assert!(!all.should_retry(&answer(200)));
     }
 }

@@ -1,27 +1,27 @@
-//! What a caller does, and what the simulator remembers of it.
+//! Scripts and records of inbound calls.
 
 use std::time::Duration;
 
 use patchbay::clock::Timestamp;
 
-/// What a caller does.
+/// The script of a caller.
 #[derive(Clone, Debug)]
-pub struct Script {
-    /// `From`: the number that is shown, or what stands in its place.
+pub struct CallerScript {
+    /// `From`: the caller's number, or a word such as `anonymous`.
     pub from: String,
-    /// One for each attempt to pay; the last one is repeated.
-    pub pays: Vec<AtPay>,
-    /// The keys for each `<Gather>`; then silence.
+    /// What the caller does at each attempt to pay. The last one repeats.
+    pub pays: Vec<PaymentInput>,
+    /// The keys for each `<Gather>`. Further ones get none.
     pub keys: Vec<String>,
-    /// What the number that is dialled does.
+    /// What the dialed number does.
     pub callee: Callee,
-    /// Whoever calls hangs up at once, and the status callback comes before the voice webhook.
+    /// Whether the caller hangs up immediately, so that the status callback arrives before the voice webhook.
     pub overtaken: bool,
 }
 
-impl Script {
-    /// A caller who pays like this, and is handed back to somebody who answers.
-    pub fn new(from: &str, pays: impl Into<Vec<AtPay>>) -> Self {
+impl CallerScript {
+    /// A caller with these attempts to pay. The number that they are transferred back to answers.
+    pub fn new(from: &str, pays: impl Into<Vec<PaymentInput>>) -> Self {
         Self {
             from: from.to_owned(),
             pays: pays.into(),
@@ -32,31 +32,31 @@ impl Script {
     }
 }
 
-/// What a caller does when asked to pay.
+/// What a caller does at an attempt to pay.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AtPay {
-    /// Enters this card: one that is published for tests.
+pub enum PaymentInput {
+    /// Enters this card number, which is published for tests.
     Card(&'static str),
-    /// Enters this card and hangs up: it is charged, and the result comes so many seconds after the call is over.
+    /// Enters this card and hangs up. It is charged, and the result arrives this many seconds after the call.
     CardThenHangsUp(&'static str, u32),
     /// Enters a card that the processor declines.
     Declined,
     /// Enters nothing.
     Nothing,
-    /// Enters a number that is none of a card.
+    /// Enters a number that is not a card number.
     WrongNumber,
     /// Presses `*`.
     Star,
     /// Hangs up.
     HangsUp,
-    /// Enters a card, but the connector does not answer.
+    /// Enters a card, but the payment connector fails.
     ConnectorFails,
 }
 
-/// What a number that is dialled does.
+/// What a dialed number does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Callee {
-    /// Answers, and hangs up after so many seconds.
+    /// Answers, and hangs up after this many seconds.
     Answers(u32),
     /// Is busy.
     Busy,
@@ -66,29 +66,29 @@ pub enum Callee {
     Fails,
 }
 
-/// Somebody was dialled.
+/// A `<Dial>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dialled {
-    /// Who.
+pub struct Dial {
+    /// The dialed number.
     pub number: String,
-    /// Whose number was shown.
+    /// The caller id that was shown.
     pub caller_id: String,
     /// `DialCallStatus`.
     pub status: &'static str,
 }
 
-/// A card was charged, or made a token.
+/// A charged or tokenized card.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Charge {
-    /// In which call.
+    /// The SID of the call.
     pub call: String,
-    /// Dollars; none made a token.
+    /// Dollars; `None` if the card was tokenized.
     pub amount: Option<String>,
-    /// Confirmation code, or token.
+    /// The confirmation code or token.
     pub code: String,
-    /// Which connector.
+    /// The name of the payment connector.
     pub connector: String,
-    /// What the processor was told it is for.
+    /// The description that the processor received.
     pub description: String,
 }
 
@@ -96,25 +96,25 @@ pub struct Charge {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payment {
     /// What the caller did.
-    pub deed: AtPay,
-    /// How many sentences the caller had heard by then.
+    pub input: PaymentInput,
+    /// The number of sentences that the caller had heard before.
     pub heard: usize,
 }
 
-/// A request of ours, and its answer.
+/// A request to our webhooks, and its response.
 #[derive(Clone, Debug)]
 pub struct RequestRecord {
-    /// Where it went.
+    /// The target URL.
     pub url: String,
-    /// What it said.
+    /// The fields of the request.
     pub form: Vec<(String, String)>,
-    /// Status of the answer; 0 when there was none.
+    /// Status of the response; 0 if there was none.
     pub status: u16,
-    /// Its content type.
+    /// Content type of the response.
     pub content_type: String,
-    /// Its body.
+    /// Body of the response, or the error if there was none.
     pub body: String,
-    /// How long it took.
+    /// Time until the response.
     pub took: Duration,
 }
 
@@ -123,22 +123,22 @@ pub struct RequestRecord {
 pub struct CallRecord {
     /// `CallSid`.
     pub sid: String,
-    /// Every sentence that the caller heard.
+    /// All sentences that the caller heard.
     pub heard: Vec<String>,
-    /// Every attempt to pay, in order.
+    /// All attempts to pay, in order.
     pub payments: Vec<Payment>,
-    /// From when to when somebody was on the line in `<Pay>`.
+    /// Start and end of each `<Pay>` during which the caller was on the line.
     pub paying: Vec<(Timestamp, Timestamp)>,
-    /// Who was dialled.
-    pub dialled: Vec<Dialled>,
-    /// Every request, in order.
+    /// All `<Dial>`s, in order.
+    pub dials: Vec<Dial>,
+    /// All requests, in order.
     pub requests: Vec<RequestRecord>,
-    /// Whatever the contract does not have.
+    /// All violations of the contract.
     pub failures: Vec<String>,
 }
 
 impl CallRecord {
-    /// Whether some sentence has this in it.
+    /// Whether a sentence contains `words`.
     pub fn heard(&self, words: &str) -> bool {
         self.heard.iter().any(|sentence| sentence.contains(words))
     }

@@ -1,4 +1,4 @@
-//! The functions, each with what it works with, behind the routes and queues of `infra/template.yaml`.
+//! The functions and their dependencies, behind the routes and queues of `infra/template.yaml`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,30 +8,30 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use http::{Method, StatusCode};
 use lambda_http::RequestExt as _;
 use patchbay::engine::Engine;
-use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
+use patchbay::http::{HttpClient, Request, Response, ResponseFuture, SendError, SendHttp};
 use patchbay::ids::ProviderName;
-use patchbay::providers::protegee::proof::Proofs;
+use patchbay::providers::protegee::verify::PlatformVerifier;
 use patchbay::providers::routee::{Credentials, Endpoints};
 use patchbay::providers::twilio::calls;
-use patchbay::providers::twilio::signature::{SharedKey, Signatures};
+use patchbay::providers::twilio::signature::{SharedKey, SignatureVerifier};
 use patchbay::secret::Secret;
 use patchbay::tokens::Tokens;
 use patchbay::voice::{self, Account, Accounts, Provider, RouteeAccount, TwilioAccount};
-use patchbay::web::callbacks::Callbacks;
+use patchbay::web::callbacks::CallbackUrls;
 use patchbay::web::target::Targets;
 use tokio::task::AbortHandle;
 
-use super::ground::{Clocks, Network, Queues};
-use super::lines::plain;
+use super::environment::{Clocks, Network, Queues};
+use super::routing::response_with;
 use super::{HEARTBEAT_URL, ROUTEE_APPLICATION, WorldError};
-use crate::aws::sqs::{Invocation, Polling};
-use crate::aws::{self, Aws, Outcome};
+use crate::aws::sqs::{BatchOutcome, Polling};
+use crate::aws::{self, Aws, InvocationOutcome};
 use crate::gateway;
 use crate::routee::Routee;
 use crate::twilio::outbound::{API_KEY, OUR_NUMBERS};
 use crate::twilio::{self, ACCOUNT, Twilio};
 
-/// patchbay's own accounts with these providers, on their way to the simulated ones.
+/// patchbay's accounts with these providers, connected to the simulators.
 pub(super) fn accounts(
     providers: &[Provider],
     aws: &Aws,
@@ -44,7 +44,7 @@ pub(super) fn accounts(
         Provider::Twilio => twilio_account(aws, &network.twilio, call_interval),
     };
     let accounts = Accounts::new(providers.iter().map(account).collect());
-    accounts.ok_or_else(|| WorldError::SetUp("no account with a voice provider, or two with one".to_owned()))
+    accounts.ok_or_else(|| WorldError::SetUp("no voice provider, or the same one twice".to_owned()))
 }
 
 fn twilio_account(aws: &Aws, twilio: &Twilio, call_interval: i64) -> Account {
@@ -85,7 +85,7 @@ pub(super) fn set_context_deps(engine: &Engine) -> set_context::Deps {
         clock: engine.clock.clone(),
         random: engine.random.clone(),
         home: None,
-        proofs: Proofs::default(),
+        verifier: PlatformVerifier::default(),
     }
 }
 
@@ -95,19 +95,19 @@ pub(super) fn get_context_deps(engine: &Engine) -> get_context::Deps {
         store: engine.store.clone(),
         clock: engine.clock.clone(),
         home: None,
-        proofs: Proofs::default(),
+        verifier: PlatformVerifier::default(),
     }
 }
 
-/// What tells the simulated Twilio from everybody else.
-fn signatures() -> Signatures {
-    Signatures::new(Secret::new(twilio::AUTH_TOKEN), None).with_shared_keys([SharedKey {
+/// Verifies that a request comes from the simulated Twilio.
+fn signatures() -> SignatureVerifier {
+    SignatureVerifier::new(Secret::new(twilio::AUTH_TOKEN), None).with_shared_keys([SharedKey {
         id: twilio::SHARED_KEY.0.to_owned(),
         secret: Secret::new(twilio::SHARED_KEY.1),
     }])
 }
 
-pub(super) fn transfer_deps(engine: &Engine, callbacks: &Callbacks) -> transfer::Deps {
+pub(super) fn transfer_deps(engine: &Engine, callbacks: &CallbackUrls) -> transfer::Deps {
     transfer::Deps {
         store: engine.store.clone(),
         clock: engine.clock.clone(),
@@ -117,7 +117,12 @@ pub(super) fn transfer_deps(engine: &Engine, callbacks: &Callbacks) -> transfer:
     }
 }
 
-pub(super) fn dialer_deps(engine: Engine, queues: &Queues, accounts: Accounts, callbacks: &Callbacks) -> dialer::Deps {
+pub(super) fn dialer_deps(
+    engine: Engine,
+    queues: &Queues,
+    accounts: Accounts,
+    callbacks: &CallbackUrls,
+) -> dialer::Deps {
     dialer::Deps {
         outbox: queues.outbox(&queues.dialing, &engine.clock),
         engine,
@@ -142,16 +147,16 @@ pub(super) fn sentinel_deps(
     })
 }
 
-/// The schedule: lets the sentinel look again and again.
-pub(super) fn look_every(interval: Duration, aws: Aws, sentinel: Arc<sentinel::Deps>) -> AbortHandle {
-    let looks = async move {
+/// The schedule: invokes the sentinel at this interval.
+pub(super) fn run_sentinel_every(interval: Duration, aws: Aws, sentinel: Arc<sentinel::Deps>) -> AbortHandle {
+    let schedule = async move {
         loop {
             sentinel.clock.sleep(interval).await;
             aws.invoke("sentinel", sentinel::handle(&sentinel, serde_json::Value::Null))
                 .await;
         }
     };
-    tokio::spawn(looks).abort_handle()
+    tokio::spawn(schedule).abort_handle()
 }
 
 /// The functions behind API Gateway, by their routes in `infra/template.yaml`.
@@ -172,7 +177,7 @@ impl Api {
         aws: &Aws,
         engine: &Engine,
         clocks: &mut Clocks,
-        callbacks: &Callbacks,
+        callbacks: &CallbackUrls,
         settings: voice::Settings,
         providers: &[ProviderName],
         chains: chain_link::Deps,
@@ -181,33 +186,37 @@ impl Api {
             aws: aws.clone(),
             chains: Arc::new(chains),
             dispatches: Arc::new(dispatches::Deps {
-                engine: clocks.on_another(engine),
+                engine: clocks.on_next_machine(engine),
                 targets: Targets::any(),
                 providers: providers.to_vec(),
             }),
             collect: Arc::new(collect_event::Deps {
-                engine: clocks.on_another(engine),
+                engine: clocks.on_next_machine(engine),
                 callbacks: callbacks.clone(),
                 signatures: signatures(),
                 settings,
             }),
-            transfer: Arc::new(transfer_deps(&clocks.on_another(engine), callbacks)),
-            set_context: Arc::new(set_context_deps(&clocks.on_another(engine))),
-            get_context: Arc::new(get_context_deps(&clocks.on_another(engine))),
+            transfer: Arc::new(transfer_deps(&clocks.on_next_machine(engine), callbacks)),
+            set_context: Arc::new(set_context_deps(&clocks.on_next_machine(engine))),
+            get_context: Arc::new(get_context_deps(&clocks.on_next_machine(engine))),
             status: Arc::new(status_callback::Deps {
-                engine: clocks.on_another(engine),
+                engine: clocks.on_next_machine(engine),
                 callbacks: callbacks.clone(),
                 signatures: signatures(),
             }),
         }
     }
 
-    pub(super) async fn answer(&self, request: lambda_http::Request) -> Response {
+    pub(super) async fn handle(&self, request: lambda_http::Request) -> Response {
         let function = function_of(request.method(), request.raw_http_path());
-        self.answer_by(function, request).await
+        self.invoke_function(function, request).await
     }
 
-    pub(super) async fn answer_by(&self, function: Option<&'static str>, request: lambda_http::Request) -> Response {
+    pub(super) async fn invoke_function(
+        &self,
+        function: Option<&'static str>,
+        request: lambda_http::Request,
+    ) -> Response {
         let aws = &self.aws;
         let outcome = match function {
             Some(name @ "dispatches") => aws.invoke(name, dispatches::handle(&self.dispatches, request)).await,
@@ -217,12 +226,12 @@ impl Api {
             Some(name @ "transfer") => aws.invoke(name, transfer::handle(&self.transfer, request)).await,
             Some(name @ "set-context") => aws.invoke(name, set_context::handle(&self.set_context, request)).await,
             Some(name @ "get-context") => aws.invoke(name, get_context::handle(&self.get_context, request)).await,
-            _ => return plain(StatusCode::NOT_FOUND, r#"{"message":"Not Found"}"#),
+            _ => return response_with(StatusCode::NOT_FOUND, r#"{"message":"Not Found"}"#),
         };
         match outcome {
-            Outcome::Done(response) => gateway::from_function(response),
-            // What API Gateway says when a function dies.
-            Outcome::Crashed => plain(
+            InvocationOutcome::Done(response) => gateway::from_function(response),
+            // API Gateway's response when a function crashes.
+            InvocationOutcome::Crashed => response_with(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 r#"{"message":"Internal Server Error"}"#,
             ),
@@ -230,12 +239,17 @@ impl Api {
     }
 }
 
-/// A path that a custom domain maps to the API. It stays in the path that functions see, as at API Gateway.
-pub(super) const MAPPED: &str = "mapped";
+/// The base path of a custom domain's API mapping. As at API Gateway, it stays in the path that functions receive.
+pub(super) const MAPPED_PATH: &str = "mapped";
 
-/// The function to which a route leads; whether that takes the method is, but for the contexts, its own business.
+/// The function that a request is routed to. Except for contexts, the method is not part of the route: functions check
+/// it.
 pub(super) fn function_of(method: &Method, path: &str) -> Option<&'static str> {
-    let segments: Vec<&str> = path.split('/').skip(1).skip_while(|first| *first == MAPPED).collect();
+    let segments: Vec<&str> = path
+        .split('/')
+        .skip(1)
+        .skip_while(|first| *first == MAPPED_PATH)
+        .collect();
     match segments.as_slice() {
         ["v1", "dispatches", ..] => Some("dispatches"),
         ["v1", "links", ..] | ["agent4", _, _] => Some("chain-link"),
@@ -251,53 +265,53 @@ pub(super) fn function_of(method: &Method, path: &str) -> Option<&'static str> {
 }
 
 impl SendHttp for Api {
-    fn send(&self, request: Request) -> Sending<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         Box::pin(async move {
             let Some(event) = gateway::event(&request, self.aws.clock().now()) else {
                 return Ok(gateway::bad_request());
             };
             let event = event.to_string();
-            let request =
-                patchbay::web::gateway::request(&event).map_err(|error| SendError::NoAnswer(error.to_string()))?;
-            Ok(self.answer(request).await)
+            let request = patchbay::web::gateway::parse_event(&event)
+                .map_err(|error| SendError::NoResponse(error.to_string()))?;
+            Ok(self.handle(request).await)
         })
     }
 }
 
-/// The functions behind the queues. Apart from [`Api`]: a Routee that calls back to whoever places calls with it would
-/// never be dropped.
+/// The functions behind the queues. Separate from [`Api`], because the simulated providers hold the API: if the API
+/// held the dialers, which hold the providers, none of them would ever be dropped.
 #[derive(Clone, Debug)]
 pub(super) struct Workers {
     pub(super) aws: Aws,
-    /// One for each machine that dialers run on: each has its own clock.
+    /// One for each machine that dialers run on. Each machine has its own clock.
     pub(super) dialers: Arc<[Arc<dialer::Deps>]>,
-    /// Whose turn it is.
+    /// The number of invocations so far: machines take turns.
     pub(super) turn: Arc<AtomicUsize>,
-    /// One for each machine that notifiers run on: each learns for itself which receivers do not answer.
+    /// One for each machine that notifiers run on. Each learns separately which receivers do not answer.
     pub(super) notifiers: Arc<[Arc<notifier::Deps>]>,
 }
 
 impl Workers {
-    pub(super) async fn work_off(&self, function: &'static str, event: SqsEvent) -> Outcome<SqsBatchResponse> {
+    pub(super) async fn consume(&self, function: &'static str, event: SqsEvent) -> InvocationOutcome<SqsBatchResponse> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let dialer = self.dialers.get(turn % self.dialers.len().max(1));
         let notifier = self.notifiers.get(turn % self.notifiers.len().max(1));
         match (function, dialer, notifier) {
             ("dialer", Some(dialer), _) => self.aws.invoke(function, dialer::handle(dialer, event)).await,
             ("notifier", _, Some(notifier)) => self.aws.invoke(function, notifier::handle(notifier, event)).await,
-            _ => Outcome::Crashed,
+            _ => InvocationOutcome::Crashed,
         }
     }
 
-    /// Lets `function` consume a queue.
+    /// Starts to invoke `function` with the messages of a queue.
     pub(super) fn poll(&self, queue: aws::sqs::Queue, polling: Polling, function: &'static str) -> AbortHandle {
         let workers = self.clone();
         let handler = move |event| {
             let workers = workers.clone();
             async move {
-                match workers.work_off(function, event).await {
-                    Outcome::Done(response) => Invocation::Done(response),
-                    Outcome::Crashed => Invocation::Crashed,
+                match workers.consume(function, event).await {
+                    InvocationOutcome::Done(response) => BatchOutcome::Done(response),
+                    InvocationOutcome::Crashed => BatchOutcome::Crashed,
                 }
             }
         };

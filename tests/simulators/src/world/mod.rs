@@ -1,11 +1,12 @@
-//! The whole of patchbay on one machine: the deployed handlers, an embedded DynamoDB, queues, Routee and the phones.
+//! All of patchbay in one process: the deployed handlers, an embedded DynamoDB, queues, the providers and the phones.
 //!
-//! HTTP requests reach a function as API Gateway events, messages as SQS events, as on Lambda; requests to Routee
-//! leave by the door that the deployed functions use. Only what is outside patchbay is simulated.
+//! As on Lambda, a function receives HTTP requests as API Gateway events and messages as SQS events. Its requests to
+//! providers leave through the HTTP client interface that the deployed functions use. Only what is outside patchbay is
+//! simulated.
 
+mod environment;
 mod functions;
-mod ground;
-mod lines;
+mod routing;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
@@ -19,17 +20,17 @@ use patchbay::ids::Tenant;
 use patchbay::secret::{Randomness, Secret};
 use patchbay::store::Store;
 use patchbay::voice;
-use patchbay::web::callbacks::Callbacks;
-use patchbay::web::reference::References;
+use patchbay::web::callbacks::CallbackUrls;
+use patchbay::web::reference::ReferenceSigner;
 use patchbay::web::standard_webhooks::Signer;
 use patchbay::web::target::Targets;
 use tokio::task::AbortHandle;
 
-use self::functions::{Api, Workers, accounts, dialer_deps, look_every, sentinel_deps};
-use self::ground::{Clocks, Ground, Network, Queues, open_table, signer};
-use self::lines::{Lines, Requester};
+use self::environment::{Clocks, Environment, Network, Queues, open_table, signer};
+use self::functions::{Api, Workers, accounts, dialer_deps, run_sentinel_every, sentinel_deps};
+use self::routing::{ProviderRouter, Requester};
 use crate::aws::sqs::Polling;
-use crate::aws::{self, Aws, Outcome};
+use crate::aws::{self, Aws, InvocationOutcome};
 use crate::back_ends::{self, BackEnds};
 use crate::exchange::{CallId, Exchange, PlacedCall, Provider};
 use crate::journal::JournalError;
@@ -40,83 +41,84 @@ use crate::twilio::{self, Twilio};
 
 /// The name of a world's table.
 pub const TABLE: &str = "patchbay";
-/// Where the API is, unless the options say otherwise.
+/// The default URL of the API.
 pub const PUBLIC_URL: &str = "https://hooks.example.org";
-/// The token that a world gives out: everything is allowed with it.
+/// An API token with all scopes, which every world has.
 pub const TOKEN: &str = "pb_0000000000000000000000000000000000000000000000000000000000000000";
-/// The host to which requesters' webhooks go in a world without a network.
+/// The host of the requester's webhook URLs in a world without a network.
 pub const REQUESTER: &str = "requester.example.org";
-/// Id and secret of the application that the simulated Routee knows.
+/// Id and secret of the Routee application that the simulator accepts.
 pub const ROUTEE_APPLICATION: (&str, &str) = ("local-application", "local-secret");
-/// Signs the references in callback URLs.
+/// The key that signs the references in callback URLs.
 pub const REFERENCE_KEY: &str = "a key that is good enough for one machine";
-/// What opens the simulated `ShipStation`: as the secret `shipstation` of the world's tenant, too.
+/// The credentials that the simulated `ShipStation` accepts; also the secret `shipstation` of the world's tenant.
 pub const SHIPSTATION_CREDENTIALS: &str = "local-api-key:local-api-secret";
-/// What the sentinel of a world calls while all is well, if anybody is there.
+/// The URL that the sentinel of a world calls while all is well, if [`Options::heartbeat`] is set.
 pub const HEARTBEAT_URL: &str = "https://heartbeat.example.org/patchbay";
-/// The tenant of a world.
+/// The tenant of [`TOKEN`].
 pub const TENANT: &str = "main";
-/// Signs the webhooks of a world (base64 of 24 bytes).
+/// The key that signs the webhooks of a world (base64 of 24 bytes).
 pub const WEBHOOK_KEY: &str = "whsec_bG9jYWwga2V5LCBuby1vbmUncyBzZWNyZXQ=";
 
-/// How long a message that was handed out stays hidden.
+/// The visibility timeout of the queues.
 const VISIBILITY: Duration = Duration::from_mins(1);
-/// Receives after which SQS itself gives a message up.
+/// The number of receives after which SQS moves a message to the dead-letter queue.
 const MAX_RECEIVES: u32 = 1_000;
-/// Notifiers at a time.
+/// Concurrent invocations of the notifier.
 const NOTIFIERS: usize = 2;
 
-/// How the dialer's queue is consumed.
-const ONE_BY_ONE: Polling = Polling {
+/// The dialer receives one message at a time.
+const DIALER_POLLING: Polling = Polling {
     batch_size: 1,
     max_concurrency: 10,
 };
-/// How the notifier's queue is consumed.
-const SIDE_BY_SIDE: Polling = Polling {
+/// The notifier receives batches.
+const NOTIFIER_POLLING: Polling = Polling {
     batch_size: 10,
     max_concurrency: NOTIFIERS,
 };
 
-/// How a world is made.
+/// The settings of a world.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What its clock shows at first.
+    /// The time at which its clock starts.
     pub start: Timestamp,
-    /// How fast its clock runs beside tokio's.
+    /// How fast its clock runs, relative to tokio's.
     pub speed: f64,
-    /// By how much the functions' clocks differ at the most.
+    /// The most by which the functions' clocks differ.
     pub skew: Duration,
-    /// From which everything follows that happens by chance.
+    /// The seed of everything random.
     pub seed: u64,
-    /// How Routee behaves where its contract is silent.
+    /// How Routee behaves where its documentation is silent.
     pub switches: Switches,
-    /// How Twilio behaves where its contract is silent.
+    /// How Twilio behaves where its documentation is silent.
     pub twilio_switches: twilio::Switches,
-    /// With whom patchbay has accounts, the preferred first.
+    /// The providers with which patchbay has accounts, in order of preference.
     pub providers: Vec<Provider>,
-    /// Who has a phone.
+    /// The phones, by number.
     pub phones: Phones,
-    /// File in which everything is kept that must go on after a `kill -9`; in memory when there is none. What was kept
-    /// there before goes on at once.
+    /// The file for everything that must survive a `kill -9`; without it all state is in memory. State that the file
+    /// already has is restored, and its work continues at once.
     pub data: Option<String>,
-    /// Where the API is; callback URLs begin with it.
+    /// The URL of the API; callback URLs begin with it.
     pub public_url: String,
-    /// Who takes what the simulated providers send to any other place than `public_url`; without it all of that comes
-    /// to this world's API.
-    pub elsewhere: Option<HttpClient>,
-    /// Milliseconds between two calls that the account allows.
+    /// The client for webhooks of the simulated providers to any other origin than `public_url`. Without it this
+    /// world's API receives those as well.
+    pub other_hosts: Option<HttpClient>,
+    /// The least milliseconds between two calls that an account allows.
     pub call_interval: i64,
-    /// How scripts are said.
+    /// How the providers render scripts.
     pub voice: voice::Settings,
-    /// How often the sentinel looks at everything that is due; none leaves it out.
+    /// The interval of the sentinel's schedule; `None` turns the schedule off.
     pub sentinel: Option<Duration>,
-    /// Whom the sentinel tells that all is well.
+    /// The receiver of the sentinel's heartbeats.
     pub heartbeat: Option<HttpClient>,
-    /// Who sends webhooks to requesters; none keeps them inside the world.
+    /// The client that sends webhooks to requesters. Without it a simulated requester accepts them all:
+    /// [`World::notifications`].
     pub requester: Option<HttpClient>,
-    /// Who answers task chains that look something up; none lets only what is simulated answer.
+    /// The client for the requests of task chains to hosts that are not simulated. Without it those fail.
     pub back_ends: Option<HttpClient>,
-    /// Secrets that task chains name beside `ShipStation`'s, `TENANT/HOST/NAME`.
+    /// The secrets of task chains, by `TENANT/HOST/NAME`, in addition to `ShipStation`'s.
     pub secrets: HashMap<String, Secret>,
 }
 
@@ -133,7 +135,7 @@ impl Default for Options {
             phones: Phones::default(),
             data: None,
             public_url: PUBLIC_URL.to_owned(),
-            elsewhere: None,
+            other_hosts: None,
             call_interval: 1_000,
             voice: voice::Settings::default(),
             sentinel: Some(Duration::from_mins(1)),
@@ -145,46 +147,46 @@ impl Default for Options {
     }
 }
 
-/// Why there is no world.
+/// Why a world did not start, or could not handle an event.
 #[derive(Debug, thiserror::Error)]
 pub enum WorldError {
-    /// The embedded DynamoDB does not open.
+    /// The embedded DynamoDB could not be opened.
     #[error("the embedded DynamoDB: {0}")]
     Database(String),
-    /// What was kept cannot be read.
+    /// The state of an earlier process could not be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The table or the token cannot be written.
+    /// The table or the token could not be written.
     #[error("the table: {0}")]
     Table(String),
-    /// An event that no function can read.
+    /// The event is not one of API Gateway.
     #[error("the event: {0}")]
     Event(String),
-    /// A constant of this module is wrong; a bug.
+    /// An option or a constant of this module is invalid.
     #[error("set-up: {0}")]
     SetUp(String),
 }
 
-/// A webhook that a requester got.
+/// A webhook that the simulated requester received.
 #[derive(Clone, Debug)]
 pub struct Notification {
-    /// When.
+    /// When it was received.
     pub at: Timestamp,
-    /// The whole request.
+    /// The request, with headers and body.
     pub request: Request,
 }
 
 impl Notification {
-    /// Its body.
+    /// The body; null if it is not JSON.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(self.request.body()).unwrap_or_default()
     }
 }
 
-/// A running patchbay and everything around it. It stops when it is dropped.
+/// A running patchbay with its simulated environment. Dropping it stops it.
 #[derive(Debug)]
 pub struct World {
-    /// The time.
+    /// The clock of the simulation, without the skew of a function's clock.
     pub clock: Clock,
     /// DynamoDB and SQS.
     pub aws: Aws,
@@ -194,20 +196,20 @@ pub struct World {
     pub routee: Routee,
     /// `ShipStation`.
     pub shipstation: ShipStation,
-    /// What task chains look things up at.
+    /// The back ends that task chains query.
     pub back_ends: BackEnds,
-    /// Twilio, for callers and for employees.
+    /// Twilio: its calls with callers and with employees.
     pub twilio: Twilio,
-    /// The table, for looking into it.
+    /// Access to the table, for assertions.
     pub store: Store,
-    /// Signs what requesters get.
+    /// The signer of the webhooks to requesters.
     pub signer: Signer,
     api: HttpClient,
     functions: Api,
     workers: Workers,
     sentinel: Arc<sentinel::Deps>,
     requester: Requester,
-    callbacks: Callbacks,
+    callbacks: CallbackUrls,
     tasks: Vec<AbortHandle>,
 }
 
@@ -219,42 +221,47 @@ impl Drop for World {
     }
 }
 
+/// The clock of signatures. A real receiver compares a webhook's timestamp with its own clock, and refuses an old one.
+fn signing_clock(options: &Options, clock: &Clock) -> Clock {
+    match &options.requester {
+        Some(_) => Clock::system(),
+        None => clock.clone(),
+    }
+}
+
+fn callback_urls(public_url: &str) -> CallbackUrls {
+    CallbackUrls::new(public_url, ReferenceSigner::new(Secret::new(REFERENCE_KEY), None))
+}
+
 impl World {
-    /// Makes a world and starts it. Must be called inside a tokio runtime.
+    /// Creates and starts a world. Must be called inside a tokio runtime.
     pub async fn start(options: Options) -> Result<Self, WorldError> {
-        let Ground {
+        let Environment {
             aws,
             journal,
             clock,
             seed,
-        } = Ground::lay(&options)?;
-        let (dynamodb, sqs) = aws::clients_of_functions(&aws);
+        } = Environment::open(&options)?;
+        let (dynamodb, sqs) = aws::function_clients(&aws);
         let store = open_table(dynamodb).await?;
 
-        // A requester in the real world takes real time, whatever this world's clock says: what is being posted must not
-        // be handed out once more meanwhile.
+        // A real requester takes real time, however fast this world's clock runs: the visibility timeout must not end
+        // while a webhook is being posted.
         let real_time = options.requester.as_ref().map_or(1.0, |_| options.speed.max(1.0));
-        let queues = Queues::make(&aws, sqs, VISIBILITY.mul_f64(real_time))?;
+        let queues = Queues::create(&aws, sqs, VISIBILITY.mul_f64(real_time))?;
 
-        let network = Network::lay(&options, &clock, seed);
-        let requester = Requester {
-            clock: clock.clone(),
-            got: Arc::default(),
-        };
-        // A receiver in the real world refuses a webhook that was not signed just now, by its own clock.
-        let signing_clock = match &options.requester {
-            Some(_) => Clock::system(),
-            None => clock.clone(),
-        };
+        let network = Network::new(&options, &clock, seed);
+        let requester = Requester::new(&clock);
+        let signing_clock = signing_clock(&options, &clock);
         let webhooks = options.requester.unwrap_or_else(|| HttpClient::new(requester.clone()));
         let signer = signer()?;
 
         let engine = queues.engine(&store, &clock, Randomness::seeded(seed));
-        let callbacks = Callbacks::new(&options.public_url, References::new(Secret::new(REFERENCE_KEY), None));
+        let callbacks = callback_urls(&options.public_url);
         let mut clocks = Clocks::new(&clock, options.skew, seed);
         let accounts = || accounts(&options.providers, &aws, &network, options.call_interval, options.voice);
         let dialers = (0..clocks.machines()).map(|_| {
-            let engine = clocks.on_another(&engine);
+            let engine = clocks.on_next_machine(&engine);
             Ok(Arc::new(dialer_deps(engine, &queues, accounts()?, &callbacks)))
         });
         let dialers = dialers.collect::<Result<_, WorldError>>()?;
@@ -269,17 +276,23 @@ impl World {
             targets: Targets::any(),
             receivers: Receivers::default(),
         };
-        let notifiers = (0..NOTIFIERS).map(|_| Arc::new(notifier(clocks.next()))).collect();
+        let notifiers = (0..NOTIFIERS)
+            .map(|_| Arc::new(notifier(clocks.next_clock())))
+            .collect();
         let workers = Workers {
             aws: aws.clone(),
             dialers,
             turn: Arc::default(),
             notifiers,
         };
-        let sentinel = Arc::new(sentinel_deps(&clocks.on_another(&engine), &aws, options.heartbeat)?);
+        let sentinel = Arc::new(sentinel_deps(
+            &clocks.on_next_machine(&engine),
+            &aws,
+            options.heartbeat,
+        )?);
         let shipstation = ShipStation::new(clock.clone(), SHIPSTATION_CREDENTIALS);
         let back_ends = BackEnds::new(&shipstation, options.back_ends);
-        let chains = back_ends::chains(&engine, &callbacks, &aws, &back_ends, options.secrets);
+        let chains = back_ends::chain_link_deps(&engine, &callbacks, &aws, &back_ends, options.secrets);
         let providers: Vec<_> = options.providers.iter().map(|provider| provider.name()).collect();
         let functions = Api::new(
             &aws,
@@ -291,18 +304,18 @@ impl World {
             chains,
         );
         let api = HttpClient::new(functions.clone());
-        let lines = Lines::from_providers(&options.public_url, &api, options.elsewhere, &journal)?;
+        let router = ProviderRouter::from_providers(&options.public_url, &api, options.other_hosts, &journal)?;
         let Network {
             exchange,
             routee,
             twilio,
-        } = network.connect(&lines, &journal)?;
+        } = network.connect(&router, &journal)?;
         let mut tasks = vec![
-            workers.poll(queues.dialing, ONE_BY_ONE, "dialer"),
-            workers.poll(queues.notifications, SIDE_BY_SIDE, "notifier"),
+            workers.poll(queues.dialing, DIALER_POLLING, "dialer"),
+            workers.poll(queues.notifications, NOTIFIER_POLLING, "notifier"),
         ];
         if let Some(interval) = options.sentinel {
-            tasks.push(look_every(interval, aws.clone(), Arc::clone(&sentinel)));
+            tasks.push(run_sentinel_every(interval, aws.clone(), Arc::clone(&sentinel)));
         }
         if options.data.is_some() {
             tasks.push(tokio::spawn(journal.keep_time(clock.clone(), options.speed)).abort_handle());
@@ -327,7 +340,7 @@ impl World {
         })
     }
 
-    /// The voice webhook of this world's number at Twilio.
+    /// The voice webhook URL of this world's number at Twilio.
     pub fn transfer_url(&self) -> Result<String, WorldError> {
         let tenant: Tenant = TENANT.parse().map_err(|error| WorldError::SetUp(format!("{error}")))?;
         Ok(self.callbacks.transfer_url(&tenant))
@@ -338,54 +351,57 @@ impl World {
         self.api.send(request).await
     }
 
-    /// Hands an event of API Gateway (HTTP API, payload version 2.0) to the function that its path leads to.
+    /// Invokes the function that an event of API Gateway (HTTP API, payload version 2.0) is routed to.
     ///
     /// # Errors
-    /// When it is no such event.
+    /// When it is not such an event.
     pub async fn invoke(&self, event: &str) -> Result<Response, WorldError> {
-        let request = patchbay::web::gateway::request(event).map_err(|error| WorldError::Event(error.to_string()))?;
-        Ok(self.functions.answer(request).await)
+        let request =
+            patchbay::web::gateway::parse_event(event).map_err(|error| WorldError::Event(error.to_string()))?;
+        Ok(self.functions.handle(request).await)
     }
 
-    /// The same for the function to which a route leads that matched before the path was decoded; whether API Gateway
-    /// matches before or after that is written nowhere.
+    /// Invokes `function` with an event, whatever its path: the route may have matched before the path was decoded. AWS
+    /// does not document whether API Gateway matches routes before or after it decodes the path.
     ///
     /// # Errors
-    /// When it is no such event.
+    /// When it is not an event of API Gateway (HTTP API, payload version 2.0).
     pub async fn invoke_as(&self, function: &'static str, event: &str) -> Result<Response, WorldError> {
-        let request = patchbay::web::gateway::request(event).map_err(|error| WorldError::Event(error.to_string()))?;
-        Ok(self.functions.answer_by(Some(function), request).await)
+        let request =
+            patchbay::web::gateway::parse_event(event).map_err(|error| WorldError::Event(error.to_string()))?;
+        Ok(self.functions.invoke_function(Some(function), request).await)
     }
 
-    /// Hands an event of SQS to a function that consumes a queue; none when the function was killed.
-    pub async fn work_off(&self, function: &'static str, event: SqsEvent) -> Option<SqsBatchResponse> {
-        match self.workers.work_off(function, event).await {
-            Outcome::Done(response) => Some(response),
-            Outcome::Crashed => None,
+    /// Invokes a function that consumes a queue with an event of SQS. `None` if an injected crash killed it.
+    pub async fn consume(&self, function: &'static str, event: SqsEvent) -> Option<SqsBatchResponse> {
+        match self.workers.consume(function, event).await {
+            InvocationOutcome::Done(response) => Some(response),
+            InvocationOutcome::Crashed => None,
         }
     }
 
-    /// Hands an event of the schedule to the sentinel: one look at everything that is due; none when it was killed.
-    pub async fn look(&self, event: serde_json::Value) -> Option<sentinel::Report> {
-        let looked = self.aws.invoke("sentinel", sentinel::handle(&self.sentinel, event));
-        looked.await.done()
+    /// Invokes the sentinel with an event of its schedule: one check of everything that is due. `None` if an injected
+    /// crash killed it.
+    pub async fn run_sentinel(&self, event: serde_json::Value) -> Option<sentinel::Report> {
+        let outcome = self.aws.invoke("sentinel", sentinel::handle(&self.sentinel, event));
+        outcome.await.done()
     }
 
-    /// The API, as something that sends requests.
+    /// An HTTP client whose requests all go to the API.
     pub fn api(&self) -> HttpClient {
         self.api.clone()
     }
 
-    /// Webhooks that the requester inside this world got so far.
+    /// The webhooks that the simulated requester has received, in order.
     pub fn notifications(&self) -> Vec<Notification> {
         self.requester
-            .got
+            .received
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
-    /// Every call to an employee so far, with whichever provider, in the order of creation.
+    /// All calls to employees at all providers, in the order of creation.
     pub fn calls(&self) -> Vec<PlacedCall> {
         let mut calls: Vec<PlacedCall> = self
             .routee
@@ -398,7 +414,7 @@ impl World {
         calls
     }
 
-    /// Picks up a ringing phone. False when there is no such live call.
+    /// Picks up a ringing phone. False if there is no such live call.
     pub fn pick_up(&self, provider: Provider, call: CallId) -> bool {
         match provider {
             Provider::Routee => self.routee.pick_up(call),
@@ -406,7 +422,7 @@ impl World {
         }
     }
 
-    /// Presses a key in an answered call. False when there is no such live call.
+    /// Presses a key in an answered call. False if there is no such live call.
     pub fn press(&self, provider: Provider, call: CallId, key: char) -> bool {
         match provider {
             Provider::Routee => self.routee.press(call, key),
@@ -414,7 +430,7 @@ impl World {
         }
     }
 
-    /// Hangs up, or rejects a ringing call. False when there is no such live call.
+    /// Hangs up, or rejects a ringing call. False if there is no such live call.
     pub fn hang_up(&self, provider: Provider, call: CallId) -> bool {
         match provider {
             Provider::Routee => self.routee.hang_up(call),
@@ -422,20 +438,20 @@ impl World {
         }
     }
 
-    /// Whether nothing is on its way any more: no message, no call.
-    pub fn is_quiet(&self) -> bool {
+    /// Whether the world is idle: no message is queued and no call is live.
+    pub fn is_idle(&self) -> bool {
         let queues = ["dialing", "notifications"];
         let empty = |name: &&str| self.aws.sqs().queue(name).is_none_or(|queue| queue.is_empty());
         queues.iter().all(empty) && self.routee.live_calls().is_empty() && self.twilio.live_calls().is_empty()
     }
 
-    /// Lets time pass until nothing is on its way any more, for at most `limit`: tells whether it came to that.
+    /// Waits until the world is idle, for at most `limit`. False if it is not idle by then.
     pub async fn settle(&self, limit: Duration) -> bool {
         let end = self
             .clock
             .now()
             .plus_millis(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
-        while !self.is_quiet() {
+        while !self.is_idle() {
             if self.clock.now() >= end {
                 return false;
             }

@@ -1,30 +1,30 @@
-//! What voice agents share about a caller: notes, purchases said again and again, a payment, and what is left of it.
+//! Contexts of a caller: notes, repeated purchases, a payment, and what remains after the caller is forgotten.
 
 use patchbay::clock::Timestamp;
-use patchbay::context::{ContextKey, Draft, How, Outcome, Processor, Status};
+use patchbay::context::{ContextDraft, ContextKey, PaymentOutcome, PaymentStatus, Processor, SetOptions};
 use patchbay::ids::Nonce;
-use patchbay::store::{Begun, OutcomePut};
+use patchbay::store::{OutcomeWrite, PaymentAdmission};
 use patchbay_simulators::world::World;
 
 use super::journeys::CALLER;
-use super::look;
+use super::record_items;
 use crate::common::{context_key, draft, pass, world};
-use crate::shape::Seen;
+use crate::shape::WrittenValues;
 
 fn key() -> ContextKey {
     context_key(CALLER)
 }
 
-/// The least that can be paid.
-fn seat(what: &str) -> Draft {
+/// The smallest valid purchase.
+fn seat(what: &str) -> ContextDraft {
     draft(CALLER, what)
 }
 
-fn everything() -> Draft {
+fn everything() -> ContextDraft {
     let some = |text: &str| Some(text.to_owned());
-    Draft {
+    ContextDraft {
         caller: some(CALLER),
-        vouched: true,
+        trusted: true,
         description: some("Two theatre seats"),
         price: some("42.00"),
         vendor: some("acme-stage"),
@@ -41,9 +41,9 @@ fn everything() -> Draft {
     }
 }
 
-fn note() -> Draft {
+fn note() -> ContextDraft {
     let some = |text: &str| Some(text.to_owned());
-    Draft {
+    ContextDraft {
         caller: some(CALLER),
         memory: some("calls about seats"),
         full_name: some("Ana Ruiz"),
@@ -51,68 +51,68 @@ fn note() -> Draft {
         callback: some("+12025550177"),
         persona: some("Joanna"),
         call_id: some("call-2"),
-        ..Draft::default()
+        ..ContextDraft::default()
     }
 }
 
-async fn set(world: &World, draft: Draft, generation: u64) {
-    let new = draft.check(None, How::default()).ok().unwrap();
+async fn set(world: &World, draft: ContextDraft, generation: u64) {
+    let new = draft.check(None, SetOptions::default()).ok().unwrap();
     let (tenant, now) = (key().tenant, world.clock.now());
     let stored = world.store.set_context(&tenant, &new, Nonce::new(generation), now);
     stored.await.unwrap();
 }
 
-fn outcome(status: Status, start_time: Timestamp, end_time: Option<Timestamp>) -> Outcome {
-    let said = |text: &str| end_time.map(|_| text.to_owned());
-    Outcome {
+fn outcome(status: PaymentStatus, start_time: Timestamp, end_time: Option<Timestamp>) -> PaymentOutcome {
+    let if_ended = |text: &str| end_time.map(|_| text.to_owned());
+    PaymentOutcome {
         status,
         call: "CA00000000000000000000000000000001".into(),
         start_time,
         end_time,
         processor: Processor {
-            connector: said("Default"),
-            confirmation_code: said("ch_000001"),
-            token: said("tok_000001"),
-            last_four: said("4242"),
-            card_type: said("visa"),
-            error: said("none"),
+            connector: if_ended("Default"),
+            confirmation_code: if_ended("ch_000001"),
+            token: if_ended("tok_000001"),
+            last_four: if_ended("4242"),
+            card_type: if_ended("visa"),
+            error: if_ended("none"),
         },
         debug: String::new(),
     }
 }
 
-pub(super) async fn go(items: &mut Seen) {
-    noted(items).await;
+pub(super) async fn run(items: &mut WrittenValues) {
+    notes(items).await;
     ended(items).await;
     paid(items).await;
 }
 
-/// Only notes: first a caller of whom nobody knew, then more about them.
-async fn noted(items: &mut Seen) {
+/// Notes only: first about an unknown caller, then more about the same one.
+async fn notes(items: &mut WrittenValues) {
     let some = |text: &str| Some(text.to_owned());
     let world = world([]).await;
-    let memory_only = Draft {
+    let memory_only = ContextDraft {
         caller: some(CALLER),
         memory: some("calls about seats"),
-        ..Draft::default()
+        ..ContextDraft::default()
     };
     for (generation, draft) in [(1, memory_only), (2, note())] {
         set(&world, draft, generation).await;
-        look(&world, items).await;
+        record_items(&world, items).await;
     }
 }
 
-/// Nothing is known but that a call is over.
-async fn ended(items: &mut Seen) {
+/// Only the ends of calls are known.
+async fn ended(items: &mut WrittenValues) {
     let world = world([]).await;
     for call in ["CA1", "CA2"] {
         world.store.end_call(&key(), call, world.clock.now()).await.unwrap();
-        look(&world, items).await;
+        record_items(&world, items).await;
     }
 }
 
-/// More purchases than there are places for, one of them paid, and the caller forgotten while they pay once more.
-async fn paid(items: &mut Seen) {
+/// More purchases than versions are kept, one of them paid; and the caller is forgotten during another payment.
+async fn paid(items: &mut WrittenValues) {
     let world = world([]).await;
     for generation in 1..=7 {
         let draft = if generation % 2 == 0 {
@@ -122,32 +122,32 @@ async fn paid(items: &mut Seen) {
         };
         set(&world, draft, generation).await;
         pass(&world, 1).await;
-        look(&world, items).await;
+        record_items(&world, items).await;
     }
     let key = key();
-    let began = world.clock.now();
-    let let_in = async |call: &str| {
+    let start = world.clock.now();
+    let admit = async |call: &str| {
         let now = world.clock.now();
         let context = world.store.context(&key, now).await.unwrap().unwrap();
-        let mut outcome = outcome(Status::InProgress, began, None);
+        let mut outcome = outcome(PaymentStatus::InProgress, start, None);
         outcome.call = call.to_owned();
         let answer = world.store.begin_payment(&key, &context, &outcome, now).await.unwrap();
-        assert_eq!(answer, Begun::Yes);
+        assert_eq!(answer, PaymentAdmission::Admitted);
         context.current.purchase.unwrap()
     };
-    let purchase = let_in("CA00000000000000000000000000000001").await;
-    look(&world, items).await;
+    let purchase = admit("CA00000000000000000000000000000001").await;
+    record_items(&world, items).await;
     pass(&world, 30).await;
     let now = world.clock.now();
-    let success = outcome(Status::PaymentSuccess, began, Some(now));
+    let success = outcome(PaymentStatus::PaymentSuccess, start, Some(now));
     let put = world.store.put_outcome(&key, purchase, &success, now).await.unwrap();
-    assert!(matches!(put, OutcomePut::Written { .. }), "{put:?}");
-    look(&world, items).await;
+    assert!(matches!(put, OutcomeWrite::Written { .. }), "{put:?}");
+    record_items(&world, items).await;
     world.store.end_call(&key, &success.call, now).await.unwrap();
-    look(&world, items).await;
+    record_items(&world, items).await;
     set(&world, seat("Seat 8"), 8).await;
-    let_in("CA00000000000000000000000000000002").await;
-    look(&world, items).await;
+    admit("CA00000000000000000000000000000002").await;
+    record_items(&world, items).await;
     world.store.delete_context(&key, world.clock.now()).await.unwrap();
-    look(&world, items).await;
+    record_items(&world, items).await;
 }

@@ -1,4 +1,4 @@
-//! What a whole world writes: calls that are made, webhooks that are sent, and what the rest of the API keeps.
+//! Items that a whole world writes: calls, webhooks, chains, tokens, receivers and provider states.
 
 use std::time::Duration;
 
@@ -9,31 +9,31 @@ use patchbay::ids::ProviderName;
 use patchbay::secret::sha256_hex;
 use patchbay::store::{Priority, TokenEntry};
 use patchbay_simulators::exchange::Provider;
-use patchbay_simulators::phones::{Behaviour, Script, When};
+use patchbay_simulators::phones::{Behavior, Script, When};
 use patchbay_simulators::world::{Options, World};
 use serde_json::json;
 
 use super::stories::requests;
-use super::{look, note_answer};
+use super::{record_answer, record_items};
 use crate::common::{create, get, pass, phones, request, send, text, with_token};
-use crate::shape::Seen;
+use crate::shape::WrittenValues;
 
-/// Who calls.
+/// Number of the caller.
 pub(super) const CALLER: &str = "+12025550143";
-/// The name of the chain that is kept.
+/// Name of the stored chain.
 pub(super) const CHAIN: &str = "orders";
 
-pub(super) async fn go(items: &mut Seen, answers: &mut Seen) {
+pub(super) async fn run(items: &mut WrittenValues, answers: &mut WrittenValues) {
     calls(items, answers).await;
     let world = crate::common::world([]).await;
     chains(&world).await;
     tokens(&world).await;
     receivers(&world).await;
     slots(&world).await;
-    look(&world, items).await;
+    record_items(&world, items).await;
 }
 
-/// A provider that has gone down, with calls that wait for it; and how often a number may be called.
+/// A provider that is down, with reserved slots; and the call limits of a tenant.
 async fn slots(world: &World) {
     let (store, now) = (&world.store, world.clock.now());
     for priority in [Priority::First, Priority::First, Priority::Urgent] {
@@ -41,9 +41,9 @@ async fn slots(world: &World) {
     }
     let routee = ProviderName::known("routee");
     for _ in 0..FAILURES {
-        let known = store.standing(&routee).await.unwrap();
-        let health = known.standing.health.failed(now);
-        assert!(store.note_health(&known, &health).await.unwrap());
+        let known = store.provider_state(&routee).await.unwrap();
+        let health = known.value.health.with_failure(now);
+        assert!(store.record_health(&known, &health).await.unwrap());
     }
     let limits = CallLimits {
         per_hour: Some(6),
@@ -52,12 +52,12 @@ async fn slots(world: &World) {
     store.set_call_limits(&"main".parse().unwrap(), &limits).await.unwrap();
 }
 
-/// Anna lets it ring and then rejects, Ben presses another key and then accepts.
-async fn calls(items: &mut Seen, answers: &mut Seen) {
-    let anna = Script::always(Behaviour::NeverPicksUp).then(Behaviour::presses("2", When::OptionsSay(1)));
-    let ben = Behaviour::presses("7", When::OptionsSay(1)).and(
+/// Anna does not pick up and then rejects; Ben presses a wrong key and then accepts.
+async fn calls(items: &mut WrittenValues, answers: &mut WrittenValues) {
+    let anna = Script::always(Behavior::NeverPicksUp).then(Behavior::presses("2", When::OptionsSay(1)));
+    let ben = Behavior::presses("7", When::OptionsSay(1)).and(
         When::OptionsSay(2),
-        patchbay_simulators::phones::Deed::Press("1".to_owned()),
+        patchbay_simulators::phones::Action::Press("1".to_owned()),
     );
     let options = Options {
         phones: phones([anna, Script::always(ben)]),
@@ -76,19 +76,19 @@ async fn calls(items: &mut Seen, answers: &mut Seen) {
     let key = create(&world, &everything).await;
     for _ in 0..600 {
         pass(&world, 1).await;
-        look(&world, items).await;
+        record_items(&world, items).await;
         let shown = get(&world, &format!("/v1/dispatches/{}", key.id)).await.json;
         let status = text(&shown, "/status").to_owned();
-        note_answer(answers, shown);
+        record_answer(answers, shown);
         if status == "Accepted" && world.routee.live_calls().is_empty() {
             break;
         }
     }
     world.clock.sleep(Duration::from_secs(30)).await;
-    look(&world, items).await;
+    record_items(&world, items).await;
 }
 
-/// A chain, and a call whose state does not come back.
+/// A chain, and a call whose state is not returned.
 async fn chains(world: &World) {
     let document = crate::fixtures::text("links/every-field.yaml");
     let put = with_token("PUT", &format!("/v1/links/{CHAIN}")).header("content-type", "application/yaml");
@@ -100,7 +100,7 @@ async fn chains(world: &World) {
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
-/// A token with everything and one with nothing; the world's own stands in no list.
+/// A token with every optional field and one with none. The world's own token is in no list.
 async fn tokens(world: &World) {
     let now = world.clock.now();
     for (secret, is_full) in [("one", true), ("another", false)] {
@@ -123,9 +123,9 @@ async fn receivers(world: &World) {
     let (tenant, now) = ("main".parse().unwrap(), world.clock.now());
     let host = "requester.example.org";
     let retry_at = now.plus_seconds(60);
-    let noted = world
+    let recorded = world
         .store
-        .note_silence(&tenant, host, "no answer in 10 s", now, retry_at);
-    noted.await.unwrap();
-    world.store.take_turn(now, retry_at).await.unwrap();
+        .record_no_answer(&tenant, host, "no answer in 10 s", now, retry_at);
+    recorded.await.unwrap();
+    world.store.acquire_probe_lock(now, retry_at).await.unwrap();
 }

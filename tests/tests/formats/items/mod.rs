@@ -1,8 +1,8 @@
-//! Items of the table, by kind: what is written today, and what must be read for ever.
+//! Items of the table, by kind: what is written today, and what must stay readable.
 
 mod contexts;
 mod journeys;
-mod readers;
+pub(crate) mod readers;
 mod stories;
 
 use std::collections::HashMap;
@@ -17,13 +17,13 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
 
 use crate::kinds;
-use crate::shape::{Seen, is_as_before};
+use crate::shape::{WrittenValues, assert_unchanged};
 
 /// Attributes that are JSON.
 const DOCUMENTS: [&str; 3] = ["doc", "calls", "health"];
 
-/// Kinds that have no states.
-const OTHERS: [&str; 11] = [
+/// Kinds that have no variants.
+const OTHER_KINDS: [&str; 11] = [
     "silent-receiver",
     "turn",
     "lease",
@@ -37,14 +37,14 @@ const OTHERS: [&str; 11] = [
     "context-held",
 ];
 
-/// Every kind of item there is.
+/// Every kind of item.
 pub(crate) fn all_kinds() -> Vec<String> {
-    let of =
+    let prefixed =
         |prefix: &'static str, names: &'static [&'static str]| names.iter().map(move |name| format!("{prefix}-{name}"));
-    of("dispatch", kinds::STATES)
-        .chain(of("entry", kinds::FACTS))
-        .chain(of("delivery", kinds::DELIVERIES))
-        .chain(OTHERS.map(str::to_owned))
+    prefixed("dispatch", kinds::STATES)
+        .chain(prefixed("entry", kinds::FACTS))
+        .chain(prefixed("delivery", kinds::DELIVERIES))
+        .chain(OTHER_KINDS.map(str::to_owned))
         .collect()
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn doc<T: DeserializeOwned>(item: &Value) -> T {
     serde_json::from_value(item["doc"].clone()).unwrap_or_else(|error| panic!("cannot be read: {error}\n{item:#}"))
 }
 
-/// Which kind an item is of.
+/// Kind of an item.
 #[track_caller]
 pub(crate) fn kind_of(item: &Value) -> String {
     let text = |name: &str| item[name].as_str().unwrap();
@@ -68,18 +68,18 @@ pub(crate) fn kind_of(item: &Value) -> String {
         "LIMITS" => "call-limits",
         "P" => "pacing-slot",
         "C" => "chain",
-        // Forgotten but for the call that is in `<Pay>`, or only the end of a call is known.
+        // The caller was forgotten while a call is in `<Pay>`, or only the end of a call is known.
         "X" if item.get("cur").is_none() => "context-held",
         "X" => "context",
         "T" => "token",
         _ if text("pk").ends_with("#TOKENS") => "token-line",
         "A" => "kept-call",
-        _ => panic!("an item of a kind that no fixture is of: {item:#}"),
+        _ => panic!("an item of an unknown kind: {item:#}"),
     };
     kind.to_owned()
 }
 
-/// An item as a fixture has it: plain JSON, and documents as they are instead of as texts.
+/// An item in the form of a fixture: plain JSON, with documents as JSON instead of strings.
 fn plain(item: &HashMap<String, AttributeValue>) -> Value {
     let value = |(name, value): (&String, &AttributeValue)| {
         let value = match value {
@@ -96,7 +96,7 @@ fn plain(item: &HashMap<String, AttributeValue>) -> Value {
     item.iter().map(value).collect::<Map<_, _>>().into()
 }
 
-/// The same back.
+/// The inverse of [`plain`].
 fn item_of(plain: &Value) -> HashMap<String, AttributeValue> {
     let attribute = |(name, value): (&String, &Value)| {
         let attribute = match value {
@@ -117,8 +117,8 @@ fn client(world: &World) -> Client {
     clients(&world.aws, &retries()).0
 }
 
-/// Notes every item that is in the table now.
-pub(crate) async fn look(world: &World, seen: &mut Seen) {
+/// Records every item that is in the table now.
+pub(crate) async fn record_items(world: &World, seen: &mut WrittenValues) {
     let mut start = None;
     loop {
         let scan = client(world).scan().table_name(TABLE).set_exclusive_start_key(start);
@@ -133,8 +133,8 @@ pub(crate) async fn look(world: &World, seen: &mut Seen) {
     }
 }
 
-/// Notes an answer to `GET /v1/dispatches/{id}`: the lines of its timeline, each of its kind, and the rest.
-fn note_answer(seen: &mut Seen, mut answer: Value) {
+/// Records an answer to `GET /v1/dispatches/{id}`: each line of its timeline by event, and the rest by status.
+fn record_answer(seen: &mut WrittenValues, mut answer: Value) {
     for line in answer["timeline"].take().as_array().unwrap() {
         seen.add(format!("line-{}", line["event"].as_str().unwrap()), line.clone());
     }
@@ -142,19 +142,19 @@ fn note_answer(seen: &mut Seen, mut answer: Value) {
     seen.add(answer["status"].as_str().unwrap().to_owned(), answer);
 }
 
-/// Puts an item into the table as a fixture has it.
+/// Puts an item of a fixture into the table.
 async fn put(world: &World, item: &Value) {
     let put = client(world).put_item().table_name(TABLE).set_item(Some(item_of(item)));
     put.send().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_written_today_has_the_shape_of_the_fixtures() {
-    let mut items = Seen::default();
-    let mut answers = Seen::default();
-    stories::tell_all(&mut items, &mut answers).await;
-    journeys::go(&mut items, &mut answers).await;
-    contexts::go(&mut items).await;
+async fn everything_written_today_has_the_shape_of_its_fixtures() {
+    let mut items = WrittenValues::default();
+    let mut answers = WrittenValues::default();
+    stories::run(&mut items, &mut answers).await;
+    journeys::run(&mut items, &mut answers).await;
+    contexts::run(&mut items).await;
     let mut faults = items.faults("items", &all_kinds());
     let states = [
         "Calling",
@@ -170,12 +170,12 @@ async fn what_is_written_today_has_the_shape_of_the_fixtures() {
         .map(|fact| format!("line-{}", fact.replace('-', "_")));
     let all: Vec<String> = states.map(str::to_owned).into_iter().chain(lines).collect();
     faults.extend(answers.faults("answers", &all));
-    is_as_before(&faults);
+    assert_unchanged(&faults);
 }
 
-/// The table in the store's documentation names every kind of item, and every one of those is known here.
+/// The store's documentation lists every kind of item, and `kind_of` must know each of them.
 #[test]
-fn no_item_is_missing() {
+fn every_item_of_the_stores_documentation_is_known() {
     let store = include_str!("../../../../shared/src/store/mod.rs");
     let rows = store
         .lines()
@@ -198,5 +198,5 @@ fn no_item_is_missing() {
         "`T`",
         "the SHA-256",
     ];
-    assert_eq!(sorts, known, "a kind of item that `kind_of` may not know");
+    assert_eq!(sorts, known, "the store documents items that `kind_of` may not know");
 }

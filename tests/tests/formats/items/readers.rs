@@ -1,15 +1,15 @@
-//! Whatever stands in `tests/formats/items/` and `tests/formats/earlier/` is put into a table as it is, and read by
-//! everything that reads such an item.
+//! Puts every item of `tests/formats/items/` and `tests/formats/earlier/` into a table, and reads it with every
+//! function that reads such an item.
 
 use patchbay::access::TokenRecord;
 use patchbay::chain::Document;
 use patchbay::clock::Timestamp;
-use patchbay::context::{ContextKey, Outcome, Version};
+use patchbay::context::{ContextKey, PaymentOutcome, Version};
 use patchbay::dispatch::delivery::Delivery;
 use patchbay::dispatch::{Dispatch, Entry};
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, ProviderName, Tenant};
 use patchbay::secret::sha256_hex;
-use patchbay::store::{KeptCall, KnownChain, Probe, Store, StoredChain, Summary, TokenEntry};
+use patchbay::store::{ChainLookup, DispatchSummary, ProbeClaim, SavedCall, Store, StoredChain, TokenEntry};
 use patchbay_simulators::world::World;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -23,11 +23,11 @@ fn tenant() -> Tenant {
     "main".parse().unwrap()
 }
 
-fn value(of: &impl Serialize) -> Value {
-    serde_json::to_value(of).unwrap()
+fn to_json(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).unwrap()
 }
 
-/// A text attribute.
+/// A string attribute.
 #[track_caller]
 fn text<'a>(item: &'a Value, name: &str) -> &'a str {
     item[name]
@@ -35,9 +35,9 @@ fn text<'a>(item: &'a Value, name: &str) -> &'a str {
         .unwrap_or_else(|| panic!("no text `{name}` in {item:#}"))
 }
 
-/// A moment in milliseconds, as a number.
+/// A timestamp attribute: a number of milliseconds.
 #[track_caller]
-fn moment(item: &Value, name: &str) -> Timestamp {
+fn timestamp(item: &Value, name: &str) -> Timestamp {
     Timestamp::from_millis(
         item[name]
             .as_i64()
@@ -45,7 +45,7 @@ fn moment(item: &Value, name: &str) -> Timestamp {
     )
 }
 
-/// The dispatch in whose partition an item lies.
+/// The dispatch in whose partition an item is.
 fn dispatch_of(item: &Value) -> DispatchKey {
     let parts: Vec<&str> = text(item, "pk").split('#').collect();
     DispatchKey {
@@ -54,16 +54,16 @@ fn dispatch_of(item: &Value) -> DispatchKey {
     }
 }
 
-/// What stands behind the `#` of a sort key.
+/// The part of the sort key after the `#`.
 fn name_of(item: &Value) -> &str {
     text(item, "sk").split_once('#').unwrap().1
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_any_version_wrote_is_read() {
+async fn every_item_of_every_version_can_be_read() {
     let now = names("items");
     let missing: Vec<String> = all_kinds().into_iter().filter(|kind| !now.contains(kind)).collect();
-    assert!(missing.is_empty(), "no fixture is of these kinds: {missing:?}");
+    assert!(missing.is_empty(), "no fixture has these kinds: {missing:?}");
     for (folder, kind) in now
         .iter()
         .map(|kind| ("items", kind))
@@ -73,11 +73,11 @@ async fn whatever_any_version_wrote_is_read() {
         for item in list(&file) {
             let world = world([]).await;
             put(&world, &item).await;
-            // What cannot be read says here which fixture it is.
+            // Shown only if the test fails: it names the fixture that cannot be read.
             println!("reading tests/formats/{file}");
             if folder == "items" {
                 assert_eq!(&kind_of(&item), kind, "{item:#}");
-                assert_eq!(written_again(&item), item["doc"], "it is written as something else");
+                assert_eq!(written_again(&item), item["doc"], "it is written back differently");
             }
             read(&world, &item).await;
         }
@@ -85,16 +85,16 @@ async fn whatever_any_version_wrote_is_read() {
 }
 
 /// The document of an item, read and written back.
-fn written_again(item: &Value) -> Value {
+pub(crate) fn written_again(item: &Value) -> Value {
     match kind_of(item).split('-').next().unwrap() {
-        "dispatch" => value(&doc::<Dispatch>(item)),
-        "entry" => value(&doc::<Entry>(item)),
-        "delivery" => value(&doc::<Delivery>(item)),
-        "token" if text(item, "sk") == "T" => value(&doc::<TokenRecord>(item)),
-        "token" => value(&doc::<TokenEntry>(item)),
-        "kept" => value(&doc::<KeptCall>(item)),
-        "chain" => value(&doc::<Document>(item)),
-        // No document, or several: its reader looks at them.
+        "dispatch" => to_json(&doc::<Dispatch>(item)),
+        "entry" => to_json(&doc::<Entry>(item)),
+        "delivery" => to_json(&doc::<Delivery>(item)),
+        "token" if text(item, "sk") == "T" => to_json(&doc::<TokenRecord>(item)),
+        "token" => to_json(&doc::<TokenEntry>(item)),
+        "kept" => to_json(&doc::<SavedCall>(item)),
+        "chain" => to_json(&doc::<Document>(item)),
+        // No document, or several: the reader of the item checks them.
         _ => item["doc"].clone(),
     }
 }
@@ -128,37 +128,37 @@ async fn dispatch(store: &Store, item: &Value) {
     assert_eq!(loaded.key, key);
     assert_eq!(item["version"], json!(loaded.version));
     assert_eq!(item["status"], json!(loaded.state.name()));
-    let unmoved = store.unmoved(&key).await.unwrap().unwrap();
-    assert_eq!(unmoved.dispatch, loaded);
+    let due_dispatch = store.due_dispatch(&key).await.unwrap().unwrap();
+    assert_eq!(due_dispatch.dispatch, loaded);
     let count = |name: &str| item.get(name).map_or(0, |count| count.as_u64().unwrap());
-    assert_eq!(u64::from(unmoved.sent_again), count("sent_again"));
-    assert_eq!(u64::from(unmoved.held), count("held"));
+    assert_eq!(u64::from(due_dispatch.sent_again), count("sent_again"));
+    assert_eq!(u64::from(due_dispatch.held), count("held"));
     let subject = store.subject(&key, "none").await.unwrap();
     assert_eq!(subject.dispatch, Some(loaded.clone()));
     let page = store
-        .list_day::<Summary>(&key.tenant, &loaded.created_at.day(), None, 10)
+        .list_day::<DispatchSummary>(&key.tenant, &loaded.created_at.day(), None, 10)
         .await;
-    let line = Summary {
+    let line = DispatchSummary {
         id: key.id,
         status: loaded.state.name().to_owned(),
-        reference: loaded.brief.ticket.reference.clone(),
+        reference: loaded.spec.ticket.reference.clone(),
         created_at: text(item, "created_at").to_owned(),
         updated_at: text(item, "updated_at").to_owned(),
     };
-    assert_eq!(page.unwrap().lines, [line], "it is in no list");
+    assert_eq!(page.unwrap().lines, [line], "it is not listed");
     due(store, item, &loaded).await;
 }
 
-/// What something is still to come of is found by when.
+/// A dispatch that is not over is found by the time at which it is due.
 async fn due(store: &Store, item: &Value, dispatch: &Dispatch) {
     let Some(place) = item.get("due_pk").and_then(Value::as_str) else {
-        assert!(dispatch.state.is_over(), "nobody would ever look at it again: {item:#}");
+        assert!(dispatch.state.is_over(), "no check would find it again: {item:#}");
         return;
     };
     let at = Timestamp::parse(text(item, "due_sk")).unwrap();
-    let again = store.sent_again(10).await.unwrap();
+    let resent = store.resent(10).await.unwrap();
     if place == "DUE#again" {
-        assert_eq!((&again[0].dispatch, again[0].look_at), (&dispatch.key, at));
+        assert_eq!((&resent[0].dispatch, resent[0].check_at), (&dispatch.key, at));
         return;
     }
     let shard = place.strip_prefix("DUE#").unwrap().parse().unwrap();
@@ -169,7 +169,7 @@ async fn due(store: &Store, item: &Value, dispatch: &Dispatch) {
     );
     assert!(
         store.due(shard, at.plus_millis(-1), 10).await.unwrap().is_empty(),
-        "it is due at once"
+        "it is due too early"
     );
 }
 
@@ -204,31 +204,34 @@ async fn delivery(store: &Store, item: &Value) {
 }
 
 async fn turn(store: &Store, item: &Value) {
-    let until = moment(item, "retry_at");
-    let theirs = store
-        .take_turn(until.plus_millis(-1), until.plus_seconds(60))
+    let until = timestamp(item, "retry_at");
+    let held_until = store
+        .acquire_probe_lock(until.plus_millis(-1), until.plus_seconds(60))
         .await
         .unwrap();
-    assert_eq!(theirs, Some(until), "two would find out at once");
-    assert_eq!(store.take_turn(until, until.plus_seconds(60)).await.unwrap(), None);
+    assert_eq!(held_until, Some(until), "two probes could run at once");
+    assert_eq!(
+        store.acquire_probe_lock(until, until.plus_seconds(60)).await.unwrap(),
+        None
+    );
 }
 
 async fn silence(store: &Store, item: &Value) {
     let parts: Vec<&str> = text(item, "pk").split('#').collect();
     let (tenant, host) = (parts[1].parse().unwrap(), parts[3]);
-    let silence = store.silence(&tenant, host).await.unwrap().unwrap();
+    let silence = store.unresponsive_receiver(&tenant, host).await.unwrap().unwrap();
     assert_eq!(json!(silence.failures), item["failures"]);
-    assert_eq!(silence.since, moment(item, "since"));
-    assert_eq!(silence.retry_at, moment(item, "retry_at"));
-    assert_eq!(silence.why, text(item, "why"));
+    assert_eq!(silence.since, timestamp(item, "since"));
+    assert_eq!(silence.retry_at, timestamp(item, "retry_at"));
+    assert_eq!(silence.reason, text(item, "why"));
     let next = silence.retry_at.plus_seconds(60);
     assert_eq!(
-        store.take_probe(&tenant, host, &silence, next).await.unwrap(),
-        Probe::Ours
+        store.claim_probe(&tenant, host, &silence, next).await.unwrap(),
+        ProbeClaim::Claimed
     );
 }
 
-/// The dispatch and the attempt that a lease is for, and whoever else would phone the same person.
+/// A lease does not block the attempt that holds it, and blocks other dispatches to the same employee.
 async fn lease(store: &Store, item: &Value) {
     let (id, attempt) = text(item, "holder").split_once('/').unwrap();
     let (id, attempt): (DispatchId, AttemptId) = (id.parse().unwrap(), attempt.parse().unwrap());
@@ -237,28 +240,32 @@ async fn lease(store: &Store, item: &Value) {
     let phone = &dispatch.employee(attempt.employee).unwrap().phone;
     let hash = sha256_hex(phone.as_str().as_bytes());
     assert_eq!(text(item, "pk"), format!("T#main#L#{hash}"));
-    let until = moment(item, "lease_until");
+    let until = timestamp(item, "lease_until");
     let before = Timestamp::from_millis((until.millis() - 1).max(0));
-    let line = store.line(&dispatch, attempt, before).await.unwrap();
-    assert_eq!(line.held_until, None, "it is ours");
+    let line = store.phone_status(&dispatch, attempt, before).await.unwrap();
+    assert_eq!(line.held_until, None, "the lease blocks its own attempt");
     let calls = item.get("calls").cloned().unwrap_or(json!([]));
     assert_eq!(json!(line.calls), calls);
     dispatch.key.id = DispatchId::new(0x77);
     let is_held = until.millis() > 0;
-    let held = store.line(&dispatch, attempt, before).await.unwrap();
-    assert_eq!(held.held_until, is_held.then_some(until), "somebody is phoned by two");
+    let held = store.phone_status(&dispatch, attempt, before).await.unwrap();
+    assert_eq!(
+        held.held_until,
+        is_held.then_some(until),
+        "the lease does not block another dispatch"
+    );
 }
 
 async fn slot(store: &Store, item: &Value) {
     let provider = text(item, "pk").strip_prefix("PACE#").unwrap();
-    let has = |name: &str| item.get(name).map(|_| moment(item, name));
+    let has = |name: &str| item.get(name).map(|_| timestamp(item, name));
     assert_eq!(store.backlog_end(provider).await.unwrap(), has("free_at"));
     let provider: ProviderName = provider.parse().unwrap();
-    let standing = store.standing(&provider).await.unwrap().standing;
+    let state = store.provider_state(&provider).await.unwrap().value;
     let never = Timestamp::from_millis(0);
-    assert_eq!(standing.urgent_free_at, has("urgent_free_at").unwrap_or(never));
+    assert_eq!(state.urgent_free_at, has("urgent_free_at").unwrap_or(never));
     let health = item.get("health").cloned().unwrap_or(json!({}));
-    assert_eq!(json!(standing.health), health);
+    assert_eq!(json!(state.health), health);
 }
 
 async fn chain(store: &Store, item: &Value) {
@@ -269,20 +276,20 @@ async fn chain(store: &Store, item: &Value) {
         document: item["doc"].to_string(),
     };
     assert_eq!(store.chain(&tenant(), &name).await.unwrap().as_ref(), Some(&stored));
-    let known = store.chain_unless(&tenant(), &name, None).await.unwrap();
-    assert_eq!(known, KnownChain::Changed(stored.clone()));
+    let known = store.chain_if_changed(&tenant(), &name, None).await.unwrap();
+    assert_eq!(known, ChainLookup::Changed(stored.clone()));
     let known = store
-        .chain_unless(&tenant(), &name, Some(stored.version))
+        .chain_if_changed(&tenant(), &name, Some(stored.version))
         .await
         .unwrap();
-    assert_eq!(known, KnownChain::Same);
+    assert_eq!(known, ChainLookup::Unchanged);
     let lines = store.list_chains(&tenant(), None, 10).await.unwrap().chains;
     let [line] = &lines[..] else {
         panic!("not one: {lines:?}")
     };
     assert_eq!((&*line.chain, line.version), (name_of(item), stored.version));
-    if let Err(issues) = patchbay::chain::Chain::from_kept(&item["doc"]) {
-        panic!("a chain answers no more: {issues:?}");
+    if let Err(issues) = patchbay::chain::Chain::from_stored(&item["doc"]) {
+        panic!("a stored chain is refused: {issues:?}");
     }
 }
 
@@ -300,11 +307,11 @@ async fn context(store: &Store, item: &Value) {
     }
     let found = found.unwrap_or_else(|| panic!("it is not found: {item:#}"));
     assert_eq!((found.caller.as_str(), found.expires_at), (text(item, "caller"), ends));
-    let there = |name: &str| item.get(name).is_some_and(|value| !value.is_null());
-    let places: Vec<usize> = (1..=5).filter(|back| there(&format!("h{back}"))).collect();
-    assert_eq!(found.earlier.len(), places.len());
+    let exists = |name: &str| item.get(name).is_some_and(|value| !value.is_null());
+    let slots: Vec<usize> = (1..=5).filter(|back| exists(&format!("h{back}"))).collect();
+    assert_eq!(found.earlier.len(), slots.len());
     version(item, &found.current, "cur", "memory", "b0");
-    for (version, back) in found.earlier.iter().zip(places) {
+    for (version, back) in found.earlier.iter().zip(slots) {
         self::version(
             item,
             version,
@@ -321,39 +328,42 @@ async fn context(store: &Store, item: &Value) {
     }
 }
 
-/// One set, and what came of its purchase.
+/// One version, and the payment outcome of its purchase.
 fn version(item: &Value, read: &Version, slot: &str, memory: &str, purchase: &str) {
     let slot = &item[slot];
-    let said = |name: &str| slot.get(name).map_or("", |said| said.as_str().unwrap());
-    assert_eq!(read.generation.to_string(), said("gen"));
-    assert_eq!(read.set_at, moment(slot, "at"));
-    assert_eq!(read.call.map(|call| call.to_string()).unwrap_or_default(), said("call"));
-    let brief = &read.brief;
-    assert_eq!((&*brief.email, &*brief.full_name), (said("email"), said("full_name")));
+    let stored = |name: &str| slot.get(name).map_or("", |value| value.as_str().unwrap());
+    assert_eq!(read.generation.to_string(), stored("gen"));
+    assert_eq!(read.set_at, timestamp(slot, "at"));
     assert_eq!(
-        brief.callback.as_ref().map_or("", |number| number.as_str()),
-        said("callback")
+        read.call.map(|call| call.to_string()).unwrap_or_default(),
+        stored("call")
+    );
+    let data = &read.data;
+    assert_eq!((&*data.email, &*data.full_name), (stored("email"), stored("full_name")));
+    assert_eq!(
+        data.callback.as_ref().map_or("", |number| number.as_str()),
+        stored("callback")
     );
     if slot.get("persona").is_some() {
-        assert_eq!(brief.persona, said("persona"));
+        assert_eq!(data.persona, stored("persona"));
     }
-    assert_eq!(brief.purchase.as_ref().map(value).as_ref(), slot.get("doc"));
+    assert_eq!(data.purchase.as_ref().map(to_json).as_ref(), slot.get("doc"));
     assert_eq!(
         read.memory,
         item.get(memory).and_then(Value::as_str).unwrap_or_default()
     );
-    let meant = item.get(purchase).filter(|meant| !meant.is_null());
+    let bought = item.get(purchase).filter(|bought| !bought.is_null());
     assert_eq!(
         read.purchase.map(|id| json!(id.to_string())).as_ref(),
-        meant.map(|meant| &meant["id"])
+        bought.map(|bought| &bought["id"])
     );
-    let outcome = meant.and_then(|meant| item.get(format!("o#{}", text(meant, "id"))));
+    let outcome = bought.and_then(|bought| item.get(format!("o#{}", text(bought, "id"))));
     assert_eq!(
-        read.outcome.as_ref().map(value).as_ref(),
+        read.outcome.as_ref().map(to_json).as_ref(),
         outcome.map(|outcome| &outcome["doc"])
     );
     if let Some(outcome) = outcome {
-        let rank = doc::<Outcome>(outcome).status.rank();
+        let rank = doc::<PaymentOutcome>(outcome).status.rank();
         assert_eq!(outcome["rank"], json!(rank));
     }
 }
@@ -374,11 +384,11 @@ async fn token_line(store: &Store, item: &Value) {
 }
 
 async fn kept_call(store: &Store, item: &Value) {
-    let kept = store
-        .kept_call(&tenant(), &CHAIN.parse().unwrap(), &phone(CALLER))
+    let saved = store
+        .load_call(&tenant(), &CHAIN.parse().unwrap(), &phone(CALLER))
         .await
         .unwrap();
-    let kept = kept.unwrap_or_else(|| panic!("a call begins anew in the middle: {item:#}"));
-    assert_eq!(kept, doc(item));
-    assert!(kept.is_on(kept.at) || kept.over);
+    let saved = saved.unwrap_or_else(|| panic!("the stored call is not found: {item:#}"));
+    assert_eq!(saved, doc(item));
+    assert!(saved.is_active(saved.at) || saved.over);
 }

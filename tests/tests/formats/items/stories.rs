@@ -1,39 +1,39 @@
-//! What dispatches come to, told event by event and committed as the engine does it: every state, and every line of a
-//! timeline. Each story twice: of a dispatch that has everything a request may say, and of one that has only what it must.
+//! Dispatches in every state and with every timeline line, driven event by event and committed as the engine does it.
+//! Each story runs twice: with every field that a request may have, and with few.
 
 use std::collections::BTreeMap;
 
 use patchbay::clock::Timestamp;
-use patchbay::dispatch::delivery::{Delivery, Outcome};
-use patchbay::dispatch::route::Instead;
+use patchbay::dispatch::delivery::{Delivery, DeliveryStatus};
+use patchbay::dispatch::route::BypassedProvider;
 use patchbay::dispatch::{
-    Context, Decision, Detour, Dispatch, DispatchRequest, Ending, Event, Limit, NewDispatch, NotPlaced, Route,
-    Sighting, create, decide,
+    AvoidReason, CallLookup, Decision, DecisionContext, Dispatch, DispatchRequest, Ending, Event, Limit, NewDispatch,
+    NotPlaced, Route, create, decide,
 };
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, ProviderName};
-use patchbay::store::{Committed, Postponed};
+use patchbay::store::{CommitResult, PostponeReason};
 use patchbay_simulators::world::World;
 use serde_json::{Value, json};
 
-use super::{look, note_answer};
+use super::{record_answer, record_items};
 use crate::common::{PEOPLE, TICKET, get, pass, world};
-use crate::shape::Seen;
+use crate::shape::WrittenValues;
 
-/// A request with every field, and one with none that may be left out.
+/// A request with every field, and one with few.
 pub(super) fn requests() -> [Value; 2] {
     let [anna, ben, carla, dora] = PEOPLE.map(|(id, name, phone)| json!({ "id": id, "name": name, "phone": phone }));
-    let bare = |person: &Value| json!({ "name": person["name"], "phone": person["phone"] });
+    let bare = |employee: &Value| json!({ "name": employee["name"], "phone": employee["phone"] });
     let few = json!({
         "ticket": { "text": TICKET },
         "employees": [bare(&anna), bare(&ben)],
         "policy": { "max_rounds": 1, "attempts": 1 },
     });
-    let with = |mut person: Value, more: Value| {
-        person
+    let with = |mut employee: Value, more: Value| {
+        employee
             .as_object_mut()
             .unwrap()
             .extend(more.as_object().unwrap().clone());
-        person
+        employee
     };
     let everything = json!({
         "ticket": { "reference": "INC-4711", "text": TICKET },
@@ -58,8 +58,8 @@ pub(super) fn requests() -> [Value; 2] {
             "resolve_within": 3600,
             "max_calls": 40,
             "providers": ["routee", "twilio"],
-            "machine": "hang_up",
-            "repeat": "all",
+            "on_voicemail": "hang_up",
+            "repeat_content": "all",
             "texts": { "de-DE": { "options": "Eins: ja. Zwei: nein." } },
         },
         "priority": "urgent",
@@ -68,36 +68,37 @@ pub(super) fn requests() -> [Value; 2] {
     [everything, few]
 }
 
-fn brief(request: &Value) -> NewDispatch {
+fn spec(request: &Value) -> NewDispatch {
     let request: DispatchRequest = serde_json::from_value(request.clone()).unwrap();
     request.check().unwrap()
 }
 
-/// A dispatch in a world of its own, and what was seen of it.
+/// A dispatch in its own world, and where its items and answers are recorded.
 struct Story<'a> {
     world: World,
     dispatch: Dispatch,
-    told: u64,
-    items: &'a mut Seen,
-    answers: &'a mut Seen,
+    /// Number of events so far: the nonce of each decision.
+    events: u64,
+    items: &'a mut WrittenValues,
+    answers: &'a mut WrittenValues,
 }
 
 impl<'a> Story<'a> {
-    async fn begin(brief: NewDispatch, items: &'a mut Seen, answers: &'a mut Seen) -> Self {
+    async fn start(spec: NewDispatch, items: &'a mut WrittenValues, answers: &'a mut WrittenValues) -> Self {
         let world = world([]).await;
         let key = DispatchKey {
             tenant: "main".parse().unwrap(),
             id: DispatchId::new(0x2a),
         };
-        let context = Context {
+        let context = DecisionContext {
             now: world.clock.now(),
-            fresh: Nonce::new(1),
+            nonce: Nonce::new(1),
         };
-        let decision = create(key, brief, "0".repeat(64), context);
+        let decision = create(key, spec, "0".repeat(64), context);
         let mut story = Self {
             dispatch: decision.next.clone().unwrap(),
             world,
-            told: 1,
+            events: 1,
             items,
             answers,
         };
@@ -112,22 +113,22 @@ impl<'a> Story<'a> {
     async fn commit(&mut self, decision: Decision) {
         let key = self.dispatch.key.clone();
         let committed = self.world.store.commit(&key, &decision, None, self.now()).await;
-        assert_eq!(committed.unwrap(), Committed::Yes);
+        assert_eq!(committed.unwrap(), CommitResult::Committed);
         if let Some(next) = decision.next {
             self.dispatch = next;
         }
-        look(&self.world, self.items).await;
+        record_items(&self.world, self.items).await;
         let shown = get(&self.world, &format!("/v1/dispatches/{}", key.id)).await.json;
-        note_answer(self.answers, shown);
+        record_answer(self.answers, shown);
     }
 
-    /// A second later something happens.
-    async fn tell(&mut self, event: Event) {
+    /// Lets a second pass, and applies an event.
+    async fn apply(&mut self, event: Event) {
         pass(&self.world, 1).await;
-        self.told += 1;
-        let context = Context {
+        self.events += 1;
+        let context = DecisionContext {
             now: self.now(),
-            fresh: Nonce::new(self.told),
+            nonce: Nonce::new(self.events),
         };
         let decision = decide(&self.dispatch, &event, context);
         self.commit(decision).await;
@@ -137,26 +138,26 @@ impl<'a> Story<'a> {
         self.dispatch.attempt().unwrap().id
     }
 
-    /// Somebody is phoned.
+    /// Claims and places the call of the current attempt.
     async fn call(&mut self) -> AttemptId {
         let attempt = self.attempt();
         let route = Route::only(ProviderName::known("routee"));
-        self.tell(Event::Claim { attempt, route }).await;
+        self.apply(Event::Claim { attempt, route }).await;
         let call_id = "5f9138288b71de3617a87cd8".to_owned();
-        self.tell(Event::Placed { attempt, call_id }).await;
+        self.apply(Event::Placed { attempt, call_id }).await;
         attempt
     }
 
     async fn press(&mut self, keys: &str) {
         let attempt = self.call().await;
         let keys = keys.to_owned();
-        self.tell(Event::Key { attempt, keys }).await;
+        self.apply(Event::Key { attempt, keys }).await;
     }
 
     async fn ends(&mut self, ending: Ending, call_id: Option<&str>) {
         let attempt = self.attempt();
         let call_id = call_id.map(str::to_owned);
-        self.tell(Event::CallEnded {
+        self.apply(Event::CallEnded {
             attempt,
             ending,
             call_id,
@@ -171,14 +172,14 @@ impl<'a> Story<'a> {
         };
         let (id, until) = (wait.id, wait.until);
         pass(&self.world, until.since(self.now()).as_secs() + 1).await;
-        self.tell(Event::Resume { wait: id }).await;
+        self.apply(Event::Resume { wait: id }).await;
     }
 
-    /// As long as somebody is to be phoned, this happens; pauses are waited out, `pauses` of them.
-    async fn until_over(&mut self, mut pauses: u8, what: impl AsyncFn(&mut Self)) {
+    /// Runs `step` for every attempt, and waits out up to `pauses` pauses.
+    async fn until_over(&mut self, mut pauses: u8, step: impl AsyncFn(&mut Self)) {
         for _ in 0..40 {
             if self.dispatch.attempt().is_some() {
-                what(self).await;
+                step(self).await;
             } else if pauses > 0 {
                 pauses -= 1;
                 self.resume().await;
@@ -186,38 +187,38 @@ impl<'a> Story<'a> {
                 return;
             }
         }
-        panic!("it goes on and on: {:?}", self.dispatch.state);
+        panic!("the dispatch does not end: {:?}", self.dispatch.state);
     }
 }
 
-/// Every story.
-pub(super) async fn tell_all(items: &mut Seen, answers: &mut Seen) {
+/// Runs every story.
+pub(super) async fn run(items: &mut WrittenValues, answers: &mut WrittenValues) {
     for request in requests() {
-        let brief = brief(&request);
-        accepted(Story::begin(brief.clone(), items, answers).await).await;
-        withdrawn(Story::begin(brief.clone(), items, answers).await, Event::Cancel).await;
-        withdrawn(Story::begin(brief.clone(), items, answers).await, Event::Resolve).await;
-        unanswered(Story::begin(brief.clone(), items, answers).await).await;
-        rejected(Story::begin(brief.clone(), items, answers).await).await;
-        unclear(Story::begin(brief.clone(), items, answers).await).await;
-        for why in [
+        let spec = spec(&request);
+        accepted(Story::start(spec.clone(), items, answers).await).await;
+        withdrawn(Story::start(spec.clone(), items, answers).await, Event::Cancel).await;
+        withdrawn(Story::start(spec.clone(), items, answers).await, Event::Resolve).await;
+        unanswered(Story::start(spec.clone(), items, answers).await).await;
+        rejected(Story::start(spec.clone(), items, answers).await).await;
+        unclear(Story::start(spec.clone(), items, answers).await).await;
+        for reason in [
             NotPlaced::Refused,
             NotPlaced::NotAllowed,
             NotPlaced::TryLater,
             NotPlaced::OutOfMoney,
         ] {
-            not_placed(Story::begin(brief.clone(), items, answers).await, &why).await;
+            not_placed(Story::start(spec.clone(), items, answers).await, &reason).await;
         }
-        elsewhere(Story::begin(brief.clone(), items, answers).await).await;
-        limited(Story::begin(brief.clone(), items, answers).await).await;
-        most_calls(brief.clone(), items, answers).await;
-        busy(Story::begin(brief.clone(), items, answers).await).await;
-        let mut short = brief;
+        elsewhere(Story::start(spec.clone(), items, answers).await).await;
+        limited(Story::start(spec.clone(), items, answers).await).await;
+        most_calls(spec.clone(), items, answers).await;
+        busy(Story::start(spec.clone(), items, answers).await).await;
+        let mut short = spec;
         short.policy.expires_after = 100;
         short.policy.max_rounds = None;
         short.policy.attempts = 2;
         short.policy.retry_delay = 3_600;
-        expired(Story::begin(short, items, answers).await).await;
+        expired(Story::start(short, items, answers).await).await;
     }
 }
 
@@ -225,25 +226,25 @@ async fn accepted(mut story: Story<'_>) {
     story.press("7").await;
     let attempt = story.attempt();
     story
-        .tell(Event::Key {
+        .apply(Event::Key {
             attempt,
             keys: "1".into(),
         })
         .await;
-    if let Some(within) = story.dispatch.brief.policy.resolve_within {
+    if let Some(within) = story.dispatch.spec.policy.resolve_within {
         pass(&story.world, within.into()).await;
-        story.tell(Event::Overdue { attempt }).await;
+        story.apply(Event::Overdue { attempt }).await;
         story.press("1").await;
     }
-    story.tell(Event::Resolve).await;
+    story.apply(Event::Resolve).await;
 }
 
 async fn withdrawn(mut story: Story<'_>, event: Event) {
     story.call().await;
-    story.tell(event).await;
+    story.apply(event).await;
 }
 
-/// Every way in which nobody answers, one after the other.
+/// Every ending of a call without an answer, one after another.
 async fn unanswered(mut story: Story<'_>) {
     let endings = [
         Ending::Completed,
@@ -263,16 +264,16 @@ async fn unanswered(mut story: Story<'_>) {
         let attempt = story.call().await;
         let call_id = (turn % 2 == 0).then_some("5f9138288b71de3617a87cd8");
         story.ends(ending, call_id).await;
-        let sighting = Sighting::Over {
+        let lookup = CallLookup::Over {
             ending,
             keys: String::new(),
             machine: false,
         };
         story
-            .tell(Event::Watched {
+            .apply(Event::Watched {
                 attempt,
-                sighting,
-                looks: 1,
+                lookup,
+                lookups: 1,
             })
             .await;
     }
@@ -286,41 +287,41 @@ async fn rejected(mut story: Story<'_>) {
 async fn unclear(mut story: Story<'_>) {
     let attempt = story.attempt();
     let route = Route::only(ProviderName::known("routee"));
-    story.tell(Event::Claim { attempt, route }).await;
-    story.tell(Event::Unclear { attempt }).await;
-    // Nobody knows the name of the call that has ended.
+    story.apply(Event::Claim { attempt, route }).await;
+    story.apply(Event::Unclear { attempt }).await;
+    // The id of the call that has ended is unknown.
     story.ends(Ending::Completed, None).await;
     postponed(&mut story).await;
-    for looks in 1..=3 {
-        let sighting = Sighting::Nothing;
+    for lookups in 1..=3 {
+        let lookup = CallLookup::Unknown;
         story
-            .tell(Event::Watched {
+            .apply(Event::Watched {
                 attempt,
-                sighting,
-                looks,
+                lookup,
+                lookups,
             })
             .await;
     }
 }
 
-/// The sentinel has it looked at later.
+/// The sentinel postpones its check.
 async fn postponed(story: &mut Story<'_>) {
     let (table, key) = (story.world.store.clone(), story.dispatch.key.clone());
-    for why in [Postponed::Held, Postponed::SentAgain] {
-        let unmoved = table.unmoved(&key).await.unwrap().unwrap();
+    for reason in [PostponeReason::WaitingForSlot, PostponeReason::Resent] {
+        let due = table.due_dispatch(&key).await.unwrap().unwrap();
         let at = story.now().plus_seconds(60);
-        assert!(table.postpone(&unmoved, why, at).await.unwrap());
-        look(&story.world, story.items).await;
+        assert!(table.postpone(&due, reason, at).await.unwrap());
+        record_items(&story.world, story.items).await;
     }
 }
 
-async fn not_placed(mut story: Story<'_>, why: &NotPlaced) {
+async fn not_placed(mut story: Story<'_>, reason: &NotPlaced) {
     let fails = async |story: &mut Story<'_>| {
         let attempt = story.attempt();
         let route = Route::only(ProviderName::known("routee"));
-        story.tell(Event::Claim { attempt, route }).await;
-        let why = why.clone();
-        story.tell(Event::NotPlaced { attempt, why }).await;
+        story.apply(Event::Claim { attempt, route }).await;
+        let reason = reason.clone();
+        story.apply(Event::NotPlaced { attempt, reason }).await;
     };
     for _ in 0..20 {
         if story.dispatch.attempt().is_none() {
@@ -333,94 +334,97 @@ async fn not_placed(mut story: Story<'_>, why: &NotPlaced) {
     }
 }
 
-/// Every reason for which a call goes over another provider than it would have.
+/// Every reason for which a call bypasses the preferred provider.
 async fn elsewhere(mut story: Story<'_>) {
-    let reasons = [
+    let failures = [
         NotPlaced::TryLater,
         NotPlaced::TryLater,
         NotPlaced::NotAllowed,
         NotPlaced::OutOfMoney,
     ];
-    let detours = [
-        Detour::Queue,
-        Detour::PutOff,
-        Detour::Failed,
-        Detour::Down,
-        Detour::Unknown,
-        Detour::NotAllowed,
-        Detour::OutOfMoney,
+    let reasons = [
+        AvoidReason::Queue,
+        AvoidReason::Postponed,
+        AvoidReason::Failed,
+        AvoidReason::Down,
+        AvoidReason::Unknown,
+        AvoidReason::NotAllowed,
+        AvoidReason::OutOfMoney,
     ];
-    for (turn, why) in detours.into_iter().enumerate() {
+    for (turn, reason) in reasons.into_iter().enumerate() {
         let Some(attempt) = story.dispatch.attempt().map(|attempt| attempt.id) else {
             break;
         };
-        let instead_of = Some(Instead {
+        let instead_of = Some(BypassedProvider {
             provider: ProviderName::known("routee"),
-            why,
+            reason,
         });
         let route = Route {
             provider: ProviderName::known("twilio"),
             instead_of,
             elsewhere: true,
         };
-        story.tell(Event::Claim { attempt, route }).await;
-        if let Some(why) = reasons.get(turn).cloned() {
-            story.tell(Event::NotPlaced { attempt, why }).await;
+        story.apply(Event::Claim { attempt, route }).await;
+        if let Some(reason) = failures.get(turn).cloned() {
+            story.apply(Event::NotPlaced { attempt, reason }).await;
         } else {
-            story.tell(Event::Machine { attempt }).await;
+            story.apply(Event::Machine { attempt }).await;
             story.ends(Ending::NoAnswer, None).await;
         }
     }
 }
 
-/// Everybody has been called as often as allowed.
+/// Every number has reached a call limit.
 async fn limited(mut story: Story<'_>) {
     for limit in [Limit::Hourly, Limit::Daily, Limit::Hourly] {
         let Some(attempt) = story.dispatch.attempt().map(|attempt| attempt.id) else {
             break;
         };
         let until = story.now().plus_seconds(20);
-        story.tell(Event::OverLimit { attempt, limit, until }).await;
+        story.apply(Event::OverLimit { attempt, limit, until }).await;
     }
 }
 
-/// No more calls may be placed than one.
-async fn most_calls(mut brief: NewDispatch, items: &mut Seen, answers: &mut Seen) {
-    brief.policy.max_calls = Some(1);
-    let mut story = Story::begin(brief, items, answers).await;
+/// Only one call may be placed.
+async fn most_calls(mut spec: NewDispatch, items: &mut WrittenValues, answers: &mut WrittenValues) {
+    spec.policy.max_calls = Some(1);
+    let mut story = Story::start(spec, items, answers).await;
     story.call().await;
     story.ends(Ending::NoAnswer, None).await;
 }
 
-/// Everybody is on the phone for another dispatch.
+/// Every employee is on the phone for another dispatch.
 async fn busy(mut story: Story<'_>) {
     for _ in 0..6 {
         if story.dispatch.attempt().is_some() {
             let attempt = story.attempt();
             let until = story.now().plus_seconds(20);
-            story.tell(Event::EmployeeBusy { attempt, until }).await;
+            story.apply(Event::EmployeeBusy { attempt, until }).await;
         } else {
             story.resume().await;
         }
     }
 }
 
-/// The second call to somebody who did not pick up would come after the end.
+/// The second call to an employee who did not pick up would be due after the dispatch expires.
 async fn expired(mut story: Story<'_>) {
     story.call().await;
     story.ends(Ending::NoAnswer, None).await;
     story.resume().await;
 }
 
-/// How webhooks stand, in every way, as the notifier notes it.
+/// Every delivery status of a webhook, as the notifier records it.
 async fn webhooks(story: &mut Story<'_>) {
     let now = story.now();
     let next_at = now.plus_seconds(10);
     let outcomes = BTreeMap::from([
-        ("a", (Outcome::Delivered, "204 No Content", 0)),
-        ("b", (Outcome::Retrying { next_at }, "500 Internal Server Error", 3)),
-        ("c", (Outcome::GivenUp, "no answer", 20)),
-        ("d", (Outcome::Overtaken, "", 0)),
+        ("a", (DeliveryStatus::Delivered, "204 No Content", 0)),
+        (
+            "b",
+            (DeliveryStatus::Retrying { next_at }, "500 Internal Server Error", 3),
+        ),
+        ("c", (DeliveryStatus::Failed, "no answer", 20)),
+        ("d", (DeliveryStatus::Superseded, "", 0)),
     ]);
     for (index, (outcome, answer, failures)) in outcomes.into_values().enumerate() {
         let entry = format!("000001-{:013}-{}-{index:02}", now.millis(), Nonce::new(7));
@@ -435,8 +439,8 @@ async fn webhooks(story: &mut Story<'_>) {
         let key = &story.dispatch.key;
         story.world.store.put_delivery(key, &entry, &delivery).await.unwrap();
     }
-    look(&story.world, story.items).await;
+    record_items(&story.world, story.items).await;
     let path = format!("/v1/dispatches/{}", story.dispatch.key.id);
     let shown = get(&story.world, &path).await.json;
-    note_answer(story.answers, shown);
+    record_answer(story.answers, shown);
 }

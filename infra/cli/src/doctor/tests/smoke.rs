@@ -1,16 +1,16 @@
-//! A deployment is tried out, and looks afterwards as if nobody had been there.
+//! The smoke test: it works end to end, and leaves nothing behind.
 
 use super::*;
 
 async fn smoke(world: &World, account: &Account) -> Vec<Finding> {
-    let found = examined(world, account, &["--smoke"]).await;
+    let found = findings_with(world, account, &["--smoke"]).await;
     found
         .into_iter()
         .filter(|finding| finding.check.starts_with("smoke"))
         .collect()
 }
 
-/// All that stands in the table.
+/// The partition keys of all items in the table.
 async fn items(world: &World) -> Vec<String> {
     let (dynamodb, _) = patchbay_simulators::aws::clients(&world.aws, &patchbay_simulators::aws::retries());
     let table = dynamodb.scan().table_name("patchbay").send().await.expect("a table");
@@ -20,7 +20,7 @@ async fn items(world: &World) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn everything_works_nobody_is_called_and_nothing_is_left() {
+async fn smoke_test_passes_places_no_call_and_leaves_nothing_behind() {
     let world = world().await;
     let before = items(&world).await;
     let found = smoke(&world, &Account::default()).await;
@@ -39,42 +39,47 @@ async fn everything_works_nobody_is_called_and_nothing_is_left() {
             "smoke.logs",
         ]
     );
-    // It really went through the notifier, to where keys come in.
-    let told = world.notifications();
-    let [webhook] = told.as_slice() else { panic!("{told:?}") };
+    // The notifier really sent the webhook to the collect route.
+    let webhooks = world.notifications();
+    let [webhook] = webhooks.as_slice() else {
+        panic!("{webhooks:?}")
+    };
     assert_eq!(webhook.json()["data"]["status"], "Cancelled");
     assert!(webhook.request.uri().path().starts_with("/routee/collect/smoke-"));
-    // Also when what is still on its way has arrived.
+    // Nor does a message in flight create anything later.
     assert!(world.settle(Duration::from_hours(3)).await);
     assert_eq!(items(&world).await, before);
     assert_eq!(world.routee.calls().len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_work_is_told_and_nothing_is_left_of_that_either() {
+async fn a_failing_smoke_test_names_the_step_and_leaves_nothing_behind() {
     let world = world().await;
     let before = items(&world).await;
-    // The notifier never gets to anything.
+    // The notifier dies in every invocation.
     let now = world.clock.now();
-    world.aws.faults().die_during("notifier", now..now.plus_seconds(3_600));
+    world
+        .aws
+        .faults()
+        .crash_during("notifier", now..now.plus_seconds(3_600));
     let found = smoke(&world, &Account::default()).await;
     let failed: Vec<&Finding> = found.iter().filter(|finding| finding.level == Level::Fail).collect();
     let [webhook] = failed.as_slice() else {
         panic!("{found:#?}")
     };
     assert_eq!(webhook.check, "smoke.webhook");
-    assert!(webhook.what.contains("is Pending after 30 s"), "{webhook:?}");
+    assert!(webhook.message.contains("is Pending after 30 s"), "{webhook:?}");
     assert!(
-        webhook.mend.as_deref().expect("a mend").starts_with("sam logs"),
+        webhook.fix.as_deref().expect("a fix").starts_with("sam logs"),
         "{webhook:?}"
     );
-    world.aws.faults().calm();
+    world.aws.faults().clear();
     assert!(world.settle(Duration::from_hours(3)).await);
     assert_eq!(items(&world).await, before);
 }
 
 #[tokio::test(start_paused = true)]
-async fn errors_in_the_logs_of_that_time_are_a_warning_with_their_functions() {
+async fn errors_in_the_logs_are_a_warning_that_names_the_function() {
     let (world, account) = (world().await, Account::default());
     account.change(|state| {
         state.errors.insert("/aws/lambda/patchbay-notifier".to_owned(), 2);
@@ -82,11 +87,11 @@ async fn errors_in_the_logs_of_that_time_are_a_warning_with_their_functions() {
     });
     let logs = smoke(&world, &account).await.pop().expect("the logs");
     assert_eq!((logs.check, logs.level), ("smoke.logs", Level::Warn));
-    assert!(logs.what.ends_with(": notifier 2"), "{logs:?}");
+    assert!(logs.message.ends_with(": notifier 2"), "{logs:?}");
     account.change(|state| assert!(state.denied.insert("FilterLogEvents")));
     let logs = smoke(&world, &account).await.pop().expect("the logs");
     assert!(
-        logs.what.starts_with("not checked: logs:FilterLogEvents is refused"),
+        logs.message.starts_with("not checked: logs:FilterLogEvents failed"),
         "{logs:?}"
     );
 }

@@ -1,4 +1,4 @@
-//! What the person at the terminal makes of a prompt: a line for each.
+//! Reads the answers to prompts: one line each.
 
 use std::io::BufRead;
 
@@ -6,21 +6,20 @@ use anyhow::{Context as _, bail};
 use patchbay_simulators::agent4::Move;
 use serde_json::{Map, Value, json};
 
-/// How an answer is written.
-pub(super) const FORMAT: &str =
-    "answer with JSON or FIELD=VALUE ..., or with - for disqualified; the end of input hangs up";
+/// Help for the format of an answer.
+pub(super) const FORMAT: &str = "answer with JSON or FIELD=VALUE ..., or - for disqualified; the end of input hangs up";
 
-/// Lines of answers, from a file or a terminal. Empty lines and lines that begin with `#` are skipped.
-pub(super) struct Answers<'a> {
+/// Reads answers from a file or a terminal. Empty lines and lines that begin with `#` are skipped.
+pub(super) struct AnswerReader<'a> {
     reader: &'a mut dyn BufRead,
-    /// What they are read from, for errors.
+    /// Name of the source, for errors.
     name: String,
     line: usize,
-    /// Whether somebody types them, who can be asked again.
+    /// Whether a person types the answers and can be asked again.
     is_interactive: bool,
 }
 
-impl<'a> Answers<'a> {
+impl<'a> AnswerReader<'a> {
     pub(super) fn new(reader: &'a mut dyn BufRead, name: &str, is_interactive: bool) -> Self {
         Self {
             reader,
@@ -34,14 +33,15 @@ impl<'a> Answers<'a> {
         self.is_interactive
     }
 
-    /// The next answer, to a prompt whose `qualified` takes `parameters`. Whoever types is told of a slip by `say`.
+    /// The next answer to a prompt whose `qualified` takes `parameters`. Errors of an interactive user are passed to
+    /// `report`.
     ///
     /// # Errors
-    /// When a line that nobody types cannot be read.
+    /// When the source cannot be read, or a line of a file is invalid.
     pub(super) fn next(
         &mut self,
         parameters: &Value,
-        say: &mut dyn FnMut(&str) -> anyhow::Result<()>,
+        report: &mut dyn FnMut(&str) -> anyhow::Result<()>,
     ) -> anyhow::Result<Move> {
         loop {
             let mut text = String::new();
@@ -54,66 +54,66 @@ impl<'a> Answers<'a> {
             if text.is_empty() || text.starts_with('#') {
                 continue;
             }
-            match answer(text, parameters) {
+            match parse_answer(text, parameters) {
                 Ok(answer) => return Ok(answer),
-                Err(what) if self.is_interactive => say(&what)?,
-                Err(what) => bail!("{}:{}: {what}", self.name, self.line),
+                Err(error) if self.is_interactive => report(&error)?,
+                Err(error) => bail!("{}:{}: {error}", self.name, self.line),
             }
         }
     }
 }
 
-fn answer(text: &str, parameters: &Value) -> Result<Move, String> {
+fn parse_answer(text: &str, parameters: &Value) -> Result<Move, String> {
     let Some(rest) = text.strip_prefix('-') else {
-        return arguments(text, parameters).map(Move::Qualified);
+        return parse_arguments(text, parameters).map(Move::Qualified);
     };
     if rest.is_empty() {
         return Ok(Move::Disqualified(json!({})));
     }
     if rest.starts_with(char::is_whitespace) {
-        return arguments(rest.trim(), &Value::Null).map(Move::Disqualified);
+        return parse_arguments(rest.trim(), &Value::Null).map(Move::Disqualified);
     }
-    // A number below 0.
-    arguments(text, parameters).map(Move::Qualified)
+    // A negative number.
+    parse_arguments(text, parameters).map(Move::Qualified)
 }
 
-/// What the model returns.
-fn arguments(text: &str, parameters: &Value) -> Result<Value, String> {
+/// Parses the arguments that the model returns.
+fn parse_arguments(text: &str, parameters: &Value) -> Result<Value, String> {
     match serde_json::from_str::<Value>(text) {
         Ok(value) if value.is_object() || parameters.get("properties").is_none() => Ok(value),
         Ok(_) => Err(format!(
             "expected an object, such as {{\"number\": 1}} or number=1; found `{text}`"
         )),
         Err(error) if text.starts_with(['{', '[', '"']) => Err(format!("invalid JSON: {error}")),
-        Err(_) => fields(text, parameters),
+        Err(_) => parse_fields(text, parameters),
     }
 }
 
 /// `field=value field="several words"`.
-fn fields(text: &str, parameters: &Value) -> Result<Value, String> {
+fn parse_fields(text: &str, parameters: &Value) -> Result<Value, String> {
     let mut fields = Map::new();
-    for word in words(text)? {
+    for word in split_words(text)? {
         let (name, value) = word
             .split_once('=')
             .filter(|(name, _)| !name.is_empty())
             .ok_or_else(|| format!("expected JSON, FIELD=VALUE or -; found `{word}`"))?;
         let kind = parameters.pointer(&format!("/properties/{name}/type"));
-        if fields.insert(name.to_owned(), typed(value, kind)).is_some() {
-            return Err(format!("`{name}` is there twice"));
+        if fields.insert(name.to_owned(), coerce(value, kind)).is_some() {
+            return Err(format!("duplicate field `{name}`"));
         }
     }
     Ok(Value::Object(fields))
 }
 
-/// A value as the schema has it; a string where that says nothing else.
-fn typed(text: &str, kind: Option<&Value>) -> Value {
+/// A value with the type of the schema. A string if the schema states no type.
+fn coerce(text: &str, kind: Option<&Value>) -> Value {
     let is_text = matches!(kind.and_then(Value::as_str), None | Some("string"));
     let parsed = if is_text { None } else { serde_json::from_str(text).ok() };
     parsed.unwrap_or_else(|| json!(text))
 }
 
-/// Words between spaces; quotes keep several together, and a backslash takes a quote for what it is.
-fn words(text: &str) -> Result<Vec<String>, String> {
+/// Splits words at white space. Quotes group several words, and a backslash escapes the next character.
+fn split_words(text: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut is_quoted = false;
@@ -130,7 +130,7 @@ fn words(text: &str) -> Result<Vec<String>, String> {
         }
     }
     if is_quoted {
-        return Err("a quote is not closed".to_owned());
+        return Err("unclosed quote".to_owned());
     }
     words.extend(word);
     Ok(words)
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_json_or_fields_typed_by_the_schema() {
+    fn answer_is_json_or_fields_typed_by_the_schema() {
         for (text, expected) in [
             (r#"{"number": "QX-1009"}"#, json!({ "number": "QX-1009" })),
             ("{}", json!({})),
@@ -161,7 +161,7 @@ mod tests {
             ),
             ("number=a=b", json!({ "number": "a=b" })),
         ] {
-            assert_eq!(answer(text, &schema()), Ok(Move::Qualified(expected)), "{text}");
+            assert_eq!(parse_answer(text, &schema()), Ok(Move::Qualified(expected)), "{text}");
         }
         for (text, expected) in [
             ("-5", json!(-5)),
@@ -169,54 +169,58 @@ mod tests {
             ("[1]", json!([1])),
         ] {
             let qualified = Ok(Move::Qualified(expected));
-            assert_eq!(answer(text, &Value::Null), qualified, "{text}, without a schema");
+            assert_eq!(parse_answer(text, &Value::Null), qualified, "{text}, without a schema");
         }
     }
 
     #[test]
-    fn a_dash_is_disqualified_with_or_without_a_reason() {
+    fn dash_is_disqualified_with_or_without_arguments() {
         for (text, expected) in [
             ("-", json!({})),
             ("- {\"reason\": \"none\"}", json!({ "reason": "none" })),
             ("-  reason=\"no number\"", json!({ "reason": "no number" })),
         ] {
-            assert_eq!(answer(text, &schema()), Ok(Move::Disqualified(expected)), "{text}");
+            assert_eq!(
+                parse_answer(text, &schema()),
+                Ok(Move::Disqualified(expected)),
+                "{text}"
+            );
         }
     }
 
     #[test]
-    fn a_slip_is_named() {
-        for (text, says) in [
+    fn invalid_answer_is_reported() {
+        for (text, expected) in [
             ("4711", "expected an object"),
             ("hello", "expected JSON, FIELD=VALUE or -; found `hello`"),
             ("=x", "found `=x`"),
             ("{\"number\": ", "invalid JSON: EOF"),
-            ("number=\"x", "a quote is not closed"),
-            ("number=1 number=2", "`number` is there twice"),
+            ("number=\"x", "unclosed quote"),
+            ("number=1 number=2", "duplicate field `number`"),
             ("- why not", "found `why`"),
         ] {
-            let error = answer(text, &schema()).expect_err(text);
-            assert!(error.contains(says), "{text}: {error}");
+            let error = parse_answer(text, &schema()).expect_err(text);
+            assert!(error.contains(expected), "{text}: {error}");
         }
     }
 
     #[test]
-    fn whoever_types_is_asked_again_and_a_file_is_not() {
+    fn invalid_line_is_retried_only_on_a_terminal() {
         let text = "# a call\n\nhello\nnumber=1\n";
-        let mut said = Vec::new();
-        let mut say = |line: &str| {
-            said.push(line.to_owned());
+        let mut reported = Vec::new();
+        let mut report = |line: &str| {
+            reported.push(line.to_owned());
             Ok(())
         };
         let mut reader = text.as_bytes();
-        let mut typed = Answers::new(&mut reader, "stdin", true);
-        let first = typed.next(&schema(), &mut say).expect("an answer");
+        let mut terminal = AnswerReader::new(&mut reader, "stdin", true);
+        let first = terminal.next(&schema(), &mut report).expect("an answer");
         assert_eq!(first, Move::Qualified(json!({ "number": "1" })));
-        assert_eq!(typed.next(&schema(), &mut say).expect("the end"), Move::HangUp);
-        assert_eq!(said.len(), 1, "{said:?}");
+        assert_eq!(terminal.next(&schema(), &mut report).expect("the end"), Move::HangUp);
+        assert_eq!(reported.len(), 1, "{reported:?}");
         let mut reader = text.as_bytes();
-        let mut file = Answers::new(&mut reader, "answers.txt", false);
-        let error = file.next(&schema(), &mut |_| Ok(())).expect_err("a slip");
+        let mut file = AnswerReader::new(&mut reader, "answers.txt", false);
+        let error = file.next(&schema(), &mut |_| Ok(())).expect_err("an invalid line");
         assert!(
             error
                 .to_string()

@@ -1,12 +1,12 @@
-//! `patchbay link call`: the simulated Agent4 against a server of links, ours or another's, over HTTP. Whoever sits at the
-//! terminal is the model and the caller.
+//! `patchbay link call`: runs the simulated Agent4 over HTTP against a link server, patchbay or another. The person at
+//! the terminal acts as the model and the caller.
 
 mod answers;
-mod doubt;
+mod recorder;
+mod render;
 #[cfg(test)]
 mod tests;
-mod told;
-mod wire;
+mod variant;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal as _, Write as _};
@@ -25,64 +25,65 @@ use patchbay::web::target::Targets;
 use patchbay_simulators::agent4::{Agent4, CallRecord, Ending, Move, PortalLink, Switches, Turn};
 use serde_json::{Map, Value, json};
 
-use self::answers::Answers;
-use self::doubt::Doubt;
-use self::wire::{Exchange, Failure, PATIENCE, Wire};
+use self::answers::AnswerReader;
+use self::recorder::{Exchange, ExchangeFailure, Recorder, WAIT_LIMIT};
+use self::variant::ContractVariant;
 use super::deployed::is_loopback;
 use crate::aws::block_on;
 use crate::output::{Output, counted};
 
-/// Options for a call.
+/// Options of `patchbay link call`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
     /// URL of the server: https, or http on this machine
-    #[arg(value_parser = endpoint)]
+    #[arg(value_parser = parse_url)]
     url: String,
-    /// Names of the links, in order; NAME=URL for one that has a URL of its own
-    #[arg(long, required = true, value_delimiter = ',', value_parser = link)]
+    /// Names of the links, in order; NAME=URL for a link with a URL of its own
+    #[arg(long, required = true, value_delimiter = ',', value_parser = parse_link)]
     links: Vec<Link>,
-    /// Read the answers from a file, one a line, instead of stdin
+    /// Read the answers from a file, one per line, instead of stdin
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
-    /// Who calls: E.164, or anonymous
-    #[arg(long, default_value = "+12025550143", value_parser = caller)]
+    /// Number of the caller: E.164, or `anonymous`
+    #[arg(long, default_value = "+12025550143", value_parser = parse_number)]
     caller: String,
-    /// The number that they called
-    #[arg(long, default_value = "+12025550100", value_parser = caller)]
+    /// Number that was called
+    #[arg(long, default_value = "+12025550100", value_parser = parse_number)]
     line: String,
     /// Metadata of the portal, NAME=VALUE
-    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
     metadata: Vec<(String, String)>,
-    /// Differ from the simulated Agent4 where the contract leaves it open
+    /// Deviate from the simulated Agent4 in these points, where the contract is open
     #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME")]
-    doubt: Vec<Doubt>,
-    /// Play the same answers again under each doubt, and say what comes out differently
-    #[arg(long, conflicts_with = "doubt")]
-    every_doubt: bool,
+    variant: Vec<ContractVariant>,
+    /// Repeat the call with the same answers under each variant of the contract, and report what changes
+    #[arg(long, conflicts_with = "variant")]
+    all_variants: bool,
 }
 
-/// A link, and its URL if it has one of its own.
+/// A link, and its own URL if it has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Link {
     name: String,
     url: Option<String>,
 }
 
-/// A URL that may be asked: nobody else reads what a caller said on its way.
-fn endpoint(text: &str) -> Result<String, String> {
+/// Parses the URL of a server. What a caller said must not travel in plain text, so `http://` is accepted only for this
+/// machine.
+fn parse_url(text: &str) -> Result<String, String> {
     let uri: Uri = text.parse().map_err(|_| "not a URL".to_owned())?;
     let host = uri.host().unwrap_or_default();
     match uri.scheme_str() {
         Some("https") => Ok(text.to_owned()),
         Some("http") if is_loopback(host) => Ok(text.to_owned()),
-        Some("http") => Err("http:// is for this machine only: use https://".to_owned()),
+        Some("http") => Err("http:// is only for this machine: use https://".to_owned()),
         _ => Err("must begin with https:// (or, on this machine, http://)".to_owned()),
     }
 }
 
-fn link(text: &str) -> Result<Link, String> {
+fn parse_link(text: &str) -> Result<Link, String> {
     let (name, url) = match text.split_once('=') {
-        Some((name, url)) => (name, Some(endpoint(url)?)),
+        Some((name, url)) => (name, Some(parse_url(url)?)),
         None => (text, None),
     };
     let name = name.trim().to_owned();
@@ -92,7 +93,7 @@ fn link(text: &str) -> Result<Link, String> {
     Ok(Link { name, url })
 }
 
-fn caller(text: &str) -> Result<String, String> {
+fn parse_number(text: &str) -> Result<String, String> {
     if text == "anonymous" {
         return Ok(text.to_owned());
     }
@@ -100,14 +101,15 @@ fn caller(text: &str) -> Result<String, String> {
     Ok(number.as_str().to_owned())
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+fn parse_pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }
 
 pub(super) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
-    // Each exchange ends before the client gives it up.
-    let outbound = Outbound::new(Targets::any(), PATIENCE + Duration::from_secs(1)).context("no HTTP client")?;
+    // Longer than the time-out of an exchange, so that the recorder gives up first.
+    let outbound =
+        Outbound::new(Targets::any(), WAIT_LIMIT + Duration::from_secs(1)).context("cannot create the HTTP client")?;
     let http = HttpClient::new(outbound);
     let (name, mut reader): (String, Box<dyn BufRead>) = match &options.answers {
         None => ("stdin".to_owned(), Box::new(io::stdin().lock())),
@@ -118,20 +120,20 @@ pub(super) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<
         }
     };
     let is_interactive = options.answers.is_none() && io::stdin().is_terminal();
-    let mut answers = Answers::new(&mut *reader, &name, is_interactive);
+    let mut answers = AnswerReader::new(&mut *reader, &name, is_interactive);
     block_on(call(options, http, &mut answers, output))
 }
 
-/// What came of a call.
-struct Outcome {
+/// Result of a call.
+struct CallOutcome {
     record: CallRecord,
     exchanges: Vec<Exchange>,
     deviations: Vec<String>,
 }
 
-/// A doubt, and what it makes of the same answers.
+/// Result of repeating the call under a variant of the contract.
 struct Comparison {
-    doubt: Doubt,
+    variant: ContractVariant,
     difference: Option<String>,
     deviations: Vec<String>,
 }
@@ -139,48 +141,51 @@ struct Comparison {
 async fn call(
     options: &Options,
     http: HttpClient,
-    answers: &mut Answers<'_>,
+    answers: &mut AnswerReader<'_>,
     output: &mut Output<'_>,
 ) -> anyhow::Result<ExitCode> {
     let (outcome, moves) = first_call(options, &http, answers, output).await?;
     let mut comparisons = Vec::new();
-    if options.every_doubt {
-        for doubt in Doubt::value_variants() {
-            comparisons.push(compare(options, &http, *doubt, &outcome, &moves).await?);
+    if options.all_variants {
+        for variant in ContractVariant::value_variants() {
+            comparisons.push(compare(options, &http, *variant, &outcome, &moves).await?);
         }
     }
     report(&outcome, &comparisons, output)?;
-    let is_sound = |comparison: &Comparison| comparison.difference.is_none() && comparison.deviations.is_empty();
-    Ok(if outcome.deviations.is_empty() && comparisons.iter().all(is_sound) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    let is_unchanged = |comparison: &Comparison| comparison.difference.is_none() && comparison.deviations.is_empty();
+    Ok(
+        if outcome.deviations.is_empty() && comparisons.iter().all(is_unchanged) {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        },
+    )
 }
 
-/// The call with whoever sits at the terminal, told as it goes; and what they did in it.
+/// Makes the call with the answers of the person at the terminal, and prints it as it proceeds. Also returns the moves
+/// of that person.
 async fn first_call(
     options: &Options,
     http: &HttpClient,
-    answers: &mut Answers<'_>,
+    answers: &mut AnswerReader<'_>,
     output: &mut Output<'_>,
-) -> anyhow::Result<(Outcome, Vec<Move>)> {
-    let wire = Wire::new(http.clone());
-    let mut teller = Teller {
-        wire: wire.clone(),
-        told: 0,
+) -> anyhow::Result<(CallOutcome, Vec<Move>)> {
+    let recorder = Recorder::new(http.clone());
+    let mut printer = CallPrinter {
+        recorder: recorder.clone(),
+        printed: 0,
         is_interactive: answers.is_interactive(),
         output,
     };
     if answers.is_interactive() {
-        teller.say(&style(answers::FORMAT).dim().to_string())?;
+        printer.print(&style(answers::FORMAT).dim().to_string())?;
     }
     let mut moves = Vec::new();
     let mut failure = None;
-    let agent = agent(options, &wire, &options.doubt);
+    let agent = agent(options, &recorder, &options.variant);
     let record = agent
         .call(&options.caller, |turn| {
-            let next = teller.ask(turn, answers).unwrap_or_else(|error| {
+            let next = printer.next_move(turn, answers).unwrap_or_else(|error| {
                 failure = Some(error);
                 Move::HangUp
             });
@@ -191,28 +196,28 @@ async fn first_call(
     if let Some(error) = failure {
         return Err(error);
     }
-    teller.catch_up()?;
-    Ok((outcome(record, &wire)?, moves))
+    printer.catch_up()?;
+    Ok((outcome(record, &recorder)?, moves))
 }
 
-/// The same moves once more, under a doubt.
+/// Repeats the moves under a variant of the contract.
 async fn compare(
     options: &Options,
     http: &HttpClient,
-    doubt: Doubt,
-    first: &Outcome,
+    variant: ContractVariant,
+    first: &CallOutcome,
     moves: &[Move],
 ) -> anyhow::Result<Comparison> {
-    let wire = Wire::new(http.clone());
+    let recorder = Recorder::new(http.clone());
     let mut moves = moves.iter().cloned();
-    let again = agent(options, &wire, &[doubt])
+    let again = agent(options, &recorder, &[variant])
         .call(&options.caller, |_| moves.next().unwrap_or(Move::HangUp))
         .await;
-    let again = outcome(again, &wire)?;
+    let again = outcome(again, &recorder)?;
     Ok(Comparison {
-        doubt,
+        variant,
         difference: difference(&first.record, &again.record),
-        // What is wrong in any case is told once.
+        // Deviations of the first call are already reported.
         deviations: again
             .deviations
             .into_iter()
@@ -221,15 +226,15 @@ async fn compare(
     })
 }
 
-fn agent(options: &Options, wire: &Wire, doubts: &[Doubt]) -> Agent4 {
+fn agent(options: &Options, recorder: &Recorder, variants: &[ContractVariant]) -> Agent4 {
     let mut switches = Switches {
         metadata: !options.metadata.is_empty(),
-        // The wire gives up first, and says so.
-        time_out: PATIENCE + Duration::from_secs(1),
+        // The recorder gives up first, and records it.
+        time_out: WAIT_LIMIT + Duration::from_secs(1),
         ..Switches::default()
     };
-    for doubt in doubts {
-        doubt.apply(&mut switches);
+    for variant in variants {
+        variant.apply(&mut switches);
     }
     let links = options.links.iter().map(|link| PortalLink {
         name: link.name.clone(),
@@ -237,7 +242,7 @@ fn agent(options: &Options, wire: &Wire, doubts: &[Doubt]) -> Agent4 {
     });
     let metadata = options.metadata.iter();
     Agent4 {
-        http: HttpClient::new(wire.clone()),
+        http: HttpClient::new(recorder.clone()),
         switches,
         links: links.collect(),
         metadata: metadata.map(|(name, value)| (name.clone(), json!(value))).collect(),
@@ -245,29 +250,29 @@ fn agent(options: &Options, wire: &Wire, doubts: &[Doubt]) -> Agent4 {
     }
 }
 
-/// Puts a call together with what went over the wire. A server that is not there at all is an error of its own.
-fn outcome(record: CallRecord, wire: &Wire) -> anyhow::Result<Outcome> {
-    let exchanges = wire.after(0);
+/// Combines the record of the call with its exchanges. Fails if there is no server.
+fn outcome(record: CallRecord, recorder: &Recorder) -> anyhow::Result<CallOutcome> {
+    let exchanges = recorder.after(0);
     if let Some(first) = exchanges.first()
-        && let Some(Failure::NotConnected(why)) = &first.failure
+        && let Some(ExchangeFailure::NotConnected(reason)) = &first.failure
     {
-        bail!("cannot connect to {}: {why}", first.server);
+        bail!("cannot connect to {}: {reason}", first.server);
     }
     let mut deviations: Vec<String> = exchanges.iter().flat_map(Exchange::deviations).collect();
-    deviations.extend(record.violations.iter().map(|violation| told::plain(violation)));
+    deviations.extend(record.violations.iter().map(|violation| render::plain(violation)));
     if record.ending == Ending::Endless {
-        deviations.push("the chain runs in circles".to_owned());
+        deviations.push("the chain loops forever".to_owned());
     }
-    Ok(Outcome {
+    Ok(CallOutcome {
         record,
         exchanges,
         deviations,
     })
 }
 
-/// In what two calls differ, if in anything that a caller notices.
+/// The first difference between two calls that a caller would notice.
 fn difference(first: &CallRecord, again: &CallRecord) -> Option<String> {
-    let texts = |heard: &[patchbay_simulators::agent4::Heard]| -> Vec<String> {
+    let texts = |heard: &[patchbay_simulators::agent4::Utterance]| -> Vec<String> {
         heard.iter().map(|heard| heard.text.clone()).collect()
     };
     let parts = [
@@ -277,8 +282,8 @@ fn difference(first: &CallRecord, again: &CallRecord) -> Option<String> {
         ("text messages", first.texts.clone(), again.texts.clone()),
         (
             "end",
-            vec![told::ending(&first.ending)],
-            vec![told::ending(&again.ending)],
+            vec![render::ending(&first.ending)],
+            vec![render::ending(&again.ending)],
         ),
     ];
     let differs = |(what, first, again): (&str, Vec<String>, Vec<String>)| {
@@ -290,21 +295,21 @@ fn difference(first: &CallRecord, again: &CallRecord) -> Option<String> {
         };
         Some(format!("{what}: {} instead of {}", shown(&again), shown(&first)))
     };
-    parts.into_iter().find_map(differs).map(|text| told::plain(&text))
+    parts.into_iter().find_map(differs).map(|text| render::plain(&text))
 }
 
-/// Tells a call while it goes on.
-struct Teller<'a, 'b> {
-    wire: Wire,
-    /// How many exchanges are told.
-    told: usize,
+/// Prints a call while it proceeds.
+struct CallPrinter<'a, 'b> {
+    recorder: Recorder,
+    /// Number of exchanges that are printed.
+    printed: usize,
     is_interactive: bool,
     output: &'a mut Output<'b>,
 }
 
-impl Teller<'_, '_> {
-    /// The document for programs comes at the end; whoever types must still read what to answer.
-    fn say(&mut self, line: &str) -> anyhow::Result<()> {
+impl CallPrinter<'_, '_> {
+    /// With JSON output the document is printed at the end, so an interactive user gets the progress on stderr.
+    fn print(&mut self, line: &str) -> anyhow::Result<()> {
         if !self.output.is_json() {
             self.output.line(line)?;
         } else if self.is_interactive {
@@ -314,29 +319,29 @@ impl Teller<'_, '_> {
     }
 
     fn catch_up(&mut self) -> anyhow::Result<()> {
-        for exchange in self.wire.after(self.told) {
-            self.told += 1;
-            for line in told::lines(&exchange) {
-                self.say(&line)?;
+        for exchange in self.recorder.after(self.printed) {
+            self.printed += 1;
+            for line in render::lines(&exchange) {
+                self.print(&line)?;
             }
         }
         Ok(())
     }
 
-    fn ask(&mut self, turn: &Turn<'_>, answers: &mut Answers<'_>) -> anyhow::Result<Move> {
+    fn next_move(&mut self, turn: &Turn<'_>, answers: &mut AnswerReader<'_>) -> anyhow::Result<Move> {
         self.catch_up()?;
         if self.is_interactive {
             write!(io::stderr(), "> ")?;
         }
-        answers.next(turn.parameters, &mut |slip| {
-            self.say(slip)?;
+        answers.next(turn.parameters, &mut |error| {
+            self.print(error)?;
             write!(io::stderr(), "> ")?;
             Ok(())
         })
     }
 }
 
-fn report(outcome: &Outcome, comparisons: &[Comparison], output: &mut Output<'_>) -> anyhow::Result<()> {
+fn report(outcome: &CallOutcome, comparisons: &[Comparison], output: &mut Output<'_>) -> anyhow::Result<()> {
     if output.is_json() {
         output.json(&document(outcome, comparisons))?;
         return Ok(());
@@ -344,17 +349,17 @@ fn report(outcome: &Outcome, comparisons: &[Comparison], output: &mut Output<'_>
     output.line(format!(
         "{} {}",
         style("end:").bold(),
-        told::ending(&outcome.record.ending)
+        render::ending(&outcome.record.ending)
     ))?;
     for comparison in comparisons {
-        let name = comparison.doubt.name();
+        let name = comparison.variant.name();
         let mut found: Vec<&String> = comparison.difference.iter().collect();
         found.extend(&comparison.deviations);
         if found.is_empty() {
             output.line(format!("{}    {name}", style("ok").green()))?;
         }
         for what in found {
-            output.line(format!("{} {name}: {what}", style("other").yellow()))?;
+            output.line(format!("{} {name}: {what}", style("diff ").yellow()))?;
         }
     }
     for deviation in &outcome.deviations {
@@ -367,15 +372,15 @@ fn report(outcome: &Outcome, comparisons: &[Comparison], output: &mut Output<'_>
     Ok(())
 }
 
-fn document(outcome: &Outcome, comparisons: &[Comparison]) -> Value {
+fn document(outcome: &CallOutcome, comparisons: &[Comparison]) -> Value {
     let record = &outcome.record;
-    let heard = |heard: &[patchbay_simulators::agent4::Heard]| -> Vec<Value> {
-        let one = |heard: &patchbay_simulators::agent4::Heard| json!({ "link": heard.link, "text": heard.text });
+    let heard = |heard: &[patchbay_simulators::agent4::Utterance]| -> Vec<Value> {
+        let one = |heard: &patchbay_simulators::agent4::Utterance| json!({ "link": heard.link, "text": heard.text });
         heard.iter().map(one).collect()
     };
     let mut document = json!({
-        "ending": told::ending_name(&record.ending),
-        "end": told::ending(&record.ending),
+        "ending": render::ending_name(&record.ending),
+        "end": render::ending(&record.ending),
         "links": record.links,
         "prompts": heard(&record.prompts),
         "heard": heard(&record.heard),
@@ -387,15 +392,15 @@ fn document(outcome: &Outcome, comparisons: &[Comparison]) -> Value {
         "exchanges": outcome.exchanges.iter().map(Exchange::json).collect::<Vec<_>>(),
         "deviations": outcome.deviations,
     });
-    let doubts: Map<String, Value> = comparisons
+    let variants: Map<String, Value> = comparisons
         .iter()
         .map(|comparison| {
             let found = json!({ "difference": comparison.difference, "deviations": comparison.deviations });
-            (comparison.doubt.name(), found)
+            (comparison.variant.name(), found)
         })
         .collect();
-    if let (Some(fields), false) = (document.as_object_mut(), doubts.is_empty()) {
-        fields.insert("doubts".to_owned(), Value::Object(doubts));
+    if let (Some(fields), false) = (document.as_object_mut(), variants.is_empty()) {
+        fields.insert("variants".to_owned(), Value::Object(variants));
     }
     document
 }

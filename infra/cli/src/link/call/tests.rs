@@ -1,9 +1,9 @@
-//! Calls to servers of links: patchbay's own in process, others that keep to the contract or do not, and one over
-//! loopback HTTP.
+//! Calls to link servers: patchbay itself in process, other servers that follow the contract or deviate from it, and
+//! one over loopback HTTP.
 
 use bytes::Bytes;
 use clap::Parser;
-use patchbay::http::{Request, Response, SendError, SendHttp, Sending};
+use patchbay::http::{Request, Response, ResponseFuture, SendError, SendHttp};
 use patchbay_simulators::world::{PUBLIC_URL, TOKEN};
 
 use super::*;
@@ -11,21 +11,21 @@ use crate::output::Format;
 use crate::testing::world;
 
 #[derive(Parser)]
-struct Line {
+struct CommandLine {
     #[command(flatten)]
     options: Options,
 }
 
 fn options(line: &str) -> Options {
     let words = ["call"].into_iter().chain(line.split(' '));
-    Line::try_parse_from(words).expect(line).options
+    CommandLine::try_parse_from(words).expect(line).options
 }
 
-/// What a call comes to: the exit code, and what is told.
-async fn told(line: &str, http: HttpClient, lines: &str, format: Format) -> (ExitCode, String) {
+/// Runs a call. Returns the exit code and the output.
+async fn run_call(line: &str, http: HttpClient, lines: &str, format: Format) -> (ExitCode, String) {
     console::set_colors_enabled(false);
     let mut reader = lines.as_bytes();
-    let mut answers = Answers::new(&mut reader, "answers.txt", false);
+    let mut answers = AnswerReader::new(&mut reader, "answers.txt", false);
     let mut buffer = Vec::new();
     let mut output = Output::new(&mut buffer, format);
     let code = call(&options(line), http, &mut answers, &mut output)
@@ -34,16 +34,16 @@ async fn told(line: &str, http: HttpClient, lines: &str, format: Format) -> (Exi
     (code, String::from_utf8(buffer).expect("text"))
 }
 
-async fn fails(line: &str, http: HttpClient, lines: &str) -> String {
+async fn run_failing_call(line: &str, http: HttpClient, lines: &str) -> String {
     let mut reader = lines.as_bytes();
-    let mut answers = Answers::new(&mut reader, "answers.txt", false);
+    let mut answers = AnswerReader::new(&mut reader, "answers.txt", false);
     let mut buffer = Vec::new();
     let mut output = Output::new(&mut buffer, Format::Text);
     let result = call(&options(line), http, &mut answers, &mut output).await;
     result.expect_err("an error").to_string()
 }
 
-/// A server that answers what its function says to link and action.
+/// A server that answers with the result of its function for the request.
 struct Server(Box<dyn Fn(&Value) -> Value + Send + Sync>);
 
 fn server(answer: impl Fn(&Value) -> Value + Send + Sync + 'static) -> HttpClient {
@@ -51,14 +51,14 @@ fn server(answer: impl Fn(&Value) -> Value + Send + Sync + 'static) -> HttpClien
 }
 
 impl SendHttp for Server {
-    fn send(&self, request: Request) -> Sending<'_> {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         let body = serde_json::from_slice(request.body()).expect("JSON");
         let answer = (self.0)(&body).to_string();
         Box::pin(async { Ok(Response::new(answer.into())) })
     }
 }
 
-/// A chain of two links in the manner of any other: asks for a number, tells it, transfers.
+/// A chain of two links on another server: asks for a ticket number, reports the ticket, transfers the call.
 fn tickets(request: &Value) -> Value {
     let number = &request["state"]["number"];
     match (request["name"].as_str(), request["action"].as_str()) {
@@ -85,8 +85,8 @@ fn tickets(request: &Value) -> Value {
 const LINE: &str = "https://chain.example.org/ --links ask,tell";
 
 #[tokio::test(start_paused = true)]
-async fn a_call_is_told_exchange_by_exchange() {
-    let (code, text) = told(LINE, server(tickets), "number=7\n", Format::Text).await;
+async fn call_is_printed_exchange_by_exchange() {
+    let (code, text) = run_call(LINE, server(tickets), "number=7\n", Format::Text).await;
     assert_eq!(
         text,
         "\
@@ -101,7 +101,7 @@ tell initial  200 in 0 ms
   says      Ticket 7 is open.  [31mI connect you.
   action    sms {\"message\":\"Ticket\"}
   action    transfer_call {\"number\":\"+12025550177\"}
-end: the call is transferred to +12025550177
+end: the call was transferred to +12025550177
 no deviation from the contract
 "
     );
@@ -109,20 +109,20 @@ no deviation from the contract
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dash_is_disqualified_and_the_end_of_input_hangs_up() {
-    let (code, text) = told(LINE, server(tickets), "- reason=none\n", Format::Text).await;
+async fn dash_is_disqualified_and_the_end_of_input_hangs_up() {
+    let (code, text) = run_call(LINE, server(tickets), "- reason=none\n", Format::Text).await;
     assert!(text.contains("ask disqualified {\"reason\":\"none\"}"), "{text}");
     assert!(text.contains("end: the chain ended the call"), "{text}");
     assert_eq!(code, ExitCode::SUCCESS);
-    let (code, text) = told(LINE, server(tickets), "", Format::Text).await;
+    let (code, text) = run_call(LINE, server(tickets), "", Format::Text).await;
     assert!(text.contains("ask interrupt  200"), "{text}");
     assert!(text.contains("end: the caller hung up\n"), "{text}");
     assert_eq!(code, ExitCode::SUCCESS);
 }
 
 #[tokio::test(start_paused = true)]
-async fn programs_get_the_whole_record() {
-    let (_, text) = told(LINE, server(tickets), "{\"number\": 7}\n", Format::Json).await;
+async fn json_output_has_the_complete_record() {
+    let (_, text) = run_call(LINE, server(tickets), "{\"number\": 7}\n", Format::Json).await;
     let record: Value = serde_json::from_str(&text).expect("one document");
     assert_eq!(record["ending"], "transfer_call");
     assert_eq!(record["links"], json!(["ask", "tell"]));
@@ -134,7 +134,7 @@ async fn programs_get_the_whole_record() {
     assert_eq!(record["texts"], json!(["Ticket"]));
     assert_eq!(record["state"], json!({ "number": 7 }));
     assert_eq!(record["deviations"], json!([]));
-    assert_eq!(record["doubts"], Value::Null);
+    assert_eq!(record["variants"], Value::Null);
     let exchange = &record["exchanges"][1];
     assert_eq!((&exchange["status"], &exchange["millis"]), (&json!(200), &json!(0)));
     assert_eq!(exchange["request"]["context"], json!({ "number": 7 }));
@@ -144,9 +144,9 @@ async fn programs_get_the_whole_record() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_calls_whom_with_what_metadata_can_be_said() {
+async fn caller_line_and_metadata_can_be_set() {
     let line = "https://chain.example.org/ --links a --caller anonymous --line +1-202-555-0199 --metadata k=v --metadata \
-                x=a=b --doubt replace-state,no-empty-state";
+                x=a=b --variant replace-state,no-empty-state";
     let http = server(|request| {
         assert_eq!(request["call_from"], "anonymous");
         assert_eq!(request["call_forwarded_by"], "+12025550199");
@@ -154,15 +154,15 @@ async fn who_calls_whom_with_what_metadata_can_be_said() {
         assert_eq!(request.get("state"), None);
         json!({ "actions": [{ "name": "end_task" }] })
     });
-    let (code, text) = told(line, http, "", Format::Text).await;
+    let (code, text) = run_call(line, http, "", Format::Text).await;
     assert_eq!(code, ExitCode::SUCCESS, "{text}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_link_may_have_a_url_of_its_own() {
+async fn link_may_have_its_own_url() {
     struct Paths;
     impl SendHttp for Paths {
-        fn send(&self, request: Request) -> Sending<'_> {
+        fn send(&self, request: Request) -> ResponseFuture<'_> {
             let answer = match request.uri().to_string().as_str() {
                 "https://chain.example.org/" => json!({ "content": "Hello.", "actions": [{ "name": "next_task" }] }),
                 "http://127.0.0.1:9/b?key=1" => json!({ "content": "Bye.", "actions": [{ "name": "end_call" }] }),
@@ -172,19 +172,19 @@ async fn a_link_may_have_a_url_of_its_own() {
         }
     }
     let line = "https://chain.example.org/ --links a,b=http://127.0.0.1:9/b?key=1";
-    let (code, text) = told(line, HttpClient::new(Paths), "", Format::Text).await;
+    let (code, text) = run_call(line, HttpClient::new(Paths), "", Format::Text).await;
     assert!(text.contains("Hello.") && text.contains("Bye."), "{text}");
     assert_eq!(code, ExitCode::SUCCESS);
 }
 
-/// A server that takes its time and answers with anything.
-struct Odd(Duration, Result<(u16, &'static str), &'static str>);
+/// A server with a delay and a fixed answer.
+struct FixedAnswer(Duration, Result<(u16, &'static str), &'static str>);
 
-impl SendHttp for Odd {
-    fn send(&self, _: Request) -> Sending<'_> {
+impl SendHttp for FixedAnswer {
+    fn send(&self, _: Request) -> ResponseFuture<'_> {
         Box::pin(async {
             tokio::time::sleep(self.0).await;
-            let (status, body) = self.1.map_err(|why| SendError::NoAnswer(why.to_owned()))?;
+            let (status, body) = self.1.map_err(|why| SendError::NoResponse(why.to_owned()))?;
             let mut response = Response::new(Bytes::from_static(body.as_bytes()));
             *response.status_mut() = status.try_into().expect("a status");
             Ok(response)
@@ -193,10 +193,14 @@ impl SendHttp for Odd {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_deviates_from_the_contract_is_named_and_fails() {
+async fn deviation_from_the_contract_is_reported_and_fails() {
     let end = r#"{"actions": [{"name": "end_call"}]}"#;
-    for (millis, answer, says) in [
-        (5_100, Ok((200, end)), "a initial: answered after 5.1 s, later than 5 s"),
+    for (millis, answer, expected) in [
+        (
+            5_100,
+            Ok((200, end)),
+            "a initial: answered after 5.1 s, the limit is 5 s",
+        ),
         (
             0,
             Ok((500, end)),
@@ -205,11 +209,11 @@ async fn whatever_deviates_from_the_contract_is_named_and_fails() {
         (0, Ok((201, end)), "a initial: answered with 201 Created, not 200 OK"),
         (0, Ok((200, "<html>")), "a initial: the answer is not JSON"),
         (0, Ok((200, "")), "a initial: the answer is not JSON"),
-        (0, Ok((200, r#""hello""#)), "a initial: an answer that is not an object"),
+        (0, Ok((200, r#""hello""#)), "a initial: the response is not an object"),
         (
             0,
             Ok((200, r#"{"actions": [{"name": "hang_up"}]}"#)),
-            "a initial: an action that does not exist: hang_up",
+            "a initial: unknown action: hang_up",
         ),
         (
             0,
@@ -217,52 +221,52 @@ async fn whatever_deviates_from_the_contract_is_named_and_fails() {
                 200,
                 r#"{"actions": [{"name": "switch_task", "context": {"name": "a"}}]}"#,
             )),
-            "the chain runs in circles",
+            "the chain loops forever",
         ),
         (10, Err("connection lost"), "a initial: no answer: connection lost"),
         (40_000, Ok((200, end)), "a initial: no answer: none within 30 s"),
     ] {
-        let http = HttpClient::new(Odd(Duration::from_millis(millis), answer));
-        let (code, text) = told("https://chain.example.org/ --links a", http, "", Format::Text).await;
-        assert!(text.contains(&format!("deviation: {says}")), "{says}:\n{text}");
+        let http = HttpClient::new(FixedAnswer(Duration::from_millis(millis), answer));
+        let (code, text) = run_call("https://chain.example.org/ --links a", http, "", Format::Text).await;
+        assert!(text.contains(&format!("deviation: {expected}")), "{expected}:\n{text}");
         assert!(text.contains("from the contract\n"), "{text}");
         assert_eq!(code, ExitCode::FAILURE, "{text}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_in_the_last_moment_is_in_time() {
+async fn answer_at_the_time_limit_is_accepted() {
     let answer = Ok((200, r#"{"actions": [{"name": "end_call"}]}"#));
-    let http = HttpClient::new(Odd(Duration::from_secs(5), answer));
-    let (code, text) = told("https://chain.example.org/ --links a", http, "", Format::Text).await;
+    let http = HttpClient::new(FixedAnswer(Duration::from_secs(5), answer));
+    let (code, text) = run_call("https://chain.example.org/ --links a", http, "", Format::Text).await;
     assert_eq!(code, ExitCode::SUCCESS, "{text}");
     assert!(text.contains("a initial  200 in 5000 ms\n"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_doubt_is_tried_and_what_comes_out_differently_is_told() {
-    let line = format!("{LINE} --every-doubt");
-    let (code, text) = told(&line, server(tickets), "number=7\n", Format::Text).await;
-    // It reads an object and nothing else.
-    for doubt in ["context-in-responses", "context-string", "context-single"] {
-        let told = format!("other {doubt}: speech: “Ticket null is open.");
-        assert!(text.contains(&told), "{text}");
+async fn every_variant_is_tried_and_differences_are_reported() {
+    let line = format!("{LINE} --all-variants");
+    let (code, text) = run_call(&line, server(tickets), "number=7\n", Format::Text).await;
+    // The server accepts only an object.
+    for variant in ["context-in-responses", "context-string", "context-single"] {
+        let expected = format!("diff  {variant}: speech: “Ticket null is open.");
+        assert!(text.contains(&expected), "{text}");
     }
-    for doubt in ["replace-state", "early-context-last", "duplicates", "no-line", "retry"] {
-        assert!(text.contains(&format!("ok    {doubt}\n")), "{doubt}: {text}");
+    for variant in ["replace-state", "early-context-last", "duplicates", "no-line", "retry"] {
+        assert!(text.contains(&format!("ok    {variant}\n")), "{variant}: {text}");
     }
     assert_eq!(code, ExitCode::FAILURE);
     let robust = server(|_| json!({ "content": "Bye.", "actions": [{ "name": "end_call" }] }));
-    let (code, text) = told(&line, robust, "", Format::Json).await;
+    let (code, text) = run_call(&line, robust, "", Format::Json).await;
     let record: Value = serde_json::from_str(&text).expect("one document");
-    let doubts = record["doubts"].as_object().expect("doubts");
-    assert_eq!(doubts.len(), Doubt::value_variants().len());
-    assert!(doubts.values().all(|found| found["difference"].is_null()), "{text}");
+    let variants = record["variants"].as_object().expect("variants");
+    assert_eq!(variants.len(), ContractVariant::value_variants().len());
+    assert!(variants.values().all(|found| found["difference"].is_null()), "{text}");
     assert_eq!(code, ExitCode::SUCCESS);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_links_of_patchbay_keep_to_the_contract_under_every_doubt() {
+async fn patchbay_follows_the_contract_under_every_variant() {
     let world = world().await;
     let document = include_bytes!("../../../../../functions/chain-link/examples/pin.yaml");
     let put = http::Request::put(format!("{PUBLIC_URL}/v1/links/pin"))
@@ -273,21 +277,21 @@ async fn the_links_of_patchbay_keep_to_the_contract_under_every_doubt() {
     let answer = world.send(put).await.expect("an answer");
     let answer: Value = serde_json::from_slice(answer.body()).expect("JSON");
     let url = answer["endpoint"].as_str().expect("a URL");
-    let line = format!("{url} --links ask_pin,inside --every-doubt");
+    let line = format!("{url} --links ask_pin,inside --all-variants");
     for (answers, ending) in [
         ("pin=12\npin=no\n-\n", "the chain ended the call"),
         ("pin=12\n", "the caller hung up"),
         ("", "the caller hung up"),
     ] {
-        let (code, text) = told(&line, world.api(), answers, Format::Text).await;
+        let (code, text) = run_call(&line, world.api(), answers, Format::Text).await;
         assert!(text.contains(&format!("end: {ending}")), "{text}");
         assert_eq!(code, ExitCode::SUCCESS, "{text}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slip_in_a_file_of_answers_is_named_with_its_line() {
-    let error = fails(LINE, server(tickets), "# a comment\nseven\n").await;
+async fn invalid_line_of_an_answer_file_is_reported_with_its_number() {
+    let error = run_failing_call(LINE, server(tickets), "# a comment\nseven\n").await;
     assert!(
         error.starts_with("answers.txt:2: expected JSON, FIELD=VALUE or -; found `seven`"),
         "{error}"
@@ -295,7 +299,7 @@ async fn a_slip_in_a_file_of_answers_is_named_with_its_line() {
 }
 
 #[tokio::test]
-async fn a_call_goes_over_loopback_http() {
+async fn call_works_over_loopback_http() {
     let router = axum::Router::new().route(
         "/links/",
         axum::routing::post(|body: Bytes| async move {
@@ -306,14 +310,14 @@ async fn a_call_goes_over_loopback_http() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let serving = tokio::spawn(async move { axum::serve(listener, router).await });
-    let http = || HttpClient::new(Outbound::new(Targets::any(), PATIENCE).expect("a client"));
+    let http = || HttpClient::new(Outbound::new(Targets::any(), WAIT_LIMIT).expect("a client"));
     let line = format!("http://{address}/links/ --links ask,tell");
-    let (code, text) = told(&line, http(), "number=7\n", Format::Json).await;
+    let (code, text) = run_call(&line, http(), "number=7\n", Format::Json).await;
     let record: Value = serde_json::from_str(&text).expect("one document");
     assert_eq!(record["ending"], "transfer_call", "{text}");
     assert_eq!(code, ExitCode::SUCCESS);
     let line = format!("http://{address}/elsewhere --links ask");
-    let (code, text) = told(&line, http(), "", Format::Text).await;
+    let (code, text) = run_call(&line, http(), "", Format::Text).await;
     assert!(
         text.contains("deviation: ask initial: answered with 404 Not Found"),
         "{text}"
@@ -323,29 +327,29 @@ async fn a_call_goes_over_loopback_http() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_said_plainly() {
+async fn unreachable_server_is_an_error() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     drop(listener);
-    let http = HttpClient::new(Outbound::new(Targets::any(), PATIENCE).expect("a client"));
-    let error = fails(&format!("http://{address}/secret --links ask"), http, "").await;
+    let http = HttpClient::new(Outbound::new(Targets::any(), WAIT_LIMIT).expect("a client"));
+    let error = run_failing_call(&format!("http://{address}/secret --links ask"), http, "").await;
     assert!(error.starts_with(&format!("cannot connect to {address}: ")), "{error}");
-    assert!(!error.contains("secret"), "a URL of links is a password: {error}");
+    assert!(!error.contains("secret"), "the URL is a secret: {error}");
 }
 
 #[test]
-fn what_cannot_be_called_is_refused() {
-    for (line, says) in [
+fn invalid_options_are_refused() {
+    for (line, expected) in [
         (
             "http://chain.example.org/ --links a",
-            "http:// is for this machine only",
+            "http:// is only for this machine",
         ),
-        ("http://127.0.0.1@chain.example.org/ --links a", "for this machine only"),
+        ("http://127.0.0.1@chain.example.org/ --links a", "only for this machine"),
         ("chain.example.org --links a", "must begin with https://"),
         ("https://chain.example.org/ --links a,,b", "a link must have a name"),
         (
             "https://chain.example.org/ --links a=http://10.0.0.1/",
-            "for this machine only",
+            "only for this machine",
         ),
         ("https://chain.example.org/", "--links"),
         (
@@ -357,18 +361,18 @@ fn what_cannot_be_called_is_refused() {
             "expected NAME=VALUE",
         ),
         (
-            "https://chain.example.org/ --links a --doubt whether",
+            "https://chain.example.org/ --links a --variant whether",
             "possible values: replace-state",
         ),
         (
-            "https://chain.example.org/ --links a --every-doubt --doubt retry",
+            "https://chain.example.org/ --links a --all-variants --variant retry",
             "cannot be used with",
         ),
     ] {
         let words = ["call"].into_iter().chain(line.split(' '));
-        let Err(error) = Line::try_parse_from(words) else {
+        let Err(error) = CommandLine::try_parse_from(words) else {
             panic!("{line}")
         };
-        assert!(error.to_string().contains(says), "{line}: {error}");
+        assert!(error.to_string().contains(expected), "{line}: {error}");
     }
 }

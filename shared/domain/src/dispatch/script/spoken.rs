@@ -1,4 +1,4 @@
-//! As much of what somebody wrote as one SAY takes. How it is said is the business of [`speech`].
+//! Cuts a requester's text to what one step can speak. [`speech`] decides how the text is spoken.
 
 use super::MAX_SAY_CHARS;
 use crate::dispatch::texts::Sentences;
@@ -13,7 +13,7 @@ pub(super) fn ticket(text: &str, texts: &Sentences) -> String {
     cut(&clean, texts.more).replace('\n', " ")
 }
 
-/// A short text of the requester's own as it is spoken, or nothing when a voice could say nothing of it.
+/// A requester's own short text as it is spoken; none if it has nothing that a voice can speak.
 pub(super) fn phrase(text: &str, texts: &Sentences, max_chars: usize) -> Option<String> {
     let clean = speech::lines(text, texts).replace('\n', " ");
     let short: String = clean.chars().take(max_chars).collect();
@@ -29,10 +29,11 @@ const fn ends_sentence(c: char) -> bool {
     matches!(c, '.' | '!' | '?' | '…')
 }
 
-/// `clean`, cut at the end of a sentence or a line, else of a word, with `suffix` added, when it is too long.
+/// `clean`, or if it is too long, its beginning up to the end of a sentence or a line, or else of a word, with `suffix`
+/// added.
 ///
-/// Lengths are counted in UTF-16 units: the provider may count so or in characters, and what fits the first fits
-/// the second.
+/// Lengths are counted in UTF-16 units: the provider may count these or characters, and a text never has more
+/// characters than UTF-16 units.
 fn cut(clean: &str, suffix: &str) -> String {
     let units = |text: &str| text.encode_utf16().count();
     if units(clean) <= MAX_SAY_CHARS {
@@ -59,7 +60,7 @@ fn cut(clean: &str, suffix: &str) -> String {
             sentence = with;
         }
     }
-    // A cut that throws away more than half is worse than one inside a sentence or a word.
+    // Dropping more than half of the text is worse than a cut inside a sentence or a word.
     let kept = [sentence, word]
         .into_iter()
         .find(|part| units(part) >= room / 2)
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ticket_is_said_as_a_person_reads_it() {
+    fn ticket_is_spoken_without_markup_and_urls() {
         assert_eq!(
             english("<p>Pump 4 isn&#039;t running.</p><p>See <a href=\"x\">https://status.example.org/i/4711</a></p>"),
             "Pump 4 isn't running. See status.example.org"
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ticket_with_nothing_to_say_says_so() {
+    fn ticket_without_speakable_text_is_announced_as_such() {
         for text in [
             "",
             " \n ",
@@ -110,13 +111,13 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_the_limit_is_said_whole() {
+    fn text_of_maximum_length_is_not_cut() {
         let text = "x".repeat(MAX_SAY_CHARS);
         assert_eq!(english(&text), text);
     }
 
     #[test]
-    fn a_long_ticket_is_cut_at_the_end_of_a_sentence() {
+    fn long_ticket_is_cut_at_the_end_of_a_sentence() {
         let sentence = "Valve 4.2 at db1.example.org is stuck. ";
         let spoken = english(&sentence.repeat(40));
         let kept = spoken
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_break_ends_a_sentence_too() {
+    fn line_break_ends_a_sentence() {
         let line = "Valve four is stuck\n";
         let spoken = english(&line.repeat(80));
         assert!(
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn without_sentences_it_is_cut_at_a_word_and_without_words_anywhere() {
+    fn text_without_sentences_is_cut_at_a_word_and_without_words_anywhere() {
         let spoken = english(&"valve ".repeat(300));
         assert!(
             spoken.ends_with("valve valve. There is more in the ticket."),
@@ -146,7 +147,7 @@ mod tests {
         let early = format!("Hello. {}", "valve ".repeat(300));
         assert!(
             english(&early).chars().count() > 900,
-            "the rest is not thrown away for one early full stop"
+            "the rest is not dropped because of one early full stop"
         );
         let spoken = english(&"x".repeat(2_000));
         assert_eq!(spoken.chars().count(), MAX_SAY_CHARS);
@@ -154,14 +155,14 @@ mod tests {
     }
 
     #[test]
-    fn characters_outside_the_basic_plane_fit_even_if_the_provider_counts_them_twice() {
+    fn cut_text_fits_if_the_provider_counts_utf16_units() {
         let spoken = english(&"fire \u{1f525} ".repeat(300));
         assert!(spoken.encode_utf16().count() <= MAX_SAY_CHARS);
         assert!(spoken.ends_with("There is more in the ticket."));
     }
 
     #[test]
-    fn a_phrase_is_short_and_clean_or_nothing() {
+    fn phrase_is_cleaned_and_cut_or_none() {
         let texts = sentences(Language::EnUs);
         assert_eq!(phrase(" Anna\n<Smith> ", texts, 80).as_deref(), Some("Anna Smith"));
         assert_eq!(phrase("Anna Smith", texts, 5).as_deref(), Some("Anna"));
@@ -204,7 +205,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_written_a_voice_can_say_it(
+        fn any_ticket_text_becomes_speakable(
             text in texts_of_any_kind(),
             language in proptest::sample::select(Language::ALL.to_vec()),
         ) {

@@ -48,10 +48,10 @@ fn hears_keys(script: &Script) -> bool {
 }
 
 #[test]
-fn by_default_keys_are_heard_from_the_first_moment() {
-    let plan = offer(&pump(), &employee(None), &Policy::default());
+fn default_script_listens_from_the_start() {
+    let script = offer(&pump(), &employee(None), &Policy::default());
     assert_eq!(
-        kinds(&plan),
+        kinds(&script),
         [
             "listen",
             "silence 3",
@@ -66,17 +66,17 @@ fn by_default_keys_are_heard_from_the_first_moment() {
 }
 
 #[test]
-fn pauses_of_no_length_are_left_out_and_options_repeat_as_often_as_the_policy_says() {
+fn zero_pauses_are_left_out_and_options_repeat_as_the_policy_says() {
     let policy = Policy {
         greeting_pause: 0,
         options_pause: 0,
         repeats: 3,
         ..Policy::default()
     };
-    let plan = offer(&pump(), &employee(None), &policy);
+    let script = offer(&pump(), &employee(None), &policy);
     let (ask, wait) = ("say, key interrupts", "silence 10");
     assert_eq!(
-        kinds(&plan),
+        kinds(&script),
         ["listen", "say", ask, wait, ask, wait, ask, wait, ask, "silence 6"]
     );
     let never_again = Policy { repeats: 0, ..policy };
@@ -87,7 +87,7 @@ fn pauses_of_no_length_are_left_out_and_options_repeat_as_often_as_the_policy_sa
 }
 
 #[test]
-fn an_employee_is_spoken_to_in_their_own_language_and_voice() {
+fn call_uses_the_employees_own_language_and_voice() {
     let policy = Policy {
         language: Language::FrFr,
         ..Policy::default()
@@ -100,7 +100,7 @@ fn an_employee_is_spoken_to_in_their_own_language_and_voice() {
         Step::Say { line, .. } => line.clone(),
         other => panic!("{other:?}"),
     };
-    let said = |text: &str, language, gender| Line {
+    let said = |text: &str, language, gender| SpokenLine {
         text: text.to_owned(),
         language,
         gender,
@@ -119,7 +119,7 @@ fn an_employee_is_spoken_to_in_their_own_language_and_voice() {
 }
 
 #[test]
-fn options_of_the_requesters_own_replace_those_of_one_language() {
+fn custom_options_replace_those_of_one_language() {
     let mut policy = Policy::default();
     policy.texts.insert(
         Language::DeDe,
@@ -134,23 +134,23 @@ fn options_of_the_requesters_own_replace_those_of_one_language() {
         },
     );
     assert_eq!(
-        texts(&ask_again(Language::DeDe, &policy)),
+        texts(&repeat_options(Language::DeDe, &policy)),
         ["Taste 1 für ja , Taste 2 nein."; 2]
     );
     assert_eq!(
-        texts(&ask_again(Language::FrFr, &policy)),
+        texts(&repeat_options(Language::FrFr, &policy)),
         [sentences(Language::FrFr).options; 2]
     );
     assert_eq!(
-        texts(&ask_again(Language::EnGb, &policy)),
+        texts(&repeat_options(Language::EnGb, &policy)),
         [sentences(Language::EnGb).options; 2]
     );
 }
 
 #[test]
-fn news_is_told_without_waiting_for_a_key() {
+fn announcements_do_not_wait_for_a_key() {
     let (english, policy) = (Language::EnUs, Policy::default());
-    for (plan, said) in [
+    for (script, said) in [
         (accepted(english, &policy), "You have accepted. Thank you."),
         (rejected(english, &policy), "You have rejected. Thank you."),
         (
@@ -171,33 +171,33 @@ fn news_is_told_without_waiting_for_a_key() {
         ),
         (goodbye(english, &policy), "Goodbye."),
     ] {
-        assert_eq!(texts(&plan), [said]);
-        assert_eq!(kinds(&plan), ["say"], "{said}");
+        assert_eq!(texts(&script), [said]);
+        assert_eq!(kinds(&script), ["say"], "{said}");
     }
 }
 
 #[test]
-fn a_question_can_be_answered() {
+fn questions_listen_and_end_with_silence() {
     let policy = Policy::default();
     for language in Language::ALL {
-        for plan in [ask_again(language, &policy), one_moment(language, &policy)] {
-            assert!(hears_keys(&plan), "{plan:?}");
-            assert_eq!(plan.steps.first(), Some(&Step::Listen));
+        for script in [repeat_options(language, &policy), one_moment(language, &policy)] {
+            assert!(hears_keys(&script), "{script:?}");
+            assert_eq!(script.steps.first(), Some(&Step::Listen));
             assert!(
-                !kinds(&plan).contains(&"say".to_owned()),
-                "every text gives way to a key: {plan:?}"
+                !kinds(&script).contains(&"say".to_owned()),
+                "a key interrupts every text: {script:?}"
             );
-            assert!(texts(&plan).contains(&sentences(language).options));
-            assert_eq!(plan.steps.last(), Some(&Step::Silence { seconds: 6 }));
+            assert!(texts(&script).contains(&sentences(language).options));
+            assert_eq!(script.steps.last(), Some(&Step::Silence { seconds: 6 }));
         }
     }
 }
 
 #[test]
-fn an_answer_that_could_not_be_stored_is_never_called_accepted() {
+fn unstored_answer_is_never_announced_as_accepted() {
     for language in Language::ALL {
-        let plan = one_moment(language, &Policy::default());
-        let said = texts(&plan).join(" ");
+        let script = one_moment(language, &Policy::default());
+        let said = texts(&script).join(" ");
         assert!(said.starts_with(sentences(language).one_moment));
         assert!(
             !said.contains(sentences(language).accepted) && !said.contains("accepted"),
@@ -207,28 +207,28 @@ fn an_answer_that_could_not_be_stored_is_never_called_accepted() {
 }
 
 #[test]
-fn every_reply_is_valid_in_every_language() {
+fn every_script_is_valid_in_every_language() {
     let policy = Policy::default();
     for language in Language::ALL {
         let long_name = "Anna ".repeat(400);
-        for plan in [
+        for script in [
             offer(&pump(), &employee(Some(language)), &policy),
             accepted(language, &policy),
             rejected(language, &policy),
             taken_by(&long_name, language, &policy),
             closed(language, &policy),
             goodbye(language, &policy),
-            ask_again(language, &policy),
+            repeat_options(language, &policy),
             one_moment(language, &policy),
         ] {
-            assert!(!plan.steps.is_empty());
-            for said in texts(&plan) {
+            assert!(!script.steps.is_empty());
+            for said in texts(&script) {
                 assert!(
                     (1..=MAX_SAY_CHARS).contains(&said.chars().count()) && !said.contains('{'),
                     "{said}"
                 );
             }
-            for step in &plan.steps {
+            for step in &script.steps {
                 if let Step::Say { line, .. } = step {
                     assert_eq!(line.language, language);
                 }
@@ -238,8 +238,8 @@ fn every_reply_is_valid_in_every_language() {
 }
 
 #[test]
-fn the_longest_time_counts_slow_speech_and_silences() {
-    let line = |chars| Line {
+fn longest_seconds_counts_slow_speech_and_silences() {
+    let line = |chars| SpokenLine {
         text: "x".repeat(chars),
         language: Language::EnUs,
         gender: Gender::Male,
@@ -254,6 +254,6 @@ fn the_longest_time_counts_slow_speech_and_silences() {
     let script = offer(&pump(), &employee(None), &Policy::default());
     assert!(
         script.longest_seconds() >= 23 + 3 * 2,
-        "all silences and something for each text"
+        "all silences, and at least 2 s for each text"
     );
 }

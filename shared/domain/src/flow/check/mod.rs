@@ -1,5 +1,5 @@
-//! A document is checked whole, and compiled: whatever can be known to go wrong is said when it is uploaded, not when
-//! somebody waits for an answer.
+//! Checks and compiles a document as a whole: every error that can be detected statically is reported on upload, not
+//! when a caller waits for an answer.
 
 mod names;
 mod rules;
@@ -8,46 +8,46 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::addresses::is_address;
+use super::addresses::is_email;
 use super::reply::Reply;
 use super::schema;
 use super::source::{Issue, element, field};
 use super::template::{Kind, Templates, is_literal, lone_expression};
 pub use names::Names;
 
-/// Most rules of a document, those inside others included.
+/// Maximum number of rules of a document, nested ones included.
 const MAX_RULES: usize = 1_000;
 
-/// Where a reply stands.
+/// A place in a document where a reply occurs.
 #[derive(Clone, Copy, Debug)]
-pub struct At<'n> {
-    /// Its path.
+pub struct ReplySite<'n> {
+    /// Path of the reply.
     pub path: &'n str,
-    /// What its templates may use.
+    /// The names that its templates may use.
     pub names: &'n Names,
-    /// Whether a rule answers it in the end; else it is for what went wrong.
-    pub is_of_rule: bool,
+    /// Whether it is the reply of a rule. False for a reply to a failure, such as a failed request.
+    pub in_rule: bool,
 }
 
-/// Checks one document, and compiles its templates.
+/// Checks one document and compiles its templates.
 #[derive(Debug)]
 pub struct Checker<'a, R: Reply> {
-    /// What the job keeps in mind.
-    pub notes: R::Notes<'a>,
-    /// Whether it was checked before, by this or an earlier version.
-    is_kept: bool,
+    /// Scratch data of the application.
+    pub scratch: R::Scratch<'a>,
+    /// Whether this or an earlier version has checked the document before.
+    is_stored: bool,
     templates: Templates,
     issues: Vec<Issue>,
-    /// Variables that the templates looked at so far need.
+    /// Variables used by the templates checked so far.
     used: BTreeSet<String>,
     rules: usize,
 }
 
 impl<'a, R: Reply> Checker<'a, R> {
-    pub(super) fn new(notes: R::Notes<'a>, is_kept: bool) -> Self {
+    pub(super) fn new(scratch: R::Scratch<'a>, is_stored: bool) -> Self {
         Self {
-            notes,
-            is_kept,
+            scratch,
+            is_stored,
             templates: Templates::default(),
             issues: Vec::new(),
             used: BTreeSet::new(),
@@ -55,68 +55,61 @@ impl<'a, R: Reply> Checker<'a, R> {
         }
     }
 
-    pub(super) fn done(self) -> (Templates, Vec<Issue>) {
+    pub(super) fn finish(self) -> (Templates, Vec<Issue>) {
         (self.templates, self.issues)
     }
 
-    /// Whether the document was checked before: what has been refused only since then is let through.
-    pub const fn is_kept(&self) -> bool {
-        self.is_kept
+    /// Whether the document was checked before. Checks that were added since then are skipped.
+    pub const fn is_stored(&self) -> bool {
+        self.is_stored
     }
 
-    /// That there are not too many rules, once all have been checked.
+    /// Reports too many rules. Call it after all rules have been checked.
     pub fn count_rules(&mut self, path: &str) {
         if self.rules > MAX_RULES {
-            self.wrong(path, format!("has {} rules; there may be {MAX_RULES}", self.rules));
+            self.report(path, format!("has {} rules; the maximum is {MAX_RULES}", self.rules));
         }
     }
 
-    /// Something is wrong.
-    pub fn wrong(&mut self, path: impl Into<String>, detail: impl Into<String>) {
+    /// Reports an issue.
+    pub fn report(&mut self, path: impl Into<String>, detail: impl Into<String>) {
         self.issues.push(Issue::new(path, detail));
     }
 
-    /// A reply outside of a rule.
+    /// Checks a reply outside a rule.
     pub fn reply(&mut self, reply: &'a R, path: &str, names: &Names) {
-        let is_of_rule = false;
-        reply.check(
-            At {
-                path,
-                names,
-                is_of_rule,
-            },
-            self,
-        );
+        let in_rule = false;
+        reply.check(ReplySite { path, names, in_rule }, self);
     }
 
-    /// A JSON Schema of what somebody else must return. One that was taken before is taken.
+    /// Checks a JSON Schema of what another system must return. A stored schema is not checked again.
     pub fn schema(&mut self, schema: &Value, path: &str) {
-        if !self.is_kept {
+        if !self.is_stored {
             schema::check(schema, path, &mut self.issues);
         }
     }
 
-    /// A template of a mail address.
-    pub fn address(&mut self, address: &'a str, path: &str, names: &Names) {
-        if is_literal(address) && !is_address(address) {
-            self.wrong(path, "is no mail address");
+    /// Checks a template of an email address.
+    pub fn email(&mut self, email: &'a str, path: &str, names: &Names) {
+        if is_literal(email) && !is_email(email) {
+            self.report(path, "is not an email address");
         }
-        self.template(Kind::Line, address, path, names);
+        self.template(Kind::Line, email, path, names);
     }
 
-    /// A template of this kind: compiled, and all that it needs is there.
+    /// Compiles a template and checks that every variable in it is defined.
     pub fn template(&mut self, kind: Kind, source: &str, path: &str, names: &Names) {
-        let added = if self.is_kept {
-            self.templates.add_kept(kind, source)
+        let added = if self.is_stored {
+            self.templates.add_stored(kind, source)
         } else {
             self.templates.add(kind, source)
         };
         match added {
-            Err(error) => self.wrong(path, error.to_string()),
+            Err(error) => self.report(path, error.to_string()),
             Ok(variables) => {
                 for variable in variables {
-                    if let Err(why) = names.know(&variable) {
-                        self.wrong(path, why);
+                    if let Err(reason) = names.check(&variable) {
+                        self.report(path, reason);
                     }
                     self.used.insert(variable);
                 }
@@ -124,7 +117,7 @@ impl<'a, R: Reply> Checker<'a, R> {
         }
     }
 
-    /// Data with templates in its texts.
+    /// Checks JSON whose strings are templates.
     pub fn data(&mut self, value: &'a Value, path: &str, names: &Names) {
         match value {
             Value::String(text) => match lone_expression(text) {
@@ -145,10 +138,13 @@ impl<'a, R: Reply> Checker<'a, R> {
         }
     }
 
-    /// A name that templates use.
+    /// Checks a name that templates refer to.
     pub fn name(&mut self, path: &str, name: &str) {
         if !schema::is_name(name) {
-            self.wrong(path, "a name has 1 to 64 of a-z, A-Z, 0-9 and _, and no digit first");
+            self.report(
+                path,
+                "a name has 1 to 64 characters of a-z, A-Z, 0-9 and _, and does not begin with a digit",
+            );
         }
     }
 }

@@ -1,33 +1,34 @@
-//! What templates may refer to, where they stand.
+//! The names that templates may use at a place in a document.
 
 use std::sync::Arc;
 
-/// What `fetch.NAME` has.
-pub(super) const OF_FETCH: [&str; 5] = ["ok", "outcome", "status", "json", "retry_after"];
-/// Roots that every document has: no value of one's own may take their place.
-const OWN_ROOTS: [&str; 2] = ["fetch", "loop"];
+/// Fields of `fetch.NAME`. The first three tell whether the request succeeded.
+pub(super) const FETCH_FIELDS: [&str; 5] = ["ok", "outcome", "status", "json", "retry_after"];
+/// Roots that exist in every document. No named value may shadow them.
+const RESERVED_ROOTS: [&str; 2] = ["fetch", "loop"];
 
-/// What is known of a root.
+/// What a root is.
 #[derive(Clone, Debug)]
-enum Inside {
-    /// It has fields of these names; what is said before they are listed. Every rule has names of its own, and shares them.
+enum Root {
+    /// An object with fields of these names, and the text that introduces their list in an error. Rules clone the
+    /// names, so the list is shared.
     Fields(Arc<[String]>, &'static str),
-    /// It is not there, and why.
-    Missing(&'static str),
-    /// It is one value.
-    Plain,
+    /// Not available here, and the reason.
+    Unavailable(&'static str),
+    /// A single value.
+    Value,
 }
 
-/// The names that a template may use. The job says what there is, and where; rules add their requests and values.
+/// The names that a template may use. The application declares the roots; rules add their requests and values.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    roots: Vec<(&'static str, Inside)>,
+    roots: Vec<(&'static str, Root)>,
     fetch: Vec<String>,
     values: Vec<String>,
 }
 
 impl Names {
-    /// The same, with a root that has fields. `hint` is said before they are listed.
+    /// Adds a root that has fields. `hint` introduces their list in an error.
     #[must_use]
     pub fn fields<N: Into<String>>(
         self,
@@ -36,37 +37,37 @@ impl Names {
         hint: &'static str,
     ) -> Self {
         let names = names.into_iter().map(Into::into).collect();
-        self.with(root, Inside::Fields(names, hint))
+        self.with(root, Root::Fields(names, hint))
     }
 
-    /// The same, where a root that is there elsewhere is not, and why.
+    /// Marks a root as unavailable here, with the reason.
     #[must_use]
-    pub fn missing(self, root: &'static str, why: &'static str) -> Self {
-        self.with(root, Inside::Missing(why))
+    pub fn unavailable(self, root: &'static str, reason: &'static str) -> Self {
+        self.with(root, Root::Unavailable(reason))
     }
 
-    /// The same, with a root that is one value.
+    /// Adds a root that is a single value.
     #[must_use]
-    pub fn plain(self, root: &'static str) -> Self {
-        self.with(root, Inside::Plain)
+    pub fn value(self, root: &'static str) -> Self {
+        self.with(root, Root::Value)
     }
 
-    fn with(mut self, root: &'static str, inside: Inside) -> Self {
+    fn with(mut self, root: &'static str, root_kind: Root) -> Self {
         match self.roots.iter_mut().find(|(known, _)| *known == root) {
-            Some(place) => place.1 = inside,
-            None => self.roots.push((root, inside)),
+            Some(known) => known.1 = root_kind,
+            None => self.roots.push((root, root_kind)),
         }
         self
     }
 
-    /// Adds a request; says whether the name was free.
+    /// Adds a request. True if the name was free.
     pub(super) fn add_fetch(&mut self, name: &str) -> bool {
         let is_new = !self.fetch.iter().any(|known| known == name);
         self.fetch.push(name.to_owned());
         is_new
     }
 
-    /// Adds a value; says whether the name was free.
+    /// Adds a named value. True if the name was free.
     pub(super) fn add_value(&mut self, name: &str) -> bool {
         let is_new = !self.is_root(name) && !self.values.iter().any(|known| known == name);
         self.values.push(name.to_owned());
@@ -74,46 +75,51 @@ impl Names {
     }
 
     fn is_root(&self, name: &str) -> bool {
-        OWN_ROOTS.contains(&name) || self.roots.iter().any(|(root, _)| *root == name)
+        RESERVED_ROOTS.contains(&name) || self.roots.iter().any(|(root, _)| *root == name)
     }
 
+    /// Checks that a variable is defined here.
+    ///
     /// # Errors
     /// Why a variable such as `state.order` is not defined here.
-    pub(super) fn know(&self, variable: &str) -> Result<(), String> {
+    pub(super) fn check(&self, variable: &str) -> Result<(), String> {
         let mut parts = variable.split('.');
         let (root, name, inner) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
         if root == "fetch" {
-            among(root, name, &self.fetch, "requests made before this are")?;
+            check_field(root, name, &self.fetch, "earlier requests are")?;
             return match inner {
-                Some(inner) if !OF_FETCH.contains(&inner) => Err(format!(
+                Some(inner) if !FETCH_FIELDS.contains(&inner) => Err(format!(
                     "`{variable}` is undefined; a request has: {}",
-                    OF_FETCH.join(", ")
+                    FETCH_FIELDS.join(", ")
                 )),
                 _ => Ok(()),
             };
         }
         match self.roots.iter().find(|(known, _)| *known == root) {
-            Some((_, Inside::Fields(known, hint))) => among(root, name, known, hint),
-            Some((_, Inside::Missing(why))) => Err((*why).to_owned()),
-            Some((_, Inside::Plain)) => Ok(()),
+            Some((_, Root::Fields(known, hint))) => check_field(root, name, known, hint),
+            Some((_, Root::Unavailable(reason))) => Err((*reason).to_owned()),
+            Some((_, Root::Value)) => Ok(()),
             None if self.values.iter().any(|value| value == root) => Ok(()),
-            None => Err(format!("`{root}` is undefined; there are: {}", self.all().join(", "))),
+            None => Err(format!(
+                "`{root}` is undefined; available: {}",
+                self.root_names().join(", ")
+            )),
         }
     }
 
-    /// Every root: those with something inside first.
-    fn all(&self) -> Vec<&str> {
-        let of = |is_plain: bool| {
+    /// Names of all roots, those with fields first.
+    fn root_names(&self) -> Vec<&str> {
+        let roots = |is_value: bool| {
             let roots = self.roots.iter();
-            let roots = roots.filter(move |(_, inside)| matches!(inside, Inside::Plain) == is_plain);
+            let roots = roots.filter(move |(_, root_kind)| matches!(root_kind, Root::Value) == is_value);
             roots.map(|(root, _)| *root)
         };
         let values = self.values.iter().map(String::as_str);
-        of(false).chain(["fetch"]).chain(of(true)).chain(values).collect()
+        roots(false).chain(["fetch"]).chain(roots(true)).chain(values).collect()
     }
 }
 
-fn among(root: &str, name: Option<&str>, known: &[String], hint: &str) -> Result<(), String> {
+fn check_field(root: &str, name: Option<&str>, known: &[String], hint: &str) -> Result<(), String> {
     let Some(name) = name else { return Ok(()) };
     if known.iter().any(|known| known == name) {
         return Ok(());

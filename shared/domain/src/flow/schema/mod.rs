@@ -1,28 +1,29 @@
-//! JSON Schema, the part that rule documents need: what somebody else must return, such as a language model.
+//! The part of JSON Schema that rule documents need, for what another system must return, such as a language model.
 //!
-//! A full validator weighs 3.7 MB in a function that has 5.7 (`jsonschema` 0.60, measured), and the keywords that it
-//! would add (`$ref`, `oneOf`, `dependentSchemas`, formats) say nothing to a language model. So this is a closed list, and a
-//! keyword outside it is refused when the document is uploaded, not ignored when somebody waits for an answer:
+//! A full validator adds 3.7 MB to a function of 5.7 MB (`jsonschema` 0.60, measured), and the keywords that it would
+//! add (`$ref`, `oneOf`, `dependentSchemas`, formats) mean nothing to a language model. So the list of keywords is
+//! closed, and a keyword outside it is refused on upload, not ignored when a caller waits for an answer:
 //!
-//! - for all: `type` (one or several), `enum`, `const`, and the annotations `title`, `description`, `default`,
+//! - all values: `type` (one or several), `enum`, `const`, and the annotations `title`, `description`, `default`,
 //!   `examples`, `format`;
-//! - texts: `pattern`, `minLength`, `maxLength`; numbers: `minimum`, `maximum`;
-//! - objects: `properties`, `required`, `additionalProperties` (true or false); lists: `items`, `minItems`, `maxItems`.
+//! - strings: `pattern`, `minLength`, `maxLength`; numbers: `minimum`, `maximum`;
+//! - objects: `properties`, `required`, `additionalProperties` (true or false); arrays: `items`, `minItems`,
+//!   `maxItems`.
 //!
-//! Empty is missing: a model that has nothing to say writes an empty text as often as null. So a blank text is not what a
-//! `required` property asks for, unless it says `minLength: 0`; and where the property may be left out and the text does
-//! not fit, it is left out.
+//! A blank string counts as missing, because a model that has no value writes an empty string as often as null. A blank
+//! string does not satisfy `required`, unless the property has `minLength: 0` or allows it by `enum` or `const`. A
+//! blank string in an optional property is dropped when it does not match the schema.
 
 mod check;
-mod fit;
+mod coerce;
 mod pattern;
 #[cfg(test)]
 mod tests;
 
 pub use check::check;
-pub use fit::{Misfit, fit, fit_loosely, names, single};
+pub use coerce::{SchemaViolation, coerce, coerce_or_null, property_names, sole_property};
 
-/// Whether rules can refer to something by this name.
+/// Whether templates can refer to a value by this name.
 pub fn is_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     let first = bytes

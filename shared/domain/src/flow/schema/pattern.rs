@@ -1,24 +1,24 @@
-//! Patterns, and what they may cost.
+//! Compiles patterns, with a limit on what a search may cost.
 
 use regex_lite::{Regex, RegexBuilder};
 
-/// Longest pattern.
+/// Maximum length of a pattern, in bytes.
 pub(super) const MAX_PATTERN: usize = 500;
-/// Bytes that a pattern may have once it is compiled: a search takes as many steps for each character.
+/// Maximum size of a compiled pattern, in bytes. A search takes as many steps for each character.
 const MAX_COMPILED: usize = 64 * 1024;
 
-/// A pattern as it is taken today.
+/// Compiles a pattern under the current limit.
 pub(super) fn pattern(text: &str) -> Result<Regex, regex_lite::Error> {
-    compiled(text, MAX_COMPILED)
+    compile(text, MAX_COMPILED)
 }
 
-fn compiled(text: &str, most: usize) -> Result<Regex, regex_lite::Error> {
-    RegexBuilder::new(text).size_limit(most).build()
+fn compile(text: &str, limit: usize) -> Result<Regex, regex_lite::Error> {
+    RegexBuilder::new(text).size_limit(limit).build()
 }
 
-/// A pattern of a document that is kept, and how many times longer than the largest of today it may take for a character:
-/// once, all that the library takes were taken.
-pub(super) fn kept_pattern(text: &str) -> Option<(Regex, usize)> {
-    let sized = |times: usize| Some((compiled(text, MAX_COMPILED * times).ok()?, times));
+/// Compiles a pattern of a stored document. Also returns the factor by which a character may cost more than under the
+/// current limit: earlier versions accepted every pattern that the library accepts.
+pub(super) fn stored_pattern(text: &str) -> Option<(Regex, usize)> {
+    let sized = |factor: usize| Some((compile(text, MAX_COMPILED * factor).ok()?, factor));
     [1, 8, 64, 512].into_iter().find_map(sized)
 }

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::fit::MAX_SEARCHED;
+use super::coerce::PATTERN_BUDGET;
 use super::*;
 
 fn issues(schema: &Value) -> Vec<String> {
@@ -10,15 +10,15 @@ fn issues(schema: &Value) -> Vec<String> {
     issues.iter().map(ToString::to_string).collect()
 }
 
-fn fitted(schema: &Value, arguments: &Value) -> Result<Value, String> {
+fn coerced(schema: &Value, arguments: &Value) -> Result<Value, String> {
     let arguments = arguments.as_object().expect("an object");
-    fit(schema, arguments)
+    coerce(schema, arguments)
         .map(Value::Object)
-        .map_err(|misfit| misfit.to_string())
+        .map_err(|violation| violation.to_string())
 }
 
 #[test]
-fn a_schema_of_the_list_passes_and_anything_else_is_named_with_its_path() {
+fn unsupported_schema_is_reported_with_its_path() {
     let good = json!({
         "properties": {
             "order": { "type": "string", "description": "d", "pattern": "^[A-Z]+$", "minLength": 1, "maxLength": 9 },
@@ -30,24 +30,24 @@ fn a_schema_of_the_list_passes_and_anything_else_is_named_with_its_path() {
     });
     assert_eq!(issues(&good), Vec::<String>::new());
     for (bad, expected) in [
-        (json!([]), "p: a schema is an object"),
+        (json!([]), "p: a schema must be an object"),
         (json!({}), "p: `properties` is missing"),
-        (json!({ "type": "array", "properties": {} }), "p.type: must be object"),
+        (json!({ "type": "array", "properties": {} }), "p.type: must be `object`"),
         (
             json!({ "properties": { "a": { "type": "text" } } }),
-            "p.properties.a.type: must be of",
+            "p.properties.a.type: must be one or several of",
         ),
         (
             json!({ "properties": { "a": { "pattern": "(" } } }),
-            "p.properties.a.pattern: is no pattern",
+            "p.properties.a.pattern: is not a valid pattern",
         ),
         (
             json!({ "properties": { "a": { "$ref": "#" } } }),
-            "p.properties.a.$ref: is a keyword",
+            "p.properties.a.$ref: is not a supported keyword",
         ),
         (
             json!({ "properties": {}, "required": ["b"] }),
-            "p.required: `b` is not among",
+            "p.required: `b` is not one of",
         ),
         (json!({ "properties": { "a-b": {} } }), "p.properties.a-b: a name has"),
         (
@@ -64,37 +64,37 @@ fn a_schema_of_the_list_passes_and_anything_else_is_named_with_its_path() {
 }
 
 #[test]
-fn what_the_model_wrote_is_brought_into_the_declared_types() {
+fn arguments_are_coerced_to_the_declared_types() {
     let schema = json!({ "properties": {
         "t": { "type": "string" }, "i": { "type": "integer" }, "b": { "type": "boolean" }, "x": {},
     } });
     let arguments = json!({ "t": 1009, "i": " 3 ", "b": "yes", "unknown": 1 });
     assert_eq!(
-        fitted(&schema, &arguments),
+        coerced(&schema, &arguments),
         Ok(json!({ "t": "1009", "i": 3, "b": true, "x": null }))
     );
 }
 
 #[test]
-fn whole_numbers_are_compared_by_value_and_come_out_whole() {
+fn whole_numbers_are_compared_by_value_and_stay_whole() {
     let schema = json!({ "properties": {
         "e": { "type": "integer", "enum": [1, 3.0] }, "c": { "const": { "n": [3] } }, "t": { "type": "string" },
         "s": { "type": "integer", "minimum": 3 }, "f": { "type": "number" }, "l": { "enum": [[2]] },
     } });
     let arguments = json!({ "e": 3, "c": { "n": [3.0] }, "t": 3.0, "s": "3.0", "f": 2.5, "l": [2.0] });
     let expected = json!({ "e": 3, "c": { "n": [3] }, "t": "3", "s": 3, "f": 2.5, "l": [2] });
-    let written = fitted(&schema, &arguments).map(|value| value.to_string());
+    let written = coerced(&schema, &arguments).map(|value| value.to_string());
     assert_eq!(written, Ok(expected.to_string()));
-    let other = fitted(&schema, &json!({ "e": 1.5 }));
+    let other = coerced(&schema, &json!({ "e": 1.5 }));
     assert!(other.is_err(), "{other:?}");
     assert_eq!(
-        fitted(&schema, &json!({ "e": 2.0 })),
-        Err("e: is not one of the values that are allowed".into())
+        coerced(&schema, &json!({ "e": 2.0 })),
+        Err("e: is not one of the allowed values".into())
     );
 }
 
 #[test]
-fn what_the_schema_does_not_allow_is_named_and_never_repeated() {
+fn violation_is_named_without_the_value() {
     let schema = json!({
         "properties": {
             "t": { "type": "string", "pattern": "^[A-Z]{2}$", "maxLength": 9 },
@@ -113,40 +113,37 @@ fn what_the_schema_does_not_allow_is_named_and_never_repeated() {
         (json!({ "t": {} }), "t: must be of type string"),
         (json!({ "t": "AB", "n": 9 }), "n: is too large"),
         (json!({ "t": "AB", "n": 1.5 }), "n: must be of type integer"),
-        (
-            json!({ "t": "AB", "e": "z" }),
-            "e: is not one of the values that are allowed",
-        ),
+        (json!({ "t": "AB", "e": "z" }), "e: is not one of the allowed values"),
         (json!({ "t": "AB", "l": [] }), "l: has too few items"),
         (json!({ "t": "AB", "l": ["1", "x"] }), "l[1]: must be of type integer"),
         (json!({ "t": "AB", "free": "x".repeat(1_001) }), "free: is too long"),
     ] {
-        assert_eq!(fitted(&schema, &arguments), Err(expected.to_owned()), "{arguments}");
+        assert_eq!(coerced(&schema, &arguments), Err(expected.to_owned()), "{arguments}");
     }
     let closed = json!({ "properties": {}, "additionalProperties": false });
-    assert!(fitted(&closed, &json!({ "a": 1 })).is_err());
+    assert!(coerced(&closed, &json!({ "a": 1 })).is_err());
 }
 
 #[test]
-fn when_nobody_can_be_asked_again_a_misfit_is_nothing() {
+fn violation_becomes_null_without_a_retry() {
     let schema = json!({ "properties": { "n": { "type": "integer" }, "t": { "type": "string" } }, "required": ["n"] });
     let arguments = json!({ "n": "many", "t": "a" });
-    let loosely = fit_loosely(&schema, arguments.as_object().expect("an object"));
+    let loosely = coerce_or_null(&schema, arguments.as_object().expect("an object"));
     assert_eq!(Value::Object(loosely), json!({ "n": null, "t": "a" }));
 }
 
 proptest! {
     #[test]
-    fn any_text_fits_or_not_without_a_panic(text in "\\PC{0,80}", pattern in "[a-z.*+?()\\[\\]^$|{}0-9]{0,20}") {
+    fn any_text_and_pattern_are_coerced_without_a_panic(text in "\\PC{0,80}", pattern in "[a-z.*+?()\\[\\]^$|{}0-9]{0,20}") {
         let schema = json!({ "properties": { "a": { "type": "string", "pattern": pattern } } });
         let mut issues = Vec::new();
         check(&schema, "", &mut issues);
-        let _ = fitted(&schema, &json!({ "a": text }));
+        let _ = coerced(&schema, &json!({ "a": text }));
     }
 }
 
 #[test]
-fn empty_is_missing_where_something_must_be_there() {
+fn blank_counts_as_missing_for_a_required_property() {
     let schema = |extra: Value| {
         let mut text = json!({ "type": "string" });
         text.as_object_mut()
@@ -162,52 +159,59 @@ fn empty_is_missing_where_something_must_be_there() {
             json!({ "pattern": "" }),
             json!({ "enum": ["a"] }),
         ] {
-            assert_eq!(fitted(&schema(extra), &given), Err("t: is missing".into()), "{blank:?}");
+            assert_eq!(
+                coerced(&schema(extra), &given),
+                Err("t: is missing".into()),
+                "{blank:?}"
+            );
         }
         for extra in [
             json!({ "minLength": 0 }),
             json!({ "enum": ["a", blank] }),
             json!({ "const": blank }),
         ] {
-            assert_eq!(fitted(&schema(extra), &given), Ok(given.clone()), "{blank:?}");
+            assert_eq!(coerced(&schema(extra), &given), Ok(given.clone()), "{blank:?}");
         }
-        // What may be left out is left out when it does not fit, and else stays what it is.
+        // An optional blank value is dropped when it violates the schema, and else kept.
         for (property, left) in [
             (json!({ "type": "boolean" }), Value::Null),
             (json!({ "type": "string", "pattern": "^[0-9]+$" }), Value::Null),
             (json!({ "type": "string" }), json!(blank)),
         ] {
             let optional = json!({ "properties": { "t": property } });
-            assert_eq!(fitted(&optional, &given), Ok(json!({ "t": left })), "{property}");
+            assert_eq!(coerced(&optional, &given), Ok(json!({ "t": left })), "{property}");
         }
-        let loosely = fit_loosely(&schema(json!({})), given.as_object().expect("an object"));
+        let loosely = coerce_or_null(&schema(json!({})), given.as_object().expect("an object"));
         assert_eq!(Value::Object(loosely), json!({ "t": null }));
     }
 }
 
 #[test]
-fn a_pattern_that_was_taken_before_is_searched_still_as_far_as_there_is_time() {
+fn stored_pattern_over_the_limit_still_matches_within_the_budget() {
     let schema = json!({ "properties": { "a": { "type": "string", "pattern": "^(.{0,100}){0,50}x$" } } });
     assert!(!issues(&schema).is_empty());
     let given = json!({ "a": "order x" });
-    assert_eq!(fitted(&schema, &given), Ok(given));
+    assert_eq!(coerced(&schema, &given), Ok(given));
     assert_eq!(
-        fitted(&schema, &json!({ "a": "order" })),
+        coerced(&schema, &json!({ "a": "order" })),
         Err("a: does not match the pattern".into())
     );
     let list = json!({ "properties": { "l": { "type": "array", "items": schema["properties"]["a"] } } });
-    let why = fitted(&list, &json!({ "l": vec!["x".repeat(100); 80] }));
-    assert_eq!(why, Err("l[10]: is too long for a pattern, with all before it".into()));
+    let result = coerced(&list, &json!({ "l": vec!["x".repeat(100); 80] }));
+    assert_eq!(
+        result,
+        Err("l[10]: has too much text to match against patterns, with the values before it".into())
+    );
 }
 
 #[test]
-fn no_pattern_keeps_a_caller_waiting() {
+fn pattern_cost_is_bounded() {
     let refused = issues(&json!({ "properties": { "a": { "pattern": "(.{0,100}){0,50}x" } } }));
     assert!(
-        refused.iter().any(|issue| issue.contains("repeats too much")),
+        refused.iter().any(|issue| issue.contains("repetitions are too large")),
         "{refused:?}"
     );
-    // The largest that are taken, as many as fit into a request.
+    // The most expensive accepted patterns, as many as fit into a request.
     for pattern in ["^(.{1,500}x?)$", "((a*)*)*b", "(x?){200}y", "^[A-Za-z0-9#_./-]{1,40}$"] {
         let schema = json!({ "properties": {
             "a": { "type": "string", "pattern": pattern, "maxLength": 70_000 },
@@ -215,10 +219,10 @@ fn no_pattern_keeps_a_caller_waiting() {
         } });
         assert_eq!(issues(&schema), Vec::<String>::new(), "{pattern}");
         let started = std::time::Instant::now();
-        let _ = fitted(&schema, &json!({ "a": "a".repeat(60_000) }));
-        let _ = fitted(&schema, &json!({ "a": "a".repeat(MAX_SEARCHED) }));
-        let _ = fitted(&schema, &json!({ "l": vec!["a".repeat(60); 1_000] }));
-        // A machine that is busy and builds without optimisation takes a tenth of it.
+        let _ = coerced(&schema, &json!({ "a": "a".repeat(60_000) }));
+        let _ = coerced(&schema, &json!({ "a": "a".repeat(PATTERN_BUDGET) }));
+        let _ = coerced(&schema, &json!({ "l": vec!["a".repeat(60); 1_000] }));
+        // Even a busy machine takes a tenth of that, in a build without optimization.
         assert!(started.elapsed().as_secs() < 4, "{pattern}: {:?}", started.elapsed());
     }
 }

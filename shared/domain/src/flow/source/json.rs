@@ -1,33 +1,33 @@
-//! The places in a text of JSON. `serde_json` has read it already, and tells none.
+//! Finds the positions of the values in a JSON text. `serde_json` does not report them.
 
 use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::str::Chars;
 
-use super::{Place, element, field};
+use super::{Position, element, field};
 
-/// Where everything is in `text`, which is known to be JSON.
-pub(super) fn places(text: &str) -> BTreeMap<String, Place> {
-    let mut finder = Finder {
+/// The position of every value in `text`, which is known to be valid JSON.
+pub(super) fn positions(text: &str) -> BTreeMap<String, Position> {
+    let mut scanner = PositionScanner {
         rest: text.chars().peekable(),
-        at: Place { line: 1, column: 1 },
-        places: BTreeMap::new(),
+        at: Position { line: 1, column: 1 },
+        positions: BTreeMap::new(),
     };
-    finder.value("");
-    finder.places
+    scanner.value("");
+    scanner.positions
 }
 
-struct Finder<'a> {
+struct PositionScanner<'a> {
     rest: Peekable<Chars<'a>>,
-    at: Place,
-    places: BTreeMap<String, Place>,
+    at: Position,
+    positions: BTreeMap<String, Position>,
 }
 
-impl Finder<'_> {
-    fn bump(&mut self) -> Option<char> {
+impl PositionScanner<'_> {
+    fn next_char(&mut self) -> Option<char> {
         let c = self.rest.next()?;
         if c == '\n' {
-            self.at = Place {
+            self.at = Position {
                 line: self.at.line + 1,
                 column: 1,
             };
@@ -37,43 +37,43 @@ impl Finder<'_> {
         Some(c)
     }
 
-    fn space(&mut self) -> Option<char> {
+    fn skip_whitespace(&mut self) -> Option<char> {
         while self.rest.peek().is_some_and(char::is_ascii_whitespace) {
-            self.bump();
+            self.next_char();
         }
         self.rest.peek().copied()
     }
 
     fn value(&mut self, path: &str) {
-        let first = self.space();
-        self.places.entry(path.to_owned()).or_insert(self.at);
+        let first = self.skip_whitespace();
+        self.positions.entry(path.to_owned()).or_insert(self.at);
         match first {
             Some('{') => self.object(path),
             Some('[') => self.array(path),
             Some('"') => drop(self.string()),
             _ => {
                 while self.rest.peek().is_some_and(|c| !",]} \t\r\n".contains(*c)) {
-                    self.bump();
+                    self.next_char();
                 }
             }
         }
     }
 
     fn object(&mut self, path: &str) {
-        self.bump();
+        self.next_char();
         loop {
-            match self.space() {
+            match self.skip_whitespace() {
                 Some('"') => {
                     let at = self.at;
                     let inner = field(path, &self.string());
-                    self.places.insert(inner.clone(), at);
-                    self.space();
-                    self.bump();
+                    self.positions.insert(inner.clone(), at);
+                    self.skip_whitespace();
+                    self.next_char();
                     self.value(&inner);
                 }
-                Some(',') => drop(self.bump()),
+                Some(',') => drop(self.next_char()),
                 _ => {
-                    self.bump();
+                    self.next_char();
                     return;
                 }
             }
@@ -81,15 +81,15 @@ impl Finder<'_> {
     }
 
     fn array(&mut self, path: &str) {
-        self.bump();
+        self.next_char();
         let mut index = 0;
         loop {
-            match self.space() {
+            match self.skip_whitespace() {
                 Some(']') | None => {
-                    self.bump();
+                    self.next_char();
                     return;
                 }
-                Some(',') => drop(self.bump()),
+                Some(',') => drop(self.next_char()),
                 Some(_) => {
                     self.value(&element(path, index));
                     index += 1;
@@ -98,16 +98,16 @@ impl Finder<'_> {
         }
     }
 
-    /// A string, as it stands between its quotes.
+    /// Skips a string and returns what is between its quotes, with escapes unresolved.
     fn string(&mut self) -> String {
-        self.bump();
+        self.next_char();
         let mut text = String::new();
-        while let Some(c) = self.bump() {
+        while let Some(c) = self.next_char() {
             match c {
                 '"' => break,
                 '\\' => {
                     text.push(c);
-                    text.extend(self.bump());
+                    text.extend(self.next_char());
                 }
                 c => text.push(c),
             }

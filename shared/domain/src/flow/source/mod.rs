@@ -1,4 +1,4 @@
-//! Documents as text: YAML or JSON, with the line and column of everything in it.
+//! Parses documents, YAML or JSON, and records the line and column of every value.
 
 mod json;
 #[cfg(test)]
@@ -10,32 +10,32 @@ use std::fmt;
 
 use serde_json::Value;
 
-/// A place in a text, both from 1.
+/// A position in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-pub struct Place {
-    /// The line.
+pub struct Position {
+    /// Line, counted from 1.
     pub line: usize,
-    /// The column, in characters.
+    /// Column in characters, counted from 1.
     pub column: usize,
 }
 
-/// Something that is wrong with a document.
+/// An error in a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issue {
-    /// Where, such as `rules[0].fetch[1].url`; empty for the whole document.
+    /// Path of the value, such as `rules[0].fetch[1].url`. Empty for the whole document.
     pub path: String,
-    /// Where in the text, when there is a text.
-    pub place: Option<Place>,
+    /// Position in the text. None for a document that did not come as text.
+    pub position: Option<Position>,
     /// What is wrong.
     pub detail: String,
 }
 
 impl Issue {
-    /// Something at a path.
+    /// An issue at `path`, without a position.
     pub fn new(path: impl Into<String>, detail: impl Into<String>) -> Self {
         Self {
             path: path.into(),
-            place: None,
+            position: None,
             detail: detail.into(),
         }
     }
@@ -43,7 +43,7 @@ impl Issue {
 
 impl fmt::Display for Issue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(Place { line, column }) = self.place {
+        if let Some(Position { line, column }) = self.position {
             write!(f, "{line}:{column}: ")?;
         }
         if !self.path.is_empty() {
@@ -53,34 +53,34 @@ impl fmt::Display for Issue {
     }
 }
 
-/// A text that has been read: what it says, and where.
+/// A parsed text, with the positions of its values.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// What it says.
+    /// The parsed value.
     pub value: Value,
-    places: BTreeMap<String, Place>,
+    positions: BTreeMap<String, Position>,
 }
 
 impl Source {
-    /// Reads JSON, or YAML 1.2 without anchors, aliases and tags.
+    /// Parses JSON, or YAML 1.2 without anchors, aliases and tags.
     ///
     /// # Errors
-    /// The first thing that cannot be read, with its place.
+    /// The first syntax error, with its position.
     pub fn parse(text: &str) -> Result<Self, Issue> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         match serde_json::from_str(text) {
             Ok(value) => Ok(Self {
                 value,
-                places: json::places(text),
+                positions: json::positions(text),
             }),
             Err(error) if text.trim_start().starts_with('{') => {
-                let place = Place {
+                let position = Position {
                     line: error.line(),
                     column: error.column(),
                 };
                 Err(Issue {
                     path: String::new(),
-                    place: Some(place),
+                    position: Some(position),
                     detail: format!("not JSON: {error}"),
                 })
             }
@@ -88,12 +88,12 @@ impl Source {
         }
     }
 
-    /// Where `path` is; where the nearest thing around it is, if it is not there itself.
-    pub fn place(&self, path: &str) -> Option<Place> {
+    /// The position of `path`, or of its nearest ancestor that has one.
+    pub fn position(&self, path: &str) -> Option<Position> {
         let mut path = path;
         loop {
-            if let Some(place) = self.places.get(path) {
-                return Some(*place);
+            if let Some(position) = self.positions.get(path) {
+                return Some(*position);
             }
             let end = path.rfind(['.', '[']).unwrap_or(0);
             if path.is_empty() {
@@ -103,16 +103,16 @@ impl Source {
         }
     }
 
-    /// `issue` with its place.
-    pub fn placed(&self, issue: Issue) -> Issue {
+    /// `issue` with the position of its path, unless it has one.
+    pub fn locate(&self, issue: Issue) -> Issue {
         Issue {
-            place: issue.place.or_else(|| self.place(&issue.path)),
+            position: issue.position.or_else(|| self.position(&issue.path)),
             ..issue
         }
     }
 }
 
-/// The path of a field inside `path`.
+/// The path of field `name` of `path`.
 pub fn field(path: &str, name: &str) -> String {
     if path.is_empty() {
         name.to_owned()
@@ -121,7 +121,7 @@ pub fn field(path: &str, name: &str) -> String {
     }
 }
 
-/// The path of an element inside `path`.
+/// The path of element `index` of `path`.
 pub fn element(path: &str, index: usize) -> String {
     format!("{path}[{index}]")
 }

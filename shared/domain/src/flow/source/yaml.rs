@@ -1,4 +1,4 @@
-//! YAML 1.2, as far as a document needs it, with the place of everything.
+//! Parses the part of YAML 1.2 that documents need, and records the position of every value.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,35 +6,35 @@ use std::collections::BTreeMap;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 use serde_json::{Map, Number, Value};
 
-use super::{Issue, Place, Source, element, field};
+use super::{Issue, Position, Source, element, field};
 
-/// Deepest nesting that is read.
+/// Maximum nesting depth.
 const MAX_DEPTH: usize = 64;
 
-/// Reads a text.
+/// Parses a text.
 ///
 /// # Errors
-/// The first thing that cannot be read, with its place.
+/// The first error, with its position.
 pub(super) fn read(text: &str) -> Result<Source, Issue> {
     Reader::read(text)
 }
 
 struct Reader<'a> {
     parser: Parser<'a, saphyr_parser::StrInput<'a>>,
-    places: BTreeMap<String, Place>,
+    positions: BTreeMap<String, Position>,
 }
 
-fn place(marker: Marker) -> Place {
-    Place {
+fn position(marker: Marker) -> Position {
+    Position {
         line: marker.line(),
         column: marker.col() + 1,
     }
 }
 
-fn wrong(marker: Marker, detail: impl Into<String>) -> Issue {
+fn issue(marker: Marker, detail: impl Into<String>) -> Issue {
     Issue {
         path: String::new(),
-        place: Some(place(marker)),
+        position: Some(position(marker)),
         detail: detail.into(),
     }
 }
@@ -43,7 +43,7 @@ impl<'a> Reader<'a> {
     fn read(text: &'a str) -> Result<Source, Issue> {
         let mut reader = Self {
             parser: Parser::new_from_str(text),
-            places: BTreeMap::new(),
+            positions: BTreeMap::new(),
         };
         let mut value = Value::Null;
         let mut documents = 0;
@@ -52,7 +52,7 @@ impl<'a> Reader<'a> {
             match event {
                 Event::StreamEnd => break,
                 Event::DocumentStart(_) if documents == 1 => {
-                    return Err(wrong(at, "there must be one YAML document"));
+                    return Err(issue(at, "expected a single YAML document"));
                 }
                 Event::DocumentStart(_) => {
                     documents = 1;
@@ -64,36 +64,36 @@ impl<'a> Reader<'a> {
         }
         Ok(Source {
             value,
-            places: reader.places,
+            positions: reader.positions,
         })
     }
 
     fn next(&mut self) -> Result<(Event<'a>, Marker), Issue> {
         match self.parser.next_event() {
             Some(Ok((event, span))) => Ok((event, span.start)),
-            Some(Err(error)) => Err(wrong(*error.marker(), format!("not YAML: {}", error.info()))),
+            Some(Err(error)) => Err(issue(*error.marker(), format!("not YAML: {}", error.info()))),
             None => Ok((Event::StreamEnd, Marker::default())),
         }
     }
 
     fn node(&mut self, event: Event<'a>, at: Marker, path: &str, depth: usize) -> Result<Value, Issue> {
         if depth > MAX_DEPTH {
-            return Err(wrong(at, "nested too deeply"));
+            return Err(issue(at, "nested too deeply"));
         }
-        // A key has put its own place down already: better than that of its value, which may begin a line later.
-        self.places.entry(path.to_owned()).or_insert_with(|| place(at));
+        // The position of a key is already recorded. It is better than that of its value, which may begin a line later.
+        self.positions.entry(path.to_owned()).or_insert_with(|| position(at));
         match event {
             Event::Scalar(_, _, _, Some(_)) | Event::SequenceStart(_, Some(_)) | Event::MappingStart(_, Some(_)) => {
-                Err(wrong(at, "tags are not allowed"))
+                Err(issue(at, "tags are not allowed"))
             }
-            Event::Alias(_) => Err(wrong(at, "aliases are not allowed")),
+            Event::Alias(_) => Err(issue(at, "aliases are not allowed")),
             Event::Scalar(text, style, 0, None) => Ok(scalar(text, style)),
             Event::SequenceStart(0, None) => self.sequence(path, depth),
             Event::MappingStart(0, None) => self.mapping(path, depth),
             Event::Scalar(..) | Event::SequenceStart(..) | Event::MappingStart(..) => {
-                Err(wrong(at, "anchors are not allowed"))
+                Err(issue(at, "anchors are not allowed"))
             }
-            _ => Err(wrong(at, "a value is missing")),
+            _ => Err(issue(at, "a value is missing")),
         }
     }
 
@@ -116,15 +116,15 @@ impl<'a> Reader<'a> {
             let key = match event {
                 Event::MappingEnd | Event::StreamEnd => return Ok(Value::Object(fields)),
                 Event::Scalar(text, _, 0, None) => text.into_owned(),
-                _ => return Err(wrong(at, "a key must be a text")),
+                _ => return Err(issue(at, "a key must be a string")),
             };
             let inner = field(path, &key);
-            self.places.insert(inner.clone(), place(at));
+            self.positions.insert(inner.clone(), position(at));
             if fields.contains_key(&key) {
                 return Err(Issue {
                     path: inner,
-                    place: Some(place(at)),
-                    detail: "is there twice".into(),
+                    position: Some(position(at)),
+                    detail: "duplicate key".into(),
                 });
             }
             let (event, at) = self.next()?;
@@ -134,7 +134,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A scalar by the core schema of YAML 1.2: only `true` and `false` are truth values, `no` is a text.
+/// A scalar by the core schema of YAML 1.2: only `true` and `false` are booleans, `no` is a string.
 fn scalar(text: Cow<'_, str>, style: ScalarStyle) -> Value {
     if style != ScalarStyle::Plain {
         return Value::String(text.into_owned());
@@ -146,7 +146,7 @@ fn scalar(text: Cow<'_, str>, style: ScalarStyle) -> Value {
         _ => {}
     }
     let digits = text.strip_prefix('-').unwrap_or(&text);
-    // `+12025550100` and `007` are texts: here they are telephone numbers and codes, and JSON could not write them.
+    // `+12025550100` and `007` are strings: here they are phone numbers and codes, and they are not valid JSON numbers.
     let is_number = digits.bytes().next().is_some_and(|byte| byte.is_ascii_digit())
         && !(digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0."));
     let number = is_number.then(|| serde_json::from_str::<Number>(&text).ok()).flatten();

@@ -1,13 +1,13 @@
-//! The filters and tests that templates have: those of the engine that only look at values, and a few of our own.
+//! The filters and tests of templates: those of the engine that only read values, and our own.
 
 use minijinja::{Environment, filters, tests};
 
-use super::{guards, own};
+use super::{custom, guards};
 
-/// The filter that compares telephone numbers.
+/// Name of the filter that compares phone numbers.
 pub(super) const SAME_NUMBER: &str = "same_number";
 
-/// Every filter.
+/// All filters.
 pub(super) const FILTERS: [&str; 31] = [
     "abs",
     "at",
@@ -42,7 +42,7 @@ pub(super) const FILTERS: [&str; 31] = [
     "upper",
 ];
 
-/// Every test.
+/// All tests.
 pub(super) const TESTS: [&str; 23] = [
     "defined",
     "endingwith",
@@ -69,43 +69,43 @@ pub(super) const TESTS: [&str; 23] = [
     "true",
 ];
 
-/// Gives an environment all of them.
+/// Adds all filters, tests and guards to an environment.
 pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("abs", filters::abs);
-    environment.add_filter("at", own::at);
+    environment.add_filter("at", custom::at);
     environment.add_filter("bool", filters::bool);
     environment.add_filter("capitalize", filters::capitalize);
-    environment.add_filter("day", own::day);
-    environment.add_filter("default", own::default);
-    environment.add_filter("digits", own::digits);
-    environment.add_filter("first", own::first);
+    environment.add_filter("day", custom::day);
+    environment.add_filter("default", custom::default);
+    environment.add_filter("digits", custom::digits);
+    environment.add_filter("first", custom::first);
     environment.add_filter("float", filters::float);
     environment.add_filter("int", filters::int);
-    environment.add_filter("join", own::join);
-    environment.add_filter("last", own::last);
-    environment.add_filter("length", own::length);
+    environment.add_filter("join", custom::join);
+    environment.add_filter("last", custom::last);
+    environment.add_filter("length", custom::length);
     environment.add_filter("list", filters::list);
     environment.add_filter("lower", filters::lower);
     environment.add_filter("map", filters::map);
     environment.add_filter("max", filters::max);
     environment.add_filter("min", filters::min);
-    environment.add_filter("or_null", own::or_null);
+    environment.add_filter("or_null", custom::or_null);
     environment.add_filter("reject", filters::reject);
     environment.add_filter("rejectattr", filters::rejectattr);
     environment.add_filter("replace", filters::replace);
     environment.add_filter("round", filters::round);
-    environment.add_filter(SAME_NUMBER, own::same_number);
+    environment.add_filter(SAME_NUMBER, custom::same_number);
     environment.add_filter("select", filters::select);
     environment.add_filter("selectattr", filters::selectattr);
     environment.add_filter("sort", filters::sort);
-    environment.add_filter("spell", own::spell);
-    environment.add_filter("string", own::string);
+    environment.add_filter("spell", custom::spell);
+    environment.add_filter("string", custom::string);
     environment.add_filter("trim", filters::trim);
     environment.add_filter("upper", filters::upper);
     environment.add_filter(guards::FACTOR, guards::factor);
     environment.add_filter(guards::PART, guards::part);
     environment.add_filter(guards::TERM, guards::term);
-    environment.add_filter(guards::SAID, guards::said);
+    environment.add_filter(guards::SPOKEN, guards::spoken_value);
 
     environment.add_test("defined", tests::is_defined);
     environment.add_test("endingwith", tests::is_endingwith);
@@ -137,11 +137,11 @@ mod unit_tests {
     use super::*;
 
     #[test]
-    fn lists_of_names_are_what_is_there() {
+    fn every_listed_name_is_registered() {
         let mut environment = Environment::empty();
         add(&mut environment);
         for name in FILTERS {
-            // Found, even if it does not like what it gets.
+            // The filter exists, even if it refuses this value.
             let source = format!("1 | {name}");
             let result = environment.compile_expression_owned(source).expect("a filter").eval(());
             let unknown = result.is_err_and(|error| error.kind() == minijinja::ErrorKind::UnknownFilter);

@@ -1,19 +1,19 @@
-//! Filters that `scan` writes into templates; no document can name them.
+//! Guards: filters that `scan` inserts into templates. No document can name them.
 
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, State, Value};
 
-use super::own::pay_for;
-use super::write::{said as as_said, spoken};
+use super::custom::charge_for_list;
+use super::output::{spoken, to_text};
 
-/// On both sides of `*`.
+/// Applied to both operands of `*`.
 pub(super) const FACTOR: &str = "__factor";
-/// On both sides of `~`.
+/// Applied to both operands of `~`.
 pub(super) const PART: &str = "__part";
-/// On both sides of `+`.
+/// Applied to both operands of `+`.
 pub(super) const TERM: &str = "__term";
-/// Around what is spoken.
-pub(super) const SAID: &str = "__said";
+/// Applied to every spoken value.
+pub(super) const SPOKEN: &str = "__spoken";
 
 fn is_list(value: &Value) -> bool {
     matches!(
@@ -22,7 +22,8 @@ fn is_list(value: &Value) -> bool {
     )
 }
 
-/// No list: the engine repeats it as often as a number says, and then searches, compares and joins it for free.
+/// Refuses a list: the engine would repeat it any number of times, and then search, compare and join it without
+/// charging fuel.
 pub(super) fn factor(value: &Value) -> Result<Value, Error> {
     if is_list(value) {
         return Err(ErrorKind::InvalidOperation.into());
@@ -30,25 +31,26 @@ pub(super) fn factor(value: &Value) -> Result<Value, Error> {
     Ok(value.clone())
 }
 
-/// No list: the engine writes it out, however long it is. And a whole number as one: `3.0` is 3.
+/// Refuses a list: the engine would convert it to text, however long it is. Turns a whole number into an integer: `3.0`
+/// becomes 3.
 pub(super) fn part(value: &Value) -> Result<Value, Error> {
     if value.kind() == ValueKind::Number {
-        let said = as_said(value).and_then(|said| said.parse::<i64>().ok());
-        return Ok(said.map_or_else(|| value.clone(), Value::from));
+        let integer = to_text(value).and_then(|text| text.parse::<i64>().ok());
+        return Ok(integer.map_or_else(|| value.clone(), Value::from));
     }
     factor(value)
 }
 
-/// A list pays for its items: what is added to it is looked at for free.
+/// Charges fuel for the items of a list: the engine concatenates lists without charging.
 pub(super) fn term(state: &State, value: &Value) -> Result<Value, Error> {
     if is_list(value) {
-        pay_for(state, value)?;
+        charge_for_list(state, value)?;
     }
     Ok(value.clone())
 }
 
-/// No text of which nothing is left when it is spoken.
-pub(super) fn said(value: &Value) -> Result<Value, Error> {
+/// Refuses a string that is blank once it is prepared for speech.
+pub(super) fn spoken_value(value: &Value) -> Result<Value, Error> {
     if value.as_str().is_some_and(|text| spoken(text).is_empty()) {
         return Err(ErrorKind::BadEscape.into());
     }

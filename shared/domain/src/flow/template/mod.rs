@@ -1,25 +1,25 @@
-//! Templates and expressions: minijinja, with everything taken out that a sentence does not need.
+//! Templates and expressions: minijinja, reduced to what a sentence needs.
 //!
-//! A template comes from the document and never from whoever is answered; what they say is a value, and a value is never
-//! read as a template. Where it ends up decides how it is written ([`Kind`]): as one line without markup in speech,
-//! percent-encoded in a URL, without line breaks in a header. An expression has a value, with its type, and no text.
+//! A template comes from the document, never from the request. The text of a request is a value, and a value is never
+//! parsed as a template. The context decides how a value is escaped ([`Kind`]): a single line without markup in speech,
+//! percent-encoding in a URL, no line breaks in a header. An expression evaluates to a typed value instead of text.
 //!
-//! There are no loaders, no macros, no includes and no assignments. An undefined variable is an error, and so is a value
-//! that cannot be said, such as null or a blank text: never a hole in a sentence. Where nothing may be said the template
-//! says so, by an empty text of its own: `{{ x if y else '' }}`.
+//! There are no loaders, macros, includes or assignments. An undefined variable is an error, and so is a value that
+//! cannot be spoken, such as null or a blank string: a sentence never has a gap. A template that allows an empty value
+//! states it with an empty string literal: `{{ x if y else '' }}`.
 //!
-//! What a template does is bounded by the engine's fuel: its instructions, and a 64th of every byte that it makes. What the
-//! engine lets through without fuel is stopped before it, by the guards that `scan` puts around operators and by the
-//! filters of our own: lists that are repeated a hundred million times, joined, or written out.
+//! The engine's fuel bounds the cost of a template: one unit for each instruction, and one for each 64 bytes of output.
+//! The guards that `scan` adds around operators and our own filters stop what the engine does without charging fuel:
+//! repeating a list a hundred million times, joining it, or converting it to text.
 
+mod custom;
 mod filters;
 mod guards;
-mod own;
+mod output;
 mod scan;
 #[cfg(test)]
 mod tests;
 mod value;
-mod write;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -27,40 +27,40 @@ use std::io;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
-use write::{Bounded, filled};
+use output::{BoundedWriter, finish_url};
 
-/// Instructions that one template may take; each also pays for 64 bytes. So a template makes at most 3 MB.
+/// Fuel of one template: instructions, and one unit for each 64 bytes of output. So a template produces at most 3 MB.
 const FUEL: u64 = 50_000;
-/// Bytes that one template may write.
+/// Maximum output of one template, in bytes.
 const MAX_OUTPUT: usize = 16 * 1024;
-/// Longest template.
+/// Maximum length of a template, in bytes.
 const MAX_SOURCE: usize = 16 * 1024;
-/// Bytes of stack on which a template is compiled that was taken before there was a limit for its operators. Only what is
-/// used of it takes memory.
-const STACK_OF_KEPT: usize = 256 * 1024 * 1024;
-/// Nesting that one template may have.
+/// Stack size in bytes for compiling a stored template that exceeds the limit on operators, which was added later. Only
+/// the pages that are used take memory.
+const STORED_TEMPLATE_STACK: usize = 256 * 1024 * 1024;
+/// Maximum recursion depth of a template.
 const RECURSION: usize = 64;
 
-/// What a template is for.
+/// What a template is for. Decides how values are escaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// Text that a person hears or reads, or a model is told.
+    /// Text that a person hears or reads, or a prompt for a model.
     Speech,
-    /// A URL: every value is percent-encoded.
+    /// A URL. Every value is percent-encoded.
     Url,
-    /// A header, an address, a number: a value is one line.
+    /// A header, an email address or a phone number. A value becomes a single line.
     Line,
-    /// A text inside data.
+    /// A string inside JSON.
     Plain,
-    /// An expression: it has a value, and no text.
+    /// An expression. It evaluates to a value instead of text.
     Expression,
 }
 
 impl Kind {
     const ALL: [Self; 5] = [Self::Speech, Self::Url, Self::Line, Self::Plain, Self::Expression];
 
-    /// The kind of this name.
-    fn named(name: &str) -> Option<Self> {
+    /// The kind called `name`.
+    fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
@@ -75,34 +75,34 @@ impl Kind {
     }
 }
 
-/// A template went wrong. Says where in the document, never with which value.
+/// An error of a template. It never quotes a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct TemplateError(String);
 
 impl TemplateError {
-    /// What is wrong.
-    pub fn new(what: impl Into<String>) -> Self {
-        Self(what.into())
+    /// An error with this message.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
     }
 }
 
-/// What templates see: the roots, by their names.
+/// The variables that templates see, by root name.
 #[derive(Clone, Debug, Default)]
 pub struct Scope(BTreeMap<String, Value>);
 
 impl Scope {
-    /// Adds a root.
+    /// Sets a root.
     pub fn set(&mut self, name: &str, value: impl serde::Serialize) {
         self.0.insert(name.to_owned(), Value::from(Serde(value)));
     }
 
-    /// Adds something inside a root that is an object, or becomes one.
+    /// Sets a field of a root, which becomes an object if it is none.
     pub fn set_inside(&mut self, root: &str, name: &str, value: impl serde::Serialize) {
         let mut fields: BTreeMap<String, Value> = BTreeMap::new();
-        if let Some(there) = self.0.get(root) {
-            for key in there.try_iter().into_iter().flatten() {
-                if let (Some(name), Ok(value)) = (key.as_str(), there.get_item(&key)) {
+        if let Some(current) = self.0.get(root) {
+            for key in current.try_iter().into_iter().flatten() {
+                if let (Some(name), Ok(value)) = (key.as_str(), current.get_item(&key)) {
                     fields.insert(name.to_owned(), value);
                 }
             }
@@ -130,112 +130,115 @@ impl Default for Templates {
         environment.set_fuel(Some(FUEL));
         environment.set_recursion_limit(RECURSION);
         environment.set_auto_escape_callback(|name| {
-            let kind = Kind::named(name.split(':').next().unwrap_or_default());
+            let kind = Kind::from_name(name.split(':').next().unwrap_or_default());
             AutoEscape::Custom(kind.unwrap_or(Kind::Speech).name().into())
         });
-        environment.set_formatter(write::format);
+        environment.set_formatter(output::format);
         Self { environment }
     }
 }
 
 impl Templates {
-    /// Compiles a template, unless it is one that is compiled already; gives back the variables that it needs, such
-    /// as `state.order`.
+    /// Compiles a template unless it is already compiled. Returns the variables that it uses, such as `state.order`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// What is wrong with the template.
     pub fn add(&mut self, kind: Kind, source: &str) -> Result<Vec<String>, TemplateError> {
         self.compile(kind, source, false)
     }
 
-    /// As [`Templates::add`], for a template that was taken before: what has been refused only since then is let through.
+    /// As [`Templates::add`], for a template of a stored document. Checks that were added after it was stored are
+    /// skipped.
     ///
     /// # Errors
-    /// What keeps it from being written.
-    pub fn add_kept(&mut self, kind: Kind, source: &str) -> Result<Vec<String>, TemplateError> {
-        // It may have as many operators as it has room for, and the engine takes a piece of the stack for each.
+    /// What prevents the template from being rendered.
+    pub fn add_stored(&mut self, kind: Kind, source: &str) -> Result<Vec<String>, TemplateError> {
+        // It may have any number of operators that fits into its length, and the engine uses stack for each.
         if source.len() <= scan::MAX_TOKENS || guarded(kind, source, false).is_ok() {
             return self.compile(kind, source, true);
         }
         std::thread::scope(|scope| {
-            let stack = std::thread::Builder::new().stack_size(STACK_OF_KEPT);
+            let stack = std::thread::Builder::new().stack_size(STORED_TEMPLATE_STACK);
             let spawned = stack.spawn_scoped(scope, || self.compile(kind, source, true));
-            let spawned = spawned.map_err(|_| TemplateError("cannot be compiled now".into()))?;
+            let spawned = spawned.map_err(|_| TemplateError("cannot be compiled at the moment".into()))?;
             spawned
                 .join()
                 .unwrap_or_else(|_| Err(TemplateError("cannot be compiled".into())))
         })
     }
 
-    fn compile(&mut self, kind: Kind, source: &str, is_kept: bool) -> Result<Vec<String>, TemplateError> {
+    fn compile(&mut self, kind: Kind, source: &str, is_stored: bool) -> Result<Vec<String>, TemplateError> {
         if kind != Kind::Expression && is_literal(source) {
             return Ok(Vec::new());
         }
         if source.len() > MAX_SOURCE {
             return Err(TemplateError(format!("has more than {MAX_SOURCE} bytes")));
         }
-        let text = guarded(kind, source, is_kept)?;
+        let text = guarded(kind, source, is_stored)?;
         let text = if kind == Kind::Expression {
             let inner = text.strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
             let inner = inner.unwrap_or_default().trim();
-            // Compiled as an expression too, so that nothing else hides between the braces; and not without its guards, for
-            // the engine works out while it compiles what has no variables.
+            // Also compiled as an expression, so that nothing else hides between the braces. The guards are kept,
+            // because the engine evaluates constant expressions while it compiles.
             self.environment
                 .compile_expression_owned(inner.to_owned())
-                .map_err(|error| syntax(&error))?;
+                .map_err(|error| syntax_error(&error))?;
             as_template(inner)
         } else {
             text
         };
-        let name = name(kind, source);
+        let name = template_name(kind, source);
         self.environment
             .add_template_owned(name.clone(), text)
-            .map_err(|error| syntax(&error))?;
-        let template = self.environment.get_template(&name).map_err(|error| syntax(&error))?;
+            .map_err(|error| syntax_error(&error))?;
+        let template = self
+            .environment
+            .get_template(&name)
+            .map_err(|error| syntax_error(&error))?;
         let mut variables: Vec<String> = template.undeclared_variables(true).into_iter().collect();
         variables.sort();
         Ok(variables)
     }
 
-    /// Writes a template.
+    /// Renders a template.
     ///
     /// # Errors
-    /// When a value is missing or cannot be written there, or the bounds are passed.
+    /// When a value is missing or cannot be rendered in this context, or a limit is exceeded.
     pub fn render(&self, kind: Kind, source: &str, scope: &Scope) -> Result<String, TemplateError> {
         if is_literal(source) {
             return Ok(source.to_owned());
         }
-        let mut output = Bounded {
+        let mut output = BoundedWriter {
             text: Vec::new(),
             limit: MAX_OUTPUT,
         };
-        let template = self.environment.get_template(&name(kind, source));
+        let template = self.environment.get_template(&template_name(kind, source));
         let written = template.and_then(|template| template.render_captured_to(scope.roots(), &mut output));
-        written.map_err(|error| failed(&error))?;
+        written.map_err(|error| render_error(&error))?;
         let text = String::from_utf8(output.text).map_err(|_| TemplateError::new("is not UTF-8"))?;
-        if kind == Kind::Url { filled(&text) } else { Ok(text) }
+        if kind == Kind::Url { finish_url(&text) } else { Ok(text) }
     }
 
-    /// The value of an expression.
+    /// Evaluates an expression.
     ///
     /// # Errors
     /// As [`Templates::render`].
     pub fn eval(&self, source: &str, scope: &Scope) -> Result<serde_json::Value, TemplateError> {
-        let template = self.environment.get_template(&name(Kind::Expression, source));
-        let done = template.and_then(|template| template.render_captured_to(scope.roots(), io::sink()));
-        let mut done = done.map_err(|error| failed(&error))?;
-        let value = done.with_state_mut(value::take);
+        let template = self.environment.get_template(&template_name(Kind::Expression, source));
+        let rendered = template.and_then(|template| template.render_captured_to(scope.roots(), io::sink()));
+        let mut rendered = rendered.map_err(|error| render_error(&error))?;
+        let value = rendered.with_state_mut(value::take);
         value.ok_or_else(|| TemplateError::new("has no value"))
     }
 
-    /// Whether an expression is true: neither false, null, zero nor empty.
+    /// Whether the value of an expression is true: not false, null, zero or empty.
     ///
     /// # Errors
     /// As [`Templates::render`].
-    pub fn holds(&self, source: &str, scope: &Scope) -> Result<bool, TemplateError> {
+    pub fn is_true(&self, source: &str, scope: &Scope) -> Result<bool, TemplateError> {
         Ok(match self.eval(source, scope)? {
             serde_json::Value::Null => false,
-            serde_json::Value::Bool(holds) => holds,
+            serde_json::Value::Bool(value) => value,
             serde_json::Value::Number(number) => number.as_f64() != Some(0.0),
             serde_json::Value::String(text) => !text.is_empty(),
             serde_json::Value::Array(list) => !list.is_empty(),
@@ -244,64 +247,65 @@ impl Templates {
     }
 }
 
-/// The template with its guards; an expression in the braces of one.
-fn guarded(kind: Kind, source: &str, is_kept: bool) -> Result<String, TemplateError> {
-    let rules = scan::Rules {
+/// The template with its guards. An expression is put in braces.
+fn guarded(kind: Kind, source: &str, is_stored: bool) -> Result<String, TemplateError> {
+    let options = scan::Options {
         is_spoken: kind == Kind::Speech,
-        is_kept,
+        is_stored,
     };
     let guarded = if kind == Kind::Expression {
-        scan::guarded(&format!("{{{{ {source} }}}}"), rules)
+        scan::guarded(&format!("{{{{ {source} }}}}"), options)
     } else {
-        scan::guarded(source, rules)
+        scan::guarded(source, options)
     };
     guarded.map_err(TemplateError)
 }
 
-/// Whether there is nothing to fill in.
+/// Whether a template has no expression, statement or comment.
 pub fn is_literal(source: &str) -> bool {
     !source.contains("{{") && !source.contains("{%") && !source.contains("{#")
 }
 
-/// The expression, if the text is nothing but `{{ expression }}`: then its value keeps its type.
+/// The expression, if the text consists of a single `{{ expression }}`. Its value then keeps its type.
 pub fn lone_expression(source: &str) -> Option<&str> {
     let inner = source.trim().strip_prefix("{{")?.strip_suffix("}}")?;
     let inner = inner.trim();
     (!inner.contains("{{") && !inner.contains("}}") && !inner.contains("{%")).then_some(inner)
 }
 
-fn name(kind: Kind, source: &str) -> String {
+fn template_name(kind: Kind, source: &str) -> String {
     format!("{}:{source}", kind.name())
 }
 
-/// Undefined at the outermost level is null: answers of back ends leave out what they do not have.
+/// An undefined value at the outermost level becomes null: back ends omit fields that have no value.
 fn as_template(expression: &str) -> String {
     format!("{{{{ ({expression}) | or_null }}}}")
 }
 
-/// What is wrong with a template that does not compile: the engine's words, and the line inside the template.
-fn syntax(error: &Error) -> TemplateError {
-    let detail = error.detail().unwrap_or("is no template");
+/// The error of a template that does not compile: the message of the engine, and the line inside the template.
+fn syntax_error(error: &Error) -> TemplateError {
+    let detail = error.detail().unwrap_or("is not a valid template");
     match error.line() {
         Some(line) if line > 1 => TemplateError(format!("{detail} (line {line} of the template)")),
         _ => TemplateError(detail.to_owned()),
     }
 }
 
-/// What went wrong while a template was written. The engine's details may quote a value, so only the kind is told.
-fn failed(error: &Error) -> TemplateError {
-    let what = match error.kind() {
+/// The error of a template that could not be rendered. Messages of the engine may quote a value, so only the kind is
+/// reported.
+fn render_error(error: &Error) -> TemplateError {
+    let message = match error.kind() {
         ErrorKind::UndefinedError => "a variable is undefined",
         ErrorKind::OutOfFuel => "takes too many steps",
-        ErrorKind::WriteFailure => "writes too much",
-        ErrorKind::UnknownFilter => "a filter is not known",
-        ErrorKind::UnknownTest => "a test is not known",
-        ErrorKind::UnknownFunction | ErrorKind::UnknownMethod => "a function is not known",
-        ErrorKind::BadEscape => "a value cannot be written here: it is null or empty, or no text and no number",
-        _ => "an operation is not possible with these values",
+        ErrorKind::WriteFailure => "produces too much output",
+        ErrorKind::UnknownFilter => "unknown filter",
+        ErrorKind::UnknownTest => "unknown test",
+        ErrorKind::UnknownFunction | ErrorKind::UnknownMethod => "unknown function",
+        ErrorKind::BadEscape => "a value cannot be inserted here: it is null, empty, a list or an object",
+        _ => "an operation is not defined for these values",
     };
     match error.line() {
-        Some(line) if line > 1 => TemplateError(format!("{what} (line {line} of the template)")),
-        _ => TemplateError(what.to_owned()),
+        Some(line) if line > 1 => TemplateError(format!("{message} (line {line} of the template)")),
+        _ => TemplateError(message.to_owned()),
     }
 }

@@ -1,35 +1,35 @@
-//! A look at a template's tokens before it is compiled.
+//! Checks the tokens of a template before it is compiled, and adds guards.
 //!
-//! The engine finds out about an unknown filter when somebody waits for an answer, and has statements that a sentence does
-//! not need. Both are found here, on upload. And what the engine does not bound by itself, or writes although it is
-//! nothing, is sent through a guard: filters that are written around operands and around what is spoken.
+//! The engine detects an unknown filter only when it renders, and has statements that a sentence does not need. Both
+//! are detected here, on upload. Operations that the engine does not bound, and values that render as nothing, go
+//! through guards: filters that are inserted around operands and around spoken values.
 
 use super::filters::{FILTERS, SAME_NUMBER, TESTS};
 use super::guards;
 use crate::phone::CallingCode;
 
-/// Statements that are allowed.
+/// Allowed statements.
 const STATEMENTS: [&str; 6] = ["if", "elif", "else", "endif", "for", "endfor"];
-/// Most tokens between two braces. The engine goes through a chain of operators by recursion: some thousands, which a
-/// template has room for, would take more than the stack.
+/// Maximum number of tokens between two braces. The engine recurses along a chain of operators: some thousands, which a
+/// template has space for, would overflow the stack.
 pub(super) const MAX_TOKENS: usize = 1_000;
-/// Words after which a sign has nothing on its left.
-const BEFORE_OPERAND: [&str; 8] = ["and", "elif", "else", "if", "in", "is", "not", "or"];
+/// Words after which a sign is unary: it has no left operand.
+const OPERAND_PREFIXES: [&str; 8] = ["and", "elif", "else", "if", "in", "is", "not", "or"];
 
-/// What a template is checked for.
+/// How a template is checked.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rules {
+pub(super) struct Options {
     /// Whether its values are spoken.
     pub(super) is_spoken: bool,
-    /// Whether it was taken before: what has been refused only since then is let through.
-    pub(super) is_kept: bool,
+    /// Whether it belongs to a stored document. Checks that were added since then are skipped.
+    pub(super) is_stored: bool,
 }
 
-/// Checks the tokens of a template; gives it back with its guards.
+/// Checks the tokens of a template and returns the template with its guards.
 ///
 /// # Errors
-/// What is not allowed in it.
-pub(super) fn guarded(source: &str, rules: Rules) -> Result<String, String> {
+/// What the template must not contain.
+pub(super) fn guarded(source: &str, options: Options) -> Result<String, String> {
     let mut guarded = String::with_capacity(source.len());
     let mut rest = source;
     loop {
@@ -53,8 +53,8 @@ pub(super) fn guarded(source: &str, rules: Rules) -> Result<String, String> {
                 guarded.push_str("#}");
                 rest
             }
-            "{%" => block(inside, "%}", true, rules, &mut guarded)?,
-            _ => block(inside, "}}", false, rules, &mut guarded)?,
+            "{%" => block(inside, "%}", true, options, &mut guarded)?,
+            _ => block(inside, "}}", false, options, &mut guarded)?,
         };
     }
 }
@@ -66,22 +66,22 @@ enum Token<'a> {
     Text(&'a str),
 }
 
-/// A token, and where it begins and ends.
-type Placed<'a> = (Token<'a>, usize, usize);
+/// A token with its start and end, in bytes.
+type Span<'a> = (Token<'a>, usize, usize);
 
-/// Checks up to `end`, and adds it with its guards to `guarded`; gives back what comes after it.
+/// Checks the tokens up to `end`, and appends them with their guards to `guarded`. Returns the rest.
 fn block<'a>(
     inside: &'a str,
     end: &str,
     is_statement: bool,
-    rules: Rules,
+    options: Options,
     guarded: &mut String,
 ) -> Result<&'a str, String> {
     let begin = inside.len() - inside.trim_start_matches(['-', '+']).len();
     let (tokens, length) = tokens(inside, begin, end)?;
-    if !rules.is_kept {
+    if !options.is_stored {
         if tokens.len() > MAX_TOKENS {
-            return Err(format!("has more than {MAX_TOKENS} words and signs in one place"));
+            return Err(format!("has more than {MAX_TOKENS} words and signs between two braces"));
         }
         (0..tokens.len()).try_for_each(|at| check_country(&tokens, at))?;
     }
@@ -96,19 +96,19 @@ fn block<'a>(
             guards.extend(left.into_iter().chain(right).map(|place| (place, format!("|{guard}"))));
         }
     }
-    // The sign that takes the white space away stays outside.
-    let is_value = |token: &Placed<'_>| !matches!(token.0, Token::Sign('-' | '+'));
+    // The sign for white-space control stays outside the guard.
+    let is_value = |token: &Span<'_>| !matches!(token.0, Token::Sign('-' | '+'));
     let value = tokens.iter().rposition(is_value).and_then(|last| tokens.get(..=last));
     let value = value.unwrap_or_default();
-    if rules.is_spoken
+    if options.is_spoken
         && !is_statement
-        && !may_be_nothing(value)
+        && !allows_empty(value)
         && let (Some(first), Some(last)) = (value.first(), value.last())
     {
         guards.push((first.1, "(".to_owned()));
-        guards.push((last.2, format!(")|{}", guards::SAID)));
+        guards.push((last.2, format!(")|{}", guards::SPOKEN)));
     }
-    // Stable: what was found first stands first where two are at one place.
+    // A stable sort: of two guards at one position the one that was found first comes first.
     guards.sort_by_key(|(place, _)| *place);
     let mut written = 0;
     for (place, guard) in guards {
@@ -120,11 +120,11 @@ fn block<'a>(
     Ok(inside.get(length..).unwrap_or_default())
 }
 
-/// The tokens up to `end`, and where that ends.
-fn tokens<'a>(inside: &'a str, begin: usize, end: &str) -> Result<(Vec<Placed<'a>>, usize), String> {
+/// The tokens up to `end`, and the offset behind it.
+fn tokens<'a>(inside: &'a str, begin: usize, end: &str) -> Result<(Vec<Span<'a>>, usize), String> {
     let mut tokens = Vec::new();
     let mut at = begin;
-    // Inside of brackets nothing ends, as the engine sees it: `{{ {'a': {'b': 1}} }}`.
+    // As in the engine, `end` does not count inside brackets: `{{ {'a': {'b': 1}} }}`.
     let mut depth = 0_usize;
     loop {
         let rest = inside.get(at..).unwrap_or_default();
@@ -134,7 +134,7 @@ fn tokens<'a>(inside: &'a str, begin: usize, end: &str) -> Result<(Vec<Placed<'a
             return Ok((tokens, at + end.len()));
         }
         let Some((token, after)) = next(rest)? else {
-            return Err("is not closed".into());
+            return Err("has an opening brace that is not closed".into());
         };
         match token {
             Token::Sign('(' | '[' | '{') => depth += 1,
@@ -147,31 +147,28 @@ fn tokens<'a>(inside: &'a str, begin: usize, end: &str) -> Result<(Vec<Placed<'a
     }
 }
 
-fn check(tokens: &[Placed<'_>], is_statement: bool) -> Result<(), String> {
+fn check(tokens: &[Span<'_>], is_statement: bool) -> Result<(), String> {
     let mut before = [Token::Sign(' '); 2];
     let mut first = is_statement;
     for (token, _, _) in tokens {
         match (before, *token) {
             (_, Token::Word(word)) if first && !STATEMENTS.contains(&word) => {
                 return Err(format!(
-                    "`{{% {word} %}}` is not allowed; there are: {}",
+                    "`{{% {word} %}}` is not allowed; allowed: {}",
                     STATEMENTS.join(", ")
                 ));
             }
             ([_, Token::Sign('|')], Token::Word(name)) if !FILTERS.contains(&name) => {
-                return Err(format!(
-                    "the filter `{name}` is not known; there are: {}",
-                    known(&FILTERS)
-                ));
+                return Err(format!("unknown filter `{name}`; available: {}", list_names(&FILTERS)));
             }
             ([_, Token::Word("is")], Token::Word(name)) if name != "not" && !TESTS.contains(&name) => {
-                return Err(format!("the test `{name}` is not known; there are: {}", known(&TESTS)));
+                return Err(format!("unknown test `{name}`; available: {}", list_names(&TESTS)));
             }
             ([Token::Word("is"), Token::Word("not")], Token::Word(name)) if !TESTS.contains(&name) => {
-                return Err(format!("the test `{name}` is not known; there are: {}", known(&TESTS)));
+                return Err(format!("unknown test `{name}`; available: {}", list_names(&TESTS)));
             }
             ([Token::Sign('.'), Token::Word(name)], Token::Sign('(')) => {
-                return Err(format!("`.{name}(…)` is not possible: values have no methods"));
+                return Err(format!("`.{name}(…)` is not allowed: values have no methods"));
             }
             _ => {}
         }
@@ -181,10 +178,11 @@ fn check(tokens: &[Placed<'_>], is_statement: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether what is written here says itself that nothing will do: by an empty text that may be its value, such as in
-/// `x if y else ''`, `x or ''` and `x | default('')`. One that is handed to something else, or compared, says nothing of that.
-fn may_be_nothing(tokens: &[Placed<'_>]) -> bool {
-    // For every bracket that is open, whether what is in it may be the value of the whole.
+/// Whether an expression allows an empty result: by an empty string literal that may become its value, as in `x if y
+/// else ''`, `x or ''` and `x | default('')`. A literal that is an argument of something else, or compared, does not
+/// count.
+fn allows_empty(tokens: &[Span<'_>]) -> bool {
+    // For every open bracket: whether its content may be the value of the whole expression.
     let mut open = vec![true];
     for (at, (token, _, _)) in tokens.iter().enumerate() {
         let before = at.checked_sub(1).and_then(|at| tokens.get(at)).map(|token| token.0);
@@ -195,7 +193,7 @@ fn may_be_nothing(tokens: &[Placed<'_>]) -> bool {
                     Some(Token::Word("default")) => {
                         at >= 2 && tokens.get(at - 2).is_some_and(|token| token.0 == Token::Sign('|'))
                     }
-                    Some(Token::Word(word)) => BEFORE_OPERAND.contains(&word),
+                    Some(Token::Word(word)) => OPERAND_PREFIXES.contains(&word),
                     Some(Token::Sign(sign)) => !matches!(sign, ')' | ']'),
                     Some(Token::Text(_)) => false,
                     None => true,
@@ -205,9 +203,9 @@ fn may_be_nothing(tokens: &[Placed<'_>]) -> bool {
             Token::Sign('[' | '{') => open.push(false),
             Token::Sign(')' | ']' | '}') => drop(open.pop()),
             Token::Text("\"\"" | "''") if open.last() == Some(&true) => {
-                let begins = matches!(before, None | Some(Token::Word("else" | "or") | Token::Sign('(')));
-                let ends = matches!(after, None | Some(Token::Word("if") | Token::Sign(')')));
-                if begins && ends {
+                let is_start = matches!(before, None | Some(Token::Word("else" | "or") | Token::Sign('(')));
+                let is_end = matches!(after, None | Some(Token::Word("if") | Token::Sign(')')));
+                if is_start && is_end {
                     return true;
                 }
             }
@@ -217,10 +215,10 @@ fn may_be_nothing(tokens: &[Placed<'_>]) -> bool {
     false
 }
 
-/// That numbers which are compared here have a country: without one, a number that has no `+` is nobody's.
-fn check_country(tokens: &[Placed<'_>], at: usize) -> Result<(), String> {
+/// Checks that a comparison of phone numbers names a country. Without one, a number without `+` matches nothing.
+fn check_country(tokens: &[Span<'_>], at: usize) -> Result<(), String> {
     let before = |back: usize| at.checked_sub(back).and_then(|at| tokens.get(at)).map(|token| token.0);
-    // The filter itself, or `map` with its name: there the arguments come behind that.
+    // The filter itself, or `map` with its name as first argument.
     let (open, first) = match (tokens.get(at).map(|token| token.0), before(1), before(2)) {
         (Some(Token::Word(SAME_NUMBER)), Some(Token::Sign('|')), _) => (at + 1, 0),
         (Some(Token::Text(text)), Some(Token::Sign('(')), Some(Token::Word("map")))
@@ -240,13 +238,13 @@ fn check_country(tokens: &[Placed<'_>], at: usize) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "`{SAME_NUMBER}` needs the calling code of numbers without a +, such as `{SAME_NUMBER}(other, '1')`: \
-         without it they are nobody's"
+        "`{SAME_NUMBER}` needs the calling code for numbers without +, such as `{SAME_NUMBER}(other, '1')`: \
+         without it they match nothing"
     ))
 }
 
-/// The tokens of an argument, counted from 0, of the call whose bracket opens at this place.
-fn argument<'a, 'b>(tokens: &'b [Placed<'a>], open: usize, number: usize) -> Option<&'b [Placed<'a>]> {
+/// The tokens of argument `number`, counted from 0, of the call whose bracket opens at `open`.
+fn argument<'a, 'b>(tokens: &'b [Span<'a>], open: usize, number: usize) -> Option<&'b [Span<'a>]> {
     if sign(tokens, open) != Some('(') {
         return None;
     }
@@ -263,17 +261,17 @@ fn argument<'a, 'b>(tokens: &'b [Placed<'a>], open: usize, number: usize) -> Opt
     arguments.nth(number)
 }
 
-fn sign(tokens: &[Placed<'_>], at: usize) -> Option<char> {
+fn sign(tokens: &[Span<'_>], at: usize) -> Option<char> {
     match tokens.get(at)?.0 {
         Token::Sign(sign) => Some(sign),
         _ => None,
     }
 }
 
-/// The guard for both sides of the operator at this place, if it is one.
-fn guard(tokens: &[Placed<'_>], at: usize) -> Option<&'static str> {
+/// The guard for both operands of the operator at this position, if it is one.
+fn guard(tokens: &[Span<'_>], at: usize) -> Option<&'static str> {
     let has_left = match tokens.get(at.checked_sub(1)?)?.0 {
-        Token::Word(word) => !BEFORE_OPERAND.contains(&word),
+        Token::Word(word) => !OPERAND_PREFIXES.contains(&word),
         Token::Text(_) => true,
         Token::Sign(sign) => matches!(sign, ')' | ']' | '}'),
     };
@@ -285,8 +283,9 @@ fn guard(tokens: &[Placed<'_>], at: usize) -> Option<&'static str> {
     }
 }
 
-/// The last token of the operand that begins at this place: a value with all that belongs to it, such as `a.b[1] | c(2)`.
-fn operand(tokens: &[Placed<'_>], mut at: usize) -> Option<usize> {
+/// The last token of the operand that begins at this position: a value with its attributes, indexes and filters, such
+/// as `a.b[1] | c(2)`.
+fn operand(tokens: &[Span<'_>], mut at: usize) -> Option<usize> {
     while matches!(tokens.get(at)?.0, Token::Sign('-' | '+') | Token::Word("not")) {
         at += 1;
     }
@@ -305,16 +304,16 @@ fn operand(tokens: &[Placed<'_>], mut at: usize) -> Option<usize> {
     }
 }
 
-/// Where what is opened at this place is closed.
-fn closing(tokens: &[Placed<'_>], at: usize) -> Option<usize> {
+/// The position of the bracket that closes the one at `at`.
+fn closing(tokens: &[Span<'_>], at: usize) -> Option<usize> {
     let mut depth = 0_usize;
-    for place in at..tokens.len() {
-        match sign(tokens, place) {
+    for position in at..tokens.len() {
+        match sign(tokens, position) {
             Some('(' | '[' | '{') => depth += 1,
             Some(')' | ']' | '}') => {
                 depth = depth.checked_sub(1)?;
                 if depth == 0 {
-                    return Some(place);
+                    return Some(position);
                 }
             }
             _ => {}
@@ -323,7 +322,7 @@ fn closing(tokens: &[Placed<'_>], at: usize) -> Option<usize> {
     None
 }
 
-fn known(names: &[&str]) -> String {
+fn list_names(names: &[&str]) -> String {
     names
         .iter()
         .filter(|name| **name != "or_null")
@@ -345,7 +344,7 @@ fn next(rest: &str) -> Result<Option<(Token<'_>, &str)>, String> {
             }
             escaped = c == '\\' && !escaped;
         }
-        return Err("a text is not closed".into());
+        return Err("a string is not closed".into());
     }
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     if is_word(first) {

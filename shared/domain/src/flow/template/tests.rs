@@ -16,7 +16,7 @@ fn render(kind: Kind, source: &str, scope: &Scope) -> Result<String, String> {
 }
 
 #[test]
-fn a_value_is_written_as_the_place_wants_it() {
+fn value_is_escaped_for_its_context() {
     let scope = scope("v", &json!("a/b ?<i>\r\nx"));
     let written = |kind| render(kind, "[{{ v }}]", &scope);
     assert_eq!(written(Kind::Speech).as_deref(), Ok("[a/b ? x]"));
@@ -26,20 +26,20 @@ fn a_value_is_written_as_the_place_wants_it() {
 }
 
 #[test]
-fn what_a_back_end_has_escaped_is_said_as_it_was_meant() {
-    for (value, said) in [
+fn escaped_text_of_a_back_end_is_unescaped_for_speech() {
+    for (value, expected) in [
         ("J&ouml;rg&#039;s <b>pump</b>", "Jörg's pump"),
         ("It isn&amp;#8217;t<br>on", "It isn’t on"),
         ("A&B: 5 < 6", "A&B: 5 6"),
         ("https://a.example.org/x?y=1&z=2", "https://a.example.org/x?y=1&z=2"),
     ] {
         let spoken = render(Kind::Speech, "{{ v }}", &scope("v", &json!(value)));
-        assert_eq!(spoken.as_deref(), Ok(said), "{value}");
+        assert_eq!(spoken.as_deref(), Ok(expected), "{value}");
     }
 }
 
 #[test]
-fn a_blank_value_leaves_no_place_in_a_url_empty() {
+fn blank_value_must_not_leave_a_path_segment_empty() {
     let template = "https://example.org//a/{{ v.b | at('c') }}/{% if v.d %}d{% endif %}?x={{ v.b.c }}";
     for (b, d, url) in [
         ("b", false, Some("//a/b/?x=b")),
@@ -49,9 +49,9 @@ fn a_blank_value_leaves_no_place_in_a_url_empty() {
         (" ", false, None),
         ("\u{a0}\t", true, None),
     ] {
-        let came = render(Kind::Url, template, &scope("v", &json!({ "b": { "c": b }, "d": d })));
+        let actual = render(Kind::Url, template, &scope("v", &json!({ "b": { "c": b }, "d": d })));
         assert_eq!(
-            came.ok(),
+            actual.ok(),
             url.map(|url| format!("https://example.org{url}")),
             "{b:?} {d}"
         );
@@ -65,14 +65,14 @@ fn a_blank_value_leaves_no_place_in_a_url_empty() {
 }
 
 #[test]
-fn what_cannot_be_said_is_an_error_and_not_a_hole() {
+fn value_that_cannot_be_spoken_is_an_error() {
     for value in [json!(null), json!([]), json!({ "a": 1 })] {
-        let why = render(Kind::Speech, "x {{ v }} y", &scope("v", &value)).expect_err("no hole");
-        assert!(why.contains("cannot be written here"), "{why}");
+        let why = render(Kind::Speech, "x {{ v }} y", &scope("v", &value)).expect_err("an error");
+        assert!(why.contains("cannot be inserted here"), "{why}");
     }
-    let why = render(Kind::Speech, "{{ v.a }}", &scope("v", &json!({}))).expect_err("no hole");
+    let why = render(Kind::Speech, "{{ v.a }}", &scope("v", &json!({}))).expect_err("an error");
     assert_eq!(why, "a variable is undefined");
-    for (value, said) in [
+    for (value, expected) in [
         (json!(7), "7"),
         (json!(1.5), "1.5"),
         (json!(3.0), "3"),
@@ -81,13 +81,13 @@ fn what_cannot_be_said_is_an_error_and_not_a_hole() {
     ] {
         assert_eq!(
             render(Kind::Speech, "{{ v }}", &scope("v", &value)).as_deref(),
-            Ok(said)
+            Ok(expected)
         );
     }
 }
 
 #[test]
-fn a_blank_value_is_a_hole_too_unless_the_template_says_that_nothing_will_do() {
+fn blank_spoken_value_is_an_error_unless_the_template_allows_it() {
     for blank in ["", " ", "\t\n", "<>", "\u{a0}", "\u{2028}"] {
         let scope = scope("v", &json!(blank));
         for source in [
@@ -96,7 +96,7 @@ fn a_blank_value_is_a_hole_too_unless_the_template_says_that_nothing_will_do() {
             "{{ 'a' }}{{ v | upper }}",
             "{% if true %}{{ v }}{% endif %}",
             "{% for a in [v] %}{{ a }}{% endfor %}",
-            // An empty text that is no value of what is said.
+            // An empty string literal that is not the spoken value.
             "x {{ v | replace('-', '') }} y",
             "x {{ v if v != '' else v }} y",
             "x {{ v if '' != 'b' else '' ~ v }} y",
@@ -105,7 +105,7 @@ fn a_blank_value_is_a_hole_too_unless_the_template_says_that_nothing_will_do() {
             "x {{ '' or v -}} y",
         ] {
             let why = render(Kind::Speech, source, &scope).expect_err(source);
-            assert!(why.contains("cannot be written here"), "{why}");
+            assert!(why.contains("cannot be inserted here"), "{why}");
         }
         for source in [
             "x {{ v if false else '' }} y",
@@ -117,7 +117,7 @@ fn a_blank_value_is_a_hole_too_unless_the_template_says_that_nothing_will_do() {
         ] {
             assert_eq!(
                 render(Kind::Speech, source, &scope)
-                    .map(|said| said.replace(' ', ""))
+                    .map(|rendered| rendered.replace(' ', ""))
                     .as_deref(),
                 Ok("xy"),
                 "{source}"
@@ -127,20 +127,24 @@ fn a_blank_value_is_a_hole_too_unless_the_template_says_that_nothing_will_do() {
             assert!(render(kind, "x{{ v }}y", &scope).is_ok());
         }
     }
-    // What stands in an expression is one expression still.
+    // Operators inside the guarded expression keep their meaning.
     let scope = scope("v", &json!("a"));
-    for (source, said) in [
+    for (source, expected) in [
         ("{{ v if v == 'b' else 'c' }}", "c"),
         ("{{ v ~ 'b' | upper }}", "aB"),
         ("{{- v -}} b", "ab"),
         ("{{ v in ['a'] and not false }}", "true"),
     ] {
-        assert_eq!(render(Kind::Speech, source, &scope).as_deref(), Ok(said), "{source}");
+        assert_eq!(
+            render(Kind::Speech, source, &scope).as_deref(),
+            Ok(expected),
+            "{source}"
+        );
     }
 }
 
 #[test]
-fn operators_do_with_texts_and_numbers_what_they_always_did() {
+fn guards_do_not_change_the_result_of_operators() {
     let mut templates = Templates::default();
     let scope = scope("v", &json!({ "n": 3, "t": "ab", "list": [1, 2] }));
     for (source, value) in [
@@ -165,25 +169,25 @@ fn operators_do_with_texts_and_numbers_what_they_always_did() {
         ("'1 * [2]' ~ '+'", json!("1 * [2]+")),
     ] {
         templates.add(Kind::Expression, source).expect(source);
-        let came = templates.eval(source, &scope);
+        let actual = templates.eval(source, &scope);
         let expected = if source.ends_with("is odd") {
-            came.clone()
+            actual.clone()
         } else {
             Ok(value)
         };
-        assert_eq!(came, expected, "{source}");
+        assert_eq!(actual, expected, "{source}");
     }
 }
 
 #[test]
-fn a_short_template_does_not_fill_the_memory_or_the_time() {
+fn memory_and_time_of_a_template_are_bounded() {
     let scope = scope(
         "v",
         &json!({ "t": "x".repeat(200_000), "list": (0..40_000).collect::<Vec<_>>(), "n": 100_000_000 }),
     );
     let many = |one: &str, times: usize, between: &str| vec![one; times].join(between);
-    // What is compiled must be stopped when it is worked out; what is refused must be refused, and nothing else.
-    let taken = [
+    // `compiling` must compile and fail when evaluated. `refused` must not compile.
+    let compiling = [
         "v.t[::-1] | length".to_owned(),
         "v.t | replace('x', v.t)".to_owned(),
         "[1] * v.n".to_owned(),
@@ -201,13 +205,13 @@ fn a_short_template_does_not_fill_the_memory_or_the_time() {
         format!("({}) | last", many("v.list", 240, "+")),
     ];
     let refused = [
-        // Too deep for the stack, if it were let through.
+        // Too deep for the stack if it compiled.
         many("v.n", 4_000, "+"),
         many("v.t", 4_000, "~"),
         format!("v.t{}", many("|upper", 2_500, "")),
         format!("v{}", many(".t", 4_000, "")),
     ];
-    // Worked out while it is compiled, where all of it is constant: either will do.
+    // Constant, so the engine evaluates it while it compiles: it may fail at either time.
     let constant = [
         "''[::-1]".to_owned(),
         "(['x' * 100000] * 20000) | join".to_owned(),
@@ -218,7 +222,7 @@ fn a_short_template_does_not_fill_the_memory_or_the_time() {
         "[1] * 100000000 ~ ''".to_owned(),
     ];
     let all = [
-        (&taken[..], Some(true)),
+        (&compiling[..], Some(true)),
         (&refused[..], Some(false)),
         (&constant[..], None),
     ];
@@ -231,18 +235,18 @@ fn a_short_template_does_not_fill_the_memory_or_the_time() {
         let compiles = templates.add(Kind::Expression, source).is_ok();
         assert!(must_compile.is_none_or(|must| must == compiles), "{shown}: {compiles}");
         if compiles {
-            let came = templates.eval(source, &scope);
+            let actual = templates.eval(source, &scope);
             assert!(
-                came.is_err() || shown.contains("::-1"),
+                actual.is_err() || shown.contains("::-1"),
                 "{shown}: {:.60}",
-                format!("{came:?}")
+                format!("{actual:?}")
             );
         }
     }
     assert!(peak_memory().is_none_or(|kilobytes| kilobytes < 512 * 1024));
 }
 
-/// The most memory that this process ever had, in KB, where the system tells.
+/// Peak memory of this process in KB, where the operating system reports it.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -250,22 +254,22 @@ fn peak_memory() -> Option<u64> {
 }
 
 #[test]
-fn what_was_taken_before_is_compiled_however_long_it_is() {
+fn stored_template_compiles_at_any_length() {
     let long = vec!["v"; 8_000].join("+");
     let mut templates = Templates::default();
     assert!(templates.add(Kind::Expression, &long).is_err());
-    assert_eq!(templates.add_kept(Kind::Expression, &long), Ok(vec!["v".to_owned()]));
+    assert_eq!(templates.add_stored(Kind::Expression, &long), Ok(vec!["v".to_owned()]));
     assert_eq!(templates.eval(&long, &scope("v", &json!(1))), Ok(json!(8_000)));
     let spoken = format!("{{{{ {} }}}}", vec!["v"; 5_000].join("~"));
-    assert_eq!(templates.add_kept(Kind::Speech, &spoken), Ok(vec!["v".to_owned()]));
-    // What never could be compiled cannot be now.
-    assert!(templates.add_kept(Kind::Expression, &format!("{long} +")).is_err());
-    assert!(templates.add_kept(Kind::Expression, "v | nothing").is_err());
+    assert_eq!(templates.add_stored(Kind::Speech, &spoken), Ok(vec!["v".to_owned()]));
+    // A template that never compiled still does not.
+    assert!(templates.add_stored(Kind::Expression, &format!("{long} +")).is_err());
+    assert!(templates.add_stored(Kind::Expression, "v | nothing").is_err());
 }
 
 #[test]
-fn a_number_is_compared_in_a_country() {
-    for (source, is_taken) in [
+fn same_number_needs_a_calling_code() {
+    for (source, compiles) in [
         ("v | same_number(w, '1')", true),
         ("v | same_number(w, v.country)", true),
         ("v | same_number([w, 1] | first, '+44')", true),
@@ -282,18 +286,18 @@ fn a_number_is_compared_in_a_country() {
         ("v == 'same_number(w)'", true),
     ] {
         let mut templates = Templates::default();
-        let came = templates.add(Kind::Expression, source);
-        assert_eq!(came.is_ok(), is_taken, "{source}: {came:?}");
+        let actual = templates.add(Kind::Expression, source);
+        assert_eq!(actual.is_ok(), compiles, "{source}: {actual:?}");
         assert!(
-            came.is_ok() || came.is_err_and(|why| why.to_string().contains("calling code")),
+            actual.is_ok() || actual.is_err_and(|why| why.to_string().contains("calling code")),
             "{source}"
         );
-        assert!(templates.add_kept(Kind::Expression, source).is_ok(), "{source}");
+        assert!(templates.add_stored(Kind::Expression, source).is_ok(), "{source}");
     }
 }
 
 #[test]
-fn an_expression_keeps_its_type_and_nothing_is_null() {
+fn expression_keeps_its_type_and_undefined_is_null() {
     let mut templates = Templates::default();
     let scope = scope(
         "v",
@@ -322,16 +326,19 @@ fn an_expression_keeps_its_type_and_nothing_is_null() {
 }
 
 #[test]
-fn a_template_that_loops_or_grows_is_stopped() {
+fn loops_and_output_are_bounded() {
     let many = scope("v", &json!((0..1_000).collect::<Vec<_>>()));
     let nested = "{% for a in v %}{% for b in v %}{% endfor %}{% endfor %}";
     assert_eq!(render(Kind::Speech, nested, &many), Err("takes too many steps".into()));
     let long = scope("v", &json!("x".repeat(20_000)));
-    assert_eq!(render(Kind::Speech, "a {{ v }}", &long), Err("writes too much".into()));
+    assert_eq!(
+        render(Kind::Speech, "a {{ v }}", &long),
+        Err("produces too much output".into())
+    );
 }
 
 #[test]
-fn what_could_do_more_than_fill_in_is_refused_when_it_is_compiled() {
+fn disallowed_syntax_is_refused_when_compiling() {
     for source in [
         "{% set a = 1 %}",
         "{% include 'x' %}",
@@ -354,7 +361,7 @@ fn what_could_do_more_than_fill_in_is_refused_when_it_is_compiled() {
 }
 
 #[test]
-fn the_variables_of_a_template_are_known_before_it_is_written() {
+fn variables_are_known_after_compiling() {
     let mut templates = Templates::default();
     let source = "{% for item in fetch.orders.json.orders %}{{ item.name }} {{ state.a }}{% endfor %}";
     assert_eq!(
@@ -365,7 +372,7 @@ fn the_variables_of_a_template_are_known_before_it_is_written() {
 
 proptest! {
     #[test]
-    fn a_value_is_data_in_every_place(text in "(\\PC|[{}%#\"'\\\\<>\r\n]){0,60}") {
+    fn value_is_never_parsed_as_markup_or_template(text in "(\\PC|[{}%#\"'\\\\<>\r\n]){0,60}") {
         let scope = scope("v", &json!(text));
         let spoken = render(Kind::Speech, "say: {{ v or '' }}.", &scope).expect("speech");
         prop_assert!(spoken.starts_with("say: ") && spoken.ends_with('.'));
@@ -380,7 +387,7 @@ proptest! {
     }
 
     #[test]
-    fn any_template_is_compiled_or_refused(text in "\\PC{0,60}", like in "(\\{\\{|\\}\\}|\\{%|%\\}|[a-c.|() '~+0-9]|if |endif|for |in |endfor|is ){0,20}") {
+    fn any_template_compiles_or_is_refused(text in "\\PC{0,60}", like in "(\\{\\{|\\}\\}|\\{%|%\\}|[a-c.|() '~+0-9]|if |endif|for |in |endfor|is ){0,20}") {
         for source in [text, like] {
             for kind in [Kind::Speech, Kind::Expression] {
                 let mut templates = Templates::default();

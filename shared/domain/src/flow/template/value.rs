@@ -1,89 +1,90 @@
-//! The value of an expression, as JSON has values. It is never written out and read again: what it is, it stays.
+//! Converts the value of an expression to JSON directly, without a detour through text, so that it keeps its type.
 
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, State, Value};
 use serde_json::{Map, Number, Value as Json};
 
-use crate::number::whole;
+use crate::json_number::as_integer;
 
-/// Bytes that an expression's value may have as JSON: an answer of a back end is at most as long.
+/// Maximum size of the value of an expression as JSON, in bytes. A response of a back end has the same limit.
 const MAX_VALUE: usize = 256 * 1024;
 
-/// What an expression came to, until it is fetched from the engine.
-struct Kept(Json);
+/// The value of an expression, until it is taken from the engine.
+struct ExpressionValue(Json);
 
-/// Keeps what an expression has come to; [`take`] has it.
-pub(super) fn keep(state: &mut State, value: &Value) -> Result<(), Error> {
-    let mut room = Room(MAX_VALUE);
-    let json = json(value, &mut room)?;
-    state.consume_fuel(u64::try_from((MAX_VALUE - room.0).div_ceil(64)).unwrap_or(u64::MAX))?;
-    state.get_or_insert_extension_with(|| Kept(Json::Null)).0 = json;
+/// Stores the value of an expression for [`take`].
+pub(super) fn store(state: &mut State, value: &Value) -> Result<(), Error> {
+    let mut budget = ByteBudget(MAX_VALUE);
+    let json = json(value, &mut budget)?;
+    state.consume_fuel(u64::try_from((MAX_VALUE - budget.0).div_ceil(64)).unwrap_or(u64::MAX))?;
+    state.get_or_insert_extension_with(|| ExpressionValue(Json::Null)).0 = json;
     Ok(())
 }
 
-/// What an expression has come to.
+/// Takes the stored value of an expression.
 pub(super) fn take(state: &mut State) -> Option<Json> {
     state
-        .get_extension_mut::<Kept>()
-        .map(|kept| std::mem::take(&mut kept.0))
+        .get_extension_mut::<ExpressionValue>()
+        .map(|value| std::mem::take(&mut value.0))
 }
 
-/// How many more bytes a value may have. It ends before the memory does: a list may name one long text many times.
-struct Room(usize);
+/// Remaining bytes of a value. A list may refer to one long string many times, so the limit applies before the memory
+/// is allocated.
+struct ByteBudget(usize);
 
-impl Room {
-    fn take(&mut self, bytes: usize) -> Result<(), Error> {
+impl ByteBudget {
+    fn spend(&mut self, bytes: usize) -> Result<(), Error> {
         self.0 = self.0.checked_sub(bytes).ok_or(ErrorKind::WriteFailure)?;
         Ok(())
     }
 }
 
-fn json(value: &Value, room: &mut Room) -> Result<Json, Error> {
+fn json(value: &Value, budget: &mut ByteBudget) -> Result<Json, Error> {
     Ok(match value.kind() {
         ValueKind::Undefined | ValueKind::None => {
-            room.take("null".len())?;
+            budget.spend("null".len())?;
             Json::Null
         }
         ValueKind::Bool => {
-            room.take("true".len())?;
+            budget.spend("true".len())?;
             Json::Bool(value.is_true())
         }
         ValueKind::Number => {
             let number = number(value);
-            room.take(number.to_string().len())?;
+            budget.spend(number.to_string().len())?;
             number
         }
         ValueKind::Seq | ValueKind::Iterable => {
-            room.take("[]".len())?;
+            budget.spend("[]".len())?;
             let items = value.try_iter()?;
             let items = items.map(|item| {
-                room.take(",".len())?;
-                json(&item, room)
+                budget.spend(",".len())?;
+                json(&item, budget)
             });
             Json::Array(items.collect::<Result<_, _>>()?)
         }
         ValueKind::Map => {
-            room.take("{}".len())?;
+            budget.spend("{}".len())?;
             let mut fields = Map::new();
             for key in value.try_iter()? {
                 let name = name(&key)?;
-                room.take(written(&name) + ":,".len())?;
-                fields.insert(name, json(&value.get_item(&key)?, room)?);
+                budget.spend(json_length(&name) + ":,".len())?;
+                fields.insert(name, json(&value.get_item(&key)?, budget)?);
             }
             Json::Object(fields)
         }
         ValueKind::String => {
             let text = value.as_str().unwrap_or_default();
-            room.take(written(text))?;
+            budget.spend(json_length(text))?;
             Json::String(text.to_owned())
         }
-        // There are no bytes, and nothing else that templates could get hold of.
+        // Templates cannot produce bytes or any other kind.
         _ => return Err(ErrorKind::BadEscape.into()),
     })
 }
 
-/// Bytes of a text as JSON.
-fn written(text: &str) -> usize {
+/// Length of a string as JSON, in bytes.
+fn json_length(text: &str) -> usize {
     let escapes = text.bytes().map(|byte| match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 8 | 12 => 1,
         0..=31 => "u0000".len(),
@@ -92,18 +93,18 @@ fn written(text: &str) -> usize {
     text.len() + escapes.sum::<usize>() + "\"\"".len()
 }
 
-/// A number by its value: `3.0`, and what a division makes of 6 and 2, is 3. One that JSON cannot write is null.
+/// A number by its value: `3.0` and the quotient of 6 and 2 become 3. A number that JSON cannot represent becomes null.
 fn number(value: &Value) -> Json {
     let number = match serde_json::to_value(value) {
         Ok(Json::Number(number)) => Some(number),
-        // Whole, with more than 64 bits: as near as a reader of JSON would have it.
+        // An integer of more than 64 bits: the nearest float, as a JSON parser reads it.
         Err(_) => f64::try_from(value.clone()).ok().and_then(Number::from_f64),
         Ok(_) => None,
     };
-    number.map_or(Json::Null, |number| Json::Number(whole(&number).unwrap_or(number)))
+    number.map_or(Json::Null, |number| Json::Number(as_integer(&number).unwrap_or(number)))
 }
 
-/// The name of a field: a text, or what is written like one.
+/// The name of an object field: a string, or the text of a boolean or number.
 fn name(key: &Value) -> Result<String, Error> {
     match (key.as_str(), key.kind()) {
         (Some(text), _) => Ok(text.to_owned()),
@@ -120,7 +121,7 @@ mod tests {
     use super::super::{Kind, Scope, Templates};
 
     #[test]
-    fn a_value_comes_out_as_it_is_and_not_as_its_text_reads() {
+    fn value_keeps_its_type() {
         let mut templates = Templates::default();
         let odd = "\u{0}\"\u{fffd}3.0";
         let mut scope = Scope::default();
@@ -142,17 +143,17 @@ mod tests {
             ),
         ] {
             templates.add(Kind::Expression, source).expect(source);
-            let came = templates.eval(source, &scope).expect(source);
-            assert_eq!((&came, came.to_string()), (&value, value.to_string()), "{source}");
+            let actual = templates.eval(source, &scope).expect(source);
+            assert_eq!((&actual, actual.to_string()), (&value, value.to_string()), "{source}");
         }
         templates.add(Kind::Expression, "{none: v.t}").expect("an object");
         assert!(templates.eval("{none: v.t}", &scope).is_err());
     }
 
     #[test]
-    fn a_text_takes_the_room_that_its_json_takes() {
+    fn json_length_matches_the_serialized_string() {
         for text in ["", "a\"b\\c\n\r\t\u{1}\u{1f}\u{8}\u{c}é\u{7f}", "\u{0}\u{0}"] {
-            assert_eq!(super::written(text), json!(text).to_string().len(), "{text:?}");
+            assert_eq!(super::json_length(text), json!(text).to_string().len(), "{text:?}");
         }
     }
 }

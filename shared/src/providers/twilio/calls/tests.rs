@@ -1,19 +1,19 @@
-//! The wire of Twilio's calls, by the fixtures of its contract.
+//! The wire format of Twilio's calls, from the examples of CONTRACT.md.
 
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::providers::testing::{Answer, Provider, answer, lost, not_sent, raw};
+use crate::providers::testing::{ScriptedProvider, ScriptedResponse, json_response, no_response, not_sent, raw};
 
 const ACCOUNT: &str = "AC00000000000000000000000000000001";
 const CALLS: &str = "https://api.twilio.com/2010-04-01/Accounts/AC00000000000000000000000000000001/Calls";
 
-fn client(provider: &Provider) -> Twilio {
+fn client(provider: &ScriptedProvider) -> Twilio {
     let secret = Secret::new(format!(
         "{ACCOUNT}:SK00000000000000000000000000000001:made-up-key-secret"
     ));
-    let credentials = Credentials::parse("NAME", &secret).expect("sound ones");
+    let credentials = Credentials::parse("NAME", &secret).expect("valid credentials");
     Twilio::new(provider.http(), &credentials, "https://api.twilio.com/")
 }
 
@@ -21,7 +21,7 @@ fn anna() -> PhoneNumber {
     PhoneNumber::parse("+12025550101").expect("a number")
 }
 
-fn request(to: &PhoneNumber, document: Document) -> CreateCall<'_> {
+fn request(to: &PhoneNumber, document: CallDocument) -> CreateCall<'_> {
     CreateCall {
         from: "+12025550100",
         to,
@@ -29,7 +29,7 @@ fn request(to: &PhoneNumber, document: Document) -> CreateCall<'_> {
         status_url: "https://hooks.example.org/twilio/status/r1#rc=2".into(),
         ring_timeout: Some(25),
         time_limit: Some(180),
-        machine_url: None,
+        machine_detection_url: None,
     }
 }
 
@@ -43,45 +43,45 @@ fn created(status: &str) -> Value {
     })
 }
 
-fn error(status: u16, code: u32) -> Answer {
+fn error(status: u16, code: u32) -> ScriptedResponse {
     let message = "Account not authorized to call +12025550101";
     let body = json!({ "code": code, "message": message, "more_info": "https://www.twilio.com/docs/errors", "status": status });
-    answer(status, &body)
+    json_response(status, &body)
 }
 
 #[tokio::test]
-async fn a_call_is_asked_for_in_the_words_of_the_contract() {
-    let provider = Provider::new([answer(201, &created("queued"))]);
+async fn create_request_matches_the_contract() {
+    let provider = ScriptedProvider::new([json_response(201, &created("queued"))]);
     let to = anna();
     let machine = "https://hooks.example.org/twilio/status/r1".to_owned();
     let request = CreateCall {
-        machine_url: Some(machine),
-        ..request(&to, Document::Inline("<Response/>".into()))
+        machine_detection_url: Some(machine),
+        ..request(&to, CallDocument::Inline("<Response/>".into()))
     };
     let sid = client(&provider).create(request).await;
     assert_eq!(sid.as_deref(), Ok("CA00000000000000000000000000000a01"));
-    assert_eq!(provider.asked(), [format!("POST {CALLS}.json")]);
+    assert_eq!(provider.requests(), [format!("POST {CALLS}.json")]);
     let expected = "To=%2B12025550101&From=%2B12025550100&Twiml=%3CResponse%2F%3E\
         &StatusCallback=https%3A%2F%2Fhooks.example.org%2Ftwilio%2Fstatus%2Fr1%23rc%3D2&StatusCallbackMethod=POST\
         &StatusCallbackEvent=initiated&StatusCallbackEvent=ringing&StatusCallbackEvent=answered\
         &StatusCallbackEvent=completed&Timeout=25&TimeLimit=180&MachineDetection=Enable&AsyncAmd=true\
         &AsyncAmdStatusCallback=https%3A%2F%2Fhooks.example.org%2Ftwilio%2Fstatus%2Fr1&AsyncAmdStatusCallbackMethod=POST";
-    assert_eq!(provider.texts(), [expected]);
+    assert_eq!(provider.body_texts(), [expected]);
     let basic = STANDARD.encode("SK00000000000000000000000000000001:made-up-key-secret");
-    assert_eq!(provider.authorisations(), [format!("Basic {basic}")]);
+    assert_eq!(provider.authorizations(), [format!("Basic {basic}")]);
 }
 
 #[tokio::test]
-async fn a_document_elsewhere_is_asked_for_twice() {
-    let provider = Provider::new([answer(201, &created("queued"))]);
+async fn document_url_is_also_the_fallback_url() {
+    let provider = ScriptedProvider::new([json_response(201, &created("queued"))]);
     let to = anna();
     let request = CreateCall {
         ring_timeout: None,
         time_limit: None,
-        ..request(&to, Document::At("https://hooks.example.org/t".into()))
+        ..request(&to, CallDocument::Url("https://hooks.example.org/t".into()))
     };
     client(&provider).create(request).await.expect("a call");
-    let form: Vec<(String, String)> = url::form_urlencoded::parse(provider.texts()[0].as_bytes())
+    let form: Vec<(String, String)> = url::form_urlencoded::parse(provider.body_texts()[0].as_bytes())
         .into_owned()
         .collect();
     let value = |name: &str| {
@@ -99,9 +99,9 @@ async fn a_document_elsewhere_is_asked_for_twice() {
 }
 
 #[tokio::test]
-async fn every_refusal_says_what_it_means_for_the_next_call() {
-    let not = |why| Some(why);
-    for (answered, expected) in [
+async fn refusals_map_to_their_reason() {
+    let not = |reason| Some(reason);
+    for (reply, expected) in [
         (error(400, 21211), not(NotPlaced::Refused)),
         (error(400, 21214), not(NotPlaced::Refused)),
         (error(400, 21217), not(NotPlaced::Refused)),
@@ -126,7 +126,7 @@ async fn every_refusal_says_what_it_means_for_the_next_call() {
         (error(400, 21201), not(NotPlaced::NotAllowed)),
         (error(403, 21216), not(NotPlaced::NotAllowed)),
         (error(400, 30002), not(NotPlaced::OutOfMoney)),
-        // Whatever a server says that failed.
+        // A failed server may have placed the call, regardless of the code.
         (error(500, 21211), None),
         (error(503, 20429), None),
         (error(408, 10004), None),
@@ -135,104 +135,107 @@ async fn every_refusal_says_what_it_means_for_the_next_call() {
         (raw(408, ""), None),
         (raw(201, "no JSON"), None),
         (raw(200, "{}"), None),
-        (lost(), None),
+        (no_response(), None),
     ] {
-        let shown = format!("{answered:?}");
-        let provider = Provider::new([answered]);
+        let shown = format!("{reply:?}");
+        let provider = ScriptedProvider::new([reply]);
         let to = anna();
-        let came = client(&provider)
-            .create(request(&to, Document::Inline(String::new())))
+        let result = client(&provider)
+            .create(request(&to, CallDocument::Inline(String::new())))
             .await;
-        let why = match came {
-            Err(CreateError::NotPlaced { why, detail }) => {
+        let reason = match result {
+            Err(CreateError::NotPlaced { reason, detail }) => {
                 assert!(!detail.contains("2025550101"), "{detail}");
-                Some(why)
+                Some(reason)
             }
             Err(CreateError::Unclear { .. }) => None,
             Ok(sid) => panic!("{sid} for {shown}"),
         };
-        assert_eq!(why, expected, "{shown}");
+        assert_eq!(reason, expected, "{shown}");
         assert!(provider.is_done());
     }
 }
 
-async fn end(script: impl IntoIterator<Item = Answer>, first: EndAction) -> (Result<(), ApiError>, Vec<String>) {
-    let provider = Provider::new(script);
+async fn end(
+    script: impl IntoIterator<Item = ScriptedResponse>,
+    first: EndAction,
+) -> (Result<(), ApiError>, Vec<String>) {
+    let provider = ScriptedProvider::new(script);
     let ended = client(&provider).end_call("CA1", first).await;
     assert!(provider.is_done());
-    let asked = provider.asked().into_iter().zip(provider.texts());
-    let short = |(asked, body): (String, String)| {
+    let requests = provider.requests().into_iter().zip(provider.body_texts());
+    let short = |(request, body): (String, String)| {
         format!(
             "{}{}",
-            asked.split(' ').next().unwrap_or_default(),
+            request.split(' ').next().unwrap_or_default(),
             if body.is_empty() { body } else { format!(" {body}") }
         )
     };
-    (ended, asked.map(short).collect())
+    (ended, requests.map(short).collect())
 }
 
 #[tokio::test]
-async fn a_ringing_call_is_cancelled_and_one_that_speaks_completed() {
-    let (ended, asked) = end([answer(200, &created("canceled"))], EndAction::Cancel).await;
-    assert_eq!((ended, asked), (Ok(()), vec!["POST Status=canceled".to_owned()]));
-    let (ended, asked) = end([answer(200, &created("completed"))], EndAction::Complete).await;
-    assert_eq!((ended, asked), (Ok(()), vec!["POST Status=completed".to_owned()]));
+async fn ringing_call_is_cancelled_and_answered_call_is_completed() {
+    let (ended, requests) = end([json_response(200, &created("canceled"))], EndAction::Cancel).await;
+    assert_eq!((ended, requests), (Ok(()), vec!["POST Status=canceled".to_owned()]));
+    let (ended, requests) = end([json_response(200, &created("completed"))], EndAction::Complete).await;
+    assert_eq!((ended, requests), (Ok(()), vec!["POST Status=completed".to_owned()]));
 }
 
 #[tokio::test]
-async fn a_cancellation_that_came_too_late_ends_the_call_that_speaks_all_the_same() {
-    for first in [answer(200, &created("in-progress")), error(400, 21220)] {
+async fn late_cancellation_ends_the_answered_call() {
+    for first in [json_response(200, &created("in-progress")), error(400, 21220)] {
         let script = [
             first,
-            answer(200, &created("in-progress")),
-            answer(200, &created("completed")),
+            json_response(200, &created("in-progress")),
+            json_response(200, &created("completed")),
         ];
-        let (ended, asked) = end(script, EndAction::Cancel).await;
+        let (ended, requests) = end(script, EndAction::Cancel).await;
         assert_eq!(ended, Ok(()));
-        assert_eq!(asked, ["POST Status=canceled", "GET", "POST Status=completed"]);
+        assert_eq!(requests, ["POST Status=canceled", "GET", "POST Status=completed"]);
     }
 }
 
 #[tokio::test]
-async fn a_call_that_is_over_needs_no_ending_and_one_that_cannot_be_ended_is_tried_again() {
-    let (ended, asked) = end(
-        [error(400, 21220), answer(200, &created("completed"))],
+async fn ended_call_is_ok_and_live_call_is_a_transient_error() {
+    let (ended, requests) = end(
+        [error(400, 21220), json_response(200, &created("completed"))],
         EndAction::Complete,
     )
     .await;
-    assert_eq!((ended, asked.len()), (Ok(()), 2));
-    // Said once it may be a mistake, and twice it is none.
+    assert_eq!((ended, requests.len()), (Ok(()), 2));
+    // A single 404 may be spurious; two in a row are believed.
     let script = [
         error(404, 20404),
-        answer(200, &created("in-progress")),
-        answer(200, &created("completed")),
+        json_response(200, &created("in-progress")),
+        json_response(200, &created("completed")),
     ];
-    let (ended, asked) = end(script, EndAction::Complete).await;
-    assert_eq!((ended, asked.len()), (Ok(()), 3));
+    let (ended, requests) = end(script, EndAction::Complete).await;
+    assert_eq!((ended, requests.len()), (Ok(()), 3));
     let (ended, _) = end([error(404, 20404), error(404, 20404)], EndAction::Complete).await;
     assert_eq!(ended, Ok(()));
-    for passing in [error(429, 20429), raw(503, ""), lost(), error(401, 20003)] {
-        let (ended, asked) = end([passing], EndAction::Cancel).await;
-        assert_eq!((ended.expect_err("not done").passes, asked.len()), (true, 1));
+    for transient in [error(429, 20429), raw(503, ""), no_response(), error(401, 20003)] {
+        let (ended, requests) = end([transient], EndAction::Cancel).await;
+        assert_eq!((ended.expect_err("not done").is_transient, requests.len()), (true, 1));
     }
-    let stays = [
-        answer(200, &created("ringing")),
-        answer(200, &created("ringing")),
-        answer(200, &created("ringing")),
+    let still_ringing = [
+        json_response(200, &created("ringing")),
+        json_response(200, &created("ringing")),
+        json_response(200, &created("ringing")),
     ];
-    let (ended, _) = end(stays, EndAction::Cancel).await;
-    assert!(ended.expect_err("it still rings").passes);
+    let (ended, _) = end(still_ringing, EndAction::Cancel).await;
+    assert!(ended.expect_err("it still rings").is_transient);
 }
 
 #[tokio::test]
-async fn a_call_is_read_however_little_is_said_of_it() {
-    let provider = Provider::new([
-        answer(200, &created("ringing")),
-        answer(
+async fn lookup_needs_only_sid_and_status() {
+    let provider = ScriptedProvider::new([
+        json_response(200, &created("ringing")),
+        json_response(
             200,
             &json!({ "sid": "CA1", "status": "completed", "answered_by": "machine_start" }),
         ),
-        answer(200, &json!({ "sid": "CA1" })),
+        json_response(200, &json!({ "sid": "CA1" })),
         raw(200, "[]"),
         error(404, 20404),
     ]);
@@ -246,34 +249,34 @@ async fn a_call_is_read_however_little_is_said_of_it() {
         (Some(Ending::Completed), true, None)
     );
     for _ in 0..2 {
-        assert!(client.call("CA1").await.expect_err("unreadable").passes);
+        assert!(client.call("CA1").await.expect_err("unreadable").is_transient);
     }
     let error = client.call("CA1").await.expect_err("none");
-    assert!(error.not_found && error.passes);
+    assert!(error.not_found && error.is_transient);
     let none = client.call("..").await.expect_err("no id");
-    assert!(!none.passes);
+    assert!(!none.is_transient);
 }
 
 #[tokio::test]
-async fn calls_are_found_by_their_number() {
+async fn search_finds_calls_by_number() {
     let page = json!({ "calls": [created("ringing"), { "odd": 1 }, 7], "page": 0, "next_page_uri": null });
-    let provider = Provider::new([answer(200, &page), answer(200, &json!({ "calls": 7 }))]);
+    let provider = ScriptedProvider::new([json_response(200, &page), json_response(200, &json!({ "calls": 7 }))]);
     let client = client(&provider);
     let calls = client.calls_to(&anna()).await.expect("calls");
     let statuses: Vec<_> = calls.iter().map(|call| call.status).collect();
-    // Of one that cannot be read nobody knows that it is over.
+    // An entry that cannot be parsed is not known to be over.
     assert_eq!(statuses, [CallStatus::Ringing, CallStatus::Other]);
     assert_eq!(
-        provider.asked(),
+        provider.requests(),
         [format!("GET {CALLS}.json?To=%2B12025550101&PageSize=50")]
     );
-    assert!(client.calls_to(&anna()).await.expect_err("no list").passes);
+    assert!(client.calls_to(&anna()).await.expect_err("no list").is_transient);
 }
 
 #[tokio::test]
-async fn the_balance_is_a_text() {
+async fn balance_is_parsed_as_text() {
     let body = json!({ "account_sid": ACCOUNT, "balance": "-0.03", "currency": "USD" });
-    let provider = Provider::new([answer(200, &body), error(404, 20404)]);
+    let provider = ScriptedProvider::new([json_response(200, &body), error(404, 20404)]);
     let client = client(&provider);
     let balance = client.balance().await.expect("a balance");
     assert_eq!((balance.balance.as_str(), balance.currency.as_str()), ("-0.03", "USD"));
@@ -281,7 +284,7 @@ async fn the_balance_is_a_text() {
 }
 
 #[test]
-fn credentials_are_an_account_and_a_key_or_a_token() {
+fn credentials_are_account_and_key_or_account_and_token() {
     let parse = |text: &str| Credentials::parse("NAME", &Secret::new(text));
     let key = "SK00000000000000000000000000000002";
     let with_key = parse(&format!("{ACCOUNT}:{key}:s3cret\n")).expect("with a key");
@@ -308,8 +311,8 @@ fn credentials_are_an_account_and_a_key_or_a_token() {
 }
 
 #[test]
-fn times_are_read_as_twilio_writes_them_and_nothing_else() {
-    let at = |text: &str| rfc_2822(text).map(|at| at.to_string());
+fn only_times_in_twilios_format_are_parsed() {
+    let at = |text: &str| parse_rfc_2822(text).map(|at| at.to_string());
     assert_eq!(
         at("Sun, 2 Mar 2025 09:53:19 +0000").as_deref(),
         Some("2025-03-02T09:53:19.000Z")
@@ -327,15 +330,15 @@ fn times_are_read_as_twilio_writes_them_and_nothing_else() {
 
 proptest! {
     #[test]
-    fn whatever_an_answer_is_it_is_read_and_nothing_secret_is_in_the_log(status in 200_u16..600, body: Vec<u8>, text in "\\PC{0,400}") {
+    fn no_response_panics_and_debug_output_hides_the_secret(status in 200_u16..600, body: Vec<u8>, text in "\\PC{0,400}") {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         runtime.block_on(async {
             let json = json!({ "code": text, "message": text, "sid": text, "status": text, "calls": text }).to_string();
             for body in [body, json.into_bytes()] {
-                let provider = Provider::new([raw(status, body.clone()), raw(status, body.clone()), raw(status, body)]);
+                let provider = ScriptedProvider::new([raw(status, body.clone()), raw(status, body.clone()), raw(status, body)]);
                 let client = client(&provider);
                 let to = anna();
-                let _ = client.create(request(&to, Document::Inline(String::new()))).await;
+                let _ = client.create(request(&to, CallDocument::Inline(String::new()))).await;
                 let _ = (client.call("CA1").await, client.calls_to(&to).await);
                 assert!(!format!("{client:?}").contains("made-up"));
             }

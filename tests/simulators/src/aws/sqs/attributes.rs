@@ -1,4 +1,4 @@
-//! Message attributes and the sums that SQS states of messages.
+//! Message attributes, and the sizes and MD5 sums of messages.
 
 use std::collections::BTreeMap;
 
@@ -14,12 +14,12 @@ pub type Attributes = BTreeMap<String, Attribute>;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Attribute {
-    /// `String`, `Number` or `Binary`, perhaps with a suffix of the sender's.
+    /// `String`, `Number` or `Binary`, optionally with a suffix that the sender chose.
     pub data_type: String,
-    /// The value, of strings and numbers.
+    /// The value of a string or number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub string_value: Option<String>,
-    /// The value in base64, of binaries.
+    /// The value of binary data, in base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binary_value: Option<String>,
 }
@@ -33,7 +33,7 @@ impl Attribute {
         }
     }
 
-    /// The attribute as Lambda hands it to a function.
+    /// The attribute as in Lambda's events.
     pub(super) fn in_event(&self) -> Value {
         let attribute = serde_json::json!({
             "stringListValues": [],
@@ -45,7 +45,7 @@ impl Attribute {
     }
 }
 
-/// A JSON object and one more member, if there is one.
+/// Adds a member to a JSON object, unless it is `None`.
 pub(super) fn with(mut object: Value, name: &str, member: Option<impl Into<Value>>) -> Value {
     if let (Some(members), Some(member)) = (object.as_object_mut(), member) {
         members.insert(name.to_owned(), member.into());
@@ -53,7 +53,7 @@ pub(super) fn with(mut object: Value, name: &str, member: Option<impl Into<Value
     object
 }
 
-/// What a message counts against the limit of 1 MiB.
+/// The size in bytes that counts against the limit of 1 MiB.
 pub(super) fn size(body: &str, attributes: &Attributes) -> usize {
     let attribute =
         |(name, attribute): (&String, &Attribute)| name.len() + attribute.data_type.len() + attribute.value().1.len();
@@ -65,7 +65,8 @@ pub(super) fn md5_of_body(body: &str) -> String {
     format!("{:x}", md5::compute(body))
 }
 
-/// The MD5 of the attributes in SQS's encoding: by name, every part led by its length. Nothing if there are none.
+/// The MD5 in hex of the attributes in SQS's encoding: sorted by name, each part preceded by its length. `None` if
+/// there are no attributes.
 pub(super) fn md5_of_attributes(attributes: &Attributes) -> Option<String> {
     if attributes.is_empty() {
         return None;

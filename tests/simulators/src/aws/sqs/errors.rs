@@ -1,21 +1,21 @@
-//! How SQS says no.
+//! SQS's error responses.
 
 use serde_json::{Value, json};
 
-use crate::aws::sdk::Answer;
+use crate::aws::sdk::ServiceResponse;
 
-/// An error of SQS's.
+/// An error response of SQS.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct SqsError {
     status: u16,
     /// The shape's name in the JSON protocol.
     kind: &'static str,
-    /// The code of the old query protocol, which is the one that the SDK goes by.
+    /// The code of the older query protocol, which the SDK uses.
     code: &'static str,
     message: String,
 }
 
-impl Refusal {
+impl SqsError {
     fn new(kind: &'static str, code: &'static str, message: impl Into<String>) -> Self {
         Self {
             status: 400,
@@ -33,17 +33,17 @@ impl Refusal {
         )
     }
 
-    pub(super) fn answer(&self) -> Answer {
+    pub(super) fn answer(&self) -> ServiceResponse {
         let body = json!({ "__type": self.kind, "message": self.message }).to_string();
-        let whose = if self.status < 500 { "Sender" } else { "Receiver" };
-        Answer {
+        let fault = if self.status < 500 { "Sender" } else { "Receiver" };
+        ServiceResponse {
             status: self.status,
             body: body.into_bytes(),
-            query_error: Some(format!("{};{whose}", self.code)),
+            query_error: Some(format!("{};{fault}", self.code)),
         }
     }
 
-    /// As the result of one entry of a batch.
+    /// The error as the result of one entry of a batch.
     pub(super) fn entry(&self, id: &str) -> Value {
         json!({ "Id": id, "Code": self.code, "Message": self.message, "SenderFault": self.status < 500 })
     }
@@ -161,7 +161,7 @@ impl Refusal {
         )
     }
 
-    pub(super) fn not_a_receipt(handle: &str) -> Self {
+    pub(super) fn invalid_receipt(handle: &str) -> Self {
         let message = format!("The input receipt handle \"{handle}\" is not a valid receipt handle.");
         Self::new(
             "com.amazonaws.sqs#ReceiptHandleIsInvalid",

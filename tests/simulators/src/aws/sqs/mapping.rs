@@ -1,4 +1,4 @@
-//! What Lambda's event source mapping does: takes messages, invokes a function with them, deletes what it did.
+//! Lambda's event source mapping: receives messages, invokes a function with them, deletes the processed ones.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -13,17 +13,17 @@ use super::store::Store;
 use super::{Delivery, Queue, arn};
 use crate::aws::REGION;
 
-/// How a function is fed from a queue.
+/// The settings of an event source mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Polling {
-    /// The most messages in one invocation.
+    /// The most messages of one invocation.
     pub batch_size: usize,
-    /// The most invocations at a time.
+    /// The most concurrent invocations.
     pub max_concurrency: usize,
 }
 
 impl Default for Polling {
-    /// Ten messages at a time, in up to five invocations: what Lambda starts with.
+    /// Lambda's defaults: batches of up to ten messages, and five invocations at first.
     fn default() -> Self {
         Self {
             batch_size: 10,
@@ -34,31 +34,32 @@ impl Default for Polling {
 
 /// How an invocation with a batch ended.
 #[derive(Clone, Debug)]
-pub enum Invocation {
+pub enum BatchOutcome {
     /// It returned this. Messages that it does not report as failed are deleted.
     Done(SqsBatchResponse),
     /// It returned an error: none of its messages is deleted.
     Failed,
-    /// It died: none of its messages is deleted.
+    /// It crashed: none of its messages is deleted.
     Crashed,
 }
 
 impl Queue {
-    /// Feeds `handler` from this queue until it is dropped (then so are the invocations under way).
+    /// Invokes `handler` with the messages of this queue until the future is dropped, and with it the running
+    /// invocations.
     ///
-    /// Sleeps until a message is due or something changes, so it neither keeps tokio's paused clock from advancing
-    /// nor wakes it when there is nothing to do. Messages that are not deleted become visible again when their
-    /// visibility timeout ends, unless the handler has changed that: Lambda does nothing to hasten it. A handler that
-    /// panics ends the polling with its panic, so that a test which awaits it fails.
+    /// Sleeps until a message is due or the queue changes: it neither keeps tokio's paused clock from advancing nor
+    /// wakes up when there is nothing to do. Messages that are not deleted become visible again when their visibility
+    /// timeout ends, unless the handler has changed it: Lambda does not shorten it. If a handler panics, so does this
+    /// future, and the test that awaits it fails.
     pub async fn poll<H, F>(&self, polling: Polling, handler: H)
     where
         H: Fn(SqsEvent) -> F,
-        F: Future<Output = Invocation> + Send + 'static,
+        F: Future<Output = BatchOutcome> + Send + 'static,
     {
         let (batch_size, most) = (polling.batch_size.max(1), polling.max_concurrency.max(1));
         let mut running = JoinSet::new();
         loop {
-            // Listen before looking, or a message that comes in between would not be heard of.
+            // Listen before receiving, or a message that is sent in between would not wake this task.
             let mut changed = pin!(self.sqs.changed.notified());
             changed.as_mut().enable();
             while running.len() < most {
@@ -66,19 +67,19 @@ impl Queue {
                 if batch.is_empty() {
                     break;
                 }
-                // Through JSON, so that a function gets what the runtime would have made of the real event.
+                // Through JSON, so that a function receives what the runtime would parse from the real event.
                 match serde_json::from_value::<SqsEvent>(event_json(&self.name, &batch)) {
                     Ok(event) => {
                         let invocation = handler(event);
                         let queue = self.clone();
                         running.spawn(async move { queue.settle(&batch, &invocation.await) });
                     }
-                    Err(error) => tracing::error!(queue = self.name(), %error, "the event cannot be read"),
+                    Err(error) => tracing::error!(queue = self.name(), %error, "could not parse the event"),
                 }
             }
             let next = if running.len() < most { self.next_due() } else { None };
             tokio::select! {
-                // By chance otherwise, and not by our seed.
+                // Without `biased` the order is random, and does not depend on our seed.
                 biased;
                 Some(ended) = running.join_next() => {
                     if let Err(error) = ended && error.is_panic() {
@@ -91,14 +92,16 @@ impl Queue {
         }
     }
 
-    fn settle(&self, batch: &[Delivery], invocation: &Invocation) {
-        let Invocation::Done(response) = invocation else { return };
+    fn settle(&self, batch: &[Delivery], invocation: &BatchOutcome) {
+        let BatchOutcome::Done(response) = invocation else {
+            return;
+        };
         let failed: BTreeSet<&str> = response
             .batch_item_failures
             .iter()
             .map(|failure| failure.item_identifier.as_str())
             .collect();
-        // Lambda takes an empty id for the failure of the whole batch; one that it never sent is a bug just the same.
+        // To Lambda an empty id means that the whole batch failed. So does an id that was not in the batch.
         if failed.iter().any(|id| !batch.iter().any(|message| message.id == *id)) {
             return;
         }
@@ -110,7 +113,7 @@ impl Queue {
     }
 }
 
-/// The event with which Lambda invokes a function for messages of `queue`.
+/// The event with which Lambda invokes a function for a batch of `queue`.
 pub fn event_json(queue: &str, batch: &[Delivery]) -> Value {
     let record = |message: &Delivery| {
         let attributes: Map<String, Value> = message

@@ -1,8 +1,8 @@
-//! SQS: standard queues with the service's own semantics, and what Lambda does with them.
+//! SQS: standard queues with the service's own semantics, and Lambda's event source mapping.
 //!
 //! Delays, visibility timeouts, receive counts, dead-letter queues, stale receipts and retention are as documented.
-//! What a standard queue may do but seldom does (deliver twice, out of order, late, or again after deletion) is
-//! [`Disorder`], off until asked for.
+//! What a standard queue may do but rarely does (deliver twice, out of order, late, or again after deletion) is
+//! [`Disorder`], which is off by default.
 
 mod attributes;
 mod errors;
@@ -23,32 +23,32 @@ use crate::rng::Rng;
 use store::Store;
 
 pub use attributes::{Attribute, Attributes};
-pub use mapping::{Invocation, Polling, event_json};
+pub use mapping::{BatchOutcome, Polling, event_json};
 
 /// All queues of the account. Cheap to clone; clones share their queues.
 #[derive(Clone, Debug)]
 pub struct Sqs {
     clock: Clock,
     store: Arc<Mutex<Store>>,
-    /// Told at every change that could make a message visible sooner than was thought.
+    /// Notified at every change that may make a message visible earlier than expected.
     changed: Arc<Notify>,
 }
 
-/// How a queue is set up.
+/// The settings of a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueSettings {
-    /// How long a message that is handed out stays hidden.
+    /// How long a received message stays hidden.
     pub visibility_timeout: Duration,
-    /// How long a message without a delay of its own waits at first.
+    /// How long a message that was sent without a delay stays hidden at first.
     pub delay: Duration,
-    /// How old a message becomes before it vanishes.
+    /// The age at which a message is deleted.
     pub retention: Duration,
-    /// What becomes of a message that is received too often.
+    /// The redrive policy, if the queue has a dead-letter queue.
     pub redrive: Option<Redrive>,
 }
 
 impl Default for QueueSettings {
-    /// What SQS does if nothing is said.
+    /// The defaults of SQS.
     fn default() -> Self {
         Self {
             visibility_timeout: Duration::from_secs(30),
@@ -64,26 +64,26 @@ impl Default for QueueSettings {
 pub struct Redrive {
     /// The dead-letter queue's name.
     pub queue: String,
-    /// After how many deliveries a message is moved there instead of being delivered again.
+    /// After this many deliveries a message is moved there instead of being delivered again.
     pub max_receive_count: u32,
 }
 
-/// What a standard queue may do at any time, in so many of a thousand cases.
+/// The probabilities, in thousandths, of what a standard queue may do at any time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Disorder {
-    /// A message that is handed out is handed out again within two seconds, whatever becomes of the first delivery.
+    /// A delivered message is delivered again within two seconds, even if the first delivery is deleted.
     pub duplicate: u16,
     /// A deleted message comes back when its visibility timeout ends.
     pub undelete: u16,
-    /// Another message is handed out than the one that has been visible longest.
+    /// Another message is delivered than the one that has been visible longest.
     pub reorder: u16,
     /// A sent message becomes visible later than it should.
     pub late: u16,
-    /// By how much at most.
+    /// The most by which a message is late.
     pub late_by: Duration,
-    /// A sent message becomes visible at once, whatever delay it was sent with.
+    /// A sent message becomes visible at once, although it was sent with a delay.
     pub early: u16,
-    /// A sent message is gone, although it was taken. SQS itself does not do that; who purges a queue does.
+    /// A sent message is lost, although it was accepted. SQS does not do that, but an operator who purges a queue does.
     pub lost: u16,
 }
 
@@ -99,28 +99,28 @@ impl Disorder {
     };
 }
 
-/// A message as it is handed out.
+/// A delivered message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
     /// The message's id.
     pub id: String,
-    /// What it can be deleted with, until it is handed out again.
+    /// The handle with which it can be deleted until it is delivered again.
     pub receipt_handle: String,
     /// What was sent.
     pub body: String,
-    /// Its MD5 in hex.
+    /// The body's MD5 in hex.
     pub md5_of_body: String,
-    /// The MD5 of its attributes, if it has any.
+    /// The MD5 of its attributes in hex, if it has any.
     pub md5_of_attributes: Option<String>,
-    /// What SQS says about it (`ApproximateReceiveCount` and so on).
+    /// The system attributes (`ApproximateReceiveCount` and so on).
     pub system: BTreeMap<String, String>,
-    /// What its sender said about it.
+    /// The attributes that its sender set.
     pub attributes: Attributes,
 }
 
-/// A message that a queue holds.
+/// A message in a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Waiting {
+pub struct QueuedMessage {
     /// The message's id.
     pub id: String,
     /// What was sent.
@@ -129,28 +129,28 @@ pub struct Waiting {
     pub sent_at: Timestamp,
     /// When it becomes, or became, visible.
     pub visible_at: Timestamp,
-    /// How often it has been handed out.
+    /// How often it has been delivered.
     pub receive_count: u32,
-    /// Whether it has been handed out and its visibility timeout still runs.
+    /// Whether it has been delivered and its visibility timeout has not ended.
     pub in_flight: bool,
 }
 
-/// All that befell a message in one queue.
+/// The history of a message in one queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Story {
+pub struct MessageHistory {
     /// The message's id.
     pub id: String,
     /// What was sent.
     pub body: String,
-    /// When it came into this queue.
+    /// When it was added to this queue.
     pub sent_at: Timestamp,
-    /// When it was handed out.
+    /// The times of its deliveries.
     pub deliveries: Vec<Timestamp>,
     /// How and when it left the queue, if it has.
-    pub end: Option<(End, Timestamp)>,
+    pub end: Option<(MessageEnd, Timestamp)>,
 }
 
-impl Story {
+impl MessageHistory {
     const fn new(id: String, body: String, sent_at: Timestamp) -> Self {
         Self {
             id,
@@ -164,16 +164,16 @@ impl Story {
 
 /// How a message left a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum MessageEnd {
     /// Deleted by a receiver.
     Deleted,
     /// Moved to the dead-letter queue.
     DeadLettered,
-    /// Too old.
+    /// Deleted at the end of its retention.
     Expired,
-    /// Swept away with all others.
+    /// Deleted with all others by `PurgeQueue`.
     Purged,
-    /// Gone: see [`Disorder::lost`] and [`Queue::lose`].
+    /// Lost: see [`Disorder::lost`] and [`Queue::lose`].
     Lost,
 }
 
@@ -186,13 +186,13 @@ impl Sqs {
         }
     }
 
-    /// Makes a queue, or gives an existing one new settings.
+    /// Creates a queue, or changes the settings of an existing one.
     pub fn create_queue(&self, name: &str, settings: QueueSettings) -> Queue {
         self.lock().create(name, settings);
         self.handle(name)
     }
 
-    /// Makes a queue `name` and its dead-letter queue `name-dlq`, which keeps messages for 14 days.
+    /// Creates a queue `name` and its dead-letter queue `name-dlq`, whose retention is 14 days.
     pub fn create_queue_with_dlq(&self, name: &str, visibility_timeout: Duration, max_receive_count: u32) -> Queue {
         let queue = format!("{name}-dlq");
         self.create_queue(
@@ -216,27 +216,27 @@ impl Sqs {
         )
     }
 
-    /// Takes up what the queues that exist held when the process before this one ended. To be called once, when all
-    /// of them have been made.
+    /// Restores the messages that the existing queues had when the previous process ended. Call it once, after all
+    /// queues have been created.
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub fn go_on(&self) -> Result<(), JournalError> {
-        self.lock().go_on()
+    pub fn restore(&self) -> Result<(), JournalError> {
+        self.lock().restore()
     }
 
-    /// The queue of that name, if there is one.
+    /// The queue of that name, if it exists.
     pub fn queue(&self, name: &str) -> Option<Queue> {
         self.lock().queue(name)?;
         Some(self.handle(name))
     }
 
-    /// Lets tasks that move messages back say from now on that they are still at it.
-    pub fn keep_moving(&self) {
-        self.lock().keeps_moving = true;
+    /// From now on, `ListMessageMoveTasks` reports all tasks as running.
+    pub fn keep_move_tasks_running(&self) {
+        self.lock().keeps_move_tasks_running = true;
     }
 
-    /// Lets all queues misbehave from now on; `Disorder::default()` ends it.
+    /// Sets how all queues misbehave from now on; `Disorder::default()` turns it off.
     pub fn set_disorder(&self, disorder: Disorder) {
         self.lock().disorder = disorder;
     }
@@ -248,14 +248,14 @@ impl Sqs {
         }
     }
 
-    /// The store as of now.
+    /// The store, without expired messages.
     fn lock(&self) -> MutexGuard<'_, Store> {
         let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
         store.expire(self.clock.now());
         store
     }
 
-    /// Changes the store and wakes whoever waits for messages.
+    /// Changes the store, and wakes the tasks that wait for messages.
     fn change<T>(&self, change: impl FnOnce(&mut Store, Timestamp) -> T) -> T {
         let changed = change(&mut self.lock(), self.clock.now());
         self.changed.notify_waiters();
@@ -264,15 +264,15 @@ impl Sqs {
 
     pub(super) fn receive(&self, queue: &str, most: usize, visibility: Option<Duration>) -> Vec<Delivery> {
         let now = self.clock.now();
-        let (deliveries, buried) = self.lock().receive(queue, most, visibility, now);
-        if buried {
-            // Only then: who receives must not wake itself.
+        let (deliveries, moved_to_dlq) = self.lock().receive(queue, most, visibility, now);
+        if moved_to_dlq {
+            // Only then: a receiver must not wake itself.
             self.changed.notify_waiters();
         }
         deliveries
     }
 
-    /// Sleeps until `moment`; forever if there is none.
+    /// Sleeps until `moment`, or forever if it is `None`.
     async fn sleep_until(&self, moment: Option<Timestamp>) {
         match moment {
             Some(moment) => self.clock.sleep_until(moment).await,
@@ -281,7 +281,8 @@ impl Sqs {
     }
 }
 
-/// One queue, past the SDK, the log and the faults: to look at it, and to feed a function from it.
+/// Direct access to one queue, without SDK, log and faults: for assertions, and for invoking functions with its
+/// messages.
 #[derive(Clone, Debug)]
 pub struct Queue {
     sqs: Sqs,
@@ -289,12 +290,12 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Its name.
+    /// The name, without account and region.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its URL, by which the SDK addresses it.
+    /// The URL by which the SDK addresses it.
     pub fn url(&self) -> String {
         url(&self.name)
     }
@@ -314,37 +315,37 @@ impl Queue {
         self.counts().1
     }
 
-    /// How many messages have been handed out and are hidden.
+    /// How many messages have been delivered and are hidden.
     pub fn in_flight(&self) -> usize {
         self.counts().2
     }
 
-    /// Whether it holds no message at all.
+    /// Whether it has no messages, visible or hidden.
     pub fn is_empty(&self) -> bool {
         self.counts() == (0, 0, 0)
     }
 
-    /// When the next message becomes visible, or did.
+    /// When the next message becomes visible. In the past if one is visible.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.sqs.lock().queue(&self.name).and_then(store::Queue::next_due)
     }
 
-    /// The messages that it holds, in the order of sending.
-    pub fn messages(&self) -> Vec<Waiting> {
+    /// The messages in it, in the order of sending.
+    pub fn messages(&self) -> Vec<QueuedMessage> {
         let now = self.sqs.clock.now();
         self.sqs
             .lock()
             .queue(&self.name)
-            .map(|queue| queue.waiting(now))
+            .map(|queue| queue.queued(now))
             .unwrap_or_default()
     }
 
-    /// All messages that were ever in it (the newest 65,536), in the order of sending.
-    pub fn history(&self) -> Vec<Story> {
+    /// The histories of all messages that were ever in it (the newest 65,536), in the order of sending.
+    pub fn history(&self) -> Vec<MessageHistory> {
         self.sqs
             .lock()
             .queue(&self.name)
-            .map(store::Queue::stories)
+            .map(store::Queue::histories)
             .unwrap_or_default()
     }
 
@@ -354,13 +355,13 @@ impl Queue {
         self.sqs.queue(&redrive.queue)
     }
 
-    /// Puts a message into it, past the SDK, and says its id.
+    /// Sends a message without the SDK. Returns its id.
     pub fn put(&self, body: impl Into<String>, delay: Duration) -> String {
         let send = |store: &mut Store, now| store.send(&self.name, body.into(), Attributes::new(), Some(delay), now);
         self.sqs.change(send).unwrap_or_default()
     }
 
-    /// Takes the message with this id out, as if it had never been sent, and gives back what was in it.
+    /// Removes the message with this id, as if it had never been sent. Returns its body.
     pub fn lose(&self, id: &str) -> Option<String> {
         self.sqs.change(|store, now| store.lose(&self.name, id, now))
     }

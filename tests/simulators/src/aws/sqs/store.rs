@@ -1,4 +1,4 @@
-//! What SQS does with messages, given the time and the chance: no protocol, no waiting.
+//! The state of all queues, and its transitions at a given time: no protocol, no waiting.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,22 +9,22 @@ use patchbay::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::attributes::{Attributes, md5_of_attributes, md5_of_body};
-use super::{Delivery, Disorder, End, QueueSettings, Story, Waiting, arn};
+use super::{Delivery, Disorder, MessageEnd, MessageHistory, QueueSettings, QueuedMessage, arn};
 use crate::journal::{Journal, JournalError};
 use crate::rng::Rng;
 
-/// The newest stories that a queue keeps: a bound for a `patchbay local` that runs for weeks.
-const KEPT_STORIES: usize = 65_536;
+/// How many of the newest histories a queue keeps: a bound for a `patchbay local` that runs for weeks.
+const MAX_HISTORIES: usize = 65_536;
 
 #[derive(Debug)]
 pub(super) struct Store {
     rng: Rng,
     pub(super) disorder: Disorder,
     queues: BTreeMap<String, Queue>,
-    /// How many messages the newest task moved away from a dead-letter queue.
+    /// By dead-letter queue, how many messages the newest move task moved.
     moved: BTreeMap<String, usize>,
-    /// Whether such tasks do not come to an end.
-    pub(super) keeps_moving: bool,
+    /// Whether move tasks never end.
+    pub(super) keeps_move_tasks_running: bool,
     serial: u64,
     journal: Journal,
 }
@@ -34,10 +34,10 @@ pub(super) struct Queue {
     journal: Journal,
     section: String,
     pub(super) settings: QueueSettings,
-    /// By serial, which is the order of sending.
+    /// By serial number, which is the order of sending.
     messages: BTreeMap<u64, Message>,
     due: BTreeSet<(Timestamp, u64)>,
-    stories: BTreeMap<u64, Story>,
+    histories: BTreeMap<u64, MessageHistory>,
     purged_at: Option<Timestamp>,
 }
 
@@ -52,14 +52,14 @@ struct Message {
     receive_count: u32,
     /// The newest receipt; older ones are stale.
     receipt: u64,
-    /// The queue that gave it up, in a dead-letter queue.
+    /// In a dead-letter queue, the queue that moved it there.
     source: Option<String>,
 }
 
-/// Why a visibility cannot be changed.
+/// Why the visibility of a message cannot be changed.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Unchangeable {
-    NotAReceipt,
+pub(super) enum VisibilityError {
+    InvalidReceipt,
     Gone,
     Stale,
     NotInFlight,
@@ -73,12 +73,12 @@ impl Store {
             disorder: Disorder::NONE,
             queues: BTreeMap::new(),
             moved: BTreeMap::new(),
-            keeps_moving: false,
+            keeps_move_tasks_running: false,
             serial: 0,
         }
     }
 
-    /// Makes a queue, or gives an existing one new settings.
+    /// Creates a queue, or changes the settings of an existing one.
     pub(super) fn create(&mut self, name: &str, settings: QueueSettings) {
         let queue = self
             .queues
@@ -87,16 +87,16 @@ impl Store {
         queue.settings = settings;
     }
 
-    /// Takes up the messages that the journal has of all queues. A message that had been handed out is there as it was
-    /// before: whoever held it was part of the process that is gone.
-    pub(super) fn go_on(&mut self) -> Result<(), JournalError> {
+    /// Restores the messages of all queues from the journal. A message that was in flight is as it was before its
+    /// delivery: its receiver was part of the process that ended.
+    pub(super) fn restore(&mut self) -> Result<(), JournalError> {
         for queue in self.queues.values_mut() {
             for (name, message) in self.journal.all::<Message>(&queue.section)? {
                 let Ok(serial) = name.parse() else { continue };
                 self.serial = self.serial.max(serial);
-                queue.tell(
+                queue.record(
                     serial,
-                    Story::new(message.id.clone(), message.body.clone(), message.sent_at),
+                    MessageHistory::new(message.id.clone(), message.body.clone(), message.sent_at),
                 );
                 queue.insert(serial, message);
             }
@@ -112,7 +112,7 @@ impl Store {
         self.queues.keys().map(String::as_str)
     }
 
-    /// Takes a message in and says its id; nothing if there is no such queue.
+    /// Adds a message, and returns its id. `None` if the queue does not exist.
     pub(super) fn send(
         &mut self,
         name: &str,
@@ -131,7 +131,7 @@ impl Store {
             visible_at = visible_at.plus_millis(self.rng.below(1 + millis(self.disorder.late_by)).cast_signed());
         }
         let id = message_id(self.serial);
-        queue.tell(self.serial, Story::new(id.clone(), body.clone(), now));
+        queue.record(self.serial, MessageHistory::new(id.clone(), body.clone(), now));
         let message = Message {
             id: id.clone(),
             body,
@@ -144,25 +144,25 @@ impl Store {
             source: None,
         };
         if self.rng.hits(self.disorder.lost) {
-            queue.finish(self.serial, End::Lost, now);
+            queue.finish(self.serial, MessageEnd::Lost, now);
         } else {
-            queue.admit(self.serial, message);
+            queue.add(self.serial, message);
         }
         Some(id)
     }
 
-    /// Takes a message out, and gives back what was in it.
+    /// Removes a message, and returns its body.
     pub(super) fn lose(&mut self, name: &str, id: &str, now: Timestamp) -> Option<String> {
         let queue = self.queues.get_mut(name)?;
         let found = queue.messages.iter().find(|(_, message)| message.id == id);
         let serial = found.map(|(serial, _)| *serial)?;
         let message = queue.take(serial)?;
-        queue.finish(serial, End::Lost, now);
+        queue.finish(serial, MessageEnd::Lost, now);
         Some(message.body)
     }
 
-    /// Hands out up to `most` messages that are visible at `now`, and hides them for `visibility`. Says too whether a
-    /// message went to the dead-letter queue instead.
+    /// Delivers up to `most` messages that are visible at `now`, and hides them for `visibility`. Also returns whether
+    /// a message was moved to the dead-letter queue instead.
     pub(super) fn receive(
         &mut self,
         name: &str,
@@ -171,9 +171,9 @@ impl Store {
         now: Timestamp,
     ) -> (Vec<Delivery>, bool) {
         let mut deliveries = Vec::new();
-        let mut buried = false;
-        // A message counts once in a batch, even when a duplicate of it is due again at once.
-        let mut given = BTreeSet::new();
+        let mut moved_to_dlq = false;
+        // A batch has no message twice, even if a duplicate of it is due at once.
+        let mut delivered = BTreeSet::new();
         while deliveries.len() < most {
             let Some(queue) = self.queues.get_mut(name) else { break };
             queue.expire(now);
@@ -181,7 +181,7 @@ impl Store {
                 .due
                 .range(..=(now, u64::MAX))
                 .map(|(_, serial)| *serial)
-                .filter(|s| !given.contains(s));
+                .filter(|s| !delivered.contains(s));
             let picked = if self.rng.hits(self.disorder.reorder) {
                 let visible: Vec<u64> = visible.collect();
                 let index = self.rng.below(visible.len() as u64);
@@ -199,10 +199,10 @@ impl Store {
                 .clone()
                 .filter(|r| message.receive_count >= r.max_receive_count)
             {
-                queue.finish(serial, End::DeadLettered, now);
+                queue.finish(serial, MessageEnd::DeadLettered, now);
                 message.source = Some(name.to_owned());
-                self.bury(&redrive.queue, serial, message, now);
-                buried = true;
+                self.move_to_dlq(&redrive.queue, serial, message, now);
+                moved_to_dlq = true;
                 continue;
             }
             let visibility = visibility.unwrap_or(queue.settings.visibility_timeout);
@@ -213,33 +213,36 @@ impl Store {
             message.visible_at = after(now, visibility);
             let delivery = message.delivery(name, serial);
             if self.rng.hits(self.disorder.duplicate) {
-                // As if from another server, which does not hear of what becomes of this delivery.
+                // As if another server delivered it, which does not know of this delivery.
                 let soon = now.plus_millis(self.rng.below(2000).cast_signed());
                 message.visible_at = message.visible_at.min(soon);
                 message.receipt = 0;
             }
-            if let Some(story) = queue.stories.get_mut(&serial) {
-                story.deliveries.push(now);
+            if let Some(history) = queue.histories.get_mut(&serial) {
+                history.deliveries.push(now);
             }
             deliveries.push(delivery);
             queue.insert(serial, message);
-            given.insert(serial);
+            delivered.insert(serial);
         }
-        (deliveries, buried)
+        (deliveries, moved_to_dlq)
     }
 
-    /// Moves a message to the dead-letter queue. Its age counts on from when it was sent first.
-    fn bury(&mut self, dlq: &str, serial: u64, mut message: Message, now: Timestamp) {
-        // SQS would not have let the redrive policy name a queue that does not exist; then the message is lost.
+    /// Moves a message to the dead-letter queue. As in SQS, its age still counts from when it was first sent.
+    fn move_to_dlq(&mut self, dlq: &str, serial: u64, mut message: Message, now: Timestamp) {
+        // SQS accepts no redrive policy with a queue that does not exist. Here the message is lost.
         let Some(dlq) = self.queues.get_mut(dlq) else { return };
         message.visible_at = now;
-        dlq.tell(serial, Story::new(message.id.clone(), message.body.clone(), now));
-        dlq.admit(serial, message);
+        dlq.record(
+            serial,
+            MessageHistory::new(message.id.clone(), message.body.clone(), now),
+        );
+        dlq.add(serial, message);
     }
 
-    /// Deletes a message. A stale receipt is accepted and does nothing; false only for what is no receipt at all.
+    /// Deletes a message. A stale receipt is accepted and does nothing. False only if the handle is no receipt.
     pub(super) fn delete(&mut self, name: &str, handle: &str, now: Timestamp) -> bool {
-        let Some((serial, receipt)) = read_handle(name, handle) else {
+        let Some((serial, receipt)) = parse_handle(name, handle) else {
             return false;
         };
         let Some(queue) = self.queues.get_mut(name) else {
@@ -252,27 +255,27 @@ impl Store {
             && !self.rng.hits(self.disorder.undelete)
         {
             queue.take(serial);
-            queue.finish(serial, End::Deleted, now);
+            queue.finish(serial, MessageEnd::Deleted, now);
         }
         true
     }
 
-    /// Hides a message for `visibility` from now on, instead of as long as it would have been.
+    /// Hides a message for `visibility` from now on, instead of the rest of its visibility timeout.
     pub(super) fn change_visibility(
         &mut self,
         name: &str,
         handle: &str,
         visibility: Duration,
         now: Timestamp,
-    ) -> Result<(), Unchangeable> {
-        let (serial, receipt) = read_handle(name, handle).ok_or(Unchangeable::NotAReceipt)?;
-        let queue = self.queues.get_mut(name).ok_or(Unchangeable::Gone)?;
-        let message = queue.messages.get(&serial).ok_or(Unchangeable::Gone)?;
+    ) -> Result<(), VisibilityError> {
+        let (serial, receipt) = parse_handle(name, handle).ok_or(VisibilityError::InvalidReceipt)?;
+        let queue = self.queues.get_mut(name).ok_or(VisibilityError::Gone)?;
+        let message = queue.messages.get(&serial).ok_or(VisibilityError::Gone)?;
         if message.receipt != receipt {
-            return Err(Unchangeable::Stale);
+            return Err(VisibilityError::Stale);
         }
         if message.visible_at <= now {
-            return Err(Unchangeable::NotInFlight);
+            return Err(VisibilityError::NotInFlight);
         }
         if let Some(mut message) = queue.take(serial) {
             message.visible_at = after(now, visibility);
@@ -281,8 +284,8 @@ impl Store {
         Ok(())
     }
 
-    /// Moves what is visible in a dead-letter queue to `destination`, or back to the queues that gave it up, as new
-    /// messages. Without a destination, what was never in another queue stays.
+    /// Moves the visible messages of a dead-letter queue to `destination`, or back to the queues that they came from,
+    /// as new messages. Without a destination, a message that was never in another queue stays.
     pub(super) fn move_back(&mut self, name: &str, destination: Option<&str>, now: Timestamp) {
         let mut moved = 0;
         let due: Vec<u64> = self.queues.get(name).map_or_else(Vec::new, |queue| {
@@ -296,19 +299,19 @@ impl Store {
                 queue.insert(serial, message);
                 continue;
             };
-            queue.finish(serial, End::Deleted, now);
+            queue.finish(serial, MessageEnd::Deleted, now);
             self.send(&source, message.body, message.attributes, Some(Duration::ZERO), now);
             moved += 1;
         }
         self.moved.insert(name.to_owned(), moved);
     }
 
-    /// How many messages the newest task moved, if there was one.
+    /// How many messages the newest move task moved, if there was one.
     pub(super) fn moved_from(&self, name: &str) -> Option<usize> {
         self.moved.get(name).copied()
     }
 
-    /// Deletes everything, unless that was done less than 60 seconds ago.
+    /// Deletes all messages. False, and nothing is deleted, if the previous purge was less than 60 seconds ago.
     pub(super) fn purge(&mut self, name: &str, now: Timestamp) -> bool {
         let Some(queue) = self.queues.get_mut(name) else {
             return true;
@@ -319,7 +322,7 @@ impl Store {
         queue.purged_at = Some(now);
         queue.due.clear();
         for serial in std::mem::take(&mut queue.messages).into_keys() {
-            queue.finish(serial, End::Purged, now);
+            queue.finish(serial, MessageEnd::Purged, now);
         }
         true
     }
@@ -333,28 +336,28 @@ impl Store {
 
 impl Queue {
     fn new(name: &str, settings: QueueSettings, journal: Journal) -> Self {
-        let (messages, due, stories) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        let (messages, due, histories) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
         Self {
             journal,
             section: format!("queue/{name}"),
             settings,
             messages,
             due,
-            stories,
+            histories,
             purged_at: None,
         }
     }
 
-    /// When the next message becomes visible; in the past if one is.
+    /// When the next message becomes visible. In the past if one is visible.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         self.due.first().map(|(at, _)| *at)
     }
 
-    pub(super) fn waiting(&self, now: Timestamp) -> Vec<Waiting> {
-        self.messages.values().map(|message| message.waiting(now)).collect()
+    pub(super) fn queued(&self, now: Timestamp) -> Vec<QueuedMessage> {
+        self.messages.values().map(|message| message.queued(now)).collect()
     }
 
-    /// How many messages are visible, delayed and in flight.
+    /// The numbers of messages that are visible, delayed, and in flight.
     pub(super) fn counts(&self, now: Timestamp) -> (usize, usize, usize) {
         self.messages
             .values()
@@ -367,12 +370,12 @@ impl Queue {
             })
     }
 
-    pub(super) fn stories(&self) -> Vec<Story> {
-        self.stories.values().cloned().collect()
+    pub(super) fn histories(&self) -> Vec<MessageHistory> {
+        self.histories.values().cloned().collect()
     }
 
-    /// Takes a message in that is new here.
-    fn admit(&mut self, serial: u64, message: Message) {
+    /// Adds a message that is new in this queue.
+    fn add(&mut self, serial: u64, message: Message) {
         self.journal.put(&self.section, &entry_name(serial), &message);
         self.insert(serial, message);
     }
@@ -394,28 +397,28 @@ impl Queue {
                 break;
             }
             self.take(serial);
-            self.finish(serial, End::Expired, now);
+            self.finish(serial, MessageEnd::Expired, now);
         }
     }
 
-    fn tell(&mut self, serial: u64, story: Story) {
-        self.stories.insert(serial, story);
-        if self.stories.len() > KEPT_STORIES {
-            self.stories.pop_first();
+    fn record(&mut self, serial: u64, history: MessageHistory) {
+        self.histories.insert(serial, history);
+        if self.histories.len() > MAX_HISTORIES {
+            self.histories.pop_first();
         }
     }
 
-    fn finish(&mut self, serial: u64, end: End, now: Timestamp) {
+    fn finish(&mut self, serial: u64, end: MessageEnd, now: Timestamp) {
         self.journal.remove(&self.section, &entry_name(serial));
-        if let Some(story) = self.stories.get_mut(&serial) {
-            story.end = Some((end, now));
+        if let Some(history) = self.histories.get_mut(&serial) {
+            history.end = Some((end, now));
         }
     }
 }
 
 impl Message {
-    fn waiting(&self, now: Timestamp) -> Waiting {
-        Waiting {
+    fn queued(&self, now: Timestamp) -> QueuedMessage {
+        QueuedMessage {
             id: self.id.clone(),
             body: self.body.clone(),
             sent_at: self.sent_at,
@@ -451,18 +454,18 @@ impl Message {
     }
 }
 
-/// The name of a message's entry in the journal: sorts as the numbers do.
+/// The name of a message's entry in the journal: sorts like the serial numbers.
 fn entry_name(serial: u64) -> String {
     format!("{serial:020}")
 }
 
-fn read_handle(queue: &str, handle: &str) -> Option<(u64, u64)> {
+fn parse_handle(queue: &str, handle: &str) -> Option<(u64, u64)> {
     let text = String::from_utf8(STANDARD.decode(handle).ok()?).ok()?;
     let (serial, receipt) = text.strip_prefix(queue)?.strip_prefix('/')?.split_once('/')?;
     Some((serial.parse().ok()?, receipt.parse().ok()?))
 }
 
-/// Looks like SQS's ids (a UUID), but tells nobody anything and is the same in every run.
+/// An id in the format of SQS's ids (a UUID), the same in every run.
 fn message_id(serial: u64) -> String {
     let mut rng = Rng::new(serial);
     let id = (u128::from(rng.bits()) << 64) | u128::from(rng.bits());

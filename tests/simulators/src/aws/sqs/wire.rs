@@ -1,4 +1,4 @@
-//! SQS's protocol: AWS JSON 1.0, with the names of errors repeated in a header as in the days of the query protocol.
+//! SQS's protocol: AWS JSON 1.0, with the error codes of the older query protocol in a header.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::attributes::{Attributes, md5_of_attributes, md5_of_body, size, with};
-use super::errors::Refusal;
-use super::store::Unchangeable;
+use super::errors::SqsError;
+use super::store::VisibilityError;
 use super::{Delivery, Sqs, url};
 use crate::aws::faults::Fault;
 use crate::aws::recorder::Service;
-use crate::aws::sdk::{Answer, Backend, Prepared};
+use crate::aws::sdk::{Backend, PreparedRequest, ServiceResponse};
 
-const LARGEST: usize = 1024 * 1024;
-const LARGEST_BATCH: usize = 10;
+const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
+const MAX_BATCH_ENTRIES: usize = 10;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -51,7 +51,7 @@ struct Receipt {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Receive {
+struct ReceiveRequest {
     max_number_of_messages: Option<i64>,
     visibility_timeout: Option<i64>,
     wait_time_seconds: Option<i64>,
@@ -65,13 +65,13 @@ struct Receive {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Attribution {
+struct AttributesRequest {
     #[serde(default)]
     attribute_names: Vec<String>,
 }
 
 #[derive(Deserialize)]
-struct Naming {
+struct QueueRef {
     #[serde(default, rename = "QueueUrl")]
     url: String,
     #[serde(default, rename = "QueueName")]
@@ -88,164 +88,173 @@ impl Backend for Sqs {
     const SERVICE: Service = Service::Sqs;
     const TARGET_PREFIX: &'static str = "AmazonSQS.";
 
-    fn prepare(&self, operation: &str, body: &[u8]) -> Result<Prepared, Answer> {
-        let naming: Naming = read(body)?;
-        let by_url = naming.url.rsplit('/').next().unwrap_or_default();
-        let by_arn = naming.arn.rsplit(':').next().unwrap_or_default();
-        let names = [by_url, by_arn, &naming.name];
+    fn prepare(&self, operation: &str, body: &[u8]) -> Result<PreparedRequest, ServiceResponse> {
+        let queue_ref: QueueRef = parse(body)?;
+        let by_url = queue_ref.url.rsplit('/').next().unwrap_or_default();
+        let by_arn = queue_ref.arn.rsplit(':').next().unwrap_or_default();
+        let names = [by_url, by_arn, &queue_ref.name];
         let target = names.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
         let target = target.to_owned();
         let (sqs, queue) = (self.clone(), target.clone());
         let prepared = |effect| {
-            Ok(Prepared {
+            Ok(PreparedRequest {
                 target,
                 parts: Vec::new(),
                 keys: Vec::new(),
                 effect,
             })
         };
-        // What takes effect without waiting, as one future.
-        macro_rules! at_once {
+        // An operation that does not wait, as a future.
+        macro_rules! immediate {
             ($request:ident: $kind:ty => $effect:expr) => {{
-                let $request: $kind = read(body)?;
+                let $request: $kind = parse(body)?;
                 prepared(Box::pin(async move {
                     answer(sqs.exists(&queue).and_then(|()| $effect(&sqs, &queue, $request)))
                 }))
             }};
         }
         match operation {
-            "SendMessage" => at_once!(message: Message => Sqs::send),
-            "SendMessageBatch" => at_once!(batch: Batch<Message> => Sqs::send_batch),
-            "DeleteMessage" => at_once!(receipt: Receipt => Sqs::delete),
-            "DeleteMessageBatch" => at_once!(batch: Batch<Receipt> => Sqs::delete_batch),
-            "ChangeMessageVisibility" => at_once!(receipt: Receipt => Sqs::change_visibility),
+            "SendMessage" => immediate!(message: Message => Sqs::send),
+            "SendMessageBatch" => immediate!(batch: Batch<Message> => Sqs::send_batch),
+            "DeleteMessage" => immediate!(receipt: Receipt => Sqs::delete),
+            "DeleteMessageBatch" => immediate!(batch: Batch<Receipt> => Sqs::delete_batch),
+            "ChangeMessageVisibility" => immediate!(receipt: Receipt => Sqs::change_visibility),
             "GetQueueAttributes" => {
-                at_once!(attribution: Attribution => |sqs: &Self, queue: &str, wanted| sqs.attributes(queue, &wanted))
+                immediate!(request: AttributesRequest => |sqs: &Sqs, queue: &str, request| {
+                    sqs.attributes(queue, &request)
+                })
             }
             "GetQueueUrl" => {
-                at_once!(_naming: Naming => |_: &Sqs, queue: &str, _| Ok(json!({ "QueueUrl": url(queue) })))
+                immediate!(_queue_ref: QueueRef => |_: &Sqs, queue: &str, _| Ok(json!({ "QueueUrl": url(queue) })))
             }
-            "PurgeQueue" => at_once!(_naming: Naming => |sqs: &Sqs, queue: &str, _| sqs.purge(queue)),
-            "StartMessageMoveTask" => at_once!(naming: Naming => |sqs: &Sqs, queue: &str, naming: Naming| {
-                Ok(sqs.move_back(queue, naming.destination.as_deref()))
+            "PurgeQueue" => immediate!(_queue_ref: QueueRef => |sqs: &Sqs, queue: &str, _| sqs.purge(queue)),
+            "StartMessageMoveTask" => immediate!(queue_ref: QueueRef => |sqs: &Sqs, queue: &str, queue_ref: QueueRef| {
+                Ok(sqs.move_back(queue, queue_ref.destination.as_deref()))
             }),
-            "ListMessageMoveTasks" => at_once!(_naming: Naming => |sqs: &Sqs, queue: &str, _| Ok(sqs.moves(queue))),
-            "ListQueues" => prepared(Box::pin(async move { answer(Ok(sqs.list(&naming.prefix))) })),
+            "ListMessageMoveTasks" => {
+                immediate!(_queue_ref: QueueRef => |sqs: &Sqs, queue: &str, _| Ok(sqs.moves(queue)))
+            }
+            "ListQueues" => prepared(Box::pin(async move { answer(Ok(sqs.list(&queue_ref.prefix))) })),
             "ReceiveMessage" => {
-                let request: Receive = read(body)?;
+                let request: ReceiveRequest = parse(body)?;
                 prepared(Box::pin(
                     async move { answer(sqs.receive_message(&queue, request).await) },
                 ))
             }
-            _ => Err(Refusal::unknown_operation(operation).answer()),
+            _ => Err(SqsError::unknown_operation(operation).answer()),
         }
     }
 
-    fn fault(fault: Fault, _operation: &str) -> Answer {
+    fn fault(fault: Fault, _operation: &str) -> ServiceResponse {
         if fault == Fault::Throttled {
-            Refusal::throttled().answer()
+            SqsError::throttled().answer()
         } else {
-            Refusal::internal().answer()
+            SqsError::internal().answer()
         }
     }
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Answer> {
-    serde_json::from_slice(body).map_err(|error| Refusal::unreadable(&error.to_string()).answer())
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ServiceResponse> {
+    serde_json::from_slice(body).map_err(|error| SqsError::unreadable(&error.to_string()).answer())
 }
 
-fn answer(result: Result<Value, Refusal>) -> Answer {
+fn answer(result: Result<Value, SqsError>) -> ServiceResponse {
     result.map_or_else(
         |refusal| refusal.answer(),
-        |body| Answer::ok(body.to_string().into_bytes()),
+        |body| ServiceResponse::ok(body.to_string().into_bytes()),
     )
 }
 
 impl Sqs {
-    fn exists(&self, queue: &str) -> Result<(), Refusal> {
-        self.lock().queue(queue).map(|_| ()).ok_or_else(Refusal::no_queue)
+    fn exists(&self, queue: &str) -> Result<(), SqsError> {
+        self.lock().queue(queue).map(|_| ()).ok_or_else(SqsError::no_queue)
     }
 
-    fn send(&self, queue: &str, message: Message) -> Result<Value, Refusal> {
+    fn send(&self, queue: &str, message: Message) -> Result<Value, SqsError> {
         let body = message.body.unwrap_or_default();
-        let delay = checked(&body, message.delay_seconds, &message.attributes)?;
+        let delay = check_message(&body, message.delay_seconds, &message.attributes)?;
         let (md5, attributes_md5) = (md5_of_body(&body), md5_of_attributes(&message.attributes));
         let id = self.change(|store, now| store.send(queue, body, message.attributes, delay, now));
-        let sent = json!({ "MessageId": id.ok_or_else(Refusal::no_queue)?, "MD5OfMessageBody": md5 });
+        let sent = json!({ "MessageId": id.ok_or_else(SqsError::no_queue)?, "MD5OfMessageBody": md5 });
         Ok(with(sent, "MD5OfMessageAttributes", attributes_md5))
     }
 
-    fn send_batch(&self, queue: &str, batch: Batch<Message>) -> Result<Value, Refusal> {
+    fn send_batch(&self, queue: &str, batch: Batch<Message>) -> Result<Value, SqsError> {
         check_ids(batch.entries.iter().map(|entry| entry.id.as_str()))?;
         let sizes = batch
             .entries
             .iter()
             .map(|e| size(e.body.as_deref().unwrap_or_default(), &e.attributes));
         let total = sizes.sum::<usize>();
-        if total > LARGEST {
-            return Err(Refusal::batch_too_long(total));
+        if total > MAX_MESSAGE_BYTES {
+            return Err(SqsError::batch_too_long(total));
         }
-        Ok(each(batch.entries, |entry| (entry.id.clone(), self.send(queue, entry))))
+        Ok(process_entries(batch.entries, |entry| {
+            (entry.id.clone(), self.send(queue, entry))
+        }))
     }
 
-    fn delete(&self, queue: &str, receipt: Receipt) -> Result<Value, Refusal> {
+    fn delete(&self, queue: &str, receipt: Receipt) -> Result<Value, SqsError> {
         let handle = receipt.handle;
         if self.change(|store, now| store.delete(queue, &handle, now)) {
             Ok(json!({}))
         } else {
-            Err(Refusal::not_a_receipt(&handle))
+            Err(SqsError::invalid_receipt(&handle))
         }
     }
 
-    fn delete_batch(&self, queue: &str, batch: Batch<Receipt>) -> Result<Value, Refusal> {
+    fn delete_batch(&self, queue: &str, batch: Batch<Receipt>) -> Result<Value, SqsError> {
         check_ids(batch.entries.iter().map(|entry| entry.id.as_str()))?;
-        Ok(each(batch.entries, |entry| {
+        Ok(process_entries(batch.entries, |entry| {
             (entry.id.clone(), self.delete(queue, entry))
         }))
     }
 
-    fn change_visibility(&self, queue: &str, receipt: Receipt) -> Result<Value, Refusal> {
+    fn change_visibility(&self, queue: &str, receipt: Receipt) -> Result<Value, SqsError> {
         let seconds = receipt
             .visibility_timeout
-            .ok_or_else(|| Refusal::missing("VisibilityTimeout"))?;
-        let visibility = within("VisibilityTimeout", seconds, 43_200)?;
+            .ok_or_else(|| SqsError::missing("VisibilityTimeout"))?;
+        let visibility = seconds_within("VisibilityTimeout", seconds, 43_200)?;
         let handle = receipt.handle;
         self.change(|store, now| store.change_visibility(queue, &handle, visibility, now))
-            .map_err(|why| match why {
-                Unchangeable::NotAReceipt => Refusal::not_a_receipt(&handle),
-                Unchangeable::Gone => Refusal::message_gone(&handle),
-                Unchangeable::Stale => Refusal::receipt_expired(&handle),
-                Unchangeable::NotInFlight => Refusal::not_in_flight(),
+            .map_err(|error| match error {
+                VisibilityError::InvalidReceipt => SqsError::invalid_receipt(&handle),
+                VisibilityError::Gone => SqsError::message_gone(&handle),
+                VisibilityError::Stale => SqsError::receipt_expired(&handle),
+                VisibilityError::NotInFlight => SqsError::not_in_flight(),
             })?;
         Ok(json!({}))
     }
 
-    async fn receive_message(&self, queue: &str, request: Receive) -> Result<Value, Refusal> {
+    async fn receive_message(&self, queue: &str, request: ReceiveRequest) -> Result<Value, SqsError> {
         self.exists(queue)?;
         let most = request.max_number_of_messages.unwrap_or(1);
         let most = usize::try_from(most)
             .ok()
-            .filter(|most| (1..=LARGEST_BATCH).contains(most));
+            .filter(|most| (1..=MAX_BATCH_ENTRIES).contains(most));
         let most = most.ok_or_else(|| {
             let value = request.max_number_of_messages.unwrap_or_default();
-            Refusal::value("MaxNumberOfMessages", value, "Must be between 1 and 10, if provided.")
+            SqsError::value("MaxNumberOfMessages", value, "Must be between 1 and 10, if provided.")
         })?;
         let visibility = request
             .visibility_timeout
-            .map(|s| within("VisibilityTimeout", s, 43_200))
+            .map(|s| seconds_within("VisibilityTimeout", s, 43_200))
             .transpose()?;
-        let wait = within("WaitTimeSeconds", request.wait_time_seconds.unwrap_or(0), 20)?;
+        let wait = seconds_within("WaitTimeSeconds", request.wait_time_seconds.unwrap_or(0), 20)?;
         let deadline = self
             .clock
             .now()
             .plus_millis(i64::try_from(wait.as_millis()).unwrap_or(0));
         loop {
-            // Listen before looking, or a message that comes in between would not be heard of.
+            // Listen before receiving, or a message that is sent in between would not wake this task.
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
             let deliveries = self.receive(queue, most, visibility);
             if !deliveries.is_empty() || self.clock.now() >= deadline {
-                let messages: Vec<Value> = deliveries.iter().map(|delivery| received(delivery, &request)).collect();
+                let messages: Vec<Value> = deliveries
+                    .iter()
+                    .map(|delivery| message_json(delivery, &request))
+                    .collect();
                 return Ok(if messages.is_empty() {
                     json!({})
                 } else {
@@ -261,10 +270,10 @@ impl Sqs {
         }
     }
 
-    fn attributes(&self, queue: &str, request: &Attribution) -> Result<Value, Refusal> {
+    fn attributes(&self, queue: &str, request: &AttributesRequest) -> Result<Value, SqsError> {
         let now = self.clock.now();
         let store = self.lock();
-        let state = store.queue(queue).ok_or_else(Refusal::no_queue)?;
+        let state = store.queue(queue).ok_or_else(SqsError::no_queue)?;
         let (visible, delayed, in_flight) = state.counts(now);
         let settings = &state.settings;
         let mut all = vec![
@@ -275,7 +284,7 @@ impl Sqs {
             ("VisibilityTimeout", settings.visibility_timeout.as_secs().to_string()),
             ("DelaySeconds", settings.delay.as_secs().to_string()),
             ("MessageRetentionPeriod", settings.retention.as_secs().to_string()),
-            ("MaximumMessageSize", LARGEST.to_string()),
+            ("MaximumMessageSize", MAX_MESSAGE_BYTES.to_string()),
             ("ReceiveMessageWaitTimeSeconds", "0".to_owned()),
         ];
         if let Some(redrive) = &settings.redrive {
@@ -283,24 +292,24 @@ impl Sqs {
             let policy = json!({ "deadLetterTargetArn": target, "maxReceiveCount": redrive.max_receive_count });
             all.push(("RedrivePolicy", policy.to_string()));
         }
-        let wanted = |name: &str| asks_for(&request.attribute_names, name);
+        let is_wanted = |name: &str| is_requested(&request.attribute_names, name);
         let attributes: Map<String, Value> = all
             .into_iter()
-            .filter(|(name, _)| wanted(name))
+            .filter(|(name, _)| is_wanted(name))
             .map(|(name, value)| (name.to_owned(), value.into()))
             .collect();
         Ok(json!({ "Attributes": attributes }))
     }
 
-    fn purge(&self, queue: &str) -> Result<Value, Refusal> {
+    fn purge(&self, queue: &str) -> Result<Value, SqsError> {
         if self.change(|store, now| store.purge(queue, now)) {
             Ok(json!({}))
         } else {
-            Err(Refusal::purging(queue))
+            Err(SqsError::purging(queue))
         }
     }
 
-    /// A task that is over when it has begun, unless they keep moving; the service's own takes its time.
+    /// A move task. It ends at once; a task of SQS takes some time. See [`Sqs::keep_move_tasks_running`].
     fn move_back(&self, queue: &str, destination: Option<&str>) -> Value {
         let destination = destination.and_then(|arn| arn.rsplit(':').next());
         self.change(|store, now| store.move_back(queue, destination, now));
@@ -308,7 +317,7 @@ impl Sqs {
     }
 
     fn moves(&self, queue: &str) -> Value {
-        let status = if self.lock().keeps_moving {
+        let status = if self.lock().keeps_move_tasks_running {
             "RUNNING"
         } else {
             "COMPLETED"
@@ -330,8 +339,8 @@ impl Sqs {
     }
 }
 
-/// Does a batch's entries one by one; each has a result of its own.
-fn each<T>(entries: Vec<T>, act: impl Fn(T) -> (String, Result<Value, Refusal>)) -> Value {
+/// Processes the entries of a batch one by one, and collects their results.
+fn process_entries<T>(entries: Vec<T>, act: impl Fn(T) -> (String, Result<Value, SqsError>)) -> Value {
     let (mut successful, mut failed) = (Vec::new(), Vec::new());
     for entry in entries {
         match act(entry) {
@@ -342,41 +351,45 @@ fn each<T>(entries: Vec<T>, act: impl Fn(T) -> (String, Result<Value, Refusal>))
     json!({ "Successful": successful, "Failed": failed })
 }
 
-fn check_ids<'a>(ids: impl Iterator<Item = &'a str>) -> Result<(), Refusal> {
+fn check_ids<'a>(ids: impl Iterator<Item = &'a str>) -> Result<(), SqsError> {
     let ids: Vec<&str> = ids.collect();
     if ids.is_empty() {
-        return Err(Refusal::empty_batch());
+        return Err(SqsError::empty_batch());
     }
-    if ids.len() > LARGEST_BATCH {
-        return Err(Refusal::too_many_entries(ids.len()));
+    if ids.len() > MAX_BATCH_ENTRIES {
+        return Err(SqsError::too_many_entries(ids.len()));
     }
     for (index, id) in ids.iter().enumerate() {
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if id.is_empty() || id.len() > 80 || !id.chars().all(allowed) {
-            return Err(Refusal::bad_entry_id());
+            return Err(SqsError::bad_entry_id());
         }
         if ids.iter().take(index).any(|before| before == id) {
-            return Err(Refusal::repeated_entry_id(id));
+            return Err(SqsError::repeated_entry_id(id));
         }
     }
     Ok(())
 }
 
-fn checked(body: &str, delay_seconds: Option<i64>, attributes: &Attributes) -> Result<Option<Duration>, Refusal> {
+fn check_message(
+    body: &str,
+    delay_seconds: Option<i64>,
+    attributes: &Attributes,
+) -> Result<Option<Duration>, SqsError> {
     if body.is_empty() {
-        return Err(Refusal::missing("MessageBody"));
+        return Err(SqsError::missing("MessageBody"));
     }
-    if size(body, attributes) > LARGEST {
-        return Err(Refusal::too_long(LARGEST));
+    if size(body, attributes) > MAX_MESSAGE_BYTES {
+        return Err(SqsError::too_long(MAX_MESSAGE_BYTES));
     }
-    // SQS takes the characters of XML 1.0.
+    // SQS accepts the characters of XML 1.0.
     let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
     if !body.chars().all(allowed) {
-        return Err(Refusal::bad_characters());
+        return Err(SqsError::bad_characters());
     }
     let delay = |seconds: i64| match u64::try_from(seconds) {
         Ok(seconds @ 0..=900) => Ok(Duration::from_secs(seconds)),
-        _ => Err(Refusal::value(
+        _ => Err(SqsError::value(
             "DelaySeconds",
             seconds,
             "DelaySeconds must be >= 0 and <= 900.",
@@ -385,10 +398,10 @@ fn checked(body: &str, delay_seconds: Option<i64>, attributes: &Attributes) -> R
     delay_seconds.map(delay).transpose()
 }
 
-fn within(parameter: &str, seconds: i64, most: u64) -> Result<Duration, Refusal> {
+fn seconds_within(parameter: &str, seconds: i64, most: u64) -> Result<Duration, SqsError> {
     match u64::try_from(seconds) {
         Ok(seconds) if seconds <= most => Ok(Duration::from_secs(seconds)),
-        _ => Err(Refusal::value(
+        _ => Err(SqsError::value(
             parameter,
             seconds,
             &format!("Must be >= 0 and <= {most}, if provided."),
@@ -396,25 +409,25 @@ fn within(parameter: &str, seconds: i64, most: u64) -> Result<Duration, Refusal>
     }
 }
 
-fn asks_for(names: &[String], name: &str) -> bool {
+fn is_requested(names: &[String], name: &str) -> bool {
     names
         .iter()
-        .any(|asked| asked == "All" || asked == ".*" || asked == name)
+        .any(|requested| requested == "All" || requested == ".*" || requested == name)
 }
 
-fn received(delivery: &Delivery, request: &Receive) -> Value {
+fn message_json(delivery: &Delivery, request: &ReceiveRequest) -> Value {
     let system: Map<String, Value> = delivery
         .system
         .iter()
         .filter(|(name, _)| {
-            asks_for(&request.attribute_names, name) || asks_for(&request.message_system_attribute_names, name)
+            is_requested(&request.attribute_names, name) || is_requested(&request.message_system_attribute_names, name)
         })
         .map(|(name, value)| (name.clone(), value.as_str().into()))
         .collect();
     let attributes: Attributes = delivery
         .attributes
         .iter()
-        .filter(|(name, _)| asks_for(&request.message_attribute_names, name))
+        .filter(|(name, _)| is_requested(&request.message_attribute_names, name))
         .map(|(name, attribute)| (name.clone(), attribute.clone()))
         .collect();
     let message = json!({

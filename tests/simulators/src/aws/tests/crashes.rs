@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
-use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
-use patchbay::patience::TRIES;
+use patchbay::http::{HttpClient, Request, Response, ResponseFuture, SendError, SendHttp};
+use patchbay::timeouts::MAX_ATTEMPTS;
 
 use super::dynamodb::create_table;
 use super::{World, world};
-use crate::aws::{CrashPoint, End, Fate, Fault, Outcome, Rates, Rule, Service, Side};
+use crate::aws::{CrashPoint, Fault, InvocationEnd, InvocationOutcome, Rates, RequestStatus, Rule, Service, Side};
 
 async fn put(w: &World, key: &str) -> Result<(), String> {
     let s = |text: &str| AttributeValue::S(text.to_owned());
@@ -46,7 +46,7 @@ async fn ready(seed: u64) -> World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_log_tells_which_invocation_made_which_requests() {
+async fn the_log_has_the_requests_of_each_invocation() {
     let w = ready(1).await;
     let outcome = w.aws.invoke("dialer", async {
         put(&w, "a").await.unwrap();
@@ -55,20 +55,20 @@ async fn the_log_tells_which_invocation_made_which_requests() {
         put(&w, "b").await.unwrap();
         "done"
     });
-    assert_eq!(outcome.await, Outcome::Done("done"));
+    assert_eq!(outcome.await, InvocationOutcome::Done("done"));
     put(&w, "outside").await.unwrap();
     let dialer = w.aws.recorder().last("dialer").unwrap();
     assert_eq!(
         (dialer.dynamodb, dialer.sqs, dialer.http, dialer.end),
-        (2, 1, 0, Some(End::Done))
+        (2, 1, 0, Some(InvocationEnd::Done))
     );
     let log = w.aws.recorder().log();
-    let told: Vec<_> = log
+    let logged: Vec<_> = log
         .iter()
         .map(|e| (&*e.function, e.operation.as_str(), e.target.as_str()))
         .collect();
     assert_eq!(
-        told,
+        logged,
         [
             ("dialer", "PutItem", "patchbay"),
             ("dialer", "SendMessage", "dialing"),
@@ -77,11 +77,11 @@ async fn the_log_tells_which_invocation_made_which_requests() {
         ]
     );
     assert_eq!(log[1].at, w.start.plus_seconds(1));
-    assert!(log.iter().all(|entry| entry.fate == Fate::Answered));
+    assert!(log.iter().all(|entry| entry.status == RequestStatus::Answered));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_invocation_can_die_at_every_request_on_either_side_of_its_effect() {
+async fn an_invocation_can_crash_before_and_after_each_of_its_requests() {
     for request in 1..=3 {
         for side in [Side::Before, Side::After] {
             let w = ready(1).await;
@@ -91,18 +91,18 @@ async fn an_invocation_can_die_at_every_request_on_either_side_of_its_effect() {
                     put(&w, key).await.unwrap();
                 }
             });
-            assert_eq!(outcome.await, Outcome::Crashed);
-            let taken = i32::try_from(request).unwrap() - i32::from(side == Side::Before);
-            assert_eq!(count(&w).await, taken, "{request} {side:?}");
+            assert_eq!(outcome.await, InvocationOutcome::Crashed);
+            let writes = i32::try_from(request).unwrap() - i32::from(side == Side::Before);
+            assert_eq!(count(&w).await, writes, "{request} {side:?}");
             let dialer = w.aws.recorder().last("dialer").unwrap();
-            assert_eq!((dialer.dynamodb, dialer.end), (request, Some(End::Crashed)));
+            assert_eq!((dialer.dynamodb, dialer.end), (request, Some(InvocationEnd::Crashed)));
             assert_eq!(w.aws.clock().now(), w.start, "a crash takes no time");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dead_invocation_does_nothing_more_even_if_it_did_several_things_at_once() {
+async fn a_crashed_invocation_also_stops_its_concurrent_requests() {
     let w = ready(1).await;
     w.aws.faults().crash(
         "dialer",
@@ -116,25 +116,28 @@ async fn a_dead_invocation_does_nothing_more_even_if_it_did_several_things_at_on
             biased;
             _ = put(&w, "a") => {}
             _ = put(&w, "b") => {}
-            // Gives up on both at once, and would return as if nothing had happened.
+            // Drops both requests at once, and would return as if nothing had happened.
             () = std::future::ready(()) => {}
         }
     });
-    assert_eq!(outcome.await, Outcome::Crashed);
+    assert_eq!(outcome.await, InvocationOutcome::Crashed);
     assert_eq!(w.aws.recorder().log().len(), 1);
     assert_eq!(count(&w).await, 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_invocation_that_is_given_up_is_logged_as_such() {
+async fn an_invocation_that_is_dropped_is_logged_as_dropped() {
     let w = ready(1).await;
     let slow = w.aws.invoke("dialer", tokio::time::sleep(Duration::from_mins(1)));
     assert!(tokio::time::timeout(Duration::from_secs(30), slow).await.is_err());
-    assert_eq!(w.aws.recorder().last("dialer").unwrap().end, Some(End::Dropped));
+    assert_eq!(
+        w.aws.recorder().last("dialer").unwrap().end,
+        Some(InvocationEnd::Dropped)
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_sdk_retries_what_failed_on_paused_time() {
+async fn the_sdk_retries_failed_requests_on_paused_time() {
     for fault in [
         Fault::Throttled,
         Fault::InternalError,
@@ -156,7 +159,7 @@ async fn the_sdk_retries_what_failed_on_paused_time() {
             send(&w).await;
             stored
         });
-        assert_eq!(outcome.await, Outcome::Done(Ok(())), "{fault:?}");
+        assert_eq!(outcome.await, InvocationOutcome::Done(Ok(())), "{fault:?}");
         let dialer = w.aws.recorder().last("dialer").unwrap();
         assert_eq!((dialer.dynamodb, dialer.sqs), (3, 2), "{fault:?}");
         let sent_twice = fault == Fault::LostAnswer;
@@ -168,30 +171,33 @@ async fn the_sdk_retries_what_failed_on_paused_time() {
         assert!(
             w.aws.recorder().log()[..2]
                 .iter()
-                .all(|entry| entry.fate == Fate::Faulted(fault))
+                .all(|entry| entry.status == RequestStatus::Faulted(fault))
         );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fault_that_outlasts_the_retries_reaches_the_caller_typed() {
+async fn a_fault_that_outlasts_the_retries_is_returned_as_its_error_type() {
     let w = ready(1).await;
     w.aws
         .faults()
-        .plan(Rule::new(Fault::Throttled).operation("PutItem").times(TRIES));
+        .plan(Rule::new(Fault::Throttled).operation("PutItem").times(MAX_ATTEMPTS));
     let error = put(&w, "a").await.unwrap_err();
     assert!(error.contains("ThrottlingException"), "{error}");
-    w.aws
-        .faults()
-        .plan(Rule::new(Fault::LostAnswer).operation("PutItem").skip(1).times(TRIES));
+    w.aws.faults().plan(
+        Rule::new(Fault::LostAnswer)
+            .operation("PutItem")
+            .skip(1)
+            .times(MAX_ATTEMPTS),
+    );
     put(&w, "b").await.unwrap();
     let error = put(&w, "c").await.unwrap_err();
     assert!(error.contains("DispatchFailure"), "{error}");
-    assert_eq!(count(&w).await, 2, "all that was lost is the answer");
+    assert_eq!(count(&w).await, 2, "only the answer was lost");
 }
 
 #[tokio::test(start_paused = true)]
-async fn retries_of_one_run_do_not_use_up_those_of_the_next() {
+async fn worlds_share_no_retry_quota() {
     for _ in 0..60 {
         let w = ready(1).await;
         w.aws
@@ -202,8 +208,8 @@ async fn retries_of_one_run_do_not_use_up_those_of_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn chance_repeats_itself_for_the_same_seed_down_to_the_jitter() {
-    async fn run(seed: u64) -> (Vec<crate::aws::Entry>, i32) {
+async fn the_same_seed_repeats_all_faults_and_even_the_jitter() {
+    async fn run(seed: u64) -> (Vec<crate::aws::RequestRecord>, i32) {
         let w = ready(seed).await;
         let rates = Rates {
             throttled: 50,
@@ -219,7 +225,7 @@ async fn chance_repeats_itself_for_the_same_seed_down_to_the_jitter() {
         for n in 0..50 {
             w.aws.invoke("dialer", async { put(&w, &n.to_string()).await }).await;
         }
-        w.aws.faults().calm();
+        w.aws.faults().clear();
         (w.aws.recorder().log(), count(&w).await)
     }
     let first = run(7).await;
@@ -228,22 +234,22 @@ async fn chance_repeats_itself_for_the_same_seed_down_to_the_jitter() {
     let faulted = first
         .0
         .iter()
-        .filter(|entry| matches!(entry.fate, Fate::Faulted(_)))
+        .filter(|entry| matches!(entry.status, RequestStatus::Faulted(_)))
         .count();
     assert!(faulted > 3, "{faulted}");
-    assert!(first.1 < 50, "some died before their effect");
+    assert!(first.1 < 50, "some crashed before their effect");
 }
 
 struct Provider;
 
 impl SendHttp for Provider {
-    fn send(&self, _request: Request) -> Sending<'_> {
+    fn send(&self, _request: Request) -> ResponseFuture<'_> {
         Box::pin(async { Ok(Response::new(Bytes::from_static(b"calling"))) })
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn http_passes_the_same_gate() {
+async fn http_requests_are_recorded_and_fail_like_those_to_aws() {
     let w = ready(1).await;
     let http = w.aws.http(HttpClient::new(Provider));
     let request = || {
@@ -252,7 +258,7 @@ async fn http_passes_the_same_gate() {
             .unwrap()
     };
     let outcome = w.aws.invoke("dialer", http.send(request())).await;
-    let Outcome::Done(Ok(response)) = outcome else {
+    let InvocationOutcome::Done(Ok(response)) = outcome else {
         panic!("{outcome:?}")
     };
     assert_eq!(&response.body()[..], b"calling");
@@ -269,7 +275,7 @@ async fn http_passes_the_same_gate() {
     faults.plan(Rule::new(Fault::Refused).service(Service::Http));
     assert!(matches!(http.send(request()).await, Err(SendError::NotSent(_))));
     faults.plan(Rule::new(Fault::LostAnswer).service(Service::Http));
-    assert!(matches!(http.send(request()).await, Err(SendError::NoAnswer(_))));
+    assert!(matches!(http.send(request()).await, Err(SendError::NoResponse(_))));
 
     faults.crash(
         "dialer",
@@ -280,7 +286,7 @@ async fn http_passes_the_same_gate() {
     );
     assert!(matches!(
         w.aws.invoke("dialer", http.send(request())).await,
-        Outcome::Crashed
+        InvocationOutcome::Crashed
     ));
-    assert_eq!(w.aws.recorder().log().last().unwrap().fate, Fate::TookEffect);
+    assert_eq!(w.aws.recorder().log().last().unwrap().status, RequestStatus::TookEffect);
 }

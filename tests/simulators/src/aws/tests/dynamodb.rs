@@ -1,4 +1,4 @@
-//! What patchbay's store relies on.
+//! The behavior of DynamoDB that patchbay's store depends on.
 
 use std::collections::HashMap;
 
@@ -76,7 +76,7 @@ async fn put(client: &Client, item: Item) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_condition_gives_the_item_back() {
+async fn a_failed_condition_returns_the_item() {
     let w = world(1);
     create_table(&w.dynamodb).await;
     put(
@@ -106,7 +106,7 @@ async fn a_failed_condition_gives_the_item_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancelled_transaction_tells_each_reason_and_the_item_and_writes_nothing() {
+async fn a_cancelled_transaction_returns_reasons_and_item_and_writes_nothing() {
     let w = world(1);
     create_table(&w.dynamodb).await;
     put(
@@ -155,7 +155,7 @@ async fn a_cancelled_transaction_tells_each_reason_and_the_item_and_writes_nothi
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_query_finds_a_prefix_page_by_page_in_order() {
+async fn a_query_pages_through_a_prefix_in_order() {
     let w = world(1);
     create_table(&w.dynamodb).await;
     for n in 0..7 {
@@ -188,7 +188,7 @@ async fn a_query_finds_a_prefix_page_by_page_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_index_lists_only_what_has_its_keys() {
+async fn an_index_has_only_items_with_its_keys() {
     let w = world(1);
     create_table(&w.dynamodb).await;
     for (pk, at) in [("d#1", "09:00"), ("d#2", "08:00"), ("d#3", "10:00")] {
@@ -219,7 +219,7 @@ async fn an_index_lists_only_what_has_its_keys() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn items_expire_by_the_runs_own_clock() {
+async fn items_expire_by_the_simulated_clock() {
     let w = world(1);
     create_table(&w.dynamodb).await;
     let specification = TimeToLiveSpecification::builder()
@@ -354,7 +354,7 @@ async fn updates_deletes_batches_and_scans_work_and_errors_are_typed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transaction_whose_answer_was_lost_is_not_done_twice() {
+async fn a_transaction_whose_answer_was_lost_takes_effect_once() {
     use crate::aws::{Fault, Rule};
     let w = world(1);
     create_table(&w.dynamodb).await;
@@ -372,7 +372,7 @@ async fn a_transaction_whose_answer_was_lost_is_not_done_twice() {
         .dynamodb
         .transact_write_items()
         .transact_items(TransactWriteItem::builder().delete(delete).build());
-    // The SDK repeats the request with the same token, so the condition is not looked at again.
+    // The SDK repeats the request with the same token, so DynamoDB does not check the condition again.
     transaction.send().await.unwrap();
     assert_eq!(
         w.aws.recorder().count(|entry| entry.operation == "TransactWriteItems"),
@@ -381,13 +381,13 @@ async fn a_transaction_whose_answer_was_lost_is_not_done_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tables_in_a_file_outlive_the_account() {
+async fn tables_in_a_file_survive_a_restart() {
     use crate::aws::{Aws, clients, retries};
     let path = std::env::temp_dir().join(format!("patchbay-{}.db", std::process::id()));
     let text = path.to_str().unwrap();
     for run in 0..2 {
         let database = DynamoDb::in_file(text).unwrap();
-        let aws = Aws::kept(database, Journal::default(), world(1).aws.clock().clone(), 1);
+        let aws = Aws::persistent(database, Journal::default(), world(1).aws.clock().clone(), 1);
         let (dynamodb, _) = clients(&aws, &retries());
         if run == 0 {
             create_table(&dynamodb).await;

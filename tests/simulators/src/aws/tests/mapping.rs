@@ -1,4 +1,4 @@
-//! A function fed from a queue.
+//! The event source mapping: invocations of a function with messages of a queue.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -6,43 +6,43 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 
 use super::{World, world};
-use crate::aws::sqs::{Invocation, Polling, Queue, event_json};
-use crate::aws::{CrashPoint, Outcome, Side};
+use crate::aws::sqs::{BatchOutcome, Polling, Queue, event_json};
+use crate::aws::{CrashPoint, InvocationOutcome, Side};
 
-/// When a handler was invoked, and with which bodies.
-type Sight = (u64, Vec<String>);
+/// Seconds since the start at which a handler was invoked, and the bodies of its batch.
+type Invoked = (u64, Vec<String>);
 
-/// What a handler saw.
+/// The invocations of a handler.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<Sight>>>);
+struct Seen(Arc<Mutex<Vec<Invoked>>>);
 
 impl Seen {
-    fn note(&self, w: &Clocked, event: &SqsEvent) {
+    fn record(&self, clock: &Stopwatch, event: &SqsEvent) {
         let bodies = event
             .records
             .iter()
             .map(|record| record.body.clone().unwrap())
             .collect();
-        self.0.lock().unwrap().push((w.seconds(), bodies));
+        self.0.lock().unwrap().push((clock.seconds(), bodies));
     }
 
-    fn all(&self) -> Vec<Sight> {
+    fn all(&self) -> Vec<Invoked> {
         self.0.lock().unwrap().clone()
     }
 }
 
 #[derive(Clone)]
-struct Clocked(patchbay::clock::Clock, patchbay::clock::Timestamp);
+struct Stopwatch(patchbay::clock::Clock, patchbay::clock::Timestamp);
 
-impl Clocked {
+impl Stopwatch {
     fn seconds(&self) -> u64 {
         self.0.now().since(self.1).as_secs()
     }
 }
 
-fn queue(w: &World) -> (Queue, Clocked, Seen) {
+fn queue(w: &World) -> (Queue, Stopwatch, Seen) {
     let queue = w.aws.sqs().create_queue_with_dlq("dialing", Duration::from_mins(1), 3);
-    (queue, Clocked(w.aws.clock().clone(), w.start), Seen::default())
+    (queue, Stopwatch(w.aws.clock().clone(), w.start), Seen::default())
 }
 
 fn bodies(bodies: &[&str]) -> Vec<String> {
@@ -52,25 +52,26 @@ fn bodies(bodies: &[&str]) -> Vec<String> {
 /// Polls for `seconds` of the clock.
 async fn poll_for<F>(seconds: u64, queue: &Queue, polling: Polling, handler: impl Fn(SqsEvent) -> F)
 where
-    F: Future<Output = Invocation> + Send + 'static,
+    F: Future<Output = BatchOutcome> + Send + 'static,
 {
     let _ = tokio::time::timeout(Duration::from_secs(seconds), queue.poll(polling, handler)).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_come_when_due_and_are_deleted_when_done() {
+async fn messages_are_delivered_when_due_and_deleted_when_processed() {
     let w = world(1);
     let (queue, clock, seen) = queue(&w);
     for (body, delay) in [("c", 700), ("a", 0), ("b", 0)] {
         queue.put(body, Duration::from_secs(delay));
     }
-    let (fed, noted) = (queue.clone(), seen.clone());
+    let (source, recorded) = (queue.clone(), seen.clone());
     let polling = tokio::spawn(async move {
-        fed.poll(Polling::default(), |event| {
-            noted.note(&clock, &event);
-            async { Invocation::Done(SqsBatchResponse::default()) }
-        })
-        .await;
+        source
+            .poll(Polling::default(), |event| {
+                recorded.record(&clock, &event);
+                async { BatchOutcome::Done(SqsBatchResponse::default()) }
+            })
+            .await;
     });
     tokio::time::sleep(Duration::from_hours(1)).await;
     polling.abort();
@@ -79,14 +80,14 @@ async fn messages_come_when_due_and_are_deleted_when_done() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_the_failed_messages_of_a_batch_come_again_after_the_visibility_timeout() {
+async fn only_failed_messages_of_a_batch_are_delivered_again() {
     let w = world(1);
     let (queue, clock, seen) = queue(&w);
     for body in ["good", "bad"] {
         queue.put(body, Duration::ZERO);
     }
     poll_for(3600, &queue, Polling::default(), |event| {
-        seen.note(&clock, &event);
+        seen.record(&clock, &event);
         let mut response = SqsBatchResponse::default();
         for record in event
             .records
@@ -95,7 +96,7 @@ async fn only_the_failed_messages_of_a_batch_come_again_after_the_visibility_tim
         {
             response.add_failure(record.message_id.clone().unwrap());
         }
-        async { Invocation::Done(response) }
+        async { BatchOutcome::Done(response) }
     })
     .await;
     let expected = [
@@ -109,38 +110,38 @@ async fn only_the_failed_messages_of_a_batch_come_again_after_the_visibility_tim
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_function_gets_the_whole_batch_again() {
+async fn a_failed_invocation_makes_the_whole_batch_visible_again() {
     let w = world(1);
-    for failure in [Invocation::Failed, Invocation::Crashed, {
+    for failure in [BatchOutcome::Failed, BatchOutcome::Crashed, {
         let mut unknown = SqsBatchResponse::default();
         unknown.add_failure("");
-        Invocation::Done(unknown)
+        BatchOutcome::Done(unknown)
     }] {
         let (queue, clock, seen) = queue(&w);
         queue.put("a", Duration::ZERO);
         queue.put("b", Duration::ZERO);
         let start = clock.seconds();
         poll_for(59, &queue, Polling::default(), |event| {
-            seen.note(&clock, &event);
+            seen.record(&clock, &event);
             std::future::ready(failure.clone())
         })
         .await;
         assert_eq!((seen.all(), queue.in_flight()), (vec![(start, bodies(&["a", "b"]))], 2));
         tokio::time::advance(Duration::from_secs(200)).await;
         poll_for(1, &queue, Polling::default(), |_| async {
-            Invocation::Done(SqsBatchResponse::default())
+            BatchOutcome::Done(SqsBatchResponse::default())
         })
         .await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shortened_visibility_brings_a_message_back_sooner() {
+async fn a_shortened_visibility_timeout_redelivers_a_message_sooner() {
     let w = world(1);
     let (queue, clock, seen) = queue(&w);
     queue.put("early", Duration::ZERO);
     poll_for(30, &queue, Polling::default(), |event| {
-        seen.note(&clock, &event);
+        seen.record(&clock, &event);
         let (sqs, url) = (w.sqs.clone(), queue.url());
         async move {
             let receipt = event.records[0].receipt_handle.clone();
@@ -149,7 +150,7 @@ async fn a_shortened_visibility_brings_a_message_back_sooner() {
                 .queue_url(url)
                 .set_receipt_handle(receipt);
             change.visibility_timeout(20).send().await.unwrap();
-            Invocation::Failed
+            BatchOutcome::Failed
         }
     })
     .await;
@@ -157,7 +158,7 @@ async fn a_shortened_visibility_brings_a_message_back_sooner() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_invocations_run_at_a_time_than_allowed() {
+async fn concurrent_invocations_are_limited() {
     let w = world(1);
     let (queue, clock, seen) = queue(&w);
     for body in ["a", "b", "c", "d", "e"] {
@@ -171,10 +172,10 @@ async fn no_more_invocations_run_at_a_time_than_allowed() {
             max_concurrency: 2,
         },
         |event| {
-            seen.note(&clock, &event);
+            seen.record(&clock, &event);
             async {
                 tokio::time::sleep(Duration::from_secs(10)).await;
-                Invocation::Done(SqsBatchResponse::default())
+                BatchOutcome::Done(SqsBatchResponse::default())
             }
         },
     )
@@ -184,7 +185,7 @@ async fn no_more_invocations_run_at_a_time_than_allowed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_function_that_dies_at_its_request_is_invoked_again() {
+async fn a_function_that_crashes_is_invoked_again() {
     let w = world(1);
     let (queue, clock, seen) = queue(&w);
     queue.put("once", Duration::ZERO);
@@ -207,15 +208,18 @@ async fn a_function_that_dies_at_its_request_is_invoked_again() {
         },
     );
     poll_for(3600, &queue, Polling::default(), |event| {
-        seen.note(&clock, &event);
+        seen.record(&clock, &event);
         let (aws, sqs, url) = (w.aws.clone(), w.sqs.clone(), effects.url());
         async move {
             let send = sqs.send_message().queue_url(url).message_body("effect").send();
             match aws.invoke("dialer", send).await {
-                Outcome::Done(result) => {
-                    result.map_or(Invocation::Failed, |_| Invocation::Done(SqsBatchResponse::default()))
+                InvocationOutcome::Done(result) => {
+                    result.map_or(
+                        BatchOutcome::Failed,
+                        |_| BatchOutcome::Done(SqsBatchResponse::default()),
+                    )
                 }
-                Outcome::Crashed => Invocation::Crashed,
+                InvocationOutcome::Crashed => BatchOutcome::Crashed,
             }
         }
     })
@@ -228,26 +232,26 @@ async fn a_function_that_dies_at_its_request_is_invoked_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_waits_at_the_dead_letter_queue_hears_of_a_burial() {
+async fn a_dead_letter_wakes_the_consumer_of_its_queue() {
     let w = world(1);
     let (queue, clock, seen) = queue(&w);
     queue.put("poison", Duration::ZERO);
-    let (dlq, noted) = (queue.dlq().unwrap(), seen.clone());
+    let (dlq, recorded) = (queue.dlq().unwrap(), seen.clone());
     let polling = tokio::spawn(async move {
         dlq.poll(Polling::default(), |event| {
-            noted.note(&clock, &event);
-            async { Invocation::Done(SqsBatchResponse::default()) }
+            recorded.record(&clock, &event);
+            async { BatchOutcome::Done(SqsBatchResponse::default()) }
         })
         .await;
     });
-    poll_for(3600, &queue, Polling::default(), |_| async { Invocation::Failed }).await;
+    poll_for(3600, &queue, Polling::default(), |_| async { BatchOutcome::Failed }).await;
     polling.abort();
     assert_eq!(seen.all(), [(180, bodies(&["poison"]))]);
 }
 
 #[tokio::test(start_paused = true)]
 #[should_panic(expected = "a bug in the handler")]
-async fn a_panic_of_a_handler_reaches_whoever_awaits_the_polling() {
+async fn a_panic_of_a_handler_propagates_to_the_poller() {
     let w = world(1);
     let (queue, _, _) = queue(&w);
     queue.put("m", Duration::ZERO);
@@ -258,21 +262,21 @@ async fn a_panic_of_a_handler_reaches_whoever_awaits_the_polling() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn polling_is_quiet_when_there_is_nothing_to_do() {
+async fn an_idle_poller_does_not_wake_up() {
     let w = world(1);
     let (queue, _, _) = queue(&w);
-    let polling = queue.poll(Polling::default(), |_| async { Invocation::Failed });
-    let mut polling = by_hand(polling);
+    let polling = queue.poll(Polling::default(), |_| async { BatchOutcome::Failed });
+    let mut polling = manual_poll(polling);
     assert!(polling.poll_once());
-    // Nobody has asked to be woken: paused time could not advance for it.
+    // No timer is set, so paused time can advance past the poller.
     tokio::time::advance(Duration::from_hours(24)).await;
-    assert!(!polling.woken());
+    assert!(!polling.is_woken());
     queue.put("m", Duration::ZERO);
-    assert!(polling.woken());
+    assert!(polling.is_woken());
 }
 
 #[test]
-fn an_event_looks_as_lambda_delivers_it() {
+fn an_event_has_the_format_of_lambda() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -323,8 +327,8 @@ fn an_event_looks_as_lambda_delivers_it() {
     });
 }
 
-/// A future that is polled by hand and tells whether it was woken.
-struct ByHand<F> {
+/// A future that is polled manually, with a waker that records whether it was woken.
+struct ManualPoll<F> {
     future: std::pin::Pin<Box<F>>,
     flag: Arc<Flag>,
 }
@@ -338,14 +342,14 @@ impl std::task::Wake for Flag {
     }
 }
 
-fn by_hand<F: Future>(future: F) -> ByHand<F> {
-    ByHand {
+fn manual_poll<F: Future>(future: F) -> ManualPoll<F> {
+    ManualPoll {
         future: Box::pin(future),
         flag: Arc::default(),
     }
 }
 
-impl<F: Future> ByHand<F> {
+impl<F: Future> ManualPoll<F> {
     /// True if it is pending.
     fn poll_once(&mut self) -> bool {
         let waker = self.flag.clone().into();
@@ -355,7 +359,7 @@ impl<F: Future> ByHand<F> {
             .is_pending()
     }
 
-    fn woken(&self) -> bool {
+    fn is_woken(&self) -> bool {
         self.flag.0.load(std::sync::atomic::Ordering::Relaxed)
     }
 }

@@ -1,4 +1,4 @@
-//! The simulators through the SDK's own clients.
+//! The simulators, tested through the SDK's own clients.
 
 mod crashes;
 mod dynamodb;

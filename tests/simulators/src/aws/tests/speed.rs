@@ -1,4 +1,4 @@
-//! What a request costs. `cargo test -p patchbay-simulators speed -- --ignored --nocapture`
+//! Measures how long a simulated request takes. `cargo test -p patchbay-simulators speed -- --ignored --nocapture`
 
 use std::time::{Duration, Instant};
 
@@ -8,15 +8,15 @@ use serde_json::json;
 use super::dynamodb::create_table;
 use super::world;
 
-/// About as many requests as a simulated day makes, so that what grows with their number counts as it will.
+/// About as many requests as a simulated day makes, so that costs that grow with their number are realistic.
 const ROUNDS: usize = 200;
 
-/// Of each operation. The median, because on a busy machine the mean tells of the neighbours.
+/// The durations of one operation. Prints the median: on a busy machine, other load distorts the mean.
 #[derive(Default)]
 struct Times(Vec<Duration>);
 
 impl Times {
-    fn since(&mut self, start: Instant) {
+    fn record_since(&mut self, start: Instant) {
         self.0.push(start.elapsed());
     }
 
@@ -28,13 +28,13 @@ impl Times {
 
 #[tokio::test(start_paused = true)]
 #[ignore = "prints figures and checks nothing"]
-async fn the_price_of_a_request() {
+async fn measure_requests() {
     let s = |text: &str| AttributeValue::S(text.to_owned());
     let mut worlds = Times::default();
     for seed in 0..20 {
         let started = Instant::now();
         create_table(&world(seed).dynamodb).await;
-        worlds.since(started);
+        worlds.record_since(started);
     }
     worlds.print("a world with a table");
 
@@ -60,7 +60,7 @@ async fn the_price_of_a_request() {
             .transact_items(put(&format!("a{n}")))
             .transact_items(put(&format!("b{n}")));
         write.send().await.unwrap();
-        writes.since(started);
+        writes.record_since(started);
 
         let started = Instant::now();
         let read = w.dynamodb.get_item().table_name("patchbay").consistent_read(true);
@@ -70,7 +70,7 @@ async fn the_price_of_a_request() {
             .send()
             .await
             .unwrap();
-        reads.since(started);
+        reads.record_since(started);
         assert!(read.item.is_some());
 
         let started = Instant::now();
@@ -82,7 +82,7 @@ async fn the_price_of_a_request() {
             .send()
             .await
             .unwrap();
-        sends.since(started);
+        sends.record_since(started);
     }
     writes.print("TransactWriteItems with two puts of 1.5 kB");
     reads.print("GetItem of 1.5 kB");
@@ -102,13 +102,13 @@ async fn the_price_of_a_request() {
         let request = serde_json::from_value(request).unwrap();
         let started = Instant::now();
         engine.transact_write_items(request).unwrap();
-        writes.since(started);
+        writes.record_since(started);
 
         let key = json!({ "pk": { "S": format!("c{n}") }, "sk": { "S": "state" } });
         let request = serde_json::from_value(json!({ "TableName": "patchbay", "Key": key })).unwrap();
         let started = Instant::now();
         engine.get_item(request).unwrap();
-        reads.since(started);
+        reads.record_since(started);
     }
     writes.print("TransactWriteItems, the engine alone");
     reads.print("GetItem, the engine alone");

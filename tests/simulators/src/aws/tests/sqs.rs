@@ -1,4 +1,4 @@
-//! SQS's semantics, through the SDK.
+//! The semantics of SQS, tested through the SDK.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use aws_sdk_sqs::types::{
 };
 
 use super::{World, world};
-use crate::aws::sqs::{Disorder, End, Queue, QueueSettings};
+use crate::aws::sqs::{Disorder, MessageEnd, Queue, QueueSettings};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -39,7 +39,7 @@ async fn advance(seconds: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delayed_message_comes_when_its_delay_is_over_and_not_before() {
+async fn a_delayed_message_becomes_visible_at_the_end_of_its_delay() {
     let w = world(1);
     let queue = queue(&w);
     w.sqs
@@ -64,7 +64,7 @@ async fn a_delayed_message_comes_when_its_delay_is_over_and_not_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delay_over_900_seconds_and_a_body_over_1_mib_are_refused_as_sqs_does() {
+async fn invalid_delays_bodies_and_queues_are_refused_with_the_errors_of_sqs() {
     let w = world(1);
     let queue = queue(&w);
     let send = w.sqs.send_message().queue_url(queue.url());
@@ -163,7 +163,7 @@ async fn a_batch_has_a_result_for_each_entry() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_is_not_deleted_comes_again_until_it_is_buried() {
+async fn an_undeleted_message_is_redelivered_until_it_is_dead_lettered() {
     let w = world(1);
     let queue = queue(&w);
     w.sqs
@@ -184,15 +184,15 @@ async fn a_message_that_is_not_deleted_comes_again_until_it_is_buried() {
     assert!(receive(&w, &queue).await.is_empty());
     assert!(queue.is_empty());
     assert_eq!(dlq.messages()[0].body, "poison");
-    let story = &queue.history()[0];
+    let history = &queue.history()[0];
     assert_eq!(
-        (story.deliveries.len(), story.end),
-        (3, Some((End::DeadLettered, w.start.plus_seconds(180))))
+        (history.deliveries.len(), history.end),
+        (3, Some((MessageEnd::DeadLettered, w.start.plus_seconds(180))))
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_receipt_goes_stale_when_the_message_is_received_again() {
+async fn a_receipt_becomes_stale_when_the_message_is_received_again() {
     let w = world(1);
     let queue = queue(&w);
     w.sqs
@@ -256,7 +256,7 @@ async fn a_receipt_goes_stale_when_the_message_is_received_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_poll_ends_with_the_first_message_or_empty_handed() {
+async fn a_long_poll_ends_with_the_first_message_or_at_its_wait_time() {
     let w = world(1);
     let queue = queue(&w);
     queue.put("later", Duration::from_secs(7));
@@ -268,7 +268,7 @@ async fn a_long_poll_ends_with_the_first_message_or_empty_handed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn attributes_and_their_sum_travel_with_a_message() {
+async fn a_message_has_its_attributes_and_their_md5() {
     let w = world(1);
     let queue = queue(&w);
     let attribute = MessageAttributeValue::builder()
@@ -286,7 +286,7 @@ async fn attributes_and_their_sum_travel_with_a_message() {
     let got = receive(&w, &queue).await.remove(0);
     assert_eq!(got.message_attributes().unwrap()["tenant"].string_value(), Some("acme"));
     assert_eq!(got.md5_of_message_attributes(), sent.md5_of_message_attributes());
-    // Computed by SQS's published rule with another program.
+    // Computed with another program, by the rule that SQS publishes.
     assert_eq!(
         sent.md5_of_message_attributes(),
         Some("c52f727da6769fcbc66f3f8555ce234a")
@@ -294,7 +294,7 @@ async fn attributes_and_their_sum_travel_with_a_message() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn queues_tell_their_state_and_can_be_purged_once_a_minute() {
+async fn queues_report_their_attributes_and_can_be_purged_once_a_minute() {
     let w = world(1);
     let queue = queue(&w);
     let found = w.sqs.get_queue_url().queue_name("dialing").send().await.unwrap();
@@ -320,7 +320,7 @@ async fn queues_tell_their_state_and_can_be_purged_once_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_vanishes_at_the_end_of_its_retention() {
+async fn a_message_is_deleted_at_the_end_of_its_retention() {
     let w = world(1);
     let settings = QueueSettings {
         retention: MINUTE,
@@ -332,13 +332,13 @@ async fn a_message_vanishes_at_the_end_of_its_retention() {
     assert_eq!(queue.depth(), 1);
     advance(1).await;
     assert!(queue.is_empty());
-    assert_eq!(queue.history()[0].end.unwrap().0, End::Expired);
+    assert_eq!(queue.history()[0].end.unwrap().0, MessageEnd::Expired);
 }
 
 #[tokio::test(start_paused = true)]
-async fn disorder_duplicates_reorders_delays_and_undeletes_the_same_way_for_the_same_seed() {
-    async fn run(chance: u64, disorder: Disorder) -> Vec<String> {
-        let w = world(chance);
+async fn disorder_depends_on_the_seed_only() {
+    async fn run(seed: u64, disorder: Disorder) -> Vec<String> {
+        let w = world(seed);
         let settings = QueueSettings {
             visibility_timeout: MINUTE,
             ..QueueSettings::default()
@@ -348,11 +348,11 @@ async fn disorder_duplicates_reorders_delays_and_undeletes_the_same_way_for_the_
         for n in 0..20 {
             queue.put(n.to_string(), Duration::ZERO);
         }
-        let mut seen = Vec::new();
+        let mut bodies = Vec::new();
         while let Some(due) = queue.next_due() {
             w.aws.clock().sleep_until(due).await;
             for message in receive(&w, &queue).await {
-                seen.push(message.body.unwrap());
+                bodies.push(message.body.unwrap());
                 let receipt = message.receipt_handle.unwrap();
                 w.sqs
                     .delete_message()
@@ -363,7 +363,7 @@ async fn disorder_duplicates_reorders_delays_and_undeletes_the_same_way_for_the_
                     .unwrap();
             }
         }
-        seen
+        bodies
     }
     let in_order: Vec<String> = (0..20).map(|n| n.to_string()).collect();
     assert_eq!(run(1, Disorder::default()).await, in_order);

@@ -1,10 +1,10 @@
-//! Tokens.
+//! Access tokens.
 
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn a_token_opens_the_api_and_says_how_long_it_still_will() {
-    let world = World::new(Switches::default(), Behaviour::Busy).await;
+async fn a_token_authenticates_requests_and_reports_its_lifetime() {
+    let world = World::new(Switches::default(), Behavior::Busy).await;
     let (status, body) = world.raw(token_request("client_credentials")).await.expect("an answer");
     assert_eq!(status, 200);
     assert_eq!(body["token_type"], "bearer");
@@ -14,14 +14,14 @@ async fn a_token_opens_the_api_and_says_how_long_it_still_will() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_valid_token_is_given_again_with_the_remaining_lifetime_or_a_new_one_is_made() {
+async fn a_second_token_request_returns_the_same_token_or_a_new_one() {
     for reused in [true, false] {
         let world = World::new(
             Switches {
                 token_is_reused: reused,
                 ..Switches::default()
             },
-            Behaviour::Busy,
+            Behavior::Busy,
         )
         .await;
         world.pass(1800).await;
@@ -38,13 +38,13 @@ async fn a_valid_token_is_given_again_with_the_remaining_lifetime_or_a_new_one_i
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_expires_after_the_lifetime_that_is_set() {
+async fn a_token_expires_after_its_lifetime() {
     let mut world = World::new(
         Switches {
             token_lifetime: 60,
             ..Switches::default()
         },
-        Behaviour::Busy,
+        Behavior::Busy,
     )
     .await;
     world.pass(59).await;
@@ -53,14 +53,14 @@ async fn a_token_expires_after_the_lifetime_that_is_set() {
     let (status, body) = world.get("/accounts/me/balance").await;
     assert_eq!(status, 401);
     assert_eq!(body["error"], "invalid_token");
-    assert!(body.get("code").is_none(), "the other family of errors: {body}");
+    assert!(body.get("code").is_none(), "an OAuth error, not an API error: {body}");
     world.renew_token().await;
     assert_eq!(world.get("/accounts/me/balance").await.0, 200);
 }
 
 #[tokio::test(start_paused = true)]
 async fn wrong_credentials_get_the_401_of_the_token_endpoint() {
-    let world = World::new(Switches::default(), Behaviour::Busy).await;
+    let world = World::new(Switches::default(), Behavior::Busy).await;
     world.routee.set_credentials("another", "secret");
     let (status, body) = world.raw(token_request("client_credentials")).await.expect("an answer");
     assert_eq!(status, 401);
@@ -72,8 +72,8 @@ async fn wrong_credentials_get_the_401_of_the_token_endpoint() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_grant_or_a_json_body_gets_a_400_in_the_manner_of_oauth() {
-    let world = World::new(Switches::default(), Behaviour::Busy).await;
+async fn a_wrong_grant_or_a_json_body_gets_an_oauth_400() {
+    let world = World::new(Switches::default(), Behavior::Busy).await;
     let (status, body) = world.raw(token_request("password")).await.expect("an answer");
     assert_eq!((status, &body["error"]), (400, &json!("unsupported_grant_type")));
     assert!(body["error_description"].is_string());
@@ -87,8 +87,8 @@ async fn a_wrong_grant_or_a_json_body_gets_a_400_in_the_manner_of_oauth() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_open_without_a_token_with_basic_credentials_or_after_a_revocation() {
-    let world = World::new(Switches::default(), Behaviour::Busy).await;
+async fn requests_without_a_valid_bearer_token_are_rejected() {
+    let world = World::new(Switches::default(), Behavior::Busy).await;
     let call = || world.request("POST", "/voice/conversation", &published());
 
     let mut without = call();
@@ -116,8 +116,8 @@ async fn nothing_is_open_without_a_token_with_basic_credentials_or_after_a_revoc
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_host_serves_its_own_paths_and_a_local_port_serves_all() {
-    let world = World::new(Switches::default(), Behaviour::Busy).await;
+async fn each_host_serves_only_its_paths_and_other_hosts_serve_all() {
+    let world = World::new(Switches::default(), Behavior::Busy).await;
     let status_at = async |uri: &str| {
         let mut request = token_request("client_credentials");
         *request.uri_mut() = uri.parse().expect("a URI");

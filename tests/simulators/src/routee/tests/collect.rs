@@ -1,9 +1,9 @@
-//! What COLLECT events say and what their replies do.
+//! The content of COLLECT events and the effect of their replies.
 
 use super::*;
-use crate::phones::{Deed, When};
+use crate::phones::{Action, When};
 
-/// Two options with bargeIn, and time after each.
+/// The options twice with bargeIn, each followed by a pause.
 fn two_options() -> Value {
     call(&[
         collect(),
@@ -16,11 +16,11 @@ fn two_options() -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_key_in_a_barge_in_verb_interrupts_it_and_is_told_at_once() {
-    let world = World::new(Switches::default(), Behaviour::presses("1", When::OptionsSay(1))).await;
+async fn the_first_key_in_a_barge_in_verb_interrupts_it_and_causes_an_event_immediately() {
+    let world = World::new(Switches::default(), Behavior::presses("1", When::OptionsSay(1))).await;
     let call = world.play(two_options()).await;
     assert_eq!(world.tones()[0], "1");
-    // 2 s ticket, half of 3 s of options, the exchange, then the rest of the plan.
+    // The ticket (2 s), half of the options (3 s), the event, then the rest of the plan.
     assert!(
         (talk_time(&call) - (2.0 + 1.5 + 0.02 + 10.0 + 3.0 + 6.0)).abs() < 0.05,
         "{}",
@@ -29,8 +29,8 @@ async fn the_first_key_in_a_barge_in_verb_interrupts_it_and_is_told_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hash_submits_at_once_even_in_a_pause_and_is_not_told_itself() {
-    let world = World::new(Switches::default(), Behaviour::presses("12#", When::Pause(1))).await;
+async fn a_hash_submits_immediately_even_in_a_pause_and_is_not_reported() {
+    let world = World::new(Switches::default(), Behavior::presses("12#", When::Pause(1))).await;
     let call = world
         .play(call(&[collect_until_hash(), say(TICKET, false), pause(10)]))
         .await;
@@ -48,27 +48,27 @@ async fn a_hash_submits_at_once_even_in_a_pause_and_is_not_told_itself() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hash_means_nothing_to_a_collect_that_does_not_wait_for_it() {
-    let world = World::new(Switches::default(), Behaviour::presses("1#", When::Pause(1))).await;
+async fn a_hash_is_ignored_without_submit_on_hash() {
+    let world = World::new(Switches::default(), Behavior::presses("1#", When::Pause(1))).await;
     let call = world.play(call(&[collect(), say(TICKET, false), pause(10)])).await;
     assert_eq!(world.tones(), ["1"]);
     assert!(world.received().last().expect("one").at > call.ended_at.expect("ended"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_in_a_pause_waits_for_the_next_event_or_is_told_at_once() {
+async fn a_key_in_a_pause_is_reported_with_the_next_event_or_immediately() {
     for (quiet_keys, expected) in [
         (QuietKeys::Buffered, ["2,1"].as_slice()),
         (QuietKeys::AtOnce, &["2", "2,1"]),
     ] {
-        let behaviour = Behaviour::presses("2", When::Pause(1)).and(When::OptionsSay(2), Deed::Press("1".to_owned()));
+        let behavior = Behavior::presses("2", When::Pause(1)).and(When::OptionsSay(2), Action::Press("1".to_owned()));
         let world = World::new(
             Switches {
                 quiet_keys,
                 end_event: false,
                 ..Switches::default()
             },
-            behaviour,
+            behavior,
         )
         .await;
         world.play(two_options()).await;
@@ -86,7 +86,7 @@ async fn a_key_in_a_verb_without_barge_in_does_not_interrupt_it() {
             quiet_keys,
             ..Switches::default()
         };
-        let world = World::new(switches, Behaviour::presses("1", When::TicketSay)).await;
+        let world = World::new(switches, Behavior::presses("1", When::TicketSay)).await;
         let call = world.play(call(&[collect(), say(TICKET, false), pause(5)])).await;
         assert_eq!(world.tones(), expected);
         assert!((talk_time(&call) - 7.0).abs() < 0.01);
@@ -94,14 +94,14 @@ async fn a_key_in_a_verb_without_barge_in_does_not_interrupt_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn several_keys_are_joined_by_commas_or_by_nothing() {
+async fn several_keys_are_joined_with_or_without_commas() {
     for (tone_join, expected) in [(ToneJoin::Comma, "1,2,3"), (ToneJoin::Plain, "123")] {
         let world = World::new(
             Switches {
                 tone_join,
                 ..Switches::default()
             },
-            Behaviour::presses("123#", When::Pause(1)),
+            Behavior::presses("123#", When::Pause(1)),
         )
         .await;
         world.play(call(&[collect_until_hash(), pause(10)])).await;
@@ -110,35 +110,35 @@ async fn several_keys_are_joined_by_commas_or_by_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_that_no_hash_follows_are_in_the_end_event_or_lost() {
+async fn keys_without_a_following_hash_are_in_the_end_event_or_lost() {
     for (unsubmitted_keys_are_kept, expected) in [(true, "1"), (false, "")] {
         let switches = Switches {
             unsubmitted_keys_are_kept,
             ..Switches::default()
         };
-        let world = World::new(switches, Behaviour::presses("1", When::Pause(1))).await;
+        let world = World::new(switches, Behavior::presses("1", When::Pause(1))).await;
         world.play(call(&[collect_until_hash(), pause(10)])).await;
         assert_eq!(world.tones(), [expected]);
         let call = world.routee.calls().pop().expect("a call");
         let (_, leg) = world.get(&format!("/voice/tracking/{}", call.message_id)).await;
-        assert_eq!(leg["collectedTones"], "1", "tracking has them in any case");
+        assert_eq!(leg["collectedTones"], "1", "tracking always has them");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_plan_hears_of_earlier_keys_again_or_not() {
+async fn events_of_a_new_plan_include_earlier_keys_or_not() {
     for (tones_after_replacement, expected) in [
         (TonesAfterReplacement::Cumulative, ["7", "7,1", "7,1"]),
         (TonesAfterReplacement::Reset, ["7", "1", "1"]),
     ] {
-        let behaviour =
-            Behaviour::presses("7", When::OptionsSay(1)).and(When::OptionsSay(2), Deed::Press("1".to_owned()));
+        let behavior =
+            Behavior::presses("7", When::OptionsSay(1)).and(When::OptionsSay(2), Action::Press("1".to_owned()));
         let world = World::new(
             Switches {
                 tones_after_replacement,
                 ..Switches::default()
             },
-            behaviour,
+            behavior,
         )
         .await;
         world.answer_keys(|tones| match tones {
@@ -151,13 +151,13 @@ async fn a_new_plan_hears_of_earlier_keys_again_or_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn as_many_keys_as_are_asked_for_make_an_event_or_not() {
+async fn max_digits_keys_cause_an_event_or_not() {
     for (max_digits_submits, expected) in [(true, ["1,2", "1,2,3"].as_slice()), (false, &["1,2,3"])] {
         let switches = Switches {
             max_digits_submits,
             ..Switches::default()
         };
-        let world = World::new(switches, Behaviour::presses("123", When::Pause(1))).await;
+        let world = World::new(switches, Behavior::presses("123", When::Pause(1))).await;
         let mut two = collect();
         two["maxDigits"] = json!(2);
         world.play(call(&[two, pause(10)])).await;
@@ -166,13 +166,13 @@ async fn as_many_keys_as_are_asked_for_make_an_event_or_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_submit_on_hash_no_number_of_keys_makes_an_event() {
+async fn with_submit_on_hash_max_digits_keys_cause_no_event() {
     let switches = Switches {
         quiet_keys: QuietKeys::AtOnce,
         end_event: false,
         ..Switches::default()
     };
-    let world = World::new(switches, Behaviour::presses("1", When::Pause(1))).await;
+    let world = World::new(switches, Behavior::presses("1", When::Pause(1))).await;
     let mut one = collect_until_hash();
     one["maxDigits"] = json!(1);
     world.play(call(&[one, pause(10)])).await;
@@ -180,32 +180,35 @@ async fn with_submit_on_hash_no_number_of_keys_makes_an_event() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_collect_at_the_end_listens_to_the_whole_call_or_to_nothing() {
-    for (arms, expected) in [(Arms::FromAnswer, ["1", "1"].as_slice()), (Arms::FromPosition, &[""])] {
+async fn a_collect_at_the_end_of_a_plan_collects_from_the_answer_or_nothing() {
+    for (collect_start, expected) in [
+        (CollectStart::FromAnswer, ["1", "1"].as_slice()),
+        (CollectStart::FromPosition, &[""]),
+    ] {
         let world = World::new(
             Switches {
-                arms,
+                collect_start,
                 ..Switches::default()
             },
-            Behaviour::presses("1", When::OptionsSay(1)),
+            Behavior::presses("1", When::OptionsSay(1)),
         )
         .await;
         let call = world.play(published()).await;
         assert_eq!(world.tones(), expected);
-        assert!(talk_time(&call) < 31.0, "the key interrupts the SAY all the same");
+        assert!(talk_time(&call) < 31.0, "the key interrupts the SAY in both cases");
         assert_eq!(call.keys.len(), 1, "and it was pressed");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_collect_at_the_beginning_is_right_under_both_readings() {
-    for arms in [Arms::FromAnswer, Arms::FromPosition] {
+async fn a_collect_at_the_start_of_a_plan_works_with_both_settings() {
+    for collect_start in [CollectStart::FromAnswer, CollectStart::FromPosition] {
         let world = World::new(
             Switches {
-                arms,
+                collect_start,
                 ..Switches::default()
             },
-            Behaviour::presses("1", When::OptionsSay(1)),
+            Behavior::presses("1", When::OptionsSay(1)),
         )
         .await;
         world.play(two_options()).await;
@@ -214,7 +217,7 @@ async fn a_collect_at_the_beginning_is_right_under_both_readings() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_invalid_reply_lets_the_plan_go_on_or_drops_the_call() {
+async fn after_an_invalid_reply_the_plan_continues_or_the_call_is_dropped() {
     let invalid = [
         Reply::ok(),
         Reply::with(200, "not JSON"),
@@ -236,7 +239,7 @@ async fn an_invalid_reply_lets_the_plan_go_on_or_drops_the_call() {
                 invalid_reply,
                 ..Switches::default()
             };
-            let world = World::new(switches, Behaviour::presses("1", When::OptionsSay(1))).await;
+            let world = World::new(switches, Behavior::presses("1", When::OptionsSay(1))).await;
             let reply = reply.clone();
             world.answer_keys(move |_| reply.clone());
             let call = world.play(two_options()).await;
@@ -254,7 +257,7 @@ async fn an_unknown_field_in_a_reply_is_ignored_or_makes_it_invalid() {
             refuses_unknown_fields,
             ..Switches::default()
         };
-        let world = World::new(switches, Behaviour::presses("1", When::OptionsSay(1))).await;
+        let world = World::new(switches, Behavior::presses("1", When::OptionsSay(1))).await;
         world.answer_keys(|_| {
             let mut thanks = say("Thanks.", false);
             thanks["timeout"] = json!(5);
@@ -265,9 +268,9 @@ async fn an_unknown_field_in_a_reply_is_ignored_or_makes_it_invalid() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reply_in_time_replaces_the_plan_and_one_too_late_does_not() {
+async fn a_reply_replaces_the_plan_unless_it_is_late() {
     for (after, replaced) in [(2900, true), (3100, false)] {
-        let world = World::new(Switches::default(), Behaviour::presses("1", When::OptionsSay(1))).await;
+        let world = World::new(Switches::default(), Behavior::presses("1", When::OptionsSay(1))).await;
         world.answer_keys(move |_| Reply::plan(&plan(&[say("Thanks.", false)])).late(Duration::from_millis(after)));
         let call = world.play(two_options()).await;
         assert_eq!(call.texts().contains(&"Thanks."), replaced, "{after}");
@@ -290,13 +293,13 @@ async fn a_reply_in_time_replaces_the_plan_and_one_too_late_does_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_is_json_or_a_form() {
+async fn a_collect_event_is_json_or_a_form() {
     for (collect_as_form, content_type) in [(false, "application/json"), (true, "application/x-www-form-urlencoded")] {
         let switches = Switches {
             collect_as_form,
             ..Switches::default()
         };
-        let world = World::new(switches, Behaviour::silent(5)).await;
+        let world = World::new(switches, Behavior::silent(5)).await;
         world.answer(|_| Reply::ok());
         let call = world.play(two_options()).await;
         let event = world
@@ -316,13 +319,13 @@ async fn an_event_is_json_or_a_form() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_numbers_of_an_event_are_as_in_a_status_or_swapped() {
+async fn from_and_to_of_a_collect_event_are_as_in_a_status_or_swapped() {
     for (collect_swaps_numbers, to) in [(false, NUMBER), (true, "302100000000")] {
         let switches = Switches {
             collect_swaps_numbers,
             ..Switches::default()
         };
-        let world = World::new(switches, Behaviour::silent(5)).await;
+        let world = World::new(switches, Behavior::silent(5)).await;
         world.play(two_options()).await;
         let event = world
             .received()
@@ -334,8 +337,8 @@ async fn the_numbers_of_an_event_are_as_in_a_status_or_swapped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_collect_without_an_event_url_only_shows_in_tracking() {
-    let world = World::new(Switches::default(), Behaviour::presses("1", When::OptionsSay(1))).await;
+async fn keys_of_a_collect_without_an_event_url_are_only_in_tracking() {
+    let world = World::new(Switches::default(), Behavior::presses("1", When::OptionsSay(1))).await;
     let call = world
         .play(call(&[
             json!({ "type": "COLLECT" }),

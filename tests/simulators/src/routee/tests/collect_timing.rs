@@ -1,4 +1,4 @@
-//! When COLLECT events are sent, above all the one after the call.
+//! When COLLECT events are sent, in particular the one after the call.
 
 use super::*;
 use crate::phones::When;
@@ -7,7 +7,7 @@ fn quiet_plan() -> Value {
     call(&[collect(), say(TICKET, false), pause(10)])
 }
 
-/// The webhooks of the end, in order of arrival: `status` and `keys`.
+/// The last webhooks of the call, in order of arrival: `status` and `keys`.
 fn order_of_end(world: &World) -> Vec<&'static str> {
     let end = world
         .received()
@@ -18,20 +18,20 @@ fn order_of_end(world: &World) -> Vec<&'static str> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_event_of_the_ended_call_comes_or_does_not() {
+async fn the_event_after_the_call_is_sent_or_not() {
     for (end_event, expected) in [(true, ["1"].as_slice()), (false, &[])] {
         let switches = Switches {
             end_event,
             ..Switches::default()
         };
-        let world = World::new(switches, Behaviour::presses("1", When::Pause(1))).await;
+        let world = World::new(switches, Behavior::presses("1", When::Pause(1))).await;
         world.play(quiet_plan()).await;
         assert_eq!(world.tones(), expected);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_event_of_the_ended_call_comes_after_the_final_status_or_before_it() {
+async fn the_event_after_the_call_is_sent_after_or_before_the_final_status() {
     for (end_event_order, expected) in [
         (EndEventOrder::AfterStatus, ["status", "keys"]),
         (EndEventOrder::BeforeStatus, ["keys", "status"]),
@@ -41,7 +41,7 @@ async fn the_event_of_the_ended_call_comes_after_the_final_status_or_before_it()
                 end_event_order,
                 ..Switches::default()
             },
-            Behaviour::silent(5),
+            Behavior::silent(5),
         )
         .await;
         let call = world.play(quiet_plan()).await;
@@ -57,30 +57,30 @@ async fn the_event_of_the_ended_call_comes_after_the_final_status_or_before_it()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_call_has_an_end_event_or_not() {
+async fn a_call_without_keys_has_an_end_event_or_not() {
     for (end_event_without_keys, expected) in [(true, [""].as_slice()), (false, &[])] {
         let switches = Switches {
             end_event_without_keys,
             ..Switches::default()
         };
-        let world = World::new(switches.clone(), Behaviour::silent(5)).await;
+        let world = World::new(switches.clone(), Behavior::silent(5)).await;
         world.play(quiet_plan()).await;
         assert_eq!(world.tones(), expected);
 
-        let world = World::new(switches, Behaviour::presses("1", When::Pause(1))).await;
+        let world = World::new(switches, Behavior::presses("1", When::Pause(1))).await;
         world.play(quiet_plan()).await;
-        assert_eq!(world.tones(), ["1"], "keys are told in any case");
+        assert_eq!(world.tones(), ["1"], "keys are always reported");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_plan_without_collect_does_away_with_the_end_event_or_not() {
+async fn a_replacement_plan_without_collect_suppresses_the_end_event_or_not() {
     for (end_event_after_replacement, count) in [(true, 2), (false, 1)] {
         let switches = Switches {
             end_event_after_replacement,
             ..Switches::default()
         };
-        let world = World::new(switches, Behaviour::presses("1", When::OptionsSay(1))).await;
+        let world = World::new(switches, Behavior::presses("1", When::OptionsSay(1))).await;
         world.answer_keys(|_| Reply::plan(&plan(&[say("Thanks.", false)])));
         world.play(published()).await;
         assert_eq!(world.tones().len(), count);
@@ -88,31 +88,31 @@ async fn a_plan_without_collect_does_away_with_the_end_event_or_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn hanging_up_early_does_away_with_the_end_event_or_not() {
+async fn an_early_hang_up_suppresses_the_end_event_or_not() {
     for (end_event_after_hang_up, expected) in [(true, [""].as_slice()), (false, &[])] {
         let switches = Switches {
             end_event_after_hang_up,
             ..Switches::default()
         };
-        let world = World::new(switches.clone(), Behaviour::hangs_up_after(4)).await;
+        let world = World::new(switches.clone(), Behavior::hangs_up_after(4)).await;
         let call = world.play(quiet_plan()).await;
         assert_eq!(call.ended_by, Some(EndedBy::Employee));
         assert_eq!(world.tones(), expected);
 
-        let world = World::new(switches, Behaviour::silent(4)).await;
+        let world = World::new(switches, Behavior::silent(4)).await;
         world.play(quiet_plan()).await;
-        assert_eq!(world.tones(), [""], "a call that runs to its end has it in any case");
+        assert_eq!(world.tones(), [""], "a call that runs to its end always has it");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_end_event_that_is_not_answered_with_200_is_sent_again_or_not() {
+async fn an_end_event_without_a_200_response_is_retried_or_not() {
     for (end_event_is_retried, count) in [(true, 2), (false, 1)] {
         let switches = Switches {
             end_event_is_retried,
             ..Switches::default()
         };
-        let world = World::new(switches, Behaviour::silent(5)).await;
+        let world = World::new(switches, Behavior::silent(5)).await;
         let mut refusals = 1;
         world.answer_keys(move |_| {
             refusals -= 1;
@@ -135,7 +135,7 @@ async fn the_next_verb_waits_for_the_reply_or_does_not() {
             plan_waits_for_reply,
             ..Switches::default()
         };
-        let world = World::new(switches, Behaviour::presses("1", When::OptionsSay(1))).await;
+        let world = World::new(switches, Behavior::presses("1", When::OptionsSay(1))).await;
         world.answer_keys(|_| Reply::ok().late(Duration::from_secs(2)));
         let call = world
             .play(call(&[
@@ -155,12 +155,12 @@ async fn the_next_verb_waits_for_the_reply_or_does_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_may_be_over_before_the_reply_comes_which_then_changes_nothing() {
+async fn a_reply_after_the_end_of_the_call_has_no_effect() {
     let switches = Switches {
         plan_waits_for_reply: false,
         ..Switches::default()
     };
-    let world = World::new(switches, Behaviour::presses("1", When::OptionsSay(1))).await;
+    let world = World::new(switches, Behavior::presses("1", When::OptionsSay(1))).await;
     world.answer_keys(|_| Reply::plan(&plan(&[say("Thanks.", false)])).late(Duration::from_secs(2)));
     let call = world
         .play(call(&[collect(), say(TICKET, false), say(OPTIONS, true)]))
@@ -170,13 +170,13 @@ async fn a_call_may_be_over_before_the_reply_comes_which_then_changes_nothing() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn there_is_no_event_for_silence_while_the_call_goes_on() {
+async fn silence_causes_no_event_during_the_call() {
     let world = World::new(
         Switches {
             end_event: false,
             ..Switches::default()
         },
-        Behaviour::silent(5),
+        Behavior::silent(5),
     )
     .await;
     world.play(published()).await;

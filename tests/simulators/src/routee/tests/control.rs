@@ -9,14 +9,14 @@ async fn put(world: &World, id: &str, action: &str) -> (u16, Value) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answered_call_is_hung_up_and_has_the_status_that_is_set() {
+async fn hangup_ends_an_answered_call_with_the_configured_status() {
     for after_hangup in [Status::Completed, Status::NoAnswer, Status::Failed] {
         let world = World::new(
             Switches {
                 after_hangup,
                 ..Switches::default()
             },
-            Behaviour::silent(5),
+            Behavior::silent(5),
         )
         .await;
         world.order(published()).await;
@@ -30,7 +30,7 @@ async fn an_answered_call_is_hung_up_and_has_the_status_that_is_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ringing_call_is_rejected_and_has_the_status_that_is_set() {
+async fn reject_ends_a_ringing_call_with_the_configured_status() {
     for after_reject in [Status::NoAnswer, Status::Busy] {
         for state in [Status::Initiated, Status::Ringing] {
             let world = World::new(
@@ -38,7 +38,7 @@ async fn a_ringing_call_is_rejected_and_has_the_status_that_is_set() {
                     after_reject,
                     ..Switches::default()
                 },
-                Behaviour::silent(20),
+                Behavior::silent(20),
             )
             .await;
             world.order(published()).await;
@@ -52,7 +52,7 @@ async fn a_ringing_call_is_rejected_and_has_the_status_that_is_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_wrong_state_is_a_conflict_or_a_bad_request_and_changes_nothing() {
+async fn an_action_in_the_wrong_state_is_rejected_and_has_no_effect() {
     for (wrong_state, expected, code) in [
         (WrongState::Conflict, 409, "409013000"),
         (WrongState::BadRequest, 400, "400013000"),
@@ -62,7 +62,7 @@ async fn the_wrong_state_is_a_conflict_or_a_bad_request_and_changes_nothing() {
                 wrong_state,
                 ..Switches::default()
             },
-            Behaviour::silent(5),
+            Behavior::silent(5),
         )
         .await;
         world.order(published()).await;
@@ -83,8 +83,8 @@ async fn the_wrong_state_is_a_conflict_or_a_bad_request_and_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_the_message_id_names_a_call_and_only_two_actions_exist() {
-    let world = World::new(Switches::default(), Behaviour::silent(5)).await;
+async fn other_ids_and_unknown_actions_are_rejected() {
+    let world = World::new(Switches::default(), Behavior::silent(5)).await;
     let tracking_id = world.order(published()).await;
     let call = world.until(Status::InProgress).await;
     let (status, body) = put(&world, &tracking_id, "hangup").await;

@@ -1,10 +1,10 @@
-//! The create request: what it answers, and what it refuses.
+//! Create requests: responses and validation.
 
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn the_response_names_the_conversation_and_tells_nothing_of_the_call_leg() {
-    let world = World::new(Switches::default(), Behaviour::NeverPicksUp).await;
+async fn the_response_identifies_the_conversation_but_not_the_call_leg() {
+    let world = World::new(Switches::default(), Behavior::NeverPicksUp).await;
     let (status, body) = world.send("POST", "/voice/conversation", published()).await;
     let call = world.routee.calls().pop().expect("a call");
     assert_eq!(status, 200);
@@ -23,7 +23,7 @@ async fn the_response_names_the_conversation_and_tells_nothing_of_the_call_leg()
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_plan_is_echoed_under_either_name() {
+async fn the_plan_is_echoed_under_the_configured_name() {
     for (dial_plan_echo, pointer, absent) in [
         (DialPlanEcho::DialPlans, "/dialPlans/0/verbs/0/type", "dialPlan"),
         (DialPlanEcho::DialPlan, "/dialPlan/verbs/0/type", "dialPlans"),
@@ -33,7 +33,7 @@ async fn the_plan_is_echoed_under_either_name() {
                 dial_plan_echo,
                 ..Switches::default()
             },
-            Behaviour::Busy,
+            Behavior::Busy,
         )
         .await;
         let (_, body) = world.send("POST", "/voice/conversation", published()).await;
@@ -43,14 +43,14 @@ async fn the_plan_is_echoed_under_either_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn booleans_are_sent_as_booleans_or_as_text() {
+async fn booleans_are_sent_as_booleans_or_as_strings() {
     for (booleans_as_text, expected) in [(false, json!(false)), (true, json!("false"))] {
         let world = World::new(
             Switches {
                 booleans_as_text,
                 ..Switches::default()
             },
-            Behaviour::Busy,
+            Behavior::Busy,
         )
         .await;
         let (_, body) = world.send("POST", "/voice/conversation", published()).await;
@@ -62,10 +62,10 @@ async fn booleans_are_sent_as_booleans_or_as_text() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn booleans_are_also_understood_as_text() {
+async fn booleans_are_also_accepted_as_strings() {
     let world = World::new(
         Switches::default(),
-        Behaviour::presses("1", crate::phones::When::TicketSay),
+        Behavior::presses("1", crate::phones::When::TicketSay),
     )
     .await;
     let mut say = say(TICKET, false);
@@ -80,7 +80,7 @@ async fn booleans_are_also_understood_as_text() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_has_its_code_as_text_or_as_a_number() {
+async fn the_code_of_an_error_is_a_string_or_a_number() {
     for (code_form, code) in [
         (CodeForm::Text, json!("400000000")),
         (CodeForm::Number, json!(400_000_000)),
@@ -90,7 +90,7 @@ async fn an_error_has_its_code_as_text_or_as_a_number() {
                 code_form,
                 ..Switches::default()
             },
-            Behaviour::Busy,
+            Behavior::Busy,
         )
         .await;
         let (status, body) = world.send("POST", "/voice/conversation", json!({})).await;
@@ -100,13 +100,13 @@ async fn an_error_has_its_code_as_text_or_as_a_number() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_problem_of_a_request_is_named_and_no_call_is_placed() {
+async fn an_invalid_request_gets_all_problems_and_places_no_call() {
     let world = World::new(
         Switches {
             rate_limit: RateLimit::Off,
             ..Switches::default()
         },
-        Behaviour::Busy,
+        Behavior::Busy,
     )
     .await;
     let with = |path: &str, value: Value| {
@@ -154,14 +154,14 @@ async fn every_problem_of_a_request_is_named_and_no_call_is_placed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unknown_fields_are_ignored_or_refused() {
+async fn unknown_fields_are_ignored_or_rejected() {
     for (refuses_unknown_fields, expected) in [(false, 200), (true, 400)] {
         let world = World::new(
             Switches {
                 refuses_unknown_fields,
                 ..Switches::default()
             },
-            Behaviour::Busy,
+            Behavior::Busy,
         )
         .await;
         let mut body = published();
@@ -171,13 +171,13 @@ async fn unknown_fields_are_ignored_or_refused() {
         assert_eq!(
             world.send("POST", "/voice/conversation", published()).await.0,
             200,
-            "all of it is documented"
+            "all fields are documented"
         );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_request_within_a_second_is_refused_in_the_manner_that_is_set() {
+async fn a_second_request_within_a_second_gets_the_configured_status() {
     for (rate_limit, expected) in [
         (RateLimit::TooManyRequests, 429),
         (RateLimit::BadRequest, 400),
@@ -189,7 +189,7 @@ async fn a_second_request_within_a_second_is_refused_in_the_manner_that_is_set()
                 rate_limit,
                 ..Switches::default()
             },
-            Behaviour::Busy,
+            Behavior::Busy,
         )
         .await;
         assert_eq!(world.send("POST", "/voice/conversation", published()).await.0, 200);
@@ -205,8 +205,8 @@ async fn a_second_request_within_a_second_is_refused_in_the_manner_that_is_set()
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_request_twice_is_two_calls() {
-    let world = World::new(Switches::default(), Behaviour::NeverPicksUp).await;
+async fn a_duplicate_request_creates_a_second_call() {
+    let world = World::new(Switches::default(), Behavior::NeverPicksUp).await;
     let first = world.order(published()).await;
     world.pass(1).await;
     let second = world.order(published()).await;
@@ -219,8 +219,8 @@ async fn the_same_request_twice_is_two_calls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_happens_though_its_client_did_not_wait_for_the_response() {
-    let world = World::new(Switches::default(), Behaviour::NeverPicksUp).await;
+async fn a_call_is_placed_even_if_the_client_does_not_wait_for_the_response() {
+    let world = World::new(Switches::default(), Behavior::NeverPicksUp).await;
     let request = world.request("POST", "/voice/conversation", &published());
     let impatient = tokio::time::timeout(Duration::from_millis(5), world.routee.send(request));
     assert!(impatient.await.is_err());
@@ -228,7 +228,7 @@ async fn a_call_happens_though_its_client_did_not_wait_for_the_response() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_plan_can_be_fetched_when_the_call_is_answered() {
+async fn a_plan_url_is_requested_when_the_call_is_answered() {
     let mut order = published();
     order.as_object_mut().expect("an object").remove("dialPlan");
     order["dialPlanUrl"] = json!("https://hooks.example.org/plan");
@@ -236,7 +236,7 @@ async fn a_plan_can_be_fetched_when_the_call_is_answered() {
         (Reply::plan(&plan(&[say(TICKET, false)])), vec![TICKET]),
         (Reply::ok(), vec![]),
     ] {
-        let world = World::new(Switches::default(), Behaviour::silent(5)).await;
+        let world = World::new(Switches::default(), Behavior::silent(5)).await;
         world.answer(move |received| {
             if received.url.contains("/plan") {
                 reply.clone()
@@ -258,8 +258,8 @@ async fn a_plan_can_be_fetched_when_the_call_is_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_is_not_in_the_contract_gets_404_and_is_reported() {
-    let world = World::new(Switches::default(), Behaviour::Busy).await;
+async fn a_request_to_an_unknown_endpoint_gets_404_and_is_recorded_as_unexpected() {
+    let world = World::new(Switches::default(), Behavior::Busy).await;
     let (status, body) = world.send("DELETE", "/voice/conversation/1?x=y", Value::Null).await;
     assert_eq!((status, &body["code"]), (404, &json!("404000000")));
     let unexpected = world.routee.unexpected();
@@ -273,8 +273,8 @@ async fn a_request_that_is_not_in_the_contract_gets_404_and_is_reported() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_request_is_recorded_with_its_answer() {
-    let world = World::new(Switches::default(), Behaviour::Busy).await;
+async fn every_request_is_recorded_with_the_status_of_its_response() {
+    let world = World::new(Switches::default(), Behavior::Busy).await;
     world.order(published()).await;
     world.get("/voice/tracking/nothing").await;
     let requests = world.routee.requests();

@@ -1,26 +1,26 @@
-//! Each fault, scripted and by chance.
+//! All faults, planned and random.
 
 use super::*;
 use crate::phones::When;
 
-/// How the events of a call with one key arrive when the first of them is disturbed.
-async fn disturbed(target: Target, fault: WebhookFault) -> (World, CallRecord) {
-    let world = World::new(Switches::default(), Behaviour::presses("1", When::OptionsSay(1))).await;
-    world.routee.disturb_next(target, fault);
+/// Plays a call with one key and a fault of the next webhook that matches `target`.
+async fn play_with_fault(target: Target, fault: WebhookFault) -> (World, CallRecord) {
+    let world = World::new(Switches::default(), Behavior::presses("1", When::OptionsSay(1))).await;
+    world.routee.fail_next_webhook(target, fault);
     let call = world.play(published()).await;
     (world, call)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_status_is_sent_again_and_a_lost_event_is_not() {
-    let (world, _) = disturbed(Target::Status(Status::Ringing), WebhookFault::Lose).await;
+async fn a_lost_status_is_retried_but_a_lost_event_is_not() {
+    let (world, _) = play_with_fault(Target::Status(Status::Ringing), WebhookFault::Lose).await;
     assert_eq!(
         world.statuses(),
         ["Queued", "Initiated", "InProgress", "Ringing", "Completed"]
     );
 
-    let (world, _) = disturbed(Target::Collect, WebhookFault::Lose).await;
-    assert_eq!(world.tones(), ["1"], "only the event of the ended call");
+    let (world, _) = play_with_fault(Target::Collect, WebhookFault::Lose).await;
+    assert_eq!(world.tones(), ["1"], "only the event after the call");
     let webhooks = world.routee.webhooks();
     let outcomes = webhooks.iter().filter(|webhook| webhook.kind == WebhookKind::Collect);
     let outcomes: Vec<&WebhookOutcome> = outcomes.map(|webhook| &webhook.outcome).collect();
@@ -28,8 +28,8 @@ async fn a_lost_status_is_sent_again_and_a_lost_event_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_status_whose_answer_is_lost_arrives_twice() {
-    let (world, _) = disturbed(Target::Status(Status::Completed), WebhookFault::LoseAnswer).await;
+async fn a_status_with_a_lost_response_arrives_twice() {
+    let (world, _) = play_with_fault(Target::Status(Status::Completed), WebhookFault::LoseAnswer).await;
     world.pass(60).await;
     assert_eq!(
         world.statuses().iter().filter(|status| *status == "Completed").count(),
@@ -38,45 +38,47 @@ async fn a_status_whose_answer_is_lost_arrives_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_whose_answer_is_lost_arrives_but_its_plan_does_not() {
-    let world = World::new(Switches::default(), Behaviour::presses("1", When::OptionsSay(1))).await;
+async fn the_plan_in_a_lost_reply_to_an_event_has_no_effect() {
+    let world = World::new(Switches::default(), Behavior::presses("1", When::OptionsSay(1))).await;
     world.answer_keys(|_| Reply::plan(&plan(&[say("Thanks.", false)])));
-    world.routee.disturb_next(Target::Collect, WebhookFault::LoseAnswer);
+    world
+        .routee
+        .fail_next_webhook(Target::Collect, WebhookFault::LoseAnswer);
     let call = world.play(published()).await;
     assert_eq!(world.tones(), ["1", "1"]);
     assert!(!call.texts().contains(&"Thanks."));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_status_lost_for_good_never_comes() {
-    let (world, call) = disturbed(Target::Status(Status::Completed), WebhookFault::LoseForGood).await;
+async fn a_status_that_is_lost_for_good_never_arrives() {
+    let (world, call) = play_with_fault(Target::Status(Status::Completed), WebhookFault::LoseForGood).await;
     world.pass(2 * 86_400).await;
     assert_eq!(call.status(), Status::Completed);
     assert_eq!(world.statuses(), ["Queued", "Initiated", "Ringing", "InProgress"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_duplicate_arrives_twice_and_the_second_reply_changes_nothing() {
+async fn the_reply_to_a_duplicate_event_has_no_effect() {
     let again = WebhookFault::Duplicate(Duration::from_secs(2));
-    let (world, _) = disturbed(Target::Status(Status::InProgress), again).await;
+    let (world, _) = play_with_fault(Target::Status(Status::InProgress), again).await;
     assert_eq!(
         world.statuses().iter().filter(|status| *status == "InProgress").count(),
         2
     );
 
-    let world = World::new(Switches::default(), Behaviour::presses("1", When::OptionsSay(1))).await;
+    let world = World::new(Switches::default(), Behavior::presses("1", When::OptionsSay(1))).await;
     world.answer_keys(|_| Reply::plan(&plan(&[say(TICKET, false)])));
     world
         .routee
-        .disturb_next(Target::Collect, WebhookFault::Duplicate(Duration::from_millis(500)));
+        .fail_next_webhook(Target::Collect, WebhookFault::Duplicate(Duration::from_millis(500)));
     let call = world.play(published()).await;
-    assert_eq!(world.tones(), ["1", "1", "1"], "twice, and the event of the ended call");
+    assert_eq!(world.tones(), ["1", "1", "1"], "twice, and the event after the call");
     assert_eq!(call.texts(), [TICKET, OPTIONS, TICKET]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_delayed_webhook_arrives_late() {
-    let (world, _) = disturbed(
+    let (world, _) = play_with_fault(
         Target::Status(Status::Ringing),
         WebhookFault::Delay(Duration::from_mins(1)),
     )
@@ -89,13 +91,13 @@ async fn a_delayed_webhook_arrives_late() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_delayed_beyond_the_deadline_arrives_but_its_plan_comes_too_late() {
+async fn an_event_that_is_delayed_beyond_the_deadline_does_not_replace_the_plan() {
     for (delay, replaced) in [(2, true), (4, false)] {
-        let world = World::new(Switches::default(), Behaviour::presses("1", When::OptionsSay(1))).await;
+        let world = World::new(Switches::default(), Behavior::presses("1", When::OptionsSay(1))).await;
         world.answer_keys(|_| Reply::plan(&plan(&[say("Thanks.", false)])));
         world
             .routee
-            .disturb_next(Target::Collect, WebhookFault::Delay(Duration::from_secs(delay)));
+            .fail_next_webhook(Target::Collect, WebhookFault::Delay(Duration::from_secs(delay)));
         let call = world.play(published()).await;
         assert_eq!(world.tones(), ["1", "1"]);
         assert_eq!(call.texts().contains(&"Thanks."), replaced);
@@ -103,14 +105,14 @@ async fn an_event_delayed_beyond_the_deadline_arrives_but_its_plan_comes_too_lat
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reordered_webhook_changes_places_with_the_next() {
-    let (world, _) = disturbed(Target::Status(Status::Initiated), WebhookFault::Reorder).await;
+async fn a_reordered_webhook_swaps_places_with_the_next() {
+    let (world, _) = play_with_fault(Target::Status(Status::Initiated), WebhookFault::Reorder).await;
     assert_eq!(
         world.statuses(),
         ["Queued", "Ringing", "Initiated", "InProgress", "Completed"]
     );
 
-    let (world, _) = disturbed(Target::Collect, WebhookFault::Reorder).await;
+    let (world, _) = play_with_fault(Target::Collect, WebhookFault::Reorder).await;
     let order: Vec<String> = world
         .received()
         .iter()
@@ -131,8 +133,8 @@ async fn a_reordered_webhook_changes_places_with_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_webhook_cannot_be_reordered_but_is_not_lost_either() {
-    let (world, _) = disturbed(Target::Status(Status::Completed), WebhookFault::Reorder).await;
+async fn the_last_webhook_is_neither_reordered_nor_lost() {
+    let (world, _) = play_with_fault(Target::Status(Status::Completed), WebhookFault::Reorder).await;
     assert_eq!(world.statuses().last().map(String::as_str), Some("Completed"));
     let mut order = published();
     order.as_object_mut().expect("an object").remove("callback");
@@ -141,16 +143,16 @@ async fn the_last_webhook_cannot_be_reordered_but_is_not_lost_either() {
             end_event: false,
             ..Switches::default()
         },
-        Behaviour::presses("1", When::OptionsSay(1)),
+        Behavior::presses("1", When::OptionsSay(1)),
     )
     .await;
-    world.routee.disturb_next(Target::Collect, WebhookFault::Reorder);
+    world.routee.fail_next_webhook(Target::Collect, WebhookFault::Reorder);
     world.play(order).await;
-    assert_eq!(world.tones(), ["1"], "it leaves when the call is over");
+    assert_eq!(world.tones(), ["1"], "it is sent when the call ends");
 }
 
 #[tokio::test(start_paused = true)]
-async fn chance_disturbs_as_often_as_it_is_told_to() {
+async fn random_webhook_faults_have_the_configured_probability() {
     let certain = |change: fn(&mut WebhookFaults)| {
         let mut faults = Faults::default();
         change(&mut faults.status);
@@ -163,7 +165,7 @@ async fn chance_disturbs_as_often_as_it_is_told_to() {
         (certain(|faults| faults.lose_answer = 1.0), [4, 9]),
         (Faults::default(), [4, 0]),
     ] {
-        let world = World::new(Switches::default(), Behaviour::Busy).await;
+        let world = World::new(Switches::default(), Behavior::Busy).await;
         world.routee.change_faults(|current| *current = faults);
         world.play(published()).await;
         world.pass(10).await;
@@ -175,7 +177,7 @@ async fn chance_disturbs_as_often_as_it_is_told_to() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_create_request_that_is_refused_places_no_call() {
+async fn a_rejected_create_request_places_no_call() {
     for (fault, status, code) in [
         (CreateFault::TooManyRequests, 429, json!("429000000")),
         (CreateFault::BadRequest, 400, json!("400000000")),
@@ -183,7 +185,7 @@ async fn a_create_request_that_is_refused_places_no_call() {
         (CreateFault::Unavailable { placed: false }, 503, Value::Null),
         (CreateFault::OutOfMoney(OutOfMoney::Refused), 400, json!("400001009")),
     ] {
-        let world = World::new(Switches::default(), Behaviour::Busy).await;
+        let world = World::new(Switches::default(), Behavior::Busy).await;
         world.routee.fail_next_create(fault);
         let (answered, body) = world.send("POST", "/voice/conversation", published()).await;
         assert_eq!((answered, &body["code"]), (status, &code), "{fault:?}");
@@ -192,19 +194,19 @@ async fn a_create_request_that_is_refused_places_no_call() {
         assert_eq!(
             world.play(published()).await.status(),
             Status::Busy,
-            "the next one is well again"
+            "the next one succeeds"
         );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_create_request_may_fail_though_the_call_was_placed() {
+async fn a_create_request_can_fail_although_the_call_is_placed() {
     for (fault, status) in [
         (CreateFault::InternalError { placed: true }, 500),
         (CreateFault::Unavailable { placed: true }, 503),
         (CreateFault::Malformed, 200),
     ] {
-        let world = World::new(Switches::default(), Behaviour::Busy).await;
+        let world = World::new(Switches::default(), Behavior::Busy).await;
         world.routee.fail_next_create(fault);
         let (answered, body) = world.send("POST", "/voice/conversation", published()).await;
         assert_eq!(answered, status);
@@ -214,31 +216,31 @@ async fn a_create_request_may_fail_though_the_call_was_placed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_create_request_may_stay_unanswered_with_a_call_or_without_or_never_be_sent() {
+async fn a_create_request_without_a_response_may_or_may_not_place_a_call() {
     for (fault, calls) in [
         (CreateFault::NoAnswer { placed: true }, 1),
         (CreateFault::NoAnswer { placed: false }, 0),
     ] {
-        let world = World::new(Switches::default(), Behaviour::Busy).await;
+        let world = World::new(Switches::default(), Behavior::Busy).await;
         world.routee.fail_next_create(fault);
         let request = world.request("POST", "/voice/conversation", &published());
         let start = world.clock.now();
-        assert!(matches!(world.raw(request).await, Err(SendError::NoAnswer(_))));
+        assert!(matches!(world.raw(request).await, Err(SendError::NoResponse(_))));
         assert_eq!(world.clock.now().since(start).as_secs(), 10);
         assert_eq!(world.routee.calls().len(), calls);
         assert_eq!(world.routee.requests().last().expect("one").status, None);
     }
-    let world = World::new(Switches::default(), Behaviour::Busy).await;
+    let world = World::new(Switches::default(), Behavior::Busy).await;
     world.routee.fail_next_create(CreateFault::NotSent);
     let request = world.request("POST", "/voice/conversation", &published());
     assert!(matches!(world.raw(request).await, Err(SendError::NotSent(_))));
     assert_eq!(world.routee.calls(), []);
-    assert_eq!(world.routee.requests().len(), 1, "only that for the token arrived");
+    assert_eq!(world.routee.requests().len(), 1, "only the token request arrived");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_401_voids_the_token_until_a_new_one_is_fetched() {
-    let mut world = World::new(Switches::default(), Behaviour::Busy).await;
+async fn a_401_revokes_the_token() {
+    let mut world = World::new(Switches::default(), Behavior::Busy).await;
     world.routee.fail_next_create(CreateFault::Unauthorized);
     for _ in 0..2 {
         assert_eq!(world.send("POST", "/voice/conversation", published()).await.0, 401);
@@ -249,13 +251,13 @@ async fn a_401_voids_the_token_until_a_new_one_is_fetched() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_webhook_may_be_there_before_the_response_or_after_it() {
+async fn a_webhook_can_arrive_before_or_after_the_response() {
     for overtaken in [true, false] {
         let switches = Switches {
             queued_is_called_back: false,
             ..Switches::default()
         };
-        let world = World::new(switches, Behaviour::Busy).await;
+        let world = World::new(switches, Behavior::Busy).await;
         if overtaken {
             world.routee.fail_next_create(CreateFault::WebhookFirst);
         }
@@ -267,7 +269,7 @@ async fn a_webhook_may_be_there_before_the_response_or_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_empty_account_shows_in_three_ways_and_only_while_it_is_empty() {
+async fn an_empty_account_has_one_of_three_effects_until_it_has_money() {
     for (money, expected) in [
         (OutOfMoney::Unsent, vec!["Queued", "Unsent"]),
         (
@@ -277,7 +279,7 @@ async fn an_empty_account_shows_in_three_ways_and_only_while_it_is_empty() {
             vec!["Queued", "Initiated", "Ringing", "InProgress", "Terminated"],
         ),
     ] {
-        let world = World::new(Switches::default(), Behaviour::silent(5)).await;
+        let world = World::new(Switches::default(), Behavior::silent(5)).await;
         world.routee.change_faults(|faults| faults.out_of_money = Some(money));
         for _ in 0..2 {
             let call = world.play(published()).await;
@@ -287,7 +289,7 @@ async fn an_empty_account_shows_in_three_ways_and_only_while_it_is_empty() {
         world.routee.change_faults(|faults| faults.out_of_money = None);
         assert_eq!(world.play(published()).await.status(), Status::Completed);
     }
-    let world = World::new(Switches::default(), Behaviour::silent(5)).await;
+    let world = World::new(Switches::default(), Behavior::silent(5)).await;
     world
         .routee
         .change_faults(|faults| faults.out_of_money = Some(OutOfMoney::Refused));
@@ -299,8 +301,8 @@ async fn an_empty_account_shows_in_three_ways_and_only_while_it_is_empty() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_requests_fail_as_they_are_told_once() {
-    let world = World::new(Switches::default(), Behaviour::silent(5)).await;
+async fn a_planned_api_fault_affects_one_request() {
+    let world = World::new(Switches::default(), Behavior::silent(5)).await;
     let id = world.order(published()).await;
     let path = format!("/voice/tracking/conversation/{id}");
     for (fault, status) in [
@@ -322,7 +324,7 @@ async fn other_requests_fail_as_they_are_told_once() {
             .raw(world.request("GET", &path, &Value::Null))
             .await
             .expect_err("no answer");
-        assert_eq!(matches!(error, SendError::NoAnswer(_)), sent);
+        assert_eq!(matches!(error, SendError::NoResponse(_)), sent);
     }
     world.routee.fail_next(Endpoint::Token, ApiFault::InternalError);
     assert_eq!(
@@ -339,25 +341,25 @@ async fn other_requests_fail_as_they_are_told_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hangup_that_fails_does_not_hang_up() {
-    let world = World::new(Switches::default(), Behaviour::silent(5)).await;
+async fn a_hangup_without_a_response_has_no_effect() {
+    let world = World::new(Switches::default(), Behavior::silent(5)).await;
     world.order(published()).await;
     let call = world.until(Status::InProgress).await;
     world.routee.fail_next(Endpoint::Control, ApiFault::NoAnswer);
     let path = format!("/voice/conversation/{}", call.message_id);
     let request = world.request("PUT", &path, &json!({ "action": "hangup" }));
-    assert!(matches!(world.raw(request).await, Err(SendError::NoAnswer(_))));
+    assert!(matches!(world.raw(request).await, Err(SendError::NoResponse(_))));
     assert_eq!(world.until_over().await.ended_by, Some(EndedBy::Plan));
 }
 
 #[tokio::test(start_paused = true)]
-async fn chance_fails_requests_as_often_as_it_is_told_to() {
+async fn random_api_faults_have_the_configured_probability() {
     let world = World::new(
         Switches {
             rate_limit: RateLimit::Off,
             ..Switches::default()
         },
-        Behaviour::Busy,
+        Behavior::Busy,
     )
     .await;
     let fault = CreateFault::InternalError { placed: false };

@@ -1,11 +1,11 @@
-//! The published escalation flow, played as published.
+//! The published escalation flow, exactly as published.
 
 use super::*;
-use crate::phones::{Deed, When};
+use crate::phones::{Action, When};
 
 #[tokio::test(start_paused = true)]
-async fn an_employee_who_presses_1_during_the_options_is_heard_at_once() {
-    let world = World::new(Switches::default(), Behaviour::presses("1", When::OptionsSay(1))).await;
+async fn a_key_during_the_options_replaces_the_plan_immediately() {
+    let world = World::new(Switches::default(), Behavior::presses("1", When::OptionsSay(1))).await;
     world.answer_keys(|_| Reply::plan(&plan(&[say("Thank you, the ticket is yours.", false)])));
     let call = world.play(published()).await;
 
@@ -38,21 +38,21 @@ async fn an_employee_who_presses_1_during_the_options_is_heard_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_for_ten_seconds_brings_the_options_again_and_then_the_end() {
-    let world = World::new(Switches::default(), Behaviour::silent(5)).await;
+async fn silence_repeats_the_options_after_ten_seconds_and_then_ends_the_call() {
+    let world = World::new(Switches::default(), Behavior::silent(5)).await;
     let call = world.play(published()).await;
 
     assert_eq!(call.texts(), [TICKET, OPTIONS, OPTIONS]);
     let heard_at: Vec<f64> = call.heard.iter().map(|(at, _)| since_answer(&call, *at)).collect();
     assert_eq!(heard_at, [3.0, 9.0, 22.0]);
     assert!((talk_time(&call) - 31.0).abs() < 0.01, "{}", talk_time(&call));
-    assert_eq!(world.tones(), [""], "the event of the ended call");
+    assert_eq!(world.tones(), [""], "the event after the call");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_key_is_answered_with_the_options_again_and_the_right_one_ends_it() {
-    let behaviour = Behaviour::presses("7", When::OptionsSay(1)).and(When::OptionsSay(2), Deed::Press("1".to_owned()));
-    let world = World::new(Switches::default(), behaviour).await;
+async fn a_wrong_key_repeats_the_options_and_a_valid_one_ends_the_call() {
+    let behavior = Behavior::presses("7", When::OptionsSay(1)).and(When::OptionsSay(2), Action::Press("1".to_owned()));
+    let world = World::new(Switches::default(), behavior).await;
     world.answer_keys(|tones| {
         let verbs: &[Value] = if tones.ends_with('1') {
             &[say("Thanks.", false)]
@@ -70,10 +70,10 @@ async fn a_wrong_key_is_answered_with_the_options_again_and_the_right_one_ends_i
 }
 
 #[tokio::test(start_paused = true)]
-async fn three_calls_to_one_employee_follow_the_script_call_by_call() {
-    let script = Script::always(Behaviour::NeverPicksUp)
-        .then(Behaviour::Busy)
-        .then(Behaviour::presses("1", When::OptionsSay(1)));
+async fn a_script_advances_with_every_call_to_an_employee() {
+    let script = Script::always(Behavior::NeverPicksUp)
+        .then(Behavior::Busy)
+        .then(Behavior::presses("1", When::OptionsSay(1)));
     let world = World::new(Switches::default(), script).await;
     let mut last = Vec::new();
     for _ in 0..3 {
@@ -85,16 +85,16 @@ async fn three_calls_to_one_employee_follow_the_script_call_by_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_flow_also_runs_at_a_multiple_of_its_speed() {
+async fn the_flow_runs_on_an_accelerated_clock() {
     let clock = Clock::starting_at(base(), 400.0);
-    let phones = Phones::new().with(number(), Behaviour::presses("1", When::OptionsSay(1)));
+    let phones = Phones::new().with(number(), Behavior::presses("1", When::OptionsSay(1)));
     let routee = Routee::new(clock.clone(), Switches::default(), phones, 1);
     let receiver = Arc::new(Receiver {
         clock: clock.clone(),
         received: Mutex::default(),
         answering: Mutex::new(Box::new(|_| Reply::ok())),
     });
-    routee.set_webhooks(HttpClient::new(Door(Arc::clone(&receiver))));
+    routee.set_webhooks(HttpClient::new(ReceiverClient(Arc::clone(&receiver))));
     let mut world = World {
         routee,
         clock,

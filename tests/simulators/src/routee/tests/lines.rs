@@ -1,11 +1,11 @@
-//! What happens on the lines: each behaviour, machine detection, a person at a terminal, listeners.
+//! Phone lines: every behavior, machine detection, interactive calls and listeners.
 
 use super::*;
-use crate::phones::{Deed, When};
+use crate::phones::{Action, When};
 
 /// When each key was pressed, in seconds after the answer, in the published plan.
-async fn pressed(behaviour: Behaviour) -> (CallRecord, Vec<(f64, char)>) {
-    let world = World::new(Switches::default(), behaviour).await;
+async fn pressed(behavior: Behavior) -> (CallRecord, Vec<(f64, char)>) {
+    let world = World::new(Switches::default(), behavior).await;
     let call = world.play(published()).await;
     let keys = call
         .keys
@@ -16,7 +16,7 @@ async fn pressed(behaviour: Behaviour) -> (CallRecord, Vec<(f64, char)>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_are_pressed_at_the_moments_that_the_script_names() {
+async fn keys_are_pressed_when_the_script_says() {
     for (when, expected) in [
         (When::AfterAnswer(Duration::from_millis(700)), 0.7),
         (When::TicketSay, 4.0),
@@ -27,7 +27,7 @@ async fn keys_are_pressed_at_the_moments_that_the_script_names() {
         (When::Pause(4), 28.0),
         (When::JustBeforeEnd, 30.5),
     ] {
-        let (_, keys) = pressed(Behaviour::presses("1", when)).await;
+        let (_, keys) = pressed(Behavior::presses("1", when)).await;
         assert_eq!(keys.len(), 1, "{when:?}");
         assert!((keys[0].0 - expected).abs() < 0.01, "{when:?} {keys:?}");
         assert_eq!(keys[0].1, '1');
@@ -35,19 +35,19 @@ async fn keys_are_pressed_at_the_moments_that_the_script_names() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_moment_that_never_comes_presses_nothing() {
+async fn an_action_whose_moment_never_comes_is_not_performed() {
     for when in [
         When::OptionsSay(3),
         When::Pause(5),
         When::AfterAnswer(Duration::from_secs(32)),
     ] {
-        assert_eq!(pressed(Behaviour::presses("1", when)).await.1, []);
+        assert_eq!(pressed(Behavior::presses("1", when)).await.1, []);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_that_a_late_key_precedes_may_be_that_of_the_longest_duration() {
-    let world = World::new(Switches::default(), Behaviour::presses("1", When::JustBeforeEnd)).await;
+async fn just_before_end_also_applies_to_max_duration() {
+    let world = World::new(Switches::default(), Behavior::presses("1", When::JustBeforeEnd)).await;
     let mut order = published();
     order["maxDuration"] = json!(15);
     let call = world.play(order).await;
@@ -56,16 +56,21 @@ async fn the_end_that_a_late_key_precedes_may_be_that_of_the_longest_duration() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn deeds_are_done_in_the_order_of_their_moments_not_of_the_script() {
-    let deed = |key: &str| Deed::Press(key.to_owned());
+async fn actions_are_performed_in_order_of_time_not_of_the_script() {
+    let press = |key: &str| Action::Press(key.to_owned());
     let after = |seconds| When::AfterAnswer(Duration::from_secs(seconds));
-    let (_, keys) = pressed(Behaviour::silent(5).and(after(20), deed("2")).and(after(15), deed("1"))).await;
+    let (_, keys) = pressed(
+        Behavior::silent(5)
+            .and(after(20), press("2"))
+            .and(after(15), press("1")),
+    )
+    .await;
     assert_eq!(keys.into_iter().map(|(_, key)| key).collect::<String>(), "12");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_ticket_that_is_spoken_again_does_not_count_as_the_options() {
-    let world = World::new(Switches::default(), Behaviour::presses("1", When::OptionsSay(1))).await;
+    let world = World::new(Switches::default(), Behavior::presses("1", When::OptionsSay(1))).await;
     let call = world
         .play(call(&[
             collect(),
@@ -78,8 +83,8 @@ async fn a_ticket_that_is_spoken_again_does_not_count_as_the_options() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sequence_of_keys_takes_its_time() {
-    let (_, keys) = pressed(Behaviour::presses("12#", When::Pause(3))).await;
+async fn keys_of_a_sequence_are_400_ms_apart() {
+    let (_, keys) = pressed(Behavior::presses("12#", When::Pause(3))).await;
     let expected = [(17.0, '1'), (17.4, '2'), (17.8, '#')];
     assert_eq!(keys.len(), expected.len());
     for ((at, key), (expected_at, expected_key)) in keys.into_iter().zip(expected) {
@@ -89,9 +94,9 @@ async fn a_sequence_of_keys_takes_its_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_presses_and_hangs_up_at_once_is_heard_all_the_same() {
+async fn a_key_is_reported_even_if_the_employee_hangs_up_immediately() {
     for when in [When::OptionsSay(1), When::Pause(3)] {
-        let world = World::new(Switches::default(), Behaviour::presses_and_hangs_up("1", when)).await;
+        let world = World::new(Switches::default(), Behavior::presses_and_hangs_up("1", when)).await;
         let call = world.play(published()).await;
         assert_eq!(
             (call.status(), call.ended_by),
@@ -104,8 +109,8 @@ async fn who_presses_and_hangs_up_at_once_is_heard_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_hangs_up_ends_the_call() {
-    let (call, _) = pressed(Behaviour::hangs_up_after(4)).await;
+async fn hanging_up_ends_the_call() {
+    let (call, _) = pressed(Behavior::hangs_up_after(4)).await;
     assert_eq!(
         (call.status(), call.ended_by),
         (Status::Completed, Some(EndedBy::Employee))
@@ -116,11 +121,11 @@ async fn who_hangs_up_ends_the_call() {
 
 #[tokio::test(start_paused = true)]
 async fn voicemail_listens_to_everything_and_completes_the_call() {
-    let world = World::new(Switches::default(), Behaviour::voicemail(20)).await;
+    let world = World::new(Switches::default(), Behavior::voicemail(20)).await;
     let beeps = Arc::new(Mutex::new(0));
     let counted = Arc::clone(&beeps);
     world.routee.subscribe(move |event| {
-        if event.what == Happening::Beeps {
+        if event.kind == PhoneEventKind::Beeps {
             *counted.lock().expect("not poisoned") += 1;
         }
     });
@@ -135,17 +140,17 @@ async fn voicemail_listens_to_everything_and_completes_the_call() {
 async fn machine_detection_hangs_up_on_voicemail_but_never_on_a_person() {
     let mut order = published();
     order["machineDetection"] = json!({ "strategy": "Hangup" });
-    for (behaviour, machine_detection, ended_by) in [
-        (Behaviour::voicemail(5), true, EndedBy::Machine),
-        (Behaviour::voicemail(5), false, EndedBy::Plan),
-        (Behaviour::silent(5), true, EndedBy::Plan),
+    for (behavior, machine_detection, ended_by) in [
+        (Behavior::voicemail(5), true, EndedBy::Machine),
+        (Behavior::voicemail(5), false, EndedBy::Plan),
+        (Behavior::silent(5), true, EndedBy::Plan),
     ] {
         let world = World::new(
             Switches {
                 machine_detection,
                 ..Switches::default()
             },
-            behaviour,
+            behavior,
         )
         .await;
         assert_eq!(world.play(order.clone()).await.ended_by, Some(ended_by));
@@ -156,7 +161,7 @@ async fn machine_detection_hangs_up_on_voicemail_but_never_on_a_person() {
             machine_detection_after: Duration::from_secs(2),
             ..Switches::default()
         };
-        let world = World::new(switches, Behaviour::voicemail(5)).await;
+        let world = World::new(switches, Behavior::voicemail(5)).await;
         let call = world.play(order.clone()).await;
         assert_eq!(call.status(), after_machine_hangup);
         assert!((talk_time(&call) - 2.0).abs() < 0.01);
@@ -164,10 +169,10 @@ async fn machine_detection_hangs_up_on_voicemail_but_never_on_a_person() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn machine_detection_can_ask_for_another_plan() {
+async fn machine_detection_can_request_another_plan() {
     let mut order = published();
     order["machineDetection"] = json!({ "strategy": "Continue", "eventUrl": "https://hooks.example.org/machine" });
-    let world = World::new(Switches::default(), Behaviour::voicemail(5)).await;
+    let world = World::new(Switches::default(), Behavior::voicemail(5)).await;
     world.answer(|received| {
         let machine = received.url.contains("/machine");
         if machine {
@@ -182,8 +187,8 @@ async fn machine_detection_can_ask_for_another_plan() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_person_at_a_terminal_picks_up_presses_and_hangs_up() {
-    let world = World::new(Switches::default(), Behaviour::Interactive).await;
+async fn an_interactive_call_is_picked_up_keyed_and_hung_up() {
+    let world = World::new(Switches::default(), Behavior::Interactive).await;
     world.order(published()).await;
     let id = world.until(Status::Ringing).await.id;
     world.pass(7).await;
@@ -201,14 +206,14 @@ async fn a_person_at_a_terminal_picks_up_presses_and_hangs_up() {
     assert!((talk_time(&call) - 12.0).abs() < 0.01);
     assert!(
         !world.routee.pick_up(id) && !world.routee.press(id, '1') && !world.routee.hang_up(id),
-        "it is over"
+        "the call has ended"
     );
     assert!(!world.routee.press(CallId(9), '1'), "there is no such call");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_person_at_a_terminal_may_reject_or_ignore_the_call() {
-    let world = World::new(Switches::default(), Behaviour::Interactive).await;
+async fn an_interactive_call_can_be_rejected_or_ignored() {
+    let world = World::new(Switches::default(), Behavior::Interactive).await;
     world.order(published()).await;
     let id = world.until(Status::Ringing).await.id;
     assert!(world.routee.hang_up(id));
@@ -217,8 +222,8 @@ async fn a_person_at_a_terminal_may_reject_or_ignore_the_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hand_may_join_a_scripted_call() {
-    let world = World::new(Switches::default(), Behaviour::silent(5)).await;
+async fn a_scripted_call_accepts_interactive_keys() {
+    let world = World::new(Switches::default(), Behavior::silent(5)).await;
     world.order(published()).await;
     let id = world.until(Status::InProgress).await.id;
     world.pass(10).await;
@@ -228,8 +233,8 @@ async fn a_hand_may_join_a_scripted_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_to_a_number_without_a_script_is_reported_and_nobody_picks_up() {
-    let world = World::new(Switches::default(), Behaviour::Busy).await;
+async fn a_call_to_a_number_without_a_script_is_unexpected_and_not_answered() {
+    let world = World::new(Switches::default(), Behavior::Busy).await;
     let mut order = published();
     order["to"]["phone"] = json!("+12025550199");
     let call = world.play(order).await;
@@ -242,53 +247,53 @@ async fn a_call_to_a_number_without_a_script_is_reported_and_nobody_picks_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn phones_can_change_what_they_do_between_two_calls() {
-    let world = World::new(Switches::default(), Behaviour::Busy).await;
+async fn the_behavior_of_a_phone_can_change_between_calls() {
+    let world = World::new(Switches::default(), Behavior::Busy).await;
     assert_eq!(world.play(published()).await.status(), Status::Busy);
     world
         .routee
-        .change_phones(|phones| phones.set(number(), Behaviour::Fails));
+        .change_phones(|phones| phones.set(number(), Behavior::Fails));
     assert_eq!(world.play(published()).await.status(), Status::Failed);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_listener_hears_of_everything_in_order() {
-    let behaviour = Behaviour::silent(5).and(When::OptionsSay(1), Deed::Press("1".to_owned()));
+async fn a_listener_receives_all_events_in_order() {
+    let behavior = Behavior::silent(5).and(When::OptionsSay(1), Action::Press("1".to_owned()));
     let world = World::new(
         Switches {
             end_event: false,
             ..Switches::default()
         },
-        behaviour,
+        behavior,
     )
     .await;
     world.answer_keys(|_| Reply::plan(&plan(&[say("Thanks.", false)])));
     let events: Arc<Mutex<Vec<PhoneEvent>>> = Arc::default();
     let (sink, routee) = (Arc::clone(&events), world.routee.clone());
     world.routee.subscribe(move |event| {
-        // A listener may ask the simulator: nothing is locked while it is told.
+        // A listener may query the simulator: nothing is locked while it runs.
         assert!(!routee.calls().is_empty());
         sink.lock().expect("not poisoned").push(event.clone());
     });
     let call = world.play(published()).await;
     let events = events.lock().expect("not poisoned").clone();
-    let text = |text: &str| Happening::Says { text: text.to_owned() };
-    let happened: Vec<Happening> = events.iter().map(|event| event.what.clone()).collect();
+    let text = |text: &str| PhoneEventKind::Says { text: text.to_owned() };
+    let happened: Vec<PhoneEventKind> = events.iter().map(|event| event.kind.clone()).collect();
     assert_eq!(
         happened,
         [
-            Happening::Created,
-            Happening::Ringing,
-            Happening::Answered { machine: false },
-            Happening::Pauses { seconds: 3 },
+            PhoneEventKind::Created,
+            PhoneEventKind::Ringing,
+            PhoneEventKind::Answered { machine: false },
+            PhoneEventKind::Pauses { seconds: 3 },
             text(TICKET),
-            Happening::Pauses { seconds: 4 },
+            PhoneEventKind::Pauses { seconds: 4 },
             text(OPTIONS),
-            Happening::Key { key: '1' },
-            Happening::Tells { tones: "1".to_owned() },
-            Happening::PlanReplaced,
+            PhoneEventKind::Key { key: '1' },
+            PhoneEventKind::KeysReported { keys: "1".to_owned() },
+            PhoneEventKind::PlanReplaced,
             text("Thanks."),
-            Happening::Ended {
+            PhoneEventKind::Ended {
                 status: "Completed",
                 by: EndedBy::Plan
             },

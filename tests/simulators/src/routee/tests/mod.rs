@@ -1,4 +1,4 @@
-//! The simulator, seen through its API and its webhooks.
+//! Tests of the simulator through its API and its webhooks.
 
 mod auth;
 mod collect;
@@ -18,12 +18,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use patchbay::clock::{Clock, Timestamp};
-use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
+use patchbay::http::{HttpClient, Request, Response, ResponseFuture, SendError, SendHttp};
 use patchbay::phone::PhoneNumber;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::phones::{Behaviour, Phones, Script};
+use crate::phones::{Behavior, Phones, Script};
 
 /// The employee's number.
 const NUMBER: &str = "+12025550123";
@@ -69,7 +69,7 @@ impl Received {
     }
 }
 
-/// What the webhook receiver answers.
+/// A response of the webhook receiver.
 #[derive(Clone, Debug)]
 struct Reply {
     after: Duration,
@@ -100,19 +100,19 @@ impl Reply {
     }
 }
 
-type Answering = Box<dyn FnMut(&Received) -> Reply + Send>;
+type Responder = Box<dyn FnMut(&Received) -> Reply + Send>;
 
-/// What patchbay is in the real world.
+/// The receiver of webhooks, in the role of patchbay.
 struct Receiver {
     clock: Clock,
     received: Mutex<Vec<Received>>,
-    answering: Mutex<Answering>,
+    answering: Mutex<Responder>,
 }
 
-struct Door(Arc<Receiver>);
+struct ReceiverClient(Arc<Receiver>);
 
-impl SendHttp for Door {
-    fn send(&self, request: Request) -> Sending<'_> {
+impl SendHttp for ReceiverClient {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         Box::pin(self.0.receive(request))
     }
 }
@@ -136,7 +136,7 @@ impl Receiver {
     }
 }
 
-/// A Routee, a receiver for its webhooks, one phone, and a token.
+/// A Routee with one phone, a receiver for its webhooks, and an access token.
 struct World {
     routee: Routee,
     clock: Clock,
@@ -157,7 +157,7 @@ impl World {
             received: Mutex::default(),
             answering: Mutex::new(Box::new(|_| Reply::ok())),
         });
-        routee.set_webhooks(HttpClient::new(Door(Arc::clone(&receiver))));
+        routee.set_webhooks(HttpClient::new(ReceiverClient(Arc::clone(&receiver))));
         let mut world = Self {
             routee,
             clock,
@@ -174,12 +174,12 @@ impl World {
         self.token = body["access_token"].as_str().expect("a token").to_owned();
     }
 
-    /// Answers webhooks like this from now on.
+    /// Sets the responses to webhooks.
     fn answer(&self, answering: impl FnMut(&Received) -> Reply + Send + 'static) {
         *self.receiver.answering.lock().expect("not poisoned") = Box::new(answering);
     }
 
-    /// Answers COLLECT events like this from now on, and statuses with 200.
+    /// Sets the responses to COLLECT events. Statuses get 200.
     fn answer_keys(&self, mut answering: impl FnMut(&str) -> Reply + Send + 'static) {
         self.answer(move |received| received.tones().map_or_else(Reply::ok, |tones| answering(&tones)));
     }
@@ -213,20 +213,20 @@ impl World {
             .expect("a request")
     }
 
-    /// Orders a call and gives its tracking id.
+    /// Creates a call and returns its tracking id.
     async fn order(&self, body: Value) -> String {
         let (status, body) = self.send("POST", "/voice/conversation", body).await;
         assert_eq!(status, 200, "{body}");
         body["trackingId"].as_str().expect("an id").to_owned()
     }
 
-    /// Orders a call and sees it to its end and that of its webhooks.
+    /// Creates a call and waits until it and its webhooks have ended.
     async fn play(&self, body: Value) -> CallRecord {
         self.order(body).await;
         self.until_over().await
     }
 
-    /// Waits until no call is live, and a little more for the webhooks that follow.
+    /// Waits until no call is live, and a little longer for the last webhooks.
     async fn until_over(&self) -> CallRecord {
         while !self.routee.live_calls().is_empty() {
             self.clock.sleep(Duration::from_millis(500)).await;
@@ -273,7 +273,7 @@ fn since_answer(call: &CallRecord, at: Timestamp) -> f64 {
     at.since(call.answered_at.expect("answered")).as_secs_f64()
 }
 
-/// Seconds that the call lasted from the answer on.
+/// Seconds from the answer to the end.
 fn talk_time(call: &CallRecord) -> f64 {
     since_answer(call, call.ended_at.expect("ended"))
 }
@@ -309,7 +309,7 @@ fn plan(verbs: &[Value]) -> Value {
     json!({ "verbs": verbs })
 }
 
-/// A request for a call with these verbs.
+/// A create request with these verbs.
 fn call(verbs: &[Value]) -> Value {
     json!({
         "from": "302100000000",
@@ -319,8 +319,8 @@ fn call(verbs: &[Value]) -> Value {
     })
 }
 
-/// The published request: from the answer on, the ticket is spoken from 3 to 5 s, the options from 9 to 12 s and
-/// from 22 to 25 s, and the call is over after 31 s.
+/// The published request. In seconds after the answer: the ticket is spoken from 3 to 5, the options from 9 to 12 and
+/// from 22 to 25, and the call ends at 31.
 fn published() -> Value {
     call(&[
         pause(3),

@@ -1,18 +1,18 @@
-//! Any setting of the switches, any behaviour, any fault: what must hold all the same.
+//! Invariants under random switches, behaviors and faults.
 
 use super::*;
 use crate::rng::Rng;
 
-/// Plays a few calls in a world that the seed makes up, and gives everything that was recorded.
-async fn made_up(seed: u64) -> (World, Vec<CallRecord>) {
+/// Plays a few calls in a random world and returns all calls.
+async fn random_world(seed: u64) -> (World, Vec<CallRecord>) {
     let mut rng = Rng::new(seed);
     let switches = Switches::random(&mut rng);
-    let script = Script::always(Behaviour::random(&mut rng))
-        .then(Behaviour::random(&mut rng))
-        .then(Behaviour::random(&mut rng));
+    let script = Script::always(Behavior::random(&mut rng))
+        .then(Behavior::random(&mut rng))
+        .then(Behavior::random(&mut rng));
     let mut world = World::seeded(switches, script, seed).await;
     world.answer(|received| {
-        // A form body, with the switch for it, is not JSON.
+        // The body may be a form, so it is not parsed as JSON.
         if received.url.contains("/collect") && received.body.contains('7') {
             Reply::plan(&plan(&[collect(), say(OPTIONS, true), pause(10)]))
         } else {
@@ -37,10 +37,10 @@ async fn made_up(seed: u64) -> (World, Vec<CallRecord>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_call_ends_with_one_final_status_whatever_goes_wrong() {
+async fn every_call_ends_with_one_final_status_despite_faults() {
     let mut ended = 0;
     for seed in 0..150 {
-        let (world, calls) = made_up(seed).await;
+        let (world, calls) = random_world(seed).await;
         assert_eq!(world.routee.live_calls(), [], "seed {seed}");
         for call in calls {
             let intermediate = [Status::Queued, Status::Initiated, Status::Ringing, Status::InProgress];
@@ -71,15 +71,15 @@ async fn every_call_ends_with_one_final_status_whatever_goes_wrong() {
 #[tokio::test(start_paused = true)]
 async fn a_seed_replays_the_same_calls_and_webhooks_to_the_millisecond() {
     for seed in 0..30 {
-        let (first, first_calls) = made_up(seed).await;
-        let (second, second_calls) = made_up(seed).await;
+        let (first, first_calls) = random_world(seed).await;
+        let (second, second_calls) = random_world(seed).await;
         assert_eq!(first_calls, second_calls, "seed {seed}");
         assert_eq!(first.routee.webhooks(), second.routee.webhooks(), "seed {seed}");
         assert_eq!(first.received(), second.received(), "seed {seed}");
         assert_eq!(first.routee.requests(), second.routee.requests(), "seed {seed}");
     }
-    let (_, one) = made_up(1).await;
-    let (_, other) = made_up(2).await;
+    let (_, one) = random_world(1).await;
+    let (_, other) = random_world(2).await;
     assert_ne!(
         one.first().map(|call| &call.tracking_id),
         other.first().map(|call| &call.tracking_id)
@@ -87,9 +87,9 @@ async fn a_seed_replays_the_same_calls_and_webhooks_to_the_millisecond() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_called_back_is_what_happened() {
+async fn status_callbacks_match_the_statuses_of_the_calls() {
     for seed in 0..60 {
-        let (world, calls) = made_up(seed).await;
+        let (world, calls) = random_world(seed).await;
         for received in world.received().iter().filter(|received| received.url == STATUS_URL) {
             let body = received.json();
             let call = calls

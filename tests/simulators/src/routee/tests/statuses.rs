@@ -1,16 +1,16 @@
-//! Statuses: which, when, and how they are called back.
+//! Statuses and their callbacks.
 
 use super::*;
 
-async fn last_status(switches: Switches, behaviour: Behaviour) -> (World, CallRecord) {
-    let world = World::new(switches, behaviour).await;
+async fn last_status(switches: Switches, behavior: Behavior) -> (World, CallRecord) {
+    let world = World::new(switches, behavior).await;
     let call = world.play(published()).await;
     (world, call)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_status_callback_has_the_documented_fields() {
-    let (world, call) = last_status(Switches::default(), Behaviour::silent(5)).await;
+    let (world, call) = last_status(Switches::default(), Behavior::silent(5)).await;
     let last = world
         .received()
         .into_iter()
@@ -37,29 +37,29 @@ async fn a_status_callback_has_the_documented_fields() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn queued_is_called_back_or_not() {
+async fn queued_causes_a_callback_or_not() {
     for queued_is_called_back in [true, false] {
         let switches = Switches {
             queued_is_called_back,
             ..Switches::default()
         };
-        let (world, _) = last_status(switches, Behaviour::Busy).await;
+        let (world, _) = last_status(switches, Behavior::Busy).await;
         assert_eq!(world.statuses()[0] == "Queued", queued_is_called_back);
         assert_eq!(world.statuses().last().map(String::as_str), Some("Busy"));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn on_completion_tells_the_last_status_only() {
+async fn on_completion_only_sends_the_final_status() {
     let mut order = published();
     order["callback"]["strategy"] = json!("OnCompletion");
-    let world = World::new(Switches::default(), Behaviour::silent(5)).await;
+    let world = World::new(Switches::default(), Behavior::silent(5)).await;
     world.play(order).await;
     assert_eq!(world.statuses(), ["Completed"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_without_a_strategy_gets_the_default_one() {
+async fn a_request_without_a_strategy_gets_the_default() {
     let mut order = published();
     order["callback"] = json!({ "url": STATUS_URL });
     for (default_strategy, count) in [(Strategy::OnChange, 4), (Strategy::OnCompletion, 1)] {
@@ -68,7 +68,7 @@ async fn a_request_without_a_strategy_gets_the_default_one() {
                 default_strategy,
                 ..Switches::default()
             },
-            Behaviour::Busy,
+            Behavior::Busy,
         )
         .await;
         world.play(order.clone()).await;
@@ -77,17 +77,17 @@ async fn a_request_without_a_strategy_gets_the_default_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_callback_nothing_is_told() {
+async fn without_a_callback_no_webhook_is_sent() {
     let mut order = published();
     order.as_object_mut().expect("an object").remove("callback");
-    let world = World::new(Switches::default(), Behaviour::Busy).await;
+    let world = World::new(Switches::default(), Behavior::Busy).await;
     let call = world.play(order).await;
     assert_eq!(call.status_names(), ["Queued", "Initiated", "Ringing", "Busy"]);
     assert_eq!(world.received(), []);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_phone_that_nobody_picks_up_rings_for_the_hangup_delay_or_as_long_as_the_network_lets_it() {
+async fn ringing_ends_after_the_hangup_delay_or_the_limit_of_the_network() {
     for (hangup_delay, network_ring, expected) in [(Some(12), 45, 12), (None, 45, 45), (Some(60), 30, 30)] {
         let network_ring = Duration::from_secs(network_ring);
         let world = World::new(
@@ -95,7 +95,7 @@ async fn a_phone_that_nobody_picks_up_rings_for_the_hangup_delay_or_as_long_as_t
                 network_ring,
                 ..Switches::default()
             },
-            Behaviour::NeverPicksUp,
+            Behavior::NeverPicksUp,
         )
         .await;
         let mut order = published();
@@ -117,9 +117,9 @@ async fn a_phone_that_nobody_picks_up_rings_for_the_hangup_delay_or_as_long_as_t
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_is_slower_than_the_hangup_delay_does_not_get_the_call() {
+async fn picking_up_after_the_hangup_delay_is_too_late() {
     for (after, status) in [(11, Status::Completed), (12, Status::NoAnswer), (13, Status::NoAnswer)] {
-        let world = World::new(Switches::default(), Behaviour::silent(after)).await;
+        let world = World::new(Switches::default(), Behavior::silent(after)).await;
         let mut order = published();
         order["hangupDelay"] = json!(12);
         assert_eq!(world.play(order).await.status(), status, "{after}");
@@ -128,20 +128,20 @@ async fn whoever_is_slower_than_the_hangup_delay_does_not_get_the_call() {
 
 #[tokio::test(start_paused = true)]
 async fn a_busy_line_and_a_failing_network_have_their_own_statuses() {
-    for (behaviour, status) in [(Behaviour::Busy, Status::Busy), (Behaviour::Fails, Status::Failed)] {
-        let (world, call) = last_status(Switches::default(), behaviour).await;
+    for (behavior, status) in [(Behavior::Busy, Status::Busy), (Behavior::Fails, Status::Failed)] {
+        let (world, call) = last_status(Switches::default(), behavior).await;
         assert_eq!((call.status(), call.ended_by), (status, Some(EndedBy::Network)));
         assert_eq!(world.statuses(), ["Queued", "Initiated", "Ringing", status.as_str()]);
         assert_eq!(
             world.tones(),
             [] as [&str; 0],
-            "no event of a call that was never answered"
+            "an unanswered call has no COLLECT event"
         );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn unknown_is_the_last_status_or_another_follows() {
+async fn unknown_is_final_or_followed_by_another_status() {
     for (after_unknown, end) in [
         (None, ["Ringing", "Unknown"].as_slice()),
         (Some(Status::Failed), &["Unknown", "Failed"]),
@@ -152,7 +152,7 @@ async fn unknown_is_the_last_status_or_another_follows() {
                 after_unknown,
                 ..Switches::default()
             },
-            Behaviour::GetsLost,
+            Behavior::GetsLost,
         )
         .await;
         assert!(
@@ -165,7 +165,7 @@ async fn unknown_is_the_last_status_or_another_follows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reject_on_the_phone_is_no_answer_or_busy() {
+async fn a_rejection_on_the_phone_is_no_answer_or_busy() {
     for after_phone_reject in [Status::NoAnswer, Status::Busy] {
         let switches = Switches {
             after_phone_reject,
@@ -173,7 +173,7 @@ async fn a_reject_on_the_phone_is_no_answer_or_busy() {
         };
         let (_, call) = last_status(
             switches,
-            Behaviour::Rejects {
+            Behavior::Rejects {
                 after: Duration::from_secs(4),
             },
         )
@@ -186,14 +186,14 @@ async fn a_reject_on_the_phone_is_no_answer_or_busy() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_longest_duration_ends_a_call_with_the_status_that_is_set() {
+async fn max_duration_ends_a_call_with_the_configured_status() {
     for after_max_duration in [Status::Completed, Status::Failed] {
         let world = World::new(
             Switches {
                 after_max_duration,
                 ..Switches::default()
             },
-            Behaviour::silent(5),
+            Behavior::silent(5),
         )
         .await;
         let mut order = published();
@@ -209,8 +209,8 @@ async fn the_longest_duration_ends_a_call_with_the_status_that_is_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_plan_without_an_end_ends_with_the_network() {
-    let world = World::new(Switches::default(), Behaviour::silent(1)).await;
+async fn an_endless_plan_ends_at_the_limit_of_the_network() {
+    let world = World::new(Switches::default(), Behavior::silent(1)).await;
     let mut endless = say(TICKET, false);
     endless["repeat"] = json!(-1);
     let call = world.play(call(&[endless])).await;
@@ -219,8 +219,8 @@ async fn a_plan_without_an_end_ends_with_the_network() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repeated_verb_is_heard_that_many_times_more() {
-    let world = World::new(Switches::default(), Behaviour::silent(1)).await;
+async fn repeat_plays_a_verb_that_many_more_times() {
+    let world = World::new(Switches::default(), Behavior::silent(1)).await;
     let mut twice = say(TICKET, false);
     twice["repeat"] = json!(1);
     let play = json!({ "type": "PLAY", "fileURL": "https://example.org/gong.wav" });
@@ -230,7 +230,7 @@ async fn a_repeated_verb_is_heard_that_many_times_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dates_have_the_fraction_digits_that_are_set() {
+async fn dates_have_the_configured_fraction_digits() {
     let at = base().plus_millis(440);
     for (date_fraction, expected, full_second) in [
         (DateFraction::Trimmed, "2026-01-05T09:00:00.44Z", "2026-01-05T09:00:00Z"),
@@ -248,7 +248,7 @@ async fn dates_have_the_fraction_digits_that_are_set() {
                 date_fraction,
                 ..Switches::default()
             },
-            Behaviour::Busy,
+            Behavior::Busy,
         )
         .await;
         assert_eq!(world.routee.date(at), expected);
@@ -257,13 +257,13 @@ async fn dates_have_the_fraction_digits_that_are_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn duration_and_price_are_there_before_the_end_or_only_then() {
+async fn duration_and_price_are_in_all_statuses_or_only_in_the_final_one() {
     for duration_before_final in [true, false] {
         let switches = Switches {
             duration_before_final,
             ..Switches::default()
         };
-        let (world, _) = last_status(switches, Behaviour::Busy).await;
+        let (world, _) = last_status(switches, Behavior::Busy).await;
         let received = world.received();
         let has_price: Vec<bool> = received
             .iter()

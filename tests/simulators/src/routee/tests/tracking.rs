@@ -1,11 +1,11 @@
-//! Reading back what became of calls.
+//! Tracking: lookup and search of calls.
 
 use super::*;
 use crate::phones::When;
 
 #[tokio::test(start_paused = true)]
-async fn the_legs_of_a_conversation_come_in_a_page_with_the_status_in_its_other_form() {
-    let world = World::new(Switches::default(), Behaviour::presses("1", When::OptionsSay(1))).await;
+async fn the_legs_of_a_conversation_are_paged_and_have_a_status_object() {
+    let world = World::new(Switches::default(), Behavior::presses("1", When::OptionsSay(1))).await;
     let call = world.play(published()).await;
     let (status, page) = world
         .get(&format!("/voice/tracking/conversation/{}", call.tracking_id))
@@ -45,7 +45,7 @@ async fn the_legs_of_a_conversation_come_in_a_page_with_the_status_in_its_other_
 
 #[tokio::test(start_paused = true)]
 async fn the_conversation_itself_has_no_status() {
-    let world = World::new(Switches::default(), Behaviour::Busy).await;
+    let world = World::new(Switches::default(), Behavior::Busy).await;
     let id = world.order(published()).await;
     let (status, body) = world.get(&format!("/voice/conversation/{id}")).await;
     assert_eq!(
@@ -56,8 +56,8 @@ async fn the_conversation_itself_has_no_status() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_exist_is_not_found() {
-    let world = World::new(Switches::default(), Behaviour::Busy).await;
+async fn unknown_ids_are_not_found() {
+    let world = World::new(Switches::default(), Behavior::Busy).await;
     for path in [
         "/voice/conversation/x",
         "/voice/tracking/conversation/x",
@@ -70,8 +70,8 @@ async fn what_does_not_exist_is_not_found() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tracking_follows_a_call_while_it_lives() {
-    let world = World::new(Switches::default(), Behaviour::silent(5)).await;
+async fn tracking_shows_the_current_status_of_a_live_call() {
+    let world = World::new(Switches::default(), Behavior::silent(5)).await;
     let id = world.order(published()).await;
     for state in [
         Status::Queued,
@@ -87,7 +87,7 @@ async fn tracking_follows_a_call_while_it_lives() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tracking_shows_the_end_at_once_or_lags_behind() {
+async fn tracking_shows_the_final_status_immediately_or_later() {
     for (lag, shown) in [(0, "Completed"), (30, "InProgress")] {
         let tracking_lag = Duration::from_secs(lag);
         let world = World::new(
@@ -95,7 +95,7 @@ async fn tracking_shows_the_end_at_once_or_lags_behind() {
                 tracking_lag,
                 ..Switches::default()
             },
-            Behaviour::silent(5),
+            Behavior::silent(5),
         )
         .await;
         let call = world.play(published()).await;
@@ -107,7 +107,7 @@ async fn tracking_shows_the_end_at_once_or_lags_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_is_found_at_once_or_after_a_while() {
+async fn tracking_finds_a_call_immediately_or_later() {
     for (after, found) in [(0, 1), (5, 0)] {
         let tracking_appears_after = Duration::from_secs(after);
         let world = World::new(
@@ -115,7 +115,7 @@ async fn a_call_is_found_at_once_or_after_a_while() {
                 tracking_appears_after,
                 ..Switches::default()
             },
-            Behaviour::Busy,
+            Behavior::Busy,
         )
         .await;
         let id = world.order(published()).await;
@@ -138,20 +138,20 @@ async fn a_call_is_found_at_once_or_after_a_while() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tracking_tells_who_answered_or_claims_not_to_know_or_says_nothing() {
-    for (answered_by, behaviour, expected) in [
-        (AnsweredBy::Truth, Behaviour::silent(5), json!("HUMAN")),
-        (AnsweredBy::Truth, Behaviour::voicemail(5), json!("MACHINE")),
-        (AnsweredBy::Truth, Behaviour::Busy, json!("UNKNOWN")),
-        (AnsweredBy::AlwaysUnknown, Behaviour::silent(5), json!("UNKNOWN")),
-        (AnsweredBy::Absent, Behaviour::silent(5), Value::Null),
+async fn tracking_shows_the_answering_party_or_unknown_or_nothing() {
+    for (answered_by, behavior, expected) in [
+        (AnsweredBy::Truth, Behavior::silent(5), json!("HUMAN")),
+        (AnsweredBy::Truth, Behavior::voicemail(5), json!("MACHINE")),
+        (AnsweredBy::Truth, Behavior::Busy, json!("UNKNOWN")),
+        (AnsweredBy::AlwaysUnknown, Behavior::silent(5), json!("UNKNOWN")),
+        (AnsweredBy::Absent, Behavior::silent(5), Value::Null),
     ] {
         let world = World::new(
             Switches {
                 answered_by,
                 ..Switches::default()
             },
-            behaviour,
+            behavior,
         )
         .await;
         let call = world.play(published()).await;
@@ -161,13 +161,13 @@ async fn tracking_tells_who_answered_or_claims_not_to_know_or_says_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tracking_has_the_keys_or_not() {
+async fn tracking_includes_keys_or_not() {
     for (tones_are_tracked, expected) in [(true, json!("1")), (false, Value::Null)] {
         let switches = Switches {
             tones_are_tracked,
             ..Switches::default()
         };
-        let world = World::new(switches, Behaviour::presses("1", When::Pause(2))).await;
+        let world = World::new(switches, Behavior::presses("1", When::Pause(2))).await;
         let call = world.play(published()).await;
         let (_, leg) = world.get(&format!("/voice/tracking/{}", call.message_id)).await;
         assert_eq!(leg["collectedTones"], expected);
@@ -175,7 +175,7 @@ async fn tracking_has_the_keys_or_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_search_takes_an_object_or_an_array_as_is_set() {
+async fn a_search_accepts_an_object_or_an_array_as_configured() {
     let filter = json!({ "fieldName": "recipient", "searchOperator": "is", "searchTerm": NUMBER });
     for (filter_shape, object, array) in [
         (FilterShape::Either, 200, 200),
@@ -187,7 +187,7 @@ async fn a_search_takes_an_object_or_an_array_as_is_set() {
                 filter_shape,
                 ..Switches::default()
             },
-            Behaviour::Busy,
+            Behavior::Busy,
         )
         .await;
         world.order(published()).await;
@@ -202,8 +202,8 @@ async fn a_search_takes_an_object_or_an_array_as_is_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_search_finds_what_fits_all_of_its_conditions_newest_first_page_by_page() {
-    let world = World::new(Switches::default(), Behaviour::Busy).await;
+async fn a_search_returns_matches_of_all_conditions_newest_first_in_pages() {
+    let world = World::new(Switches::default(), Behavior::Busy).await;
     let mut ids = Vec::new();
     for _ in 0..3 {
         ids.push(world.play(published()).await.tracking_id);
@@ -216,7 +216,9 @@ async fn a_search_finds_what_fits_all_of_its_conditions_newest_first_page_by_pag
             .map(|leg| leg["conversationTrackingId"].as_str().expect("an id").to_owned())
             .collect()
     };
-    let filter = |field: &str, operator: &str, term: &str| json!([{ "fieldName": field, "searchOperator": operator, "searchTerm": term }]);
+    let filter = |field: &str, operator: &str, term: &str| -> Value {
+        json!([{ "fieldName": field, "searchOperator": operator, "searchTerm": term }])
+    };
     let newest_first: Vec<String> = ids.iter().rev().cloned().collect();
     assert_eq!(found("", Value::Null).await, newest_first);
     assert_eq!(found("?sort=createdAt,asc", Value::Null).await, ids);
@@ -270,8 +272,8 @@ async fn a_search_finds_what_fits_all_of_its_conditions_newest_first_page_by_pag
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_balance_is_empty_when_there_is_no_money() {
-    let world = World::new(Switches::default(), Behaviour::Busy).await;
+async fn the_balance_is_zero_when_the_account_has_no_money() {
+    let world = World::new(Switches::default(), Behavior::Busy).await;
     assert_eq!(world.get("/accounts/me/balance").await.1["balance"], 100.0);
     world
         .routee

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// When the attempts to deliver the final status left, in seconds after the first.
+/// The times of the attempts to deliver the final status, in seconds after the first.
 fn attempts(world: &World) -> Vec<u64> {
     let webhooks = world.routee.webhooks();
     let busy: Vec<&WebhookRecord> = webhooks
@@ -20,8 +20,8 @@ fn attempts(world: &World) -> Vec<u64> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unanswered_status_is_sent_again_twelve_times_over_a_day_and_then_never() {
-    let world = World::new(Switches::default(), Behaviour::Busy).await;
+async fn an_unacknowledged_status_is_retried_twelve_times_over_a_day() {
+    let world = World::new(Switches::default(), Behavior::Busy).await;
     world.answer(|_| Reply::with(500, ""));
     world.play(published()).await;
     world.pass(3 * 86_400).await;
@@ -32,13 +32,13 @@ async fn an_unanswered_status_is_sent_again_twelve_times_over_a_day_and_then_nev
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_schedule_can_be_compressed() {
+async fn the_retry_schedule_can_be_scaled() {
     let world = World::new(
         Switches {
             retry_scale: 0.1,
             ..Switches::default()
         },
-        Behaviour::Busy,
+        Behavior::Busy,
     )
     .await;
     world.answer(|_| Reply::with(500, ""));
@@ -68,7 +68,7 @@ async fn only_a_200_within_two_seconds_ends_the_retries() {
         (Reply::with(204, ""), WebhookOutcome::Answered(204), 13),
         (Reply::with(404, ""), WebhookOutcome::Answered(404), 13),
     ] {
-        let world = World::new(Switches::default(), Behaviour::Busy).await;
+        let world = World::new(Switches::default(), Behavior::Busy).await;
         world.answer(move |_| reply.clone());
         world.play(published()).await;
         world.pass(2 * 86_400).await;
@@ -78,8 +78,8 @@ async fn only_a_200_within_two_seconds_ends_the_retries() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_retry_that_is_answered_ends_the_retries() {
-    let world = World::new(Switches::default(), Behaviour::Busy).await;
+async fn an_acknowledged_retry_ends_the_retries() {
+    let world = World::new(Switches::default(), Behavior::Busy).await;
     let mut refusals = 0;
     world.answer(move |received| {
         let refuse = received.status().as_deref() == Some("Busy") && refusals < 2;
@@ -96,9 +96,9 @@ async fn a_retry_that_is_answered_ends_the_retries() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_receiver_the_attempts_fail_and_are_recorded() {
+async fn without_a_client_attempts_fail_and_are_recorded() {
     let clock = Clock::starting_at(base(), 1.0);
-    let phones = Phones::new().with(number(), Behaviour::Busy);
+    let phones = Phones::new().with(number(), Behavior::Busy);
     let routee = Routee::new(clock.clone(), Switches::default(), phones, 1);
     let response = routee
         .send(token_request("client_credentials"))

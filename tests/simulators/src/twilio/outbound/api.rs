@@ -1,4 +1,4 @@
-//! The API's front door: which request goes where, and how answers look (`twilio.md` 1.1, 1.3, 1.5).
+//! Routes API requests to their handlers, and formats responses and errors (twilio/CONTRACT.md 1.1, 1.3, 1.5).
 
 use std::time::Duration;
 
@@ -17,42 +17,42 @@ use super::order::Refusal;
 use super::records::{ApiRequest, OutboundCall, Status, Unexpected};
 use super::switches::AnsweredByForm;
 use crate::exchange::Outage;
-use crate::hand::later_by;
+use crate::script_runner::later_by;
 
-/// What becomes of a request.
+/// The outcome of a request.
 pub(super) enum Reply {
     Json(u16, Value),
-    /// A body that is no JSON, though it should be.
+    /// A response whose body is invalid JSON.
     Garbage(u16),
-    /// No response arrives in time.
+    /// The response is lost.
     NoAnswer,
-    /// The connection breaks at once.
+    /// The connection is reset immediately.
     Reset,
-    /// The connection was never made.
+    /// No connection is established.
     NotSent,
 }
 
-/// A reply, and how much later than usual it arrives.
-pub(super) struct Answer {
+/// A reply and its extra delay.
+pub(super) struct DelayedReply {
     pub(super) reply: Reply,
-    pub(super) later: Duration,
+    pub(super) delay: Duration,
 }
 
-impl From<Reply> for Answer {
+impl From<Reply> for DelayedReply {
     fn from(reply: Reply) -> Self {
         Self {
             reply,
-            later: Duration::ZERO,
+            delay: Duration::ZERO,
         }
     }
 }
 
 impl Twilio {
-    /// Answers a request. All that it does is done at once, and the answer then takes its time: a client that stops
-    /// waiting for it has not undone anything.
+    /// Handles a request. Its effects happen immediately, before the response time passes: a client that stops waiting
+    /// does not undo them.
     pub(super) async fn handle(&self, request: Request) -> Result<Response, SendError> {
         let at = self.now();
-        let Answer { reply, later } = self.answer(&request);
+        let DelayedReply { reply, delay } = self.answer(&request);
         let switches = self.switches().calls;
         let (status, body) = match &reply {
             Reply::Json(status, body) => (Some(*status), body.to_string()),
@@ -60,7 +60,7 @@ impl Twilio {
             Reply::NoAnswer | Reply::Reset | Reply::NotSent => (None, String::new()),
         };
         if !matches!(reply, Reply::NotSent) {
-            self.out().requests.push(ApiRequest {
+            self.outbound().requests.push(ApiRequest {
                 at,
                 method: request.method().to_string(),
                 path: path_and_query(&request),
@@ -70,17 +70,17 @@ impl Twilio {
         }
         let waits = match reply {
             Reply::NoAnswer => switches.client_timeout,
-            _ => switches.response_time + later,
+            _ => switches.response_time + delay,
         };
         self.0.clock.sleep(waits).await;
         let Some(status) = status else {
             return Err(match reply {
                 Reply::NotSent => SendError::NotSent("connection refused".to_owned()),
-                Reply::Reset => SendError::NoAnswer("connection reset".to_owned()),
-                _ => SendError::NoAnswer("timed out".to_owned()),
+                Reply::Reset => SendError::NoResponse("connection reset".to_owned()),
+                _ => SendError::NoResponse("timed out".to_owned()),
             });
         };
-        let request_id = format!("RQ{}", self.hex());
+        let request_id = format!("RQ{}", self.new_id());
         let response = http::Response::builder()
             .status(status)
             .header("content-type", "application/json")
@@ -88,11 +88,11 @@ impl Twilio {
             .header("twilio-request-id", request_id);
         response
             .body(Bytes::from(body))
-            .map_err(|error| SendError::NoAnswer(error.to_string()))
+            .map_err(|error| SendError::NoResponse(error.to_string()))
     }
 
-    fn answer(&self, request: &Request) -> Answer {
-        let outage = self.out().faults.outage;
+    fn answer(&self, request: &Request) -> DelayedReply {
+        let outage = self.outbound().faults.outage;
         match outage {
             Some(Outage::Errors) => return internal_error().into(),
             Some(Outage::Hangs) => return Reply::NoAnswer.into(),
@@ -123,9 +123,9 @@ impl Twilio {
         }
     }
 
-    /// Lets a request pass if no fault strikes it and it is authenticated.
+    /// Runs the handler if the request has no fault that prevents it, and is authenticated.
     fn guarded(&self, endpoint: Endpoint, request: &Request, account: &str, handler: impl FnOnce() -> Reply) -> Reply {
-        let fault = self.out().api_fault(endpoint);
+        let fault = self.outbound().api_fault(endpoint);
         match fault {
             Some(ApiFault::NotSent) => return Reply::NotSent,
             Some(ApiFault::NoAnswer) => return Reply::NoAnswer,
@@ -147,7 +147,7 @@ impl Twilio {
         }
     }
 
-    /// By the account's SID and auth token, or by an API key.
+    /// Whether a request has valid credentials: the account's SID and auth token, or the API key.
     pub(super) fn is_authenticated(&self, request: &Request, account: &str) -> bool {
         let given = request
             .headers()
@@ -156,14 +156,14 @@ impl Twilio {
         let given = given.and_then(|value| value.strip_prefix("Basic "));
         let given = given.and_then(|encoded| STANDARD.decode(encoded).ok());
         let token = self.lock().token.expose().to_owned();
-        let (key, secret) = self.out().api_key.clone();
-        let right = [format!("{ACCOUNT}:{token}"), format!("{key}:{secret}")];
-        account == ACCOUNT && given.is_some_and(|given| right.iter().any(|right| right.as_bytes() == given))
+        let (key, secret) = self.outbound().api_key.clone();
+        let valid = [format!("{ACCOUNT}:{token}"), format!("{key}:{secret}")];
+        account == ACCOUNT && given.is_some_and(|given| valid.iter().any(|valid| valid.as_bytes() == given))
     }
 
     fn no_such_endpoint(&self, request: &Request) -> Reply {
         let (at, method) = (self.now(), request.method().to_string());
-        self.out().unexpected.push(Unexpected::Request {
+        self.outbound().unexpected.push(Unexpected::Request {
             at,
             method,
             path: path_and_query(request),
@@ -172,7 +172,7 @@ impl Twilio {
     }
 
     fn balance(&self) -> Reply {
-        let balance = self.out().balance.clone();
+        let balance = self.outbound().balance.clone();
         Reply::Json(
             200,
             json!({ "account_sid": ACCOUNT, "balance": balance, "currency": "USD" }),
@@ -180,7 +180,7 @@ impl Twilio {
     }
 
     fn fetch(&self, sid: &str) -> Reply {
-        let record = self.out().leg_by_sid(sid).map(|leg| leg.record.clone());
+        let record = self.outbound().leg_by_sid(sid).map(|leg| leg.record.clone());
         match record.filter(|record| self.is_visible(record)) {
             Some(record) => Reply::Json(200, self.call_json(&record, None)),
             None => not_found(),
@@ -191,7 +191,7 @@ impl Twilio {
         self.now() >= later_by(record.created_at, self.switches().calls.appears_after)
     }
 
-    /// The status that the API shows now.
+    /// The status that the API currently shows.
     pub(super) fn shown_status(&self, record: &OutboundCall) -> Status {
         let switches = self.switches().calls;
         let lags = |ended: Timestamp| self.now() < later_by(ended, switches.status_lag);
@@ -209,7 +209,7 @@ impl Twilio {
         }
     }
 
-    /// A call as the API shows it, perhaps with a status that it is about to have.
+    /// A call as the API shows it, optionally with a status that it is about to get.
     pub(super) fn call_json(&self, record: &OutboundCall, status: Option<Status>) -> Value {
         let status = status.unwrap_or_else(|| self.shown_status(record));
         let date = |at: Option<Timestamp>| at.map(rfc_2822);
@@ -229,7 +229,7 @@ impl Twilio {
             "from_formatted": formatted(&record.from),
             "date_created": rfc_2822(record.created_at),
             "date_updated": rfc_2822(updated),
-            "start_time": date(record.dialled_at),
+            "start_time": date(record.dialed_at),
             "end_time": date(record.ended_at.filter(|_| over)),
             "duration": spoke.then(|| record.seconds(self.now()).to_string()),
             "price": null,
@@ -254,13 +254,13 @@ impl Twilio {
         }
     }
 
-    /// 32 digits of an id.
-    pub(super) fn hex(&self) -> String {
-        self.out().rng.uuid().replace('-', "")
+    /// The 32 hexadecimal digits of a new id.
+    pub(super) fn new_id(&self) -> String {
+        self.outbound().rng.uuid().replace('-', "")
     }
 }
 
-/// An error as the API writes it.
+/// An error response in the API's format.
 pub(super) fn error(status: u16, code: u32, message: &str) -> Reply {
     let more_info = format!("https://www.twilio.com/docs/errors/{code}");
     Reply::Json(
@@ -289,7 +289,7 @@ pub(super) fn internal_error() -> Reply {
     error(500, 20_500, "Internal Server Error")
 }
 
-/// A moment as the API and callbacks write it: `Tue, 04 Mar 2025 15:02:09 +0000`.
+/// A time in the format of the API and of callbacks: `Tue, 04 Mar 2025 15:02:09 +0000`.
 pub(super) fn rfc_2822(at: Timestamp) -> String {
     let utc = at.utc();
     let (day, month) = (utc.weekday().to_string(), utc.month().to_string());
@@ -303,7 +303,7 @@ pub(super) fn rfc_2822(at: Timestamp) -> String {
     )
 }
 
-/// `(202) 555-0123`; a number of another country as it is.
+/// A US number as `(202) 555-0123`. Others are returned unchanged.
 fn formatted(number: &str) -> String {
     let digits = number.strip_prefix("+1").filter(|digits| digits.len() == 10);
     let parts = digits.and_then(|digits| Some((digits.get(..3)?, digits.get(3..6)?, digits.get(6..)?)));

@@ -1,4 +1,4 @@
-//! The life of a call to an employee, from the queue to its last status.
+//! The lifecycle of a call to an employee, from the queue to its final status.
 
 use std::time::Duration;
 
@@ -6,37 +6,37 @@ use patchbay::clock::Timestamp;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::super::Twilio;
+use super::answered::AnsweredCall;
 use super::order::Order;
 use super::records::Status;
 use super::state::Command;
 use super::switches::LostCall;
-use super::talk::Talk;
-use crate::exchange::{CallId, EndedBy, Happening};
-use crate::hand::{command_before, later_by};
-use crate::phones::{Answer, Behaviour, NETWORK_NOTICES};
+use crate::exchange::{CallId, EndedBy, PhoneEventKind};
+use crate::phones::{Answer, Behavior, NETWORK_NOTICES};
+use crate::script_runner::{command_before, later_by};
 
 /// From `initiated` to `ringing`.
 const INITIATED: Duration = Duration::from_secs(1);
-/// After which a lost call has its last status.
+/// Time until a lost call gets its final status.
 const LOST: Duration = Duration::from_secs(20);
-/// After which one that never has any is over all the same: something must end it.
+/// Time until a call that never gets a final status ends nevertheless.
 const NEVER: Duration = Duration::from_hours(1);
 
-/// One call under way.
+/// A call in progress.
 pub(super) struct Call {
     pub(super) twilio: Twilio,
     pub(super) id: CallId,
     pub(super) order: Order,
-    behaviour: Behaviour,
+    behavior: Behavior,
     commands: UnboundedReceiver<Command>,
 }
 
-/// How a call ends.
+/// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ending {
     pub(super) status: Status,
     pub(super) by: EndedBy,
-    /// Whether nobody is told.
+    /// Whether no callback is sent.
     pub(super) is_silent: bool,
 }
 
@@ -50,8 +50,8 @@ impl Ending {
     }
 }
 
-/// How ringing ends.
-enum Rung {
+/// How ringing ended.
+enum RingResult {
     Answered(Answer),
     Over(Ending),
 }
@@ -61,61 +61,61 @@ impl Call {
         twilio: Twilio,
         id: CallId,
         order: Order,
-        behaviour: Behaviour,
+        behavior: Behavior,
         commands: UnboundedReceiver<Command>,
     ) -> Self {
         Self {
             twilio,
             id,
             order,
-            behaviour,
+            behavior,
             commands,
         }
     }
 
     pub(super) async fn run(mut self, starts_at: Timestamp) {
-        let ending = self.live(starts_at).await;
+        let ending = self.play(starts_at).await;
         self.end(ending);
-        self.twilio.release(self.id);
+        self.twilio.send_held(self.id);
     }
 
-    /// Everything before the last status.
-    async fn live(&mut self, starts_at: Timestamp) -> Ending {
-        if let Some(ending) = self.let_pass(starts_at).await {
-            // A call that has not left the queue is never heard of again.
+    /// Plays the call up to its final status.
+    async fn play(&mut self, starts_at: Timestamp) -> Ending {
+        if let Some(ending) = self.wait_or_end(starts_at).await {
+            // A call that ends in the queue causes no callback.
             return Ending {
                 is_silent: true,
                 ..ending
             };
         }
-        let now = self.becomes(Status::Initiated);
-        if let Some(leg) = self.twilio.out().leg_mut(self.id) {
-            leg.record.dialled_at = Some(now);
+        let now = self.set_status(Status::Initiated);
+        if let Some(leg) = self.twilio.outbound().leg_mut(self.id) {
+            leg.record.dialed_at = Some(now);
         }
-        if let Some(ending) = self.let_pass(later_by(now, INITIATED)).await {
+        if let Some(ending) = self.wait_or_end(later_by(now, INITIATED)).await {
             return ending;
         }
-        self.becomes(Status::Ringing);
-        self.twilio.emit(self.id, Happening::Ringing);
+        self.set_status(Status::Ringing);
+        self.twilio.emit(self.id, PhoneEventKind::Ringing);
         match self.ring().await {
-            Rung::Over(ending) => ending,
-            Rung::Answered(answer) => self.answered(answer).await,
+            RingResult::Over(ending) => ending,
+            RingResult::Answered(answer) => self.answered(answer).await,
         }
     }
 
     async fn answered(&mut self, answer: Answer) -> Ending {
         let now = self.twilio.now();
-        if let Some(leg) = self.twilio.out().leg_mut(self.id) {
+        if let Some(leg) = self.twilio.outbound().leg_mut(self.id) {
             leg.record.answered_at = Some(now);
         }
-        self.becomes(Status::InProgress);
+        self.set_status(Status::InProgress);
         let machine = answer.machine;
-        self.twilio.emit(self.id, Happening::Answered { machine });
-        Talk::new(self, answer, now).run().await
+        self.twilio.emit(self.id, PhoneEventKind::Answered { machine });
+        AnsweredCall::new(self, answer, now).run().await
     }
 
-    /// Waits, unless the call is ended through the API meanwhile.
-    async fn let_pass(&mut self, until: Timestamp) -> Option<Ending> {
+    /// Waits until `until`. Returns early if the API ends the call.
+    async fn wait_or_end(&mut self, until: Timestamp) -> Option<Ending> {
         while let Some(command) = self.wait(until).await {
             if let Command::Stop(status) = command {
                 return Some(Ending::new(status, EndedBy::Api));
@@ -124,34 +124,34 @@ impl Call {
         None
     }
 
-    async fn ring(&mut self) -> Rung {
+    async fn ring(&mut self) -> RingResult {
         let start = self.twilio.now();
         let switches = self.twilio.switches().calls;
-        let asked = Duration::from_secs(self.order.ring_seconds.into()) + switches.rings_longer;
+        let asked = Duration::from_secs(self.order.ring_seconds.into()) + switches.extra_ring_time;
         let limit = switches.network_ring.min(asked);
-        let happens_after = self.behaviour.happens_after();
-        // At the very limit the provider gives up first.
+        let happens_after = self.behavior.happens_after();
+        // If both coincide, the provider gives up first.
         let happens = happens_after.is_some_and(|after| after < limit || after == NETWORK_NOTICES);
         let until = later_by(start, happens_after.filter(|_| happens).unwrap_or(limit));
         while let Some(command) = self.wait(until).await {
             match command {
-                Command::PickUp => return Rung::Answered(self.behaviour.picked_up()),
-                Command::HangUp => return Rung::Over(self.rejected_on_the_phone()),
-                Command::Stop(status) => return Rung::Over(Ending::new(status, EndedBy::Api)),
+                Command::PickUp => return RingResult::Answered(self.behavior.picked_up()),
+                Command::HangUp => return RingResult::Over(self.rejected_on_the_phone()),
+                Command::Stop(status) => return RingResult::Over(Ending::new(status, EndedBy::Api)),
                 Command::Key(_) | Command::Redirect(_) | Command::Reply(..) => {}
             }
         }
         let nobody = Ending::new(Status::NoAnswer, EndedBy::RingTimeout);
         if !happens {
-            return Rung::Over(nobody);
+            return RingResult::Over(nobody);
         }
-        Rung::Over(match &self.behaviour {
-            Behaviour::Answers(answer) => return Rung::Answered(answer.clone()),
-            Behaviour::Busy => Ending::new(Status::Busy, EndedBy::Network),
-            Behaviour::Fails => Ending::new(Status::Failed, EndedBy::Network),
-            Behaviour::Rejects { .. } => self.rejected_on_the_phone(),
-            Behaviour::GetsLost => self.get_lost().await,
-            Behaviour::NeverPicksUp | Behaviour::Interactive => nobody,
+        RingResult::Over(match &self.behavior {
+            Behavior::Answers(answer) => return RingResult::Answered(answer.clone()),
+            Behavior::Busy => Ending::new(Status::Busy, EndedBy::Network),
+            Behavior::Fails => Ending::new(Status::Failed, EndedBy::Network),
+            Behavior::Rejects { .. } => self.rejected_on_the_phone(),
+            Behavior::GetsLost => self.get_lost().await,
+            Behavior::NeverPicksUp | Behavior::Interactive => nobody,
         })
     }
 
@@ -169,44 +169,44 @@ impl Call {
             }
         };
         let until = later_by(self.twilio.now(), after);
-        self.let_pass(until).await.unwrap_or(lost)
+        self.wait_or_end(until).await.unwrap_or(lost)
     }
 
     fn rejected_on_the_phone(&self) -> Ending {
         Ending::new(self.twilio.switches().calls.after_phone_reject, EndedBy::Employee)
     }
 
-    /// The next command; none when `until` comes first.
+    /// The next command, or `None` at `until`.
     pub(super) async fn wait(&mut self, until: Timestamp) -> Option<Command> {
         command_before(&mut self.commands, &self.twilio.0.clock, until).await
     }
 
-    /// Takes a status that another will follow.
-    fn becomes(&self, status: Status) -> Timestamp {
+    /// Sets a status that is not final, and returns its time.
+    fn set_status(&self, status: Status) -> Timestamp {
         let now = self.twilio.now();
-        if let Some(leg) = self.twilio.out().leg_mut(self.id) {
+        if let Some(leg) = self.twilio.outbound().leg_mut(self.id) {
             leg.record.statuses.push((now, status));
         }
-        self.twilio.call_back(self.id, status, EndedBy::Network);
+        self.twilio.send_status(self.id, status, EndedBy::Network);
         now
     }
 
     fn end(&self, ending: Ending) {
         let now = self.twilio.now();
         {
-            let mut state = self.twilio.out();
+            let mut state = self.twilio.outbound();
             if let Some(leg) = state.leg_mut(self.id) {
                 leg.record.statuses.push((now, ending.status));
                 leg.record.ended_at = Some(now);
                 leg.record.ended_by = Some(ending.by);
             }
-            state.keep(self.id);
+            state.store(self.id);
         }
-        self.twilio.0.exchange.end(&self.order.to);
+        self.twilio.0.exchange.end_call(&self.order.to);
         let (status, by) = (ending.status.as_str(), ending.by);
-        self.twilio.emit(self.id, Happening::Ended { status, by });
+        self.twilio.emit(self.id, PhoneEventKind::Ended { status, by });
         if !ending.is_silent {
-            self.twilio.call_back(self.id, ending.status, ending.by);
+            self.twilio.send_status(self.id, ending.status, ending.by);
         }
     }
 }

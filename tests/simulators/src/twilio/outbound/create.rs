@@ -1,4 +1,4 @@
-//! `POST /Calls.json`: a call is ordered, waits for its turn and begins (`twilio.md` 1.2, 1.6).
+//! `POST /Calls.json`: creates a call, which waits in the queue and then starts (twilio/CONTRACT.md 1.2, 1.6).
 
 use std::time::Duration;
 
@@ -8,25 +8,25 @@ use patchbay::providers::twilio::webhook::Form;
 use tokio::sync::mpsc;
 
 use super::super::Twilio;
-use super::api::{Answer, Reply, error, internal_error, refused, too_many_requests, unauthorized};
+use super::api::{DelayedReply, Reply, error, internal_error, refused, too_many_requests, unauthorized};
 use super::call::Call;
 use super::faults::CreateFault;
 use super::order::{Order, Reader};
 use super::records::{OutboundCall, Status, Unexpected};
-use super::state::{CALLS, KeptCall, Leg};
-use crate::exchange::{CallId, Happening};
-use crate::hand::later_by;
+use super::state::{CALLS, Leg, StoredCall};
+use crate::exchange::{CallId, PhoneEventKind};
 use crate::journal::JournalError;
-use crate::phones::Behaviour;
+use crate::phones::Behavior;
+use crate::script_runner::later_by;
 
-/// How much later a response arrives that is overtaken by a callback: the first ones are out by then.
+/// Extra delay of a response that the first callbacks overtake. The first callbacks are sent within this time.
 const OVERTAKEN: Duration = Duration::from_millis(2_500);
-/// After the response, Twilio takes a moment to begin.
+/// Between the response and the start of the call.
 const BEGINS_AFTER: Duration = Duration::from_millis(150);
 
 impl Twilio {
-    pub(super) fn create(&self, request: &Request, account: &str) -> Answer {
-        let fault = self.out().create_fault();
+    pub(super) fn create(&self, request: &Request, account: &str) -> DelayedReply {
+        let fault = self.outbound().create_fault();
         match fault {
             Some(CreateFault::NotSent) => return Reply::NotSent.into(),
             Some(CreateFault::NoAnswer { placed: false }) => return Reply::NoAnswer.into(),
@@ -44,7 +44,7 @@ impl Twilio {
             Err(refusal) => return refusal.into(),
         };
         match fault {
-            Some(CreateFault::Refused(code)) => return error(400, code, "This call is refused").into(),
+            Some(CreateFault::Refused(code)) => return error(400, code, "This call is rejected").into(),
             Some(CreateFault::NoMoney(code)) => {
                 let status = self.switches().calls.no_money_status;
                 return error(status, code, "Account is not active").into();
@@ -52,7 +52,7 @@ impl Twilio {
             _ => {}
         }
         let overtaken = fault == Some(CreateFault::WebhookFirst);
-        let Some(starts_at) = self.turn(overtaken) else {
+        let Some(starts_at) = self.queue_slot(overtaken) else {
             let status = self.switches().calls.queue_full_status;
             return error(status, 22_005, "The call queue is full").into();
         };
@@ -63,39 +63,39 @@ impl Twilio {
             Some(CreateFault::InternalError { .. }) => internal_error().into(),
             Some(CreateFault::Unavailable { .. }) => Reply::Garbage(503).into(),
             Some(CreateFault::Malformed) => Reply::Garbage(201).into(),
-            _ => Answer {
+            _ => DelayedReply {
                 reply: Reply::Json(201, self.call_json(&record, None)),
-                later: if overtaken { OVERTAKEN } else { Duration::ZERO },
+                delay: if overtaken { OVERTAKEN } else { Duration::ZERO },
             },
         }
     }
 
     fn read_order(&self, request: &Request) -> Result<Order, Reply> {
         let form = Form::parse(request.body());
-        let (switches, numbers) = (self.switches(), self.out().numbers.clone());
+        let (switches, numbers) = (self.switches(), self.outbound().numbers.clone());
         let mut reader = Reader::new(&form, &switches);
         let order = reader.read(&numbers);
-        self.note(reader.ignored);
+        self.record_ignored(reader.ignored);
         order.map_err(refused)
     }
 
-    /// Fields that had no effect.
-    pub(super) fn note(&self, ignored: Vec<String>) {
+    /// Records fields without effect.
+    pub(super) fn record_ignored(&self, ignored: Vec<String>) {
         let at = self.now();
         let noted = ignored.into_iter().map(|what| Unexpected::Field { at, what });
-        self.out().unexpected.extend(noted);
+        self.outbound().unexpected.extend(noted);
     }
 
-    /// When a call that is created now leaves the queue; none when it is full.
-    fn turn(&self, at_once: bool) -> Option<Timestamp> {
+    /// When a call that is created now leaves the queue; `None` if the queue is full.
+    fn queue_slot(&self, at_once: bool) -> Option<Timestamp> {
         let (now, switches) = (self.now(), self.switches().calls);
-        let mut state = self.out();
+        let mut state = self.outbound();
         let queued = state
             .legs
             .iter()
             .filter(|leg| leg.record.status() == Status::Queued)
             .count();
-        if queued >= switches.queue_holds {
+        if queued >= switches.queue_capacity {
             return None;
         }
         let after = if at_once {
@@ -103,16 +103,16 @@ impl Twilio {
         } else {
             switches.response_time + BEGINS_AFTER
         };
-        let turn = later_by(now, after).max(state.next_start);
-        state.next_start = later_by(turn, switches.call_interval);
-        Some(turn)
+        let slot = later_by(now, after).max(state.next_start);
+        state.next_start = later_by(slot, switches.call_interval);
+        Some(slot)
     }
 
-    /// The call exists from here on.
+    /// Creates the call.
     fn place(&self, order: Order, starts_at: Timestamp) -> OutboundCall {
         let nth = self.0.exchange.next_call_to(&order.to);
-        let sid = format!("CA{}", self.hex());
-        let id = CallId(self.out().legs.len());
+        let sid = format!("CA{}", self.new_id());
+        let id = CallId(self.outbound().legs.len());
         let now = self.now();
         let record = OutboundCall {
             id,
@@ -120,64 +120,63 @@ impl Twilio {
             to: order.to.clone(),
             from: order.from.clone(),
             created_at: now,
-            dialled_at: None,
+            dialed_at: None,
             answered_at: None,
             ended_at: None,
             statuses: vec![(now, Status::Queued)],
             heard: Vec::new(),
             keys: Vec::new(),
-            told: Vec::new(),
+            submitted_digits: Vec::new(),
             status_url: order.status_url.clone(),
             answered_by: None,
             ended_by: None,
             failures: Vec::new(),
         };
-        let kept = KeptCall {
+        let stored = StoredCall {
             record: record.clone(),
             order,
             nth,
             sent: 0,
         };
-        self.connect(kept, starts_at);
-        self.out().keep(id);
+        self.connect(stored, starts_at);
+        self.outbound().store(id);
         record
     }
 
-    /// Goes on with what the journal has: calls that are over can be read back, and those that are not begin again.
-    /// Nobody is on the line when the process that was the network is gone, so the phone rings once more, for the same
-    /// call.
-    pub(super) fn connect_the_rest(&self) -> Result<(), JournalError> {
-        let journal = self.out().journal.clone();
-        for (_, mut kept) in journal.all::<KeptCall>(CALLS)? {
-            let record = &mut kept.record;
+    /// Restores calls from the journal. Ended calls can be looked up; live calls start again: the line died with the
+    /// old process, so the phone rings again for the same call.
+    pub(super) fn restore_calls(&self) -> Result<(), JournalError> {
+        let journal = self.outbound().journal.clone();
+        for (_, mut stored) in journal.all::<StoredCall>(CALLS)? {
+            let record = &mut stored.record;
             if record.ended_at.is_none() {
                 *record = OutboundCall {
-                    dialled_at: None,
+                    dialed_at: None,
                     answered_at: None,
                     statuses: vec![(self.now(), Status::Queued)],
                     heard: Vec::new(),
                     keys: Vec::new(),
-                    told: Vec::new(),
+                    submitted_digits: Vec::new(),
                     answered_by: None,
                     ..record.clone()
                 };
             }
-            self.connect(kept, later_by(self.now(), BEGINS_AFTER));
+            self.connect(stored, later_by(self.now(), BEGINS_AFTER));
         }
         Ok(())
     }
 
-    /// Puts a call on its line, and lets it begin unless it is over.
-    fn connect(&self, kept: KeptCall, starts_at: Timestamp) {
-        let KeptCall {
+    /// Adds a call to its line, and starts it unless it has ended.
+    fn connect(&self, stored: StoredCall, starts_at: Timestamp) {
+        let StoredCall {
             record,
             order,
             nth,
             sent,
-        } = kept;
+        } = stored;
         let (commands, received) = mpsc::unbounded_channel();
         let (id, to, is_over) = (record.id, record.to.clone(), record.ended_at.is_some());
-        self.out().legs.push(Leg {
+        self.outbound().legs.push(Leg {
             record,
             order: order.clone(),
             commands,
@@ -186,15 +185,15 @@ impl Twilio {
             sent,
         });
         if is_over {
-            self.0.exchange.count(&to, nth);
+            self.0.exchange.record_call(&to, nth);
             return;
         }
-        let behaviour = self.0.exchange.begin(&to, nth).unwrap_or_else(|| {
+        let behavior = self.0.exchange.start_call(&to, nth).unwrap_or_else(|| {
             let at = self.now();
-            self.out().unexpected.push(Unexpected::Call { at, to });
-            Behaviour::NeverPicksUp
+            self.outbound().unexpected.push(Unexpected::Call { at, to });
+            Behavior::NeverPicksUp
         });
-        self.emit(id, Happening::Created);
-        tokio::spawn(Call::new(self.clone(), id, order, behaviour, received).run(starts_at));
+        self.emit(id, PhoneEventKind::Created);
+        tokio::spawn(Call::new(self.clone(), id, order, behavior, received).run(starts_at));
     }
 }

@@ -1,41 +1,41 @@
-//! What goes wrong at the API and on the way of webhooks: by chance, from the seed, or once, as told.
+//! Faults of the API and of webhooks: random (from the seed), or planned for one request or webhook.
 
 use std::time::Duration;
 
 use super::records::{Status, WebhookKind};
 use crate::exchange::Outage;
-use crate::mishaps::WebhookFaults;
 use crate::rng::Rng;
+use crate::webhook_faults::WebhookFaults;
 
-/// Everything that can go wrong with this Twilio, as probabilities. None by default.
+/// Random faults with their probabilities (0 by default), and outages.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CallFaults {
-    /// On the way of status callbacks.
+    /// Faults of status callbacks.
     pub status: WebhookFaults,
-    /// On the way of requests for a document: keys, too, are told by one. They are never re-ordered.
+    /// Faults of requests for documents, including those that report keys. They are never reordered.
     pub documents: WebhookFaults,
-    /// On the way of verdicts of machine detection.
+    /// Faults of results of machine detection.
     pub detection: WebhookFaults,
-    /// For each create request: faults and how likely each is; the first that strikes counts.
+    /// Faults of create requests with their probabilities. The first that is drawn applies.
     pub create: Vec<(f64, CreateFault)>,
-    /// How likely a request that reads fails, in a random way.
+    /// Probability of a random fault of a read request.
     pub read: f64,
-    /// How likely an update fails, in a random way.
+    /// Probability of a random fault of an update.
     pub update: f64,
-    /// How likely machine detection takes a person for a machine, or a machine for a person.
+    /// Probability that machine detection confuses a person and a machine.
     pub mistaken: f64,
-    /// The account has no money; holds until it is taken back.
+    /// The account has no money, until this is set to `None`. The value is the error code: 10001 or 20005.
     pub no_money: Option<u32>,
-    /// It is down; holds until it is taken back.
+    /// The provider is down, until this is set to `None`.
     pub outage: Option<Outage>,
 }
 
-/// Which webhook a scripted fault strikes: the next that fits.
+/// Selects the webhook of a planned fault: the next one that matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// A request for a document.
     Document,
-    /// A verdict of machine detection.
+    /// A result of machine detection.
     Detection,
     /// Any status callback.
     AnyStatus,
@@ -53,7 +53,7 @@ impl Target {
     }
 }
 
-/// What happens to one create request.
+/// A fault of one create request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CreateFault {
     /// 429 with code 20429, no call.
@@ -64,68 +64,68 @@ pub enum CreateFault {
     NoMoney(u32),
     /// 500 with code 20500.
     InternalError {
-        /// Whether the call was placed all the same.
+        /// Whether the call is placed nevertheless.
         placed: bool,
     },
     /// 503 without JSON.
     Unavailable {
-        /// Whether the call was placed all the same.
+        /// Whether the call is placed nevertheless.
         placed: bool,
     },
-    /// No response arrives in time.
+    /// The response is lost.
     NoAnswer {
-        /// Whether the call was placed.
+        /// Whether the call is placed.
         placed: bool,
     },
-    /// The connection is reset at once.
+    /// The connection is reset immediately.
     Reset {
-        /// Whether the call was placed.
+        /// Whether the call is placed.
         placed: bool,
     },
-    /// The connection is never made.
+    /// No connection is established.
     NotSent,
-    /// The call is placed, but the response with status 201 is no JSON.
+    /// The call is placed, but the body of the 201 response is not JSON.
     Malformed,
     /// 401 with code 20003.
     Unauthorized,
-    /// The call is placed, and its first callback is there before the response.
+    /// The call is placed, and its first callback arrives before the response.
     WebhookFirst,
 }
 
-/// What happens to one request other than a create request.
+/// A fault of one request other than a create request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApiFault {
     /// 500.
     InternalError,
     /// 503 without JSON.
     Unavailable,
-    /// 404, although it exists.
+    /// 404, although the resource exists.
     NotFound,
     /// 401.
     Unauthorized,
     /// 429.
     TooManyRequests,
-    /// 200 with a body that is no JSON; an update was carried out.
+    /// 200 with a body that is not JSON. An update takes effect.
     Malformed,
-    /// No response arrives; an update was not carried out.
+    /// The response is lost. An update has no effect.
     NoAnswer,
-    /// No response arrives; an update was carried out.
+    /// The response is lost. An update takes effect.
     AnswerLost,
-    /// The connection is never made.
+    /// No connection is established.
     NotSent,
 }
 
-/// Requests that fail alike.
+/// A group of requests with the same faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// Everything that only reads.
+    /// All read requests.
     Read,
     /// `POST /Calls/{CA}.json`.
     Update,
 }
 
 impl CallFaults {
-    /// Every fault, each about as likely as `rate`.
+    /// For every kind of fault, randomly either 0 or `rate`.
     pub fn random(rng: &mut Rng, rate: f64) -> Self {
         let placed = [true, false];
         let both = |make: fn(bool) -> CreateFault| placed.map(make);

@@ -1,4 +1,4 @@
-//! `GET /Calls.json`: calls by their numbers, status and times, the newest first (`twilio.md` 1.4).
+//! `GET /Calls.json`: lists calls by numbers, status and times, newest first (twilio/CONTRACT.md 1.4).
 
 use patchbay::clock::Timestamp;
 use patchbay::http::Request;
@@ -29,9 +29,9 @@ const KNOWN: [&str; 13] = [
 ];
 const PAGE_SIZE: usize = 50;
 
-/// How a time is compared.
+/// How a time filter compares.
 #[derive(Clone, Copy)]
-enum Side {
+enum Comparison {
     On,
     OnOrBefore,
     OnOrAfter,
@@ -42,11 +42,11 @@ impl Twilio {
         let query = Form::parse(request.uri().query().unwrap_or_default().as_bytes());
         let at = self.now();
         for (name, _) in query.fields().filter(|(name, _)| !KNOWN.contains(name)) {
-            let what = format!("{name}: no filter");
-            self.out().unexpected.push(Unexpected::Field { at, what });
+            let what = format!("{name}: unknown filter");
+            self.outbound().unexpected.push(Unexpected::Field { at, what });
         }
-        let whole = |name: &str| query.get(name).map(str::parse::<usize>).transpose();
-        let (Ok(size), Ok(page)) = (whole("PageSize"), whole("Page")) else {
+        let integer = |name: &str| query.get(name).map(str::parse::<usize>).transpose();
+        let (Ok(size), Ok(page)) = (integer("PageSize"), integer("Page")) else {
             return error(400, BAD_REQUEST, "PageSize and Page must be numbers");
         };
         let (size, page) = (size.unwrap_or(PAGE_SIZE), page.unwrap_or(0));
@@ -61,44 +61,44 @@ impl Twilio {
                 Err(name) => return error(400, BAD_REQUEST, &format!("{name} is not a date")),
             }
         }
-        Reply::Json(200, listed(&found, &query, &path_and_query(request), (size, page)))
+        Reply::Json(200, page_json(&found, &query, &path_and_query(request), (size, page)))
     }
 
     fn fits(&self, query: &Form, record: &OutboundCall) -> Result<bool, &'static str> {
         let switches = self.switches().calls;
         let same = |name: &str, value: &str| query.get(name).is_none_or(|wanted| wanted == value);
         let started = match switches.queued_start {
-            QueuedStart::Created => Some(record.dialled_at.unwrap_or(record.created_at)),
-            QueuedStart::Never => record.dialled_at,
+            QueuedStart::Created => Some(record.dialed_at.unwrap_or(record.created_at)),
+            QueuedStart::Never => record.dialed_at,
         };
         let mut fits = same("To", &record.to)
             && same("From", &record.from)
             && same("Status", self.shown_status(record).as_str())
             && query.get("ParentCallSid").is_none();
         let times = [
-            ("StartTime", started, Side::On),
-            ("StartTime<", started, Side::OnOrBefore),
-            ("StartTime>", started, Side::OnOrAfter),
-            ("EndTime", record.ended_at, Side::On),
-            ("EndTime<", record.ended_at, Side::OnOrBefore),
-            ("EndTime>", record.ended_at, Side::OnOrAfter),
+            ("StartTime", started, Comparison::On),
+            ("StartTime<", started, Comparison::OnOrBefore),
+            ("StartTime>", started, Comparison::OnOrAfter),
+            ("EndTime", record.ended_at, Comparison::On),
+            ("EndTime<", record.ended_at, Comparison::OnOrBefore),
+            ("EndTime>", record.ended_at, Comparison::OnOrAfter),
         ];
-        for (name, at, side) in times {
+        for (name, at, comparison) in times {
             let Some(text) = query.get(name) else { continue };
-            let wanted = Wanted::read(text, switches.filters_by_day).ok_or(name)?;
-            fits &= at.is_some_and(|at| wanted.admits(at, side));
+            let wanted = TimeFilter::read(text, switches.filters_by_day).ok_or(name)?;
+            fits &= at.is_some_and(|at| wanted.matches(at, comparison));
         }
         Ok(fits)
     }
 }
 
-/// A day, or a moment.
-enum Wanted {
+/// The value of a time filter.
+enum TimeFilter {
     Day(String),
     Moment(Timestamp),
 }
 
-impl Wanted {
+impl TimeFilter {
     fn read(text: &str, by_day: bool) -> Option<Self> {
         let moment = Timestamp::parse(text).or_else(|| Timestamp::parse(&format!("{text}T00:00:00Z")))?;
         let is_day = text.len() == "2025-03-04".len();
@@ -109,20 +109,20 @@ impl Wanted {
         })
     }
 
-    fn admits(&self, at: Timestamp, side: Side) -> bool {
+    fn matches(&self, at: Timestamp, comparison: Comparison) -> bool {
         let ordering = match self {
             Self::Day(day) => at.day().cmp(day),
             Self::Moment(moment) => at.seconds().cmp(&moment.seconds()),
         };
-        match side {
-            Side::On => ordering.is_eq(),
-            Side::OnOrBefore => ordering.is_le(),
-            Side::OnOrAfter => ordering.is_ge(),
+        match comparison {
+            Comparison::On => ordering.is_eq(),
+            Comparison::OnOrBefore => ordering.is_le(),
+            Comparison::OnOrAfter => ordering.is_ge(),
         }
     }
 }
 
-fn listed(found: &[Value], query: &Form, uri: &str, (size, page): (usize, usize)) -> Value {
+fn page_json(found: &[Value], query: &Form, uri: &str, (size, page): (usize, usize)) -> Value {
     let start = page.saturating_mul(size);
     let calls: Vec<&Value> = found.iter().skip(start).take(size).collect();
     let link = |page: usize| {

@@ -1,4 +1,4 @@
-//! The fields of a create request (`twilio.md` 1.2).
+//! Parses and validates the fields of a create request (twilio/CONTRACT.md 1.2).
 
 use std::ops::RangeInclusive;
 
@@ -10,7 +10,7 @@ use url::Url;
 use super::super::Switches;
 use super::switches::{BadEvent, TwimlCounted};
 
-/// Fields that do something here.
+/// Fields with an effect.
 const KNOWN: [&str; 21] = [
     "To",
     "From",
@@ -34,12 +34,12 @@ const KNOWN: [&str; 21] = [
     "AsyncAmdStatusCallbackMethod",
     "CallReason",
 ];
-/// Longest URL of a status callback.
+/// Maximum length of the URL of a status callback.
 const LONGEST_URL: usize = 4_000;
-/// Whatever is wrong and has no code in the contract.
+/// The code of errors that have none in the contract.
 pub(super) const BAD_REQUEST: u32 = 20_001;
 
-/// A valid request.
+/// A valid create request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Order {
     pub(super) to: String,
@@ -53,7 +53,7 @@ pub(super) struct Order {
     pub(super) detection: Option<Detection>,
 }
 
-/// Where the first document is.
+/// The source of the first document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Source {
     Inline(String),
@@ -61,7 +61,7 @@ pub(super) enum Source {
     At(String),
 }
 
-/// What is called back.
+/// An event of a call that may cause a status callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Event {
     Initiated,
@@ -82,25 +82,25 @@ impl Event {
     }
 }
 
-/// Machine detection.
+/// The parameters of machine detection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Detection {
     /// `DetectMessageEnd`.
     pub(super) at_message_end: bool,
     pub(super) seconds: u32,
-    /// The documents do not wait for it.
+    /// Whether documents run without waiting for the result.
     pub(super) is_async: bool,
     pub(super) callback: Option<String>,
 }
 
-/// Why there is no call.
+/// The error code and message of a rejected request.
 pub(super) type Refusal = (u32, String);
 
 fn refuse<T>(code: u32, message: impl Into<String>) -> Result<T, Refusal> {
     Err((code, message.into()))
 }
 
-/// Reads a form, and notes what of it is without effect.
+/// Parses a form, and notes fields without effect.
 pub(super) struct Reader<'a> {
     form: &'a Form,
     switches: &'a Switches,
@@ -122,8 +122,8 @@ impl<'a> Reader<'a> {
         let source = self.source()?;
         let fallback_url = self.url("FallbackUrl", 21_205)?;
         let (status_url, events) = self.callbacks()?;
-        let ring_seconds = self.whole("Timeout", &(1..=600), 21_208)?.unwrap_or(60);
-        let talk_seconds = self.whole("TimeLimit", &(1..=86_400), BAD_REQUEST)?;
+        let ring_seconds = self.integer("Timeout", &(1..=600), 21_208)?.unwrap_or(60);
+        let talk_seconds = self.integer("TimeLimit", &(1..=86_400), BAD_REQUEST)?;
         let detection = self.detection()?;
         for name in [
             "Method",
@@ -146,12 +146,12 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Unknown, mis-cased and repeated fields.
+    /// Notes unknown, mis-cased and repeated fields.
     pub(super) fn note_fields(&mut self, known: &[&str], repeatable: &[&str]) {
         let mut seen: Vec<&str> = Vec::new();
         for (name, _) in self.form.fields() {
             if !known.contains(&name) {
-                self.ignored.push(format!("{name}: not a field that has an effect"));
+                self.ignored.push(format!("{name}: unknown field, no effect"));
             } else if seen.contains(&name) && !repeatable.contains(&name) {
                 self.ignored.push(format!("{name}: repeated"));
             }
@@ -192,7 +192,7 @@ impl<'a> Reader<'a> {
         let twiml = self.form.get("Twiml").map(str::to_owned);
         if let Some(url) = self.url("Url", 21_205)? {
             if twiml.is_some() {
-                self.ignored.push("Twiml: ignored beside Url".to_owned());
+                self.ignored.push("Twiml: ignored because Url is set".to_owned());
             }
             return Ok(Source::At(url));
         }
@@ -202,7 +202,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Inline `TwiML`, if it is not too long.
+    /// Inline `TwiML` within the maximum length.
     pub(super) fn inline(&self, twiml: String) -> Result<Source, Refusal> {
         let switches = &self.switches.calls;
         let length = match switches.twiml_counted {
@@ -246,7 +246,7 @@ impl<'a> Reader<'a> {
                 }
                 None => self
                     .ignored
-                    .push(format!("StatusCallbackEvent: {name:?} is none (21626)")),
+                    .push(format!("StatusCallbackEvent: unknown event {name:?} (21626)")),
             }
         }
         Ok((status_url, events))
@@ -255,7 +255,7 @@ impl<'a> Reader<'a> {
     fn detection(&mut self) -> Result<Option<Detection>, Refusal> {
         let at_message_end = match self.form.get("MachineDetection") {
             None => {
-                self.note_detection_for_nothing();
+                self.note_unused_detection();
                 return Ok(None);
             }
             Some("Enable") => false,
@@ -263,10 +263,10 @@ impl<'a> Reader<'a> {
             Some(other) => return refuse(21_234, format!("MachineDetection {other:?} is not valid")),
         };
         let longest = self.switches.calls.longest_detection;
-        let seconds = self.whole("MachineDetectionTimeout", &(3..=longest), 21_234)?;
-        self.whole("MachineDetectionSpeechThreshold", &(1_000..=6_000), 21_234)?;
-        self.whole("MachineDetectionSpeechEndThreshold", &(500..=5_000), 21_234)?;
-        self.whole("MachineDetectionSilenceTimeout", &(2_000..=10_000), 21_234)?;
+        let seconds = self.integer("MachineDetectionTimeout", &(3..=longest), 21_234)?;
+        self.integer("MachineDetectionSpeechThreshold", &(1_000..=6_000), 21_234)?;
+        self.integer("MachineDetectionSpeechEndThreshold", &(500..=5_000), 21_234)?;
+        self.integer("MachineDetectionSilenceTimeout", &(2_000..=10_000), 21_234)?;
         let is_async = match self.form.get("AsyncAmd") {
             None | Some("false") => false,
             Some("true") => true,
@@ -288,7 +288,7 @@ impl<'a> Reader<'a> {
         }))
     }
 
-    fn note_detection_for_nothing(&mut self) {
+    fn note_unused_detection(&mut self) {
         let fields = self.form.fields().map(|(name, _)| name);
         let idle = fields.filter(|name| name.starts_with("AsyncAmd") || name.starts_with("MachineDetection"));
         let idle: Vec<String> = idle
@@ -297,21 +297,21 @@ impl<'a> Reader<'a> {
         self.ignored.extend(idle);
     }
 
-    /// An absolute URL.
+    /// A field with an absolute URL.
     pub(super) fn url(&self, name: &str, code: u32) -> Result<Option<String>, Refusal> {
         let Some(text) = self.form.get(name) else {
             return Ok(None);
         };
-        let sound = Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        if sound {
+        let is_valid = Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        if is_valid {
             Ok(Some(text.to_owned()))
         } else {
             refuse(code, format!("{name} is not a valid URL: {text}"))
         }
     }
 
-    /// A whole number in a range.
-    pub(super) fn whole(&self, name: &str, range: &RangeInclusive<u32>, code: u32) -> Result<Option<u32>, Refusal> {
+    /// An integer field in a range.
+    pub(super) fn integer(&self, name: &str, range: &RangeInclusive<u32>, code: u32) -> Result<Option<u32>, Refusal> {
         let Some(text) = self.form.get(name) else {
             return Ok(None);
         };
@@ -328,7 +328,7 @@ impl<'a> Reader<'a> {
         match self.form.get(name) {
             None | Some("POST") => Ok(()),
             Some("GET") => {
-                self.ignored.push(format!("{name}: this simulator only posts"));
+                self.ignored.push(format!("{name}: the simulator only supports POST"));
                 Ok(())
             }
             Some(other) => refuse(BAD_REQUEST, format!("{name} {other:?} is not valid")),

@@ -1,13 +1,13 @@
-//! What the simulator remembers of calls to employees, for tests to look at.
+//! Records of calls to employees, API requests and webhooks, for the assertions of tests.
 
 use patchbay::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::{CallId, EndedBy, PlacedCall, Provider};
 
-/// A status of a call, as callbacks have it (`twilio.md` 2.1).
+/// A status of a call, as in callbacks (twilio/CONTRACT.md 2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the provider's own words")]
+#[expect(missing_docs, reason = "the provider's status names, explained in the contract")]
 pub enum Status {
     Queued,
     Initiated,
@@ -36,51 +36,53 @@ impl Status {
         }
     }
 
-    /// Whether no other follows.
+    /// Whether no other status follows.
     pub const fn is_final(self) -> bool {
         !matches!(self, Self::Queued | Self::Initiated | Self::Ringing | Self::InProgress)
     }
 }
 
-/// Everything about one call to an employee.
+/// One call to an employee.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutboundCall {
-    /// Its name towards [`super::super::Twilio::press`] and its like.
+    /// Identifies the call in [`super::super::Twilio::press`], `pick_up` and `hang_up`.
     pub id: CallId,
     /// `CallSid`.
     pub sid: String,
-    /// The number that was phoned, in full.
+    /// The called number, in E.164.
     pub to: String,
-    /// The number that was shown.
+    /// The caller id.
     pub from: String,
     /// When the create request arrived.
     pub created_at: Timestamp,
     /// When it left the queue.
-    pub dialled_at: Option<Timestamp>,
+    #[serde(rename = "dialled_at")]
+    pub dialed_at: Option<Timestamp>,
     /// When it was picked up.
     pub answered_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
-    /// Every status and since when.
+    /// Every status with the time at which it began.
     pub statuses: Vec<(Timestamp, Status)>,
-    /// What was said to the employee: each text when it began; a sound as its URL.
+    /// What the employee heard: each text, or the URL of a sound, with the time at which it began.
     pub heard: Vec<(Timestamp, String)>,
-    /// Every key that was pressed, whether a `<Gather>` took it or not.
+    /// Every key that was pressed, including keys outside of a `<Gather>`.
     pub keys: Vec<(Timestamp, char)>,
-    /// `Digits` of every action that was requested.
-    pub told: Vec<(Timestamp, String)>,
-    /// Where its statuses are called back, with the fragment.
+    /// `Digits` of every requested action, with its time.
+    #[serde(rename = "told")]
+    pub submitted_digits: Vec<(Timestamp, String)>,
+    /// The URL of its status callbacks, with the fragment.
     pub status_url: Option<String>,
-    /// `AnsweredBy`, once machine detection has said so.
+    /// `AnsweredBy`, once machine detection has a result.
     pub answered_by: Option<String>,
     /// What ended it.
     pub ended_by: Option<EndedBy>,
-    /// Whatever the contract does not have in our documents and answers.
+    /// All violations of the contract in our documents and responses.
     pub failures: Vec<String>,
 }
 
 impl OutboundCall {
-    /// The status it has now.
+    /// Its current status.
     pub fn status(&self) -> Status {
         self.statuses.last().map_or(Status::Queued, |(_, status)| *status)
     }
@@ -90,12 +92,12 @@ impl OutboundCall {
         self.statuses.iter().map(|(_, status)| status.as_str()).collect()
     }
 
-    /// What was heard, without the times.
+    /// What the employee heard, without times.
     pub fn texts(&self) -> Vec<&str> {
         self.heard.iter().map(|(_, text)| text.as_str()).collect()
     }
 
-    /// What can be said of it whichever provider it is with.
+    /// The call in the form that is common to all providers.
     pub fn placed(&self) -> PlacedCall {
         PlacedCall {
             provider: Provider::Twilio,
@@ -113,7 +115,7 @@ impl OutboundCall {
         }
     }
 
-    /// Whole seconds on the phone until `now` or the end, begun ones counted.
+    /// `AnsweredCall` time until `now` or the end, in seconds, rounded up.
     pub(super) fn seconds(&self, now: Timestamp) -> u64 {
         let Some(answered_at) = self.answered_at else {
             return 0;
@@ -134,72 +136,72 @@ pub struct ApiRequest {
     pub path: String,
     /// Its body.
     pub body: String,
-    /// The response's status; none when the client got no response.
+    /// The status of the response; `None` if the client got no response.
     pub status: Option<u16>,
 }
 
-/// What a webhook is about.
+/// The kind of a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WebhookKind {
     /// A status callback.
     Status(Status),
-    /// A request whose answer is a document: `Url`, `action`, `<Redirect>`, `FallbackUrl`.
+    /// A request for a document: `Url`, `action`, `<Redirect>`, `FallbackUrl`.
     Document,
-    /// The verdict of machine detection.
+    /// The result of machine detection.
     Detection,
 }
 
-/// A webhook that left.
+/// A webhook that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Webhook {
-    /// When.
+    /// When the first try was sent.
     pub at: Timestamp,
-    /// The call that it is about.
+    /// The call of the webhook.
     pub call: CallId,
-    /// What it is about.
+    /// The kind of the webhook.
     pub kind: WebhookKind,
-    /// Where it went, with the fragment.
+    /// The target URL, with the fragment.
     pub url: String,
-    /// What it said.
+    /// The fields of the request.
     pub form: Vec<(String, String)>,
-    /// How often it was tried; 0 when it was lost, or is on its way.
+    /// The number of tries; 0 while it is in delivery, or if it was lost.
     pub tries: usize,
-    /// The status of the last answer; none when there was none.
+    /// The status of the last response; `None` if there was none.
     pub status: Option<u16>,
 }
 
 impl Webhook {
-    /// A field of it.
+    /// A field of the request.
     pub fn field(&self, name: &str) -> Option<&str> {
         let field = self.form.iter().find(|(field, _)| field == name);
         field.map(|(_, value)| value.as_str())
     }
 }
 
-/// Something that no test has foreseen.
+/// An event that no test expects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unexpected {
     /// A call to a number that has no script.
     Call {
-        /// When.
+        /// When the create request arrived.
         at: Timestamp,
-        /// The number.
+        /// The called number.
         to: String,
     },
     /// A request that is not in the contract.
     Request {
-        /// When.
+        /// When it arrived.
         at: Timestamp,
         /// Its method.
         method: String,
         /// Its path and query.
         path: String,
     },
-    /// A field that Twilio ignores: unknown, mis-cased, or without effect beside the others.
+    /// A field that Twilio ignores: unknown, mis-cased, or without effect in combination with the others.
     Field {
-        /// When.
+        /// When the request arrived.
         at: Timestamp,
-        /// The field, and why.
+        /// The field and the reason.
         what: String,
     },
 }

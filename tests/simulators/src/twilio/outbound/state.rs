@@ -1,4 +1,4 @@
-//! What is kept behind the lock.
+//! The state of outbound calls, behind its lock.
 
 use std::collections::VecDeque;
 
@@ -9,22 +9,22 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::faults::{ApiFault, CallFaults, CreateFault, Endpoint, Target};
 use super::order::{Order, Source};
 use super::records::{ApiRequest, OutboundCall, Status, Unexpected, Webhook};
-use super::webhooks::Envelope;
+use super::webhooks::OutgoingWebhook;
 use super::{API_KEY, OUR_NUMBERS};
 use crate::exchange::CallId;
 use crate::journal::Journal;
-use crate::mishaps::WebhookFault;
-use crate::mishaps::take_planned;
 use crate::rng::Rng;
 use crate::twilio::RequestRecord;
+use crate::webhook_faults::WebhookFault;
+use crate::webhook_faults::take_planned;
 
-/// Where the journal has calls.
+/// The journal section of calls.
 pub(super) const CALLS: &str = "twilio/call";
 
-/// Everything about calls to employees.
+/// The state of outbound calls and of the API.
 pub(in super::super) struct State {
     pub(super) rng: Rng,
-    /// Whose numbers may be shown.
+    /// Numbers that calls may use as caller id.
     pub(super) numbers: Vec<String>,
     pub(super) api_key: (String, String),
     pub(super) balance: String,
@@ -38,7 +38,7 @@ pub(in super::super) struct State {
     pub(super) requests: Vec<ApiRequest>,
     pub(super) webhooks: Vec<Webhook>,
     pub(super) unexpected: Vec<Unexpected>,
-    /// Webhooks that were posted so far.
+    /// The number of webhooks whose delivery was started.
     pub(super) posted: u64,
     pub(super) journal: Journal,
 }
@@ -48,36 +48,36 @@ pub(super) struct Leg {
     pub(super) record: OutboundCall,
     pub(super) order: Order,
     pub(super) commands: UnboundedSender<Command>,
-    /// Callbacks that wait for the next one to leave before them.
-    pub(super) held: Vec<Envelope>,
-    /// How many calls to the number there were before.
+    /// Reordered callbacks that wait for the next one to be sent first.
+    pub(super) held: Vec<OutgoingWebhook>,
+    /// The number of earlier calls to the same number.
     pub(super) nth: usize,
-    /// Callbacks that were sent.
+    /// The number of callbacks that were sent.
     pub(super) sent: u32,
 }
 
-/// A call as the journal has it.
+/// A call in the journal.
 #[derive(Serialize, Deserialize)]
-pub(super) struct KeptCall {
+pub(super) struct StoredCall {
     pub(super) record: OutboundCall,
     pub(super) order: Order,
     pub(super) nth: usize,
     pub(super) sent: u32,
 }
 
-/// What reaches a call from outside.
+/// An input to a call.
 pub(super) enum Command {
     /// The phone is picked up.
     PickUp,
     /// A key is pressed on the phone.
     Key(char),
-    /// The phone's owner hangs up, or rejects.
+    /// The phone's owner hangs up, or rejects the call.
     HangUp,
     /// The API ends it, with this status.
     Stop(Status),
-    /// The API has something else spoken.
+    /// The API replaces the document.
     Redirect(Source),
-    /// The answer to the request of this number.
+    /// The response to the request with this number.
     Reply(u64, Box<RequestRecord>),
 }
 
@@ -114,19 +114,19 @@ impl State {
         self.legs.iter().find(|leg| leg.record.sid == sid)
     }
 
-    /// Writes down how far a call is.
-    pub(super) fn keep(&self, call: CallId) {
+    /// Writes the current state of a call to the journal.
+    pub(super) fn store(&self, call: CallId) {
         let Some(leg) = self.leg(call) else { return };
-        let kept = KeptCall {
+        let stored = StoredCall {
             record: leg.record.clone(),
             order: leg.order.clone(),
             nth: leg.nth,
             sent: leg.sent,
         };
-        self.journal.put(CALLS, &format!("{:020}", call.index()), &kept);
+        self.journal.put(CALLS, &format!("{:020}", call.index()), &stored);
     }
 
-    /// The fault that strikes a request of this kind, if one does.
+    /// The planned or random fault of the current request of this kind, if any.
     pub(super) fn api_fault(&mut self, endpoint: Endpoint) -> Option<ApiFault> {
         if let Some(fault) = take_planned(&mut self.scripted_api, |target| *target == endpoint) {
             return Some(fault);
@@ -138,7 +138,7 @@ impl State {
         self.rng.chance(probability).then(|| ApiFault::random(&mut self.rng))
     }
 
-    /// The fault that strikes a create request, if one does.
+    /// The planned or random fault of the current create request, if any.
     pub(super) fn create_fault(&mut self) -> Option<CreateFault> {
         if let Some(fault) = self.scripted_create.pop_front() {
             return Some(fault);

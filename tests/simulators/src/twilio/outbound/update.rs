@@ -1,4 +1,4 @@
-//! `POST /Calls/{CA}.json`: a live call is ended, or has something else spoken (`twilio.md` 1.4).
+//! `POST /Calls/{CA}.json`: ends a live call, or replaces its document (twilio/CONTRACT.md 1.4).
 
 use patchbay::http::Request;
 use patchbay::providers::twilio::webhook::Form;
@@ -12,7 +12,7 @@ use super::switches::{CancelTooLate, CompleteTooEarly, UpdateAfterEnd};
 
 const KNOWN: [&str; 4] = ["Status", "Url", "Twiml", "Method"];
 
-/// What an update does to a call in the state it is in.
+/// The effect of an update on a call in its current state.
 enum Effect {
     Stop(Status),
     Nothing,
@@ -34,7 +34,7 @@ impl Twilio {
                 Err(refusal) => return refused(refusal),
             },
         };
-        self.note(reader.ignored);
+        self.record_ignored(reader.ignored);
         match (form.get("Status"), redirect) {
             (Some("canceled"), _) => self.stop(sid, true),
             (Some("completed"), _) => self.stop(sid, false),
@@ -45,7 +45,7 @@ impl Twilio {
     }
 
     fn stop(&self, sid: &str, cancel: bool) -> Reply {
-        let Some(record) = self.out().leg_by_sid(sid).map(|leg| leg.record.clone()) else {
+        let Some(record) = self.outbound().leg_by_sid(sid).map(|leg| leg.record.clone()) else {
             return not_found();
         };
         let effect = self.effect(record.status(), cancel);
@@ -87,7 +87,7 @@ impl Twilio {
     }
 
     fn redirect(&self, sid: &str, source: Source) -> Reply {
-        let Some(record) = self.out().leg_by_sid(sid).map(|leg| leg.record.clone()) else {
+        let Some(record) = self.outbound().leg_by_sid(sid).map(|leg| leg.record.clone()) else {
             return not_found();
         };
         if record.status() != Status::InProgress {

@@ -1,4 +1,4 @@
-//! A document as a list of what is done (`twilio.md` 3).
+//! Parses documents into verbs (twilio/CONTRACT.md 3).
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use roxmltree::{Document, Node};
 use super::super::RequestRecord;
 use super::super::document::{faults, text_of};
 
-/// How often `loop="0"` repeats.
-const FOR_EVER: u32 = 1_000;
+/// The number of repetitions of `loop="0"`, which means forever.
+const ENDLESS_LOOP: u32 = 1_000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
@@ -27,16 +27,16 @@ pub(super) enum Verb {
     Gather(Gather),
     Redirect(String),
     Hangup,
-    /// It is allowed, and not simulated in these calls.
+    /// A verb that the contract allows but calls to employees do not simulate.
     Other(String),
 }
 
-/// What a `<Gather>` wants.
+/// The parameters of a `<Gather>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Gather {
-    /// Said meanwhile.
+    /// Played while keys are collected.
     pub(super) nested: Vec<Verb>,
-    /// None leads to the document that it stands in.
+    /// `None` means the URL of the current document.
     pub(super) action: Option<String>,
     pub(super) timeout: Duration,
     pub(super) digits: Option<usize>,
@@ -45,21 +45,21 @@ pub(super) struct Gather {
 }
 
 impl Verb {
-    /// Whether the call cannot end before it.
+    /// Whether it keeps the call alive.
     pub(super) const fn takes_time(&self) -> bool {
         !matches!(self, Self::Hangup)
     }
 }
 
-/// The verbs of a document, or what is wrong with it.
+/// The verbs of a document, or its faults.
 pub(super) fn read(answer: &RequestRecord, is_inline: bool) -> Result<VecDeque<Verb>, Vec<String>> {
     let found = faults(answer);
     if !found.is_empty() {
         return Err(found);
     }
-    let document = Document::parse(&answer.body).map_err(|error| vec![format!("no XML: {error}")])?;
+    let document = Document::parse(&answer.body).map_err(|error| vec![format!("invalid XML: {error}")])?;
     let verbs: VecDeque<Verb> = elements(document.root_element()).map(verb).collect();
-    // Without an action, a document is asked for again where it came from; inline TwiML came from nowhere.
+    // Without an action, the current document is requested again. Inline TwiML has no URL.
     let without_action = |verb: &Verb| matches!(verb, Verb::Gather(gather) if gather.action.is_none());
     if is_inline && verbs.iter().any(without_action) {
         return Err(vec!["a <Gather> without action in inline TwiML".to_owned()]);
@@ -108,18 +108,18 @@ fn number(node: Node<'_, '_>, name: &str) -> Option<u32> {
 
 fn times(node: Node<'_, '_>) -> u32 {
     match number(node, "loop") {
-        Some(0) => FOR_EVER,
+        Some(0) => ENDLESS_LOOP,
         times => times.unwrap_or(1),
     }
 }
 
-/// A document that came with the call, as if it had been fetched. It may lead back to where an API on this machine is,
-/// which is where the call's statuses go.
+/// The inline document of a call, as if it had been fetched. If the URL of the call's status callbacks is without TLS,
+/// which means an API on this machine, URLs in the document may point to its origin.
 pub(super) fn inline(twiml: &str, status_url: Option<&str>) -> RequestRecord {
     let body = if twiml.starts_with("<?xml") {
         twiml.to_owned()
     } else {
-        // Unlike an answer, it need not say so.
+        // Unlike a fetched document, it does not need an XML declaration.
         format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>{twiml}")
     };
     RequestRecord {

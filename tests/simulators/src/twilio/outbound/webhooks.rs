@@ -1,11 +1,11 @@
-//! What is called back: statuses, verdicts of machine detection, and requests for documents (`twilio.md` 2, 6).
+//! Webhooks: status callbacks, results of machine detection, and requests for documents (twilio/CONTRACT.md 2, 6).
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::super::posting::{self, Letter};
+use super::super::posting::{self, OutgoingRequest};
 use super::super::{ACCOUNT, RequestRecord, Twilio};
 use super::api::rfc_2822;
 use super::order::Event;
@@ -13,32 +13,32 @@ use super::records::{OutboundCall, Status, Webhook, WebhookKind};
 use super::switches::Sequence;
 use crate::exchange::{CallId, EndedBy};
 use crate::journal::JournalError;
-use crate::mishaps::{Fate, take_planned};
+use crate::webhook_faults::{DrawnFaults, take_planned};
 
-/// How long after its successor an overtaken callback leaves.
+/// How long after its successor a reordered callback is sent.
 const OVERTAKEN_BY: Duration = Duration::from_millis(150);
-/// The longest that anybody waits for a document, whatever a fragment says.
+/// Time-out of a request for a document, regardless of the fragment.
 const DOCUMENT_DEADLINE: Duration = Duration::from_secs(15);
-/// More tries than there can be.
+/// The maximum number of tries: five retries.
 const MOST_TRIES: usize = 6;
 
-/// Where the journal has callbacks that are on their way.
+/// The journal section of callbacks in delivery.
 const SECTION: &str = "twilio/webhook";
 
 pub(super) type Fields = Vec<(String, String)>;
 
-/// A webhook, ready to be sent.
+/// A webhook to send.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Envelope {
+pub(super) struct OutgoingWebhook {
     pub(super) call: CallId,
     pub(super) kind: WebhookKind,
     url: String,
     form: Fields,
-    /// The same for all tries and duplicates.
+    /// The idempotency token, the same for all tries and duplicates.
     token: String,
 }
 
-/// The event that a status belongs to.
+/// The event of a status.
 const fn event_of(status: Status) -> Option<Event> {
     match status {
         Status::Queued => None,
@@ -59,8 +59,8 @@ const fn sip_code(status: Status, by: EndedBy) -> u16 {
     }
 }
 
-/// What Twilio warns of in an answer to a status callback (2.2): it takes 204, or 200 with a document. An answer that
-/// never came, or says that something is broken here, is no answer of a handler.
+/// Twilio's warning about the response to a status callback (2.2), if any: it accepts 204, or 200 with a document. Lost
+/// responses and 5xx are no warning, because our handler did not produce them.
 fn warning(answer: &RequestRecord) -> Option<String> {
     let is_document = answer.content_type.starts_with("text/xml") && answer.body.contains("<Response");
     let is_fine = match answer.status {
@@ -71,11 +71,11 @@ fn warning(answer: &RequestRecord) -> Option<String> {
     let RequestRecord {
         status, content_type, ..
     } = answer;
-    (!is_fine).then(|| format!("a status callback was answered with {status} {content_type}"))
+    (!is_fine).then(|| format!("invalid response to a status callback: {status} {content_type}"))
 }
 
 impl Twilio {
-    /// The fields of every request about a call (2.1).
+    /// The fields that all requests of a call have (2.1).
     fn common(record: &OutboundCall, status: Status) -> Fields {
         [
             ("AccountSid", ACCOUNT),
@@ -95,17 +95,17 @@ impl Twilio {
         .to_vec()
     }
 
-    /// Tells a status, if the request wanted to be told.
-    pub(super) fn call_back(&self, call: CallId, status: Status, by: EndedBy) {
+    /// Sends a status callback if the request asked for it.
+    pub(super) fn send_status(&self, call: CallId, status: Status, by: EndedBy) {
         let (now, switches) = (self.now(), self.switches().calls);
-        let envelope = {
-            let mut state = self.out();
+        let webhook = {
+            let mut state = self.outbound();
             let Some(leg) = state.leg_mut(call) else { return };
             let (Some(url), Some(event)) = (leg.order.status_url.clone(), event_of(status)) else {
                 return;
             };
             let wanted = leg.order.events.contains(&event);
-            if !wanted || (status == Status::Initiated && !switches.initiated_is_told) {
+            if !wanted || (status == Status::Initiated && !switches.initiated_is_called_back) {
                 return;
             }
             let number = match switches.sequence {
@@ -125,7 +125,7 @@ impl Twilio {
                 add("Duration", seconds.div_ceil(60).to_string());
                 add("SipResponseCode", sip_code(status, by).to_string());
             }
-            if status == Status::Failed && switches.failed_says_why {
+            if status == Status::Failed && switches.failed_has_error {
                 add("ErrorCode", "32017".to_owned());
                 add("ErrorMessage", "The carrier did not take the call".to_owned());
             }
@@ -137,9 +137,9 @@ impl Twilio {
             {
                 add("AnsweredBy", who);
             }
-            state.keep(call);
+            state.store(call);
             let token = state.rng.uuid();
-            Envelope {
+            OutgoingWebhook {
                 call,
                 kind: WebhookKind::Status(status),
                 url,
@@ -147,13 +147,13 @@ impl Twilio {
                 token,
             }
         };
-        self.tell(envelope, status.is_final());
+        self.send(webhook, status.is_final());
     }
 
-    /// Tells the verdict of machine detection (2.3).
-    pub(super) fn tell_verdict(&self, call: CallId, who: &str, after: Duration) {
-        let envelope = {
-            let mut state = self.out();
+    /// Sends the result of machine detection (2.3).
+    pub(super) fn send_detection(&self, call: CallId, who: &str, after: Duration) {
+        let webhook = {
+            let mut state = self.outbound();
             let token = state.rng.uuid();
             let Some(leg) = state.leg(call) else { return };
             let detection = leg.order.detection.as_ref();
@@ -166,7 +166,7 @@ impl Twilio {
                 ("CallSid", leg.record.sid.clone()),
                 ("MachineDetectionDuration", after.as_millis().to_string()),
             ];
-            Envelope {
+            OutgoingWebhook {
                 call,
                 kind: WebhookKind::Detection,
                 url,
@@ -174,51 +174,51 @@ impl Twilio {
                 token,
             }
         };
-        self.tell(envelope, false);
+        self.send(webhook, false);
     }
 
-    /// Requests a document, and gives the answer: that there is none, when it does not come in time.
-    pub(super) fn ask(&self, call: CallId, url: &str, fields: Fields) -> oneshot::Receiver<RequestRecord> {
+    /// Requests a document. The receiver gets the response, or a record with status 0 after the time-out.
+    pub(super) fn request_document(&self, call: CallId, url: &str, fields: Fields) -> oneshot::Receiver<RequestRecord> {
         let (answer, reply) = oneshot::channel();
         let form = {
-            let state = self.out();
+            let state = self.outbound();
             let Some(leg) = state.leg(call) else { return reply };
             let status = leg.record.status();
             let mut form = Self::common(&leg.record, status);
             form.extend(fields);
             form
         };
-        let envelope = Envelope {
+        let webhook = OutgoingWebhook {
             call,
             kind: WebhookKind::Document,
             url: url.to_owned(),
             form,
-            token: self.out().rng.uuid(),
+            token: self.outbound().rng.uuid(),
         };
-        let fate = self.fate(envelope.kind);
-        let (url, form) = (envelope.url.clone(), envelope.form.clone());
-        let (came, comes) = oneshot::channel();
-        if fate.lost_for_good {
-            self.record(&envelope);
+        let drawn = self.draw_faults(webhook.kind);
+        let (url, form) = (webhook.url.clone(), webhook.form.clone());
+        let (response, received) = oneshot::channel();
+        if drawn.lost_for_good {
+            self.record(&webhook);
         } else {
-            if let Some(after) = fate.duplicate {
+            if let Some(after) = drawn.duplicate {
                 self.deliver(
-                    envelope.clone(),
-                    Fate {
-                        delay: fate.delay + after,
-                        ..Fate::default()
+                    webhook.clone(),
+                    DrawnFaults {
+                        delay: drawn.delay + after,
+                        ..DrawnFaults::default()
                     },
                     None,
                 );
             }
-            self.deliver(envelope, fate, Some(came));
+            self.deliver(webhook, drawn, Some(response));
         }
         let twilio = self.clone();
         tokio::spawn(async move {
-            // In this order always: chance must not decide between the two when both are ready.
+            // Biased: if both are ready, the choice must not be random, or a seed would not replay.
             let record = tokio::select! {
                 biased;
-                Ok(record) = comes => record,
+                Ok(record) = received => record,
                 () = twilio.0.clock.sleep(DOCUMENT_DEADLINE) => RequestRecord {
                     url,
                     form,
@@ -228,67 +228,67 @@ impl Twilio {
                     took: DOCUMENT_DEADLINE,
                 },
             };
-            // The call may be over.
+            // The call may have ended.
             let _ = answer.send(record);
         });
         reply
     }
 
-    /// A callback leaves, and with it those that it was to overtake.
-    fn tell(&self, envelope: Envelope, last: bool) {
-        let mut fate = self.fate(envelope.kind);
-        if fate.lost_for_good {
-            self.record(&envelope);
+    /// Sends a callback, followed by those that it was to overtake.
+    fn send(&self, webhook: OutgoingWebhook, last: bool) {
+        let mut drawn = self.draw_faults(webhook.kind);
+        if drawn.lost_for_good {
+            self.record(&webhook);
             return;
         }
-        let scatter = self.switches().calls.callbacks_scatter;
-        if !scatter.is_zero() {
-            fate.delay += self.out().rng.between(Duration::ZERO, scatter);
+        let jitter = self.switches().calls.callback_jitter;
+        if !jitter.is_zero() {
+            drawn.delay += self.outbound().rng.between(Duration::ZERO, jitter);
         }
         let held = {
-            let mut state = self.out();
-            let Some(leg) = state.leg_mut(envelope.call) else {
+            let mut state = self.outbound();
+            let Some(leg) = state.leg_mut(webhook.call) else {
                 return;
             };
-            // Nothing comes after the last one that could overtake it.
-            if fate.held && !last && leg.record.ended_at.is_none() {
-                leg.held.push(envelope);
+            // No later callback can overtake the last one.
+            if drawn.reordered && !last && leg.record.ended_at.is_none() {
+                leg.held.push(webhook);
                 return;
             }
             std::mem::take(&mut leg.held)
         };
-        let delayed = |delay| Fate {
+        let delayed = |delay| DrawnFaults {
             delay,
-            ..Fate::default()
+            ..DrawnFaults::default()
         };
-        if let Some(after) = fate.duplicate {
-            self.deliver(envelope.clone(), delayed(fate.delay + after), None);
+        if let Some(after) = drawn.duplicate {
+            self.deliver(webhook.clone(), delayed(drawn.delay + after), None);
         }
-        let after_it = delayed(fate.delay + OVERTAKEN_BY);
-        self.deliver(envelope, fate, None);
+        let after_it = delayed(drawn.delay + OVERTAKEN_BY);
+        self.deliver(webhook, drawn, None);
         for overtaken in held {
             self.deliver(overtaken, after_it, None);
         }
     }
 
-    /// No further callback of this call follows: those that wait for one leave now.
-    pub(super) fn release(&self, call: CallId) {
-        let held = self.out().leg_mut(call).map(|leg| std::mem::take(&mut leg.held));
-        for envelope in held.unwrap_or_default() {
+    /// Sends the held callbacks of a call, because no later callback follows.
+    pub(super) fn send_held(&self, call: CallId) {
+        let held = self.outbound().leg_mut(call).map(|leg| std::mem::take(&mut leg.held));
+        for webhook in held.unwrap_or_default() {
             let delay = OVERTAKEN_BY;
             self.deliver(
-                envelope,
-                Fate {
+                webhook,
+                DrawnFaults {
                     delay,
-                    ..Fate::default()
+                    ..DrawnFaults::default()
                 },
                 None,
             );
         }
     }
 
-    fn fate(&self, kind: WebhookKind) -> Fate {
-        let mut guard = self.out();
+    fn draw_faults(&self, kind: WebhookKind) -> DrawnFaults {
+        let mut guard = self.outbound();
         let state = &mut *guard;
         if let Some(fault) = take_planned(&mut state.scripted_webhooks, |target| target.fits(kind)) {
             return fault.into();
@@ -301,89 +301,90 @@ impl Twilio {
         faults.draw(&mut state.rng)
     }
 
-    /// Begins to deliver a webhook.
-    fn deliver(&self, envelope: Envelope, fate: Fate, answer: Option<oneshot::Sender<RequestRecord>>) {
+    /// Starts the delivery of a webhook.
+    fn deliver(&self, webhook: OutgoingWebhook, drawn: DrawnFaults, answer: Option<oneshot::Sender<RequestRecord>>) {
         let (journal, entry) = {
-            let mut state = self.out();
+            let mut state = self.outbound();
             state.posted += 1;
             (state.journal.clone(), format!("{:020}", state.posted))
         };
-        // A document has nobody to be spoken to when this process is gone.
-        let is_kept = envelope.kind != WebhookKind::Document;
-        if is_kept {
-            journal.put(SECTION, &entry, &envelope);
+        // Requests for documents are not restored: after a restart, no one is on the line to hear the document.
+        let is_stored = webhook.kind != WebhookKind::Document;
+        if is_stored {
+            journal.put(SECTION, &entry, &webhook);
         }
-        let letter = self.letter(&envelope, fate);
+        let outgoing = self.outgoing_request(&webhook, drawn);
         let twilio = self.clone();
         tokio::spawn(async move {
-            twilio.0.clock.sleep(fate.delay).await;
-            let place = twilio.record(&envelope);
-            let (record, tries) = posting::post(&twilio, &letter).await;
-            if let Some(webhook) = twilio.out().webhooks.get_mut(place) {
+            twilio.0.clock.sleep(drawn.delay).await;
+            let index = twilio.record(&webhook);
+            let (record, tries) = posting::post(&twilio, &outgoing).await;
+            if let Some(webhook) = twilio.outbound().webhooks.get_mut(index) {
                 webhook.tries = tries;
                 webhook.status = (record.status != 0).then_some(record.status);
             }
-            if let (WebhookKind::Status(_), Some(fault)) = (envelope.kind, warning(&record))
-                && let Some(leg) = twilio.out().leg_mut(envelope.call)
+            if let (WebhookKind::Status(_), Some(fault)) = (webhook.kind, warning(&record))
+                && let Some(leg) = twilio.outbound().leg_mut(webhook.call)
             {
                 leg.record.failures.push(fault);
             }
             if let Some(answer) = answer {
-                // Nobody may wait for it any more.
+                // The receiver may have stopped waiting.
                 let _ = answer.send(record);
             }
-            if is_kept {
+            if is_stored {
                 journal.remove(SECTION, &entry);
             }
         });
     }
 
-    /// The same token for the whole delivery and its duplicates, unless a switch says otherwise.
-    fn letter(&self, envelope: &Envelope, fate: Fate) -> Letter {
+    /// The webhook with its tokens and faults. All tries and duplicates have the same token, unless the switch varies
+    /// it.
+    fn outgoing_request(&self, webhook: &OutgoingWebhook, drawn: DrawnFaults) -> OutgoingRequest {
         let varies = self.switches().calls.token_varies;
-        let mut state = self.out();
+        let mut state = self.outbound();
         let tokens = if varies {
             (0..MOST_TRIES).map(|_| state.rng.uuid()).collect()
         } else {
-            vec![envelope.token.clone()]
+            vec![webhook.token.clone()]
         };
-        let faults = match envelope.kind {
+        let faults = match webhook.kind {
             WebhookKind::Status(_) => state.faults.status.clone(),
             WebhookKind::Document => state.faults.documents.clone(),
             WebhookKind::Detection => state.faults.detection.clone(),
         };
         let later = (1..MOST_TRIES).map(|_| faults.draw_attempt(&mut state.rng));
-        let fates = std::iter::once(fate.first).chain(later).collect();
-        Letter {
-            url: envelope.url.clone(),
-            form: envelope.form.clone(),
+        let attempt_faults = std::iter::once(drawn.first).chain(later).collect();
+        OutgoingRequest {
+            url: webhook.url.clone(),
+            form: webhook.form.clone(),
             tokens,
-            fates,
+            attempt_faults,
         }
     }
 
-    /// Goes on with the callbacks that were on their way when the process before this one ended.
-    pub(super) fn post_the_rest(&self) -> Result<(), JournalError> {
-        let journal = self.out().journal.clone();
-        let rest = journal.all::<Envelope>(SECTION)?;
+    /// Resends callbacks that were in delivery when the previous process ended.
+    pub(super) fn restore_webhooks(&self) -> Result<(), JournalError> {
+        let journal = self.outbound().journal.clone();
+        let rest = journal.all::<OutgoingWebhook>(SECTION)?;
         let newest = rest.last().and_then(|(entry, _)| entry.parse().ok());
-        self.out().posted = newest.unwrap_or_default();
-        for (entry, envelope) in rest {
-            self.deliver(envelope, Fate::default(), None);
+        self.outbound().posted = newest.unwrap_or_default();
+        for (entry, webhook) in rest {
+            self.deliver(webhook, DrawnFaults::default(), None);
             journal.remove(SECTION, &entry);
         }
         Ok(())
     }
 
-    fn record(&self, envelope: &Envelope) -> usize {
+    fn record(&self, webhook: &OutgoingWebhook) -> usize {
         let at = self.now();
-        let mut state = self.out();
+        let mut state = self.outbound();
         state.webhooks.push(Webhook {
             at,
-            call: envelope.call,
-            kind: envelope.kind,
-            url: envelope.url.clone(),
-            form: envelope.form.clone(),
+            call: webhook.call,
+            kind: webhook.kind,
+            url: webhook.url.clone(),
+            form: webhook.form.clone(),
             tries: 0,
             status: None,
         });

@@ -1,4 +1,4 @@
-//! The front door.
+//! Authentication, lookups and unknown paths.
 
 use super::*;
 
@@ -13,8 +13,8 @@ fn as_user(user: &str, password: &str, account: &str) -> Request {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_auth_token_and_an_api_key_open_the_account_and_nothing_else_does() {
-    let world = World::new(Switches::default(), Behaviour::Busy);
+async fn only_the_auth_token_and_the_api_key_are_accepted() {
+    let world = World::new(Switches::default(), Behavior::Busy);
     let other = "AC00000000000000000000000000000002";
     for (user, password, account, status) in [
         (ACCOUNT, AUTH_TOKEN, ACCOUNT, 200),
@@ -42,8 +42,8 @@ async fn the_auth_token_and_an_api_key_open_the_account_and_nothing_else_does() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_balance_is_a_text() {
-    let world = World::new(Switches::default(), Behaviour::Busy);
+async fn the_balance_is_a_string() {
+    let world = World::new(Switches::default(), Behavior::Busy);
     world.twilio.set_balance("0.42");
     let (_, body) = world.get("Balance.json").await;
     assert_eq!(
@@ -53,8 +53,8 @@ async fn the_balance_is_a_text() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_exist_is_not_found_and_a_path_that_is_none_is_noted() {
-    let world = World::new(Switches::default(), Behaviour::Busy);
+async fn unknown_calls_are_not_found_and_unknown_paths_are_recorded() {
+    let world = World::new(Switches::default(), Behavior::Busy);
     let (status, body) = world.get("Calls/CA00000000000000000000000000000a01.json").await;
     assert_eq!((status, &body["code"]), (404, &20_404.into()));
     assert_eq!(world.twilio.unexpected(), []);
@@ -66,12 +66,12 @@ async fn what_does_not_exist_is_not_found_and_a_path_that_is_none_is_noted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_is_found_after_a_while_and_its_end_is_seen_later() {
+async fn the_api_finds_a_call_and_shows_its_end_immediately_or_later() {
     let twiml = twiml();
     for (seconds, found) in [(0, 200), (5, 404)] {
         let world = World::new(
             switches(|calls| calls.appears_after = Duration::from_secs(seconds)),
-            Behaviour::Busy,
+            Behavior::Busy,
         );
         let sid = world.order(&call(&twiml)).await;
         let path = format!("Calls/{sid}.json");
@@ -86,7 +86,7 @@ async fn a_call_is_found_after_a_while_and_its_end_is_seen_later() {
     for (seconds, shown) in [(0, "busy"), (15, "ringing")] {
         let world = World::new(
             switches(|calls| calls.status_lag = Duration::from_secs(seconds)),
-            Behaviour::Busy,
+            Behavior::Busy,
         );
         let sid = world.order(&call(&twiml)).await;
         world.until(Status::Busy).await;
@@ -98,10 +98,10 @@ async fn a_call_is_found_after_a_while_and_its_end_is_seen_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_was_dialled_and_does_not_ring_is_queued_or_ringing() {
+async fn an_initiated_call_is_shown_as_queued_or_ringing() {
     let twiml = twiml();
     for status in [Status::Queued, Status::Ringing] {
-        let world = World::new(switches(|calls| calls.initiated_shows_as = status), Behaviour::Busy);
+        let world = World::new(switches(|calls| calls.initiated_shows_as = status), Behavior::Busy);
         let sid = world.order(&call(&twiml)).await;
         world.until(Status::Initiated).await;
         assert_eq!(

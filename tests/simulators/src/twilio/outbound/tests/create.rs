@@ -1,9 +1,9 @@
-//! What a create request may say.
+//! Create requests: validation, defaults and responses.
 
 use super::*;
 
 async fn refused(switches: Switches, changes: &[(&str, &str)]) -> (u16, Value, World) {
-    let world = World::new(switches, Behaviour::Busy);
+    let world = World::new(switches, Behavior::Busy);
     let twiml = twiml();
     let (status, body) = world
         .try_create(&with(&call(&twiml), changes))
@@ -13,7 +13,7 @@ async fn refused(switches: Switches, changes: &[(&str, &str)]) -> (u16, Value, W
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_wrong_is_refused_with_its_code_and_there_is_no_call() {
+async fn an_invalid_request_gets_its_error_code_and_places_no_call() {
     let long = format!("https://hooks.example.org/{}", "x".repeat(4_000));
     let cases: [(&[(&str, &str)], u32); 20] = [
         (&[("To", "")], 21_201),
@@ -53,7 +53,7 @@ async fn what_is_wrong_is_refused_with_its_code_and_there_is_no_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn inline_twiml_is_limited_in_characters_or_bytes_at_either_limit() {
+async fn the_length_of_inline_twiml_is_limited_in_characters_or_bytes() {
     let of_length = |text: &str, count: usize| format!("<Response><!--{}--></Response>", text.repeat(count - 28));
     for (limit, counted, text, count, status) in [
         (4_000, TwimlCounted::Characters, "ü", 4_000, 201),
@@ -74,7 +74,7 @@ async fn inline_twiml_is_limited_in_characters_or_bytes_at_either_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_longest_detection_is_60_or_59_seconds() {
+async fn the_detection_time_out_is_limited_to_60_or_59_seconds() {
     for (longest, status) in [(60, 201), (59, 400)] {
         let switches = switches(|calls| calls.longest_detection = longest);
         let changes = [("MachineDetection", "Enable"), ("MachineDetectionTimeout", "60")];
@@ -83,14 +83,14 @@ async fn the_longest_detection_is_60_or_59_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fields_without_effect_are_ignored_and_noted() {
-    for (changes, noted) in [
+async fn fields_without_effect_are_ignored_and_recorded() {
+    for (changes, expected) in [
         (
             &[("Statuscallback", STATUS_URL)] as &[(&str, &str)],
-            "Statuscallback: not a field",
+            "Statuscallback: unknown field",
         ),
-        (&[("Colour", "red")], "Colour: not a field"),
-        (&[("Url", VOICE_URL)], "Twiml: ignored beside Url"),
+        (&[("Color", "red")], "Color: unknown field"),
+        (&[("Url", VOICE_URL)], "Twiml: ignored because Url is set"),
         (&[("Timeout", "20"), ("Timeout", "30")], "Timeout: repeated"),
         (&[("StatusCallback", "")], "StatusCallbackEvent: without StatusCallback"),
         (&[("AsyncAmd", "true")], "AsyncAmd: without MachineDetection (21263)"),
@@ -100,32 +100,33 @@ async fn fields_without_effect_are_ignored_and_noted() {
         ),
         (
             &[("StatusCallbackMethod", "GET")],
-            "StatusCallbackMethod: this simulator only posts",
+            "StatusCallbackMethod: the simulator only supports POST",
         ),
     ] {
         let (status, _, world) = refused(Switches::default(), changes).await;
         assert_eq!(status, 201, "{changes:?}");
         let unexpected = world.twilio.unexpected();
-        let is_noted = |one: &Unexpected| matches!(one, Unexpected::Field { what, .. } if what.starts_with(noted));
-        assert!(unexpected.iter().any(is_noted), "{noted}: {unexpected:?}");
+        let is_expected =
+            |one: &Unexpected| matches!(one, Unexpected::Field { what, .. } if what.starts_with(expected));
+        assert!(unexpected.iter().any(is_expected), "{expected}: {unexpected:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_the_end_is_called_back_when_no_event_is_named() {
-    let world = World::new(Switches::default(), Behaviour::silent(5));
+async fn without_event_names_only_the_end_causes_a_callback() {
+    let world = World::new(Switches::default(), Behavior::silent(5));
     let twiml = twiml();
     world.play(&with(&call(&twiml), &[("StatusCallbackEvent", "")])).await;
     assert_eq!(world.statuses(), ["completed"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn events_in_one_value_are_taken_and_never_called_back_or_refused() {
+async fn event_names_joined_in_one_value_cause_no_callback_or_are_rejected() {
     let twiml = twiml();
     let joined = [("StatusCallbackEvent", "initiated ringing answered completed")];
-    let world = World::new(Switches::default(), Behaviour::silent(5));
-    let call_of = world.play(&with(&call(&twiml), &joined)).await;
-    assert_eq!((call_of.status(), world.statuses()), (Status::Completed, vec![]));
+    let world = World::new(Switches::default(), Behavior::silent(5));
+    let outbound_call = world.play(&with(&call(&twiml), &joined)).await;
+    assert_eq!((outbound_call.status(), world.statuses()), (Status::Completed, vec![]));
     assert!(!world.twilio.unexpected().is_empty());
     let strict = switches(|calls| calls.bad_event = BadEvent::Refused);
     let (status, body, _) = refused(strict, &joined).await;
@@ -133,8 +134,8 @@ async fn events_in_one_value_are_taken_and_never_called_back_or_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fresh_call_looks_like_the_published_one() {
-    let world = World::new(Switches::default(), Behaviour::Busy);
+async fn the_json_of_a_new_call_matches_the_published_one() {
+    let world = World::new(Switches::default(), Behavior::Busy);
     let twiml = twiml();
     let (status, body) = world.try_create(&call(&twiml)).await.expect("an answer");
     assert_eq!((status, &body["status"]), (201, &"queued".into()));

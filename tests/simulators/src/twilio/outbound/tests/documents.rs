@@ -1,21 +1,21 @@
-//! What a call does with our documents.
+//! Execution and validation of documents.
 
 use super::*;
 
-/// The answered call of a phone that does this.
-async fn played(behaviour: Behaviour, twiml: &str) -> (World, OutboundCall) {
-    let world = World::new(Switches::default(), behaviour);
+/// Plays a call to a phone with this behavior.
+async fn played(behavior: Behavior, twiml: &str) -> (World, OutboundCall) {
+    let world = World::new(Switches::default(), behavior);
     let call = world.play(&call(twiml)).await;
     (world, call)
 }
 
-fn presses(keys: &str, after_seconds: u64) -> Behaviour {
+fn presses(keys: &str, after_seconds: u64) -> Behavior {
     let when = When::AfterAnswer(Duration::from_secs(after_seconds));
-    Behaviour::silent(5).and(when, Deed::Press(keys.to_owned()))
+    Behavior::silent(5).and(when, Action::Press(keys.to_owned()))
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_stops_what_is_said_in_a_gather_and_is_taken() {
+async fn a_key_interrupts_the_speech_in_a_gather_and_is_collected() {
     let (world, call) = played(presses("1", 1), &twiml()).await;
     assert_eq!(world.digits(), ["1"]);
     assert_eq!(call.texts(), [TICKET, "Thank you."]);
@@ -27,21 +27,21 @@ async fn a_key_stops_what_is_said_in_a_gather_and_is_taken() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_action_is_told_a_little_more_or_the_digits_only() {
-    for (gather_says_more, said) in [(true, Some("#")), (false, None)] {
+async fn an_action_receives_additional_fields_or_only_digits() {
+    for (gather_sends_more_fields, said) in [(true, Some("#")), (false, None)] {
         let world = World::new(
-            switches(|calls| calls.gather_says_more = gather_says_more),
+            switches(|calls| calls.gather_sends_more_fields = gather_sends_more_fields),
             presses("7#", 1),
         );
         let twiml = format!("<Response>{}</Response>", gather(&say(TICKET), "timeout=\"5\""));
         world.play(&call(&twiml)).await;
-        assert_eq!(world.digits(), ["7"], "the finishing key is none of them");
+        assert_eq!(world.digits(), ["7"], "the finishing key is not included");
         assert_eq!(world.received_at(KEYS_URL)[0].field("FinishedOnKey"), said);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_outside_a_gather_is_heard_by_nobody() {
+async fn a_key_outside_of_a_gather_is_ignored() {
     let twiml = format!(
         "<Response>{}{}</Response>",
         say(TICKET),
@@ -52,47 +52,50 @@ async fn a_key_outside_a_gather_is_heard_by_nobody() {
     assert_eq!(world.digits(), Vec::<String>::new());
     assert_eq!(call.texts(), [TICKET, OPTIONS]);
     let seconds = talk_time(&call);
-    assert!((seconds - 10.0).abs() < 0.01, "nor does it stop anything: {seconds}");
+    assert!((seconds - 10.0).abs() < 0.01, "it does not interrupt either: {seconds}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_after_the_last_one_that_was_wanted_are_heard_by_nobody() {
+async fn keys_after_the_last_expected_one_are_ignored() {
     let (world, call) = played(presses("12", 1), &twiml()).await;
     assert_eq!((world.digits(), call.keys.len()), (vec!["1".to_owned()], 2));
 }
 
 #[tokio::test(start_paused = true)]
-async fn several_digits_are_told_together_when_no_further_one_comes() {
+async fn several_digits_are_submitted_together_after_the_time_out() {
     let twiml = format!("<Response>{}</Response>", gather("", "timeout=\"3\" finishOnKey=\"\""));
     let (world, call) = played(presses("1#2", 1), &twiml).await;
-    assert_eq!(world.digits(), ["1#2"], "no key finishes");
-    let told = since_answer(&call, call.told[0].0);
-    assert!((told - 4.8).abs() < 0.01, "3 s after the last one: {told}");
+    assert_eq!(world.digits(), ["1#2"], "no key finishes the input");
+    let submitted_at = since_answer(&call, call.submitted_digits[0].0);
+    assert!(
+        (submitted_at - 4.8).abs() < 0.01,
+        "3 s after the last one: {submitted_at}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_falls_through_and_so_does_the_finishing_key_alone() {
+async fn silence_or_the_finishing_key_alone_falls_through() {
     let twiml = format!(
         "<Response>{}{}</Response>",
         gather(&say(TICKET), "timeout=\"5\""),
         say(OPTIONS)
     );
-    for behaviour in [Behaviour::silent(5), presses("#", 1)] {
-        let (world, call) = played(behaviour, &twiml).await;
+    for behavior in [Behavior::silent(5), presses("#", 1)] {
+        let (world, call) = played(behavior, &twiml).await;
         assert_eq!((world.digits(), call.texts()), (vec![], vec![TICKET, OPTIONS]));
     }
     let twiml = format!(
         "<Response>{}</Response>",
         gather("", "timeout=\"5\" actionOnEmptyResult=\"true\"")
     );
-    let (world, _) = played(Behaviour::silent(5), &twiml).await;
-    assert_eq!(world.digits(), [""], "unless it is wanted");
+    let (world, _) = played(Behavior::silent(5), &twiml).await;
+    assert_eq!(world.digits(), [""], "unless actionOnEmptyResult is set");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_presses_and_hangs_up_at_once_is_heard_all_the_same() {
+async fn a_key_is_submitted_even_if_the_employee_hangs_up_immediately() {
     for when in [When::TicketSay, When::OptionsSay(1), When::Pause(1)] {
-        let (world, call) = played(Behaviour::presses_and_hangs_up("1", when), &twiml()).await;
+        let (world, call) = played(Behavior::presses_and_hangs_up("1", when), &twiml()).await;
         assert_eq!(
             (call.status(), call.ended_by),
             (Status::Completed, Some(EndedBy::Employee))
@@ -103,13 +106,13 @@ async fn who_presses_and_hangs_up_at_once_is_heard_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_hangs_up_in_the_middle_of_their_digits_is_heard_or_not() {
+async fn a_hang_up_in_the_middle_of_digits_submits_them_or_not() {
     let twiml = format!("<Response>{}</Response>", gather("", "timeout=\"5\""));
     for (hang_up_submits, digits) in [(false, vec![]), (true, vec!["12"])] {
         let switches = switches(|calls| calls.hang_up_submits = hang_up_submits);
         let world = World::new(
             switches,
-            Behaviour::presses_and_hangs_up("12", When::AfterAnswer(Duration::from_secs(1))),
+            Behavior::presses_and_hangs_up("12", When::AfterAnswer(Duration::from_secs(1))),
         );
         world.play(&call(&twiml)).await;
         assert_eq!(world.digits(), digits);
@@ -117,7 +120,7 @@ async fn who_hangs_up_in_the_middle_of_their_digits_is_heard_or_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hand_acts_when_its_moment_comes_as_in_any_providers_calls() {
+async fn keys_are_pressed_when_the_script_says() {
     for (when, seconds) in [
         (When::TicketSay, 1.0),
         (When::Pause(1), 4.0),
@@ -125,7 +128,7 @@ async fn a_hand_acts_when_its_moment_comes_as_in_any_providers_calls() {
         (When::OptionsSay(2), 20.5),
         (When::JustBeforeEnd, 31.5),
     ] {
-        let (world, call) = played(Behaviour::presses("1", when), &twiml()).await;
+        let (world, call) = played(Behavior::presses("1", when), &twiml()).await;
         let pressed = since_answer(&call, call.keys[0].0);
         assert!((pressed - seconds).abs() < 0.01, "{when:?}: {pressed}");
         assert_eq!(world.digits(), ["1"], "{when:?}");
@@ -133,8 +136,8 @@ async fn a_hand_acts_when_its_moment_comes_as_in_any_providers_calls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_url_is_fetched_at_the_answer_and_leads_on() {
-    let world = World::new(Switches::default(), Behaviour::silent(5));
+async fn a_url_is_requested_at_the_answer_and_can_redirect() {
+    let world = World::new(Switches::default(), Behavior::silent(5));
     let mut visits = 0;
     world.answer(move |received| {
         visits += usize::from(received.url == VOICE_URL);
@@ -156,7 +159,7 @@ async fn a_url_is_fetched_at_the_answer_and_leads_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_document_ends_the_call_with_an_error() {
+async fn an_invalid_document_ends_the_call_with_an_application_error() {
     let broken = |change: fn(&mut Reply)| {
         let mut reply = Reply::document(&say(TICKET));
         change(&mut reply);
@@ -173,7 +176,7 @@ async fn what_is_no_document_ends_the_call_with_an_error() {
         broken(|reply| reply.body = "<?xml version=\"1.0\"?><Answer/>".to_owned()),
         broken(|reply| reply.body.push_str(&" ".repeat(70_000))),
     ] {
-        let world = World::new(Switches::default(), Behaviour::silent(5));
+        let world = World::new(Switches::default(), Behavior::silent(5));
         let answer = reply.clone();
         world.answer(move |_| Some(answer.clone()));
         let call = world.play(&with(&call(""), &[("Url", VOICE_URL)])).await;
@@ -184,18 +187,18 @@ async fn what_is_no_document_ends_the_call_with_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_document_that_does_not_come_is_waited_for_for_fifteen_seconds() {
-    let world = World::new(Switches::default(), Behaviour::silent(5));
+async fn a_request_for_a_document_times_out_after_15_seconds() {
+    let world = World::new(Switches::default(), Behavior::silent(5));
     world.answer(|received| Some(Reply::document("").late(if received.url == VOICE_URL { 60 } else { 0 })));
     let call = world.play(&with(&call(""), &[("Url", VOICE_URL)])).await;
     assert!((talk_time(&call) - 15.0).abs() < 0.01, "{}", talk_time(&call));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fallback_is_asked_with_the_error_and_once() {
+async fn the_fallback_is_requested_once_with_the_error() {
     let fallback = "https://hooks.example.org/twilio/fallback";
     for (fallback_works, heard) in [(true, OPTIONS), (false, "An application error has occurred.")] {
-        let world = World::new(Switches::default(), Behaviour::silent(5));
+        let world = World::new(Switches::default(), Behavior::silent(5));
         world.answer(move |received| {
             let works = received.url == STATUS_URL || (fallback_works && received.url == fallback);
             Some(if works {
@@ -215,7 +218,7 @@ async fn a_fallback_is_asked_with_the_error_and_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn inline_documents_are_as_strict_and_need_absolute_actions() {
+async fn inline_documents_are_validated_and_need_absolute_actions() {
     for twiml in [
         "<Response><Gather action=\"/keys\"/></Response>",
         "<Response><Gather numDigits=\"1\"/></Response>",
@@ -223,12 +226,12 @@ async fn inline_documents_are_as_strict_and_need_absolute_actions() {
         "<Response><Say>Unclosed</Response>",
         "Hello",
     ] {
-        let (_, call) = played(Behaviour::silent(5), twiml).await;
+        let (_, call) = played(Behavior::silent(5), twiml).await;
         assert_eq!(call.ended_by, Some(EndedBy::InvalidReply), "{twiml}");
         assert!(!call.failures.is_empty(), "{twiml}");
     }
     let (_, call) = played(
-        Behaviour::silent(5),
+        Behavior::silent(5),
         "<?xml version=\"1.0\"?><Response><Say>Fine.</Say></Response>",
     )
     .await;
@@ -236,9 +239,9 @@ async fn inline_documents_are_as_strict_and_need_absolute_actions() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn documents_that_run_in_circles_end() {
-    let world = World::new(Switches::default(), Behaviour::silent(5));
+async fn endless_redirects_end_the_call() {
+    let world = World::new(Switches::default(), Behavior::silent(5));
     world.answer(|_| Some(Reply::document(&format!("<Redirect>{VOICE_URL}</Redirect>"))));
     let call = world.play(&with(&call(""), &[("Url", VOICE_URL)])).await;
-    assert_eq!(call.failures, ["the call runs in circles"]);
+    assert_eq!(call.failures, ["the call is an endless loop"]);
 }

@@ -1,10 +1,10 @@
-//! What goes wrong.
+//! All faults, planned and random.
 
 use super::*;
 use crate::exchange::Outage;
 
 async fn created(fault: CreateFault) -> (World, Result<(u16, Value), SendError>) {
-    let world = World::new(Switches::default(), Behaviour::Busy);
+    let world = World::new(Switches::default(), Behavior::Busy);
     world.twilio.fail_next_create(fault);
     let twiml = twiml();
     let answer = world.try_create(&call(&twiml)).await;
@@ -12,7 +12,7 @@ async fn created(fault: CreateFault) -> (World, Result<(u16, Value), SendError>)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_create_request_fails_with_or_without_a_call() {
+async fn a_failed_create_request_may_or_may_not_place_a_call() {
     for (fault, answered, calls) in [
         (CreateFault::TooManyRequests, Some((429, 20_429)), 0),
         (CreateFault::Refused(21_215), Some((400, 21_215)), 0),
@@ -46,23 +46,23 @@ async fn a_create_request_fails_with_or_without_a_call() {
             (answer, _) => panic!("{fault:?}: {answer:?}"),
         }
         let again = world.try_create(&call("<Response/>")).await;
-        assert_eq!(again.expect("an answer").0, 201, "once: {fault:?}");
+        assert_eq!(again.expect("an answer").0, 201, "only once: {fault:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_callback_may_be_there_before_the_response() {
+async fn a_callback_can_arrive_before_the_response() {
     let (world, answer) = created(CreateFault::WebhookFirst).await;
     assert_eq!(answer.expect("an answer").0, 201);
     assert_eq!(world.statuses(), ["initiated", "ringing", "busy"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_without_money_takes_no_call_until_there_is_some() {
+async fn an_account_without_money_places_no_calls() {
     for (no_money_status, code) in [(400, 10_001), (403, 20_005)] {
         let world = World::new(
             switches(|calls| calls.no_money_status = no_money_status),
-            Behaviour::Busy,
+            Behavior::Busy,
         );
         world.twilio.change_faults(|faults| faults.no_money = Some(code));
         for _ in 0..2 {
@@ -76,7 +76,7 @@ async fn an_account_without_money_takes_no_call_until_there_is_some() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn reading_and_updating_fail_in_every_way_and_what_was_carried_out_stays_so() {
+async fn a_failed_update_may_or_may_not_take_effect() {
     for (fault, answered, carried_out) in [
         (ApiFault::InternalError, Some(500), false),
         (ApiFault::Unavailable, Some(503), false),
@@ -88,7 +88,7 @@ async fn reading_and_updating_fail_in_every_way_and_what_was_carried_out_stays_s
         (ApiFault::AnswerLost, None, true),
         (ApiFault::NotSent, None, false),
     ] {
-        let world = World::new(Switches::default(), Behaviour::silent(30));
+        let world = World::new(Switches::default(), Behavior::silent(30));
         let twiml = twiml();
         let sid = world.order(&call(&twiml)).await;
         world.until(Status::Ringing).await;
@@ -101,14 +101,14 @@ async fn reading_and_updating_fail_in_every_way_and_what_was_carried_out_stays_s
         assert_eq!(updated.ok().map(|(status, _)| status), answered, "{fault:?}");
         let is_over = world.twilio.live_calls().is_empty();
         assert_eq!(is_over, carried_out, "{fault:?}");
-        assert_eq!(world.get(&path).await.0, 200, "once: {fault:?}");
+        assert_eq!(world.get(&path).await.0, 200, "only once: {fault:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_it_is_down_nothing_comes_of_any_request() {
+async fn requests_have_no_effect_during_an_outage() {
     for (outage, answered) in [(Outage::Errors, Some(500)), (Outage::Hangs, None)] {
-        let world = World::new(Switches::default(), Behaviour::Busy);
+        let world = World::new(Switches::default(), Behavior::Busy);
         world.twilio.change_faults(|faults| faults.outage = Some(outage));
         let began = world.clock.now();
         for request in [
@@ -126,10 +126,10 @@ async fn while_it_is_down_nothing_comes_of_any_request() {
     }
 }
 
-/// The statuses that arrive when one callback fares like this, and their tokens.
-async fn disturbed(target: Target, fault: WebhookFault) -> (Vec<String>, Vec<String>) {
-    let world = World::new(Switches::default(), Behaviour::Busy);
-    world.twilio.disturb_next(target, fault);
+/// The statuses that arrive when one callback has this fault, and their tokens.
+async fn play_with_fault(target: Target, fault: WebhookFault) -> (Vec<String>, Vec<String>) {
+    let world = World::new(Switches::default(), Behavior::Busy);
+    world.twilio.fail_next_webhook(target, fault);
     world.play(&call("<Response/>")).await;
     world.pass(60.0).await;
     let tokens = world
@@ -141,7 +141,7 @@ async fn disturbed(target: Target, fault: WebhookFault) -> (Vec<String>, Vec<Str
 }
 
 #[tokio::test(start_paused = true)]
-async fn callbacks_are_lost_doubled_late_and_out_of_order() {
+async fn callbacks_can_be_lost_duplicated_delayed_and_reordered() {
     let ringing = Target::Status(Status::Ringing);
     let usual = vec!["initiated", "ringing", "busy"];
     for (fault, arrived) in [
@@ -157,7 +157,7 @@ async fn callbacks_are_lost_doubled_late_and_out_of_order() {
             vec!["initiated", "busy", "ringing"],
         ),
     ] {
-        let (statuses, tokens) = disturbed(ringing, fault).await;
+        let (statuses, tokens) = play_with_fault(ringing, fault).await;
         assert_eq!(statuses, arrived, "{fault:?}");
         let mut different = tokens.clone();
         different.sort_unstable();
@@ -168,14 +168,14 @@ async fn callbacks_are_lost_doubled_late_and_out_of_order() {
             "a duplicate has the same token: {fault:?}"
         );
     }
-    let (statuses, _) = disturbed(Target::Status(Status::Initiated), WebhookFault::Reorder).await;
+    let (statuses, _) = play_with_fault(Target::Status(Status::Initiated), WebhookFault::Reorder).await;
     assert_eq!(statuses, ["ringing", "initiated", "busy"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_action_that_gets_no_answer_ends_the_call() {
+async fn an_action_without_a_response_ends_the_call() {
     let twiml = twiml();
-    let behaviour = Behaviour::presses("1", When::TicketSay);
+    let behavior = Behavior::presses("1", When::TicketSay);
     for (fault, heard) in [
         (WebhookFault::Lose, "Thank you."),
         (WebhookFault::Duplicate(Duration::from_secs(3)), "Thank you."),
@@ -187,8 +187,8 @@ async fn an_action_that_gets_no_answer_ends_the_call() {
         (WebhookFault::LoseAnswer, "An application error has occurred."),
         (WebhookFault::LoseForGood, "An application error has occurred."),
     ] {
-        let world = World::new(Switches::default(), behaviour.clone());
-        world.twilio.disturb_next(Target::Document, fault);
+        let world = World::new(Switches::default(), behavior.clone());
+        world.twilio.fail_next_webhook(Target::Document, fault);
         let call = world.play(&call(&twiml)).await;
         world.pass(60.0).await;
         assert_eq!(call.texts(), [TICKET, heard], "{fault:?}");

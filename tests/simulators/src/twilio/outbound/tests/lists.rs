@@ -12,9 +12,9 @@ async fn sids(world: &World, query: &[(&str, &str)]) -> Vec<String> {
         .collect()
 }
 
-/// Calls at 09:00, to one number and the other, that were over at once.
-async fn two(switches: Switches) -> (World, Vec<String>) {
-    let world = World::new(switches, Behaviour::Busy);
+/// Two calls to busy numbers, the first one at 09:00, and their SIDs.
+async fn two_calls(switches: Switches) -> (World, Vec<String>) {
+    let world = World::new(switches, Behavior::Busy);
     let twiml = twiml();
     let first = world.order(&call(&twiml)).await;
     world.until_over().await;
@@ -24,8 +24,8 @@ async fn two(switches: Switches) -> (World, Vec<String>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn filters_choose_by_number_status_and_time() {
-    let (world, all) = two(Switches::default()).await;
+async fn lists_are_filtered_by_number_status_and_time() {
+    let (world, all) = two_calls(Switches::default()).await;
     let newest_first: Vec<String> = all.iter().rev().cloned().collect();
     assert_eq!(sids(&world, &[]).await, newest_first);
     assert_eq!(sids(&world, &[("To", NUMBER)]).await, all[..1]);
@@ -47,13 +47,13 @@ async fn filters_choose_by_number_status_and_time() {
     assert_eq!(world.get("Calls.json?StartTime=yesterday").await.0, 400);
     assert_eq!(world.twilio.unexpected(), []);
     sids(&world, &[("StartTime>=", "2026-01-05")]).await;
-    assert_eq!(world.twilio.unexpected().len(), 1, "no such filter");
+    assert_eq!(world.twilio.unexpected().len(), 1, "an unknown filter is recorded");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_time_of_day_counts_or_only_the_day_does() {
+async fn time_filters_compare_the_time_or_only_the_day() {
     for (filters_by_day, found) in [(false, 0), (true, 2)] {
-        let (world, _) = two(switches(|calls| calls.filters_by_day = filters_by_day)).await;
+        let (world, _) = two_calls(switches(|calls| calls.filters_by_day = filters_by_day)).await;
         assert_eq!(
             sids(&world, &[("StartTime>", "2026-01-05T23:00:00Z")]).await.len(),
             found
@@ -62,14 +62,14 @@ async fn the_time_of_day_counts_or_only_the_day_does() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_queued_call_was_started_when_it_was_created_or_never() {
+async fn the_start_time_of_a_queued_call_is_its_creation_or_missing() {
     let twiml = twiml();
     for (queued_start, found) in [(QueuedStart::Created, 1), (QueuedStart::Never, 0)] {
         let switches = switches(|calls| {
             calls.queued_start = queued_start;
             calls.call_interval = Duration::from_mins(1);
         });
-        let world = World::new(switches, Behaviour::Busy);
+        let world = World::new(switches, Behavior::Busy);
         world.order(&call(&twiml)).await;
         world.pass(5.0).await;
         let queued = world.order(&with(&call(&twiml), &[("To", OTHER)])).await;
@@ -82,8 +82,8 @@ async fn a_queued_call_was_started_when_it_was_created_or_never() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn pages_lead_from_one_to_the_next() {
-    let (world, all) = two(Switches::default()).await;
+async fn a_page_links_to_the_next() {
+    let (world, all) = two_calls(Switches::default()).await;
     let (_, first) = world.get("Calls.json?PageSize=1&Status=busy").await;
     assert_eq!(first["calls"][0]["sid"], all[1].as_str());
     assert_eq!(first["previous_page_uri"], Value::Null);

@@ -1,4 +1,4 @@
-//! The simulator of calls to employees, seen through its API and its webhooks.
+//! Tests of simulated calls to employees through the API and webhooks.
 
 mod api;
 mod create;
@@ -20,9 +20,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use patchbay::clock::{Clock, Timestamp};
-use patchbay::http::{HttpClient, Request, Response, SendError, SendHttp, Sending};
+use patchbay::http::{HttpClient, Request, Response, ResponseFuture, SendError, SendHttp};
 use patchbay::phone::PhoneNumber;
-use patchbay::providers::twilio::signature::{HEADER, SETTINGS_HEADER, SharedKey, Signatures};
+use patchbay::providers::twilio::signature::{HEADER, SETTINGS_HEADER, SharedKey, SignatureVerifier};
 use patchbay::providers::twilio::webhook::Form;
 use patchbay::secret::Secret;
 use serde_json::Value;
@@ -30,14 +30,14 @@ use serde_json::Value;
 use super::super::{ACCOUNT, AUTH_TOKEN, SHARED_KEY, Switches, Twilio};
 use super::*;
 use crate::exchange::{EndedBy, Exchange};
-use crate::phones::{Behaviour, Deed, Script, When};
+use crate::phones::{Action, Behavior, Script, When};
 
 /// The employee's number.
 const NUMBER: &str = "+12025550123";
 const OTHER: &str = "+12025550124";
 const STATUS_URL: &str = "https://hooks.example.org/twilio/status/main.a.b.tag";
 const KEYS_URL: &str = "https://hooks.example.org/twilio/collect/main.a.b.tag";
-const VERDICT_URL: &str = "https://hooks.example.org/twilio/amd/main.a.b.tag";
+const DETECTION_URL: &str = "https://hooks.example.org/twilio/amd/main.a.b.tag";
 const VOICE_URL: &str = "https://hooks.example.org/twilio/voice/main.a.b.tag";
 /// Takes 2 s to say.
 const TICKET: &str = "Pump four has stopped again.";
@@ -80,7 +80,7 @@ impl Received {
     }
 }
 
-/// What the webhook receiver answers.
+/// A response of the webhook receiver.
 #[derive(Clone, Debug)]
 struct Reply {
     after: Duration,
@@ -112,20 +112,20 @@ impl Reply {
     }
 }
 
-type Answering = Box<dyn FnMut(&Received) -> Option<Reply> + Send>;
+type Responder = Box<dyn FnMut(&Received) -> Option<Reply> + Send>;
 
-/// What patchbay is in the real world. It takes nothing that is not signed.
+/// The receiver of webhooks, in the role of patchbay. It rejects requests without a valid signature.
 struct Receiver {
     clock: Clock,
-    signatures: Signatures,
+    signatures: SignatureVerifier,
     received: Mutex<Vec<Received>>,
-    answering: Mutex<Answering>,
+    answering: Mutex<Responder>,
 }
 
-struct Door(Arc<Receiver>);
+struct ReceiverClient(Arc<Receiver>);
 
-impl SendHttp for Door {
-    fn send(&self, request: Request) -> Sending<'_> {
+impl SendHttp for ReceiverClient {
+    fn send(&self, request: Request) -> ResponseFuture<'_> {
         Box::pin(self.0.receive(request))
     }
 }
@@ -141,7 +141,7 @@ impl Receiver {
         let (signature, settings) = (header(HEADER), header(SETTINGS_HEADER));
         assert!(
             self.signatures
-                .accepts(&url, request.body(), true, &signature, &settings),
+                .is_valid(&url, request.body(), true, &signature, &settings),
             "not signed: {url}"
         );
         assert!(!url.contains('#'), "a fragment is never on the wire: {url}");
@@ -167,7 +167,7 @@ impl Receiver {
     }
 }
 
-/// A Twilio, a receiver for its webhooks, and two phones that do the same.
+/// A Twilio with two phones that have the same script, and a receiver for its webhooks.
 struct World {
     twilio: Twilio,
     exchange: Exchange,
@@ -186,14 +186,14 @@ impl World {
         let other = PhoneNumber::parse(OTHER).expect("a number");
         let phones = Phones::new().with(number(), script.clone()).with(other, script);
         let exchange = Exchange::new(phones);
-        let twilio = Twilio::on(exchange.clone(), clock.clone(), switches, seed);
+        let twilio = Twilio::on_network(exchange.clone(), clock.clone(), switches, seed);
         let key = SharedKey {
             id: SHARED_KEY.0.to_owned(),
             secret: Secret::new(SHARED_KEY.1),
         };
         let receiver = Arc::new(Receiver {
             clock: clock.clone(),
-            signatures: Signatures::new(Secret::new(AUTH_TOKEN), None).with_shared_keys([key]),
+            signatures: SignatureVerifier::new(Secret::new(AUTH_TOKEN), None).with_shared_keys([key]),
             received: Mutex::default(),
             answering: Mutex::new(Box::new(|received| {
                 let verbs = if received.url == KEYS_URL {
@@ -204,7 +204,7 @@ impl World {
                 Some(Reply::document(verbs))
             })),
         });
-        twilio.set_webhooks(HttpClient::new(Door(Arc::clone(&receiver))));
+        twilio.set_webhooks(HttpClient::new(ReceiverClient(Arc::clone(&receiver))));
         Self {
             twilio,
             exchange,
@@ -213,7 +213,7 @@ impl World {
         }
     }
 
-    /// Answers webhooks like this from now on; none breaks the connection.
+    /// Sets the responses to webhooks. `None` refuses the connection.
     fn answer(&self, answering: impl FnMut(&Received) -> Option<Reply> + Send + 'static) {
         *self.receiver.answering.lock().expect("not poisoned") = Box::new(answering);
     }
@@ -228,7 +228,7 @@ impl World {
         self.raw(post("Calls.json", fields)).await
     }
 
-    /// Orders a call and gives its SID.
+    /// Creates a call and returns its SID.
     async fn order(&self, fields: &[(&str, &str)]) -> String {
         let (status, body) = self.try_create(fields).await.expect("an answer");
         assert_eq!(status, 201, "{body}");
@@ -247,13 +247,13 @@ impl World {
             .expect("an answer")
     }
 
-    /// Orders a call and sees it to its end and that of its callbacks.
+    /// Creates a call and waits until it and its callbacks have ended.
     async fn play(&self, fields: &[(&str, &str)]) -> OutboundCall {
         self.order(fields).await;
         self.until_over().await
     }
 
-    /// Waits until no call is live, and a little more for the callbacks that follow.
+    /// Waits until no call is live, and a little longer for the last callbacks.
     async fn until_over(&self) -> OutboundCall {
         while !self.twilio.live_calls().is_empty() {
             self.pass(0.5).await;
@@ -280,7 +280,7 @@ impl World {
         self.receiver.received.lock().expect("not poisoned").clone()
     }
 
-    /// Those that came to a URL.
+    /// The webhooks that arrived at a URL.
     fn received_at(&self, url: &str) -> Vec<Received> {
         let mut received = self.received();
         received.retain(|received| received.url == url);
@@ -331,15 +331,15 @@ fn say(text: &str) -> String {
     format!("<Say>{text}</Say>")
 }
 
-/// From the answer on, the ticket is spoken from 0 to 2 s, the options from 6 to 9 s and, when there was no key for 10 s,
-/// from 19 to 22 s; the call is over after 32 s.
+/// In seconds after the answer: the ticket is spoken from 0 to 2, the options from 6 to 9 and, without a key for 10 s,
+/// from 19 to 22. The call ends at 32.
 fn twiml() -> String {
     let round = |inside: &str| gather(inside, "numDigits=\"1\" finishOnKey=\"\" timeout=\"10\"");
     let first = format!("{}<Pause length=\"4\"/>{}", say(TICKET), say(OPTIONS));
     format!("<Response>{}{}</Response>", round(&first), round(&say(OPTIONS)))
 }
 
-/// The fields of a call with these documents and all callbacks.
+/// The fields of a create request with this document and all callbacks.
 fn call(twiml: &str) -> Vec<(&str, &str)> {
     let mut fields = vec![
         ("To", NUMBER),
@@ -351,7 +351,7 @@ fn call(twiml: &str) -> Vec<(&str, &str)> {
     fields
 }
 
-/// Fields, some of them with another value or, where that is empty, without.
+/// `fields` with changed values. An empty value removes the field.
 fn with<'a>(fields: &[(&'a str, &'a str)], changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let is_changed = |name: &str| changes.iter().any(|(changed, _)| *changed == name);
     let kept = fields.iter().filter(|(name, _)| !is_changed(name)).copied();
@@ -364,7 +364,7 @@ fn since_answer(call: &OutboundCall, at: Timestamp) -> f64 {
     at.since(call.answered_at.expect("answered")).as_secs_f64()
 }
 
-/// Seconds that the call lasted from the answer on.
+/// Seconds from the answer to the end.
 fn talk_time(call: &OutboundCall) -> f64 {
     since_answer(call, call.ended_at.expect("ended"))
 }

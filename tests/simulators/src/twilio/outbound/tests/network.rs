@@ -1,13 +1,13 @@
-//! One telephone network for two providers.
+//! Two providers on one phone network.
 
 use super::*;
-use crate::exchange::{Happening, PhoneEvent, Provider};
+use crate::exchange::{PhoneEvent, PhoneEventKind, Provider};
 use crate::routee;
 
 const ROUTEE_CALL: &str =
     r#"{"from":"302100000000","to":{"phone":"+12025550123"},"dialPlan":{"verbs":[{"type":"PAUSE","duration":3}]}}"#;
 
-/// Places a call with a Routee on the same network.
+/// Places a call through a Routee.
 async fn call_with(routee: &routee::Routee) {
     let credentials = STANDARD.encode(format!("{}:{}", routee::APPLICATION_ID, routee::APPLICATION_SECRET));
     let token = http::Request::post("https://auth.routee.net/oauth/token")
@@ -27,8 +27,8 @@ async fn call_with(routee: &routee::Routee) {
     assert_eq!(answer.status(), 200);
 }
 
-fn routee_beside(world: &World) -> routee::Routee {
-    routee::Routee::on(
+fn routee_on_network_of(world: &World) -> routee::Routee {
+    routee::Routee::on_network(
         world.exchange.clone(),
         world.clock.clone(),
         routee::Switches::default(),
@@ -37,12 +37,12 @@ fn routee_beside(world: &World) -> routee::Routee {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_phone_goes_on_with_its_script_whoever_phones_it() {
+async fn a_script_advances_with_the_calls_of_all_providers() {
     let world = World::new(
         Switches::default(),
-        Behaviour::Busy.then(Behaviour::silent(5)).then(Behaviour::Fails),
+        Behavior::Busy.then(Behavior::silent(5)).then(Behavior::Fails),
     );
-    let routee = routee_beside(&world);
+    let routee = routee_on_network_of(&world);
     let twiml = twiml();
     world.play(&call(&twiml)).await;
     call_with(&routee).await;
@@ -56,9 +56,9 @@ async fn a_phone_goes_on_with_its_script_whoever_phones_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_to_a_number_are_counted_over_both_and_each_plays_its_own_behaviour() {
-    let world = World::new(Switches::default(), Behaviour::silent(5));
-    let routee = routee_beside(&world);
+async fn live_calls_to_a_number_are_counted_over_all_providers() {
+    let world = World::new(Switches::default(), Behavior::silent(5));
+    let routee = routee_on_network_of(&world);
     let twiml = twiml();
     world.order(&call(&twiml)).await;
     call_with(&routee).await;
@@ -77,33 +77,33 @@ async fn calls_to_a_number_are_counted_over_both_and_each_plays_its_own_behaviou
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_listener_hears_of_the_calls_of_both_in_order() {
-    let world = World::new(Switches::default(), Behaviour::presses("1", When::TicketSay));
-    let routee = routee_beside(&world);
+async fn a_listener_receives_the_events_of_all_providers_in_order() {
+    let world = World::new(Switches::default(), Behavior::presses("1", When::TicketSay));
+    let routee = routee_on_network_of(&world);
     let events: Arc<Mutex<Vec<PhoneEvent>>> = Arc::default();
     let (sink, twilio) = (Arc::clone(&events), world.twilio.clone());
     world.exchange.subscribe(move |event| {
-        // A listener may ask the simulator: nothing is locked while it is told.
+        // A listener may query the simulator: nothing is locked while it runs.
         assert!(twilio.calls().len() < 9);
         sink.lock().expect("not poisoned").push(event.clone());
     });
     let twiml = twiml();
     world.play(&call(&twiml)).await;
-    let said = |text: &str| Happening::Says { text: text.to_owned() };
+    let said = |text: &str| PhoneEventKind::Says { text: text.to_owned() };
     let events_now = || events.lock().expect("not poisoned").clone();
-    let happened: Vec<Happening> = events_now().into_iter().map(|event| event.what).collect();
+    let happened: Vec<PhoneEventKind> = events_now().into_iter().map(|event| event.kind).collect();
     assert_eq!(
         happened,
         [
-            Happening::Created,
-            Happening::Ringing,
-            Happening::Answered { machine: false },
+            PhoneEventKind::Created,
+            PhoneEventKind::Ringing,
+            PhoneEventKind::Answered { machine: false },
             said(TICKET),
-            Happening::Key { key: '1' },
-            Happening::Tells { tones: "1".to_owned() },
-            Happening::PlanReplaced,
+            PhoneEventKind::Key { key: '1' },
+            PhoneEventKind::KeysReported { keys: "1".to_owned() },
+            PhoneEventKind::PlanReplaced,
             said("Thank you."),
-            Happening::Ended {
+            PhoneEventKind::Ended {
                 status: "completed",
                 by: EndedBy::Plan
             },
@@ -111,15 +111,15 @@ async fn a_listener_hears_of_the_calls_of_both_in_order() {
     );
     call_with(&routee).await;
     world.pass(30.0).await;
-    let of = |provider: Provider| events_now().iter().filter(|event| event.provider == provider).count();
-    assert_eq!(of(Provider::Twilio), happened.len());
-    assert!(of(Provider::Routee) > 3);
+    let count = |provider: Provider| events_now().iter().filter(|event| event.provider == provider).count();
+    assert_eq!(count(Provider::Twilio), happened.len());
+    assert!(count(Provider::Routee) > 3);
     assert!(events_now().iter().all(|event| event.to == NUMBER));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_to_a_number_without_a_script_is_reported_and_nobody_picks_up() {
-    let world = World::new(Switches::default(), Behaviour::Busy);
+async fn a_call_to_a_number_without_a_script_is_unexpected_and_not_answered() {
+    let world = World::new(Switches::default(), Behavior::Busy);
     let call = world.play(&with(&call("<Response/>"), &[("To", "+12025550199")])).await;
     assert_eq!(call.status(), Status::NoAnswer);
     let unexpected = world.twilio.unexpected();
@@ -130,11 +130,11 @@ async fn a_call_to_a_number_without_a_script_is_reported_and_nobody_picks_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_routee_that_is_down_answers_nothing_well() {
+async fn routee_requests_fail_during_an_outage() {
     use crate::exchange::Outage;
     for (outage, status) in [(Outage::Errors, Some(500)), (Outage::Hangs, None)] {
-        let world = World::new(Switches::default(), Behaviour::Busy);
-        let routee = routee_beside(&world);
+        let world = World::new(Switches::default(), Behavior::Busy);
+        let routee = routee_on_network_of(&world);
         routee.change_faults(|faults| faults.outage = Some(outage));
         let token = http::Request::post("https://auth.routee.net/oauth/token").body(Bytes::new());
         let answer = routee.send(token.expect("a request")).await;
@@ -145,12 +145,12 @@ async fn a_routee_that_is_down_answers_nothing_well() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn both_providers_records_say_the_same_of_a_call() {
+async fn the_common_records_of_both_providers_agree() {
     let world = World::new(
         Switches::default(),
-        Behaviour::presses("1", When::AfterAnswer(Duration::from_secs(1))),
+        Behavior::presses("1", When::AfterAnswer(Duration::from_secs(1))),
     );
-    let routee = routee_beside(&world);
+    let routee = routee_on_network_of(&world);
     let twiml = twiml();
     let twilios = world.play(&call(&twiml)).await.placed();
     call_with(&routee).await;

@@ -1,15 +1,15 @@
-//! Any setting of the switches, any behaviour, any fault: what must hold all the same.
+//! Invariants under random switches, behaviors and faults.
 
 use super::*;
 use crate::rng::Rng;
 
-/// Plays a few calls in a world that the seed makes up, and gives everything that was recorded.
-async fn made_up(seed: u64) -> (World, Vec<OutboundCall>) {
+/// Plays a few calls in a random world and returns all calls.
+async fn random_world(seed: u64) -> (World, Vec<OutboundCall>) {
     let mut rng = Rng::new(seed);
     let switches = Switches::random(&mut rng);
-    let script = Script::always(Behaviour::random(&mut rng))
-        .then(Behaviour::random(&mut rng))
-        .then(Behaviour::random(&mut rng));
+    let script = Script::always(Behavior::random(&mut rng))
+        .then(Behavior::random(&mut rng))
+        .then(Behavior::random(&mut rng));
     let world = World::seeded(switches, script, seed);
     world
         .twilio
@@ -18,7 +18,7 @@ async fn made_up(seed: u64) -> (World, Vec<OutboundCall>) {
     let detection = [
         ("MachineDetection", "Enable"),
         ("AsyncAmd", "true"),
-        ("AsyncAmdStatusCallback", VERDICT_URL),
+        ("AsyncAmdStatusCallback", DETECTION_URL),
     ];
     for number in 0..4 {
         let fields = if number % 2 == 0 {
@@ -26,7 +26,7 @@ async fn made_up(seed: u64) -> (World, Vec<OutboundCall>) {
         } else {
             with(&call(&twiml), &detection)
         };
-        // Whatever comes of it.
+        // The request may fail.
         let _ = world.try_create(&fields).await;
         world.pass(400.0).await;
         if let Some(live) = world.twilio.live_calls().first() {
@@ -44,10 +44,10 @@ async fn made_up(seed: u64) -> (World, Vec<OutboundCall>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_call_ends_with_one_final_status_whatever_goes_wrong() {
+async fn every_call_ends_with_one_final_status_despite_faults() {
     let mut ended = 0;
     for seed in 0..150 {
-        let (world, calls) = made_up(seed).await;
+        let (world, calls) = random_world(seed).await;
         for call in calls {
             let finals = call.statuses.iter().filter(|(_, status)| status.is_final()).count();
             assert_eq!(finals, 1, "seed {seed}: {call:?}");
@@ -64,8 +64,8 @@ async fn every_call_ends_with_one_final_status_whatever_goes_wrong() {
 #[tokio::test(start_paused = true)]
 async fn a_seed_replays_the_same_calls_and_webhooks_to_the_millisecond() {
     for seed in 0..30 {
-        let (first, first_calls) = made_up(seed).await;
-        let (second, second_calls) = made_up(seed).await;
+        let (first, first_calls) = random_world(seed).await;
+        let (second, second_calls) = random_world(seed).await;
         assert_eq!(first_calls, second_calls, "seed {seed}");
         assert_eq!(first.twilio.webhooks(), second.twilio.webhooks(), "seed {seed}");
         assert_eq!(first.received(), second.received(), "seed {seed}");
@@ -74,9 +74,9 @@ async fn a_seed_replays_the_same_calls_and_webhooks_to_the_millisecond() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_called_back_is_what_happened_and_what_was_told_was_pressed() {
+async fn callbacks_match_statuses_and_submitted_digits_match_pressed_keys() {
     for seed in 0..60 {
-        let (world, calls) = made_up(seed).await;
+        let (world, calls) = random_world(seed).await;
         for received in world.received_at(STATUS_URL) {
             let sid = received.field("CallSid");
             let call = calls
@@ -87,9 +87,9 @@ async fn what_is_called_back_is_what_happened_and_what_was_told_was_pressed() {
             assert!(call.status_names().contains(&status), "seed {seed}: {status} {call:?}");
         }
         for call in calls {
-            for (at, told) in &call.told {
+            for (at, digits) in &call.submitted_digits {
                 let pressed = |digit| call.keys.iter().any(|(when, key)| when <= at && *key == digit);
-                assert!(told.chars().all(pressed), "seed {seed}: {told}");
+                assert!(digits.chars().all(pressed), "seed {seed}: {digits}");
             }
         }
     }

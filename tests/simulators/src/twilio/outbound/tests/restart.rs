@@ -1,24 +1,24 @@
-//! What is left of calls when the process that was the network is killed.
+//! Restoring calls and callbacks after the process was killed.
 
 use dynoxide::Database;
 
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn calls_that_are_over_are_still_there_and_others_ring_once_more() {
+async fn ended_calls_are_restored_and_live_calls_ring_again() {
     let journal = Journal::open(Database::memory().expect("a database")).expect("a journal");
     let twiml = twiml();
-    let before = World::new(Switches::default(), Behaviour::Busy.then(Behaviour::silent(5)));
-    before.twilio.go_on(journal.clone()).expect("an empty journal");
+    let before = World::new(Switches::default(), Behavior::Busy.then(Behavior::silent(5)));
+    before.twilio.restore(journal.clone()).expect("an empty journal");
     let over = before.play(&call(&twiml)).await;
     let sid = before.order(&call(&twiml)).await;
     before.until(Status::InProgress).await;
 
     let after = World::new(
         Switches::default(),
-        Behaviour::Busy.then(Behaviour::silent(5)).then(Behaviour::Fails),
+        Behavior::Busy.then(Behavior::silent(5)).then(Behavior::Fails),
     );
-    after.twilio.go_on(journal).expect("what was written");
+    after.twilio.restore(journal).expect("what was written");
     assert_eq!(after.twilio.calls()[0], over);
     let live = after.until(Status::InProgress).await;
     assert_eq!(live.sid, sid);
@@ -33,32 +33,32 @@ async fn calls_that_are_over_are_still_there_and_others_ring_once_more() {
     let first = received[0]
         .field("SequenceNumber")
         .and_then(|number| number.parse::<u32>().ok());
-    assert!(first >= Some(3), "numbers go on: {first:?}");
+    assert!(first >= Some(3), "sequence numbers continue: {first:?}");
     assert_eq!(
         after.play(&call(&twiml)).await.status(),
         Status::Failed,
-        "the script goes on"
+        "the script continues"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn callbacks_on_their_way_are_sent_once_more() {
+async fn callbacks_in_delivery_are_sent_again() {
     let journal = Journal::open(Database::memory().expect("a database")).expect("a journal");
-    let before = World::new(Switches::default(), Behaviour::Busy);
-    before.twilio.go_on(journal.clone()).expect("an empty journal");
-    before.twilio.disturb_next(
+    let before = World::new(Switches::default(), Behavior::Busy);
+    before.twilio.restore(journal.clone()).expect("an empty journal");
+    before.twilio.fail_next_webhook(
         Target::Status(Status::Busy),
         WebhookFault::Delay(Duration::from_mins(10)),
     );
     before.play(&call("<Response/>")).await;
     assert_eq!(before.statuses(), ["initiated", "ringing"]);
 
-    let after = World::new(Switches::default(), Behaviour::Busy);
-    after.twilio.go_on(journal.clone()).expect("what was written");
+    let after = World::new(Switches::default(), Behavior::Busy);
+    after.twilio.restore(journal.clone()).expect("what was written");
     after.pass(5.0).await;
     assert_eq!(after.statuses(), ["busy"]);
-    let third = World::new(Switches::default(), Behaviour::Busy);
-    third.twilio.go_on(journal).expect("what was written");
+    let third = World::new(Switches::default(), Behavior::Busy);
+    third.twilio.restore(journal).expect("what was written");
     third.pass(5.0).await;
-    assert_eq!(third.statuses(), Vec::<String>::new(), "it was taken");
+    assert_eq!(third.statuses(), Vec::<String>::new(), "it was accepted");
 }

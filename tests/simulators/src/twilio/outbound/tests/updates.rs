@@ -1,13 +1,13 @@
-//! Ending and redirecting a call.
+//! Updates: ending and redirecting a call.
 
 use super::*;
 
 const CANCEL: [(&str, &str); 1] = [("Status", "canceled")];
 const COMPLETE: [(&str, &str); 1] = [("Status", "completed")];
 
-/// A call in this status, and its SID.
+/// A world with a call in this status, and the SID of the call.
 async fn call_in(status: Status, switches: Switches) -> (World, String) {
-    let world = World::new(switches, Behaviour::silent(30));
+    let world = World::new(switches, Behavior::silent(30));
     let twiml = twiml();
     let sid = world.order(&call(&twiml)).await;
     world.until(status).await;
@@ -15,7 +15,7 @@ async fn call_in(status: Status, switches: Switches) -> (World, String) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn cancelled_while_queued_it_is_never_heard_of() {
+async fn a_call_cancelled_in_the_queue_causes_no_callback() {
     let (world, sid) = call_in(Status::Queued, Switches::default()).await;
     let (status, body) = world.update(&sid, &CANCEL).await;
     assert_eq!((status, &body["status"]), (200, &"canceled".into()));
@@ -28,7 +28,7 @@ async fn cancelled_while_queued_it_is_never_heard_of() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn cancelled_before_the_answer_it_ends_and_says_so() {
+async fn a_call_cancelled_before_the_answer_causes_a_callback() {
     for before in [Status::Initiated, Status::Ringing] {
         let (world, sid) = call_in(before, Switches::default()).await;
         assert_eq!(world.update(&sid, &CANCEL).await.0, 200);
@@ -39,7 +39,7 @@ async fn cancelled_before_the_answer_it_ends_and_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn completed_hangs_up() {
+async fn completing_an_answered_call_hangs_up() {
     let (world, sid) = call_in(Status::InProgress, Switches::default()).await;
     world.pass(3.0).await;
     assert_eq!(world.update(&sid, &COMPLETE).await.1["status"], "completed");
@@ -49,7 +49,7 @@ async fn completed_hangs_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancel_that_comes_too_late_does_one_of_three_things() {
+async fn canceling_an_answered_call_has_one_of_three_effects() {
     for (late, answered, hangs_up) in [
         (CancelTooLate::Ignored, 200, false),
         (CancelTooLate::Refused, 400, false),
@@ -68,7 +68,7 @@ async fn a_cancel_that_comes_too_late_does_one_of_three_things() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_complete_that_comes_too_early_does_one_of_four_things() {
+async fn completing_an_unanswered_call_has_one_of_four_effects() {
     for (early, answered, becomes) in [
         (CompleteTooEarly::Canceled, 200, Status::Canceled),
         (CompleteTooEarly::Completed, 200, Status::Completed),
@@ -88,7 +88,7 @@ async fn a_complete_that_comes_too_early_does_one_of_four_things() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_over_stays_as_it_is() {
+async fn updating_an_ended_call_has_no_effect() {
     for (after, answered) in [(UpdateAfterEnd::Refused, 400), (UpdateAfterEnd::Ignored, 200)] {
         let (world, sid) = call_in(Status::Ringing, switches(|calls| calls.update_after_end = after)).await;
         world.update(&sid, &CANCEL).await;
@@ -102,7 +102,7 @@ async fn a_call_that_is_over_stays_as_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_response_shows_the_status_after_or_before_the_update() {
+async fn the_response_shows_the_new_or_the_previous_status() {
     for (update_shows_outcome, shown) in [(true, "canceled"), (false, "ringing")] {
         let switches = switches(|calls| calls.update_shows_outcome = update_shows_outcome);
         let (world, sid) = call_in(Status::Ringing, switches).await;
@@ -125,7 +125,7 @@ async fn only_a_call_in_progress_can_be_redirected() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_update_is_refused() {
+async fn invalid_updates_are_rejected() {
     let (world, sid) = call_in(Status::Ringing, Switches::default()).await;
     for fields in [
         &[("Status", "ringing")] as &[(&str, &str)],

@@ -1,9 +1,9 @@
-//! Callbacks: what is in them, and how they are sent.
+//! Status callbacks: content, order, signatures and retries.
 
 use super::*;
 
-async fn received_of(switches: Switches, behaviour: Behaviour) -> Vec<Received> {
-    let world = World::new(switches, behaviour);
+async fn received_of(switches: Switches, behavior: Behavior) -> Vec<Received> {
+    let world = World::new(switches, behavior);
     let twiml = twiml();
     world.play(&call(&twiml)).await;
     world.received_at(STATUS_URL)
@@ -14,8 +14,8 @@ fn fields<'a>(received: &'a [Received], name: &str) -> Vec<&'a str> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn callbacks_say_what_the_contract_has() {
-    let received = received_of(Switches::default(), Behaviour::silent(5)).await;
+async fn callbacks_have_the_fields_of_the_contract() {
+    let received = received_of(Switches::default(), Behavior::silent(5)).await;
     assert_eq!(fields(&received, "SequenceNumber"), ["0", "1", "2", "3"]);
     assert_eq!(fields(&received, "CallbackSource"), ["call-progress-events"; 4]);
     assert!(fields(&received, "Timestamp")[0].starts_with("Mon, 05 Jan 2026 09:00:0"));
@@ -25,21 +25,21 @@ async fn callbacks_say_what_the_contract_has() {
     assert_eq!(fields(&received, "To"), [NUMBER; 4]);
     assert_eq!(fields(&received, "Direction"), ["outbound-api"; 4]);
     assert_eq!(fields(&received, "ErrorCode"), Vec::<&str>::new());
-    let failed = received_of(Switches::default(), Behaviour::Fails).await;
+    let failed = received_of(Switches::default(), Behavior::Fails).await;
     assert_eq!(fields(&failed, "SipResponseCode"), ["404"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_says_why_or_not() {
-    for (failed_says_why, count) in [(true, 1), (false, 0)] {
-        let switches = switches(|calls| calls.failed_says_why = failed_says_why);
-        let received = received_of(switches, Behaviour::Fails).await;
+async fn a_failed_callback_includes_an_error_or_not() {
+    for (failed_has_error, count) in [(true, 1), (false, 0)] {
+        let switches = switches(|calls| calls.failed_has_error = failed_has_error);
+        let received = received_of(switches, Behavior::Fails).await;
         assert_eq!(fields(&received, "ErrorCode").len(), count);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sequence_counts_what_was_sent_or_all_events_or_nothing() {
+async fn sequence_numbers_count_sent_callbacks_or_all_events_or_nothing() {
     for (sequence, numbers) in [
         (Sequence::Sent, ["0", "1", "2"]),
         (Sequence::Events, ["1", "2", "3"]),
@@ -47,23 +47,23 @@ async fn a_sequence_counts_what_was_sent_or_all_events_or_nothing() {
     ] {
         let switches = switches(|calls| {
             calls.sequence = sequence;
-            calls.initiated_is_told = false;
+            calls.initiated_is_called_back = false;
         });
-        let received = received_of(switches, Behaviour::silent(5)).await;
+        let received = received_of(switches, Behavior::silent(5)).await;
         assert_eq!(fields(&received, "SequenceNumber"), numbers);
         assert_eq!(fields(&received, "CallStatus"), ["ringing", "in-progress", "completed"]);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn callbacks_may_overtake_one_another() {
+async fn callbacks_overtake_one_another_with_jitter() {
     let twiml = twiml();
-    let overtakes = |scatter: Duration| {
+    let overtakes = |jitter: Duration| {
         let twiml = twiml.clone();
         async move {
             for seed in 0..20 {
-                let switches = switches(|calls| calls.callbacks_scatter = scatter);
-                let world = World::seeded(switches, Behaviour::Busy, seed);
+                let switches = switches(|calls| calls.callback_jitter = jitter);
+                let world = World::seeded(switches, Behavior::Busy, seed);
                 world.play(&call(&twiml)).await;
                 if world.statuses() != ["initiated", "ringing", "busy"] {
                     return true;
@@ -77,7 +77,7 @@ async fn callbacks_may_overtake_one_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn callbacks_are_signed_with_the_token_or_the_shared_key_and_perhaps_the_port() {
+async fn callbacks_are_signed_with_the_auth_token_or_the_shared_key_and_with_or_without_the_port() {
     for (shared_key, port_is_signed) in [(false, true), (true, false), (true, true)] {
         let switches = Switches {
             port_is_signed,
@@ -85,16 +85,16 @@ async fn callbacks_are_signed_with_the_token_or_the_shared_key_and_perhaps_the_p
             ..Switches::default()
         };
         assert_eq!(
-            received_of(switches, Behaviour::Busy).await.len(),
+            received_of(switches, Behavior::Busy).await.len(),
             3,
-            "the receiver checks"
+            "the receiver verifies signatures"
         );
     }
 }
 
-/// How often each callback to a URL with this fragment came, when nothing but this is ever answered.
+/// The tries of one callback to a URL with this fragment, all with this response.
 async fn tries(fragment: &str, switches: Switches, reply: Option<Reply>) -> Vec<Received> {
-    let world = World::new(switches, Behaviour::Busy);
+    let world = World::new(switches, Behavior::Busy);
     world.answer(move |_| reply.clone());
     let (twiml, url) = (twiml(), format!("{STATUS_URL}{fragment}"));
     let fields = [("StatusCallback", url.as_str()), ("StatusCallbackEvent", "completed")];
@@ -107,7 +107,7 @@ async fn tries(fragment: &str, switches: Switches, reply: Option<Reply>) -> Vec<
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_callback_is_tried_again_as_its_fragment_says() {
+async fn a_callback_is_retried_as_its_fragment_specifies() {
     let usual = Switches::default;
     for (fragment, reply, count) in [
         ("", None, 2),
@@ -122,16 +122,16 @@ async fn a_callback_is_tried_again_as_its_fragment_says() {
     ] {
         assert_eq!(tries(fragment, usual(), reply).await.len(), count, "{fragment}");
     }
-    let deaf = switches(|calls| calls.overrides_honoured = false);
+    let ignoring = switches(|calls| calls.overrides_honored = false);
     assert_eq!(
-        tries("#rc=3&rp=5xx", deaf, Some(Reply::status(503))).await.len(),
+        tries("#rc=3&rp=5xx", ignoring, Some(Reply::status(503))).await.len(),
         1,
-        "if it is honoured"
+        "the fragment is ignored"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn tries_have_one_token_or_each_its_own() {
+async fn all_tries_have_the_same_token_or_different_ones() {
     for (token_varies, same) in [(false, true), (true, false)] {
         let received = tries("", switches(|calls| calls.token_varies = token_varies), None).await;
         assert_eq!(received.len(), 2);

@@ -1,0 +1,459 @@
+//! The template allows every function exactly the requests that it makes to table and queues: each action, and for the
+//! table each kind of partition (`dynamodb:LeadingKeys`). A missing permission fails a test, and so does an unused one.
+//! That the deployed roles allow what the template declares is checked by `tests/e2e/run`.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+
+mod common;
+#[path = "common/template.rs"]
+mod template;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use common::{
+    ask, change, create, dispatch_body, get, keys_event, pass, rings, send, settle, status_event, webhook, world,
+};
+use patchbay_simulators::aws::{Fault, Rule, Service};
+use patchbay_simulators::phones::{Behavior, Script, When};
+use patchbay_simulators::twilio::PaymentInput;
+use patchbay_simulators::world::World;
+use serde_json::{Value, json};
+
+/// The actions or partitions by function and resource.
+type Permissions = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
+
+/// Actions that Lambda performs with a function's role, or that happen before a request is handled: they do not occur
+/// in this process, but in `tests/e2e/run`, with the real functions.
+const NOT_SIMULATED: [&str; 4] = ["DeleteMessage", "GetParameters", "GetQueueAttributes", "ReceiveMessage"];
+
+/// The permissions in the template, without [`NOT_SIMULATED`].
+fn allowed() -> Permissions {
+    let mut permissions = Permissions::new();
+    for function in template::functions() {
+        let resources = permissions.entry(function.name.clone()).or_default();
+        for statement in template::statements(&function) {
+            let actions = template::several(&statement["Action"]);
+            let actions = actions
+                .iter()
+                .map(|action| action.as_str().unwrap().split_once(':').unwrap());
+            let actions: Vec<_> = actions.filter(|(_, action)| !NOT_SIMULATED.contains(action)).collect();
+            for (&(service, action), resource) in iproduct(&actions, &template::several(&statement["Resource"])) {
+                match (service, name_of(resource)) {
+                    ("dynamodb", name) if name == "table" => {
+                        let condition = statement["Condition"].as_object().unwrap();
+                        assert_eq!(condition.len(), 1, "{statement}");
+                        let partitions = &condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+                        let partitions = template::several(partitions);
+                        let partitions = partitions
+                            .iter()
+                            .map(|partition| partition.as_str().unwrap().to_owned());
+                        resources
+                            .entry(format!("table {action}"))
+                            .or_default()
+                            .extend(partitions);
+                    }
+                    ("dynamodb" | "sqs", name) => {
+                        resources.entry(name).or_default().insert(action.to_owned());
+                    }
+                    _ => assert!(["logs", "kms"].contains(&service), "{}: {statement}", function.name),
+                }
+            }
+        }
+    }
+    permissions
+}
+
+/// Every pair of an action and a resource.
+fn iproduct<'a, A, B>(actions: &'a [A], resources: &'a [B]) -> impl Iterator<Item = (&'a A, &'a B)> {
+    actions
+        .iter()
+        .flat_map(move |action| resources.iter().map(move |resource| (action, resource)))
+}
+
+/// The name of a table, an index or a queue by its ARN in the template: the same that [`resource`] returns.
+fn name_of(arn: &Value) -> String {
+    if let Some(index) = arn["Fn::Sub"]
+        .as_str()
+        .and_then(|text| text.strip_prefix("${Table.Arn}/index/"))
+    {
+        return if index == "by_day" {
+            "index".to_owned()
+        } else {
+            format!("index-{index}")
+        };
+    }
+    let Some(id) = arn["Fn::GetAtt"].as_str().and_then(|text| text.strip_suffix(".Arn")) else {
+        return String::new();
+    };
+    let queue = &template::resources()[id]["Properties"]["QueueName"]["Fn::Sub"];
+    let queue = queue.as_str().and_then(|name| name.strip_prefix("${AWS::StackName}-"));
+    queue.unwrap_or("table").to_owned()
+}
+
+/// The name of the resource that a recorded request is addressed to.
+fn resource(service: Service, target: &str) -> String {
+    match (service, target.split_once("/index/")) {
+        (Service::DynamoDb, Some((_, "by_day"))) => "index".to_owned(),
+        (Service::DynamoDb, Some((_, index))) => format!("index-{index}"),
+        (Service::DynamoDb, None) => "table".to_owned(),
+        // The names in the template.
+        _ => target.replace("-dlq", "-dead-letters"),
+    }
+}
+
+/// The kinds of partitions of the table, as patterns of a policy.
+const PARTITIONS: [&str; 12] = [
+    "PACE#*",
+    "TOKEN#*",
+    "TURN",
+    "T#*#A#*",
+    "T#*#C",
+    "T#*#D#*",
+    "T#*#H#*",
+    "T#*#K#*",
+    "T#*#L#*",
+    "T#*#LIMITS",
+    "T#*#TOKENS",
+    "T#*#X#*",
+];
+
+/// Whether `text` matches `pattern`, in which `*` matches any characters: IAM's `StringLike`.
+fn is_like(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((before, after)) => text
+            .strip_prefix(before)
+            .is_some_and(|rest| (0..=rest.len()).any(|at| rest.get(at..).is_some_and(|rest| is_like(after, rest)))),
+    }
+}
+
+/// The kind of a partition; the partition itself if it is of none or several.
+fn kind(partition: &str) -> String {
+    let kinds = PARTITIONS.iter().filter(|kind| is_like(kind, partition));
+    match kinds.collect::<Vec<_>>()[..] {
+        [one] => (*one).to_owned(),
+        _ => partition.to_owned(),
+    }
+}
+
+/// Adds the requests of a world's functions.
+fn add_requests(permissions: &mut Permissions, world: &World) {
+    for entry in world.aws.recorder().log() {
+        if entry.service == Service::Http || entry.function.is_empty() {
+            continue;
+        }
+        // A batch needs the permission for the single action, and a transaction for each of its actions.
+        let single = entry.operation.trim_end_matches("Batch").to_owned();
+        let actions = match entry.parts.as_slice() {
+            [] => vec![single],
+            parts => parts.iter().map(|&part| part.to_owned()).collect(),
+        };
+        let resources = permissions.entry(entry.function.to_string()).or_default();
+        let name = resource(entry.service, &entry.target);
+        if name == "table" {
+            assert!(!entry.keys.is_empty(), "{entry:?}");
+            for (action, partition) in &entry.keys {
+                let partitions = resources.entry(format!("table {action}")).or_default();
+                partitions.insert(kind(partition));
+                if !entry.parts.is_empty() {
+                    // AWS does not document whether it checks each item of a transaction for its own action, or each
+                    // action for all items.
+                    partitions.extend(entry.keys.iter().map(|(_, partition)| kind(partition)));
+                }
+            }
+        } else {
+            resources.entry(name).or_default().extend(actions);
+        }
+    }
+}
+
+/// Employees with different behavior, a webhook that is retried, unreadable messages, a dispatch that is reopened.
+async fn a_night_of_calls() -> World {
+    let world = world([
+        Behavior::NeverPicksUp.then(Behavior::Busy).then(Behavior::silent(1)),
+        Script::always(Behavior::presses("2", When::OptionsSay(1))),
+        Script::always(Behavior::presses("71", When::OptionsSay(1))),
+    ])
+    .await;
+    // One webhook has to be retried.
+    let refused = Rule::new(Fault::Refused).service(Service::Http).function("notifier");
+    world.aws.faults().plan(refused);
+    let mut tickets = Vec::new();
+    for _ in 0..4 {
+        tickets.push(create(&world, &dispatch_body(3, &json!({ "resolve_within": 600 }))).await);
+    }
+    // A message that neither dialer nor notifier can parse.
+    for queue in ["dialing", "notifications"] {
+        world.aws.sqs().queue(queue).unwrap().put("{", Duration::ZERO);
+    }
+    pass(&world, 3_600).await;
+    for ticket in tickets {
+        change(&world, &ticket, "resolve").await;
+    }
+    settle(&world).await;
+    world
+}
+
+/// A receiver that subscribed to all events, and does not answer for a while.
+async fn a_silent_receiver() -> World {
+    let world = world([Script::always(Behavior::silent(3))]).await;
+    let faults = world.aws.faults();
+    faults.set_timeout(Duration::from_secs(30));
+    let silent = Rule::new(Fault::LostRequest)
+        .service(Service::Http)
+        .function("notifier");
+    faults.plan(silent.times(4));
+    let mut body = dispatch_body(1, &json!({ "attempts": 2, "max_rounds": 1 }));
+    body["webhook"]["strategy"] = json!("OnStatus");
+    let key = create(&world, &body).await;
+    settle(&world).await;
+    let webhooks = get(&world, &format!("/v1/dispatches/{}/webhooks", key.id)).await;
+    let webhook = webhooks.text("/webhooks/0/id");
+    ask(
+        &world,
+        "POST",
+        &format!("/v1/dispatches/{}/webhooks/{webhook}/resend", key.id),
+        &Value::Null,
+    )
+    .await;
+    settle(&world).await;
+    world
+}
+
+/// Every request of the dispatch API, while a phone rings.
+async fn every_request() -> World {
+    let world = world([Script::always(Behavior::Interactive)]).await;
+    ask(&world, "POST", "/v1/dispatches/preview", &dispatch_body(1, &json!({}))).await;
+    let [first, second] = [
+        create(&world, &dispatch_body(1, &json!({}))).await,
+        create(&world, &dispatch_body(1, &json!({}))).await,
+    ];
+    rings(&world, 0, 0).await;
+    pass(&world, 1).await;
+    get(&world, &format!("/v1/dispatches/{}", first.id)).await;
+    get(&world, "/v1/dispatches").await;
+    change(&world, &first, "cancel").await;
+    pass(&world, 5).await;
+    change(&world, &second, "resolve").await;
+    settle(&world).await;
+    world
+}
+
+/// A key and a final status, while DynamoDB is unavailable.
+async fn an_outage() -> World {
+    let world = world([Script::always(Behavior::Interactive)]).await;
+    create(&world, &dispatch_body(1, &json!({}))).await;
+    let call = rings(&world, 0, 0).await;
+    let rule = Rule::new(Fault::InternalError).service(Service::DynamoDb);
+    world.aws.faults().plan(rule.times(u32::MAX));
+    let status = webhook(
+        call.status_url.as_deref().unwrap(),
+        status_event("NoAnswer").to_string(),
+    );
+    send(&world, status).await;
+    let key = webhook(call.collect_url.as_deref().unwrap(), keys_event("1").to_string());
+    send(&world, key).await;
+    world.aws.faults().clear();
+    settle(&world).await;
+    world
+}
+
+/// A task chain from its upload to its deletion, with every request of its API.
+async fn a_task_chain() -> World {
+    let world = world([]).await;
+    let document = include_str!("../events/links-test.json");
+    let sample: Value = serde_json::from_str(document).unwrap();
+    let sample: Value = serde_json::from_str(common::text(&sample, "/body")).unwrap();
+    let chain = json!({ "links": [{
+        "name": "order_start",
+        "qualified_parameters": { "properties": { "order_number": { "type": "string" } } },
+        "initial": [{ "content": "Ask, then call qualified." }],
+        "qualified": [{ "content": "Thank you.", "remember": { "memory": "Was here." } }],
+        "disqualified": [{}],
+    }] });
+    let written = ask(&world, "PUT", "/v1/links/orders", &chain).await;
+    // The context of this caller has expired, but is not deleted yet.
+    let context = json!({
+        "caller": "+12025550143", "description": "Two seats", "price": "42.00", "vendor": "acme-stage", "ttl": 60,
+    });
+    let set = ask(&world, "POST", "/voice/api/v1/twilio/set-context", &context).await;
+    assert_eq!(set.status, 200, "{set:?}");
+    pass(&world, 61).await;
+    get(&world, "/v1/links").await;
+    get(&world, "/v1/links/orders").await;
+    ask(&world, "POST", "/v1/links/orders/test", &sample).await;
+    send(
+        &world,
+        webhook(
+            written.text("/endpoint"),
+            sample.pointer("/request").unwrap().to_string(),
+        ),
+    )
+    .await;
+    ask(&world, "DELETE", "/v1/links/orders", &Value::Null).await;
+    world
+}
+
+/// A caller's context from the first set to its deletion; in between it expires.
+async fn a_caller() -> World {
+    let world = world([]).await;
+    let context = json!({
+        "caller": "+12025550143", "description": "Two seats", "price": "42.00", "vendor": "acme-stage", "ttl": 60,
+        "call_id": "CA00000000000000000000000000000001",
+    });
+    for _ in 0..2 {
+        ask(&world, "POST", "/voice/api/v1/twilio/set-context", &context).await;
+        for by in [
+            json!({ "caller": "+12025550143" }),
+            json!({ "call_id": "CA00000000000000000000000000000001" }),
+        ] {
+            ask(&world, "POST", "/voice/api/v1/twilio/get-context", &by).await;
+        }
+        pass(&world, 61).await;
+    }
+    ask(&world, "DELETE", "/v1/contexts/+12025550143", &Value::Null).await;
+    world
+}
+
+/// A caller who is transferred to us and pays.
+async fn a_payment() -> World {
+    let world = world([]).await;
+    let context =
+        json!({ "caller": "+12025550143", "description": "Two seats", "price": "42.00", "vendor": "acme-stage" });
+    ask(&world, "POST", "/voice/api/v1/twilio/set-context", &context).await;
+    let pays = patchbay_simulators::twilio::CallerScript::new("+12025550143", [PaymentInput::Card("4242424242424242")]);
+    world.twilio.call(&world.transfer_url().unwrap(), pays).await;
+    world
+}
+
+/// A lost message: before the sentinel sends it again, it reads the end of the provider's backlog.
+async fn a_lost_message() -> World {
+    let world = world([Script::always(Behavior::NeverPicksUp)]).await;
+    create(&world, &dispatch_body(1, &json!({ "attempts": 2, "retry_delay": 600 }))).await;
+    pass(&world, 300).await;
+    common::purge(&world).await;
+    pass(&world, 1_200).await;
+    let report = world.run_sentinel(Value::Null).await.unwrap();
+    assert_eq!(report.sent_again, 1, "{report:?}");
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_template_allows_what_functions_request_and_nothing_else() {
+    let mut permissions = Permissions::new();
+    for world in [
+        a_night_of_calls().await,
+        every_request().await,
+        a_silent_receiver().await,
+        an_outage().await,
+        a_task_chain().await,
+        a_caller().await,
+        a_payment().await,
+        a_lost_message().await,
+    ] {
+        add_requests(&mut permissions, &world);
+    }
+    let (requested, allowed) = (lines(&permissions), lines(&allowed()));
+    let missing: Vec<_> = requested.difference(&allowed).collect();
+    let unused: Vec<_> = allowed.difference(&requested).collect();
+    assert!(
+        missing.is_empty() && unused.is_empty(),
+        "infra/template.yaml does not allow {missing:#?}, and allows {unused:#?}, which no function requests"
+    );
+}
+
+/// One line for each permission.
+fn lines(permissions: &Permissions) -> BTreeSet<String> {
+    let mut lines = BTreeSet::new();
+    for (function, resources) in permissions {
+        for (resource, what) in resources {
+            lines.extend(what.iter().map(|one| format!("{function}: {resource} {one}")));
+        }
+    }
+    lines
+}
+
+#[test]
+fn only_functions_that_check_tokens_may_read_them_and_none_may_write_them() {
+    let tokens = ["TOKEN#0f", "T#main#TOKENS"];
+    for (function, resources) in allowed() {
+        for (action, allowed) in resources
+            .iter()
+            .filter_map(|(name, allowed)| Some((name.strip_prefix("table ")?, allowed)))
+        {
+            let includes_tokens = tokens
+                .iter()
+                .any(|token| allowed.iter().any(|pattern| is_like(pattern, token)));
+            let reads = action == "GetItem"
+                && ["dispatches", "chain-link", "set-context", "get-context"].contains(&function.as_str());
+            assert_eq!(includes_tokens, reads, "{function}: {action} {allowed:?}");
+        }
+    }
+}
+
+/// Every string in a part of the template.
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(all) => all.iter().flat_map(texts).collect(),
+        Value::Object(fields) => fields.values().flat_map(texts).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The statements of a role that allow `action`, also within conditional parts.
+fn allowing<'a>(value: &'a Value, action: &str, found: &mut Vec<&'a Value>) {
+    if texts(&value["Action"]).contains(&action) {
+        return found.push(value);
+    }
+    match value {
+        Value::Array(all) => all.iter().for_each(|one| allowing(one, action, found)),
+        Value::Object(fields) => fields.values().for_each(|one| allowing(one, action, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_function_may_read_only_its_own_secrets_and_receive_only_from_its_own_queue() {
+    let resources = template::resources();
+    let mut secrets = 0;
+    for (name, function) in template::of_type("AWS::Serverless::Function") {
+        let properties = &function["Properties"];
+        let role = texts(&properties["Role"]).concat();
+        let role = &resources[role.trim_end_matches(".Arn")];
+
+        let variables = properties["Environment"]["Variables"].as_object().unwrap();
+        let secret_variables = variables.iter().filter(|(name, _)| name.ends_with("_PARAM"));
+        let named: BTreeSet<String> = secret_variables
+            .flat_map(|(_, value)| texts(value))
+            // Of a condition, only the values: not its name, and not the empty alternative.
+            .filter(|text| !text.is_empty() && !text.starts_with("Phones"))
+            .map(str::to_owned)
+            .collect();
+        let mut statements = Vec::new();
+        allowing(role, "ssm:GetParameters", &mut statements);
+        let allowed = statements
+            .into_iter()
+            .flat_map(|statement| texts(&statement["Resource"]));
+        let allowed: BTreeSet<String> = allowed
+            .filter_map(|arn| arn.split_once(":parameter${")?.1.split_once('}'))
+            .map(|(parameter, _)| parameter.to_owned())
+            .collect();
+        assert_eq!(allowed, named, "{name}");
+        secrets += named.len();
+
+        let events = properties["Events"].as_object().into_iter().flatten();
+        let queues = events.filter(|(_, event)| event["Type"] == "SQS");
+        let queues: BTreeSet<&str> = queues
+            .flat_map(|(_, event)| texts(&event["Properties"]["Queue"]))
+            .collect();
+        let mut statements = Vec::new();
+        allowing(role, "sqs:ReceiveMessage", &mut statements);
+        let received = statements
+            .into_iter()
+            .flat_map(|statement| texts(&statement["Resource"]));
+        assert_eq!(received.collect::<BTreeSet<_>>(), queues, "{name}");
+    }
+    assert!(secrets > 8, "{secrets}");
+}
