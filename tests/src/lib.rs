@@ -1,1 +1,1 @@
-//! Tests that cross functions live beside this file, in `tests/`.
+//! Tests that cross functions live next to this file, in `tests/`.

@@ -90,7 +90,7 @@ impl FromStr for Tenant {
 pub struct ChainName(String);
 
 impl ChainName {
-    /// The name.
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -233,7 +233,7 @@ impl ProviderName {
         Self(Cow::Borrowed(name))
     }
 
-    /// The name.
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -82,7 +82,7 @@ pub enum ChainLookup {
 /// A chain as the list shows it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct ChainSummary {
-    /// Its name.
+    /// Name of the chain.
     pub chain: String,
     /// Its version.
     pub version: i64,

@@ -70,7 +70,7 @@ fn late_accept_is_valid_after_exhaustion() {
 }
 
 #[test]
-fn second_acceptor_is_told_who_has_the_ticket() {
+fn second_acceptor_hears_who_has_the_ticket() {
     let mut story = Story::new(&["Anna", "Ben"]);
     let annas: Vec<_> = (0..3).map(|_| story.rings_out("Anna")).collect();
     let bens = story.rings("Ben");

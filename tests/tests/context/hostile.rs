@@ -135,7 +135,7 @@ async fn while_dynamodb_is_unavailable_the_agent_is_asked_to_try_again() {
         let answer = post(&world, "vapi/get-context", &body).await;
         // Either the lookup of the token fails, or the one of the context.
         match answer.status {
-            200 => assert!(answer.text("/results/0/error").contains("try again"), "{answer:?}"),
+            200 => assert!(answer.text("/results/0/error").contains("retry in"), "{answer:?}"),
             _ => assert_eq!(is_error(&answer, 503), Vec::<String>::new()),
         }
         world.aws.faults().clear();

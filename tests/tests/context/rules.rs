@@ -38,7 +38,7 @@ async fn a_missing_or_invalid_number_is_refused_with_a_reason() {
         ("anonymous", "withheld"),
         ("Restricted", "withheld"),
         ("+266696687", "withheld"),
-        ("client:alice", "app's client"),
+        ("client:alice", "app client"),
         ("sip:alice@example.org", "SIP address"),
         ("12025550143", "has no country code; expected an E.164 number: +"),
         ("+1303", "the wrong number of digits after +1"),

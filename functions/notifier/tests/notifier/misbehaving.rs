@@ -133,16 +133,16 @@ async fn the_status_line_decides_whatever_follows_it() {
 #[tokio::test]
 async fn a_failure_is_recorded_with_its_cause_and_retried() {
     for (scheme, behavior, expected) in [
-        ("http", Behavior::Says(""), "no answer"),
-        ("http", Behavior::Says("SSH-2.0-OpenSSH_9.9\r\n"), "no answer"),
-        ("http", Behavior::Says("HTTP/1.1 099 Odd\r\n\r\n"), "no answer"),
+        ("http", Behavior::Says(""), "no response"),
+        ("http", Behavior::Says("SSH-2.0-OpenSSH_9.9\r\n"), "no response"),
+        ("http", Behavior::Says("HTTP/1.1 099 Odd\r\n\r\n"), "no response"),
         ("http", Behavior::Says("HTTP/1.1 999 Odd\r\n\r\n"), "999"),
         (
             "http",
             Behavior::Says("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"),
             "101",
         ),
-        ("http", Behavior::Floods("HTTP/1.1 200 OK\r\nx: "), "no answer"),
+        ("http", Behavior::Floods("HTTP/1.1 200 OK\r\nx: "), "no response"),
         (
             "http",
             Behavior::Says("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n"),
@@ -190,7 +190,7 @@ async fn a_response_whose_head_is_late_counts_as_no_answer() {
             matches!(delivery.outcome, DeliveryStatus::Retrying { .. }),
             "{delivery:?}"
         );
-        assert!(delivery.answer.starts_with("no answer"), "{delivery:?}");
+        assert!(delivery.answer.starts_with("no response"), "{delivery:?}");
         assert!(took >= notifier::POST_TIMEOUT, "{took:?}");
     }
 }

@@ -291,7 +291,10 @@ impl<'a> SmokeTest<'a> {
         let path = format!("/v1/dispatches/{}", self.key.id);
         let cancelled = self.send(&Method::POST, &format!("{path}/cancel"), &[], None).await?;
         if !cancelled.status.is_success() {
-            return Err(format!("cancelling the ticket returned {}", cancelled.status.as_u16()));
+            return Err(format!(
+                "the request to cancel the ticket returned {}",
+                cancelled.status.as_u16()
+            ));
         }
         let started_at = self.clients.clock.now();
         let mut status = String::new();

@@ -48,7 +48,7 @@ pub struct DecisionContext {
 /// The new state of a dispatch, and the side effects to perform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// What the sender of the event is told once the decision is committed.
+    /// The answer to the sender of the event, valid once the decision is committed.
     pub outcome: EventOutcome,
     /// The dispatch after the event, if it changes; its version is one higher.
     pub next: Option<Dispatch>,

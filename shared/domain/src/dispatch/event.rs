@@ -1,4 +1,4 @@
-//! Events: what can happen to a dispatch, and what the sender of an event is told.
+//! Events: what can happen to a dispatch, and the answer to the sender of an event.
 
 use serde::{Deserialize, Serialize};
 
@@ -165,7 +165,7 @@ pub enum Event {
     Resolve,
 }
 
-/// What the sender of an event is told. Valid only once the decision is committed.
+/// The answer to the sender of an event. Valid only once the decision is committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventOutcome {
     /// The event was recorded or had no effect; there is nothing to say.

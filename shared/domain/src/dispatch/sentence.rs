@@ -120,7 +120,7 @@ fn until_words(until: Option<Timestamp>) -> String {
         .unwrap_or_default()
 }
 
-/// Why the preferred provider is not used, as ", because routee …".
+/// Why the preferred provider is not used, as ", because {provider} …".
 fn instead_words(instead: &BypassedProvider) -> String {
     let reason = match instead.reason {
         AvoidReason::Queue => "has too many calls waiting",

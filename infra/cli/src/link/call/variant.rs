@@ -4,7 +4,7 @@
 use clap::ValueEnum;
 use patchbay_simulators::agent4::{ContextForm, EarlyContext, NoActionRule, StateRule, Switches};
 
-/// A variant of the contract: a value of `--doubt`.
+/// A variant of the contract: a value of `--variant`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum ContractVariant {
     /// The `state` of an answer replaces the state instead of being merged into it
