@@ -31,7 +31,7 @@ macro_rules! fields {
                 let $type { $($field: _),+ } = value;
             }
         )+
-        const FIELDS: &[(&str, &[&str])] = &[$((stringify!($type), &[$(stringify!($field)),+])),+];
+        pub(crate) const FIELDS: &[(&str, &[&str])] = &[$((stringify!($type), &[$(stringify!($field)),+])),+];
     };
 }
 

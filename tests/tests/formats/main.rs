@@ -31,6 +31,7 @@ mod items;
 mod kinds;
 mod links;
 mod messages;
+mod pages;
 mod references;
 mod shape;
 mod stack;

@@ -1,0 +1,74 @@
+//! The pages name every field and word that users see.
+
+use patchbay::telemetry::METRICS;
+
+use crate::fields::FIELDS;
+use crate::fixtures;
+use crate::kinds;
+
+const DISPATCHES: &str = include_str!("../../../functions/dispatches/README.md");
+const NOTIFIER: &str = include_str!("../../../functions/notifier/README.md");
+const INFRA: &str = include_str!("../../../infra/README.md");
+
+/// Names in `words.json` that are not part of the dispatch API.
+const OTHER_APIS: [&str; 5] = [
+    "limit of calls to a number",
+    "scope of a token",
+    "sequences of the statuses of a call",
+    "status of a context",
+    "type of a purchase",
+];
+
+/// The reason to be exhausted that is left out where it is written.
+const DEFAULT_REASON: &str = "nobody_left";
+
+/// Those of `names` that are not in the text as code or as a word of a list.
+fn missing<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    let words: Vec<&str> = text.split(|c| !is_part(c)).collect();
+    names.into_iter().filter(|name| !words.contains(name)).collect()
+}
+
+#[test]
+fn every_policy_field_is_in_the_table() {
+    let (_, fields) = FIELDS.iter().find(|(of, _)| *of == "Policy").unwrap();
+    let table = DISPATCHES
+        .split("\n## Policy\n")
+        .nth(1)
+        .unwrap()
+        .split("\n## ")
+        .next()
+        .unwrap();
+    assert_eq!(missing(table, fields.iter().copied()), [""; 0]);
+}
+
+#[test]
+fn every_event_and_word_of_a_dispatch_is_on_a_page() {
+    let events: Vec<String> = kinds::FACTS.iter().map(|fact| fact.replace('-', "_")).collect();
+    assert_eq!(missing(DISPATCHES, events.iter().map(String::as_str)), [""; 0]);
+    let pages = format!("{DISPATCHES}{NOTIFIER}");
+    for (of, words) in fixtures::json("words.json").as_object().unwrap() {
+        if !OTHER_APIS.contains(&of.as_str()) {
+            let words = words
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter_map(|word| word.as_str())
+                .filter(|word| *word != DEFAULT_REASON);
+            assert_eq!(missing(&pages, words), [""; 0], "{of}");
+        }
+    }
+}
+
+#[test]
+fn every_metric_is_on_the_operator_s_page() {
+    assert_eq!(missing(INFRA, METRICS.iter().map(|(name, _)| *name)), [""; 0]);
+}
+
+#[test]
+fn a_missing_name_is_found() {
+    assert_eq!(
+        missing("| `wrong_keys`, busy", ["keys", "busy", "wrong_keys"]),
+        ["keys"]
+    );
+}
