@@ -1,6 +1,7 @@
 //! The pages name every field and word that users see.
 
 use patchbay::telemetry::METRICS;
+use serde_json::Value;
 
 use crate::fields::FIELDS;
 use crate::fixtures;
@@ -53,7 +54,7 @@ fn every_event_and_word_of_a_dispatch_is_on_a_page() {
                 .as_array()
                 .unwrap()
                 .iter()
-                .filter_map(|word| word.as_str())
+                .filter_map(Value::as_str)
                 .filter(|word| *word != DEFAULT_REASON);
             assert_eq!(missing(&pages, words), [""; 0], "{of}");
         }
