@@ -63,8 +63,7 @@ impl Token {
     /// The token of a request that may have it in the query instead, as `api_token`.
     ///
     /// # Errors
-    /// 401 if there is no token, if one is invalid, or if there are two different ones: then it is ambiguous for whom
-    /// the client acts.
+    /// 401 if there is no token, if one is invalid, or if there are two different ones: the client may act for either.
     pub fn from_headers_or_query(headers: &HeaderMap, api_tokens: &[&str]) -> Result<Self, Problem> {
         let query = match api_tokens {
             [] => return Self::from_headers(headers),
