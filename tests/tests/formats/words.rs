@@ -50,7 +50,7 @@ const CALL_STATUSES: [CallStatus; 12] = [
     CallStatus::Machine,
     CallStatus::Other,
 ];
-const AVOID_REASONS: [AvoidReason; 7] = [
+pub(super) const AVOID_REASONS: [AvoidReason; 7] = [
     AvoidReason::Queue,
     AvoidReason::Postponed,
     AvoidReason::Failed,

@@ -7,8 +7,8 @@ use patchbay::clock::Timestamp;
 use patchbay::dispatch::delivery::{Delivery, DeliveryStatus};
 use patchbay::dispatch::route::BypassedProvider;
 use patchbay::dispatch::{
-    AvoidReason, CallLookup, Decision, DecisionContext, Dispatch, DispatchRequest, Ending, Event, Limit, NewDispatch,
-    NotPlaced, Route, create, decide,
+    CallLookup, Decision, DecisionContext, Dispatch, DispatchRequest, Ending, Event, Limit, NewDispatch, NotPlaced,
+    Route, create, decide,
 };
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, ProviderName};
 use patchbay::store::{CommitResult, PostponeReason};
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use super::{record_answer, record_items};
 use crate::common::{PEOPLE, TICKET, get, pass, world};
 use crate::shape::WrittenValues;
+use crate::words::AVOID_REASONS;
 
 /// A request with every field, and one with few.
 pub(super) fn requests() -> [Value; 2] {
@@ -342,16 +343,7 @@ async fn elsewhere(mut story: Story<'_>) {
         NotPlaced::NotAllowed,
         NotPlaced::OutOfMoney,
     ];
-    let reasons = [
-        AvoidReason::Queue,
-        AvoidReason::Postponed,
-        AvoidReason::Failed,
-        AvoidReason::Down,
-        AvoidReason::Unknown,
-        AvoidReason::NotAllowed,
-        AvoidReason::OutOfMoney,
-    ];
-    for (turn, reason) in reasons.into_iter().enumerate() {
+    for (turn, reason) in AVOID_REASONS.into_iter().enumerate() {
         let Some(attempt) = story.dispatch.attempt().map(|attempt| attempt.id) else {
             break;
         };
