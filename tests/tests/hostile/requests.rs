@@ -114,6 +114,24 @@ async fn an_unknown_field_is_named_with_its_path() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_unknown_field_is_named_at_once() {
+    let quiet = json!({ "from": "22:00", "until": "06:00", "color": 1 });
+    let mut body = with("/employees/0", "quiet_hours", quiet);
+    for pointer in ["", "/ticket", "/employees/1", "/policy", "/webhook"] {
+        body.pointer_mut(pointer).unwrap()["color"] = json!({ "a": [1] });
+    }
+    let in_order_of_the_body = [
+        "color",
+        "employees[0].quiet_hours.color",
+        "employees[1].color",
+        "policy.color",
+        "ticket.color",
+        "webhook.color",
+    ];
+    expect_invalid_fields(&body, &in_order_of_the_body).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_field_of_a_ticket_and_its_employees_is_checked() {
     let employees = |count: usize| {
         let employee = |n: usize| json!({ "name": "P", "phone": format!("+120255501{:02}", n % 100) });
