@@ -5,10 +5,13 @@
 //! - `flow` (a cargo feature): rules as data, for functions that answer from documents; pure. `fetch`: the HTTP lookups
 //!   of these rules.
 //! - `chain` (a cargo feature): the task chains of Agent4, answered from such documents; pure.
+//! - `bot` (a cargo feature): chat bots, answered from such documents; pure.
 //! - [`dispatch`]: the domain of the main job; pure: it does no I/O and gets time and randomness passed in.
 //! - [`context`]: what voice agents share about a caller; pure.
+//! - [`conversation`]: a chat with a customer, which a bot answers until a person takes over; pure.
 //! - [`providers`]: clients and wire types of the voice providers. [`voice`]: one provider-neutral interface over them
 //!   for every function that places calls.
+//! - [`chat`]: one platform-neutral interface over the chat platforms.
 //! - [`lenient_json`]: the one reader for JSON that other parties send.
 //! - [`speech`]: prepares a text for speech synthesis, the same way for every provider.
 //! - [`store`], [`queue`]: DynamoDB and SQS. [`timeouts`]: how long we wait for them.
@@ -22,14 +25,17 @@
 #[cfg(feature = "flow")]
 pub use patchbay_domain::flow;
 pub use patchbay_domain::{
-    access, context, dispatch, field, ids, json_number, lenient_json, message, percent, phone, secret, speech, target,
+    access, context, conversation, dispatch, field, ids, json_number, lenient_json, message, percent, phone, secret, speech, target,
 };
 
 pub mod api;
 pub mod aws;
 pub mod aws_error;
+#[cfg(feature = "bot")]
+pub mod bot;
 #[cfg(feature = "chain")]
 pub mod chain;
+pub mod chat;
 pub mod clock;
 pub mod config;
 pub mod engine;

@@ -15,6 +15,10 @@ use crate::timestamp::Timestamp;
 #[error("not a {0}")]
 pub struct InvalidId(&'static str);
 
+impl InvalidId {
+    pub(crate) const PLATFORM_ID: Self = Self("id of a chat platform");
+}
+
 /// 64 random bits that distinguish a new object from every earlier one of its kind.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Nonce(u64);
@@ -31,6 +35,12 @@ impl Nonce {
     /// When the operating system's source of randomness fails.
     pub fn random(random: &Randomness) -> Result<Self, getrandom::Error> {
         random.bits().map(Self)
+    }
+
+    /// The nonce `count` places after this one: for the further ids of one decision.
+    #[must_use]
+    pub const fn plus(self, count: u64) -> Self {
+        Self(self.0.wrapping_add(count))
     }
 }
 

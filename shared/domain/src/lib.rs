@@ -3,6 +3,7 @@
 //!
 //! - [`dispatch`]: the main job. Phone employees, one at a time, until one accepts.
 //! - [`context`]: what voice agents share about a caller.
+//! - [`conversation`]: a chat with a customer, which a bot answers until a person takes over.
 //! - `flow` (a cargo feature): rules as data, for functions that answer from documents.
 //! - [`speech`]: turns a text into what a voice can speak, the same for every provider.
 //! - [`phone`]: parses phone numbers in the notations of every country.
@@ -14,6 +15,7 @@
 
 pub mod access;
 pub mod context;
+pub mod conversation;
 pub mod dispatch;
 pub mod field;
 #[cfg(feature = "flow")]

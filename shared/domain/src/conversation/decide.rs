@@ -1,0 +1,169 @@
+//! The rules of a conversation.
+
+use super::event::PlatformEvent;
+use super::state::{Conversation, PlatformId};
+use super::timeline::Entry;
+use super::turn::{HandOverPlan, Heard, Settings, TurnResult};
+use super::work::Message;
+use crate::ids::Nonce;
+use crate::timestamp::Timestamp;
+
+/// Something that happens to a conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The platform reports an event.
+    Platform {
+        /// The event.
+        event: Box<PlatformEvent>,
+        /// What the document says about its text.
+        heard: Heard,
+        /// What the document sets.
+        settings: Settings,
+    },
+    /// A function wants to run a turn.
+    TurnBegins {
+        /// The turn.
+        turn: Nonce,
+    },
+    /// A function has run a turn.
+    TurnEnds {
+        /// The turn.
+        turn: Nonce,
+        /// The lease under which it ran.
+        lease: Nonce,
+        /// The result.
+        result: Box<TurnResult>,
+    },
+    /// A function wants to take a step.
+    StepBegins {
+        /// The step.
+        step: Nonce,
+    },
+    /// A function has taken a step.
+    StepEnds {
+        /// The step.
+        step: Nonce,
+        /// The result.
+        result: StepResult,
+    },
+    /// A step began and may never have ended.
+    StepWatched {
+        /// The step.
+        step: Nonce,
+    },
+    /// The wait for a person is over.
+    WaitOver {
+        /// The hand-over.
+        hand_over: Nonce,
+    },
+    /// A person has given no sign for a while.
+    Silence {
+        /// Their last sign.
+        silence: Nonce,
+        /// What the document sets.
+        settings: Settings,
+    },
+    /// Requested through the API.
+    Requested {
+        /// The request.
+        request: Request,
+        /// What the document sets.
+        settings: Settings,
+    },
+}
+
+/// A request through the API.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// Hand the conversation to people.
+    HandOver(Box<HandOverPlan>),
+    /// Return the conversation to the bot.
+    GiveBack,
+}
+
+/// The result of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StepResult {
+    /// Done. The id that the platform returned, if it did.
+    Done {
+        /// The id.
+        id: Option<PlatformId>,
+    },
+    /// Certainly without effect; a later try may succeed.
+    Failed {
+        /// Seconds to wait, if the platform stated them.
+        retry_after: Option<u32>,
+        /// Why, without secrets and personal data.
+        detail: String,
+    },
+    /// Certainly without effect, and no later try can succeed.
+    Refused {
+        /// Why, without secrets and personal data.
+        detail: String,
+    },
+    /// Perhaps done.
+    Unclear {
+        /// Why, without secrets and personal data.
+        detail: String,
+    },
+}
+
+/// What a decision needs besides the event.
+#[derive(Clone, Copy, Debug)]
+pub struct DecisionContext {
+    /// The current time.
+    pub now: Timestamp,
+    /// Random bits from which all ids of the decision are made.
+    pub nonce: Nonce,
+}
+
+/// The result of an event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// The new state, to be committed; none if nothing changes.
+    pub next: Option<Conversation>,
+    /// Messages to be sent before the commit.
+    pub messages: Vec<Message>,
+    /// Entries to be written with the commit.
+    pub entries: Vec<Entry>,
+    /// The answer to the sender of the event.
+    pub outcome: EventOutcome,
+}
+
+/// The answer to the sender of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventOutcome {
+    /// The event changed the conversation. After `TurnBegins` the function runs the turn, after `StepBegins` it takes
+    /// the step.
+    Applied,
+    /// The event changed nothing.
+    Ignored(IgnoreReason),
+    /// The event cannot be decided yet: it is to be sent again, to arrive at this time.
+    NotYet(Timestamp),
+}
+
+/// Why an event changed nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IgnoreReason {
+    /// It was handled before.
+    Duplicate,
+    /// It is about an earlier turn, step or wait.
+    Stale,
+    /// It is about one of the bot's own messages.
+    Own,
+    /// It needs no reaction: a private note, a template, another bot, a change that says nothing.
+    Irrelevant,
+    /// No bot answers the conversation's inbox.
+    NoBot,
+}
+
+/// Applies an event.
+pub fn decide(conversation: &Conversation, event: &Event, context: DecisionContext) -> Decision {
+    let _ = (conversation, event, context);
+    Decision {
+        next: None,
+        messages: Vec::new(),
+        entries: Vec::new(),
+        outcome: EventOutcome::Ignored(IgnoreReason::Irrelevant),
+    }
+}
