@@ -20,12 +20,13 @@ use aws_types::region::Region;
 
 use crate::clock::Clock;
 use crate::config::variables::{
-    DIALING_DEAD_LETTERS_URL, DIALING_QUEUE_URL, NOTIFICATIONS_DEAD_LETTERS_URL, NOTIFICATIONS_QUEUE_URL,
+    CONVERSATIONS_DEAD_LETTERS_URL, CONVERSATIONS_QUEUE_URL, DIALING_DEAD_LETTERS_URL, DIALING_QUEUE_URL, NOTIFICATIONS_DEAD_LETTERS_URL, NOTIFICATIONS_QUEUE_URL,
     REFERENCE_KEYS_PARAM, RETELL_KEYS_PARAM, TABLE, TWILIO_AUTH_TOKENS_PARAM, VAPI_SECRETS_PARAM,
 };
 use crate::config::{
     ConfigError, optional, optional_public_url, optional_twilio_verifier, platform_verifier, reference_signer, required,
 };
+use crate::conversations::Conversations;
 use crate::engine::Engine;
 use crate::keyring::Keyring;
 use crate::outbox::Outbox;
@@ -177,6 +178,14 @@ impl Aws {
         self.outbox(NOTIFICATIONS_QUEUE_URL, NOTIFICATIONS_DEAD_LETTERS_URL)
     }
 
+    /// The outbox with which the responder consumes its queue.
+    ///
+    /// # Errors
+    /// When the variable of the queue or of its dead-letter queue is not set.
+    pub fn conversations_outbox(&self) -> Result<Outbox, ConfigError> {
+        self.outbox(CONVERSATIONS_QUEUE_URL, CONVERSATIONS_DEAD_LETTERS_URL)
+    }
+
     fn outbox(&self, queue: &'static str, dead_letters: &'static str) -> Result<Outbox, ConfigError> {
         Ok(Outbox {
             queue: self.queue(queue)?,
@@ -203,6 +212,19 @@ impl Aws {
         })
     }
 
+    /// What changes conversations, on the system clock.
+    ///
+    /// # Errors
+    /// When the variable of the table or of the queue is not set.
+    pub fn conversations(&self) -> Result<Conversations, ConfigError> {
+        Ok(Conversations {
+            store: self.store()?,
+            queue: self.queue(CONVERSATIONS_QUEUE_URL)?,
+            clock: Clock::system(),
+            random: Randomness::default(),
+        })
+    }
+
     /// The secrets below the prefix in the variable `name`.
     ///
     /// # Errors
@@ -221,9 +243,27 @@ impl Aws {
         variables: [&'static str; N],
         build: impl Fn(&[Secret; N]) -> Result<D, ConfigError> + Send + Sync + 'static,
     ) -> Result<Keyring<D, N>, ConfigError> {
+        self.keyring_with_optional(variables, &[], build)
+    }
+
+    /// The same with parameters of which those that the variables `may_lack` name need not be configured: their secrets
+    /// are then empty.
+    ///
+    /// # Errors
+    /// When one of the other variables is not set.
+    pub fn keyring_with_optional<D, const N: usize>(
+        &self,
+        variables: [&'static str; N],
+        may_lack: &[&'static str],
+        build: impl Fn(&[Secret; N]) -> Result<D, ConfigError> + Send + Sync + 'static,
+    ) -> Result<Keyring<D, N>, ConfigError> {
         let mut parameters = variables.map(|variable| (variable, String::new()));
         for (variable, name) in &mut parameters {
-            *name = required(variable)?;
+            *name = match optional(variable) {
+                Some(name) => name,
+                None if may_lack.contains(variable) => String::new(),
+                None => return Err(ConfigError::Missing(variable)),
+            };
         }
         Ok(Keyring::new(self.ssm.clone(), Clock::system(), parameters, build))
     }
@@ -343,10 +383,11 @@ mod tests {
     async fn a_connection_that_died_in_a_frozen_sandbox_costs_one_attempt() {
         for fault in [Fault::Closed, Fault::Silent] {
             let (url, connections) = service(fault).await.expect("a service");
+            let credentials = Credentials::new("id", "secret", None, None, "Tests");
             let config = SdkConfig::builder()
                 .behavior_version(BehaviorVersion::v2026_01_12())
                 .region(Region::new("eu-west-1"))
-                .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
+                .credentials_provider(SharedCredentialsProvider::new(credentials))
                 .http_client(https_client())
                 .endpoint_url(url)
                 .build();

@@ -5,6 +5,7 @@
 //! | `PATCHBAY_TABLE` | name of the DynamoDB table |
 //! | `PATCHBAY_DIALING_QUEUE_URL`, `PATCHBAY_NOTIFICATIONS_QUEUE_URL` | URLs of the queues |
 //! | `PATCHBAY_DIALING_DEAD_LETTERS_URL`, `PATCHBAY_NOTIFICATIONS_DEAD_LETTERS_URL` | URLs of their dead-letter queues |
+//! | `PATCHBAY_CONVERSATIONS_QUEUE_URL`, `PATCHBAY_CONVERSATIONS_DEAD_LETTERS_URL` | the same for the queue of chats |
 //! | `PATCHBAY_PUBLIC_URL` | base URL of the API as providers see it; optional for a function behind the API: see [`crate::web::callbacks::CallbackUrls::with_fallback_base`] |
 //! | `PATCHBAY_REFERENCE_KEYS_PARAM` | SSM parameter: the key of callback references, or the new and the old key, separated by a comma |
 //! | `PATCHBAY_PROVIDERS` | the providers that call employees, the preferred one first: `routee`, `twilio`, or both, separated by a comma; default `routee` |
@@ -26,6 +27,14 @@
 //! | `PATCHBAY_TWILIO_PAY_ATTEMPTS` | attempts that a caller has to pay, 1 to 3; default 3 |
 //! | `PATCHBAY_WEBHOOK_KEYS_PARAM` | SSM parameter: the signing key of outgoing webhooks (`whsec_…`), or the new and the old key, separated by a comma |
 //! | `PATCHBAY_LINK_SECRETS_PARAM` | prefix of the SSM parameters with the secrets of task chains: `PREFIX/TENANT/HOST/NAME` |
+//! | `PATCHBAY_CHAT_PLATFORM` | the platform whose chats bots answer: `sangoma` or `chatwoot` |
+//! | `PATCHBAY_SANGOMA_TENANT_DOMAIN` | the tenant at Sangoma, such as `acme.cx.sangoma.com` |
+//! | `PATCHBAY_SANGOMA_CREDENTIALS_PARAM` | SSM parameter: `clientId:clientSecret` |
+//! | `PATCHBAY_SANGOMA_PATHS` | generation of Sangoma's paths and bodies: `new` (default) or `old` |
+//! | `PATCHBAY_SANGOMA_AUTH_URL`, `PATCHBAY_SANGOMA_API_URL` | Sangoma's endpoints, if not the public ones; that of the API without `/api/v1` |
+//! | `PATCHBAY_CHATWOOT_URL`, `PATCHBAY_CHATWOOT_ACCOUNT` | base URL of the Chatwoot installation, and the number of the account |
+//! | `PATCHBAY_CHATWOOT_TOKENS_PARAM` | SSM parameter: the bot's token, or that token and a user's token, separated by a comma |
+//! | `PATCHBAY_CHAT_SECRETS_PARAM` | SSM parameter: one to four secrets that sign the platform's events, separated by commas; without it the references in URLs alone authenticate the platform |
 //! | `PATCHBAY_HEARTBEAT_URL` | URL that the sentinel requests once a minute while everything is well; optional |
 //! | `PATCHBAY_STACK` | name of the stack, a dimension of its metrics; optional |
 //!
@@ -48,6 +57,8 @@ pub mod variables {
     pub const NOTIFICATIONS_QUEUE_URL: &str = "PATCHBAY_NOTIFICATIONS_QUEUE_URL";
     pub const DIALING_DEAD_LETTERS_URL: &str = "PATCHBAY_DIALING_DEAD_LETTERS_URL";
     pub const NOTIFICATIONS_DEAD_LETTERS_URL: &str = "PATCHBAY_NOTIFICATIONS_DEAD_LETTERS_URL";
+    pub const CONVERSATIONS_QUEUE_URL: &str = "PATCHBAY_CONVERSATIONS_QUEUE_URL";
+    pub const CONVERSATIONS_DEAD_LETTERS_URL: &str = "PATCHBAY_CONVERSATIONS_DEAD_LETTERS_URL";
     pub const PUBLIC_URL: &str = "PATCHBAY_PUBLIC_URL";
     pub const REFERENCE_KEYS_PARAM: &str = "PATCHBAY_REFERENCE_KEYS_PARAM";
     pub const WEBHOOK_KEYS_PARAM: &str = "PATCHBAY_WEBHOOK_KEYS_PARAM";
@@ -59,6 +70,11 @@ pub mod variables {
     pub const TWILIO_AUTH_TOKENS_PARAM: &str = "PATCHBAY_TWILIO_AUTH_TOKENS_PARAM";
     pub const VAPI_SECRETS_PARAM: &str = "PATCHBAY_VAPI_SECRETS_PARAM";
     pub const RETELL_KEYS_PARAM: &str = "PATCHBAY_RETELL_KEYS_PARAM";
+    pub const SANGOMA_CREDENTIALS_PARAM: &str = "PATCHBAY_SANGOMA_CREDENTIALS_PARAM";
+    pub const SANGOMA_AUTH_URL: &str = "PATCHBAY_SANGOMA_AUTH_URL";
+    pub const SANGOMA_API_URL: &str = "PATCHBAY_SANGOMA_API_URL";
+    pub const CHATWOOT_TOKENS_PARAM: &str = "PATCHBAY_CHATWOOT_TOKENS_PARAM";
+    pub const CHAT_SECRETS_PARAM: &str = "PATCHBAY_CHAT_SECRETS_PARAM";
 }
 use variables::{PUBLIC_URL, RETELL_KEYS_PARAM, VAPI_SECRETS_PARAM};
 

@@ -5,12 +5,13 @@
 //! - `flow` (a cargo feature): rules as data, for functions that answer from documents; pure. `fetch`: the HTTP lookups
 //!   of these rules.
 //! - `chain` (a cargo feature): the task chains of Agent4, answered from such documents; pure.
-//! - `bot` (a cargo feature): chat bots, answered from such documents; pure.
+//! - `bot` (a cargo feature): chat bots, answered from such documents; pure. `bot_source`: finds the bot that answers a
+//!   conversation.
 //! - [`dispatch`]: the domain of the main job; pure: it does no I/O and gets time and randomness passed in.
 //! - [`context`]: what voice agents share about a caller; pure.
 //! - [`conversation`]: a chat with a customer, which a bot answers until a person takes over; pure.
-//! - [`providers`]: clients and wire types of the voice providers. [`voice`]: one provider-neutral interface over them
-//!   for every function that places calls.
+//! - [`providers`]: clients and wire types of the voice providers and the chat platforms. [`voice`]: one
+//!   provider-neutral interface over the voice providers, for every function that places calls.
 //! - [`chat`]: one platform-neutral interface over the chat platforms.
 //! - [`lenient_json`]: the one reader for JSON that other parties send.
 //! - [`speech`]: prepares a text for speech synthesis, the same way for every provider.
@@ -18,8 +19,10 @@
 //! - [`message`], [`outbox`]: messages to ourselves: sent before the commit, fenced and consumed after it.
 //! - [`web`]: problem documents, signed callback references, API tokens, outgoing webhooks.
 //! - [`webhooks`]: the delivery status of webhooks to a requester.
-//! - [`api`], [`tokens`]: what the functions behind the API have in common.
-//! - [`engine`]: load, decide, send, commit: the only way in which a dispatch changes.
+//! - [`api`], [`tokens`]: what the functions behind the API have in common. [`caller_note`]: notes about a caller, from
+//!   any function.
+//! - [`engine`]: load, decide, send, commit: the only way in which a dispatch changes. [`conversations`]: the same for
+//!   conversations.
 //! - [`function`]: the `main` of every function.
 
 #[cfg(feature = "flow")]
@@ -33,11 +36,15 @@ pub mod aws;
 pub mod aws_error;
 #[cfg(feature = "bot")]
 pub mod bot;
+#[cfg(feature = "bot")]
+pub mod bot_source;
+pub mod caller_note;
 #[cfg(feature = "chain")]
 pub mod chain;
 pub mod chat;
 pub mod clock;
 pub mod config;
+pub mod conversations;
 pub mod engine;
 #[cfg(feature = "flow")]
 pub mod fetch;

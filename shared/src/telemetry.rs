@@ -111,7 +111,7 @@ impl Unit {
 
 /// Every metric and its dimensions besides the stack. Alarms and the dashboard use these names; an alarm on other
 /// dimensions would silently receive no data.
-pub const METRICS: [(&str, &[&str]); 13] = [
+pub const METRICS: [(&str, &[&str]); 19] = [
     ("MessageFailures", &[]),
     ("CallsNotAnswered", &[]),
     ("OutOfMoney", &[]),
@@ -125,6 +125,12 @@ pub const METRICS: [(&str, &[&str]); 13] = [
     ("UnacceptedDispatches", &[]),
     ("UnverifiedRequests", &["Platform"]),
     ("FailedWebhooks", &["Host"]),
+    ("BotErrors", &[]),
+    ("ConversationsHandedOver", &[]),
+    ("RefusedSteps", &[]),
+    ("UnclearSteps", &[]),
+    ("TurnLag", &[]),
+    ("WaitedTooLong", &[]),
 ];
 
 /// A metric's name, unit and value.

@@ -26,10 +26,13 @@ REGION = "us-east-1"
 TIMEOUT = 600
 TEMPLATE = ROOT / "infra/template.yaml"
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/Cargo.toml"))
-# Required parameters without a default, for a stack with both providers.
+# Required parameters without a default, for a stack with both providers and a chat platform.
 PARAMETERS = {
     "VoiceProviders": "routee,twilio", "TwilioFrom": "+12025550100", "TwilioAuthTokensParam": "/patchbay/twilio-auth-tokens",
+    "ChatPlatform": "sangoma", "SangomaTenantDomain": "acme.cx.sangoma.com", "ChatSecretsParam": "/patchbay/chat-secrets",
 }
+# The conditions within the API definition: each is that of a function that only some stacks have.
+ROUTE_CONDITIONS = ("HasTwilio", "HasChat")
 
 
 def architecture():
@@ -112,12 +115,24 @@ def replace_condition(template, parameters):
     template.write_text(yaml_dump(document), encoding="utf-8")
 
 
-def resolve_condition(value, has_twilio):
-    """Resolves `HasTwilio`, the only condition within the API definition. None where it is false."""
+def parameter_values(template, parameters):
+    """The value of every parameter of the template, which is its default unless `parameters` has another."""
+    return {name: str(parameter.get("Default", "")) for name, parameter in template["Parameters"].items()} | parameters
+
+
+def true_conditions(parameters):
+    """Those of `ROUTE_CONDITIONS` that are true with these parameters."""
+    template = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))
+    values = parameter_values(template, parameters)
+    return {name for name in ROUTE_CONDITIONS if evaluate(template["Conditions"][name], values)}
+
+
+def resolve_condition(value, conditions):
+    """Resolves a condition within the API definition. None if it is not one of the true `conditions`."""
     if isinstance(value, dict) and "Fn::If" in value:
         condition, chosen, _ = value["Fn::If"]
-        assert condition == "HasTwilio", condition
-        return chosen if has_twilio else None
+        assert condition in ROUTE_CONDITIONS, condition
+        return chosen if condition in conditions else None
     return value
 
 
@@ -233,16 +248,16 @@ class Aws:
             template = build / "template.yaml"
         replace_condition(template, parameters)
         self.run("sam", "deploy", *config, "--template-file", template, "--parameter-overrides", *overrides)
-        self.apply_ignored_settings(has_twilio=bool(parameters.get("TwilioAuthTokensParam")))
+        self.apply_ignored_settings(true_conditions(parameters))
         stack = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
-    def apply_ignored_settings(self, has_twilio):
+    def apply_ignored_settings(self, conditions):
         """Applies the parts of the template that MiniStack ignores."""
         template = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))["Resources"]
         deployed = self.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
         self.import_routes(
-            {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in deployed}, has_twilio)
+            {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in deployed}, conditions)
         for resource in deployed:
             properties = template.get(resource["LogicalResourceId"], {}).get("Properties", {})
             if loop := properties.get("RecursiveLoop"):
@@ -263,18 +278,18 @@ class Aws:
         template = self.client("cloudformation").get_template(StackName=STACK, TemplateStage="Processed")["TemplateBody"]
         return (template if isinstance(template, dict) else yaml_parse(template))["Resources"]
 
-    def import_routes(self, physical, has_twilio):
+    def import_routes(self, physical, conditions):
         """Creates the routes and integrations of the API definition that SAM generated, as API Gateway would."""
         body, integrations = self.processed_resources()["HttpApi"]["Properties"]["Body"], {}
         gateway, api = self.client("apigatewayv2"), physical["HttpApi"]
         operations = [
-            (method, path, resolve_condition(operation, has_twilio)) for path, operations in body["paths"].items()
-            for method, operation in (resolve_condition(operations, has_twilio) or {}).items()]
+            (method, path, resolve_condition(operation, conditions)) for path, operations in body["paths"].items()
+            for method, operation in (resolve_condition(operations, conditions) or {}).items()]
         for method, path, operation in operations:
             if operation is None:
                 continue
-            integration = resolve_condition(operation["x-amazon-apigateway-integration"], has_twilio)
-            uri = resolve_condition(integration["uri"], has_twilio)["Fn::Sub"]
+            integration = resolve_condition(operation["x-amazon-apigateway-integration"], conditions)
+            uri = resolve_condition(integration["uri"], conditions)["Fn::Sub"]
             function = re.search(r"\$\{(\w+)\.Arn\}/invocations$", uri)[1]
             if function not in integrations:
                 arn = self.client("lambda").get_function_configuration(FunctionName=physical[function])["FunctionArn"]

@@ -33,7 +33,9 @@ RELOCATIONS = 1.03
 PAGES = 1.10
 EMPTY = "empty-function"
 # The event of the first invocation. The default is the first event file of the function by name.
-EVENTS = {EMPTY: "dispatches-get.json", "dispatches": "dispatches-get.json", "transfer": "transfer.json"}
+EVENTS = {
+    EMPTY: "dispatches-get.json", "dispatches": "dispatches-get.json", "transfer": "transfer.json", "bot": "bot-webhook.json",
+}
 TOKEN = {"tenant": "example", "scopes": ["dispatches:read"], "expires_at": None, "revoked": False}
 SECRETS = {
     "reference-keys": "a key that is good enough for one machine",
@@ -41,6 +43,7 @@ SECRETS = {
     "routee-credentials": "application:secret",
     "twilio-auth-tokens": "made-up-auth-token-000001",
     "twilio-credentials": "AC00000000000000000000000000000001:SK00000000000000000000000000000001:secret",
+    "sangoma-credentials": "client:secret",
 }
 
 
@@ -138,6 +141,9 @@ class Emulator:
             # Both providers: the largest configuration.
             "PATCHBAY_PROVIDERS": "routee,twilio", "PATCHBAY_TWILIO_FROM": "+12025550100",
             "PATCHBAY_ROUTEE_FROM": "12025550100", "PATCHBAY_LINK_SECRETS_PARAM": "/patchbay/link-secrets",
+            "PATCHBAY_CONVERSATIONS_QUEUE_URL": f"{queue}/conversations",
+            "PATCHBAY_CONVERSATIONS_DEAD_LETTERS_URL": f"{queue}/conversations-dead-letters",
+            "PATCHBAY_CHAT_PLATFORM": "sangoma", "PATCHBAY_SANGOMA_TENANT_DOMAIN": "acme.cx.sangoma.com",
         } | {f"PATCHBAY_{name.upper().replace('-', '_')}_PARAM": f"/patchbay/{name}" for name in SECRETS}
         self.process = subprocess.Popen([*tool, CARGO / "lambda" / name / "bootstrap"], env=environment,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)

@@ -9,14 +9,14 @@ from samcli.cli.types import CfnParameterOverridesType
 from samcli.lib.config.samconfig import SamConfig
 from samcli.yamlhelper import yaml_parse
 
-from aws import (FUNCTIONS, HOME, PARAMETERS, REGION, ROOT, STACK, TEMPLATE, evaluate, routes, topic_is_elsewhere,
-                 wait_for)
+from aws import (FUNCTIONS, HOME, PARAMETERS, REGION, ROOT, STACK, TEMPLATE, evaluate, parameter_values, routes,
+                 topic_is_elsewhere, wait_for)
 from checks import Api, check
 
 # A sample value for each path parameter.
 SAMPLES = {
     "id": "dsp_00000000000000000000000000000001", "webhook": "msg_0", "ref": "a.b.c.d", "chain": "orders",
-    "platform": "twilio", "caller": "+12025550143",
+    "bot": "support", "asset": "widget.js", "platform": "twilio", "caller": "+12025550143",
 }
 # One request path for every route of the template, and the function that must receive it.
 ROUTES = [(method, path.format(**SAMPLES) + "?api_token=x&limit=20", function) for method, path, function in routes()]
@@ -24,6 +24,12 @@ ROUTES = [(method, path.format(**SAMPLES) + "?api_token=x&limit=20", function) f
 REQUIRED = {
     "routee": {"RouteeFrom": "12025550100"},
     "twilio": {name: PARAMETERS[name] for name in ("TwilioFrom", "TwilioAuthTokensParam")},
+}
+# The parameters that each chat platform requires.
+CHAT_REQUIRED = {
+    "none": {},
+    "sangoma": {"SangomaTenantDomain": "acme.cx.sangoma.com"},
+    "chatwoot": {"ChatwootUrl": "https://chat.example.org", "ChatwootAccount": "1"},
 }
 # The actions that are checked. A function must be allowed exactly those that its role in the template lists.
 # tests/tests/permissions.rs checks that the role lists the actions that the function uses.
@@ -77,12 +83,20 @@ def check_settings():
             errors = failed_assertions(given | {name: ""})
             check(f"{providers} without {name} is rejected with a reason", [name in text for text in errors] == [True],
                   errors)
+    for platform, required in CHAT_REQUIRED.items():
+        given = routee | {"ChatPlatform": platform} | required
+        errors = failed_assertions(given)
+        check(f"{platform}: requires {', '.join(required) or 'nothing'}, and nothing else", not errors, errors)
+        for name in required:
+            errors = failed_assertions(given | {name: ""})
+            check(f"{platform} without {name} is rejected with a reason", [name in text for text in errors] == [True],
+                  errors)
 
 
 def failed_assertions(parameters):
     """Failed assertions of the template's rules for these parameters. The emulator does not evaluate rules."""
     template = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))
-    values = {name: parameter.get("Default", "") for name, parameter in template["Parameters"].items()} | parameters
+    values = parameter_values(template, parameters)
     return [one["AssertDescription"] for rule in template["Rules"].values()
             if evaluate(rule["RuleCondition"], values) for one in rule["Assertions"] if not evaluate(one["Assert"], values)]
 
@@ -95,7 +109,8 @@ def check_resources(aws, outputs):
     ttl = aws.client("dynamodb").describe_time_to_live(TableName=outputs["TableName"])["TimeToLiveDescription"]
     check("the table deletes expired items", ttl.get("AttributeName") == "expires", ttl)
     sqs, functions = aws.client("sqs"), aws.client("lambda")
-    for queue, consumer, batch_size in (("Dialing", "dialer", 1), ("Notifications", "notifier", 10)):
+    for queue, consumer, batch_size in (
+            ("Dialing", "dialer", 1), ("Notifications", "notifier", 10), ("Conversations", "responder", 1)):
         attributes = sqs.get_queue_attributes(QueueUrl=outputs[f"{queue}QueueUrl"], AttributeNames=["All"])["Attributes"]
         timeout = functions.get_function_configuration(FunctionName=f"{STACK}-{consumer}")["Timeout"]
         check(f"{queue}: hidden for twice the {timeout} s of {consumer}, and a dead letter after a thousand receives",
@@ -109,31 +124,46 @@ def check_resources(aws, outputs):
               and sources[0]["FunctionResponseTypes"] == ["ReportBatchItemFailures"], sources)
     # MiniStack does not store throttling limits, so this checks the output of SAM.
     stage = aws.processed_resources()["HttpApiApiGatewayDefaultStage"]["Properties"]
+    condition, with_chat, without = stage["RouteSettings"]["Fn::If"]
     limits = [float(limits["ThrottlingRateLimit"]) for limits in (
-        stage["DefaultRouteSettings"], stage["RouteSettings"]["POST /agent4/{ref}/{chain}"])]
-    check("every route accepts 100 requests a second, the one that may wait for a back end 20", limits == [100, 20], stage)
+        stage["DefaultRouteSettings"], with_chat["POST /agent4/{ref}/{chain}"], without["POST /agent4/{ref}/{chain}"],
+        with_chat["POST /chat/{ref}/conversations"])]
+    check("every route accepts 100 requests a second, the one that may wait for a back end 20, our own chat page 2 new chats",
+          (condition, limits) == ("HasChat", [100, 20, 20, 2]), stage)
     rule = aws.client("events").describe_rule(Name=f"{STACK}-sentinel")
     check("the sentinel runs every minute", (rule["ScheduleExpression"], rule["State"]) == ("rate(1 minute)", "ENABLED"),
           rule)
 
 
 def check_single_providers(aws):
-    """Deploys each provider without the other. Checks the resources and the settings."""
-    for provider, required in REQUIRED.items():
-        print(f"\n== {provider} alone", flush=True)
-        outputs = aws.deploy(True, {"VoiceProviders": provider} | required)
+    """Deploys each voice provider without the other, once without and once with a chat platform. Checks the resources
+    and the settings."""
+    for (provider, required), platform in zip(REQUIRED.items(), ("none", "chatwoot"), strict=True):
+        print(f"\n== {provider} alone, chat platform {platform}", flush=True)
+        parameters = {"VoiceProviders": provider, "ChatPlatform": platform} | required | CHAT_REQUIRED[platform]
+        outputs = aws.deploy(True, parameters)
         client, api = aws.client("lambda"), Api(aws, outputs["ApiUrl"])
         settings = client.get_function_configuration(FunctionName=f"{STACK}-dialer")["Environment"]["Variables"]
         with_credentials = {name for name in REQUIRED if settings[f"PATCHBAY_{name.upper()}_CREDENTIALS_PARAM"]}
         check(f"the dialer phones over {provider}, and has no other credentials",
               (settings["PATCHBAY_PROVIDERS"], with_credentials) == (provider, {provider}), settings)
-        functions = {function["FunctionName"] for function in client.list_functions()["Functions"]}
-        has_twilio = f"{STACK}-transfer" in functions
-        check("the transfer function is deployed only with Twilio's auth tokens", has_twilio == (provider == "twilio"),
-              functions)
+        functions = {function["FunctionName"].removeprefix(f"{STACK}-") for function in client.list_functions()["Functions"]}
+        missing = set(FUNCTIONS) - functions
+        check("transfer is deployed only with Twilio's auth tokens, bot and responder only with a chat platform",
+              missing == ({"transfer"} if provider == "routee" else set())
+              | ({"bot", "responder"} if platform == "none" else set()), missing)
+        queues = aws.client("sqs").list_queues(QueueNamePrefix=f"{STACK}-conversations").get("QueueUrls", [])
+        check("so are the queue of the responder and its dead-letter queue", len(queues) == (0 if platform == "none" else 2),
+              queues)
+        if platform != "none":
+            settings = client.get_function_configuration(FunctionName=f"{STACK}-responder")["Environment"]["Variables"]
+            secrets = {name for name in settings if name.startswith(("PATCHBAY_SANGOMA", "PATCHBAY_CHATWOOT"))
+                       and name.endswith("_PARAM") and settings[name]}
+            check(f"the responder has the secrets of {platform} only", secrets == {"PATCHBAY_CHATWOOT_TOKENS_PARAM"},
+                  settings)
         for method, path, function in ROUTES:
             status, answer = api(method, path, None if method in ("GET", "DELETE") else {})
-            expected = 404 if function == "transfer" and not has_twilio else 200
+            expected = 404 if function in missing else 200
             if status != expected:
                 check(f"{method} {path}", False, (status, answer))
         check("every route leads to an existing function", True)
@@ -165,7 +195,7 @@ def resource_name(template, resource):
     """Name that `check_permissions` uses for the table, index, queue or parameter in a role of the template."""
     (function, value), = resource.items()
     if function == "Fn::If":
-        # This stack has both providers, so all conditions on them are true.
+        # This stack has both providers, and Sangoma with a secret for its webhooks, so all these conditions are true.
         return resource_name(template, value[1])
     if function == "Fn::GetAtt":
         properties = template["Resources"][value[0]]["Properties"]
@@ -205,10 +235,11 @@ def check_permissions(aws):
     account = table.split(":")[4]
     arns = {"table": ("dynamodb", table), "index": ("dynamodb", f"{table}/index/by_day"),
             "index-by_due": ("dynamodb", f"{table}/index/by_due")}
-    for queue in ("dialing", "notifications", "dialing-dead-letters", "notifications-dead-letters"):
-        arns[queue] = ("sqs", f"arn:aws:sqs:{REGION}:{account}:{STACK}-{queue}")
+    for queue in ("dialing", "notifications", "conversations"):
+        for name in (queue, f"{queue}-dead-letters"):
+            arns[name] = ("sqs", f"arn:aws:sqs:{REGION}:{account}:{STACK}-{name}")
     for parameter in ("reference-keys", "routee-credentials", "webhook-keys", "twilio-auth-tokens", "twilio-credentials",
-                      "another"):
+                      "sangoma-credentials", "chatwoot-tokens", "chat-secrets", "another"):
         arns[parameter] = ("ssm", f"arn:aws:ssm:{REGION}:{account}:parameter/patchbay/{parameter}")
     arns["link-secrets"] = ("ssm", f"arn:aws:ssm:{REGION}:{account}:parameter/patchbay/link-secrets/main/api.example.org/key")
     template = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))
@@ -245,7 +276,7 @@ def check_stubs(aws, outputs):
     for method, path in (("DELETE", "/v1/dispatches"), ("POST", "/v1/other"), ("GET", "/routee/status/a.b.c.d")):
         check(f"{method} {path} leads nowhere", api(method, path)[0] == 404)
     print("\n== Every queue invokes its function, and the schedule invokes the sentinel")
-    for queue in ("Dialing", "Notifications"):
+    for queue in ("Dialing", "Notifications", "Conversations"):
         aws.client("sqs").send_message(QueueUrl=outputs[f"{queue}QueueUrl"], MessageBody="{}")
     for name in FUNCTIONS:
         seen = HOME / f"seen/{STACK}-{name}.jsonl"
@@ -253,7 +284,8 @@ def check_stubs(aws, outputs):
         calls = [json.loads(line) for line in seen.read_text(encoding="utf-8").splitlines()]
         settings = calls[0]["settings"]
         # Optional settings, which this stack leaves empty.
-        optional = ("_URL", "_ORIGINS", "VAPI_SECRETS_PARAM", "RETELL_KEYS_PARAM")
+        optional = ("_URL", "_ORIGINS", "VAPI_SECRETS_PARAM", "RETELL_KEYS_PARAM", "CHATWOOT_ACCOUNT",
+                    "CHATWOOT_TOKENS_PARAM")
         empty = [key for key, value in settings.items() if not value and not key.endswith(optional)]
         check(f"{name} was invoked with {len(settings)} settings", "PATCHBAY_TABLE" in settings and not empty, settings)
         if name == "dialer":

@@ -11,6 +11,7 @@ import urllib.parse
 import accepted
 from agents import check_handover
 from aws import HOME, PARAMETERS, Aws
+from chat import Sangoma, check_chat
 from checks import check
 from cold import check_cold_starts
 from deployment import (check_deletion, check_permissions, check_resources, check_settings, check_single_providers,
@@ -27,17 +28,20 @@ from watch import check_routes, check_watch
 
 CREDENTIALS = "e2e-application:e2e-secret"
 TWILIO_CREDENTIALS = f"{ACCOUNT}:SK00000000000000000000000000000001:e2e-secret"
+SANGOMA_CREDENTIALS = "e2e-client:e2e-secret"
 # Includes the first build of the functions.
 LIMIT_SECONDS = 60 * 60
 
 
-def put_secrets(aws, webhook_key, auth_token):
+def put_secrets(aws, webhook_key, auth_token, chat_secret):
     values = {
         "/patchbay/reference-keys": secrets.token_hex(32),
         "/patchbay/routee-credentials": CREDENTIALS,
         "/patchbay/webhook-keys": webhook_key,
         "/patchbay/twilio-auth-tokens": auth_token,
         "/patchbay/twilio-credentials": TWILIO_CREDENTIALS,
+        "/patchbay/sangoma-credentials": SANGOMA_CREDENTIALS,
+        "/patchbay/chat-secrets": chat_secret,
     }
     for name, value in values.items():
         aws.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
@@ -68,7 +72,8 @@ def main():
         print(f"== Emulator of AWS at {aws.endpoint}, log in {HOME / 'ministack.log'}", flush=True)
         webhook_key = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
         auth_token = secrets.token_hex(16)
-        put_secrets(aws, webhook_key, auth_token)
+        chat_secret = secrets.token_hex(16)
+        put_secrets(aws, webhook_key, auth_token, chat_secret)
 
         def call_back(url, body, headers):
             path = f"{url.path}?{url.query}" if url.query else url.path
@@ -76,12 +81,14 @@ def main():
 
         phones = {}
         with (Routee(call_back, CREDENTIALS, phones) as routee,
-              Twilio(call_back, TWILIO_CREDENTIALS, auth_token, phones) as twilio, Requester(webhook_key) as requester):
+              Twilio(call_back, TWILIO_CREDENTIALS, auth_token, phones) as twilio, Requester(webhook_key) as requester,
+              Sangoma(call_back, SANGOMA_CREDENTIALS, chat_secret) as sangoma):
             print("\n== Deploying infra/template.yaml", flush=True)
             outputs = aws.deploy(arguments.stubs, {
                 "RouteeFrom": "12025550100", "RouteeAuthUrl": routee.url, "RouteeConnectUrl": routee.url,
                 "RouteeCallIntervalMs": "1000", "TwilioApiUrl": twilio.url,
                 "PrivateOrigins": f"{requester.origin}, {aws.endpoint}", "DefaultCountry": "1",
+                "SangomaApiUrl": f"{sangoma.url}/cx", "SangomaAuthUrl": sangoma.url,
             } | PARAMETERS)
             for name, value in outputs.items():
                 print(f"   {name}: {value}")
@@ -99,6 +106,7 @@ def main():
                     check_smoke(aws, outputs)
                     api = check_main_job(aws, outputs, routee, requester)
                     check_agents(aws, outputs)
+                    check_chat(aws, outputs, sangoma)
                     # After the voice agents, because its events use the same callers.
                     check_watch(aws, outputs, put_token)
                     check_outages(aws, outputs, api, routee, twilio, requester)

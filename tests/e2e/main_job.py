@@ -104,7 +104,7 @@ def check_queues_empty(aws, outputs):
         return sum(int(attributes[name]) for name in names)
 
     time.sleep(2)
-    for queue in ("Dialing", "Notifications"):
+    for queue in ("Dialing", "Notifications", "Conversations"):
         check(f"{queue}: no dead letters", count(f"{queue}DeadLettersUrl", "ApproximateNumberOfMessages") == 0)
         wait_for(f"an empty {queue} queue", lambda q=queue: count(
             f"{q}QueueUrl", "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible") == 0)

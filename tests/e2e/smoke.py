@@ -22,7 +22,7 @@ def check_smoke(aws, outputs):
     findings = {finding["check"]: finding for finding in json.loads(run.stdout or '{"checks":[]}')["checks"]}
     for name in ("latency", "odd", "context", "preview", "forged", "webhook", "traces", "logs"):
         finding = findings.get(f"smoke.{name}", {})
-        check(f"{name}: {finding.get('what')}", finding.get("level") == "ok", finding or (run.stdout, run.stderr))
+        check(f"{name}: {finding.get('message')}", finding.get("level") == "ok", finding or (run.stdout, run.stderr))
     left = keys(aws, outputs) - before
     check("it leaves nothing in the table", not left, sorted(left))
 

@@ -24,7 +24,7 @@ SECRETS = {
 # Responses to events whose dispatch does not exist: a status for web functions, otherwise the whole response.
 ANSWERS = {
     "collect-event.json": 200, "status-callback.json": 200, "dialer.json": {"batchItemFailures": []},
-    "notifier.json": {"batchItemFailures": []}, "sentinel.json": {"well": True, "stuck": 0, "sent_again": 0, "held": 0},
+    "notifier.json": {"batchItemFailures": []}, "responder.json": {"batchItemFailures": []}, "sentinel.json": {"well": True, "stuck": 0, "sent_again": 0, "held": 0},
 }
 
 
@@ -110,7 +110,8 @@ def check_watch(aws, outputs, put_token):
     print("\n== cargo lambda watch, and every cargo lambda invoke of the README", flush=True)
     lines = invocations()
     check("the README invokes every function", {name for name, *_ in lines} == set(FUNCTIONS), lines)
-    put_token(aws, outputs, TOKEN, "dispatches:read", "context:read", "context:write", "links:read", "links:write")
+    put_token(aws, outputs, TOKEN, "dispatches:read", "context:read", "context:write", "links:read", "links:write",
+              "bots:read", "bots:write")
     settings = {
         "PATCHBAY_TABLE": outputs["TableName"], "PATCHBAY_PUBLIC_URL": "https://hooks.example.org",
         "PATCHBAY_DIALING_QUEUE_URL": outputs["DialingQueueUrl"],
@@ -122,6 +123,10 @@ def check_watch(aws, outputs, put_token):
         "PATCHBAY_ROUTEE_FROM": "12025550100", "PATCHBAY_LINK_SECRETS_PARAM": "/patchbay/link-secrets",
         "PATCHBAY_ROUTEE_CREDENTIALS_PARAM": "/patchbay/routee-credentials",
         "PATCHBAY_WEBHOOK_KEYS_PARAM": "/patchbay/webhook-keys",
+        "PATCHBAY_CONVERSATIONS_QUEUE_URL": outputs["ConversationsQueueUrl"],
+        "PATCHBAY_CONVERSATIONS_DEAD_LETTERS_URL": outputs["ConversationsDeadLettersUrl"],
+        "PATCHBAY_CHAT_PLATFORM": "sangoma", "PATCHBAY_SANGOMA_TENANT_DOMAIN": "acme.cx.sangoma.com",
+        "PATCHBAY_SANGOMA_CREDENTIALS_PARAM": "/patchbay/sangoma-credentials",
     }
     for name, value in SECRETS.items():
         aws.client("ssm").put_parameter(Name=f"/patchbay/events/{name}", Value=value, Type="SecureString", Overwrite=True)

@@ -13,12 +13,16 @@ use std::path::PathBuf;
 
 use common::{Answer, our_callbacks, text, world};
 use patchbay::access::{Scope, TokenRecord};
+use patchbay::chat::Platform;
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, Tenant};
+use patchbay::store::ChatConnection;
 use patchbay::voice::Provider;
 use patchbay::web::auth::token_hash;
 use patchbay_simulators::world::World;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+/// The inbox in the events.
+const INBOX: u64 = 7;
 /// The token in the events.
 const TOKEN: &str = "pb_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -65,11 +69,7 @@ async fn api_gateway_events_take_a_dispatch_from_creation_to_its_end() {
     }
 
     let status = invoke(&world, "status-callback.json").await;
-    assert_eq!(
-        (status.status, &status.json),
-        (200, &serde_json::json!({})),
-        "{status:?}"
-    );
+    assert_eq!((status.status, &status.json), (200, &json!({})), "{status:?}");
     for name in ["collect-event.json", "collect-event-form.json"] {
         let answer = invoke(&world, name).await;
         assert_eq!(answer.status, 200, "{name}: {answer:?}");
@@ -129,6 +129,96 @@ async fn task_chain_events_write_call_and_delete_a_chain() {
     assert_eq!(invoke(&world, "links-delete.json").await.status, 204);
 }
 
+/// Connects the bot of the events to the first inbox of the platform, as `patchbay bot connect` does.
+async fn connect_bot(world: &World) {
+    let bot_url = our_callbacks().bot_url(Platform::Sangoma, &key().tenant);
+    let bot_id = world.chat.connect_bot("Acme bot", &bot_url, &[INBOX]).to_string();
+    let widget = json!({
+        "title": "Help",
+        "topics": [{ "name": "orders", "title": "Orders", "inbox": INBOX.to_string() }],
+    });
+    let connection = ChatConnection {
+        platform: Platform::Sangoma,
+        bot_id: bot_id.parse().unwrap(),
+        name: "Acme bot".to_owned(),
+        inboxes: [(INBOX.to_string().parse().unwrap(), "support".parse().unwrap())].into(),
+        bot_url,
+        events_url: None,
+        widget: Some(serde_json::from_value(widget).unwrap()),
+        updated_at: world.clock.now(),
+    };
+    world.store.put_connection(&key().tenant, &connection).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn chat_events_are_answered_and_change_who_holds_the_conversation() {
+    let world = world_with_token().await;
+    for (name, pointer, expected) in [
+        ("bots-put.json", "/bot", "support"),
+        ("bots-list.json", "/bots/0/bot", "support"),
+        ("bots-get.json", "/document/faq/entries/0/name", "parcel"),
+        ("bots-test.json", "/exchanges/0/posts/0", "It arrives tomorrow."),
+    ] {
+        let answer = invoke(&world, name).await;
+        assert_eq!(
+            (answer.status, answer.text(pointer)),
+            (200, expected),
+            "{name}: {answer:?}"
+        );
+    }
+    connect_bot(&world).await;
+    // The conversation of the events.
+    assert_eq!(world.chat.customer_opens(INBOX), Ok(1201));
+    for name in ["bot-webhook.json", "bot-events.json"] {
+        let answer = invoke(&world, name).await;
+        assert_eq!((answer.status, &answer.json), (200, &json!({})), "{name}: {answer:?}");
+    }
+    common::settle(&world).await;
+    let posts = world.chat.posts_of_bot();
+    assert!(
+        posts.iter().any(|post| post.content.contains("It arrives tomorrow.")),
+        "{posts:?}"
+    );
+    for (name, pointer, expected) in [
+        ("conversations-list.json", "/conversations/0/id", "1201"),
+        ("conversations-get.json", "/holder", "bot"),
+        ("conversations-hand-over.json", "/holder", "handing_off"),
+        ("conversations-give-back.json", "/holder", "bot"),
+    ] {
+        let answer = invoke(&world, name).await;
+        assert_eq!(
+            (answer.status, answer.text(pointer)),
+            (200, expected),
+            "{name}: {answer:?}"
+        );
+    }
+    for name in ["chat-queue-call.json", "chat-agent-call.json"] {
+        assert_eq!(invoke(&world, name).await.status, 202, "{name}");
+    }
+    assert_eq!(invoke(&world, "bots-delete.json").await.status, 204);
+}
+
+#[tokio::test(start_paused = true)]
+async fn chat_page_events_start_a_conversation() {
+    let world = world_with_token().await;
+    connect_bot(&world).await;
+    let started = invoke(&world, "widget-start.json").await;
+    assert_eq!(
+        (started.status, started.text("/conversation")),
+        (201, "1201"),
+        "{started:?}"
+    );
+    for name in [
+        "widget-page.json",
+        "widget-asset.json",
+        "widget-send.json",
+        "widget-read.json",
+    ] {
+        let answer = invoke(&world, name).await;
+        assert_eq!(answer.status, 200, "{name}: {answer:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_references_in_the_events_have_our_signature() {
     let attempt = AttemptId {
@@ -149,6 +239,15 @@ async fn the_references_in_the_events_have_our_signature() {
             "status-callback.json",
             our_callbacks().status_url(Provider::Routee, &key(), attempt, None),
         ),
+        (
+            "bot-webhook.json",
+            our_callbacks().bot_url(Platform::Sangoma, &key().tenant),
+        ),
+        (
+            "bot-events.json",
+            our_callbacks().events_url(Platform::Sangoma, &key().tenant),
+        ),
+        ("widget-page.json", our_callbacks().widget_url(&key().tenant)),
     ] {
         let event: Value = serde_json::from_str(&event(name)).unwrap();
         assert!(url.ends_with(text(&event, "/rawPath")), "{name}: {url}");
@@ -158,7 +257,7 @@ async fn the_references_in_the_events_have_our_signature() {
 #[tokio::test(start_paused = true)]
 async fn sqs_events_are_consumed() {
     let world = world_with_token().await;
-    for function in ["dialer", "notifier"] {
+    for function in ["dialer", "notifier", "responder"] {
         let event = serde_json::from_str(&event(&format!("{function}.json"))).unwrap();
         let response = world.consume(function, event).await.unwrap();
         assert_eq!(response.batch_item_failures, [], "{function}");

@@ -103,18 +103,23 @@ fn resource(service: Service, target: &str) -> String {
 }
 
 /// The kinds of partitions of the table, as patterns of a policy.
-const PARTITIONS: [&str; 12] = [
+const PARTITIONS: [&str; 17] = [
     "PACE#*",
     "TOKEN#*",
     "TURN",
     "T#*#A#*",
+    "T#*#B",
     "T#*#C",
+    "T#*#CHAT",
     "T#*#D#*",
     "T#*#H#*",
     "T#*#K#*",
     "T#*#L#*",
     "T#*#LIMITS",
+    "T#*#O#*",
     "T#*#TOKENS",
+    "T#*#V#*",
+    "T#*#W#*",
     "T#*#X#*",
 ];
 
@@ -339,6 +344,95 @@ async fn a_lost_message() -> World {
     world
 }
 
+/// A bot that looks something up, remembers, phones the customer and employees, and hands over; with every request of the
+/// API.
+async fn a_chat() -> World {
+    let world = world([Script::always(Behavior::presses("1", When::OptionsSay(1)))]).await;
+    let document = json!({
+        "debounce_ms": 0,
+        "faq": { "entries": [
+            { "name": "call", "questions": ["Please call me"], "call_me": "queue" },
+            { "name": "team", "questions": ["Is anybody there?"], "call_me": "dispatch" },
+            { "name": "bye", "questions": ["Goodbye"], "answer": "Goodbye.", "finish": true },
+        ] },
+        "call": {
+            "queue": "support_en",
+            "dispatch": { "text": "A chat waits.", "employees": [{ "name": "Anna", "phone": common::PEOPLE[0].2 }] },
+        },
+    });
+    ask(&world, "PUT", "/v1/bots/support", &document).await;
+    world.put_bot("support", &document.to_string()).await.unwrap();
+    let chat = world.chat.customer_opens(7).unwrap();
+    let phone = Some("+12025550143");
+    world
+        .chat
+        .customer_is(chat, "Sam Roe", Some("sam@example.org"), phone)
+        .unwrap();
+    let says = async |text: &str| {
+        world.chat.customer_writes(chat, text).unwrap();
+        settle(&world).await;
+    };
+    says("Please call me").await;
+    says("Is anybody there?").await;
+    says("I want to talk to a human").await;
+    let path = format!("/v1/conversations/{chat}");
+    for action in ["give-back", "hand-over", "give-back"] {
+        ask(&world, "POST", &format!("{path}/{action}"), &Value::Null).await;
+        settle(&world).await;
+    }
+    says("Goodbye").await;
+    for path in ["/v1/bots", "/v1/bots/support", "/v1/conversations", &path] {
+        let answer = get(&world, path).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    }
+    for (path, name) in [("queue-calls", "queue"), ("agent-calls", "agent")] {
+        let call = json!({ name: "support_en", "destination": "+12025550143" });
+        ask(&world, "POST", &format!("/v1/chat/{path}"), &call).await;
+    }
+    let sample = json!({ "exchanges": [{ "say": "Goodbye" }] });
+    ask(&world, "POST", "/v1/bots/support/test", &sample).await;
+    ask(&world, "DELETE", "/v1/bots/support", &Value::Null).await;
+    // A message that no version can read.
+    world.aws.sqs().queue("conversations").unwrap().put("{", Duration::ZERO);
+    pass(&world, 3_600).await;
+    world
+}
+
+/// A visitor of our own chat page.
+async fn a_visitor() -> World {
+    let world = world([]).await;
+    world.put_bot("support", "{}").await.unwrap();
+    let tenant = "main".parse().unwrap();
+    let mut connection = world.store.connection(&tenant).await.unwrap().unwrap();
+    let widget = json!({ "title": "Help", "topics": [{ "name": "orders", "title": "Orders", "inbox": "9" }] });
+    connection.widget = Some(serde_json::from_value(widget).unwrap());
+    world.store.put_connection(&tenant, &connection).await.unwrap();
+    let page = world.callbacks().widget_url(&tenant);
+    let open = |method: &str, path: &str, token: &str, body: &Value| {
+        let request = common::request(method, &format!("{page}{path}"))
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {token}"));
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        send(&world, request.body(body.into()).unwrap())
+    };
+    open("GET", "", "", &Value::Null).await;
+    let form = json!({
+        "id": "0123456789abcdef", "topic": "orders", "name": "Sam Roe", "email": "sam@example.org", "text": "Hello",
+    });
+    let started = open("POST", "/conversations", "", &form).await;
+    assert_eq!(started.status, 201, "{started:?}");
+    let token = started.text("/token");
+    let message = json!({ "id": "fedcba9876543210", "text": "Hello?" });
+    assert_eq!(open("POST", "/messages", token, &message).await.status, 200);
+    settle(&world).await;
+    assert_eq!(open("GET", "/messages", token, &Value::Null).await.status, 200);
+    world
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_template_allows_what_functions_request_and_nothing_else() {
     let mut permissions = Permissions::new();
@@ -351,6 +445,8 @@ async fn the_template_allows_what_functions_request_and_nothing_else() {
         a_caller().await,
         a_payment().await,
         a_lost_message().await,
+        a_chat().await,
+        a_visitor().await,
     ] {
         add_requests(&mut permissions, &world);
     }
@@ -386,7 +482,7 @@ fn only_functions_that_check_tokens_may_read_them_and_none_may_write_them() {
                 .iter()
                 .any(|token| allowed.iter().any(|pattern| is_like(pattern, token)));
             let reads = action == "GetItem"
-                && ["dispatches", "chain-link", "set-context", "get-context"].contains(&function.as_str());
+                && ["dispatches", "chain-link", "set-context", "get-context", "bot"].contains(&function.as_str());
             assert_eq!(includes_tokens, reads, "{function}: {action} {allowed:?}");
         }
     }
@@ -428,7 +524,7 @@ fn a_function_may_read_only_its_own_secrets_and_receive_only_from_its_own_queue(
         let named: BTreeSet<String> = secret_variables
             .flat_map(|(_, value)| texts(value))
             // Of a condition, only the values: not its name, and not the empty alternative.
-            .filter(|text| !text.is_empty() && !text.starts_with("Phones"))
+            .filter(|text| !text.is_empty() && !text.starts_with("Phones") && !text.starts_with("ChatsOver"))
             .map(str::to_owned)
             .collect();
         let mut statements = Vec::new();

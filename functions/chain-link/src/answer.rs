@@ -10,8 +10,9 @@ use lambda_http::http::StatusCode;
 use patchbay::chain::run::{self, ChainAnswer, RequestContext, Step};
 use patchbay::fetch::UsedSecrets;
 use patchbay::flow::FetchResults;
-use patchbay::ids::{ChainName, Tenant};
+use patchbay::ids::{DocumentName, Tenant};
 use patchbay::providers::agent4::{BadRequest, Request};
+use patchbay::store::{DocumentKey, DocumentKind};
 use patchbay::web::body::{MAX_ENVELOPE, bytes_up_to, json_response, unreadable};
 use patchbay::web::problem::Problem;
 use tokio::time::Instant;
@@ -25,7 +26,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(4);
 const MARGIN: Duration = Duration::from_millis(150);
 
 pub(crate) async fn answer(deps: &Deps, http: &HttpRequest, reference: &str, chain: &str) -> Answer {
-    let name: ChainName = chain.parse().map_err(|_| Problem::bad_reference())?;
+    let name: DocumentName = chain.parse().map_err(|_| Problem::bad_reference())?;
     let tenant = deps
         .callbacks
         .check_chain(reference, &name)
@@ -46,12 +47,17 @@ pub(crate) async fn answer(deps: &Deps, http: &HttpRequest, reference: &str, cha
         state_kept: current.state_kept,
     };
     let mut used = UsedSecrets::default();
+    let document = DocumentKey {
+        tenant: tenant.clone(),
+        kind: DocumentKind::Chain,
+        name: name.clone(),
+    };
     let outcome = tokio::time::timeout_at(
         deadline,
-        run_chain(deps, &tenant, &name, &context, deadline - MARGIN, &mut used),
+        run_chain(deps, &document, &context, deadline - MARGIN, &mut used),
     )
     .await;
-    let fallback = |reason: &str| run::fallback(deps.cache.peek(&tenant, &name).as_deref(), &context, reason);
+    let fallback = |reason: &str| run::fallback(deps.cache.peek(&document).as_deref(), &context, reason);
     let mut chain_answer = outcome.unwrap_or_else(|_| fallback("the time limit is exceeded"));
     // A back end may echo what it receives.
     if used.would_leak_in(&(&chain_answer.answer, &chain_answer.remembered)) {
@@ -67,13 +73,12 @@ pub(crate) async fn answer(deps: &Deps, http: &HttpRequest, reference: &str, cha
 
 async fn run_chain(
     deps: &Deps,
-    tenant: &Tenant,
-    name: &ChainName,
+    document: &DocumentKey,
     context: &RequestContext<'_>,
     deadline: Instant,
     used: &mut UsedSecrets,
 ) -> ChainAnswer {
-    let chain = match deps.cache.get(&deps.store, tenant, name).await {
+    let chain = match deps.cache.get(&deps.store, document).await {
         Ok(chain) => chain,
         Err(error) => return run::fallback(None, context, &error.to_string()),
     };
@@ -83,7 +88,7 @@ async fn run_chain(
         match run::advance(&chain, context, &results) {
             Step::Answer(answer) => break *answer,
             Step::Fetch(request) => {
-                let result = deps.fetcher.fetch(tenant, &request, deadline, used).await;
+                let result = deps.fetcher.fetch(&document.tenant, &request, deadline, used).await;
                 results.insert(request.path, result);
             }
         }
@@ -94,7 +99,7 @@ async fn run_chain(
 async fn save_memory(
     deps: &Deps,
     tenant: &Tenant,
-    name: &ChainName,
+    name: &DocumentName,
     request: &Request,
     chain_answer: &ChainAnswer,
     deadline: Instant,
@@ -112,7 +117,7 @@ async fn save_memory(
     tracing::warn!(%tenant, chain = %name, call, reason, "cannot write the note to the caller's context");
 }
 
-fn log_answer(tenant: &Tenant, name: &ChainName, request: &Request, chain_answer: &ChainAnswer) {
+fn log_answer(tenant: &Tenant, name: &DocumentName, request: &Request, chain_answer: &ChainAnswer) {
     let (call, event) = (&chain_answer.answer.key, request.event.name());
     match &chain_answer.error {
         None => {
@@ -126,7 +131,7 @@ fn log_answer(tenant: &Tenant, name: &ChainName, request: &Request, chain_answer
 }
 
 /// Six digits that belong to the call and its caller.
-fn code(deps: &Deps, tenant: &Tenant, name: &ChainName, key: &str, request: &Request) -> String {
+fn code(deps: &Deps, tenant: &Tenant, name: &DocumentName, key: &str, request: &Request) -> String {
     let caller = request.caller.as_ref().map_or("", |number| number.as_str());
     let bits = deps
         .callbacks

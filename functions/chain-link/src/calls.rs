@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use patchbay::chain::run::ChainAnswer;
 use patchbay::chain::state::{self, OWN_STATE};
-use patchbay::ids::{ChainName, Nonce, Tenant};
+use patchbay::ids::{DocumentName, Nonce, Tenant};
 use patchbay::providers::agent4::{LinkEvent, Request};
 use patchbay::secret::sha256_hex;
 use patchbay::store::SavedCall;
@@ -50,7 +50,7 @@ pub(crate) struct CurrentCall {
 pub(crate) async fn current(
     deps: &Deps,
     tenant: &Tenant,
-    chain: &ChainName,
+    chain: &DocumentName,
     request: &mut Request,
     body: &[u8],
 ) -> CurrentCall {
@@ -97,7 +97,7 @@ fn initial_state(key: &str) -> Map<String, Value> {
 async fn load_saved(
     deps: &Deps,
     tenant: &Tenant,
-    chain: &ChainName,
+    chain: &DocumentName,
     request: &Request,
 ) -> Result<Option<SavedCall>, ()> {
     let caller = request.caller.as_ref().ok_or(())?;
@@ -150,7 +150,7 @@ fn new_key(deps: &Deps, hash: &str) -> String {
 pub(crate) async fn save(
     deps: &Deps,
     tenant: &Tenant,
-    chain: &ChainName,
+    chain: &DocumentName,
     request: &Request,
     current: &CurrentCall,
     chain_answer: &ChainAnswer,

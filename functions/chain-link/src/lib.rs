@@ -1,13 +1,12 @@
 //! Answers Agent4's webhook with link documents, and serves the API for these documents.
 //!
 //! - `answer`: `POST /agent4/{ref}/{chain}`. One URL serves all links of a chain.
-//! - `links`: `/v1/links`, the API for link documents. `condition`: `If-Match` and `If-None-Match`.
+//! - `links`: `/v1/links`, the API for link documents.
 //! - `calls`: the call of a request, and its state.
 //! - `remember`: notes for the next voice agent.
 
 mod answer;
 mod calls;
-mod condition;
 mod links;
 mod load;
 mod remember;

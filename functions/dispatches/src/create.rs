@@ -6,11 +6,9 @@ use lambda_http::http::header::{HeaderValue, LOCATION};
 use patchbay::api::idempotency;
 use patchbay::dispatch::{self, DecisionContext, Dispatch, DispatchRequest, NewDispatch};
 use patchbay::engine::EngineError;
-use patchbay::field::FieldError;
-use patchbay::ids::{DispatchId, DispatchKey, Nonce, ProviderName, Tenant};
+use patchbay::ids::{DispatchId, DispatchKey, Nonce, Tenant};
 use patchbay::web::body::{self, json_response};
 use patchbay::web::problem::Problem;
-use url::Url;
 
 use crate::{ApiResult, Deps, view};
 
@@ -78,31 +76,6 @@ pub(crate) fn preview(deps: &Deps, request: &Request, tenant: Tenant) -> ApiResu
 fn parse(deps: &Deps, request: &Request) -> Result<(NewDispatch, String), Problem> {
     let parsed: DispatchRequest = body::json(request)?;
     let fingerprint = idempotency::fingerprint(request)?;
-    let spec = parsed.check().map_err(Problem::invalid_fields)?;
-    check_providers(deps, &spec)?;
-    if let Some(webhook) = &spec.webhook {
-        let invalid = |detail: String| Problem::invalid_field("webhook.url", detail);
-        let url = Url::parse(&webhook.url).map_err(|error| invalid(format!("must be a URL: {error}")))?;
-        deps.targets
-            .check_url(&url)
-            .map_err(|error| invalid(error.to_string()))?;
-    }
+    let spec = deps.abilities.check(parsed).map_err(Problem::invalid_fields)?;
     Ok((spec, fingerprint))
-}
-
-/// Fails if the policy names a provider that this stack has no account with.
-fn check_providers(deps: &Deps, spec: &NewDispatch) -> Result<(), Problem> {
-    let requested = spec.policy.providers.iter().enumerate();
-    let unknown = requested.filter(|(_, provider)| !deps.providers.contains(provider));
-    let names: Vec<&str> = deps.providers.iter().map(ProviderName::as_str).collect();
-    let error = |(index, _): (usize, &ProviderName)| {
-        let field = format!("policy.providers[{index}]");
-        FieldError::new(field, format!("must be one of: {}", names.join(", ")))
-    };
-    let errors: Vec<_> = unknown.map(error).collect();
-    if errors.is_empty() {
-        Ok(())
-    } else {
-        Err(Problem::invalid_fields(errors))
-    }
 }

@@ -10,23 +10,20 @@ pub mod webhooks;
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, RequestExt, Response};
 use patchbay::access::Scope;
-use patchbay::api;
+use patchbay::api::{self, dispatches::Abilities};
 use patchbay::dispatch::{Dispatch, Event, EventOutcome};
 use patchbay::engine::Engine;
-use patchbay::ids::{DispatchKey, ProviderName, Tenant};
+use patchbay::ids::{DispatchKey, Tenant};
 use patchbay::web::body::{self, json_response};
 use patchbay::web::problem::Problem;
-use patchbay::web::target::Targets;
 
 /// Dependencies of the function.
 #[derive(Clone, Debug)]
 pub struct Deps {
     /// Loads and changes dispatches.
     pub engine: Engine,
-    /// Which webhook URLs are allowed.
-    pub targets: Targets,
-    /// Voice providers with an account, the preferred one first.
-    pub providers: Vec<ProviderName>,
+    /// What this stack can do for a dispatch.
+    pub abilities: Abilities,
 }
 
 /// Handles every request under `/v1/dispatches`.

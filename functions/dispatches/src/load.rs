@@ -1,5 +1,6 @@
 //! Builds the dependencies of the deployed function from its environment.
 
+use patchbay::api::dispatches::Abilities;
 use patchbay::aws::Aws;
 use patchbay::config::{ConfigError, targets};
 use patchbay::keyring::Keyring;
@@ -14,12 +15,15 @@ impl Deps {
     /// When a variable is missing or invalid.
     pub fn load() -> Result<Keyring<Self, 0>, ConfigError> {
         let aws = Aws::load()?;
-        let (engine, targets, providers) = (aws.engine()?, targets()?, voice_providers()?);
+        let engine = aws.engine()?;
+        let abilities = Abilities {
+            providers: voice_providers()?.iter().map(|provider| provider.name()).collect(),
+            targets: targets()?,
+        };
         aws.keyring([], move |[]| {
             Ok(Self {
                 engine: engine.clone(),
-                targets: targets.clone(),
-                providers: providers.iter().map(|provider| provider.name()).collect(),
+                abilities: abilities.clone(),
             })
         })
     }

@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use patchbay::chat::Platform;
 use patchbay::http::Request;
 use patchbay::voice::Provider;
 use patchbay_simulators::aws::REGION;
+use patchbay_simulators::chat::{CREDENTIALS, TENANT_DOMAIN};
 use patchbay_simulators::twilio::outbound::API_KEY;
 use patchbay_simulators::twilio::{ACCOUNT, AUTH_TOKEN};
 use patchbay_simulators::world::{REFERENCE_KEY, ROUTEE_APPLICATION, WEBHOOK_KEY};
@@ -22,6 +24,7 @@ pub(crate) struct Locations<'a> {
     pub(crate) table: &'a str,
     pub(crate) dialing_queue: &'a str,
     pub(crate) notifications_queue: &'a str,
+    pub(crate) conversations_queue: &'a str,
     /// Base URL of the simulated voice providers; empty for the real ones.
     pub(crate) providers_url: &'a str,
     /// The providers that phone employees, in order of preference.
@@ -53,16 +56,24 @@ impl Account {
             table,
             dialing_queue,
             notifications_queue,
+            conversations_queue,
             providers_url,
             providers,
         } = locations;
         let provider_names: Vec<&str> = providers.iter().map(|provider| provider.as_str()).collect();
         let provider_names = provider_names.join(",");
         let parameter_of = |provider, parameter| if providers.contains(&provider) { parameter } else { "" };
+        // Sangoma's API has a path of its own; its token endpoint has none.
+        let sangoma_api = if providers_url.is_empty() {
+            String::new()
+        } else {
+            format!("{providers_url}/cx")
+        };
         // The template expressions that the commands read; all others resolve to an empty string.
         let value = |expression: &str| match expression {
             "!Ref DialingQueue" => *dialing_queue,
             "!Ref NotificationsQueue" => *notifications_queue,
+            "!Ref ConversationsQueue" => *conversations_queue,
             "!If [HasPublicUrl, !Ref PublicUrl, !GetAtt HttpApi.ApiEndpoint]" => *public_url,
             "!Ref ReferenceKeysParam" => "/patchbay/reference-keys",
             "!Ref VoiceProviders" => provider_names.as_str(),
@@ -72,7 +83,13 @@ impl Account {
             r#"!If [PhonesOverTwilio, !Ref TwilioCredentialsParam, ""]"# => {
                 parameter_of(Provider::Twilio, "/patchbay/twilio-credentials")
             }
-            "!Ref RouteeAuthUrl" | "!Ref RouteeConnectUrl" | "!Ref TwilioApiUrl" => *providers_url,
+            "!Ref RouteeAuthUrl" | "!Ref RouteeConnectUrl" | "!Ref TwilioApiUrl" | "!Ref SangomaAuthUrl" => {
+                *providers_url
+            }
+            "!Ref SangomaApiUrl" => sangoma_api.as_str(),
+            "!Ref ChatPlatform" => Platform::Sangoma.name(),
+            "!Ref SangomaTenantDomain" => TENANT_DOMAIN,
+            r#"!If [ChatsOverSangoma, !Ref SangomaCredentialsParam, ""]"# => "/patchbay/sangoma-credentials",
             "!Ref TwilioAuthTokensParam" => "/patchbay/twilio-auth-tokens",
             "!Ref WebhookKeysParam" => "/patchbay/webhook-keys",
             _ => "",
@@ -95,6 +112,7 @@ impl Account {
         };
         let secret = |name: &str, value: &str| (format!("/patchbay/{name}"), ("SecureString", value.to_owned()));
         let (application, password) = ROUTEE_APPLICATION;
+        let (client_id, client_secret) = CREDENTIALS;
         Self {
             functions: template::functions().map(function).collect(),
             parameters: BTreeMap::from([
@@ -102,9 +120,14 @@ impl Account {
                 secret("webhook-keys", WEBHOOK_KEY),
                 secret("routee-credentials", &format!("{application}:{password}")),
                 secret("twilio-auth-tokens", AUTH_TOKEN),
+                secret("sangoma-credentials", &format!("{client_id}:{client_secret}")),
                 secret("twilio-credentials", &format!("{ACCOUNT}:{}:{}", API_KEY.0, API_KEY.1)),
             ]),
-            mappings: BTreeMap::from([mapping("dialer", "dialing"), mapping("notifier", "notifications")]),
+            mappings: BTreeMap::from([
+                mapping("dialer", "dialing"),
+                mapping("notifier", "notifications"),
+                mapping("responder", "conversations"),
+            ]),
             reserved: BTreeMap::new(),
             unreserved: 1_000,
             errors: BTreeMap::new(),

@@ -52,6 +52,9 @@ pub(crate) struct Target {
     /// URL of the notifications queue; default: the queue that the stack's functions use
     #[arg(long, global = true, env = variables::NOTIFICATIONS_QUEUE_URL)]
     pub(crate) notifications_queue: Option<String>,
+    /// URL of the conversations queue; default: the queue that the stack's functions use, if it has a chat platform
+    #[arg(long, global = true, env = variables::CONVERSATIONS_QUEUE_URL)]
+    pub(crate) conversations_queue: Option<String>,
     /// Output format
     #[arg(long, global = true, value_enum, default_value_t)]
     pub(crate) output: Format,
@@ -185,6 +188,24 @@ impl Target {
             dialing_queue: resolve(&self.dialing_queue, variables::DIALING_QUEUE_URL)?,
             notifications_queue: resolve(&self.notifications_queue, variables::NOTIFICATIONS_QUEUE_URL)?,
         })
+    }
+
+    /// The URL of the conversations queue: the option, or else read from the stack's responder. None if the stack has no
+    /// chat platform, or if the options name everything else: then no function is read.
+    pub(crate) async fn find_conversations_queue(&self, clients: &Clients) -> anyhow::Result<Option<String>> {
+        let needs_no_function =
+            self.table.is_some() && self.dialing_queue.is_some() && self.notifications_queue.is_some();
+        if self.conversations_queue.is_some() || needs_no_function {
+            return Ok(self.conversations_queue.clone());
+        }
+        let function = format!("{}-responder", self.stack);
+        match clients.lookup.function(&function).await {
+            Ok(responder) => Ok(responder
+                .variable(variables::CONVERSATIONS_QUEUE_URL)
+                .map(str::to_owned)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("cannot read the function {function}")),
+        }
     }
 }
 

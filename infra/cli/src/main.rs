@@ -1,19 +1,24 @@
 //! The `patchbay` command.
 
 mod account;
+mod api;
 mod aws;
+mod bot;
 mod caller;
 mod clock;
 mod demo;
+mod deployed;
 mod dispatch;
 mod dlq;
 mod doctor;
+mod documents;
 mod input;
 mod limits;
 mod link;
 mod local;
 mod lookup;
 mod manual;
+mod opt_out;
 mod output;
 #[cfg(test)]
 mod permissions;
@@ -48,6 +53,8 @@ struct Arguments {
 enum Command {
     /// Run the whole system on this machine, on virtual time: one ticket live, a storm of tickets, one paying caller
     Demo(demo::Options),
+    /// Check, test, read and write the documents of chat bots, connect them to a chat platform, steer conversations
+    Bot(bot::Options),
     /// Check, test, read and write the documents of Agent4 task chains
     Link(link::Options),
     /// Serve the API and simulated providers on one local port
@@ -56,6 +63,8 @@ enum Command {
     Token(token::Options),
     /// Show and set how often a tenant may call one number
     Limits(limits::Options),
+    /// Record numbers that must not be called
+    OptOut(opt_out::Options),
     /// List, show and cancel dispatches, list and resend their webhooks
     Dispatch(dispatch::Options),
     /// List dead letters and move them back to their queues
@@ -91,10 +100,12 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
     };
     match command {
         Command::Demo(options) => demo::run(options),
+        Command::Bot(options) => with_output(options.output, &|output| bot::run(options, output)),
         Command::Link(options) => with_output(options.output, &|output| link::run(options, output)),
         Command::Local(options) => local::run(options),
         Command::Token(options) => with_output(options.target.output, &|output| token::run(options, output)),
         Command::Limits(options) => with_output(options.target.output, &|output| limits::run(options, output)),
+        Command::OptOut(options) => with_output(options.target.output, &|output| opt_out::run(options, output)),
         Command::Dispatch(options) => with_output(options.target.output, &|output| dispatch::run(options, output)),
         Command::Dlq(options) => with_output(options.target.output, &|output| dlq::run(options, output)),
         Command::Doctor(options) => with_output(options.target.output, &|output| doctor::run(options, output)),
@@ -145,6 +156,21 @@ mod tests {
     }
 
     #[test]
+    fn output_format_of_bot_is_accepted_with_and_without_a_deployment() {
+        for line in [
+            "patchbay bot check bot.yaml --output json",
+            "patchbay bot --output json inboxes --stack prod",
+            "patchbay bot inboxes --stack prod --output json",
+            "patchbay bot connect --inbox 7=shop --output json --tenant acme",
+        ] {
+            let Ok(Command::Bot(options)) = parse(line) else {
+                panic!("{line}")
+            };
+            assert_eq!(options.output, Format::Json, "{line}");
+        }
+    }
+
+    #[test]
     fn a_dash_is_accepted_in_place_of_a_secret() {
         for line in [
             "patchbay token revoke -",
@@ -174,6 +200,9 @@ mod tests {
                 "the token would travel to api.example.org in plain text",
             ),
             ("patchbay completions cobol", "possible values: bash"),
+            ("patchbay bot new Shop", "document name"),
+            ("patchbay bot conversations show a/b", "id of a chat platform"),
+            ("patchbay bot chat bot.yaml --secrets s.json", "--fetch"),
         ] {
             let error = parse(line).expect_err(line);
             assert!(error.contains(expected), "{line}: {error}");

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use patchbay::http::{HttpClient, Request, Response, ResponseFuture, SendError, SendHttp};
 use patchbay::voice::Provider;
 use patchbay_simulators::aws;
+use patchbay_simulators::chat::{SANGOMA_AUTH_HOST, SANGOMA_HOST};
 use patchbay_simulators::phones::{Behavior, Phones, When};
 use patchbay_simulators::world::{Options, PUBLIC_URL, World};
 use serde_json::{Value, json};
@@ -66,6 +67,11 @@ pub(crate) fn deployment() -> Deployment {
     }
 }
 
+/// The URL of a world's conversations queue.
+pub(crate) fn conversations_queue() -> String {
+    format!("https://sqs.{REGION}.amazonaws.com/000000000000/conversations")
+}
+
 /// Clients of the world, in a healthy account.
 pub(crate) fn clients(world: &World) -> Clients {
     clients_in(world, &Account::default())
@@ -78,6 +84,7 @@ pub(crate) fn clients_in(world: &World, account: &Account) -> Clients {
         api: world.api(),
         routee: HttpClient::new(world.routee.clone()),
         twilio: HttpClient::new(world.twilio.clone()),
+        chat: HttpClient::new(world.chat.clone()),
         account: account.clone(),
         clock: world.clock.clone(),
     });
@@ -130,6 +137,7 @@ impl Account {
             table: &locations.table,
             dialing_queue: &locations.dialing_queue,
             notifications_queue: &locations.notifications_queue,
+            conversations_queue: &conversations_queue(),
             providers_url: "",
             providers,
         });
@@ -204,6 +212,7 @@ struct FakeNetwork {
     api: HttpClient,
     routee: HttpClient,
     twilio: HttpClient,
+    chat: HttpClient,
     account: Account,
     clock: patchbay::clock::Clock,
 }
@@ -217,6 +226,9 @@ impl SendHttp for FakeNetwork {
             }
             if host == "api.twilio.com" {
                 return self.twilio.send(request).await;
+            }
+            if [SANGOMA_AUTH_HOST, SANGOMA_HOST].contains(&host.as_str()) {
+                return self.chat.send(request).await;
             }
             if host.ends_with(".invalid") {
                 return Err(SendError::NotSent("the host name does not resolve".into()));

@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use patchbay::config::{base_url, reference_signer, variables};
+use patchbay::chat::Platform;
 use patchbay::ids::Tenant;
 use patchbay::web::callbacks::CallbackUrls;
 use serde_json::json;
 
 use crate::aws::{Clients, Target, block_on};
+use crate::deployed::{callback_urls, chat_config, read_function};
 use crate::output::Output;
 
 /// Options of `patchbay url`.
@@ -17,25 +17,28 @@ use crate::output::Output;
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// Tenant whose caller contexts the URL gives access to
+    /// Tenant whose data the URL gives access to
     #[arg(long, global = true, default_value = "main")]
     tenant: Tenant,
     #[command(subcommand)]
     command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Copy, Debug, Subcommand)]
 enum Command {
     /// Print the voice webhook URL for the Twilio number that callers are transferred to
     TwilioTransfer,
+    /// Print the URL to which the chat platform posts the events of the bot; `patchbay bot connect` sets it there
+    Bot,
+    /// Print the URL of the chat platform's webhook for a widget of your own; `patchbay bot connect --widget` sets it
+    /// there
+    ChatEvents,
 }
 
 pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     block_on(async {
         let clients = Clients::connect(&options.target).await?;
-        let url = match options.command {
-            Command::TwilioTransfer => transfer_url(&clients, &options.target.stack, &options.tenant).await?,
-        };
+        let url = url(&clients, &options.target.stack, options.command, &options.tenant).await?;
         if output.is_json() {
             output.json(&json!({ "url": url }))?;
         } else {
@@ -45,31 +48,27 @@ pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<
     })
 }
 
-/// The transfer webhook of `tenant`: below the public URL in the dialer's settings, signed with the reference key that
-/// the deployed `transfer` function checks against.
-async fn transfer_url(clients: &Clients, stack: &str, tenant: &Tenant) -> anyhow::Result<String> {
-    let function = format!("{stack}-transfer");
-    let settings = clients.lookup.function(&function).await.with_context(|| {
-        format!(
-            "cannot read the function {function} (is --stack right, and was the stack deployed with \
-             TwilioAuthTokensParam?)"
-        )
-    })?;
-    let variable = |name| {
-        let value = settings.variable(name);
-        value.with_context(|| format!("the function {function} has no {name}"))
-    };
-    // Functions behind the API have no PUBLIC_URL variable, the dialer has.
-    let dialer = format!("{stack}-dialer");
-    let dialer_settings = clients.lookup.function(&dialer).await;
-    let dialer_settings = dialer_settings.with_context(|| format!("cannot read the function {dialer}"))?;
-    let base = dialer_settings.variable(variables::PUBLIC_URL);
-    let base = base_url(base.with_context(|| format!("the function {dialer} has no {}", variables::PUBLIC_URL))?)?;
-    let parameter = variable(variables::REFERENCE_KEYS_PARAM)?;
-    let keys = clients.lookup.parameter(parameter).await?;
-    let keys = keys.with_context(|| format!("there is no SSM parameter {parameter}"))?;
-    let callbacks = CallbackUrls::new(base, reference_signer(variables::REFERENCE_KEYS_PARAM, &keys.value)?);
-    Ok(callbacks.transfer_url(tenant))
+async fn url(clients: &Clients, stack: &str, command: Command, tenant: &Tenant) -> anyhow::Result<String> {
+    match command {
+        Command::TwilioTransfer => {
+            let transfer = read_function(clients, stack, "transfer", "TwilioAuthTokensParam").await?;
+            Ok(callback_urls(clients, stack, &transfer).await?.transfer_url(tenant))
+        }
+        Command::Bot => {
+            let (urls, platform) = chat_urls(clients, stack).await?;
+            Ok(urls.bot_url(platform, tenant))
+        }
+        Command::ChatEvents => {
+            let (urls, platform) = chat_urls(clients, stack).await?;
+            Ok(urls.events_url(platform, tenant))
+        }
+    }
+}
+
+async fn chat_urls(clients: &Clients, stack: &str) -> anyhow::Result<(CallbackUrls, Platform)> {
+    let bot = read_function(clients, stack, "bot", "ChatPlatform").await?;
+    let urls = callback_urls(clients, stack, &bot).await?;
+    Ok((urls, chat_config(clients, &bot)?.platform()))
 }
 
 #[cfg(test)]
@@ -81,10 +80,10 @@ mod tests {
     use super::*;
     use crate::testing::{Account, clients_in, world};
 
-    async fn url(account: &Account, tenant: &str) -> Result<String, String> {
+    async fn printed(account: &Account, command: Command, tenant: &str) -> Result<String, String> {
         let world = world().await;
         let tenant = tenant.parse().expect("a tenant");
-        let url = transfer_url(&clients_in(&world, account), "patchbay", &tenant).await;
+        let url = url(&clients_in(&world, account), "patchbay", command, &tenant).await;
         url.map_err(|error| format!("{error:#}"))
     }
 
@@ -92,8 +91,14 @@ mod tests {
     async fn printed_url_is_accepted_by_the_deployed_function() {
         let callbacks = CallbackUrls::new(PUBLIC_URL, ReferenceSigner::new(Secret::new(REFERENCE_KEY), None));
         for tenant in ["main", "acme"] {
-            let expected = callbacks.transfer_url(&tenant.parse().expect("a tenant"));
-            assert_eq!(url(&Account::default(), tenant).await, Ok(expected));
+            let owner = tenant.parse().expect("a tenant");
+            for (command, expected) in [
+                (Command::TwilioTransfer, callbacks.transfer_url(&owner)),
+                (Command::Bot, callbacks.bot_url(Platform::Sangoma, &owner)),
+                (Command::ChatEvents, callbacks.events_url(Platform::Sangoma, &owner)),
+            ] {
+                assert_eq!(printed(&Account::default(), command, tenant).await, Ok(expected));
+            }
         }
     }
 
@@ -103,12 +108,17 @@ mod tests {
         account.change(|state| {
             state.parameters.remove("/patchbay/reference-keys");
         });
-        let error = url(&account, "main").await.expect_err("no key");
+        let error = printed(&account, Command::TwilioTransfer, "main").await.expect_err("no key");
         assert_eq!(error, "there is no SSM parameter /patchbay/reference-keys");
-        account.change(|state| {
-            state.functions.remove("patchbay-transfer");
-        });
-        let error = url(&account, "main").await.expect_err("no function");
-        assert!(error.contains("TwilioAuthTokensParam"), "{error}");
+        for (function, command, parameter) in [
+            ("patchbay-transfer", Command::TwilioTransfer, "TwilioAuthTokensParam"),
+            ("patchbay-bot", Command::Bot, "ChatPlatform"),
+        ] {
+            account.change(|state| {
+                state.functions.remove(function);
+            });
+            let error = printed(&account, command, "main").await.expect_err("no function");
+            assert!(error.contains(parameter), "{error}");
+        }
     }
 }

@@ -42,11 +42,17 @@ pub enum Scope {
     /// Make outbound calls and messages.
     #[serde(rename = "calls:write")]
     CallsWrite,
+    /// See chat bots and conversations.
+    #[serde(rename = "bots:read")]
+    BotsRead,
+    /// Change chat bots, and who answers a conversation.
+    #[serde(rename = "bots:write")]
+    BotsWrite,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::DispatchesRead,
         Self::DispatchesWrite,
         Self::EmployeesRead,
@@ -57,6 +63,8 @@ impl Scope {
         Self::LinksWrite,
         Self::CallsRead,
         Self::CallsWrite,
+        Self::BotsRead,
+        Self::BotsWrite,
     ];
 
     /// The published name.
@@ -72,6 +80,8 @@ impl Scope {
             Self::LinksWrite => "links:write",
             Self::CallsRead => "calls:read",
             Self::CallsWrite => "calls:write",
+            Self::BotsRead => "bots:read",
+            Self::BotsWrite => "bots:write",
         }
     }
 

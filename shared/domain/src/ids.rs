@@ -95,37 +95,38 @@ impl FromStr for Tenant {
     }
 }
 
-/// The name of a task chain: 1 to 64 characters from `a-z`, `0-9`, `-` and `_`. It is part of URLs and keys.
+/// The name of a document (a task chain, a bot): 1 to 64 characters from `a-z`, `0-9`, `-` and `_`. It is part of URLs
+/// and keys.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ChainName(String);
+pub struct DocumentName(String);
 
-impl ChainName {
+impl DocumentName {
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl fmt::Display for ChainName {
+impl fmt::Display for DocumentName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl fmt::Debug for ChainName {
+impl fmt::Debug for DocumentName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl FromStr for ChainName {
+impl FromStr for DocumentName {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
         if text.is_empty() || text.len() > 64 || !text.bytes().all(allowed) {
             return Err(InvalidId(
-                "chain name: expected 1 to 64 characters from a-z, 0-9, - and _",
+                "document name: expected 1 to 64 characters from a-z, 0-9, - and _",
             ));
         }
         Ok(Self(text.to_owned()))
@@ -341,7 +342,7 @@ macro_rules! serde_as_text {
     )*};
 }
 
-serde_as_text!(Nonce, Tenant, ChainName, DispatchId, ProviderName, AttemptId);
+serde_as_text!(Nonce, Tenant, DocumentName, DispatchId, ProviderName, AttemptId);
 
 #[cfg(test)]
 mod tests {

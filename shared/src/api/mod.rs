@@ -3,6 +3,11 @@
 //! Such a failure is logged once, and the client gets a 503 that invites a retry. The `From` conversions to [`Problem`]
 //! do both, so handlers use `?`.
 
+#[cfg(feature = "flow")]
+mod condition;
+pub mod dispatches;
+#[cfg(feature = "flow")]
+pub mod documents;
 pub mod idempotency;
 pub mod paging;
 
@@ -11,6 +16,7 @@ use lambda_http::{Request, RequestExt as _};
 
 use crate::access::Scope;
 use crate::clock::Timestamp;
+use crate::conversations::ConversationError;
 use crate::engine::EngineError;
 use crate::ids::Tenant;
 use crate::store::{Store, StoreError};
@@ -24,6 +30,13 @@ const RETRY_AFTER_SECONDS: u16 = 1;
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, kind = ?error.kind(), "a request to DynamoDB failed");
+        Self::unavailable(RETRY_AFTER_SECONDS)
+    }
+}
+
+impl From<ConversationError> for Problem {
+    fn from(error: ConversationError) -> Self {
+        tracing::error!(%error, kind = ?error.kind(), "a conversation could not be changed");
         Self::unavailable(RETRY_AFTER_SECONDS)
     }
 }

@@ -9,7 +9,8 @@ use super::reply::{Scratch, Target};
 use super::state::OWN_STATE;
 use crate::flow::schema;
 use crate::flow::source::{element, field};
-use crate::flow::{self, Names};
+use crate::flow::template::Templates;
+use crate::flow::{self, Issue, Names};
 use crate::providers::agent4::RESPONSES;
 
 /// Maximum number of links of a chain.
@@ -21,6 +22,7 @@ type Checker<'a> = flow::Checker<'a, Reply>;
 
 impl flow::Document for Document {
     type Reply = Reply;
+    type Prepared = ();
 
     fn scratch(&self) -> Scratch<'_> {
         Scratch {
@@ -71,6 +73,8 @@ impl flow::Document for Document {
         check_reach(&self.links, &targets_of_links, checker);
         checker.count_rules("links");
     }
+
+    fn prepare(&self, _: &Templates, _: bool, _: &mut Vec<Issue>) {}
 }
 
 /// The names that every template of a chain may use. `context` exists only where the model has returned arguments.

@@ -8,15 +8,15 @@ use serde_json::Value;
 use super::reply::CallerMemory;
 use super::run::{RequestContext, Step, advance, fallback};
 use super::{Chain, state};
-use crate::flow::{FetchOutcome, FetchRequest, FetchResult, FetchResults};
+use crate::flow::FetchResults;
+use crate::flow::sample::{MAX_FETCHES, result as sample_result};
+pub use crate::flow::sample::{SampleFetch, SampleResponse};
 use crate::providers::agent4::{Answer, BadRequest, Request};
 
 /// Call id of every sample.
 const CALL_ID: &str = "00000000-0000-4000-8000-000000000000";
 /// Code of every sample.
 const CODE: &str = "424242";
-/// Limit on requests to back ends: more than one evaluation of a document can need.
-const MAX_FETCHES: usize = 64;
 
 /// A sample request and sample responses.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,25 +27,6 @@ pub struct Sample {
     /// Responses of back ends, by name of the request. A request without one times out.
     #[serde(default)]
     pub fetch: BTreeMap<String, SampleResponse>,
-}
-
-/// A sample response of a back end.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SampleResponse {
-    /// HTTP status. 200 when left out.
-    #[serde(default = "ok")]
-    pub status: u16,
-    /// JSON body. Null when left out.
-    #[serde(default)]
-    pub json: Value,
-    /// Seconds to wait before the next try.
-    #[serde(default)]
-    pub retry_after: Option<u32>,
-}
-
-const fn ok() -> u16 {
-    200
 }
 
 /// The result of a sample.
@@ -65,17 +46,6 @@ pub struct SampleResult {
     pub error: Option<String>,
 }
 
-/// A request that would be sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SampleFetch {
-    /// Name of the request in the document.
-    pub name: String,
-    /// Rendered URL.
-    pub url: String,
-    /// How it ended.
-    pub outcome: FetchOutcome,
-}
-
 /// Answers the sample request.
 ///
 /// # Errors
@@ -93,12 +63,8 @@ pub fn run(chain: &Chain, sample: &Sample) -> Result<SampleResult, BadRequest> {
     for _ in 0..MAX_FETCHES {
         match advance(chain, &context, &results) {
             Step::Fetch(fetch) => {
-                let result = sample_result(sample, &fetch);
-                fetches.push(SampleFetch {
-                    name: fetch.name,
-                    url: fetch.url,
-                    outcome: result.outcome,
-                });
+                let result = sample_result(sample.fetch.get(&fetch.name));
+                fetches.push(SampleFetch::new(&fetch, &result));
                 results.insert(fetch.path, result);
             }
             Step::Answer(chain_answer) => {
@@ -120,13 +86,4 @@ pub fn run(chain: &Chain, sample: &Sample) -> Result<SampleResult, BadRequest> {
         remembered: None,
         error: chain_answer.error.map(|error| error.to_string()),
     })
-}
-
-fn sample_result(sample: &Sample, fetch: &FetchRequest) -> FetchResult {
-    match sample.fetch.get(&fetch.name) {
-        Some(response) => {
-            FetchResult::from_response(response.status, Some(response.json.clone()), response.retry_after)
-        }
-        None => FetchResult::no_response(FetchOutcome::TimedOut),
-    }
 }

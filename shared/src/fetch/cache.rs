@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::flow::{CompiledDocument, Document};
-use crate::ids::{ChainName, Tenant};
-use crate::store::{ChainLookup, Store, StoredChain};
+use crate::store::{DocumentKey, DocumentLookup, Store, StoredDocument};
 
 /// Maximum number of cached documents. When it is reached the cache is cleared, and busy documents are loaded again.
 const MAX_ENTRIES: usize = 32;
@@ -30,29 +29,27 @@ pub enum LoadError {
     Invalid(String),
 }
 
-type CacheKey = (Tenant, ChainName);
-
-struct CacheEntry<D> {
+struct CacheEntry<D: Document> {
     version: i64,
     document: Arc<CompiledDocument<D>>,
 }
 
-/// Compiled documents by tenant and name. Clones share the cache.
-pub struct DocumentCache<D>(Arc<Mutex<HashMap<CacheKey, CacheEntry<D>>>>);
+/// Compiled documents by key: all of the kind that is defined by a `D`. Clones share the cache.
+pub struct DocumentCache<D: Document>(Arc<Mutex<HashMap<DocumentKey, CacheEntry<D>>>>);
 
-impl<D> Clone for DocumentCache<D> {
+impl<D: Document> Clone for DocumentCache<D> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<D> Default for DocumentCache<D> {
+impl<D: Document> Default for DocumentCache<D> {
     fn default() -> Self {
         Self(Arc::default())
     }
 }
 
-impl<D> fmt::Debug for DocumentCache<D> {
+impl<D: Document> fmt::Debug for DocumentCache<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DocumentCache")
     }
@@ -63,30 +60,26 @@ impl<D: Document> DocumentCache<D> {
     ///
     /// # Errors
     /// When the document does not exist or cannot be loaded.
-    pub async fn get(
-        &self,
-        store: &Store,
-        tenant: &Tenant,
-        name: &ChainName,
-    ) -> Result<Arc<CompiledDocument<D>>, LoadError> {
-        let key = (tenant.clone(), name.clone());
-        let (version, cached) = self.cached(&key).unzip();
-        let reason = match tokio::time::timeout(STORE_TIMEOUT, store.chain_if_changed(tenant, name, version)).await {
-            Ok(Ok(ChainLookup::Changed(stored))) => return self.insert(key, &stored),
-            Ok(Ok(ChainLookup::Unchanged)) => return cached.ok_or(LoadError::NotFound),
-            Ok(Ok(ChainLookup::NotFound)) => {
-                self.lock().remove(&key);
+    pub async fn get(&self, store: &Store, key: &DocumentKey) -> Result<Arc<CompiledDocument<D>>, LoadError> {
+        let (version, cached) = self.cached(key).unzip();
+        let reason = match tokio::time::timeout(STORE_TIMEOUT, store.document_if_changed(key, version)).await {
+            Ok(Ok(DocumentLookup::Changed(stored))) => return self.insert(key.clone(), &stored),
+            Ok(Ok(DocumentLookup::Unchanged)) => return cached.ok_or(LoadError::NotFound),
+            Ok(Ok(DocumentLookup::NotFound)) => {
+                self.lock().remove(key);
                 return Err(LoadError::NotFound);
             }
             Ok(Err(error)) => error.to_string(),
             Err(_) => "DynamoDB did not answer in time".to_owned(),
         };
         let has_cached = cached.is_some();
-        tracing::error!(%tenant, chain = %name, reason, cached = has_cached, "cannot read the document from DynamoDB");
+        let DocumentKey { tenant, kind, name } = key;
+        let kind = kind.name();
+        tracing::error!(%tenant, kind, document = %name, reason, cached = has_cached, "cannot read the document from DynamoDB");
         cached.ok_or(LoadError::Store(reason))
     }
 
-    fn insert(&self, key: CacheKey, stored: &StoredChain) -> Result<Arc<CompiledDocument<D>>, LoadError> {
+    fn insert(&self, key: DocumentKey, stored: &StoredDocument) -> Result<Arc<CompiledDocument<D>>, LoadError> {
         let value = serde_json::from_str(&stored.document);
         let value = value.map_err(|error| LoadError::Invalid(error.to_string()))?;
         let document = CompiledDocument::from_stored(&value)
@@ -105,18 +98,17 @@ impl<D: Document> DocumentCache<D> {
     }
 
     /// The cached version, without a request to DynamoDB: for a fallback answer, which must not wait.
-    pub fn peek(&self, tenant: &Tenant, name: &ChainName) -> Option<Arc<CompiledDocument<D>>> {
-        self.cached(&(tenant.clone(), name.clone()))
-            .map(|(_, document)| document)
+    pub fn peek(&self, key: &DocumentKey) -> Option<Arc<CompiledDocument<D>>> {
+        self.cached(key).map(|(_, document)| document)
     }
 
-    fn cached(&self, key: &CacheKey) -> Option<(i64, Arc<CompiledDocument<D>>)> {
+    fn cached(&self, key: &DocumentKey) -> Option<(i64, Arc<CompiledDocument<D>>)> {
         let entries = self.lock();
         let entry = entries.get(key)?;
         Some((entry.version, Arc::clone(&entry.document)))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<CacheKey, CacheEntry<D>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<DocumentKey, CacheEntry<D>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

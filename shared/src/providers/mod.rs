@@ -1,11 +1,16 @@
-//! Clients and wire types of the voice providers, without any logic of ours.
+//! Clients and wire types of the voice providers and of the chat platforms, without any logic of ours.
 
 #[cfg(feature = "chain")]
 pub mod agent4;
+pub mod chat_api;
+pub mod chatwoot;
 mod lenient;
 mod masked;
+mod oauth;
 pub mod protegee;
+mod retry_after;
 pub mod routee;
+pub mod sangoma;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod twilio;

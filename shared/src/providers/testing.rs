@@ -90,6 +90,13 @@ impl ScriptedProvider {
         requests.iter().map(|request| value(request).expect("ascii")).collect()
     }
 
+    /// The values of a header, of each request that has it.
+    pub(crate) fn header_values(&self, name: &str) -> Vec<String> {
+        let requests = self.0.requests.lock().expect("no panic");
+        let value = |request: &Request| request.headers().get(name)?.to_str().ok().map(str::to_owned);
+        requests.iter().filter_map(value).collect()
+    }
+
     /// The header names of each request.
     pub(crate) fn header_names(&self) -> Vec<Vec<String>> {
         let requests = self.0.requests.lock().expect("no panic");

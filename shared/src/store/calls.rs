@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::items::{DOC, json, key, number, read_doc};
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
-use crate::ids::{ChainName, Tenant};
+use crate::ids::{DocumentName, Tenant};
 use crate::phone::PhoneNumber;
 use crate::secret::sha256_hex;
 
@@ -45,7 +45,7 @@ impl Store {
     pub async fn load_call(
         &self,
         tenant: &Tenant,
-        chain: &ChainName,
+        chain: &DocumentName,
         caller: &PhoneNumber,
     ) -> Result<Option<SavedCall>, StoreError> {
         let item = self.get(key(partition(tenant, chain, caller), CALL)).await?;
@@ -60,7 +60,7 @@ impl Store {
     pub async fn save_call(
         &self,
         tenant: &Tenant,
-        chain: &ChainName,
+        chain: &DocumentName,
         caller: &PhoneNumber,
         call: &SavedCall,
     ) -> Result<(), StoreError> {
@@ -80,7 +80,7 @@ impl Store {
 }
 
 /// Hashed, so that no phone number appears in a key.
-fn partition(tenant: &Tenant, chain: &ChainName, caller: &PhoneNumber) -> String {
+fn partition(tenant: &Tenant, chain: &DocumentName, caller: &PhoneNumber) -> String {
     format!(
         "T#{tenant}#A#{}",
         sha256_hex(format!("{chain}\n{caller}", caller = caller.as_str()).as_bytes())

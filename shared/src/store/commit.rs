@@ -97,21 +97,14 @@ impl Store {
                 Ok(CommitResult::LeaseHeld(held_until(held)?))
             }
             // A retry would fail too.
-            None if !all_transient(&reasons) => Err(StoreError::item(format_args!(
-                "a transaction was refused: {}",
-                reasons
-                    .iter()
-                    .filter_map(CancellationReason::code)
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ))),
+            None if !all_transient(&reasons) => Err(refused(&reasons)),
             // Concurrent writes to the same items: decide again on the current state.
             None => Ok(CommitResult::Conflict(None)),
         }
     }
 
     /// Writes everything, or returns for each write why it was cancelled.
-    async fn write_all(
+    pub(super) async fn write_all(
         &self,
         writes: Vec<TransactWriteItem>,
     ) -> Result<Result<(), Vec<CancellationReason>>, StoreError> {
@@ -164,8 +157,15 @@ impl Store {
     }
 }
 
-fn failed(reason: &CancellationReason) -> bool {
+/// Whether the write's condition was not met.
+pub(super) fn failed(reason: &CancellationReason) -> bool {
     reason.code() == Some(CONDITION_FAILED)
+}
+
+/// The error of a transaction that a retry cannot help.
+pub(super) fn refused(reasons: &[CancellationReason]) -> StoreError {
+    let codes: Vec<&str> = reasons.iter().filter_map(CancellationReason::code).collect();
+    StoreError::item(format_args!("a transaction was refused: {}", codes.join(", ")))
 }
 
 fn put_dispatch(table: &str, next: &Dispatch, now: Timestamp) -> Result<TransactWriteItem, StoreError> {

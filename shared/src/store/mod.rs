@@ -11,43 +11,61 @@
 //! | limits on calls to one number | `T#{tenant}#LIMITS` | `LIMITS` |
 //! | pacing slots and health of a provider | `PACE#{provider}` | `P` |
 //! | task chain, versioned | `T#{tenant}#C` | `C#{chain}` |
+//! | bot document, versioned | `T#{tenant}#B` | `B#{bot}` |
+//! | the connection to a chat platform | `T#{tenant}#CHAT` | `CHAT` |
+//! | conversation, versioned | `T#{tenant}#V#{conversation}` | `V` |
+//! | its timeline, one item per entry | same | `E#{entry}` |
+//! | a request of a chat page's visitor | `T#{tenant}#W#{hash of conversation and request}` | `R` |
+//! | a visitor as a customer of the platform | `T#{tenant}#W#{hash of the e-mail address}` | `CONTACT` |
+//! | how many requests there were in a minute | `T#{tenant}#W#STARTS`, `T#{tenant}#W#{hash of the conversation}` | `N#{minute}` |
+//! | a number that must not be called | `T#{tenant}#O#{hash of the number}` | `O` |
 //! | the state of a caller's last call to a chain | `T#{tenant}#A#{hash of chain and number}` | `A` |
 //! | the context of a caller | `T#{tenant}#X#{hash of the number}` | `X` |
 //! | API token | `TOKEN#{SHA-256 of the secret}` | `T` |
 //! | its entry in the list of tokens | `T#{tenant}#TOKENS` | the SHA-256 |
 //!
-//! The index `by_day` (`day_pk` = `T#{tenant}#D#{day}`, `day_sk` = `{created_at}#{dispatch}`) lists dispatches. It also
-//! finds a context by the call in which it was set (`day_pk` = `T#{tenant}#K#{hash of the call}`).
+//! The index `by_day` (`day_pk` = `T#{tenant}#D#{day}`, `day_sk` = `{created_at}#{dispatch}`) lists dispatches, and
+//! conversations in the same way (`V` in place of `D`). It also finds a context by the call in which it was set
+//! (`day_pk` = `T#{tenant}#K#{hash of the call}`).
 //!
 //! The index `by_due` (`due_pk` = `DUE#0` to `DUE#3`, `due_sk` = the due time, rounded up to 5 minutes) contains the
 //! unfinished dispatches (`due.rs`).
 
 mod calls;
-mod chains;
 mod commit;
+mod connection;
 mod context;
+mod conversations;
 mod deliveries;
+mod documents;
 mod due;
 mod erase;
 mod error;
 mod items;
 mod lease;
 mod list;
+mod opt_outs;
 mod pacing;
 mod read;
 mod retry;
 mod setup;
 mod token;
+mod visitors;
 
 use std::sync::{Arc, LazyLock};
 
 use aws_sdk_dynamodb::Client;
 
 pub use calls::{CALL_WINDOW_SECONDS, SavedCall};
-pub use chains::{ChainLookup, ChainPage, ChainSummary, DeleteChainResult, Precondition, PutChainResult, StoredChain};
 pub use commit::CommitResult;
+pub use connection::ChatConnection;
 pub use context::{CallEnd, OutcomeWrite, PaymentAdmission};
+pub use conversations::{ConversationCommit, ConversationSummary};
 pub use deliveries::{NoticeSubject, ProbeClaim, UnresponsiveReceiver};
+pub use documents::{
+    DeleteDocumentResult, DocumentKey, DocumentKind, DocumentLookup, DocumentPage, DocumentSummary, Precondition,
+    PutDocumentResult, StoredDocument,
+};
 pub use due::{DUE_SHARDS, DueDispatch, PostponeReason, ResentDispatch};
 pub use error::StoreError;
 pub use items::{INDEX_BY_DAY, INDEX_BY_DUE, PARTITION_KEY, SORT_KEY};
@@ -58,6 +76,7 @@ pub use read::TimelinePage;
 pub use retry::{client, with_retries};
 pub use setup::TableSetup;
 pub use token::TokenEntry;
+pub use visitors::{VisitorContact, VisitorRequest, VisitorRequestBegin, VisitorRequestKey, VisitorRequestState};
 
 /// How long a dispatch and its timeline are kept after their last change.
 pub const RETENTION_SECONDS: i64 = 90 * 86_400;

@@ -1,6 +1,7 @@
 //! Reads dispatches and their timelines.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use serde::de::DeserializeOwned;
 
 use super::items::{
     DISPATCH, ENTRY_PREFIX, Item, PARTITION_KEY, SORT_KEY, dispatch_partition, key, read_doc, text, text_of,
@@ -9,11 +10,11 @@ use super::{Store, StoreError};
 use crate::dispatch::{Dispatch, Entry};
 use crate::ids::{AttemptId, DispatchKey};
 
-/// A page of a timeline.
+/// A page of a timeline: of a dispatch, or of another subject whose entries are an `E`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TimelinePage {
+pub struct TimelinePage<E = Entry> {
     /// The entries, oldest first.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<E>,
     /// Where the next page starts: the name of the last entry that was read. `None` on the last page.
     pub next_cursor: Option<String>,
 }
@@ -40,13 +41,13 @@ impl Store {
         after: Option<&str>,
         limit: i32,
     ) -> Result<TimelinePage, StoreError> {
-        self.entries(dispatch, "", after, limit).await
+        self.chronological(dispatch, "", after, limit).await
     }
 
     /// The call statuses that the provider has reported for an attempt; at most 50. One request.
     pub async fn statuses(&self, dispatch: &DispatchKey, attempt: AttemptId) -> Result<Vec<Entry>, StoreError> {
         Ok(self
-            .entries(dispatch, &Entry::status_prefix(attempt), None, 50)
+            .chronological(dispatch, &Entry::status_prefix(attempt), None, 50)
             .await?
             .entries)
     }
@@ -55,7 +56,7 @@ impl Store {
     /// ordinal are read. One request.
     pub async fn entries_of(&self, dispatch: &DispatchKey, attempt: AttemptId) -> Result<Vec<Entry>, StoreError> {
         let page = self
-            .entries(dispatch, &format!("{:06}-", attempt.ordinal), None, 200)
+            .chronological(dispatch, &format!("{:06}-", attempt.ordinal), None, 200)
             .await?;
         Ok(page
             .entries
@@ -64,14 +65,29 @@ impl Store {
             .collect())
     }
 
-    async fn entries(
+    /// A page of a dispatch's timeline. The names of its entries group them by attempt; readers want chronological
+    /// order.
+    async fn chronological(
         &self,
         dispatch: &DispatchKey,
         prefix: &str,
         after: Option<&str>,
         limit: i32,
     ) -> Result<TimelinePage, StoreError> {
-        let partition = dispatch_partition(dispatch);
+        let mut page: TimelinePage = self.entries(dispatch_partition(dispatch), prefix, after, limit).await?;
+        page.entries.sort_by_key(|entry| entry.at);
+        Ok(page)
+    }
+
+    /// Up to `limit` entries of a timeline whose names begin with `prefix`, after the one named `after`, in the order of
+    /// their names. One request.
+    pub(super) async fn entries<E: DeserializeOwned>(
+        &self,
+        partition: String,
+        prefix: &str,
+        after: Option<&str>,
+        limit: i32,
+    ) -> Result<TimelinePage<E>, StoreError> {
         let start = after.map(|after| key(partition.clone(), &format!("{ENTRY_PREFIX}{after}")));
         let page = self
             .client
@@ -88,11 +104,10 @@ impl Store {
             .send()
             .await
             .map_err(|error| StoreError::request("Query", &error))?;
-        let mut entries = page.items().iter().map(read_doc).collect::<Result<Vec<Entry>, _>>()?;
-        let next_cursor = page.last_evaluated_key().map(entry_id).transpose()?;
-        // Names group entries by attempt; readers want chronological order.
-        entries.sort_by_key(|entry| entry.at);
-        Ok(TimelinePage { entries, next_cursor })
+        Ok(TimelinePage {
+            entries: page.items().iter().map(read_doc).collect::<Result<_, _>>()?,
+            next_cursor: page.last_evaluated_key().map(entry_id).transpose()?,
+        })
     }
 
     pub(super) async fn get(&self, key: Item) -> Result<Option<Item>, StoreError> {

@@ -3,7 +3,7 @@
 
 use lambda_http::Request;
 
-use crate::ids::{ChainName, Tenant};
+use crate::ids::{DocumentName, Tenant};
 use crate::web::gateway;
 use crate::web::reference::{BadReference, Purpose, ReferenceSigner};
 
@@ -45,7 +45,7 @@ impl CallbackUrls {
     }
 
     /// The URL under which Agent4 calls a task chain.
-    pub fn chain_url(&self, tenant: &Tenant, chain: &ChainName) -> String {
+    pub fn chain_url(&self, tenant: &Tenant, chain: &DocumentName) -> String {
         let reference = self
             .references
             .sign(Purpose::Chain, &tenant.to_string(), chain.as_str());
@@ -56,7 +56,7 @@ impl CallbackUrls {
     ///
     /// # Errors
     /// The reference was not signed with one of our keys, or was made for another chain.
-    pub fn check_chain(&self, reference: &str, chain: &ChainName) -> Result<Tenant, BadReference> {
+    pub fn check_chain(&self, reference: &str, chain: &DocumentName) -> Result<Tenant, BadReference> {
         let tenant = self.references.check(Purpose::Chain, reference, chain.as_str())?;
         tenant.parse().map_err(|_| BadReference)
     }

@@ -4,7 +4,8 @@
 //! - [`problem`], [`body`]: error responses (RFC 9457), and parsing of request bodies.
 //! - [`media`]: media types of requests and responses.
 //! - [`auth`]: API tokens.
-//! - [`mod@reference`], [`callbacks`], [`transfer`]: callback URLs and the signed references at their end.
+//! - [`mod@reference`], [`callbacks`], [`transfer`]: callback URLs and the signed references at their end. [`widget`]:
+//!   the URL of a chat page, and the tokens of its visitors.
 //! - [`standard_webhooks`]: signatures of the webhooks that we send.
 //! - [`target`] and `outbound` (a cargo feature): which URLs we send requests to, and the client that sends them.
 
@@ -22,3 +23,4 @@ pub mod problem;
 pub mod reference;
 pub mod standard_webhooks;
 pub mod transfer;
+pub mod widget;

@@ -35,10 +35,21 @@ pub enum Kind {
     },
     /// The state of the resource does not allow this.
     Conflict,
+    /// The owner of the number does not want to be called.
+    OptedOut,
+    /// The platform that should have done it refused.
+    Refused,
+    /// The platform that should have done it gave no usable answer: it may have done it.
+    Unclear,
     /// The resource has changed since the client read it.
     PreconditionFailed,
     /// The idempotency key was used before for a different request.
     IdempotencyKeyReused,
+    /// The client sends more requests than it may.
+    TooManyRequests {
+        /// Seconds to wait before a retry.
+        retry_after: u16,
+    },
     /// A service that we depend on does not respond.
     Unavailable {
         /// Seconds to wait before a retry.
@@ -83,6 +94,21 @@ impl Kind {
                 StatusCode::CONFLICT,
                 "The current state does not allow this",
             ),
+            Self::OptedOut => (
+                "opted-out",
+                StatusCode::CONFLICT,
+                "The owner of the number does not want to be called",
+            ),
+            Self::Refused => (
+                "refused",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The platform refused the request",
+            ),
+            Self::Unclear => (
+                "unclear",
+                StatusCode::BAD_GATEWAY,
+                "The platform gave no usable answer",
+            ),
             Self::PreconditionFailed => (
                 "precondition-failed",
                 StatusCode::PRECONDITION_FAILED,
@@ -92,6 +118,11 @@ impl Kind {
                 "idempotency-key-reused",
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The idempotency key was used for another request",
+            ),
+            Self::TooManyRequests { .. } => (
+                "too-many-requests",
+                StatusCode::TOO_MANY_REQUESTS,
+                "There are too many requests",
             ),
             Self::Unavailable { .. } => (
                 "unavailable",
@@ -224,6 +255,27 @@ impl Problem {
         Self::new(Kind::Conflict, detail)
     }
 
+    /// The owner of a number has asked not to be called.
+    pub fn opted_out() -> Self {
+        Self::new(
+            Kind::OptedOut,
+            "the owner of this number has asked not to be called; nothing was requested",
+        )
+    }
+
+    /// The platform refused a request of ours, as explained in `detail`. It had no effect.
+    pub fn refused(detail: impl Into<String>) -> Self {
+        Self::new(Kind::Refused, detail)
+    }
+
+    /// The platform gave no usable answer to a request of ours, as explained in `detail`. It may have had an effect.
+    pub fn unclear(detail: impl std::fmt::Display) -> Self {
+        Self::new(
+            Kind::Unclear,
+            format!("it is unknown whether the platform has done it, so do not simply repeat the request: {detail}"),
+        )
+    }
+
     /// The resource does not have the version that `If-Match` or `If-None-Match` requires; `detail` tells its state.
     pub fn precondition_failed(detail: impl Into<String>) -> Self {
         Self::new(Kind::PreconditionFailed, detail)
@@ -235,6 +287,12 @@ impl Problem {
             Kind::IdempotencyKeyReused,
             "this idempotency key was used before for a different request; use a new key",
         )
+    }
+
+    /// The client sends more requests than it may. A retry may succeed after `retry_after` seconds.
+    pub fn too_many_requests(retry_after: u16) -> Self {
+        let detail = format!("retry in {retry_after} s");
+        Self::new(Kind::TooManyRequests { retry_after }, detail)
     }
 
     /// A service that we depend on does not respond. A retry may succeed after `retry_after` seconds.
@@ -278,7 +336,7 @@ impl Problem {
             Kind::MethodNotAllowed { allow } => {
                 headers.insert(ALLOW, HeaderValue::from_static(allow));
             }
-            Kind::Unavailable { retry_after } => {
+            Kind::TooManyRequests { retry_after } | Kind::Unavailable { retry_after } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(retry_after));
             }
             _ => {}
@@ -338,8 +396,12 @@ mod tests {
             (Problem::not_found(), "not-found", 404),
             (Problem::method_not_allowed("GET"), "method-not-allowed", 405),
             (Problem::conflict("x"), "conflict", 409),
+            (Problem::opted_out(), "opted-out", 409),
+            (Problem::refused("x"), "refused", 422),
+            (Problem::unclear("x"), "unclear", 502),
             (Problem::precondition_failed("x"), "precondition-failed", 412),
             (Problem::idempotency_key_reused(), "idempotency-key-reused", 422),
+            (Problem::too_many_requests(5), "too-many-requests", 429),
             (Problem::unavailable(5), "unavailable", 503),
             (Problem::bad_reference(), "bad-reference", 404),
         ];

@@ -31,16 +31,28 @@ pub enum Purpose {
     Payment,
     /// The caller was transferred back to the agent.
     HandBack,
+    /// A chat platform posts the events of a bot. The URL has the platform's name next to the reference.
+    ChatBot,
+    /// A chat platform posts the events of an account.
+    ChatEvents,
+    /// A tenant's own chat page.
+    Widget,
+    /// A visitor of that page takes part in one conversation.
+    Visitor,
 }
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 9] = [
         Self::Attempt,
         Self::Chain,
         Self::Transfer,
         Self::Payment,
         Self::HandBack,
+        Self::ChatBot,
+        Self::ChatEvents,
+        Self::Widget,
+        Self::Visitor,
     ];
 
     /// Domain separator: the prefix of the signed text, so that no tag is valid for another purpose.
@@ -51,6 +63,10 @@ impl Purpose {
             Self::Transfer => b"patchbay twilio transfer v1\n",
             Self::Payment => b"patchbay twilio payment v1\n",
             Self::HandBack => b"patchbay twilio hand-back v1\n",
+            Self::ChatBot => b"patchbay chat bot v1\n",
+            Self::ChatEvents => b"patchbay chat events v1\n",
+            Self::Widget => b"patchbay chat page v1\n",
+            Self::Visitor => b"patchbay chat visitor v1\n",
         }
     }
 
@@ -60,7 +76,9 @@ impl Purpose {
             // Tenant, dispatch id, attempt id, version, tag, and the dots between them.
             Self::Attempt => 32 + 1 + 36 + 1 + 31 + 1 + 20 + 1 + 2 * TAG_BYTES,
             // A tenant, a tag, and the dot between them.
-            Self::Chain | Self::Transfer => 32 + 1 + 2 * TAG_BYTES,
+            Self::Chain | Self::Transfer | Self::ChatBot | Self::ChatEvents | Self::Widget => 32 + 1 + 2 * TAG_BYTES,
+            // A tenant, two ids of a platform and a time, as JSON in base64; a tag, and the dot between them.
+            Self::Visitor => 480 + 1 + 2 * TAG_BYTES,
             // What remains of Twilio's longest URL, 4,000 characters (twilio/CONTRACT.md 1.1).
             Self::Payment | Self::HandBack => 3_800,
         }

@@ -1,4 +1,4 @@
-//! The back ends that task chains query: `ShipStation`, and the clients that a test registers for other hosts.
+//! The back ends that task chains and bots query: `ShipStation`, and the clients that a test registers for other hosts.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -80,14 +80,19 @@ pub(crate) fn chain_link_deps(
         clock: aws.clock().clone(),
         random: engine.random.clone(),
         callbacks: callbacks.clone(),
-        fetcher: Fetcher {
-            http: aws.http(HttpClient::new(back_ends.clone())),
-            targets: Targets::any(),
-            secrets: parameters(secrets, aws.clock()),
-            clock: aws.clock().clone(),
-            limits: RateLimits::default(),
-        },
+        fetcher: fetcher(aws, back_ends, secrets),
         cache: DocumentCache::default(),
+    }
+}
+
+/// What sends the requests of documents to the back ends.
+pub(crate) fn fetcher(aws: &Aws, back_ends: &BackEnds, secrets: HashMap<String, Secret>) -> Fetcher {
+    Fetcher {
+        http: aws.http(HttpClient::new(back_ends.clone())),
+        targets: Targets::any(),
+        secrets: parameters(secrets, aws.clock()),
+        clock: aws.clock().clone(),
+        limits: RateLimits::default(),
     }
 }
 

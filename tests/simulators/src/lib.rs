@@ -1,5 +1,5 @@
-//! In-process simulators of everything around patchbay, on one clock: DynamoDB, SQS, Routee, Twilio, phones, Agent4 and
-//! `ShipStation`.
+//! In-process simulators of everything around patchbay, on one clock: DynamoDB, SQS, Routee, Twilio, phones, Agent4,
+//! `ShipStation` and a chat platform.
 //!
 //! [`world::World`] connects them to the deployed handlers. [`audit`] checks the invariants of a world that is idle.
 
@@ -7,6 +7,7 @@ pub mod agent4;
 pub mod audit;
 pub mod aws;
 pub mod back_ends;
+pub mod chat;
 pub mod exchange;
 pub mod gateway;
 pub mod journal;

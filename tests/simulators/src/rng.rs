@@ -97,7 +97,7 @@ macro_rules! question {
         }
 
         impl $name {
-            fn random(rng: &mut $crate::rng::Rng) -> Self {
+            pub(crate) fn random(rng: &mut $crate::rng::Rng) -> Self {
                 rng.pick(Self::$default, &[$(Self::$other),+])
             }
         }

@@ -5,13 +5,22 @@ use std::time::Duration;
 use patchbay::clock::Timestamp;
 use patchbay::context::ContextKey;
 use patchbay::phone::PhoneNumber;
-use patchbay::store::Precondition;
+use patchbay::store::{DocumentKey, DocumentKind, Precondition};
 use patchbay_simulators::aws::{Fault, Rule, Service};
 use patchbay_simulators::twilio::{CallerScript, PaymentInput};
 use patchbay_simulators::world::{TENANT, TOKEN};
 use serde_json::{Value, json};
 
 use crate::{CALLER, SMS, api, endpoint, one_rule, post, put, qualified, quiet_world};
+
+/// The key of the chain with this name.
+fn document_key(name: &str) -> DocumentKey {
+    DocumentKey {
+        tenant: TENANT.parse().unwrap(),
+        kind: DocumentKind::Chain,
+        name: name.parse().unwrap(),
+    }
+}
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_costs_two_dynamodb_requests_and_one_more_without_a_state() {
@@ -55,15 +64,15 @@ async fn a_cached_version_is_not_read_again() {
     let world = quiet_world().await;
     let url = endpoint(&put(&world, "a", &one_rule("{content: known}")).await);
     post(&world, &url, &qualified("a", &json!({}))).await;
-    let (tenant, name) = (TENANT.parse().unwrap(), "a".parse().unwrap());
-    let stored = world.store.chain(&tenant, &name).await.unwrap().unwrap();
+    let key = document_key("a");
+    let stored = world.store.document(&key).await.unwrap().unwrap();
     // Another document with the same version, which cannot happen outside this test.
-    world.store.delete_chain(&tenant, &name, None).await.unwrap();
+    world.store.delete_document(&key, None).await.unwrap();
     let at = Timestamp::from_millis(stored.version);
     let other = stored.document.replace("known", "other");
     world
         .store
-        .put_chain(&tenant, &name, &other, Precondition::Absent, at)
+        .put_document(&key, &other, Precondition::Absent, at)
         .await
         .unwrap();
     assert_eq!(
@@ -208,7 +217,7 @@ async fn an_unknown_link_or_action_gets_an_answer() {
 async fn a_stored_document_that_would_be_refused_today_answers_and_has_warnings() {
     let world = quiet_world().await;
     let url = endpoint(&put(&world, "a", &one_rule("{content: HERE}")).await);
-    let (tenant, name) = (TENANT.parse().unwrap(), "a".parse().unwrap());
+    let key = document_key("a");
     let long = vec!["1"; 1_100].join("+");
     for (content, actions, spoken, warning) in [
         (format!("{{{{ {long} }}}}"), json!([]), "1100", "more than 1000 words"),
@@ -231,7 +240,7 @@ async fn a_stored_document_that_would_be_refused_today_answers_and_has_warnings(
             "",
         ),
     ] {
-        let stored = world.store.chain(&tenant, &name).await.unwrap().unwrap();
+        let stored = world.store.document(&key).await.unwrap().unwrap();
         let mut document: Value = serde_json::from_str(&stored.document).unwrap();
         let rule = &mut document["links"][0]["qualified"][0];
         rule["content"] = json!(content);
@@ -240,7 +249,7 @@ async fn a_stored_document_that_would_be_refused_today_answers_and_has_warnings(
         let document = document.to_string();
         world
             .store
-            .put_chain(&tenant, &name, &document, Precondition::Any, at)
+            .put_document(&key, &document, Precondition::Any, at)
             .await
             .unwrap();
         let answer = post(&world, &url, &qualified("a", &json!({}))).await;

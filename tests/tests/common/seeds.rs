@@ -19,14 +19,17 @@ pub(crate) enum Simulation {
     Dispatch,
     /// Callers who are transferred and pay.
     Transfer,
+    /// Customers who chat with a bot and with people.
+    Conversation,
 }
 
 impl Simulation {
     /// Percentage of the total. Dispatches have the most ways to fail.
     const fn share(self) -> u64 {
         match self {
-            Self::Dispatch => 80,
-            Self::Transfer => 20,
+            Self::Dispatch => 70,
+            Self::Transfer => 15,
+            Self::Conversation => 15,
         }
     }
 

@@ -8,6 +8,11 @@ use std::collections::BTreeSet;
 
 use patchbay::access::TokenRecord;
 use patchbay::context::{PaymentOutcome, Processor, Purchase};
+use patchbay::conversation::{
+    Contact, Conversation, CustomerMessage, Entry as ChatEntry, FormProgress, HandOver, HandOverPlan, HolderChange,
+    Lease, Offer, SentMessage, Session, Step, TranscriptLine, Turn,
+};
+use patchbay::conversation::widget::{Topic, Widget};
 use patchbay::dispatch::delivery::Delivery;
 use patchbay::dispatch::employee::{Duty, QuietHours};
 use patchbay::dispatch::health::{Health, ProviderOutage};
@@ -18,7 +23,7 @@ use patchbay::dispatch::state::Webhook;
 use patchbay::dispatch::{
     Acceptance, Attempt, Dispatch, Employee, Entry, Fact, NewDispatch, Phase, Policy, Progress, State, Ticket, Wait,
 };
-use patchbay::store::{SavedCall, TokenEntry};
+use patchbay::store::{ChatConnection, SavedCall, TokenEntry, VisitorContact, VisitorRequest};
 
 use crate::fixtures::{list, names};
 use crate::shape;
@@ -74,6 +79,31 @@ fields! {
     purchase: Purchase { description, price, vendor, customer_id, transaction_type, order_id }
     outcome: PaymentOutcome { status, call, start_time, end_time, processor, debug }
     processor: Processor { connector, confirmation_code, token, last_four, card_type, error }
+    conversation: Conversation {
+        key, version, created_at, updated_at, inbox, contact, holder, holder_since, hand_over, pending, turn, steps, sent,
+        seen, silence, gives_back_at, finished_at, session, transcript,
+    }
+    contact: Contact { id, name, email, phone, language }
+    hand_over: HandOver { id, reason, at, plan }
+    plan: HandOverPlan { message, summary, call, wait_seconds, wait_message, then }
+    customer_message: CustomerMessage { id, at, text, attachments }
+    turn: Turn { id, first_at, due_at, running }
+    lease: Lease { id, until, messages }
+    step: Step { id, action, state, due_at, echo, tries }
+    sent: SentMessage { id, at, text }
+    session: Session {
+        started_at, last_at, variables, form, misses, errors, offers, is_stopped, answered_at,
+    }
+    form: FormProgress { form, field, values, invalid }
+    offer: Offer { title, text }
+    line: TranscriptLine { at, by, text }
+    chat_entry: ChatEntry { id, at, fact }
+    holder_change: HolderChange { from, to, reason, by }
+    connection: ChatConnection { platform, bot_id, name, inboxes, bot_url, events_url, widget, updated_at }
+    widget: Widget { title, topics, languages, phone_required, privacy_url, embedded_by, starts_per_minute }
+    topic: Topic { name, title, inbox, priority, initial_message }
+    visitor_request: VisitorRequest { fingerprint, at, contact, state }
+    visitor_contact: VisitorContact { id, source }
 }
 
 /// The same for enums; the names of their variants are in [`crate::kinds`].
@@ -150,8 +180,14 @@ const fn fact(value: &Fact) {
     }
 }
 
-/// Flattened fields: their own fields are written in their place.
-const FLATTENED: [(&str, &str); 3] = [("Dispatch", "spec"), ("Entry", "fact"), ("TokenEntry", "record")];
+/// Fields that are not written under their names: flattened ones, whose own fields are written in their place, and one
+/// that is written as `stopped`.
+const FLATTENED: [(&str, &str); 4] = [
+    ("Dispatch", "spec"),
+    ("Entry", "fact"),
+    ("TokenEntry", "record"),
+    ("Session", "is_stopped"),
+];
 
 #[test]
 fn every_field_has_a_value_in_a_fixture() {

@@ -1,6 +1,7 @@
 //! Names of all variants that are stored or sent. The matches have no wildcard, so a new variant must be named here,
 //! and the tests then require a fixture of it.
 
+use patchbay::conversation as chat;
 use patchbay::dispatch::delivery::DeliveryStatus;
 use patchbay::dispatch::policy::{OnVoicemail, RepeatContent};
 use patchbay::dispatch::timeline::Exhaustion;
@@ -9,6 +10,7 @@ use patchbay::dispatch::{
     Acceptance, Attempt, AvoidReason, CallLookup, CallStatus, DispatchPriority, Ending, Event, Fact, Limit,
     NoAnswerReason, NotPlaced, Phase, Route, State, Unavailable, Wait, WaitReason,
 };
+use patchbay::store::VisitorRequestState;
 use patchbay::web::reference::Purpose;
 
 /// Defines a function that names a variant, and the list of all these names.
@@ -80,6 +82,10 @@ kinds! {
         Purpose::Transfer => "transfer",
         Purpose::Payment => "payment",
         Purpose::HandBack => "hand-back",
+        Purpose::ChatBot => "chat-bot",
+        Purpose::ChatEvents => "chat-events",
+        Purpose::Widget => "widget",
+        Purpose::Visitor => "visitor",
     }
     state, STATES: State {
         State::Calling(Attempt { phase: Phase::Planned, .. }) => "calling-planned",
@@ -195,5 +201,117 @@ kinds! {
         CallStatus::Unknown => "unknown",
         CallStatus::Machine => "machine",
         CallStatus::Other => "other",
+    }
+    chat_work, CHAT_WORKS: chat::Work {
+        chat::Work::Receive { .. } => "receive",
+        chat::Work::Turn { .. } => "turn",
+        chat::Work::Step { .. } => "step",
+        chat::Work::Watch { .. } => "watch",
+        chat::Work::WaitOver { .. } => "wait over",
+        chat::Work::GiveBack { .. } => "give back",
+    }
+    chat_fact, CHAT_FACTS: chat::Fact {
+        chat::Fact::CustomerWrote { .. } => "customer-wrote",
+        chat::Fact::PersonWrote { .. } => "person-wrote",
+        chat::Fact::Answered { .. } => "answered",
+        chat::Fact::TurnDropped { .. } => "turn-dropped",
+        chat::Fact::Done { .. } => "done",
+        chat::Fact::NotDone { .. } => "not-done",
+        chat::Fact::Unclear { .. } => "unclear",
+        chat::Fact::Dropped { .. } => "dropped",
+        chat::Fact::HolderChanged(_) => "holder-changed",
+        chat::Fact::WaitedTooLong => "waited-too-long",
+    }
+    holder, HOLDERS: chat::Holder {
+        chat::Holder::Bot => "bot",
+        chat::Holder::HandingOff => "handing off",
+        chat::Holder::Waiting => "waiting",
+        chat::Holder::Human => "human",
+    }
+    step_action, STEP_ACTIONS: chat::StepAction {
+        chat::StepAction::Post { kind: chat::PostKind::Reply, .. } => "post a reply",
+        chat::StepAction::Post { kind: chat::PostKind::HandOver, .. } => "post a hand-over",
+        chat::StepAction::Post { kind: chat::PostKind::Wait, .. } => "post a wait",
+        chat::StepAction::Post { kind: chat::PostKind::Joined, .. } => "post who joined",
+        chat::StepAction::Post { kind: chat::PostKind::Ended, .. } => "post a return",
+        chat::StepAction::Deliver => "deliver",
+        chat::StepAction::Finish => "finish",
+        chat::StepAction::Remember { .. } => "remember",
+        chat::StepAction::QueueCall { .. } => "queue call",
+        chat::StepAction::Dispatch { .. } => "dispatch",
+    }
+    step_state, STEP_STATES: chat::StepState {
+        chat::StepState::Ready => "ready",
+        chat::StepState::Begun(_) => "begun",
+    }
+    wait_action, WAIT_ACTIONS: chat::WaitAction {
+        chat::WaitAction::KeepWaiting => "keep waiting",
+        chat::WaitAction::GiveBack => "give back",
+        chat::WaitAction::Call(chat::CallPlan::Queue { .. }) => "queue call",
+        chat::WaitAction::Call(chat::CallPlan::Dispatch { .. }) => "dispatch",
+    }
+    call_plan, CALL_PLANS: chat::CallPlan {
+        chat::CallPlan::Queue { .. } => "queue",
+        chat::CallPlan::Dispatch { .. } => "dispatch",
+    }
+    drop_reason, DROP_REASONS: chat::DropReason {
+        chat::DropReason::Overtaken => "overtaken",
+        chat::DropReason::TakenOver => "taken over",
+        chat::DropReason::NotHeld => "not held",
+    }
+    change_reason, CHANGE_REASONS: chat::ChangeReason {
+        chat::ChangeReason::HandOver(_) => "hand over",
+        chat::ChangeReason::Delivered => "delivered",
+        chat::ChangeReason::DeliveryRefused => "delivery refused",
+        chat::ChangeReason::Wrote => "wrote",
+        chat::ChangeReason::Assigned => "assigned",
+        chat::ChangeReason::Cancelled => "cancelled",
+        chat::ChangeReason::GivenBack => "given back",
+        chat::ChangeReason::Silence => "silence",
+        chat::ChangeReason::WaitedTooLong => "waited too long",
+        chat::ChangeReason::Resolved => "resolved",
+        chat::ChangeReason::Requested => "requested",
+    }
+    hand_over_reason, HAND_OVER_REASONS: chat::HandOverReason {
+        chat::HandOverReason::Word => "word",
+        chat::HandOverReason::Topic => "topic",
+        chat::HandOverReason::Rule => "rule",
+        chat::HandOverReason::Misses => "misses",
+        chat::HandOverReason::Error => "error",
+        chat::HandOverReason::RateCap => "rate cap",
+        chat::HandOverReason::Requested => "requested",
+    }
+    visitor_state, VISITOR_STATES: VisitorRequestState {
+        VisitorRequestState::Begun => "begun",
+        VisitorRequestState::Failed => "failed",
+        VisitorRequestState::Done { id: None } => "done",
+        VisitorRequestState::Done { id: Some(_) } => "done, with an id",
+        VisitorRequestState::Unclear => "unclear",
+    }
+    event_kind, EVENT_KINDS: chat::EventKind {
+        chat::EventKind::Message => "message",
+        chat::EventKind::Choice => "choice",
+        chat::EventKind::Created => "created",
+        chat::EventKind::Updated => "updated",
+        chat::EventKind::Resolved => "resolved",
+    }
+    direction, DIRECTIONS: chat::Direction {
+        chat::Direction::Incoming => "incoming",
+        chat::Direction::Outgoing => "outgoing",
+        chat::Direction::Template => "template",
+    }
+    author, AUTHORS: chat::Author {
+        chat::Author::Unknown => "of nobody known",
+        chat::Author::Customer => "of the customer",
+        chat::Author::Human(None) => "of a person",
+        chat::Author::Human(Some(_)) => "of a person with a name",
+        chat::Author::Bot => "of a bot",
+    }
+    platform_status, PLATFORM_STATUSES: chat::PlatformStatus {
+        chat::PlatformStatus::Open => "open",
+        chat::PlatformStatus::Pending => "pending",
+        chat::PlatformStatus::Resolved => "resolved",
+        chat::PlatformStatus::Snoozed => "snoozed",
+        chat::PlatformStatus::Other => "other",
     }
 }

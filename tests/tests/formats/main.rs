@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | `items/KIND.json`, `answers/KIND.json` | by shape: paths, and the form of each value | `PATCHBAY_ACCEPT_FORMATS=1` |
 //! | `earlier/KIND.json` | not compared, only read | `PATCHBAY_ACCEPT_FORMATS=1`, see below |
-//! | `messages.json`, `notices.json`, `references.json`, `webhooks.json`, `words.json`, `links/` | exactly | people |
+//! | `messages.json`, `notices.json`, `chat-messages.json`, `references.json`, `webhooks.json`, `words.json`, `chat-words.json`, `links/`, `bots/` | exactly | people |
 //! | `stack.json` | every name in it must still exist, see [`stack`] | people |
 //!
 //! A format may change together with its fixtures: `PATCHBAY_ACCEPT_FORMATS=1 cargo test --workspace --test formats`
@@ -23,6 +23,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
+mod chats;
 #[path = "../common/mod.rs"]
 mod common;
 mod fields;

@@ -222,7 +222,7 @@ fn notices() -> Vec<(String, QueuedMessage<Notice>)> {
 
 /// Asserts that messages are written as their fixture has them, and that the fixture is read as these messages.
 #[track_caller]
-fn assert_messages<M>(fixture: &str, messages: &[(String, QueuedMessage<M>)])
+pub(crate) fn assert_messages<M>(fixture: &str, messages: &[(String, QueuedMessage<M>)])
 where
     M: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,
 {

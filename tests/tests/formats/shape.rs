@@ -12,7 +12,10 @@ use crate::fixtures::{are_accepted, list, names, write};
 pub(crate) type Shape = BTreeSet<(String, String)>;
 
 /// Objects whose names are map keys, such as indices and languages, and not fields.
-pub(crate) const MAPS: [&str; 8] = [
+pub(crate) const MAPS: [&str; 11] = [
+    "inboxes",
+    "values",
+    "variables",
     "rejected",
     "busy",
     "postponed",
@@ -23,13 +26,21 @@ pub(crate) const MAPS: [&str; 8] = [
     "limited",
 ];
 /// Values that belong to others, and may be any JSON: kind and path.
-const FREE: [(&str, &str); 3] = [
+const FREE: [(&str, &str); 7] = [
+    ("bot", "doc"),
+    ("conversation", "doc.steps[].action.request"),
+    ("conversation", "doc.hand_over.plan.call.dispatch.request"),
+    ("conversation", "doc.hand_over.plan.then.call.dispatch.request"),
     ("chain", "doc"),
     ("kept-call", "doc.before"),
     ("kept-call", "doc.after"),
 ];
 /// Fields whose strings are names that we define. They are compared exactly.
-const WORDS: [&str; 8] = [
+const WORDS: [&str; 12] = [
+    "state",
+    "do",
+    "fact",
+    "holder",
     "status",
     "is",
     "event",
@@ -100,11 +111,11 @@ fn last(path: &str) -> &str {
 
 /// Form of a string.
 fn form(path: &str, text: &str) -> String {
-    if WORDS.contains(&last(path)) {
-        return format!("`{text}`");
-    }
     if KEYS.contains(&path) {
         return key_form(text);
+    }
+    if WORDS.contains(&last(path)) {
+        return format!("`{text}`");
     }
     part_form(text).unwrap_or_else(|| "text".to_owned())
 }

@@ -12,7 +12,20 @@ use crate::shape::MAPS;
 
 const NEW_FIELD: &str = "field_of_a_later_version";
 /// Kinds whose `doc` is a struct of ours. A chain is its author's document, and is refused if it needs a later version.
-const KINDS_WITH_DOC: [&str; 5] = ["dispatch", "entry", "delivery", "token", "kept"];
+const KINDS_WITH_DOC: [&str; 8] = [
+    "dispatch",
+    "entry",
+    "delivery",
+    "token",
+    "kept",
+    "conversation",
+    "chat",
+    "visitor",
+];
+/// Variants whose contents are written as the only field of an object. A later version adds fields to the contents.
+const VARIANTS: [&str; 6] = ["begun", "call", "dispatch", "hand_over", "human", "queue"];
+/// Objects that belong to others, and are kept as they are: the body of a request for a dispatch.
+const FREE: &str = "request";
 
 /// Copies of `value`, one for each of its objects, with an additional field there.
 fn with_new_field(value: &Value) -> Vec<Value> {
@@ -31,7 +44,11 @@ fn collect_objects(pointer: &str, value: &Value, pointers: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
             let name = pointer.rsplit('/').next().unwrap_or_default();
-            if !MAPS.contains(&name) {
+            if name == FREE {
+                return;
+            }
+            let is_variant = fields.len() == 1 && fields.keys().all(|name| VARIANTS.contains(&name.as_str()));
+            if !MAPS.contains(&name) && !is_variant {
                 pointers.push(pointer.to_owned());
             }
             for (name, inner) in fields {
@@ -90,6 +107,7 @@ where
 fn unknown_fields_of_a_message_are_ignored() {
     ignores_unknown_fields::<Message>("messages.json");
     ignores_unknown_fields::<Notice>("notices.json");
+    ignores_unknown_fields::<patchbay::conversation::Message>("chat-messages.json");
 }
 
 #[test]

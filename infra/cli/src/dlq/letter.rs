@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message as SqsMessage, MessageSystemAttributeName};
 use patchbay::clock::Timestamp;
+use patchbay::conversation::{self, ConversationKey};
 use patchbay::dispatch::work::{Message, Notice, Work};
 use patchbay::ids::{AttemptId, DispatchKey};
 use patchbay::queue::{QueueError, REASON};
@@ -23,7 +24,7 @@ const WAIT_SECONDS: i32 = 1;
 pub(super) struct DeadLetter {
     pub(super) queue: Source,
     pub(super) message_id: String,
-    /// `dial`, `watch`, …, `notify`; `unreadable` if it is not one of our messages.
+    /// `dial`, `watch`, …, `notify`, `turn`, …; `unreadable` if it is not one of our messages.
     pub(super) work: &'static str,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     subject: Option<Subject>,
@@ -36,15 +37,23 @@ pub(super) struct DeadLetter {
     pub(super) reason: Option<String>,
 }
 
+/// What a message is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Subject {
-    tenant: String,
-    dispatch: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    attempt: Option<AttemptId>,
-    /// Id of the timeline entry that the message is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    entry: Option<String>,
+#[serde(untagged)]
+enum Subject {
+    Dispatch {
+        tenant: String,
+        dispatch: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        attempt: Option<AttemptId>,
+        /// Id of the timeline entry that the message is about.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        entry: Option<String>,
+    },
+    Conversation {
+        tenant: String,
+        conversation: String,
+    },
 }
 
 impl DeadLetter {
@@ -53,9 +62,12 @@ impl DeadLetter {
         let (work, subject) = match source {
             Source::Dialing => serde_json::from_str::<Message>(body).map_or(UNREADABLE, |message| dialing(&message)),
             Source::Notifications => serde_json::from_str::<Notice>(body).map_or(UNREADABLE, |notice| {
-                let subject = Subject::new(&notice.dispatch, None, Some(notice.entry));
+                let subject = Subject::dispatch(&notice.dispatch, None, Some(notice.entry));
                 ("notify", Some(subject))
             }),
+            Source::Conversations => {
+                serde_json::from_str::<conversation::Message>(body).map_or(UNREADABLE, |message| chat(&message))
+            }
         };
         let system = |name| message.attributes().and_then(|attributes| attributes.get(&name));
         let sent_at = system(MessageSystemAttributeName::SentTimestamp).and_then(|millis| millis.parse().ok());
@@ -74,20 +86,36 @@ impl DeadLetter {
         }
     }
 
-    /// Table cells: the dispatch id and the ordinal of the call, or `-`.
+    /// Table cells: the id of the dispatch or conversation, and the ordinal of the call, or `-`.
     pub(super) fn subject_columns(&self) -> [String; 2] {
-        let Some(subject) = &self.subject else {
-            return ["-".to_owned(), "-".to_owned()];
-        };
-        let attempt = subject.attempt.map(|attempt| attempt.ordinal.to_string());
-        [subject.dispatch.clone(), attempt.unwrap_or_else(|| "-".to_owned())]
+        let none = || "-".to_owned();
+        match &self.subject {
+            None => [none(), none()],
+            Some(Subject::Dispatch { dispatch, attempt, .. }) => {
+                let ordinal = attempt.map(|attempt| attempt.ordinal.to_string());
+                [dispatch.clone(), ordinal.unwrap_or_else(none)]
+            }
+            Some(Subject::Conversation { conversation, .. }) => [conversation.clone(), none()],
+        }
     }
 
     pub(super) fn dispatch(&self) -> Option<DispatchKey> {
-        let subject = self.subject.as_ref()?;
+        let Some(Subject::Dispatch { tenant, dispatch, .. }) = &self.subject else {
+            return None;
+        };
         Some(DispatchKey {
-            tenant: subject.tenant.parse().ok()?,
-            id: subject.dispatch.parse().ok()?,
+            tenant: tenant.parse().ok()?,
+            id: dispatch.parse().ok()?,
+        })
+    }
+
+    pub(super) fn conversation(&self) -> Option<ConversationKey> {
+        let Some(Subject::Conversation { tenant, conversation }) = &self.subject else {
+            return None;
+        };
+        Some(ConversationKey {
+            tenant: tenant.parse().ok()?,
+            id: conversation.parse().ok()?,
         })
     }
 }
@@ -106,12 +134,20 @@ fn dialing(message: &Message) -> (&'static str, Option<Subject>) {
         Work::Count { entry } => ("count", None, Some(entry.clone())),
         Work::Notify { entry } => ("notify", None, Some(entry.clone())),
     };
-    (work, Some(Subject::new(&message.subject, attempt, entry)))
+    (work, Some(Subject::dispatch(&message.subject, attempt, entry)))
+}
+
+fn chat(message: &conversation::Message) -> (&'static str, Option<Subject>) {
+    let subject = Subject::Conversation {
+        tenant: message.subject.tenant.to_string(),
+        conversation: message.subject.id.to_string(),
+    };
+    (message.work.name(), Some(subject))
 }
 
 impl Subject {
-    fn new(dispatch: &DispatchKey, attempt: Option<AttemptId>, entry: Option<String>) -> Self {
-        Self {
+    fn dispatch(dispatch: &DispatchKey, attempt: Option<AttemptId>, entry: Option<String>) -> Self {
+        Self::Dispatch {
             tenant: dispatch.tenant.to_string(),
             dispatch: dispatch.id.to_string(),
             attempt,

@@ -3,38 +3,49 @@
 use std::collections::BTreeMap;
 
 use console::style;
+use patchbay::conversation::ConversationKey;
 use patchbay::ids::DispatchKey;
+use patchbay::store::Store;
 use serde::Serialize;
 use serde_json::json;
 
 use super::letter::{DeadLetter, receive, release};
-use super::{QueuePair, Source};
+use super::{QueuePair, SourceQueue};
 use crate::aws::{Clients, Deployment};
 use crate::output::{Output, counted, format_age};
 
 /// Visibility time-out while dead letters are read. They are released earlier, unless this command dies.
 const HIDDEN_SECONDS: i32 = 60;
 
-/// A dead letter and the status of its dispatch.
+/// A dead letter and the status of what it is about.
 #[derive(Debug, Serialize)]
 struct ListedLetter {
     #[serde(flatten)]
     letter: DeadLetter,
     age_seconds: Option<u64>,
-    /// Current status of the dispatch; none if it does not exist.
+    #[serde(flatten)]
+    status: Status,
+}
+
+/// The current status of a dispatch or conversation; none where it does not exist.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+struct Status {
     dispatch_status: Option<&'static str>,
+    /// Who answers the customer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    holder: Option<&'static str>,
 }
 
 pub(super) async fn list(
     clients: &Clients,
     deployment: &Deployment,
-    sources: &[Source],
+    queues: &[SourceQueue],
     limit: u16,
     output: &mut Output<'_>,
 ) -> anyhow::Result<()> {
     let mut letters = Vec::new();
-    for source in sources {
-        letters.extend(peek(clients, deployment, *source, usize::from(limit)).await?);
+    for queue in queues {
+        letters.extend(peek(clients, queue, usize::from(limit)).await?);
     }
     let listed = with_status(clients, deployment, letters).await?;
     if output.is_json() {
@@ -46,7 +57,7 @@ pub(super) async fn list(
     let rows: Vec<_> = listed.iter().map(row).collect();
     output.table(
         [
-            "QUEUE", "WORK", "DISPATCH", "CALL", "STATUS", "AGE", "RECEIVES", "MESSAGE", "REASON",
+            "QUEUE", "WORK", "SUBJECT", "CALL", "STATUS", "AGE", "RECEIVES", "MESSAGE", "REASON",
         ],
         &rows,
     )?;
@@ -59,20 +70,15 @@ pub(super) async fn list(
 }
 
 /// Reads the dead letters of a queue and releases them.
-async fn peek(
-    clients: &Clients,
-    deployment: &Deployment,
-    source: Source,
-    limit: usize,
-) -> anyhow::Result<Vec<DeadLetter>> {
-    let pair = QueuePair::find(&clients.sqs, deployment, source).await?;
+async fn peek(clients: &Clients, queue: &SourceQueue, limit: usize) -> anyhow::Result<Vec<DeadLetter>> {
+    let pair = QueuePair::find(&clients.sqs, queue).await?;
     let messages = receive(&clients.sqs, &pair, limit, HIDDEN_SECONDS).await?;
     for message in &messages {
         release(&clients.sqs, &pair, message).await?;
     }
     Ok(messages
         .iter()
-        .map(|message| DeadLetter::parse(source, message))
+        .map(|message| DeadLetter::parse(queue.source, message))
         .collect())
 }
 
@@ -81,33 +87,58 @@ async fn with_status(
     deployment: &Deployment,
     letters: Vec<DeadLetter>,
 ) -> anyhow::Result<Vec<ListedLetter>> {
-    let store = clients.store(&deployment.table);
-    let mut known: BTreeMap<DispatchKey, Option<&'static str>> = BTreeMap::new();
+    let mut known = KnownStatuses {
+        store: clients.store(&deployment.table),
+        dispatches: BTreeMap::new(),
+        conversations: BTreeMap::new(),
+    };
     let mut listed = Vec::with_capacity(letters.len());
     for letter in letters {
-        let dispatch = letter.dispatch();
-        if let Some(key) = &dispatch
-            && !known.contains_key(key)
-        {
-            let status = store.load(key).await?.map(|dispatch| dispatch.state.name());
-            known.insert(key.clone(), status);
-        }
-        let dispatch_status = dispatch.and_then(|key| known.get(&key).copied().flatten());
         let now = clients.clock.now();
         listed.push(ListedLetter {
             age_seconds: letter.sent_at.map(|sent_at| now.since(sent_at).as_secs()),
+            status: known.status(&letter).await?,
             letter,
-            dispatch_status,
         });
     }
     Ok(listed)
+}
+
+/// The statuses that were read so far: many letters may be about one dispatch or conversation.
+struct KnownStatuses {
+    store: Store,
+    dispatches: BTreeMap<DispatchKey, Option<&'static str>>,
+    conversations: BTreeMap<ConversationKey, Option<&'static str>>,
+}
+
+impl KnownStatuses {
+    async fn status(&mut self, letter: &DeadLetter) -> anyhow::Result<Status> {
+        let mut status = Status::default();
+        if let Some(key) = letter.dispatch() {
+            if !self.dispatches.contains_key(&key) {
+                let dispatch = self.store.load(&key).await?;
+                self.dispatches
+                    .insert(key.clone(), dispatch.map(|dispatch| dispatch.state.name()));
+            }
+            status.dispatch_status = self.dispatches.get(&key).copied().flatten();
+        }
+        if let Some(key) = letter.conversation() {
+            if !self.conversations.contains_key(&key) {
+                let conversation = self.store.conversation(&key).await?;
+                let holder = conversation.map(|conversation| conversation.holder.name());
+                self.conversations.insert(key.clone(), holder);
+            }
+            status.holder = self.conversations.get(&key).copied().flatten();
+        }
+        Ok(status)
+    }
 }
 
 fn row(listed: &ListedLetter) -> [String; 9] {
     let ListedLetter {
         letter,
         age_seconds,
-        dispatch_status,
+        status,
     } = listed;
     let [dispatch, attempt] = letter.subject_columns();
     [
@@ -115,7 +146,7 @@ fn row(listed: &ListedLetter) -> [String; 9] {
         letter.work.to_owned(),
         dispatch,
         attempt,
-        dispatch_status.unwrap_or("-").to_owned(),
+        status.dispatch_status.or(status.holder).unwrap_or("-").to_owned(),
         age_seconds.map_or_else(|| "-".to_owned(), format_age),
         letter
             .receives

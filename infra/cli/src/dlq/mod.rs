@@ -8,7 +8,7 @@ pub(crate) mod tests;
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
 use clap::{Args, Subcommand, ValueEnum};
@@ -24,7 +24,7 @@ use crate::output::Output;
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// Only the dead letters of this queue; default: of both
+    /// Only the dead letters of this queue; default: of all
     #[arg(long, global = true, value_enum)]
     queue: Option<Source>,
     #[command(subcommand)]
@@ -50,7 +50,7 @@ Move dead letters back to their queue; the consumer drops those that are obsolet
 Without --limit, SQS moves all messages (a message move task), and this command watches the progress. With --limit, or \
 if the endpoint does not support message move tasks, this command sends each message to its queue and then deletes the \
 dead letter. If it dies in between, that message is delivered twice. This is harmless: the consumer checks each \
-message against its dispatch first.
+message against its dispatch or conversation first.
 
 Exit status: 0 when everything was moved, 2 when SQS was still moving messages after --wait seconds, 1 on an error.";
 
@@ -65,6 +65,8 @@ pub(crate) enum Source {
     Dialing,
     /// Webhooks to requesters
     Notifications,
+    /// Events of the chat platform, and what the chat bot does; only with a chat platform
+    Conversations,
 }
 
 impl Source {
@@ -72,33 +74,57 @@ impl Source {
         match self {
             Self::Dialing => "dialing",
             Self::Notifications => "notifications",
-        }
-    }
-
-    fn url(self, deployment: &Deployment) -> &str {
-        match self {
-            Self::Dialing => &deployment.dialing_queue,
-            Self::Notifications => &deployment.notifications_queue,
+            Self::Conversations => "conversations",
         }
     }
 }
 
+/// A queue of the deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SourceQueue {
+    pub(crate) source: Source,
+    pub(crate) url: String,
+}
+
 pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
-    let sources = options
-        .queue
-        .map_or_else(|| vec![Source::Dialing, Source::Notifications], |queue| vec![queue]);
     block_on(async {
         let clients = Clients::connect(&options.target).await?;
         let deployment = options.target.find(&clients).await?;
+        let conversations = options.target.find_conversations_queue(&clients).await?;
+        let queues = chosen(options.queue, &deployment, conversations)?;
         match &options.command {
-            Command::List { limit } => list::list(&clients, &deployment, &sources, *limit, output).await?,
+            Command::List { limit } => list::list(&clients, &deployment, &queues, *limit, output).await?,
             Command::Redrive(options) => {
-                let complete = redrive::redrive(&clients, &deployment, &sources, options, output).await?;
+                let complete = redrive::redrive(&clients, &queues, options, output).await?;
                 return Ok(exit_code(complete));
             }
         }
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// The chosen queue, or all that the deployment has.
+fn chosen(
+    choice: Option<Source>,
+    deployment: &Deployment,
+    conversations: Option<String>,
+) -> anyhow::Result<Vec<SourceQueue>> {
+    let always = [
+        (Source::Dialing, deployment.dialing_queue.clone()),
+        (Source::Notifications, deployment.notifications_queue.clone()),
+    ];
+    let all = always
+        .into_iter()
+        .chain(conversations.map(|url| (Source::Conversations, url)));
+    let queues: Vec<SourceQueue> = all
+        .filter(|(source, _)| choice.is_none_or(|choice| choice == *source))
+        .map(|(source, url)| SourceQueue { source, url })
+        .collect();
+    ensure!(
+        !queues.is_empty(),
+        "the stack has no chat platform, so it has no conversations queue (ChatPlatform in samconfig.toml)"
+    );
+    Ok(queues)
 }
 
 fn exit_code(complete: bool) -> ExitCode {
@@ -125,8 +151,7 @@ pub(crate) struct QueuePair {
 
 impl QueuePair {
     /// Reads the dead-letter queue from the redrive policy of the source queue.
-    pub(crate) async fn find(sqs: &Client, deployment: &Deployment, source: Source) -> anyhow::Result<Self> {
-        let url = source.url(deployment);
+    pub(crate) async fn find(sqs: &Client, SourceQueue { source, url }: &SourceQueue) -> anyhow::Result<Self> {
         let policy = attribute(sqs, url, QueueAttributeName::RedrivePolicy).await?;
         let policy = policy.with_context(|| format!("the queue {url} has no dead-letter queue"))?;
         let policy: Value = serde_json::from_str(&policy)?;
@@ -136,8 +161,8 @@ impl QueuePair {
         let arn = attribute(sqs, url, QueueAttributeName::QueueArn).await?;
         let dead_url = url_of(sqs, dead_arn.rsplit(':').next().unwrap_or_default()).await?;
         Ok(Self {
-            source,
-            url: url.to_owned(),
+            source: *source,
+            url: url.clone(),
             arn: arn.with_context(|| format!("the queue {url} has no ARN"))?,
             dead_url,
             dead_arn: dead_arn.to_owned(),

@@ -12,8 +12,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::letter::{DeadLetter, receive};
-use super::{QueuePair, Source, depth};
-use crate::aws::{Clients, Deployment};
+use super::{QueuePair, Source, SourceQueue, depth};
+use crate::aws::Clients;
 use crate::output::{Output, counted};
 
 /// How often the progress of SQS is polled.
@@ -68,14 +68,13 @@ enum MovedBy {
 /// Moves the dead letters back and prints the result; returns whether all were moved.
 pub(super) async fn redrive(
     clients: &Clients,
-    deployment: &Deployment,
-    sources: &[Source],
+    queues: &[SourceQueue],
     options: &Redrive,
     output: &mut Output<'_>,
 ) -> anyhow::Result<bool> {
     let mut all = Vec::new();
-    for source in sources {
-        let pair = QueuePair::find(&clients.sqs, deployment, *source).await?;
+    for queue in queues {
+        let pair = QueuePair::find(&clients.sqs, queue).await?;
         let moved = move_back(clients, &pair, options).await?;
         if !output.is_json() {
             output.line(summary(&moved, options))?;

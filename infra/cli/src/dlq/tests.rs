@@ -6,9 +6,16 @@ use patchbay_simulators::world::World;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::{clients, deployment, json_of, text_of, world};
+use crate::testing::{clients, conversations_queue, deployment, json_of, text_of, world};
 
-const BOTH: [Source; 2] = [Source::Dialing, Source::Notifications];
+/// All queues of a world with a chat platform.
+fn all() -> Vec<SourceQueue> {
+    chosen(None, &deployment(), Some(conversations_queue())).expect("queues")
+}
+
+fn only_dialing() -> Vec<SourceQueue> {
+    chosen(Some(Source::Dialing), &deployment(), None).expect("a queue")
+}
 
 fn queue(world: &World, name: &str) -> Queue {
     world.aws.sqs().queue(name).expect(name)
@@ -34,7 +41,7 @@ fn dial(id: u128) -> String {
 
 async fn listed(world: &World) -> Vec<Value> {
     let clients = clients(world);
-    let document = json_of(async |output| list::list(&clients, &deployment(), &BOTH, 100, output).await).await;
+    let document = json_of(async |output| list::list(&clients, &deployment(), &all(), 100, output).await).await;
     document["dead_letters"].as_array().expect("a list").clone()
 }
 
@@ -49,7 +56,7 @@ fn redrive_options(limit: Option<u32>, dry_run: bool) -> redrive::Redrive {
 async fn redriven(world: &World, options: &redrive::Redrive) -> Value {
     let clients = clients(world);
     let document = json_of(async |output| {
-        redrive::redrive(&clients, &deployment(), &[Source::Dialing], options, output)
+        redrive::redrive(&clients, &only_dialing(), options, output)
             .await
             .map(drop)
     })
@@ -112,6 +119,40 @@ async fn list_describes_dead_letters_and_leaves_them_in_place() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn list_describes_dead_letters_about_chats() {
+    let world = world().await;
+    let step = json!({
+        "tenant": "main", "id": "1201", "version": 4, "sent_at": "2026-11-23T00:00:00Z",
+        "due_at": "2026-11-23T00:00:00Z", "work": "step", "step": "0000000000000007",
+    });
+    queue(&world, "conversations-dlq").put(step.to_string(), Duration::ZERO);
+    let letters = listed(&world).await;
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    let names = ["queue", "work", "conversation", "dispatch", "holder"];
+    assert_eq!(
+        names.map(|name| letters[0][name].clone()),
+        [
+            json!("conversations"),
+            json!("step"),
+            json!("1201"),
+            Value::Null,
+            Value::Null
+        ]
+    );
+}
+
+#[test]
+fn a_stack_without_a_chat_platform_has_no_conversations_queue() {
+    let names = |choice| {
+        let queues = chosen(choice, &deployment(), None).map_err(|error| error.to_string());
+        queues.map(|queues| queues.into_iter().map(|queue| queue.source).collect::<Vec<_>>())
+    };
+    assert_eq!(names(None), Ok(vec![Source::Dialing, Source::Notifications]));
+    let error = names(Some(Source::Conversations)).expect_err("no queue");
+    assert!(error.contains("ChatPlatform"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn list_shows_no_text_of_unreadable_messages() {
     let world = world().await;
     poison(&world, "dialing", 2).await;
@@ -123,8 +164,8 @@ async fn list_shows_no_text_of_unreadable_messages() {
         assert!(reason.starts_with("not a message of patchbay: "), "{reason}");
     }
     let clients = clients(&world);
-    let text = text_of(async |output| list::list(&clients, &deployment(), &BOTH, 100, output).await).await;
-    assert!(text.starts_with("QUEUE    WORK        DISPATCH"), "{text}");
+    let text = text_of(async |output| list::list(&clients, &deployment(), &all(), 100, output).await).await;
+    assert!(text.starts_with("QUEUE    WORK        SUBJECT"), "{text}");
     assert!(
         text.ends_with("2 dead letters; `patchbay dlq redrive` moves them back\n"),
         "{text}"
@@ -142,7 +183,7 @@ async fn list_shows_each_dead_letter_once_up_to_its_limit() {
     }
     assert_eq!(listed(&world).await.len(), 25);
     let clients = clients(&world);
-    let limited = json_of(async |output| list::list(&clients, &deployment(), &BOTH, 12, output).await).await;
+    let limited = json_of(async |output| list::list(&clients, &deployment(), &all(), 12, output).await).await;
     assert_eq!(limited["dead_letters"].as_array().map(Vec::len), Some(12));
     assert_eq!(queue(&world, "dialing-dlq").depth(), 25);
 }
@@ -151,15 +192,18 @@ async fn list_shows_each_dead_letter_once_up_to_its_limit() {
 async fn empty_queues_print_no_dead_letters() {
     let world = world().await;
     let clients = clients(&world);
-    let text = text_of(async |output| list::list(&clients, &deployment(), &BOTH, 100, output).await).await;
+    let text = text_of(async |output| list::list(&clients, &deployment(), &all(), 100, output).await).await;
     assert_eq!(text, "no dead letters\n");
     let text = text_of(async |output| {
-        redrive::redrive(&clients, &deployment(), &BOTH, &redrive_options(None, false), output)
+        redrive::redrive(&clients, &all(), &redrive_options(None, false), output)
             .await
             .map(drop)
     })
     .await;
-    assert_eq!(text, "dialing: no dead letters\nnotifications: no dead letters\n");
+    assert_eq!(
+        text,
+        "dialing: no dead letters\nnotifications: no dead letters\nconversations: no dead letters\n"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,15 +215,9 @@ async fn dry_run_moves_nothing() {
     assert_eq!(queue(&world, "dialing-dlq").depth(), 1);
     let clients = clients(&world);
     let text = text_of(async |output| {
-        redrive::redrive(
-            &clients,
-            &deployment(),
-            &[Source::Dialing],
-            &redrive_options(None, true),
-            output,
-        )
-        .await
-        .map(drop)
+        redrive::redrive(&clients, &only_dialing(), &redrive_options(None, true), output)
+            .await
+            .map(drop)
     })
     .await;
     assert_eq!(text, "dialing: 1 dead letter would be moved back\n");
@@ -211,14 +249,7 @@ async fn a_move_task_that_outlasts_wait_is_incomplete() {
     let began = world.clock.now();
     let mut complete = true;
     let text = text_of(async |output| {
-        complete = redrive::redrive(
-            &clients,
-            &deployment(),
-            &[Source::Dialing],
-            &redrive_options(None, false),
-            output,
-        )
-        .await?;
+        complete = redrive::redrive(&clients, &only_dialing(), &redrive_options(None, false), output).await?;
         Ok(())
     })
     .await;

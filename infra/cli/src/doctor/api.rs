@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 use patchbay::clock::Timestamp;
 use patchbay::config::base_url;
 use patchbay::http::{Request, Response};
-use patchbay::ids::{AttemptId, ChainName, DispatchId, DispatchKey, Nonce};
+use patchbay::ids::{AttemptId, DispatchId, DispatchKey, DocumentName, Nonce};
 use patchbay::providers::twilio::signature;
 use patchbay::providers::twilio::webhook::Form;
 use patchbay::secret::{Randomness, Secret};
@@ -24,8 +24,8 @@ use super::unknown;
 use crate::aws::Clients;
 
 const TENANT: &str = "doctor";
-const BAD_REFERENCE: &str = "urn:patchbay:problem:bad-reference";
-const BAD_SIGNATURE: &str = "urn:patchbay:problem:bad-signature";
+pub(super) const BAD_REFERENCE: &str = "urn:patchbay:problem:bad-reference";
+pub(super) const BAD_SIGNATURE: &str = "urn:patchbay:problem:bad-signature";
 const UNAUTHORIZED: &str = "urn:patchbay:problem:unauthorized";
 const INVALID_FIELD: &str = "urn:patchbay:problem:invalid-field";
 
@@ -37,7 +37,7 @@ struct AuthenticatedRoute {
     function: &'static str,
 }
 
-const AUTHENTICATED_ROUTES: [AuthenticatedRoute; 4] = [
+const AUTHENTICATED_ROUTES: [AuthenticatedRoute; 5] = [
     AuthenticatedRoute {
         check: "api.dispatches",
         method: Method::GET,
@@ -61,6 +61,12 @@ const AUTHENTICATED_ROUTES: [AuthenticatedRoute; 4] = [
         method: Method::GET,
         path: "/v1/links",
         function: "chain-link",
+    },
+    AuthenticatedRoute {
+        check: "api.bots",
+        method: Method::GET,
+        path: "/v1/bots",
+        function: "bot",
     },
 ];
 
@@ -123,7 +129,7 @@ const REFERENCE_WEBHOOKS: [ReferenceWebhook; 3] = [
 struct NonexistentTarget {
     dispatch: DispatchKey,
     attempt: AttemptId,
-    chain: ChainName,
+    chain: DocumentName,
 }
 
 pub(super) async fn check(
@@ -144,7 +150,8 @@ pub(super) async fn check(
     }
     let base = base.trim_end_matches('/');
     let mut findings = Vec::new();
-    for route in &AUTHENTICATED_ROUTES {
+    let is_deployed = |route: &&AuthenticatedRoute| route.function != "bot" || settings.chat.is_some();
+    for route in AUTHENTICATED_ROUTES.iter().filter(is_deployed) {
         match route.run(clients, base, &settings.fixes).await {
             Ok(finding) => findings.push(finding),
             // Reported once: the other requests would fail in the same way.
@@ -396,7 +403,7 @@ impl TwilioWebhook {
     }
 }
 
-fn unreachable(check: &'static str, base: &str, error: &str) -> Finding {
+pub(super) fn unreachable(check: &'static str, base: &str, error: &str) -> Finding {
     let fix = format!("curl -i {base}/v1/dispatches    # DNS, certificate, firewall; or is PublicUrl wrong?");
     Finding::fail(check, format!("{base} cannot be reached: {error}"), fix)
 }
@@ -423,12 +430,12 @@ impl ApiResponse {
         })
     }
 
-    fn is_problem(&self, problem: &str) -> bool {
+    pub(super) fn is_problem(&self, problem: &str) -> bool {
         is_problem(&self.body, problem)
     }
 
     /// The finding for a response that did not come from the function.
-    fn unexpected(&self, fixes: &FixCommands, check: &'static str, route: &str, function: &str) -> Finding {
+    pub(super) fn unexpected(&self, fixes: &FixCommands, check: &'static str, route: &str, function: &str) -> Finding {
         let status = self.status.as_u16();
         let message = format!("{route} returned {status}, not a response of the function {function}");
         let fix = match status {

@@ -92,18 +92,32 @@ fn create_command(settings: &Settings, queue: &Queue<'_>, function: &str, url: &
 
 #[cfg(test)]
 mod tests {
-    use crate::doctor::queues::{DIALER_BATCH_SIZE, DIALER_CONCURRENCY, NOTIFIER_BATCH_SIZE, NOTIFIER_CONCURRENCY};
+    use crate::doctor::queues::{
+        DIALER_BATCH_SIZE, DIALER_CONCURRENCY, NOTIFIER_BATCH_SIZE, NOTIFIER_CONCURRENCY, RESPONDER_BATCH_SIZE,
+        RESPONDER_CONCURRENCY,
+    };
 
     #[test]
     fn fix_command_creates_the_mapping_of_the_template() {
         let template = include_str!("../../../template.yaml");
         let line = "            FunctionResponseTypes: [ReportBatchItemFailures]\n";
-        assert_eq!(template.matches(line).count(), 2);
-        for batch_size in [DIALER_BATCH_SIZE, NOTIFIER_BATCH_SIZE] {
-            let line = format!("            BatchSize: {batch_size}\n");
-            assert_eq!(template.matches(&line).count(), 1, "{line}");
+        assert_eq!(template.matches(line).count(), 3);
+        for (queue, batch_size) in [
+            ("DialingQueue", DIALER_BATCH_SIZE),
+            ("NotificationsQueue", NOTIFIER_BATCH_SIZE),
+            ("ConversationsQueue", RESPONDER_BATCH_SIZE),
+        ] {
+            let (_, source) = template
+                .split_once(&format!("Queue: !GetAtt {queue}.Arn\n"))
+                .expect(queue);
+            let (_, value) = source.split_once("            BatchSize: ").expect(queue);
+            assert!(value.starts_with(&format!("{batch_size}\n")), "{queue}");
         }
-        for (parameter, default) in [("Dialer", DIALER_CONCURRENCY), ("Notifier", NOTIFIER_CONCURRENCY)] {
+        for (parameter, default) in [
+            ("Dialer", DIALER_CONCURRENCY),
+            ("Notifier", NOTIFIER_CONCURRENCY),
+            ("Responder", RESPONDER_CONCURRENCY),
+        ] {
             let line = format!("  {parameter}Concurrency:\n    Type: Number\n    Default: {default}\n");
             assert!(template.contains(&line), "{line}");
         }

@@ -9,6 +9,7 @@ use patchbay::providers::routee::Endpoints;
 use patchbay::providers::twilio::calls as twilio;
 use patchbay::voice::Provider;
 
+use super::chat::{self, ChatSettings};
 use super::finding::Finding;
 use super::fix::{FixCommands, shell_word};
 use crate::aws::{Clients, Target};
@@ -26,16 +27,27 @@ static FUNCTIONS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
 /// The names of the functions that every deployment has.
 pub(super) fn always_deployed() -> impl Iterator<Item = &'static str> {
     let names = FUNCTIONS.iter().map(|(name, _)| *name);
-    names.filter(|name| *name != TRANSFER)
+    names.filter(|name| reason_for_absence(name).is_none())
 }
 
+/// Variable with the chat platform.
+const CHAT_PLATFORM: &str = "PATCHBAY_CHAT_PLATFORM";
 /// Variable with the providers that phone employees, in order of preference.
 const PROVIDERS: &str = "PATCHBAY_PROVIDERS";
 /// The functions that receive the webhooks of calls to employees.
 const CALL_WEBHOOK_FUNCTIONS: [&str; 2] = ["collect-event", "status-callback"];
 
-/// The optional function: without Twilio's auth token it is not deployed.
-const TRANSFER: &str = "transfer";
+/// The functions of the chat bot. Either both are deployed, or neither.
+pub(super) const CHAT_FUNCTIONS: [&str; 2] = ["bot", "responder"];
+
+/// Why an optional function may be absent; none for a function that every deployment has.
+fn reason_for_absence(name: &str) -> Option<&'static str> {
+    match name {
+        "transfer" => Some("not deployed: TwilioAuthTokensParam is not set"),
+        name if CHAT_FUNCTIONS.contains(&name) => Some("not deployed: ChatPlatform is none"),
+        _ => None,
+    }
+}
 
 /// The settings that the functions use; none where they could not be read.
 #[derive(Debug)]
@@ -49,6 +61,8 @@ pub(super) struct Settings {
     pub(super) table: Option<String>,
     pub(super) dialing_queue: Option<String>,
     pub(super) notifications_queue: Option<String>,
+    /// None without a chat platform.
+    pub(super) conversations_queue: Option<String>,
     pub(super) public_url: Option<String>,
     pub(super) reference_keys: Option<String>,
     pub(super) webhook_keys: Option<String>,
@@ -67,8 +81,12 @@ pub(super) struct Settings {
     pub(super) retell_keys: Option<String>,
     /// Time-out of the dialer in seconds.
     pub(super) dialer_timeout: Option<u32>,
+    /// None without a chat platform.
+    pub(super) chat: Option<ChatSettings>,
     /// Time-out of the notifier in seconds.
     pub(super) notifier_timeout: Option<u32>,
+    /// Time-out of the responder in seconds.
+    pub(super) responder_timeout: Option<u32>,
 }
 
 impl Settings {
@@ -109,17 +127,22 @@ pub(super) async fn check(clients: &Clients, target: &Target) -> Result<(Setting
                 found.push((name, function));
                 reserved.push((full, concurrency));
             }
-            Err(error) if name == TRANSFER && error.is_not_found() => {
-                let message = "not deployed: TwilioAuthTokensParam is not set";
-                findings.push(Finding::ok(check, message));
-            }
-            Err(error) => findings.push(not_readable(check, &full, &error, &fixes, target, clients)),
+            Err(error) => match reason_for_absence(name).filter(|_| error.is_not_found()) {
+                Some(reason) => findings.push(Finding::ok(check, reason)),
+                None => findings.push(not_readable(check, &full, &error, &fixes, target, clients)),
+            },
         }
     }
     findings.extend(check_disabled(&reserved, &fixes));
     findings.extend(check_agreement(&found, &fixes));
     findings.extend(check_providers(&found, &fixes));
-    Ok((collect_settings(target, fixes, &found), findings))
+    let (chat, finding) = chat::read_settings(clients, &found, &fixes);
+    findings.extend(finding);
+    let settings = Settings {
+        chat,
+        ..collect_settings(target, fixes, &found)
+    };
+    Ok((settings, findings))
 }
 
 /// The reserved concurrency of a function, if it has a reservation.
@@ -234,10 +257,14 @@ fn check_agreement(found: &[(&str, Function)], fixes: &FixCommands) -> Option<Fi
         variables::TABLE,
         variables::DIALING_QUEUE_URL,
         variables::NOTIFICATIONS_QUEUE_URL,
+        variables::CONVERSATIONS_QUEUE_URL,
         variables::PUBLIC_URL,
         variables::REFERENCE_KEYS_PARAM,
         variables::TWILIO_AUTH_TOKENS_PARAM,
         PROVIDERS,
+        CHAT_PLATFORM,
+        variables::SANGOMA_CREDENTIALS_PARAM,
+        variables::CHATWOOT_TOKENS_PARAM,
     ] {
         let values: BTreeSet<&str> = found
             .iter()
@@ -322,6 +349,10 @@ fn collect_settings(target: &Target, fixes: FixCommands, found: &[(&str, Functio
             .notifications_queue
             .clone()
             .or_else(|| variable(variables::NOTIFICATIONS_QUEUE_URL)),
+        conversations_queue: target
+            .conversations_queue
+            .clone()
+            .or_else(|| variable(variables::CONVERSATIONS_QUEUE_URL)),
         public_url: variable(variables::PUBLIC_URL),
         reference_keys: variable(variables::REFERENCE_KEYS_PARAM),
         webhook_keys: variable(variables::WEBHOOK_KEYS_PARAM),
@@ -337,6 +368,8 @@ fn collect_settings(target: &Target, fixes: FixCommands, found: &[(&str, Functio
         vapi_secrets: variable(variables::VAPI_SECRETS_PARAM),
         retell_keys: variable(variables::RETELL_KEYS_PARAM),
         dialer_timeout: function("dialer").map(|function| function.timeout),
+        chat: None,
         notifier_timeout: function("notifier").map(|function| function.timeout),
+        responder_timeout: function("responder").map(|function| function.timeout),
     }
 }

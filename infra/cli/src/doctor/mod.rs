@@ -5,6 +5,7 @@
 //! says.
 
 mod api;
+mod chat;
 mod concurrency;
 mod consumers;
 mod finding;
@@ -114,7 +115,8 @@ async fn run_checks(clients: &Clients, options: &Options, progress: &ProgressBar
     }
     progress.set_message("public URL");
     findings.extend(api::check(clients, options.public_url.as_deref(), &settings, &secrets).await);
-    progress.set_message("providers");
+    progress.set_message("providers and chat platform");
+    findings.extend(chat::check(clients, options.public_url.as_deref(), &settings, &secrets).await);
     findings.extend(provider::check(clients, &settings, secrets).await);
     findings
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_sqs::types::QueueAttributeName;
+use futures_util::future::join_all;
 use patchbay::queue::QueueError;
 use serde_json::Value;
 
@@ -28,11 +29,15 @@ const MAX_DUE_MESSAGES: u32 = 100;
 pub(super) const DIALER_CONCURRENCY: u32 = 3;
 /// Default concurrency of the notifier in the template.
 pub(super) const NOTIFIER_CONCURRENCY: u32 = 2;
+/// Default concurrency of the responder in the template.
+pub(super) const RESPONDER_CONCURRENCY: u32 = 2;
 
 /// Messages per invocation of the dialer in the template.
 pub(super) const DIALER_BATCH_SIZE: u32 = 1;
 /// Messages per invocation of the notifier in the template.
 pub(super) const NOTIFIER_BATCH_SIZE: u32 = 10;
+/// Messages per invocation of the responder in the template.
+pub(super) const RESPONDER_BATCH_SIZE: u32 = 1;
 
 /// A queue and its consumer.
 pub(super) struct Queue<'a> {
@@ -79,13 +84,21 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> Vec<Finding
             timeout: settings.notifier_timeout,
         },
     ];
-    let [dialing, notifications] = &queues;
-    let (mut findings, others) = tokio::join!(
-        examine(clients, settings, dialing),
-        examine(clients, settings, notifications)
-    );
-    findings.extend(others);
-    findings
+    let conversations = settings.conversations_queue.as_deref().map(|url| Queue {
+        name: "conversations",
+        consumer: "responder",
+        concurrency: RESPONDER_CONCURRENCY,
+        batch_size: RESPONDER_BATCH_SIZE,
+        check: "queue.conversations",
+        consumer_check: "queue.conversations.consumer",
+        backlog_check: "queue.conversations.backlog",
+        dead_check: "queue.conversations.dead-letters",
+        url: Some(url),
+        timeout: settings.responder_timeout,
+    });
+    let queues = queues.into_iter().chain(conversations);
+    let findings = join_all(queues.map(|queue| async move { examine(clients, settings, &queue).await })).await;
+    findings.concat()
 }
 
 async fn examine(clients: &Clients, settings: &Settings, queue: &Queue<'_>) -> Vec<Finding> {
@@ -146,7 +159,7 @@ fn number(attributes: &Attributes, name: &QueueAttributeName) -> Option<u32> {
 fn check_timing(settings: &Settings, queue: &Queue<'_>, url: &str, attributes: &Attributes) -> Finding {
     let delay = number(attributes, &QueueAttributeName::DelaySeconds).unwrap_or(0);
     if delay > 0 {
-        let message = format!("the queue delays every message by {delay} s, and so the first call of every ticket");
+        let message = format!("the queue delays every message by {delay} s, and so every call, webhook or answer");
         return Finding::fail(queue.check, message, set_attribute(settings, url, "DelaySeconds=0"));
     }
     let Some(visibility) = number(attributes, &QueueAttributeName::VisibilityTimeout) else {

@@ -1,8 +1,11 @@
 //! Checks of the secrets: they exist, are encrypted and are well-formed. Their values are never printed.
 
+use patchbay::chat::signature::SignatureVerifier;
+use patchbay::chat::{ChatClient, Platform};
 use patchbay::config::{self, ConfigError, variables};
 use patchbay::providers::routee::Credentials;
 use patchbay::providers::twilio::calls as twilio;
+use patchbay::providers::{chatwoot, sangoma};
 use patchbay::secret::Secret;
 use patchbay::voice::Provider;
 use patchbay::web::reference::ReferenceSigner;
@@ -21,6 +24,8 @@ pub(super) struct Secrets {
     pub(super) twilio_credentials: Option<twilio::Credentials>,
     /// The auth token that Twilio signs webhooks with.
     pub(super) twilio: Option<Secret>,
+    /// The client of the chat platform, with its credentials.
+    pub(super) chat: Option<ChatClient>,
 }
 
 /// A secret in an SSM parameter, and how to check it.
@@ -90,7 +95,7 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> (Secrets, V
         let parameter = settings.twilio_auth_tokens.as_deref()?;
         Some(tokens.run(clients, settings, Some(parameter)).await)
     };
-    let ((references, first), (_, second), over_routee, over_twilio, twilio_tokens, agents) = tokio::join!(
+    let ((references, first), (_, second), over_routee, over_twilio, twilio_tokens, agents, chat) = tokio::join!(
         references.run(clients, settings, settings.reference_keys.as_deref()),
         webhooks.run(clients, settings, settings.webhook_keys.as_deref()),
         credentials.run_if_used(
@@ -107,6 +112,7 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> (Secrets, V
         ),
         twilio_tokens,
         agents(clients, settings),
+        chat(clients, settings),
     );
     let mut findings = vec![first, second];
     let (credentials, third) = over_routee.unzip();
@@ -116,13 +122,61 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> (Secrets, V
     let (twilio, fourth) = twilio_tokens.unzip();
     findings.extend(fourth);
     findings.extend(agents);
+    let (chat, chat_findings) = chat;
+    findings.extend(chat_findings);
     let secrets = Secrets {
         references,
         credentials: credentials.flatten(),
         twilio_credentials: twilio_credentials.flatten(),
         twilio: twilio.flatten(),
+        chat,
     };
     (secrets, findings)
+}
+
+/// Checks the secrets of the chat platform, if there is one. Returns its client, if its credentials are well-formed.
+async fn chat(clients: &Clients, settings: &Settings) -> (Option<ChatClient>, Vec<Finding>) {
+    let Some(chat) = &settings.chat else {
+        return (None, Vec::new());
+    };
+    let credentials = match chat.config.platform() {
+        Platform::Sangoma => SecretKind {
+            check: "secret.sangoma-credentials",
+            description: "Sangoma's credentials",
+            source: SecretSource::Prompted("CLIENT_ID:CLIENT_SECRET"),
+            parse: |secret| {
+                sangoma::Credentials::parse(variables::SANGOMA_CREDENTIALS_PARAM, secret)?;
+                Ok(secret.clone())
+            },
+            count_keys: single_key,
+        },
+        Platform::Chatwoot => SecretKind {
+            check: "secret.chatwoot-tokens",
+            description: "Chatwoot's access tokens",
+            source: SecretSource::Prompted("BOT_TOKEN,ADMINISTRATOR_TOKEN"),
+            parse: |secret| {
+                chatwoot::Tokens::parse(variables::CHATWOOT_TOKENS_PARAM, secret)?;
+                Ok(secret.clone())
+            },
+            count_keys: single_key,
+        },
+    };
+    let (secret, finding) = credentials.run(clients, settings, chat.credentials.as_deref()).await;
+    let mut findings = vec![finding];
+    if chat.secrets.is_some() {
+        let signatures = SecretKind {
+            check: "secret.chat-secrets",
+            description: "the secrets that sign the platform's events",
+            source: SecretSource::Prompted("SECRET"),
+            parse: |secret| SignatureVerifier::parse(variables::CHAT_SECRETS_PARAM, secret),
+            // The bot and the account may have a secret each.
+            count_keys: single_key,
+        };
+        let (_, finding) = signatures.run(clients, settings, chat.secrets.as_deref()).await;
+        findings.push(finding);
+    }
+    let client = secret.and_then(|secret| chat.config.client(&secret).ok());
+    (client, findings)
 }
 
 /// Checks the secrets of voice agent platforms, as far as they are configured.

@@ -1,5 +1,6 @@
 //! Checks of a whole deployment: each fault is reported under its check name, with a fix.
 
+mod chat;
 mod fixes;
 mod running;
 mod smoke;
@@ -98,6 +99,7 @@ async fn a_healthy_deployment_has_no_problems() {
             "concurrency.functions",
             "settings",
             "settings.providers",
+            "settings.chat",
             "concurrency",
             "clock",
             "table",
@@ -112,18 +114,27 @@ async fn a_healthy_deployment_has_no_problems() {
             "queue.notifications.consumer",
             "queue.notifications.backlog",
             "queue.notifications.dead-letters",
+            "queue.conversations",
+            "queue.conversations.consumer",
+            "queue.conversations.backlog",
+            "queue.conversations.dead-letters",
             "secret.reference-keys",
             "secret.webhook-keys",
             "secret.routee-credentials",
             "secret.twilio-auth-tokens",
+            "secret.sangoma-credentials",
             "api.dispatches",
             "api.set-context",
             "api.get-context",
             "api.links",
+            "api.bots",
             "api.collect",
             "api.status",
             "api.chain",
             "api.transfer",
+            "api.bot",
+            "chat",
+            "chat.connection",
             "routee",
         ]
     );
@@ -170,8 +181,9 @@ async fn checks_of_a_missing_stack_are_reported_as_not_made() {
         .filter(|(_, level, ..)| *level == Level::Fail)
         .map(|(check, ..)| *check)
         .collect();
-    // All but the optional function.
-    assert_eq!(failed.len(), template::functions().count() - 1, "{problems:#?}");
+    // All but the optional functions.
+    assert_eq!(failed.len(), functions::always_deployed().count(), "{problems:#?}");
+    assert_eq!(failed.len(), template::functions().count() - 3, "{problems:#?}");
     for check in ["table", "queue.dialing", "secret.webhook-keys", "api", "routee"] {
         assert!(
             problems

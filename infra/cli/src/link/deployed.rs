@@ -1,71 +1,18 @@
 //! Commands for link documents at a deployment, through its API.
 
-use std::fs;
-use std::io;
-use std::net::IpAddr;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
-use bytes::Bytes;
-use clap::Args;
-use http::{Method, StatusCode, Uri};
-use patchbay::http::{HttpClient, Response};
-use patchbay::ids::ChainName;
-use patchbay::web::outbound::Outbound;
-use patchbay::web::target::Targets;
+use anyhow::{Context as _, ensure};
+use patchbay::chain::Document;
+use patchbay::ids::DocumentName;
 use serde_json::{Value, json};
 
-use super::document;
+use crate::api::{ApiOptions, field, text};
 use crate::aws::block_on;
-use crate::input::{self, STDIN};
+use crate::documents::{self, parse_or_report};
+use crate::input::STDIN;
 use crate::output::Output;
-
-/// Time-out of a request to the API.
-const TIMEOUT: Duration = Duration::from_secs(15);
-
-/// Options that select the deployment.
-#[derive(Args)]
-pub(super) struct ApiOptions {
-    /// Base URL of the API (output `ApiUrl` of the stack)
-    #[arg(long, env = "PATCHBAY_API", value_parser = parse_base_url)]
-    api: String,
-    /// A token with the scopes links:read and links:write; - reads it from stdin
-    #[arg(long, env = "PATCHBAY_TOKEN", hide_env_values = true)]
-    token: String,
-}
-
-impl std::fmt::Debug for ApiOptions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ApiOptions")
-            .field("api", &self.api)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Parses a base URL. The token must not travel in plain text, so `http://` is accepted only for this machine.
-fn parse_base_url(text: &str) -> Result<String, String> {
-    let uri: Uri = text.parse().map_err(|_| "not a URL".to_owned())?;
-    let host = uri.host().unwrap_or_default();
-    match uri.scheme_str() {
-        Some("https") => {}
-        Some("http") if is_loopback(host) => {}
-        Some("http") => {
-            return Err(format!(
-                "the token would travel to {host} in plain text: use https:// (http:// is only for this machine)"
-            ));
-        }
-        _ => return Err("must begin with https://".to_owned()),
-    }
-    Ok(text.trim_end_matches('/').to_owned())
-}
-
-/// Whether a host name refers to this machine.
-pub(crate) fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
-}
 
 pub(super) fn push(
     file: &Path,
@@ -76,18 +23,17 @@ pub(super) fn push(
     output: &mut Output<'_>,
 ) -> anyhow::Result<ExitCode> {
     ensure!(
-        file != Path::new(STDIN) || api.token != STDIN,
+        file != Path::new(STDIN) || !api.reads_stdin(),
         "the document and the token cannot both be read from stdin"
     );
     let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let name = name(chain.unwrap_or(stem))?;
-    let text = document::read(file)?;
-    if document::parse_or_report(file, &text, output)?.is_none() {
+    let text = documents::read(file)?;
+    if parse_or_report::<Document>(file, &text, output)?.is_none() {
         return Ok(ExitCode::FAILURE);
     }
-    let mut headers = vec![("content-type", "application/yaml".to_owned())];
-    headers.extend(expect.map(|version| ("if-match", format!("\"{version}\""))));
-    let answer = send(api, Method::PUT, &format!("/v1/links/{name}"), &headers, text.into())?;
+    let path = format!("/v1/links/{name}");
+    let answer = block_on(async { documents::put(&api.connect()?, &path, text, expect).await })?;
     let (version, endpoint) = (field(&answer, "version"), field(&answer, "endpoint"));
     if portal {
         let names = answer.get("links").and_then(Value::as_array);
@@ -113,43 +59,14 @@ pub(super) fn pull(
     output: &mut Output<'_>,
 ) -> anyhow::Result<ExitCode> {
     let name = name(chain)?;
-    let answer = send(api, Method::GET, &format!("/v1/links/{name}"), &[], Bytes::new())?;
-    let (version, document) = (field(&answer, "version"), field(&answer, "document"));
-    let warnings = field(&answer, "warnings");
-    for warning in warnings.as_array().into_iter().flatten() {
-        // To stderr, because stdout may be redirected into a file.
-        eprintln!(
-            "warning: would be refused on upload: {}: {}",
-            text(warning, "field"),
-            text(warning, "detail")
-        );
-    }
-    let Some(file) = file else {
-        if output.is_json() {
-            output.json(&json!({
-                "chain": name.to_string(), "version": version, "document": document, "warnings": warnings,
-            }))?;
-        } else {
-            output.json(document)?;
-        }
-        return Ok(ExitCode::SUCCESS);
-    };
-    fs::write(file, format!("{document:#}\n")).with_context(|| format!("cannot write {}", file.display()))?;
-    let file = file.display();
-    if output.is_json() {
-        output.json(&json!({
-            "chain": name.to_string(), "version": version, "file": file.to_string(), "warnings": warnings,
-        }))?;
-    } else {
-        output.line(format!("{file}: version {version}"))?;
-    }
+    let answer = get(api, &format!("/v1/links/{name}"))?;
+    documents::write_pulled(("chain", &name), &answer, file, output)?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) fn url(chain: &str, portal: bool, api: &ApiOptions, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
     let path = format!("/v1/links/{}/endpoint", name(chain)?);
-    let answer = send(api, Method::GET, &path, &[], Bytes::new());
-    let answer = answer.with_context(|| format!("cannot get the URL of the chain `{chain}`"))?;
+    let answer = get(api, &path).with_context(|| format!("cannot get the URL of the chain `{chain}`"))?;
     let url = text(&answer, "endpoint");
     if portal {
         let links = field(&answer, "links");
@@ -166,150 +83,20 @@ pub(super) fn url(chain: &str, portal: bool, api: &ApiOptions, output: &mut Outp
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn name(text: &str) -> anyhow::Result<ChainName> {
+pub(super) fn name(text: &str) -> anyhow::Result<DocumentName> {
     text.parse()
         .with_context(|| format!("`{text}` is not a valid chain name: set one with --chain"))
 }
 
-fn field<'a>(value: &'a Value, name: &str) -> &'a Value {
-    value.get(name).unwrap_or(&Value::Null)
-}
-
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value.get(name).and_then(Value::as_str).unwrap_or_default()
-}
-
-/// Sends a request to the API. Prints the errors of a problem document to stderr.
-fn send(
-    api: &ApiOptions,
-    method: Method,
-    path: &str,
-    headers: &[(&str, String)],
-    body: Bytes,
-) -> anyhow::Result<Value> {
-    let url = format!("{}{path}", api.api);
-    let token = input::read_secret(&api.token, io::stdin().lock())?;
-    let mut request = http::Request::builder()
-        .method(method)
-        .uri(&url)
-        .header("authorization", format!("Bearer {}", token.expose()));
-    for (name, value) in headers {
-        request = request.header(*name, value);
-    }
-    let request = request.body(body).context("--api or the token is not valid")?;
-    let response = block_on(async {
-        let client = HttpClient::new(Outbound::new(Targets::any(), TIMEOUT)?);
-        client.send(request).await.map_err(anyhow::Error::from)
-    });
-    parse_response(&response.with_context(|| format!("cannot reach {url}"))?)
-}
-
-fn parse_response(response: &Response) -> anyhow::Result<Value> {
-    let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
-    if response.status() == StatusCode::OK || response.status() == StatusCode::CREATED {
-        return Ok(body);
-    }
-    for error in body.get("errors").and_then(Value::as_array).into_iter().flatten() {
-        eprintln!("{}: {}", text(error, "field"), text(error, "detail"));
-    }
-    bail!(
-        "{}: {} {}",
-        response.status(),
-        text(&body, "title"),
-        text(&body, "detail")
-    )
+fn get(api: &ApiOptions, path: &str) -> anyhow::Result<Value> {
+    block_on(async { api.connect()?.get(path).await })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read as _, Write as _};
-    use std::net::TcpListener;
-    use std::thread::{self, JoinHandle};
-
     use super::*;
+    use crate::api::testing::{api, api_with, token_from_stdin};
     use crate::output::Format;
-
-    #[test]
-    fn problem_document_becomes_an_error() {
-        let mut response = Response::new(Bytes::from_static(br#"{"title":"No","detail":"not so"}"#));
-        *response.status_mut() = StatusCode::CONFLICT;
-        let error = parse_response(&response).expect_err("a problem").to_string();
-        assert_eq!(error, "409 Conflict: No not so");
-    }
-
-    #[test]
-    fn plain_http_is_only_accepted_for_loopback() {
-        for good in [
-            "https://api.example.org",
-            "https://api.example.org/prod/",
-            "http://localhost:8080",
-            "http://LOCALHOST",
-            "http://127.0.0.1:8080/",
-            "http://127.8.9.10",
-            "http://[::1]:8080",
-        ] {
-            assert_eq!(parse_base_url(good), Ok(good.trim_end_matches('/').to_owned()));
-        }
-        for (bad, expected) in [
-            ("http://api.example.org", "plain text"),
-            ("http://localhost.example.org", "plain text"),
-            ("http://127.0.0.1.example.org", "plain text"),
-            ("http://127.0.0.1@api.example.org/", "plain text"),
-            ("http://10.0.0.1", "plain text"),
-            ("http://[::2]", "plain text"),
-            ("http://0.0.0.0", "plain text"),
-            ("ftp://api.example.org", "must begin with https://"),
-            ("api.example.org", "must begin with https://"),
-            ("", "not a URL"),
-        ] {
-            let error = parse_base_url(bad).expect_err(bad);
-            assert!(error.contains(expected), "{bad}: {error}");
-        }
-    }
-
-    /// An API that answers one request, and that request.
-    fn api(answer: &Value) -> (ApiOptions, JoinHandle<String>) {
-        api_with("200 OK", answer)
-    }
-
-    fn api_with(status: &'static str, answer: &Value) -> (ApiOptions, JoinHandle<String>) {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let api = ApiOptions {
-            api: parse_base_url(&format!("http://{}/", listener.local_addr().expect("an address"))).expect("loopback"),
-            token: "pb_1".to_owned(),
-        };
-        let body = answer.to_string();
-        let answering = thread::spawn(move || {
-            let (mut stream, _) = listener.accept().expect("a connection");
-            let mut request = Vec::new();
-            // A request may arrive in several reads.
-            while !is_whole(&request) {
-                let mut piece = [0; 4_096];
-                let length = stream.read(&mut piece).expect("a request");
-                assert_ne!(length, 0, "the request ends too early");
-                request.extend_from_slice(&piece[..length]);
-            }
-            write!(
-                stream,
-                "HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}",
-                body.len()
-            )
-            .expect("an answer");
-            String::from_utf8_lossy(&request).into_owned()
-        });
-        (api, answering)
-    }
-
-    /// Whether a request with its whole body has arrived.
-    fn is_whole(request: &[u8]) -> bool {
-        let text = String::from_utf8_lossy(request).to_ascii_lowercase();
-        let Some((head, _)) = text.split_once("\r\n\r\n") else {
-            return false;
-        };
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
-        let length = length.map_or(0, |length| length.trim().parse().expect("a length"));
-        request.len() >= head.len() + 4 + length
-    }
 
     fn output_of(format: Format, act: impl FnOnce(&mut Output<'_>) -> anyhow::Result<ExitCode>) -> String {
         let mut buffer = Vec::new();
@@ -403,10 +190,7 @@ mod tests {
 
     #[test]
     fn document_and_token_cannot_both_come_from_stdin() {
-        let deployment = ApiOptions {
-            api: "https://api.example.org".to_owned(),
-            token: STDIN.to_owned(),
-        };
+        let deployment = token_from_stdin();
         let mut buffer = Vec::new();
         let mut output = Output::new(&mut buffer, Format::Text);
         let error = push(Path::new(STDIN), Some("orders"), None, false, &deployment, &mut output).expect_err("both");

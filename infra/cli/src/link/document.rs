@@ -1,17 +1,15 @@
 //! Commands for link documents on this machine.
 
-use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use clap::ValueEnum;
-use patchbay::chain::{Chain, Issue, sample};
-use serde::Serialize;
+use patchbay::chain::{Document, sample};
 use serde_json::json;
 
-use crate::input::STDIN;
-use crate::output::{Output, counted};
+use crate::documents::{parse_or_report, read, write_example};
+use crate::output::Output;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Example {
@@ -46,62 +44,8 @@ impl Example {
     }
 }
 
-/// An issue in JSON output.
-#[derive(Debug, Serialize)]
-struct IssueReport<'a> {
-    file: String,
-    line: Option<usize>,
-    column: Option<usize>,
-    /// Path in the document, such as `links[0].name`. Empty for the whole document.
-    path: &'a str,
-    message: &'a str,
-}
-
-impl<'a> IssueReport<'a> {
-    fn new(file: &Path, issue: &'a Issue) -> Self {
-        Self {
-            file: file.display().to_string(),
-            line: issue.position.map(|position| position.line),
-            column: issue.position.map(|position| position.column),
-            path: &issue.path,
-            message: &issue.detail,
-        }
-    }
-}
-
-/// `FILE:LINE:COLUMN: PATH: DETAIL`, the format that editors recognize.
-fn line(file: &Path, issue: &Issue) -> String {
-    let separator = if issue.position.is_some() { ":" } else { ": " };
-    format!("{}{separator}{issue}", file.display())
-}
-
-pub(super) fn read(path: &Path) -> anyhow::Result<String> {
-    if path == Path::new(STDIN) {
-        return std::io::read_to_string(std::io::stdin()).context("cannot read from stdin");
-    }
-    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
-}
-
-/// Parses the chain in a file. Reports the issues and returns none if it has any.
-pub(super) fn parse_or_report(file: &Path, text: &str, output: &mut Output<'_>) -> anyhow::Result<Option<Chain>> {
-    let issues = match Chain::read(text) {
-        Ok(chain) => return Ok(Some(chain)),
-        Err(issues) => issues,
-    };
-    if output.is_json() {
-        let issues: Vec<_> = issues.iter().map(|issue| IssueReport::new(file, issue)).collect();
-        output.json(&json!({ "issues": issues }))?;
-        return Ok(None);
-    }
-    for issue in &issues {
-        eprintln!("{}", line(file, issue));
-    }
-    eprintln!("{}: {}", file.display(), counted(issues.len(), "error", "errors"));
-    Ok(None)
-}
-
 pub(super) fn check(file: &Path, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
-    let Some(chain) = parse_or_report(file, &read(file)?, output)? else {
+    let Some(chain) = parse_or_report::<Document>(file, &read(file)?, output)? else {
         return Ok(ExitCode::FAILURE);
     };
     let links: Vec<&str> = chain.document().links.iter().map(|link| link.name.as_str()).collect();
@@ -115,7 +59,7 @@ pub(super) fn check(file: &Path, output: &mut Output<'_>) -> anyhow::Result<Exit
 
 /// Answers a sample request. The output is JSON also for people.
 pub(super) fn test(file: &Path, sample: &Path, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
-    let Some(chain) = parse_or_report(file, &read(file)?, output)? else {
+    let Some(chain) = parse_or_report::<Document>(file, &read(file)?, output)? else {
         return Ok(ExitCode::FAILURE);
     };
     let sample = serde_json::from_str(&read(sample)?).context("the sample is not valid")?;
@@ -132,12 +76,7 @@ pub(super) fn new(example: Example, file: Option<&Path>, output: &mut Output<'_>
     let (name, text, request) = example.parts();
     let file = file.unwrap_or_else(|| Path::new(name));
     let sample = file.with_extension("sample.json");
-    for path in [file, &sample] {
-        ensure!(!path.exists(), "{} already exists", path.display());
-    }
-    for (file, text) in [(file, text), (&sample, request)] {
-        fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
-    }
+    write_example((file, text), (&sample, request))?;
     let (shown, sample) = (file.display(), sample.display());
     if output.is_json() {
         output.json(&json!({ "file": shown.to_string(), "sample": sample.to_string() }))?;
@@ -154,22 +93,12 @@ pub(super) fn new(example: Example, file: Option<&Path>, output: &mut Output<'_>
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
-    use patchbay::chain::Position;
+    use patchbay::chain::Chain;
     use serde_json::Value;
 
     use super::*;
+    use crate::documents::testing::TempFile;
     use crate::output::Format;
-
-    #[test]
-    fn issue_is_printed_in_the_format_of_editors() {
-        let mut issue = Issue::new("links[0].name", "is wrong");
-        let file = Path::new("a.yaml");
-        assert_eq!(line(file, &issue), "a.yaml: links[0].name: is wrong");
-        issue.position = Some(Position { line: 3, column: 5 });
-        assert_eq!(line(file, &issue), "a.yaml:3:5: links[0].name: is wrong");
-    }
 
     #[test]
     fn every_example_is_valid_and_answers_its_sample() {
@@ -181,25 +110,6 @@ mod tests {
             assert_eq!(result.error, None, "{file}");
             assert!(!result.answer.actions.is_empty(), "{file}: {result:?}");
             assert!(super::super::deployed::name(file.trim_end_matches(".yaml")).is_ok());
-        }
-    }
-
-    /// A temporary file that is removed when the test ends.
-    struct TempFile(PathBuf);
-
-    impl TempFile {
-        fn new(name: &str, text: Option<&str>) -> Self {
-            let path = std::env::temp_dir().join(format!("patchbay-{}-{name}", std::process::id()));
-            if let Some(text) = text {
-                fs::write(&path, text).expect("written");
-            }
-            Self(path)
-        }
-    }
-
-    impl Drop for TempFile {
-        fn drop(&mut self) {
-            let _ = fs::remove_file(&self.0);
         }
     }
 

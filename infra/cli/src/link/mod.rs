@@ -9,9 +9,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use crate::api::ApiOptions;
 use crate::output::{Format, Output};
-use deployed::ApiOptions;
-pub(crate) use deployed::is_loopback;
 use document::Example;
 
 /// Options of `patchbay link`.

@@ -12,6 +12,7 @@ use patchbay_simulators::aws;
 use patchbay_simulators::exchange::Outage;
 use patchbay_simulators::twilio::{CallerScript, PaymentInput};
 use patchbay_simulators::world::World;
+use patchbay_simulators::world::chat::is_for_chat;
 use serde_json::json;
 
 use crate::account::{self, Account};
@@ -24,6 +25,9 @@ const MAX_BODY: usize = 1 << 20;
 pub(super) const SIMULATED: &str = "/simulated/";
 /// Path that simulates a call to our Twilio number.
 pub(super) const SIMULATED_CALL: &str = "/simulated/twilio/call";
+
+/// Path of what people do on the simulated chat platform.
+pub(super) const SIMULATED_CHAT: &str = "/simulated/chat";
 
 /// State shared by all requests.
 pub(super) struct ServerState {
@@ -51,6 +55,9 @@ pub(super) async fn handle(State(state): State<Arc<ServerState>>, request: Reque
         }
         return switch_outage(world, target, request.uri().query().unwrap_or_default());
     }
+    if let Some(action) = path.strip_prefix(SIMULATED_CHAT) {
+        return simulated_chat(world, action.trim_start_matches('/'), request.method(), request.body());
+    }
     if path == clock::PATH {
         return json_response(StatusCode::OK, &clock::report(&world.clock, state.speed));
     }
@@ -69,7 +76,9 @@ pub(super) async fn handle(State(state): State<Arc<ServerState>>, request: Reque
         && ["/oauth/", "/voice/", "/accounts/"]
             .iter()
             .any(|prefix| path.starts_with(prefix));
-    let client = if is_routee {
+    let client = if is_for_chat(&request) {
+        HttpClient::new(world.chat.clone())
+    } else if is_routee {
         HttpClient::new(world.routee.clone())
     } else if path.starts_with("/2010-04-01/") {
         HttpClient::new(world.twilio.clone())
@@ -112,6 +121,22 @@ fn switch_outage(world: &World, (provider, up): (Provider, bool), query: &str) -
         Provider::Twilio => world.twilio.change_faults(|faults| faults.outage = outage),
     }
     json_response(StatusCode::OK, &json!({ "provider": provider.as_str(), "up": up }))
+}
+
+/// Shows the simulated chat platform, or does what a customer or a person of the team can do there: the name of the
+/// action is the end of the path, its fields are the JSON body.
+fn simulated_chat(world: &World, action: &str, method: &http::Method, body: &[u8]) -> Response<Body> {
+    match (action, method) {
+        ("", &http::Method::GET) => json_response(StatusCode::OK, &world.chat.inbox_json()),
+        (action, &http::Method::POST) => {
+            let fields = serde_json::from_slice(body).unwrap_or_default();
+            match world.chat.act(action, &fields) {
+                Ok(done) => json_response(StatusCode::OK, &done),
+                Err(error) => json_response(StatusCode::BAD_REQUEST, &json!({ "detail": error.to_string() })),
+            }
+        }
+        _ => empty_response(StatusCode::METHOD_NOT_ALLOWED),
+    }
 }
 
 /// Simulates a call to a Twilio number: ours, or one whose voice webhook is the query parameter `url`. Responds when

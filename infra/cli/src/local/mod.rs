@@ -25,10 +25,10 @@ use patchbay_simulators::world::{Options as WorldOptions, ROUTEE_APPLICATION, TA
 use tracing::Level;
 
 use crate::account::{Account, Locations};
-use crate::link::is_loopback;
+use crate::api::is_loopback;
 use crate::phone_scripts::{self, PhoneScripts};
 use crate::provider_choice::ProviderChoice;
-use answer::{SIMULATED, SIMULATED_CALL, ServerState, handle};
+use answer::{SIMULATED, SIMULATED_CALL, SIMULATED_CHAT, ServerState, handle};
 
 /// Options of `patchbay local`.
 #[derive(Debug, Args)]
@@ -151,6 +151,7 @@ async fn start(options: &Options, url: &str, seed: u64, scripts: &PhoneScripts) 
         table: TABLE,
         dialing_queue: &queue("dialing"),
         notifications_queue: &queue("notifications"),
+        conversations_queue: &queue("conversations"),
         providers_url: url,
         providers: options.provider.providers(),
     });
@@ -195,6 +196,12 @@ fn print_banner(options: &Options, url: &str, seed: u64, world: &World, scripts:
             ),
         ),
         ("", format!("POST {url}/2010-04-01/Accounts/{ACCOUNT}/Calls.json")),
+        ("chat bots", format!("{url}/v1/bots")),
+        ("", format!("GET {url}{SIMULATED_CHAT} shows the simulated chats")),
+        (
+            "",
+            format!("POST {url}{SIMULATED_CHAT}/open with {{\"inbox\": 7}}, then …/write with conversation and text"),
+        ),
         (
             "outages",
             format!("POST {url}{SIMULATED}routee/down or …/up; the same for twilio"),
@@ -224,7 +231,7 @@ fn print_banner(options: &Options, url: &str, seed: u64, world: &World, scripts:
 
 /// The work that continues from the data file.
 fn resumed_work(world: &World) -> String {
-    let messages: usize = ["dialing", "notifications"]
+    let messages: usize = ["dialing", "notifications", "conversations"]
         .iter()
         .filter_map(|name| world.aws.sqs().queue(name))
         .map(|queue| queue.messages().len())

@@ -1,4 +1,21 @@
-//! The rules of a conversation.
+//! The rules: what each event does to a conversation.
+//!
+//! - [`builder`]: the parts that all events share.
+//! - [`platform`]: events of the platform, [`customer`] messages of the customer, [`people`] signs of people, and
+//!   [`echo`] the bot's own messages among them.
+//! - [`turns`], [`steps`]: the bot's answers, and what is done on the platform.
+//! - [`waits`]: hand-overs, returns, and what happens when time has passed.
+
+mod builder;
+mod customer;
+mod echo;
+mod people;
+mod platform;
+mod steps;
+mod turns;
+mod waits;
+
+use builder::Builder;
 
 use super::event::PlatformEvent;
 use super::state::{Conversation, PlatformId};
@@ -120,7 +137,8 @@ pub struct DecisionContext {
 /// The result of an event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
-    /// The new state, to be committed; none if nothing changes.
+    /// The new state, to be committed; none if nothing changes. An event that is ignored can still leave something to
+    /// remember, such as the id of one of the bot's own messages.
     pub next: Option<Conversation>,
     /// Messages to be sent before the commit.
     pub messages: Vec<Message>,
@@ -136,13 +154,13 @@ pub enum EventOutcome {
     /// The event changed the conversation. After `TurnBegins` the function runs the turn, after `StepBegins` it takes
     /// the step.
     Applied,
-    /// The event changed nothing.
+    /// The event needs no reaction.
     Ignored(IgnoreReason),
     /// The event cannot be decided yet: it is to be sent again, to arrive at this time.
     NotYet(Timestamp),
 }
 
-/// Why an event changed nothing.
+/// Why an event needs no reaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IgnoreReason {
     /// It was handled before.
@@ -151,19 +169,24 @@ pub enum IgnoreReason {
     Stale,
     /// It is about one of the bot's own messages.
     Own,
-    /// It needs no reaction: a private note, a template, another bot, a change that says nothing.
+    /// It says nothing: a private note, a template, another bot, a status, a request that the state fulfills already.
     Irrelevant,
     /// No bot answers the conversation's inbox.
     NoBot,
 }
 
-/// Applies an event.
+/// Decides what `event` does to `conversation`.
 pub fn decide(conversation: &Conversation, event: &Event, context: DecisionContext) -> Decision {
-    let _ = (conversation, event, context);
-    Decision {
-        next: None,
-        messages: Vec::new(),
-        entries: Vec::new(),
-        outcome: EventOutcome::Ignored(IgnoreReason::Irrelevant),
+    let builder = Builder::new(conversation, context);
+    match event {
+        Event::Platform { event, heard, settings } => builder.platform(event, *heard, settings),
+        Event::TurnBegins { turn } => builder.turn_begins(*turn),
+        Event::TurnEnds { turn, lease, result } => builder.turn_ends(*turn, *lease, result),
+        Event::StepBegins { step } => builder.step_begins(*step),
+        Event::StepEnds { step, result } => builder.step_ends(*step, result),
+        Event::StepWatched { step } => builder.step_watched(*step),
+        Event::WaitOver { hand_over } => builder.wait_over(*hand_over),
+        Event::Silence { silence, settings } => builder.silence_over(*silence, settings),
+        Event::Requested { request, settings } => builder.requested(request, settings),
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::state::PlatformId;
+use super::texts::detail;
 
 /// Longest text of a message that we keep, in characters. The rest is cut off.
 pub const MAX_TEXT_CHARS: usize = 4_000;
@@ -46,7 +47,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// The name in logs.
+    /// The name in logs and metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Message => "message",
@@ -134,7 +135,7 @@ impl std::fmt::Debug for Contact {
 }
 
 impl Contact {
-    /// Takes over every detail that `newer` has.
+    /// Takes over every detail that `newer` has, shortened.
     pub fn update(&mut self, newer: &Self) {
         let fields = [
             (&mut self.name, &newer.name),
@@ -143,8 +144,8 @@ impl Contact {
             (&mut self.language, &newer.language),
         ];
         for (old, new) in fields {
-            if new.is_some() {
-                old.clone_from(new);
+            if let Some(new) = new {
+                *old = Some(detail(new));
             }
         }
         if newer.id.is_some() {

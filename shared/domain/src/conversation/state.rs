@@ -4,9 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use serde_json::{Map, Value};
 
 use super::event::Contact;
+use super::session::Session;
+use super::step::Step;
 use super::timeline::HandOverReason;
 use super::turn::HandOverPlan;
 use crate::ids::{InvalidId, Nonce, Tenant};
@@ -114,7 +115,7 @@ pub struct Conversation {
     pub contact: Contact,
     /// Who answers the customer. Our own record, never the platform's.
     pub holder: Holder,
-    /// Since when.
+    /// When that last changed.
     pub holder_since: Timestamp,
     /// The current hand-over, from its decision until the conversation returns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -137,6 +138,12 @@ pub struct Conversation {
     /// The last sign of the person who holds the conversation. Fences the message that returns it after silence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silence: Option<Nonce>,
+    /// When the conversation returns to the bot unless the person gives another sign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gives_back_at: Option<Timestamp>,
+    /// When the bot last began to finish the conversation: the platform then reports it as resolved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
     /// The bot's memory of the conversation.
     #[serde(default)]
     pub session: Session,
@@ -150,7 +157,7 @@ pub struct Conversation {
 pub struct HandOver {
     /// Fences the messages of this hand-over.
     pub id: Nonce,
-    /// Why.
+    /// Why the bot handed over.
     pub reason: HandOverReason,
     /// When it was decided.
     pub at: Timestamp,
@@ -193,106 +200,8 @@ pub struct Lease {
     pub id: Nonce,
     /// When it ends. Then another function may run the turn again.
     pub until: Timestamp,
-}
-
-/// Something to be done on the platform, exactly once where the platform allows to find out, and at most once where it
-/// does not.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Step {
-    /// Fences the step.
-    pub id: Nonce,
-    /// What to do.
-    pub action: StepAction,
-    /// How far it is.
-    #[serde(default)]
-    pub state: StepState,
-    /// Tries that certainly had no effect.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub tries: u16,
-}
-
-/// What a step does.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "snake_case")]
-pub enum StepAction {
-    /// Post a message to the customer. Never repeated after an unclear result.
-    Post {
-        /// The text.
-        text: String,
-        /// Why it is posted.
-        kind: PostKind,
-    },
-    /// Hand the conversation to people. May be repeated.
-    Deliver,
-    /// Finish the conversation. May be repeated.
-    Finish,
-    /// Write a summary into the caller context. May be repeated.
-    Remember {
-        /// The customer's phone number.
-        phone: String,
-        /// Why the customer is here.
-        description: String,
-        /// The summary.
-        memory: String,
-    },
-    /// Let the platform phone the customer and queue the call for its agents. Never repeated after an unclear result.
-    QueueCall {
-        /// Name of the queue.
-        queue: String,
-        /// Number or extension to dial.
-        destination: String,
-    },
-    /// Create a dispatch: employees are phoned until one takes the chat. Idempotent.
-    Dispatch {
-        /// Body of the request, as for `POST /v1/dispatches`.
-        request: Box<Value>,
-    },
-}
-
-impl StepAction {
-    /// Whether repeating the step has the same effect as doing it once.
-    pub const fn is_repeatable(&self) -> bool {
-        !matches!(self, Self::Post { .. } | Self::QueueCall { .. })
-    }
-
-    /// The name in logs and the timeline.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Post { .. } => "post",
-            Self::Deliver => "deliver",
-            Self::Finish => "finish",
-            Self::Remember { .. } => "remember",
-            Self::QueueCall { .. } => "queue_call",
-            Self::Dispatch { .. } => "dispatch",
-        }
-    }
-}
-
-/// Why a message is posted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PostKind {
-    /// The answer of a turn. Dropped when a person takes over before it is posted.
-    Reply,
-    /// Tells the customer that a person will take over.
-    HandOver,
-    /// Tells the customer that nobody has taken over yet.
-    Wait,
-    /// Tells the customer that a person has joined.
-    Joined,
-    /// Tells the customer that the bot is back.
-    Ended,
-}
-
-/// How far a step is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StepState {
-    /// Not begun, or certainly without effect so far.
-    #[default]
-    Ready,
-    /// Claimed at this time: the request may be on its way.
-    Begun(Timestamp),
+    /// How many messages were pending when the run began: it answers none that came later.
+    pub messages: usize,
 }
 
 /// A message that the bot posted, or may have posted.
@@ -303,75 +212,18 @@ pub struct SentMessage {
     pub id: Option<PlatformId>,
     /// When it was posted.
     pub at: Timestamp,
-    /// Its text.
-    pub text: String,
-}
-
-/// What the bot remembers of the conversation. Begins anew after a pause that the document sets.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Session {
-    /// When the session began; none before the first turn.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub started_at: Option<Timestamp>,
-    /// When its last turn ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_at: Option<Timestamp>,
-    /// Values that the document's rules and forms set.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub variables: Map<String, Value>,
-    /// The form that is being filled in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub form: Option<FormProgress>,
-    /// Messages in a row that the bot did not understand.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub misses: u16,
-    /// Turns in a row that failed.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub errors: u16,
-    /// The quick replies that were offered last.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub offers: Vec<Offer>,
-    /// Whether the customer asked the bot to be silent.
-    #[serde(default, rename = "stopped", skip_serializing_if = "std::ops::Not::not")]
-    pub is_stopped: bool,
-    /// Times of the most recent answers, for the rate cap.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub answered_at: Vec<Timestamp>,
-}
-
-/// A form that is being filled in.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct FormProgress {
-    /// Name of the form in the document.
-    pub form: String,
-    /// Name of the field that was asked; none when the customer is asked to confirm.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub field: Option<String>,
-    /// The values so far, by field.
-    #[serde(default)]
-    pub values: Map<String, Value>,
-    /// Invalid answers in a row to the present question.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub invalid: u16,
-}
-
-/// A quick reply that was offered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Offer {
-    /// What the customer reads.
-    pub title: String,
-    /// What the bot takes it for: as if the customer had written it.
+    /// The beginning of its text.
     pub text: String,
 }
 
 /// A line of the transcript.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TranscriptLine {
-    /// When.
+    /// When it was written.
     pub at: Timestamp,
-    /// Who.
+    /// Who wrote it.
     pub by: Speaker,
-    /// What, shortened.
+    /// Its text, shortened.
     pub text: String,
 }
 
@@ -406,6 +258,8 @@ impl Conversation {
             sent: Vec::new(),
             seen: Vec::new(),
             silence: None,
+            gives_back_at: None,
+            finished_at: None,
             session: Session::default(),
             transcript: Vec::new(),
         }

@@ -29,6 +29,9 @@ pub enum Fact {
         holder: Holder,
         /// The text, whole: the widget shows it.
         text: String,
+        /// Characters that the bot does not read, because too much waits for an answer already.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        unread: usize,
     },
     /// A person of the team wrote to the customer.
     PersonWrote {
@@ -52,12 +55,12 @@ pub enum Fact {
     },
     /// A turn's answer was dropped before it was posted.
     TurnDropped {
-        /// Why.
+        /// Why it was dropped.
         reason: DropReason,
     },
     /// A step was done.
     Done {
-        /// Its name.
+        /// The name of the step.
         step: String,
         /// The id that the platform returned.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,23 +71,26 @@ pub enum Fact {
     },
     /// A step was not done, and will not be.
     NotDone {
-        /// Its name.
+        /// The name of the step.
         step: String,
-        /// Why.
+        /// Why it is not done.
         reason: String,
     },
     /// It is unknown whether a step was done. It is not repeated.
     Unclear {
-        /// Its name.
+        /// The name of the step.
         step: String,
-        /// Why.
+        /// Why it is unclear.
         reason: String,
+        /// The text, whole, if it was a message: the customer may have it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
     },
     /// A step was dropped before it began.
     Dropped {
-        /// Its name.
+        /// The name of the step.
         step: String,
-        /// Why.
+        /// Why it was dropped.
         reason: DropReason,
     },
     /// Somebody else holds the conversation now.
@@ -100,7 +106,7 @@ pub struct HolderChange {
     pub from: Holder,
     /// The holder now.
     pub to: Holder,
-    /// Why.
+    /// Why it changed.
     pub reason: ChangeReason,
     /// Who caused it, if a person did and is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,4 +171,9 @@ pub enum DropReason {
     TakenOver,
     /// The conversation was resolved, or is no longer with the bot.
     NotHeld,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+const fn is_zero(count: &usize) -> bool {
+    *count == 0
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::state::Session;
+use super::session::Session;
 use super::timeline::HandOverReason;
 
 /// What the document says about an event's text. The caller finds it out, because only it has the document.
@@ -55,9 +55,9 @@ pub enum TurnAction {
     Continue,
     /// Hand the conversation to people.
     HandOver {
-        /// Why.
+        /// Why the bot hands over.
         reason: HandOverReason,
-        /// How.
+        /// What happens then.
         plan: Box<HandOverPlan>,
     },
     /// Finish the conversation: the customer has what they wanted.

@@ -45,3 +45,17 @@ pub enum Work {
         silence: Nonce,
     },
 }
+
+impl Work {
+    /// The name in logs.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Receive { .. } => "receive",
+            Self::Turn { .. } => "turn",
+            Self::Step { .. } => "step",
+            Self::Watch { .. } => "watch",
+            Self::WaitOver { .. } => "wait_over",
+            Self::GiveBack { .. } => "give_back",
+        }
+    }
+}

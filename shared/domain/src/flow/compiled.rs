@@ -17,9 +17,10 @@ const MAX_ISSUES: usize = 50;
 
 /// A document that passed the check, with its compiled templates.
 #[derive(Clone, Debug)]
-pub struct CompiledDocument<D> {
+pub struct CompiledDocument<D: Document> {
     document: D,
     templates: Templates,
+    prepared: D::Prepared,
 }
 
 impl<D: Document> CompiledDocument<D> {
@@ -63,7 +64,14 @@ impl<D: Document> CompiledDocument<D> {
         document.check(&mut checker);
         let (templates, mut issues) = checker.finish();
         if issues.is_empty() {
-            return Ok(Self { document, templates });
+            let prepared = document.prepare(&templates, is_stored, &mut issues);
+            if issues.is_empty() {
+                return Ok(Self {
+                    document,
+                    templates,
+                    prepared,
+                });
+            }
         }
         issues.truncate(MAX_ISSUES);
         Err(issues)
@@ -72,6 +80,11 @@ impl<D: Document> CompiledDocument<D> {
     /// The document as uploaded.
     pub const fn document(&self) -> &D {
         &self.document
+    }
+
+    /// What the application computed for the document.
+    pub const fn prepared(&self) -> &D::Prepared {
+        &self.prepared
     }
 
     /// The compiled templates.

@@ -70,7 +70,7 @@ pub struct Fetch<R> {
     /// The body, sent as JSON. Every string in it is a template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub json: Option<Value>,
-    /// Time-out in milliseconds, 100 to 3500. 2500 when left out.
+    /// Time-out in milliseconds, from 100 to 3500, in a bot to 15000. 2500 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u16>,
     /// Answers for requests that fail. Without an answer for an outcome the rule continues.

@@ -11,7 +11,7 @@
 //!   passed.
 //! - [`run`]: selects the rule, determines the next request, and renders the reply. [`fetch`]: requests to back ends
 //!   and their results.
-//! - [`reply`]: the traits that an application implements.
+//! - [`reply`]: the traits that an application implements. [`sample`]: sample responses of back ends.
 //!
 //! All of it is pure. The caller performs the requests and calls again with their results. The same input with the same
 //! results always has the same answer.
@@ -24,6 +24,7 @@ pub mod fetch;
 pub mod reply;
 mod rule;
 pub mod run;
+pub mod sample;
 pub mod schema;
 pub mod source;
 pub mod template;

@@ -7,6 +7,8 @@ use serde::de::{DeserializeOwned, MapAccess};
 
 use super::check::{Checker, ReplySite};
 use super::run::{Renderer, RuleError};
+use super::source::Issue;
+use super::template::Templates;
 
 /// The answer of an application, as written in a document: next to the common fields of a rule, or standalone where a
 /// request failed.
@@ -22,6 +24,13 @@ pub trait Reply: Clone + Debug + Default + PartialEq + Serialize + DeserializeOw
     ///
     /// [`Rule::COMMON_FIELDS`]: super::document::Rule::COMMON_FIELDS
     const FIELDS: &'static [&'static str];
+    /// The longest time-out of a request, in milliseconds: what the application has time for.
+    const MAX_TIMEOUT_MS: u16 = 3_500;
+
+    /// The reply of a list of rules in which none matches. None if one of them must always match.
+    fn unmatched() -> Option<Self> {
+        None
+    }
 
     /// Reads the value of one of [`Reply::FIELDS`].
     ///
@@ -43,10 +52,16 @@ pub trait Reply: Clone + Debug + Default + PartialEq + Serialize + DeserializeOw
 pub trait Document: Debug + Serialize + DeserializeOwned {
     /// The reply of its rules.
     type Reply: Reply;
+    /// What the application computes once for each document, such as an index.
+    type Prepared: Clone + Debug + Send + Sync;
 
     /// Scratch data for checking this document, in its initial state.
     fn scratch(&self) -> <Self::Reply as Reply>::Scratch<'_>;
 
     /// Checks the document; its rules with [`Checker::rules`].
     fn check<'a>(&'a self, checker: &mut Checker<'a, Self::Reply>);
+
+    /// Prepares a document without issues. Reports what only its compiled templates reveal, unless it is a stored
+    /// document (see [`Checker::is_stored`]).
+    fn prepare(&self, templates: &Templates, is_stored: bool, issues: &mut Vec<Issue>) -> Self::Prepared;
 }

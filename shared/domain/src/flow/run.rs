@@ -80,7 +80,10 @@ impl Evaluator<'_> {
         mut scope: Scope,
     ) -> Result<Evaluated<R::Rendered>, EvalError> {
         let reply = 'matching: loop {
-            let (index, rule) = self.matching_rule(rules, &path, &scope)?;
+            let Some((index, rule)) = self.matching_rule(rules, &path, &scope)? else {
+                let reply = R::unmatched().ok_or_else(|| RuleError::new(&path, "no rule matches"))?;
+                return Ok(self.eval_reply(&reply, path, &scope)?);
+            };
             path = element(&path, index);
             for (index, fetch) in rule.fetch.iter().enumerate() {
                 let fetch_path = element(&field(&path, "fetch"), index);
@@ -126,17 +129,17 @@ impl Evaluator<'_> {
         rules: &'r [Rule<R>],
         path: &str,
         scope: &Scope,
-    ) -> Result<(usize, &'r Rule<R>), RuleError> {
+    ) -> Result<Option<(usize, &'r Rule<R>)>, RuleError> {
         for (index, rule) in rules.iter().enumerate() {
             let Some(when) = &rule.when else {
-                return Ok((index, rule));
+                return Ok(Some((index, rule)));
             };
             let is_true = self.templates.is_true(when, scope);
             if is_true.map_err(|error| RuleError::new(field(&element(path, index), "when"), &error))? {
-                return Ok((index, rule));
+                return Ok(Some((index, rule)));
             }
         }
-        Err(RuleError::new(path, "no rule matches"))
+        Ok(None)
     }
 
     /// The result of a request if it is known; else the rendered request as [`EvalError::FetchNeeded`].
@@ -207,6 +210,11 @@ impl<'a> Renderer<'a> {
     /// A renderer for the reply at `path`. Its templates see `scope`.
     pub const fn new(templates: &'a Templates, scope: &'a Scope, path: &'a str) -> Self {
         Self { templates, scope, path }
+    }
+
+    /// The variables that the templates see.
+    pub const fn scope(&self) -> &'a Scope {
+        self.scope
     }
 
     /// The path of a field of the reply.

@@ -5,7 +5,7 @@ use serde::de::MapAccess;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::template::{Kind, Scope};
+use super::template::{Kind, Scope, Templates};
 use super::*;
 
 /// The reply of the bot.
@@ -116,6 +116,7 @@ struct Bot {
 
 impl Document for Bot {
     type Reply = BotReply;
+    type Prepared = usize;
 
     fn scratch(&self) -> Teams<'_> {
         Teams {
@@ -132,6 +133,13 @@ impl Document for Bot {
         if checker.scratch.assigned.is_empty() {
             checker.report("on_message", "no rule hands over to a person");
         }
+    }
+
+    fn prepare(&self, _: &Templates, is_stored: bool, issues: &mut Vec<Issue>) -> usize {
+        if self.teams.len() > 2 && !is_stored {
+            issues.push(Issue::new("teams[2]", "is one team too many"));
+        }
+        self.teams.len()
     }
 }
 
@@ -329,4 +337,15 @@ fn reply_fields_do_not_collide_with_common_fields() {
     for own in Rule::<BotReply>::COMMON_FIELDS {
         assert!(!BotReply::FIELDS.contains(own), "{own}");
     }
+}
+
+#[test]
+fn document_is_prepared_once_and_may_still_be_refused_then() {
+    assert_eq!(*bot().prepared(), 2);
+    let crowded = BOT.replace("repairs]", "repairs, press]");
+    let issues = CompiledDocument::<Bot>::read(&crowded).expect_err("three teams");
+    assert_eq!(issues[0].to_string(), "1:25: teams[2]: is one team too many");
+    let stored = source::Source::parse(&crowded).expect("YAML").value;
+    let again = CompiledDocument::<Bot>::from_stored(&stored).expect("a stored document still answers");
+    assert_eq!(*again.prepared(), 3);
 }

@@ -5,14 +5,14 @@ use http::Method;
 use serde::Serialize;
 
 use super::dialplan::DialPlan;
-use super::errors::{ErrorBody, retry_after};
-use super::token::TokenError;
-use super::{RequestError, Routee};
+use super::errors::ErrorBody;
+use super::{RequestError, Routee, TokenError};
 use crate::dispatch::Ending;
 use crate::http::Response;
 use crate::phone::PhoneNumber;
 use crate::providers::lenient::Fields;
 use crate::providers::lenient::path_segment;
+use crate::providers::retry_after::retry_after;
 
 /// The request that places a call (CONTRACT.md 2.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

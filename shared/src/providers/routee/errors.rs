@@ -5,12 +5,9 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::http::Response;
 use crate::providers::lenient::{Fields, as_text};
 use crate::providers::masked::redact;
 
-/// Longest `Retry-After` that we follow, in seconds.
-const MAX_RETRY_AFTER_SECONDS: u32 = 3_600;
 /// The account has insufficient balance (CONTRACT.md 2.3). The code was seen for SMS only, but its module part (001)
 /// means "account", so we expect it for voice too.
 const INSUFFICIENT_BALANCE: &str = "400001009";
@@ -75,13 +72,6 @@ impl ErrorBody {
 /// A code is a number or an OAuth error word: visible ASCII only, cut to 64 characters.
 fn sanitize_code(code: &str) -> String {
     code.chars().filter(char::is_ascii_graphic).take(64).collect()
-}
-
-/// The seconds of the `Retry-After` header, if present. The date form is not supported: Routee does not document it.
-pub(super) fn retry_after(response: &Response) -> Option<u32> {
-    let value = response.headers().get(http::header::RETRY_AFTER)?;
-    let seconds: u32 = value.to_str().ok()?.trim().parse().ok()?;
-    Some(seconds.min(MAX_RETRY_AFTER_SECONDS))
 }
 
 #[cfg(test)]

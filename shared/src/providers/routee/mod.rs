@@ -7,7 +7,6 @@ mod conversation;
 pub mod dialplan;
 mod errors;
 mod status;
-mod token;
 mod tracking;
 mod webhook;
 
@@ -17,21 +16,22 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 
+use self::errors::ErrorBody;
 pub use self::{
     conversation::{
         Callback, CallbackStrategy, CreateConversation, CreateError, CreatedConversation, DeferralReason, Destination,
         EndAction, EndError, EndedCall,
     },
     status::CallStatus,
-    token::TokenError,
     tracking::{AnsweredBy, Leg, TrackingError},
     webhook::{CollectEvent, Direction, InvalidWebhook, StatusCallback},
 };
-use self::{errors::ErrorBody, token::TokenCache};
 use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::http::{HttpClient, Request, Response, SendError};
 use crate::providers::masked::redact;
+pub use crate::providers::oauth::TokenError;
+use crate::providers::oauth::{TokenCache, TokenRequest};
 use crate::secret::Secret;
 
 /// The credentials of an application (CONTRACT.md 1).
@@ -100,7 +100,14 @@ impl Routee {
     /// Creates a client. Sends no request yet.
     pub fn new(http: HttpClient, clock: Clock, credentials: Credentials, endpoints: Endpoints) -> Self {
         let Endpoints { auth, connect } = endpoints;
-        let tokens = Arc::new(TokenCache::new(http.clone(), clock, credentials, &auth));
+        let request = TokenRequest {
+            url: format!("{}/oauth/token", auth.trim_end_matches('/')),
+            client_id: credentials.application_id,
+            client_secret: credentials.application_secret,
+            // Without a scope the token has all of the application's (CONTRACT.md 1).
+            scope: None,
+        };
+        let tokens = Arc::new(TokenCache::new(http.clone(), clock, request));
         Self {
             http,
             connect: connect.trim_end_matches('/').to_owned(),

@@ -17,6 +17,7 @@ use patchbay::web::standard_webhooks::{Signer, SigningKey};
 use super::{MAX_RECEIVES, Options, ROUTEE_APPLICATION, TABLE, TENANT, TOKEN, VISIBILITY, WEBHOOK_KEY, WorldError};
 use crate::aws::dynamodb::DynamoDb;
 use crate::aws::{self, Aws};
+use crate::chat::Chat;
 use crate::exchange::Exchange;
 use crate::journal::{Journal, JournalError};
 use crate::rng::Rng;
@@ -28,6 +29,7 @@ use crate::twilio::Twilio;
 pub(super) struct Queues {
     pub(super) dialing: aws::sqs::Queue,
     pub(super) notifications: aws::sqs::Queue,
+    pub(super) conversations: aws::sqs::Queue,
     pub(super) client: aws_sdk_sqs::Client,
 }
 
@@ -39,14 +41,16 @@ impl Queues {
         notifications_visibility: Duration,
     ) -> Result<Self, JournalError> {
         let create = |name, visibility| aws.sqs().create_queue_with_dlq(name, visibility, MAX_RECEIVES);
-        let (dialing, notifications) = (
+        let (dialing, notifications, conversations) = (
             create("dialing", VISIBILITY),
             create("notifications", notifications_visibility),
+            create("conversations", VISIBILITY),
         );
         aws.sqs().restore()?;
         Ok(Self {
             dialing,
             notifications,
+            conversations,
             client,
         })
     }
@@ -156,11 +160,12 @@ impl Environment {
     }
 }
 
-/// The telephone network, and the providers on it.
+/// The telephone network with the providers on it, and the chat platform.
 pub(super) struct Network {
     pub(super) exchange: Exchange,
     pub(super) routee: Routee,
     pub(super) twilio: Twilio,
+    pub(super) chat: Chat,
 }
 
 impl Network {
@@ -169,19 +174,23 @@ impl Network {
         let routee = Routee::on_network(exchange.clone(), clock.clone(), options.switches.clone(), seed);
         routee.set_credentials(ROUTEE_APPLICATION.0, ROUTEE_APPLICATION.1);
         let twilio = Twilio::on_network(exchange.clone(), clock.clone(), options.twilio_switches.clone(), seed);
+        let chat = Chat::new(clock.clone(), options.chat.switches.clone(), seed);
         Self {
             exchange,
             routee,
             twilio,
+            chat,
         }
     }
 
-    /// Connects the providers' webhooks, and continues the calls that the journal has.
+    /// Connects the providers' webhooks, and continues the calls and chats that the journal has.
     pub(super) fn connect(self, router: &HttpClient, journal: &Journal) -> Result<Self, JournalError> {
         self.routee.set_webhooks(router.clone());
         self.routee.restore(journal.clone())?;
         self.twilio.set_webhooks(router.clone());
         self.twilio.restore(journal.clone())?;
+        self.chat.set_webhooks(router.clone());
+        self.chat.restore(journal.clone())?;
         Ok(self)
     }
 }

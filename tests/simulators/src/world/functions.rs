@@ -7,9 +7,9 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use http::{Method, StatusCode};
 use lambda_http::RequestExt as _;
+use patchbay::api::dispatches::Abilities;
 use patchbay::engine::Engine;
 use patchbay::http::{HttpClient, Request, Response, ResponseFuture, SendError, SendHttp};
-use patchbay::ids::ProviderName;
 use patchbay::providers::protegee::verify::PlatformVerifier;
 use patchbay::providers::routee::{Credentials, Endpoints};
 use patchbay::providers::twilio::calls;
@@ -76,6 +76,14 @@ fn routee_account(aws: &Aws, routee: &Routee, call_interval: i64, settings: voic
         call_interval,
         settings: settings.routee,
     })
+}
+
+/// What a stack with these providers can do for a dispatch.
+pub(super) fn abilities(providers: &[Provider]) -> Abilities {
+    Abilities {
+        providers: providers.iter().map(|provider| provider.name()).collect(),
+        targets: Targets::any(),
+    }
 }
 
 pub(super) fn set_context_deps(engine: &Engine) -> set_context::Deps {
@@ -163,6 +171,7 @@ pub(super) fn run_sentinel_every(interval: Duration, aws: Aws, sentinel: Arc<sen
 #[derive(Clone, Debug)]
 pub(super) struct Api {
     pub(super) aws: Aws,
+    pub(super) bot: Arc<bot::Deps>,
     pub(super) chains: Arc<chain_link::Deps>,
     pub(super) dispatches: Arc<dispatches::Deps>,
     pub(super) collect: Arc<collect_event::Deps>,
@@ -179,16 +188,17 @@ impl Api {
         clocks: &mut Clocks,
         callbacks: &CallbackUrls,
         settings: voice::Settings,
-        providers: &[ProviderName],
-        chains: chain_link::Deps,
+        abilities: &Abilities,
+        documents: (chain_link::Deps, bot::Deps),
     ) -> Self {
+        let (chains, bot) = documents;
         Self {
             aws: aws.clone(),
+            bot: Arc::new(bot),
             chains: Arc::new(chains),
             dispatches: Arc::new(dispatches::Deps {
                 engine: clocks.on_next_machine(engine),
-                targets: Targets::any(),
-                providers: providers.to_vec(),
+                abilities: abilities.clone(),
             }),
             collect: Arc::new(collect_event::Deps {
                 engine: clocks.on_next_machine(engine),
@@ -220,6 +230,7 @@ impl Api {
         let aws = &self.aws;
         let outcome = match function {
             Some(name @ "dispatches") => aws.invoke(name, dispatches::handle(&self.dispatches, request)).await,
+            Some(name @ "bot") => aws.invoke(name, bot::handle(&self.bot, request)).await,
             Some(name @ "chain-link") => aws.invoke(name, chain_link::handle(&self.chains, request)).await,
             Some(name @ "collect-event") => aws.invoke(name, collect_event::handle(&self.collect, request)).await,
             Some(name @ "status-callback") => aws.invoke(name, status_callback::handle(&self.status, request)).await,
@@ -253,6 +264,9 @@ pub(super) fn function_of(method: &Method, path: &str) -> Option<&'static str> {
     match segments.as_slice() {
         ["v1", "dispatches", ..] => Some("dispatches"),
         ["v1", "links", ..] | ["agent4", _, _] => Some("chain-link"),
+        ["v1", "bots" | "conversations" | "chat", ..] | ["sangoma" | "chatwoot", "bot" | "events", _] | ["chat", ..] => {
+            Some("bot")
+        }
         ["routee" | "twilio", "collect", ..] => Some("collect-event"),
         ["routee" | "twilio", "status", ..] => Some("status-callback"),
         ["twilio", "transfer" | "payment" | "handback", ..] => Some("transfer"),
@@ -289,6 +303,8 @@ pub(super) struct Workers {
     pub(super) turn: Arc<AtomicUsize>,
     /// One for each machine that notifiers run on. Each learns separately which receivers do not answer.
     pub(super) notifiers: Arc<[Arc<notifier::Deps>]>,
+    /// One for each machine that responders run on. Each caches bots separately.
+    pub(super) responders: Arc<[Arc<responder::Deps>]>,
 }
 
 impl Workers {
@@ -296,9 +312,11 @@ impl Workers {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let dialer = self.dialers.get(turn % self.dialers.len().max(1));
         let notifier = self.notifiers.get(turn % self.notifiers.len().max(1));
-        match (function, dialer, notifier) {
-            ("dialer", Some(dialer), _) => self.aws.invoke(function, dialer::handle(dialer, event)).await,
-            ("notifier", _, Some(notifier)) => self.aws.invoke(function, notifier::handle(notifier, event)).await,
+        let responder = self.responders.get(turn % self.responders.len().max(1));
+        match (function, dialer, notifier, responder) {
+            ("dialer", Some(dialer), ..) => self.aws.invoke(function, dialer::handle(dialer, event)).await,
+            ("notifier", _, Some(notifier), _) => self.aws.invoke(function, notifier::handle(notifier, event)).await,
+            ("responder", .., Some(responder)) => self.aws.invoke(function, responder::handle(responder, event)).await,
             _ => InvocationOutcome::Crashed,
         }
     }

@@ -4,6 +4,7 @@
 //! providers leave through the HTTP client interface that the deployed functions use. Only what is outside patchbay is
 //! simulated.
 
+pub mod chat;
 mod environment;
 mod functions;
 mod routing;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use notifier::receivers::Receivers;
+use patchbay::chat::Platform;
 use patchbay::clock::{Clock, Timestamp};
 use patchbay::http::{HttpClient, Request, Response, SendError};
 use patchbay::ids::Tenant;
@@ -26,12 +28,15 @@ use patchbay::web::standard_webhooks::Signer;
 use patchbay::web::target::Targets;
 use tokio::task::AbortHandle;
 
+pub use self::chat::ChatOptions;
+use self::chat::ChatParts;
 use self::environment::{Clocks, Environment, Network, Queues, open_table, signer};
-use self::functions::{Api, Workers, accounts, dialer_deps, run_sentinel_every, sentinel_deps};
+use self::functions::{Api, Workers, abilities, accounts, dialer_deps, run_sentinel_every, sentinel_deps};
 use self::routing::{ProviderRouter, Requester};
 use crate::aws::sqs::Polling;
 use crate::aws::{self, Aws, InvocationOutcome};
 use crate::back_ends::{self, BackEnds};
+use crate::chat::Chat;
 use crate::exchange::{CallId, Exchange, PlacedCall, Provider};
 use crate::journal::JournalError;
 use crate::phones::Phones;
@@ -78,6 +83,12 @@ const NOTIFIER_POLLING: Polling = Polling {
     max_concurrency: NOTIFIERS,
 };
 
+/// The responder receives one message at a time.
+const RESPONDER_POLLING: Polling = Polling {
+    batch_size: 1,
+    max_concurrency: 5,
+};
+
 /// The settings of a world.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -116,10 +127,12 @@ pub struct Options {
     /// The client that sends webhooks to requesters. Without it a simulated requester accepts them all:
     /// [`World::notifications`].
     pub requester: Option<HttpClient>,
-    /// The client for the requests of task chains to hosts that are not simulated. Without it those fail.
+    /// The client for the requests of task chains and bots to hosts that are not simulated. Without it those fail.
     pub back_ends: Option<HttpClient>,
-    /// The secrets of task chains, by `TENANT/HOST/NAME`, in addition to `ShipStation`'s.
+    /// The secrets of task chains and bots, by `TENANT/HOST/NAME`, in addition to `ShipStation`'s.
     pub secrets: HashMap<String, Secret>,
+    /// The chat platform.
+    pub chat: ChatOptions,
 }
 
 impl Default for Options {
@@ -143,6 +156,7 @@ impl Default for Options {
             requester: None,
             back_ends: None,
             secrets: HashMap::new(),
+            chat: ChatOptions::default(),
         }
     }
 }
@@ -196,8 +210,10 @@ pub struct World {
     pub routee: Routee,
     /// `ShipStation`.
     pub shipstation: ShipStation,
-    /// The back ends that task chains query.
+    /// The back ends that task chains and bots query.
     pub back_ends: BackEnds,
+    /// The chat platform, with the people at both ends.
+    pub chat: Chat,
     /// Twilio: its calls with callers and with employees.
     pub twilio: Twilio,
     /// Access to the table, for assertions.
@@ -210,6 +226,7 @@ pub struct World {
     sentinel: Arc<sentinel::Deps>,
     requester: Requester,
     callbacks: CallbackUrls,
+    chat_platform: Platform,
     tasks: Vec<AbortHandle>,
 }
 
@@ -279,12 +296,6 @@ impl World {
         let notifiers = (0..NOTIFIERS)
             .map(|_| Arc::new(notifier(clocks.next_clock())))
             .collect();
-        let workers = Workers {
-            aws: aws.clone(),
-            dialers,
-            turn: Arc::default(),
-            notifiers,
-        };
         let sentinel = Arc::new(sentinel_deps(
             &clocks.on_next_machine(&engine),
             &aws,
@@ -292,27 +303,40 @@ impl World {
         )?);
         let shipstation = ShipStation::new(clock.clone(), SHIPSTATION_CREDENTIALS);
         let back_ends = BackEnds::new(&shipstation, options.back_ends);
+        let fetcher = back_ends::fetcher(&aws, &back_ends, options.secrets.clone());
         let chains = back_ends::chain_link_deps(&engine, &callbacks, &aws, &back_ends, options.secrets);
-        let providers: Vec<_> = options.providers.iter().map(|provider| provider.name()).collect();
-        let functions = Api::new(
-            &aws,
-            &engine,
-            &mut clocks,
-            &callbacks,
-            options.voice,
-            &providers,
-            chains,
-        );
+        let abilities = abilities(&options.providers);
+        let chat_parts = ChatParts {
+            aws: &aws,
+            chat: &network.chat,
+            options: &options.chat,
+            engine: &engine,
+            queues: &queues,
+            callbacks: &callbacks,
+            seed,
+        };
+        let responders = chat_parts.responders(&mut clocks, &fetcher, &abilities)?;
+        let documents = (chains, chat_parts.bot(&mut clocks)?);
+        let functions = Api::new(&aws, &engine, &mut clocks, &callbacks, options.voice, &abilities, documents);
+        let workers = Workers {
+            aws: aws.clone(),
+            dialers,
+            turn: Arc::default(),
+            notifiers,
+            responders,
+        };
         let api = HttpClient::new(functions.clone());
         let router = ProviderRouter::from_providers(&options.public_url, &api, options.other_hosts, &journal)?;
         let Network {
             exchange,
             routee,
             twilio,
+            chat,
         } = network.connect(&router, &journal)?;
         let mut tasks = vec![
             workers.poll(queues.dialing, DIALER_POLLING, "dialer"),
             workers.poll(queues.notifications, NOTIFIER_POLLING, "notifier"),
+            workers.poll(queues.conversations, RESPONDER_POLLING, "responder"),
         ];
         if let Some(interval) = options.sentinel {
             tasks.push(run_sentinel_every(interval, aws.clone(), Arc::clone(&sentinel)));
@@ -327,6 +351,7 @@ impl World {
             routee,
             shipstation,
             back_ends,
+            chat,
             twilio,
             store,
             signer,
@@ -336,6 +361,7 @@ impl World {
             sentinel,
             requester,
             callbacks,
+            chat_platform: options.chat.platform,
             tasks,
         })
     }
@@ -438,11 +464,12 @@ impl World {
         }
     }
 
-    /// Whether the world is idle: no message is queued and no call is live.
+    /// Whether the world is idle: no message is queued, no call is live, and nobody is chatting.
     pub fn is_idle(&self) -> bool {
-        let queues = ["dialing", "notifications"];
+        let queues = ["dialing", "notifications", "conversations"];
         let empty = |name: &&str| self.aws.sqs().queue(name).is_none_or(|queue| queue.is_empty());
-        queues.iter().all(empty) && self.routee.live_calls().is_empty() && self.twilio.live_calls().is_empty()
+        let no_calls = self.routee.live_calls().is_empty() && self.twilio.live_calls().is_empty();
+        queues.iter().all(empty) && no_calls && self.chat.is_idle()
     }
 
     /// Waits until the world is idle, for at most `limit`. False if it is not idle by then.

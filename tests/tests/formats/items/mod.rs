@@ -1,5 +1,6 @@
 //! Items of the table, by kind: what is written today, and what must stay readable.
 
+mod chats;
 mod contexts;
 mod journeys;
 pub(crate) mod readers;
@@ -9,6 +10,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use patchbay::conversation as chat;
 use patchbay::dispatch::delivery::Delivery;
 use patchbay::dispatch::{Dispatch, Entry};
 use patchbay_simulators::aws::{clients, retries};
@@ -23,7 +25,13 @@ use crate::shape::{WrittenValues, assert_unchanged};
 const DOCUMENTS: [&str; 3] = ["doc", "calls", "health"];
 
 /// Kinds that have no variants.
-const OTHER_KINDS: [&str; 11] = [
+const OTHER_KINDS: [&str; 17] = [
+    "visitor-request",
+    "visitor-count",
+    "conversation",
+    "bot",
+    "chat-connection",
+    "opt-out",
     "silent-receiver",
     "turn",
     "lease",
@@ -44,6 +52,7 @@ pub(crate) fn all_kinds() -> Vec<String> {
     prefixed("dispatch", kinds::STATES)
         .chain(prefixed("entry", kinds::FACTS))
         .chain(prefixed("delivery", kinds::DELIVERIES))
+        .chain(prefixed("chat-entry", kinds::CHAT_FACTS))
         .chain(OTHER_KINDS.map(str::to_owned))
         .collect()
 }
@@ -60,6 +69,7 @@ pub(crate) fn kind_of(item: &Value) -> String {
     let text = |name: &str| item[name].as_str().unwrap();
     let kind = match text("sk").split('#').next().unwrap() {
         "D" => return format!("dispatch-{}", kinds::state(&doc::<Dispatch>(item).state)),
+        "E" if is_of_chat(item) => return format!("chat-entry-{}", kinds::chat_fact(&doc::<chat::Entry>(item).fact)),
         "E" => return format!("entry-{}", kinds::fact(&doc::<Entry>(item).fact)),
         "W" => return format!("delivery-{}", kinds::delivery(&doc::<Delivery>(item).outcome)),
         "H" if text("pk") == "TURN" => "turn",
@@ -68,6 +78,12 @@ pub(crate) fn kind_of(item: &Value) -> String {
         "LIMITS" => "call-limits",
         "P" => "pacing-slot",
         "C" => "chain",
+        "B" => "bot",
+        "V" => "conversation",
+        "CHAT" => "chat-connection",
+        "O" => "opt-out",
+        "R" => "visitor-request",
+        "N" => "visitor-count",
         // The caller was forgotten while a call is in `<Pay>`, or only the end of a call is known.
         "X" if item.get("cur").is_none() => "context-held",
         "X" => "context",
@@ -77,6 +93,11 @@ pub(crate) fn kind_of(item: &Value) -> String {
         _ => panic!("an item of an unknown kind: {item:#}"),
     };
     kind.to_owned()
+}
+
+/// Whether an item is in the partition of a conversation.
+pub(crate) fn is_of_chat(item: &Value) -> bool {
+    item["pk"].as_str().unwrap().split('#').nth(2) == Some("V")
 }
 
 /// An item in the form of a fixture: plain JSON, with documents as JSON instead of strings.
@@ -155,6 +176,7 @@ async fn everything_written_today_has_the_shape_of_its_fixtures() {
     stories::run(&mut items, &mut answers).await;
     journeys::run(&mut items, &mut answers).await;
     contexts::run(&mut items).await;
+    chats::run(&mut items).await;
     let mut faults = items.faults("items", &all_kinds());
     let states = [
         "Calling",
@@ -193,6 +215,13 @@ fn every_item_of_the_stores_documentation_is_known() {
         "`LIMITS`",
         "`P`",
         "`C#{chain}`",
+        "`B#{bot}`",
+        "`CHAT`",
+        "`V`",
+        "`E#{entry}`",
+        "`R`",
+        "`N#{minute}`",
+        "`O`",
         "`A`",
         "`X`",
         "`T`",

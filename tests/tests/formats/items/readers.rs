@@ -2,20 +2,26 @@
 //! function that reads such an item.
 
 use patchbay::access::TokenRecord;
+use patchbay::bot::Bot;
 use patchbay::chain::Document;
 use patchbay::clock::Timestamp;
 use patchbay::context::{ContextKey, PaymentOutcome, Version};
+use patchbay::conversation::{self, Conversation, ConversationKey};
 use patchbay::dispatch::delivery::Delivery;
 use patchbay::dispatch::{Dispatch, Entry};
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, ProviderName, Tenant};
 use patchbay::secret::sha256_hex;
-use patchbay::store::{ChainLookup, DispatchSummary, ProbeClaim, SavedCall, Store, StoredChain, TokenEntry};
+use patchbay::store::{
+    ChatConnection, ConversationSummary, DispatchSummary, DocumentKey, DocumentKind, DocumentLookup, ProbeClaim,
+    SavedCall, Store, StoredDocument, TokenEntry, VisitorRequest,
+};
 use patchbay_simulators::world::World;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::chats::visitor_keys;
 use super::journeys::{CALLER, CHAIN};
-use super::{all_kinds, doc, kind_of, put};
+use super::{all_kinds, doc, is_of_chat, kind_of, put};
 use crate::common::{phone, world};
 use crate::fixtures::{list, names};
 
@@ -88,6 +94,10 @@ async fn every_item_of_every_version_can_be_read() {
 pub(crate) fn written_again(item: &Value) -> Value {
     match kind_of(item).split('-').next().unwrap() {
         "dispatch" => to_json(&doc::<Dispatch>(item)),
+        "conversation" => to_json(&doc::<Conversation>(item)),
+        "chat" if is_of_chat(item) => to_json(&doc::<conversation::Entry>(item)),
+        "chat" => to_json(&doc::<ChatConnection>(item)),
+        "visitor" if item.get("doc").is_some() => to_json(&doc::<VisitorRequest>(item)),
         "entry" => to_json(&doc::<Entry>(item)),
         "delivery" => to_json(&doc::<Delivery>(item)),
         "token" if text(item, "sk") == "T" => to_json(&doc::<TokenRecord>(item)),
@@ -103,7 +113,16 @@ async fn read(world: &World, item: &Value) {
     let store = &world.store;
     match text(item, "sk").split('#').next().unwrap() {
         "D" => dispatch(store, item).await,
+        "E" if is_of_chat(item) => chat_entry(store, item).await,
         "E" => entry(store, item).await,
+        "V" => conversation(store, item).await,
+        "CHAT" => {
+            let connection = store.connection(&tenant()).await.unwrap();
+            assert_eq!(connection, Some(doc(item)));
+        }
+        "R" => visitor_request(store, item).await,
+        "N" => assert!(item["count"].as_u64().is_some(), "{item:#}"),
+        "O" => assert!(store.is_opted_out(&tenant(), &phone(CALLER)).await.unwrap()),
         "W" => delivery(store, item).await,
         "H" if text(item, "pk") == "TURN" => turn(store, item).await,
         "H" => silence(store, item).await,
@@ -113,7 +132,8 @@ async fn read(world: &World, item: &Value) {
             let limits = store.call_limits(&"main".parse().unwrap()).await.unwrap();
             assert_eq!(json!(limits), item["doc"]);
         }
-        "C" => chain(store, item).await,
+        "C" => document(store, item, DocumentKind::Chain).await,
+        "B" => document(store, item, DocumentKind::Bot).await,
         "X" => context(store, item).await,
         "T" => token(store, item).await,
         "A" => kept_call(store, item).await,
@@ -268,29 +288,82 @@ async fn slot(store: &Store, item: &Value) {
     assert_eq!(json!(state.health), health);
 }
 
-async fn chain(store: &Store, item: &Value) {
-    let name = name_of(item).parse().unwrap();
-    let stored = StoredChain {
+/// The key of the conversation in whose partition an item is.
+fn conversation_of(item: &Value) -> ConversationKey {
+    let parts: Vec<&str> = text(item, "pk").split('#').collect();
+    ConversationKey {
+        tenant: parts[1].parse().unwrap(),
+        id: parts[3].parse().unwrap(),
+    }
+}
+
+async fn conversation(store: &Store, item: &Value) {
+    let key = conversation_of(item);
+    let loaded = store.conversation(&key).await.unwrap().unwrap();
+    assert_eq!(loaded, doc(item));
+    assert_eq!(loaded.key, key);
+    assert_eq!(item["version"], json!(loaded.version));
+    assert_eq!(item["status"], json!(loaded.holder.name()));
+    let page = store
+        .list_day::<ConversationSummary>(&key.tenant, &loaded.created_at.day(), None, 10)
+        .await;
+    let line = ConversationSummary {
+        id: key.id,
+        holder: loaded.holder.name().to_owned(),
+        holder_since: text(item, "updated_at").to_owned(),
+        created_at: text(item, "created_at").to_owned(),
+    };
+    assert_eq!(page.unwrap().lines, [line], "it is not listed");
+}
+
+async fn chat_entry(store: &Store, item: &Value) {
+    let entry: conversation::Entry = doc(item);
+    assert_eq!(entry.id, name_of(item));
+    let page = store
+        .conversation_timeline(&conversation_of(item), None, 10)
+        .await
+        .unwrap();
+    assert_eq!(page.entries, [entry]);
+}
+
+async fn visitor_request(store: &Store, item: &Value) {
+    let request: VisitorRequest = doc(item);
+    assert_eq!(item["state"], item["doc"]["state"]);
+    let (tenant, conversation) = (tenant(), "1201".parse().unwrap());
+    let mut found = Vec::new();
+    for of in visitor_keys(&tenant, &conversation) {
+        found.extend(store.visitor_request(&of).await.unwrap());
+    }
+    assert_eq!(found, [request]);
+}
+
+async fn document(store: &Store, item: &Value, kind: DocumentKind) {
+    let key = DocumentKey {
+        tenant: tenant(),
+        kind,
+        name: name_of(item).parse().unwrap(),
+    };
+    let stored = StoredDocument {
         version: item["version"].as_i64().unwrap(),
         updated_at: text(item, "updated_at").to_owned(),
         document: item["doc"].to_string(),
     };
-    assert_eq!(store.chain(&tenant(), &name).await.unwrap().as_ref(), Some(&stored));
-    let known = store.chain_if_changed(&tenant(), &name, None).await.unwrap();
-    assert_eq!(known, ChainLookup::Changed(stored.clone()));
-    let known = store
-        .chain_if_changed(&tenant(), &name, Some(stored.version))
-        .await
-        .unwrap();
-    assert_eq!(known, ChainLookup::Unchanged);
-    let lines = store.list_chains(&tenant(), None, 10).await.unwrap().chains;
+    assert_eq!(store.document(&key).await.unwrap().as_ref(), Some(&stored));
+    let known = store.document_if_changed(&key, None).await.unwrap();
+    assert_eq!(known, DocumentLookup::Changed(stored.clone()));
+    let known = store.document_if_changed(&key, Some(stored.version)).await.unwrap();
+    assert_eq!(known, DocumentLookup::Unchanged);
+    let page = store.list_documents(&key.tenant, key.kind, None, 10).await.unwrap();
+    let lines = page.documents;
     let [line] = &lines[..] else {
         panic!("not one: {lines:?}")
     };
-    assert_eq!((&*line.chain, line.version), (name_of(item), stored.version));
-    if let Err(issues) = patchbay::chain::Chain::from_stored(&item["doc"]) {
-        panic!("a stored chain is refused: {issues:?}");
-    }
+    assert_eq!((&*line.name, line.version), (name_of(item), stored.version));
+    let refused = match kind {
+        DocumentKind::Chain => patchbay::chain::Chain::from_stored(&item["doc"]).err(),
+        DocumentKind::Bot => Bot::from_stored(&item["doc"]).err(),
+    };
+    assert!(refused.is_none(), "a stored document is refused: {refused:?}");
 }
 
 async fn context(store: &Store, item: &Value) {

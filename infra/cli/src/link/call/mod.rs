@@ -28,7 +28,7 @@ use serde_json::{Map, Value, json};
 use self::answers::AnswerReader;
 use self::recorder::{Exchange, ExchangeFailure, Recorder, WAIT_LIMIT};
 use self::variant::ContractVariant;
-use super::deployed::is_loopback;
+use crate::api::is_loopback;
 use crate::aws::block_on;
 use crate::output::{Output, counted};
 

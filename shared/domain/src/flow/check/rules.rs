@@ -12,7 +12,7 @@ use crate::flow::template::{Kind, is_literal};
 const MAX_DEPTH: usize = 6;
 /// Maximum number of requests of one rule.
 const MAX_FETCHES: usize = 4;
-const TIMEOUT_MS: std::ops::RangeInclusive<u16> = 100..=3_500;
+const MIN_TIMEOUT_MS: u16 = 100;
 /// Headers that patchbay or the HTTP client sets.
 const RESERVED_HEADERS: [&str; 8] = [
     "authorization",
@@ -26,8 +26,8 @@ const RESERVED_HEADERS: [&str; 8] = [
 ];
 
 impl<'a, R: Reply> Checker<'a, R> {
-    /// Checks the rules at `path`. Their templates may use `names`. One of the rules must always match, and each must
-    /// be reachable.
+    /// Checks the rules at `path`. Their templates may use `names`. One of the rules must always match, unless the
+    /// application has a reply for when none does, and each must be reachable.
     pub fn rules(&mut self, rules: &'a [Rule<R>], path: &str, names: &Names) {
         self.nested_rules(rules, path, names, 0);
     }
@@ -43,7 +43,7 @@ impl<'a, R: Reply> Checker<'a, R> {
         for (index, rule) in rules.iter().enumerate() {
             let path = element(path, index);
             let is_last = index + 1 == rules.len();
-            if is_last && rule.when.is_some() {
+            if is_last && rule.when.is_some() && R::unmatched().is_none() {
                 self.report(
                     field(&path, "when"),
                     "the last rule must always match: add one without `when`",
@@ -129,8 +129,10 @@ impl<'a, R: Reply> Checker<'a, R> {
             }
             self.data(json, &field(path, "json"), names);
         }
-        if fetch.timeout_ms.is_some_and(|millis| !TIMEOUT_MS.contains(&millis)) {
-            self.report(field(path, "timeout_ms"), "must be from 100 to 3500");
+        let allowed = MIN_TIMEOUT_MS..=R::MAX_TIMEOUT_MS;
+        if fetch.timeout_ms.is_some_and(|millis| !allowed.contains(&millis)) {
+            let range = format!("must be from {MIN_TIMEOUT_MS} to {}", R::MAX_TIMEOUT_MS);
+            self.report(field(path, "timeout_ms"), range);
         }
         self.name(&field(path, "name"), &fetch.name);
         if !names.add_fetch(&fetch.name) {

@@ -106,6 +106,7 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter(guards::PART, guards::part);
     environment.add_filter(guards::TERM, guards::term);
     environment.add_filter(guards::SPOKEN, guards::spoken_value);
+    environment.add_filter(guards::WRITTEN, guards::written_value);
 
     environment.add_test("defined", tests::is_defined);
     environment.add_test("endingwith", tests::is_endingwith);

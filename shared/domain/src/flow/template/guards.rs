@@ -4,7 +4,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, State, Value};
 
 use super::custom::charge_for_list;
-use super::output::{spoken, to_text};
+use super::output::{readable, spoken, to_text};
 
 /// Applied to both operands of `*`.
 pub(super) const FACTOR: &str = "__factor";
@@ -14,6 +14,8 @@ pub(super) const PART: &str = "__part";
 pub(super) const TERM: &str = "__term";
 /// Applied to every spoken value.
 pub(super) const SPOKEN: &str = "__spoken";
+/// Applied to every value of a chat message.
+pub(super) const WRITTEN: &str = "__written";
 
 fn is_list(value: &Value) -> bool {
     matches!(
@@ -52,6 +54,14 @@ pub(super) fn term(state: &State, value: &Value) -> Result<Value, Error> {
 /// Refuses a string that is blank once it is prepared for speech.
 pub(super) fn spoken_value(value: &Value) -> Result<Value, Error> {
     if value.as_str().is_some_and(|text| spoken(text).is_empty()) {
+        return Err(ErrorKind::BadEscape.into());
+    }
+    Ok(value.clone())
+}
+
+/// Refuses a string that is blank once it is prepared for a chat.
+pub(super) fn written_value(value: &Value) -> Result<Value, Error> {
+    if value.as_str().is_some_and(|text| readable(text).is_empty()) {
         return Err(ErrorKind::BadEscape.into());
     }
     Ok(value.clone())

@@ -46,6 +46,8 @@ const RECURSION: usize = 64;
 pub enum Kind {
     /// Text that a person hears or reads, or a prompt for a model.
     Speech,
+    /// Text that a person reads in a chat. A value keeps its line breaks and its markup.
+    Message,
     /// A URL. Every value is percent-encoded.
     Url,
     /// A header, an email address or a phone number. A value becomes a single line.
@@ -57,7 +59,14 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [Self::Speech, Self::Url, Self::Line, Self::Plain, Self::Expression];
+    const ALL: [Self; 6] = [
+        Self::Speech,
+        Self::Message,
+        Self::Url,
+        Self::Line,
+        Self::Plain,
+        Self::Expression,
+    ];
 
     /// The kind called `name`.
     fn from_name(name: &str) -> Option<Self> {
@@ -67,6 +76,7 @@ impl Kind {
     const fn name(self) -> &'static str {
         match self {
             Self::Speech => "speech",
+            Self::Message => "message",
             Self::Url => "url",
             Self::Line => "line",
             Self::Plain => "plain",
@@ -109,6 +119,11 @@ impl Scope {
         }
         fields.insert(name.to_owned(), Value::from(Serde(value)));
         self.0.insert(root.to_owned(), Value::from(fields));
+    }
+
+    /// The text of a root. None if the root is not a string.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(Value::as_str)
     }
 
     fn roots(&self) -> Value {
@@ -250,7 +265,11 @@ impl Templates {
 /// The template with its guards. An expression is put in braces.
 fn guarded(kind: Kind, source: &str, is_stored: bool) -> Result<String, TemplateError> {
     let options = scan::Options {
-        is_spoken: kind == Kind::Speech,
+        value_guard: match kind {
+            Kind::Speech => Some(guards::SPOKEN),
+            Kind::Message => Some(guards::WRITTEN),
+            Kind::Url | Kind::Line | Kind::Plain | Kind::Expression => None,
+        },
         is_stored,
     };
     let guarded = if kind == Kind::Expression {

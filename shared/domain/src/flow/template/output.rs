@@ -26,6 +26,8 @@ pub(super) fn format(output: &mut Output, state: &mut State, value: &Value) -> R
     let text = to_text(value).ok_or(ErrorKind::BadEscape)?;
     let written = if kind == Kind::Speech.name() {
         output.write_str(&spoken(&text))
+    } else if kind == Kind::Message.name() {
+        output.write_str(&readable(&text))
     } else if kind == Kind::Url.name() {
         if text.trim().is_empty() {
             output
@@ -63,6 +65,12 @@ pub(super) fn spoken(text: &str) -> String {
     one_line(&speech::plain(text), |c| matches!(c, '<' | '>'))
 }
 
+/// `text` for a chat, with its lines: without control characters and marks that change the direction of text.
+pub(super) fn readable(text: &str) -> String {
+    let kept = |c: &char| matches!(c, '\n' | '\t') || !(c.is_control() || is_direction(*c));
+    text.chars().filter(kept).collect::<String>().trim().to_owned()
+}
+
 /// `text` as a single line without the characters that are `unwanted`: the words of a caller must neither begin a new
 /// line of a prompt nor be markup for a voice.
 fn one_line(text: &str, unwanted: impl Fn(char) -> bool) -> String {
@@ -79,7 +87,12 @@ fn one_line(text: &str, unwanted: impl Fn(char) -> bool) -> String {
 
 /// Line and paragraph separators, and marks that change the direction of text.
 const fn is_separator(c: char) -> bool {
-    matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(c, '\u{2028}' | '\u{2029}') || is_direction(c)
+}
+
+/// Marks that change the direction of text.
+const fn is_direction(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A rendered URL without the marks of its blank values.

@@ -19,8 +19,8 @@ const OPERAND_PREFIXES: [&str; 8] = ["and", "elif", "else", "if", "in", "is", "n
 /// How a template is checked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Options {
-    /// Whether its values are spoken.
-    pub(super) is_spoken: bool,
+    /// The guard of every value, if there is one.
+    pub(super) value_guard: Option<&'static str>,
     /// Whether it belongs to a stored document. Checks that were added since then are skipped.
     pub(super) is_stored: bool,
 }
@@ -100,13 +100,13 @@ fn block<'a>(
     let is_value = |token: &Span<'_>| !matches!(token.0, Token::Sign('-' | '+'));
     let value = tokens.iter().rposition(is_value).and_then(|last| tokens.get(..=last));
     let value = value.unwrap_or_default();
-    if options.is_spoken
+    if let Some(value_guard) = options.value_guard
         && !is_statement
         && !allows_empty(value)
         && let (Some(first), Some(last)) = (value.first(), value.last())
     {
         guards.push((first.1, "(".to_owned()));
-        guards.push((last.2, format!(")|{}", guards::SPOKEN)));
+        guards.push((last.2, format!(")|{value_guard}")));
     }
     // A stable sort: of two guards at one position the one that was found first comes first.
     guards.sort_by_key(|(place, _)| *place);

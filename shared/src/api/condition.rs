@@ -1,17 +1,18 @@
 //! Conditional requests (RFC 9110, section 13): whether the current version is the one that the client expects.
 
-use lambda_http::http::header::{HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
-use patchbay::store::Precondition;
-use patchbay::web::problem::Problem;
+use http::header::{HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
+
+use crate::store::Precondition;
+use crate::web::problem::Problem;
 
 /// The entity tag of a version. It is strong: a document has a single representation.
-pub(crate) fn etag(version: i64) -> String {
+pub(super) fn etag(version: i64) -> String {
     format!("\"{version}\"")
 }
 
 /// The condition of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Condition {
+pub(super) enum Condition {
     /// No condition.
     None,
     /// `If-Match`: the version is one of these, by strong comparison.
@@ -22,7 +23,7 @@ pub(crate) enum Condition {
 
 /// The value of `If-Match` or `If-None-Match`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ETags {
+pub(super) enum ETags {
     /// `*`: any version.
     Any,
     /// A list of entity tags.
@@ -31,7 +32,7 @@ pub(crate) enum ETags {
 
 /// An entity tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ETag {
+pub(super) struct ETag {
     is_weak: bool,
     /// The text between the quotes.
     text: Vec<u8>,
@@ -55,7 +56,7 @@ impl Condition {
     ///
     /// # Errors
     /// The header that is not a list of entity tags.
-    pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Self, Problem> {
+    pub(super) fn from_headers(headers: &HeaderMap) -> Result<Self, Problem> {
         match (
             etags(headers, &IF_MATCH, "If-Match")?,
             etags(headers, &IF_NONE_MATCH, "If-None-Match")?,
@@ -71,7 +72,7 @@ impl Condition {
     }
 
     /// Whether the condition is met by the current version, which is none if the document does not exist.
-    pub(crate) fn is_met(&self, current: Option<i64>) -> bool {
+    pub(super) fn is_met(&self, current: Option<i64>) -> bool {
         let matches_strongly = |etags: &ETags, current: i64| match etags {
             ETags::Any => true,
             ETags::List(etags) => etags.iter().any(|etag| etag.version() == Some(current)),
@@ -88,7 +89,7 @@ impl Condition {
     }
 
     /// The precondition that DynamoDB can check as part of a write. None if a read is needed.
-    pub(crate) fn as_precondition(&self) -> Option<Precondition> {
+    pub(super) fn as_precondition(&self) -> Option<Precondition> {
         match self {
             Self::None => Some(Precondition::Any),
             Self::Match(ETags::Any) => Some(Precondition::Exists),
@@ -103,7 +104,7 @@ impl Condition {
 
     /// Whether an earlier attempt of the same request may have written this version: the client then repeats it because
     /// the answer was lost.
-    pub(crate) fn may_have_written(&self, current: i64) -> bool {
+    pub(super) fn may_have_written(&self, current: i64) -> bool {
         match self {
             Self::Match(ETags::List(etags)) => etags.iter().filter_map(ETag::version).any(|version| version < current),
             Self::NoneMatch(ETags::Any) => true,

@@ -1,8 +1,8 @@
-//! Task chains: one item per chain, with all its links.
+//! Documents: one item per document, of the kinds in [`DocumentKind`].
 //!
 //! A version is the time of the write in milliseconds, or the previous version plus one if the writer's clock is
-//! behind. A version never recurs, not even after a chain was deleted and created again, so it identifies a copy cached
-//! in memory.
+//! behind. A version never recurs, not even after a document was deleted and created again, so it identifies a copy
+//! cached in memory.
 
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -11,55 +11,102 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 use super::items::{DOC, Item, PARTITION_KEY, SORT_KEY, key, number, text, text_of};
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
-use crate::ids::{ChainName, Tenant};
+use crate::ids::{DocumentName, Tenant};
 
-const PREFIX: &str = "C#";
 const VERSION: &str = "version";
 const UPDATED_AT: &str = "updated_at";
 /// Attempts to write when this machine's clock is behind.
 const MAX_ATTEMPTS: u8 = 4;
 
-/// The condition of a write on the stored chain.
+/// What a document defines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DocumentKind {
+    /// A task chain of Agent4.
+    Chain,
+    /// A chat bot.
+    Bot,
+}
+
+impl DocumentKind {
+    /// The letter that identifies the kind in keys.
+    const fn letter(self) -> &'static str {
+        match self {
+            Self::Chain => "C",
+            Self::Bot => "B",
+        }
+    }
+
+    /// The published name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chain => "chain",
+            Self::Bot => "bot",
+        }
+    }
+}
+
+/// Key of a document.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DocumentKey {
+    /// The tenant that owns the document.
+    pub tenant: Tenant,
+    /// Its kind.
+    pub kind: DocumentKind,
+    /// Its name, unique within its kind.
+    pub name: DocumentName,
+}
+
+impl DocumentKey {
+    fn item_key(&self) -> Item {
+        key(partition(&self.tenant, self.kind), &self.sort())
+    }
+
+    fn sort(&self) -> String {
+        format!("{}#{}", self.kind.letter(), self.name)
+    }
+}
+
+/// The condition of a write on the stored document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precondition {
     /// No condition.
     Any,
-    /// The chain exists.
+    /// The document exists.
     Exists,
-    /// The chain does not exist.
+    /// The document does not exist.
     Absent,
-    /// The chain has this version.
+    /// The document has this version.
     Version(i64),
 }
 
-/// Result of writing a chain.
+/// Result of writing a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PutChainResult {
-    /// The chain was written.
+pub enum PutDocumentResult {
+    /// The document was written.
     Stored {
         /// Its new version.
         version: i64,
-        /// Whether the precondition was that it does not exist. Otherwise it is unknown whether the chain is new.
+        /// Whether the precondition was that it does not exist. Otherwise it is unknown whether the document is new.
         created: bool,
     },
-    /// The precondition was not met. Contains the stored chain, if there is one.
-    Conflict(Option<StoredChain>),
+    /// The precondition was not met. Contains the stored document, if there is one.
+    Conflict(Option<StoredDocument>),
 }
 
-/// Result of deleting a chain.
+/// Result of deleting a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeleteChainResult {
-    /// The chain was deleted.
+pub enum DeleteDocumentResult {
+    /// The document was deleted.
     Deleted,
-    /// The chain does not exist.
+    /// The document does not exist.
     NotFound,
-    /// The chain has this other version.
+    /// The document has this other version.
     Conflict(i64),
 }
 
-/// A stored chain.
+/// A stored document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredChain {
+pub struct StoredDocument {
     /// Its version.
     pub version: i64,
     /// When it was written, RFC 3339.
@@ -68,79 +115,78 @@ pub struct StoredChain {
     pub document: String,
 }
 
-/// Result of looking up a chain of which a version is known.
+/// Result of looking up a document of which a version is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ChainLookup {
+pub enum DocumentLookup {
     /// The stored version is the known one.
     Unchanged,
     /// The stored version is another one.
-    Changed(StoredChain),
-    /// The chain does not exist.
+    Changed(StoredDocument),
+    /// The document does not exist.
     NotFound,
 }
 
-/// A chain as the list shows it.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct ChainSummary {
-    /// Name of the chain.
-    pub chain: String,
+/// A document as the list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentSummary {
+    /// Its name.
+    pub name: String,
     /// Its version.
     pub version: i64,
     /// When it was written, RFC 3339.
     pub updated_at: String,
 }
 
-/// A page of the list of chains.
+/// A page of the list of documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChainPage {
-    /// The chains, in the order of their names.
-    pub chains: Vec<ChainSummary>,
-    /// Where the next page starts: the name of the last chain read. `None` on the last page.
+pub struct DocumentPage {
+    /// The documents, in the order of their names.
+    pub documents: Vec<DocumentSummary>,
+    /// Where the next page starts: the name of the last document read. `None` on the last page.
     pub next_cursor: Option<String>,
 }
 
-fn partition(tenant: &Tenant) -> String {
-    format!("T#{tenant}#C")
-}
-
-fn chain_key(tenant: &Tenant, chain: &ChainName) -> Item {
-    key(partition(tenant), &format!("{PREFIX}{chain}"))
+fn partition(tenant: &Tenant, kind: DocumentKind) -> String {
+    format!("T#{tenant}#{}", kind.letter())
 }
 
 fn version_of(item: &Item) -> Result<i64, StoreError> {
     match item.get(VERSION) {
         Some(AttributeValue::N(digits)) => digits.parse().map_err(StoreError::item),
-        _ => Err(StoreError::item("a chain has no version")),
+        _ => Err(StoreError::item("a document has no version")),
     }
 }
 
-fn stored(item: &Item) -> Result<StoredChain, StoreError> {
-    Ok(StoredChain {
+fn stored(item: &Item) -> Result<StoredDocument, StoreError> {
+    Ok(StoredDocument {
         version: version_of(item)?,
         updated_at: text_of(item, UPDATED_AT)?.to_owned(),
         document: text_of(item, DOC)?.to_owned(),
     })
 }
 
+/// The name in the sort key of a document.
+fn name_of(item: &Item) -> Result<String, StoreError> {
+    let sort = text_of(item, SORT_KEY)?;
+    Ok(sort.split_once('#').map_or(sort, |(_, name)| name).to_owned())
+}
+
 impl Store {
-    /// Stores `document` (JSON) as the chain with this name. One request; more if this machine's clock is behind.
-    pub async fn put_chain(
+    /// Stores `document` (JSON) under this key. One request; more if this machine's clock is behind.
+    pub async fn put_document(
         &self,
-        tenant: &Tenant,
-        chain: &ChainName,
+        key: &DocumentKey,
         document: &str,
         expected: Precondition,
         now: Timestamp,
-    ) -> Result<PutChainResult, StoreError> {
+    ) -> Result<PutDocumentResult, StoreError> {
         let mut version = now.millis();
         for _ in 0..MAX_ATTEMPTS {
-            let found = self
-                .put_chain_as(tenant, chain, document, expected, version, now)
-                .await?;
+            let found = self.put_document_as(key, document, expected, version, now).await?;
             let Some(found) = found else {
-                // Whether an unconditional write created the chain is unknown: DynamoDB does not return the old item
+                // Whether an unconditional write created the document is unknown: DynamoDB does not return the old item
                 // unless asked, which costs more.
-                return Ok(PutChainResult::Stored {
+                return Ok(PutDocumentResult::Stored {
                     version,
                     created: expected == Precondition::Absent,
                 });
@@ -154,23 +200,22 @@ impl Store {
             match current {
                 // The current version was written by a machine whose clock is ahead.
                 Some(current) if is_expected && current.version >= version => version = current.version + 1,
-                current => return Ok(PutChainResult::Conflict(current)),
+                current => return Ok(PutDocumentResult::Conflict(current)),
             }
         }
-        Err(StoreError::item("a chain was changed concurrently at every attempt"))
+        Err(StoreError::item("a document was changed concurrently at every attempt"))
     }
 
     /// Writes a version. If the condition was not met, returns the stored item, which is empty if there is none.
-    async fn put_chain_as(
+    async fn put_document_as(
         &self,
-        tenant: &Tenant,
-        chain: &ChainName,
+        key: &DocumentKey,
         document: &str,
         expected: Precondition,
         version: i64,
         now: Timestamp,
     ) -> Result<Option<Item>, StoreError> {
-        let mut item = chain_key(tenant, chain);
+        let mut item = key.item_key();
         item.insert(VERSION.into(), number(version));
         item.insert(UPDATED_AT.into(), text(now.to_string()));
         item.insert(DOC.into(), text(document));
@@ -211,20 +256,19 @@ impl Store {
         }
     }
 
-    /// Loads a chain (a consistent read), if it exists. One request.
-    pub async fn chain(&self, tenant: &Tenant, chain: &ChainName) -> Result<Option<StoredChain>, StoreError> {
-        let item = self.get(chain_key(tenant, chain)).await?;
+    /// Loads a document (a consistent read), if it exists. One request.
+    pub async fn document(&self, key: &DocumentKey) -> Result<Option<StoredDocument>, StoreError> {
+        let item = self.get(key.item_key()).await?;
         item.map(|item| stored(&item)).transpose()
     }
 
-    /// Looks up a chain of which the version `known` is already known. One request, which transfers the document only
-    /// if it has changed. Eventually consistent: the result may lag the table by moments.
-    pub async fn chain_if_changed(
+    /// Looks up a document of which the version `known` is already known. One request, which transfers the document
+    /// only if it has changed. Eventually consistent: the result may lag the table by moments.
+    pub async fn document_if_changed(
         &self,
-        tenant: &Tenant,
-        chain: &ChainName,
+        key: &DocumentKey,
         known: Option<i64>,
-    ) -> Result<ChainLookup, StoreError> {
+    ) -> Result<DocumentLookup, StoreError> {
         let page = self
             .client
             .query()
@@ -234,29 +278,35 @@ impl Store {
             .expression_attribute_names("#pk", PARTITION_KEY)
             .expression_attribute_names("#sk", SORT_KEY)
             .expression_attribute_names("#version", VERSION)
-            .expression_attribute_values(":pk", text(partition(tenant)))
-            .expression_attribute_values(":sk", text(format!("{PREFIX}{chain}")))
+            .expression_attribute_values(":pk", text(partition(&key.tenant, key.kind)))
+            .expression_attribute_values(":sk", text(key.sort()))
             .expression_attribute_values(":known", number(known.unwrap_or(0)))
             .send()
             .await
             .map_err(|error| StoreError::request("Query", &error))?;
         if let Some(item) = page.items().first() {
-            return Ok(ChainLookup::Changed(stored(item)?));
+            return Ok(DocumentLookup::Changed(stored(item)?));
         }
         Ok(if page.scanned_count() == 0 {
-            ChainLookup::NotFound
+            DocumentLookup::NotFound
         } else {
-            ChainLookup::Unchanged
+            DocumentLookup::Unchanged
         })
     }
 
-    /// Up to `limit` chains of a tenant in the order of their names, after the one named `after`. One request.
-    pub async fn list_chains(
+    /// Up to `limit` documents of a tenant in the order of their names, after the one named `after`. One request.
+    pub async fn list_documents(
         &self,
         tenant: &Tenant,
-        after: Option<&ChainName>,
+        kind: DocumentKind,
+        after: Option<DocumentName>,
         limit: i32,
-    ) -> Result<ChainPage, StoreError> {
+    ) -> Result<DocumentPage, StoreError> {
+        let after = after.map(|name| DocumentKey {
+            tenant: tenant.clone(),
+            kind,
+            name,
+        });
         let page = self
             .client
             .query()
@@ -268,38 +318,36 @@ impl Store {
             .expression_attribute_names("#sk", SORT_KEY)
             .expression_attribute_names("#version", VERSION)
             .expression_attribute_names("#updated_at", UPDATED_AT)
-            .expression_attribute_values(":pk", text(partition(tenant)))
-            .set_exclusive_start_key(after.map(|after| chain_key(tenant, after)))
+            .expression_attribute_values(":pk", text(partition(tenant, kind)))
+            .set_exclusive_start_key(after.map(|after| after.item_key()))
             .limit(limit)
             .send()
             .await
             .map_err(|error| StoreError::request("Query", &error))?;
-        let name = |item: &Item| Ok::<_, StoreError>(text_of(item, SORT_KEY)?.trim_start_matches(PREFIX).to_owned());
         let summary = |item: &Item| {
-            Ok(ChainSummary {
-                chain: name(item)?,
+            Ok(DocumentSummary {
+                name: name_of(item)?,
                 version: version_of(item)?,
                 updated_at: text_of(item, UPDATED_AT)?.to_owned(),
             })
         };
-        Ok(ChainPage {
-            chains: page.items().iter().map(summary).collect::<Result<_, StoreError>>()?,
-            next_cursor: page.last_evaluated_key().map(name).transpose()?,
+        Ok(DocumentPage {
+            documents: page.items().iter().map(summary).collect::<Result<_, StoreError>>()?,
+            next_cursor: page.last_evaluated_key().map(name_of).transpose()?,
         })
     }
 
-    /// Deletes a chain, on condition that it has `version` if one is given. One request.
-    pub async fn delete_chain(
+    /// Deletes a document, on condition that it has `version` if one is given. One request.
+    pub async fn delete_document(
         &self,
-        tenant: &Tenant,
-        chain: &ChainName,
+        key: &DocumentKey,
         version: Option<i64>,
-    ) -> Result<DeleteChainResult, StoreError> {
+    ) -> Result<DeleteDocumentResult, StoreError> {
         let mut request = self
             .client
             .delete_item()
             .table_name(&self.table)
-            .set_key(Some(chain_key(tenant, chain)))
+            .set_key(Some(key.item_key()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         request = match version {
             Some(version) => request
@@ -311,12 +359,12 @@ impl Store {
                 .expression_attribute_names("#pk", PARTITION_KEY),
         };
         let Err(error) = request.send().await else {
-            return Ok(DeleteChainResult::Deleted);
+            return Ok(DeleteDocumentResult::Deleted);
         };
         match error.as_service_error() {
             Some(DeleteItemError::ConditionalCheckFailedException(failed)) => match failed.item() {
-                Some(item) => Ok(DeleteChainResult::Conflict(version_of(item)?)),
-                None => Ok(DeleteChainResult::NotFound),
+                Some(item) => Ok(DeleteDocumentResult::Conflict(version_of(item)?)),
+                None => Ok(DeleteDocumentResult::NotFound),
             },
             _ => Err(StoreError::request("DeleteItem", &error)),
         }

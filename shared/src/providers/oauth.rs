@@ -1,4 +1,4 @@
-//! The application's access token: fetched once, cached until shortly before it expires.
+//! Access tokens by OAuth 2.0 client credentials: fetched once, cached until shortly before they expire.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -6,17 +6,18 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use tokio::sync::Mutex;
 
-use super::Credentials;
-use super::errors::{ErrorBody, retry_after};
+use super::lenient::Fields;
+use super::masked::redact;
+use super::retry_after::retry_after;
 use crate::clock::{Clock, Timestamp};
 use crate::http::{HttpClient, Request, Response};
-use crate::providers::lenient::Fields;
-use crate::providers::masked::redact;
+use crate::secret::Secret;
 
 /// How long before its expiry a token is replaced, in seconds: longer than any request in flight and any drift of our
 /// clock.
 const EARLY_SECONDS: u32 = 60;
-/// Lifetime of a token whose response does not state it: the documented default (CONTRACT.md 1).
+/// Lifetime of a token whose response does not state it. Routee documents it as its default (routee/CONTRACT.md 1);
+/// elsewhere it is a guess that costs at most one rejected request.
 const DEFAULT_LIFETIME_SECONDS: u64 = 3_600;
 
 /// Why there is no token. In every case the request that needed the token had no effect.
@@ -27,7 +28,7 @@ pub enum TokenError {
     Rejected {
         /// HTTP status of the token endpoint.
         status: u16,
-        /// Routee's message, redacted for logs.
+        /// The endpoint's message, redacted for logs.
         detail: String,
     },
     /// The token endpoint failed or could not be reached. A later retry may succeed.
@@ -40,10 +41,22 @@ pub enum TokenError {
     },
 }
 
+/// What a token is requested with.
+pub(in crate::providers) struct TokenRequest {
+    /// URL of the token endpoint.
+    pub(in crate::providers) url: String,
+    /// Sent as the user of HTTP basic authentication.
+    pub(in crate::providers) client_id: String,
+    /// Sent as its password.
+    pub(in crate::providers) client_secret: Secret,
+    /// What the token may do, where the provider wants to know. Scopes are separated by spaces.
+    pub(in crate::providers) scope: Option<&'static str>,
+}
+
 /// A token as a header value, with the generation that identifies it.
 #[derive(Clone)]
-pub(super) struct BearerToken {
-    pub(super) header: HeaderValue,
+pub(in crate::providers) struct BearerToken {
+    pub(in crate::providers) header: HeaderValue,
     generation: u64,
 }
 
@@ -52,40 +65,50 @@ struct CachedToken {
     usable_until: Timestamp,
 }
 
-pub(super) struct TokenCache {
+/// The current token for one set of credentials and scopes.
+pub(in crate::providers) struct TokenCache {
     http: HttpClient,
     clock: Clock,
     basic: String,
     url: String,
+    form: String,
     /// The newest generation and its token. Locked while a token is fetched, so that concurrent callers share one
     /// request. A token is identified by its generation, not by its text: the provider may issue the same text again
-    /// (CONTRACT.md 1).
+    /// (routee/CONTRACT.md 1, sangoma/CONTRACT.md 2).
     cache: Mutex<(u64, Option<CachedToken>)>,
 }
 
 impl TokenCache {
-    pub(super) fn new(http: HttpClient, clock: Clock, credentials: Credentials, auth: &str) -> Self {
-        let Credentials {
-            application_id,
-            application_secret,
-        } = credentials;
-        let pair = format!("{application_id}:{}", application_secret.expose());
+    pub(in crate::providers) fn new(http: HttpClient, clock: Clock, request: TokenRequest) -> Self {
+        let TokenRequest {
+            url,
+            client_id,
+            client_secret,
+            scope,
+        } = request;
+        let pair = format!("{client_id}:{}", client_secret.expose());
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", "client_credentials");
+        if let Some(scope) = scope {
+            form.append_pair("scope", scope);
+        }
         Self {
             http,
             clock,
             basic: format!("Basic {}", BASE64_STANDARD.encode(pair)),
-            url: format!("{}/oauth/token", auth.trim_end_matches('/')),
+            url,
+            form: form.finish(),
             cache: Mutex::default(),
         }
     }
 
     /// The cached token, or a new one.
-    pub(super) async fn current(&self) -> Result<BearerToken, TokenError> {
+    pub(in crate::providers) async fn current(&self) -> Result<BearerToken, TokenError> {
         self.get_except(None).await
     }
 
     /// A token to use instead of a rejected one. Callers with the same rejected token share the new one.
-    pub(super) async fn replace(&self, rejected: &BearerToken) -> Result<BearerToken, TokenError> {
+    pub(in crate::providers) async fn replace(&self, rejected: &BearerToken) -> Result<BearerToken, TokenError> {
         self.get_except(Some(rejected.generation)).await
     }
 
@@ -128,7 +151,7 @@ impl TokenCache {
             .uri(&self.url)
             .header(header::AUTHORIZATION, basic)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Bytes::from_static(b"grant_type=client_credentials"))
+            .body(Bytes::from(self.form.clone()))
             .map_err(|error| unavailable(&error.to_string()))?;
         let response = self
             .http
@@ -140,7 +163,7 @@ impl TokenCache {
             return parse_token(&response)
                 .ok_or_else(|| unavailable("the response of the token endpoint has no token"));
         }
-        let ErrorBody { detail, .. } = ErrorBody::parse(response.body());
+        let detail = error_detail(response.body());
         if matches!(status.as_u16(), 400 | 401 | 403) {
             return Err(TokenError::Rejected {
                 status: status.as_u16(),
@@ -162,4 +185,14 @@ fn parse_token(response: &Response) -> Option<(HeaderValue, u32)> {
     header.set_sensitive(true);
     let lifetime = fields.integer("expires_in").unwrap_or(DEFAULT_LIFETIME_SECONDS);
     Some((header, u32::try_from(lifetime).unwrap_or(u32::MAX)))
+}
+
+/// The message of an error body, redacted for logs. OAuth's own form has `error_description` and `error`; servers add
+/// forms of their own.
+fn error_detail(body: &[u8]) -> String {
+    let Some(fields) = Fields::from_json(body) else {
+        return "the response is not a JSON object".to_owned();
+    };
+    let names = ["developerMessage", "error_description", "message", "error"];
+    redact(&names.iter().find_map(|name| fields.text(name)).unwrap_or_default())
 }

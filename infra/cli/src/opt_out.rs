@@ -1,0 +1,165 @@
+//! `patchbay opt-out`: numbers that must not be called on behalf of a tenant.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use patchbay::clock::Clock;
+use patchbay::ids::Tenant;
+use patchbay::phone::PhoneNumber;
+use patchbay::store::Store;
+use serde_json::json;
+
+use crate::aws::{Clients, Target, block_on};
+use crate::output::Output;
+
+/// Options of `patchbay opt-out`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Tenant that must not call the number
+    #[arg(long, global = true, default_value = "main")]
+    tenant: Tenant,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Record that a number must not be called; in effect from the next call
+    Add {
+        /// The number, E.164
+        #[arg(value_parser = parse_number)]
+        number: PhoneNumber,
+    },
+    /// Record that a number may be called again
+    Remove {
+        /// The number, E.164
+        #[arg(value_parser = parse_number)]
+        number: PhoneNumber,
+    },
+    /// Say whether a number may be called
+    Check {
+        /// The number, E.164
+        #[arg(value_parser = parse_number)]
+        number: PhoneNumber,
+    },
+}
+
+fn parse_number(text: &str) -> Result<PhoneNumber, String> {
+    PhoneNumber::parse(text).map_err(|error| error.to_string())
+}
+
+pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
+    block_on(async {
+        let clients = Clients::connect(&options.target).await?;
+        let store = clients.store(&options.target.find_table(&clients).await?);
+        execute(&store, &clients.clock, &options.tenant, &options.command, output).await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Executes the command and prints what holds afterwards.
+async fn execute(
+    store: &Store,
+    clock: &Clock,
+    tenant: &Tenant,
+    command: &Command,
+    output: &mut Output<'_>,
+) -> anyhow::Result<()> {
+    let (number, is_opted_out) = match command {
+        Command::Add { number } => {
+            store.put_opt_out(tenant, number, clock.now()).await?;
+            (number, true)
+        }
+        Command::Remove { number } => {
+            store.remove_opt_out(tenant, number).await?;
+            (number, false)
+        }
+        Command::Check { number } => (number, store.is_opted_out(tenant, number).await?),
+    };
+    let number = number.as_str();
+    if output.is_json() {
+        let document = json!({ "tenant": tenant.to_string(), "number": number, "opted_out": is_opted_out });
+        return Ok(output.json(&document)?);
+    }
+    let may = if is_opted_out { "must not be" } else { "may be" };
+    Ok(output.line(format!("{tenant}: {number} {may} called"))?)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use clap::Parser;
+    use patchbay_simulators::world::World;
+
+    use super::*;
+    use crate::testing::{json_of, text_of, world};
+
+    const NUMBER: &str = "+12025550143";
+
+    #[derive(Debug, Parser)]
+    struct CommandLine {
+        #[command(subcommand)]
+        command: Command,
+    }
+
+    fn parse(line: &str) -> Result<Command, String> {
+        let parsed = CommandLine::try_parse_from(["opt-out"].into_iter().chain(line.split(' ')));
+        parsed.map(|parsed| parsed.command).map_err(|error| error.to_string())
+    }
+
+    async fn is_opted_out(world: &World, tenant: &str, line: &str) -> bool {
+        let tenant = tenant.parse().expect("a tenant");
+        let command = parse(&format!("{line} {NUMBER}")).expect(line);
+        let report =
+            json_of(async |output| execute(&world.store, &world.clock, &tenant, &command, output).await).await;
+        assert_eq!((&report["tenant"], &report["number"]), (&json!(tenant), &json!(NUMBER)));
+        report["opted_out"].as_bool().expect("a boolean")
+    }
+
+    /// Runs every subcommand, for the check of the documented permissions.
+    pub(crate) async fn run_all(world: &World) {
+        for line in ["add", "check", "remove"] {
+            is_opted_out(world, "main", line).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_opt_out_holds_for_its_tenant_until_it_is_removed() {
+        let world = world().await;
+        for (tenant, line, expected) in [
+            ("main", "check", false),
+            ("main", "remove", false),
+            ("main", "add", true),
+            ("main", "add", true),
+            ("main", "check", true),
+            ("acme", "check", false),
+            ("main", "remove", false),
+            ("main", "check", false),
+        ] {
+            assert_eq!(is_opted_out(&world, tenant, line).await, expected, "{tenant} {line}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn text_output_is_one_sentence() {
+        let world = world().await;
+        let tenant = "main".parse().expect("a tenant");
+        for (line, expected) in [
+            ("check", "main: +12025550143 may be called\n"),
+            ("add", "main: +12025550143 must not be called\n"),
+        ] {
+            let command = parse(&format!("{line} {NUMBER}")).expect(line);
+            let text =
+                text_of(async |output| execute(&world.store, &world.clock, &tenant, &command, output).await).await;
+            assert_eq!(text, expected);
+        }
+    }
+
+    #[test]
+    fn a_number_is_refused_unless_it_is_complete() {
+        for number in ["2025550143", "+1", "anna"] {
+            assert!(parse(&format!("add {number}")).is_err(), "{number}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Shortens and compares texts.
+
+use super::limits::{MAX_DETAIL_CHARS, MAX_SENT_CHARS};
+
+/// The text, if necessary shortened to `max` characters, of which the last one is then `…`.
+pub(super) fn shorten(text: &str, max: usize) -> String {
+    match text.char_indices().nth(max) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(max.saturating_sub(1)).chain(['…']).collect(),
+    }
+}
+
+/// A name or another detail of a person, shortened.
+pub(super) fn detail(text: &str) -> String {
+    shorten(text, MAX_DETAIL_CHARS)
+}
+
+/// The part of a posted text by which its echo is recognized: platforms change white space.
+pub(super) fn echo_key(text: &str) -> String {
+    let mut key = String::new();
+    for word in text.split_whitespace() {
+        if !key.is_empty() {
+            key.push(' ');
+        }
+        key.push_str(word);
+        if key.len() > 4 * MAX_SENT_CHARS {
+            break;
+        }
+    }
+    key.chars().take(MAX_SENT_CHARS).collect()
+}
+
+/// A set text that is not blank.
+pub(super) fn not_blank(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.trim().is_empty())
+}

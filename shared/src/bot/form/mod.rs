@@ -1,0 +1,6 @@
+//! Values of forms.
+
+mod date;
+pub(super) mod value;
+
+pub(super) use value::Limit;
