@@ -164,8 +164,11 @@ impl Conversations {
         let Some(next) = &decision.next else {
             return Ok(ConversationCommit::Committed);
         };
-        let committing: CommitFuture<'_> =
-            Box::pin(self.store.commit_conversation(next, &decision.entries, self.clock.now()));
+        let committing: CommitFuture<'_> = Box::pin(self.store.commit_conversation(
+            next,
+            &decision.entries,
+            self.clock.now(),
+        ));
         let mut result = committing.await;
         if let Err(error) = &result {
             let conversation = &next.key.id;

@@ -28,7 +28,8 @@
 #[cfg(feature = "flow")]
 pub use patchbay_domain::flow;
 pub use patchbay_domain::{
-    access, context, conversation, dispatch, field, ids, json_number, lenient_json, message, percent, phone, secret, speech, target,
+    access, context, conversation, dispatch, field, ids, json_number, lenient_json, message, percent, phone, secret,
+    speech, target,
 };
 
 pub mod api;

@@ -57,9 +57,13 @@ impl Call {
     /// All invalid fields, each with what is expected.
     fn check(kind: &str, fields: &Map<String, Value>, home: Option<&CallingCode>) -> Result<Self, Vec<FieldError>> {
         let name = text(fields, kind).and_then(|name| {
-            let is_valid = !name.is_empty() && name.chars().count() <= MAX_NAME_CHARS && !name.contains(char::is_control);
-            let expected = || format!("must have from 1 to {MAX_NAME_CHARS} characters, none of them a control character");
-            is_valid.then(|| name.to_owned()).ok_or_else(|| FieldError::new(kind, expected()))
+            let is_valid =
+                !name.is_empty() && name.chars().count() <= MAX_NAME_CHARS && !name.contains(char::is_control);
+            let expected =
+                || format!("must have from 1 to {MAX_NAME_CHARS} characters, none of them a control character");
+            is_valid
+                .then(|| name.to_owned())
+                .ok_or_else(|| FieldError::new(kind, expected()))
         });
         let destination = text(fields, DESTINATION).and_then(|text| {
             Destination::parse(text, home).map_err(|error| FieldError::new(DESTINATION, error.to_string()))
@@ -87,7 +91,9 @@ fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<&'a str, Field
 }
 
 async fn refuse_opted_out(deps: &Deps, tenant: &Tenant, destination: &Destination) -> Result<(), Problem> {
-    let Some(phone) = destination.phone() else { return Ok(()) };
+    let Some(phone) = destination.phone() else {
+        return Ok(());
+    };
     if deps.conversations.store.is_opted_out(tenant, phone).await? {
         tracing::info!(%tenant, "a call was not requested: the owner of the number has opted out");
         return Err(Problem::opted_out());
@@ -136,11 +142,20 @@ mod tests {
         for (fields, expected) in [
             (json!({}), &["queue", "destination"][..]),
             (json!({ "queue": 7, "destination": null }), &["queue", "destination"]),
-            (json!({ "queue": " ", "destination": "no number" }), &["queue", "destination"]),
+            (
+                json!({ "queue": " ", "destination": "no number" }),
+                &["queue", "destination"],
+            ),
             (json!({ "queue": "a\u{7}", "destination": "4711" }), &["queue"]),
             (json!({ "queue": "x".repeat(101), "destination": "4711" }), &["queue"]),
-            (json!({ "queue": "support", "destination": "4711", "agent": "jane" }), &["agent"]),
-            (json!({ "destination": "2025550143", "more": 1 }), &["queue", "destination", "more"]),
+            (
+                json!({ "queue": "support", "destination": "4711", "agent": "jane" }),
+                &["agent"],
+            ),
+            (
+                json!({ "destination": "2025550143", "more": 1 }),
+                &["queue", "destination", "more"],
+            ),
             (json!({ "queue": "support", "destination": " 4711 " }), &[]),
         ] {
             assert_eq!(refused(&fields), expected, "{fields}");

@@ -82,7 +82,10 @@ async fn change(deps: &Deps, request: &Request, id: &str, change: Change) -> Ans
     }
     let ConversationKey { tenant, id } = &key;
     tracing::info!(%tenant, conversation = %id, ?change, holder, "conversation changed by the requester");
-    Ok(json_response(StatusCode::OK, &ConversationView::new(&applied.conversation)))
+    Ok(json_response(
+        StatusCode::OK,
+        &ConversationView::new(&applied.conversation),
+    ))
 }
 
 async fn load(deps: &Deps, tenant: Tenant, id: &str) -> Result<Conversation, Problem> {

@@ -1,9 +1,7 @@
 //! JSON view of a conversation, shared by the API and the `patchbay` command.
 
 use patchbay::clock::Timestamp;
-use patchbay::conversation::{
-    Contact, Conversation, Entry, HandOverReason, PlatformId, StepState, TranscriptLine,
-};
+use patchbay::conversation::{Contact, Conversation, Entry, HandOverReason, PlatformId, StepState, TranscriptLine};
 use patchbay::store::TimelinePage;
 use serde::Serialize;
 

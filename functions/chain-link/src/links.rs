@@ -15,12 +15,16 @@ use crate::{Answer, Deps};
 
 /// `/v1/links`.
 pub(crate) async fn collection(deps: &Deps, request: &Request) -> Answer {
-    api(deps, &|key, links| details(deps, key, links)).collection(request).await
+    api(deps, &|key, links| details(deps, key, links))
+        .collection(request)
+        .await
 }
 
 /// `/v1/links/{chain}`.
 pub(crate) async fn one(deps: &Deps, request: &Request, chain: &str) -> Answer {
-    api(deps, &|key, links| details(deps, key, links)).one(request, chain).await
+    api(deps, &|key, links| details(deps, key, links))
+        .one(request, chain)
+        .await
 }
 
 /// `/v1/links/{chain}/test` and `/v1/links/{chain}/endpoint`.
@@ -74,7 +78,10 @@ fn details(deps: &Deps, key: &DocumentKey, document: &Document) -> Map<String, V
     let names: Vec<&str> = document.links.iter().map(|link| link.name.as_str()).collect();
     Map::from_iter([
         ("links".to_owned(), json!(names)),
-        ("endpoint".to_owned(), json!(deps.callbacks.chain_url(&key.tenant, &key.name))),
+        (
+            "endpoint".to_owned(),
+            json!(deps.callbacks.chain_url(&key.tenant, &key.name)),
+        ),
     ])
 }
 

@@ -33,7 +33,7 @@ async fn act_without_limit(deps: &Deps, conversation: &ConversationKey, step: &S
     match &step.action {
         StepAction::Post { text, .. } => match deps.client_of(tenant).await {
             Ok(client) => of_post(client.post(id, text).await),
-            Err(error) => of_store(error),
+            Err(error) => of_store(&error),
         },
         StepAction::Deliver => of_platform(deps.client.deliver(id).await),
         StepAction::Finish => of_platform(deps.client.finish(id).await),
@@ -82,7 +82,7 @@ fn of_error(error: ChatError) -> StepResult {
     }
 }
 
-fn of_store(error: StoreError) -> StepResult {
+fn of_store(error: &StoreError) -> StepResult {
     let detail = error.to_string();
     if error.is_transient() {
         failed(detail)
@@ -111,7 +111,7 @@ async fn queue_call(deps: &Deps, tenant: &Tenant, queue: &str, destination: &str
         match deps.conversations.store.is_opted_out(tenant, phone).await {
             Ok(false) => {}
             Ok(true) => return refused("the owner of the number has asked not to be called"),
-            Err(error) => return of_store(error),
+            Err(error) => return of_store(&error),
         }
     }
     of_platform(deps.client.queue_call(queue, destination.as_str()).await)
@@ -130,7 +130,7 @@ async fn remember(deps: &Deps, tenant: &Tenant, phone: &str, note: CallerNote<'_
     let (store, now) = (&deps.conversations.store, deps.conversations.clock.now());
     match note.write(store, tenant, &phone, step, now).await {
         Ok(()) => DONE,
-        Err(NoteError::Store(error)) => of_store(error),
+        Err(NoteError::Store(error)) => of_store(&error),
         Err(error @ NoteError::Invalid(_)) => refused(error.to_string()),
     }
 }
@@ -156,14 +156,14 @@ async fn dispatch(deps: &Deps, conversation: &ConversationKey, step: Nonce, requ
     match deps.engine.store.load(&key).await {
         Ok(Some(_)) => return done_as(&key),
         Ok(None) => {}
-        Err(error) => return of_store(error),
+        Err(error) => return of_store(&error),
     }
     match boxed(deps.engine.create(key.clone(), spec, sha256_hex(text.as_bytes()))).await {
         Ok(_) => {
             tracing::info!(dispatch = %key.id, "dispatch created for a conversation");
             done_as(&key)
         }
-        Err(EngineError::Store(error)) => of_store(error),
+        Err(EngineError::Store(error)) => of_store(&error),
         Err(error) => failed(error.to_string()),
     }
 }

@@ -153,6 +153,8 @@ pub(crate) mod testing {
     use std::net::TcpListener;
     use std::thread::{self, JoinHandle};
 
+    use patchbay_simulators::world::{PUBLIC_URL, TOKEN, World};
+
     use super::*;
 
     /// An API that answers one request, and that request.
@@ -198,6 +200,15 @@ pub(crate) mod testing {
         let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
         let length = length.map_or(0, |length| length.trim().parse().expect("a length"));
         request.len() >= head.len() + 4 + length
+    }
+
+    /// A client of the API of a simulated world.
+    pub(crate) fn api_of(world: &World) -> Api {
+        Api {
+            base: PUBLIC_URL.to_owned(),
+            token: Secret::new(TOKEN),
+            http: world.api(),
+        }
     }
 
     /// Options with the token from stdin.

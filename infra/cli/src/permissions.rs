@@ -6,8 +6,9 @@ use std::time::Duration;
 use patchbay_simulators::aws::Service;
 use patchbay_simulators::world::World;
 
+use crate::bot::connect;
 use crate::testing::{Account, world};
-use crate::{dispatch, dlq, doctor, limits, token};
+use crate::{dispatch, dlq, doctor, limits, opt_out, token};
 
 const README: &str = include_str!("../../README.md");
 /// `kms:Decrypt` is requested by SSM on behalf of the caller, not by the command.
@@ -58,6 +59,25 @@ async fn readme_lists_the_permissions_of_limits() {
     world.aws.recorder().clear();
     limits::tests::run_all(&world).await;
     assert_eq!(requested(&world), documented("limits"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn readme_lists_the_permissions_of_opt_out() {
+    let world = world().await;
+    world.aws.recorder().clear();
+    opt_out::tests::run_all(&world).await;
+    assert_eq!(requested(&world), documented("opt-out"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn readme_lists_the_permissions_of_bot() {
+    let world = world().await;
+    let account = Account::default();
+    connect::tests::run_all(&world, &account).await;
+    let mut requested = requested(&world);
+    requested.extend(account.requested_actions());
+    assert!(requested.remove(COMMON));
+    assert_eq!(requested, documented("bot"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -120,9 +120,9 @@ impl<D: Document + Serialize> DocumentApi<'_, D> {
     /// 422 when it is not a name.
     pub fn key(&self, tenant: Tenant, name: &str) -> Result<DocumentKey, Problem> {
         let kind = self.kind;
-        let name = name.parse().map_err(|_| {
-            Problem::invalid_field(kind.name(), "must have 1 to 64 characters of a-z, 0-9, - and _")
-        })?;
+        let name = name
+            .parse()
+            .map_err(|_| Problem::invalid_field(kind.name(), "must have 1 to 64 characters of a-z, 0-9, - and _"))?;
         Ok(DocumentKey { tenant, kind, name })
     }
 
@@ -214,11 +214,7 @@ impl<D: Document + Serialize> DocumentApi<'_, D> {
 
     /// Translates the condition into a precondition of a write. Reads the document if DynamoDB cannot check the
     /// condition.
-    async fn check_precondition(
-        &self,
-        key: &DocumentKey,
-        condition: &Condition,
-    ) -> Result<PreconditionCheck, Problem> {
+    async fn check_precondition(&self, key: &DocumentKey, condition: &Condition) -> Result<PreconditionCheck, Problem> {
         if let Some(expected) = condition.as_precondition() {
             return Ok(PreconditionCheck::Met(expected));
         }
@@ -287,11 +283,7 @@ fn field_error(issue: &Issue) -> FieldError {
 /// Issues that a newer check finds in a stored document. It may not behave as when it was uploaded.
 fn warnings<D: Document>(document: &Value) -> Vec<FieldError> {
     let issues = CompiledDocument::<D>::from_value(document).err();
-    issues
-        .into_iter()
-        .flatten()
-        .map(|issue| field_error(&issue))
-        .collect()
+    issues.into_iter().flatten().map(|issue| field_error(&issue)).collect()
 }
 
 fn precondition_failed(current: Option<i64>) -> Problem {

@@ -75,7 +75,10 @@ pub(super) mod reason {
             HandOverReason::Rule => ["A case for people.", "Ein Fall für Menschen."],
             HandOverReason::Misses => ["The bot did not understand.", "Der Bot hat nicht verstanden."],
             HandOverReason::Error => ["The bot failed.", "Der Bot hatte einen Fehler."],
-            HandOverReason::RateCap => ["Too many messages in a short time.", "Zu viele Nachrichten in kurzer Zeit."],
+            HandOverReason::RateCap => [
+                "Too many messages in a short time.",
+                "Zu viele Nachrichten in kurzer Zeit.",
+            ],
             HandOverReason::Requested => ["Requested by the team.", "Vom Team angefordert."],
         }
     }
@@ -107,17 +110,68 @@ pub(super) mod word {
     pub(in crate::bot) const CANCEL_WAIT: &[&str] = &["cancel", "never mind", "nevermind", "abbrechen", "schon gut"];
     pub(in crate::bot) const GIVE_BACK: &[&str] = &["/bot"];
     pub(in crate::bot) const YES: &[&str] = &[
-        "yes", "y", "yeah", "yep", "yup", "sure", "ok", "okay", "correct", "right", "that is right", "thats right", "ja",
-        "j", "jo", "jawohl", "klar", "genau", "richtig", "stimmt", "passt", "ja bitte", "yes please",
+        "yes",
+        "y",
+        "yeah",
+        "yep",
+        "yup",
+        "sure",
+        "ok",
+        "okay",
+        "correct",
+        "right",
+        "that is right",
+        "thats right",
+        "ja",
+        "j",
+        "jo",
+        "jawohl",
+        "klar",
+        "genau",
+        "richtig",
+        "stimmt",
+        "passt",
+        "ja bitte",
+        "yes please",
     ];
     pub(in crate::bot) const NO: &[&str] = &[
-        "no", "n", "nope", "nah", "not that", "no not that", "wrong", "not right", "nein", "ne", "nee", "falsch",
-        "stimmt nicht", "nein danke", "no thanks", "no thank you",
+        "no",
+        "n",
+        "nope",
+        "nah",
+        "not that",
+        "no not that",
+        "wrong",
+        "not right",
+        "nein",
+        "ne",
+        "nee",
+        "falsch",
+        "stimmt nicht",
+        "nein danke",
+        "no thanks",
+        "no thank you",
     ];
     pub(in crate::bot) const BACK: &[&str] = &["back", "go back", "previous", "zuruck", "zurueck"];
     pub(in crate::bot) const CANCEL: &[&str] = &["cancel", "quit", "exit", "abort", "abbrechen", "abbruch", "beenden"];
-    pub(in crate::bot) const REPEAT: &[&str] = &["repeat", "again", "what", "wiederholen", "noch einmal", "nochmal", "wie bitte"];
-    pub(in crate::bot) const SKIP: &[&str] = &["skip", "none", "next", "uberspringen", "ueberspringen", "keine", "weiter"];
+    pub(in crate::bot) const REPEAT: &[&str] = &[
+        "repeat",
+        "again",
+        "what",
+        "wiederholen",
+        "noch einmal",
+        "nochmal",
+        "wie bitte",
+    ];
+    pub(in crate::bot) const SKIP: &[&str] = &[
+        "skip",
+        "none",
+        "next",
+        "uberspringen",
+        "ueberspringen",
+        "keine",
+        "weiter",
+    ];
     pub(in crate::bot) const TODAY: &[&str] = &["today", "heute"];
     pub(in crate::bot) const TOMORROW: &[&str] = &["tomorrow", "morgen"];
 }

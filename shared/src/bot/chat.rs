@@ -1,18 +1,15 @@
 //! A conversation without a platform, for `patchbay bot chat` and for samples. Nothing leaves this machine.
 
-use patchbay_domain::timestamp::Timestamp;
-
 use super::Bot;
-use super::run::{Step, TurnContext, advance};
-use crate::conversation::{
-    Contact, Conversation, ConversationKey, Direction, Holder, PlatformMessage, Speaker, TranscriptLine, TurnAction,
-    TurnResult,
-};
+use super::run::{Step, TurnContext, advance, heard};
+use crate::clock::Timestamp;
+use crate::conversation::limits::MAX_TRANSCRIPT;
 use crate::conversation::state::CustomerMessage;
+use crate::conversation::{
+    Author, Contact, Conversation, ConversationKey, Direction, Holder, PlatformMessage, Session, Speaker,
+    TranscriptLine, TurnAction, TurnResult,
+};
 use crate::flow::FetchResults;
-
-/// Longest transcript, in lines.
-const MAX_TRANSCRIPT: usize = 40;
 
 /// A conversation without a platform.
 #[derive(Clone, Debug)]
@@ -60,11 +57,11 @@ impl Chat {
             private: false,
             text: text.to_owned(),
             attachments,
-            author: crate::conversation::Author::Customer,
+            author: Author::Customer,
         };
         self.record(Speaker::Customer, text, now);
         if self.conversation.holder != Holder::Bot {
-            if super::run::heard(bot, &message).cancels_wait {
+            if heard(bot, &message).cancels_wait {
                 self.give_back(now);
             }
             return false;
@@ -105,7 +102,7 @@ impl Chat {
                 self.conversation.holder = Holder::Waiting;
                 self.conversation.holder_since = now;
             }
-            TurnAction::Finish => self.conversation.session = crate::conversation::Session::default(),
+            TurnAction::Finish => self.conversation.session = Session::default(),
             TurnAction::Continue | TurnAction::Call(_) => {}
         }
     }

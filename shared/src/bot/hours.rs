@@ -128,7 +128,11 @@ pub(super) fn local_text(zone: &TimeZone, now: Timestamp) -> String {
     };
     let offset = zone.to_offset(instant).seconds();
     let local = local_time(zone, now);
-    let (sign, minutes) = if offset < 0 { ('-', -offset / 60) } else { ('+', offset / 60) };
+    let (sign, minutes) = if offset < 0 {
+        ('-', -offset / 60)
+    } else {
+        ('+', offset / 60)
+    };
     format!(
         "{}T{:02}:{:02}:{:02}{sign}{:02}:{:02}",
         local.date(),
@@ -232,7 +236,16 @@ mod tests {
 
     #[test]
     fn wrong_period_is_reported_with_its_path() {
-        for wrong in ["", "9-17", "09:00", "09:00-09:00", "24:00-01:00", "09:60-10:00", "25:00-26:00", "9:5-10:00"] {
+        for wrong in [
+            "",
+            "9-17",
+            "09:00",
+            "09:00-09:00",
+            "24:00-01:00",
+            "09:60-10:00",
+            "25:00-26:00",
+            "9:5-10:00",
+        ] {
             assert_eq!(Opening::parse(wrong), None, "{wrong}");
         }
         assert_eq!(Opening::parse("9:00 - 24:00"), Some(Opening { from: 540, until: 1440 }));

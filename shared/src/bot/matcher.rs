@@ -119,7 +119,12 @@ impl Builder {
                 1.0 + (logarithm(entries) - logarithm(having.len())) / logarithm(entries)
             };
         }
-        let weight = |words: &[usize]| words.iter().map(|id| weight_of(&self.index.vocabulary, *id)).sum::<f64>();
+        let weight = |words: &[usize]| {
+            words
+                .iter()
+                .map(|id| weight_of(&self.index.vocabulary, *id))
+                .sum::<f64>()
+        };
         let weights: Vec<f64> = self.question_words.iter().map(|words| weight(words)).collect();
         let group_weights: Vec<f64> = self.index.groups.iter().map(|group| weight(&group.words)).collect();
         for (question, weight) in self.index.questions.iter_mut().zip(weights) {
@@ -216,7 +221,10 @@ impl Index {
         }
         let mut matches: Vec<Match> = best.into_values().collect();
         matches.sort_by(|one, other| {
-            let by_score = other.score.total_cmp(&one.score).then(other.weight.total_cmp(&one.weight));
+            let by_score = other
+                .score
+                .total_cmp(&one.score)
+                .then(other.weight.total_cmp(&one.weight));
             by_score.then(one.entry.cmp(&other.entry))
         });
         matches

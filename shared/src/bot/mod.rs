@@ -19,9 +19,9 @@ mod reply;
 pub mod run;
 pub mod sample;
 mod scope;
-mod words;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use crate::flow::{Issue, MAX_DOCUMENT, Position};
 pub use document::Document;

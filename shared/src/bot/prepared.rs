@@ -76,7 +76,13 @@ impl CommandPhrases {
             cancel_wait: or_built_in(&hand_over.cancel_words, word::CANCEL_WAIT),
             give_back: give_back.map_or_else(
                 || word::GIVE_BACK.iter().map(|word| normal(word)).collect(),
-                |words| words.iter().map(|word| normal(word)).filter(|word| !word.is_empty()).collect(),
+                |words| {
+                    words
+                        .iter()
+                        .map(|word| normal(word))
+                        .filter(|word| !word.is_empty())
+                        .collect()
+                },
             ),
             yes: with_built_in(&words.yes, word::YES),
             no: with_built_in(&words.no, word::NO),
@@ -90,7 +96,7 @@ impl CommandPhrases {
     /// Whether a message of a person returns the conversation to the bot.
     pub(super) fn gives_back(&self, text: &str) -> bool {
         let text = normal(text);
-        self.give_back.iter().any(|word| *word == text)
+        self.give_back.contains(&text)
     }
 }
 

@@ -14,6 +14,9 @@ use crate::flow::source::{element, field};
 use crate::flow::template::Kind;
 use crate::flow::{self, Checker, Renderer, ReplySite, RuleError};
 
+/// Maximum length of the title of a quick reply, in characters.
+const MAX_TITLE_CHARS: usize = 200;
+
 /// A rendered reply.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RenderedReply {
@@ -152,7 +155,10 @@ impl Parts<'_> {
             offers: render_offers(self.quick_replies, &renderer.field_path("quick_replies"), renderer)?,
             form: self.form.map(str::to_owned),
             changes: changes.collect::<Result<_, RuleError>>()?,
-            hand_over: self.hand_over.map(|hand_over| render_hand_over(hand_over, renderer)).transpose()?,
+            hand_over: self
+                .hand_over
+                .map(|hand_over| render_hand_over(hand_over, renderer))
+                .transpose()?,
             call: self.call_me,
             finish: self.finish,
             pass: self.pass,
@@ -164,7 +170,11 @@ impl Parts<'_> {
         let path = renderer.field_path(self.say_name);
         let mut posts = Vec::new();
         for (index, text) in say.texts().iter().enumerate() {
-            let path = if matches!(say, Say::One(_)) { path.clone() } else { element(&path, index) };
+            let path = if matches!(say, Say::One(_)) {
+                path.clone()
+            } else {
+                element(&path, index)
+            };
             let post = render_text(text, &path, renderer)?;
             if !post.is_empty() {
                 posts.push(post);
@@ -183,9 +193,9 @@ impl Parts<'_> {
 /// When a template has no value for this customer.
 pub(super) fn render_text(text: &Text, path: &str, renderer: &Renderer<'_>) -> Result<String, RuleError> {
     let source = languages(renderer).pick(text);
-    let rendered = renderer.render(Kind::Message, source);
-    let rendered = rendered.map_err(|error| RuleError::new(path, &error))?;
-    Ok(rendered.trim().to_owned())
+    let text = renderer.render(Kind::Message, source);
+    let text = text.map_err(|error| RuleError::new(path, &error))?;
+    Ok(text.trim().to_owned())
 }
 
 /// Renders quick replies.
@@ -212,6 +222,7 @@ pub(super) fn render_offers(
         if title.is_empty() {
             return Err(RuleError::new(&path, "has no title for this message"));
         }
+        let title: String = title.chars().take(MAX_TITLE_CHARS).collect();
         let text = quick_reply.text().map_or_else(|| title.clone(), str::to_owned);
         Ok(Offer { title, text })
     });

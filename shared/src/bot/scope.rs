@@ -135,10 +135,12 @@ fn transcript(conversation: &Conversation) -> Vec<Value> {
 /// one side are joined: some models accept no others.
 fn history(conversation: &Conversation, text: &str) -> Vec<Value> {
     let unanswered_since = conversation.pending.first().map(|message| message.at);
-    let is_unanswered = |by: Speaker, at: Timestamp| {
-        by == Speaker::Customer && unanswered_since.is_some_and(|since| at >= since)
-    };
-    let lines = conversation.transcript.iter().filter(|line| !is_unanswered(line.by, line.at));
+    let is_unanswered =
+        |by: Speaker, at: Timestamp| by == Speaker::Customer && unanswered_since.is_some_and(|since| at >= since);
+    let lines = conversation
+        .transcript
+        .iter()
+        .filter(|line| !is_unanswered(line.by, line.at));
     let lines: Vec<(&str, &str)> = lines
         .map(|line| match line.by {
             Speaker::Customer => ("user", line.text.as_str()),
@@ -147,7 +149,10 @@ fn history(conversation: &Conversation, text: &str) -> Vec<Value> {
         .collect();
     let recent = lines.iter().copied().skip(lines.len().saturating_sub(MAX_LINES));
     let mut messages: Vec<(&str, String)> = Vec::new();
-    for (role, text) in recent.chain([("user", text)]).filter(|(_, text)| !text.trim().is_empty()) {
+    for (role, text) in recent
+        .chain([("user", text)])
+        .filter(|(_, text)| !text.trim().is_empty())
+    {
         match messages.last_mut() {
             Some((last, joined)) if *last == role => {
                 joined.push('\n');
@@ -157,5 +162,7 @@ fn history(conversation: &Conversation, text: &str) -> Vec<Value> {
         }
     }
     let messages = messages.into_iter();
-    messages.map(|(role, content)| json!({ "role": role, "content": content })).collect()
+    messages
+        .map(|(role, content)| json!({ "role": role, "content": content }))
+        .collect()
 }

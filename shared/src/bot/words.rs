@@ -12,7 +12,7 @@ const STOP_WORDS: &str = "a aber about again all alle also am an and any anybody
      gibt give going got hab habe haben had hallo has hat hatte have having hello help hey hi hilfe how i ich id if \
      ihr ihre ihren ill im in into is isnt ist it its ive ja jetzt just kann kannst know konnen konnte konnten let \
      like man may me mehr mein meine meinen meiner might mir mit mochte moin much muss must my nach need nein nicht \
-     no noch not now nur ob oder of off okay on one only or our out please reden schon sehr sein shall should sich \
+     no noch not now nur ob of off okay on one only or our out please reden schon sehr sein shall should sich \
      sie sind so some something speak sprechen talk tell thank thanks that thats the their them then there these they \
      thing this those to too um und uns unser unsere up us very vom von vor wann want war warum was way we welche \
      welcher welches well wenn wer werden were what whats when where which who whos why wie will wir wird with wo \
@@ -168,29 +168,33 @@ impl Phrases {
 
     /// Whether one of the phrases occurs in the message, with at most one typing error in each word.
     pub(super) fn occur_in(&self, message: &[String]) -> bool {
-        self.0.iter().any(|phrase| position(phrase, message).is_some())
+        self.0.iter().any(|phrase| position(phrase, message, 1).is_some())
     }
 
-    /// Whether the message has one of the phrases, and besides it only words that say little.
-    pub(super) fn are_main_part_of(&self, message: &[String]) -> bool {
-        self.0.iter().any(|phrase| is_main_part(phrase, message))
+    /// Whether the message has one of the phrases, and besides it only words that say little. Each word may have this
+    /// many typing errors.
+    pub(super) fn are_main_part_of(&self, message: &[String], errors: usize) -> bool {
+        self.0.iter().any(|phrase| is_main_part(phrase, message, errors))
     }
 }
 
 /// Whether the message has the phrase, and besides it only words that say little.
-pub(super) fn is_main_part(phrase: &[String], message: &[String]) -> bool {
-    position(phrase, message).is_some_and(|start| {
-        let mut others = message.iter().take(start).chain(message.iter().skip(start + phrase.len()));
+pub(super) fn is_main_part(phrase: &[String], message: &[String], errors: usize) -> bool {
+    position(phrase, message, errors).is_some_and(|start| {
+        let mut others = message
+            .iter()
+            .take(start)
+            .chain(message.iter().skip(start + phrase.len()));
         others.all(|word| is_stop_word(word))
     })
 }
 
 /// Where the words of the phrase begin in the message.
-fn position(phrase: &[String], message: &[String]) -> Option<usize> {
+fn position(phrase: &[String], message: &[String], errors: usize) -> Option<usize> {
     if phrase.is_empty() {
         return None;
     }
-    let is_same = |(one, other): (&String, &String)| similarity(one, other, 1).is_some();
+    let is_same = |(one, other): (&String, &String)| similarity(one, other, errors).is_some();
     message
         .windows(phrase.len())
         .position(|window| window.iter().zip(phrase).all(is_same))
@@ -239,7 +243,7 @@ mod tests {
         let occur = |text: &str| phrases.occur_in(&words(text));
         assert!(occur("I want a REAL, person!") && occur("an agnet please"));
         assert!(!occur("real estate person") && !occur("urgent") && !occur(""));
-        let main = |text: &str| phrases.are_main_part_of(&words(text));
+        let main = |text: &str| phrases.are_main_part_of(&words(text), 1);
         assert!(main("I want to speak to an agent, please") && !main("Agent Smith"));
         assert!(phrases.are_all_of(&words("Agent!")) && !phrases.are_all_of(&words("an agent")));
     }

@@ -1,30 +1,17 @@
-//! What the clients of the chat platforms have in common: how an answer is judged, and how an id is found in it.
-//!
-//! The answers of one platform are not documented, and those of the other differ between its versions
-//! (sangoma/CONTRACT.md 5.10, chatwoot/CONTRACT.md 5.3). So nothing of an answer is relied on but its status and an id, and the
-//! id is looked for in every form that is known.
+//! What the clients of the chat platforms have in common: their errors, and what they are called with.
 
-use http::Method;
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::lenient::Fields;
 use super::masked::redact;
 use super::oauth::TokenError;
-use super::retry_after::retry_after;
 use crate::conversation::PlatformId;
 pub use crate::conversation::widget::Priority;
-use crate::http::{Response, SendError};
-use crate::lenient_json::{self, Selection};
+use crate::http::SendError;
 
-/// What an answer may be wrapped in.
-const WRAPPERS: [&str; 3] = ["payload", "data", "results"];
-/// How many wrappers in each other are opened.
-const MAX_DEPTH: usize = 4;
 /// The status of a call that the platform does not have.
 const NOT_IMPLEMENTED: u16 = 501;
-/// How long to wait after the refusal of too many messages in a minute, in seconds.
-const MESSAGE_LIMIT_SECONDS: u32 = 60;
 
 /// Why a call to a platform has no usable answer. The variants tell a caller that must not post a message twice whether
 /// it may have been posted.
@@ -80,7 +67,7 @@ impl ChatError {
     }
 
     /// The same error of a request that only reads: whatever happened, it had no effect.
-    fn of_reading(self) -> Self {
+    pub(in crate::providers) fn of_reading(self) -> Self {
         match self {
             Self::Unclear { detail } => Self::failed(detail),
             other => other,
@@ -157,63 +144,8 @@ pub struct NewConversation<'a> {
     pub initial_message: &'a str,
 }
 
-/// The answer to a request if it was successful.
-pub(in crate::providers) fn successful(method: &Method, response: Response) -> Result<Response, ChatError> {
-    if response.status().is_success() {
-        return Ok(response);
-    }
-    let error = error_of(&response);
-    Err(if *method == Method::GET {
-        error.of_reading()
-    } else {
-        error
-    })
-}
-
-/// Judges an answer without success.
-fn error_of(response: &Response) -> ChatError {
-    let status = response.status().as_u16();
-    let message = message_in(response.body());
-    let meaning = match status {
-        401 => "the credentials are rejected",
-        403 => "the credentials do not allow this request",
-        301 | 307 | 308 => "the request is redirected, so the configured URL is wrong",
-        _ => "the platform answered",
-    };
-    let detail = redact(&format!("{meaning} (status {status}): {message}"));
-    let failed = |retry_after| ChatError::Failed {
-        retry_after,
-        detail: detail.clone(),
-    };
-    match status {
-        // The request had no effect, and an operator can help: no message may be lost until then. We do not follow
-        // redirects, so nothing received a redirected request.
-        401 | 403 | 301 | 307 | 308 => failed(None),
-        429 => failed(retry_after(response)),
-        // The brake on loops (chatwoot/CONTRACT.md 5.4) has the status of an invalid request, but passes.
-        422 if message.to_ascii_lowercase().contains("too many messages") => failed(Some(MESSAGE_LIMIT_SECONDS)),
-        // 408 may come from a gateway that gave up while the server behind it did what was asked.
-        408 => ChatError::Unclear { detail },
-        400..=499 => ChatError::Refused { status, detail },
-        _ => ChatError::Unclear { detail },
-    }
-}
-
-/// The message of an error body, in the forms that are known (chatwoot/CONTRACT.md 5.4) and two others that are common.
-fn message_in(body: &[u8]) -> String {
-    let Some(fields) = Fields::from_json(body) else {
-        return "the answer is not a JSON object".to_owned();
-    };
-    let names = ["error_description", "message", "error", "detail", "errors"];
-    let text = names.iter().find_map(|name| match fields.value(name)? {
-        Value::Array(all) => all.first().and_then(Value::as_str).map(str::to_owned),
-        _ => fields.text(name),
-    });
-    text.unwrap_or_default()
-}
-
 /// A JSON body.
-pub(in crate::providers) fn to_json(body: &impl Serialize) -> Result<bytes::Bytes, ChatError> {
+pub(in crate::providers) fn to_json(body: &impl Serialize) -> Result<Bytes, ChatError> {
     let json = serde_json::to_vec(body).map_err(|error| ChatError::invalid(error.to_string()))?;
     Ok(json.into())
 }
@@ -228,92 +160,37 @@ pub(in crate::providers) fn number_or_text(id: &PlatformId) -> Value {
     }
 }
 
-/// A number or a text as an id.
-pub(in crate::providers) fn as_id(value: &Value) -> Option<PlatformId> {
-    match value {
-        Value::String(text) => text.trim().parse().ok(),
-        Value::Number(number) => number.to_string().parse().ok(),
-        _ => None,
-    }
-}
-
-/// The body of an answer; null for an empty body, and for one that is no JSON.
-pub(in crate::providers) fn body(response: &Response) -> Value {
-    lenient_json::select(response.body(), Selection::All).unwrap_or_default()
-}
-
-/// The object that an answer is about: `body` itself, or what it has below one of `nouns`, in any wrapper.
-pub(in crate::providers) fn object<'a>(body: &'a Value, nouns: &[&str]) -> Option<&'a Value> {
-    object_within(body, nouns, MAX_DEPTH)
-}
-
-fn object_within<'a>(body: &'a Value, nouns: &[&str], depth: usize) -> Option<&'a Value> {
-    let depth = depth.checked_sub(1)?;
-    if let Value::Array(all) = body {
-        // Of several objects none is certainly ours.
-        return match all.as_slice() {
-            [only] => object_within(only, nouns, depth),
-            _ => None,
-        };
-    }
-    let has_id = |value: &&Value| value.get("id").and_then(as_id).is_some();
-    let named = nouns.iter().find_map(|noun| body.get(noun)).filter(has_id);
-    let own = || Some(body).filter(has_id);
-    let wrapped = || {
-        let inner = WRAPPERS.iter().filter_map(|wrapper| body.get(wrapper));
-        inner.into_iter().find_map(|value| object_within(value, nouns, depth))
-    };
-    named.or_else(own).or_else(wrapped)
-}
-
-/// The id of the object that an answer is about.
-fn id(body: &Value, nouns: &[&str]) -> Option<PlatformId> {
-    object(body, nouns)?.get("id").and_then(as_id)
-}
-
-/// The id of a message that was just posted, if the answer has one. The id of its conversation is none: the answer may
-/// be about that.
-pub(in crate::providers) fn posted_id(response: &Response, conversation: &PlatformId) -> Option<PlatformId> {
-    id(&body(response), &["message"]).filter(|id| id != conversation)
-}
-
-/// The id of an object that was just created.
-pub(in crate::providers) fn created_id(response: &Response, nouns: &[&str]) -> Result<PlatformId, ChatError> {
-    id(&body(response), nouns).ok_or_else(|| {
-        let status = response.status().as_u16();
-        ChatError::Unclear {
-            detail: format!("status {status} without an id"),
-        }
-    })
-}
-
-/// The inboxes in an answer. Entries without an id are left out.
-pub(in crate::providers) fn inboxes(response: &Response) -> Result<Vec<Inbox>, ChatError> {
-    let body = body(response);
-    let Some(all) = list(&body, MAX_DEPTH) else {
-        return Err(ChatError::failed("the answer has no list of inboxes"));
-    };
-    let inbox = |value: &Value| {
-        let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-        Some(Inbox {
-            id: value.get("id").and_then(as_id)?,
-            name: text("name"),
-            channel: text("channel_type").or_else(|| text("channel")),
-        })
-    };
-    Ok(all.iter().filter_map(inbox).collect())
-}
-
-fn list(body: &Value, depth: usize) -> Option<&Vec<Value>> {
-    let depth = depth.checked_sub(1)?;
-    if let Value::Array(all) = body {
-        return Some(all);
-    }
-    let names = WRAPPERS.iter().chain(&["inboxes"]);
-    names
-        .filter_map(|name| body.get(*name))
-        .find_map(|value| list(value, depth))
-}
-
 #[cfg(test)]
-mod tests;
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lost_answer_is_unclear_and_lost_request_is_not() {
+        let unclear = ChatError::from(SendError::NoResponse("timed out".to_owned()));
+        assert!(matches!(unclear, ChatError::Unclear { .. }));
+        for error in [
+            SendError::NotSent("refused".to_owned()),
+            SendError::Forbidden("http".to_owned()),
+        ] {
+            assert!(matches!(ChatError::from(error), ChatError::Failed { .. }));
+        }
+    }
+
+    #[test]
+    fn number_is_sent_as_a_number_and_every_other_id_as_it_is() {
+        for (text, expected) in [
+            ("0", json!(0)),
+            ("1201", json!(1201)),
+            ("18446744073709551615", json!(u64::MAX)),
+            ("18446744073709551616", json!("18446744073709551616")),
+            ("007", json!("007")),
+            ("+7", json!("+7")),
+            ("-7", json!("-7")),
+            ("c-1", json!("c-1")),
+        ] {
+            assert_eq!(number_or_text(&text.parse().expect("an id")), expected);
+        }
+    }
+}

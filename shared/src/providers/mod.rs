@@ -2,6 +2,7 @@
 
 #[cfg(feature = "chain")]
 pub mod agent4;
+mod chat_answer;
 pub mod chat_api;
 pub mod chatwoot;
 mod lenient;

@@ -113,7 +113,10 @@ mod tests {
     fn an_unknown_inbox_gets_the_only_document_and_none_of_several() {
         for inbox in [None, Some("9")] {
             assert_eq!(document(&[("7", "shop")], inbox).as_deref(), Some("shop"));
-            assert_eq!(document(&[("7", "shop"), ("8", "shop")], inbox).as_deref(), Some("shop"));
+            assert_eq!(
+                document(&[("7", "shop"), ("8", "shop")], inbox).as_deref(),
+                Some("shop")
+            );
             assert_eq!(document(&[("7", "shop"), ("8", "support")], inbox), None);
             assert_eq!(document(&[], inbox), None);
         }

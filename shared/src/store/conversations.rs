@@ -66,7 +66,9 @@ fn partition(conversation: &ConversationKey) -> String {
 }
 
 fn conversation_item(conversation: &Conversation, now: Timestamp) -> Result<Item, StoreError> {
-    let Conversation { key: of, created_at, .. } = conversation;
+    let Conversation {
+        key: of, created_at, ..
+    } = conversation;
     let mut item = key(partition(of), CONVERSATION);
     item.insert("version".into(), number(conversation.version));
     // The names that the index projects. They change with the holder, not at every commit: each change costs a write to

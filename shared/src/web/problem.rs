@@ -104,11 +104,7 @@ impl Kind {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The platform refused the request",
             ),
-            Self::Unclear => (
-                "unclear",
-                StatusCode::BAD_GATEWAY,
-                "The platform gave no usable answer",
-            ),
+            Self::Unclear => ("unclear", StatusCode::BAD_GATEWAY, "The platform gave no usable answer"),
             Self::PreconditionFailed => (
                 "precondition-failed",
                 StatusCode::PRECONDITION_FAILED,

@@ -23,13 +23,19 @@ async fn a_bot_document_is_written_listed_read_and_deleted() {
     let written = put(&world, "returns", BOT).await;
     assert_eq!((written.status, written.text("/bot")), (200, "returns"), "{written:?}");
     let listed = get(&world, "/v1/bots").await;
-    let names: Vec<&str> = list(&listed.json, "/bots").iter().map(|bot| text(bot, "/bot")).collect();
+    let names: Vec<&str> = list(&listed.json, "/bots")
+        .iter()
+        .map(|bot| text(bot, "/bot"))
+        .collect();
     assert_eq!(names, ["returns", "shop"]);
     let shown = get(&world, "/v1/bots/returns").await;
     assert_eq!(shown.header("etag"), written.header("etag"));
     assert_eq!(shown.json["warnings"], json!([]));
     assert!(shown.json["document"].is_object(), "{shown:?}");
-    assert_eq!(ask(&world, "DELETE", "/v1/bots/returns", &Value::Null).await.status, 204);
+    assert_eq!(
+        ask(&world, "DELETE", "/v1/bots/returns", &Value::Null).await.status,
+        204
+    );
     get(&world, "/v1/bots/returns").await.is_problem(404, "not-found");
 }
 
@@ -89,7 +95,11 @@ async fn the_platform_phones_for_a_queue_and_for_an_agent() {
     let agent = json!({ "agent": "jane.doe", "destination": "4711" });
     for (kind, body, dialed) in [("queue", &queue, "+12025550143"), ("agent", &agent, "4711")] {
         let answer = call(&world, kind, body).await;
-        assert_eq!((answer.status, answer.text("/destination")), (202, dialed), "{answer:?}");
+        assert_eq!(
+            (answer.status, answer.text("/destination")),
+            (202, dialed),
+            "{answer:?}"
+        );
         assert_eq!(answer.json[kind], body[kind]);
     }
     let dialed: Vec<String> = world.chat.calls().into_iter().map(|call| call.destination).collect();
@@ -109,7 +119,11 @@ async fn all_invalid_fields_of_a_call_are_named_at_once() {
 async fn a_number_whose_owner_has_opted_out_is_not_called() {
     let world = chat_world().await;
     let (tenant, number) = ("main".parse().unwrap(), phone("+12025550143"));
-    world.store.put_opt_out(&tenant, &number, world.clock.now()).await.unwrap();
+    world
+        .store
+        .put_opt_out(&tenant, &number, world.clock.now())
+        .await
+        .unwrap();
     let body = json!({ "queue": "support_en", "destination": "+12025550143" });
     call(&world, "queue", &body).await.is_problem(409, "opted-out");
     assert_eq!(world.chat.calls().len(), 0);
@@ -129,7 +143,9 @@ async fn a_call_that_the_platform_refuses_is_refused() {
 async fn an_unclear_call_is_reported_and_never_repeated() {
     let world = chat_world().await;
     let body = json!({ "queue": "support_en", "destination": "4711" });
-    world.chat.fail_next(Endpoint::Calls, ApiFault::InternalError { done: true });
+    world
+        .chat
+        .fail_next(Endpoint::Calls, ApiFault::InternalError { done: true });
     call(&world, "queue", &body).await.is_problem(502, "unclear");
     pass(&world, 600).await;
     assert_eq!(world.chat.calls().len(), 1);

@@ -40,7 +40,12 @@ async fn an_event_costs_one_message_and_no_request_to_dynamodb() {
     }
     // What needs no reaction costs nothing.
     let typing = json!({ "event": "conversation_typing_on", "conversation": { "id": 1201 } });
-    assert_eq!(post(&world, &urls(Platform::Sangoma)[0], &typing.to_string()).await.status, 200);
+    assert_eq!(
+        post(&world, &urls(Platform::Sangoma)[0], &typing.to_string())
+            .await
+            .status,
+        200
+    );
     assert_eq!(cost(&world, "bot"), (0, 0, 0));
 }
 

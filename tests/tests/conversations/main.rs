@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
 mod api;
+mod applying;
 mod chance;
 #[path = "../common/mod.rs"]
 mod common;
@@ -59,11 +60,14 @@ pub(crate) async fn stored(world: &World, id: u64) -> Conversation {
 
 /// The stored conversation, if the bot knows it.
 pub(crate) async fn stored_if_any(world: &World, id: u64) -> Option<Conversation> {
-    let key = ConversationKey {
+    world.store.conversation(&key(id)).await.unwrap()
+}
+
+pub(crate) fn key(id: u64) -> ConversationKey {
+    ConversationKey {
         tenant: "main".parse().unwrap(),
         id: id.to_string().parse().unwrap(),
-    };
-    world.store.conversation(&key).await.unwrap()
+    }
 }
 
 /// The name of the holder of a conversation.
@@ -74,7 +78,10 @@ pub(crate) async fn holder(world: &World, id: u64) -> &'static str {
 /// The texts that the bot has posted in a conversation.
 pub(crate) fn posts(world: &World, id: u64) -> Vec<String> {
     let messages = world.chat.messages(id).into_iter();
-    messages.filter(Message::is_of_bot).map(|message| message.text).collect()
+    messages
+        .filter(Message::is_of_bot)
+        .map(|message| message.text)
+        .collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,7 +103,10 @@ async fn the_bot_answers_once_and_is_silent_after_a_person_has_taken_over() {
     assert_eq!(world.chat.delivered().len(), 1);
     assert_eq!(holder(&world, id).await, "waiting");
 
-    world.chat.agent_replies(id, "jane.doe", "Hello, this is Jane.").unwrap();
+    world
+        .chat
+        .agent_replies(id, "jane.doe", "Hello, this is Jane.")
+        .unwrap();
     settle(&world).await;
     assert_eq!(holder(&world, id).await, "human");
     let before = posts(&world, id);

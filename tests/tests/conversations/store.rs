@@ -53,7 +53,10 @@ async fn commit(world: &World, next: &Conversation, entries: &[Entry]) -> Conver
 
 /// Requests to DynamoDB so far.
 fn requests(world: &World) -> usize {
-    world.aws.recorder().count(|request| request.service == Service::DynamoDb)
+    world
+        .aws
+        .recorder()
+        .count(|request| request.service == Service::DynamoDb)
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,8 +126,12 @@ async fn a_timeline_is_read_page_by_page_in_order() {
     }
     let (mut read, mut cursor) = (Vec::new(), None);
     loop {
-        let page = world.store.conversation_timeline(&key("1201"), cursor.as_deref(), 4);
-        let page = page.await.unwrap();
+        let key = key("1201");
+        let page = world
+            .store
+            .conversation_timeline(&key, cursor.as_deref(), 4)
+            .await
+            .unwrap();
         read.extend(page.entries);
         cursor = page.next_cursor;
         if cursor.is_none() {
@@ -164,8 +171,12 @@ async fn conversations_are_listed_by_day_newest_first_with_their_holder() {
     let shown: Vec<(&str, &str)> = listed.iter().map(|line| (line.id.as_str(), &*line.holder)).collect();
     assert_eq!(shown, [("x-9", "bot"), ("1202", "waiting"), ("1201", "bot")]);
     assert_eq!(listed[1].holder_since, handed_over.holder_since.to_string());
-    let others = world.store.list_day::<ConversationSummary>(&tenant("other"), &day, None, 10);
-    assert_eq!(others.await.unwrap().lines, []);
+    let other = tenant("other");
+    let others = world
+        .store
+        .list_day::<ConversationSummary>(&other, &day, None, 10)
+        .await;
+    assert_eq!(others.unwrap().lines, []);
 }
 
 #[tokio::test(start_paused = true)]
@@ -201,7 +212,11 @@ async fn an_opt_out_counts_for_one_number_of_one_tenant_until_it_is_removed() {
     };
     assert!(!is_opted_out(&main, "+12025550143").await);
     for _ in 0..2 {
-        world.store.put_opt_out(&main, &number, world.clock.now()).await.unwrap();
+        world
+            .store
+            .put_opt_out(&main, &number, world.clock.now())
+            .await
+            .unwrap();
         assert!(is_opted_out(&main, "+1 (202) 555-0143").await);
         assert!(!is_opted_out(&main, "+12025550144").await);
         assert!(!is_opted_out(&tenant("other"), "+12025550143").await);
@@ -228,7 +243,11 @@ async fn a_bot_and_a_chain_of_one_name_are_two_documents() {
     }
     for (key, document) in [(&bot, r#"{"bot":1}"#), (&chain, r#"{"chain":1}"#)] {
         assert_eq!(world.store.document(key).await.unwrap().unwrap().document, document);
-        let listed = world.store.list_documents(&key.tenant, key.kind, None, 10).await.unwrap();
+        let listed = world
+            .store
+            .list_documents(&key.tenant, key.kind, None, 10)
+            .await
+            .unwrap();
         let names: Vec<&str> = listed.documents.iter().map(|line| &*line.name).collect();
         assert_eq!(names, ["shop"]);
     }

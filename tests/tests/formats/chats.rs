@@ -261,6 +261,12 @@ pub(crate) fn facts() -> Vec<Fact> {
         Fact::Unclear {
             step: text("post"),
             reason: text("no answer"),
+            text: some("Hello."),
+        },
+        Fact::Unclear {
+            step: text("queue_call"),
+            reason: text("no answer"),
+            text: None,
         },
         Fact::WaitedTooLong,
     ];

@@ -102,8 +102,8 @@ fields! {
     connection: ChatConnection { platform, bot_id, name, inboxes, bot_url, events_url, widget, updated_at }
     widget: Widget { title, topics, languages, phone_required, privacy_url, embedded_by, starts_per_minute }
     topic: Topic { name, title, inbox, priority, initial_message }
-    visitor_request: VisitorRequest { fingerprint, at, contact, state }
-    visitor_contact: VisitorContact { id, source }
+    visitor_request: VisitorRequest { fingerprint, at, state }
+    visitor_contact: VisitorContact { id, inbox, source }
 }
 
 /// The same for enums; the names of their variants are in [`crate::kinds`].

@@ -23,6 +23,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
+mod bots;
 mod chats;
 #[path = "../common/mod.rs"]
 mod common;

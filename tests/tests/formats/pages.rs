@@ -10,6 +10,7 @@ use crate::kinds;
 const DISPATCHES: &str = include_str!("../../../functions/dispatches/README.md");
 const NOTIFIER: &str = include_str!("../../../functions/notifier/README.md");
 const INFRA: &str = include_str!("../../../infra/README.md");
+const BOT: &str = include_str!("../../../functions/bot/README.md");
 
 /// Names in `words.json` that are not part of the dispatch API.
 const OTHER_APIS: [&str; 5] = [
@@ -58,6 +59,19 @@ fn every_event_and_word_of_a_dispatch_is_on_a_page() {
                 .filter(|word| *word != DEFAULT_REASON);
             assert_eq!(missing(&pages, words), [""; 0], "{of}");
         }
+    }
+}
+
+#[test]
+fn every_word_of_a_chat_is_on_the_page_about_its_timeline() {
+    for (of, words) in fixtures::json("chat-words.json").as_object().unwrap() {
+        // A variant with a content is an object whose only name is the word.
+        let word = |word: &Value| match word {
+            Value::Object(variant) => variant.keys().next().unwrap().clone(),
+            word => word.as_str().unwrap().to_owned(),
+        };
+        let words: Vec<String> = words.as_array().unwrap().iter().map(word).collect();
+        assert_eq!(missing(BOT, words.iter().map(String::as_str)), [""; 0], "{of}");
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{Page, Started, form, message_id};
 fn written(page: &Page, conversation: u64) -> Vec<String> {
     let messages = page.world.chat.messages(conversation).into_iter();
     messages
-        .filter(|message| !message.is_of_bot())
+        .filter(Message::is_of_customer)
         .map(|message| message.text)
         .collect()
 }

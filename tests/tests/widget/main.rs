@@ -16,8 +16,6 @@ use serde_json::{Value, json};
 
 use crate::common::{Answer, request, send};
 
-/// The inboxes of the two topics.
-pub(crate) const INBOXES: [u64; 2] = [9, 8];
 pub(crate) const BOT: &str = "
 debounce_ms: 500
 faq:

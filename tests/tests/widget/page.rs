@@ -1,14 +1,14 @@
 //! The page itself: its language, its policy and its assets.
 
-use patchbay_simulators::world::World;
-
-use crate::common::{request, send};
+use crate::common::request;
 use crate::{Page, widget};
 
 /// The body as text.
 async fn text(page: &Page, part: &str, language: &str) -> String {
     let request = request("GET", &format!("{}{part}", page.path)).header("accept-language", language);
-    let response = World::send(&page.world, request.body(bytes::Bytes::new()).unwrap())
+    let response = page
+        .world
+        .send(request.body(bytes::Bytes::new()).unwrap())
         .await
         .unwrap();
     String::from_utf8(response.into_body().to_vec()).unwrap()

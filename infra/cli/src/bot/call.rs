@@ -59,8 +59,22 @@ async fn call(api: &Api, kind: &str, name: &str, number: &str, output: &mut Outp
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::testing::api;
-    use crate::testing::text_of;
+    use crate::api::testing::{api, api_of};
+    use crate::output::Format;
+    use crate::testing::{text_of, world};
+
+    #[tokio::test(start_paused = true)]
+    async fn the_platform_of_a_deployment_places_the_call() {
+        let world = world().await;
+        let api = api_of(&world);
+        text_of(async |output| call(&api, "queue", "support_en", "+12025550143", output).await).await;
+        assert_eq!(world.chat.calls().len(), 1);
+        let mut buffer = Vec::new();
+        let mut output = Output::new(&mut buffer, Format::Text);
+        let refused = call(&api, "queue", "no_such_queue", "+12025550143", &mut output).await;
+        assert!(refused.is_err());
+        assert_eq!(world.chat.calls().len(), 1);
+    }
 
     #[tokio::test]
     async fn a_call_names_its_queue_or_agent() {

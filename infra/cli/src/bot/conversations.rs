@@ -211,9 +211,11 @@ fn colored(holder: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::api::testing::{api, api_with};
-    use crate::testing::{json_of, text_of};
+    use crate::api::testing::{api, api_of, api_with};
+    use crate::testing::{json_of, text_of, world};
 
     fn id() -> PlatformId {
         "1201".parse().expect("an id")
@@ -272,6 +274,29 @@ mod tests {
              1201  waiting  2026-11-23 20:15:00  2026-11-23 20:15:00\n"
         );
         assert!(request.join().expect("a request").starts_with("GET /v1/conversations?limit=1 "));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deployed_conversation_is_handed_over_and_given_back() {
+        let world = world().await;
+        world.put_bot("shop", "{}").await.expect("a bot");
+        let conversation = world.chat.customer_opens(7).expect("a conversation");
+        world.chat.customer_writes(conversation, "hello").expect("a message");
+        world.clock.sleep(Duration::from_secs(10)).await;
+        let api = api_of(&world);
+        let id: PlatformId = conversation.to_string().parse().expect("an id");
+        let found = json_of(async |output| list(&api, 20, output).await).await;
+        assert_eq!(found["conversations"][0]["id"], id.as_str());
+        for (what, holder) in [("hand-over", "waiting"), ("give-back", "bot")] {
+            text_of(async |output| change(&api, &id, what, output).await).await;
+            world.clock.sleep(Duration::from_secs(10)).await;
+            let shown = json_of(async |output| show(&api, &id, output).await).await;
+            assert_eq!(shown["holder"], holder, "{what}");
+        }
+        let shown = text_of(async |output| show(&api, &id, output).await).await;
+        for line in ["customer  hello", "▶ the bot answers again: requested through the API"] {
+            assert!(shown.contains(line), "{line}:\n{shown}");
+        }
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::ValueEnum;
 use console::style;
 use patchbay::bot::sample::{ExchangeResult, Sample, run};
-use patchbay::bot::{Bot, Document};
+use patchbay::bot::Document;
 use patchbay::ids::DocumentName;
 use serde_json::json;
 
@@ -37,20 +37,20 @@ impl Example {
     const fn parts(self) -> (&'static str, &'static str) {
         match self {
             Self::OpeningHours => (
-                "",
-                "",
+                include_str!("../../../../functions/responder/examples/opening-hours.yaml"),
+                include_str!("../../../../functions/responder/examples/opening-hours.sample.yaml"),
             ),
             Self::OrderStatus => (
-                "",
-                "",
+                include_str!("../../../../functions/responder/examples/order-status.yaml"),
+                include_str!("../../../../functions/responder/examples/order-status.sample.yaml"),
             ),
             Self::CallBack => (
-                "",
-                "",
+                include_str!("../../../../functions/responder/examples/call-back.yaml"),
+                include_str!("../../../../functions/responder/examples/call-back.sample.yaml"),
             ),
             Self::Assistant => (
-                "",
-                "",
+                include_str!("../../../../functions/responder/examples/assistant.yaml"),
+                include_str!("../../../../functions/responder/examples/assistant.sample.yaml"),
             ),
         }
     }
@@ -154,4 +154,82 @@ fn lines(result: &ExchangeResult) -> Vec<String> {
     lines.extend(result.error.iter().map(|error| problem(&format!("the bot failed: {error}"))));
     lines.extend(result.failures.iter().map(|failure| problem(failure)));
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use patchbay::bot::Bot;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::documents::testing::TempFile;
+    use crate::output::Format;
+
+    fn run_with(format: Format, act: impl FnOnce(&mut Output<'_>) -> anyhow::Result<ExitCode>) -> (ExitCode, String) {
+        console::set_colors_enabled(false);
+        let mut buffer = Vec::new();
+        let code = act(&mut Output::new(&mut buffer, format)).expect("it works");
+        (code, String::from_utf8(buffer).expect("text"))
+    }
+
+    fn json_of(act: impl FnOnce(&mut Output<'_>) -> anyhow::Result<ExitCode>) -> (ExitCode, Value) {
+        let (code, text) = run_with(Format::Json, act);
+        (code, serde_json::from_str(&text).expect("one document"))
+    }
+
+    #[test]
+    fn every_example_is_valid_and_does_what_its_sample_expects() {
+        for example in Example::value_variants() {
+            let (text, sample) = example.parts();
+            let bot = Bot::read(text).unwrap_or_else(|issues| panic!("{example:?}: {issues:?}"));
+            let sample = Sample::read(sample).unwrap_or_else(|issues| panic!("{example:?}: {issues:?}"));
+            for result in run(&bot, &sample) {
+                assert_eq!(result.failures, Vec::<String>::new(), "{example:?}: {result:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_written_example_passes_check_and_test() {
+        let (file, sample) = (TempFile::new("new-bot.yaml", None), TempFile::new("new-bot.sample.yaml", None));
+        let (_, report) = json_of(|output| {
+            write_new(&file.0, Example::OpeningHours, output)?;
+            Ok(ExitCode::SUCCESS)
+        });
+        let names = [&file, &sample].map(|file| file.0.display().to_string());
+        assert_eq!(report, json!({ "file": names[0], "sample": names[1] }));
+        let (code, report) = json_of(|output| check(&file.0, output));
+        assert_eq!((code, &report["issues"], &report["questions"]), (ExitCode::SUCCESS, &json!([]), &json!(4)));
+        let (code, report) = json_of(|output| test(&file.0, None, output));
+        assert_eq!((code, &report["failures"]), (ExitCode::SUCCESS, &json!(0)));
+        let again = write_new(&file.0, Example::Assistant, &mut Output::new(&mut Vec::new(), Format::Text));
+        assert!(again.expect_err("it exists").to_string().contains("already exists"));
+    }
+
+    #[test]
+    fn a_difference_from_the_sample_is_shown_and_fails() {
+        let file = TempFile::new("differs.yaml", Some("faq: {entries: [{name: a, questions: [When?], answer: At nine.}]}"));
+        let sample = TempFile::new(
+            "differs.sample.yaml",
+            Some("exchanges:\n  - {say: When?, expect: {contains: [at ten]}}\n"),
+        );
+        let (code, shown) = run_with(Format::Text, |output| test(&file.0, None, output));
+        assert_eq!(code, ExitCode::FAILURE);
+        assert!(shown.starts_with("customer  When?\n"), "{shown}");
+        assert!(shown.contains("\n✗ "), "{shown}");
+        assert!(shown.ends_with("1 exchange, 1 difference\n"), "{shown}");
+        let (code, report) = json_of(|output| test(&file.0, Some(&sample.0), output));
+        assert_eq!((code, &report["failures"]), (ExitCode::FAILURE, &json!(1)));
+    }
+
+    #[test]
+    fn every_error_of_a_document_or_a_sample_has_its_line() {
+        let file = TempFile::new("wrong-bot.yaml", Some("language: en\nnonsense: 1\n"));
+        let (code, report) = json_of(|output| check(&file.0, output));
+        assert_eq!((code, &report["issues"][0]["line"]), (ExitCode::FAILURE, &json!(2)), "{report}");
+        let file = TempFile::new("right-bot.yaml", Some("{}"));
+        let sample = TempFile::new("wrong.sample.yaml", Some("exchanges:\n  - {say: Hi, expct: {}}\n"));
+        let (code, report) = json_of(|output| test(&file.0, Some(&sample.0), output));
+        assert_eq!((code, &report["issues"][0]["line"]), (ExitCode::FAILURE, &json!(2)), "{report}");
+    }
 }

@@ -66,3 +66,29 @@ async fn list(
     let rows: Vec<_> = inboxes.iter().map(row).collect();
     Ok(output.table(["ID", "NAME", "CHANNEL", "BOT"], &rows)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Account, clients_in, json_of, text_of, world};
+
+    #[tokio::test(start_paused = true)]
+    async fn inboxes_are_listed_with_their_documents() {
+        let world = world().await;
+        world.put_bot_in(&[7], "shop", "{}").await.expect("a bot");
+        let clients = clients_in(&world, &Account::default());
+        let platform = platform::access(&clients, "patchbay").await.expect("access");
+        let (store, tenant) = (&world.store, "main".parse().expect("a tenant"));
+        let shown = text_of(async |output| list(&platform.client, store, &tenant, output).await).await;
+        assert_eq!(
+            shown,
+            "ID  NAME          CHANNEL             BOT\n\
+             7   Shop chat     Channel::WebWidget  shop\n\
+             8   Returns chat  Channel::WebWidget  -\n\
+             9   Own widget    Channel::Api        -\n"
+        );
+        let other = "acme".parse().expect("a tenant");
+        let report = json_of(async |output| list(&platform.client, store, &other, output).await).await;
+        assert_eq!(report["inboxes"][0]["bot"], serde_json::Value::Null);
+    }
+}

@@ -3,11 +3,12 @@
 
 mod call;
 mod chat;
-mod connect;
+pub(crate) mod connect;
 mod conversations;
 mod deployed;
 mod document;
 mod inboxes;
+mod page;
 mod platform;
 mod timeline;
 
@@ -104,6 +105,8 @@ enum Command {
     Connect(connect::Options),
     /// List the inboxes of the chat platform, and which bot document answers each
     Inboxes(inboxes::Options),
+    /// Show, set or remove the settings of your own chat page, and print its URL
+    Page(page::Options),
     /// List and show conversations, hand one to people, return one to the bot
     Conversations(conversations::Options),
     /// Let the chat platform phone a number, for a queue or an agent
@@ -127,6 +130,7 @@ pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<
         Command::Delete { name, expect, api } => deployed::delete(name, *expect, api, output),
         Command::Connect(options) => connect::run(options, output),
         Command::Inboxes(options) => inboxes::run(options, output),
+        Command::Page(options) => page::run(options, output),
         Command::Conversations(options) => conversations::run(options, output),
         Command::Call(options) => call::run(options, output),
     }

@@ -10,6 +10,27 @@ pub(super) fn shorten(text: &str, max: usize) -> String {
     }
 }
 
+/// The beginning of the text, of at most `max` characters.
+pub(super) fn beginning(text: &str, max: usize) -> &str {
+    let end = text.char_indices().nth(max).map(|(index, _)| index);
+    end.and_then(|end| text.get(..end)).unwrap_or(text)
+}
+
+/// The text in pieces of at most `max` characters, if possible whole words.
+pub(super) fn pieces(text: &str, max: usize) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let first = beginning(rest, max);
+        let is_last = first.len() == rest.len();
+        let end = first.rfind(char::is_whitespace).filter(|end| *end > 0 && !is_last);
+        let (piece, others) = rest.split_at(end.unwrap_or(first.len()));
+        pieces.push(piece.trim_end());
+        rest = others.trim_start();
+    }
+    pieces
+}
+
 /// A name or another detail of a person, shortened.
 pub(super) fn detail(text: &str) -> String {
     shorten(text, MAX_DETAIL_CHARS)

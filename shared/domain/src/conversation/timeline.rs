@@ -62,8 +62,8 @@ pub enum Fact {
     Done {
         /// The name of the step.
         step: String,
-        /// The id that the platform returned.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        /// The id that the platform returned. The entry itself has an `id`, too.
+        #[serde(default, rename = "platform_id", skip_serializing_if = "Option::is_none")]
         id: Option<String>,
         /// The text, whole, if it was a message: the widget shows it.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -113,7 +113,24 @@ fn an_answer_that_is_too_long_is_shortened_and_recorded() {
 }
 
 #[test]
-fn a_message_that_is_too_long_is_shortened() {
+fn an_answer_that_is_too_long_for_one_message_becomes_several() {
+    let mut story = Story::new();
+    story.customer("hello");
+    let words = "word ".repeat(1_000);
+    let unbroken = "x".repeat(MAX_POST_CHARS + 10);
+    story.answers(&[&words, &unbroken], TurnAction::Continue);
+    let lengths: Vec<usize> = story.posts().iter().map(|(text, _)| text.chars().count()).collect();
+    assert_eq!(lengths, [3_999, 999, MAX_POST_CHARS, 10]);
+    assert!(
+        !story
+            .last_facts()
+            .iter()
+            .any(|fact| matches!(fact, Fact::NotDone { .. }))
+    );
+}
+
+#[test]
+fn a_message_that_is_too_long_is_shortened_and_recorded() {
     let long = "x".repeat(MAX_POST_CHARS + 1);
     let plan = HandOverPlan {
         message: long.clone(),
@@ -125,6 +142,12 @@ fn a_message_that_is_too_long_is_shortened() {
     let (text, _) = story.posts()[0];
     assert_eq!(text.chars().count(), MAX_POST_CHARS);
     assert!(text.ends_with('…'));
+    assert!(
+        story
+            .last_facts()
+            .iter()
+            .any(|fact| matches!(fact, Fact::NotDone { .. }))
+    );
     let plan = &story.conversation.hand_over.as_ref().expect("a hand-over").plan;
     for text in [&plan.wait_message, &plan.summary] {
         assert_eq!(text.as_ref().expect("a text").chars().count(), MAX_POST_CHARS);

@@ -1,7 +1,7 @@
 //! Finds texts that fail for a customer of whom the platform knows nothing: the most frequent mistake, and one that its
 //! author does not see, because a test customer has a name.
 
-use crate::bot::document::{Document, Greeting, Text};
+use crate::bot::document::{Document, Greeting, Say, Text};
 use crate::bot::scope;
 use crate::conversation::Contact;
 use crate::flow::Issue;
@@ -14,7 +14,8 @@ pub(super) fn check(document: &Document, templates: &Templates, issues: &mut Vec
     let renders = |source: &str, scope: &Scope| templates.render(Kind::Message, source, scope).is_ok();
     for (path, text) in unconditional_texts(document) {
         let sources = text.sources();
-        let depends = |source: &&str| source.contains("contact") && renders(source, &known) && !renders(source, &unknown);
+        let depends =
+            |source: &&str| source.contains("contact") && renders(source, &known) && !renders(source, &unknown);
         if sources.iter().any(depends) {
             let detail = "fails for a customer whose name, e-mail, phone or language is unknown: use such as \
                           `contact.name | default('you')`";
@@ -43,7 +44,10 @@ fn unconditional_texts(document: &Document) -> Vec<(String, &Text)> {
     let hand_over = &document.hand_over;
     let single = [
         (document.stop.as_ref().and_then(|stop| stop.text.as_ref()), "stop.text"),
-        (document.restart.as_ref().and_then(|restart| restart.text.as_ref()), "restart.text"),
+        (
+            document.restart.as_ref().and_then(|restart| restart.text.as_ref()),
+            "restart.text",
+        ),
         (document.attachments.as_ref(), "attachments"),
         (document.unknown.text.as_ref(), "unknown.text"),
         (document.fallback.as_ref(), "fallback"),
@@ -51,14 +55,21 @@ fn unconditional_texts(document: &Document) -> Vec<(String, &Text)> {
         (hand_over.wait_text.as_ref(), "hand_over.wait_text"),
         (hand_over.joined.as_ref(), "hand_over.joined"),
         (hand_over.ended.as_ref(), "hand_over.ended"),
-        (hand_over.outside_hours.as_ref().map(|outside| &outside.text), "hand_over.outside_hours.text"),
+        (
+            hand_over.outside_hours.as_ref().map(|outside| &outside.text),
+            "hand_over.outside_hours.text",
+        ),
     ];
-    texts.extend(single.into_iter().filter_map(|(text, path)| Some((path.to_owned(), text?))));
+    texts.extend(
+        single
+            .into_iter()
+            .filter_map(|(text, path)| Some((path.to_owned(), text?))),
+    );
     let replaced = document.texts.named().into_iter();
     texts.extend(replaced.filter_map(|(text, name)| Some((field("texts", name), text?))));
     for (index, entry) in document.faq.entries.iter().enumerate() {
         let path = field(&element("faq.entries", index), "answer");
-        let answers = entry.answer.iter().flat_map(|answer| answer.texts());
+        let answers = entry.answer.iter().flat_map(Say::texts);
         texts.extend(answers.map(|text| (path.clone(), text)));
     }
     for (name, form) in &document.forms {

@@ -25,7 +25,10 @@ pub(super) fn check<'a>(document: &'a Document, names: &Names, checker: &mut Che
     if faq.entries.len() > MAX_ENTRIES {
         checker.report("faq.entries", format!("the FAQ has at most {MAX_ENTRIES} entries"));
     }
-    let questions = faq.entries.iter().map(|entry| entry.questions.len() + entry.words.len());
+    let questions = faq
+        .entries
+        .iter()
+        .map(|entry| entry.questions.len() + entry.words.len());
     if questions.sum::<usize>() > MAX_ALL_QUESTIONS {
         let reason = format!("the FAQ has at most {MAX_ALL_QUESTIONS} questions and groups of words");
         checker.report("faq.entries", reason);
@@ -34,7 +37,10 @@ pub(super) fn check<'a>(document: &'a Document, names: &Names, checker: &mut Che
     for (index, entry) in faq.entries.iter().enumerate() {
         let path = element("faq.entries", index);
         if !is_printable_name(&entry.name) {
-            checker.report(field(&path, "name"), "must have 1 to 64 characters, and no control characters");
+            checker.report(
+                field(&path, "name"),
+                "must have 1 to 64 characters, and no control characters",
+            );
         }
         if !seen.insert(entry.name.as_str()) {
             checker.report(field(&path, "name"), "is already the name of an earlier entry");

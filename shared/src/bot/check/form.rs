@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
-
 use super::{Checker, MAX_FORMS, optional_text};
 use crate::bot::document::{Document, Done, Field, FieldKind, Form};
-use crate::bot::form::Limit;
-use crate::flow::Names;
+use crate::bot::form::value::{Limit, whole_pattern};
 use crate::flow::source::{element, field};
+use crate::flow::{Names, schema};
 
 /// Maximum number of fields of a form.
 const MAX_FIELDS: usize = 20;
@@ -78,12 +76,11 @@ fn check_field<'a>(item: &'a Field, path: &str, names: &Names, checker: &mut Che
 }
 
 fn check_pattern(pattern: &str, path: &str, checker: &mut Checker<'_>) {
-    let schema: Value = json!({ "properties": { "value": { "type": "string", "pattern": pattern } } });
     if checker.is_stored() {
         return;
     }
     let mut issues = Vec::new();
-    crate::flow::schema::check(&schema, "", &mut issues);
+    schema::check(&whole_pattern(pattern), "", &mut issues);
     for issue in issues {
         checker.report(path, issue.detail);
     }

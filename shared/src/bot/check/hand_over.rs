@@ -14,10 +14,7 @@ const WEEK_SECONDS: u32 = 604_800;
 pub(super) fn check<'a>(document: &'a Document, names: &Names, checker: &mut Checker<'a>) {
     let hand_over = &document.hand_over;
     let with_reason = &scope::with_reason(names.clone());
-    for (words, name) in [
-        (&hand_over.words, "words"),
-        (&hand_over.cancel_words, "cancel_words"),
-    ] {
+    for (words, name) in [(&hand_over.words, "words"), (&hand_over.cancel_words, "cancel_words")] {
         check_phrases(words.as_deref().unwrap_or_default(), &field("hand_over", name), checker);
     }
     check_give_back_words(hand_over.give_back_words.as_deref().unwrap_or_default(), checker);
@@ -28,11 +25,21 @@ pub(super) fn check<'a>(document: &'a Document, names: &Names, checker: &mut Che
         }
     }
     range(hand_over.after_misses, 1..=10, "hand_over.after_misses", checker);
-    range(hand_over.wait_seconds, 10..=WEEK_SECONDS, "hand_over.wait_seconds", checker);
+    range(
+        hand_over.wait_seconds,
+        10..=WEEK_SECONDS,
+        "hand_over.wait_seconds",
+        checker,
+    );
     let give_back = "hand_over.give_back_after_seconds";
     range(hand_over.give_back_after_seconds, 60..=WEEK_SECONDS, give_back, checker);
     optional_text(hand_over.text.as_ref(), "hand_over.text", with_reason, checker);
-    optional_text(hand_over.wait_text.as_ref(), "hand_over.wait_text", with_reason, checker);
+    optional_text(
+        hand_over.wait_text.as_ref(),
+        "hand_over.wait_text",
+        with_reason,
+        checker,
+    );
     let contact = &scope::contact_names();
     optional_text(hand_over.joined.as_ref(), "hand_over.joined", contact, checker);
     optional_text(hand_over.ended.as_ref(), "hand_over.ended", contact, checker);
@@ -72,7 +79,10 @@ fn check_call<'a>(call: &'a Call, names: &Names, checker: &mut Checker<'a>) {
     if let Some(queue) = &call.queue
         && (queue.trim().is_empty() || queue.chars().count() > MAX_QUEUE_CHARS)
     {
-        checker.report("call.queue", format!("must have from 1 to {MAX_QUEUE_CHARS} characters"));
+        checker.report(
+            "call.queue",
+            format!("must have from 1 to {MAX_QUEUE_CHARS} characters"),
+        );
     }
     if let Some(dispatch) = &call.dispatch {
         checker.template(Kind::Speech, &dispatch.text, "call.dispatch.text", names);

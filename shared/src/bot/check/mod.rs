@@ -119,7 +119,12 @@ fn check_settings(document: &Document, checker: &mut Checker<'_>) {
     }
     range(document.session_seconds, 60..=604_800, "session_seconds", checker);
     range(document.debounce_ms, 0..=10_000, "debounce_ms", checker);
-    range(document.max_answers_per_minute, 1..=60, "max_answers_per_minute", checker);
+    range(
+        document.max_answers_per_minute,
+        1..=60,
+        "max_answers_per_minute",
+        checker,
+    );
     for (words, name) in [
         (&document.words.yes, "yes"),
         (&document.words.no, "no"),

@@ -105,7 +105,11 @@ fn check_combination(parts: &Parts<'_>, path: &str, checker: &mut Checker<'_>) {
         ("call_me", parts.call_me.is_some()),
         ("finish", parts.finish),
     ];
-    let given: Vec<&str> = actions.iter().filter(|(_, is_given)| *is_given).map(|(name, _)| *name).collect();
+    let given: Vec<&str> = actions
+        .iter()
+        .filter(|(_, is_given)| *is_given)
+        .map(|(name, _)| *name)
+        .collect();
     let says = parts.say.is_some();
     if parts.pass {
         if says || !given.is_empty() || !parts.quick_replies.is_empty() {
@@ -129,7 +133,10 @@ fn check_combination(parts: &Parts<'_>, path: &str, checker: &mut Checker<'_>) {
         checker.report(path, format!("has more than one of: {}", given.join(", ")));
     }
     if checker.scratch.in_greeting && !given.is_empty() {
-        let reason = format!("a greeting only says something: `{}` is not possible here", given.join("`, `"));
+        let reason = format!(
+            "a greeting only says something: `{}` is not possible here",
+            given.join("`, `")
+        );
         checker.report(path, reason);
     }
 }

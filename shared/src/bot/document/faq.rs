@@ -13,7 +13,7 @@ use super::text::{QuickReply, Say, Text};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Faq {
-    /// How similar a message must be to a question, from 0.3 to 1. 0.7 when left out.
+    /// How similar a message must be to a question, from 0.3 to 1. 0.75 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
     /// The questions and their answers.

@@ -18,14 +18,18 @@ pub(super) fn read(text: &str, reading: &Reading<'_>) -> Option<Date> {
     let words = words(text);
     let [word] = words.as_slice() else {
         // A date among other words.
-        let mut dates = text.split_whitespace().filter_map(|word| written(word.trim_end_matches([',', '.']), reading.language));
+        let mut dates = text
+            .split_whitespace()
+            .filter_map(|word| written(word.trim_end_matches([',', '.']), reading.language));
         let date = dates.next();
         return date.filter(|_| dates.next().is_none());
     };
     if word::TODAY.contains(&word.as_str()) {
         return Some(reading.today);
     }
-    word::TOMORROW.contains(&word.as_str()).then(|| reading.today.tomorrow().ok())?
+    word::TOMORROW
+        .contains(&word.as_str())
+        .then(|| reading.today.tomorrow().ok())?
 }
 
 fn written(text: &str, language: &str) -> Option<Date> {

@@ -1,6 +1,6 @@
 //! Values of forms.
 
 mod date;
+#[cfg(test)]
+mod tests;
 pub(super) mod value;
-
-pub(super) use value::Limit;

@@ -8,7 +8,7 @@ use crate::bot::call;
 use crate::bot::document::{Field, FieldKind};
 use crate::bot::hours::parse_date;
 use crate::bot::prepared::CommandPhrases;
-use crate::bot::words::{is_main_part, words};
+use crate::bot::words::{is_main_part, similarity, words};
 use crate::flow::addresses::is_email;
 use crate::flow::schema;
 use crate::json_number::as_integer;
@@ -16,6 +16,9 @@ use crate::phone::CallingCode;
 
 /// Maximum length of a text, in characters, if the field sets none.
 const MAX_TEXT_CHARS: usize = 1_000;
+
+/// Maximum number of words that choose a title of which they are a part.
+const MAX_PART_WORDS: usize = 3;
 
 /// A limit of a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,7 +46,9 @@ impl Limit {
             }
             FieldKind::Date => match value.as_str() {
                 Some("today") => Ok(Self::Today),
-                Some(text) => parse_date(text).map(Self::Date).ok_or("must be `today` or a date such as 2026-11-20"),
+                Some(text) => parse_date(text)
+                    .map(Self::Date)
+                    .ok_or("must be `today` or a date such as 2026-11-20"),
                 None => Err("must be `today` or a date such as 2026-11-20"),
             },
             FieldKind::Email | FieldKind::Phone | FieldKind::Choice | FieldKind::YesNo => {
@@ -111,30 +116,37 @@ pub(in crate::bot) fn yes_or_no(text: &str, phrases: &CommandPhrases) -> Option<
     if phrases.yes.are_all_of(&words) {
         return Some(true);
     }
-    match (phrases.yes.are_main_part_of(&words), phrases.no.are_main_part_of(&words)) {
+    match (
+        phrases.yes.are_main_part_of(&words, 0),
+        phrases.no.are_main_part_of(&words, 0),
+    ) {
         (true, false) => Some(true),
         (false, true) => Some(false),
         _ => None,
     }
 }
 
-/// The index of the title that the customer wrote, exactly or with typing errors; none if it may be several.
-pub(in crate::bot) fn chosen<'t>(text: &str, titles: impl Iterator<Item = (usize, &'t str)>) -> Option<usize> {
+/// The index of the title that the customer wrote: all of it, it among words that say little, or a few words that only
+/// this title has. None if it may be several.
+pub(in crate::bot) fn chosen<'t>(text: &str, titles: impl Iterator<Item = &'t str>) -> Option<usize> {
     let written = words(text);
-    let titles: Vec<(usize, Vec<String>)> = titles.map(|(index, title)| (index, words(title))).collect();
-    if let Some((index, _)) = titles.iter().find(|(_, title)| !title.is_empty() && *title == written) {
-        return Some(*index);
+    let titles: Vec<Vec<String>> = titles.map(words).collect();
+    if written.is_empty() {
+        return None;
     }
-    let mut similar: Vec<usize> = titles
-        .iter()
-        .filter(|(_, title)| is_main_part(title, &written))
-        .map(|(index, _)| *index)
-        .collect();
-    similar.dedup();
-    match similar.as_slice() {
-        [index] => Some(*index),
-        _ => None,
+    if let Some(index) = titles.iter().position(|title| *title == written) {
+        return Some(index);
     }
+    let only = |is_meant: &dyn Fn(&[String]) -> bool| {
+        let mut meant = titles.iter().enumerate().filter(|(_, title)| is_meant(title));
+        let (index, _) = meant.next()?;
+        meant.next().is_none().then_some(index)
+    };
+    let is_part = |title: &[String]| {
+        let occurs = |word: &String| title.iter().any(|known| similarity(known, word, 1).is_some());
+        written.len() <= MAX_PART_WORDS && written.iter().all(occurs)
+    };
+    only(&|title| is_main_part(title, &written, 1)).or_else(|| only(&is_part))
 }
 
 /// The pattern, for a whole text.
@@ -149,7 +161,10 @@ fn read_text(field: &Field, text: &str) -> Option<Value> {
         _ => None,
     };
     let length = text.chars().count();
-    let (least, most) = (limit(&field.min).unwrap_or(1), limit(&field.max).unwrap_or(MAX_TEXT_CHARS));
+    let (least, most) = (
+        limit(&field.min).unwrap_or(1),
+        limit(&field.max).unwrap_or(MAX_TEXT_CHARS),
+    );
     if !(least..=most).contains(&length) {
         return None;
     }
@@ -166,7 +181,9 @@ fn single<T>(text: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
     if let Some(value) = read(text) {
         return Some(value);
     }
-    let mut values = text.split_whitespace().filter_map(|word| read(word.trim_matches(['.', ',', ';', ':', '!', '?'])));
+    let mut values = text
+        .split_whitespace()
+        .filter_map(|word| read(word.trim_matches(['.', ',', ';', ':', '!', '?'])));
     let value = values.next();
     value.filter(|_| values.next().is_none())
 }
@@ -192,7 +209,9 @@ fn whole(text: &str) -> Option<f64> {
     let first = groups.next().unwrap_or_default();
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let has_groups = digits.len() > first.len();
-    let is_valid = is_number(first) && (!has_groups || first.len() <= 3) && groups.all(|group| group.len() == 3 && is_number(group));
+    let is_valid = is_number(first)
+        && (!has_groups || first.len() <= 3)
+        && groups.all(|group| group.len() == 3 && is_number(group));
     if !is_valid || digits.len() > 15 {
         return None;
     }
@@ -217,9 +236,9 @@ fn email(text: &str) -> Option<String> {
     is_email(address).then(|| address.to_owned())
 }
 
-/// The part from the first digit or `+` to the last digit.
+/// The part of a text that may be a phone number: up to the last digit.
 fn digits(text: &str) -> Option<&str> {
-    let start = text.find(|c: char| c == '+' || c.is_ascii_digit())?;
+    let start = text.find(|c: char| matches!(c, '+' | '(') || c.is_ascii_digit())?;
     let end = text.rfind(|c: char| c.is_ascii_digit())?;
     text.get(start..=end)
 }

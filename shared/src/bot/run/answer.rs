@@ -11,7 +11,7 @@ use crate::flow::source::{element, field};
 use crate::flow::{EvalError, Renderer, RuleError};
 
 /// How similar a message must be to a question of the FAQ.
-const DEFAULT_THRESHOLD: f64 = 0.7;
+const DEFAULT_THRESHOLD: f64 = 0.75;
 /// A question is suggested from this part of the threshold on.
 const SUGGESTION_PART: f64 = 0.5;
 const DEFAULT_SUGGESTIONS: u8 = 3;
@@ -27,7 +27,10 @@ impl Turn<'_> {
     /// When a request must be sent first, or the turn fails.
     pub(super) fn answer(&mut self) -> Result<(), EvalError> {
         let matches = self.prepared().index.matches(&self.message.words);
-        self.note_best_match(&matches);
+        let best = matches.first();
+        self.best_match =
+            best.and_then(|best| Some((self.document().faq.entries.get(best.entry)?.name.as_str(), best.score)));
+        self.prepare_scope();
         if self.is_mere_greeting() && self.greet()? {
             return Ok(());
         }
@@ -39,24 +42,17 @@ impl Turn<'_> {
             }
             self.change_variables(&evaluated.reply, &evaluated.path)?;
             self.prepare_scope();
-            self.note_best_match(&matches);
         }
         if let Some(best) = self.answering(&matches) {
             return Ok(self.answer_from_faq(best.entry)?);
         }
         if self.is_mere_greeting() {
-            self.posts.push(self.languages.pick_built_in(built_in::HELLO).to_owned());
+            self.posts
+                .push(self.languages.pick_built_in(built_in::HELLO).to_owned());
             self.answered_by = "greeting".into();
             return Ok(());
         }
         Ok(self.miss(&matches)?)
-    }
-
-    fn note_best_match(&mut self, matches: &[Match]) {
-        let best = matches.first();
-        let name = best.and_then(|best| self.document().faq.entries.get(best.entry));
-        let name = name.map(|entry| entry.name.as_str());
-        self.set_best_match(name, best.map_or(0.0, |best| best.score));
     }
 
     /// The best match, if it is similar enough.
@@ -124,6 +120,10 @@ impl Turn<'_> {
         self.prepare_scope();
         let says = !reply.posts.is_empty();
         self.say(reply.posts, reply.offers);
+        // A customer who chose from a list may choose from it again. After anything else the list is out of date.
+        if !self.has_offered && !self.has_chosen {
+            self.session.offers.clear();
+        }
         self.answered_by = path;
         if let Some(texts) = reply.hand_over {
             return self.hand_over(HandOverRequest {
@@ -162,7 +162,11 @@ impl Turn<'_> {
         let texts = &self.document().texts;
         let text = match kind {
             CallKind::Queue => self.phrase(texts.calling_you.as_ref(), "texts.calling_you", built_in::CALLING_YOU),
-            CallKind::Dispatch => self.phrase(texts.calling_team.as_ref(), "texts.calling_team", built_in::CALLING_TEAM),
+            CallKind::Dispatch => self.phrase(
+                texts.calling_team.as_ref(),
+                "texts.calling_team",
+                built_in::CALLING_TEAM,
+            ),
         };
         self.posts.push(text?);
         Ok(())
@@ -179,7 +183,10 @@ impl Turn<'_> {
         self.session.variables.retain(|name, _| declared.contains_key(name));
         let size = serde_json::to_string(&self.session.variables).map_or(usize::MAX, |text| text.len());
         if size > MAX_VARIABLES {
-            return Err(RuleError::new(field(path, "set"), "makes the variables larger than 16 KB"));
+            return Err(RuleError::new(
+                field(path, "set"),
+                "makes the variables larger than 16 KB",
+            ));
         }
         Ok(())
     }

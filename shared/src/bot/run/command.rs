@@ -4,10 +4,12 @@ use super::turn::Turn;
 use crate::bot::built_in;
 use crate::bot::document::FieldKind;
 use crate::bot::form::value::chosen;
-use crate::bot::words::{is_salutation, words};
+use crate::bot::words::{is_salutation, is_stop_word, words};
 use crate::conversation::{FormProgress, Offer, Session};
 use crate::flow::{EvalError, RuleError};
 
+/// Words around the number of a quick reply, as in `number 2`.
+const NUMBER_WORDS: [&str; 5] = ["answer", "nr", "number", "nummer", "option"];
 /// What the quick reply for a person means.
 pub(super) const PERSON: &str = "/person";
 
@@ -30,12 +32,11 @@ impl Turn<'_> {
         let is_hand_over = |message: &Vec<String>| match self.asked_kind() {
             None => phrases.hand_over.occur_in(message),
             // Anything may be the answer to this question, such as the name of an agent.
-            Some(FieldKind::Text) => phrases.hand_over.are_main_part_of(message),
+            Some(FieldKind::Text) => phrases.hand_over.are_main_part_of(message, 1),
             // If it is no valid answer, the form looks for the words.
-            Some(_) => phrases.hand_over.are_all_of(message),
+            Some(_) => false,
         };
-        let resolved = || is_hand_over(&self.message.words) && self.asked_kind().is_none();
-        if self.message.text == PERSON || parts.iter().any(is_hand_over) || resolved() {
+        if self.message.text == PERSON || parts.iter().chain([&self.message.words]).any(is_hand_over) {
             return Some(Command::HandOver);
         }
         if parts.iter().any(|message| phrases.stop.are_all_of(message)) {
@@ -56,7 +57,10 @@ impl Turn<'_> {
         let FormProgress { form, field, .. } = self.session.form.as_ref()?;
         let field = field.as_ref()?;
         let form = self.form(form)?;
-        form.fields.iter().find(|known| known.name == *field).map(|field| field.kind)
+        form.fields
+            .iter()
+            .find(|known| known.name == *field)
+            .map(|field| field.kind)
     }
 
     pub(super) fn stop(&mut self) -> Result<(), RuleError> {
@@ -78,7 +82,11 @@ impl Turn<'_> {
             ..Session::default()
         };
         self.listen(index + 1);
-        let text = self.document().restart.as_ref().and_then(|restart| restart.text.as_ref());
+        let text = self
+            .document()
+            .restart
+            .as_ref()
+            .and_then(|restart| restart.text.as_ref());
         let text = self.phrase(text, "restart.text", built_in::RESTARTED)?;
         self.posts.push(text);
         if self.message.text.is_empty() && self.message.attachments == 0 {
@@ -106,12 +114,16 @@ impl Turn<'_> {
 
 /// The offer that a text chooses: by its number or its title.
 fn choose<'o>(offers: &'o [Offer], text: &str) -> Option<&'o Offer> {
-    let number = text.trim().trim_start_matches('#').trim_end_matches(['.', ')', ':']);
-    if let Ok(number) = number.parse::<usize>() {
+    let words = words(text);
+    let mut telling = words
+        .iter()
+        .filter(|word| !is_stop_word(word) && !NUMBER_WORDS.contains(&word.as_str()));
+    if let (Some(number), None) = (telling.next(), telling.next())
+        && let Ok(number) = number.parse::<usize>()
+    {
         return offers.get(number.checked_sub(1)?);
     }
-    let titles = offers.iter().map(|offer| offer.title.as_str()).enumerate();
-    offers.get(chosen(text, titles)?)
+    offers.get(chosen(text, offers.iter().map(|offer| offer.title.as_str()))?)
 }
 
 #[cfg(test)]
@@ -128,17 +140,23 @@ mod tests {
             ("1", Some("means Opening hours")),
             (" #2. ", Some("means My order")),
             ("3)", Some("means Other")),
+            ("number 3 please", Some("means Other")),
             ("opening HOURS!", Some("means Opening hours")),
             ("oepning hours please", Some("means Opening hours")),
             ("0", None),
             ("4", None),
             ("1 2", None),
-            ("opening", None),
+            ("opening", Some("means Opening hours")),
+            ("my", Some("means My order")),
             ("where is my order now", Some("means My order")),
             ("opening hours, and my order", None),
             ("", None),
         ] {
-            assert_eq!(choose(&offers, text).map(|offer| offer.text.as_str()), expected, "{text}");
+            assert_eq!(
+                choose(&offers, text).map(|offer| offer.text.as_str()),
+                expected,
+                "{text}"
+            );
         }
     }
 }

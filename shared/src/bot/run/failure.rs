@@ -25,9 +25,11 @@ pub(super) fn result(bot: Option<&Bot>, context: &TurnContext<'_>, reason: &str)
     if session.errors < MAX_ERRORS {
         texts.push(fallback_text(bot, context));
     } else if on_error {
+        (texts, action) = hand_over::outcome(bot, context, HandOverRequest::new(HandOverReason::Error));
+    }
+    if matches!(action, TurnAction::HandOver { .. }) {
         session.form = None;
-        let request = HandOverRequest::new(HandOverReason::Error);
-        (texts, action) = hand_over::outcome(bot, context, request);
+        session.offers.clear();
     }
     let is_silent = texts.is_empty() && action == TurnAction::Continue;
     if !is_silent {

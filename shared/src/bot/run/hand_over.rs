@@ -48,18 +48,20 @@ impl HandOverRequest {
 }
 
 impl Turn<'_> {
-    /// Hands over, or says why not outside the hours.
+    /// Hands over, or says why not outside the hours, and goes on with a form.
     pub(super) fn hand_over(&mut self, request: HandOverRequest) -> Result<(), RuleError> {
         self.session.started_at.get_or_insert(self.context.now);
         self.session.misses = 0;
-        self.session.form = None;
-        self.session.offers.clear();
-        self.prepare_scope();
         let mut planner = Planner::new(Some(self.bot), self.context, self.scope.clone(), &request);
         let (texts, action) = planner.outcome(request);
         self.error = planner.error.take();
         self.posts.extend(texts);
         self.action = action;
+        if self.action == TurnAction::Continue {
+            return self.ask_again();
+        }
+        self.session.form = None;
+        self.session.offers.clear();
         Ok(())
     }
 
@@ -91,7 +93,11 @@ pub(super) fn requested(bot: Option<&Bot>, context: &TurnContext<'_>) -> HandOve
 /// The variables of texts of a conversation, outside a turn of the document.
 pub(super) fn scope_of(bot: &Bot, context: &TurnContext<'_>, reason: &str) -> Scope {
     let pending = &context.conversation.pending;
-    let text = pending.iter().map(|message| message.text.as_str()).collect::<Vec<_>>().join("\n");
+    let text = pending
+        .iter()
+        .map(|message| message.text.as_str())
+        .collect::<Vec<_>>()
+        .join("\n");
     let attachments = pending.iter().map(|message| usize::from(message.attachments));
     let message = MessageValues {
         text: &text,
@@ -187,7 +193,11 @@ impl<'a> Planner<'a> {
             AfterWait::GiveBack => WaitAction::GiveBack,
             AfterWait::Call => {
                 let has_dispatch = self.bot.is_some_and(|bot| bot.document().call.dispatch.is_some());
-                let kind = if has_dispatch { CallKind::Dispatch } else { CallKind::Queue };
+                let kind = if has_dispatch {
+                    CallKind::Dispatch
+                } else {
+                    CallKind::Queue
+                };
                 self.call(kind).map_or(WaitAction::KeepWaiting, WaitAction::Call)
             }
         }
@@ -208,7 +218,8 @@ impl<'a> Planner<'a> {
         let rendered = text.zip(self.bot).and_then(|(text, bot)| {
             let rendered = render(bot, text, path, &self.scope);
             if rendered.is_none() {
-                self.error.get_or_insert_with(|| RuleError::new(path, "has no text for this customer"));
+                self.error
+                    .get_or_insert_with(|| RuleError::new(path, "has no text for this customer"));
             }
             rendered
         });
@@ -242,7 +253,12 @@ impl<'a> Planner<'a> {
     fn built_in_summary(&self) -> String {
         let conversation = self.context.conversation;
         let mut summary = String::new();
-        if let Some(name) = conversation.contact.name.as_deref().filter(|name| !name.trim().is_empty()) {
+        if let Some(name) = conversation
+            .contact
+            .name
+            .as_deref()
+            .filter(|name| !name.trim().is_empty())
+        {
             summary.push_str(&posts::shortened(name.trim(), MAX_LINE_CHARS));
             summary.push_str(": ");
         }
@@ -282,7 +298,9 @@ fn call_plan(
             }))
         }
         CallKind::Dispatch => {
-            let Some(dispatch) = &call.dispatch else { return Ok(None) };
+            let Some(dispatch) = &call.dispatch else {
+                return Ok(None);
+            };
             let path = "call.dispatch.text";
             let text = Renderer::new(bot.templates(), scope, path).render(Kind::Speech, &dispatch.text);
             let text = text.map_err(|error| RuleError::new(path, &error))?;

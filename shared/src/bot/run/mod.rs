@@ -12,6 +12,8 @@ mod posts;
 mod turn;
 
 use super::Bot;
+use super::document::Text;
+use super::reply::render_text;
 use super::scope::contact_scope;
 use crate::clock::Timestamp;
 use crate::conversation::{
@@ -19,8 +21,6 @@ use crate::conversation::{
 };
 use crate::flow::template::Scope;
 use crate::flow::{EvalError, FetchRequest, FetchResults, Renderer};
-use super::document::Text;
-use super::reply::render_text;
 use turn::Turn;
 
 /// Milliseconds without a further message after which a burst is answered.

@@ -42,7 +42,9 @@ fn split(text: &str, max: usize) -> (&str, &str) {
     let head = text.get(..end).unwrap_or(text);
     // Not so early that the post is nearly empty.
     let least = head.len() / 2;
-    let at = ["\n\n", "\n", " "].iter().find_map(|gap| head.rfind(gap).filter(|at| *at >= least));
+    let at = ["\n\n", "\n", " "]
+        .iter()
+        .find_map(|gap| head.rfind(gap).filter(|at| *at >= least));
     let (head, rest) = text.split_at(at.unwrap_or(end));
     (head.trim_end(), rest.trim_start())
 }
@@ -65,8 +67,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_answer_exceeds_the_limits(texts in proptest::collection::vec(".{0,30000}", 0..15)) {
-            let posts = bounded(texts);
+        fn no_answer_exceeds_the_limits(parts in proptest::collection::vec(("[äa \n]{0,9}", 0_usize..3_000), 0..15)) {
+            let posts = bounded(parts.iter().map(|(text, times)| text.repeat(*times)).collect());
             prop_assert!(posts.len() <= MAX_POSTS);
             prop_assert!(posts.iter().all(|post| (1..=MAX_POST_CHARS).contains(&post.chars().count())));
             prop_assert!(posts.iter().map(|post| post.chars().count()).sum::<usize>() <= MAX_ANSWER_CHARS);

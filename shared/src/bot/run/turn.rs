@@ -45,12 +45,18 @@ pub(super) struct Turn<'a> {
     pub(super) languages: Languages<'a>,
     pub(super) message: Message,
     pub(super) session: Session,
+    /// Name and score of the FAQ's best match, once it is known.
+    pub(super) best_match: Option<(&'a str, f64)>,
     pub(super) scope: Scope,
     pub(super) posts: Vec<String>,
     pub(super) action: TurnAction,
     pub(super) answered_by: String,
     /// An error that did not keep the bot from answering.
     pub(super) error: Option<RuleError>,
+    /// Whether the customer chose a quick reply.
+    pub(super) has_chosen: bool,
+    /// Whether this turn offers quick replies.
+    pub(super) has_offered: bool,
     /// Whether the bot says nothing because the customer wants it so.
     is_silent: bool,
 }
@@ -69,11 +75,14 @@ impl<'a> Turn<'a> {
             languages: Languages::new(Some(bot.document()), &conversation.contact),
             message: Message::default(),
             session,
+            best_match: None,
             scope: Scope::default(),
             posts: Vec::new(),
             action: TurnAction::Continue,
             answered_by: String::new(),
             error: None,
+            has_chosen: false,
+            has_offered: false,
             is_silent: false,
         };
         turn.listen(0);
@@ -93,7 +102,9 @@ impl<'a> Turn<'a> {
         let pending = self.context.conversation.pending.get(first..).unwrap_or_default();
         let parts: Vec<String> = pending.iter().map(|message| message.text.trim().to_owned()).collect();
         let parts: Vec<String> = parts.into_iter().filter(|text| !text.is_empty()).collect();
-        let text = self.resolve_offer(&parts).unwrap_or_else(|| parts.join("\n"));
+        let chosen = self.resolve_offer(&parts);
+        self.has_chosen = chosen.is_some();
+        let text = chosen.unwrap_or_else(|| parts.join("\n"));
         self.message = Message {
             words: words(&text),
             text,
@@ -112,6 +123,9 @@ impl<'a> Turn<'a> {
         };
         let (conversation, now) = (self.context.conversation, self.context.now);
         self.scope = turn_scope(self.bot, conversation, &self.session, message, now);
+        if let Some((name, score)) = self.best_match {
+            self.scope.set("faq", json!({ "name": name, "score": score }));
+        }
     }
 
     /// Runs the turn.
@@ -174,9 +188,12 @@ impl<'a> Turn<'a> {
                 Ok(true)
             }
             Some(Greeting::Rules(rules)) => {
-                let evaluated = self.evaluator.eval_rules(rules, "greeting".into(), self.scope.clone())?;
+                let evaluated = self
+                    .evaluator
+                    .eval_rules(rules, "greeting".into(), self.scope.clone())?;
                 let is_greeted = !evaluated.reply.pass;
                 self.change_variables(&evaluated.reply, &evaluated.path)?;
+                self.prepare_scope();
                 self.say(evaluated.reply.posts, evaluated.reply.offers);
                 if is_greeted {
                     self.answered_by = evaluated.path;
@@ -187,7 +204,11 @@ impl<'a> Turn<'a> {
     }
 
     fn answer_attachment(&mut self) -> Result<(), RuleError> {
-        let text = self.phrase(self.document().attachments.as_ref(), "attachments", built_in::ATTACHMENTS)?;
+        let text = self.phrase(
+            self.document().attachments.as_ref(),
+            "attachments",
+            built_in::ATTACHMENTS,
+        )?;
         self.posts.push(text);
         self.answered_by = "attachments".into();
         if self.session.form.is_some() {
@@ -213,20 +234,16 @@ impl<'a> Turn<'a> {
         if !offers.is_empty() {
             let list = posts::numbered(&offers);
             match texts.last_mut() {
-                Some(last) => {
-                    last.push_str("\n\n");
-                    last.push_str(&list);
+                Some(text) => {
+                    text.push_str("\n\n");
+                    text.push_str(&list);
                 }
                 None => texts.push(list),
             }
             self.session.offers = offers;
+            self.has_offered = true;
         }
         self.posts.extend(texts);
-    }
-
-    /// Sets `faq` to the best match.
-    pub(super) fn set_best_match(&mut self, name: Option<&str>, score: f64) {
-        self.scope.set("faq", json!({ "name": name, "score": score }));
     }
 
     /// Whether the rate cap is reached.

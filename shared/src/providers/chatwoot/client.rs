@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use crate::config::ConfigError;
 use crate::conversation::PlatformId;
 use crate::http::{HttpClient, Request, Response, SendError};
+use crate::providers::chat_answer::{self, created_id, posted_id, successful};
 use crate::providers::chat_api::{
-    self, ChatError, CreatedContact, Inbox, NewContact, NewConversation, created_id, number_or_text, posted_id,
-    successful, to_json,
+    ChatError, CreatedContact, Inbox, NewContact, NewConversation, number_or_text, to_json,
 };
 use crate::providers::lenient::path_segment;
 use crate::secret::Secret;
@@ -185,7 +185,7 @@ impl Chatwoot {
     /// They could not be read.
     pub async fn inboxes(&self) -> Result<Vec<Inbox>, ChatError> {
         let response = self.call(Role::User, Method::GET, "/inboxes", None).await?;
-        chat_api::inboxes(&response)
+        chat_answer::inboxes(&response)
     }
 
     /// Lets a bot answer an inbox (CONTRACT.md 5.2).
@@ -222,7 +222,7 @@ impl Chatwoot {
         let id = created_id(&response, &["contact"])?;
         Ok(CreatedContact {
             id,
-            source: source_in(&chat_api::body(&response)),
+            source: source_in(&chat_answer::body(&response)),
         })
     }
 
@@ -280,9 +280,9 @@ fn segment(id: &PlatformId) -> Result<String, ChatError> {
 /// What identifies a new customer in their inbox: next to the contact, or in the only entry of the contact's list.
 fn source_in(body: &Value) -> Option<String> {
     let payload = body.get("payload").unwrap_or(body);
-    let beside = payload.pointer("/contact_inbox/source_id");
-    let within = || chat_api::object(body, &["contact"])?.pointer("/contact_inboxes/0/source_id");
-    let source = beside.or_else(within)?.as_str()?;
+    let next_to_it = payload.pointer("/contact_inbox/source_id");
+    let within = || chat_answer::object(body, &["contact"])?.pointer("/contact_inboxes/0/source_id");
+    let source = next_to_it.or_else(within)?.as_str()?;
     (!source.is_empty()).then(|| source.to_owned())
 }
 

@@ -10,7 +10,7 @@ use crate::conversation::{
     Author, Contact, Direction, EventKind, PlatformEvent, PlatformId, PlatformMessage, PlatformStatus,
 };
 use crate::lenient_json::{self, Selection, UnreadableJson};
-use crate::providers::chat_api::as_id;
+use crate::providers::chat_answer::as_id;
 use crate::providers::lenient::as_text;
 use crate::secret::sha256_hex;
 

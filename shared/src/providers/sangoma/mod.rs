@@ -17,10 +17,8 @@ use self::body::{
     Subscribe,
 };
 pub use self::settings::{Credentials, Endpoints, Generation, Settings};
-use super::chat_api::{
-    self, ChatError, CreatedContact, Inbox, NewContact, NewConversation, created_id, number_or_text, posted_id,
-    successful,
-};
+use super::chat_answer::{self, created_id, posted_id, successful};
+use super::chat_api::{ChatError, CreatedContact, Inbox, NewContact, NewConversation, number_or_text, to_json};
 use super::oauth::{TokenCache, TokenRequest};
 use crate::clock::Clock;
 use crate::conversation::PlatformId;
@@ -228,7 +226,7 @@ impl Sangoma {
     /// They could not be read.
     pub async fn inboxes(&self) -> Result<Vec<Inbox>, ChatError> {
         let path = format!("{CHATS}/inboxes/");
-        chat_api::inboxes(&self.call(Scope::Chats, Method::GET, &path, None).await?)
+        chat_answer::inboxes(&self.call(Scope::Chats, Method::GET, &path, None).await?)
     }
 
     /// Lets a bot answer an inbox (CONTRACT.md 5.3).
@@ -264,8 +262,8 @@ impl Sangoma {
         };
         let response = self.post_chat("/contacts/", body).await?;
         let id = created_id(&response, &["contact"])?;
-        let body = chat_api::body(&response);
-        let answered = chat_api::object(&body, &["contact"]).and_then(|contact| contact.get("email")?.as_str());
+        let body = chat_answer::body(&response);
+        let answered = chat_answer::object(&body, &["contact"]).and_then(|contact| contact.get("email")?.as_str());
         Ok(CreatedContact {
             id,
             source: Some(answered.unwrap_or(contact.email).to_owned()),
@@ -293,7 +291,7 @@ impl Sangoma {
     }
 
     async fn post_json(&self, scope: Scope, path: &str, fields: impl Serialize) -> Result<Response, ChatError> {
-        let body = chat_api::to_json(&Body {
+        let body = to_json(&Body {
             tenant_domain: &self.tenant_domain,
             fields,
         })?;

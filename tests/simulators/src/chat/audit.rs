@@ -12,7 +12,7 @@ use patchbay::clock::Timestamp;
 
 use self::replay::Replay;
 use super::Chat;
-use super::records::{EventRecord, Message, RequestRecord};
+use super::records::{Cause, ChangeKind, ConversationRecord, EventRecord, Message, RequestRecord};
 
 /// What the audit needs to know about the bot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Texts {
     pub give_back_after: Option<Duration>,
     /// Times at which a conversation was returned to the bot through patchbay's API.
     pub returned: Vec<(u64, Timestamp)>,
-    /// How long after it was notified the bot may still post.
+    /// How long after it was notified the bot may still act on what it knew before.
     pub grace: Duration,
 }
 
@@ -47,6 +47,14 @@ impl Default for Texts {
             returned: Vec::new(),
             grace: Duration::from_secs(15),
         }
+    }
+}
+
+impl Texts {
+    /// Whether a message of the bot answers the customer.
+    fn is_answer(&self, message: &str) -> bool {
+        let others = [&self.hand_over, &self.notices, &self.ended];
+        !others.into_iter().any(|texts| contains_any(message, texts))
     }
 }
 
@@ -72,7 +80,7 @@ pub struct HandOver {
     pub at: Timestamp,
     /// Hand-over messages.
     pub messages: usize,
-    /// Successful requests to deliver the conversation.
+    /// Requests to deliver the conversation, including those that failed.
     pub deliveries: usize,
 }
 
@@ -90,7 +98,7 @@ pub enum Breach {
     /// The hand-over has this many messages.
     HandOverMessages(u64, usize),
     /// The conversation was delivered to people without a message to the customer.
-    NobodyTold(u64),
+    NoHandOverMessage(u64),
     /// The two messages of the bot have the same text, and nobody wrote between them.
     PostedTwice(u64, u64, u64),
     /// The conversation ends with this message of the customer, and nobody is going to answer it.
@@ -110,7 +118,7 @@ impl fmt::Display for Breach {
                 )
             }
             Self::HandOverMessages(id, count) => write!(f, "{id}: a hand-over has {count} messages"),
-            Self::NobodyTold(id) => write!(f, "{id}: a hand-over has no message"),
+            Self::NoHandOverMessage(id) => write!(f, "{id}: a hand-over has no message"),
             Self::PostedTwice(id, first, second) => {
                 write!(f, "{id}: messages {first} and {second} are one, posted twice")
             }
@@ -150,9 +158,7 @@ pub fn audit(chat: &Chat, texts: &Texts) -> Audit {
     let mut audit = Audit::default();
     for conversation in chat.conversations() {
         let messages = chat.messages(conversation.id);
-        let posts: Vec<&Message> = messages.iter().filter(|message| message.is_of_bot()).collect();
-        audit.posts += posts.len();
-        record.check_posts(&posts, &messages, &mut audit);
+        record.check_posts(&conversation, &messages, &mut audit);
         let answers = record.answers(&messages);
         let mut replay = Replay::new(&record, &conversation, &messages, &answers);
         replay.run();
@@ -207,23 +213,39 @@ impl Record<'_> {
     }
 
     /// Finds messages that were posted twice.
-    fn check_posts(&self, posts: &[&Message], messages: &[Message], audit: &mut Audit) {
+    fn check_posts(&self, conversation: &ConversationRecord, messages: &[Message], audit: &mut Audit) {
+        let posts: Vec<&Message> = messages.iter().filter(|message| message.is_of_bot()).collect();
+        audit.posts += posts.len();
         for (index, first) in posts.iter().enumerate() {
-            let second = posts.iter().skip(index + 1).find(|second| {
-                let between = messages
-                    .iter()
-                    .filter(|other| first.id < other.id && other.id < second.id);
-                let is_alone = between.into_iter().all(|other| other.is_of_bot() || !other.is_public());
-                second.text == first.text && is_alone
-            });
-            if let Some(second) = second
-                && (self.texts.answers_quote || !self.is_confirmed(first))
-            {
+            let mut later = posts.iter().skip(index + 1);
+            let second = later.find(|second| second.text == first.text);
+            let Some(second) = second.filter(|second| nobody_acted(conversation, messages, first, second)) else {
+                continue;
+            };
+            // Two turns may have the same answer, and two returns the same message. A retry is none of these.
+            let is_unique = self.texts.answers_quote && self.texts.is_answer(&first.text);
+            if is_unique || !self.is_confirmed(first) {
                 let breach = Breach::PostedTwice(first.conversation, first.id, second.id);
                 audit.breaches.push(breach);
             }
         }
     }
+}
+
+/// Whether between two messages neither the customer nor a person of the team did anything.
+fn nobody_acted(conversation: &ConversationRecord, messages: &[Message], first: &Message, second: &Message) -> bool {
+    let mut written = messages
+        .iter()
+        .filter(|message| first.id < message.id && message.id < second.id);
+    let mut changes = conversation
+        .changes
+        .iter()
+        .filter(|change| first.at <= change.at && change.at <= second.at);
+    let is_of_people = |kind: &ChangeKind| match kind {
+        ChangeKind::Status { by, .. } => matches!(by, Cause::Human(_) | Cause::Customer),
+        ChangeKind::Assigned(_) | ChangeKind::Unassigned => true,
+    };
+    written.all(Message::is_of_bot) && !changes.any(|change| is_of_people(&change.kind))
 }
 
 /// Whether `answer` contains `text` as whole words, regardless of white space.

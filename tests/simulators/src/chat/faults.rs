@@ -49,11 +49,13 @@ pub enum ApiFault {
     Unauthorized,
     /// The request has its effect, but the body of the response is not JSON.
     Malformed,
+    /// This status of 400 to 499, no effect: the request is refused forever. Never drawn at random.
+    Refused(u16),
 }
 
 impl ApiFault {
-    /// Every fault once.
-    pub const ALL: [Self; 9] = [
+    /// The faults that are drawn at random.
+    pub const RANDOM: [Self; 10] = [
         Self::TooManyRequests { retry_after: Some(2) },
         Self::TooManyRequests { retry_after: None },
         Self::InternalError { done: false },
@@ -62,6 +64,7 @@ impl ApiFault {
         Self::NoAnswer { done: false },
         Self::NoAnswer { done: true },
         Self::NotSent,
+        Self::Unauthorized,
         Self::Malformed,
     ];
 }
@@ -73,8 +76,16 @@ pub enum Endpoint {
     Token,
     /// Any request but a token request.
     Any,
-    /// Bots, inboxes and webhooks.
+    /// Any of the four that follow.
     SetUp,
+    /// Bots.
+    Bots,
+    /// The list of inboxes.
+    Inboxes,
+    /// The assignment of a bot to an inbox.
+    Assign,
+    /// Webhooks.
+    Webhooks,
     /// Contacts and conversations.
     Conversations,
     /// A message.
@@ -90,7 +101,14 @@ pub enum Endpoint {
 impl Endpoint {
     /// Whether a fault planned for this group applies to a request of `group`.
     pub(super) fn includes(self, group: Self) -> bool {
-        self == group || (self == Self::Any && group != Self::Token)
+        match self {
+            Self::Any => group != Self::Token,
+            Self::SetUp => matches!(
+                group,
+                Self::SetUp | Self::Bots | Self::Inboxes | Self::Assign | Self::Webhooks
+            ),
+            _ => self == group,
+        }
     }
 }
 
@@ -98,7 +116,7 @@ impl Faults {
     /// For every kind of fault, randomly either 0 or `rate`. No outage.
     pub fn random(rng: &mut Rng, rate: f64) -> Self {
         let rates = |rng: &mut Rng| {
-            let faults = ApiFault::ALL.into_iter().chain([ApiFault::Unauthorized]);
+            let faults = ApiFault::RANDOM.into_iter();
             faults.map(|fault| (rng.pick(0.0, &[rate]), fault)).collect()
         };
         Self {

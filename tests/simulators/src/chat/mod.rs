@@ -21,6 +21,7 @@ mod personalities;
 mod platform;
 mod questions;
 mod records;
+mod setup;
 mod signature;
 mod state;
 mod stored;
@@ -44,10 +45,10 @@ pub use self::questions::{
     UnknownTenant,
 };
 pub use self::records::{
-    AcceptedCall, AgentRecord, Api, Author, BotRecord, Cause, Change, ChangeKind, ContactRecord, ConversationRecord,
-    EventRecord, InboxRecord, Message, MessageKind, OnBehalfOf, Recipient, RequestRecord, Status, StatusRequest,
-    WebhookOutcome, WebhookSubscription,
+    AcceptedCall, Api, Author, Cause, Change, ChangeKind, ConversationRecord, EventRecord, Message, MessageKind,
+    OnBehalfOf, Recipient, RequestRecord, Status, StatusRequest, WebhookOutcome,
 };
+pub use self::setup::{AgentRecord, BotRecord, ContactRecord, InboxRecord, WebhookSubscription};
 use self::state::State;
 pub use self::switches::Switches;
 use crate::webhook_faults::WebhookFault;
@@ -125,6 +126,12 @@ impl Chat {
     /// Makes the next request of this group fail. Several calls queue their faults.
     pub fn fail_next(&self, endpoint: Endpoint, fault: ApiFault) {
         self.lock().planned_api.push((endpoint, fault));
+    }
+
+    /// Runs `action` during the next request of this group: after its effect, and before its response. Several calls
+    /// queue their actions.
+    pub fn during_next(&self, endpoint: Endpoint, action: impl FnOnce(&Self) + Send + 'static) {
+        self.lock().interjections.push((endpoint, Box::new(action)));
     }
 
     /// Injects a fault into the next event of this name. Several calls queue their faults.

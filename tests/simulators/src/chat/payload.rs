@@ -8,7 +8,8 @@ use super::questions::{
     CreatedEvent, EchoAuthor, EventName, HumanSender, IdForm, IncomingSender, NestedMessage, PendingName, TextChange,
     TimeForm,
 };
-use super::records::{Author, ContactRecord, Message, MessageKind, Status};
+use super::records::{Author, Message, MessageKind, Status};
+use super::setup::ContactRecord;
 use super::state::{Conversation, State};
 use super::switches::Switches;
 

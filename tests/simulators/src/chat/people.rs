@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::Chat;
 use super::platform::NewMessage;
 use super::questions::EventName;
-use super::records::{Author, Cause, ContactRecord, MessageKind, Status};
+use super::records::{Author, Cause, MessageKind, Status};
+use super::setup::ContactRecord;
 
 /// Why an action is impossible.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -195,7 +195,7 @@ pub enum Responds {
 /// A third party: neither a customer nor an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThirdParty {
-    /// Its name.
+    /// The name under which it writes.
     pub name: String,
     /// The inbox whose conversations it takes part in; `None` for all.
     pub inbox: Option<u64>,

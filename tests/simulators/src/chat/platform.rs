@@ -1,5 +1,5 @@
 //! The rules of the platform: what a message, an assignment and a change of status do to a conversation, and which
-//! events they cause (chatwoot 5, lifecycle).
+//! events they cause (chatwoot 5.5).
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::records::{Author, Cause, Change, ChangeKind, ConversationRecord, Mess
 use super::state::{Conversation, Effect, State};
 use super::switches::Switches;
 
-/// Messages per minute and conversation: the platform's own brake on loops of bots (chatwoot 5).
+/// Messages per minute and conversation: the platform's own brake on loops of bots (chatwoot 5.4).
 pub(super) const MESSAGES_PER_MINUTE: usize = 200;
 /// The greeting of an inbox.
 pub(super) const GREETING: &str = "Welcome! How can we help?";
@@ -268,8 +268,11 @@ impl Platform<'_> {
             at: now,
             kind: ChangeKind::Status { to, by },
         });
-        if to == Status::Resolved && !self.switches.assignee_stays {
-            found.record.assignee = None;
+        if to == Status::Resolved && !self.switches.assignee_stays && found.record.assignee.take().is_some() {
+            found.record.changes.push(Change {
+                at: now,
+                kind: ChangeKind::Unassigned,
+            });
         }
         let is_waiting = to == Status::Open && found.record.assignee.is_none();
         self.state.changed.insert(conversation);

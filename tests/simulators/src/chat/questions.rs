@@ -5,17 +5,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::rng::question;
 
-question!(
-    /// Which of Sangoma's paths exist (sangoma 5.0): some were renamed, and it is unknown whether the old ones remain.
-    Paths {
-        /// The newest.
-        New,
-        /// The former.
-        Old,
-        /// Both.
-        Both,
-    }
-);
+/// Which of Sangoma's paths exist (sangoma 5.0): some were renamed, and it is unknown whether the old ones remain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Paths {
+    /// The newest.
+    #[default]
+    New,
+    /// The former.
+    Old,
+    /// Both.
+    Both,
+}
 
 question!(
     /// The JSON type of ids.
@@ -28,7 +28,7 @@ question!(
 );
 
 question!(
-    /// The body of Sangoma's responses, none of which is documented (sangoma 9). A bot, a contact and a conversation
+    /// The body of Sangoma's responses, none of which is documented (sangoma 5.10). A bot, a contact and a conversation
     /// always have a body, because without their ids nothing could follow.
     AnswerForm {
         /// As Chatwoot responds to the corresponding request.
@@ -57,7 +57,7 @@ question!(
 );
 
 question!(
-    /// The response to an unknown `tenant_domain` (sangoma 9).
+    /// The response to an unknown `tenant_domain` (sangoma 1).
     UnknownTenant {
         /// 404.
         NotFound,
@@ -112,17 +112,17 @@ question!(
     }
 );
 
-question!(
-    /// Where events go. A bot gets those of its inboxes; a webhook those to which it is subscribed.
-    Routes {
-        /// To bots and to webhooks.
-        Both,
-        /// To bots only.
-        BotsOnly,
-        /// To webhooks only.
-        WebhooksOnly,
-    }
-);
+/// Where events go. A bot gets those of its inboxes; a webhook those to which it is subscribed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Routes {
+    /// To bots and to webhooks.
+    #[default]
+    Both,
+    /// To bots only.
+    BotsOnly,
+    /// To webhooks only.
+    WebhooksOnly,
+}
 
 question!(
     /// The greeting of an inbox, a message without a sender.
@@ -187,7 +187,7 @@ question!(
 );
 
 question!(
-    /// The event about a new conversation (chatwoot 2, ordering).
+    /// The event about a new conversation (chatwoot 2).
     CreatedEvent {
         /// It is sent at once.
         AtOnce,
@@ -209,7 +209,7 @@ question!(
 );
 
 question!(
-    /// The response to a call on behalf of an agent who is not logged in (sangoma 9).
+    /// The response to a call on behalf of an agent who is not logged in (sangoma 4).
     LoggedOut {
         /// 409.
         Conflict,
@@ -219,7 +219,7 @@ question!(
 );
 
 question!(
-    /// The bodies of Chatwoot's responses, where its published descriptions disagree (chatwoot 5).
+    /// The bodies of Chatwoot's responses, where its published descriptions disagree (chatwoot 5.3).
     ChatwootAnswers {
         /// As the server's code writes them.
         Server,

@@ -4,10 +4,9 @@ use patchbay::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use crate::routee::WebhookOutcome;
-
 use super::faults::ApiFault;
 use super::questions::EventName;
+pub use crate::routee::WebhookOutcome;
 
 /// Who wrote a message. Unlike an event, the record always knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -247,21 +246,25 @@ impl RequestRecord {
     /// The conversation and the text, if this is a request for a message to a customer.
     pub fn posts(&self) -> Option<(u64, &str)> {
         let text = self.body.get("content")?.as_str()?;
-        let conversation = match self.api {
-            Api::Sangoma => {
-                let id = self.body.get("conversation_id")?;
-                id.as_u64().or_else(|| id.as_str()?.parse().ok())
-            }
-            _ => self
-                .path
-                .split("/conversations/")
-                .nth(1)?
-                .split('/')
-                .next()?
-                .parse()
-                .ok(),
+        Some((self.conversation()?, text))
+    }
+
+    /// The conversation, if this is a request to deliver it to people.
+    pub fn delivers(&self) -> Option<u64> {
+        let is_delivery = match self.api {
+            Api::Sangoma => self.path.contains("/deliver-to-agent"),
+            _ => self.path.contains("/toggle_status") && self.body.get("status").is_some_and(|status| status == "open"),
         };
-        Some((conversation?, text))
+        if is_delivery { self.conversation() } else { None }
+    }
+
+    fn conversation(&self) -> Option<u64> {
+        if self.api == Api::Sangoma {
+            let id = self.body.get("conversation_id")?;
+            return id.as_u64().or_else(|| id.as_str()?.parse().ok());
+        }
+        let (_, rest) = self.path.split_once("/conversations/")?;
+        rest.split('/').next()?.parse().ok()
     }
 
     /// Whether the client got a success.
@@ -284,9 +287,9 @@ pub struct StatusRequest {
 /// A call that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AcceptedCall {
-    /// When.
+    /// When it was accepted.
     pub at: Timestamp,
-    /// On whose behalf.
+    /// The queue or the agent.
     pub on_behalf_of: OnBehalfOf,
     /// The number or extension to dial.
     pub destination: String,
@@ -340,67 +343,4 @@ impl EventRecord {
     pub fn is_accepted(&self) -> bool {
         matches!(self.outcome, WebhookOutcome::Answered(200..=299))
     }
-}
-
-/// An inbox.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InboxRecord {
-    /// Its id.
-    pub id: u64,
-    /// Its name.
-    pub name: String,
-    /// Its kind, such as `Channel::WebWidget`.
-    pub channel: String,
-    /// The bot that is assigned to it.
-    pub bot: Option<u64>,
-}
-
-/// A bot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BotRecord {
-    /// Its id.
-    pub id: u64,
-    /// Its name.
-    pub name: String,
-    /// Its description.
-    pub description: String,
-    /// Where its events go.
-    pub outgoing_url: String,
-    /// Its token for Chatwoot's API.
-    pub token: String,
-}
-
-/// An account webhook.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WebhookSubscription {
-    /// Its id.
-    pub id: u64,
-    /// Where its events go.
-    pub url: String,
-    /// Names of the events.
-    pub subscriptions: Vec<String>,
-}
-
-/// A contact.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ContactRecord {
-    /// Its id.
-    pub id: u64,
-    /// The name.
-    pub name: String,
-    /// The e-mail address.
-    pub email: Option<String>,
-    /// The phone number.
-    pub phone: Option<String>,
-}
-
-/// A person of the team.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AgentRecord {
-    /// Their id.
-    pub id: u64,
-    /// Their name, as in calls on their behalf.
-    pub name: String,
-    /// Whether they are logged in.
-    pub is_logged_in: bool,
 }

@@ -11,11 +11,9 @@ use super::delivery::OutgoingEvent;
 use super::faults::{ApiFault, Endpoint, Faults};
 use super::personalities::{Agent, ThirdParty};
 use super::questions::EventName;
-use super::records::{
-    AcceptedCall, AgentRecord, BotRecord, ContactRecord, ConversationRecord, EventRecord, InboxRecord, Message,
-    RequestRecord, StatusRequest, WebhookSubscription,
-};
-use super::{AGENTS, CHATWOOT_BOT_TOKEN, CREDENTIALS, INBOXES, QUEUES};
+use super::records::{AcceptedCall, ConversationRecord, EventRecord, Message, RequestRecord, StatusRequest};
+use super::setup::{AgentRecord, BotRecord, ContactRecord, InboxRecord, WebhookSubscription};
+use super::{AGENTS, CHATWOOT_BOT_TOKEN, CREDENTIALS, Chat, INBOXES, QUEUES};
 use crate::journal::Journal;
 use crate::rng::Rng;
 use crate::webhook_faults::{WebhookFault, take_planned};
@@ -36,6 +34,7 @@ pub(super) struct State {
     pub(super) faults: Faults,
     pub(super) planned_api: Vec<(Endpoint, ApiFault)>,
     pub(super) planned_events: Vec<(EventName, WebhookFault)>,
+    pub(super) interjections: Vec<(Endpoint, Interjection)>,
     pub(super) inboxes: Vec<InboxRecord>,
     pub(super) bots: Vec<BotRecord>,
     pub(super) webhooks: Vec<WebhookSubscription>,
@@ -65,6 +64,9 @@ pub(super) struct State {
     /// Conversations that are not yet in the journal in their current state.
     pub(super) changed: BTreeSet<u64>,
 }
+
+/// What happens while a request is under way.
+pub(super) type Interjection = Box<dyn FnOnce(&Chat) + Send>;
 
 /// A conversation with its messages.
 pub(super) struct Conversation {
@@ -116,6 +118,7 @@ impl State {
             faults: Faults::default(),
             planned_api: Vec::new(),
             planned_events: Vec::new(),
+            interjections: Vec::new(),
             inboxes: INBOXES.into_iter().map(inbox).collect(),
             bots: Vec::new(),
             webhooks: Vec::new(),

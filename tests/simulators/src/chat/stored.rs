@@ -5,9 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Chat;
 use super::delivery::OutgoingEvent;
-use super::records::{
-    AgentRecord, BotRecord, ContactRecord, ConversationRecord, InboxRecord, Message, WebhookSubscription,
-};
+use super::records::{ConversationRecord, Message};
+use super::setup::{AgentRecord, BotRecord, ContactRecord, InboxRecord, WebhookSubscription};
 use super::state::{Conversation, State, Token};
 use crate::journal::{Journal, JournalError};
 use crate::webhook_faults::AttemptFaults;

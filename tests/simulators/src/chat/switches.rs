@@ -89,7 +89,7 @@ pub struct Switches {
     pub bot_is_assignee: bool,
     /// Whether a resolved conversation keeps its assignee, also when it returns to the bot.
     pub assignee_stays: bool,
-    /// Whether events precede those of this list that no contract mentions, one of them without an id.
+    /// Whether events that no contract mentions precede the others, one of them without an id.
     pub unknown_events: bool,
     /// The sender in the event about a customer's message.
     pub incoming_sender: IncomingSender,
@@ -105,7 +105,7 @@ pub struct Switches {
     pub empty_array: bool,
     /// Whether `initial_message` of a new conversation causes `message_created` (sangoma 5.6).
     pub initial_message_event: bool,
-    /// Whether a message of a customer that was posted through the API causes `message_created` (sangoma 8, item 7).
+    /// Whether a message of a customer that was posted through the API causes `message_created` (sangoma 8, rule 7).
     pub own_incoming_event: bool,
     /// The secret that signs events; none sends them without a signature (chatwoot 2).
     pub secret: Option<String>,
@@ -179,8 +179,8 @@ impl Default for Switches {
 }
 
 impl Switches {
-    /// A random answer to every question. Paths, routes, the tenant and the secret keep their defaults, because a client
-    /// has to be configured for them; so do the durations of the API.
+    /// A random answer to every question. Routes and the secret keep their defaults, because a client has to be configured
+    /// for them; so do the durations of the API. The new paths always exist.
     pub fn random(rng: &mut Rng) -> Self {
         let usual = Self::default();
         Self {
@@ -188,6 +188,9 @@ impl Switches {
             token_is_reused: rng.flip(),
             one_token: rng.flip(),
             token_revoked_after: rng.pick(None, &[Some(Duration::from_secs(45))]),
+            paths: rng.pick(Paths::New, &[Paths::Both]),
+            slash_is_required: rng.flip(),
+            tenant_is_required: rng.flip(),
             unknown_tenant: UnknownTenant::random(rng),
             webhooks_are_unique: rng.flip(),
             answer_ids: IdForm::random(rng),

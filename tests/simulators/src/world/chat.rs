@@ -61,13 +61,28 @@ pub(super) struct ChatParts<'a> {
     pub(super) engine: &'a Engine,
     pub(super) queues: &'a Queues,
     pub(super) callbacks: &'a CallbackUrls,
-    pub(super) seed: u64,
+    pub(super) fetcher: &'a Fetcher,
+    pub(super) abilities: &'a Abilities,
 }
 
+/// The function that receives events, and that which answers them, once for each machine that it runs on.
+type Functions = (bot::Deps, Arc<[Arc<responder::Deps>]>);
+
 impl ChatParts<'_> {
-    /// The dependencies of the function that receives events.
-    pub(super) fn bot(&self, clocks: &mut Clocks) -> Result<bot::Deps, WorldError> {
-        let conversations = self.conversations(clocks);
+    /// The dependencies of the two functions. Their clocks and their randomness are their own: nothing else in a world
+    /// depends on how many chats there are.
+    pub(super) fn functions(&self, mut clocks: Clocks, seed: u64) -> Result<Functions, WorldError> {
+        let random = Randomness::seeded(seed);
+        let bot = self.bot(self.conversations(&mut clocks, &random))?;
+        let machines = 0..clocks.machines();
+        let responders = machines.map(|_| {
+            let conversations = self.conversations(&mut clocks, &random);
+            self.responder(conversations).map(Arc::new)
+        });
+        Ok((bot, responders.collect::<Result<_, _>>()?))
+    }
+
+    fn bot(&self, conversations: Conversations) -> Result<bot::Deps, WorldError> {
         let secrets = self.options.secret.iter().map(Secret::new);
         Ok(bot::Deps {
             bots: BotSource::new(conversations.store.clone(), conversations.clock.clone()),
@@ -79,41 +94,29 @@ impl ChatParts<'_> {
         })
     }
 
-    /// The dependencies of the function that answers them, one for each machine that it runs on.
-    pub(super) fn responders(
-        &self,
-        clocks: &mut Clocks,
-        fetcher: &Fetcher,
-        abilities: &Abilities,
-    ) -> Result<Arc<[Arc<responder::Deps>]>, WorldError> {
-        let machines = 0..clocks.machines();
-        let responder = |clocks: &mut Clocks| {
-            let conversations = self.conversations(clocks);
-            Ok(Arc::new(responder::Deps {
-                outbox: self.queues.outbox(&self.queues.conversations, &conversations.clock),
-                bots: BotSource::new(conversations.store.clone(), conversations.clock.clone()),
-                fetcher: fetcher.clone(),
-                client: self.client()?,
-                engine: Engine {
-                    clock: conversations.clock.clone(),
-                    ..self.engine.clone()
-                },
-                abilities: abilities.clone(),
-                home: None,
-                conversations,
-            }))
-        };
-        machines.map(|_| responder(clocks)).collect()
+    fn responder(&self, conversations: Conversations) -> Result<responder::Deps, WorldError> {
+        Ok(responder::Deps {
+            outbox: self.queues.outbox(&self.queues.conversations, &conversations.clock),
+            bots: BotSource::new(conversations.store.clone(), conversations.clock.clone()),
+            fetcher: self.fetcher.clone(),
+            client: self.client()?,
+            engine: Engine {
+                clock: conversations.clock.clone(),
+                ..self.engine.clone()
+            },
+            abilities: self.abilities.clone(),
+            home: None,
+            conversations,
+        })
     }
 
     /// What changes conversations, with the clock of another machine.
-    fn conversations(&self, clocks: &mut Clocks) -> Conversations {
+    fn conversations(&self, clocks: &mut Clocks, random: &Randomness) -> Conversations {
         Conversations {
             store: self.engine.store.clone(),
             queue: self.queues.sender(&self.queues.conversations),
             clock: clocks.next_clock(),
-            // Not the engine's: ids of dispatches must not depend on how many chats there are.
-            random: Randomness::seeded(self.seed ^ 0x000c_4a75),
+            random: random.clone(),
         }
     }
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use http::{Method, StatusCode};
 use lambda_http::RequestExt as _;
+use notifier::receivers::Receivers;
 use patchbay::api::dispatches::Abilities;
+use patchbay::clock::Clock;
 use patchbay::engine::Engine;
 use patchbay::http::{HttpClient, Request, Response, ResponseFuture, SendError, SendHttp};
 use patchbay::providers::protegee::verify::PlatformVerifier;
@@ -15,9 +17,11 @@ use patchbay::providers::routee::{Credentials, Endpoints};
 use patchbay::providers::twilio::calls;
 use patchbay::providers::twilio::signature::{SharedKey, SignatureVerifier};
 use patchbay::secret::Secret;
+use patchbay::store::Store;
 use patchbay::tokens::Tokens;
 use patchbay::voice::{self, Account, Accounts, Provider, RouteeAccount, TwilioAccount};
 use patchbay::web::callbacks::CallbackUrls;
+use patchbay::web::standard_webhooks::Signer;
 use patchbay::web::target::Targets;
 use tokio::task::AbortHandle;
 
@@ -30,6 +34,26 @@ use crate::gateway;
 use crate::routee::Routee;
 use crate::twilio::outbound::{API_KEY, OUR_NUMBERS};
 use crate::twilio::{self, ACCOUNT, Twilio};
+
+/// Concurrent invocations of the notifier.
+pub(super) const NOTIFIERS: usize = 2;
+
+/// The dialer receives one message at a time.
+const DIALER_POLLING: Polling = Polling {
+    batch_size: 1,
+    max_concurrency: 10,
+};
+/// The notifier receives batches.
+const NOTIFIER_POLLING: Polling = Polling {
+    batch_size: 10,
+    max_concurrency: NOTIFIERS,
+};
+
+/// The responder receives one message at a time.
+const RESPONDER_POLLING: Polling = Polling {
+    batch_size: 1,
+    max_concurrency: 5,
+};
 
 /// patchbay's accounts with these providers, connected to the simulators.
 pub(super) fn accounts(
@@ -139,6 +163,26 @@ pub(super) fn dialer_deps(
     }
 }
 
+/// The dependencies of a notifier, with its clock and that of its signatures.
+pub(super) fn notifier_deps(
+    store: &Store,
+    queues: &Queues,
+    webhooks: &HttpClient,
+    (clock, signing_clock): (Clock, Clock),
+    signer: &Signer,
+) -> notifier::Deps {
+    notifier::Deps {
+        store: store.clone(),
+        outbox: queues.outbox(&queues.notifications, &clock),
+        http: webhooks.clone(),
+        clock,
+        signing_clock,
+        signer: signer.clone(),
+        targets: Targets::any(),
+        receivers: Receivers::default(),
+    }
+}
+
 pub(super) fn sentinel_deps(
     engine: &Engine,
     aws: &Aws,
@@ -188,17 +232,15 @@ impl Api {
         clocks: &mut Clocks,
         callbacks: &CallbackUrls,
         settings: voice::Settings,
-        abilities: &Abilities,
-        documents: (chain_link::Deps, bot::Deps),
+        (abilities, chains, bot): (Abilities, chain_link::Deps, bot::Deps),
     ) -> Self {
-        let (chains, bot) = documents;
         Self {
             aws: aws.clone(),
             bot: Arc::new(bot),
             chains: Arc::new(chains),
             dispatches: Arc::new(dispatches::Deps {
                 engine: clocks.on_next_machine(engine),
-                abilities: abilities.clone(),
+                abilities,
             }),
             collect: Arc::new(collect_event::Deps {
                 engine: clocks.on_next_machine(engine),
@@ -264,9 +306,9 @@ pub(super) fn function_of(method: &Method, path: &str) -> Option<&'static str> {
     match segments.as_slice() {
         ["v1", "dispatches", ..] => Some("dispatches"),
         ["v1", "links", ..] | ["agent4", _, _] => Some("chain-link"),
-        ["v1", "bots" | "conversations" | "chat", ..] | ["sangoma" | "chatwoot", "bot" | "events", _] | ["chat", ..] => {
-            Some("bot")
-        }
+        ["v1", "bots" | "conversations" | "chat", ..]
+        | ["sangoma" | "chatwoot", "bot" | "events", _]
+        | ["chat", ..] => Some("bot"),
         ["routee" | "twilio", "collect", ..] => Some("collect-event"),
         ["routee" | "twilio", "status", ..] => Some("status-callback"),
         ["twilio", "transfer" | "payment" | "handback", ..] => Some("transfer"),
@@ -321,8 +363,17 @@ impl Workers {
         }
     }
 
+    /// Starts to invoke the functions with the messages of their queues.
+    pub(super) fn poll_all(&self, queues: Queues) -> Vec<AbortHandle> {
+        vec![
+            self.poll(queues.dialing, DIALER_POLLING, "dialer"),
+            self.poll(queues.notifications, NOTIFIER_POLLING, "notifier"),
+            self.poll(queues.conversations, RESPONDER_POLLING, "responder"),
+        ]
+    }
+
     /// Starts to invoke `function` with the messages of a queue.
-    pub(super) fn poll(&self, queue: aws::sqs::Queue, polling: Polling, function: &'static str) -> AbortHandle {
+    fn poll(&self, queue: aws::sqs::Queue, polling: Polling, function: &'static str) -> AbortHandle {
         let workers = self.clone();
         let handler = move |event| {
             let workers = workers.clone();

@@ -14,7 +14,6 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use notifier::receivers::Receivers;
 use patchbay::chat::Platform;
 use patchbay::clock::{Clock, Timestamp};
 use patchbay::http::{HttpClient, Request, Response, SendError};
@@ -25,15 +24,15 @@ use patchbay::voice;
 use patchbay::web::callbacks::CallbackUrls;
 use patchbay::web::reference::ReferenceSigner;
 use patchbay::web::standard_webhooks::Signer;
-use patchbay::web::target::Targets;
 use tokio::task::AbortHandle;
 
 pub use self::chat::ChatOptions;
 use self::chat::ChatParts;
 use self::environment::{Clocks, Environment, Network, Queues, open_table, signer};
-use self::functions::{Api, Workers, abilities, accounts, dialer_deps, run_sentinel_every, sentinel_deps};
+use self::functions::{
+    Api, NOTIFIERS, Workers, abilities, accounts, dialer_deps, notifier_deps, run_sentinel_every, sentinel_deps,
+};
 use self::routing::{ProviderRouter, Requester};
-use crate::aws::sqs::Polling;
 use crate::aws::{self, Aws, InvocationOutcome};
 use crate::back_ends::{self, BackEnds};
 use crate::chat::Chat;
@@ -69,26 +68,6 @@ pub const WEBHOOK_KEY: &str = "whsec_bG9jYWwga2V5LCBuby1vbmUncyBzZWNyZXQ=";
 const VISIBILITY: Duration = Duration::from_mins(1);
 /// The number of receives after which SQS moves a message to the dead-letter queue.
 const MAX_RECEIVES: u32 = 1_000;
-/// Concurrent invocations of the notifier.
-const NOTIFIERS: usize = 2;
-
-/// The dialer receives one message at a time.
-const DIALER_POLLING: Polling = Polling {
-    batch_size: 1,
-    max_concurrency: 10,
-};
-/// The notifier receives batches.
-const NOTIFIER_POLLING: Polling = Polling {
-    batch_size: 10,
-    max_concurrency: NOTIFIERS,
-};
-
-/// The responder receives one message at a time.
-const RESPONDER_POLLING: Polling = Polling {
-    batch_size: 1,
-    max_concurrency: 5,
-};
-
 /// The settings of a world.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -283,19 +262,11 @@ impl World {
         });
         let dialers = dialers.collect::<Result<_, WorldError>>()?;
         let webhooks = aws.http(webhooks);
-        let notifier = |clock: Clock| notifier::Deps {
-            store: store.clone(),
-            outbox: queues.outbox(&queues.notifications, &clock),
-            http: webhooks.clone(),
-            clock,
-            signing_clock: signing_clock.clone(),
-            signer: signer.clone(),
-            targets: Targets::any(),
-            receivers: Receivers::default(),
+        let notifier = |_| {
+            let clocks = (clocks.next_clock(), signing_clock.clone());
+            Arc::new(notifier_deps(&store, &queues, &webhooks, clocks, &signer))
         };
-        let notifiers = (0..NOTIFIERS)
-            .map(|_| Arc::new(notifier(clocks.next_clock())))
-            .collect();
+        let notifiers = (0..NOTIFIERS).map(notifier).collect();
         let sentinel = Arc::new(sentinel_deps(
             &clocks.on_next_machine(&engine),
             &aws,
@@ -306,18 +277,19 @@ impl World {
         let fetcher = back_ends::fetcher(&aws, &back_ends, options.secrets.clone());
         let chains = back_ends::chain_link_deps(&engine, &callbacks, &aws, &back_ends, options.secrets);
         let abilities = abilities(&options.providers);
-        let chat_parts = ChatParts {
+        let chat = ChatParts {
             aws: &aws,
             chat: &network.chat,
             options: &options.chat,
             engine: &engine,
             queues: &queues,
             callbacks: &callbacks,
-            seed,
+            fetcher: &fetcher,
+            abilities: &abilities,
         };
-        let responders = chat_parts.responders(&mut clocks, &fetcher, &abilities)?;
-        let documents = (chains, chat_parts.bot(&mut clocks)?);
-        let functions = Api::new(&aws, &engine, &mut clocks, &callbacks, options.voice, &abilities, documents);
+        let (bot, responders) = chat.functions(Clocks::new(&clock, options.skew, !seed), !seed)?;
+        let fixed = (abilities.clone(), chains, bot);
+        let functions = Api::new(&aws, &engine, &mut clocks, &callbacks, options.voice, fixed);
         let workers = Workers {
             aws: aws.clone(),
             dialers,
@@ -333,11 +305,7 @@ impl World {
             twilio,
             chat,
         } = network.connect(&router, &journal)?;
-        let mut tasks = vec![
-            workers.poll(queues.dialing, DIALER_POLLING, "dialer"),
-            workers.poll(queues.notifications, NOTIFIER_POLLING, "notifier"),
-            workers.poll(queues.conversations, RESPONDER_POLLING, "responder"),
-        ];
+        let mut tasks = workers.poll_all(queues);
         if let Some(interval) = options.sentinel {
             tasks.push(run_sentinel_every(interval, aws.clone(), Arc::clone(&sentinel)));
         }

@@ -21,6 +21,8 @@ use crate::fixtures::assert_all_seen;
 use crate::kinds;
 use crate::shape::WrittenValues;
 
+/// E-mail address of the visitor.
+pub(super) const EMAIL: &str = "sam@example.org";
 /// Name of the stored bot.
 pub(super) const BOT: &str = "support";
 
@@ -98,7 +100,7 @@ pub(super) fn visitor_keys<'a>(tenant: &'a Tenant, conversation: &'a PlatformId)
     })
 }
 
-/// In every state, with every field and with few.
+/// Requests in every state, and customers, with every field and with few.
 async fn visitors(world: &World, items: &mut WrittenValues) {
     let (tenant, conversation) = (tenant(), id("1201"));
     let [start, message] = visitor_keys(&tenant, &conversation);
@@ -112,24 +114,27 @@ async fn visitors(world: &World, items: &mut WrittenValues) {
         VisitorRequestState::Unclear,
     ];
     assert_all_seen("VisitorRequestState", kinds::VISITOR_STATES, states.iter().map(kinds::visitor_state));
-    let request = |of: &VisitorRequestKey<'_>, state| VisitorRequest {
+    let request = |state| VisitorRequest {
         fingerprint: sha256_hex(b"form"),
         at: world.clock.now(),
-        contact: of.conversation.is_none().then(|| VisitorContact {
-            id: id("41"),
-            source: Some("sam@example.org".to_owned()),
-        }),
         state,
     };
     for of in [start, message] {
-        let begun = request(&of, VisitorRequestState::Begun);
+        let begun = request(VisitorRequestState::Begun);
         let result = world.store.begin_visitor_request(&of, &begun, 10).await.unwrap();
         assert_eq!(result, VisitorRequestBegin::Begun);
         record_items(world, items).await;
         for state in states.clone() {
-            world.store.put_visitor_request(&of, &request(&of, state)).await.unwrap();
+            world.store.put_visitor_request(&of, &request(state)).await.unwrap();
             record_items(world, items).await;
         }
+    }
+    for source in [Some("sam@example.org".to_owned()), None] {
+        let (id, inbox) = (id("41"), id("7"));
+        let contact = VisitorContact { id, inbox, source };
+        let now = world.clock.now();
+        world.store.put_visitor_contact(&tenant, EMAIL, &contact, now).await.unwrap();
+        record_items(world, items).await;
     }
 }
 

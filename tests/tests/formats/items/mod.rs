@@ -25,7 +25,8 @@ use crate::shape::{WrittenValues, assert_unchanged};
 const DOCUMENTS: [&str; 3] = ["doc", "calls", "health"];
 
 /// Kinds that have no variants.
-const OTHER_KINDS: [&str; 17] = [
+const OTHER_KINDS: [&str; 18] = [
+    "visitor-contact",
     "visitor-request",
     "visitor-count",
     "conversation",
@@ -83,6 +84,7 @@ pub(crate) fn kind_of(item: &Value) -> String {
         "CHAT" => "chat-connection",
         "O" => "opt-out",
         "R" => "visitor-request",
+        "CONTACT" => "visitor-contact",
         "N" => "visitor-count",
         // The caller was forgotten while a call is in `<Pay>`, or only the end of a call is known.
         "X" if item.get("cur").is_none() => "context-held",
@@ -220,6 +222,7 @@ fn every_item_of_the_stores_documentation_is_known() {
         "`V`",
         "`E#{entry}`",
         "`R`",
+        "`CONTACT`",
         "`N#{minute}`",
         "`O`",
         "`A`",

@@ -13,13 +13,14 @@ use patchbay::ids::{AttemptId, DispatchId, DispatchKey, ProviderName, Tenant};
 use patchbay::secret::sha256_hex;
 use patchbay::store::{
     ChatConnection, ConversationSummary, DispatchSummary, DocumentKey, DocumentKind, DocumentLookup, ProbeClaim,
-    SavedCall, Store, StoredDocument, TokenEntry, VisitorRequest,
+    SavedCall, Store, StoredDocument, TokenEntry, VisitorContact,
+    VisitorRequest,
 };
 use patchbay_simulators::world::World;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::chats::visitor_keys;
+use super::chats::{EMAIL, visitor_keys};
 use super::journeys::{CALLER, CHAIN};
 use super::{all_kinds, doc, is_of_chat, kind_of, put};
 use crate::common::{phone, world};
@@ -97,7 +98,8 @@ pub(crate) fn written_again(item: &Value) -> Value {
         "conversation" => to_json(&doc::<Conversation>(item)),
         "chat" if is_of_chat(item) => to_json(&doc::<conversation::Entry>(item)),
         "chat" => to_json(&doc::<ChatConnection>(item)),
-        "visitor" if item.get("doc").is_some() => to_json(&doc::<VisitorRequest>(item)),
+        "visitor" if text(item, "sk") == "R" => to_json(&doc::<VisitorRequest>(item)),
+        "visitor" if text(item, "sk") == "CONTACT" => to_json(&doc::<VisitorContact>(item)),
         "entry" => to_json(&doc::<Entry>(item)),
         "delivery" => to_json(&doc::<Delivery>(item)),
         "token" if text(item, "sk") == "T" => to_json(&doc::<TokenRecord>(item)),
@@ -121,6 +123,10 @@ async fn read(world: &World, item: &Value) {
             assert_eq!(connection, Some(doc(item)));
         }
         "R" => visitor_request(store, item).await,
+        "CONTACT" => {
+            let contact = store.visitor_contact(&tenant(), EMAIL).await.unwrap();
+            assert_eq!(contact, Some(doc(item)));
+        }
         "N" => assert!(item["count"].as_u64().is_some(), "{item:#}"),
         "O" => assert!(store.is_opted_out(&tenant(), &phone(CALLER)).await.unwrap()),
         "W" => delivery(store, item).await,

@@ -23,8 +23,8 @@ use super::command::BackEndAnswer;
 use super::simulation::BackEnds;
 use crate::bot::timeline::plain;
 
-/// Time limit of a lookup, longer than the longest time-out that a document may set.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// Time limit of a lookup: that of a whole turn of the deployed bot.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The answers of back ends, as far as they are known here.
 pub(super) struct Lookups {

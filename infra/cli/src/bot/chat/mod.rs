@@ -4,6 +4,8 @@
 mod back_ends;
 mod command;
 mod simulation;
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, BufRead, IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -56,7 +58,7 @@ pub(super) struct Options {
 }
 
 fn parse_time(text: &str) -> Result<Timestamp, String> {
-    text.parse().map_err(|_| "expected a time such as 2026-11-23T20:15:00Z".to_owned())
+    Timestamp::parse(text).ok_or_else(|| "expected a time such as 2026-11-23T20:15:00Z".to_owned())
 }
 
 pub(super) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {

@@ -7,24 +7,23 @@ use crate::output::Format;
 
 /// A bot with an answer, a lookup, and people who wait for nobody for long.
 const DOCUMENT: &str = r#"
-variables: { orders: 0 }
-greeting: Hello from the shop.
 rules:
   - when: message.text == 'order'
     fetch:
       - name: order
         url: https://orders.example.org/last
-    answer: "It is {{ fetch.order.json.state }}."
+        on: { failed: { say: The shop does not answer. } }
+    say: "It is {{ fetch.order.json.state }}."
 faq:
   entries:
     - name: hours
-      questions: [when are you open]
+      questions: [When are you open?]
       answer: From nine to five.
 hand_over:
-  message: I am getting somebody.
+  text: I am getting somebody.
   words: [human]
   wait_seconds: 60
-  wait_message: Nobody is free yet.
+  wait_text: Nobody is free yet.
 "#;
 
 /// Runs the lines of a script. Returns whether the bot did not fail, and the JSON output.
@@ -108,7 +107,10 @@ fn a_lookup_is_answered_by_the_script_or_fails() {
     assert!(ok, "{report}");
     assert!(posts(&report).last().expect("a post").contains("It is on its way."));
     let (ok, report) = run_script("order\n");
-    assert!(!ok, "{report}");
+    assert!(ok, "{report}");
+    assert!(posts(&report).last().expect("a post").contains("The shop does not answer."));
+    let (ok, report) = run_script("/answer order {}\norder\n");
+    assert!(!ok, "a text without its value: {report}");
 }
 
 #[test]

@@ -5,6 +5,8 @@
 
 mod plan;
 mod printer;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::io::{self, BufRead, IsTerminal as _, Write as _};
 use std::process::ExitCode;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::output::Format;
-use crate::testing::world;
+use crate::testing::{Account, clients_in, world};
 
 const KEY: &str = "another key that is good enough for a machine";
 
@@ -246,6 +246,35 @@ async fn chatwoot_is_connected_with_the_same_command() {
     assert_eq!(report["connection"]["platform"], "chatwoot");
     assert_eq!(scene.assigned()[1].1, Some(scene.chat.bots()[0].id));
     assert_eq!(scene.chat.webhooks().len(), 1);
+}
+
+/// Runs the command in a deployment, for the check of the documented permissions.
+pub(crate) async fn run_all(world: &World, account: &Account) {
+    let tenant = "main".parse().expect("a tenant");
+    world.put_bot("shop", "{}").await.expect("a bot");
+    world.aws.recorder().clear();
+    let platform = platform::access(&clients_in(world, account), "patchbay").await.expect("access");
+    let connector = Connector {
+        store: &world.store,
+        clock: &world.clock,
+        platform: &platform,
+        tenant: &tenant,
+        wishes: &wishes("--inbox 7=shop").expect("wishes"),
+    };
+    let mut buffer = Vec::new();
+    let connected = connector.connect(None, &mut Output::new(&mut buffer, Format::Text)).await;
+    connected.expect("connected");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bot_of_a_deployment_is_the_one_that_its_functions_know() {
+    let world = world().await;
+    run_all(&world, &Account::default()).await;
+    assert_eq!(world.chat.bots().len(), 1, "the recorded bot has the URL that the command expects");
+    let conversation = world.chat.customer_opens(7).expect("a conversation");
+    world.chat.customer_writes(conversation, "hello").expect("a message");
+    world.clock.sleep(std::time::Duration::from_secs(10)).await;
+    assert!(!world.chat.posts_of_bot().is_empty());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::conversation::event::{MAX_TEXT_CHARS, PlatformMessage};
 use crate::conversation::limits::{MAX_DEBOUNCE_SECONDS, MAX_PENDING, MAX_PENDING_CHARS, PATIENCE_SECONDS};
 use crate::conversation::state::{CustomerMessage, Holder, Speaker, Turn};
 use crate::conversation::step::StepAction;
-use crate::conversation::texts::shorten;
+use crate::conversation::texts::{beginning, shorten};
 use crate::conversation::timeline::{ChangeReason, DropReason, Fact};
 use crate::conversation::turn::{Heard, Settings};
 
@@ -89,8 +89,7 @@ impl Builder<'_> {
 fn unanswered_part<'a>(pending: &[CustomerMessage], text: &'a str) -> &'a str {
     let waiting: usize = pending.iter().map(|message| message.text.chars().count() + 1).sum();
     let room = MAX_PENDING_CHARS.saturating_sub(waiting);
-    let end = text.char_indices().nth(room).map_or(text.len(), |(index, _)| index);
-    text.get(..end).unwrap_or(text)
+    beginning(text, room)
 }
 
 fn join(last: &mut CustomerMessage, message: &CustomerMessage) {

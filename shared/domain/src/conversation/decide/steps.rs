@@ -193,10 +193,15 @@ impl Builder<'_> {
 
     /// Posts a text, unless it is blank.
     pub(super) fn post(&mut self, text: Option<&str>, kind: PostKind) {
-        if let Some(text) = not_blank(text) {
-            let text = shorten(text, MAX_POST_CHARS);
-            self.push_step(StepAction::Post { text, kind });
+        let Some(text) = not_blank(text) else { return };
+        let shortened = shorten(text, MAX_POST_CHARS);
+        if shortened != text {
+            self.record(Fact::NotDone {
+                step: "post".to_owned(),
+                reason: format!("the message has more than {MAX_POST_CHARS} characters: it is shortened"),
+            });
         }
+        self.push_step(StepAction::Post { text: shortened, kind });
     }
 
     /// Adds a step after all others, except those that have failed and that nothing waits for.

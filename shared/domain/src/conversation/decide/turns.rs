@@ -3,10 +3,11 @@
 use super::builder::{Builder, ignored, not_yet};
 use super::steps::backoff;
 use super::{Decision, IgnoreReason};
-use crate::conversation::limits::{LEASE_SECONDS, MAX_ANSWER_CHARS, MAX_POSTS, MAX_SESSION_BYTES};
+use crate::conversation::limits::{LEASE_SECONDS, MAX_ANSWER_CHARS, MAX_POST_CHARS, MAX_POSTS, MAX_SESSION_BYTES};
 use crate::conversation::session::Session;
 use crate::conversation::state::{Holder, Lease, Turn};
 use crate::conversation::step::{PostKind, StepAction};
+use crate::conversation::texts::{beginning, detail, not_blank, pieces};
 use crate::conversation::timeline::{DropReason, Fact};
 use crate::conversation::turn::{TurnAction, TurnResult};
 use crate::ids::Nonce;
@@ -66,7 +67,7 @@ impl Builder<'_> {
         self.record(Fact::Answered {
             by: result.answered_by.clone(),
             messages: answered,
-            error: result.error.clone(),
+            error: result.error.as_deref().map(detail),
         });
         self.set_session(&result.session);
         self.post_answer(&result.posts);
@@ -94,18 +95,15 @@ impl Builder<'_> {
         });
     }
 
-    /// Posts the texts of an answer, in order.
+    /// Posts the texts of an answer, in order. A text that is too long for one message becomes several.
     fn post_answer(&mut self, texts: &[String]) {
-        let texts: Vec<&str> = texts
-            .iter()
-            .map(String::as_str)
-            .filter(|text| !text.trim().is_empty())
-            .collect();
+        let texts = texts.iter().map(String::as_str);
+        let texts: Vec<&str> = texts.filter(|text| not_blank(Some(text)).is_some()).collect();
         let (separate, joined) = texts.split_at(texts.len().min(MAX_POSTS - 1));
         let joined = joined.join("\n\n");
         let mut room = MAX_ANSWER_CHARS;
         for text in separate.iter().copied().chain([joined.as_str()]) {
-            let part: String = text.chars().take(room).collect();
+            let part = beginning(text, room);
             room -= part.chars().count();
             if part.len() < text.len() {
                 self.record(Fact::NotDone {
@@ -113,7 +111,9 @@ impl Builder<'_> {
                     reason: format!("the answer has more than {MAX_ANSWER_CHARS} characters"),
                 });
             }
-            self.post(Some(&part), PostKind::Reply);
+            for piece in pieces(part, MAX_POST_CHARS) {
+                self.post(Some(piece), PostKind::Reply);
+            }
         }
     }
 

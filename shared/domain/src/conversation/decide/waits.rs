@@ -76,9 +76,9 @@ impl Builder<'_> {
 impl Builder<'_> {
     /// Hands the conversation to people: tells the customer, then the platform.
     pub(super) fn hand_over(&mut self, reason: HandOverReason, plan: &HandOverPlan) {
-        let plan = self.bounded(plan);
         self.change_holder(Holder::HandingOff, ChangeReason::HandOver(reason), None);
         self.post(Some(&plan.message), PostKind::HandOver);
+        let plan = self.bounded(plan);
         self.push_step(StepAction::Deliver);
         if let (Some(phone), Some(memory)) = (self.next.contact.phone.clone(), plan.summary.clone()) {
             let description = self.first_words();

@@ -234,6 +234,14 @@ impl Audit {
         )
     }
 
+    /// What makes a difference for what can still go wrong.
+    pub(super) fn account(&self, conversation: &Conversation) -> String {
+        let posted = texts(conversation)
+            .into_iter()
+            .filter(|text| self.posted.contains(*text));
+        format!("{:?} {:?} {:?}", self.ends, self.people, posted.collect::<Vec<_>>())
+    }
+
     /// Every kind of fact that was recorded, with its reason.
     pub(super) const fn kinds(&self) -> &BTreeSet<String> {
         &self.kinds

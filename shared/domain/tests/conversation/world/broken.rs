@@ -50,7 +50,11 @@ fn is_platform(event: &Event, wanted: EventKind) -> bool {
     matches!(event, Event::Platform { event, .. } if event.kind == wanted)
 }
 
-fn forget_handled_messages(conversation: &Conversation, event: &Event, context: DecisionContext) -> Decision {
+pub(super) fn forget_handled_messages(
+    conversation: &Conversation,
+    event: &Event,
+    context: DecisionContext,
+) -> Decision {
     let mut other = conversation.clone();
     other.seen.clear();
     decide(&other, event, context)
@@ -61,7 +65,7 @@ fn messages_are_handled_more_than_once() {
     expect_found(forget_handled_messages, &["is recorded once", "a message has one end"]);
 }
 
-fn forget_posted_messages(conversation: &Conversation, event: &Event, context: DecisionContext) -> Decision {
+pub(super) fn forget_posted_messages(conversation: &Conversation, event: &Event, context: DecisionContext) -> Decision {
     let mut other = conversation.clone();
     other.sent.clear();
     decide(&other, event, context)
@@ -104,7 +108,7 @@ fn an_echo_does_not_wait_for_the_answer() {
     expect_found(judge_before_the_post_has_ended, OWN);
 }
 
-fn repeat_unclear_steps(conversation: &Conversation, event: &Event, context: DecisionContext) -> Decision {
+pub(super) fn repeat_unclear_steps(conversation: &Conversation, event: &Event, context: DecisionContext) -> Decision {
     match event {
         Event::StepEnds {
             step,
@@ -144,7 +148,7 @@ fn a_message_is_posted_again_when_its_function_died() {
     expect_found(repeat_watched_steps, &["posted twice"]);
 }
 
-fn begin_again(conversation: &Conversation, event: &Event, context: DecisionContext) -> Decision {
+pub(super) fn begin_again(conversation: &Conversation, event: &Event, context: DecisionContext) -> Decision {
     let mut other = conversation.clone();
     if let (Event::StepBegins { .. }, Some(step)) = (event, other.steps.first_mut()) {
         step.state = StepState::Ready;
@@ -172,7 +176,7 @@ fn two_steps_begin_at_once() {
     expect_found(begin_all_steps, &["only the first step has begun"]);
 }
 
-fn keep_replies(conversation: &Conversation, event: &Event, context: DecisionContext) -> Decision {
+pub(super) fn keep_replies(conversation: &Conversation, event: &Event, context: DecisionContext) -> Decision {
     let mut decision = decide(conversation, event, context);
     let Some(next) = &mut decision.next else {
         return decision;
@@ -200,7 +204,7 @@ fn replies_stay_when_a_person_takes_over() {
     expect_found(keep_replies, &["no reply begins while a person holds the conversation"]);
 }
 
-fn accept_every_result(conversation: &Conversation, event: &Event, context: DecisionContext) -> Decision {
+pub(super) fn accept_every_result(conversation: &Conversation, event: &Event, context: DecisionContext) -> Decision {
     let (Event::TurnEnds { lease, result, .. }, Some(turn)) = (event, conversation.turn) else {
         return decide(conversation, event, context);
     };
@@ -282,7 +286,11 @@ fn the_holder_changes_without_an_entry() {
     expect_found(hide_edges, &["every change of the holder is an edge"]);
 }
 
-fn repeat_the_hand_over_message(conversation: &Conversation, event: &Event, context: DecisionContext) -> Decision {
+pub(super) fn repeat_the_hand_over_message(
+    conversation: &Conversation,
+    event: &Event,
+    context: DecisionContext,
+) -> Decision {
     let mut decision = decide(conversation, event, context);
     let (Some(next), Some(hand_over)) = (&mut decision.next, &conversation.hand_over) else {
         return decision;
@@ -308,7 +316,7 @@ fn a_hand_over_message_is_posted_again_after_the_delivery() {
     expect_found(repeat_the_hand_over_message, &["planned twice"]);
 }
 
-fn omit_watches(conversation: &Conversation, event: &Event, context: DecisionContext) -> Decision {
+pub(super) fn omit_watches(conversation: &Conversation, event: &Event, context: DecisionContext) -> Decision {
     let mut decision = decide(conversation, event, context);
     let messages = &mut decision.messages;
     messages.retain(|message| !matches!(message.work, Work::Watch { .. }));
@@ -320,7 +328,7 @@ fn a_begun_step_has_no_watch() {
     expect_found(omit_watches, &["the messages are those that the state needs"]);
 }
 
-fn forget_early_turns(conversation: &Conversation, event: &Event, context: DecisionContext) -> Decision {
+pub(super) fn forget_early_turns(conversation: &Conversation, event: &Event, context: DecisionContext) -> Decision {
     let decision = decide(conversation, event, context);
     match (event, decision.outcome) {
         (Event::TurnBegins { .. }, EventOutcome::NotYet(_)) => Decision {

@@ -59,6 +59,8 @@ pub(super) enum Answer {
     First,
     HandsOver,
     HandsOverForAWhile,
+    /// It only says so.
+    HandsOverSimply,
     Finishes,
     Calls,
 }
@@ -131,6 +133,14 @@ impl World {
                 };
                 (0, hands_over(self.unique_plan(plan)))
             }
+            Answer::HandsOverSimply => {
+                let message = self.fresh_text("hand-over");
+                let plan = HandOverPlan {
+                    message,
+                    ..HandOverPlan::default()
+                };
+                (0, hands_over(plan))
+            }
             Answer::Finishes => (1, TurnAction::Finish),
             Answer::Calls => (1, TurnAction::Call(call())),
         };
@@ -180,7 +190,7 @@ impl World {
         match action {
             StepAction::Post { text, .. } => {
                 self.audit.posted(text)?;
-                let id = self.fresh_id();
+                let id = self.fresh_id("own");
                 let mut reported = text.clone();
                 if reply == Reply::Rewritten {
                     reported.push_str(" (rewritten)");

@@ -4,17 +4,21 @@
 mod audit;
 mod broken;
 mod functions;
+mod model;
 mod ops;
+mod print;
 mod properties;
 mod queue;
 
+use std::collections::BTreeMap;
+
 use patchbay_domain::conversation::{
-    Author, Conversation, Decision, DecisionContext, Direction, Event, EventKind, PlatformEvent,
+    Author, Conversation, Decision, DecisionContext, Direction, Event, EventKind, PlatformEvent, Settings,
 };
 use patchbay_domain::ids::Nonce;
 use patchbay_domain::timestamp::Timestamp;
 
-use crate::story::{event, key, message, start};
+use crate::story::{event, key, message, settings, start};
 use audit::Audit;
 use functions::Run;
 use queue::Queued;
@@ -25,6 +29,7 @@ type Decide = fn(&Conversation, &Event, DecisionContext) -> Decision;
 /// What went wrong.
 type Check = Result<(), String>;
 
+#[derive(Clone, Debug)]
 struct World {
     decide: Decide,
     now: Timestamp,
@@ -34,9 +39,10 @@ struct World {
     audit: Audit,
     /// Whom the platform names as the author of the bot's messages; none if it does not report them.
     echo_author: Option<Author>,
+    settings: Settings,
     decisions: u64,
-    ids: u32,
-    texts: u32,
+    /// Messages so far, of each kind.
+    counts: BTreeMap<&'static str, u32>,
 }
 
 impl World {
@@ -49,9 +55,9 @@ impl World {
             runs: Vec::new(),
             audit: Audit::default(),
             echo_author,
+            settings: settings(),
             decisions: 0,
-            ids: 0,
-            texts: 0,
+            counts: BTreeMap::new(),
         }
     }
 
@@ -82,14 +88,20 @@ impl World {
         Ok(decision)
     }
 
-    fn fresh_id(&mut self) -> String {
-        self.ids += 1;
-        self.ids.to_string()
+    /// An id that no other message has.
+    fn fresh_id(&mut self, of: &'static str) -> String {
+        format!("{of}-{}", self.count(of))
     }
 
-    fn fresh_text(&mut self, what: &str) -> String {
-        self.texts += 1;
-        format!("{what} {}", self.texts)
+    /// A text that no other message has.
+    fn fresh_text(&mut self, what: &'static str) -> String {
+        format!("{what} {}", self.count(what))
+    }
+
+    fn count(&mut self, what: &'static str) -> u32 {
+        let count = self.counts.entry(what).or_default();
+        *count += 1;
+        *count
     }
 
     /// The platform reports a message to the customer or from them.

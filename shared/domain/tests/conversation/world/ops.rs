@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::functions::{Answer, Reply};
 use super::queue::{Fate, Item};
 use super::{Check, World};
-use crate::story::{CANCEL, GIVE_BACK, assigned, event, jo, message, plan, settings};
+use crate::story::{CANCEL, GIVE_BACK, assigned, event, jo, message, plan};
 
 /// Most messages of the customer in a history: more would be joined.
 const MAX_CUSTOMER_MESSAGES: usize = 20;
@@ -16,7 +16,7 @@ const MAX_CUSTOMER_MESSAGES: usize = 20;
 const SOON_SECONDS: u32 = 20;
 
 /// Something that happens. A number chooses among what is possible at the time.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Op {
     Wait(u32),
     CustomerWrites { cancels: bool },
@@ -108,20 +108,20 @@ impl World {
         match op {
             Op::Wait(millis) => return self.wait_until(self.now.plus_millis(i64::from(*millis))),
             Op::CustomerWrites { cancels } if self.audit.customers() < MAX_CUSTOMER_MESSAGES => {
-                let id = self.fresh_id();
+                let id = self.fresh_id("customer");
                 let text = self.fresh_text(if *cancels { CANCEL } else { "question" });
                 self.audit.customer(&id);
                 self.report(&id, Direction::Incoming, Author::Customer, &text);
             }
             Op::CustomerWrites { .. } => {}
             Op::PersonWrites { gives_back } => {
-                let id = self.fresh_id();
+                let id = self.fresh_id("colleague");
                 let text = self.fresh_text(if *gives_back { GIVE_BACK } else { "person" });
                 self.audit.person(&id);
                 self.report(&id, Direction::Outgoing, jo(), &text);
             }
             Op::PersonNotes { gives_back } => {
-                let id = self.fresh_id();
+                let id = self.fresh_id("internal");
                 let text = self.fresh_text(if *gives_back { GIVE_BACK } else { "note" });
                 let note = PlatformMessage {
                     private: true,
@@ -130,11 +130,11 @@ impl World {
                 self.report_event(event(EventKind::Message, Some(note)));
             }
             Op::OtherBotWrites => {
-                let id = self.fresh_id();
+                let id = self.fresh_id("other-bot");
                 self.report(&id, Direction::Outgoing, Author::Bot, "I am another bot.");
             }
             Op::Greeting => {
-                let id = self.fresh_id();
+                let id = self.fresh_id("greeting");
                 self.report(&id, Direction::Template, Author::Unknown, "Welcome!");
             }
             Op::Assigned => self.report_event(assigned()),
@@ -166,7 +166,7 @@ impl World {
     }
 
     fn request_of_api(&mut self, request: Request) -> Check {
-        let settings = settings();
+        let settings = self.settings.clone();
         self.apply(&Event::Requested { request, settings }).map(drop)
     }
 

@@ -13,7 +13,7 @@ use super::{Decide, World};
 /// Histories in every `cargo test`.
 const HISTORIES: u32 = 2_000;
 /// Histories in `cargo test -- --ignored`.
-const SOAK_HISTORIES: u32 = 200_000;
+const SOAK_HISTORIES: u32 = 50_000;
 /// Attempts to shorten a history that breaks a property.
 const SHORTENINGS: u32 = 20_000;
 

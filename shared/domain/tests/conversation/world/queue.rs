@@ -1,12 +1,14 @@
 //! The queue: events of the platform and messages between functions, in any order.
 
-use patchbay_domain::conversation::{Event, EventOutcome, Heard, Message, PlatformEvent, Work, all_pending_work};
+use patchbay_domain::conversation::{
+    Event, EventOutcome, Heard, Message, PlatformEvent, Settings, Work, all_pending_work,
+};
 use patchbay_domain::message::{CommitState, recheck_at};
 use patchbay_domain::timestamp::Timestamp;
 
 use super::functions::Run;
 use super::{Check, World};
-use crate::story::{CANCEL, GIVE_BACK, settings};
+use crate::story::{CANCEL, GIVE_BACK};
 
 /// How long the platform and the queue take to deliver an event, at most. Much longer, and the text of a message without
 /// an id no longer tells whose it is.
@@ -68,10 +70,11 @@ impl World {
         if fate != Fate::Consumed {
             self.queue.push(queued.clone());
         }
+        let settings = &self.settings;
         let event = match &queued.item {
-            Item::Event(event) => platform_event(event),
+            Item::Event(event) => platform_event(event, settings),
             Item::Work(message) => match message.commit_state(Some(self.conversation.version), self.now) {
-                CommitState::Committed => work_event(&message.work),
+                CommitState::Committed => work_event(&message.work, settings),
                 CommitState::Abandoned => return Ok(()),
                 CommitState::Pending => {
                     self.requeue(queued, |message, now| recheck_at(message.sent_at, now));
@@ -123,7 +126,7 @@ impl World {
     }
 }
 
-fn platform_event(event: &PlatformEvent) -> Event {
+fn platform_event(event: &PlatformEvent, settings: &Settings) -> Event {
     let text = event.message.as_ref().map_or("", |message| message.text.as_str());
     Event::Platform {
         event: Box::new(event.clone()),
@@ -131,20 +134,20 @@ fn platform_event(event: &PlatformEvent) -> Event {
             cancels_wait: text.starts_with(CANCEL),
             gives_back: text.starts_with(GIVE_BACK),
         },
-        settings: settings(),
+        settings: settings.clone(),
     }
 }
 
-fn work_event(work: &Work) -> Event {
+fn work_event(work: &Work, settings: &Settings) -> Event {
     match work {
-        Work::Receive { event } => platform_event(event),
+        Work::Receive { event } => platform_event(event, settings),
         Work::Turn { turn } => Event::TurnBegins { turn: *turn },
         Work::Step { step } => Event::StepBegins { step: *step },
         Work::Watch { step } => Event::StepWatched { step: *step },
         Work::WaitOver { hand_over } => Event::WaitOver { hand_over: *hand_over },
         Work::GiveBack { silence } => Event::Silence {
             silence: *silence,
-            settings: settings(),
+            settings: settings.clone(),
         },
     }
 }

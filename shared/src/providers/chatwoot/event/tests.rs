@@ -61,7 +61,7 @@ fn newer_sender_has_no_type_and_more_details() {
 }
 
 #[test]
-fn author_and_direction_are_told_apart() {
+fn author_and_direction_are_distinguished() {
     for (name, direction, author) in [
         ("bot-echo", "outgoing", json!("bot")),
         ("human-reply", "outgoing", json!({ "human": "Jo" })),

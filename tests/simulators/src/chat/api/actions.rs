@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 use super::super::Chat;
 use super::super::people::ActionError;
 use super::super::platform::NewMessage;
-use super::super::records::{Author, Cause, ContactRecord, MessageKind, Status, StatusRequest, WebhookSubscription};
+use super::super::records::{Cause, Status, StatusRequest};
+use super::super::setup::{ContactRecord, WebhookSubscription};
 use super::Reply;
 use super::fields::{Fields, is_email, is_phone, is_url};
 
-/// The longest message, in characters (chatwoot 5).
+/// The longest message, in characters (chatwoot 5.4).
 const MAX_CONTENT: usize = 150_000;
 
 impl Chat {
@@ -31,7 +32,7 @@ impl Chat {
         Ok(webhook)
     }
 
-    /// Adds a contact. An e-mail address or a phone number that another contact has is refused (chatwoot 5).
+    /// Adds a contact. An e-mail address or a phone number that another contact has is refused (chatwoot 5.4).
     pub(super) fn add_contact(&self, fields: &Fields) -> Result<ContactRecord, Reply> {
         let text = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
         let (email, phone) = (text("email"), text("phone_number"));
@@ -59,42 +60,41 @@ impl Chat {
         Ok(contact)
     }
 
+    /// Begins a conversation, with `first` as its first message unless that has no text.
     pub(super) fn begin_conversation(
         &self,
         inbox: u64,
         contact: u64,
         source_id: String,
-        first: &str,
-        request: usize,
+        first: NewMessage,
     ) -> Result<u64, Reply> {
         let is_reported = self.0.switches.initial_message_event;
         self.change_by_request(|platform| {
             if platform.state.inbox(inbox).is_none() || platform.state.contact(contact).is_none() {
                 return Err(Reply::not_found());
             }
-            let id = platform.open(inbox, contact, source_id);
-            if !first.is_empty() {
+            let conversation = platform.open(inbox, contact, source_id);
+            if !first.text.is_empty() {
                 let message = NewMessage {
-                    request: Some(request),
+                    conversation,
                     is_reported,
-                    ..NewMessage::text(id, Author::Customer, MessageKind::Incoming, first)
+                    ..first
                 };
                 platform.add(&message).map_err(|error| refusal(&error))?;
             }
-            Ok(id)
+            Ok(conversation)
         })
     }
 
     /// Adds a message of an API request.
-    pub(super) fn post_message(&self, message: NewMessage) -> Result<u64, Reply> {
+    pub(super) fn post_message(&self, message: &NewMessage) -> Result<u64, Reply> {
         if message.text.chars().count() > MAX_CONTENT {
             return Err(Reply::error(422, "Content is too long"));
         }
-        let request = message.request;
         let id = self
-            .change_by_request(|platform| platform.add(&message))
+            .change_by_request(|platform| platform.add(message))
             .map_err(|error| refusal(&error))?;
-        if let Some(request) = request {
+        if let Some(request) = message.request {
             self.note(request, |record| record.message = Some(id));
         }
         Ok(id)

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::super::Chat;
 use super::super::payload::{Payload, ids_as};
 use super::super::questions::{AnswerForm, CreatedStatus};
-use super::super::records::{BotRecord, ContactRecord, InboxRecord, Status};
+use super::super::records::Status;
+use super::super::setup::{BotRecord, ContactRecord, InboxRecord};
 use super::super::state::State;
 use super::super::{CHATWOOT_ACCOUNT, CHATWOOT_HOST};
 use super::Reply;
@@ -76,7 +77,10 @@ pub(super) fn chatwoot_answer(status: u16, subject: Subject, object: Value) -> R
         Subject::Assignment => return Reply::empty(200),
         Subject::Inboxes => json!({ "payload": object }),
         Subject::Webhook => json!({ "payload": { "webhook": object } }),
-        Subject::Contact => json!({ "payload": { "contact": object, "contact_inbox": { "source_id": null } } }),
+        Subject::Contact => {
+            let source_id = object.get("email").cloned();
+            json!({ "payload": { "contact": object, "contact_inbox": { "inbox": {}, "source_id": source_id } } })
+        }
         Subject::Status => json!({ "meta": {}, "payload": object }),
         Subject::Bot | Subject::Conversation | Subject::Message | Subject::Call => object,
     };

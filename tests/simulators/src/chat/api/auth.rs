@@ -23,6 +23,15 @@ pub(super) enum Caller {
     Bot(u64),
 }
 
+impl Caller {
+    pub(super) const fn bot(self) -> Option<u64> {
+        match self {
+            Self::User => None,
+            Self::Bot(bot) => Some(bot),
+        }
+    }
+}
+
 impl Token {
     fn is_valid(&self, now: Timestamp, switches: &Switches) -> bool {
         let revoked_at = switches

@@ -14,17 +14,24 @@ use super::fields::Fields;
 use super::{Received, Reply};
 use crate::chat::payload::{ids_as, set};
 
-/// The group of a request, from the path after `/api/v1`. `None` if there is no such path.
-pub(super) fn endpoint(path: &[&str]) -> Option<Endpoint> {
+/// The group of a request, from the path after `/api/v1` and the body. `None` if there is no such path.
+pub(super) fn endpoint(path: &[&str], body: &Value) -> Option<Endpoint> {
     let path = match path {
         ["profile"] => return Some(Endpoint::SetUp),
         ["accounts", _, rest @ ..] => rest,
         _ => return None,
     };
     Some(match path {
-        ["agent_bots" | "inboxes" | "webhooks", ..] | ["agents"] => Endpoint::SetUp,
+        ["agent_bots", ..] => Endpoint::Bots,
+        ["inboxes", _, "set_agent_bot"] => Endpoint::Assign,
+        ["inboxes", ..] => Endpoint::Inboxes,
+        ["webhooks", ..] => Endpoint::Webhooks,
+        ["agents"] => Endpoint::SetUp,
         ["conversations", _, "messages"] => Endpoint::Messages,
-        ["conversations", _, "toggle_status"] => Endpoint::Deliver,
+        ["conversations", _, "toggle_status"] => match body.get("status").and_then(Value::as_str) {
+            Some("resolved") => Endpoint::Finish,
+            _ => Endpoint::Deliver,
+        },
         ["contacts" | "conversations", ..] => Endpoint::Conversations,
         _ => return None,
     })
@@ -62,7 +69,7 @@ impl Chat {
         let method = received.request.method();
         match (method, path) {
             (&Method::GET, []) => Ok(self.conversation_list()),
-            (&Method::POST, []) => self.chatwoot_begins(received),
+            (&Method::POST, []) => self.chatwoot_begins(received, caller),
             (method, [id, rest @ ..]) => {
                 let id = id.parse().map_err(|_| Reply::not_found())?;
                 if self.lock().conversation(id).is_none() {
@@ -96,17 +103,36 @@ impl Chat {
         self.chatwoot_object(json!({ "data": { "meta": { "all_count": ids.len() }, "payload": objects } }))
     }
 
-    fn chatwoot_begins(&self, received: Received<'_>) -> Result<Reply, Reply> {
+    fn chatwoot_begins(&self, received: Received<'_>, caller: Caller) -> Result<Reply, Reply> {
         let fields = Fields::read(received.json())?;
         let (inbox, contact) = (fields.number("inbox_id")?, fields.number("contact_id")?);
         let source_id = match fields.text("source_id") {
             Ok(source_id) => source_id.to_owned(),
             Err(_) => self.lock().rng.uuid(),
         };
-        let first = fields.get("message").and_then(|message| message.get("content"));
-        let first = first.and_then(Value::as_str).unwrap_or_default();
-        let id = self.begin_conversation(inbox, contact, source_id, first, received.index)?;
+        let first = fields.get("message").cloned().unwrap_or_default();
+        let kind = self.kind_of_message(first.get("message_type"), Some(inbox))?;
+        let text = first.get("content").and_then(Value::as_str).unwrap_or_default();
+        let message = NewMessage {
+            request: Some(received.index),
+            ..NewMessage::text(0, author(kind, caller.bot()), kind, text)
+        };
+        let id = self.begin_conversation(inbox, contact, source_id, message)?;
         Ok(self.chatwoot_object(self.conversation_object(&self.lock(), id)))
+    }
+
+    /// The kind of a message to post. A customer's messages are only for inboxes of the API (chatwoot 5.1).
+    fn kind_of_message(&self, name: Option<&Value>, inbox: Option<u64>) -> Result<MessageKind, Reply> {
+        let state = self.lock();
+        let inbox = inbox.and_then(|inbox| state.inbox(inbox));
+        match name.map(Value::as_str) {
+            None | Some(Some("outgoing")) => Ok(MessageKind::Outgoing),
+            Some(Some("incoming")) if inbox.is_some_and(|inbox| inbox.channel == "Channel::Api") => {
+                Ok(MessageKind::Incoming)
+            }
+            Some(Some("incoming")) => Err(Reply::error(422, "Incoming messages are only allowed in Api inboxes")),
+            Some(_) => Err(Reply::error(422, "message_type is invalid")),
+        }
     }
 
     fn message_list(&self, id: u64) -> Reply {
@@ -122,29 +148,12 @@ impl Chat {
 
     fn chatwoot_posts(&self, received: Received<'_>, caller: Caller, conversation: u64) -> Result<Reply, Reply> {
         let fields = Fields::read(received.json())?;
-        let is_api_inbox = {
-            let state = self.lock();
-            let inbox = state.conversation(conversation).map(|found| found.record.inbox);
-            let inbox = inbox.and_then(|inbox| state.inbox(inbox));
-            inbox.is_some_and(|inbox| inbox.channel == "Channel::Api")
-        };
-        let kind = match fields.get("message_type").map(Value::as_str) {
-            None | Some(Some("outgoing")) => MessageKind::Outgoing,
-            Some(Some("incoming")) if is_api_inbox => MessageKind::Incoming,
-            Some(Some("incoming")) => {
-                return Err(Reply::error(422, "Incoming messages are only allowed in Api inboxes"));
-            }
-            Some(_) => return Err(Reply::error(422, "message_type is invalid")),
-        };
+        let inbox = self.conversation(conversation).map(|record| record.inbox);
+        let kind = self.kind_of_message(fields.get("message_type"), inbox)?;
         let as_bot = fields.get("sender_type").and_then(Value::as_str) == Some("AgentBot");
         let bot = match caller {
-            Caller::Bot(bot) => Some(bot),
             Caller::User if as_bot => Some(fields.number("sender_id")?),
-            Caller::User => None,
-        };
-        let author = match kind {
-            MessageKind::Incoming => Author::Customer,
-            _ => Author::Bot { bot },
+            caller => caller.bot(),
         };
         let text = fields.get("content").and_then(Value::as_str).unwrap_or_default();
         let message = NewMessage {
@@ -152,9 +161,9 @@ impl Chat {
             content_type: fields.get("content_type").and_then(Value::as_str).map(str::to_owned),
             attributes: checked_attributes(&fields)?,
             request: Some(received.index),
-            ..NewMessage::text(conversation, author, kind, text)
+            ..NewMessage::text(conversation, author(kind, bot), kind, text)
         };
-        let id = self.post_message(message)?;
+        let id = self.post_message(&message)?;
         Ok(self.chatwoot_object(self.message_object(&self.lock(), conversation, id)))
     }
 
@@ -217,7 +226,15 @@ impl Chat {
     }
 }
 
-/// The attributes of a message. Items may only have the fields that their kind of content has (chatwoot 5).
+/// The author of a message that is posted.
+fn author(kind: MessageKind, bot: Option<u64>) -> Author {
+    match kind {
+        MessageKind::Incoming => Author::Customer,
+        _ => Author::Bot { bot },
+    }
+}
+
+/// The attributes of a message. Items may only have the fields that their kind of content has.
 fn checked_attributes(fields: &Fields) -> Result<Value, Reply> {
     let mut attributes = json!({});
     let given = fields.get("content_attributes").and_then(Value::as_object);

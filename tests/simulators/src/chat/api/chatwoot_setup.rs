@@ -6,7 +6,7 @@ use url::form_urlencoded;
 
 use super::super::Chat;
 use super::super::questions::ChatwootAnswers;
-use super::super::records::ContactRecord;
+use super::super::setup::ContactRecord;
 use super::actions::invalid;
 use super::answers::{self, Subject, chatwoot_answer};
 use super::fields::{Fields, is_url};
@@ -217,8 +217,13 @@ impl Chat {
 
     fn chatwoot_creates_contact(&self, received: Received<'_>) -> Result<Reply, Reply> {
         let contact = self.add_contact(&Fields::read(received.json())?)?;
+        let source_id = self.lock().rng.uuid();
         let object = ids_as(self.0.switches.answer_ids, answers::contact(&contact));
-        Ok(chatwoot_answer(200, Subject::Contact, object))
+        let contact_inbox = json!({ "inbox": {}, "source_id": source_id });
+        Ok(Reply::json(
+            200,
+            &json!({ "payload": { "contact": object, "contact_inbox": contact_inbox } }),
+        ))
     }
 
     fn shown_contact(&self, id: u64) -> Result<Reply, Reply> {

@@ -8,6 +8,8 @@ mod chatwoot_setup;
 mod fields;
 mod sangoma;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use patchbay::http::{Request, Response, SendError};
@@ -17,6 +19,7 @@ use super::faults::{ApiFault, Endpoint};
 use super::records::{Api, RequestRecord};
 use super::{CHATWOOT_HOST, Chat, SANGOMA_AUTH_HOST, SANGOMA_HOST};
 use crate::exchange::Outage;
+use crate::webhook_faults::take_planned;
 
 /// The outcome of a request.
 pub(super) enum Reply {
@@ -107,13 +110,17 @@ impl Chat {
         };
         let reply = self.answer(received);
         let (switches, clock) = (&self.0.switches, &self.0.clock);
+        let half = switches.response_time / 2;
+        let rest = |all: Duration| all.saturating_sub(half);
+        clock.sleep(half).await;
+        self.interject(received);
         match reply {
             Reply::NotSent => {
-                clock.sleep(switches.response_time).await;
+                clock.sleep(rest(switches.response_time)).await;
                 Err(SendError::NotSent("connection refused".to_owned()))
             }
             Reply::NoAnswer => {
-                clock.sleep(switches.client_timeout).await;
+                clock.sleep(rest(switches.client_timeout)).await;
                 Err(SendError::NoResponse("timed out".to_owned()))
             }
             Reply::Answer {
@@ -121,7 +128,7 @@ impl Chat {
                 body,
                 retry_after,
             } => {
-                clock.sleep(switches.response_time).await;
+                clock.sleep(rest(switches.response_time)).await;
                 let mut response = http::Response::builder()
                     .status(status)
                     .header(CONTENT_TYPE, "application/json");
@@ -132,6 +139,15 @@ impl Chat {
                     .body(Bytes::from(body))
                     .map_err(|error| SendError::NoResponse(error.to_string()))
             }
+        }
+    }
+
+    /// Runs what was planned for the time of this request.
+    fn interject(&self, received: Received<'_>) {
+        let (_, endpoint) = self.route(received);
+        let planned = take_planned(&mut self.lock().interjections, |group| group.includes(endpoint));
+        if let Some(action) = planned {
+            action(self);
         }
     }
 
@@ -234,6 +250,7 @@ impl Chat {
                 replaced(false, reply)
             }
             Some(ApiFault::InternalError { done }) => replaced(done, Reply::error(500, "Internal Server Error")),
+            Some(ApiFault::Refused(status)) => replaced(false, Reply::error(status, "refused")),
             Some(ApiFault::Unavailable) => replaced(false, Reply::garbage(503)),
             Some(ApiFault::NoAnswer { done }) => replaced(done, Reply::NoAnswer),
             Some(ApiFault::NotSent) => replaced(false, Reply::NotSent),
@@ -263,7 +280,7 @@ impl Chat {
                 Some(call) => (Api::Sangoma, call.endpoint()),
                 None => (Api::None, Endpoint::Any),
             },
-            ["api", "v1", rest @ ..] if serves(CHATWOOT_HOST) => match chatwoot::endpoint(rest) {
+            ["api", "v1", rest @ ..] if serves(CHATWOOT_HOST) => match chatwoot::endpoint(rest, &received.json()) {
                 Some(endpoint) => (Api::Chatwoot, endpoint),
                 None => (Api::None, Endpoint::Any),
             },

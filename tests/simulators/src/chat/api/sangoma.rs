@@ -34,7 +34,10 @@ pub(super) enum Call {
 impl Call {
     pub(super) const fn endpoint(self) -> Endpoint {
         match self {
-            Self::CreateBot | Self::ListInboxes | Self::AssignBot | Self::CreateWebhook => Endpoint::SetUp,
+            Self::CreateBot => Endpoint::Bots,
+            Self::ListInboxes => Endpoint::Inboxes,
+            Self::AssignBot => Endpoint::Assign,
+            Self::CreateWebhook => Endpoint::Webhooks,
             Self::CreateContact | Self::CreateConversation => Endpoint::Conversations,
             Self::CreateMessage => Endpoint::Messages,
             Self::Deliver => Endpoint::Deliver,
@@ -194,7 +197,11 @@ impl Chat {
             .get("initial_message")
             .and_then(Value::as_str)
             .unwrap_or_default();
-        let id = self.begin_conversation(inbox, contact, source_id, first, request)?;
+        let message = NewMessage {
+            request: Some(request),
+            ..NewMessage::text(0, Author::Customer, MessageKind::Incoming, first)
+        };
+        let id = self.begin_conversation(inbox, contact, source_id, message)?;
         let object = self.conversation_object(&self.lock(), id);
         Ok(self.sangoma_answer(Subject::Conversation, object))
     }
@@ -222,7 +229,7 @@ impl Chat {
             request: Some(request),
             ..NewMessage::text(conversation, author, kind, content)
         };
-        let id = self.post_message(message)?;
+        let id = self.post_message(&message)?;
         let object = self.message_object(&self.lock(), conversation, id);
         Ok(self.sangoma_answer(Subject::Message, object))
     }

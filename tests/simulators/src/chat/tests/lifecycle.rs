@@ -309,6 +309,8 @@ async fn unknown_events_may_precede_the_others() {
             "webwidget_triggered",
             "message_action_executed",
             "integration.disconnected",
+            "message_action_executed",
+            "integration.disconnected",
             "message_created"
         ]
     );

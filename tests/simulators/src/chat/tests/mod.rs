@@ -6,6 +6,7 @@ mod bodies;
 mod calls;
 mod chatwoot;
 mod deliveries;
+mod doubts;
 mod echoes;
 mod lifecycle;
 mod outages;
