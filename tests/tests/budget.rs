@@ -206,3 +206,39 @@ async fn a_dispatch_with_two_calls_stays_within_its_capacity_units() {
     let expected = [("by_day", 2.0), ("by_due", 4.0), ("read", 29.0), ("write", 68.0)];
     assert_eq!(units, expected.map(|(name, units)| (name.to_owned(), units)));
 }
+
+/// A bot that answers one question without a lookup.
+const BOT: &str = r#"{"greeting": "Hello.", "debounce_ms": 200, "faq": {"entries": [
+    {"name": "hours", "questions": ["When are you open?"], "answer": "From nine to five."}
+]}}"#;
+
+/// The requests of each invocation of a function since the recorder was cleared.
+fn costs_of(world: &World, function: &str) -> Vec<(u32, u32, u32)> {
+    let runs = world.aws.recorder().runs();
+    runs.iter()
+        .filter(|run| &*run.function == function)
+        .map(cost_of)
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_in_a_chat_and_its_answer_stay_within_their_budget() {
+    let world = world([]).await;
+    world.put_bot("support", BOT).await.unwrap();
+    let chat = world.chat.customer_opens(7).unwrap();
+    world.chat.customer_writes(chat, "Hello").unwrap();
+    settle(&world).await;
+    world.aws.recorder().clear();
+    world.chat.customer_writes(chat, "When are you open?").unwrap();
+    settle(&world).await;
+    // The question, the platform's report of the answer, and that the customer has read it: the last one is no event.
+    assert_eq!(costs_of(&world, "bot"), [(0, 1, 0), (0, 1, 0), (0, 0, 0)]);
+    let table = [
+        // Receive: the conversation, the commit; Turn.
+        (2, 1, 0),
+        // Turn: the conversation, its lease, the answer, the claim of the post, its result; the lease's end, Step, Watch;
+        // the post.
+        (5, 3, 1),
+    ];
+    assert_eq!(costs_of(&world, "responder"), table);
+}

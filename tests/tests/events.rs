@@ -176,7 +176,7 @@ async fn chat_events_are_answered_and_change_who_holds_the_conversation() {
     common::settle(&world).await;
     let posts = world.chat.posts_of_bot();
     assert!(
-        posts.iter().any(|post| post.content.contains("It arrives tomorrow.")),
+        posts.iter().any(|post| post.text.contains("It arrives tomorrow.")),
         "{posts:?}"
     );
     for (name, pointer, expected) in [

@@ -15,6 +15,7 @@ use common::{
     ask, change, create, dispatch_body, get, keys_event, pass, rings, send, settle, status_event, webhook, world,
 };
 use patchbay_simulators::aws::{Fault, Rule, Service};
+use patchbay_simulators::chat::{ApiFault, Endpoint};
 use patchbay_simulators::phones::{Behavior, Script, When};
 use patchbay_simulators::twilio::PaymentInput;
 use patchbay_simulators::world::World;
@@ -430,6 +431,11 @@ async fn a_visitor() -> World {
     assert_eq!(open("POST", "/messages", token, &message).await.status, 200);
     settle(&world).await;
     assert_eq!(open("GET", "/messages", token, &Value::Null).await.status, 200);
+    // The platform does not know the visitor any more.
+    world.chat.fail_next(Endpoint::Conversations, ApiFault::Refused(404));
+    let mut again = form;
+    again["id"] = json!("0123456789abcdff");
+    assert_ne!(open("POST", "/conversations", "", &again).await.status, 201);
     world
 }
 

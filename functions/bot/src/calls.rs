@@ -22,7 +22,7 @@ const MAX_NAME_CHARS: usize = 100;
 const DESTINATION: &str = "destination";
 /// Most unknown fields that one problem names.
 const MAX_UNKNOWN_FIELDS: usize = 20;
-/// Longest time after which a requester is told to try again, in seconds.
+/// Longest time after which a requester may be asked to try again, in seconds.
 const MAX_RETRY_AFTER: u16 = 3_600;
 
 /// A valid request.

@@ -48,7 +48,7 @@ pub(crate) async fn receive(
     let tenant = tenant.map_err(|_| Problem::bad_reference())?;
     let Ok(body) = bytes_up_to(request, MAX_ENVELOPE) else {
         tracing::error!(%tenant, %platform, limit_bytes = MAX_ENVELOPE, "an event is too long to be read: ignored");
-        return Ok(acknowledgement());
+        return Ok(acknowledgment());
     };
     let now = deps.conversations.clock.now();
     if let Err(error) = deps.signatures.verify(request.headers(), body, now) {
@@ -57,19 +57,19 @@ pub(crate) async fn receive(
     }
     if platform != deps.client.platform() {
         tracing::warn!(%tenant, %platform, "an event of a platform that this stack no longer uses: ignored");
-        return Ok(acknowledgement());
+        return Ok(acknowledgment());
     }
     let received = match read_event(body) {
         Ok(received) => received,
         Err(error) => {
             tracing::warn!(%tenant, %platform, %error, "an event cannot be read: ignored");
-            return Ok(acknowledgement());
+            return Ok(acknowledgment());
         }
     };
     match received {
         ReceivedEvent::Irrelevant { name } => {
             tracing::debug!(%tenant, event = name, "an event needs no reaction");
-            Ok(acknowledgement())
+            Ok(acknowledgment())
         }
         ReceivedEvent::Conversation { conversation, event } => {
             let kind = event.kind.name();
@@ -88,7 +88,7 @@ async fn save(deps: &Deps, key: ConversationKey, kind: &'static str, work: Work)
     match deps.conversations.enqueue(key, work).await {
         Ok(()) => {
             tracing::info!(%tenant, conversation = %id, event = kind, "event received");
-            Ok(acknowledgement())
+            Ok(acknowledgment())
         }
         Err(error) => {
             tracing::error!(%tenant, conversation = %id, event = kind, %error, "an event cannot be saved: the platform is asked to repeat it");
@@ -97,6 +97,6 @@ async fn save(deps: &Deps, key: ConversationKey, kind: &'static str, work: Work)
     }
 }
 
-fn acknowledgement() -> lambda_http::Response<lambda_http::Body> {
+fn acknowledgment() -> lambda_http::Response<lambda_http::Body> {
     json_response(StatusCode::OK, &json!({}))
 }

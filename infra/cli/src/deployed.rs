@@ -65,7 +65,9 @@ pub(crate) async fn read_secret(
 ) -> anyhow::Result<Secret> {
     let name = function.variable(variable)?;
     let parameter = clients.lookup.parameter(name).await?;
-    Ok(parameter.with_context(|| format!("there is no SSM parameter {name}"))?.value)
+    Ok(parameter
+        .with_context(|| format!("there is no SSM parameter {name}"))?
+        .value)
 }
 
 /// The configuration of the chat platform, as the function has it.

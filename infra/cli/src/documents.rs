@@ -187,7 +187,10 @@ mod tests {
             TempFile::new("kept.sample.json", Some("mine")),
         );
         let error = write_example((&document.0, "new"), (&sample.0, "new")).expect_err("it exists");
-        assert!(error.to_string().ends_with("kept.sample.json already exists"), "{error}");
+        assert!(
+            error.to_string().ends_with("kept.sample.json already exists"),
+            "{error}"
+        );
         assert!(!document.0.exists());
         assert_eq!(fs::read_to_string(&sample.0).expect("a file"), "mine");
     }

@@ -111,8 +111,7 @@ pub(crate) mod tests {
     async fn is_opted_out(world: &World, tenant: &str, line: &str) -> bool {
         let tenant = tenant.parse().expect("a tenant");
         let command = parse(&format!("{line} {NUMBER}")).expect(line);
-        let report =
-            json_of(async |output| execute(&world.store, &world.clock, &tenant, &command, output).await).await;
+        let report = json_of(async |output| execute(&world.store, &world.clock, &tenant, &command, output).await).await;
         assert_eq!((&report["tenant"], &report["number"]), (&json!(tenant), &json!(NUMBER)));
         report["opted_out"].as_bool().expect("a boolean")
     }

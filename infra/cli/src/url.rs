@@ -108,7 +108,9 @@ mod tests {
         account.change(|state| {
             state.parameters.remove("/patchbay/reference-keys");
         });
-        let error = printed(&account, Command::TwilioTransfer, "main").await.expect_err("no key");
+        let error = printed(&account, Command::TwilioTransfer, "main")
+            .await
+            .expect_err("no key");
         assert_eq!(error, "there is no SSM parameter /patchbay/reference-keys");
         for (function, command, parameter) in [
             ("patchbay-transfer", Command::TwilioTransfer, "TwilioAuthTokensParam"),

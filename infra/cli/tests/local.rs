@@ -90,9 +90,19 @@ impl Local {
 
     /// The JSON output of an operator command.
     fn run_command(&self, arguments: &[&str]) -> Value {
+        Self::output_of(arguments, &["--local", &self.url])
+    }
+
+    /// The JSON output of a command that uses the API.
+    fn run_api_command(&self, arguments: &[&str]) -> Value {
+        Self::output_of(arguments, &["--api", &self.url, "--token", TOKEN])
+    }
+
+    fn output_of(arguments: &[&str], deployment: &[&str]) -> Value {
         let output = Command::new(PATCHBAY)
             .args(arguments)
-            .args(["--local", &self.url, "--output", "json"])
+            .args(deployment)
+            .args(["--output", "json"])
             .output()
             .unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
@@ -281,6 +291,43 @@ fn operator_commands_work_against_local() {
     assert_eq!(report["healthy"], true, "{report:#}");
     let url = local.run_command(&["url", "twilio-transfer"]);
     assert!(url["url"].as_str().unwrap().starts_with(&local.url), "{url}");
+}
+
+#[test]
+fn a_bot_is_pushed_connected_and_answers_until_a_person_takes_over() {
+    let local = Local::start(&[]);
+    let file = DataFile::new("bot");
+    let document = "faq: {entries: [{name: hours, questions: [When are you open?], answer: From nine to five.}]}";
+    std::fs::write(file.path(), document).unwrap();
+    local.run_api_command(&["bot", "push", "shop", file.path().to_str().unwrap()]);
+    for _ in 0..2 {
+        let report = local.run_command(&["bot", "connect", "--inbox", "7=shop"]);
+        assert_eq!(report["connection"]["inboxes"], json!({ "7": "shop" }), "{report}");
+    }
+    let inboxes = local.run_command(&["bot", "inboxes"]);
+    assert_eq!(inboxes["inboxes"][0]["bot"], "shop", "{inboxes}");
+
+    let act = |action: &str, fields: &Value| local.request("POST", &format!("/simulated/chat/{action}"), fields).1;
+    let conversation = act("open", &json!({ "inbox": 7 }))["conversation"].clone();
+    let id = conversation.to_string();
+    act(
+        "write",
+        &json!({ "conversation": conversation, "text": "When are you open?" }),
+    );
+    let shown = || local.run_api_command(&["bot", "conversations", "show", &id]);
+    wait_until("the bot answers", || shown().to_string().contains("From nine to five."));
+    act(
+        "reply",
+        &json!({ "conversation": conversation, "agent": "jane.doe", "text": "Hello!" }),
+    );
+    wait_until("a person holds the conversation", || shown()["holder"] == "human");
+    local.run_api_command(&["bot", "conversations", "give-back", &id]);
+    assert_eq!(shown()["holder"], "bot");
+    let listed = local.run_api_command(&["bot", "conversations", "list"]);
+    assert_eq!(listed["conversations"][0]["id"], id.as_str(), "{listed}");
+    let number = "+12025550143";
+    local.run_command(&["opt-out", "add", number]);
+    assert_eq!(local.run_command(&["opt-out", "check", number])["opted_out"], true);
 }
 
 #[test]

@@ -3,14 +3,15 @@
 use serde_json::{Value, json};
 
 use super::document::Dispatch;
+use crate::conversation::limits::MAX_REQUEST_BYTES;
 use crate::dispatch::request::DispatchRequest;
 use crate::phone::{CallingCode, PhoneNumber};
 use crate::web::body::field_path;
 
 /// Maximum length of the text that is read to employees, in characters: nobody listens to more.
 pub(super) const MAX_TEXT_CHARS: usize = 500;
-/// Maximum size of a request, in bytes. It is stored with the conversation.
-const MAX_REQUEST_BYTES: usize = 12 * 1024;
+/// Maximum size of a request in a document, in bytes: its text may take more in another language.
+pub(super) const MAX_DOCUMENT_BYTES: usize = MAX_REQUEST_BYTES - 4 * MAX_TEXT_CHARS;
 /// A text as long as ours may be.
 pub(super) fn longest_text() -> String {
     let word = "word ";
@@ -33,11 +34,12 @@ impl Dispatch {
     }
 }
 
-/// What is wrong with a request for a dispatch, by field: what `POST /v1/dispatches` would refuse.
-pub(super) fn check_request(request: &Value) -> Vec<(String, String)> {
+/// What is wrong with a request for a dispatch of at most `max_bytes`, by field: what `POST /v1/dispatches` would
+/// refuse.
+pub(super) fn check_request(request: &Value, max_bytes: usize) -> Vec<(String, String)> {
     let text = request.to_string();
-    if text.len() > MAX_REQUEST_BYTES {
-        return vec![(String::new(), format!("has more than {MAX_REQUEST_BYTES} bytes"))];
+    if text.len() > max_bytes {
+        return vec![(String::new(), format!("has more than {max_bytes} bytes"))];
     }
     let mut unknown = Vec::new();
     let mut deserializer = serde_json::Deserializer::from_str(&text);

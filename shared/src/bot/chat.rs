@@ -1,4 +1,4 @@
-//! A conversation without a platform, for `patchbay bot chat` and for samples. Nothing leaves this machine.
+//! A conversation without a platform, for samples: a hand-over is complete at once. Nothing leaves this machine.
 
 use super::Bot;
 use super::run::{Step, TurnContext, advance, heard};
@@ -13,7 +13,7 @@ use crate::flow::FetchResults;
 
 /// A conversation without a platform.
 #[derive(Clone, Debug)]
-pub struct Chat {
+pub(super) struct Chat {
     conversation: Conversation,
     /// Number of messages so far: the id of the last one.
     messages: u64,
@@ -21,7 +21,7 @@ pub struct Chat {
 
 impl Chat {
     /// A new conversation with this customer. None only if an id of ours is not valid.
-    pub fn new(contact: Contact, now: Timestamp) -> Option<Self> {
+    pub(super) fn new(contact: Contact, now: Timestamp) -> Option<Self> {
         let key = ConversationKey {
             tenant: "sample".parse().ok()?,
             id: "1".parse().ok()?,
@@ -34,19 +34,9 @@ impl Chat {
         })
     }
 
-    /// The conversation.
-    pub const fn conversation(&self) -> &Conversation {
-        &self.conversation
-    }
-
-    /// Who holds the conversation.
-    pub const fn holder(&self) -> Holder {
-        self.conversation.holder
-    }
-
     /// The customer writes. Several messages before the next turn are answered together. Returns whether the bot
     /// answers: not while people hold the conversation.
-    pub fn write(&mut self, bot: &Bot, text: &str, attachments: u16, now: Timestamp) -> bool {
+    pub(super) fn write(&mut self, bot: &Bot, text: &str, attachments: u16, now: Timestamp) -> bool {
         self.messages += 1;
         let Ok(id) = self.messages.to_string().parse() else {
             return false;
@@ -76,12 +66,12 @@ impl Chat {
     }
 
     /// What to do next for the turn that answers the messages, with the results so far.
-    pub fn advance(&self, bot: &Bot, now: Timestamp, fetched: &FetchResults) -> Step {
+    pub(super) fn advance(&self, bot: &Bot, now: Timestamp, fetched: &FetchResults) -> Step {
         advance(bot, &self.context(now), fetched)
     }
 
     /// The context of the turn that answers the messages.
-    pub const fn context(&self, now: Timestamp) -> TurnContext<'_> {
+    pub(super) const fn context(&self, now: Timestamp) -> TurnContext<'_> {
         TurnContext {
             conversation: &self.conversation,
             now,
@@ -89,7 +79,7 @@ impl Chat {
     }
 
     /// Applies the result of a turn. A hand-over is complete at once.
-    pub fn apply(&mut self, result: &TurnResult, now: Timestamp) {
+    pub(super) fn apply(&mut self, result: &TurnResult, now: Timestamp) {
         self.conversation.session = result.session.clone();
         let answered = result.answered.min(self.conversation.pending.len());
         self.conversation.pending.drain(..answered);
@@ -108,7 +98,7 @@ impl Chat {
     }
 
     /// The conversation is back with the bot.
-    pub fn give_back(&mut self, now: Timestamp) {
+    pub(super) fn give_back(&mut self, now: Timestamp) {
         self.conversation.holder = Holder::Bot;
         self.conversation.holder_since = now;
         self.conversation.session.misses = 0;

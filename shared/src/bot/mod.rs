@@ -3,11 +3,11 @@
 //!
 //! - [`document`]: the bot document. `check`: validation that is specific to bots.
 //! - [`run`]: runs a turn, and answers what the document says about events and hand-overs.
-//! - [`chat`]: a conversation without a platform. [`sample`]: runs the exchanges of a sample file.
+//! - [`sample`]: runs the exchanges of a sample file.
 
 mod built_in;
 mod call;
-pub mod chat;
+mod chat;
 mod check;
 pub mod document;
 mod form;

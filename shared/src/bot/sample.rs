@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Bot;
 use super::chat::Chat;
@@ -17,6 +18,8 @@ use crate::flow::{FetchResults, Issue};
 
 /// When a sample begins if it does not say so: 2026-01-05T12:00:00Z, a Monday.
 const DEFAULT_NOW: Timestamp = Timestamp::from_millis(1_767_614_400_000);
+/// Maximum number of exchanges of a sample.
+pub const MAX_EXCHANGES: usize = 200;
 /// Seconds between two exchanges if the sample does not say so.
 const DEFAULT_SECONDS: u32 = 10;
 
@@ -33,7 +36,8 @@ pub struct Sample {
     /// Responses of back ends, by name of the request. A request without one times out.
     #[serde(default)]
     pub fetch: BTreeMap<String, SampleResponse>,
-    /// What the customer writes and what is expected, in order.
+    /// What the customer writes and what is expected, in order. At most [`MAX_EXCHANGES`].
+    #[serde(deserialize_with = "exchanges")]
     pub exchanges: Vec<Exchange>,
 }
 
@@ -145,6 +149,16 @@ pub struct ExchangeResult {
     pub error: Option<String>,
     /// Expectations that were not met.
     pub failures: Vec<String>,
+}
+
+fn exchanges<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Exchange>, D::Error> {
+    let exchanges = Vec::<Exchange>::deserialize(deserializer)?;
+    if exchanges.len() > MAX_EXCHANGES {
+        return Err(D::Error::custom(format_args!(
+            "has more than {MAX_EXCHANGES} exchanges"
+        )));
+    }
+    Ok(exchanges)
 }
 
 impl Sample {

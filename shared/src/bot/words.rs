@@ -12,7 +12,7 @@ const STOP_WORDS: &str = "a aber about again all alle also am an and any anybody
      gibt give going got hab habe haben had hallo has hat hatte have having hello help hey hi hilfe how i ich id if \
      ihr ihre ihren ill im in into is isnt ist it its ive ja jetzt just kann kannst know konnen konnte konnten let \
      like man may me mehr mein meine meinen meiner might mir mit mochte moin much muss must my nach need nein nicht \
-     no noch not now nur ob of off okay on one only or our out please reden schon sehr sein shall should sich \
+     no noch not now nur ob of off okay on one only or our out please reden schon sehr sein should sich \
      sie sind so some something speak sprechen talk tell thank thanks that thats the their them then there these they \
      thing this those to too um und uns unser unsere up us very vom von vor wann want war warum was way we welche \
      welcher welches well wenn wer werden were what whats when where which who whos why wie will wir wird with wo \

@@ -129,7 +129,7 @@ pub enum DocumentLookup {
 /// A document as the list shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DocumentSummary {
-    /// Its name.
+    /// Unique within its kind.
     pub name: String,
     /// Its version.
     pub version: i64,

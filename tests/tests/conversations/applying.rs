@@ -48,6 +48,7 @@ fn wrote(id: u64) -> Event {
             contact: Contact::default(),
             status: None,
             is_human_assigned: false,
+            initial_message: None,
         }),
         heard: Heard::default(),
         settings: Settings {

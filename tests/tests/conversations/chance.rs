@@ -8,9 +8,9 @@ use std::ops::Range;
 use std::time::Duration;
 
 use patchbay::chat::Platform;
+use patchbay::conversation::{Entry, Fact};
 use patchbay_simulators::aws::sqs::Disorder;
 use patchbay_simulators::aws::{Fault, Rates, Rule, Service};
-use patchbay::conversation::{Entry, Fact};
 use patchbay_simulators::chat::audit::{Audit, Breach, Texts, audit};
 use patchbay_simulators::chat::{Agent, Customer, Faults, Habit, Switches, ThirdParty};
 use patchbay_simulators::rng::Rng;
@@ -57,7 +57,11 @@ impl Simulator {
         let options = Options {
             seed,
             sentinel: None,
-            skew: if aws_fails { Duration::from_secs(30) } else { Duration::ZERO },
+            skew: if aws_fails {
+                Duration::from_secs(30)
+            } else {
+                Duration::ZERO
+            },
             chat: ChatOptions {
                 platform: rng.pick(Platform::Sangoma, &[Platform::Chatwoot]),
                 switches: Switches::random(&mut rng),
@@ -152,7 +156,11 @@ impl Simulator {
 
     /// From time to time a person writes into a conversation that the bot has.
     async fn interfere(&mut self) {
-        let end = self.world.clock.now().plus_millis(i64::try_from(FAULTY.as_millis()).unwrap());
+        let end = self
+            .world
+            .clock
+            .now()
+            .plus_millis(i64::try_from(FAULTY.as_millis()).unwrap());
         while self.world.clock.now() < end {
             let pause = self.rng.between(Duration::from_secs(20), Duration::from_mins(8));
             self.world.clock.sleep(pause).await;
@@ -205,18 +213,22 @@ impl Simulator {
         let has = |id: u64, part: &str| unclear.iter().any(|(of, text)| *of == id && text.contains(part));
         let is_about = |id: u64, message: u64| {
             let messages = self.world.chat.messages(id);
-            let text = messages.into_iter().find(|found| found.id == message).map(|found| found.text);
+            let text = messages
+                .into_iter()
+                .find(|found| found.id == message)
+                .map(|found| found.text);
             text.is_some_and(|text| has(id, &text))
         };
         match breach {
             Breach::Unanswered(id, message) | Breach::Silence(id, message) => is_about(*id, *message),
-            Breach::NobodyTold(id) => has(*id, HAND_OVER),
+            Breach::NoHandOverMessage(id) => has(*id, HAND_OVER),
             _ => false,
         }
     }
 
     async fn timeline(&self, id: u64) -> Vec<Entry> {
-        let page = self.world.store.conversation_timeline(&crate::key(id), None, 500);
+        let key = crate::key(id);
+        let page = self.world.store.conversation_timeline(&key, None, 500);
         page.await.unwrap().entries
     }
 
@@ -229,10 +241,16 @@ impl Simulator {
             let ours = ours.map(|entry| (entry.at, format!("    {:?}", entry.fact)));
             let theirs = self.world.chat.messages(id).into_iter();
             let theirs = theirs.map(|message| {
-                let line = format!("{} {:?} private={} {:?}", message.id, message.author, message.private, message.text);
+                let line = format!(
+                    "{} {:?} private={} {:?}",
+                    message.id, message.author, message.private, message.text
+                );
                 (message.at, line)
             });
-            let changes = conversation.changes.iter().map(|change| (change.at, format!("  {:?}", change.kind)));
+            let changes = conversation
+                .changes
+                .iter()
+                .map(|change| (change.at, format!("  {:?}", change.kind)));
             let mut lines: Vec<_> = ours.chain(theirs).chain(changes).collect();
             lines.sort_by_key(|(at, _)| *at);
             for (at, line) in lines {
@@ -248,7 +266,11 @@ impl Simulator {
             let Some(stored) = stored else { continue };
             let rest = (&stored.pending, &stored.turn, &stored.steps);
             let is_done = stored.pending.is_empty() && stored.turn.is_none() && stored.steps.is_empty();
-            assert!(is_done, "conversation {} is idle with work to do: {rest:?}", conversation.id);
+            assert!(
+                is_done,
+                "conversation {} is idle with work to do: {rest:?}",
+                conversation.id
+            );
         }
     }
 
@@ -260,7 +282,11 @@ impl Simulator {
             ended: texts(ENDED),
             give_back: texts("/bot"),
             // A message that says that a person took over can wait in the queue as long as one that fails.
-            grace: if self.aws_fails { Duration::from_mins(20) } else { Duration::from_secs(15) },
+            grace: if self.aws_fails {
+                Duration::from_mins(20)
+            } else {
+                Duration::from_secs(15)
+            },
             ..Texts::default()
         }
     }
@@ -288,11 +314,27 @@ fn play_all(seeds: Range<u64>) {
             }
         })
         .collect();
-    assert!(failed.is_empty(), "{} of {seeds:?} failed:\n{}", failed.len(), failed.join("\n"));
+    assert!(
+        failed.is_empty(),
+        "{} of {seeds:?} failed:\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
     if seeds.end - seeds.start >= 100 {
-        let posts: usize = results.iter().flat_map(|(_, audit)| audit).map(|audit| audit.posts).sum();
-        let hand_overs: usize = results.iter().flat_map(|(_, audit)| audit).map(|audit| audit.hand_overs.len()).sum();
-        assert!(posts > 300 && hand_overs > 50, "{posts} posts and {hand_overs} hand-overs prove little");
+        let posts: usize = results
+            .iter()
+            .flat_map(|(_, audit)| audit)
+            .map(|audit| audit.posts)
+            .sum();
+        let hand_overs: usize = results
+            .iter()
+            .flat_map(|(_, audit)| audit)
+            .map(|audit| audit.hand_overs.len())
+            .sum();
+        assert!(
+            posts > 300 && hand_overs > 50,
+            "{posts} posts and {hand_overs} hand-overs prove little"
+        );
     }
 }
 

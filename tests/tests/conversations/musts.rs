@@ -76,7 +76,11 @@ async fn the_bot_never_takes_its_own_message_for_another() {
                     world.chat.customer_writes(id, "and Sue").unwrap();
                     settle(&world).await;
                     says(&world, id, &["You wrote: Tom & Ann", "You wrote: and Sue"]);
-                    assert_eq!(holder(&world, id).await, "bot", "{platform} {author:?} {text:?} {order:?}");
+                    assert_eq!(
+                        holder(&world, id).await,
+                        "bot",
+                        "{platform} {author:?} {text:?} {order:?}"
+                    );
                 }
             }
         }
@@ -146,9 +150,16 @@ async fn an_event_on_two_urls_twice_and_out_of_order_is_answered_once() {
         ..Switches::default()
     };
     let world = world_with(Platform::Sangoma, switches).await;
-    let events = world.callbacks().events_url(Platform::Sangoma, &"main".parse().unwrap());
-    world.chat.subscribe(&events, &[EventName::ConversationCreated, EventName::MessageCreated]);
-    world.chat.fail_next_event(EventName::MessageCreated, WebhookFault::Duplicate(Duration::from_secs(3)));
+    let events = world
+        .callbacks()
+        .events_url(Platform::Sangoma, &"main".parse().unwrap());
+    world
+        .chat
+        .subscribe(&events, &[EventName::ConversationCreated, EventName::MessageCreated]);
+    world.chat.fail_next_event(
+        EventName::MessageCreated,
+        WebhookFault::Duplicate(Duration::from_secs(3)),
+    );
     world
         .chat
         .fail_next_event(EventName::MessageCreated, WebhookFault::Delay(Duration::from_secs(40)));
@@ -208,7 +219,9 @@ async fn a_hand_over_has_exactly_one_message_and_then_silence() {
 #[tokio::test(start_paused = true)]
 async fn a_message_between_the_hand_over_and_its_confirmation_is_neither_answered_nor_lost() {
     let world = world().await;
-    world.chat.fail_next(Endpoint::Deliver, ApiFault::NoAnswer { done: true });
+    world
+        .chat
+        .fail_next(Endpoint::Deliver, ApiFault::NoAnswer { done: true });
     let id = opened(&world, "a person please").await;
     pass(&world, 2).await;
     assert_eq!(holder(&world, id).await, "handing_off");
@@ -308,7 +321,10 @@ async fn a_post_with_an_unclear_result_is_never_repeated() {
         settle(&world).await;
         let tries = |text: &str| {
             let requests = world.chat.requests();
-            requests.iter().filter(|request| request.posts() == Some((id, text))).count()
+            requests
+                .iter()
+                .filter(|request| request.posts() == Some((id, text)))
+                .count()
         };
         assert_eq!(tries("You wrote: hello"), 1, "{fault:?}");
         assert_eq!(tries("You wrote: again"), 1, "{fault:?}");
@@ -362,7 +378,7 @@ async fn a_customer_who_no_longer_wants_to_wait_is_with_the_bot_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_resolved_conversation_begins_anew_with_the_bot() {
+async fn a_resolved_conversation_begins_again_with_the_bot() {
     let world = world().await;
     let id = opened(&world, "a person please").await;
     settle(&world).await;

@@ -349,6 +349,7 @@ fn events() -> Vec<(String, PlatformEvent)> {
         contact: Contact::default(),
         status: None,
         is_human_assigned: false,
+        initial_message: None,
     };
     let mut events = Vec::new();
     for kind in EVENT_KINDS {
@@ -388,6 +389,7 @@ fn events() -> Vec<(String, PlatformEvent)> {
         contact: contact(),
         status: Some(PlatformStatus::Open),
         is_human_assigned: true,
+        initial_message: None,
     };
     events.push(("message: everything".to_owned(), everything));
     events

@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 
 use patchbay::access::TokenRecord;
 use patchbay::context::{PaymentOutcome, Processor, Purchase};
+use patchbay::conversation::widget::{Topic, Widget};
 use patchbay::conversation::{
     Contact, Conversation, CustomerMessage, Entry as ChatEntry, FormProgress, HandOver, HandOverPlan, HolderChange,
     Lease, Offer, SentMessage, Session, Step, TranscriptLine, Turn,
 };
-use patchbay::conversation::widget::{Topic, Widget};
 use patchbay::dispatch::delivery::Delivery;
 use patchbay::dispatch::employee::{Duty, QuietHours};
 use patchbay::dispatch::health::{Health, ProviderOutage};
@@ -81,7 +81,7 @@ fields! {
     processor: Processor { connector, confirmation_code, token, last_four, card_type, error }
     conversation: Conversation {
         key, version, created_at, updated_at, inbox, contact, holder, holder_since, hand_over, pending, turn, steps, sent,
-        seen, silence, gives_back_at, finished_at, session, transcript,
+        seen, initial_message, silence, gives_back_at, finished_at, session, transcript,
     }
     contact: Contact { id, name, email, phone, language }
     hand_over: HandOver { id, reason, at, plan }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use patchbay::clock::Timestamp;
 use patchbay::context::{PaymentOutcome, PaymentStatus, Processor};
-use patchbay::ids::{AttemptId, DocumentName, DispatchId, DispatchKey, Nonce, Tenant};
+use patchbay::ids::{AttemptId, DispatchId, DispatchKey, DocumentName, Nonce, Tenant};
 use patchbay::secret::{Secret, hex};
 use patchbay::voice::Provider;
 use patchbay::voice::callbacks::AttemptReference;

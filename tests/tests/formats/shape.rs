@@ -12,7 +12,7 @@ use crate::fixtures::{are_accepted, list, names, write};
 pub(crate) type Shape = BTreeSet<(String, String)>;
 
 /// Objects whose names are map keys, such as indices and languages, and not fields.
-pub(crate) const MAPS: [&str; 11] = [
+pub(crate) const MAPS: [&str; 13] = [
     "inboxes",
     "values",
     "variables",
@@ -24,6 +24,9 @@ pub(crate) const MAPS: [&str; 11] = [
     "texts",
     "avoided",
     "limited",
+    // Of a chat page: by language.
+    "title",
+    "initial_message",
 ];
 /// Values that belong to others, and may be any JSON: kind and path.
 const FREE: [(&str, &str); 7] = [

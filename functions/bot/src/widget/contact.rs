@@ -42,7 +42,8 @@ pub(super) async fn find_or_create(
     }) = remembered
     {
         // What identifies a customer in one inbox says nothing in another, unless it is the address.
-        let is_valid = |source: &String| known == *inbox || source == form.email;
+        let is_address = |source: &str| source.to_lowercase() == form.email.to_lowercase();
+        let is_valid = |source: &String| known == *inbox || is_address(source);
         return Ok(Customer {
             id,
             source: source.filter(is_valid),

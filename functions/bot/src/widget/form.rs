@@ -215,7 +215,8 @@ mod tests {
         assert_eq!(fields, ["topic", "name", "email", "text"]);
         assert_eq!(empty("de")[0].1, "Bitte wählen Sie ein Thema.");
         assert_eq!(empty("fr")[0].1, "Please choose a topic.");
-        let all = form(|value| *value = json!({ "phone": "x" })).check(&widget(true), None);
+        let (form, widget) = (form(|value| *value = json!({ "phone": "x" })), widget(true));
+        let all = form.check(&widget, None);
         let fields: Vec<String> = all.expect_err("wrong").into_iter().map(|error| error.field).collect();
         assert_eq!(fields, ["topic", "name", "email", "phone", "text", "id"]);
     }

@@ -126,6 +126,7 @@ async fn expect_event(deps: &Deps, visitor: &Visitor, message: &PlatformId, text
         contact,
         status: None,
         is_human_assigned: false,
+        initial_message: None,
     };
     let now = deps.conversations.clock.now();
     let work = Work::Receive { event: Box::new(event) };

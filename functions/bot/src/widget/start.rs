@@ -137,8 +137,10 @@ fn not_created(tenant: &Tenant, form: &CheckedForm<'_>, reason: NotCreated) -> P
     }
 }
 
-/// Tells the bot who the visitor is, and in which language. The events of a platform may not.
+/// Tells the bot who the visitor is, in which language they read, and which message is not theirs. The events of a
+/// platform may not.
 async fn introduce(deps: &Deps, tenant: &Tenant, conversation: &PlatformId, form: &CheckedForm<'_>) {
+    let initial_message = form.topic.initial_message(form.language);
     let event = PlatformEvent {
         kind: EventKind::Created,
         inbox: Some(form.topic.inbox.clone()),
@@ -146,6 +148,8 @@ async fn introduce(deps: &Deps, tenant: &Tenant, conversation: &PlatformId, form
         contact: form.contact(),
         status: None,
         is_human_assigned: false,
+        // A visitor who writes the same wants an answer.
+        initial_message: (initial_message != form.text).then(|| initial_message.to_owned()),
     };
     let key = ConversationKey {
         tenant: tenant.clone(),

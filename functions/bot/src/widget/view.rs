@@ -35,7 +35,7 @@ impl<'a> Cursor<'a> {
 
     /// After which name to read: before the first entry of the cursor's commit.
     pub(super) fn read_after(&self) -> Option<&str> {
-        self.0.split_once('-').map(|(version, _)| version)
+        Some(commit_of(self.0)).filter(|commit| !commit.is_empty())
     }
 }
 
@@ -134,13 +134,16 @@ impl<'a> View<'a> {
                 what: what(&entry.fact)?,
             })
         };
+        let mut entries: Vec<ViewEntry<'_>> = page
+            .entries
+            .iter()
+            .filter(|entry| is_new(entry))
+            .filter_map(view)
+            .collect();
+        // Who joins with a message is announced before it.
+        entries.sort_by_key(|entry| (commit_of(entry.id), matches!(entry.what, What::Said { .. })));
         Self {
-            entries: page
-                .entries
-                .iter()
-                .filter(|entry| is_new(entry))
-                .filter_map(view)
-                .collect(),
+            entries,
             cursor: last.map_or(cursor.0, |entry| &entry.id),
             poll_after: match page.next_cursor {
                 // There is more to read.
@@ -162,6 +165,11 @@ impl<'a> View<'a> {
     pub(super) const fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
+}
+
+/// The part of an entry's id that all entries of a commit share.
+fn commit_of(id: &str) -> &str {
+    id.split_once('-').map_or(id, |(version, _)| version)
 }
 
 /// What a visitor sees of a fact; none if it is no concern of theirs.
@@ -264,12 +272,12 @@ mod tests {
             entry("0000000004-001", 1, changed(Holder::Bot, Holder::HandingOff, None)),
             entry("0000000006-000", 2, deliver),
             entry("0000000006-001", 2, changed(Holder::HandingOff, Holder::Waiting, None)),
+            entry("0000000007-000", 60, person),
             entry(
-                "0000000007-000",
+                "0000000007-001",
                 60,
                 changed(Holder::Waiting, Holder::Human, Some("Dana")),
             ),
-            entry("0000000007-001", 60, person),
             entry("0000000008-000", 61, changed(Holder::Human, Holder::Bot, Some("Dana"))),
             entry("0000000009-000", 62, posted("I am back")),
         ];
@@ -308,8 +316,8 @@ mod tests {
                 ["0000000001-000", null, "visitor", null, "Hello"],
                 ["0000000004-000", null, "bot", null, "One moment"],
                 ["0000000004-001", "waiting", null, null, null],
-                ["0000000007-000", "human", null, "Dana", null],
-                ["0000000007-001", null, "person", "Dana", "Hi"],
+                ["0000000007-001", "human", null, "Dana", null],
+                ["0000000007-000", null, "person", "Dana", "Hi"],
                 ["0000000008-000", "bot", null, null, null],
                 ["0000000009-000", null, "bot", null, "I am back"],
             ])
@@ -345,10 +353,7 @@ mod tests {
         };
         assert_eq!(ids("0000000008-000", 100), ["0000000009-000"]);
         assert_eq!(ids("0000000009-000", 100), Vec::<String>::new());
-        assert_eq!(
-            ids("0000000009-000", 66),
-            ["0000000008-000", "0000000009-000"].split_off(1)
-        );
+        assert_eq!(ids("0000000009-000", 66), ["0000000009-000"]);
         assert_eq!(ids("0000000009-000", 65).len(), 4);
     }
 

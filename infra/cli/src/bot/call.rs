@@ -82,9 +82,15 @@ mod tests {
             let (deployment, request) = api(&json!({ kind: name, "destination": "+12025550143" }));
             let api = deployment.connect().expect("a client");
             let shown = text_of(async |output| call(&api, kind, name, "+12025550143", output).await).await;
-            assert_eq!(shown, format!("the platform phones +12025550143 for the {kind} {name}\n"));
+            assert_eq!(
+                shown,
+                format!("the platform phones +12025550143 for the {kind} {name}\n")
+            );
             let request = request.join().expect("a request");
-            assert!(request.starts_with(&format!("POST /v1/chat/{kind}-calls ")), "{request}");
+            assert!(
+                request.starts_with(&format!("POST /v1/chat/{kind}-calls ")),
+                "{request}"
+            );
             assert!(request.contains(&format!(r#""{kind}":"{name}""#)), "{request}");
         }
     }

@@ -135,7 +135,11 @@ fn timeline_of(conversation: &Value) -> Vec<Value> {
 fn print_header(conversation: &Value, output: &mut Output<'_>) -> anyhow::Result<()> {
     let contact = field(conversation, "contact");
     let details = ["name", "email", "phone"].map(|name| timeline::plain(text(contact, name)));
-    let details: Vec<&str> = details.iter().map(String::as_str).filter(|detail| !detail.is_empty()).collect();
+    let details: Vec<&str> = details
+        .iter()
+        .map(String::as_str)
+        .filter(|detail| !detail.is_empty())
+        .collect();
     let inbox = match text(conversation, "inbox") {
         "" => String::new(),
         inbox => format!(", inbox {inbox}"),
@@ -250,7 +254,12 @@ mod tests {
              2026-11-23\n  20:15:00  customer  human\n\
              2026-11-24\n  06:00:00  Jo        hello\n  06:00:09  · invented_later\n"
         );
-        assert!(request.join().expect("a request").starts_with("GET /v1/conversations/1201 "));
+        assert!(
+            request
+                .join()
+                .expect("a request")
+                .starts_with("GET /v1/conversations/1201 ")
+        );
     }
 
     #[tokio::test]
@@ -273,7 +282,12 @@ mod tests {
             "ID    HOLDER   SINCE                CREATED\n\
              1201  waiting  2026-11-23 20:15:00  2026-11-23 20:15:00\n"
         );
-        assert!(request.join().expect("a request").starts_with("GET /v1/conversations?limit=1 "));
+        assert!(
+            request
+                .join()
+                .expect("a request")
+                .starts_with("GET /v1/conversations?limit=1 ")
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -305,13 +319,20 @@ mod tests {
         let api = deployment.connect().expect("a client");
         let shown = text_of(async |output| change(&api, &id(), "give-back", output).await).await;
         assert_eq!(shown, "1201: bot\n");
-        assert!(request.join().expect("a request").starts_with("POST /v1/conversations/1201/give-back "));
+        assert!(
+            request
+                .join()
+                .expect("a request")
+                .starts_with("POST /v1/conversations/1201/give-back ")
+        );
         let problem = json!({ "title": "Conflict", "detail": "the holder of the conversation is `bot`" });
         let (deployment, _request) = api_with("409 Conflict", &problem);
         let api = deployment.connect().expect("a client");
         let mut buffer = Vec::new();
         let mut output = Output::new(&mut buffer, crate::output::Format::Text);
-        let error = change(&api, &id(), "give-back", &mut output).await.expect_err("a conflict");
+        let error = change(&api, &id(), "give-back", &mut output)
+            .await
+            .expect_err("a conflict");
         assert!(error.to_string().contains("`bot`"), "{error}");
     }
 }

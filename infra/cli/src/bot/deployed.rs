@@ -36,7 +36,7 @@ pub(super) fn push(
     if output.is_json() {
         output.json(&json!({ "bot": name.to_string(), "version": version }))?;
     } else {
-        output.line(format!("{name}: version {version}; it answers within seconds"))?;
+        output.line(format!("{name}: version {version}, in effect from the next message on"))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -53,11 +53,7 @@ pub(super) fn list(api: &ApiOptions, output: &mut Output<'_>) -> anyhow::Result<
     }
     let row = |bot: &Value| {
         let moment = text(bot, "updated_at").replacen('T', " ", 1).chars().take(19).collect();
-        [
-            text(bot, "bot").to_owned(),
-            field(bot, "version").to_string(),
-            moment,
-        ]
+        [text(bot, "bot").to_owned(), field(bot, "version").to_string(), moment]
     };
     let rows: Vec<_> = bots.iter().map(row).collect();
     output.table(["BOT", "VERSION", "WRITTEN"], &rows)?;
@@ -70,7 +66,13 @@ async fn all(api: &Api) -> anyhow::Result<Vec<Value>> {
     let mut path = "/v1/bots?limit=200".to_owned();
     loop {
         let page = api.get(&path).await?;
-        bots.extend(page.get("bots").and_then(Value::as_array).into_iter().flatten().cloned());
+        bots.extend(
+            page.get("bots")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .cloned(),
+        );
         match page.get("next_cursor").and_then(Value::as_str) {
             Some(cursor) => path = format!("/v1/bots?limit=200&cursor={cursor}"),
             None => return Ok(bots),
@@ -103,7 +105,9 @@ pub(super) fn delete(
     if output.is_json() {
         output.json(&json!({ "bot": name.to_string(), "deleted": true }))?;
     } else {
-        output.line(format!("{name}: deleted; nobody answers its inboxes until another bot does"))?;
+        output.line(format!(
+            "{name}: deleted; nobody answers its inboxes until another bot does"
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }

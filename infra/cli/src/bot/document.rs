@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::ValueEnum;
 use console::style;
-use patchbay::bot::sample::{ExchangeResult, Sample, run};
 use patchbay::bot::Document;
+use patchbay::bot::sample::{ExchangeResult, Sample, run};
 use patchbay::ids::DocumentName;
 use serde_json::json;
 
@@ -82,9 +82,7 @@ pub(super) fn check(file: &Path, output: &mut Output<'_>) -> anyhow::Result<Exit
     let Some(bot) = parse_or_report::<Document>(file, &read(file)?, output)? else {
         return Ok(ExitCode::FAILURE);
     };
-    let Document {
-        rules, faq, forms, ..
-    } = bot.document();
+    let Document { rules, faq, forms, .. } = bot.document();
     let (rules, questions) = (rules.len(), faq.entries.len());
     let forms: Vec<&String> = forms.keys().collect();
     if output.is_json() {
@@ -149,9 +147,19 @@ fn lines(result: &ExchangeResult) -> Vec<String> {
     lines.extend(result.posts.iter().flat_map(|text| message("bot", text)));
     lines.extend(result.fetches.iter().map(|fetch| {
         let outcome = json!(fetch.outcome);
-        note(&format!("lookup {}: {}: {}", fetch.name, fetch.url, outcome.as_str().unwrap_or_default()))
+        note(&format!(
+            "lookup {}: {}: {}",
+            fetch.name,
+            fetch.url,
+            outcome.as_str().unwrap_or_default()
+        ))
     }));
-    lines.extend(result.error.iter().map(|error| problem(&format!("the bot failed: {error}"))));
+    lines.extend(
+        result
+            .error
+            .iter()
+            .map(|error| problem(&format!("the bot failed: {error}"))),
+    );
     lines.extend(result.failures.iter().map(|failure| problem(failure)));
     lines
 }
@@ -191,7 +199,10 @@ mod tests {
 
     #[test]
     fn a_written_example_passes_check_and_test() {
-        let (file, sample) = (TempFile::new("new-bot.yaml", None), TempFile::new("new-bot.sample.yaml", None));
+        let (file, sample) = (
+            TempFile::new("new-bot.yaml", None),
+            TempFile::new("new-bot.sample.yaml", None),
+        );
         let (_, report) = json_of(|output| {
             write_new(&file.0, Example::OpeningHours, output)?;
             Ok(ExitCode::SUCCESS)
@@ -199,16 +210,26 @@ mod tests {
         let names = [&file, &sample].map(|file| file.0.display().to_string());
         assert_eq!(report, json!({ "file": names[0], "sample": names[1] }));
         let (code, report) = json_of(|output| check(&file.0, output));
-        assert_eq!((code, &report["issues"], &report["questions"]), (ExitCode::SUCCESS, &json!([]), &json!(4)));
+        assert_eq!(
+            (code, &report["issues"], &report["questions"]),
+            (ExitCode::SUCCESS, &json!([]), &json!(4))
+        );
         let (code, report) = json_of(|output| test(&file.0, None, output));
         assert_eq!((code, &report["failures"]), (ExitCode::SUCCESS, &json!(0)));
-        let again = write_new(&file.0, Example::Assistant, &mut Output::new(&mut Vec::new(), Format::Text));
+        let again = write_new(
+            &file.0,
+            Example::Assistant,
+            &mut Output::new(&mut Vec::new(), Format::Text),
+        );
         assert!(again.expect_err("it exists").to_string().contains("already exists"));
     }
 
     #[test]
     fn a_difference_from_the_sample_is_shown_and_fails() {
-        let file = TempFile::new("differs.yaml", Some("faq: {entries: [{name: a, questions: [When?], answer: At nine.}]}"));
+        let file = TempFile::new(
+            "differs.yaml",
+            Some("faq: {entries: [{name: a, questions: [When?], answer: At nine.}]}"),
+        );
         let sample = TempFile::new(
             "differs.sample.yaml",
             Some("exchanges:\n  - {say: When?, expect: {contains: [at ten]}}\n"),
@@ -226,10 +247,18 @@ mod tests {
     fn every_error_of_a_document_or_a_sample_has_its_line() {
         let file = TempFile::new("wrong-bot.yaml", Some("language: en\nnonsense: 1\n"));
         let (code, report) = json_of(|output| check(&file.0, output));
-        assert_eq!((code, &report["issues"][0]["line"]), (ExitCode::FAILURE, &json!(2)), "{report}");
+        assert_eq!(
+            (code, &report["issues"][0]["line"]),
+            (ExitCode::FAILURE, &json!(2)),
+            "{report}"
+        );
         let file = TempFile::new("right-bot.yaml", Some("{}"));
         let sample = TempFile::new("wrong.sample.yaml", Some("exchanges:\n  - {say: Hi, expct: {}}\n"));
         let (code, report) = json_of(|output| test(&file.0, Some(&sample.0), output));
-        assert_eq!((code, &report["issues"][0]["line"]), (ExitCode::FAILURE, &json!(2)), "{report}");
+        assert_eq!(
+            (code, &report["issues"][0]["line"]),
+            (ExitCode::FAILURE, &json!(2)),
+            "{report}"
+        );
     }
 }

@@ -34,20 +34,16 @@ pub(super) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<
     })
 }
 
-async fn list(
-    client: &ChatClient,
-    store: &Store,
-    tenant: &Tenant,
-    output: &mut Output<'_>,
-) -> anyhow::Result<()> {
-    let inboxes = client.inboxes().await.context("cannot read the inboxes of the platform")?;
+async fn list(client: &ChatClient, store: &Store, tenant: &Tenant, output: &mut Output<'_>) -> anyhow::Result<()> {
+    let inboxes = client
+        .inboxes()
+        .await
+        .context("cannot read the inboxes of the platform")?;
     let connection = store.connection(tenant).await?;
     let connection = connection.filter(|connection| connection.platform == client.platform());
     let document = |inbox: &Inbox| Some(connection.as_ref()?.inboxes.get(&inbox.id)?.to_string());
     if output.is_json() {
-        let line = |inbox: &Inbox| {
-            json!({ "id": inbox.id, "name": inbox.name, "channel": inbox.channel, "bot": document(inbox) })
-        };
+        let line = |inbox: &Inbox| json!({ "id": inbox.id, "name": inbox.name, "channel": inbox.channel, "bot": document(inbox) });
         let inboxes: Vec<_> = inboxes.iter().map(line).collect();
         return Ok(output.json(&json!({ "inboxes": inboxes }))?);
     }

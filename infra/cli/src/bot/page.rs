@@ -184,7 +184,13 @@ topics:
         let written = run_json(&world, &set("stored", SETTINGS)).await;
         let url = written["url"].as_str().expect("a URL");
         let reference = url.rsplit('/').next().expect("a reference");
-        assert_eq!(world.callbacks().check_widget(reference).map(|tenant| tenant.to_string()), Ok("main".to_owned()));
+        assert_eq!(
+            world
+                .callbacks()
+                .check_widget(reference)
+                .map(|tenant| tenant.to_string()),
+            Ok("main".to_owned())
+        );
         assert_eq!(written["page"]["topics"][0]["inbox"], "9");
         assert_eq!(run_json(&world, "show").await, written);
         let shown = text_of(async |output| execute_in(&world, "show", output).await).await;
@@ -194,7 +200,9 @@ topics:
 
     #[tokio::test]
     async fn every_error_has_its_line() {
-        let wrong = SETTINGS.replace("title: Orders", "title: \" \"").replace("Questions?", "\"\"");
+        let wrong = SETTINGS
+            .replace("title: Orders", "title: \" \"")
+            .replace("Questions?", "\"\"");
         let error = error("wrong", &wrong).await;
         assert!(error.contains("line 2") && error.contains("title.en"), "{error}");
         assert!(error.contains("line 4") && error.contains("topics[0].title"), "{error}");

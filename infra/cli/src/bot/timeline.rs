@@ -1,9 +1,7 @@
 //! Formats the timeline of a conversation for a terminal: of one that runs here, and of a deployed one.
 
 use console::style;
-use patchbay::conversation::{
-    ChangeReason, DropReason, Entry, Fact, HandOverReason, Holder, HolderChange, StepAction,
-};
+use patchbay::conversation::{ChangeReason, DropReason, Entry, Fact, HandOverReason, Holder, HolderChange, StepAction};
 use serde_json::Value;
 
 use crate::output::counted;
@@ -17,7 +15,9 @@ pub(super) fn lines(entry: &Entry) -> Vec<String> {
         Fact::CustomerWrote { text, unread, .. } => {
             let mut lines = message("customer", text);
             if *unread > 0 {
-                lines.push(note(&format!("{unread} characters of it are not read: too much waits for an answer")));
+                lines.push(note(&format!(
+                    "{unread} characters of it are not read: too much waits for an answer"
+                )));
             }
             lines
         }
@@ -32,7 +32,11 @@ pub(super) fn lines(entry: &Entry) -> Vec<String> {
             vec![problem(&format!("{what}: perhaps done, and not repeated: {reason}"))]
         }
         Fact::Dropped { step, reason } => {
-            vec![note(&format!("{}: dropped: {}", step_in_words(step), drop_reason(*reason)))]
+            vec![note(&format!(
+                "{}: dropped: {}",
+                step_in_words(step),
+                drop_reason(*reason)
+            ))]
         }
         Fact::HolderChanged(change) => vec![style(format!("▶ {}", changed(change))).yellow().to_string()],
         Fact::WaitedTooLong => vec![style("▶ nobody took over in time").yellow().to_string()],
@@ -106,7 +110,11 @@ fn changed(change: &HolderChange) -> String {
         Holder::Waiting => "the customer waits for a person",
         Holder::Human => "a person has taken over",
     };
-    let by = change.by.as_deref().map(|by| format!(" ({})", plain(by))).unwrap_or_default();
+    let by = change
+        .by
+        .as_deref()
+        .map(|by| format!(" ({})", plain(by)))
+        .unwrap_or_default();
     format!("{who}{by}: {}", change_reason(change.reason))
 }
 
@@ -213,6 +221,9 @@ mod tests {
             messages: 2,
             error: Some("no number".to_owned()),
         };
-        assert_eq!(shown(fact), ["· 2 messages answered by fallback", "✗ the bot failed: no number"]);
+        assert_eq!(
+            shown(fact),
+            ["· 2 messages answered by fallback", "✗ the bot failed: no number"]
+        );
     }
 }

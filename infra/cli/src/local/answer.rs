@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
+use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use patchbay::http::{HttpClient, SendError};
 use patchbay::providers::twilio::webhook::Form;
@@ -36,14 +37,22 @@ pub(super) struct ServerState {
     pub(super) speed: f64,
 }
 
-/// Handles a request: provider paths go to the simulators, AWS protocols to the table, the queues and the account, and
-/// everything else to the API.
+/// Handles a request, whether or not its client waits for the response: a function, too, goes on when its client has
+/// gone away.
 pub(super) async fn handle(State(state): State<Arc<ServerState>>, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
         return empty_response(StatusCode::PAYLOAD_TOO_LARGE);
     };
     let request = Request::from_parts(parts, body);
+    let answering = tokio::spawn(async move { answer(&state, request).await });
+    let answer = answering.await;
+    answer.unwrap_or_else(|_| empty_response(StatusCode::INTERNAL_SERVER_ERROR))
+}
+
+/// Provider paths go to the simulators, AWS protocols to the table, the queues and the account, and everything else to
+/// the API.
+async fn answer(state: &ServerState, request: Request<Bytes>) -> Response<Body> {
     let world = &state.world;
     let path = request.uri().path();
     if path == SIMULATED_CALL {

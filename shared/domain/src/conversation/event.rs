@@ -28,6 +28,9 @@ pub struct PlatformEvent {
     /// Whether a person is assigned to the conversation. A bot that is assigned does not count.
     #[serde(default, rename = "assigned", skip_serializing_if = "std::ops::Not::not")]
     pub is_human_assigned: bool,
+    /// The text with which our own chat page began the conversation, if this is its report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_message: Option<String>,
 }
 
 /// What an event reports.

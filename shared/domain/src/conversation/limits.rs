@@ -46,8 +46,12 @@ pub const STEP_SECONDS: u32 = 60;
 pub const MAX_BACKOFF_SECONDS: u32 = 60;
 /// Longest pause that a platform can state.
 pub const MAX_RETRY_AFTER_SECONDS: u32 = 900;
-/// How long after a post without an id a message with the same text is its echo.
-pub const ECHO_SECONDS: u32 = 60;
+/// How long after the beginning of a conversation a message can be the one with which our own chat page began it.
+pub const INITIAL_SECONDS: u32 = 60;
+/// How long after a post without an id a message with the same text is its echo. Events can come minutes late, and a
+/// bot that takes its own message for a person's is silent from then on. Each post has one echo, so a person who repeats
+/// the bot's words is noticed at the second time at the latest.
+pub const ECHO_SECONDS: u32 = 900;
 /// Pause before a message is examined again that may be the echo of a post whose result is still unknown.
 pub const ECHO_RETRY_SECONDS: u32 = 5;
 /// How long after a return to the bot an assigned person is no sign: the platform may still show the former state.

@@ -135,6 +135,10 @@ pub struct Conversation {
     /// Ids of messages of others that were handled, most recent last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seen: Vec<PlatformId>,
+    /// The text with which our own chat page began the conversation, until the platform reports it. The bot does not
+    /// read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_message: Option<String>,
     /// The last sign of the person who holds the conversation. Fences the message that returns it after silence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silence: Option<Nonce>,
@@ -257,6 +261,7 @@ impl Conversation {
             steps: Vec::new(),
             sent: Vec::new(),
             seen: Vec::new(),
+            initial_message: None,
             silence: None,
             gives_back_at: None,
             finished_at: None,

@@ -23,7 +23,7 @@ pub(super) fn pieces(text: &str, max: usize) -> Vec<&str> {
     while !rest.is_empty() {
         let first = beginning(rest, max);
         let is_last = first.len() == rest.len();
-        let end = first.rfind(char::is_whitespace).filter(|end| *end > 0 && !is_last);
+        let end = first.rfind(char::is_whitespace).filter(|_| !is_last);
         let (piece, others) = rest.split_at(end.unwrap_or(first.len()));
         pieces.push(piece.trim_end());
         rest = others.trim_start();

@@ -349,3 +349,89 @@ fn document_is_prepared_once_and_may_still_be_refused_then() {
     let again = CompiledDocument::<Bot>::from_stored(&stored).expect("a stored document still answers");
     assert_eq!(*again.prepared(), 3);
 }
+
+/// The reply of an application that has one for when no rule matches, and time for long requests.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Word {
+    #[serde(default)]
+    word: String,
+}
+
+impl Reply for Word {
+    type Rendered = String;
+    type Scratch<'a> = ();
+    const FIELDS: &'static [&'static str] = &["word"];
+    const MAX_TIMEOUT_MS: u16 = 9_000;
+
+    fn unmatched() -> Option<Self> {
+        Some(Self {
+            word: "none".to_owned(),
+        })
+    }
+
+    fn read_field<'de, A: MapAccess<'de>>(&mut self, _: &str, access: &mut A) -> Result<(), A::Error> {
+        self.word = access.next_value()?;
+        Ok(())
+    }
+
+    fn check<'a>(&'a self, _: ReplySite<'_>, _: &mut Checker<'a, Self>) {}
+
+    fn render(&self, renderer: &Renderer<'_>) -> Result<String, RuleError> {
+        let language = renderer.scope().text("language").unwrap_or_default();
+        Ok(format!("{} in {language}", self.word))
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Words {
+    rules: Vec<Rule<Word>>,
+}
+
+impl Document for Words {
+    type Reply = Word;
+    type Prepared = ();
+
+    fn scratch(&self) {}
+
+    fn check<'a>(&'a self, checker: &mut Checker<'a, Word>) {
+        checker.rules(&self.rules, "rules", &Names::default().value("n"));
+    }
+
+    fn prepare(&self, _: &Templates, _: bool, _: &mut Vec<Issue>) {}
+}
+
+#[test]
+fn application_may_have_a_reply_for_when_no_rule_matches() {
+    let document = "rules:\n  - {when: n == 1, word: one}\n  - {when: n > 1, rules: [{when: n == 2, word: two}]}\n";
+    let words = CompiledDocument::<Words>::read(document).expect("no rule has to match");
+    for (n, expected) in [
+        (1, ("one in en", "rules[0]")),
+        (2, ("two in en", "rules[1].rules[0]")),
+        (3, ("none in en", "rules[1].rules")),
+        (0, ("none in en", "rules")),
+    ] {
+        let mut scope = Scope::default();
+        scope.set("n", n);
+        scope.set("language", "en");
+        let evaluator = Evaluator {
+            templates: words.templates(),
+            fetched: &FetchResults::new(),
+        };
+        let evaluated = evaluator
+            .eval_rules(&words.document().rules, "rules".into(), scope)
+            .expect("a word");
+        assert_eq!((evaluated.reply.as_str(), evaluated.path.as_str()), expected);
+    }
+}
+
+#[test]
+fn application_sets_the_longest_timeout() {
+    let with = |millis: u16| {
+        let fetch = format!("{{name: a, url: 'https://api.example.org/', timeout_ms: {millis}, on: {{failed: {{}}}}}}");
+        CompiledDocument::<Words>::read(&format!("rules: [{{fetch: [{fetch}], word: x}}]"))
+    };
+    assert!(with(9_000).is_ok());
+    let issues = with(9_001).expect_err("too long");
+    assert!(issues[0].detail.contains("must be from 100 to 9000"), "{issues:?}");
+}

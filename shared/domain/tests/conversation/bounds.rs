@@ -7,7 +7,7 @@ use patchbay_domain::conversation::limits::{
 };
 use patchbay_domain::conversation::{
     Author, CallPlan, Contact, Direction, EventKind, EventOutcome, Fact, HandOverPlan, IgnoreReason, PlatformEvent,
-    PostKind, Session, TurnAction, TurnResult,
+    PlatformMessage, PostKind, Session, TurnAction, TurnResult,
 };
 
 use crate::story::{Story, done, event, failed, hands_over, message, plan, result};
@@ -23,6 +23,22 @@ fn a_message_too_many_is_joined_into_the_last_one() {
     assert_eq!(pending[MAX_PENDING - 2..], ["19", "20\n21\n22"]);
     story.answers(&["Slowly!"], TurnAction::Continue);
     assert!(story.conversation.pending.is_empty());
+}
+
+#[test]
+fn an_attachment_too_many_is_counted() {
+    let mut story = Story::new();
+    for _ in 0..=MAX_PENDING {
+        let id = story.fresh_id();
+        story.reports_message(PlatformMessage {
+            attachments: 2,
+            ..message(&id, Direction::Incoming, Author::Customer, "")
+        });
+    }
+    let last = story.conversation.pending.last().expect("a message");
+    assert_eq!((last.text.as_str(), last.attachments), ("", 4));
+    story.customer("see above");
+    assert_eq!(story.pending().last(), Some(&"see above"));
 }
 
 #[test]

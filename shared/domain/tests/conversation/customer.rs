@@ -1,6 +1,6 @@
 //! What the customer writes: bursts, turns that are overtaken, and messages that the bot does not answer.
 
-use patchbay_domain::conversation::limits::{MAX_DEBOUNCE_SECONDS, PATIENCE_SECONDS};
+use patchbay_domain::conversation::limits::{INITIAL_SECONDS, LEASE_SECONDS, MAX_DEBOUNCE_SECONDS, PATIENCE_SECONDS};
 use patchbay_domain::conversation::{
     Author, ChangeReason, Contact, Direction, DropReason, EventKind, EventOutcome, Fact, Holder, IgnoreReason,
     PlatformEvent, PlatformMessage, PostKind, Speaker, TurnAction, Work,
@@ -142,7 +142,7 @@ fn a_turn_whose_lease_is_over_is_always_replaced() {
     let mut story = Story::new();
     story.customer("hello");
     let (turn, _) = story.begins_turn();
-    story.advance(PATIENCE_SECONDS + 30);
+    story.advance(LEASE_SECONDS);
     story.customer("hello?");
     assert_ne!(story.conversation.turn.expect("a turn").id, turn);
 }
@@ -197,6 +197,57 @@ fn an_attachment_is_a_message() {
     story.reports_message(photo);
     assert_eq!(story.conversation.pending[0].attachments, 2);
     assert_eq!(story.conversation.transcript[0].text, "[attachments: 2]");
+}
+
+/// Our own chat page began the conversation with this text.
+fn begins(story: &mut Story, text: &str) {
+    story.reports(PlatformEvent {
+        initial_message: Some(text.to_owned()),
+        ..event(EventKind::Created, None)
+    });
+}
+
+#[test]
+fn the_message_with_which_our_page_began_the_conversation_is_not_answered() {
+    let mut story = Story::new();
+    begins(&mut story, "Orders");
+    story.customer(" Orders ");
+    assert_eq!(story.pending(), [""; 0]);
+    assert!(matches!(
+        story.last_facts()[..],
+        [Fact::CustomerWrote { unread: 8, .. }]
+    ));
+    story.customer("Where is my parcel?");
+    story.customer("Orders");
+    assert_eq!(
+        story.pending(),
+        ["Where is my parcel?", "Orders"],
+        "the second one is the customer's"
+    );
+}
+
+#[test]
+fn the_platform_may_report_that_message_before_we_do() {
+    let mut story = Story::new();
+    story.customer("Orders");
+    begins(&mut story, "Orders");
+    assert_eq!((story.pending(), story.conversation.turn), (vec![], None));
+    let mut story = Story::new();
+    story.customer("Orders");
+    story.customer("Where is my parcel?");
+    let before = story.conversation.turn;
+    begins(&mut story, "Orders");
+    assert_eq!(story.pending(), ["Where is my parcel?"]);
+    assert!(story.conversation.turn.is_some() && story.conversation.turn != before);
+}
+
+#[test]
+fn the_same_text_is_the_customers_a_minute_later() {
+    let mut story = Story::new();
+    begins(&mut story, "Orders");
+    story.advance(INITIAL_SECONDS);
+    story.customer("Orders");
+    assert_eq!(story.pending(), ["Orders"]);
 }
 
 #[test]

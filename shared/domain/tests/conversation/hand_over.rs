@@ -1,5 +1,6 @@
 //! Hand-overs: one message in every order of events, and nothing after it but what people want.
 
+use patchbay_domain::conversation::limits::MAX_REQUEST_BYTES;
 use patchbay_domain::conversation::{
     CallPlan, ChangeReason, Event, EventOutcome, Fact, HandOverPlan, HandOverReason, Holder, IgnoreReason, PostKind,
     Request, StepAction, TurnAction, WaitAction,
@@ -180,6 +181,42 @@ fn answers_given_before_a_requested_hand_over_are_still_posted() {
 }
 
 #[test]
+fn a_return_keeps_the_answers_and_drops_what_was_planned_for_people() {
+    let mut story = Story::new();
+    story.customer("a person");
+    let plan = HandOverPlan {
+        call: Some(call()),
+        ..plan()
+    };
+    story.answers(&["I am sorry."], hands_over(plan));
+    story.requests(Request::GiveBack);
+    assert_eq!(
+        story.posts(),
+        [("I am sorry.", PostKind::Reply), (ENDED, PostKind::Ended)]
+    );
+    assert_eq!(story.steps(), ["post", "post"]);
+}
+
+#[test]
+fn a_customer_waits_while_the_call_is_still_to_be_placed() {
+    let mut story = Story::handing_off(HandOverPlan {
+        call: Some(call()),
+        ..plan()
+    });
+    story.takes_step(done("500"));
+    story.takes_step(done("501"));
+    assert_eq!(story.steps(), ["queue_call"]);
+    assert_eq!(story.conversation.holder, Holder::Waiting);
+}
+
+fn call() -> CallPlan {
+    CallPlan::Queue {
+        queue: "support".into(),
+        destination: "+12025550101".into(),
+    }
+}
+
+#[test]
 fn the_summary_begins_with_what_the_customer_wrote_first() {
     let mut story = Story::new();
     story.conversation.contact.phone = Some("+12025550101".into());
@@ -204,6 +241,26 @@ fn the_summary_begins_with_what_the_customer_wrote_first() {
         panic!("{:?}", story.steps())
     };
     assert_eq!(description, "my parcel is lost");
+}
+
+#[test]
+fn a_request_is_stored_up_to_its_limit() {
+    for (extra, steps) in [(0, 3), (1, 2)] {
+        let empty = serde_json::json!("").to_string().len();
+        let request = serde_json::json!("x".repeat(MAX_REQUEST_BYTES - empty + extra));
+        let story = Story::handing_off(HandOverPlan {
+            call: Some(CallPlan::Dispatch {
+                request: request.into(),
+            }),
+            ..plan()
+        });
+        assert_eq!(story.steps().len(), steps);
+        let is_recorded = story
+            .last_facts()
+            .iter()
+            .any(|fact| matches!(fact, Fact::NotDone { .. }));
+        assert_eq!(is_recorded, extra > 0);
+    }
 }
 
 #[test]

@@ -6,7 +6,9 @@ use patchbay_domain::conversation::{
     PlatformStatus, PostKind, TurnAction, Work,
 };
 
-use crate::story::{ENDED, GIVE_BACK, JOINED, SILENCE_SECONDS, Story, assigned, done, id, jo, message, plan, start};
+use crate::story::{
+    ENDED, GIVE_BACK, JOINED, SILENCE_SECONDS, Story, assigned, done, failed, id, jo, message, plan, start,
+};
 
 const IRRELEVANT: EventOutcome = EventOutcome::Ignored(IgnoreReason::Irrelevant);
 
@@ -79,6 +81,14 @@ fn a_customer_who_waited_learns_that_a_person_has_joined() {
 }
 
 #[test]
+fn a_message_that_a_person_has_joined_is_tried_again() {
+    let mut story = Story::waiting(plan());
+    story.person("Hello, I am Jo.");
+    story.takes_step(failed(None));
+    assert_eq!(story.posts(), [(JOINED, PostKind::Joined)]);
+}
+
+#[test]
 fn every_message_of_a_person_renews_the_time_until_the_return() {
     let mut story = Story::new();
     story.person("I take this.");
@@ -139,6 +149,7 @@ fn a_person_gives_the_conversation_back_in_a_note_or_a_message() {
             let session = &story.conversation.session;
             assert_eq!((session.misses, session.errors), (0, 0));
             assert_eq!(story.conversation.silence, None);
+            assert_eq!(story.conversation.gives_back_at, None);
             assert!(story.conversation.hand_over.is_none());
             story.takes_all_steps();
             story.customer("another question");
@@ -194,7 +205,12 @@ fn a_private_note_is_no_sign() {
 #[test]
 fn an_assigned_person_takes_over() {
     for mut story in [Story::new(), Story::handing_off(plan()), Story::waiting(plan())] {
-        assert_eq!(story.reports(assigned()), EventOutcome::Applied);
+        let inbox = Some(id("7"));
+        assert_eq!(
+            story.reports(PlatformEvent { inbox, ..assigned() }),
+            EventOutcome::Applied
+        );
+        assert_eq!(story.conversation.inbox, Some(id("7")));
         assert_eq!(story.edges().last(), Some(&(Holder::Human, ChangeReason::Assigned)));
         assert!(story.conversation.silence.is_some());
         assert_eq!(story.reports(assigned()), IRRELEVANT, "they have it already");

@@ -71,6 +71,7 @@ pub(crate) fn event(kind: EventKind, message: Option<PlatformMessage>) -> Platfo
         contact: Contact::default(),
         status: None,
         is_human_assigned: false,
+        initial_message: None,
     }
 }
 

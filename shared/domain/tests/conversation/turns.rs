@@ -223,6 +223,8 @@ fn the_result_of_a_turn_is_dropped_when_the_bot_no_longer_holds_the_conversation
         story.customer("hello");
         let run = story.begins_turn();
         assert_eq!(intervene(&mut story), EventOutcome::Applied);
+        let is_drop = |fact: &&Fact| matches!(fact, Fact::TurnDropped { .. });
+        assert!(!story.last_facts().iter().any(is_drop), "recorded when the turn ends");
         let steps = story.conversation.steps.clone();
         story.ends_turn(run, result(&["Hello!"], hands_over(plan())));
         assert_eq!(story.last_facts(), [&Fact::TurnDropped { reason }]);

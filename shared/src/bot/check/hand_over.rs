@@ -1,7 +1,7 @@
 //! Checks hand-overs and calls.
 
 use super::{Checker, check_phrases, optional_text, range, reply};
-use crate::bot::call::{check_request, longest_text};
+use crate::bot::call::{MAX_DOCUMENT_BYTES, check_request, longest_text};
 use crate::bot::document::{AfterWait, Call, Dispatch, Document};
 use crate::bot::scope;
 use crate::flow::Names;
@@ -84,6 +84,12 @@ fn check_call<'a>(call: &'a Call, names: &Names, checker: &mut Checker<'a>) {
             format!("must have from 1 to {MAX_QUEUE_CHARS} characters"),
         );
     }
+    if let Some(number) = &call.number {
+        if call.queue.is_none() {
+            checker.report("call.number", "needs `call.queue`");
+        }
+        checker.template(Kind::Line, number, "call.number", names);
+    }
     if let Some(dispatch) = &call.dispatch {
         checker.template(Kind::Speech, &dispatch.text, "call.dispatch.text", names);
         if !checker.is_stored() {
@@ -97,8 +103,11 @@ fn check_dispatch(dispatch: &Dispatch, checker: &mut Checker<'_>) {
     if dispatch.text.trim().is_empty() {
         checker.report("call.dispatch.text", "must not be blank");
     }
-    for (path, detail) in check_request(&dispatch.request(&longest_text())) {
-        let path = path.strip_prefix("ticket.").unwrap_or(&path).to_owned();
-        checker.report(field("call.dispatch", &path), detail);
+    for (path, detail) in check_request(&dispatch.request(&longest_text()), MAX_DOCUMENT_BYTES) {
+        let path = match path.strip_prefix("ticket.").unwrap_or(&path) {
+            "" => "call.dispatch".to_owned(),
+            path => field("call.dispatch", path),
+        };
+        checker.report(path, detail);
     }
 }

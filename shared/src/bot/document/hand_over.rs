@@ -109,6 +109,10 @@ pub struct Call {
     /// Name of the platform's queue into which the call to the customer is put.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,
+    /// A template of the number that the platform phones, such as `{{ session.phone }}`. The customer's number when left
+    /// out, or empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
     /// The dispatch that phones employees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dispatch: Option<Dispatch>,

@@ -6,6 +6,7 @@ use crate::bot::built_in;
 use crate::bot::document::CallKind;
 use crate::bot::matcher::Match;
 use crate::bot::reply::{RenderedHandOver, RenderedReply};
+use crate::bot::words::words;
 use crate::conversation::{HandOverReason, Offer, TurnAction};
 use crate::flow::source::{element, field};
 use crate::flow::{EvalError, Renderer, RuleError};
@@ -17,6 +18,10 @@ const SUGGESTION_PART: f64 = 0.5;
 const DEFAULT_SUGGESTIONS: u8 = 3;
 /// Messages in a row that the bot did not understand, at which it hands over.
 const DEFAULT_MISSES: u16 = 2;
+/// Maximum number of sentences of a message that are searched for one by one.
+const MAX_SENTENCES: usize = 4;
+/// Maximum number of words of such a sentence: questions are short.
+const MAX_SENTENCE_WORDS: usize = 20;
 /// Maximum size of the variables of a session, in bytes of JSON.
 const MAX_VARIABLES: usize = 16 * 1024;
 
@@ -43,8 +48,8 @@ impl Turn<'_> {
             self.change_variables(&evaluated.reply, &evaluated.path)?;
             self.prepare_scope();
         }
-        if let Some(best) = self.answering(&matches) {
-            return Ok(self.answer_from_faq(best.entry)?);
+        if self.answer_questions(&matches)? {
+            return Ok(());
         }
         if self.is_mere_greeting() {
             self.posts
@@ -53,6 +58,46 @@ impl Turn<'_> {
             return Ok(());
         }
         Ok(self.miss(&matches)?)
+    }
+
+    /// Answers with the entry of the FAQ that the message asks for, or with those that its sentences ask for. False if
+    /// there is none.
+    fn answer_questions(&mut self, matches: &[Match]) -> Result<bool, RuleError> {
+        let of_sentences = self.entries_of_sentences();
+        let entries = match self.answering(matches) {
+            Some(best) if of_sentences.len() < 2 => vec![best.entry],
+            _ => of_sentences,
+        };
+        let mut paths: Vec<String> = Vec::new();
+        for entry in entries {
+            self.answer_from_faq(entry)?;
+            paths.push(std::mem::take(&mut self.answered_by));
+            if self.action != TurnAction::Continue || self.session.form.is_some() {
+                break;
+            }
+        }
+        self.answered_by = paths.join(", ");
+        Ok(!paths.is_empty())
+    }
+
+    /// The entries of the FAQ that the sentences of the message ask for, in order. None for a single sentence.
+    fn entries_of_sentences(&self) -> Vec<usize> {
+        let sentences = self.message.text.split(['.', '?', '!', '\n', '？', '！', '。']);
+        let sentences: Vec<Vec<String>> = sentences.map(words).filter(|words| !words.is_empty()).collect();
+        let mut entries = Vec::new();
+        if sentences.len() < 2 {
+            return entries;
+        }
+        let short = sentences.iter().filter(|words| words.len() <= MAX_SENTENCE_WORDS);
+        for sentence in short.take(MAX_SENTENCES) {
+            let matches = self.prepared().index.matches(sentence);
+            if let Some(found) = self.answering(&matches)
+                && !entries.contains(&found.entry)
+            {
+                entries.push(found.entry);
+            }
+        }
+        entries
     }
 
     /// The best match, if it is similar enough.

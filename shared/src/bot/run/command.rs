@@ -10,6 +10,8 @@ use crate::flow::{EvalError, RuleError};
 
 /// Words around the number of a quick reply, as in `number 2`.
 const NUMBER_WORDS: [&str; 5] = ["answer", "nr", "number", "nummer", "option"];
+/// The score of a message that is a question of the FAQ, but for small differences.
+const LITERAL_SCORE: f64 = 0.95;
 /// What the quick reply for a person means.
 pub(super) const PERSON: &str = "/person";
 
@@ -36,7 +38,8 @@ impl Turn<'_> {
             // If it is no valid answer, the form looks for the words.
             Some(_) => false,
         };
-        if self.message.text == PERSON || parts.iter().chain([&self.message.words]).any(is_hand_over) {
+        let is_wanted = parts.iter().chain([&self.message.words]).any(is_hand_over);
+        if self.message.text == PERSON || is_wanted && !self.is_question_of_faq() {
             return Some(Command::HandOver);
         }
         if parts.iter().any(|message| phrases.stop.are_all_of(message)) {
@@ -50,6 +53,12 @@ impl Turn<'_> {
             .iter()
             .rposition(|message| phrases.restart.are_all_of(message))
             .map(Command::Restart)
+    }
+
+    /// Whether the message is one of the questions of the FAQ, as its author wrote it: `Are you a human?`
+    fn is_question_of_faq(&self) -> bool {
+        let matches = self.prepared().index.matches(&self.message.words);
+        matches.first().is_some_and(|best| best.score >= LITERAL_SCORE)
     }
 
     /// The kind of the field that was asked; none outside forms and when a form is to be confirmed.

@@ -14,7 +14,7 @@ use crate::bot::language::Languages;
 use crate::bot::reply::RenderedHandOver;
 use crate::bot::scope::{MessageValues, is_open, turn_scope};
 use crate::bot::words::words;
-use crate::conversation::limits::MAX_POST_CHARS;
+use crate::conversation::limits::{MAX_POST_CHARS, MAX_REQUEST_BYTES};
 use crate::conversation::{
     CallPlan, HandOverPlan, HandOverReason, Session, Speaker, TranscriptLine, TurnAction, WaitAction,
 };
@@ -62,6 +62,7 @@ impl Turn<'_> {
         }
         self.session.form = None;
         self.session.offers.clear();
+        self.session.is_stopped = false;
         Ok(())
     }
 
@@ -290,7 +291,15 @@ fn call_plan(
     match kind {
         CallKind::Queue => {
             let Some(queue) = &call.queue else { return Ok(None) };
-            let phone = number.or(context.conversation.contact.phone.as_deref());
+            let own = call.number.as_ref().map(|source| {
+                let path = "call.number";
+                let number = Renderer::new(bot.templates(), scope, path).render(Kind::Line, source);
+                number.map_err(|error| RuleError::new(path, &error))
+            });
+            let own = own.transpose()?.filter(|number| !number.is_empty());
+            let phone = number
+                .or(own.as_deref())
+                .or(context.conversation.contact.phone.as_deref());
             let number = phone.and_then(|phone| call::number(phone, bot.prepared().country.as_ref()));
             Ok(number.map(|number| CallPlan::Queue {
                 queue: queue.clone(),
@@ -305,7 +314,7 @@ fn call_plan(
             let text = Renderer::new(bot.templates(), scope, path).render(Kind::Speech, &dispatch.text);
             let text = text.map_err(|error| RuleError::new(path, &error))?;
             let request: Value = dispatch.request(&posts::shortened(&text, call::MAX_TEXT_CHARS));
-            match check_request(&request).into_iter().next() {
+            match check_request(&request, MAX_REQUEST_BYTES).into_iter().next() {
                 None => Ok(Some(CallPlan::Dispatch {
                     request: Box::new(request),
                 })),

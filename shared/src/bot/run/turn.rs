@@ -100,8 +100,8 @@ impl<'a> Turn<'a> {
     /// Takes in the pending messages from this one on, and prepares the variables.
     pub(super) fn listen(&mut self, first: usize) {
         let pending = self.context.conversation.pending.get(first..).unwrap_or_default();
-        let parts: Vec<String> = pending.iter().map(|message| message.text.trim().to_owned()).collect();
-        let parts: Vec<String> = parts.into_iter().filter(|text| !text.is_empty()).collect();
+        let parts = pending.iter().map(|message| message.text.trim().to_owned());
+        let parts: Vec<String> = parts.filter(|text| !text.is_empty()).collect();
         let chosen = self.resolve_offer(&parts);
         self.has_chosen = chosen.is_some();
         let text = chosen.unwrap_or_else(|| parts.join("\n"));

@@ -36,7 +36,9 @@ fn stop_silences_the_bot_until_a_restart() {
 fn stopped_customer_still_gets_a_person() {
     let mut talk = Talk::with(BOT);
     talk.say("stop");
-    assert_eq!(hand_over(&talk.say("a human please")).0, HandOverReason::Word);
+    let result = talk.say("a human please");
+    assert_eq!(hand_over(&result).0, HandOverReason::Word);
+    assert!(!result.session.is_stopped, "the bot answers when it is back");
 }
 
 #[test]

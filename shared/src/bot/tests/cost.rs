@@ -61,6 +61,8 @@ fn cost_of_a_turn_with_five_hundred_entries() {
     println!("first use (compile and index): {load:.0} µs");
     let bot = Bot::from_value(&document).expect("a bot");
     let long = "my old refridgerator makes strange noises when the washer runs ".repeat(60);
+    let sentences =
+        "My refridgerators strange noises disturb the neighbors while their washers run in the basement. ".repeat(40);
     for (name, message) in [
         ("a question", "How can I get the parcl for my ordr?"),
         (
@@ -68,6 +70,7 @@ fn cost_of_a_turn_with_five_hundred_entries() {
             "the neighbors have painted their fence green and yellow",
         ),
         ("4000 characters", long.as_str()),
+        ("many sentences", sentences.as_str()),
     ] {
         let mut chat = Chat::new(Contact::default(), NOON).expect("a conversation");
         chat.write(&bot, message, 0, NOON);

@@ -460,6 +460,25 @@ fn dispatch_is_checked_as_by_its_api() {
 }
 
 #[test]
+fn queue_is_checked() {
+    assert_issue(
+        "queue: Service",
+        "queue: ''",
+        "22:3: call.queue: must have from 1 to 100 characters",
+    );
+    assert_issue("  queue: Service\n", "  number: x\n", "call.number: needs `call.queue`");
+    let many: Vec<String> = (0..400)
+        .map(|n| format!("{{name: Anna Example, phone: +1 202 555 {n:04}}}"))
+        .collect();
+    let employees = format!("[{}]", many.join(", "));
+    assert_issue(
+        "[{name: Anna, phone: +1 202 555 0101}]",
+        &employees,
+        "call.dispatch: has more than 14384 bytes",
+    );
+}
+
+#[test]
 fn requests_may_take_up_to_fifteen_seconds() {
     let fetch = |millis: u16| {
         let fetch = format!(

@@ -104,3 +104,22 @@ fn threshold_is_that_of_the_document() {
         ("faq.entries[0]", "unknown")
     );
 }
+
+#[test]
+fn several_questions_in_one_go_are_all_answered() {
+    let mut talk = Talk::with(BOT);
+    let result = talk.say_all(&["What are your opening hours?", "and is there parking", "thanks"]);
+    assert_eq!(result.posts, ["Nine to five.", "Behind the house.", "It is free."]);
+    assert_eq!(by(&result), "faq.entries[0], faq.entries[2]");
+    let result = talk.say("I come from far away with my whole family. Where can I park? My car is rather large!");
+    assert_eq!(by(&result), "faq.entries[2]");
+}
+
+#[test]
+fn question_of_the_faq_may_have_a_word_for_people() {
+    let mut talk = Talk::with(
+        "faq: {entries: [{name: bot, questions: [Are you a human or a bot?, Are you human?], answer: A bot.}]}",
+    );
+    assert_eq!(talk.answer("are you a human?"), "A bot.");
+    assert_eq!(hand_over(&talk.say("I need a human")).0, HandOverReason::Word);
+}

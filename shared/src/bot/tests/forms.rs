@@ -313,6 +313,6 @@ fn values_of_a_form_are_bounded() {
     let long = "ä".repeat(1_000);
     let mut results = (0..12).map(|_| talk.say(&long));
     assert!(results.any(|result| result.posts[0].starts_with("I am sorry, that is not an answer")));
-    let size = serde_json::to_string(&talk.chat.conversation().session).map(|text| text.len());
+    let size = serde_json::to_string(&talk.chat.context(talk.now).conversation.session).map(|text| text.len());
     assert!(size.is_ok_and(|size| size < 20_000));
 }

@@ -285,7 +285,7 @@ fn waiting_customer_may_return_to_the_bot() {
 }
 
 #[test]
-fn words_of_customers_and_people_are_told_apart() {
+fn words_of_customers_and_people_are_distinguished() {
     let bot = bot(BOT);
     let hear = |direction, private, text: &str| {
         let message = PlatformMessage {
@@ -310,4 +310,28 @@ fn words_of_customers_and_people_are_told_apart() {
     assert_eq!(hear(Direction::Outgoing, true, "bot"), (false, false));
     assert_eq!(hear(Direction::Incoming, false, "#bot"), (false, false));
     assert_eq!(hear(Direction::Template, false, "#bot nevermind"), (false, false));
+}
+
+#[test]
+fn number_of_a_call_may_come_from_a_variable() {
+    let document = "\
+variables: {phone: null}
+call: {queue: Service, number: \"{{ session.phone | default('') }}\"}
+rules:
+  - {when: message.text == 'set', say: ok, set: {phone: +1 202 555 0144}}
+  - {say: We call., call_me: queue}";
+    let mut talk = Talk::of(
+        document,
+        Contact {
+            phone: Some("+1 202 555 0143".into()),
+            ..Contact::default()
+        },
+    );
+    let destination = |result: &TurnResult| match call(result) {
+        CallPlan::Queue { destination, .. } => destination.clone(),
+        CallPlan::Dispatch { .. } => panic!("a dispatch"),
+    };
+    assert_eq!(destination(&talk.say("x")), "+12025550143");
+    talk.say("set");
+    assert_eq!(destination(&talk.say("x")), "+12025550144");
 }

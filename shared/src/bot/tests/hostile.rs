@@ -156,7 +156,7 @@ proptest! {
                 continue;
             }
             let result = turn(bot, &chat, now, outcome);
-            assert_bounded(&result, chat.conversation().pending.len());
+            assert_bounded(&result, chat.context(now).conversation.pending.len());
             prop_assert_eq!(&turn(bot, &chat, now, outcome), &result);
             chat.apply(&result, now);
         }

@@ -5,7 +5,7 @@ use crate::bot::sample::{self, Sample};
 
 const BOT: &str = "\
 rules:
-  - {when: message.text == 'go', fetch: [{name: a, url: 'https://api.example.org/{{ message.text }}', on: {failed: {say: Down.}}}], say: 'It is {{ fetch.a.json.x }}.'}
+  - {when: message.text == 'go', fetch: [{name: look, url: 'https://api.example.org/{{ message.text }}', on: {failed: {say: Down.}}}], say: 'It is {{ fetch.look.json.x }}.'}
 ";
 
 #[track_caller]
@@ -37,11 +37,11 @@ fn unmet_expectations_are_reported() {
 #[test]
 fn responses_of_an_exchange_replace_those_of_the_sample() {
     let results = run("\
-fetch: {a: {json: {x: 1}}}
+fetch: {look: {json: {x: 1}}}
 exchanges:
   - say: go
-  - {say: go, fetch: {a: {json: {x: 2}}}}
-  - {say: go, fetch: {a: {status: 500}}}");
+  - {say: go, fetch: {look: {json: {x: 2}}}}
+  - {say: go, fetch: {look: {status: 500}}}");
     let posts: Vec<&str> = results.iter().map(|result| result.posts[0].as_str()).collect();
     assert_eq!(posts, ["It is 1.", "It is 2.", "Down."]);
     assert_eq!(results[0].fetches[0].url, "https://api.example.org/go");
@@ -64,6 +64,7 @@ fn time_passes_between_exchanges() {
 
 #[test]
 fn wrong_sample_is_reported_with_its_line() {
+    let many = format!("exchanges: [{}]", "{say: x}, ".repeat(201));
     for (text, expected) in [
         ("exchanges:\n  - {sey: x}", "2:6: exchanges[0].sey: unknown field `sey`"),
         (
@@ -71,6 +72,7 @@ fn wrong_sample_is_reported_with_its_line() {
             "2:6: exchanges[0].say: has none of the documented forms",
         ),
         ("now: today\nexchanges: []", "1:1: now: expected an RFC 3339 time"),
+        (many.as_str(), "1:1: exchanges: has more than 200 exchanges"),
         ("{}", "missing field `exchanges`"),
         ("{", "not JSON"),
     ] {

@@ -147,6 +147,7 @@ fn message_event(kind: EventKind, body: &Value, message: PlatformMessage) -> Opt
         contact,
         status: status(conversation),
         is_human_assigned: is_human_assigned(conversation),
+        initial_message: None,
     };
     Some((id, event))
 }
@@ -165,6 +166,7 @@ fn conversation_event(
         contact: contact_of(conversation),
         status: status(conversation).or(implied),
         is_human_assigned: is_human_assigned(conversation),
+        initial_message: None,
     };
     Some((id, event))
 }

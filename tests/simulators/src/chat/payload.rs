@@ -102,11 +102,16 @@ impl Payload<'_> {
         let unread = unread
             .take_while(|message| message.kind == MessageKind::Incoming)
             .count();
-        let mut body = json!({
-            "additional_attributes": {
+        // No browser begins a conversation in such an inbox.
+        let additional_attributes = match channel {
+            Some("Channel::Api") => json!({}),
+            _ => json!({
                 "browser": browser(), "browser_language": "en", "referer": "https://shop.example.com/",
                 "initiated_at": { "timestamp": "Mon Nov 23 2026 08:00:00 GMT+0000" },
-            },
+            }),
+        };
+        let mut body = json!({
+            "additional_attributes": additional_attributes,
             "can_reply": true,
             "channel": channel,
             "contact_inbox": {

@@ -113,7 +113,11 @@ async fn visitors(world: &World, items: &mut WrittenValues) {
         VisitorRequestState::Done { id: None },
         VisitorRequestState::Unclear,
     ];
-    assert_all_seen("VisitorRequestState", kinds::VISITOR_STATES, states.iter().map(kinds::visitor_state));
+    assert_all_seen(
+        "VisitorRequestState",
+        kinds::VISITOR_STATES,
+        states.iter().map(kinds::visitor_state),
+    );
     let request = |state| VisitorRequest {
         fingerprint: sha256_hex(b"form"),
         at: world.clock.now(),
@@ -133,7 +137,11 @@ async fn visitors(world: &World, items: &mut WrittenValues) {
         let (id, inbox) = (id("41"), id("7"));
         let contact = VisitorContact { id, inbox, source };
         let now = world.clock.now();
-        world.store.put_visitor_contact(&tenant, EMAIL, &contact, now).await.unwrap();
+        world
+            .store
+            .put_visitor_contact(&tenant, EMAIL, &contact, now)
+            .await
+            .unwrap();
         record_items(world, items).await;
     }
 }

@@ -213,26 +213,28 @@ function showChat() {
   converse(memory.token);
 }
 
-// Sends what waits, then fetches what was said, until the token expires or another conversation begins.
+// Sends what waits and fetches what was said, until the token expires or another conversation begins.
 async function converse(token) {
   while (memory.token === token) {
-    const failed = await send();
-    const answer = failed ?? (document.hidden ? { status: 304, retryAfter: UNTIL_VISIBLE } : await receive());
+    const sent = await send();
+    const received = document.hidden ? { status: 304, retryAfter: UNTIL_VISIBLE } : await receive();
     if (memory.token !== token) return;
-    if (answer.status === 401) expire();
-    else if (isTransient(answer)) await backOff(answer);
+    const failed = [received, sent].find(isTransient);
+    if ([received, sent].some(({ status }) => status === 401)) expire();
+    else if (failed) await backOff(failed);
     else {
       if (failures) notify("");
       failures = 0;
-      await sleep(answer.json?.poll_after ?? (answer.retryAfter || LONGEST_PAUSE));
+      await sleep(received.json?.poll_after ?? (received.retryAfter || LONGEST_PAUSE));
     }
   }
 }
 
-// Sends the waiting messages in their order. Returns the answer after which none can be sent now.
+// Sends the waiting messages in their order, until one cannot be sent now. Returns the last answer.
 async function send() {
+  let answer = { status: 200 };
   for (const item of memory.outbox.filter(({ status }) => status === "waiting")) {
-    const answer = await request("messages", { id: item.id, language, text: item.text });
+    answer = await request("messages", { id: item.id, language, text: item.text });
     if (answer.status === 401) return answer;
     if (isTransient(answer)) {
       showItem(item, texts.retrying);
@@ -243,7 +245,7 @@ async function send() {
     remember();
     showItem(item);
   }
-  return null;
+  return answer;
 }
 
 // Fetches what was said since the last time.

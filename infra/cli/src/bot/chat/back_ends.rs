@@ -102,7 +102,11 @@ impl BackEnds for Terminal<'_, '_> {
             0 => "no answer".to_owned(),
             status => status.to_string(),
         };
-        self.print(&style(format!("· lookup {}: {outcome}", request_line(fetch))).dim().to_string())?;
+        self.print(
+            &style(format!("· lookup {}: {outcome}", request_line(fetch)))
+                .dim()
+                .to_string(),
+        )?;
         Ok(result)
     }
 }

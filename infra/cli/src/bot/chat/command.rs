@@ -43,7 +43,10 @@ pub(super) enum Input {
     /// These seconds pass.
     Wait(u32),
     /// What a back end answers from now on.
-    Answer { fetch: String, response: Option<BackEndAnswer> },
+    Answer {
+        fetch: String,
+        response: Option<BackEndAnswer>,
+    },
     /// Show the state.
     State,
     /// Begin a new conversation.
@@ -91,7 +94,8 @@ impl Input {
         };
         let with_text = |input: fn(String) -> Self| {
             let text = Some(rest).filter(|text| !text.is_empty());
-            text.map(|text| input(text.to_owned())).ok_or_else(|| format!("/{name} needs a text"))
+            text.map(|text| input(text.to_owned()))
+                .ok_or_else(|| format!("/{name} needs a text"))
         };
         match name {
             "file" => Ok(Self::File(rest.to_owned())),
@@ -180,13 +184,26 @@ mod tests {
     fn a_back_end_answers_json_a_status_or_nothing() {
         let response = |status, json| Some(BackEndAnswer { status, json });
         for (line, expected) in [
-            ("/answer order {\"state\": \"sent\"}", response(200, json!({ "state": "sent" }))),
+            (
+                "/answer order {\"state\": \"sent\"}",
+                response(200, json!({ "state": "sent" })),
+            ),
             ("/answer order 404", response(404, Value::Null)),
-            ("/answer order 503 {\"retry\": true}", response(503, json!({ "retry": true }))),
+            (
+                "/answer order 503 {\"retry\": true}",
+                response(503, json!({ "retry": true })),
+            ),
             ("/answer order", None),
         ] {
             let fetch = "order".to_owned();
-            assert_eq!(Input::parse(line), Ok(Input::Answer { fetch, response: expected }), "{line}");
+            assert_eq!(
+                Input::parse(line),
+                Ok(Input::Answer {
+                    fetch,
+                    response: expected
+                }),
+                "{line}"
+            );
         }
     }
 

@@ -136,7 +136,7 @@ impl<'a, 'b> Terminal<'a, 'b> {
         Ok((length > 0).then(|| text.trim().to_owned()))
     }
 
-    /// The next input. Empty lines and lines that begin with `#` are skipped; a person is told what is wrong.
+    /// The next input. Empty lines and lines that begin with `#` are skipped; a person reads what is wrong.
     fn next(&mut self) -> anyhow::Result<Option<Input>> {
         while let Some(line) = self.read_line("> ")? {
             if line.is_empty() || line.starts_with('#') {
@@ -207,20 +207,16 @@ async fn converse(bot: &Bot, options: &Options, terminal: &mut Terminal<'_, '_>)
 }
 
 /// Does what the line says. Returns whether the conversation goes on.
-async fn act(
-    input: Input,
-    simulation: &mut Simulation<'_>,
-    terminal: &mut Terminal<'_, '_>,
-) -> anyhow::Result<bool> {
+async fn act(input: Input, simulation: &mut Simulation<'_>, terminal: &mut Terminal<'_, '_>) -> anyhow::Result<bool> {
     match input {
         Input::Customer(text) => simulation.customer_writes(&text, 0)?,
         Input::File(text) => simulation.customer_writes(&text, 1)?,
         Input::Agent(text) => simulation.agent_writes(&text, false)?,
         Input::Note(text) => simulation.agent_writes(&text, true)?,
-        Input::Assign => simulation.assign()?,
+        Input::Assign => simulation.assign(),
         Input::HandOver => simulation.request(true)?,
         Input::GiveBack => simulation.request(false)?,
-        Input::Resolve => simulation.resolve()?,
+        Input::Resolve => simulation.resolve(),
         Input::Wait(seconds) => simulation.pass(seconds, terminal).await?,
         Input::Answer { fetch, response } => terminal.lookups.set(fetch, response),
         Input::State => print_state(simulation, terminal)?,

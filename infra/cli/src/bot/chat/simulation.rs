@@ -124,24 +124,26 @@ impl<'a> Simulation<'a> {
     /// The customer writes.
     pub(super) fn customer_writes(&mut self, text: &str, attachments: u16) -> anyhow::Result<()> {
         let message = self.message(Direction::Incoming, Author::Customer, text, attachments)?;
-        self.report(EventKind::Message, Some(message), false)
+        self.report(EventKind::Message, Some(message), false);
+        Ok(())
     }
 
     /// A person of the team writes: to the customer, or a note.
     pub(super) fn agent_writes(&mut self, text: &str, private: bool) -> anyhow::Result<()> {
         let author = Author::Human(Some(AGENT.to_owned()));
         let message = self.message(Direction::Outgoing, author, text, 0)?;
-        self.report(EventKind::Message, Some(PlatformMessage { private, ..message }), false)
+        self.report(EventKind::Message, Some(PlatformMessage { private, ..message }), false);
+        Ok(())
     }
 
     /// A person is assigned on the platform.
-    pub(super) fn assign(&mut self) -> anyhow::Result<()> {
-        self.report(EventKind::Updated, None, true)
+    pub(super) fn assign(&mut self) {
+        self.report(EventKind::Updated, None, true);
     }
 
     /// The conversation is resolved on the platform.
-    pub(super) fn resolve(&mut self) -> anyhow::Result<()> {
-        self.report(EventKind::Resolved, None, false)
+    pub(super) fn resolve(&mut self) {
+        self.report(EventKind::Resolved, None, false);
     }
 
     /// The API hands the conversation to people, or returns it to the bot.
@@ -175,7 +177,12 @@ impl<'a> Simulation<'a> {
     /// The next message that is due until `end`, or that needs only a moment: nobody wants to wait for it here.
     fn take_next(&mut self, end: Timestamp) -> Option<Message> {
         let is_next = |message: &&Message| message.due_at <= end || self.is_expected(message);
-        let next = self.queue.iter().filter(is_next).min_by_key(|message| message.due_at)?.clone();
+        let next = self
+            .queue
+            .iter()
+            .filter(is_next)
+            .min_by_key(|message| message.due_at)?
+            .clone();
         let index = self.queue.iter().position(|message| *message == next)?;
         Some(self.queue.remove(index))
     }
@@ -186,7 +193,11 @@ impl<'a> Simulation<'a> {
         match &message.work {
             Work::Receive { .. } => true,
             Work::Turn { turn } => self.conversation.turn.is_some_and(|current| current.id == *turn),
-            Work::Step { step } => self.conversation.steps.first().is_some_and(|current| current.id == *step),
+            Work::Step { step } => self
+                .conversation
+                .steps
+                .first()
+                .is_some_and(|current| current.id == *step),
             Work::Watch { .. } | Work::WaitOver { .. } | Work::GiveBack { .. } => false,
         }
     }
@@ -239,13 +250,20 @@ impl<'a> Simulation<'a> {
                 }
             }
         }
-        Ok(bot::fallback(Some(self.bot), &context, "too many requests to back ends"))
+        Ok(bot::fallback(
+            Some(self.bot),
+            &context,
+            "too many requests to back ends",
+        ))
     }
 
     /// Takes a step. On this platform every step succeeds.
     fn take_step(&mut self, step: Nonce) -> anyhow::Result<()> {
         let steps = &self.conversation.steps;
-        let action = steps.iter().find(|other| other.id == step).map(|step| step.action.clone());
+        let action = steps
+            .iter()
+            .find(|other| other.id == step)
+            .map(|step| step.action.clone());
         let action = action.context("a step that began is unknown")?;
         let is_finish = matches!(action, StepAction::Finish);
         let id = match action {
@@ -257,8 +275,11 @@ impl<'a> Simulation<'a> {
         };
         let result = StepResult::Done { id };
         self.apply(&Event::StepEnds { step, result })?;
-        // The platform reports what became of it.
-        if is_finish { self.resolve() } else { Ok(()) }
+        if is_finish {
+            // The platform reports the new status.
+            self.resolve();
+        }
+        Ok(())
     }
 
     fn apply(&mut self, event: &Event) -> anyhow::Result<EventOutcome> {
@@ -276,12 +297,7 @@ impl<'a> Simulation<'a> {
     }
 
     /// Reports an event of the platform, as if it had been received.
-    fn report(
-        &mut self,
-        kind: EventKind,
-        message: Option<PlatformMessage>,
-        is_human_assigned: bool,
-    ) -> anyhow::Result<()> {
+    fn report(&mut self, kind: EventKind, message: Option<PlatformMessage>, is_human_assigned: bool) {
         let now = self.time.catch_up();
         let event = PlatformEvent {
             kind,
@@ -290,10 +306,11 @@ impl<'a> Simulation<'a> {
             contact: self.contact.clone(),
             status: is_human_assigned.then_some(PlatformStatus::Open),
             is_human_assigned,
+            initial_message: None,
         };
         let work = Work::Receive { event: Box::new(event) };
-        self.queue.push(Message::at_once(self.conversation.key.clone(), work, now));
-        Ok(())
+        self.queue
+            .push(Message::at_once(self.conversation.key.clone(), work, now));
     }
 
     fn platform_event(&self, event: Box<PlatformEvent>) -> Event {

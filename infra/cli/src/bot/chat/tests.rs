@@ -28,7 +28,9 @@ hand_over:
 
 /// Runs the lines of a script. Returns whether the bot did not fail, and the JSON output.
 fn run_script(lines: &str) -> (bool, Value) {
-    let bot = Bot::read(DOCUMENT).map_err(|issues| format!("{issues:?}")).expect("a document");
+    let bot = Bot::read(DOCUMENT)
+        .map_err(|issues| format!("{issues:?}"))
+        .expect("a document");
     let mut buffer = Vec::new();
     let mut output = Output::new(&mut buffer, Format::Json);
     let mut reader = BufReader::new(lines.as_bytes());
@@ -60,7 +62,9 @@ fn posts(report: &Value) -> Vec<&str> {
 
 fn text_of(lines: &str) -> String {
     console::set_colors_enabled(false);
-    let bot = Bot::read(DOCUMENT).map_err(|issues| format!("{issues:?}")).expect("a document");
+    let bot = Bot::read(DOCUMENT)
+        .map_err(|issues| format!("{issues:?}"))
+        .expect("a document");
     let mut buffer = Vec::new();
     let mut output = Output::new(&mut buffer, Format::Text);
     let mut reader = BufReader::new(lines.as_bytes());
@@ -74,7 +78,10 @@ fn the_bot_answers_what_the_customer_writes() {
     let (ok, report) = run_script("# a comment\n\nwhen are you open\n");
     assert!(ok);
     let posts = posts(&report);
-    assert!(posts.iter().any(|text| text.contains("From nine to five.")), "{posts:?}");
+    assert!(
+        posts.iter().any(|text| text.contains("From nine to five.")),
+        "{posts:?}"
+    );
     assert_eq!(report["holder"], "bot");
 }
 
@@ -108,7 +115,12 @@ fn a_lookup_is_answered_by_the_script_or_fails() {
     assert!(posts(&report).last().expect("a post").contains("It is on its way."));
     let (ok, report) = run_script("order\n");
     assert!(ok, "{report}");
-    assert!(posts(&report).last().expect("a post").contains("The shop does not answer."));
+    assert!(
+        posts(&report)
+            .last()
+            .expect("a post")
+            .contains("The shop does not answer.")
+    );
     let (ok, report) = run_script("/answer order {}\norder\n");
     assert!(!ok, "a text without its value: {report}");
 }

@@ -39,6 +39,7 @@ pub(super) struct Options {
 
 /// What the operator wants.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 struct Wishes {
     /// The bot's name at the platform
     #[arg(long, default_value = "patchbay")]
@@ -69,7 +70,10 @@ struct Wishes {
 fn parse_inbox(text: &str) -> Result<(PlatformId, DocumentName), String> {
     let (inbox, document) = text.split_once('=').ok_or("expected ID=DOCUMENT, such as 7=shop")?;
     let inbox: PlatformId = inbox.trim().parse().map_err(|error| format!("{inbox}: {error}"))?;
-    let document: DocumentName = document.trim().parse().map_err(|error| format!("{document}: {error}"))?;
+    let document: DocumentName = document
+        .trim()
+        .parse()
+        .map_err(|error| format!("{document}: {error}"))?;
     Ok((inbox, document))
 }
 
@@ -106,7 +110,7 @@ struct Connector<'a> {
 }
 
 impl Connector<'_> {
-    /// Connects. `person` is whoever can be asked which document answers which inbox.
+    /// Connects. `person` is the operator, who can be asked which document answers which inbox.
     async fn connect(&self, person: Option<&mut dyn BufRead>, output: &mut Output<'_>) -> anyhow::Result<()> {
         let recorded = self.store.connection(self.tenant).await?;
         let inboxes = self.platform.client.inboxes().await;
@@ -185,12 +189,7 @@ impl Connector<'_> {
     }
 
     /// Does one action at the platform. Returns the bot that is used from now on.
-    async fn perform(
-        &self,
-        action: &Action,
-        bot: Option<&PlatformId>,
-        wanted: &Wanted,
-    ) -> anyhow::Result<PlatformId> {
+    async fn perform(&self, action: &Action, bot: Option<&PlatformId>, wanted: &Wanted) -> anyhow::Result<PlatformId> {
         let client = &self.platform.client;
         if let Action::UseBot { bot } = action {
             return Ok(bot.clone());
@@ -203,7 +202,8 @@ impl Connector<'_> {
         match action {
             Action::Assign { inbox, .. } => {
                 let assigned = client.assign_bot(inbox, bot).await;
-                assigned.with_context(|| format!("the bot {bot} was not assigned to the inbox {inbox}; run this again"))?;
+                assigned
+                    .with_context(|| format!("the bot {bot} was not assigned to the inbox {inbox}; run this again"))?;
             }
             Action::Register => client.subscribe(&wanted.events_url).await.map_err(not_registered)?,
             Action::CreateBot | Action::UseBot { .. } | Action::UseRegistered => {}
@@ -223,7 +223,11 @@ fn ask(
         let present = recorded.and_then(|recorded| recorded.inboxes.get(&inbox.id));
         let default = present.map_or_else(|| "nobody".to_owned(), ToString::to_string);
         loop {
-            write!(io::stderr(), "inbox {}: which bot document answers it? [{default}] ", describe(inbox))?;
+            write!(
+                io::stderr(),
+                "inbox {}: which bot document answers it? [{default}] ",
+                describe(inbox)
+            )?;
             let mut line = String::new();
             person.read_line(&mut line).context("cannot read from the terminal")?;
             match line.trim() {

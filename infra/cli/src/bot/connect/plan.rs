@@ -1,5 +1,7 @@
 //! What has to be done to connect a tenant, decided before anything is done.
 
+use std::collections::BTreeMap;
+
 use anyhow::ensure;
 use patchbay::chat::Platform;
 use patchbay::clock::Timestamp;
@@ -67,7 +69,9 @@ pub(super) fn make_plan(recorded: Option<ChatConnection>, wanted: &Wanted) -> an
     notes.extend(elsewhere.as_ref().map(bot_stays));
     let bot = plan_bot(recorded.as_ref(), wanted)?;
     if bot.is_some() {
-        let other = recorded.as_ref().filter(|recorded| wanted.bot_id.as_ref() != Some(&recorded.bot_id));
+        let other = recorded
+            .as_ref()
+            .filter(|recorded| wanted.bot_id.as_ref() != Some(&recorded.bot_id));
         notes.extend(other.map(bot_stays));
     }
     let mut actions: Vec<Action> = bot.into_iter().collect();
@@ -76,7 +80,9 @@ pub(super) fn make_plan(recorded: Option<ChatConnection>, wanted: &Wanted) -> an
     if let Some(action) = plan_events(old, wanted)? {
         let stays = |url: &str| {
             let platform = wanted.platform;
-            format!("the webhook to {url} stays at {platform}, and is refused there once its key is no longer valid: remove it in the settings of {platform}")
+            format!(
+                "the webhook to {url} stays at {platform}, and is refused there once its key is no longer valid: remove it in the settings of {platform}"
+            )
         };
         notes.extend(old.filter(|url| *url != wanted.events_url).map(stays));
         actions.push(action);
@@ -149,7 +155,9 @@ fn bot_stays(recorded: &ChatConnection) -> String {
     let ChatConnection {
         bot_id, name, platform, ..
     } = recorded;
-    format!("the bot {bot_id} ({name}) stays at {platform}, since it cannot be removed from here: remove it in the settings of {platform}")
+    format!(
+        "the bot {bot_id} ({name}) stays at {platform}, since it cannot be removed from here: remove it in the settings of {platform}"
+    )
 }
 
 impl Action {
@@ -165,7 +173,7 @@ impl Action {
             platform: wanted.platform,
             bot_id: bot.clone(),
             name: wanted.name.clone(),
-            inboxes: Default::default(),
+            inboxes: BTreeMap::new(),
             bot_url: wanted.bot_url.clone(),
             events_url: None,
             widget: None,
@@ -245,7 +253,10 @@ mod tests {
     #[test]
     fn a_recorded_bot_is_not_created_again_and_every_inbox_is_assigned() {
         assert_eq!(actions(None, &wanted()), [Action::CreateBot, assign("7", "shop")]);
-        assert_eq!(actions(Some(recorded()), &wanted()), [assign("7", "shop"), assign("8", "support")]);
+        assert_eq!(
+            actions(Some(recorded()), &wanted()),
+            [assign("7", "shop"), assign("8", "support")]
+        );
         let other = Wanted {
             inboxes: vec![(id("8"), document("shop"))],
             ..wanted()
@@ -261,10 +272,17 @@ mod tests {
         };
         let error = make_plan(Some(old.clone()), &wanted()).expect_err("the URL has changed");
         assert!(error.to_string().contains("--bot-id 3"), "{error}");
-        let again = Wanted { again: true, ..wanted() };
+        let again = Wanted {
+            again: true,
+            ..wanted()
+        };
         let plan = make_plan(Some(old.clone()), &again).expect("a plan");
         assert_eq!(plan.actions.first(), Some(&Action::CreateBot));
-        assert!(plan.notes[0].starts_with("the bot 3 (Acme bot) stays at sangoma"), "{:?}", plan.notes);
+        assert!(
+            plan.notes[0].starts_with("the bot 3 (Acme bot) stays at sangoma"),
+            "{:?}",
+            plan.notes
+        );
         let adopted = Wanted {
             bot_id: Some(id("3")),
             ..wanted()
@@ -296,7 +314,7 @@ mod tests {
         };
         let with_url = |url: &str| ChatConnection {
             events_url: Some(url.to_owned()),
-            inboxes: Default::default(),
+            inboxes: BTreeMap::new(),
             ..recorded()
         };
         let current = with_url(&widget.events_url);

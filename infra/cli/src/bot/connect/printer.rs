@@ -21,7 +21,11 @@ pub(super) struct Printer<'a, 'b> {
 
 /// An inbox with its name, if the platform told it.
 pub(super) fn describe(inbox: &Inbox) -> String {
-    let details: Vec<String> = [&inbox.name, &inbox.channel].into_iter().flatten().map(|text| plain(text)).collect();
+    let details: Vec<String> = [&inbox.name, &inbox.channel]
+        .into_iter()
+        .flatten()
+        .map(|text| plain(text))
+        .collect();
     if details.is_empty() {
         return inbox.id.to_string();
     }
@@ -94,7 +98,11 @@ impl Printer<'_, '_> {
             let inboxes: Vec<String> = self.inboxes.iter().map(describe).collect();
             self.output.line(format!(
                 "no inbox is answered yet: pass --inbox ID=DOCUMENT; the platform has {}",
-                if inboxes.is_empty() { "none".to_owned() } else { inboxes.join(", ") }
+                if inboxes.is_empty() {
+                    "none".to_owned()
+                } else {
+                    inboxes.join(", ")
+                }
             ))?;
         }
         self.notes(plan)

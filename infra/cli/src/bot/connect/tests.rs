@@ -76,7 +76,8 @@ impl Scene {
 
     /// Runs the command against Sangoma, with the answers of a person if there are any.
     async fn run(&self, line: &str, answers: Option<&str>) -> Result<Value, String> {
-        self.run_at(&self.access(Platform::Sangoma, REFERENCE_KEY), line, answers).await
+        self.run_at(&self.access(Platform::Sangoma, REFERENCE_KEY), line, answers)
+            .await
     }
 
     async fn run_at(&self, platform: &PlatformAccess, line: &str, answers: Option<&str>) -> Result<Value, String> {
@@ -127,8 +128,14 @@ async fn a_bot_is_created_once_and_answers_its_inboxes() {
         panic!("not one bot")
     };
     assert_eq!(scene.assigned(), [(7, Some(bot.id)), (8, None), (9, None)]);
-    let expected = scene.access(Platform::Sangoma, REFERENCE_KEY).urls.bot_url(Platform::Sangoma, &scene.tenant);
-    assert_eq!((bot.name.as_str(), bot.outgoing_url.as_str()), ("Acme", expected.as_str()));
+    let expected = scene
+        .access(Platform::Sangoma, REFERENCE_KEY)
+        .urls
+        .bot_url(Platform::Sangoma, &scene.tenant);
+    assert_eq!(
+        (bot.name.as_str(), bot.outgoing_url.as_str()),
+        ("Acme", expected.as_str())
+    );
     assert_eq!(report["connection"]["bot_id"], bot.id.to_string());
     assert_eq!(report["connection"]["inboxes"], json!({ "7": "shop" }));
 
@@ -150,7 +157,10 @@ async fn a_widget_has_its_webhook_registered_once() {
         panic!("not one webhook")
     };
     assert_eq!(webhook.subscriptions, ["conversation_created", "message_created"]);
-    assert_eq!(scene.recorded().await.expect("a record").events_url.as_ref(), Some(&webhook.url));
+    assert_eq!(
+        scene.recorded().await.expect("a record").events_url.as_ref(),
+        Some(&webhook.url)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -166,7 +176,10 @@ async fn another_reference_key_needs_another_bot_and_the_old_one_is_named() {
     assert_eq!(bots.len(), 2);
     assert_eq!(scene.assigned()[0], (7, Some(bots[1].id)));
     let note = report["notes"][0].as_str().expect("a note");
-    assert!(note.starts_with(&format!("the bot {} (patchbay) stays", bots[0].id)), "{note}");
+    assert!(
+        note.starts_with(&format!("the bot {} (patchbay) stays", bots[0].id)),
+        "{note}"
+    );
     let recorded = scene.recorded().await.expect("a record");
     assert_eq!(recorded.bot_id.as_str(), bots[1].id.to_string());
     assert_eq!(recorded.inboxes.len(), 1);
@@ -180,7 +193,10 @@ async fn an_unclear_creation_is_not_repeated_and_its_bot_can_be_adopted() {
     assert!(error.contains("--bot-id"), "{error}");
     assert_eq!((scene.chat.bots().len(), scene.recorded().await), (1, None));
     let bot = scene.chat.bots()[0].id;
-    scene.run(&format!("--bot-id {bot} --inbox 7=shop"), None).await.expect("connected");
+    scene
+        .run(&format!("--bot-id {bot} --inbox 7=shop"), None)
+        .await
+        .expect("connected");
     assert_eq!(scene.chat.bots().len(), 1);
     assert_eq!(scene.assigned()[0], (7, Some(bot)));
 }
@@ -188,7 +204,9 @@ async fn an_unclear_creation_is_not_repeated_and_its_bot_can_be_adopted() {
 #[tokio::test(start_paused = true)]
 async fn a_bot_whose_inbox_could_not_be_assigned_is_recorded() {
     let scene = Scene::new().await;
-    scene.chat.fail_next(Endpoint::Assign, ApiFault::InternalError { done: false });
+    scene
+        .chat
+        .fail_next(Endpoint::Assign, ApiFault::InternalError { done: false });
     let error = scene.run("--inbox 7=shop", None).await.expect_err("not assigned");
     assert!(error.contains("run this again"), "{error}");
     scene.run("--inbox 7=shop", None).await.expect("connected");
@@ -200,7 +218,10 @@ async fn a_bot_whose_inbox_could_not_be_assigned_is_recorded() {
 async fn an_unknown_inbox_or_document_is_refused_before_anything_is_done() {
     let scene = Scene::new().await;
     for (line, expected) in [
-        ("--inbox 6=shop", "the platform has no inbox 6; it has 7 (Shop chat, Channel::WebWidget), 8"),
+        (
+            "--inbox 6=shop",
+            "the platform has no inbox 6; it has 7 (Shop chat, Channel::WebWidget), 8",
+        ),
         ("--inbox 7=typo", "there is no bot document typo"),
         ("--inbox 7=shop --inbox 7=support", "the inbox 7 is given twice"),
     ] {
@@ -214,7 +235,10 @@ async fn an_unknown_inbox_or_document_is_refused_before_anything_is_done() {
 #[tokio::test(start_paused = true)]
 async fn a_dry_run_does_nothing() {
     let scene = Scene::new().await;
-    let report = scene.run("--dry-run --widget --inbox 7=shop", None).await.expect("a plan");
+    let report = scene
+        .run("--dry-run --widget --inbox 7=shop", None)
+        .await
+        .expect("a plan");
     assert_eq!(
         report["actions"],
         json!([
@@ -242,7 +266,10 @@ async fn a_person_is_asked_which_document_answers_which_inbox() {
 async fn chatwoot_is_connected_with_the_same_command() {
     let scene = Scene::new().await;
     let chatwoot = scene.access(Platform::Chatwoot, REFERENCE_KEY);
-    let report = scene.run_at(&chatwoot, "--inbox 8=shop --widget", None).await.expect("connected");
+    let report = scene
+        .run_at(&chatwoot, "--inbox 8=shop --widget", None)
+        .await
+        .expect("connected");
     assert_eq!(report["connection"]["platform"], "chatwoot");
     assert_eq!(scene.assigned()[1].1, Some(scene.chat.bots()[0].id));
     assert_eq!(scene.chat.webhooks().len(), 1);
@@ -253,7 +280,9 @@ pub(crate) async fn run_all(world: &World, account: &Account) {
     let tenant = "main".parse().expect("a tenant");
     world.put_bot("shop", "{}").await.expect("a bot");
     world.aws.recorder().clear();
-    let platform = platform::access(&clients_in(world, account), "patchbay").await.expect("access");
+    let platform = platform::access(&clients_in(world, account), "patchbay")
+        .await
+        .expect("access");
     let connector = Connector {
         store: &world.store,
         clock: &world.clock,
@@ -262,7 +291,9 @@ pub(crate) async fn run_all(world: &World, account: &Account) {
         wishes: &wishes("--inbox 7=shop").expect("wishes"),
     };
     let mut buffer = Vec::new();
-    let connected = connector.connect(None, &mut Output::new(&mut buffer, Format::Text)).await;
+    let connected = connector
+        .connect(None, &mut Output::new(&mut buffer, Format::Text))
+        .await;
     connected.expect("connected");
 }
 
@@ -270,7 +301,11 @@ pub(crate) async fn run_all(world: &World, account: &Account) {
 async fn the_bot_of_a_deployment_is_the_one_that_its_functions_know() {
     let world = world().await;
     run_all(&world, &Account::default()).await;
-    assert_eq!(world.chat.bots().len(), 1, "the recorded bot has the URL that the command expects");
+    assert_eq!(
+        world.chat.bots().len(),
+        1,
+        "the recorded bot has the URL that the command expects"
+    );
     let conversation = world.chat.customer_opens(7).expect("a conversation");
     world.chat.customer_writes(conversation, "hello").expect("a message");
     world.clock.sleep(std::time::Duration::from_secs(10)).await;

@@ -3,17 +3,21 @@
 use super::Decision;
 use super::builder::Builder;
 use crate::conversation::event::{MAX_TEXT_CHARS, PlatformMessage};
-use crate::conversation::limits::{MAX_DEBOUNCE_SECONDS, MAX_PENDING, MAX_PENDING_CHARS, PATIENCE_SECONDS};
+use crate::conversation::limits::{
+    INITIAL_SECONDS, MAX_DEBOUNCE_SECONDS, MAX_PENDING, MAX_PENDING_CHARS, PATIENCE_SECONDS,
+};
 use crate::conversation::state::{CustomerMessage, Holder, Speaker, Turn};
 use crate::conversation::step::StepAction;
-use crate::conversation::texts::{beginning, shorten};
+use crate::conversation::texts::{beginning, echo_key, shorten};
 use crate::conversation::timeline::{ChangeReason, DropReason, Fact};
 use crate::conversation::turn::{Heard, Settings};
 
 impl Builder<'_> {
     pub(super) fn customer_wrote(mut self, message: &PlatformMessage, heard: Heard, settings: &Settings) -> Decision {
         let holder = self.before.holder;
+        let is_initial = self.takes_initial_message(&message.text);
         let text = match holder {
+            Holder::Bot if is_initial => "",
             Holder::Bot => unanswered_part(&self.before.pending, &message.text),
             Holder::HandingOff | Holder::Waiting | Holder::Human => &message.text,
         };
@@ -25,12 +29,34 @@ impl Builder<'_> {
         });
         self.note_line(Speaker::Customer, &line(message));
         match holder {
+            Holder::Bot if is_initial => {}
             Holder::Bot => self.answer_later(message, text.to_owned(), settings),
             Holder::Waiting if heard.cancels_wait => self.give_back(ChangeReason::Cancelled, None, settings),
             // People see the message on the platform.
             Holder::HandingOff | Holder::Waiting | Holder::Human => {}
         }
         self.commit()
+    }
+
+    /// Remembers the text with which our own chat page began the conversation, or drops it from the messages that wait
+    /// for an answer: the platform may have reported it before.
+    pub(super) fn note_initial_message(&mut self, text: &str, settings: &Settings) {
+        let text = echo_key(text);
+        let mut pending = self.next.pending.iter();
+        let Some(index) = pending.position(|message| echo_key(&message.text) == text) else {
+            self.next.initial_message = Some(text);
+            return;
+        };
+        self.next.pending.remove(index);
+        self.next.turn = None;
+        self.plan_turn(settings.debounce_millis);
+    }
+
+    /// Whether this is the message with which our own chat page began the conversation. There is only one.
+    fn takes_initial_message(&mut self, text: &str) -> bool {
+        let is_early = self.now() < self.before.created_at.plus_seconds(INITIAL_SECONDS);
+        let initial = self.next.initial_message.take_if(|initial| *initial == echo_key(text));
+        initial.is_some() && is_early
     }
 
     /// Adds a message to those that wait for an answer, and plans the turn that answers them all.

@@ -20,7 +20,7 @@ impl Builder<'_> {
                 Some(message) => self.message(event, message, heard, settings),
                 None => ignored(IgnoreReason::Irrelevant),
             },
-            EventKind::Created => self.created(event),
+            EventKind::Created => self.created(event, settings),
             EventKind::Updated => self.updated(event, settings),
             EventKind::Resolved => self.resolved(),
         }
@@ -50,8 +50,11 @@ impl Builder<'_> {
     }
 
     /// The message that the conversation begins with is reported separately.
-    fn created(mut self, event: &PlatformEvent) -> Decision {
+    fn created(mut self, event: &PlatformEvent, settings: &Settings) -> Decision {
         self.note_details(event);
+        if let Some(text) = &event.initial_message {
+            self.note_initial_message(text, settings);
+        }
         if self.next == *self.before {
             return ignored(IgnoreReason::Irrelevant);
         }

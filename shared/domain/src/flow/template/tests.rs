@@ -20,6 +20,7 @@ fn value_is_escaped_for_its_context() {
     let scope = scope("v", &json!("a/b ?<i>\r\nx"));
     let written = |kind| render(kind, "[{{ v }}]", &scope);
     assert_eq!(written(Kind::Speech).as_deref(), Ok("[a/b ? x]"));
+    assert_eq!(written(Kind::Message).as_deref(), Ok("[a/b ?<i>\nx]"));
     assert_eq!(written(Kind::Url).as_deref(), Ok("[a%2Fb%20%3F%3Ci%3E%0D%0Ax]"));
     assert_eq!(written(Kind::Line).as_deref(), Ok("[a/b ?<i> x]"));
     assert_eq!(written(Kind::Plain).as_deref(), Ok("[a/b ?<i>\r\nx]"));
@@ -84,6 +85,19 @@ fn value_that_cannot_be_spoken_is_an_error() {
             Ok(expected)
         );
     }
+}
+
+#[test]
+fn blank_value_of_a_message_is_an_error_and_markup_is_not_blank() {
+    for blank in ["", " \n", "\u{202e}\u{0}"] {
+        let scope = scope("v", &json!(blank));
+        let why = render(Kind::Message, "x {{ v }}", &scope).expect_err("a gap");
+        assert!(why.contains("cannot be inserted here"), "{why}");
+        let allowed = render(Kind::Message, "x{{ v | trim or '' }}", &scope).map(|text| text.replace('\u{0}', ""));
+        assert!(allowed.is_ok_and(|text| text.starts_with('x')));
+    }
+    let scope = scope("v", &json!("\u{202e}<b>\n a & b "));
+    assert_eq!(render(Kind::Message, "{{ v }}", &scope).as_deref(), Ok("<b>\n a & b"));
 }
 
 #[test]

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use patchbay_domain::conversation::limits::ECHO_SECONDS;
 use patchbay_domain::conversation::{Conversation, Holder};
 use patchbay_domain::timestamp::Timestamp;
 
 use super::World;
 use super::queue::{Item, Queued};
 
-/// Ages beyond this make no difference: every limit that looks back is shorter.
+/// Ages beyond this make no difference: every limit that looks back is shorter, except the one for echoes.
 const OLD_MILLIS: i64 = -61_000;
 /// Times beyond this make no difference: until then, everything else has happened.
 const FAR_MILLIS: i64 = 130_000;
@@ -71,8 +72,9 @@ fn essence(conversation: &Conversation, now: Timestamp) -> Conversation {
     if let Some(turn) = &mut known.turn {
         turn.first_at = now;
     }
-    for sent in known.sent.iter_mut().filter(|sent| sent.id.is_some()) {
-        sent.at = now;
+    for sent in &mut known.sent {
+        let is_over = sent.id.is_none() && now > sent.at.plus_seconds(ECHO_SECONDS);
+        sent.at = if is_over { now.plus_millis(OLD_MILLIS) } else { now };
     }
     known.seen.sort();
     known.sent.sort_by(|one, other| one.text.cmp(&other.text));

@@ -12,7 +12,7 @@ use crate::story::{CANCEL, GIVE_BACK};
 
 /// How long the platform and the queue take to deliver an event, at most. Much longer, and the text of a message without
 /// an id no longer tells whose it is.
-const EVENT_SECONDS: u32 = 45;
+const EVENT_SECONDS: u32 = 600;
 
 #[derive(Clone, Debug)]
 pub(super) enum Item {
