@@ -60,7 +60,7 @@ const { values: options, positionals: [server] } = parseArgs({
   options: {
     patchbay: { type: "string" },
     "node-modules": { type: "string" },
-    screens: { type: "string", default: "target/widget" },
+    screens: { type: "string", default: "target/chat-page" },
   },
 });
 const require = createRequire(join(resolve(options["node-modules"]), "x.js"));

@@ -234,11 +234,15 @@ async fn a_question_in_a_chat_and_its_answer_stay_within_their_budget() {
     // The question, the platform's report of the answer, and that the customer has read it: the last one is no event.
     assert_eq!(costs_of(&world, "bot"), [(0, 1, 0), (0, 1, 0), (0, 0, 0)]);
     let table = [
-        // Receive: the conversation, the commit; Turn.
-        (2, 1, 0),
-        // Turn: the conversation, its lease, the answer, the claim of the post, its result; the lease's end, Step, Watch;
-        // the post.
-        (5, 3, 1),
+        // Receive: connection, document, conversation, commit; Turn.
+        (4, 1, 0),
+        // Turn, with the post of the answer, and the messages that take over if this invocation dies.
+        (6, 3, 1),
+        // What the platform reports of the answer, and messages that turn out not to be needed.
+        (2, 0, 0),
+        (2, 0, 0),
+        (1, 0, 0),
+        (1, 0, 0),
     ];
     assert_eq!(costs_of(&world, "responder"), table);
 }

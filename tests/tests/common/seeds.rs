@@ -28,8 +28,7 @@ impl Simulation {
     const fn share(self) -> u64 {
         match self {
             Self::Dispatch => 70,
-            Self::Transfer => 15,
-            Self::Conversation => 15,
+            Self::Transfer | Self::Conversation => 15,
         }
     }
 

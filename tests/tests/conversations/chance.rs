@@ -138,12 +138,14 @@ impl Simulator {
         if rng.below(6) == 0 {
             self.world.chat.add_third_party(ThirdParty::other_bot());
         }
-        for customer in 0..1 + rng.below(3) {
+        for customer in 0..=rng.below(3) {
             let count = 2 + rng.below(6);
             let mut texts: Vec<String> = (0..count).map(|message| format!("c{customer}m{message}")).collect();
             if rng.flip() {
                 let place = usize::try_from(rng.below(count)).unwrap();
-                texts[place] = format!("{} a person please", texts[place]);
+                if let Some(text) = texts.get_mut(place) {
+                    text.push_str(" a person please");
+                }
                 if rng.below(3) == 0 {
                     texts.push("never mind".to_owned());
                 }

@@ -56,7 +56,7 @@ async fn whatever_cannot_be_read_is_acknowledged() {
     for body in ["", "nonsense", "[]", "{}", "7", &long] {
         for url in urls(Platform::Sangoma) {
             let answer = post(&world, &url, body).await;
-            assert_eq!((answer.status, answer.json), (200, json!({})), "{:.20}", body);
+            assert_eq!((answer.status, answer.json), (200, json!({})), "{body:.20}");
             assert_eq!(cost(&world, "bot"), (0, 0, 0));
         }
     }

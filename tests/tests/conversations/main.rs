@@ -1,6 +1,6 @@
 //! Chats end to end: a simulated platform with its customers and people, the deployed handlers, and a bot document.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 mod api;
 mod applying;

@@ -29,6 +29,7 @@ pub(crate) fn key() -> ConversationKey {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "for optional fields")]
 fn some(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
@@ -43,10 +44,8 @@ fn contact() -> Contact {
     }
 }
 
-fn dispatch_request() -> Box<Value> {
-    Box::new(
-        json!({ "ticket": { "text": "A chat waits." }, "employees": [{ "name": "Anna", "phone": "+12025550101" }] }),
-    )
+fn dispatch_request() -> Value {
+    json!({ "ticket": { "text": "A chat waits." }, "employees": [{ "name": "Anna", "phone": "+12025550101" }] })
 }
 
 fn calls() -> [CallPlan; 2] {
@@ -56,7 +55,7 @@ fn calls() -> [CallPlan; 2] {
             destination: "+12025550143".to_owned(),
         },
         CallPlan::Dispatch {
-            request: dispatch_request(),
+            request: Box::new(dispatch_request()),
         },
     ]
 }
@@ -97,7 +96,7 @@ fn steps() -> Vec<Step> {
             destination: text("+12025550143"),
         },
         StepAction::Dispatch {
-            request: dispatch_request(),
+            request: Box::new(dispatch_request()),
         },
     ];
     let step = |(number, action)| Step {
@@ -126,7 +125,6 @@ fn session() -> Session {
             field: some("number"),
             values: map(json!({ "name": "Sam" })),
             invalid: 1,
-            ..FormProgress::default()
         }),
         misses: 1,
         errors: 2,
@@ -136,7 +134,6 @@ fn session() -> Session {
         }],
         is_stopped: true,
         answered_at: vec![AT],
-        ..Session::default()
     }
 }
 

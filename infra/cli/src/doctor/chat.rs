@@ -81,6 +81,7 @@ pub(super) fn read_settings(
 pub(super) async fn check(
     clients: &Clients,
     public_url: Option<&str>,
+    is_reachable: bool,
     settings: &Settings,
     secrets: &Secrets,
 ) -> Vec<Finding> {
@@ -91,12 +92,12 @@ pub(super) async fn check(
         return Vec::new();
     };
     let mut findings = Vec::new();
-    // A missing or malformed URL is reported with the other routes.
+    // A missing, malformed or unreachable URL is reported with the other routes.
     let base = public_url.or(settings.public_url.as_deref());
     let base = base
         .filter(|base| base_url(base).is_ok())
         .map(|base| base.trim_end_matches('/'));
-    if let Some(base) = base {
+    if let Some(base) = base.filter(|_| is_reachable) {
         findings.push(check_webhook(clients, base, &tenant, chat, settings, secrets).await);
     }
     findings.push(check_platform(chat, settings, secrets.chat.as_ref()).await);

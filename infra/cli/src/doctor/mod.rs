@@ -114,9 +114,13 @@ async fn run_checks(clients: &Clients, options: &Options, progress: &ProgressBar
         );
     }
     progress.set_message("public URL");
-    findings.extend(api::check(clients, options.public_url.as_deref(), &settings, &secrets).await);
+    let public_url = options.public_url.as_deref();
+    let routes = api::check(clients, public_url, &settings, &secrets).await;
+    // A single finding: the URL is unknown, malformed or unreachable.
+    let is_reachable = routes.len() > 1;
+    findings.extend(routes);
     progress.set_message("providers and chat platform");
-    findings.extend(chat::check(clients, options.public_url.as_deref(), &settings, &secrets).await);
+    findings.extend(chat::check(clients, public_url, is_reachable, &settings, &secrets).await);
     findings.extend(provider::check(clients, &settings, secrets).await);
     findings
 }

@@ -407,7 +407,7 @@ async fn a_reference_key_not_yet_loaded_by_the_functions_fails_at_every_webhook(
     let checks: Vec<(&str, Level)> = problems.iter().map(|(check, level, ..)| (*check, *level)).collect();
     assert_eq!(
         checks,
-        ["api.collect", "api.status", "api.chain"].map(|check| (check, Level::Fail)),
+        ["api.collect", "api.status", "api.chain", "api.bot"].map(|check| (check, Level::Fail)),
         "{problems:#?}"
     );
     assert!(problems.iter().all(|(_, _, message, fix)| {
@@ -649,7 +649,7 @@ async fn a_public_url_of_another_service_fails() {
         .iter()
         .filter(|finding| finding.check.starts_with("api"))
         .collect();
-    assert_eq!(api_findings.len(), 8);
+    assert_eq!(api_findings.len(), 10);
     for finding in api_findings {
         assert_eq!(finding.level, Level::Fail, "{finding:?}");
         assert!(

@@ -104,7 +104,7 @@ function notify(text, action, act) {
   const [paragraph, button] = [note.querySelector("p"), note.querySelector("button")];
   const hadFocus = note.contains(document.activeElement);
   if (paragraph.textContent !== text) paragraph.textContent = text;
-  note.hidden = !text;
+  keepEnd(() => (note.hidden = !text));
   button.hidden = !action;
   button.textContent = action ?? "";
   button.onclick = act;
@@ -271,6 +271,7 @@ function expire() {
   remember(NOTHING);
   find("say").hidden = true;
   find("state").hidden = true;
+  find("log").hidden = !list.hasChildNodes();
   notify(texts.expired, texts.new, restart);
   find("note").querySelector("button").focus();
 }
@@ -278,8 +279,7 @@ function expire() {
 function restart() {
   remember(NOTHING);
   notify("");
-  find("say").hidden = false;
-  find("state").hidden = false;
+  for (const id of ["say", "state", "log"]) find(id).hidden = false;
   showForm();
   wake();
   find("start").querySelector("input").focus();
@@ -354,10 +354,15 @@ function confirm(item, at) {
 
 // Inserts a line: unless told otherwise, before the messages that are still on their way.
 function place(line, before = list.querySelector("[data-outbox]")) {
+  keepEnd(() => list.insertBefore(line, before), line.dataset.outbox);
+}
+
+// Changes the page. If the end of the conversation is in view, it stays there.
+function keepEnd(change, isWanted = false) {
   const log = find("log");
   const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
-  list.insertBefore(line, before);
-  if (isAtEnd || line.dataset.outbox) log.scrollTop = log.scrollHeight;
+  change();
+  if (isAtEnd || isWanted) log.scrollTop = log.scrollHeight;
 }
 
 function newLine(from, name, text, at) {

@@ -89,32 +89,29 @@ impl Online {
 
 impl BackEnds for Terminal<'_, '_> {
     async fn answer(&mut self, fetch: &FetchRequest) -> anyhow::Result<FetchResult> {
-        let result = if let Some(given) = self.lookups.given.get(&fetch.name) {
-            result_of(given.as_ref())
-        } else if let Some(online) = &self.lookups.online {
-            online.send(fetch).await
-        } else if self.is_interactive {
-            self.ask(fetch)?
-        } else {
-            FetchResult::no_response(FetchOutcome::Failed)
-        };
-        let outcome = match result.status {
-            0 => "no answer".to_owned(),
-            status => status.to_string(),
-        };
-        self.print(
-            &style(format!("· lookup {}: {outcome}", request_line(fetch)))
-                .dim()
-                .to_string(),
-        )?;
-        Ok(result)
+        if let Some(given) = self.lookups.given.get(&fetch.name) {
+            return Ok(result_of(given.as_ref()));
+        }
+        if let Some(online) = &self.lookups.online {
+            return Ok(online.send(fetch).await);
+        }
+        if self.is_interactive {
+            return self.ask(fetch);
+        }
+        Ok(result_of(None))
     }
 }
 
 impl Terminal<'_, '_> {
     /// Asks the person at the terminal what the back end answers.
     fn ask(&mut self, fetch: &FetchRequest) -> anyhow::Result<FetchResult> {
-        self.print(&style(format!("lookup {}", request_line(fetch))).bold().to_string())?;
+        let method = match fetch.method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+        };
+        let request = format!("lookup {}: {method} {}", fetch.name, plain(&fetch.url));
+        self.print(&style(request).bold().to_string())?;
         if let Some(body) = &fetch.body {
             self.print(&format!("  {}", plain(&body.to_string())))?;
         }
@@ -129,15 +126,6 @@ impl Terminal<'_, '_> {
             }
         }
     }
-}
-
-fn request_line(fetch: &FetchRequest) -> String {
-    let method = match fetch.method {
-        Method::Get => "GET",
-        Method::Post => "POST",
-        Method::Put => "PUT",
-    };
-    format!("{}: {method} {}", fetch.name, plain(&fetch.url))
 }
 
 fn result_of(answer: Option<&BackEndAnswer>) -> FetchResult {

@@ -21,7 +21,7 @@ use serde_json::json;
 
 use self::back_ends::{Lookups, Online};
 use self::command::{HELP, Input};
-use self::simulation::{Happened, Simulation, Time};
+use self::simulation::{Happened, Lookup, Simulation, Time};
 use super::timeline;
 use crate::aws::block_on;
 use crate::documents::{parse_or_report, read};
@@ -164,20 +164,32 @@ impl<'a, 'b> Terminal<'a, 'b> {
     /// Prints what has happened since the last time.
     fn catch_up(&mut self, happened: &[Happened]) -> anyhow::Result<()> {
         for event in happened.get(self.printed..).unwrap_or_default() {
-            match event {
-                // A person sees what they have just typed.
-                Happened::Entry(entry) if self.is_interactive && is_customer(&entry.fact) => {}
-                Happened::Entry(entry) => {
-                    for line in timeline::lines(entry) {
-                        self.print(&line)?;
-                    }
-                }
-                Happened::Step(StepAction::Deliver | StepAction::Finish) => {}
-                Happened::Step(action) => self.print(&timeline::step(action))?,
+            for line in self.lines(event) {
+                self.print(&line)?;
             }
         }
         self.printed = happened.len();
         Ok(())
+    }
+
+    /// The lines of an event; none for what a person has just typed, and for what the next entry tells.
+    fn lines(&self, event: &Happened) -> Vec<String> {
+        match event {
+            Happened::Entry(entry) if self.is_interactive && is_customer(&entry.fact) => Vec::new(),
+            Happened::Entry(entry) => timeline::lines(entry),
+            Happened::Step(StepAction::Deliver | StepAction::Finish) => Vec::new(),
+            Happened::Step(action) => vec![timeline::step(action)],
+            Happened::Lookup(Lookup { name, url, status }) => {
+                let outcome = match status {
+                    0 => "no answer".to_owned(),
+                    status => status.to_string(),
+                };
+                vec![timeline::note(&format!(
+                    "lookup {name}: {}: {outcome}",
+                    timeline::plain(url)
+                ))]
+            }
+        }
     }
 }
 
@@ -240,15 +252,17 @@ fn print_state(simulation: &Simulation<'_>, terminal: &mut Terminal<'_, '_>) -> 
 fn report(simulation: &Simulation<'_>, terminal: &mut Terminal<'_, '_>) -> anyhow::Result<ExitCode> {
     if terminal.output.is_json() {
         let conversation = simulation.conversation();
-        let (mut entries, mut steps) = (Vec::new(), Vec::new());
+        let (mut entries, mut steps, mut lookups) = (Vec::new(), Vec::new(), Vec::new());
         for event in simulation.happened() {
             match event {
                 Happened::Entry(entry) => entries.push(entry),
                 Happened::Step(action) => steps.push(action),
+                Happened::Lookup(lookup) => lookups.push(lookup),
             }
         }
         terminal.output.json(&json!({
             "holder": conversation.holder.name(), "session": conversation.session, "timeline": entries, "steps": steps,
+            "lookups": lookups,
         }))?;
     }
     let has_failed = |event: &Happened| {

@@ -14,6 +14,7 @@ use patchbay::flow::{FetchRequest, FetchResult, FetchResults};
 use patchbay::ids::Nonce;
 use patchbay::message::QueueMessage as _;
 use patchbay::secret::Randomness;
+use serde::Serialize;
 
 /// Limit on lookups in one turn: more than one evaluation of a document can need.
 const MAX_FETCHES: usize = 64;
@@ -75,6 +76,17 @@ pub(super) enum Happened {
     Entry(Entry),
     /// A step on the platform, other than a message, just before its entry.
     Step(StepAction),
+    /// A lookup, before the entry of the turn that needed it.
+    Lookup(Lookup),
+}
+
+/// A lookup of a back end.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Lookup {
+    pub(super) name: String,
+    pub(super) url: String,
+    /// 0 if there was no answer.
+    pub(super) status: u16,
 }
 
 impl<'a> Simulation<'a> {
@@ -150,11 +162,7 @@ impl<'a> Simulation<'a> {
     pub(super) fn request(&mut self, is_hand_over: bool) -> anyhow::Result<()> {
         let now = self.time.catch_up();
         let request = if is_hand_over {
-            let context = TurnContext {
-                conversation: &self.conversation,
-                now,
-            };
-            Request::HandOver(Box::new(bot::hand_over_plan(Some(self.bot), &context)))
+            Request::HandOver(Box::new(bot::hand_over_plan(Some(self.bot), &self.context(now))))
         } else {
             Request::GiveBack
         };
@@ -235,26 +243,31 @@ impl<'a> Simulation<'a> {
         Ok(())
     }
 
-    async fn answer(&self, now: Timestamp, back_ends: &mut impl BackEnds) -> anyhow::Result<TurnResult> {
-        let context = TurnContext {
-            conversation: &self.conversation,
-            now,
-        };
+    async fn answer(&mut self, now: Timestamp, back_ends: &mut impl BackEnds) -> anyhow::Result<TurnResult> {
         let mut results = FetchResults::new();
         for _ in 0..MAX_FETCHES {
-            match bot::advance(self.bot, &context, &results) {
+            match bot::advance(self.bot, &self.context(now), &results) {
                 bot::Step::Done(result) => return Ok(*result),
                 bot::Step::Fetch(fetch) => {
                     let result = back_ends.answer(&fetch).await?;
+                    self.happened.push(Happened::Lookup(Lookup {
+                        name: fetch.name,
+                        url: fetch.url,
+                        status: result.status,
+                    }));
                     results.insert(fetch.path, result);
                 }
             }
         }
-        Ok(bot::fallback(
-            Some(self.bot),
-            &context,
-            "too many requests to back ends",
-        ))
+        let reason = "too many requests to back ends";
+        Ok(bot::fallback(Some(self.bot), &self.context(now), reason))
+    }
+
+    const fn context(&self, now: Timestamp) -> TurnContext<'_> {
+        TurnContext {
+            conversation: &self.conversation,
+            now,
+        }
     }
 
     /// Takes a step. On this platform every step succeeds.

@@ -113,6 +113,10 @@ fn a_lookup_is_answered_by_the_script_or_fails() {
     let (ok, report) = run_script("/answer order {\"state\": \"on its way\"}\norder\n");
     assert!(ok, "{report}");
     assert!(posts(&report).last().expect("a post").contains("It is on its way."));
+    assert_eq!(
+        report["lookups"],
+        json!([{ "name": "order", "url": "https://orders.example.org/last", "status": 200 }])
+    );
     let (ok, report) = run_script("order\n");
     assert!(ok, "{report}");
     assert!(

@@ -224,7 +224,11 @@ async fn a_missing_permission_is_a_warning() {
         ("GetAccountSettings", &["concurrency"]),
         (
             "ListEventSourceMappings",
-            &["queue.dialing.consumer", "queue.notifications.consumer"],
+            &[
+                "queue.dialing.consumer",
+                "queue.notifications.consumer",
+                "queue.conversations.consumer",
+            ],
         ),
     ] {
         let (world, account) = (world().await, Account::default());
