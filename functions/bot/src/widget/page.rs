@@ -179,8 +179,8 @@ fn accepted_languages(headers: &HeaderMap) -> Vec<String> {
         .take(20)
         .filter_map(|part| {
             let (tag, quality) = part.split_once(";q=").unwrap_or((part, "1"));
-            let quality = quality.trim().parse().ok()?;
-            (quality > 0.0).then(|| (quality, tag.trim()))
+            let (quality, tag) = (quality.trim().parse().ok()?, tag.trim());
+            (quality > 0.0 && !tag.is_empty()).then_some((quality, tag))
         })
         .collect();
     // Stable, so tags of the same quality keep their order.

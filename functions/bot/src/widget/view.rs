@@ -314,8 +314,8 @@ mod tests {
             json!(shown),
             json!([
                 ["0000000001-000", null, "visitor", null, "Hello"],
-                ["0000000004-000", null, "bot", null, "One moment"],
                 ["0000000004-001", "waiting", null, null, null],
+                ["0000000004-000", null, "bot", null, "One moment"],
                 ["0000000007-001", "human", null, "Dana", null],
                 ["0000000007-000", null, "person", "Dana", "Hi"],
                 ["0000000008-000", "bot", null, null, null],
@@ -354,7 +354,7 @@ mod tests {
         assert_eq!(ids("0000000008-000", 100), ["0000000009-000"]);
         assert_eq!(ids("0000000009-000", 100), Vec::<String>::new());
         assert_eq!(ids("0000000009-000", 66), ["0000000009-000"]);
-        assert_eq!(ids("0000000009-000", 65).len(), 4);
+        assert_eq!(ids("0000000009-000", 65), ["0000000008-000", "0000000009-000"]);
     }
 
     #[test]

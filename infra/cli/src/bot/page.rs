@@ -204,8 +204,8 @@ topics:
             .replace("title: Orders", "title: \" \"")
             .replace("Questions?", "\"\"");
         let error = error("wrong", &wrong).await;
-        assert!(error.contains("line 2") && error.contains("title.en"), "{error}");
-        assert!(error.contains("line 4") && error.contains("topics[0].title"), "{error}");
+        assert!(error.contains("\n2:10: title.en: "), "{error}");
+        assert!(error.contains("\n4:21: topics[0].title: "), "{error}");
     }
 
     #[tokio::test]
