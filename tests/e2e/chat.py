@@ -152,7 +152,7 @@ def check_chat(aws, outputs, sangoma):
     sangoma.says("When are you open?")
     path = f"/v1/conversations/{CONVERSATION}"
     shown = wait_for("the last message", lambda: (
-        shown := api("GET", path)[1]) and str(shown).count("When are you open?") == 2 and shown)
+        shown := api("GET", path)[1]) and str(shown["timeline"]).count("When are you open?") == 2 and shown)
     check("a person holds the chat", shown["holder"] == "human", shown)
     check("every event got 200", all(status == 200 for status, _ in sangoma.answers), sangoma.answers)
     forged = aws.request("POST", sangoma.bot_url.path, "{}", {"content-type": "application/json"},
