@@ -25,15 +25,7 @@ const CHATWOOT_ACCOUNT: &str = "PATCHBAY_CHATWOOT_ACCOUNT";
 /// The configuration of the chat platform, without its secret.
 ///
 /// A function loads it when it starts, lets a [`crate::keyring::Keyring`] read the parameter that
-/// [`ChatConfig::secret`] names, and builds the client from it:
-///
-/// ```ignore
-/// let config = ChatConfig::load()?;
-/// let keyring = aws.keyring([config.secret(), REFERENCE_KEYS_PARAM], move |[secret, keys]| {
-///     let client = config.client(secret)?;
-///     …
-/// })?;
-/// ```
+/// [`ChatConfig::secret`] names, and builds the client from that secret with [`ChatConfig::client`].
 ///
 /// Secrets of signatures are read by [`crate::chat::signature::SignatureVerifier::parse`] from the optional parameter
 /// in [`crate::config::variables::CHAT_SECRETS_PARAM`].

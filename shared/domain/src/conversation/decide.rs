@@ -1,10 +1,10 @@
 //! The rules: what each event does to a conversation.
 //!
-//! - [`builder`]: the parts that all events share.
-//! - [`platform`]: events of the platform, [`customer`] messages of the customer, [`people`] signs of people, and
-//!   [`echo`] the bot's own messages among them.
-//! - [`turns`], [`steps`]: the bot's answers, and what is done on the platform.
-//! - [`waits`]: hand-overs, returns, and what happens when time has passed.
+//! - `builder`: the parts that all events share.
+//! - `platform`: events of the platform, `customer` messages of the customer, `people` signs of people, and
+//!   `echo` the bot's own messages among them.
+//! - `turns`, `steps`: the bot's answers, and what is done on the platform.
+//! - `waits`: hand-overs, returns, and what happens when time has passed.
 
 mod builder;
 mod customer;
