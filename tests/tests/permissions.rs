@@ -356,6 +356,7 @@ async fn a_chat() -> World {
             { "name": "team", "questions": ["Is anybody there?"], "call_me": "dispatch" },
             { "name": "bye", "questions": ["Goodbye"], "answer": "Goodbye.", "finish": true },
         ] },
+        "hand_over": { "call": "dispatch" },
         "call": {
             "queue": "support_en",
             "dispatch": { "text": "A chat waits.", "employees": [{ "name": "Anna", "phone": common::PEOPLE[0].2 }] },
@@ -375,8 +376,12 @@ async fn a_chat() -> World {
     };
     says("Please call me").await;
     says("Is anybody there?").await;
-    says("I want to talk to a human").await;
     let path = format!("/v1/conversations/{chat}");
+    // The employee's phone rings when the chat no longer needs anybody.
+    world.chat.customer_writes(chat, "I want to talk to a human").unwrap();
+    pass(&world, 3).await;
+    ask(&world, "POST", &format!("{path}/give-back"), &Value::Null).await;
+    says("I want to talk to a human").await;
     for action in ["give-back", "hand-over", "give-back"] {
         ask(&world, "POST", &format!("{path}/{action}"), &Value::Null).await;
         settle(&world).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use patchbay::caller_note::{CallerNote, NoteError};
 use patchbay::chat::{ChatClient, ChatError, Destination};
 use patchbay::conversation::{ConversationKey, PlatformId, Step, StepAction, StepResult};
-use patchbay::dispatch::DispatchRequest;
+use patchbay::dispatch::{DispatchRequest, Event};
 use patchbay::engine::EngineError;
 use patchbay::ids::{DispatchId, DispatchKey, Nonce, Tenant};
 use patchbay::phone::PhoneNumber;
@@ -46,7 +46,8 @@ async fn act_without_limit(deps: &Deps, conversation: &ConversationKey, step: &S
             let note = CallerNote { description, memory };
             remember(deps, tenant, phone, note, step.id).await
         }
-        StepAction::Dispatch { request } => dispatch(deps, conversation, step.id, request).await,
+        StepAction::Dispatch { request, .. } => dispatch(deps, conversation, step.id, request).await,
+        StepAction::Resolve { dispatch } => resolve(deps, tenant, dispatch).await,
     }
 }
 
@@ -163,6 +164,23 @@ async fn dispatch(deps: &Deps, conversation: &ConversationKey, step: Nonce, requ
             tracing::info!(dispatch = %key.id, "dispatch created for a conversation");
             done_as(&key)
         }
+        Err(EngineError::Store(error)) => of_store(&error),
+        Err(error) => failed(error.to_string()),
+    }
+}
+
+/// Resolves a dispatch: nobody is phoned any more.
+async fn resolve(deps: &Deps, tenant: &Tenant, dispatch: &PlatformId) -> StepResult {
+    let Ok(id) = dispatch.as_str().parse() else {
+        return refused("not the id of a dispatch");
+    };
+    let key = DispatchKey {
+        tenant: tenant.clone(),
+        id,
+    };
+    match boxed(deps.engine.apply(&key, &Event::Resolve, None)).await {
+        Ok(Some(_)) => DONE,
+        Ok(None) => refused("the dispatch no longer exists"),
         Err(EngineError::Store(error)) => of_store(&error),
         Err(error) => failed(error.to_string()),
     }

@@ -8,10 +8,11 @@ use patchbay_simulators::chat::{
     ApiFault, CreatedEvent, EchoAuthor, EchoOrder, Endpoint, EventName, Greeting, HumanReply, HumanSender,
     IncomingSender, NestedMessage, Routes, Switches, TextChange, ThirdParty,
 };
+use patchbay_simulators::phones::{Behavior, Script};
 use patchbay_simulators::webhook_faults::WebhookFault;
 use patchbay_simulators::world::{ChatOptions, Options, World};
 
-use crate::common::{pass, settle};
+use crate::common::{ask, get, pass, phones, settle, until};
 use crate::{INBOX, holder, opened, posts};
 
 /// What the bot says when it hands over.
@@ -229,7 +230,7 @@ async fn a_message_between_the_hand_over_and_its_confirmation_is_neither_answere
     settle(&world).await;
     says(&world, id, &[HAND_OVER]);
     assert_eq!(holder(&world, id).await, "waiting");
-    let shown = crate::common::get(&world, &format!("/v1/conversations/{id}")).await;
+    let shown = get(&world, &format!("/v1/conversations/{id}")).await;
     assert!(shown.json["timeline"].to_string().contains("it is urgent"), "{shown:?}");
 }
 
@@ -388,6 +389,56 @@ async fn a_resolved_conversation_begins_again_with_the_bot() {
     world.chat.customer_writes(id, "hello").unwrap();
     settle(&world).await;
     says(&world, id, &[HAND_OVER, "You wrote: hello"]);
+}
+
+/// A bot that has employees phoned until one takes the chat.
+const PHONES: &str = "
+debounce_ms: 500
+hand_over:
+  words: [a person please]
+  text: A colleague will be with you shortly.
+  cancel_words: [never mind]
+  call: dispatch
+call:
+  dispatch:
+    text: A customer waits in the chat.
+    employees: [{name: Anna, phone: '+12025550101'}]
+    policy: {attempts: 10, retry_delay: 60}
+";
+
+#[tokio::test(start_paused = true)]
+async fn employees_are_phoned_until_the_chat_needs_nobody_any_more() {
+    for how in [
+        "a person writes",
+        "the customer gives up",
+        "it is resolved",
+        "the bot takes it back",
+    ] {
+        let options = Options {
+            sentinel: None,
+            phones: phones([Script::always(Behavior::NeverPicksUp)]),
+            ..Options::default()
+        };
+        let world = World::start(options).await.unwrap();
+        world.put_bot("shop", PHONES).await.unwrap();
+        let id = opened(&world, "a person please").await;
+        until(&world, "the second call", |world| world.calls().len() == 2).await;
+        match how {
+            "a person writes" => drop(world.chat.agent_replies(id, "jane.doe", "I am here").unwrap()),
+            "the customer gives up" => drop(world.chat.customer_writes(id, "never mind").unwrap()),
+            "it is resolved" => world.chat.agent_resolves(id, "jane.doe").unwrap(),
+            _ => {
+                let path = format!("/v1/conversations/{id}/give-back");
+                assert_eq!(ask(&world, "POST", &path, &serde_json::Value::Null).await.status, 200);
+            }
+        }
+        pass(&world, 10).await;
+        assert!(world.routee.live_calls().is_empty(), "{how}: a phone rings on");
+        settle(&world).await;
+        assert_eq!(world.calls().len(), 2, "{how}");
+        let shown = get(&world, &format!("/v1/conversations/{id}")).await;
+        assert!(shown.json["timeline"].to_string().contains("\"resolve\""), "{shown:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

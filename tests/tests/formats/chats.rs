@@ -97,6 +97,14 @@ fn steps() -> Vec<Step> {
         },
         StepAction::Dispatch {
             request: Box::new(dispatch_request()),
+            hand_over: None,
+        },
+        StepAction::Dispatch {
+            request: Box::new(dispatch_request()),
+            hand_over: Some(Nonce::new(11)),
+        },
+        StepAction::Resolve {
+            dispatch: id("dsp_00000000000000000000000000000001"),
         },
     ];
     let step = |(number, action)| Step {
@@ -158,6 +166,7 @@ pub(crate) fn conversations() -> Vec<Conversation> {
             reason: HandOverReason::Word,
             at: AT,
             plan,
+            dispatches: vec![id("dsp_00000000000000000000000000000001")],
         }),
         pending: vec![CustomerMessage {
             id: id("9001"),

@@ -84,7 +84,7 @@ fields! {
         seen, initial_message, silence, gives_back_at, finished_at, session, transcript,
     }
     contact: Contact { id, name, email, phone, language }
-    hand_over: HandOver { id, reason, at, plan }
+    hand_over: HandOver { id, reason, at, plan, dispatches }
     plan: HandOverPlan { message, summary, call, wait_seconds, wait_message, then }
     customer_message: CustomerMessage { id, at, text, attachments }
     turn: Turn { id, first_at, due_at, running }

@@ -238,7 +238,9 @@ kinds! {
         chat::StepAction::Finish => "finish",
         chat::StepAction::Remember { .. } => "remember",
         chat::StepAction::QueueCall { .. } => "queue call",
-        chat::StepAction::Dispatch { .. } => "dispatch",
+        chat::StepAction::Dispatch { hand_over: None, .. } => "dispatch",
+        chat::StepAction::Dispatch { hand_over: Some(_), .. } => "dispatch of a hand-over",
+        chat::StepAction::Resolve { .. } => "resolve",
     }
     step_state, STEP_STATES: chat::StepState {
         chat::StepState::Ready => "ready",

@@ -55,7 +55,8 @@ pub(super) fn step(action: &StepAction) -> String {
         StepAction::QueueCall { queue, destination } => {
             format!("phones {} and queues the call in {}", plain(destination), plain(queue))
         }
-        StepAction::Dispatch { request } => format!("phones employees: {}", plain(&request.to_string())),
+        StepAction::Dispatch { request, .. } => format!("phones employees: {}", plain(&request.to_string())),
+        StepAction::Resolve { dispatch } => format!("phones nobody any more for {dispatch}"),
     })
 }
 
@@ -99,6 +100,7 @@ fn step_in_words(name: &str) -> &str {
         "remember" => "the caller context",
         "queue_call" => "a call for a queue",
         "dispatch" => "calls to employees",
+        "resolve" => "no more calls to employees",
         other => other,
     }
 }

@@ -167,6 +167,9 @@ pub struct HandOver {
     pub at: Timestamp,
     /// The plan, as the document had it then.
     pub plan: HandOverPlan,
+    /// Dispatches that phone employees until one takes the chat.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dispatches: Vec<PlatformId>,
 }
 
 /// A message of the customer that has to be answered.

@@ -63,6 +63,15 @@ pub enum StepAction {
     Dispatch {
         /// Body of the request, as for `POST /v1/dispatches`.
         request: Box<Value>,
+        /// The hand-over that it belongs to: nobody is phoned any more once a person has taken the chat. None for a call
+        /// that the customer was promised in any case.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hand_over: Option<Nonce>,
+    },
+    /// Resolve a dispatch: nobody is phoned any more. May be repeated.
+    Resolve {
+        /// The id of the dispatch.
+        dispatch: PlatformId,
     },
 }
 
@@ -75,9 +84,25 @@ impl StepAction {
     /// Whether the customer's next answer does not wait for the step.
     pub const fn is_background(&self) -> bool {
         match self {
-            Self::Remember { .. } | Self::QueueCall { .. } | Self::Dispatch { .. } => true,
+            Self::Remember { .. } | Self::QueueCall { .. } | Self::Dispatch { .. } | Self::Resolve { .. } => true,
             Self::Post { .. } | Self::Deliver | Self::Finish => false,
         }
+    }
+
+    /// Whether it is an answer to the customer.
+    pub const fn is_reply(&self) -> bool {
+        matches!(
+            self,
+            Self::Post {
+                kind: PostKind::Reply,
+                ..
+            }
+        )
+    }
+
+    /// Whether it ends something that goes on otherwise. It is never dropped.
+    pub const fn is_cleanup(&self) -> bool {
+        matches!(self, Self::Resolve { .. })
     }
 
     /// The name in logs and the timeline.
@@ -89,6 +114,7 @@ impl StepAction {
             Self::Remember { .. } => "remember",
             Self::QueueCall { .. } => "queue_call",
             Self::Dispatch { .. } => "dispatch",
+            Self::Resolve { .. } => "resolve",
         }
     }
 }

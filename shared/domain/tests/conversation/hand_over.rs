@@ -2,12 +2,12 @@
 
 use patchbay_domain::conversation::limits::MAX_REQUEST_BYTES;
 use patchbay_domain::conversation::{
-    CallPlan, ChangeReason, Event, EventOutcome, Fact, HandOverPlan, HandOverReason, Holder, IgnoreReason, PostKind,
-    Request, StepAction, TurnAction, WaitAction,
+    CallPlan, ChangeReason, Event, EventKind, EventOutcome, Fact, HandOverPlan, HandOverReason, Holder, IgnoreReason,
+    PlatformId, PostKind, Request, StepAction, StepResult, TurnAction, WaitAction,
 };
 
 use crate::story::{
-    ENDED, GIVE_BACK, HAND_OVER, JOINED, Story, assigned, done, event, failed, hands_over, plan, result, unclear,
+    CANCEL, ENDED, GIVE_BACK, HAND_OVER, JOINED, Story, done, event, failed, hands_over, id, plan, result, unclear,
 };
 
 impl Story {
@@ -118,7 +118,7 @@ fn a_conversation_that_is_resolved_during_the_delivery_is_back_with_the_bot() {
     let mut story = Story::handing_off(plan());
     story.takes_step(done("500"));
     let deliver = story.begins_step();
-    story.reports(event(patchbay_domain::conversation::EventKind::Resolved, None));
+    story.reports(event(EventKind::Resolved, None));
     assert_eq!(story.conversation.holder, Holder::Bot);
     story.ends_step(deliver, done("501"));
     assert_eq!(
@@ -161,7 +161,7 @@ fn a_hand_over_right_after_a_return_does_not_say_that_the_bot_is_back() {
 #[test]
 fn a_return_right_after_a_person_joined_does_not_say_that_they_joined() {
     let mut story = Story::waiting(plan());
-    story.reports(assigned());
+    story.person("Hello, I am Jo.");
     assert_eq!(story.posts(), [(JOINED, PostKind::Joined)]);
     story.requests(Request::GiveBack);
     assert_eq!(story.posts(), [(ENDED, PostKind::Ended)]);
@@ -280,4 +280,68 @@ fn a_request_that_cannot_be_stored_is_left_out_and_recorded() {
     assert_eq!(story.last_facts().iter().filter(not_done).count(), 2);
     let hand_over = story.conversation.hand_over.as_ref().expect("a hand-over");
     assert_eq!(hand_over.plan.then, WaitAction::KeepWaiting);
+}
+
+/// A waiting conversation for which employees are phoned, and its dispatch.
+fn waiting_with_calls() -> (Story, PlatformId) {
+    let request = Box::new(serde_json::json!({ "ticket": { "text": "A chat waits." } }));
+    let mut story = Story::handing_off(HandOverPlan {
+        call: Some(CallPlan::Dispatch { request }),
+        ..plan()
+    });
+    let dispatch = id("dsp_1");
+    assert_eq!(story.steps(), ["post", "deliver", "dispatch"]);
+    story.takes_step(done("9001"));
+    story.takes_step(StepResult::Done { id: None });
+    (story, dispatch)
+}
+
+#[test]
+fn nobody_is_phoned_for_a_chat_that_no_longer_waits() {
+    type End = fn(&mut Story) -> EventOutcome;
+    let ends: [End; 4] = [
+        |story| story.person("Hello, I am Jo."),
+        |story| story.customer(CANCEL),
+        |story| story.reports(event(EventKind::Resolved, None)),
+        |story| story.requests(Request::GiveBack),
+    ];
+    let resolves = |story: &Story, dispatch: &PlatformId| {
+        let actions = story.conversation.steps.iter().map(|step| &step.action);
+        let resolve = StepAction::Resolve {
+            dispatch: dispatch.clone(),
+        };
+        actions.filter(|action| **action == resolve).count()
+    };
+    for end in ends {
+        // The dispatch exists.
+        let (mut story, dispatch) = waiting_with_calls();
+        story.takes_step(StepResult::Done {
+            id: Some(dispatch.clone()),
+        });
+        end(&mut story);
+        assert_eq!(resolves(&story, &dispatch), 1);
+        // Nothing that follows drops it.
+        story.person("Hello again.");
+        story.requests(Request::GiveBack);
+        story.reports(event(EventKind::Resolved, None));
+        assert_eq!(resolves(&story, &dispatch), 1);
+
+        // It is being created.
+        let (mut story, dispatch) = waiting_with_calls();
+        let step = story.begins_step();
+        end(&mut story);
+        assert_eq!(resolves(&story, &dispatch), 0);
+        story.ends_step(
+            step,
+            StepResult::Done {
+                id: Some(dispatch.clone()),
+            },
+        );
+        assert_eq!(resolves(&story, &dispatch), 1);
+
+        // It is not being created yet.
+        let (mut story, _) = waiting_with_calls();
+        end(&mut story);
+        assert!(!story.steps().contains(&"dispatch"));
+    }
 }

@@ -203,17 +203,27 @@ fn a_private_note_is_no_sign() {
 }
 
 #[test]
-fn an_assigned_person_takes_over() {
-    for mut story in [Story::new(), Story::handing_off(plan()), Story::waiting(plan())] {
-        let inbox = Some(id("7"));
-        assert_eq!(
-            story.reports(PlatformEvent { inbox, ..assigned() }),
-            EventOutcome::Applied
-        );
-        assert_eq!(story.conversation.inbox, Some(id("7")));
-        assert_eq!(story.edges().last(), Some(&(Holder::Human, ChangeReason::Assigned)));
-        assert!(story.conversation.silence.is_some());
-        assert_eq!(story.reports(assigned()), IRRELEVANT, "they have it already");
+fn a_person_who_is_assigned_to_a_conversation_of_the_bot_takes_over() {
+    let mut story = Story::new();
+    let inbox = Some(id("7"));
+    assert_eq!(
+        story.reports(PlatformEvent { inbox, ..assigned() }),
+        EventOutcome::Applied
+    );
+    assert_eq!(story.conversation.inbox, Some(id("7")));
+    assert_eq!(story.edges().last(), Some(&(Holder::Human, ChangeReason::Assigned)));
+    assert!(story.conversation.silence.is_some());
+    assert_eq!(story.reports(assigned()), IRRELEVANT, "they have it already");
+}
+
+/// Many platforms assign somebody as soon as a conversation is handed over. If that ended the wait, a customer would be
+/// told that somebody is there who is not, and nobody would be phoned.
+#[test]
+fn a_customer_waits_until_a_person_writes_even_if_one_is_assigned() {
+    for mut story in [Story::handing_off(plan()), Story::waiting(plan())] {
+        let (holder, steps) = (story.conversation.holder, story.steps());
+        assert_eq!(story.reports(assigned()), IRRELEVANT);
+        assert_eq!((story.conversation.holder, story.steps()), (holder, steps));
     }
 }
 

@@ -2,8 +2,8 @@
 
 use patchbay_domain::conversation::limits::FINISH_ECHO_SECONDS;
 use patchbay_domain::conversation::{
-    Author, ChangeReason, Contact, Direction, DropReason, EventKind, EventOutcome, Fact, Holder, IgnoreReason,
-    PlatformEvent, PlatformMessage, Session, Settings, TurnAction,
+    Author, ChangeReason, Contact, Direction, EventKind, EventOutcome, Holder, IgnoreReason, PlatformEvent,
+    PlatformMessage, Session, Settings, TurnAction,
 };
 
 use crate::story::{Story, assigned, done, event, id, jo, message, plan};
@@ -99,21 +99,32 @@ fn a_resolved_conversation_is_back_with_the_bot() {
 }
 
 #[test]
-fn resolving_a_conversation_of_the_bot_ends_its_turn_and_its_steps() {
+fn a_message_is_answered_even_if_a_report_that_the_conversation_is_resolved_comes_after_it() {
     let mut story = Story::new();
     story.customer("hello");
     story.answers(&["One", "Two"], TurnAction::Continue);
     story.begins_step();
     story.customer("where is my parcel");
+    story.conversation.session.misses = 1;
+    let before = story.conversation.clone();
+    assert_eq!(story.reports(resolved()), IRRELEVANT);
+    assert_eq!(story.conversation, before);
+    assert_eq!(story.steps(), ["post", "post"]);
+}
+
+#[test]
+fn an_idle_conversation_of_the_bot_begins_a_new_session_when_it_is_resolved() {
+    let mut story = Story::new();
+    story.customer("hello");
+    story.answers(&["Hello!"], TurnAction::Finish);
+    story.conversation.session.misses = 1;
     assert_eq!(story.reports(resolved()), EventOutcome::Applied);
-    let reason = DropReason::NotHeld;
-    let step = "post".to_owned();
+    assert_eq!(story.conversation.session, Session::default());
     assert_eq!(
-        story.last_facts(),
-        [&Fact::TurnDropped { reason }, &Fact::Dropped { step, reason }]
+        story.steps(),
+        ["post"],
+        "the answer is still posted, and nothing else done"
     );
-    assert_eq!(story.steps(), ["post"], "the one on its way");
-    assert!(story.conversation.turn.is_none());
     assert_eq!(story.edges(), []);
 }
 
@@ -133,6 +144,6 @@ fn the_bots_own_finish_is_no_sign_of_people() {
         story.advance(seconds);
         let outcome = story.reports(resolved());
         assert_eq!(outcome == EventOutcome::Ignored(IgnoreReason::Own), is_own, "{seconds}");
-        assert_eq!(story.conversation.pending.is_empty(), !is_own);
+        assert_eq!(story.conversation.pending.len(), 1, "still to be answered");
     }
 }

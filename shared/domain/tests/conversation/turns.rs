@@ -2,12 +2,12 @@
 
 use patchbay_domain::conversation::limits::LEASE_SECONDS;
 use patchbay_domain::conversation::{
-    CallPlan, ChangeReason, DropReason, Event, EventKind, EventOutcome, Fact, HandOverReason, Holder, IgnoreReason,
-    PostKind, Request, Session, StepAction, TurnAction, TurnResult, Work,
+    CallPlan, ChangeReason, DropReason, Event, EventOutcome, Fact, HandOverReason, Holder, IgnoreReason, PostKind,
+    Request, Session, StepAction, TurnAction, TurnResult, Work,
 };
 use patchbay_domain::ids::Nonce;
 
-use crate::story::{Story, event, failed, hands_over, plan, result};
+use crate::story::{Story, failed, hands_over, plan, result};
 
 #[test]
 fn a_turn_does_not_begin_before_it_is_due() {
@@ -212,12 +212,7 @@ fn the_result_of_a_turn_is_dropped_when_the_bot_no_longer_holds_the_conversation
         let request = Request::HandOver(Box::new(plan()));
         story.apply(&Event::Requested { request, settings })
     };
-    let resolve = |story: &mut Story| story.reports(event(EventKind::Resolved, None));
-    let cases: [(Intervention, DropReason); 3] = [
-        (take, DropReason::TakenOver),
-        (request, DropReason::NotHeld),
-        (resolve, DropReason::NotHeld),
-    ];
+    let cases: [(Intervention, DropReason); 2] = [(take, DropReason::TakenOver), (request, DropReason::NotHeld)];
     for (intervene, reason) in cases {
         let mut story = Story::new();
         story.customer("hello");

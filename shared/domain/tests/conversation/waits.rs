@@ -1,11 +1,12 @@
 //! Time: a person who does not come, and one who is silent.
 
 use patchbay_domain::conversation::{
-    CallPlan, ChangeReason, Event, EventOutcome, Fact, HandOverPlan, Holder, IgnoreReason, PostKind, WaitAction, Work,
+    CallPlan, ChangeReason, Event, EventKind, EventOutcome, Fact, HandOverPlan, Holder, IgnoreReason, PostKind,
+    WaitAction, Work,
 };
 use patchbay_domain::ids::Nonce;
 
-use crate::story::{CANCEL, ENDED, SILENCE_SECONDS, Story, WAIT_SECONDS, assigned, done, plan, settings, start};
+use crate::story::{CANCEL, ENDED, SILENCE_SECONDS, Story, WAIT_SECONDS, done, event, plan, settings, start};
 
 const WAIT_MESSAGE: (&str, PostKind) = ("Nobody is free yet.", PostKind::Wait);
 
@@ -69,7 +70,7 @@ fn a_wait_that_has_ended_otherwise_is_stale() {
     for end in [
         |story: &mut Story| story.customer(CANCEL),
         |story: &mut Story| story.person("Hello, I am Jo."),
-        |story: &mut Story| story.reports(assigned()),
+        |story: &mut Story| story.reports(event(EventKind::Resolved, None)),
     ] {
         let mut story = Story::waiting(plan());
         let event = wait_over(&story);

@@ -71,6 +71,7 @@ impl Builder<'_> {
     pub(super) fn take_over(&mut self, reason: ChangeReason, by: Option<String>, settings: &Settings) {
         let was_waiting = matches!(self.next.holder, Holder::HandingOff | Holder::Waiting);
         self.change_holder(Holder::Human, reason, by);
+        self.resolve_dispatches();
         if was_waiting {
             self.post(settings.joined.as_deref(), PostKind::Joined);
         }

@@ -67,13 +67,14 @@ impl Builder<'_> {
             return ignored(IgnoreReason::Irrelevant);
         }
         match self.before.holder {
-            Holder::Human => ignored(IgnoreReason::Irrelevant),
-            Holder::Bot if self.returned_just_now() => ignored(IgnoreReason::Irrelevant),
-            Holder::Bot | Holder::HandingOff | Holder::Waiting => {
+            Holder::Bot if !self.returned_just_now() => {
                 self.note_details(event);
                 self.take_over(ChangeReason::Assigned, None, settings);
                 self.commit()
             }
+            // Many platforms assign somebody as soon as a conversation is handed over, whether they are there or not.
+            // The customer waits until a person writes.
+            Holder::Bot | Holder::HandingOff | Holder::Waiting | Holder::Human => ignored(IgnoreReason::Irrelevant),
         }
     }
 
@@ -93,13 +94,18 @@ impl Builder<'_> {
             // What the customer wrote since then is still to be answered.
             return ignored(IgnoreReason::Own);
         }
-        if self.before.holder != Holder::Bot {
-            self.change_holder(Holder::Bot, ChangeReason::Resolved, None);
+        match self.before.holder {
+            // A report can come late, after a new message: what the customer wrote is answered in any case.
+            Holder::Bot => self.drop_steps(|action| !action.is_reply() && !action.is_cleanup()),
+            Holder::HandingOff | Holder::Waiting | Holder::Human => {
+                self.change_holder(Holder::Bot, ChangeReason::Resolved, None);
+                self.drop_steps(|action| !action.is_cleanup());
+                self.end_hand_over();
+            }
         }
-        self.end_hand_over();
-        self.drop_turn();
-        self.drop_steps(|_| true);
-        self.next.session = Session::default();
+        if self.next.pending.is_empty() {
+            self.next.session = Session::default();
+        }
         if self.next == *self.before {
             return ignored(IgnoreReason::Irrelevant);
         }

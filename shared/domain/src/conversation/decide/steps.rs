@@ -34,8 +34,12 @@ fn is_wanted(action: &StepAction, holder: Holder) -> bool {
         },
         StepAction::Deliver => holder != Holder::Bot,
         StepAction::Finish => holder == Holder::Bot,
-        // Promised to the customer.
-        StepAction::Remember { .. } | StepAction::QueueCall { .. } | StepAction::Dispatch { .. } => true,
+        StepAction::Dispatch { hand_over: Some(_), .. } => is_waiting,
+        // Promised to the customer, or to be done in any case.
+        StepAction::Remember { .. }
+        | StepAction::QueueCall { .. }
+        | StepAction::Dispatch { hand_over: None, .. }
+        | StepAction::Resolve { .. } => true,
     }
 }
 
@@ -112,6 +116,9 @@ impl Builder<'_> {
     }
 
     fn step_done(&mut self, step: &Step, id: Option<PlatformId>) {
+        if let (StepAction::Dispatch { hand_over, .. }, Some(dispatch)) = (&step.action, &id) {
+            self.note_dispatch(*hand_over, dispatch.clone());
+        }
         self.record(Fact::Done {
             step: step.action.name().to_owned(),
             id: id.as_ref().map(ToString::to_string),
@@ -124,7 +131,10 @@ impl Builder<'_> {
             }
             StepAction::Deliver => self.delivered(ChangeReason::Delivered),
             StepAction::Finish => self.next.session = Session::default(),
-            StepAction::Remember { .. } | StepAction::QueueCall { .. } | StepAction::Dispatch { .. } => {}
+            StepAction::Remember { .. }
+            | StepAction::QueueCall { .. }
+            | StepAction::Dispatch { .. }
+            | StepAction::Resolve { .. } => {}
         }
     }
 
@@ -143,7 +153,8 @@ impl Builder<'_> {
             | StepAction::Finish
             | StepAction::Remember { .. }
             | StepAction::QueueCall { .. }
-            | StepAction::Dispatch { .. } => {}
+            | StepAction::Dispatch { .. }
+            | StepAction::Resolve { .. } => {}
         }
     }
 

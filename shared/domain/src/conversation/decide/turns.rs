@@ -128,7 +128,7 @@ impl Builder<'_> {
                 });
             }
             TurnAction::Finish => self.push_step(StepAction::Finish),
-            TurnAction::Call(plan) => self.call(plan),
+            TurnAction::Call(plan) => self.call(plan, None),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::builder::{Builder, ignored, not_yet};
 use super::{Decision, IgnoreReason, Request};
 use crate::conversation::limits::{MAX_POST_CHARS, MAX_REQUEST_BYTES};
-use crate::conversation::state::{HandOver, Holder, Speaker, TranscriptLine};
+use crate::conversation::state::{HandOver, Holder, PlatformId, Speaker, TranscriptLine};
 use crate::conversation::step::{PostKind, StepAction};
 use crate::conversation::texts::{detail, shorten};
 use crate::conversation::timeline::{ChangeReason, Fact, HandOverReason};
@@ -41,7 +41,7 @@ impl Builder<'_> {
             }
             WaitAction::Call(call) => {
                 self.post(plan.wait_message.as_deref(), PostKind::Wait);
-                self.call(call);
+                self.call(call, Some(id));
             }
         }
         self.commit()
@@ -88,15 +88,17 @@ impl Builder<'_> {
                 memory,
             });
         }
+        let id = self.fresh_id();
         if let Some(call) = &plan.call {
-            self.call(call);
+            self.call(call, Some(id));
         }
         self.next.hand_over = Some(HandOver {
-            id: self.fresh_id(),
+            id,
             reason,
             at: self.now(),
             // The call is a step now.
             plan: HandOverPlan { call: None, ..plan },
+            dispatches: Vec::new(),
         });
     }
 
@@ -112,11 +114,11 @@ impl Builder<'_> {
         line.map(|line| detail(&line.text)).unwrap_or_default()
     }
 
-    /// Places a call on behalf of the customer.
-    pub(super) fn call(&mut self, plan: &CallPlan) {
+    /// Places a call on behalf of the customer, perhaps as a part of a hand-over.
+    pub(super) fn call(&mut self, plan: &CallPlan, hand_over: Option<Nonce>) {
         let action = match plan.clone() {
             CallPlan::Queue { queue, destination } => StepAction::QueueCall { queue, destination },
-            CallPlan::Dispatch { request } => StepAction::Dispatch { request },
+            CallPlan::Dispatch { request } => StepAction::Dispatch { request, hand_over },
         };
         if self.fits(plan) {
             self.push_step(action);
@@ -157,22 +159,34 @@ impl Builder<'_> {
     /// The bot holds the conversation again. What was planned for people and has not begun is dropped.
     pub(super) fn return_to_bot(&mut self, reason: ChangeReason, by: Option<String>) {
         self.change_holder(Holder::Bot, reason, by);
+        self.drop_steps(|action| !action.is_reply() && !action.is_cleanup());
         self.end_hand_over();
-        self.drop_steps(|action| {
-            !matches!(
-                action,
-                StepAction::Post {
-                    kind: PostKind::Reply,
-                    ..
-                }
-            )
-        });
         self.next.session.misses = 0;
         self.next.session.errors = 0;
     }
 
+    /// Remembers a dispatch that was created. If nobody waits any more, it is resolved at once.
+    pub(super) fn note_dispatch(&mut self, hand_over: Option<Nonce>, dispatch: PlatformId) {
+        let Some(id) = hand_over else { return };
+        let is_waiting = matches!(self.next.holder, Holder::HandingOff | Holder::Waiting);
+        match &mut self.next.hand_over {
+            Some(current) if current.id == id && is_waiting => current.dispatches.push(dispatch),
+            _ => self.push_step(StepAction::Resolve { dispatch }),
+        }
+    }
+
+    /// Nobody is phoned any more: a person has the chat, or nobody is needed.
+    pub(super) fn resolve_dispatches(&mut self) {
+        let hand_over = self.next.hand_over.as_mut();
+        let dispatches = hand_over.map(|hand_over| std::mem::take(&mut hand_over.dispatches));
+        for dispatch in dispatches.unwrap_or_default() {
+            self.push_step(StepAction::Resolve { dispatch });
+        }
+    }
+
     /// Forgets the hand-over and the person.
     pub(super) fn end_hand_over(&mut self) {
+        self.resolve_dispatches();
         self.next.hand_over = None;
         self.next.silence = None;
         self.next.gives_back_at = None;

@@ -20,7 +20,7 @@ enum End {
     Answered,
     /// It was recorded while the bot did not hold the conversation.
     Recorded,
-    /// Somebody took the conversation, or resolved it, before the bot answered.
+    /// Somebody took the conversation before the bot answered.
     Dropped,
 }
 
@@ -201,7 +201,6 @@ impl Audit {
             _ => None,
         });
         let is_taken = facts().any(|fact| matches!(fact, Fact::HolderChanged(_)));
-        let is_resolved = matches!(event, Event::Platform { event, .. } if event.kind == EventKind::Resolved);
         for (index, message) in before.pending.iter().enumerate().filter(|(_, message)| !waits(message)) {
             let end = self.ends.entry(message.id.clone()).or_default();
             expect(end.is_none(), "a message has one end")?;
@@ -213,7 +212,7 @@ impl Audit {
                 expect(read.contains(&message.id), "a turn answers only what it has read")?;
                 End::Answered
             } else {
-                expect(is_taken || is_resolved, "a message is not lost")?;
+                expect(is_taken, "a message is not lost")?;
                 End::Dropped
             });
         }

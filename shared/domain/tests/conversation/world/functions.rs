@@ -209,7 +209,8 @@ impl World {
             StepAction::Deliver
             | StepAction::Remember { .. }
             | StepAction::QueueCall { .. }
-            | StepAction::Dispatch { .. } => Ok(None),
+            | StepAction::Dispatch { .. }
+            | StepAction::Resolve { .. } => Ok(None),
         }
     }
 }

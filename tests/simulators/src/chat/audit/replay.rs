@@ -234,8 +234,23 @@ impl<'a> Replay<'a> {
         self.open.clear();
     }
 
+    /// Whether the customer waits for a person. Then nobody takes over who does not write: many platforms assign somebody
+    /// as soon as a conversation is handed over.
+    fn is_waiting(&self) -> bool {
+        matches!(self.holder, Holder::Waiting { .. }) || self.current.is_some()
+    }
+
     /// A person is assigned to an open conversation.
     fn assigned(&mut self, at: Timestamp) {
+        if self.is_waiting() {
+            return;
+        }
+        if !self.open.is_empty() {
+            // The bot may be handing over one of these messages, and then still waits for a person.
+            self.open.clear();
+            self.holder = Holder::Unknown;
+            return;
+        }
         let is_leftover = match self.holder {
             Holder::Bot {
                 returned_at: Some(returned_at),
@@ -262,6 +277,9 @@ impl<'a> Replay<'a> {
                 to: Status::Open,
                 by: Cause::Request(_) | Cause::Undelivered | Cause::Customer,
             } if self.is_assigned => {
+                if self.is_waiting() {
+                    return;
+                }
                 // Perhaps somebody from before: the bot may take them for the person who took over.
                 self.taken_over(at, None);
             }
