@@ -358,33 +358,15 @@ fn dispatch_body(rng: &mut Rng, ticket: usize) -> Value {
 }
 
 fn play(seed: u64) -> Audit {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    runtime.block_on(async { Simulator::start(seed).await.run().await })
+    seeds::on_virtual_time(async { Simulator::start(seed).await.run().await })
 }
 
 /// Runs all seeds, and fails with a list of those that fail.
 fn play_all(seeds: Range<u64>) {
-    let failed: Vec<String> = seeds::play_all(seeds.clone(), play)
-        .into_iter()
-        .filter_map(|(seed, audit)| {
-            let breaches = audit.map(|audit| audit.breaches.iter().map(ToString::to_string).collect::<Vec<_>>());
-            match breaches {
-                None => Some(format!("seed {seed} panicked")),
-                Some(breaches) if breaches.is_empty() => None,
-                Some(breaches) => Some(format!("seed {seed}: {}", breaches.join("; "))),
-            }
-        })
-        .collect();
-    assert!(
-        failed.is_empty(),
-        "{} of {seeds:?} failed:\n{}",
-        failed.len(),
-        failed.join("\n")
-    );
+    let results = seeds::play_all(seeds, play);
+    seeds::assert_kept(results, |audit| {
+        audit.breaches.iter().map(ToString::to_string).collect()
+    });
 }
 
 #[test]

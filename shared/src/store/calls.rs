@@ -68,14 +68,7 @@ impl Store {
         let expires = call.at.plus_seconds(CALL_WINDOW_SECONDS).seconds();
         item.insert("expires".into(), number(expires));
         item.insert(DOC.into(), json(call)?);
-        self.client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| StoreError::request("PutItem", &error))
+        self.put(item).await
     }
 }
 

@@ -64,14 +64,7 @@ impl Store {
     pub async fn put_connection(&self, tenant: &Tenant, connection: &ChatConnection) -> Result<(), StoreError> {
         let mut item = connection_key(tenant);
         item.insert(DOC.into(), json(connection)?);
-        self.client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| StoreError::request("PutItem", &error))
+        self.put(item).await
     }
 }
 

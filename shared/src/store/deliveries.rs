@@ -334,14 +334,7 @@ impl Store {
 
     /// Deletes the record of an unresponsive receiver, because it has responded. One request.
     pub async fn clear_unresponsive(&self, tenant: &Tenant, host: &str) -> Result<(), StoreError> {
-        self.client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(receiver_key(tenant, host)))
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| StoreError::request("DeleteItem", &error))
+        self.delete(receiver_key(tenant, host)).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Deletes the resources of smoke tests without a trace.
 
-use super::items::{Item, PARTITION_KEY, SORT_KEY, dispatch_partition, text};
+use super::items::{PARTITION_KEY, SORT_KEY, dispatch_partition, text};
 use super::token::token_key;
 use super::{Store, StoreError};
 use crate::ids::DispatchKey;
@@ -38,13 +38,5 @@ impl Store {
     /// Deletes an unlisted token.
     pub async fn erase_token(&self, hash: &str) -> Result<(), StoreError> {
         self.delete(token_key(hash)).await
-    }
-
-    async fn delete(&self, key: Item) -> Result<(), StoreError> {
-        let request = self.client.delete_item().table_name(&self.table).set_key(Some(key));
-        let deleted = request.send().await;
-        deleted
-            .map(drop)
-            .map_err(|error| StoreError::request("DeleteItem", &error))
     }
 }

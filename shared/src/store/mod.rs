@@ -51,6 +51,7 @@ mod retry;
 mod setup;
 mod token;
 mod visitors;
+mod write;
 
 use std::sync::{Arc, LazyLock};
 

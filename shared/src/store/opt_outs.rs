@@ -21,26 +21,12 @@ impl Store {
     pub async fn put_opt_out(&self, tenant: &Tenant, phone: &PhoneNumber, now: Timestamp) -> Result<(), StoreError> {
         let mut item = opt_out_key(tenant, phone);
         item.insert(DOC.into(), json(&serde_json::json!({ "at": now }))?);
-        self.client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| StoreError::request("PutItem", &error))
+        self.put(item).await
     }
 
     /// Records that this number may be called again. One request.
     pub async fn remove_opt_out(&self, tenant: &Tenant, phone: &PhoneNumber) -> Result<(), StoreError> {
-        self.client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(opt_out_key(tenant, phone)))
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| StoreError::request("DeleteItem", &error))
+        self.delete(opt_out_key(tenant, phone)).await
     }
 
     /// Whether this number must not be called (a consistent read). One request.

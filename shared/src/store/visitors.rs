@@ -178,14 +178,7 @@ impl Store {
         of: &VisitorRequestKey<'_>,
         request: &VisitorRequest,
     ) -> Result<(), StoreError> {
-        self.client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(request_item(of, request)?))
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| StoreError::request("PutItem", &error))
+        self.put(request_item(of, request)?).await
     }
 
     /// The customer with this e-mail address (a consistent read), if a visitor with it has written before. One request.
@@ -205,26 +198,12 @@ impl Store {
         let mut item = contact_key(tenant, email);
         item.insert("expires".into(), number(now.seconds() + CONTACT_SECONDS));
         item.insert(DOC.into(), json(contact)?);
-        self.client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| StoreError::request("PutItem", &error))
+        self.put(item).await
     }
 
     /// Forgets the customer with this e-mail address: the platform no longer knows them. One request.
     pub async fn delete_visitor_contact(&self, tenant: &Tenant, email: &str) -> Result<(), StoreError> {
-        self.client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(contact_key(tenant, email)))
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| StoreError::request("DeleteItem", &error))
+        self.delete(contact_key(tenant, email)).await
     }
 }
 

@@ -71,3 +71,31 @@ pub(crate) fn play_all<T: Send>(seeds: Range<u64>, play: impl Fn(u64) -> T + Syn
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     })
 }
+
+/// Fails with a list of the seeds that panicked or violated an invariant. Returns the audits of all seeds.
+pub(crate) fn assert_kept<T>(results: Vec<(u64, Option<T>)>, breaches: impl Fn(&T) -> Vec<String>) -> Vec<T> {
+    let failure = |(seed, audit): &(u64, Option<T>)| match audit.as_ref().map(&breaches) {
+        None => Some(format!("PATCHBAY_SEED={seed} panicked")),
+        Some(breaches) if breaches.is_empty() => None,
+        Some(breaches) => Some(format!("PATCHBAY_SEED={seed}: {}", breaches.join("; "))),
+    };
+    let failed: Vec<String> = results.iter().filter_map(failure).collect();
+    assert!(
+        failed.is_empty(),
+        "{} of {} seeds failed:\n{}",
+        failed.len(),
+        results.len(),
+        failed.join("\n")
+    );
+    results.into_iter().filter_map(|(_, audit)| audit).collect()
+}
+
+/// Runs a simulation on a clock of its own that waits for nobody.
+pub(crate) fn on_virtual_time<T>(simulation: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(simulation)
+}

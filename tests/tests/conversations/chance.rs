@@ -295,44 +295,17 @@ impl Simulator {
 }
 
 fn play(seed: u64) -> Audit {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    runtime.block_on(async { Simulator::start(seed).await.run().await })
+    seeds::on_virtual_time(async { Simulator::start(seed).await.run().await })
 }
 
 fn play_all(seeds: Range<u64>) {
-    let results = seeds::play_all(seeds.clone(), play);
-    let failed: Vec<String> = results
-        .iter()
-        .filter_map(|(seed, audit)| match audit {
-            None => Some(format!("seed {seed} panicked")),
-            Some(audit) if audit.breaches.is_empty() => None,
-            Some(audit) => {
-                let breaches: Vec<String> = audit.breaches.iter().map(ToString::to_string).collect();
-                Some(format!("seed {seed}: {}", breaches.join("; ")))
-            }
-        })
-        .collect();
-    assert!(
-        failed.is_empty(),
-        "{} of {seeds:?} failed:\n{}",
-        failed.len(),
-        failed.join("\n")
-    );
-    if seeds.end - seeds.start >= 100 {
-        let posts: usize = results
-            .iter()
-            .flat_map(|(_, audit)| audit)
-            .map(|audit| audit.posts)
-            .sum();
-        let hand_overs: usize = results
-            .iter()
-            .flat_map(|(_, audit)| audit)
-            .map(|audit| audit.hand_overs.len())
-            .sum();
+    let results = seeds::play_all(seeds, play);
+    let audits = seeds::assert_kept(results, |audit| {
+        audit.breaches.iter().map(ToString::to_string).collect()
+    });
+    if audits.len() >= 100 {
+        let posts: usize = audits.iter().map(|audit| audit.posts).sum();
+        let hand_overs: usize = audits.iter().map(|audit| audit.hand_overs.len()).sum();
         assert!(
             posts > 300 && hand_overs > 50,
             "{posts} posts and {hand_overs} hand-overs prove little"

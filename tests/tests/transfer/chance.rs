@@ -297,12 +297,7 @@ struct SeedOutcome {
 }
 
 fn outcome(seed: u64) -> SeedOutcome {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    seeds::on_virtual_time(async {
         let result = play(seed).await;
         let was_refused = |call: &&CallRecord| call.heard("begun in another call");
         let (overtaken, asked) = result.overtaken();
@@ -333,28 +328,15 @@ struct Totals {
 
 fn play_all(seeds: Range<u64>) {
     let count = seeds.end - seeds.start;
-    let (mut failed, mut totals) = (Vec::new(), Totals::default());
-    for (seed, outcome) in seeds::play_all(seeds, outcome) {
-        match outcome {
-            None => failed.push(format!("PATCHBAY_SEED={seed} panicked")),
-            Some(outcome) => {
-                if !outcome.breaches.is_empty() {
-                    failed.push(format!("PATCHBAY_SEED={seed}: {}", outcome.breaches.join("; ")));
-                }
-                totals.paid += outcome.paid;
-                totals.lost += outcome.lost;
-                totals.refused += outcome.refused;
-                totals.overtaken += outcome.overtaken;
-                totals.asked += outcome.asked;
-            }
-        }
+    let mut totals = Totals::default();
+    let results = seeds::play_all(seeds, outcome);
+    for outcome in seeds::assert_kept(results, |outcome| outcome.breaches.clone()) {
+        totals.paid += outcome.paid;
+        totals.lost += outcome.lost;
+        totals.refused += outcome.refused;
+        totals.overtaken += outcome.overtaken;
+        totals.asked += outcome.asked;
     }
-    assert!(
-        failed.is_empty(),
-        "{} of {count} failed:\n{}",
-        failed.len(),
-        failed.join("\n")
-    );
     let Totals {
         paid,
         lost,

@@ -240,12 +240,22 @@ impl<'a> Replay<'a> {
         matches!(self.holder, Holder::Waiting { .. }) || self.current.is_some()
     }
 
+    /// Whether the bot had posted an answer to a message by then. Without quotes, whether it had posted any since.
+    fn is_answered(&self, message: &Message, by: Timestamp) -> bool {
+        let texts = self.record.texts;
+        let quotes = |answer: &Message| !texts.answers_quote || answer.text.contains(&message.text);
+        let mut answers = self.messages.iter().filter(|answer| {
+            answer.is_of_bot() && (message.at..=by).contains(&answer.at) && texts.is_answer(&answer.text)
+        });
+        answers.any(quotes)
+    }
+
     /// A person is assigned to an open conversation.
     fn assigned(&mut self, at: Timestamp) {
         if self.is_waiting() {
             return;
         }
-        if !self.open.is_empty() {
+        if self.open.iter().any(|message| !self.is_answered(message, at)) {
             // The bot may be handing over one of these messages, and then still waits for a person.
             self.open.clear();
             self.holder = Holder::Unknown;

@@ -237,21 +237,46 @@ async fn a_post_after_a_takeover_is_found_once_the_bot_knows_of_it() {
     }
 }
 
+impl Story {
+    /// The breaches after a person was assigned and the bot wrote nonetheless, with the bot's message.
+    async fn assigned(self) -> (Vec<Breach>, Breach) {
+        self.desk
+            .chat
+            .agent_takes(self.conversation, "jane.doe")
+            .expect("a conversation");
+        self.desk.pass(10).await;
+        let late = self.bot("Anything else?").await;
+        (
+            self.breaches().await,
+            Breach::PostAfterTakeover(self.conversation, late),
+        )
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_assignment_is_a_takeover() {
     let story = Story::new().await;
     story.customer("Hello").await;
-    story
-        .desk
-        .chat
-        .agent_takes(story.conversation, "jane.doe")
-        .expect("a conversation");
-    story.desk.pass(10).await;
-    let late = story.bot("You wrote: Hello").await;
-    assert_eq!(
-        story.breaches().await,
-        [Breach::PostAfterTakeover(story.conversation, late)]
-    );
+    story.bot("You wrote: Hello").await;
+    let (breaches, late) = story.assigned().await;
+    assert_eq!(breaches, [late]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_assignment_before_the_answer_leaves_open_who_answers() {
+    let story = Story::new().await;
+    story.customer("Hello").await;
+    assert_eq!(story.assigned().await.0, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_assignment_does_not_end_the_wait_for_a_person() {
+    let story = Story::new().await;
+    story.customer("A person, please").await;
+    story.bot(HAND_OVER).await;
+    story.deliver().await;
+    let (breaches, _) = story.assigned().await;
+    assert!(matches!(breaches[..], [Breach::PostWhileWaiting(..)]), "{breaches:?}");
 }
 
 #[tokio::test(start_paused = true)]
