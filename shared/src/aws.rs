@@ -187,6 +187,11 @@ impl Aws {
         self.outbox(CONVERSATIONS_QUEUE_URL, CONVERSATIONS_DEAD_LETTERS_URL)
     }
 
+    /// The `conversations` queue, if the variable that names it is set.
+    pub fn optional_conversations(&self) -> Option<Queue> {
+        optional(CONVERSATIONS_QUEUE_URL).map(|url| self.sqs.queue(url))
+    }
+
     fn outbox(&self, queue: &'static str, dead_letters: &'static str) -> Result<Outbox, ConfigError> {
         Ok(Outbox {
             queue: self.queue(queue)?,

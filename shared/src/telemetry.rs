@@ -111,13 +111,14 @@ impl Unit {
 
 /// Every metric and its dimensions besides the stack. Alarms and the dashboard use these names; an alarm on other
 /// dimensions would silently receive no data.
-pub const METRICS: [(&str, &[&str]); 19] = [
+pub const METRICS: [(&str, &[&str]); 20] = [
     ("MessageFailures", &[]),
     ("CallsNotAnswered", &[]),
     ("OutOfMoney", &[]),
     ("ProviderErrors", &[]),
     ("CallsRejected", &[]),
     ("StuckDispatches", &[]),
+    ("StuckConversations", &[]),
     ("TimeToAccept", &[]),
     ("TimeToFirstDial", &[]),
     ("TimerLag", &[]),

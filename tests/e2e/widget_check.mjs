@@ -1,6 +1,7 @@
 // Plays a visitor of the chat page in Chromium, by keyboard alone and at phone width, against `patchbay local`: asks, is
 // answered by the bot, asks for a person, gets one, loses the connection, reloads, and comes back after a day. Checks
-// every state with axe-core, that nothing is fetched from elsewhere, and the size of the page.
+// every state with axe-core, that nothing is fetched from elsewhere, and the size of the page. Then a person answers
+// such a visitor on the page of the simulated inbox.
 //
 //     widget_check.mjs --patchbay target/debug/patchbay --node-modules DIR [--screens DIR] URL
 //
@@ -14,6 +15,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
+import { playInbox } from "./inbox_check.mjs";
 
 const CHROMIUM = "/usr/bin/chromium";
 const FLAGS = [
@@ -288,7 +290,8 @@ const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS })
 try {
   await story(browser, url);
   await german(browser, url);
+  await playInbox((name, viewport, settings, path) => open(browser, name, viewport, settings, path), server, url);
 } finally {
   await browser.close();
 }
-console.log(`the chat page works; pictures are in ${options.screens}`);
+console.log(`the chat page and the inbox work; pictures are in ${options.screens}`);

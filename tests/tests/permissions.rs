@@ -338,10 +338,10 @@ async fn a_lost_message() -> World {
     let world = world([Script::always(Behavior::NeverPicksUp)]).await;
     create(&world, &dispatch_body(1, &json!({ "attempts": 2, "retry_delay": 600 }))).await;
     pass(&world, 300).await;
-    common::purge(&world).await;
+    common::purge(&world, "dialing").await;
     pass(&world, 1_200).await;
     let report = world.run_sentinel(Value::Null).await.unwrap();
-    assert_eq!(report.sent_again, 1, "{report:?}");
+    assert_eq!(report.dispatches.sent_again, 1, "{report:?}");
     world
 }
 

@@ -89,13 +89,13 @@ async fn wait_until(world: &World, key: &DispatchKey, matches: impl Fn(&Dispatch
 async fn assert_continues(world: World, policy: &Value, matches: impl Fn(&Dispatch) -> bool) {
     let key = create(&world, &dispatch_body(2, policy)).await;
     let before = wait_until(&world, &key, matches).await;
-    purge(&world).await;
+    purge(&world, "dialing").await;
     let (work, moment) = pending_work(&before).unwrap();
     let mut stuck = Vec::new();
     let after = loop {
         let report = minute(&world).await;
         let now = load(&world, &key).await;
-        stuck.push(report.stuck);
+        stuck.push(report.dispatches.stuck);
         assert_eq!(heartbeats(&world).last() == Some(&world.clock.now()), report.well);
         if now.version > before.version && report.well {
             break now;
@@ -182,7 +182,7 @@ async fn an_unresolved_dispatch_is_reopened_after_its_message_was_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_all_is_well_a_run_costs_five_requests_and_a_heartbeat_a_minute() {
+async fn while_all_is_well_a_run_costs_ten_requests_and_a_heartbeat_a_minute() {
     let world = watched(phones([]), Some(Duration::from_mins(1))).await;
     pass(&world, 3_600 + 1).await;
     let heartbeats = heartbeats(&world);
@@ -193,8 +193,8 @@ async fn while_all_is_well_a_run_costs_five_requests_and_a_heartbeat_a_minute() 
         "{:?}",
         apart.collect::<Vec<_>>()
     );
-    // Four shards of the index, and the dispatches whose messages were sent again.
-    assert_eq!(cost(&world, "sentinel"), (5, 0, 1));
+    // Four shards of the index, and what was sent again; for dispatches and for conversations.
+    assert_eq!(cost(&world, "sentinel"), (10, 0, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -238,17 +238,17 @@ async fn without_the_queue_there_is_no_heartbeat_and_nothing_is_lost() {
     let world = world([Script::always(Behavior::presses("1", When::OptionsSay(1)))]).await;
     let key = create(&world, &dispatch_body(1, &json!({ "resolve_within": 600 }))).await;
     wait_until(&world, &key, |dispatch| matches!(dispatch.state, State::Accepted(_))).await;
-    purge(&world).await;
+    purge(&world, "dialing").await;
     let rule = Rule::new(Fault::Refused).service(Service::Sqs).function("sentinel");
     world.aws.faults().plan(rule.times(u32::MAX));
     pass(&world, 1_200).await;
     for _ in 0..3 {
         let report = minute(&world).await;
-        assert_eq!((report.well, report.stuck, report.sent_again), (false, 1, 0));
+        assert_eq!((report.well, report.dispatches.stuck, report.dispatches.sent_again), (false, 1, 0));
     }
     assert_eq!(heartbeats(&world), []);
     world.aws.faults().clear();
-    assert_eq!(minute(&world).await.sent_again, 1);
+    assert_eq!(minute(&world).await.dispatches.sent_again, 1);
     assert!(minute(&world).await.well);
     assert!(load(&world, &key).await.progress.live_from > 0, "it was opened again");
 }
@@ -313,8 +313,8 @@ async fn calls_that_wait_for_slots_are_not_reported_as_stuck() {
             if is_watched {
                 let report = world.run_sentinel(Value::Null).await.unwrap();
                 assert!(report.well, "{report:?}");
-                held += report.held;
-                most = most.max(report.held);
+                held += report.dispatches.held;
+                most = most.max(report.dispatches.held);
             }
         }
         assert_eq!(requests_to_the_queue(&world), 0);
@@ -335,7 +335,7 @@ async fn a_lost_call_is_placed_while_the_load_stays_high() {
     stop_the_dialer(&world);
     let lost = create(&world, &ticket(&number(99))).await;
     pass(&world, 60).await;
-    purge(&world).await;
+    purge(&world, "dialing").await;
     world.aws.faults().clear();
     let mut minutes = 0;
     while load(&world, &lost).await.version == 1 {
@@ -363,13 +363,13 @@ async fn six_hours_without_a_dialer_cost_six_messages_per_dispatch() {
     let (mut sent_at, mut was_stuck) = (Vec::new(), false);
     for minute_number in 1..=360 {
         let report = minute(&world).await;
-        was_stuck |= report.stuck > 0;
+        was_stuck |= report.dispatches.stuck > 0;
         assert_eq!(
-            (report.well, report.stuck),
+            (report.well, report.dispatches.stuck),
             (!was_stuck, u32::from(was_stuck)),
             "it stays reported"
         );
-        if report.sent_again > 0 {
+        if report.dispatches.sent_again > 0 {
             sent_at.push(minute_number);
         }
     }
@@ -400,10 +400,10 @@ async fn a_run_is_bounded_and_every_dispatch_gets_its_turn() {
     let mut sent = Vec::new();
     for _ in 0..5 {
         let report = minute(&world).await;
-        sent.push(report.sent_again);
-        assert!(report.sent_again <= 200 && report.stuck <= 300, "{report:?}");
+        sent.push(report.dispatches.sent_again);
+        assert!(report.dispatches.sent_again <= 200 && report.dispatches.stuck <= 300, "{report:?}");
         let run = world.aws.recorder().last("sentinel").unwrap();
-        assert!(run.dynamodb <= 5 + 1 + 2 * 300 && run.sqs <= 30, "{run:?}");
+        assert!(run.dynamodb <= 10 + 1 + 2 * 300 && run.sqs <= 30, "{run:?}");
     }
     assert_eq!(sent.iter().sum::<u32>(), 500, "{sent:?}");
     assert_eq!(sent[4], 0, "{sent:?}");
@@ -414,29 +414,29 @@ async fn a_dispatch_that_has_changed_is_not_postponed() {
     let world = world([]).await;
     stop_the_dialer(&world);
     let key = create(&world, &dispatch_body(1, &json!({}))).await;
-    let before = world.store.due_dispatch(&key).await.unwrap().unwrap();
+    let before = world.store.due_subject::<Dispatch>(&key).await.unwrap().unwrap();
     assert_eq!((before.sent_again, before.held), (0, 0));
     let later = world.clock.now().plus_seconds(600);
     for (reason, expected) in [
         (PostponeReason::Resent, (1, 0)),
         (PostponeReason::WaitingForSlot, (1, 1)),
     ] {
-        let current = world.store.due_dispatch(&key).await.unwrap().unwrap();
+        let current = world.store.due_subject::<Dispatch>(&key).await.unwrap().unwrap();
         assert!(world.store.postpone(&current, reason, later).await.unwrap());
-        let postponed = world.store.due_dispatch(&key).await.unwrap().unwrap();
+        let postponed = world.store.due_subject::<Dispatch>(&key).await.unwrap().unwrap();
         assert_eq!((postponed.sent_again, postponed.held), expected);
-        assert_eq!(postponed.dispatch, current.dispatch, "nothing else has changed");
+        assert_eq!(postponed.subject, current.subject, "nothing else has changed");
     }
     change(&world, &key, "cancel").await;
     for reason in [PostponeReason::Resent, PostponeReason::WaitingForSlot] {
         assert!(!world.store.postpone(&before, reason, later).await.unwrap());
     }
-    let current = world.store.due_dispatch(&key).await.unwrap().unwrap();
+    let current = world.store.due_subject::<Dispatch>(&key).await.unwrap().unwrap();
     assert_eq!((current.sent_again, current.held), (0, 0), "the counts start again");
-    assert_eq!(world.store.resent(10).await.unwrap(), []);
+    assert_eq!(world.store.resent::<Dispatch>(10).await.unwrap(), []);
     let max = Timestamp::from_millis(i64::MAX);
     for shard in 0..4 {
-        assert_eq!(world.store.due(shard, max, 10).await.unwrap(), []);
+        assert_eq!(world.store.due::<Dispatch>(shard, max, 10).await.unwrap(), []);
     }
 }
 
@@ -462,13 +462,13 @@ async fn an_unreadable_dispatch_is_reported_and_blocks_no_other() {
     let due = async || {
         let mut all = Vec::new();
         for shard in 0..4 {
-            all.extend(world.store.due(shard, max, 10).await.unwrap());
+            all.extend(world.store.due::<Dispatch>(shard, max, 10).await.unwrap());
         }
         all
     };
     assert_eq!(due().await, [key]);
     let report = minute(&world).await;
-    assert_eq!((report.well, report.stuck, report.sent_again), (false, 1, 0));
+    assert_eq!((report.well, report.dispatches.stuck, report.dispatches.sent_again), (false, 1, 0));
     assert_eq!(due().await, []);
-    assert_eq!(minute(&world).await.stuck, 1, "it is still reported");
+    assert_eq!(minute(&world).await.dispatches.stuck, 1, "it is still reported");
 }

@@ -1,21 +1,21 @@
-//! Looks once a minute for stuck dispatches, and gets them moving again.
+//! Looks once a minute for stuck dispatches and chats, and gets them moving again.
 //!
-//! A dispatch that is not over always has one message in flight that will move it on. If that message is lost (a purged
-//! queue, a dialer that was off for longer than the queue keeps messages), the dispatch stops without an error. So an
-//! index holds the time at which each dispatch's message is due. If a dispatch is three minutes late, the sentinel
-//! derives its message from its state ([`patchbay::dispatch::pending_work`]) and sends it once more, fenced like every
-//! message.
+//! A dispatch that is not over always has one message in flight that will move it on, and so has a conversation in which
+//! the bot still has something to do. If that message is lost (a purged queue, a consumer that was off for longer than
+//! the queue keeps messages), they stop without an error. So an index holds the time at which each one's message is due.
+//! If it is three minutes late, the sentinel derives the message from the state ([`patchbay::store::Subject`]) and sends
+//! it once more, fenced like every message.
 //!
 //! - **Found within ten minutes.** The index rounds the due time up to five minutes. Three minutes allow for messages
 //!   that are merely late, one for the schedule.
 //! - **No flood.** After a resend a dispatch is looked at again after 10 minutes, then after 20, 40, 80 and 160, and
-//!   every 160 minutes from there on, until it moves. A round looks at 300 dispatches at most, the longest overdue
-//!   first: of 10,000 stuck dispatches each has its message within an hour.
+//!   every 160 minutes from there on, until it moves. A round looks at 300 dispatches and 300 conversations at most, the
+//!   longest overdue first: of 10,000 stuck dispatches each has its message within an hour.
 //! - **A backlog is not a loss.** A call that waits for its pacing slot is left alone until the present backlog has
 //!   passed, at most three times: under steady load there is always a backlog, and a lost call must not wait for its
 //!   end.
-//! - **Reported.** The metric `StuckDispatches` counts them every minute until they move. The heartbeat is called only
-//!   when there are none and every request of the round succeeded.
+//! - **Reported.** The metrics `StuckDispatches` and `StuckConversations` count them every minute until they move. The
+//!   heartbeat is called only when there are none and every request of the round succeeded.
 //!
 //! The README lists under "Operate" what the sentinel does not cover.
 
@@ -24,39 +24,42 @@ mod load;
 mod round;
 
 use patchbay::clock::Clock;
+use patchbay::conversation::Conversation;
+use patchbay::dispatch::Dispatch;
 use patchbay::queue::{Queue, QueueError};
 use patchbay::store::{Store, StoreError};
 use patchbay::telemetry::{self, Unit};
 use serde::Serialize;
 
 pub use heartbeat::Heartbeat;
+pub use round::Counts;
 
-use crate::round::Round;
+use crate::round::{Round, Watched};
 
 /// Dependencies of the function.
 #[derive(Clone, Debug)]
 pub struct Deps {
-    /// Dispatches, and the index of due ones.
+    /// Dispatches and conversations, and the index of due ones.
     pub store: Store,
     /// The `dialing` queue.
     pub dialing: Queue,
+    /// The `conversations` queue, if the stack has a chat bot.
+    pub conversations: Option<Queue>,
     /// Current time.
     pub clock: Clock,
     /// Heartbeat to call while all is well, if one is configured.
     pub heartbeat: Option<Heartbeat>,
 }
 
-/// Result of a round.
+/// Result of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Whether every request succeeded and no dispatch is stuck.
+    /// Whether every request succeeded and nothing is stuck.
     pub well: bool,
-    /// Stuck dispatches found, within the limits of a round.
-    pub stuck: u32,
-    /// Stuck dispatches whose message was sent again in this round.
-    pub sent_again: u32,
-    /// Dispatches whose call may still be waiting for its pacing slot.
-    pub held: u32,
+    /// Dispatches.
+    pub dispatches: Counts,
+    /// Conversations.
+    pub conversations: Counts,
 }
 
 /// Why a round is incomplete.
@@ -68,29 +71,45 @@ enum Failure {
     Queue(#[from] QueueError),
 }
 
-/// Runs one round. The content of the schedule's event does not matter.
+/// Runs one round for each kind. The content of the schedule's event does not matter.
 pub async fn handle(deps: &Deps, _: serde_json::Value) -> Report {
-    let mut round = Round::new(deps);
-    let complete = match round.run().await {
-        Ok(()) => true,
-        Err(error) => {
-            tracing::error!(%error, "cannot complete a round: some dispatches were not checked");
-            false
-        }
-    };
-    let report = Report {
-        well: complete && round.report.stuck == 0,
-        ..round.report
-    };
-    // An incomplete round that found nothing emits no metric: an alarm fires when the metric is missing.
-    if complete || report.stuck > 0 {
-        let stuck = f64::from(report.stuck);
-        telemetry::emf(deps.clock.now(), &[], &[("StuckDispatches", Unit::Count, stuck)], &[]);
+    // Phones first.
+    let (dispatches, mut is_complete) = look::<Dispatch>(deps, &deps.dialing, "StuckDispatches").await;
+    let mut conversations = Counts::default();
+    if let Some(queue) = &deps.conversations {
+        let (counts, complete) = look::<Conversation>(deps, queue, "StuckConversations").await;
+        conversations = counts;
+        is_complete &= complete;
     }
+    let report = Report {
+        well: is_complete && dispatches.stuck == 0 && conversations.stuck == 0,
+        dispatches,
+        conversations,
+    };
     if report.well
         && let Some(heartbeat) = &deps.heartbeat
     {
         heartbeat.beat().await;
     }
     report
+}
+
+/// Runs a round. Returns what it found, and whether it is complete.
+async fn look<S: Watched>(deps: &Deps, queue: &Queue, metric: &'static str) -> (Counts, bool) {
+    let mut round = Round::<S>::new(deps, queue);
+    let is_complete = match round.run().await {
+        Ok(()) => true,
+        Err(error) => {
+            let kind = S::NAME;
+            tracing::error!(kind, %error, "cannot complete a round: some were not checked");
+            false
+        }
+    };
+    let stuck = round.counts.stuck;
+    // An incomplete round that found nothing emits no metric: an alarm fires when the metric is missing.
+    if is_complete || stuck > 0 {
+        let metrics = [(metric, Unit::Count, f64::from(stuck))];
+        telemetry::emf(deps.clock.now(), &[], &metrics, &[]);
+    }
+    (round.counts, is_complete)
 }

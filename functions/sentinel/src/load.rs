@@ -31,12 +31,13 @@ impl Deps {
                 expected: "must be a URL",
             })
         };
-        let (store, dialing) = (aws.store()?, aws.dialing()?);
+        let (store, dialing, conversations) = (aws.store()?, aws.dialing()?, aws.optional_conversations());
         let heartbeat = optional(HEARTBEAT_URL).map(heartbeat).transpose()?;
         aws.keyring([], move |[]| {
             Ok(Self {
                 store: store.clone(),
                 dialing: dialing.clone(),
+                conversations: conversations.clone(),
                 clock: Clock::system(),
                 heartbeat: heartbeat.clone(),
             })

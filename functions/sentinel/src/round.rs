@@ -1,19 +1,21 @@
-//! One round: checks every dispatch that is due.
+//! One round: checks everything of one kind that is due.
 
 use patchbay::clock::Timestamp;
-use patchbay::dispatch::pending_work;
-use patchbay::dispatch::work::{Message, Work};
-use patchbay::ids::DispatchKey;
-use patchbay::store::{DueDispatch, PostponeReason, StoreError};
+use patchbay::conversation::{self, Conversation};
+use patchbay::dispatch::{self, Dispatch};
+use patchbay::message::Envelope;
+use patchbay::queue::Queue;
+use patchbay::store::{Due, PostponeReason, StoreError, Subject};
 use patchbay::voice::Provider;
+use serde::Serialize;
 
-use crate::{Deps, Failure, Report};
+use crate::{Deps, Failure};
 
-/// Milliseconds that a message may be late before its dispatch counts as stuck.
+/// Milliseconds that a message may be late before its subject counts as stuck.
 const LATE_MILLIS: i64 = 3 * 60_000;
-/// Most dispatches that a round checks in each shard of the index.
+/// Most subjects that a round checks in each shard of the index.
 const CHECKS_PER_SHARD: i32 = 50;
-/// Most dispatches that a round checks among those whose message was sent again.
+/// Most subjects that a round checks among those whose message was sent again.
 const CHECKS_OF_RESENT: i32 = 100;
 /// Messages sent in one request: the maximum of SQS.
 const BATCH: usize = 10;
@@ -25,33 +27,72 @@ const DOUBLINGS: u32 = 4;
 /// retry comes back at the end of it and queues for one more. The third is for a call that missed its slot.
 const MAX_HOLDS: u32 = 3;
 
+/// What the sentinel looks after.
+pub(crate) trait Watched: Subject {
+    /// Its name in the log.
+    const NAME: &'static str;
+
+    /// Whether the work may wait for a slot of the pacing, long after it was due.
+    fn is_paced(work: &Self::Work) -> bool;
+}
+
+impl Watched for Dispatch {
+    const NAME: &'static str = "dispatch";
+
+    fn is_paced(work: &dispatch::work::Work) -> bool {
+        matches!(work, dispatch::work::Work::Dial { .. })
+    }
+}
+
+impl Watched for Conversation {
+    const NAME: &'static str = "conversation";
+
+    fn is_paced(_: &conversation::Work) -> bool {
+        false
+    }
+}
+
+/// What a round found, and did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Stuck ones found, within the limits of a round.
+    pub stuck: u32,
+    /// Stuck ones whose message was sent again in this round.
+    pub sent_again: u32,
+    /// Those whose call may still be waiting for its pacing slot.
+    pub held: u32,
+}
+
 /// A round in progress.
-pub(crate) struct Round<'a> {
+pub(crate) struct Round<'a, S: Watched> {
     deps: &'a Deps,
+    /// The queue that moves them.
+    queue: &'a Queue,
     now: Timestamp,
     /// End of the longest backlog of any provider, once it has been read.
     backlog_end: Option<Timestamp>,
-    late: Vec<(DueDispatch, Work)>,
-    pub(crate) report: Report,
+    late: Vec<(Due<S>, S::Work)>,
+    pub(crate) counts: Counts,
 }
 
-impl<'a> Round<'a> {
-    pub(crate) fn new(deps: &'a Deps) -> Self {
+impl<'a, S: Watched> Round<'a, S> {
+    pub(crate) fn new(deps: &'a Deps, queue: &'a Queue) -> Self {
         Self {
             deps,
+            queue,
             now: deps.clock.now(),
             backlog_end: None,
             late: Vec::new(),
-            report: Report::default(),
+            counts: Counts::default(),
         }
     }
 
-    /// Checks every dispatch that is due, and sends the messages of late ones again. A failed request ends the round:
-    /// the next one starts in a minute, and the more of this round it has to repeat, the less it gets done.
+    /// Checks everything that is due, and sends late messages again. A failed request ends the round: the next one
+    /// starts in a minute, and the more of this round it has to repeat, the less it gets done.
     pub(crate) async fn run(&mut self) -> Result<(), Failure> {
         // On the heap: the future of five concurrent requests is large.
-        for dispatch in Box::pin(self.due()).await? {
-            self.check(&dispatch).await?;
+        for subject in Box::pin(self.due()).await? {
+            self.check(&subject).await?;
             if self.late.len() == BATCH {
                 self.send_again().await?;
             }
@@ -59,50 +100,50 @@ impl<'a> Round<'a> {
         self.send_again().await
     }
 
-    /// The dispatches to check. One whose message was sent again, and whose next check is not due, counts as stuck
-    /// without a check: it is still in that part of the index because it has not moved.
-    async fn due(&mut self) -> Result<Vec<DispatchKey>, Failure> {
+    /// What to check. A subject whose message was sent again, and whose next check is not due, counts as stuck without
+    /// a check: it is still in that part of the index because it has not moved.
+    async fn due(&mut self) -> Result<Vec<S::Key>, Failure> {
         let (store, before) = (&self.deps.store, self.now.plus_millis(-LATE_MILLIS));
-        let due = |shard| store.due(shard, before, CHECKS_PER_SHARD);
+        let due = |shard| store.due::<S>(shard, before, CHECKS_PER_SHARD);
         let (first, second, third, fourth, again) =
-            tokio::try_join!(due(0), due(1), due(2), due(3), store.resent(CHECKS_OF_RESENT))?;
+            tokio::try_join!(due(0), due(1), due(2), due(3), store.resent::<S>(CHECKS_OF_RESENT))?;
         let mut all = [first, second, third, fourth].concat();
         for one in again {
             if one.check_at <= self.now {
-                all.push(one.dispatch);
+                all.push(one.subject);
             } else {
-                self.report.stuck += 1;
+                self.counts.stuck += 1;
             }
         }
         Ok(all)
     }
 
-    async fn check(&mut self, dispatch: &DispatchKey) -> Result<(), Failure> {
-        let candidate = match self.deps.store.due_dispatch(dispatch).await {
+    async fn check(&mut self, key: &S::Key) -> Result<(), Failure> {
+        let candidate = match self.deps.store.due_subject::<S>(key).await {
             Ok(Some(candidate)) => candidate,
             Ok(None) => return Ok(()),
             Err(error @ StoreError::Item(_)) => {
-                tracing::error!(dispatch = %dispatch.id, %error, "cannot read a dispatch that is due");
-                self.report.stuck += 1;
+                tracing::error!(kind = S::NAME, id = %S::id(key), %error, "cannot read what is due");
+                self.counts.stuck += 1;
                 // Postponed so that it does not block the checks of the others.
                 let check_at = self.now.plus_seconds(check_interval(DOUBLINGS));
-                self.deps.store.postpone_unreadable(dispatch, check_at).await?;
+                self.deps.store.postpone_unreadable::<S>(key, check_at).await?;
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
         };
-        let Some((work, due_at)) = pending_work(&candidate.dispatch) else {
+        let Some((work, due_at)) = candidate.subject.pending_work() else {
             return Ok(());
         };
-        // The dispatch has moved, and the index is not up to date yet.
+        // It has moved, and the index is not up to date yet.
         if due_at.plus_millis(LATE_MILLIS) > self.now {
             return Ok(());
         }
-        if matches!(work, Work::Dial { .. }) && self.is_held(&candidate).await? {
-            self.report.held += 1;
+        if S::is_paced(&work) && self.is_held(&candidate).await? {
+            self.counts.held += 1;
             return Ok(());
         }
-        self.report.stuck += 1;
+        self.counts.stuck += 1;
         self.late.push((candidate, work));
         Ok(())
     }
@@ -119,7 +160,7 @@ impl<'a> Round<'a> {
 
     /// Whether a call may still be waiting for its pacing slot. Slots are assigned in order, so its slot lies before
     /// the end of the present backlog; at that time it is checked again.
-    async fn is_held(&mut self, candidate: &DueDispatch) -> Result<bool, Failure> {
+    async fn is_held(&mut self, candidate: &Due<S>) -> Result<bool, Failure> {
         let end = match self.backlog_end {
             Some(end) => end,
             None => self.longest_backlog_end().await?,
@@ -129,46 +170,43 @@ impl<'a> Round<'a> {
             return Ok(false);
         }
         let check_at = end.plus_millis(-LATE_MILLIS);
-        self.deps
-            .store
-            .postpone(candidate, PostponeReason::WaitingForSlot, check_at)
-            .await?;
+        let waits = PostponeReason::WaitingForSlot;
+        self.deps.store.postpone(candidate, waits, check_at).await?;
         Ok(true)
     }
 
-    /// Sends the messages of late dispatches, then schedules the next check of each. In this order: the consumer drops
-    /// a message too many, but a message too few would be missed for another ten minutes.
+    /// Sends late messages, then schedules the next check of each subject. In this order: the consumer drops a message
+    /// too many, but a message too few would be missed for another ten minutes.
     async fn send_again(&mut self) -> Result<(), Failure> {
         let late = std::mem::take(&mut self.late);
-        let messages: Vec<Message> = late
+        let messages: Vec<Envelope<S::Key, S::Work>> = late
             .iter()
             .map(|(candidate, work)| self.message(candidate, work))
             .collect();
-        self.deps.dialing.send(&messages, self.now).await?;
+        self.queue.send(&messages, self.now).await?;
         for (candidate, work) in &late {
-            let dispatch = &candidate.dispatch;
+            let subject = &candidate.subject;
             tracing::warn!(
-                dispatch = %dispatch.key.id,
-                tenant = %dispatch.key.tenant,
-                state = dispatch.state.name(),
+                kind = S::NAME,
+                id = %S::id(subject.key()),
+                tenant = %S::tenant(subject.key()),
+                state = subject.state_name(),
                 ?work,
                 times = candidate.sent_again + 1,
-                "a dispatch is stuck: its message was sent again"
+                "stuck: its message was sent again"
             );
-            self.report.sent_again += 1;
+            self.counts.sent_again += 1;
             let check_at = self.now.plus_seconds(check_interval(candidate.sent_again));
-            self.deps
-                .store
-                .postpone(candidate, PostponeReason::Resent, check_at)
-                .await?;
+            let resent = PostponeReason::Resent;
+            self.deps.store.postpone(candidate, resent, check_at).await?;
         }
         Ok(())
     }
 
-    fn message(&self, candidate: &DueDispatch, work: &Work) -> Message {
-        Message {
-            subject: candidate.dispatch.key.clone(),
-            version: candidate.dispatch.version,
+    fn message(&self, candidate: &Due<S>, work: &S::Work) -> Envelope<S::Key, S::Work> {
+        Envelope {
+            subject: candidate.subject.key().clone(),
+            version: candidate.subject.version(),
             sent_at: self.now,
             due_at: self.now,
             work: work.clone(),
@@ -176,7 +214,7 @@ impl<'a> Round<'a> {
     }
 }
 
-/// Seconds until the next check of a dispatch whose message had been sent again `times` times before.
+/// Seconds until the next check of a subject whose message had been sent again `times` times before.
 fn check_interval(times: u32) -> u32 {
     FIRST_CHECK_SECONDS << times.min(DOUBLINGS)
 }
@@ -186,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stuck_dispatch_is_checked_less_and_less_often() {
+    fn what_is_stuck_is_checked_less_and_less_often() {
         let minutes: Vec<u32> = [0, 1, 2, 3, 4, 5, u32::MAX]
             .into_iter()
             .map(|times| check_interval(times) / 60)

@@ -29,6 +29,8 @@ pub(crate) struct Locations<'a> {
     pub(crate) providers_url: &'a str,
     /// The providers that phone employees, in order of preference.
     pub(crate) providers: &'a [Provider],
+    /// The secret with which the chat platform signs its events, if it does.
+    pub(crate) chat_secret: Option<&'a str>,
 }
 
 /// Functions, event source mappings, parameters and logs.
@@ -59,6 +61,7 @@ impl Account {
             conversations_queue,
             providers_url,
             providers,
+            chat_secret,
         } = locations;
         let provider_names: Vec<&str> = providers.iter().map(|provider| provider.as_str()).collect();
         let provider_names = provider_names.join(",");
@@ -88,6 +91,7 @@ impl Account {
             }
             "!Ref SangomaApiUrl" => sangoma_api.as_str(),
             "!Ref ChatPlatform" => Platform::Sangoma.name(),
+            "!Ref ChatSecretsParam" if chat_secret.is_some() => "/patchbay/chat-secrets",
             "!Ref SangomaTenantDomain" => TENANT_DOMAIN,
             r#"!If [ChatsOverSangoma, !Ref SangomaCredentialsParam, ""]"# => "/patchbay/sangoma-credentials",
             "!Ref TwilioAuthTokensParam" => "/patchbay/twilio-auth-tokens",
@@ -113,16 +117,18 @@ impl Account {
         let secret = |name: &str, value: &str| (format!("/patchbay/{name}"), ("SecureString", value.to_owned()));
         let (application, password) = ROUTEE_APPLICATION;
         let (client_id, client_secret) = CREDENTIALS;
+        let chat_secret = chat_secret.map(|value| secret("chat-secrets", value));
+        let parameters = [
+            secret("reference-keys", REFERENCE_KEY),
+            secret("webhook-keys", WEBHOOK_KEY),
+            secret("routee-credentials", &format!("{application}:{password}")),
+            secret("twilio-auth-tokens", AUTH_TOKEN),
+            secret("sangoma-credentials", &format!("{client_id}:{client_secret}")),
+            secret("twilio-credentials", &format!("{ACCOUNT}:{}:{}", API_KEY.0, API_KEY.1)),
+        ];
         Self {
             functions: template::functions().map(function).collect(),
-            parameters: BTreeMap::from([
-                secret("reference-keys", REFERENCE_KEY),
-                secret("webhook-keys", WEBHOOK_KEY),
-                secret("routee-credentials", &format!("{application}:{password}")),
-                secret("twilio-auth-tokens", AUTH_TOKEN),
-                secret("sangoma-credentials", &format!("{client_id}:{client_secret}")),
-                secret("twilio-credentials", &format!("{ACCOUNT}:{}:{}", API_KEY.0, API_KEY.1)),
-            ]),
+            parameters: parameters.into_iter().chain(chat_secret).collect(),
             mappings: BTreeMap::from([
                 mapping("dialer", "dialing"),
                 mapping("notifier", "notifications"),

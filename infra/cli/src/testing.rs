@@ -140,6 +140,7 @@ impl Account {
             conversations_queue: &conversations_queue(),
             providers_url: "",
             providers,
+            chat_secret: None,
         });
         let state = State {
             deployed,

@@ -314,8 +314,13 @@ fn a_bot_is_pushed_connected_and_answers_until_a_person_takes_over() {
         "write",
         &json!({ "conversation": conversation, "text": "When are you open?" }),
     );
+    let path = format!("/v1/conversations/{id}");
+    // The conversation exists only once its first event has been received.
+    wait_until("the bot answers", || {
+        let (_, shown) = local.request("GET", &path, &Value::Null);
+        shown.to_string().contains("From nine to five.")
+    });
     let shown = || local.run_api_command(&["bot", "conversations", "show", &id]);
-    wait_until("the bot answers", || shown().to_string().contains("From nine to five."));
     act(
         "reply",
         &json!({ "conversation": conversation, "agent": "jane.doe", "text": "Hello!" }),
@@ -328,6 +333,33 @@ fn a_bot_is_pushed_connected_and_answers_until_a_person_takes_over() {
     let number = "+12025550143";
     local.run_command(&["opt-out", "add", number]);
     assert_eq!(local.run_command(&["opt-out", "check", number])["opted_out"], true);
+}
+
+#[test]
+fn with_a_secret_the_chat_platform_signs_its_events_and_unsigned_ones_are_refused() {
+    let local = Local::start(&["--chat-secret", "s3cr3t"]);
+    local.request(
+        "PUT",
+        "/v1/bots/shop",
+        &json!({ "faq": { "entries": [
+            { "name": "hours", "questions": ["When are you open?"], "answer": "From nine to five." },
+        ] } }),
+    );
+    local.run_command(&["bot", "connect", "--inbox", "7=shop"]);
+    let url = local.run_command(&["url", "bot"])["url"].clone();
+    let path = url.as_str().unwrap().trim_start_matches(&local.url);
+    let (status, answer) = local.request("POST", path, &json!({ "event": "message_created" }));
+    assert_eq!(status, 403, "{answer}");
+    assert!(answer.to_string().contains("bad-signature"), "{answer}");
+
+    let act = |action: &str, fields: &Value| local.request("POST", &format!("/simulated/chat/{action}"), fields).1;
+    let conversation = act("open", &json!({ "inbox": 7 }))["conversation"].clone();
+    let text = "When are you open?";
+    act("write", &json!({ "conversation": conversation, "text": text }));
+    let shown = || local.request("GET", "/simulated/chat", &Value::Null).1.to_string();
+    wait_until("the bot answers", || shown().contains("From nine to five."));
+    let report = local.run_command(&["doctor"]);
+    assert_eq!(report["healthy"], true, "{report:#}");
 }
 
 #[test]

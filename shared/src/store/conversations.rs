@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 
 use super::commit::{failed, refused};
+use super::due::due_keys;
 use super::items::{
     DAY_SK, DOC, ENTRY_PREFIX, Item, PARTITION_KEY, day_keys, json, key, number, read_doc, text, text_of,
 };
@@ -16,7 +17,7 @@ use crate::conversation::{Conversation, ConversationKey, Entry, PlatformId};
 use crate::ids::Tenant;
 
 /// Sort key of a conversation; also the letter of its kind in lists.
-const CONVERSATION: &str = "V";
+pub(super) const CONVERSATION: &str = "V";
 
 /// Result of committing a change to a conversation.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +48,7 @@ impl ListItem for ConversationSummary {
 
     fn key(tenant: &Tenant, id: PlatformId) -> Item {
         let tenant = tenant.clone();
-        key(partition(&ConversationKey { tenant, id }), CONVERSATION)
+        key(conversation_partition(&ConversationKey { tenant, id }), CONVERSATION)
     }
 
     fn read(item: &Item) -> Result<Self, StoreError> {
@@ -61,7 +62,7 @@ impl ListItem for ConversationSummary {
     }
 }
 
-fn partition(conversation: &ConversationKey) -> String {
+pub(super) fn conversation_partition(conversation: &ConversationKey) -> String {
     format!("T#{}#V#{}", conversation.tenant, conversation.id)
 }
 
@@ -69,7 +70,7 @@ fn conversation_item(conversation: &Conversation, now: Timestamp) -> Result<Item
     let Conversation {
         key: of, created_at, ..
     } = conversation;
-    let mut item = key(partition(of), CONVERSATION);
+    let mut item = key(conversation_partition(of), CONVERSATION);
     item.insert("version".into(), number(conversation.version));
     // The names that the index projects. They change with the holder, not at every commit: each change costs a write to
     // the index.
@@ -77,13 +78,14 @@ fn conversation_item(conversation: &Conversation, now: Timestamp) -> Result<Item
     item.insert("updated_at".into(), text(conversation.holder_since.to_string()));
     item.insert("created_at".into(), text(created_at.to_string()));
     item.extend(day_keys(&of.tenant, CONVERSATION, *created_at, &of.id));
+    item.extend(due_keys(conversation));
     item.insert("expires".into(), number(now.seconds() + RETENTION_SECONDS));
     item.insert(DOC.into(), json(conversation)?);
     Ok(item)
 }
 
 fn entry_item(conversation: &ConversationKey, entry: &Entry) -> Result<Item, StoreError> {
-    let mut item = key(partition(conversation), &format!("{ENTRY_PREFIX}{}", entry.id));
+    let mut item = key(conversation_partition(conversation), &format!("{ENTRY_PREFIX}{}", entry.id));
     item.insert("expires".into(), number(entry.at.seconds() + RETENTION_SECONDS));
     item.insert(DOC.into(), json(entry)?);
     Ok(item)
@@ -122,7 +124,7 @@ fn conflict(item: Option<&Item>) -> Result<ConversationCommit, StoreError> {
 impl Store {
     /// Loads a conversation (a consistent read), if it exists. One request.
     pub async fn conversation(&self, conversation: &ConversationKey) -> Result<Option<Conversation>, StoreError> {
-        let item = self.get(key(partition(conversation), CONVERSATION)).await?;
+        let item = self.get(key(conversation_partition(conversation), CONVERSATION)).await?;
         item.map(|item| read_doc(&item)).transpose()
     }
 
@@ -207,6 +209,6 @@ impl Store {
         after: Option<&str>,
         limit: i32,
     ) -> Result<TimelinePage<Entry>, StoreError> {
-        self.entries(partition(conversation), "", after, limit).await
+        self.entries(conversation_partition(conversation), "", after, limit).await
     }
 }

@@ -29,7 +29,8 @@
 //! (`day_pk` = `T#{tenant}#K#{hash of the call}`).
 //!
 //! The index `by_due` (`due_pk` = `DUE#0` to `DUE#3`, `due_sk` = the due time, rounded up to 5 minutes) contains the
-//! unfinished dispatches (`due.rs`).
+//! unfinished dispatches, and in the same way (`DUE#V#0` to `DUE#V#3`) the conversations in which something is left to do
+//! (`due.rs`).
 
 mod calls;
 mod commit;
@@ -67,7 +68,7 @@ pub use documents::{
     DeleteDocumentResult, DocumentKey, DocumentKind, DocumentLookup, DocumentPage, DocumentSummary, Precondition,
     PutDocumentResult, StoredDocument,
 };
-pub use due::{DUE_SHARDS, DueDispatch, PostponeReason, ResentDispatch};
+pub use due::{DUE_SHARDS, Due, PostponeReason, Resent, Subject};
 pub use error::StoreError;
 pub use items::{INDEX_BY_DAY, INDEX_BY_DUE, PARTITION_KEY, SORT_KEY};
 pub use lease::PhoneStatus;

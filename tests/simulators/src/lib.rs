@@ -8,6 +8,7 @@ pub mod audit;
 pub mod aws;
 pub mod back_ends;
 pub mod chat;
+pub mod elemente;
 pub mod exchange;
 pub mod gateway;
 pub mod journal;

@@ -235,9 +235,9 @@ pub(crate) async fn settle(world: &World) {
     assert!(world.settle(Duration::from_hours(48)).await, "not idle after 48 hours");
 }
 
-/// Deletes every message on the `dialing` queue.
-pub(crate) async fn purge(world: &World) {
-    let queue = world.aws.sqs().queue("dialing").unwrap();
+/// Deletes every message on a queue.
+pub(crate) async fn purge(world: &World, queue: &str) {
+    let queue = world.aws.sqs().queue(queue).unwrap();
     let (_, sqs) = patchbay_simulators::aws::clients(&world.aws, &patchbay_simulators::aws::retries());
     sqs.purge_queue().queue_url(queue.url()).send().await.unwrap();
     assert!(queue.is_empty());

@@ -8,6 +8,7 @@ mod chance;
 #[path = "../common/mod.rs"]
 mod common;
 mod events;
+mod lost;
 mod musts;
 #[path = "../common/seeds.rs"]
 mod seeds;
@@ -35,13 +36,18 @@ hand_over:
 
 /// A world whose bot is [`BOT`].
 pub(crate) async fn chat_world() -> World {
+    world_of(BOT).await
+}
+
+/// A world with a bot. Its sentinel runs only when the test invokes it.
+pub(crate) async fn world_of(bot: &str) -> World {
     let world = World::start(Options {
         sentinel: None,
         ..Options::default()
     })
     .await
     .unwrap();
-    world.put_bot("shop", BOT).await.unwrap();
+    world.put_bot("shop", bot).await.unwrap();
     world
 }
 

@@ -16,6 +16,7 @@ use patchbay_simulators::world::World;
 use patchbay_simulators::world::chat::is_for_chat;
 use serde_json::json;
 
+use super::inbox;
 use crate::account::{self, Account};
 use crate::clock;
 
@@ -63,6 +64,9 @@ async fn answer(state: &ServerState, request: Request<Bytes>) -> Response<Body> 
             return empty_response(StatusCode::METHOD_NOT_ALLOWED);
         }
         return switch_outage(world, target, request.uri().query().unwrap_or_default());
+    }
+    if let Some(answer) = inbox::answer(request.method(), path) {
+        return answer;
     }
     if let Some(action) = path.strip_prefix(SIMULATED_CHAT) {
         return simulated_chat(world, action.trim_start_matches('/'), request.method(), request.body());

@@ -2,6 +2,7 @@
 //! curl, for a bot under development, and for your own tests.
 
 mod answer;
+mod inbox;
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,10 +19,13 @@ use patchbay::http::{HttpClient, Request, ResponseFuture, SendError, SendHttp};
 use patchbay::secret::Randomness;
 use patchbay::web::outbound::Outbound;
 use patchbay::web::target::Targets;
+use patchbay_simulators::chat::Switches;
 use patchbay_simulators::exchange::{PhoneEvent, PhoneEventKind};
 use patchbay_simulators::twilio::outbound::{API_KEY, OUR_NUMBERS};
 use patchbay_simulators::twilio::{ACCOUNT, AUTH_TOKEN};
-use patchbay_simulators::world::{Options as WorldOptions, ROUTEE_APPLICATION, TABLE, TOKEN, WEBHOOK_KEY, World};
+use patchbay_simulators::world::{
+    ChatOptions, Options as WorldOptions, ROUTEE_APPLICATION, TABLE, TOKEN, WEBHOOK_KEY, World,
+};
 use tracing::Level;
 
 use crate::account::{Account, Locations};
@@ -52,6 +56,10 @@ pub(crate) struct Options {
     /// Seed of everything random; default: a random seed, printed at startup
     #[arg(long)]
     seed: Option<u64>,
+    /// Secret with which the chat platform signs its events, and without whose signature they are refused; default:
+    /// events are not signed
+    #[arg(long)]
+    chat_secret: Option<String>,
 }
 
 /// The customer whose orders the simulated `ShipStation` has.
@@ -134,6 +142,14 @@ async fn start(options: &Options, url: &str, seed: u64, scripts: &PhoneScripts) 
         other_hosts: Some(HttpClient::new(LoopbackOnly(outbound.clone()))),
         back_ends: Some(outbound.clone()),
         requester: Some(requester),
+        chat: ChatOptions {
+            switches: Switches {
+                secret: options.chat_secret.clone(),
+                ..Switches::default()
+            },
+            secret: options.chat_secret.clone(),
+            ..ChatOptions::default()
+        },
         ..WorldOptions::default()
     })
     .await?;
@@ -154,6 +170,7 @@ async fn start(options: &Options, url: &str, seed: u64, scripts: &PhoneScripts) 
         conversations_queue: &queue("conversations"),
         providers_url: url,
         providers: options.provider.providers(),
+        chat_secret: options.chat_secret.as_deref(),
     });
     Ok(ServerState {
         world,
@@ -197,6 +214,13 @@ fn print_banner(options: &Options, url: &str, seed: u64, world: &World, scripts:
         ),
         ("", format!("POST {url}/2010-04-01/Accounts/{ACCOUNT}/Calls.json")),
         ("chat bots", format!("{url}/v1/bots")),
+        (
+            "",
+            format!(
+                "{url}{} is the simulated inbox: a page for people who answer",
+                inbox::PATH
+            ),
+        ),
         ("", format!("GET {url}{SIMULATED_CHAT} shows the simulated chats")),
         (
             "",

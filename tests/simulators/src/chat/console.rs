@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Chat;
 use super::people::ActionError;
-use super::records::{Author, ConversationRecord, Message};
+use super::records::{Author, Cause, Change, ChangeKind, ConversationRecord, Message};
 
 impl Chat {
     /// Inboxes, conversations with their messages, and people, as JSON.
@@ -37,10 +37,13 @@ impl Chat {
             "id": record.id,
             "inbox": record.inbox,
             "customer": customer.map(|contact| &contact.name),
+            "email": customer.and_then(|contact| contact.email.as_ref()),
+            "phone": customer.and_then(|contact| contact.phone.as_ref()),
             "status": record.status.name(),
             "assignee": record.assignee,
             "created_at": record.created_at.to_string(),
             "messages": messages.iter().map(message_json).collect::<Value>(),
+            "changes": record.changes.iter().map(change_json).collect::<Value>(),
         })
     }
 
@@ -115,4 +118,21 @@ fn message_json(message: &Message) -> Value {
         "attachments": message.attachments,
         "choices": message.attributes.get("items"),
     })
+}
+
+/// A change of the status has `status`, `by` and, if a person made it, `name`; another assignment has `assignee`.
+fn change_json(change: &Change) -> Value {
+    let at = change.at.to_string();
+    let (to, by) = match &change.kind {
+        ChangeKind::Status { to, by } => (to, by),
+        ChangeKind::Assigned(agent) => return json!({ "at": at, "assignee": agent }),
+        ChangeKind::Unassigned => return json!({ "at": at, "assignee": null }),
+    };
+    let (by, name) = match by {
+        Cause::Request(_) => ("bot", None),
+        Cause::Human(name) => ("agent", Some(name)),
+        Cause::Customer => ("customer", None),
+        Cause::Undelivered => ("platform", None),
+    };
+    json!({ "at": at, "status": to.name(), "by": by, "name": name })
 }

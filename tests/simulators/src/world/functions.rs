@@ -185,6 +185,7 @@ pub(super) fn notifier_deps(
 
 pub(super) fn sentinel_deps(
     engine: &Engine,
+    queues: &Queues,
     aws: &Aws,
     heartbeat: Option<HttpClient>,
 ) -> Result<sentinel::Deps, WorldError> {
@@ -192,6 +193,7 @@ pub(super) fn sentinel_deps(
     Ok(sentinel::Deps {
         store: engine.store.clone(),
         dialing: engine.dialing.clone(),
+        conversations: Some(queues.sender(&queues.conversations)),
         clock: engine.clock.clone(),
         heartbeat: heartbeat
             .transpose()

@@ -269,6 +269,7 @@ impl World {
         let notifiers = (0..NOTIFIERS).map(notifier).collect();
         let sentinel = Arc::new(sentinel_deps(
             &clocks.on_next_machine(&engine),
+            &queues,
             &aws,
             options.heartbeat,
         )?);

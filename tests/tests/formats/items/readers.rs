@@ -154,11 +154,11 @@ async fn dispatch(store: &Store, item: &Value) {
     assert_eq!(loaded.key, key);
     assert_eq!(item["version"], json!(loaded.version));
     assert_eq!(item["status"], json!(loaded.state.name()));
-    let due_dispatch = store.due_dispatch(&key).await.unwrap().unwrap();
-    assert_eq!(due_dispatch.dispatch, loaded);
+    let due_subject = store.due_subject::<Dispatch>(&key).await.unwrap().unwrap();
+    assert_eq!(due_subject.subject, loaded);
     let count = |name: &str| item.get(name).map_or(0, |count| count.as_u64().unwrap());
-    assert_eq!(u64::from(due_dispatch.sent_again), count("sent_again"));
-    assert_eq!(u64::from(due_dispatch.held), count("held"));
+    assert_eq!(u64::from(due_subject.sent_again), count("sent_again"));
+    assert_eq!(u64::from(due_subject.held), count("held"));
     let subject = store.subject(&key, "none").await.unwrap();
     assert_eq!(subject.dispatch, Some(loaded.clone()));
     let page = store
@@ -182,19 +182,19 @@ async fn due(store: &Store, item: &Value, dispatch: &Dispatch) {
         return;
     };
     let at = Timestamp::parse(text(item, "due_sk")).unwrap();
-    let resent = store.resent(10).await.unwrap();
+    let resent = store.resent::<Dispatch>(10).await.unwrap();
     if place == "DUE#again" {
-        assert_eq!((&resent[0].dispatch, resent[0].check_at), (&dispatch.key, at));
+        assert_eq!((&resent[0].subject, resent[0].check_at), (&dispatch.key, at));
         return;
     }
     let shard = place.strip_prefix("DUE#").unwrap().parse().unwrap();
     assert_eq!(
-        store.due(shard, at, 10).await.unwrap(),
+        store.due::<Dispatch>(shard, at, 10).await.unwrap(),
         std::slice::from_ref(&dispatch.key),
         "it is not due"
     );
     assert!(
-        store.due(shard, at.plus_millis(-1), 10).await.unwrap().is_empty(),
+        store.due::<Dispatch>(shard, at.plus_millis(-1), 10).await.unwrap().is_empty(),
         "it is due too early"
     );
 }

@@ -309,7 +309,7 @@ async fn unclear(mut story: Story<'_>) {
 async fn postponed(story: &mut Story<'_>) {
     let (table, key) = (story.world.store.clone(), story.dispatch.key.clone());
     for reason in [PostponeReason::WaitingForSlot, PostponeReason::Resent] {
-        let due = table.due_dispatch(&key).await.unwrap().unwrap();
+        let due = table.due_subject::<Dispatch>(&key).await.unwrap().unwrap();
         let at = story.now().plus_seconds(60);
         assert!(table.postpone(&due, reason, at).await.unwrap());
         record_items(&story.world, story.items).await;

@@ -216,6 +216,24 @@ async fn the_console_shows_conversations_and_does_what_people_do() {
         act(name, json!({ "conversation": conversation, "agent": "jane.doe" }));
         assert_eq!(desk.status(1_201), expected);
     }
+    let view = desk.chat.inbox_json();
+    let changes = view["conversations"][0]["changes"].as_array().expect("changes");
+    let changes: Vec<(&Value, &Value, &Value)> = changes
+        .iter()
+        .map(|change| (&change["status"], &change["name"], &change["assignee"]))
+        .collect();
+    let jane = json!("jane.doe");
+    assert_eq!(
+        changes,
+        [
+            (&Value::Null, &Value::Null, &jane),
+            (&json!("open"), &jane, &Value::Null),
+            (&Value::Null, &Value::Null, &Value::Null),
+            (&json!("pending"), &jane, &Value::Null),
+            (&json!("snoozed"), &jane, &Value::Null),
+            (&json!("resolved"), &jane, &Value::Null),
+        ]
+    );
     act("log-in", json!({ "agent": "jane.doe" }));
     for (name, fields) in [
         ("dance", json!({})),
