@@ -225,7 +225,7 @@ fn every_alarm_uses_a_metric_with_its_dimensions() {
             .into_iter()
             .filter(|(_, alarm)| alarm["Namespace"] == "patchbay")
     };
-    assert_eq!(ours().count(), 12);
+    assert_eq!(ours().count(), 14);
     for (name, alarm) in ours() {
         let metric = alarm["MetricName"].as_str().unwrap();
         let (_, by) = METRICS.iter().find(|(known, _)| *known == metric).expect(metric);

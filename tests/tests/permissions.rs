@@ -74,6 +74,10 @@ fn iproduct<'a, A, B>(actions: &'a [A], resources: &'a [B]) -> impl Iterator<Ite
 
 /// The name of a table, an index or a queue by its ARN in the template: the same that [`resource`] returns.
 fn name_of(arn: &Value) -> String {
+    // With a condition: as if it held.
+    if let Some(arn) = arn["Fn::If"].get(1) {
+        return name_of(arn);
+    }
     if let Some(index) = arn["Fn::Sub"]
         .as_str()
         .and_then(|text| text.strip_prefix("${Table.Arn}/index/"))
@@ -333,7 +337,8 @@ async fn a_payment() -> World {
     world
 }
 
-/// A lost message: before the sentinel sends it again, it reads the end of the provider's backlog.
+/// Lost messages of a ticket and of a chat. Before the sentinel sends the one of a ticket again, it reads the end of the
+/// provider's backlog.
 async fn a_lost_message() -> World {
     let world = world([Script::always(Behavior::NeverPicksUp)]).await;
     create(&world, &dispatch_body(1, &json!({ "attempts": 2, "retry_delay": 600 }))).await;
@@ -342,6 +347,14 @@ async fn a_lost_message() -> World {
     pass(&world, 1_200).await;
     let report = world.run_sentinel(Value::Null).await.unwrap();
     assert_eq!(report.dispatches.sent_again, 1, "{report:?}");
+    world.put_bot("support", r#"{ "debounce_ms": 5000 }"#).await.unwrap();
+    let chat = world.chat.customer_opens(7).unwrap();
+    world.chat.customer_writes(chat, "Is anybody there?").unwrap();
+    pass(&world, 3).await;
+    common::purge(&world, "conversations").await;
+    pass(&world, 1_200).await;
+    let report = world.run_sentinel(Value::Null).await.unwrap();
+    assert_eq!(report.conversations.sent_again, 1, "{report:?}");
     world
 }
 

@@ -106,7 +106,7 @@ async fn look<S: Watched>(deps: &Deps, queue: &Queue, metric: &'static str) -> (
         }
     };
     let stuck = round.counts.stuck;
-    // An incomplete round that found nothing emits no metric: an alarm fires when the metric is missing.
+    // An incomplete round that found nothing emits no metric: alarms fire when it is missing.
     if is_complete || stuck > 0 {
         let metrics = [(metric, Unit::Count, f64::from(stuck))];
         telemetry::emf(deps.clock.now(), &[], &metrics, &[]);

@@ -72,8 +72,8 @@ fn conversation_item(conversation: &Conversation, now: Timestamp) -> Result<Item
     } = conversation;
     let mut item = key(conversation_partition(of), CONVERSATION);
     item.insert("version".into(), number(conversation.version));
-    // The names that the index projects. They change with the holder, not at every commit: each change costs a write to
-    // the index.
+    // The names that the index of days projects. They change with the holder, not at every commit: each change costs a
+    // write to it.
     item.insert("status".into(), text(conversation.holder.name()));
     item.insert("updated_at".into(), text(conversation.holder_since.to_string()));
     item.insert("created_at".into(), text(created_at.to_string()));
@@ -85,7 +85,10 @@ fn conversation_item(conversation: &Conversation, now: Timestamp) -> Result<Item
 }
 
 fn entry_item(conversation: &ConversationKey, entry: &Entry) -> Result<Item, StoreError> {
-    let mut item = key(conversation_partition(conversation), &format!("{ENTRY_PREFIX}{}", entry.id));
+    let mut item = key(
+        conversation_partition(conversation),
+        &format!("{ENTRY_PREFIX}{}", entry.id),
+    );
     item.insert("expires".into(), number(entry.at.seconds() + RETENTION_SECONDS));
     item.insert(DOC.into(), json(entry)?);
     Ok(item)
@@ -124,7 +127,9 @@ fn conflict(item: Option<&Item>) -> Result<ConversationCommit, StoreError> {
 impl Store {
     /// Loads a conversation (a consistent read), if it exists. One request.
     pub async fn conversation(&self, conversation: &ConversationKey) -> Result<Option<Conversation>, StoreError> {
-        let item = self.get(key(conversation_partition(conversation), CONVERSATION)).await?;
+        let item = self
+            .get(key(conversation_partition(conversation), CONVERSATION))
+            .await?;
         item.map(|item| read_doc(&item)).transpose()
     }
 
@@ -209,6 +214,7 @@ impl Store {
         after: Option<&str>,
         limit: i32,
     ) -> Result<TimelinePage<Entry>, StoreError> {
-        self.entries(conversation_partition(conversation), "", after, limit).await
+        self.entries(conversation_partition(conversation), "", after, limit)
+            .await
     }
 }

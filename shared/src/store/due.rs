@@ -12,8 +12,8 @@
 //! Those of a conversation are the same, with `DUE#V#` instead of `DUE#`: so a sentinel of a version that does not know
 //! conversations never reads one.
 //!
-//! The due time is rounded because most commits of a call leave it within the same 5 minutes, and an unchanged index
-//! entry costs no write. Four shards keep a burst of tickets from writing to a single partition. The index projects
+//! The due time is rounded because most commits leave it within the same 5 minutes, and an unchanged index entry costs no
+//! write. Four shards keep a burst of tickets from writing to a single partition. The index projects
 //! only keys. A commit replaces the whole item, so it discards whatever was recorded here as soon as there is progress.
 
 use std::collections::HashMap;

@@ -2,6 +2,7 @@
 
 use patchbay::clock::Timestamp;
 use patchbay::conversation::{Work, pending_work};
+use patchbay_simulators::aws::{CrashPoint, RequestRecord, Service, Side};
 use patchbay_simulators::chat::{ApiFault, Endpoint};
 use patchbay_simulators::world::World;
 use sentinel::Report;
@@ -36,6 +37,11 @@ async fn minute(world: &World) -> Report {
 
 /// Loses all messages, and checks that this work is found and done within ten minutes of the time at which it was due.
 async fn assert_continues(world: &World, id: u64, is_expected: impl Fn(&Work) -> bool) {
+    assert_eq!(lose(world, id, is_expected).await, 1);
+}
+
+/// As [`assert_continues`]. Returns how many lost messages were found until the work was done.
+async fn lose(world: &World, id: u64, is_expected: impl Fn(&Work) -> bool) -> u32 {
     let before = stored(world, id).await;
     let (work, due_at) = pending_work(&before).unwrap();
     assert!(is_expected(&work), "{work:?}");
@@ -45,10 +51,10 @@ async fn assert_continues(world: &World, id: u64, is_expected: impl Fn(&Work) ->
         assert!(world.clock.now() < due_at.plus_seconds(600 + 60), "{work:?}: {stuck}");
         stuck += minute(world).await.conversations.stuck;
     }
-    assert_eq!(stuck, 1, "{work:?}");
     settle(world).await;
     // The index lags behind, and then the heartbeat goes on.
     assert!(minute(world).await.well, "{work:?}");
+    stuck
 }
 
 #[tokio::test(start_paused = true)]
@@ -64,11 +70,75 @@ async fn a_message_is_answered_after_its_turn_was_lost() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_is_posted_after_its_step_was_lost() {
     let world = world().await;
-    world.chat.fail_next(Endpoint::Messages, ApiFault::Refused(429));
-    let id = opened(&world, "Hello").await;
-    until_pending(&world, id, |work| matches!(work, Work::Step { .. })).await;
+    let id = refused_for(&world, 60).await;
     assert_continues(&world, id, |work| matches!(work, Work::Step { .. })).await;
     assert_eq!(posts(&world, id), ["You wrote: Hello"]);
+}
+
+/// A conversation whose answer the platform refuses for some seconds.
+async fn refused_for(world: &World, seconds: u32) -> u64 {
+    let retry_after = Some(seconds);
+    let refused = ApiFault::TooManyRequests { retry_after };
+    world.chat.fail_next(Endpoint::Messages, refused);
+    let id = opened(world, "Hello").await;
+    until_pending(world, id, |work| matches!(work, Work::Step { .. })).await;
+    id
+}
+
+/// A conversation whose answer the platform refuses for ten minutes, and whose customer has written once more.
+async fn blocked() -> (World, u64) {
+    let world = world().await;
+    let id = refused_for(&world, 600).await;
+    world.chat.customer_writes(id, "Anybody there?").unwrap();
+    pass(&world, 2).await;
+    assert!(
+        stored(&world, id).await.turn.is_some(),
+        "the second message waits for the first answer"
+    );
+    (world, id)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_step_is_found_although_a_turn_waits_for_it() {
+    let (world, id) = blocked().await;
+    let lost = lose(&world, id, |work| matches!(work, Work::Step { .. })).await;
+    assert_eq!(lost, 2, "the step, and then the turn");
+    assert_eq!(posts(&world, id), ["You wrote: Hello", "You wrote: Anybody there?"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_waits_for_a_step_is_not_stuck() {
+    let (world, id) = blocked().await;
+    for _ in 0..15 {
+        assert!(minute(&world).await.well);
+    }
+    let sent = |entry: &RequestRecord| &*entry.function == "sentinel" && entry.service == Service::Sqs;
+    assert_eq!(world.aws.recorder().count(sent), 0);
+    assert_eq!(posts(&world, id), ["You wrote: Hello", "You wrote: Anybody there?"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_whose_function_died_is_given_up_after_its_message_was_lost() {
+    let mut watched = 0;
+    for request in 3..=8 {
+        let world = world().await;
+        let id = refused_for(&world, 5).await;
+        let side = Side::After;
+        world.aws.faults().crash("responder", CrashPoint { request, side });
+        pass(&world, 6).await;
+        let (work, _) = pending_work(&stored(&world, id).await).unzip();
+        if matches!(work, Some(Work::Watch { .. })) {
+            watched += 1;
+            assert_continues(&world, id, |work| matches!(work, Work::Watch { .. })).await;
+        }
+        settle(&world).await;
+        assert!(
+            posts(&world, id).len() <= 1,
+            "request {request}: {:?}",
+            posts(&world, id)
+        );
+    }
+    assert!(watched > 0, "no crash came between the begin and the end of a step");
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,7 +16,7 @@ use patchbay_simulators::world::World;
 use patchbay_simulators::world::chat::is_for_chat;
 use serde_json::json;
 
-use super::inbox;
+use super::{inbox, origin};
 use crate::account::{self, Account};
 use crate::clock;
 
@@ -56,6 +56,9 @@ pub(super) async fn handle(State(state): State<Arc<ServerState>>, request: Reque
 async fn answer(state: &ServerState, request: Request<Bytes>) -> Response<Body> {
     let world = &state.world;
     let path = request.uri().path();
+    if origin::is_foreign(request.headers()) {
+        return empty_response(StatusCode::FORBIDDEN);
+    }
     if path == SIMULATED_CALL {
         return simulated_call(world, request.uri().query().unwrap_or_default()).await;
     }

@@ -3,6 +3,7 @@
 
 mod answer;
 mod inbox;
+mod origin;
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};

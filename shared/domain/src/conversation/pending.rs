@@ -12,10 +12,13 @@ use super::work::Work;
 use crate::timestamp::Timestamp;
 
 /// The message that advances `conversation` next, and when it is due; none when the conversation waits for nothing but
-/// the platform.
+/// the platform. A turn that waits until the customer can read the answer before it is not next: its message could do
+/// nothing, and the step that it waits for is due later.
 pub fn pending_work(conversation: &Conversation) -> Option<(Work, Timestamp)> {
-    let all = all_pending_work(conversation);
-    all.into_iter().min_by_key(|(_, due_at)| *due_at)
+    let is_blocked = conversation.steps.iter().any(|step| !step.action.is_background());
+    let all = all_pending_work(conversation).into_iter();
+    all.filter(|(work, _)| !(is_blocked && matches!(work, Work::Turn { .. })))
+        .min_by_key(|(_, due_at)| *due_at)
 }
 
 /// All messages that `conversation` needs, and when each is due.

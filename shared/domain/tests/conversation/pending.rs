@@ -69,21 +69,22 @@ fn a_persons_silence_needs_a_message() {
 }
 
 #[test]
-fn the_earliest_of_several_messages_is_the_next() {
+fn the_next_message_is_the_earliest_that_can_do_something() {
     let mut story = Story::new();
     story.customer("hello");
     story.answers(&["Hello!"], TurnAction::Continue);
     story.customer("where is my parcel");
     let all = all_pending_work(&story.conversation);
     assert_eq!(all.len(), 2);
+    let step = story.step().id;
     assert_eq!(
         pending_work(&story.conversation),
-        Some((Work::Step { step: story.step().id }, story.now))
+        Some((Work::Step { step }, story.now))
     );
+    // The turn is due earlier, and waits for the step.
     story.begins_step();
     let turn = story.conversation.turn.expect("a turn");
-    assert_eq!(
-        pending_work(&story.conversation),
-        Some((Work::Turn { turn: turn.id }, turn.due_at))
-    );
+    let watched = Some((Work::Watch { step }, story.now.plus_seconds(STEP_SECONDS)));
+    assert!(turn.due_at < story.now.plus_seconds(STEP_SECONDS));
+    assert_eq!(pending_work(&story.conversation), watched);
 }

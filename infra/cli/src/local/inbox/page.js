@@ -84,7 +84,13 @@ function sleep(seconds) {
 
 async function follow() {
   for (;;) {
-    if (!document.hidden) await look();
+    try {
+      if (!document.hidden) await look();
+    } catch (error) {
+      // What cannot be shown must not end the looking.
+      console.error(error);
+      lose();
+    }
     const pause = failures ? Math.min(PAUSE * failures, LONGEST_PAUSE) : PAUSE;
     await sleep(document.hidden ? UNTIL_VISIBLE : pause);
   }
@@ -462,8 +468,12 @@ async function say() {
   const text = find("text").value;
   if (!one || !text.trim() || isSending) return;
   isSending = true;
-  const isDone = await act(voice(), { conversation: one.id, agent: find("agent").value, text });
-  isSending = false;
+  let isDone = false;
+  try {
+    isDone = await act(voice(), { conversation: one.id, agent: find("agent").value, text });
+  } finally {
+    isSending = false;
+  }
   // What was typed in the meantime stays.
   if (!isDone || find("text").value !== text || chosen !== one.id) return;
   find("text").value = "";
