@@ -225,6 +225,86 @@ prefixed_id!(
     "dispatch id"
 );
 
+/// The id of an interaction: a UUID in its canonical form, because clients of the API expect one. Version 7 (48 bits of
+/// time, then random bits) or, for an idempotency key, version 8 (from a hash).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InteractionId(u128);
+
+impl InteractionId {
+    /// A new id. Ids of one deployment sort by age.
+    ///
+    /// # Errors
+    /// When the operating system's source of randomness fails.
+    pub fn random(random: &Randomness, now: Timestamp) -> Result<Self, getrandom::Error> {
+        new_bits(random, now).map(|bits| Self(as_uuid(bits, 7)))
+    }
+
+    /// The id for an idempotency key. The same key of one tenant always gives the same id, so a repeated request finds
+    /// the interaction of the first one without any further record, and never creates a second one.
+    pub fn for_idempotency_key(tenant: &Tenant, key: &str) -> Self {
+        Self(as_uuid(hash_bits(tenant, key), 8))
+    }
+
+    /// The shard of the id, from 0 to `shards` - 1. Ids are spread evenly: the last bits are random or from a hash.
+    pub const fn shard(self, shards: u8) -> u8 {
+        // Below 256, so nothing is truncated.
+        #[expect(clippy::cast_possible_truncation, reason = "less than `shards`")]
+        let shard = (self.0 % shards as u128) as u8;
+        shard
+    }
+
+    /// Makes an id from 128 bits, for models and fixtures; six of them are replaced.
+    pub const fn new(bits: u128) -> Self {
+        Self(as_uuid(bits, 8))
+    }
+}
+
+/// Bits with the version and the variant of a UUID (RFC 9562).
+const fn as_uuid(bits: u128, version: u128) -> u128 {
+    bits & !(0xf << 76) & !(0b11 << 62) | (version << 76) | (0b10 << 62)
+}
+
+impl fmt::Display for InteractionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bits = self.0;
+        write!(
+            f,
+            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            bits >> 96,
+            (bits >> 80) & 0xffff,
+            (bits >> 64) & 0xffff,
+            (bits >> 48) & 0xffff,
+            bits & 0xffff_ffff_ffff
+        )
+    }
+}
+
+impl fmt::Debug for InteractionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for InteractionId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let bad = InvalidId("interaction id");
+        let id = parse_bits(&text.replace('-', "")).map(Self).ok_or(bad)?;
+        // Exactly one text for each id.
+        if id.to_string() == text { Ok(id) } else { Err(bad) }
+    }
+}
+
+/// Key of an interaction: its tenant and its id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct InteractionKey {
+    /// The tenant that owns the interaction.
+    pub tenant: Tenant,
+    /// The id of the interaction.
+    pub id: InteractionId,
+}
+
 /// Key of a dispatch: its tenant and its id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DispatchKey {
@@ -342,7 +422,15 @@ macro_rules! serde_as_text {
     )*};
 }
 
-serde_as_text!(Nonce, Tenant, DocumentName, DispatchId, ProviderName, AttemptId);
+serde_as_text!(
+    Nonce,
+    Tenant,
+    DocumentName,
+    DispatchId,
+    InteractionId,
+    ProviderName,
+    AttemptId
+);
 
 #[cfg(test)]
 mod tests {
@@ -392,6 +480,35 @@ mod tests {
         assert_eq!(id(&a, "k"), id(&a, "k"));
         assert_ne!(id(&a, "k"), id(&b, "k"));
         assert_ne!(id(&a, "k"), id(&a, "l"));
+    }
+
+    #[test]
+    fn an_interaction_id_is_a_uuid() {
+        let tenant: Tenant = "main".parse().expect("a tenant");
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        let random = InteractionId::random(&Randomness::default(), now).expect("randomness");
+        let keyed = InteractionId::for_idempotency_key(&tenant, "k");
+        for (id, version) in [(random, '7'), (keyed, '8'), (InteractionId::new(u128::MAX), '8')] {
+            let text = id.to_string();
+            assert_eq!(text.len(), 36, "{text}");
+            assert_eq!(text.chars().nth(14), Some(version), "{text}");
+            assert!(
+                text.chars().nth(19).is_some_and(|digit| "89ab".contains(digit)),
+                "{text}"
+            );
+            assert_eq!(text.parse(), Ok(id));
+            assert!(text.to_uppercase().parse::<InteractionId>().is_err() || text == text.to_uppercase());
+        }
+        assert!(random.to_string().starts_with("018bcfe5-6800-7"), "{random}");
+        assert_eq!(InteractionId::for_idempotency_key(&tenant, "k"), keyed);
+        for text in [
+            "",
+            "6b1f0000000040008000000000000001",
+            "6b1f0000-0000-4000-8000-00000000000",
+            "{6b1f}",
+        ] {
+            assert!(text.parse::<InteractionId>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@
 //! - [`phone`]: parses phone numbers in the notations of every country.
 //! - [`lenient_json`], [`json_number`]: lenient parsing of JSON from other systems.
 //! - [`message`]: queue messages, and their relation to commits.
+//! - [`interaction`]: an agent contacts a customer, over one channel after the other.
+//! - [`opt_out`]: recognizes the words with which a customer ends our messages.
 //! - [`access`]: scopes of API tokens. [`target`]: which URLs may be fetched.
 //! - [`percent`]: percent-encoding sets for the parts of a URL.
 //! - [`ids`], [`timestamp`], [`secret`], [`field`]: types that all of them use.
@@ -21,9 +23,11 @@ pub mod field;
 #[cfg(feature = "flow")]
 pub mod flow;
 pub mod ids;
+pub mod interaction;
 pub mod json_number;
 pub mod lenient_json;
 pub mod message;
+pub mod opt_out;
 pub mod percent;
 pub mod phone;
 pub mod secret;

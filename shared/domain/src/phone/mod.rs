@@ -2,6 +2,7 @@
 
 mod countries;
 mod read;
+pub mod zones;
 
 use std::fmt;
 use std::ops::RangeInclusive;
