@@ -10,8 +10,11 @@
 //! - [`dispatch`]: the domain of the main job; pure: it does no I/O and gets time and randomness passed in.
 //! - [`context`]: what voice agents share about a caller; pure.
 //! - [`conversation`]: a chat with a customer, which a bot answers until a person takes over; pure.
-//! - [`providers`]: clients and wire types of the voice providers and the chat platforms. [`voice`]: one
+//! - [`interaction`]: an agent contacts a customer over one channel after the other, until one answers; pure.
+//!   [`opt_out`]: the words with which a customer ends that.
+//! - [`providers`]: clients and wire types of the voice providers, the chat platforms and of Amazon SES. [`voice`]: one
 //!   provider-neutral interface over the voice providers, for every function that places calls.
+//! - [`messaging`]: one provider-neutral interface over the providers of text messages.
 //! - [`chat`]: one platform-neutral interface over the chat platforms.
 //! - [`lenient_json`]: the one reader for JSON that other parties send.
 //! - [`speech`]: prepares a text for speech synthesis, the same way for every provider.
@@ -28,8 +31,8 @@
 #[cfg(feature = "flow")]
 pub use patchbay_domain::flow;
 pub use patchbay_domain::{
-    access, context, conversation, dispatch, field, ids, json_number, lenient_json, message, percent, phone, secret,
-    speech, target,
+    access, context, conversation, dispatch, field, ids, interaction, json_number, lenient_json, message, opt_out,
+    percent, phone, secret, speech, target,
 };
 
 pub mod api;
@@ -52,6 +55,7 @@ pub mod fetch;
 pub mod function;
 pub mod http;
 pub mod keyring;
+pub mod messaging;
 pub mod outbox;
 pub mod parameters;
 pub mod partition;

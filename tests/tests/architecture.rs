@@ -18,11 +18,12 @@ const OUTSIDE: [&str; 8] = [
 ];
 
 /// The modules of the shared crate, lowest first, and for each the modules of this list that its files may import.
-const MODULES: [(&str, &[&str]); 18] = [
+const MODULES: [(&str, &[&str]); 19] = [
     ("http", &["web"]),
     ("web", &["http"]),
     ("providers", &["http", "web"]),
     ("voice", &["http", "web", "providers"]),
+    ("messaging", &["http", "web", "providers", "voice"]),
     ("chat", &["http", "web", "providers"]),
     ("chain", &["providers"]),
     ("bot", &["web"]),
@@ -78,7 +79,12 @@ const CHAT_PLACES: &[&str] = &[
     "functions/bot/src/lib",
 ];
 /// Where any provider may be named.
-const PROVIDER_MODULES: [&str; 3] = ["shared/src/voice", "shared/src/chat", "shared/src/providers"];
+const PROVIDER_MODULES: [&str; 4] = [
+    "shared/src/voice",
+    "shared/src/messaging",
+    "shared/src/chat",
+    "shared/src/providers",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()

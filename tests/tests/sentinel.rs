@@ -244,7 +244,10 @@ async fn without_the_queue_there_is_no_heartbeat_and_nothing_is_lost() {
     pass(&world, 1_200).await;
     for _ in 0..3 {
         let report = minute(&world).await;
-        assert_eq!((report.well, report.dispatches.stuck, report.dispatches.sent_again), (false, 1, 0));
+        assert_eq!(
+            (report.well, report.dispatches.stuck, report.dispatches.sent_again),
+            (false, 1, 0)
+        );
     }
     assert_eq!(heartbeats(&world), []);
     world.aws.faults().clear();
@@ -401,7 +404,10 @@ async fn a_run_is_bounded_and_every_dispatch_gets_its_turn() {
     for _ in 0..5 {
         let report = minute(&world).await;
         sent.push(report.dispatches.sent_again);
-        assert!(report.dispatches.sent_again <= 200 && report.dispatches.stuck <= 300, "{report:?}");
+        assert!(
+            report.dispatches.sent_again <= 200 && report.dispatches.stuck <= 300,
+            "{report:?}"
+        );
         let run = world.aws.recorder().last("sentinel").unwrap();
         assert!(run.dynamodb <= 10 + 1 + 2 * 300 && run.sqs <= 30, "{run:?}");
     }
@@ -468,7 +474,10 @@ async fn an_unreadable_dispatch_is_reported_and_blocks_no_other() {
     };
     assert_eq!(due().await, [key]);
     let report = minute(&world).await;
-    assert_eq!((report.well, report.dispatches.stuck, report.dispatches.sent_again), (false, 1, 0));
+    assert_eq!(
+        (report.well, report.dispatches.stuck, report.dispatches.sent_again),
+        (false, 1, 0)
+    );
     assert_eq!(due().await, []);
     assert_eq!(minute(&world).await.dispatches.stuck, 1, "it is still reported");
 }

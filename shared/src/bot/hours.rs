@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::civil::{Date, DateTime, Weekday};
+use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
 
 use super::document::Hours;
@@ -56,6 +56,26 @@ impl OpeningTimes {
         times
     }
 
+    /// Adds a period that begins on this weekday, in minutes of the day: past midnight if it ends before it begins.
+    /// Whether it is a period.
+    pub(super) fn add(&mut self, weekday: Weekday, from: u16, until: u16) -> bool {
+        let day = self.days.get_mut(day_index(weekday));
+        let (Some(day), Some(opening)) = (day, Opening::new(from, until)) else {
+            return false;
+        };
+        day.push(opening);
+        true
+    }
+
+    /// When the periods of a day begin, in local time.
+    pub(super) fn starts(&self, date: Date) -> impl Iterator<Item = DateTime> {
+        let at = move |minute: u16| {
+            let (hour, minute) = (i8::try_from(minute / 60).ok()?, i8::try_from(minute % 60).ok()?);
+            Some(date.to_datetime(Time::new(hour, minute, 0, 0).ok()?))
+        };
+        self.periods(date).iter().filter_map(move |period| at(period.from))
+    }
+
     /// Whether it is open at this local time.
     pub(super) fn is_open(&self, local: DateTime) -> bool {
         let minute = minute_of_day(local);
@@ -70,21 +90,29 @@ impl OpeningTimes {
         if self.holidays.contains(&date) {
             return &[];
         }
-        let index = usize::try_from(date.weekday().since(Weekday::Monday)).unwrap_or_default();
-        self.days.get(index).map_or(&[], Vec::as_slice)
+        self.days.get(day_index(date.weekday())).map_or(&[], Vec::as_slice)
     }
 }
 
 impl Opening {
     fn parse(text: &str) -> Option<Self> {
         let (from, until) = text.split_once('-')?;
-        let (from, until) = (time_of_day(from.trim())?, time_of_day(until.trim())?);
-        if from == DAY || from == until {
+        Self::new(time_of_day(from.trim())?, time_of_day(until.trim())?)
+    }
+
+    /// A period from a minute of the day until another, which is on the next day if it comes first.
+    fn new(from: u16, until: u16) -> Option<Self> {
+        if from >= DAY || until > DAY || from == until {
             return None;
         }
         let until = if until < from { until + DAY } else { until };
         Some(Self { from, until })
     }
+}
+
+/// The position of a weekday in a week that begins on Monday.
+fn day_index(weekday: Weekday) -> usize {
+    usize::try_from(weekday.since(Weekday::Monday)).unwrap_or_default()
 }
 
 /// Minutes since midnight of `HH:MM`, up to `24:00`.

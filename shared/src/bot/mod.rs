@@ -21,6 +21,7 @@ pub mod sample;
 mod scope;
 #[cfg(test)]
 mod tests;
+pub mod window;
 mod words;
 
 pub use crate::flow::{Issue, MAX_DOCUMENT, Position};

@@ -6,6 +6,7 @@
 mod conversation;
 pub mod dialplan;
 mod errors;
+mod sms;
 mod status;
 mod tracking;
 mod webhook;
@@ -22,6 +23,7 @@ pub use self::{
         Callback, CallbackStrategy, CreateConversation, CreateError, CreatedConversation, DeferralReason, Destination,
         EndAction, EndError, EndedCall,
     },
+    sms::{parse_incoming_sms, parse_sms_report},
     status::CallStatus,
     tracking::{AnsweredBy, Leg, TrackingError},
     webhook::{CollectEvent, Direction, InvalidWebhook, StatusCallback},

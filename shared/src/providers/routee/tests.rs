@@ -3,6 +3,7 @@
 mod calls;
 mod ending_calls;
 mod lookup;
+mod sms;
 mod tokens;
 
 use serde_json::{Value, json};

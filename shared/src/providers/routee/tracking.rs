@@ -227,7 +227,7 @@ fn parse_page(response: &Response) -> Result<Vec<Leg>, TrackingError> {
 }
 
 /// The body of a successful response.
-fn success_body(response: &Response) -> Result<&[u8], TrackingError> {
+pub(super) fn success_body(response: &Response) -> Result<&[u8], TrackingError> {
     let status = response.status();
     if status.is_success() {
         return Ok(response.body());

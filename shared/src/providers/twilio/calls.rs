@@ -381,11 +381,11 @@ impl Twilio {
         })
     }
 
-    async fn post(&self, path: &str, fields: &[(&'static str, String)]) -> Result<Response, SendError> {
+    pub(super) async fn post(&self, path: &str, fields: &[(&'static str, String)]) -> Result<Response, SendError> {
         self.send(Method::POST, path, Some(encode_form(fields))).await
     }
 
-    async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Response, SendError> {
+    pub(super) async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Response, SendError> {
         let query = encode_form(query);
         let separator = if query.is_empty() { "" } else { "?" };
         self.send(Method::GET, &format!("{path}{separator}{query}"), None).await
@@ -425,7 +425,7 @@ fn call_path(sid: &str) -> Result<String, ApiError> {
     Ok(format!("/Calls/{sid}.json"))
 }
 
-fn unreadable(what: &str) -> ApiError {
+pub(super) fn unreadable(what: &str) -> ApiError {
     ApiError {
         not_found: false,
         is_transient: true,
@@ -438,7 +438,7 @@ fn parse_call(response: &Response) -> Result<CallRecord, ApiError> {
 }
 
 /// The fields of a successful response.
-fn success_fields(response: &Response) -> Result<Fields, ApiError> {
+pub(super) fn success_fields(response: &Response) -> Result<Fields, ApiError> {
     let status = response.status();
     if status.is_success() {
         return Fields::from_json(response.body()).ok_or_else(|| unreadable("the response is not a JSON object"));
@@ -451,7 +451,7 @@ fn success_fields(response: &Response) -> Result<Fields, ApiError> {
     })
 }
 
-fn api_error(error: &SendError) -> ApiError {
+pub(super) fn api_error(error: &SendError) -> ApiError {
     ApiError {
         not_found: false,
         is_transient: true,
@@ -471,14 +471,14 @@ fn create_error(error: &SendError) -> CreateError {
 }
 
 /// A response without success (CONTRACT.md 1.5).
-struct Refusal {
-    status: u16,
-    code: Option<u32>,
-    detail: String,
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    pub(super) code: Option<u32>,
+    pub(super) detail: String,
 }
 
 impl Refusal {
-    fn parse(response: &Response) -> Self {
+    pub(super) fn parse(response: &Response) -> Self {
         let status = response.status().as_u16();
         let fields = Fields::from_json(response.body());
         let code = fields.as_ref().and_then(|fields| fields.integer("code"));
@@ -529,7 +529,7 @@ fn create_error_of_response(response: &Response) -> CreateError {
 }
 
 /// Parses a time as Twilio writes it: `Tue, 04 Mar 2025 15:02:09 +0000` (RFC 2822, UTC only).
-fn parse_rfc_2822(text: &str) -> Option<Timestamp> {
+pub(super) fn parse_rfc_2822(text: &str) -> Option<Timestamp> {
     const MONTHS: [&str; 12] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ];

@@ -52,7 +52,7 @@ pub struct Message {
     pub at: Timestamp,
     /// Who wrote it.
     pub sender: String,
-    /// The text.
+    /// What was written.
     pub content: String,
 }
 

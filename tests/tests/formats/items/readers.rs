@@ -194,7 +194,11 @@ async fn due(store: &Store, item: &Value, dispatch: &Dispatch) {
         "it is not due"
     );
     assert!(
-        store.due::<Dispatch>(shard, at.plus_millis(-1), 10).await.unwrap().is_empty(),
+        store
+            .due::<Dispatch>(shard, at.plus_millis(-1), 10)
+            .await
+            .unwrap()
+            .is_empty(),
         "it is due too early"
     );
 }
