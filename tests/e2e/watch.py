@@ -24,7 +24,10 @@ SECRETS = {
 # Responses to events whose dispatch does not exist: a status for web functions, otherwise the whole response.
 ANSWERS = {
     "collect-event.json": 200, "status-callback.json": 200, "dialer.json": {"batchItemFailures": []},
-    "notifier.json": {"batchItemFailures": []}, "responder.json": {"batchItemFailures": []}, "sentinel.json": {"well": True, "stuck": 0, "sent_again": 0, "held": 0},
+    "notifier.json": {"batchItemFailures": []}, "responder.json": {"batchItemFailures": []}, "sentinel.json": {
+        "well": True, "dispatches": {"stuck": 0, "sent_again": 0, "held": 0},
+        "conversations": {"stuck": 0, "sent_again": 0, "held": 0},
+    },
 }
 
 
