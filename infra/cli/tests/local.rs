@@ -363,6 +363,19 @@ fn with_a_secret_the_chat_platform_signs_its_events_and_unsigned_ones_are_refuse
 }
 
 #[test]
+fn a_web_page_of_another_host_can_do_nothing() {
+    let local = Local::start(&[]);
+    let open = |origin: &str| {
+        let form = format!("text/plain\r\norigin: {origin}");
+        local.send("POST", "/simulated/chat/open", "", &form, r#"{ "inbox": 7 }"#)
+    };
+    let (status, answer) = open("https://www.example.org");
+    assert_eq!(status, 403);
+    assert!(answer["detail"].to_string().contains("another host"), "{answer}");
+    assert_eq!(open(&local.url).0, 200);
+}
+
+#[test]
 fn calls_fail_over_to_the_other_provider_during_an_outage() {
     let local = Local::start(&["--provider", "both"]);
     let switch = |path: &str| local.request("POST", path, &Value::Null);

@@ -57,7 +57,9 @@ async fn answer(state: &ServerState, request: Request<Bytes>) -> Response<Body> 
     let world = &state.world;
     let path = request.uri().path();
     if origin::is_foreign(request.headers()) {
-        return empty_response(StatusCode::FORBIDDEN);
+        let detail =
+            "a web page of another host sent this request; patchbay local serves programs, and pages of this machine";
+        return json_response(StatusCode::FORBIDDEN, &json!({ "detail": detail }));
     }
     if path == SIMULATED_CALL {
         return simulated_call(world, request.uri().query().unwrap_or_default()).await;

@@ -15,6 +15,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router;
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use patchbay::clock::Clock;
 use patchbay::http::{HttpClient, Request, ResponseFuture, SendError, SendHttp};
 use patchbay::secret::Randomness;
@@ -59,7 +60,7 @@ pub(crate) struct Options {
     seed: Option<u64>,
     /// Secret with which the chat platform signs its events, and without whose signature they are refused; default:
     /// events are not signed
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     chat_secret: Option<String>,
 }
 

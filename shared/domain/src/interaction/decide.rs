@@ -192,7 +192,7 @@ pub fn create(key: InteractionKey, new: NewInteraction, context: DecisionContext
         attempt: None,
         past: Vec::new(),
         closes: None,
-        is_answered: false,
+        is_reached: false,
         thread: Vec::new(),
         seen: Vec::new(),
         note: cut(&new.note, MAX_NOTE_CHARS),

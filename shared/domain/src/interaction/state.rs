@@ -33,9 +33,10 @@ pub struct Interaction {
     /// Attempts that have ended, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub past: Vec<PastAttempt>,
-    /// Whether the customer has answered. Nothing is planned any more then.
+    /// Whether the customer was reached as the plan wants it: they answered, or got what needs no answer. Nothing is
+    /// planned any more then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub is_answered: bool,
+    pub is_reached: bool,
     /// When an open conversation is closed, unless somebody writes before, and the fence of that timer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closes: Option<Closing>,
@@ -117,6 +118,9 @@ pub struct Attempt {
     /// Times that the provider was asked for its status.
     #[serde(default)]
     pub polls: u16,
+    /// Whether the customer pressed a key in this call that is an answer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_answered: bool,
     /// For a call: what the provider says about it.
     #[serde(default, skip_serializing_if = "CallDetails::is_empty")]
     pub call: CallDetails,
@@ -134,6 +138,7 @@ impl Attempt {
             provider_id: None,
             progress: None,
             polls: 0,
+            is_answered: false,
             call: CallDetails {
                 seconds: 0,
                 recording: None,

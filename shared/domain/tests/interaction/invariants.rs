@@ -99,7 +99,7 @@ fn attempts(before: &Interaction, next: &Interaction, decision: &Decision) -> Re
         "a function sends what has begun, and nothing else",
     )?;
     let Some(begins) = begins else { return Ok(()) };
-    expect(!before.is_answered, "nothing is sent after an answer")?;
+    expect(!before.is_reached, "nothing is sent after an answer")?;
     expect(
         next.updated_at < next.plan.latest_at,
         "nothing is sent after the latest time",

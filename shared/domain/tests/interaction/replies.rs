@@ -185,6 +185,52 @@ fn a_key_of_an_earlier_call_stops_the_plan() {
 }
 
 #[test]
+fn an_opt_out_in_an_earlier_call_hangs_up_the_one_that_rings() {
+    let mut story = Story::sent([call()]);
+    let first = story.attempt();
+    story.reports(talked_to());
+    story.grace();
+    story.pass(300);
+    story.begin();
+    story.ends(accepted("CA2"));
+    let reply = Reply {
+        attempt: Some(first),
+        is_opt_out: true,
+        ..reply("key-9", Channel::Call, "9", story.now)
+    };
+    story.applies(&Event::Replied { reply });
+    assert_eq!(story.end(), EndReason::OptedOut);
+    assert!(is_hung_up(&story, "CA2"));
+}
+
+#[test]
+fn the_call_in_which_the_key_of_an_opt_out_was_pressed_ends_by_itself() {
+    let mut story = Story::of([call()]);
+    story.begin();
+    story.ends(accepted("CA1"));
+    let reply = Reply {
+        is_opt_out: true,
+        ..reply("key-9", Channel::Call, "9", story.now)
+    };
+    story.applies(&Event::Replied { reply });
+    assert!(!is_hung_up(&story, "CA1"));
+}
+
+#[test]
+fn a_message_during_a_call_is_no_key_of_that_call() {
+    let mut story = Story::sent([sms(), call()]);
+    story.reports(outcome(AttemptOutcome::NoAnswer));
+    story.begin();
+    story.ends(accepted("CA1"));
+    story.reports(progress(Progress::Answered));
+    story.replies("IN1", "Yes");
+    story.reports(talked_to());
+    story.grace();
+    assert_eq!(story.outcomes(), ["answered", "no_key"]);
+    assert_eq!(story.state(), State::Open, "the conversation in writing goes on");
+}
+
+#[test]
 fn a_long_reply_is_cut_and_says_so() {
     let mut story = Story::sent([email()]);
     story.replies("IN1", &"x".repeat(1_000_000));

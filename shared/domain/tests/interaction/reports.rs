@@ -306,6 +306,8 @@ fn a_provider_without_callbacks_is_asked() {
             .contains(&(Work::Poll { attempt, polls: 0 }, start().plus_seconds(15)))
     );
     story.pass(15);
+    // The message of a commit that was never made.
+    story.ignores(&poll(1, None), IgnoreReason::Stale);
     story.applies(&poll(0, None));
     assert!(
         story

@@ -432,7 +432,7 @@ const BROKEN: [(&str, Decide); 8] = [
             && !reply.is_opt_out
             && !next.state.is_terminal()
         {
-            next.is_answered = false;
+            next.is_reached = false;
             next.attempt.clone_from(&interaction.attempt);
         }
         decision

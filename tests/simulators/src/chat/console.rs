@@ -64,11 +64,11 @@ impl Chat {
         let number = |field: &str| {
             let value = fields.get(field);
             let number = value.and_then(|value| value.as_u64().or_else(|| value.as_str()?.trim().parse().ok()));
-            number.ok_or_else(|| ActionError::NoAction(format!("`{field}` is missing")))
+            number.ok_or_else(|| ActionError::NoAction(format!("`{field}` is missing, or is no id")))
         };
         let text = |field: &str| {
             let value = fields.get(field).and_then(Value::as_str);
-            value.ok_or_else(|| ActionError::NoAction(format!("`{field}` is missing")))
+            value.ok_or_else(|| ActionError::NoAction(format!("`{field}` is missing, or is no text")))
         };
         let conversation = || number("conversation");
         let message = |id: u64| json!({ "message": id });

@@ -130,9 +130,9 @@ impl<'a> Builder<'a> {
             return;
         }
         if outcome.is_success() {
-            self.next.is_answered = true;
+            self.next.is_reached = true;
         }
-        if self.next.is_answered {
+        if self.next.is_reached {
             // A conversation in writing goes on until nobody writes for long.
             if self.next.closes.is_none() {
                 self.end(EndReason::Completed);
@@ -224,7 +224,7 @@ impl<'a> Builder<'a> {
 
     /// The customer has answered: nothing is planned any more.
     pub(super) fn answered(&mut self) {
-        self.next.is_answered = true;
+        self.next.is_reached = true;
         self.advance(State::Open);
     }
 

@@ -22,8 +22,11 @@ impl Builder<'_> {
             // The thread is complete, but nothing begins again.
             return self.commit();
         }
+        let attempt = reply.attempt.or_else(|| self.newest_over(reply.channel));
         if reply.is_opt_out {
-            if reply.channel == Channel::Call {
+            let is_key_of_this_call =
+                reply.channel == Channel::Call && attempt.is_some_and(|id| matches!(self.place_of(id), Place::Current));
+            if is_key_of_this_call {
                 // The call says goodbye by itself.
                 let at = self.now();
                 self.change(|attempt| attempt.phase = Phase::Over { at });
@@ -31,7 +34,6 @@ impl Builder<'_> {
             self.opt_out();
             return self.commit();
         }
-        let attempt = reply.attempt.or_else(|| self.newest_over(reply.channel));
         self.answered();
         if reply.channel == Channel::Call {
             self.answered_by_key(attempt);
@@ -101,7 +103,10 @@ impl Builder<'_> {
         match self.place_of(id) {
             Place::Current => {
                 self.prove_sent(id);
-                self.change(|attempt| attempt.progress = Some(Progress::Answered));
+                self.change(|attempt| {
+                    attempt.progress = Some(Progress::Answered);
+                    attempt.is_answered = true;
+                });
                 if matches!(self.phase(id), Some(Phase::Over { .. })) {
                     self.end_call();
                 }

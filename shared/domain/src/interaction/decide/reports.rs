@@ -6,7 +6,7 @@ use crate::ids::Nonce;
 use crate::interaction::limits::{GRACE_SECONDS, MAX_TRANSCRIPT_CHARS};
 use crate::interaction::report::{AttemptOutcome, Progress, Report};
 use crate::interaction::state::{CallDetails, Phase, Transcript};
-use crate::interaction::status::{Channel, EndReason, State};
+use crate::interaction::status::{EndReason, State};
 use crate::interaction::timeline::Fact;
 
 /// One method for each event.
@@ -151,7 +151,7 @@ impl Builder<'_> {
                 return false;
             }
             // A key that was pressed in it may come later, and so may the verdict that a machine picked up.
-            (AttemptOutcome::TalkedTo | AttemptOutcome::NoKey, _) if !self.next.is_answered => {
+            (AttemptOutcome::TalkedTo | AttemptOutcome::NoKey, _) if !self.is_answered_by_key() => {
                 let at = self.now();
                 self.change(|attempt| attempt.phase = Phase::Over { at });
             }
@@ -193,7 +193,7 @@ impl Builder<'_> {
 
     /// An attempt that had been given up reached the customer, and that was all that the plan wanted.
     fn reached_late(&mut self) {
-        self.next.is_answered = true;
+        self.next.is_reached = true;
         self.cancel_planned(&AttemptOutcome::Superseded);
         if self.next.attempt.is_none() && self.next.closes.is_none() {
             self.end(EndReason::Completed);
@@ -301,7 +301,7 @@ impl Builder<'_> {
     /// The message arrived: now it is the customer's turn, if an answer is expected.
     fn delivered(&mut self) {
         match self.expected_answer() {
-            Some(seconds) if !self.next.is_answered => {
+            Some(seconds) if !self.next.is_reached => {
                 let answer_by = self.now().plus_seconds(seconds);
                 self.change(|attempt| attempt.phase = Phase::Delivered { answer_by });
             }
@@ -312,7 +312,7 @@ impl Builder<'_> {
     /// A call is over in which somebody picked up, and nothing more can arrive about it.
     pub(super) fn end_call(&mut self) {
         let outcome = match self.expected_answer() {
-            _ if self.is_answered_by_phone() => AttemptOutcome::Answered,
+            _ if self.is_answered_by_key() => AttemptOutcome::Answered,
             Some(_) => AttemptOutcome::NoKey,
             None => AttemptOutcome::TalkedTo,
         };
@@ -325,11 +325,9 @@ impl Builder<'_> {
         self.next.leg(attempt.leg)?.answer_seconds
     }
 
-    /// Whether the customer pressed a key that is an answer in a call that has not ended.
-    fn is_answered_by_phone(&self) -> bool {
-        let attempt = self.next.attempt.as_ref();
-        let leg = attempt.and_then(|attempt| self.next.leg(attempt.leg));
-        self.next.is_answered && leg.is_some_and(|leg| leg.channel == Channel::Call)
+    /// Whether the customer pressed a key that is an answer in the attempt in progress.
+    fn is_answered_by_key(&self) -> bool {
+        self.next.attempt.as_ref().is_some_and(|attempt| attempt.is_answered)
     }
 
     pub(super) fn phase(&self, id: Nonce) -> Option<Phase> {

@@ -150,7 +150,7 @@ impl Builder<'_> {
         });
         self.note_in_thread(id, index, provider_id, progress);
         self.advance(State::Sent);
-        if is_call && is_new && self.next.is_answered {
+        if is_call && is_new && self.next.is_reached {
             self.end_attempt(&AttemptOutcome::Superseded);
         }
     }
@@ -196,7 +196,7 @@ impl Builder<'_> {
         let tries = tries.saturating_add(1);
         let stated = retry_after.unwrap_or(0).min(MAX_RETRY_AFTER_SECONDS);
         let due_at = self.now().plus_seconds(backoff(tries).max(stated));
-        if self.next.is_answered || tries >= MAX_TRIES || due_at >= self.next.plan.latest_at {
+        if self.next.is_reached || tries >= MAX_TRIES || due_at >= self.next.plan.latest_at {
             return self.end_attempt(&AttemptOutcome::NotAccepted { detail: detail(why) });
         }
         let next = self.fresh_id();
