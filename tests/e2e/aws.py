@@ -26,13 +26,15 @@ REGION = "us-east-1"
 TIMEOUT = 600
 TEMPLATE = ROOT / "infra/template.yaml"
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/Cargo.toml"))
-# Required parameters without a default, for a stack with both providers and a chat platform.
+# Required parameters without a default, for a stack with both providers, a chat platform and the API for calls.
 PARAMETERS = {
     "VoiceProviders": "routee,twilio", "TwilioFrom": "+12025550100", "TwilioAuthTokensParam": "/patchbay/twilio-auth-tokens",
     "ChatPlatform": "sangoma", "SangomaTenantDomain": "acme.cx.sangoma.com", "ChatSecretsParam": "/patchbay/chat-secrets",
+    "CallsApi": "on", "CallsProviders": "routee,twilio", "SesConfigurationSet": "patchbay",
+    "ElementeCredentialsParam": "/patchbay/elemente-credentials",
 }
 # The conditions within the API definition: each is that of a function that only some stacks have.
-ROUTE_CONDITIONS = ("HasTwilio", "HasChat")
+ROUTE_CONDITIONS = ("HasTwilio", "HasChat", "HasCalls")
 
 
 def architecture():
@@ -136,6 +138,28 @@ def resolve_condition(value, conditions):
     return value
 
 
+class Running:
+    """A command that runs until it ends by itself or the `with` block ends."""
+
+    def __init__(self, command, environment, path):
+        self.name, self.path = command[0], path
+        with open(path, "a", encoding="utf-8") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log,
+                                            start_new_session=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        stop_process(self.process)
+
+    def wait(self):
+        """Waits for its end. Fails if it has failed."""
+        if self.process.wait():
+            sys.stderr.write("\n".join(self.path.read_text(encoding="utf-8").splitlines()[-60:]) + "\n")
+            raise SystemExit(f"{self.name} failed, see {self.path}")
+
+
 class Aws:
     """MiniStack as a child process. It and its functions stop at the end of the `with` block."""
 
@@ -214,21 +238,16 @@ class Aws:
             connection.close()
 
     def run(self, *command):
+        with self.start(HOME / "sam.log", *command) as running:
+            running.wait()
+
+    def start(self, log, *command):
+        """Starts a command, which ends with the `with` block at the latest. Its output is appended to the log."""
         print("   $", *command, flush=True)
         tools = str(HOME / "tools/bin")
         environment = self.environment | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
         environment |= {"CARGO_TARGET_DIR": str(CARGO)}
-        path = HOME / "sam.log"
-        with open(path, "a", encoding="utf-8") as log:
-            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log,
-                                       start_new_session=True)
-            try:
-                failed = process.wait()
-            finally:
-                stop_process(process)
-        if failed:
-            sys.stderr.write("\n".join(path.read_text(encoding="utf-8").splitlines()[-60:]) + "\n")
-            raise SystemExit(f"{command[0]} failed, see {path}")
+        return Running(command, environment, log)
 
     def deploy(self, stubs, parameters):
         """Runs `sam build` and `sam deploy` with the real template. Returns the outputs of the stack."""

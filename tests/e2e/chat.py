@@ -16,7 +16,7 @@ import time
 import urllib.parse
 
 from aws import CARGO, ROOT, STACK, TIMEOUT, wait_for
-from checks import Api, Server, check
+from checks import Api, Server, check, stage
 from main_job import check_queues_empty, put_token
 
 PREFIX = "/cx/api/v1/digital-interactions/"
@@ -128,7 +128,7 @@ class Sangoma:
 
 
 def check_chat(aws, outputs, sangoma):
-    print("\n== A chat: a bot answers, and hands over to a person", flush=True)
+    stage("A chat: a bot answers, and hands over to a person")
     token = "pb_" + secrets.token_hex(32)
     put_token(aws, outputs, token, "bots:read", "bots:write")
     api = Api(aws, outputs["ApiUrl"], token)

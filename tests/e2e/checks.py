@@ -3,7 +3,10 @@
 import http.server
 import json
 import sys
+import time
 import urllib.parse
+
+BEGAN = time.monotonic()
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -24,6 +27,11 @@ class Api:
         authorization = {"authorization": f"Bearer {self.token}"} if self.token else {}
         return self.aws.request(method, path, None if body is None else json.dumps(body),
                                 {"content-type": "application/json", **authorization, **headers}, self.host)
+
+
+def stage(title):
+    """Prints the title of the checks that follow, and the seconds since the start of the run."""
+    print(f"\n== {title} (after {time.monotonic() - BEGAN:.0f} s)", flush=True)
 
 
 def report(what, holds):

@@ -20,7 +20,7 @@ import time
 
 from accepted import Accepted
 from aws import CARGO, FUNCTIONS, HOME, TIMEOUT, ROOT, architecture, wait_for
-from checks import check, report
+from checks import check, report, stage
 
 RUNS = 15
 # Allowed growth. Callgrind counts the same number for the start in every run, and varies by 0.4 % for the first
@@ -36,7 +36,7 @@ EMPTY = "empty-function"
 EVENTS = {
     EMPTY: "dispatches-get.json", "dispatches": "dispatches-get.json", "transfer": "transfer.json", "bot": "bot-webhook.json",
 }
-TOKEN = {"tenant": "example", "scopes": ["dispatches:read"], "expires_at": None, "revoked": False}
+TOKEN = {"tenant": "example", "scopes": ["dispatches:read", "calls:read"], "expires_at": None, "revoked": False}
 SECRETS = {
     "reference-keys": "a key that is good enough for one machine",
     "webhook-keys": "whsec_bG9jYWwga2V5LCBuby1vbmUncyBzZWNyZXQ=",
@@ -44,6 +44,7 @@ SECRETS = {
     "twilio-auth-tokens": "made-up-auth-token-000001",
     "twilio-credentials": "AC00000000000000000000000000000001:SK00000000000000000000000000000001:secret",
     "sangoma-credentials": "client:secret",
+    "elemente-credentials": "user:secret",
 }
 
 
@@ -143,6 +144,9 @@ class Emulator:
             "PATCHBAY_ROUTEE_FROM": "12025550100", "PATCHBAY_LINK_SECRETS_PARAM": "/patchbay/link-secrets",
             "PATCHBAY_CONVERSATIONS_QUEUE_URL": f"{queue}/conversations",
             "PATCHBAY_CONVERSATIONS_DEAD_LETTERS_URL": f"{queue}/conversations-dead-letters",
+            "PATCHBAY_INTERACTIONS_QUEUE_URL": f"{queue}/interactions",
+            "PATCHBAY_INTERACTIONS_DEAD_LETTERS_URL": f"{queue}/interactions-dead-letters",
+            "PATCHBAY_SES_CONFIGURATION_SET": "patchbay",
             "PATCHBAY_CHAT_PLATFORM": "sangoma", "PATCHBAY_SANGOMA_TENANT_DOMAIN": "acme.cx.sangoma.com",
         } | {f"PATCHBAY_{name.upper().replace('-', '_')}_PARAM": f"/patchbay/{name}" for name in SECRETS}
         self.process = subprocess.Popen([*tool, CARGO / "lambda" / name / "bootstrap"], env=environment,
@@ -233,7 +237,7 @@ def count_relocations(path):
 
 
 def check_cold_starts():
-    print(f"\n== Cold starts: counts, and the minimum CPU time of {RUNS} runs", flush=True)
+    stage(f"Cold starts: counts, and the minimum CPU time of {RUNS} runs")
     check("valgrind is installed (apt-get install valgrind)", shutil.which("valgrind"))
     tables = [Accepted("counts.json", architecture(), what, slack=slack) for what, slack in (
         ("instructions of the start", INSTRUCTIONS), ("instructions of the first invocation", INSTRUCTIONS),

@@ -11,12 +11,12 @@ from samcli.yamlhelper import yaml_parse
 
 from aws import (FUNCTIONS, HOME, PARAMETERS, REGION, ROOT, STACK, TEMPLATE, evaluate, parameter_values, routes,
                  topic_is_elsewhere, wait_for)
-from checks import Api, check
+from checks import Api, check, stage
 
 # A sample value for each path parameter.
 SAMPLES = {
     "id": "dsp_00000000000000000000000000000001", "webhook": "msg_0", "ref": "a.b.c.d", "chain": "orders",
-    "bot": "support", "asset": "widget.js", "platform": "twilio", "caller": "+12025550143",
+    "bot": "support", "asset": "widget.js", "platform": "twilio", "caller": "+12025550143", "address": "+12025550143",
 }
 # One request path for every route of the template, and the function that must receive it.
 ROUTES = [(method, path.format(**SAMPLES) + "?api_token=x&limit=20", function) for method, path, function in routes()]
@@ -42,7 +42,7 @@ ACTIONS = {
 
 def check_settings():
     """Checks samconfig.toml with the SAM CLI's own parser."""
-    print("\n== The SAM CLI parses samconfig.toml")
+    stage("The SAM CLI parses samconfig.toml")
 
     def read(*overrides):
         return CfnParameterOverridesType().convert(overrides, None, None)
@@ -73,7 +73,7 @@ def check_settings():
         check(f"a topic {topic!r} is {'rejected' if elsewhere else 'accepted'} in {region}",
               topic_is_elsewhere(TEMPLATE, topic, region) is elsewhere)
 
-    print("\n== Required parameters of each provider")
+    stage("Required parameters of each provider")
     routee, twilio = REQUIRED["routee"], REQUIRED["twilio"]
     for providers, required in (*REQUIRED.items(), ("routee,twilio", routee | twilio), ("twilio,routee", twilio | routee)):
         given = {"VoiceProviders": providers} | required
@@ -83,6 +83,12 @@ def check_settings():
             errors = failed_assertions(given | {name: ""})
             check(f"{providers} without {name} is rejected with a reason", [name in text for text in errors] == [True],
                   errors)
+    given = routee | {"CallsApi": "on", "CallsProviders": "routee,twilio"}
+    errors = failed_assertions(given)
+    check("Twilio's auth tokens are required if customers are contacted over it", ["CallsProviders" in text for text in errors]
+          == [True], errors)
+    errors = failed_assertions(given | {"TwilioAuthTokensParam": twilio["TwilioAuthTokensParam"]})
+    check("and nothing else", not errors, errors)
     for platform, required in CHAT_REQUIRED.items():
         given = routee | {"ChatPlatform": platform} | required
         errors = failed_assertions(given)
@@ -102,7 +108,7 @@ def failed_assertions(parameters):
 
 
 def check_resources(aws, outputs):
-    print("\n== Deployed resources")
+    stage("Deployed resources")
     table = aws.client("dynamodb").describe_table(TableName=outputs["TableName"])["Table"]
     indexes = {index["IndexName"]: index["Projection"]["ProjectionType"] for index in table["GlobalSecondaryIndexes"]}
     check("the table has its indexes", indexes == {"by_day": "INCLUDE", "by_due": "KEYS_ONLY"}, table)
@@ -110,7 +116,8 @@ def check_resources(aws, outputs):
     check("the table deletes expired items", ttl.get("AttributeName") == "expires", ttl)
     sqs, functions = aws.client("sqs"), aws.client("lambda")
     for queue, consumer, batch_size in (
-            ("Dialing", "dialer", 1), ("Notifications", "notifier", 10), ("Conversations", "responder", 1)):
+            ("Dialing", "dialer", 1), ("Notifications", "notifier", 10), ("Conversations", "responder", 1),
+            ("Interactions", "messenger", 1)):
         attributes = sqs.get_queue_attributes(QueueUrl=outputs[f"{queue}QueueUrl"], AttributeNames=["All"])["Attributes"]
         timeout = functions.get_function_configuration(FunctionName=f"{STACK}-{consumer}")["Timeout"]
         check(f"{queue}: hidden for twice the {timeout} s of {consumer}, and a dead letter after a thousand receives",
@@ -123,24 +130,26 @@ def check_resources(aws, outputs):
               len(sources) == 1 and sources[0]["BatchSize"] == batch_size
               and sources[0]["FunctionResponseTypes"] == ["ReportBatchItemFailures"], sources)
     # MiniStack does not store throttling limits, so this checks the output of SAM.
-    stage = aws.processed_resources()["HttpApiApiGatewayDefaultStage"]["Properties"]
-    condition, with_chat, without = stage["RouteSettings"]["Fn::If"]
+    default_stage = aws.processed_resources()["HttpApiApiGatewayDefaultStage"]["Properties"]
+    routes = default_stage["RouteSettings"]
+    (has_chat, new_chats, _), (has_calls, opt_out_pages, _) = (
+        routes[route]["Fn::If"] for route in ("POST /chat/{ref}/conversations", "GET /ses/one-click/{ref}"))
     limits = [float(limits["ThrottlingRateLimit"]) for limits in (
-        stage["DefaultRouteSettings"], with_chat["POST /agent4/{ref}/{chain}"], without["POST /agent4/{ref}/{chain}"],
-        with_chat["POST /chat/{ref}/conversations"])]
-    check("every route accepts 100 requests a second, the one that may wait for a back end 20, our own chat page 2 new chats",
-          (condition, limits) == ("HasChat", [100, 20, 20, 2]), stage)
+        default_stage["DefaultRouteSettings"], routes["POST /agent4/{ref}/{chain}"], opt_out_pages, new_chats)]
+    check("every route accepts 100 requests a second, the one that may wait for a back end and the page behind opt-out "
+          "links 20, our own chat page 2 new chats",
+          (has_chat, has_calls, limits) == ("HasChat", "HasCalls", [100, 20, 20, 2]), default_stage)
     rule = aws.client("events").describe_rule(Name=f"{STACK}-sentinel")
     check("the sentinel runs every minute", (rule["ScheduleExpression"], rule["State"]) == ("rate(1 minute)", "ENABLED"),
           rule)
 
 
 def check_single_providers(aws):
-    """Deploys each voice provider without the other, once without and once with a chat platform. Checks the resources
-    and the settings."""
-    for (provider, required), platform in zip(REQUIRED.items(), ("none", "chatwoot"), strict=True):
-        print(f"\n== {provider} alone, chat platform {platform}", flush=True)
-        parameters = {"VoiceProviders": provider, "ChatPlatform": platform} | required | CHAT_REQUIRED[platform]
+    """Deploys each voice provider without the other, once without and once with a chat platform, and the API for calls the
+    other way round. Checks the resources and the settings."""
+    for (provider, required), platform, calls in zip(REQUIRED.items(), ("none", "chatwoot"), ("on", "off"), strict=True):
+        stage(f"{provider} alone, chat platform {platform}, API for calls {calls}")
+        parameters = {"VoiceProviders": provider, "ChatPlatform": platform, "CallsApi": calls} | required | CHAT_REQUIRED[platform]
         outputs = aws.deploy(True, parameters)
         client, api = aws.client("lambda"), Api(aws, outputs["ApiUrl"])
         settings = client.get_function_configuration(FunctionName=f"{STACK}-dialer")["Environment"]["Variables"]
@@ -149,12 +158,19 @@ def check_single_providers(aws):
               (settings["PATCHBAY_PROVIDERS"], with_credentials) == (provider, {provider}), settings)
         functions = {function["FunctionName"].removeprefix(f"{STACK}-") for function in client.list_functions()["Functions"]}
         missing = set(FUNCTIONS) - functions
-        check("transfer is deployed only with Twilio's auth tokens, bot and responder only with a chat platform",
+        check("transfer is deployed only with Twilio's auth tokens, bot and responder only with a chat platform, and the "
+              "functions that contact customers only with CallsApi",
               missing == ({"transfer"} if provider == "routee" else set())
-              | ({"bot", "responder"} if platform == "none" else set()), missing)
-        queues = aws.client("sqs").list_queues(QueueNamePrefix=f"{STACK}-conversations").get("QueueUrls", [])
-        check("so are the queue of the responder and its dead-letter queue", len(queues) == (0 if platform == "none" else 2),
-              queues)
+              | ({"bot", "responder"} if platform == "none" else set())
+              | ({"calls", "messenger", "message-event"} if calls == "off" else set()), missing)
+        for queue, is_deployed in (("conversations", platform != "none"), ("interactions", calls == "on")):
+            queues = aws.client("sqs").list_queues(QueueNamePrefix=f"{STACK}-{queue}").get("QueueUrls", [])
+            check(f"so are the queue {queue} and its dead-letter queue", len(queues) == (2 if is_deployed else 0), queues)
+        if calls == "on":
+            settings = client.get_function_configuration(FunctionName=f"{STACK}-messenger")["Environment"]["Variables"]
+            secrets = {name for name in settings if name.endswith("_PARAM") and settings[name]}
+            check("the messenger has no credentials of providers that CallsProviders does not list",
+                  secrets == {"PATCHBAY_REFERENCE_KEYS_PARAM"}, settings)
         if platform != "none":
             settings = client.get_function_configuration(FunctionName=f"{STACK}-responder")["Environment"]["Variables"]
             secrets = {name for name in settings if name.startswith(("PATCHBAY_SANGOMA", "PATCHBAY_CHATWOOT"))
@@ -172,7 +188,7 @@ def check_single_providers(aws):
 
 def check_deletion(aws, outputs):
     """Deletes the stack as the README describes."""
-    print("\n== Deletion of the stack", flush=True)
+    stage("Deletion of the stack")
     started = time.time() * 1000
     aws.run("sam", "delete", "--stack-name", STACK, "--region", REGION, "--no-prompts")
     functions = [function["FunctionName"] for function in aws.client("lambda").list_functions()["Functions"]]
@@ -195,7 +211,8 @@ def resource_name(template, resource):
     """Name that `check_permissions` uses for the table, index, queue or parameter in a role of the template."""
     (function, value), = resource.items()
     if function == "Fn::If":
-        # This stack has both providers, and Sangoma with a secret for its webhooks, so all these conditions are true.
+        # This stack has both providers for everything, and Sangoma with a secret for its webhooks, so all these conditions
+        # are true.
         return resource_name(template, value[1])
     if function == "Fn::GetAtt":
         properties = template["Resources"][value[0]]["Properties"]
@@ -228,18 +245,18 @@ def as_list(value):
 
 
 def check_permissions(aws):
-    print("\n== Every function has exactly the permissions in the template")
+    stage("Every function has exactly the permissions in the template")
     stack = aws.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
     resources = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in stack}
     table = aws.client("dynamodb").describe_table(TableName=resources["Table"])["Table"]["TableArn"]
     account = table.split(":")[4]
     arns = {"table": ("dynamodb", table), "index": ("dynamodb", f"{table}/index/by_day"),
             "index-by_due": ("dynamodb", f"{table}/index/by_due")}
-    for queue in ("dialing", "notifications", "conversations"):
+    for queue in ("dialing", "notifications", "conversations", "interactions"):
         for name in (queue, f"{queue}-dead-letters"):
             arns[name] = ("sqs", f"arn:aws:sqs:{REGION}:{account}:{STACK}-{name}")
     for parameter in ("reference-keys", "routee-credentials", "webhook-keys", "twilio-auth-tokens", "twilio-credentials",
-                      "sangoma-credentials", "chatwoot-tokens", "chat-secrets", "another"):
+                      "sangoma-credentials", "chatwoot-tokens", "chat-secrets", "elemente-credentials", "another"):
         arns[parameter] = ("ssm", f"arn:aws:ssm:{REGION}:{account}:parameter/patchbay/{parameter}")
     arns["link-secrets"] = ("ssm", f"arn:aws:ssm:{REGION}:{account}:parameter/patchbay/link-secrets/main/api.example.org/key")
     template = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))
@@ -268,15 +285,15 @@ def check_permissions(aws):
 
 
 def check_stubs(aws, outputs):
-    print("\n== Every route leads to its function")
+    stage("Every route leads to its function")
     api = Api(aws, outputs["ApiUrl"])
     for method, path, function in ROUTES:
         status, answer = api(method, path, None if method in ("GET", "DELETE") else {})
         check(f"{method} {path}", (status, answer) == (200, {"function": f"{STACK}-{function}"}), (status, answer))
     for method, path in (("DELETE", "/v1/dispatches"), ("POST", "/v1/other"), ("GET", "/routee/status/a.b.c.d")):
         check(f"{method} {path} leads nowhere", api(method, path)[0] == 404)
-    print("\n== Every queue invokes its function, and the schedule invokes the sentinel")
-    for queue in ("Dialing", "Notifications", "Conversations"):
+    stage("Every queue invokes its function, and the schedule invokes the sentinel")
+    for queue in ("Dialing", "Notifications", "Conversations", "Interactions"):
         aws.client("sqs").send_message(QueueUrl=outputs[f"{queue}QueueUrl"], MessageBody="{}")
     for name in FUNCTIONS:
         seen = HOME / f"seen/{STACK}-{name}.jsonl"
@@ -288,8 +305,8 @@ def check_stubs(aws, outputs):
                     "CHATWOOT_TOKENS_PARAM")
         empty = [key for key, value in settings.items() if not value and not key.endswith(optional)]
         check(f"{name} was invoked with {len(settings)} settings", "PATCHBAY_TABLE" in settings and not empty, settings)
-        if name == "dialer":
-            check("the dialer, which no request reaches, has the URL as a setting",
+        if name in ("dialer", "messenger"):
+            check(f"{name}, which no request reaches, has the URL as a setting",
                   settings["PATCHBAY_PUBLIC_URL"] == outputs["ApiUrl"])
         fixture = min((ROOT / "tests/events").glob(f"{name}*.json"))
         expected = json.loads(fixture.read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ import threading
 import time
 
 from aws import STACK, wait_for
-from checks import check
+from checks import check, stage
 from main_job import check_queues_empty, ticket
 from provider import PRESSES_1, RINGS_OUT
 
@@ -66,7 +66,7 @@ class Killer:
 
 
 def check_kills(aws, outputs, api, providers, requester):
-    print(f"\n== {TICKETS} tickets, while functions are killed", flush=True)
+    stage(f"{TICKETS} tickets, while functions are killed")
     anna, ben = ("Anna", "+12025550105"), ("Ben", "+12025550106")
     providers[0].phones |= {anna[1]: RINGS_OUT, ben[1]: PRESSES_1}
     for queue in ("Dialing", "Notifications"):

@@ -7,7 +7,7 @@ import secrets
 import time
 
 from aws import wait_for
-from checks import Api, check
+from checks import Api, check, stage
 from provider import PRESSES_1, PRESSES_2, RINGS_OUT
 
 
@@ -37,14 +37,14 @@ def check_main_job(aws, outputs, routee, requester):
     put_token(aws, outputs, token, "dispatches:read", "dispatches:write")
     api = Api(aws, outputs["ApiUrl"], token)
 
-    print("\n== Unauthorized requests are rejected")
+    stage("Unauthorized requests are rejected")
     stranger = Api(aws, outputs["ApiUrl"], "pb_" + "0" * 64)
     check("a ticket with an unknown token", stranger("POST", "/v1/dispatches", ticket("X", requester, anna))[0] == 401)
     for provider, kind in itertools.product(("routee", "twilio"), ("collect", "status")):
         status, answer = stranger("POST", f"/{provider}/{kind}/example.dsp_{1:032x}.000001-00-{1:016x}.{'0' * 32}", {})
         check(f"a {kind} callback of {provider} with a forged reference", 400 <= status < 500, (status, answer))
 
-    print("\n== A ticket: Anna does not pick up, Ben rejects, Cleo accepts")
+    stage("A ticket: Anna does not pick up, Ben rejects, Cleo accepts")
     status, preview = api("POST", "/v1/dispatches/preview", ticket("INC-1", requester, anna, ben, cleo))
     check("the preview places no call", status == 200 and not routee.orders, preview)
     status, created = api("POST", "/v1/dispatches", ticket("INC-1", requester, anna, ben, cleo), **{"idempotency-key": "INC-1"})
@@ -75,14 +75,14 @@ def check_main_job(aws, outputs, routee, requester):
     status, resolved = api("POST", f"{path}/resolve")
     check("it is resolved", (status, resolved["status"]) == (200, "Resolved"), resolved)
 
-    print("\n== A ticket that is cancelled")
+    stage("A ticket that is cancelled")
     status, second = api("POST", "/v1/dispatches", ticket(
         "INC-2", requester, anna, attempts=2, retry_delay=600))
     check("the ticket is created", status == 201, second)
     status, cancelled = api("POST", f"/v1/dispatches/{second['id']}/cancel")
     check("it is cancelled", (status, cancelled["status"]) == (200, "Cancelled"), cancelled)
 
-    print("\n== The requester received signed webhooks")
+    stage("The requester received signed webhooks")
     webhooks = wait_for("four webhooks", lambda: (
         len(found := requester.webhooks_of(created["id"])) == 4 and found))
     check("no answer, rejected, accepted and resolved, each with its employee", [
@@ -91,7 +91,7 @@ def check_main_job(aws, outputs, routee, requester):
     wait_for("the webhook of the other ticket", lambda: requester.webhooks_of(second["id"]))
     check("every webhook is signed, and duplicates have the same body", not requester.wrong, requester.wrong)
 
-    print("\n== The queues are empty")
+    stage("The queues are empty")
     check_queues_empty(aws, outputs)
     return api
 
@@ -104,7 +104,7 @@ def check_queues_empty(aws, outputs):
         return sum(int(attributes[name]) for name in names)
 
     time.sleep(2)
-    for queue in ("Dialing", "Notifications", "Conversations"):
+    for queue in ("Dialing", "Notifications", "Conversations", "Interactions"):
         check(f"{queue}: no dead letters", count(f"{queue}DeadLettersUrl", "ApproximateNumberOfMessages") == 0)
         wait_for(f"an empty {queue} queue", lambda q=queue: count(
             f"{q}QueueUrl", "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible") == 0)

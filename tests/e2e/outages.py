@@ -4,7 +4,7 @@ import datetime
 import statistics
 
 from aws import wait_for
-from checks import check
+from checks import check, stage
 from main_job import check_queues_empty, ticket
 from provider import ANSWERS_500, NEVER_ANSWERS, PRESSES_1
 
@@ -17,7 +17,7 @@ TICKETS = 20
 
 def check_outages(aws, outputs, api, routee, twilio, requester):
     tester = Tester(aws, outputs, api, routee, twilio, requester)
-    print("\n== Each provider places calls", flush=True)
+    stage("Each provider places calls")
     for provider, other in ((routee, twilio), (twilio, routee)):
         name, before = type(provider).__name__, (len(provider.orders), len(other.orders))
         seen = tester.accepted(tester.create(name, providers=[name.lower()]))
@@ -28,7 +28,7 @@ def check_outages(aws, outputs, api, routee, twilio, requester):
         twilio.answers)
     tester.check_forged()
 
-    print("\n== Routee answers 500, or not at all: whether a phone rings is unclear", flush=True)
+    stage("Routee answers 500, or not at all: whether a phone rings is unclear")
     unclear = []
     for outage in (ANSWERS_500, NEVER_ANSWERS):
         tester.forget_outages()
@@ -46,7 +46,7 @@ def check_outages(aws, outputs, api, routee, twilio, requester):
         print(f"   {tester.failover_times(seen)[0]:.1f} s from the failed request to the call at Twilio", flush=True)
     check("Routee got no second request", (len(routee.orders), len(routee.lost)) == (before, 2))
 
-    print(f"\n== Routee refuses connections, {TICKETS} times", flush=True)
+    stage(f"Routee refuses connections, {TICKETS} times")
     routee.refuse()
     times = []
     for number in range(TICKETS):

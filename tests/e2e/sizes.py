@@ -4,14 +4,16 @@ A cold start loads the whole function, so every cold start pays for its size. `s
 function. If a function grows by more than 5 %, review it, and accept its new size (`tests/e2e/run --accept`).
 """
 
+import contextlib
 import io
+import pathlib
 import shutil
 import subprocess
 import zipfile
 
 from accepted import Accepted
 from aws import CARGO, FUNCTIONS, HOME, architecture
-from checks import check, report
+from checks import check, report, stage
 
 GROWTH = 1.05
 # Absolute limits for arm64, the default of the template, and for x86_64, which is larger. --accept does not lift them.
@@ -50,21 +52,35 @@ def compare(architecture, folder, names):
 
 
 def check_sizes():
-    print(f"\n== Sizes of the functions ({architecture()})")
+    stage(f"Sizes of the functions ({architecture()})")
     compare(architecture(), CARGO / "lambda", FUNCTIONS)
 
 
-def check_arm64_sizes(aws):
-    """Checks the default architecture of a deployment, if this machine has another one."""
+@contextlib.contextmanager
+def arm64_build(aws):
+    """Builds the largest functions for arm64 while the `with` block runs. Yields a check of their sizes, which waits for
+    the build."""
+    target, folder, log = "aarch64-unknown-linux-gnu", HOME / "arm64", HOME / "arm64.log"
     if architecture() == "arm64":
+        yield lambda: None
         return
-    print("\n== Sizes of the functions (arm64)", flush=True)
-    target = "aarch64-unknown-linux-gnu"
+    stage("Build of the largest functions for arm64, in the background of the following checks")
     if shutil.which("rustup") is None or subprocess.run(["rustup", "target", "add", target], check=False).returncode:
-        print(f"   not measured: the Rust target {target} is not installed and cannot be", flush=True)
+        yield lambda: print(f"\n== arm64 was not built: the Rust target {target} is not installed and cannot be", flush=True)
         return
-    folder = HOME / "arm64"
+    log.unlink(missing_ok=True)
     # Together they enable the features of all functions, so they are the same as after `sam build`.
     packages = [word for name in LARGEST for word in ("--package", name)]
-    aws.run("cargo", "lambda", "build", "--release", "--arm64", "--lambda-dir", folder, *packages)
-    compare("arm64", folder, LARGEST)
+    # With the lowest priority: the functions that run meanwhile must not wait for it.
+    build = ("nice", "-n", "19", "cargo", "lambda", "build", "--release", "--arm64", "--lambda-dir", folder, *packages)
+    with aws.start(log, *build) as running:
+        # Where Linux shares the processor between sessions, the priority of a process counts only within its own.
+        with contextlib.suppress(OSError):
+            pathlib.Path(f"/proc/{running.process.pid}/autogroup").write_text("19", encoding="utf-8")
+
+        def check_sizes_of_arm64():
+            stage("Sizes of the functions (arm64)")
+            running.wait()
+            compare("arm64", folder, LARGEST)
+
+        yield check_sizes_of_arm64

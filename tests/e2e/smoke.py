@@ -5,11 +5,11 @@ import subprocess
 import urllib.parse
 
 from aws import CARGO, TIMEOUT, ROOT, STACK
-from checks import check
+from checks import check, stage
 
 
 def check_smoke(aws, outputs):
-    print("\n== patchbay doctor --smoke")
+    stage("patchbay doctor --smoke")
     aws.run("cargo", "build", "--workspace", "--bin", "patchbay")
     api = urllib.parse.urlsplit(outputs["ApiUrl"]).netloc.partition(".")[0]
     # Names below localhost do not resolve; MiniStack serves the same API at this URL too.

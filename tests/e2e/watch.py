@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 
 from aws import CARGO, FUNCTIONS, HOME, ROOT, TIMEOUT, stop_process, free_port, wait_for
-from checks import check
+from checks import check, stage
 from deployment import ROUTES
 
 TOKEN = "pb_" + "0123456789abcdef" * 4
@@ -24,9 +24,11 @@ SECRETS = {
 # Responses to events whose dispatch does not exist: a status for web functions, otherwise the whole response.
 ANSWERS = {
     "collect-event.json": 200, "status-callback.json": 200, "dialer.json": {"batchItemFailures": []},
-    "notifier.json": {"batchItemFailures": []}, "responder.json": {"batchItemFailures": []}, "sentinel.json": {
+    "notifier.json": {"batchItemFailures": []}, "responder.json": {"batchItemFailures": []},
+    "messenger.json": {"batchItemFailures": []}, "sentinel.json": {
         "well": True, "dispatches": {"stuck": 0, "sent_again": 0, "held": 0},
         "conversations": {"stuck": 0, "sent_again": 0, "held": 0},
+        "interactions": {"stuck": 0, "sent_again": 0, "held": 0},
     },
 }
 
@@ -100,7 +102,7 @@ class Watch:
 
 
 def check_routes(aws):
-    print("\n== cargo lambda watch routes every path to its function", flush=True)
+    stage("cargo lambda watch routes every path to its function")
     with Watch(aws) as watch:
         for name in FUNCTIONS:
             watch.start(name, ROOT / "tests/e2e/stub", {"E2E_SEEN": str(HOME / "tmp")})
@@ -110,11 +112,11 @@ def check_routes(aws):
 
 
 def check_watch(aws, outputs, put_token):
-    print("\n== cargo lambda watch, and every cargo lambda invoke of the README", flush=True)
+    stage("cargo lambda watch, and every cargo lambda invoke of the README")
     lines = invocations()
     check("the README invokes every function", {name for name, *_ in lines} == set(FUNCTIONS), lines)
     put_token(aws, outputs, TOKEN, "dispatches:read", "context:read", "context:write", "links:read", "links:write",
-              "bots:read", "bots:write")
+              "bots:read", "bots:write", "calls:read", "calls:write")
     settings = {
         "PATCHBAY_TABLE": outputs["TableName"], "PATCHBAY_PUBLIC_URL": "https://hooks.example.org",
         "PATCHBAY_DIALING_QUEUE_URL": outputs["DialingQueueUrl"],
@@ -128,6 +130,8 @@ def check_watch(aws, outputs, put_token):
         "PATCHBAY_WEBHOOK_KEYS_PARAM": "/patchbay/webhook-keys",
         "PATCHBAY_CONVERSATIONS_QUEUE_URL": outputs["ConversationsQueueUrl"],
         "PATCHBAY_CONVERSATIONS_DEAD_LETTERS_URL": outputs["ConversationsDeadLettersUrl"],
+        "PATCHBAY_INTERACTIONS_QUEUE_URL": outputs["InteractionsQueueUrl"],
+        "PATCHBAY_INTERACTIONS_DEAD_LETTERS_URL": outputs["InteractionsDeadLettersUrl"],
         "PATCHBAY_CHAT_PLATFORM": "sangoma", "PATCHBAY_SANGOMA_TENANT_DOMAIN": "acme.cx.sangoma.com",
         "PATCHBAY_SANGOMA_CREDENTIALS_PARAM": "/patchbay/sangoma-credentials",
     }

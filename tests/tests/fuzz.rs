@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod common;
+#[path = "common/seeds.rs"]
+mod seeds;
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,7 +22,7 @@ use patchbay_simulators::world::World;
 use serde_json::{Map, Value, json};
 
 const REQUESTS: u64 = 50_000;
-/// After this many requests a new world is created: the data that they leave behind slows everything down.
+/// Every world gets so many requests: the data that they leave behind slows everything down.
 const REQUESTS_PER_WORLD: u64 = 1_000;
 /// The token in the events of `tests/events`.
 const TOKEN: &str = "pb_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -283,21 +285,13 @@ async fn new_world() -> World {
     world
 }
 
-#[tokio::test(start_paused = true)]
-async fn no_request_crashes_a_function_or_exposes_internals() {
-    let count = std::env::var("PATCHBAY_FUZZ")
-        .ok()
-        .map_or(REQUESTS, |count| count.parse().unwrap());
-    let events = corpus();
-    assert!(events.len() > 20, "{}", events.len());
-    let mut rng = Rng::new(0x000f_022e);
-    let mut world = new_world().await;
+/// Sends requests to a new world. Returns how many of them succeeded.
+async fn send(events: &[Value], world_number: u64, count: u64) -> u64 {
+    let mut rng = Rng::new(0x000f_022e + world_number);
+    let world = new_world().await;
     let mut succeeded = 0;
     for number in 0..count {
-        if number % REQUESTS_PER_WORLD == REQUESTS_PER_WORLD - 1 {
-            world = new_world().await;
-        }
-        let original = pick(&mut rng, &events);
+        let original = pick(&mut rng, events);
         let event = odd_event(&mut rng, original).to_string();
         // An invalid event never reaches a function.
         let Ok(response) = world.invoke(&event).await else {
@@ -306,7 +300,7 @@ async fn no_request_crashes_a_function_or_exposes_internals() {
         let answer = String::from_utf8_lossy(response.body()).to_lowercase();
         assert!(
             response.status().as_u16() < 500,
-            "{number}: {} {answer}\n{event}",
+            "{world_number} {number}: {} {answer}\n{event}",
             response.status()
         );
         succeeded += u64::from(response.status().is_success());
@@ -314,9 +308,28 @@ async fn no_request_crashes_a_function_or_exposes_internals() {
             let internal = INTERNALS
                 .iter()
                 .find(|internal| answer.contains(*internal) && !event.to_lowercase().contains(*internal));
-            assert_eq!(internal, None, "{number}: {answer}\n{event}");
+            assert_eq!(internal, None, "{world_number} {number}: {answer}\n{event}");
         }
     }
+    succeeded
+}
+
+#[test]
+fn no_request_crashes_a_function_or_exposes_internals() {
+    let count = std::env::var("PATCHBAY_FUZZ")
+        .ok()
+        .map_or(REQUESTS, |count| count.parse().unwrap());
+    let events = corpus();
+    assert!(events.len() > 20, "{}", events.len());
+    let results = seeds::play_all(0..count.div_ceil(REQUESTS_PER_WORLD), |world_number| {
+        let requests = REQUESTS_PER_WORLD.min(count - world_number * REQUESTS_PER_WORLD);
+        seeds::on_virtual_time(send(&events, world_number, requests))
+    });
+    // The panic of a world has been printed.
+    let worlds = results.len();
+    let succeeded: Vec<u64> = results.into_iter().filter_map(|(_, succeeded)| succeeded).collect();
+    assert_eq!(succeeded.len(), worlds);
     // Some requests must succeed, or only the input validation would be tested.
+    let succeeded: u64 = succeeded.iter().sum();
     assert!(succeeded * 20 > count, "{succeeded}");
 }

@@ -29,6 +29,22 @@ const OUTAGE: Duration = Duration::from_hours(6);
 /// unknown is given up after some minutes, and then phones have to ring.
 const RECOVERY_SECONDS: u64 = 1_200;
 
+/// A module of tests, one for each fault, so that they run on all cores.
+macro_rules! for_each_fault {
+    ($module:ident: $assert:ident($($name:ident: $fault:ident,)+);) => {
+        mod $module {
+            use patchbay_simulators::aws::Fault;
+
+            $(
+                #[tokio::test(start_paused = true)]
+                async fn $name() {
+                    super::$assert(Fault::$fault).await;
+                }
+            )+
+        }
+    };
+}
+
 /// Four dispatches: one whose first phone rings, one that waits for its next round, one that is due to be reopened
 /// soon, and one that was just created.
 struct Scenario {
@@ -66,8 +82,12 @@ impl Scenario {
     }
 
     fn outage(&self) -> Range<Timestamp> {
+        self.outage_of(OUTAGE)
+    }
+
+    fn outage_of(&self, duration: Duration) -> Range<Timestamp> {
         let now = self.world.clock.now();
-        now..now.plus_millis(i64::try_from(OUTAGE.as_millis()).unwrap())
+        now..now.plus_millis(i64::try_from(duration.as_millis()).unwrap())
     }
 
     /// Waits until the outage is over, and checks that every dispatch is accepted.
@@ -120,19 +140,17 @@ async fn dispatches_survive_six_hours_without_sqs() {
     scenario.run().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn dispatches_survive_six_hours_without_the_provider() {
-    for fault in [
-        Fault::Refused,
-        Fault::Throttled,
-        Fault::InternalError,
-        Fault::LostRequest,
-    ] {
-        let scenario = Scenario::begin().await;
-        let rule = Rule::new(fault).service(Service::Http).function("dialer");
-        scenario.world.aws.faults().plan(rule.during(scenario.outage()));
-        scenario.run().await;
-    }
+async fn assert_survive_without_the_provider(fault: Fault) {
+    let scenario = Scenario::begin().await;
+    let rule = Rule::new(fault).service(Service::Http).function("dialer");
+    scenario.world.aws.faults().plan(rule.during(scenario.outage()));
+    scenario.run().await;
+}
+
+for_each_fault! {
+    dispatches_survive_six_hours_without_the_provider: assert_survive_without_the_provider(
+        refused: Refused, throttled: Throttled, internal_error: InternalError, lost_request: LostRequest,
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,16 +173,10 @@ async fn two_people() -> World {
     .unwrap()
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_provider_without_calls_uses_up_no_attempt_and_no_round() {
-    for fault in [
-        Fault::Refused,
-        Fault::Throttled,
-        Fault::InternalError,
-        Fault::LostRequest,
-    ] {
-        assert_no_attempt_is_used_up(fault).await;
-    }
+for_each_fault! {
+    a_provider_without_calls_uses_up_no_attempt_and_no_round: assert_no_attempt_is_used_up(
+        refused: Refused, throttled: Throttled, internal_error: InternalError, lost_request: LostRequest,
+    );
 }
 
 async fn assert_no_attempt_is_used_up(fault: Fault) {
@@ -290,35 +302,48 @@ async fn a_message_whose_sending_is_uncertain_is_left_to_its_redelivery() {
 }
 
 /// The queue `notifications` refuses messages, does not answer, or accepts messages without an answer.
-#[tokio::test(start_paused = true)]
-async fn calls_do_not_wait_for_webhooks_that_cannot_be_sent() {
-    for fault in [Fault::Refused, Fault::LostRequest, Fault::LostAnswer] {
-        let scenario = Scenario::begin().await;
-        let rule = Rule::new(fault).service(Service::Sqs).target("notifications");
-        scenario.world.aws.faults().plan(rule.during(scenario.outage()));
-        // During the outage employees are called, and accept.
-        pass(&scenario.world, RECOVERY_SECONDS).await;
-        for ticket in &scenario.tickets {
-            let dispatch = load(&scenario.world, ticket).await;
-            assert!(
-                matches!(dispatch.state, State::Accepted(_)),
-                "{fault:?}: {:?}",
-                dispatch.state
-            );
-        }
-        // After the outage all webhooks are delivered.
-        scenario.world.clock.sleep(OUTAGE).await;
-        pass(&scenario.world, RECOVERY_SECONDS).await;
-        for ticket in &scenario.tickets {
-            let dispatch = load(&scenario.world, ticket).await;
-            let all = webhooks::events(&scenario.world.store, &dispatch, None).await.unwrap();
-            assert!(!all.events.is_empty());
-            for one in all.events {
-                let delivery = one.delivery.unwrap();
-                assert_eq!(delivery.outcome, DeliveryStatus::Delivered, "{fault:?}: {delivery:?}");
-            }
-        }
-        let audit = audit(&scenario.world, &scenario.tickets).await.unwrap();
-        assert_eq!(audit.breaches, [], "{fault:?}");
+async fn assert_calls_do_not_wait_for_webhooks(fault: Fault) {
+    // Of the three only one lasts so long: after an hour the pauses between the retries do not grow any more.
+    let outage = if fault == Fault::Refused {
+        OUTAGE
+    } else {
+        Duration::from_hours(1)
+    };
+    let scenario = Scenario::begin().await;
+    let rule = Rule::new(fault).service(Service::Sqs).target("notifications");
+    scenario
+        .world
+        .aws
+        .faults()
+        .plan(rule.during(scenario.outage_of(outage)));
+    // During the outage employees are called, and accept.
+    pass(&scenario.world, RECOVERY_SECONDS).await;
+    for ticket in &scenario.tickets {
+        let dispatch = load(&scenario.world, ticket).await;
+        assert!(
+            matches!(dispatch.state, State::Accepted(_)),
+            "{fault:?}: {:?}",
+            dispatch.state
+        );
     }
+    // After the outage all webhooks are delivered.
+    scenario.world.clock.sleep(outage).await;
+    pass(&scenario.world, RECOVERY_SECONDS).await;
+    for ticket in &scenario.tickets {
+        let dispatch = load(&scenario.world, ticket).await;
+        let all = webhooks::events(&scenario.world.store, &dispatch, None).await.unwrap();
+        assert!(!all.events.is_empty());
+        for one in all.events {
+            let delivery = one.delivery.unwrap();
+            assert_eq!(delivery.outcome, DeliveryStatus::Delivered, "{fault:?}: {delivery:?}");
+        }
+    }
+    let audit = audit(&scenario.world, &scenario.tickets).await.unwrap();
+    assert_eq!(audit.breaches, [], "{fault:?}");
+}
+
+for_each_fault! {
+    calls_do_not_wait_for_webhooks_that_cannot_be_sent: assert_calls_do_not_wait_for_webhooks(
+        refused: Refused, lost_request: LostRequest, lost_answer: LostAnswer,
+    );
 }

@@ -40,7 +40,7 @@ async fn ticket(world: &World, reference: &str) -> DispatchKey {
     let body = json!({
         "ticket": { "reference": reference, "text": "Pump four has stopped." },
         "employees": [{ "id": "ann", "name": "Ann", "phone": ANN }],
-        "policy": { "attempts": 1 },
+        "policy": { "attempts": 1, "max_rounds": 1 },
     });
     let request = http::Request::post(format!("{PUBLIC_URL}/v1/dispatches"))
         .header("authorization", format!("Bearer {TOKEN}"))
