@@ -21,19 +21,20 @@ use aws_types::region::Region;
 use crate::clock::Clock;
 use crate::config::variables::{
     CONVERSATIONS_DEAD_LETTERS_URL, CONVERSATIONS_QUEUE_URL, DIALING_DEAD_LETTERS_URL, DIALING_QUEUE_URL,
-    NOTIFICATIONS_DEAD_LETTERS_URL, NOTIFICATIONS_QUEUE_URL, REFERENCE_KEYS_PARAM, RETELL_KEYS_PARAM, TABLE,
-    TWILIO_AUTH_TOKENS_PARAM, VAPI_SECRETS_PARAM,
+    INTERACTIONS_DEAD_LETTERS_URL, INTERACTIONS_QUEUE_URL, NOTIFICATIONS_DEAD_LETTERS_URL, NOTIFICATIONS_QUEUE_URL,
+    REFERENCE_KEYS_PARAM, RETELL_KEYS_PARAM, TABLE, TWILIO_AUTH_TOKENS_PARAM, VAPI_SECRETS_PARAM,
 };
 use crate::config::{
     ConfigError, optional, optional_public_url, optional_twilio_verifier, platform_verifier, reference_signer, required,
 };
-use crate::conversations::Conversations;
 use crate::engine::Engine;
 use crate::keyring::Keyring;
+use crate::ledger::{Conversations, Interactions};
 use crate::outbox::Outbox;
 use crate::parameters::Parameters;
 use crate::partition;
 use crate::providers::protegee::verify::PlatformVerifier;
+use crate::providers::ses;
 use crate::providers::twilio::signature::SignatureVerifier;
 use crate::queue::{Queue, Sqs};
 use crate::secret::{Randomness, Secret};
@@ -42,6 +43,11 @@ use crate::store::{self, Store};
 use crate::timeouts;
 use crate::trust::tls_context;
 use crate::web::callbacks::CallbackUrls;
+
+/// Names of environment variables that every AWS SDK knows.
+const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
+const FIPS: &str = "AWS_USE_FIPS_ENDPOINT";
+const DUAL_STACK: &str = "AWS_USE_DUALSTACK_ENDPOINT";
 
 /// The HTTP client for all requests to AWS.
 pub fn https_client() -> SharedHttpClient {
@@ -76,6 +82,27 @@ fn table_client(config: &SdkConfig) -> aws_sdk_dynamodb::Client {
     store::client(&config.build())
 }
 
+/// The credentials that Lambda gives to a function.
+fn credentials() -> Result<Credentials, ConfigError> {
+    Ok(Credentials::new(
+        required("AWS_ACCESS_KEY_ID")?,
+        required("AWS_SECRET_ACCESS_KEY")?,
+        optional("AWS_SESSION_TOKEN"),
+        None,
+        "Environment",
+    ))
+}
+
+fn is_enabled(name: &'static str) -> bool {
+    optional(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+/// The base URL of a service for which we sign requests ourselves.
+fn endpoint(service: &str, region: &str) -> String {
+    optional(ENDPOINT_URL)
+        .unwrap_or_else(|| partition::endpoint(service, region, is_enabled(FIPS), is_enabled(DUAL_STACK)))
+}
+
 /// Access to AWS with one HTTP client and one set of credentials.
 #[derive(Debug)]
 pub struct Aws {
@@ -91,25 +118,10 @@ impl Aws {
     /// # Errors
     /// When the region or the credentials are missing.
     pub fn load() -> Result<Self, ConfigError> {
-        let credentials = Credentials::new(
-            required("AWS_ACCESS_KEY_ID")?,
-            required("AWS_SECRET_ACCESS_KEY")?,
-            optional("AWS_SESSION_TOKEN"),
-            None,
-            "Environment",
-        );
-        let is_enabled = |name| optional(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        let (fips, dual_stack) = (
-            is_enabled("AWS_USE_FIPS_ENDPOINT"),
-            is_enabled("AWS_USE_DUALSTACK_ENDPOINT"),
-        );
-        let region = required("AWS_REGION")?;
+        let (credentials, region) = (credentials()?, required("AWS_REGION")?);
         let http_client = https_client();
-        let endpoint_url = optional("AWS_ENDPOINT_URL");
         let ssm = Ssm::new(ssm::Settings {
-            endpoint: endpoint_url
-                .clone()
-                .unwrap_or_else(|| partition::endpoint("ssm", &region, fips, dual_stack)),
+            endpoint: endpoint("ssm", &region),
             region: region.clone(),
             credentials: credentials.clone(),
             http_client: http_client.clone(),
@@ -124,9 +136,9 @@ impl Aws {
             .http_client(http_client)
             .retry_config(timeouts::retries())
             .timeout_config(timeouts::queues())
-            .use_fips(fips)
-            .use_dual_stack(dual_stack);
-        if let Some(url) = endpoint_url {
+            .use_fips(is_enabled(FIPS))
+            .use_dual_stack(is_enabled(DUAL_STACK));
+        if let Some(url) = optional(ENDPOINT_URL) {
             config = config.endpoint_url(url);
         }
         let config = config.build();
@@ -187,9 +199,22 @@ impl Aws {
         self.outbox(CONVERSATIONS_QUEUE_URL, CONVERSATIONS_DEAD_LETTERS_URL)
     }
 
+    /// The outbox with which the messenger consumes its queue.
+    ///
+    /// # Errors
+    /// When the variable of the queue or of its dead-letter queue is not set.
+    pub fn interactions_outbox(&self) -> Result<Outbox, ConfigError> {
+        self.outbox(INTERACTIONS_QUEUE_URL, INTERACTIONS_DEAD_LETTERS_URL)
+    }
+
     /// The `conversations` queue, if the variable that names it is set.
     pub fn optional_conversations(&self) -> Option<Queue> {
         optional(CONVERSATIONS_QUEUE_URL).map(|url| self.sqs.queue(url))
+    }
+
+    /// The `interactions` queue, if the variable that names it is set.
+    pub fn optional_interactions(&self) -> Option<Queue> {
+        optional(INTERACTIONS_QUEUE_URL).map(|url| self.sqs.queue(url))
     }
 
     fn outbox(&self, queue: &'static str, dead_letters: &'static str) -> Result<Outbox, ConfigError> {
@@ -223,11 +248,30 @@ impl Aws {
     /// # Errors
     /// When the variable of the table or of the queue is not set.
     pub fn conversations(&self) -> Result<Conversations, ConfigError> {
-        Ok(Conversations {
-            store: self.store()?,
-            queue: self.queue(CONVERSATIONS_QUEUE_URL)?,
-            clock: Clock::system(),
-            random: Randomness::default(),
+        let (store, queue) = (self.store()?, self.queue(CONVERSATIONS_QUEUE_URL)?);
+        Ok(Conversations::new(store, queue, Clock::system(), Randomness::default()))
+    }
+
+    /// What changes interactions, on the system clock.
+    ///
+    /// # Errors
+    /// When the variable of the table or of the queue is not set.
+    pub fn interactions(&self) -> Result<Interactions, ConfigError> {
+        let (store, queue) = (self.store()?, self.queue(INTERACTIONS_QUEUE_URL)?);
+        Ok(Interactions::new(store, queue, Clock::system(), Randomness::default()))
+    }
+
+    /// The settings of a client for Amazon SES.
+    ///
+    /// # Errors
+    /// When the region or the credentials are missing.
+    pub fn ses(&self) -> Result<ses::Settings, ConfigError> {
+        let region = required("AWS_REGION")?;
+        Ok(ses::Settings {
+            endpoint: endpoint("email", &region),
+            region,
+            credentials: credentials()?,
+            subject: ses::SubjectForm::default(),
         })
     }
 

@@ -6,12 +6,16 @@
 //! | `PATCHBAY_DIALING_QUEUE_URL`, `PATCHBAY_NOTIFICATIONS_QUEUE_URL` | URLs of the queues |
 //! | `PATCHBAY_DIALING_DEAD_LETTERS_URL`, `PATCHBAY_NOTIFICATIONS_DEAD_LETTERS_URL` | URLs of their dead-letter queues |
 //! | `PATCHBAY_CONVERSATIONS_QUEUE_URL`, `PATCHBAY_CONVERSATIONS_DEAD_LETTERS_URL` | the same for the queue of chats |
+//! | `PATCHBAY_INTERACTIONS_QUEUE_URL`, `PATCHBAY_INTERACTIONS_DEAD_LETTERS_URL` | the same for the queue of interactions |
 //! | `PATCHBAY_PUBLIC_URL` | base URL of the API as providers see it; optional for a function behind the API: see [`crate::web::callbacks::CallbackUrls::with_fallback_base`] |
 //! | `PATCHBAY_REFERENCE_KEYS_PARAM` | SSM parameter: the key of callback references, or the new and the old key, separated by a comma |
 //! | `PATCHBAY_PROVIDERS` | the providers that call employees, the preferred one first: `routee`, `twilio`, or both, separated by a comma; default `routee` |
 //! | `PATCHBAY_ROUTEE_CREDENTIALS_PARAM` | SSM parameter: `applicationId:applicationSecret` |
 //! | `PATCHBAY_ROUTEE_FROM` | caller ID of calls: a number or a name |
 //! | `PATCHBAY_ROUTEE_AUTH_URL`, `PATCHBAY_ROUTEE_CONNECT_URL` | Routee's endpoints, if not the public ones |
+//! | `PATCHBAY_ELEMENTE_CREDENTIALS_PARAM` | SSM parameter: `username:password` of an account with Elemente; optional |
+//! | `PATCHBAY_ELEMENTE_URL` | base URL of Elemente; only for another server with its API |
+//! | `PATCHBAY_SES_CONFIGURATION_SET` | the configuration set through which Amazon SES publishes the outcome of e-mails; without it no e-mail is sent |
 //! | `PATCHBAY_TWILIO_CREDENTIALS_PARAM` | SSM parameter: `accountSid:apiKeySid:apiKeySecret` or `accountSid:authToken` |
 //! | `PATCHBAY_TWILIO_FROM` | caller ID of calls: a number |
 //! | `PATCHBAY_TWILIO_API_URL` | Twilio's endpoint, if not the public one |
@@ -59,6 +63,8 @@ pub mod variables {
     pub const NOTIFICATIONS_DEAD_LETTERS_URL: &str = "PATCHBAY_NOTIFICATIONS_DEAD_LETTERS_URL";
     pub const CONVERSATIONS_QUEUE_URL: &str = "PATCHBAY_CONVERSATIONS_QUEUE_URL";
     pub const CONVERSATIONS_DEAD_LETTERS_URL: &str = "PATCHBAY_CONVERSATIONS_DEAD_LETTERS_URL";
+    pub const INTERACTIONS_QUEUE_URL: &str = "PATCHBAY_INTERACTIONS_QUEUE_URL";
+    pub const INTERACTIONS_DEAD_LETTERS_URL: &str = "PATCHBAY_INTERACTIONS_DEAD_LETTERS_URL";
     pub const PUBLIC_URL: &str = "PATCHBAY_PUBLIC_URL";
     pub const REFERENCE_KEYS_PARAM: &str = "PATCHBAY_REFERENCE_KEYS_PARAM";
     pub const WEBHOOK_KEYS_PARAM: &str = "PATCHBAY_WEBHOOK_KEYS_PARAM";
@@ -74,6 +80,7 @@ pub mod variables {
     pub const SANGOMA_AUTH_URL: &str = "PATCHBAY_SANGOMA_AUTH_URL";
     pub const SANGOMA_API_URL: &str = "PATCHBAY_SANGOMA_API_URL";
     pub const CHATWOOT_TOKENS_PARAM: &str = "PATCHBAY_CHATWOOT_TOKENS_PARAM";
+    pub const ELEMENTE_CREDENTIALS_PARAM: &str = "PATCHBAY_ELEMENTE_CREDENTIALS_PARAM";
     pub const CHAT_SECRETS_PARAM: &str = "PATCHBAY_CHAT_SECRETS_PARAM";
 }
 use variables::{PUBLIC_URL, RETELL_KEYS_PARAM, VAPI_SECRETS_PARAM};

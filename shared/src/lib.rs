@@ -24,8 +24,9 @@
 //! - [`webhooks`]: the delivery status of webhooks to a requester.
 //! - [`api`], [`tokens`]: what the functions behind the API have in common. [`caller_note`]: notes about a caller, from
 //!   any function.
-//! - [`engine`]: load, decide, send, commit: the only way in which a dispatch changes. [`conversations`]: the same for
-//!   conversations.
+//! - [`engine`]: load, decide, send, commit: the only way in which a dispatch changes. [`ledger`]: the same for
+//!   conversations and interactions.
+//! - `outreach` (a cargo feature): agents, skills and customers; how interactions reach providers.
 //! - [`function`]: the `main` of every function.
 
 #[cfg(feature = "flow")]
@@ -48,15 +49,17 @@ pub mod chain;
 pub mod chat;
 pub mod clock;
 pub mod config;
-pub mod conversations;
 pub mod engine;
 #[cfg(feature = "flow")]
 pub mod fetch;
 pub mod function;
 pub mod http;
 pub mod keyring;
+pub mod ledger;
 pub mod messaging;
 pub mod outbox;
+#[cfg(feature = "outreach")]
+pub mod outreach;
 pub mod parameters;
 pub mod partition;
 pub mod providers;

@@ -111,7 +111,7 @@ impl Unit {
 
 /// Every metric and its dimensions besides the stack. Alarms and the dashboard use these names; an alarm on other
 /// dimensions would silently receive no data.
-pub const METRICS: [(&str, &[&str]); 20] = [
+pub const METRICS: [(&str, &[&str]); 26] = [
     ("MessageFailures", &[]),
     ("CallsNotAnswered", &[]),
     ("OutOfMoney", &[]),
@@ -119,6 +119,7 @@ pub const METRICS: [(&str, &[&str]); 20] = [
     ("CallsRejected", &[]),
     ("StuckDispatches", &[]),
     ("StuckConversations", &[]),
+    ("StuckInteractions", &[]),
     ("TimeToAccept", &[]),
     ("TimeToFirstDial", &[]),
     ("TimerLag", &[]),
@@ -128,6 +129,11 @@ pub const METRICS: [(&str, &[&str]); 20] = [
     ("FailedWebhooks", &["Host"]),
     ("BotErrors", &[]),
     ("ConversationsHandedOver", &[]),
+    ("InteractionsCompleted", &[]),
+    ("InteractionsFailed", &[]),
+    ("InteractionsUnclear", &[]),
+    ("MessagesRefused", &[]),
+    ("OptOuts", &[]),
     ("RefusedSteps", &[]),
     ("UnclearSteps", &[]),
     ("TurnLag", &[]),

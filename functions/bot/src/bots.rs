@@ -6,7 +6,7 @@ use patchbay::access::Scope;
 use patchbay::api::documents::{DocumentApi, refused};
 use patchbay::bot::sample::{self, Sample};
 use patchbay::bot::{Bot, Document};
-use patchbay::conversations::Conversations;
+use patchbay::ledger::Conversations;
 use patchbay::store::DocumentKind;
 use patchbay::web::body::{self, json_response};
 use serde_json::{Map, json};

@@ -6,8 +6,8 @@ use patchbay::access::Scope;
 use patchbay::api::paging;
 use patchbay::bot::{TurnContext, hand_over_plan};
 use patchbay::conversation::{self, Conversation, ConversationKey, Event, EventOutcome};
-use patchbay::conversations::Conversations;
 use patchbay::ids::Tenant;
+use patchbay::ledger::Conversations;
 use patchbay::store::ConversationSummary;
 use patchbay::web::body::json_response;
 use patchbay::web::problem::Problem;
@@ -34,7 +34,7 @@ pub(crate) async fn show(deps: &Deps, request: &Request, id: &str) -> Answer {
     let conversation = load(deps, tenant, id).await?;
     let store = &deps.conversations.store;
     let timeline = store
-        .conversation_timeline(&conversation.key, after, TIMELINE_LIMIT)
+        .timeline_of::<Conversation>(&conversation.key, after, TIMELINE_LIMIT)
         .await?;
     let body = ConversationView::new(&conversation).with_timeline(&timeline);
     Ok(json_response(StatusCode::OK, &body))
@@ -74,7 +74,7 @@ async fn change(deps: &Deps, request: &Request, id: &str, change: Change) -> Ans
         settings: bot.settings(&conversation.contact),
     };
     let applied = deps.conversations.apply_to(conversation, event).await?;
-    let holder = applied.conversation.holder.name();
+    let holder = applied.subject.holder.name();
     if applied.outcome != EventOutcome::Applied {
         return Err(Problem::conflict(format!(
             "this change is not possible: the holder of the conversation is `{holder}`"
@@ -82,10 +82,7 @@ async fn change(deps: &Deps, request: &Request, id: &str, change: Change) -> Ans
     }
     let ConversationKey { tenant, id } = &key;
     tracing::info!(%tenant, conversation = %id, ?change, holder, "conversation changed by the requester");
-    Ok(json_response(
-        StatusCode::OK,
-        &ConversationView::new(&applied.conversation),
-    ))
+    Ok(json_response(StatusCode::OK, &ConversationView::new(&applied.subject)))
 }
 
 async fn load(deps: &Deps, tenant: Tenant, id: &str) -> Result<Conversation, Problem> {

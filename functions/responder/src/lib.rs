@@ -25,9 +25,9 @@ use patchbay::bot_source::BotSource;
 use patchbay::chat::ChatClient;
 use patchbay::clock::Timestamp;
 use patchbay::conversation::{Conversation, EventOutcome, Message, Work};
-use patchbay::conversations::{AppliedChange, ConversationError, Conversations};
 use patchbay::engine::Engine;
 use patchbay::fetch::Fetcher;
+use patchbay::ledger::{AppliedChange, Conversations, LedgerError};
 use patchbay::message::{self, FailureKind, QueueMessage as _};
 use patchbay::outbox::{EnqueueError, Outbox};
 use patchbay::phone::CallingCode;
@@ -64,7 +64,7 @@ pub struct Deps {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
-    Conversation(#[from] ConversationError),
+    Conversation(#[from] LedgerError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -137,10 +137,14 @@ impl Deps {
     }
 
     /// Sends a message again if what it asks for cannot be decided yet. Returns the conversation if it was changed.
-    async fn settle(&self, message: &Message, applied: AppliedChange) -> Result<Option<Conversation>, Failure> {
-        let (outcome, holder) = (applied.outcome, applied.conversation.holder.name());
+    async fn settle(
+        &self,
+        message: &Message,
+        applied: AppliedChange<Conversation>,
+    ) -> Result<Option<Conversation>, Failure> {
+        let (outcome, holder) = (applied.outcome, applied.subject.holder.name());
         match outcome {
-            EventOutcome::Applied => Ok(Some(applied.conversation)),
+            EventOutcome::Applied => Ok(Some(applied.subject)),
             EventOutcome::Ignored(reason) => {
                 tracing::info!(work = message.work.name(), ?reason, holder, "nothing to do");
                 Ok(None)

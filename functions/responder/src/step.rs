@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use patchbay::conversation::{Conversation, Event, EventOutcome, Message, Step, StepResult, StepState};
-use patchbay::conversations::{AppliedChange, ConversationError};
 use patchbay::ids::Nonce;
+use patchbay::ledger::{AppliedChange, LedgerError};
 use tokio::time::Instant;
 
 use crate::act::act;
@@ -53,7 +53,7 @@ pub(crate) async fn go_on(deps: &Deps, mut conversation: Conversation, last_star
         if applied.outcome != EventOutcome::Applied {
             return Ok(());
         }
-        match take(deps, applied.conversation, id).await? {
+        match take(deps, applied.subject, id).await? {
             Some(next) => conversation = next,
             None => return Ok(()),
         }
@@ -70,7 +70,7 @@ async fn take(deps: &Deps, conversation: Conversation, id: Nonce) -> Result<Opti
     log(&step, &result);
     let applied = record(deps, conversation, id, &result).await?;
     let is_over = applied.outcome == EventOutcome::Applied && !matches!(result, StepResult::Failed { .. });
-    Ok(is_over.then_some(applied.conversation))
+    Ok(is_over.then_some(applied.subject))
 }
 
 /// Records the result of a step.
@@ -79,7 +79,7 @@ async fn record(
     conversation: Conversation,
     id: Nonce,
     result: &StepResult,
-) -> Result<AppliedChange, ConversationError> {
+) -> Result<AppliedChange<Conversation>, LedgerError> {
     let ends = |_: &Conversation| Event::StepEnds {
         step: id,
         result: result.clone(),

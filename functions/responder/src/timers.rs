@@ -48,7 +48,7 @@ async fn apply(
     event: impl Fn(&Conversation) -> Event + Sync,
 ) -> Result<(), Failure> {
     let applied = deps.conversations.apply_to(conversation, event).await?;
-    let (outcome, holder) = (applied.outcome, applied.conversation.holder.name());
+    let (outcome, holder) = (applied.outcome, applied.subject.holder.name());
     tracing::info!(work = message.work.name(), ?outcome, holder, "timer applied");
     deps.settle(message, applied).await.map(drop)
 }

@@ -44,7 +44,7 @@ pub(crate) async fn turn(
         result: Box::new(result.clone()),
     };
     let applied = deps.conversations.apply_to(conversation, ends).await?;
-    log(&result, &applied.conversation);
+    log(&result, &applied.subject);
     let Some(conversation) = deps.settle(message, applied).await? else {
         return Ok(());
     };

@@ -1,21 +1,21 @@
-//! Looks once a minute for stuck dispatches and chats, and gets them moving again.
+//! Looks once a minute for stuck dispatches, chats and interactions, and gets them moving again.
 //!
-//! A dispatch that is not over always has one message in flight that will move it on, and so has a conversation in which
-//! the bot still has something to do. If that message is lost (a purged queue, a consumer that was off for longer than
-//! the queue keeps messages), they stop without an error. So an index holds the time at which each one's message is due.
-//! If it is three minutes late, the sentinel derives the message from the state ([`patchbay::store::Subject`]) and sends
-//! it once more, fenced like every message.
+//! A dispatch that is not over always has one message in flight that will move it on, and so have a conversation in which
+//! the bot still has something to do, and an interaction that is not over. If that message is lost (a purged queue, a
+//! consumer that was off for longer than the queue keeps messages), they stop without an error. So an index holds the
+//! time at which each one's message is due. If it is three minutes late, the sentinel derives the message from the state
+//! ([`patchbay::store::Subject`]) and sends it once more, fenced like every message.
 //!
 //! - **Found within ten minutes.** The index rounds the due time up to five minutes. Three minutes allow for messages
 //!   that are merely late, one for the schedule.
 //! - **No flood.** After a resend a dispatch is looked at again after 10 minutes, then after 20, 40, 80 and 160, and
-//!   every 160 minutes from there on, until it moves. A round looks at 300 dispatches and 300 conversations at most, the
-//!   longest overdue first: of 10,000 stuck dispatches each has its message within an hour.
+//!   every 160 minutes from there on, until it moves. A round looks at 300 of each kind at most, the longest overdue
+//!   first: of 10,000 stuck dispatches each has its message within an hour.
 //! - **A backlog is not a loss.** A call that waits for its pacing slot is left alone until the present backlog has
 //!   passed, at most three times: under steady load there is always a backlog, and a lost call must not wait for its
 //!   end.
-//! - **Reported.** The metrics `StuckDispatches` and `StuckConversations` count them every minute until they move. The
-//!   heartbeat is called only when there are none and every request of the round succeeded.
+//! - **Reported.** The metrics `StuckDispatches`, `StuckConversations` and `StuckInteractions` count them every minute
+//!   until they move. The heartbeat is called only when there are none and every request of the round succeeded.
 //!
 //! The README lists under "Operate" what the sentinel does not cover.
 
@@ -26,6 +26,7 @@ mod round;
 use patchbay::clock::Clock;
 use patchbay::conversation::Conversation;
 use patchbay::dispatch::Dispatch;
+use patchbay::interaction::Interaction;
 use patchbay::queue::{Queue, QueueError};
 use patchbay::store::{Store, StoreError};
 use patchbay::telemetry::{self, Unit};
@@ -39,12 +40,14 @@ use crate::round::{Round, Watched};
 /// Dependencies of the function.
 #[derive(Clone, Debug)]
 pub struct Deps {
-    /// Dispatches and conversations, and the index of due ones.
+    /// Dispatches, conversations and interactions, and the index of due ones.
     pub store: Store,
     /// The `dialing` queue.
     pub dialing: Queue,
     /// The `conversations` queue, if the stack has a chat bot.
     pub conversations: Option<Queue>,
+    /// The `interactions` queue, if the stack has the API for calls.
+    pub interactions: Option<Queue>,
     /// Current time.
     pub clock: Clock,
     /// Heartbeat to call while all is well, if one is configured.
@@ -60,6 +63,8 @@ pub struct Report {
     pub dispatches: Counts,
     /// Conversations.
     pub conversations: Counts,
+    /// Interactions.
+    pub interactions: Counts,
 }
 
 /// Why a round is incomplete.
@@ -81,10 +86,18 @@ pub async fn handle(deps: &Deps, _: serde_json::Value) -> Report {
         conversations = counts;
         is_complete &= complete;
     }
+    let mut interactions = Counts::default();
+    if let Some(queue) = &deps.interactions {
+        let (counts, complete) = look::<Interaction>(deps, queue, "StuckInteractions").await;
+        interactions = counts;
+        is_complete &= complete;
+    }
+    let stuck = dispatches.stuck + conversations.stuck + interactions.stuck;
     let report = Report {
-        well: is_complete && dispatches.stuck == 0 && conversations.stuck == 0,
+        well: is_complete && stuck == 0,
         dispatches,
         conversations,
+        interactions,
     };
     if report.well
         && let Some(heartbeat) = &deps.heartbeat

@@ -31,13 +31,15 @@ impl Deps {
                 expected: "must be a URL",
             })
         };
-        let (store, dialing, conversations) = (aws.store()?, aws.dialing()?, aws.optional_conversations());
+        let (store, dialing) = (aws.store()?, aws.dialing()?);
+        let (conversations, interactions) = (aws.optional_conversations(), aws.optional_interactions());
         let heartbeat = optional(HEARTBEAT_URL).map(heartbeat).transpose()?;
         aws.keyring([], move |[]| {
             Ok(Self {
                 store: store.clone(),
                 dialing: dialing.clone(),
                 conversations: conversations.clone(),
+                interactions: interactions.clone(),
                 clock: Clock::system(),
                 heartbeat: heartbeat.clone(),
             })

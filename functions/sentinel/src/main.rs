@@ -1,4 +1,4 @@
-//! Looks once a minute for stuck dispatches, and gets them moving again.
+//! Looks once a minute for stuck dispatches, chats and interactions, and gets them moving again.
 
 use patchbay::function::{self, Error};
 use sentinel::{Deps, handle};

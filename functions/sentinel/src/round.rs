@@ -3,6 +3,7 @@
 use patchbay::clock::Timestamp;
 use patchbay::conversation::{self, Conversation};
 use patchbay::dispatch::{self, Dispatch};
+use patchbay::interaction::{self, Interaction};
 use patchbay::message::Envelope;
 use patchbay::queue::Queue;
 use patchbay::store::{Due, PostponeReason, StoreError, Subject};
@@ -48,6 +49,14 @@ impl Watched for Conversation {
     const NAME: &'static str = "conversation";
 
     fn is_paced(_: &conversation::Work) -> bool {
+        false
+    }
+}
+
+impl Watched for Interaction {
+    const NAME: &'static str = "interaction";
+
+    fn is_paced(_: &interaction::Work) -> bool {
         false
     }
 }

@@ -8,7 +8,7 @@
 //! - [`speech`]: turns a text into what a voice can speak, the same for every provider.
 //! - [`phone`]: parses phone numbers in the notations of every country.
 //! - [`lenient_json`], [`json_number`]: lenient parsing of JSON from other systems.
-//! - [`message`]: queue messages, and their relation to commits.
+//! - [`message`]: queue messages, and their relation to commits. [`ledger`]: decisions about what has a ledger.
 //! - [`interaction`]: an agent contacts a customer, over one channel after the other.
 //! - [`opt_out`]: recognizes the words with which a customer ends our messages.
 //! - [`access`]: scopes of API tokens. [`target`]: which URLs may be fetched.
@@ -25,6 +25,7 @@ pub mod flow;
 pub mod ids;
 pub mod interaction;
 pub mod json_number;
+pub mod ledger;
 pub mod lenient_json;
 pub mod message;
 pub mod opt_out;

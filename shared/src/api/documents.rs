@@ -56,6 +56,8 @@ impl DocumentKind {
         match self {
             Self::Chain => "links",
             Self::Bot => "bots",
+            Self::Agent => "agents",
+            Self::Skill => "skills",
         }
     }
 
@@ -64,6 +66,7 @@ impl DocumentKind {
         match self {
             Self::Chain => Scope::LinksRead,
             Self::Bot => Scope::BotsRead,
+            Self::Agent | Self::Skill => Scope::CallsRead,
         }
     }
 
@@ -72,6 +75,7 @@ impl DocumentKind {
         match self {
             Self::Chain => Scope::LinksWrite,
             Self::Bot => Scope::BotsWrite,
+            Self::Agent | Self::Skill => Scope::CallsWrite,
         }
     }
 }

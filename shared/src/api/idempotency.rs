@@ -59,9 +59,14 @@ pub fn replayed(first: &str, this: &str, current: Response<Body>) -> Result<Resp
     if first != this {
         return Err(Problem::idempotency_key_reused());
     }
-    let mut response = current;
+    Ok(marked_as_replayed(current))
+}
+
+/// Marks a response as the result of an earlier request.
+#[must_use]
+pub fn marked_as_replayed(mut response: Response<Body>) -> Response<Body> {
     response
         .headers_mut()
         .insert(REPLAYED, HeaderValue::from_static("true"));
-    Ok(response)
+    response
 }

@@ -16,9 +16,9 @@ use lambda_http::{Request, RequestExt as _};
 
 use crate::access::Scope;
 use crate::clock::Timestamp;
-use crate::conversations::ConversationError;
 use crate::engine::EngineError;
 use crate::ids::Tenant;
+use crate::ledger::LedgerError;
 use crate::store::{Store, StoreError};
 use crate::tokens::Tokens;
 use crate::web::auth::{Token, authorize};
@@ -34,9 +34,9 @@ impl From<StoreError> for Problem {
     }
 }
 
-impl From<ConversationError> for Problem {
-    fn from(error: ConversationError) -> Self {
-        tracing::error!(%error, kind = ?error.kind(), "a conversation could not be changed");
+impl From<LedgerError> for Problem {
+    fn from(error: LedgerError) -> Self {
+        tracing::error!(%error, kind = ?error.kind(), "a conversation or interaction could not be changed");
         Self::unavailable(RETRY_AFTER_SECONDS)
     }
 }

@@ -75,7 +75,7 @@ pub async fn newest_first<L: ListItem>(
                 after: Some(after),
                 ..position
             }),
-            None => day_before(&position.day, now).map(|day| Position { day, after: None }),
+            None => position.day_before(oldest(now)),
         };
         let Some(next) = next else {
             return Ok((lines, None));
@@ -88,12 +88,10 @@ pub async fn newest_first<L: ListItem>(
     Ok((lines, Some(position.encode())))
 }
 
-/// The day before `day`; `None` once it is older than the retention.
-fn day_before(day: &str, now: Timestamp) -> Option<String> {
-    // Retention starts at the last change, and a dispatch lives for a week at most before it may be reopened.
-    let oldest = now.plus_millis(-(RETENTION_SECONDS * 1000 + 8 * DAY_MILLIS));
-    let before = start_of(day)?.plus_millis(-DAY_MILLIS);
-    (before >= oldest).then(|| before.day())
+/// The oldest day that a list can have. Retention starts at the last change, and a dispatch lives for a week at most
+/// before it may be reopened.
+fn oldest(now: Timestamp) -> Timestamp {
+    now.plus_millis(-(RETENTION_SECONDS * 1000 + 8 * DAY_MILLIS))
 }
 
 /// The start of a day in the form `YYYYMMDD`.
@@ -104,20 +102,34 @@ fn start_of(day: &str) -> Option<Timestamp> {
 
 /// Where the next page of a list by days starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Position {
+pub struct Position {
     /// The day, `YYYYMMDD`.
-    day: String,
+    pub day: String,
     /// The `day_sk` of the last item read; `None` for the start of the day.
-    after: Option<String>,
+    pub after: Option<String>,
 }
 
 impl Position {
-    fn encode(&self) -> String {
+    /// The start of the day before; `None` if that day began before `oldest`.
+    pub fn day_before(&self, oldest: Timestamp) -> Option<Self> {
+        let before = start_of(&self.day)?.plus_millis(-DAY_MILLIS);
+        (before >= oldest).then(|| Self {
+            day: before.day(),
+            after: None,
+        })
+    }
+
+    /// The position as a cursor.
+    pub fn encode(&self) -> String {
         let Self { day, after } = self;
         URL_SAFE_NO_PAD.encode(format!("{day}~{}", after.as_deref().unwrap_or_default()))
     }
 
-    fn decode<Id: FromStr>(text: &str) -> Result<Self, Problem> {
+    /// The position that a cursor encodes, in a list of resources with ids of this type.
+    ///
+    /// # Errors
+    /// 422 when it is malformed.
+    pub fn decode<Id: FromStr>(text: &str) -> Result<Self, Problem> {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid_cursor())?;
         let plain = String::from_utf8(bytes).map_err(|_| invalid_cursor())?;
         let (day, after) = plain.split_once('~').ok_or_else(invalid_cursor)?;

@@ -116,7 +116,7 @@ fn day_index(weekday: Weekday) -> usize {
 }
 
 /// Minutes since midnight of `HH:MM`, up to `24:00`.
-fn time_of_day(text: &str) -> Option<u16> {
+pub(crate) fn time_of_day(text: &str) -> Option<u16> {
     let (hours, minutes) = text.split_once(':')?;
     let is_number = |text: &str| (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     if !is_number(hours) || !is_number(minutes) || minutes.len() != 2 {

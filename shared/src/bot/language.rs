@@ -81,7 +81,7 @@ pub(super) fn same_tag(one: &str, other: &str) -> bool {
 }
 
 /// Whether the text has the form of a language tag.
-pub(super) fn is_tag(text: &str) -> bool {
+pub(crate) fn is_tag(text: &str) -> bool {
     let mut parts = text.split(['-', '_']);
     let is_language = |part: &str| (2..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic());
     let is_subtag = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());

@@ -25,6 +25,10 @@ pub enum DocumentKind {
     Chain,
     /// A chat bot.
     Bot,
+    /// An agent that contacts customers.
+    Agent,
+    /// What contacting customers is about.
+    Skill,
 }
 
 impl DocumentKind {
@@ -33,6 +37,8 @@ impl DocumentKind {
         match self {
             Self::Chain => "C",
             Self::Bot => "B",
+            Self::Agent => "G",
+            Self::Skill => "S",
         }
     }
 
@@ -41,6 +47,8 @@ impl DocumentKind {
         match self {
             Self::Chain => "chain",
             Self::Bot => "bot",
+            Self::Agent => "agent",
+            Self::Skill => "skill",
         }
     }
 }

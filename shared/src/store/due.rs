@@ -1,5 +1,5 @@
-//! The index `by_due`: a sparse index of what moves by messages of its own (unfinished dispatches, conversations in which
-//! something is left to do), by the time at which the next message is due.
+//! The index `by_due`: a sparse index of what moves by messages of its own (unfinished dispatches, conversations and
+//! interactions in which something is left to do), by the time at which the next message is due.
 //!
 //! Each has two additional attributes, the keys of the index. Those of a dispatch:
 //!
@@ -9,8 +9,8 @@
 //! | its call waits for a slot | the same | 3 minutes before the provider's backlog ends |
 //! | its message was sent again | `DUE#again` | when to check it again |
 //!
-//! Those of a conversation are the same, with `DUE#V#` instead of `DUE#`: so a sentinel of a version that does not know
-//! conversations never reads one.
+//! Those of a conversation are the same, with `DUE#V#` instead of `DUE#`, and those of an interaction, with `DUE#I#`: so a
+//! sentinel of a version that does not know them never reads one.
 //!
 //! The due time is rounded because most commits leave it within the same 5 minutes, and an unchanged index entry costs no
 //! write. Four shards keep a burst of tickets from writing to a single partition. The index projects
@@ -24,13 +24,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::conversations::{CONVERSATION, conversation_partition};
 use super::items::{
     self, DISPATCH, INDEX_BY_DUE, Item, PARTITION_KEY, dispatch_partition, number, read_doc, text, text_of,
 };
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
-use crate::conversation::{self, Conversation, ConversationKey};
 use crate::dispatch::{self, Dispatch};
 use crate::ids::{DispatchKey, Tenant};
 
@@ -79,7 +77,7 @@ pub trait Subject: Clone + Debug + DeserializeOwned + Send + Sync {
 /// A loaded subject that is due, and what was done about it since its last commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due<S> {
-    /// The dispatch or conversation.
+    /// The dispatch, conversation or interaction.
     pub subject: S,
     /// How often its message was sent again since its last commit.
     pub sent_again: u32,
@@ -314,61 +312,13 @@ impl Subject for Dispatch {
     }
 }
 
-impl Subject for Conversation {
-    type Key = ConversationKey;
-    type Work = conversation::Work;
-
-    const INDEX_PREFIX: &'static str = "DUE#V#";
-
-    fn key(&self) -> &ConversationKey {
-        &self.key
-    }
-
-    fn version(&self) -> u64 {
-        self.version
-    }
-
-    fn state_name(&self) -> &'static str {
-        self.holder.name()
-    }
-
-    fn pending_work(&self) -> Option<(Self::Work, Timestamp)> {
-        conversation::pending_work(self)
-    }
-
-    fn tenant(key: &ConversationKey) -> &Tenant {
-        &key.tenant
-    }
-
-    fn id(key: &ConversationKey) -> &dyn Display {
-        &key.id
-    }
-
-    fn shard(key: &ConversationKey) -> u8 {
-        // The last characters of a platform's ids are spread evenly: most platforms count.
-        let last = key.id.as_str().bytes().last().unwrap_or_default();
-        last % DUE_SHARDS
-    }
-
-    fn item_key(key: &ConversationKey) -> Item {
-        items::key(conversation_partition(key), CONVERSATION)
-    }
-
-    fn parse_partition(partition: &str) -> Option<ConversationKey> {
-        let (tenant, id) = partition.strip_prefix("T#")?.split_once("#V#")?;
-        Some(ConversationKey {
-            tenant: tenant.parse().ok()?,
-            id: id.parse().ok()?,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::items::key;
     use super::*;
+    use crate::conversation::{Conversation, ConversationKey};
     use crate::dispatch::{DecisionContext, Event, NewDispatch, Route, create, decide};
     use crate::ids::{DispatchId, Nonce, ProviderName};
 

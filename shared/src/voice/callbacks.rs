@@ -115,7 +115,11 @@ impl CallbackUrls {
     }
 
     /// The body of a request that Twilio signed.
-    fn signed_body<'a>(&self, request: &'a Request, signatures: &SignatureVerifier) -> Result<&'a [u8], Problem> {
+    pub(crate) fn signed_body<'a>(
+        &self,
+        request: &'a Request,
+        signatures: &SignatureVerifier,
+    ) -> Result<&'a [u8], Problem> {
         let url = self
             .with_fallback_base(request, &[Provider::Twilio.as_str()])
             .twilio_url_of(request);

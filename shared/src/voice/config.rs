@@ -143,6 +143,17 @@ impl AccountConfig {
     }
 }
 
+/// Minimum interval between two calls of the account with `provider`, in milliseconds.
+///
+/// # Errors
+/// The variable has an invalid value.
+pub fn call_interval(provider: Provider) -> Result<i64, ConfigError> {
+    interval(match provider {
+        Provider::Routee => ROUTEE_INTERVAL,
+        Provider::Twilio => TWILIO_INTERVAL,
+    })
+}
+
 /// Minimum interval between two calls in milliseconds. The default is 1 s.
 fn interval(name: &'static str) -> Result<i64, ConfigError> {
     let interval = optional(name).map_or(Ok(1_000), |text| text.parse());

@@ -20,7 +20,7 @@ use lambda_http::{Body, Response};
 
 pub use self::call_history::CallHistory;
 #[cfg(feature = "outbound")]
-pub use self::config::AccountsConfig;
+pub use self::config::{AccountsConfig, call_interval};
 pub use self::routee::RouteeAccount;
 pub use self::settings::{Settings, voice_providers};
 pub use self::twilio::{BEGIN_PARAM, TwilioAccount};

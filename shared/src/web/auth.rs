@@ -3,8 +3,10 @@
 //! Only the SHA-256 of a token is stored. A token has 256 random bits, so it cannot be guessed and a plain hash is
 //! enough; and a lookup by hash leaks nothing through its timing.
 
-use http::HeaderMap;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 
 use super::problem::Problem;
 use crate::access::{Scope, TokenRecord};
@@ -80,6 +82,29 @@ impl Token {
     pub fn hash(&self) -> String {
         token_hash(self.0.expose())
     }
+}
+
+/// Lets a route accept HTTP Basic (RFC 7617): credentials whose password is a token are replaced by this token, as if it
+/// had been sent with `Bearer`. The user name has no effect. Everything else stays as it is, and is refused later.
+pub fn accept_basic(headers: &mut HeaderMap) {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return;
+    };
+    if let Some(bearer) = bearer_of_basic(value) {
+        headers.insert(AUTHORIZATION, bearer);
+    }
+}
+
+fn bearer_of_basic(value: &HeaderValue) -> Option<HeaderValue> {
+    let (scheme, credentials) = value.to_str().ok()?.trim().split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let credentials = String::from_utf8(STANDARD.decode(credentials.trim()).ok()?).ok()?;
+    let (_, password) = credentials.split_once(':')?;
+    let token = Token::parse_bare(password).ok()?;
+    HeaderValue::from_str(&format!("Bearer {}", token.0.expose())).ok()
 }
 
 /// The hash under which a token is stored: its SHA-256 in hexadecimal.
@@ -209,6 +234,57 @@ mod tests {
                 Err(Problem::unauthorized())
             };
             assert_eq!(token, expected, "{headers:?} {query:?}");
+        }
+    }
+
+    /// The token that a route accepts which also accepts HTTP Basic.
+    fn accepted(values: &[&str]) -> Result<String, Problem> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(AUTHORIZATION, value.parse().expect("a header"));
+        }
+        accept_basic(&mut headers);
+        Token::from_headers(&headers).map(|token| token.hash())
+    }
+
+    fn basic(credentials: &str) -> String {
+        format!("Basic {}", STANDARD.encode(credentials))
+    }
+
+    #[test]
+    fn password_of_http_basic_is_the_token() {
+        let token = format!("pb_{}", "0".repeat(64));
+        let expected = Ok(token_hash(&token));
+        let lower = basic(&format!("me:{token}")).replace("Basic", "bAsIc ");
+        for header in [
+            basic(&format!("acct-demo:{token}")),
+            basic(&format!(":{token}")),
+            lower,
+            format!("Bearer {token}"),
+        ] {
+            assert_eq!(accepted(&[&header]), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn http_basic_without_a_token_as_its_password_is_refused() {
+        let token = format!("pb_{}", "0".repeat(64));
+        let good = basic(&format!("user:{token}"));
+        for headers in [
+            vec![basic(&token)],
+            vec![basic(&format!("{token}:"))],
+            vec![basic(&format!("user:{token}\n"))],
+            vec![basic(&format!("user:more:{token}"))],
+            vec![basic("user:pass-demo")],
+            vec![format!("Basic {token}")],
+            vec!["Basic".to_owned()],
+            vec!["Basic ====".to_owned()],
+            vec![format!("Basic {}", STANDARD.encode([0xff, b':', 0xfe]))],
+            vec![good.clone(), good.clone()],
+            vec![good.replace("Basic", "Digest")],
+        ] {
+            let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+            assert_eq!(accepted(&headers), Err(Problem::unauthorized()), "{headers:?}");
         }
     }
 

@@ -57,11 +57,19 @@ pub fn bytes_up_to(request: &Request, limit: usize) -> Result<&[u8], Problem> {
 /// of the field for a body that is not a `T`, or has fields that a `T` does not have: types that are also stored ignore
 /// those when they are read back, because a later version may have written them.
 pub fn json<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
+    parse(json_bytes(request)?)
+}
+
+/// The bytes of a JSON body, for a handler that parses them itself.
+///
+/// # Errors
+/// 413 and 415 as for [`json`].
+pub fn json_bytes(request: &Request) -> Result<&[u8], Problem> {
     let bytes = bytes(request)?;
     if !may_be_json(request.headers()) {
         return Err(Problem::unsupported_media_type());
     }
-    parse(bytes)
+    Ok(bytes)
 }
 
 /// Parses the selected part of a voice-agent platform's request, whose envelope may have [`MAX_ENVELOPE`] bytes.

@@ -45,6 +45,8 @@ pub enum Kind {
     PreconditionFailed,
     /// The idempotency key was used before for a different request.
     IdempotencyKeyReused,
+    /// The same, for a resource that must not be created again under any key without a look at the first one.
+    IdempotencyConflict,
     /// The client sends more requests than it may.
     TooManyRequests {
         /// Seconds to wait before a retry.
@@ -113,6 +115,11 @@ impl Kind {
             Self::IdempotencyKeyReused => (
                 "idempotency-key-reused",
                 StatusCode::UNPROCESSABLE_ENTITY,
+                "The idempotency key was used for another request",
+            ),
+            Self::IdempotencyConflict => (
+                "idempotency-conflict",
+                StatusCode::CONFLICT,
                 "The idempotency key was used for another request",
             ),
             Self::TooManyRequests { .. } => (
@@ -285,6 +292,14 @@ impl Problem {
         )
     }
 
+    /// The idempotency key was used for a different request, which created the resource `id`.
+    pub fn idempotency_conflict(id: impl std::fmt::Display) -> Self {
+        Self::new(
+            Kind::IdempotencyConflict,
+            format!("this idempotency key was used before for a different request, which created {id}; use a new key"),
+        )
+    }
+
     /// The client sends more requests than it may. A retry may succeed after `retry_after` seconds.
     pub fn too_many_requests(retry_after: u16) -> Self {
         let detail = format!("retry in {retry_after} s");
@@ -310,6 +325,20 @@ impl Problem {
             Kind::BadReference,
             "this deployment did not issue this callback URL, or its signing key has been rotated out",
         )
+    }
+
+    /// The HTTP response of a route that also accepts HTTP Basic. Other routes do not offer it: a browser would ask the
+    /// visitor of a page for a password.
+    pub fn into_response_with_basic(mut self) -> Response<Body> {
+        if self.kind != Kind::Unauthorized {
+            return self.into_response();
+        }
+        "send a valid token with the header `authorization: Bearer pb_...`, or as the password of HTTP Basic"
+            .clone_into(&mut self.detail);
+        let mut response = self.into_response();
+        let challenges = HeaderValue::from_static(r#"Basic realm="patchbay", Bearer"#);
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenges);
+        response
     }
 
     /// The HTTP response.
@@ -397,6 +426,7 @@ mod tests {
             (Problem::unclear("x"), "unclear", 502),
             (Problem::precondition_failed("x"), "precondition-failed", 412),
             (Problem::idempotency_key_reused(), "idempotency-key-reused", 422),
+            (Problem::idempotency_conflict("x"), "idempotency-conflict", 409),
             (Problem::too_many_requests(5), "too-many-requests", 429),
             (Problem::unavailable(5), "unavailable", 503),
             (Problem::bad_reference(), "bad-reference", 404),
@@ -426,5 +456,24 @@ mod tests {
             Some(HeaderValue::from_static("7"))
         );
         assert_eq!(header(Problem::not_found(), WWW_AUTHENTICATE), None);
+    }
+
+    #[test]
+    fn only_a_401_offers_http_basic() {
+        let header = |problem: Problem| {
+            problem
+                .into_response_with_basic()
+                .headers()
+                .get(WWW_AUTHENTICATE)
+                .cloned()
+        };
+        let expected = HeaderValue::from_static(r#"Basic realm="patchbay", Bearer"#);
+        assert_eq!(header(Problem::unauthorized()), Some(expected));
+        for other in [Problem::forbidden("x"), Problem::not_found()] {
+            let plain = other.clone().into_response();
+            let response = other.into_response_with_basic();
+            assert_eq!(response.headers().get(WWW_AUTHENTICATE), None);
+            assert_eq!(text(&response), text(&plain));
+        }
     }
 }

@@ -39,11 +39,19 @@ pub enum Purpose {
     Widget,
     /// A visitor of that page takes part in one conversation.
     Visitor,
+    /// A provider reports on the message of an attempt.
+    Message,
+    /// A provider posts what customers write to a tenant.
+    IncomingMessage,
+    /// What Amazon SES reports about a tenant's e-mails.
+    EmailEvents,
+    /// The opt-out button of an e-mail.
+    OptOut,
 }
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::Attempt,
         Self::Chain,
         Self::Transfer,
@@ -53,6 +61,10 @@ impl Purpose {
         Self::ChatEvents,
         Self::Widget,
         Self::Visitor,
+        Self::Message,
+        Self::IncomingMessage,
+        Self::EmailEvents,
+        Self::OptOut,
     ];
 
     /// Domain separator: the prefix of the signed text, so that no tag is valid for another purpose.
@@ -67,6 +79,10 @@ impl Purpose {
             Self::ChatEvents => b"patchbay chat events v1\n",
             Self::Widget => b"patchbay chat page v1\n",
             Self::Visitor => b"patchbay chat visitor v1\n",
+            Self::Message => b"patchbay message v1\n",
+            Self::IncomingMessage => b"patchbay incoming message v1\n",
+            Self::EmailEvents => b"patchbay email events v1\n",
+            Self::OptOut => b"patchbay opt-out v1\n",
         }
     }
 
@@ -76,7 +92,17 @@ impl Purpose {
             // Tenant, dispatch id, attempt id, version, tag, and the dots between them.
             Self::Attempt => 32 + 1 + 36 + 1 + 31 + 1 + 20 + 1 + 2 * TAG_BYTES,
             // A tenant, a tag, and the dot between them.
-            Self::Chain | Self::Transfer | Self::ChatBot | Self::ChatEvents | Self::Widget => 32 + 1 + 2 * TAG_BYTES,
+            Self::Chain
+            | Self::Transfer
+            | Self::ChatBot
+            | Self::ChatEvents
+            | Self::Widget
+            | Self::IncomingMessage
+            | Self::EmailEvents => 32 + 1 + 2 * TAG_BYTES,
+            // Tenant, interaction id, nonce of the attempt, tag, and the dots between them.
+            Self::Message => 32 + 1 + 36 + 1 + 16 + 1 + 2 * TAG_BYTES,
+            // The same with the hash of an address.
+            Self::OptOut => 32 + 1 + 36 + 1 + 16 + 1 + 64 + 1 + 2 * TAG_BYTES,
             // A tenant, two ids of a platform and a time, as JSON in base64; a tag, and the dot between them.
             Self::Visitor => 480 + 1 + 2 * TAG_BYTES,
             // What remains of Twilio's longest URL, 4,000 characters (twilio/CONTRACT.md 1.1).

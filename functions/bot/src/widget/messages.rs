@@ -7,7 +7,7 @@ use lambda_http::http::header::{ETAG, HeaderValue, RETRY_AFTER};
 use lambda_http::{Body, Request, RequestExt as _, Response};
 use patchbay::chat::ChatError;
 use patchbay::conversation::{
-    Author, Contact, Direction, EventKind, Message, PlatformEvent, PlatformId, PlatformMessage, Work,
+    Author, Contact, Conversation, Direction, EventKind, Message, PlatformEvent, PlatformId, PlatformMessage, Work,
 };
 use patchbay::field::FieldError;
 use patchbay::ids::Tenant;
@@ -148,7 +148,7 @@ pub(super) async fn read(deps: &Deps, request: &Request, tenant: &Tenant) -> Ans
     let cursor = cursor.ok_or_else(|| Problem::invalid_field("after", "must be a cursor from a previous response"))?;
     let store = &deps.conversations.store;
     let page = store
-        .conversation_timeline(&visitor.key(), cursor.read_after(), MAX_ENTRIES)
+        .timeline_of::<Conversation>(&visitor.key(), cursor.read_after(), MAX_ENTRIES)
         .await?;
     let now = deps.conversations.clock.now();
     let started_seconds_ago = i64::from(VISITOR_SECONDS) - (visitor.expires_at.seconds() - now.seconds());

@@ -19,10 +19,11 @@ use builder::Builder;
 
 use super::event::PlatformEvent;
 use super::state::{Conversation, PlatformId};
-use super::timeline::Entry;
+use super::timeline::Fact;
 use super::turn::{HandOverPlan, Heard, Settings, TurnResult};
 use super::work::Message;
 use crate::ids::Nonce;
+use crate::ledger::{self, DecisionContext};
 use crate::timestamp::Timestamp;
 
 /// Something that happens to a conversation.
@@ -125,28 +126,8 @@ pub enum StepResult {
     },
 }
 
-/// What a decision needs besides the event.
-#[derive(Clone, Copy, Debug)]
-pub struct DecisionContext {
-    /// The current time.
-    pub now: Timestamp,
-    /// Random bits from which all ids of the decision are made.
-    pub nonce: Nonce,
-}
-
 /// The result of an event.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Decision {
-    /// The new state, to be committed; none if nothing changes. An event that is ignored can still leave something to
-    /// remember, such as the id of one of the bot's own messages.
-    pub next: Option<Conversation>,
-    /// Messages to be sent before the commit.
-    pub messages: Vec<Message>,
-    /// Entries to be written with the commit.
-    pub entries: Vec<Entry>,
-    /// The answer to the sender of the event.
-    pub outcome: EventOutcome,
-}
+pub type Decision = ledger::Decision<Conversation, Message, Fact, EventOutcome>;
 
 /// The answer to the sender of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

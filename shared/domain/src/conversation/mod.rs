@@ -25,7 +25,7 @@ pub mod work;
 
 mod texts;
 
-pub use decide::{Decision, DecisionContext, Event, EventOutcome, IgnoreReason, Request, StepResult, decide};
+pub use decide::{Decision, Event, EventOutcome, IgnoreReason, Request, StepResult, decide};
 pub use event::{Author, Contact, Direction, EventKind, PlatformEvent, PlatformMessage, PlatformStatus};
 pub use pending::{all_pending_work, pending_work};
 pub use session::{FormProgress, Offer, Session};
@@ -37,3 +37,5 @@ pub use step::{PostKind, Step, StepAction, StepState};
 pub use timeline::{ChangeReason, DropReason, Entry, Fact, HandOverReason, HolderChange};
 pub use turn::{CallPlan, HandOverPlan, Heard, Settings, TurnAction, TurnResult, WaitAction};
 pub use work::{Message, Work};
+
+pub use crate::ledger::DecisionContext;

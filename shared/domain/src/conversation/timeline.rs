@@ -3,19 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::state::{Holder, PlatformId};
-use crate::timestamp::Timestamp;
+use crate::ledger;
 
 /// An entry of the timeline.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
-    /// Its id: the version of its commit and its position in that commit, so that entries sort in order.
-    pub id: String,
-    /// When it happened.
-    pub at: Timestamp,
-    /// What happened.
-    #[serde(flatten)]
-    pub fact: Fact,
-}
+pub type Entry = ledger::Entry<Fact>;
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 //! A call lasts only as long as its script. Listening takes no time; a key can come during speech and silence. A script
 //! that answers a key replaces the one that is playing, and receives keys only if it listens itself.
 
-mod spoken;
+pub(crate) mod spoken;
 
 use serde::Serialize;
 

@@ -18,9 +18,10 @@ use super::plan::{Agent, Parties, Plan};
 use super::report::{Clearance, Reply, Report, SendResult};
 use super::state::{Attempt, Interaction};
 use super::status::{Channel, EndReason, State};
-use super::timeline::{Entry, Fact};
+use super::timeline::Fact;
 use super::work::Message;
 use crate::ids::{InteractionKey, Nonce};
+use crate::ledger::{self, DecisionContext};
 use crate::timestamp::Timestamp;
 
 /// Something that happens to an interaction.
@@ -99,27 +100,8 @@ pub enum Request {
     End(EndReason),
 }
 
-/// What a decision needs besides the event.
-#[derive(Clone, Copy, Debug)]
-pub struct DecisionContext {
-    /// The current time.
-    pub now: Timestamp,
-    /// Random bits from which all ids of the decision are made.
-    pub nonce: Nonce,
-}
-
 /// The result of an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decision {
-    /// The new state, to be committed; none if nothing changes.
-    pub next: Option<Interaction>,
-    /// Messages to be sent before the commit.
-    pub messages: Vec<Message>,
-    /// Entries to be written with the commit.
-    pub entries: Vec<Entry>,
-    /// The answer to the sender of the event.
-    pub outcome: EventOutcome,
-}
+pub type Decision = ledger::Decision<Interaction, Message, Fact, EventOutcome>;
 
 /// The answer to the sender of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,6 +167,7 @@ pub fn create(key: InteractionKey, new: NewInteraction, context: DecisionContext
         version: 0,
         created_at: now,
         updated_at: now,
+        fingerprint: String::new(),
         parties: new.parties,
         plan: new.plan,
         state: State::Scheduled,

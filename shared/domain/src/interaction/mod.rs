@@ -7,6 +7,7 @@
 //! - [`plan`]: over which channels a customer is contacted, and with what. [`template`]: filling in variables.
 //! - [`state`]: the interaction and its attempts. [`status`]: its published states, and why it ended.
 //! - [`report`]: what back ends report.
+//! - [`forget`]: what remains when the customer is forgotten.
 //! - [`limits`]: how much an interaction keeps, and how long it waits.
 //! - [`work`]: queue messages. [`pending`]: the messages that a state needs. [`timeline`]: what happened, for people.
 //!
@@ -14,7 +15,9 @@
 //! or after the end; the state only moves forward; and every interaction ends, because something is due in every state
 //! but the last.
 
+pub mod announcement;
 pub mod decide;
+pub mod forget;
 pub mod limits;
 pub mod pending;
 pub mod plan;
@@ -25,9 +28,7 @@ pub mod template;
 pub mod timeline;
 pub mod work;
 
-pub use decide::{
-    Decision, DecisionContext, Event, EventOutcome, IgnoreReason, NewInteraction, Request, create, decide,
-};
+pub use decide::{Decision, Event, EventOutcome, IgnoreReason, NewInteraction, Request, create, decide};
 pub use pending::{all_pending_work, pending_work};
 pub use plan::{Agent, Content, Customer, KeyAction, KeyOption, Leg, Parties, Plan};
 pub use report::{AttemptOutcome, Clearance, Progress, Reply, Report, SendResult};
@@ -35,3 +36,5 @@ pub use state::{Attempt, CallDetails, Closing, Interaction, PastAttempt, Phase, 
 pub use status::{Channel, EndReason, State};
 pub use timeline::{Entry, Fact};
 pub use work::{Message, Work};
+
+pub use crate::ledger::DecisionContext;

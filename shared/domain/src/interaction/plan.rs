@@ -152,8 +152,11 @@ impl Content {
 pub struct KeyOption {
     /// The digit.
     pub key: char,
-    /// What it is called when it is offered, such as `confirm the appointment`.
-    pub label: String,
+    /// What is said to offer it, such as `Press 1 to confirm the appointment.`
+    pub offer: String,
+    /// What is said after it was pressed; none for a goodbye.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<String>,
     /// What it does.
     pub action: KeyAction,
 }

@@ -19,6 +19,10 @@ pub struct Interaction {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+    /// Fingerprint of the request that created it: another request must not use the same idempotency key. Empty if
+    /// nobody recorded one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub fingerprint: String,
     /// Who contacts whom.
     pub parties: Parties,
     /// The plan.

@@ -5,19 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::report::{AttemptOutcome, Progress};
 use super::status::{Channel, State};
 use crate::ids::Nonce;
+use crate::ledger;
 use crate::timestamp::Timestamp;
 
 /// An entry of the timeline.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// Its id: the version of its commit and its position in that commit, so that entries sort in order.
-    pub id: String,
-    /// When it happened.
-    pub at: Timestamp,
-    /// What happened.
-    #[serde(flatten)]
-    pub fact: Fact,
-}
+pub type Entry = ledger::Entry<Fact>;
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -65,3 +65,20 @@ pub enum Work {
         reply: Box<Reply>,
     },
 }
+
+impl Work {
+    /// The name in logs.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Send { .. } => "send",
+            Self::Watch { .. } => "watch",
+            Self::Poll { .. } => "poll",
+            Self::OutcomeDue { .. } => "outcome_due",
+            Self::AnswerDue { .. } => "answer_due",
+            Self::Close { .. } => "close",
+            Self::HangUp { .. } => "hang_up",
+            Self::Report { .. } => "report",
+            Self::Receive { .. } => "receive",
+        }
+    }
+}

@@ -1,14 +1,14 @@
 //! Builds a decision: the parts that all events share.
 
-use super::{Decision, DecisionContext, EventOutcome, IgnoreReason};
+use super::{Decision, EventOutcome, IgnoreReason};
 use crate::conversation::event::PlatformEvent;
 use crate::conversation::limits::{MAX_LINE_CHARS, MAX_SEEN, MAX_SENT, MAX_TRANSCRIPT};
 use crate::conversation::pending::all_pending_work;
 use crate::conversation::state::{Conversation, Holder, PlatformId, SentMessage, Speaker, TranscriptLine};
 use crate::conversation::texts::{echo_key, shorten};
-use crate::conversation::timeline::{ChangeReason, DropReason, Entry, Fact, HolderChange};
-use crate::conversation::work::{Message, Work};
+use crate::conversation::timeline::{ChangeReason, DropReason, Fact, HolderChange};
 use crate::ids::Nonce;
+use crate::ledger::{self, DecisionContext};
 use crate::timestamp::Timestamp;
 
 /// A decision under construction: the next state of the conversation, and the facts to record.
@@ -46,17 +46,11 @@ impl<'a> Builder<'a> {
     fn finish(mut self, outcome: EventOutcome) -> Decision {
         self.next.version = self.before.version.saturating_add(1);
         self.next.updated_at = self.context.now;
-        let version = self.next.version;
-        let at = self.context.now;
-        let facts = self.facts.into_iter().enumerate();
-        let entries = facts.map(|(index, fact)| Entry {
-            id: format!("{version:010}-{index:03}"),
-            at,
-            fact,
-        });
+        let (version, at) = (self.next.version, self.context.now);
+        let (before, needed) = (all_pending_work(self.before), all_pending_work(&self.next));
         Decision {
-            entries: entries.collect(),
-            messages: messages(self.before, &self.next, at),
+            entries: ledger::entries(version, at, self.facts),
+            messages: ledger::messages(&self.next.key, version, at, &before, needed, Vec::new()),
             next: Some(self.next),
             outcome,
         }
@@ -154,34 +148,10 @@ impl<'a> Builder<'a> {
 
 /// A decision that changes nothing.
 pub(super) fn ignored(reason: IgnoreReason) -> Decision {
-    unchanged(EventOutcome::Ignored(reason))
+    Decision::unchanged(EventOutcome::Ignored(reason))
 }
 
 /// A decision that changes nothing: the event is to be sent again.
 pub(super) fn not_yet(at: Timestamp) -> Decision {
-    unchanged(EventOutcome::NotYet(at))
-}
-
-fn unchanged(outcome: EventOutcome) -> Decision {
-    Decision {
-        next: None,
-        messages: Vec::new(),
-        entries: Vec::new(),
-        outcome,
-    }
-}
-
-/// The messages that the new state needs, except those that are on their way already because the old state needed them.
-fn messages(before: &Conversation, next: &Conversation, now: Timestamp) -> Vec<Message> {
-    let sent: Vec<(Work, Timestamp)> = all_pending_work(before);
-    let needed = all_pending_work(next).into_iter();
-    let new = needed.filter(|work| !sent.contains(work));
-    new.map(|(work, due_at)| Message {
-        subject: next.key.clone(),
-        version: next.version,
-        sent_at: now,
-        due_at,
-        work,
-    })
-    .collect()
+    Decision::unchanged(EventOutcome::NotYet(at))
 }

@@ -5,7 +5,7 @@ use crate::dispatch::texts::Sentences;
 use crate::speech;
 
 /// A ticket's text as it is spoken: without markup, at most [`MAX_SAY_CHARS`] long, never empty.
-pub(super) fn ticket(text: &str, texts: &Sentences) -> String {
+pub(crate) fn ticket(text: &str, texts: &Sentences) -> String {
     let clean = speech::lines(text, texts);
     if !is_speakable(&clean) {
         return texts.no_text.to_owned();
@@ -14,7 +14,7 @@ pub(super) fn ticket(text: &str, texts: &Sentences) -> String {
 }
 
 /// A requester's own short text as it is spoken; none if it has nothing that a voice can speak.
-pub(super) fn phrase(text: &str, texts: &Sentences, max_chars: usize) -> Option<String> {
+pub(crate) fn phrase(text: &str, texts: &Sentences, max_chars: usize) -> Option<String> {
     let clean = speech::lines(text, texts).replace('\n', " ");
     let short: String = clean.chars().take(max_chars).collect();
     is_speakable(&short).then(|| short.trim_end().to_owned())

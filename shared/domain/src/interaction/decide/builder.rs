@@ -1,17 +1,18 @@
 //! Builds a decision: the parts that all events share.
 
-use super::{Decision, DecisionContext, EventOutcome, IgnoreReason};
+use super::{Decision, EventOutcome, IgnoreReason};
 use crate::ids::Nonce;
 use crate::interaction::limits::{
     MAX_ATTEMPTS, MAX_DETAIL_CHARS, MAX_NAME_BYTES, MAX_PAST, MAX_TEXT_CHARS, MAX_THREAD,
 };
 use crate::interaction::pending::all_pending_work;
-use crate::interaction::plan::Leg;
+use crate::interaction::plan::{Content, Leg};
 use crate::interaction::report::AttemptOutcome;
 use crate::interaction::state::{Attempt, Interaction, PastAttempt, Phase, ThreadMessage};
 use crate::interaction::status::{Channel, EndReason, State};
-use crate::interaction::timeline::{Entry, Fact};
-use crate::interaction::work::{Message, Work};
+use crate::interaction::timeline::Fact;
+use crate::interaction::work::Work;
+use crate::ledger::{self, DecisionContext};
 use crate::secret::sha256_hex;
 use crate::timestamp::Timestamp;
 
@@ -61,17 +62,11 @@ impl<'a> Builder<'a> {
                 to: self.next.state,
             });
         }
-        let version = self.next.version;
-        let at = self.context.now;
-        let facts = self.facts.into_iter().enumerate();
-        let entries = facts.map(|(index, fact)| Entry {
-            id: format!("{version:010}-{index:03}"),
-            at,
-            fact,
-        });
+        let (version, at) = (self.next.version, self.context.now);
+        let (before, needed) = (all_pending_work(self.before), all_pending_work(&self.next));
         Decision {
-            entries: entries.collect(),
-            messages: messages(self.before, &self.next, self.extra, at),
+            entries: ledger::entries(version, at, self.facts),
+            messages: ledger::messages(&self.next.key, version, at, &before, needed, self.extra),
             next: Some(self.next),
             outcome,
         }
@@ -170,10 +165,12 @@ impl<'a> Builder<'a> {
         Some(attempt)
     }
 
-    /// Ends a call, if it is one and its id is known. Otherwise it is ended as soon as its id is known.
+    /// Ends a call, or a conversation that the back end's own agent leads, if it is one and its id is known. Otherwise it
+    /// is ended as soon as its id is known.
     pub(super) fn hang_up(&mut self, leg: usize, provider_id: Option<&str>) {
-        let is_call = self.next.leg(leg).is_some_and(|leg| leg.channel == Channel::Call);
-        if let Some(provider_id) = provider_id.filter(|_| is_call) {
+        let goes_on = |leg: &Leg| leg.channel == Channel::Call || matches!(leg.content, Content::Conversation { .. });
+        let goes_on = self.next.leg(leg).is_some_and(goes_on);
+        if let Some(provider_id) = provider_id.filter(|_| goes_on) {
             self.extra.push(Work::HangUp {
                 leg,
                 provider_id: provider_id.to_owned(),
@@ -302,36 +299,10 @@ pub(super) fn detail(text: &str) -> String {
 
 /// A decision that changes nothing.
 pub(super) fn ignored(reason: IgnoreReason) -> Decision {
-    unchanged(EventOutcome::Ignored(reason))
+    Decision::unchanged(EventOutcome::Ignored(reason))
 }
 
 /// A decision that changes nothing: the event is to be sent again.
 pub(super) fn not_yet(at: Timestamp) -> Decision {
-    unchanged(EventOutcome::NotYet(at))
-}
-
-fn unchanged(outcome: EventOutcome) -> Decision {
-    Decision {
-        next: None,
-        messages: Vec::new(),
-        entries: Vec::new(),
-        outcome,
-    }
-}
-
-/// The messages that the new state needs, except those that are on their way already because the old state needed them.
-fn messages(before: &Interaction, next: &Interaction, extra: Vec<Work>, now: Timestamp) -> Vec<Message> {
-    let sent: Vec<(Work, Timestamp)> = all_pending_work(before);
-    let needed = all_pending_work(next).into_iter();
-    let new = needed.filter(|work| !sent.contains(work));
-    let extra = extra.into_iter().map(|work| (work, now));
-    new.chain(extra)
-        .map(|(work, due_at)| Message {
-            subject: next.key.clone(),
-            version: next.version,
-            sent_at: now,
-            due_at,
-            work,
-        })
-        .collect()
+    Decision::unchanged(EventOutcome::NotYet(at))
 }

@@ -17,6 +17,10 @@ impl Builder<'_> {
         if self.next.seen.contains(&id) {
             return ignored(IgnoreReason::Duplicate);
         }
+        if self.next.state.is_terminal() && self.next.parties.customer.id.is_empty() {
+            // The customer was forgotten: nothing about them is kept again.
+            return ignored(IgnoreReason::Ended);
+        }
         self.note_reply(&id, reply);
         if self.next.state.is_terminal() {
             // The thread is complete, but nothing begins again.

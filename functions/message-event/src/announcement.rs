@@ -1,0 +1,174 @@
+//! `POST /{provider}/announcement-keys/{ref}` and `POST /{provider}/announcement-status/{ref}`: the keys that a customer
+//! presses in a call, and how far the call got.
+//!
+//! A provider waits 3 s for the answer to a key, and somebody is on the line. So a request with a valid reference gets
+//! 200 and a script, whatever fails behind it. A key is confirmed only after it is stored.
+
+use lambda_http::{Request, RequestExt as _};
+use patchbay::dispatch::script::Script;
+use patchbay::interaction::announcement::Announcement;
+use patchbay::interaction::{Channel, Interaction, KeyAction, KeyOption, Leg, Reply, Work};
+use patchbay::outreach::callbacks::{MessageCallback, MessageReference};
+use patchbay::outreach::{inbound, reports};
+use patchbay::voice::callbacks::WRONG_KEYS_PARAM;
+use patchbay::voice::{BEGIN_PARAM, Provider};
+use patchbay::web::problem::Problem;
+use tokio::time::{Instant, timeout_at};
+
+use crate::{Answer, Boxed, Deps, TIME_LIMIT, status};
+
+/// Wrong keys that are answered by offering the keys again.
+const MAX_WRONG_KEYS: u8 = 3;
+
+/// Records how far a call got.
+pub(crate) async fn receive_status(deps: &Deps, request: &Request) -> Answer {
+    let callback = deps.callbacks.verify_announcement_status(request, &deps.signatures)?;
+    let (provider, call) = (callback.provider, &callback.about);
+    let (interaction, attempt) = (call.interaction.id, call.attempt);
+    match provider.report(callback.body) {
+        Ok(report) => match reports::call_report(&report) {
+            Some(read) => status::apply(deps, call, &read, &report.name).await?,
+            None => {
+                tracing::info!(%interaction, %attempt, status = report.name, "a status of a call says nothing final");
+            }
+        },
+        // Only the provider has this reference, and a retry would send the same body. So it is acknowledged.
+        Err(error) => {
+            tracing::warn!(%interaction, %attempt, %error, "cannot read the status of a call: ignored");
+        }
+    }
+    Ok(provider.acknowledge().into_response())
+}
+
+/// Applies keys, and answers with what the customer hears next.
+pub(crate) async fn receive_keys(deps: &Deps, request: &Request) -> Answer {
+    let MessageCallback { provider, about, body } =
+        deps.callbacks.verify_announcement_keys(request, &deps.signatures)?;
+    let callbacks = deps.callbacks.with_fallback_base(request, &[provider.as_str()]);
+    // Only the provider has this reference, so an unreadable body counts as no key, and the call goes on.
+    let keys = provider.keys(body).unwrap_or_else(|error| {
+        tracing::warn!(interaction = %about.interaction.id, %error, "cannot read the keys of a call: treated as no key");
+        String::new()
+    });
+    let query = request.query_string_parameters();
+    let wrong_keys = query.first(WRONG_KEYS_PARAM).and_then(|count| count.parse().ok());
+    let mut call = Call {
+        about,
+        provider,
+        keys,
+        wrong_keys: wrong_keys.unwrap_or(0),
+    };
+    let deadline = Instant::now() + TIME_LIMIT;
+    let interaction = load(deps, &call.about, deadline).await?;
+    let leg = interaction
+        .as_ref()
+        .and_then(|interaction| leg_of(interaction, &call.about));
+    // The interaction has expired from the table, which takes months: there is nothing left to say.
+    let (Some(interaction), Some(announcement)) = (&interaction, leg.and_then(|leg| Announcement::of(&leg.content)))
+    else {
+        return Ok(provider.acknowledge().into_response());
+    };
+    let script = if query.first(BEGIN_PARAM).is_some() {
+        announcement.opening()
+    } else {
+        call.answer(deps, &announcement, interaction, deadline).await
+    };
+    let url = callbacks.announcement_keys_url(provider, &call.about.interaction, call.about.attempt);
+    let url = if call.wrong_keys == 0 {
+        url
+    } else {
+        format!("{url}?{WRONG_KEYS_PARAM}={}", call.wrong_keys)
+    };
+    Ok(provider.render(script, &url, &deps.settings).into_response())
+}
+
+/// The interaction of a call.
+///
+/// # Errors
+/// 503 when the interaction cannot be loaded: what the customer is to hear is unknown. The provider retries.
+async fn load(deps: &Deps, call: &MessageReference, deadline: Instant) -> Result<Option<Interaction>, Problem> {
+    let loading: Boxed<'_, _> = Box::pin(deps.interactions.load(&call.interaction));
+    let error = match timeout_at(deadline, loading).await {
+        Ok(Ok(interaction)) => return Ok(interaction),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "DynamoDB did not answer in time".to_owned(),
+    };
+    tracing::error!(interaction = %call.interaction.id, error, "cannot read an announcement: DynamoDB is unavailable");
+    Err(Problem::unavailable(1))
+}
+
+fn leg_of<'a>(interaction: &'a Interaction, call: &MessageReference) -> Option<&'a Leg> {
+    let current = interaction.attempt.iter().map(|attempt| (attempt.id, attempt.leg));
+    let past = interaction.past.iter().map(|past| (past.id, past.leg));
+    let (_, leg) = current.chain(past).find(|(id, _)| *id == call.attempt)?;
+    interaction.leg(leg)
+}
+
+/// A call in which keys were pressed.
+struct Call {
+    about: MessageReference,
+    provider: Provider,
+    keys: String,
+    /// Wrong keys so far that were answered by offering the keys again.
+    wrong_keys: u8,
+}
+
+impl Call {
+    async fn answer(
+        &mut self,
+        deps: &Deps,
+        announcement: &Announcement<'_>,
+        interaction: &Interaction,
+        deadline: Instant,
+    ) -> Script {
+        let Some(option) = announcement.pressed(&self.keys) else {
+            if self.keys.is_empty() || self.wrong_keys >= MAX_WRONG_KEYS {
+                // Usually the call is over and nobody hears this.
+                return announcement.goodbye();
+            }
+            self.wrong_keys += 1;
+            return announcement.offer_again();
+        };
+        if option.action == KeyAction::Repeat {
+            return announcement.reply(option);
+        }
+        match self.store(deps, option, interaction, deadline).await {
+            Ok(()) => announcement.reply(option),
+            Err(()) => announcement.one_moment(),
+        }
+    }
+
+    /// Stores an answer, or saves it on the queue. The error says that it may not be confirmed.
+    async fn store(&self, deps: &Deps, option: &KeyOption, called: &Interaction, deadline: Instant) -> Result<(), ()> {
+        let MessageReference { interaction, attempt } = &self.about;
+        let is_opt_out = option.action == KeyAction::OptOut;
+        let reply = Reply {
+            // A provider repeats keys: the same key of one call is one answer.
+            id: format!("{attempt}-{}", option.key),
+            channel: Channel::Call,
+            attempt: Some(*attempt),
+            text: option.key.to_string(),
+            at: deps.interactions.clock.now(),
+            is_opt_out,
+        };
+        let storing: Boxed<'_, _> = Box::pin(async {
+            if is_opt_out {
+                inbound::note_opt_out(&deps.interactions, called, *attempt).await?;
+            }
+            inbound::apply_reply(&deps.interactions, interaction, &reply, None).await
+        });
+        let error = match timeout_at(deadline, storing).await {
+            Ok(Ok(outcome)) => {
+                let provider = self.provider.as_str();
+                tracing::info!(interaction = %interaction.id, %attempt, provider, ?outcome, "key applied");
+                return Ok(());
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "DynamoDB or SQS did not answer in time".to_owned(),
+        };
+        let work = Work::Receive { reply: Box::new(reply) };
+        // Without the queue it is lost, unless the customer presses the key again, for which they are asked.
+        drop(deps.queue(interaction, work, &error).await);
+        Err(())
+    }
+}

@@ -1,0 +1,12 @@
+//! Receives what the providers of messages report, and what customers write.
+
+use message_event::{Deps, handle};
+use patchbay::function::{self, Error};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    function::web(env!("CARGO_CRATE_NAME"), Deps::load, |deps, request| async move {
+        handle(&deps, request).await
+    })
+    .await
+}

@@ -1,0 +1,182 @@
+//! Consumes the `interactions` queue: contacts customers, and finds out the outcome.
+//!
+//! Any message may arrive twice, late, or before the commit it belongs to. So every message is fenced against the
+//! current interaction. A customer is contacted only under a claim, which exactly one writer gets; after it nothing is
+//! repeated, whatever the provider answered.
+//!
+//! - `send`: claim, send, record. `clearance`: whether a customer may be contacted now.
+//! - `back_ends`: those who send, one file each.
+//! - `look_up`: asks a back end for the status of an attempt.
+
+mod back_ends;
+mod clearance;
+mod load;
+mod look_up;
+mod send;
+
+use std::pin::Pin;
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+pub use back_ends::{BackEnds, CallSettings, EmailBackEnd};
+use patchbay::clock::Timestamp;
+use patchbay::ids::Nonce;
+use patchbay::interaction::{AttemptOutcome, Event, EventOutcome, Interaction, Message, Work};
+use patchbay::ledger::{AppliedChange, Interactions, LedgerError};
+use patchbay::message::{self, FailureKind, QueueMessage as _};
+use patchbay::outbox::{EnqueueError, Outbox};
+use patchbay::outreach::inbound;
+use patchbay::store::StoreError;
+use patchbay::web::callbacks::CallbackUrls;
+use tracing::Instrument as _;
+
+/// Dependencies of the function.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// Loads and changes interactions.
+    pub interactions: Interactions,
+    /// Consumes the `interactions` queue.
+    pub outbox: Outbox,
+    /// Those who send.
+    pub back_ends: BackEnds,
+    /// The URLs to which providers report.
+    pub callbacks: CallbackUrls,
+}
+
+/// Why a message could not be processed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Enqueue(#[from] EnqueueError),
+}
+
+impl message::Failure for Failure {
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Ledger(error) => message::Failure::kind(error),
+            Self::Store(error) => message::Failure::kind(error),
+            // The send may have succeeded. Sending the message again could double it.
+            Self::Enqueue(error) if error.is_transient => FailureKind::NotSent,
+            Self::Enqueue(_) => FailureKind::Permanent,
+        }
+    }
+}
+
+/// Consumes a batch of messages.
+pub async fn handle(deps: &Deps, event: SqsEvent) -> SqsBatchResponse {
+    let work = |message: Message| {
+        let span = tracing::info_span!("message", tenant = %message.subject.tenant, interaction = %message.subject.id);
+        boxed(async move { process(deps, &message).await }.instrument(span))
+    };
+    deps.outbox.consume(&event, work).await
+}
+
+/// Boxes a future and erases its type: the SDK's futures are nested more deeply than the compiler follows.
+fn boxed<'a, T>(work: impl Future<Output = T> + Send + 'a) -> Pin<Box<dyn Future<Output = T> + Send + 'a>> {
+    Box::pin(work)
+}
+
+async fn process(deps: &Deps, message: &Message) -> Result<(), Failure> {
+    // A message that was due when it was sent is due, even if its sender's clock runs ahead of ours.
+    let was_postponed = message.due_at > message.sent_at;
+    if was_postponed && message.due_at > deps.interactions.clock.now() {
+        return deps.resend(message, message.due_at).await;
+    }
+    let Some(interaction) = deps.fenced(message).await? else {
+        return Ok(());
+    };
+    if let Some(attempt) = opted_out(&message.work) {
+        inbound::note_opt_out(&deps.interactions, &interaction, attempt).await?;
+    }
+    let event = match &message.work {
+        Work::Send { attempt } => return boxed(send::send(deps, message, interaction, *attempt)).await,
+        Work::Poll { attempt, polls } => {
+            let report = boxed(look_up::ask(deps, &interaction, *attempt)).await?;
+            Event::Polled {
+                attempt: *attempt,
+                polls: *polls,
+                report,
+            }
+        }
+        Work::OutcomeDue { attempt } => {
+            return boxed(look_up::settle_before_due(deps, message, interaction, *attempt)).await;
+        }
+        Work::HangUp { leg, provider_id } => {
+            boxed(look_up::hang_up(deps, &interaction, *leg, provider_id)).await;
+            return Ok(());
+        }
+        Work::Watch { attempt } => Event::SendWatched { attempt: *attempt },
+        Work::AnswerDue { attempt } => Event::AnswerDue { attempt: *attempt },
+        Work::Close { closing } => Event::Closed { closing: *closing },
+        Work::Report { attempt, report } => Event::Reported {
+            attempt: *attempt,
+            report: (**report).clone(),
+        },
+        Work::Receive { reply } => Event::Replied {
+            reply: (**reply).clone(),
+        },
+    };
+    deps.apply(message, interaction, event).await
+}
+
+/// The attempt whose receiver does not want to be contacted any more, as a webhook learned while the table was
+/// unavailable. What customers write is on the list before it is put on the queue.
+fn opted_out(work: &Work) -> Option<Nonce> {
+    match work {
+        Work::Report { attempt, report } if report.outcome == Some(AttemptOutcome::OptedOut) => Some(*attempt),
+        Work::Receive { reply } if reply.is_opt_out => reply.attempt,
+        _ => None,
+    }
+}
+
+impl Deps {
+    /// Loads the interaction of a message once the message's commit has been made. None when there is nothing to do
+    /// (yet).
+    async fn fenced(&self, message: &Message) -> Result<Option<Interaction>, Failure> {
+        let load = || async {
+            let interaction = self.interactions.load(&message.subject).await?;
+            Ok(interaction.filter(|interaction| message.is_committed(Some(interaction.version))))
+        };
+        boxed(self.outbox.await_commit(message, load)).await
+    }
+
+    /// Applies an event that needs nothing else.
+    async fn apply(&self, message: &Message, interaction: Interaction, event: Event) -> Result<(), Failure> {
+        let applied = self.interactions.apply_to(interaction, |_| event.clone()).await?;
+        self.settle(message, applied).await.map(drop)
+    }
+
+    /// Sends a message again if what it asks for cannot be decided yet. Returns the interaction if an attempt is to be
+    /// sent.
+    async fn settle(
+        &self,
+        message: &Message,
+        applied: AppliedChange<Interaction>,
+    ) -> Result<Option<Interaction>, Failure> {
+        let (work, state) = (message.work.name(), applied.subject.state.name());
+        match applied.outcome {
+            EventOutcome::Send => Ok(Some(applied.subject)),
+            EventOutcome::Applied => {
+                tracing::info!(work, state, "event applied");
+                Ok(None)
+            }
+            EventOutcome::Ignored(reason) => {
+                tracing::info!(work, ?reason, state, "nothing to do");
+                Ok(None)
+            }
+            EventOutcome::NotYet(at) => {
+                tracing::info!(work, until = %at, state, "too early: the message is sent again");
+                self.resend(message, at).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Sends a message again, due at `due_at`.
+    async fn resend(&self, message: &Message, due_at: Timestamp) -> Result<(), Failure> {
+        Ok(self.outbox.send(&message.with_due_at(due_at)).await?)
+    }
+}
