@@ -13,7 +13,7 @@ use patchbay_simulators::twilio::{ACCOUNT, AUTH_TOKEN};
 use patchbay_simulators::world::{REFERENCE_KEY, ROUTEE_APPLICATION, WEBHOOK_KEY};
 use serde_json::{Value, json};
 
-use crate::template;
+use crate::template::{self, CALLS_FUNCTIONS};
 
 /// Stack name of a local deployment: the default of `--stack`.
 pub(crate) const STACK: &str = "patchbay";
@@ -25,6 +25,8 @@ pub(crate) struct Locations<'a> {
     pub(crate) dialing_queue: &'a str,
     pub(crate) notifications_queue: &'a str,
     pub(crate) conversations_queue: &'a str,
+    /// None for a deployment without the API for calls.
+    pub(crate) interactions_queue: Option<&'a str>,
     /// Base URL of the simulated voice providers; empty for the real ones.
     pub(crate) providers_url: &'a str,
     /// The providers that phone employees, in order of preference.
@@ -59,6 +61,7 @@ impl Account {
             dialing_queue,
             notifications_queue,
             conversations_queue,
+            interactions_queue,
             providers_url,
             providers,
             chat_secret,
@@ -77,6 +80,7 @@ impl Account {
             "!Ref DialingQueue" => *dialing_queue,
             "!Ref NotificationsQueue" => *notifications_queue,
             "!Ref ConversationsQueue" => *conversations_queue,
+            "!Ref InteractionsQueue" => interactions_queue.unwrap_or_default(),
             "!If [HasPublicUrl, !Ref PublicUrl, !GetAtt HttpApi.ApiEndpoint]" => *public_url,
             "!Ref ReferenceKeysParam" => "/patchbay/reference-keys",
             "!Ref VoiceProviders" => provider_names.as_str(),
@@ -95,6 +99,10 @@ impl Account {
             "!Ref SangomaTenantDomain" => TENANT_DOMAIN,
             r#"!If [ChatsOverSangoma, !Ref SangomaCredentialsParam, ""]"# => "/patchbay/sangoma-credentials",
             "!Ref TwilioAuthTokensParam" => "/patchbay/twilio-auth-tokens",
+            r#"!If [CallsOverRoutee, !Ref RouteeCredentialsParam, ""]"# => "/patchbay/routee-credentials",
+            r#"!If [CallsOverTwilio, !Ref TwilioCredentialsParam, ""]"# => "/patchbay/twilio-credentials",
+            "!Ref SesConfigurationSet" => "patchbay",
+            "!Ref ElementeCredentialsParam" => "/patchbay/elemente-credentials",
             "!Ref WebhookKeysParam" => "/patchbay/webhook-keys",
             _ => "",
         };
@@ -125,14 +133,19 @@ impl Account {
             secret("twilio-auth-tokens", AUTH_TOKEN),
             secret("sangoma-credentials", &format!("{client_id}:{client_secret}")),
             secret("twilio-credentials", &format!("{ACCOUNT}:{}:{}", API_KEY.0, API_KEY.1)),
+            secret("elemente-credentials", "user:password"),
         ];
         Self {
-            functions: template::functions().map(function).collect(),
+            functions: template::functions()
+                .filter(|one| interactions_queue.is_some() || !CALLS_FUNCTIONS.contains(&one.name))
+                .map(function)
+                .collect(),
             parameters: parameters.into_iter().chain(chat_secret).collect(),
             mappings: BTreeMap::from([
                 mapping("dialer", "dialing"),
                 mapping("notifier", "notifications"),
                 mapping("responder", "conversations"),
+                mapping("messenger", "interactions"),
             ]),
             reserved: BTreeMap::new(),
             unreserved: 1_000,

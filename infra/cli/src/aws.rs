@@ -55,6 +55,9 @@ pub(crate) struct Target {
     /// URL of the conversations queue; default: the queue that the stack's functions use, if it has a chat platform
     #[arg(long, global = true, env = variables::CONVERSATIONS_QUEUE_URL)]
     pub(crate) conversations_queue: Option<String>,
+    /// URL of the interactions queue; default: the queue that the stack's functions use, if it has the API for calls
+    #[arg(long, global = true, env = variables::INTERACTIONS_QUEUE_URL)]
+    pub(crate) interactions_queue: Option<String>,
     /// Output format
     #[arg(long, global = true, value_enum, default_value_t)]
     pub(crate) output: Format,
@@ -193,16 +196,33 @@ impl Target {
     /// The URL of the conversations queue: the option, or else read from the stack's responder. None if the stack has no
     /// chat platform, or if the options name everything else: then no function is read.
     pub(crate) async fn find_conversations_queue(&self, clients: &Clients) -> anyhow::Result<Option<String>> {
+        let given = self.conversations_queue.as_deref();
+        self.find_optional_queue(clients, given, "responder", variables::CONVERSATIONS_QUEUE_URL)
+            .await
+    }
+
+    /// The same for the interactions queue, with the stack's messenger. None if the stack has no API for calls.
+    pub(crate) async fn find_interactions_queue(&self, clients: &Clients) -> anyhow::Result<Option<String>> {
+        let given = self.interactions_queue.as_deref();
+        self.find_optional_queue(clients, given, "messenger", variables::INTERACTIONS_QUEUE_URL)
+            .await
+    }
+
+    async fn find_optional_queue(
+        &self,
+        clients: &Clients,
+        given: Option<&str>,
+        consumer: &str,
+        variable: &str,
+    ) -> anyhow::Result<Option<String>> {
         let needs_no_function =
             self.table.is_some() && self.dialing_queue.is_some() && self.notifications_queue.is_some();
-        if self.conversations_queue.is_some() || needs_no_function {
-            return Ok(self.conversations_queue.clone());
+        if given.is_some() || needs_no_function {
+            return Ok(given.map(str::to_owned));
         }
-        let function = format!("{}-responder", self.stack);
+        let function = format!("{}-{consumer}", self.stack);
         match clients.lookup.function(&function).await {
-            Ok(responder) => Ok(responder
-                .variable(variables::CONVERSATIONS_QUEUE_URL)
-                .map(str::to_owned)),
+            Ok(function) => Ok(function.variable(variable).map(str::to_owned)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot read the function {function}")),
         }

@@ -1,5 +1,7 @@
 //! Documents in files, of whatever kind: read, checked, written as examples, and written to a deployment.
 
+pub(crate) mod deployed;
+
 use std::fs;
 use std::path::Path;
 
@@ -79,12 +81,12 @@ pub(crate) fn report_issues(file: &Path, issues: &[Issue], output: &mut Output<'
     Ok(())
 }
 
-/// Writes an example document and its sample. Neither file may exist yet.
-pub(crate) fn write_example(document: (&Path, &str), sample: (&Path, &str)) -> anyhow::Result<()> {
-    for (file, _) in [document, sample] {
+/// Writes the files of an example: a document, and its sample if it has one. None of them may exist yet.
+pub(crate) fn write_example(files: &[(&Path, &str)]) -> anyhow::Result<()> {
+    for (file, _) in files {
         ensure!(!file.exists(), "{} already exists", file.display());
     }
-    for (file, text) in [document, sample] {
+    for (file, text) in files {
         fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
     }
     Ok(())
@@ -186,7 +188,7 @@ mod tests {
             TempFile::new("kept.yaml", None),
             TempFile::new("kept.sample.json", Some("mine")),
         );
-        let error = write_example((&document.0, "new"), (&sample.0, "new")).expect_err("it exists");
+        let error = write_example(&[(&document.0, "new"), (&sample.0, "new")]).expect_err("it exists");
         assert!(
             error.to_string().ends_with("kept.sample.json already exists"),
             "{error}"

@@ -20,6 +20,7 @@ mod lookup;
 mod manual;
 mod opt_out;
 mod output;
+mod outreach;
 #[cfg(test)]
 mod permissions;
 mod phone_scripts;
@@ -55,6 +56,10 @@ enum Command {
     Demo(demo::Options),
     /// Check, test, read and write the documents of chat bots, connect them to a chat platform, steer conversations
     Bot(bot::Options),
+    /// Check, read and write the documents of agents: who contacts customers, in which words, from which senders
+    Agent(outreach::Options),
+    /// Check, read and write the documents of skills: what contacting customers is about, when, over which channels
+    Skill(outreach::Options),
     /// Check, test, read and write the documents of Agent4 task chains
     Link(link::Options),
     /// Serve the API and simulated providers on one local port
@@ -63,7 +68,7 @@ enum Command {
     Token(token::Options),
     /// Show and set how often a tenant may call one number
     Limits(limits::Options),
-    /// Record numbers that must not be called
+    /// Record phone numbers and e-mail addresses that must not be contacted
     OptOut(opt_out::Options),
     /// List, show and cancel dispatches, list and resend their webhooks
     Dispatch(dispatch::Options),
@@ -101,6 +106,8 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(options) => demo::run(options),
         Command::Bot(options) => with_output(options.output, &|output| bot::run(options, output)),
+        Command::Agent(options) => with_output(options.output, &|output| outreach::AGENT.run(options, output)),
+        Command::Skill(options) => with_output(options.output, &|output| outreach::SKILL.run(options, output)),
         Command::Link(options) => with_output(options.output, &|output| link::run(options, output)),
         Command::Local(options) => local::run(options),
         Command::Token(options) => with_output(options.target.output, &|output| token::run(options, output)),

@@ -1,4 +1,4 @@
-//! `patchbay opt-out`: numbers that must not be called on behalf of a tenant.
+//! `patchbay opt-out`: phone numbers and e-mail addresses that must not be contacted on behalf of a tenant.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use patchbay::clock::Clock;
 use patchbay::ids::Tenant;
 use patchbay::phone::PhoneNumber;
-use patchbay::store::Store;
+use patchbay::store::{Address, Store};
 use serde_json::json;
 
 use crate::aws::{Clients, Target, block_on};
@@ -17,7 +17,7 @@ use crate::output::Output;
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// Tenant that must not call the number
+    /// Tenant that must not contact the address
     #[arg(long, global = true, default_value = "main")]
     tenant: Tenant,
     #[command(subcommand)]
@@ -26,28 +26,33 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Record that a number must not be called; in effect from the next call
+    /// Record that a number or an e-mail address must not be contacted; in effect from the next call or message
     Add {
-        /// The number, E.164
-        #[arg(value_parser = parse_number)]
-        number: PhoneNumber,
+        /// A phone number (E.164) or an e-mail address
+        #[arg(value_parser = parse_address)]
+        address: Address,
     },
-    /// Record that a number may be called again
+    /// Record that a number or an e-mail address may be contacted again
     Remove {
-        /// The number, E.164
-        #[arg(value_parser = parse_number)]
-        number: PhoneNumber,
+        /// A phone number (E.164) or an e-mail address
+        #[arg(value_parser = parse_address)]
+        address: Address,
     },
-    /// Say whether a number may be called
+    /// Say whether a number or an e-mail address may be contacted
     Check {
-        /// The number, E.164
-        #[arg(value_parser = parse_number)]
-        number: PhoneNumber,
+        /// A phone number (E.164) or an e-mail address
+        #[arg(value_parser = parse_address)]
+        address: Address,
     },
 }
 
-fn parse_number(text: &str) -> Result<PhoneNumber, String> {
-    PhoneNumber::parse(text).map_err(|error| error.to_string())
+fn parse_address(text: &str) -> Result<Address, String> {
+    if text.contains('@') {
+        return Address::parse(text).map_err(|error| error.to_string());
+    }
+    // People write numbers with spaces and brackets.
+    let number = PhoneNumber::parse(text).map_err(|error| error.to_string())?;
+    Ok(Address::Phone(number))
 }
 
 pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
@@ -67,24 +72,27 @@ async fn execute(
     command: &Command,
     output: &mut Output<'_>,
 ) -> anyhow::Result<()> {
-    let (number, is_opted_out) = match command {
-        Command::Add { number } => {
-            store.put_opt_out(tenant, number, clock.now()).await?;
-            (number, true)
+    let (address, is_opted_out) = match command {
+        Command::Add { address } => {
+            store.put_opt_out(tenant, address, clock.now()).await?;
+            (address, true)
         }
-        Command::Remove { number } => {
-            store.remove_opt_out(tenant, number).await?;
-            (number, false)
+        Command::Remove { address } => {
+            store.remove_opt_out(tenant, address).await?;
+            (address, false)
         }
-        Command::Check { number } => (number, store.is_opted_out(tenant, number).await?),
+        Command::Check { address } => (address, store.is_opted_out(tenant, address).await?),
     };
-    let number = number.as_str();
+    let (name, address) = match address {
+        Address::Phone(number) => ("number", number.as_str()),
+        Address::Email(address) => ("email", address.as_str()),
+    };
     if output.is_json() {
-        let document = json!({ "tenant": tenant.to_string(), "number": number, "opted_out": is_opted_out });
+        let document = json!({ "tenant": tenant.to_string(), name: address, "opted_out": is_opted_out });
         return Ok(output.json(&document)?);
     }
     let may = if is_opted_out { "must not be" } else { "may be" };
-    Ok(output.line(format!("{tenant}: {number} {may} called"))?)
+    Ok(output.line(format!("{tenant}: {address} {may} contacted"))?)
 }
 
 #[cfg(test)]
@@ -145,8 +153,8 @@ pub(crate) mod tests {
         let world = world().await;
         let tenant = "main".parse().expect("a tenant");
         for (line, expected) in [
-            ("check", "main: +12025550143 may be called\n"),
-            ("add", "main: +12025550143 must not be called\n"),
+            ("check", "main: +12025550143 may be contacted\n"),
+            ("add", "main: +12025550143 must not be contacted\n"),
         ] {
             let command = parse(&format!("{line} {NUMBER}")).expect(line);
             let text =
@@ -155,10 +163,27 @@ pub(crate) mod tests {
         }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn an_email_address_is_the_same_in_any_case() {
+        let world = world().await;
+        let tenant = "main".parse().expect("a tenant");
+        for (line, address, is_opted_out) in [
+            ("add", "Ana@example.org", true),
+            ("check", "ana@example.org", true),
+            ("check", "bob@example.org", false),
+        ] {
+            let command = parse(&format!("{line} {address}")).expect(line);
+            let report =
+                json_of(async |output| execute(&world.store, &world.clock, &tenant, &command, output).await).await;
+            let expected = json!({ "tenant": "main", "email": address, "opted_out": is_opted_out });
+            assert_eq!(report, expected);
+        }
+    }
+
     #[test]
-    fn a_number_is_refused_unless_it_is_complete() {
-        for number in ["2025550143", "+1", "anna"] {
-            assert!(parse(&format!("add {number}")).is_err(), "{number}");
+    fn an_address_is_refused_unless_it_is_complete() {
+        for address in ["2025550143", "+1", "anna", "anna@", "@example.org"] {
+            assert!(parse(&format!("add {address}")).is_err(), "{address}");
         }
     }
 }

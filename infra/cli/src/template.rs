@@ -2,6 +2,9 @@
 
 const TEXT: &str = include_str!("../../template.yaml");
 
+/// The functions that contact customers, and their API. Either all are deployed, or none.
+pub(crate) const CALLS_FUNCTIONS: [&str; 3] = ["calls", "messenger", "message-event"];
+
 /// A function that the template deploys.
 #[derive(Debug)]
 pub(crate) struct Function {

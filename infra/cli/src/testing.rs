@@ -72,6 +72,11 @@ pub(crate) fn conversations_queue() -> String {
     format!("https://sqs.{REGION}.amazonaws.com/000000000000/conversations")
 }
 
+/// The URL of the interactions queue of a stack that has one.
+pub(crate) fn interactions_queue() -> String {
+    format!("https://sqs.{REGION}.amazonaws.com/000000000000/interactions")
+}
+
 /// Clients of the world, in a healthy account.
 pub(crate) fn clients(world: &World) -> Clients {
     clients_in(world, &Account::default())
@@ -131,6 +136,15 @@ impl Default for Account {
 impl Account {
     /// An account whose employees are phoned over these providers, in order of preference.
     pub(crate) fn phoning_over(providers: &[Provider]) -> Self {
+        Self::new(providers, None)
+    }
+
+    /// An account that has the API for calls, too.
+    pub(crate) fn contacting_customers() -> Self {
+        Self::new(&[Provider::Routee], Some(&interactions_queue()))
+    }
+
+    fn new(providers: &[Provider], interactions_queue: Option<&str>) -> Self {
         let locations = deployment();
         let deployed = SimulatedAccount::healthy(&Locations {
             public_url: PUBLIC_URL,
@@ -138,6 +152,7 @@ impl Account {
             dialing_queue: &locations.dialing_queue,
             notifications_queue: &locations.notifications_queue,
             conversations_queue: &conversations_queue(),
+            interactions_queue,
             providers_url: "",
             providers,
             chat_secret: None,

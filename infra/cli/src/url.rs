@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use patchbay::chat::Platform;
 use patchbay::ids::Tenant;
+use patchbay::voice::Provider;
 use patchbay::web::callbacks::CallbackUrls;
 use serde_json::json;
 
@@ -33,6 +34,12 @@ enum Command {
     /// Print the URL of the chat platform's webhook for a widget of your own; `patchbay bot connect --widget` sets it
     /// there
     ChatEvents,
+    /// Print the URL for what customers write to a Twilio number, messaging service or other sender of an agent
+    TwilioMessages,
+    /// Print the URL for what customers write to a Routee number of an agent
+    RouteeMessages,
+    /// Print the URL to which events of Amazon SES about e-mails are posted
+    SesEvents,
 }
 
 pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<ExitCode> {
@@ -62,7 +69,21 @@ async fn url(clients: &Clients, stack: &str, command: Command, tenant: &Tenant) 
             let (urls, platform) = chat_urls(clients, stack).await?;
             Ok(urls.events_url(platform, tenant))
         }
+        Command::TwilioMessages => {
+            let urls = message_urls(clients, stack).await?;
+            Ok(urls.incoming_message_url(Provider::Twilio, tenant))
+        }
+        Command::RouteeMessages => {
+            let urls = message_urls(clients, stack).await?;
+            Ok(urls.incoming_message_url(Provider::Routee, tenant))
+        }
+        Command::SesEvents => Ok(message_urls(clients, stack).await?.email_events_url(tenant)),
     }
+}
+
+async fn message_urls(clients: &Clients, stack: &str) -> anyhow::Result<CallbackUrls> {
+    let message_event = read_function(clients, stack, "message-event", "CallsApi").await?;
+    callback_urls(clients, stack, &message_event).await
 }
 
 async fn chat_urls(clients: &Clients, stack: &str) -> anyhow::Result<(CallbackUrls, Platform)> {
@@ -99,6 +120,20 @@ mod tests {
             ] {
                 assert_eq!(printed(&Account::default(), command, tenant).await, Ok(expected));
             }
+            for (command, expected) in [
+                (
+                    Command::TwilioMessages,
+                    callbacks.incoming_message_url(Provider::Twilio, &owner),
+                ),
+                (
+                    Command::RouteeMessages,
+                    callbacks.incoming_message_url(Provider::Routee, &owner),
+                ),
+                (Command::SesEvents, callbacks.email_events_url(&owner)),
+            ] {
+                let account = Account::contacting_customers();
+                assert_eq!(printed(&account, command, tenant).await, Ok(expected));
+            }
         }
     }
 
@@ -115,6 +150,7 @@ mod tests {
         for (function, command, parameter) in [
             ("patchbay-transfer", Command::TwilioTransfer, "TwilioAuthTokensParam"),
             ("patchbay-bot", Command::Bot, "ChatPlatform"),
+            ("patchbay-message-event", Command::SesEvents, "CallsApi"),
         ] {
             account.change(|state| {
                 state.functions.remove(function);

@@ -65,7 +65,7 @@ pub(super) fn new(name: &DocumentName, example: Example, output: &mut Output<'_>
 fn write_new(file: &Path, example: Example, output: &mut Output<'_>) -> anyhow::Result<()> {
     let (text, sample_text) = example.parts();
     let sample = file.with_extension(SAMPLE);
-    write_example((file, text), (&sample, sample_text))?;
+    write_example(&[(file, text), (&sample, sample_text)])?;
     let (shown, sample) = (file.display(), sample.display());
     if output.is_json() {
         return Ok(output.json(&json!({ "file": shown.to_string(), "sample": sample.to_string() }))?);

@@ -20,6 +20,7 @@ use patchbay::ids::DocumentName;
 
 use crate::api::ApiOptions;
 use crate::output::{Format, Output};
+use deployed::BOTS;
 use document::Example;
 
 /// Options of `patchbay bot`.
@@ -124,10 +125,10 @@ pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<
             file,
             expect,
             api,
-        } => deployed::push(name, file, *expect, api, output),
-        Command::List { api } => deployed::list(api, output),
-        Command::Show { name, file, api } => deployed::show(name, file.as_deref(), api, output),
-        Command::Delete { name, expect, api } => deployed::delete(name, *expect, api, output),
+        } => BOTS.push(name, file, *expect, api, output),
+        Command::List { api } => BOTS.list(api, output),
+        Command::Show { name, file, api } => BOTS.show(name, file.as_deref(), api, output),
+        Command::Delete { name, expect, api } => BOTS.delete(name, *expect, api, output),
         Command::Connect(options) => connect::run(options, output),
         Command::Inboxes(options) => inboxes::run(options, output),
         Command::Page(options) => page::run(options, output),

@@ -8,7 +8,8 @@ use aws_sdk_sqs::types::{Message as SqsMessage, MessageSystemAttributeName};
 use patchbay::clock::Timestamp;
 use patchbay::conversation::{self, ConversationKey};
 use patchbay::dispatch::work::{Message, Notice, Work};
-use patchbay::ids::{AttemptId, DispatchKey};
+use patchbay::ids::{AttemptId, DispatchKey, InteractionKey};
+use patchbay::interaction;
 use patchbay::queue::{QueueError, REASON};
 use serde::Serialize;
 
@@ -54,6 +55,10 @@ enum Subject {
         tenant: String,
         conversation: String,
     },
+    Interaction {
+        tenant: String,
+        interaction: String,
+    },
 }
 
 impl DeadLetter {
@@ -67,6 +72,9 @@ impl DeadLetter {
             }),
             Source::Conversations => {
                 serde_json::from_str::<conversation::Message>(body).map_or(UNREADABLE, |message| chat(&message))
+            }
+            Source::Interactions => {
+                serde_json::from_str::<interaction::Message>(body).map_or(UNREADABLE, |message| contact(&message))
             }
         };
         let system = |name| message.attributes().and_then(|attributes| attributes.get(&name));
@@ -86,7 +94,7 @@ impl DeadLetter {
         }
     }
 
-    /// Table cells: the id of the dispatch or conversation, and the ordinal of the call, or `-`.
+    /// Table cells: the id of the dispatch, conversation or interaction, and the ordinal of the call, or `-`.
     pub(super) fn subject_columns(&self) -> [String; 2] {
         let none = || "-".to_owned();
         match &self.subject {
@@ -96,6 +104,7 @@ impl DeadLetter {
                 [dispatch.clone(), ordinal.unwrap_or_else(none)]
             }
             Some(Subject::Conversation { conversation, .. }) => [conversation.clone(), none()],
+            Some(Subject::Interaction { interaction, .. }) => [interaction.clone(), none()],
         }
     }
 
@@ -116,6 +125,16 @@ impl DeadLetter {
         Some(ConversationKey {
             tenant: tenant.parse().ok()?,
             id: conversation.parse().ok()?,
+        })
+    }
+
+    pub(super) fn interaction(&self) -> Option<InteractionKey> {
+        let Some(Subject::Interaction { tenant, interaction }) = &self.subject else {
+            return None;
+        };
+        Some(InteractionKey {
+            tenant: tenant.parse().ok()?,
+            id: interaction.parse().ok()?,
         })
     }
 }
@@ -141,6 +160,14 @@ fn chat(message: &conversation::Message) -> (&'static str, Option<Subject>) {
     let subject = Subject::Conversation {
         tenant: message.subject.tenant.to_string(),
         conversation: message.subject.id.to_string(),
+    };
+    (message.work.name(), Some(subject))
+}
+
+fn contact(message: &interaction::Message) -> (&'static str, Option<Subject>) {
+    let subject = Subject::Interaction {
+        tenant: message.subject.tenant.to_string(),
+        interaction: message.subject.id.to_string(),
     };
     (message.work.name(), Some(subject))
 }

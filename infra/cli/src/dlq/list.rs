@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use console::style;
-use patchbay::conversation::ConversationKey;
-use patchbay::ids::DispatchKey;
+use patchbay::conversation::{Conversation, ConversationKey};
+use patchbay::ids::{DispatchKey, InteractionKey};
+use patchbay::interaction::Interaction;
 use patchbay::store::Store;
 use serde::Serialize;
 use serde_json::json;
@@ -27,13 +28,17 @@ struct ListedLetter {
     status: Status,
 }
 
-/// The current status of a dispatch or conversation; none where it does not exist.
+/// The current status of a dispatch, conversation or interaction; none where it does not exist.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 struct Status {
-    dispatch_status: Option<&'static str>,
+    #[serde(rename = "dispatch_status")]
+    dispatch: Option<&'static str>,
     /// Who answers the customer.
     #[serde(skip_serializing_if = "Option::is_none")]
     holder: Option<&'static str>,
+    /// The state of an interaction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'static str>,
 }
 
 pub(super) async fn list(
@@ -91,6 +96,7 @@ async fn with_status(
         store: clients.store(&deployment.table),
         dispatches: BTreeMap::new(),
         conversations: BTreeMap::new(),
+        interactions: BTreeMap::new(),
     };
     let mut listed = Vec::with_capacity(letters.len());
     for letter in letters {
@@ -104,11 +110,12 @@ async fn with_status(
     Ok(listed)
 }
 
-/// The statuses that were read so far: many letters may be about one dispatch or conversation.
+/// The statuses that were read so far: many letters may be about one subject.
 struct KnownStatuses {
     store: Store,
     dispatches: BTreeMap<DispatchKey, Option<&'static str>>,
     conversations: BTreeMap<ConversationKey, Option<&'static str>>,
+    interactions: BTreeMap<InteractionKey, Option<&'static str>>,
 }
 
 impl KnownStatuses {
@@ -120,15 +127,23 @@ impl KnownStatuses {
                 self.dispatches
                     .insert(key.clone(), dispatch.map(|dispatch| dispatch.state.name()));
             }
-            status.dispatch_status = self.dispatches.get(&key).copied().flatten();
+            status.dispatch = self.dispatches.get(&key).copied().flatten();
         }
         if let Some(key) = letter.conversation() {
             if !self.conversations.contains_key(&key) {
-                let conversation = self.store.conversation(&key).await?;
+                let conversation = self.store.load_subject::<Conversation>(&key).await?;
                 let holder = conversation.map(|conversation| conversation.holder.name());
                 self.conversations.insert(key.clone(), holder);
             }
             status.holder = self.conversations.get(&key).copied().flatten();
+        }
+        if let Some(key) = letter.interaction() {
+            if !self.interactions.contains_key(&key) {
+                let interaction = self.store.load_subject::<Interaction>(&key).await?;
+                let state = interaction.map(|interaction| interaction.state.name());
+                self.interactions.insert(key.clone(), state);
+            }
+            status.state = self.interactions.get(&key).copied().flatten();
         }
         Ok(status)
     }
@@ -140,13 +155,14 @@ fn row(listed: &ListedLetter) -> [String; 9] {
         age_seconds,
         status,
     } = listed;
-    let [dispatch, attempt] = letter.subject_columns();
+    let [subject, attempt] = letter.subject_columns();
+    let status = status.dispatch.or(status.holder).or(status.state);
     [
         letter.queue.name().to_owned(),
         letter.work.to_owned(),
-        dispatch,
+        subject,
         attempt,
-        status.dispatch_status.or(status.holder).unwrap_or("-").to_owned(),
+        status.unwrap_or("-").to_owned(),
         age_seconds.map_or_else(|| "-".to_owned(), format_age),
         letter
             .receives

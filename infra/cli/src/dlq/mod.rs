@@ -50,7 +50,7 @@ Move dead letters back to their queue; the consumer drops those that are obsolet
 Without --limit, SQS moves all messages (a message move task), and this command watches the progress. With --limit, or \
 if the endpoint does not support message move tasks, this command sends each message to its queue and then deletes the \
 dead letter. If it dies in between, that message is delivered twice. This is harmless: the consumer checks each \
-message against its dispatch or conversation first.
+message against its dispatch, conversation or interaction first.
 
 Exit status: 0 when everything was moved, 2 when SQS was still moving messages after --wait seconds, 1 on an error.";
 
@@ -67,6 +67,8 @@ pub(crate) enum Source {
     Notifications,
     /// Events of the chat platform, and what the chat bot does; only with a chat platform
     Conversations,
+    /// Messages and calls to customers, and their answers; only with the API for calls
+    Interactions,
 }
 
 impl Source {
@@ -75,6 +77,7 @@ impl Source {
             Self::Dialing => "dialing",
             Self::Notifications => "notifications",
             Self::Conversations => "conversations",
+            Self::Interactions => "interactions",
         }
     }
 }
@@ -90,8 +93,17 @@ pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<
     block_on(async {
         let clients = Clients::connect(&options.target).await?;
         let deployment = options.target.find(&clients).await?;
-        let conversations = options.target.find_conversations_queue(&clients).await?;
-        let queues = chosen(options.queue, &deployment, conversations)?;
+        let optional = [
+            (
+                Source::Conversations,
+                options.target.find_conversations_queue(&clients).await?,
+            ),
+            (
+                Source::Interactions,
+                options.target.find_interactions_queue(&clients).await?,
+            ),
+        ];
+        let queues = chosen(options.queue, &deployment, optional)?;
         match &options.command {
             Command::List { limit } => list::list(&clients, &deployment, &queues, *limit, output).await?,
             Command::Redrive(options) => {
@@ -103,27 +115,32 @@ pub(crate) fn run(options: &Options, output: &mut Output<'_>) -> anyhow::Result<
     })
 }
 
+/// The queues that not every deployment has, with their URLs.
+type OptionalQueues = [(Source, Option<String>); 2];
+
 /// The chosen queue, or all that the deployment has.
 fn chosen(
     choice: Option<Source>,
     deployment: &Deployment,
-    conversations: Option<String>,
+    optional: OptionalQueues,
 ) -> anyhow::Result<Vec<SourceQueue>> {
     let always = [
-        (Source::Dialing, deployment.dialing_queue.clone()),
-        (Source::Notifications, deployment.notifications_queue.clone()),
+        (Source::Dialing, Some(deployment.dialing_queue.clone())),
+        (Source::Notifications, Some(deployment.notifications_queue.clone())),
     ];
-    let all = always
+    let queues: Vec<SourceQueue> = always
         .into_iter()
-        .chain(conversations.map(|url| (Source::Conversations, url)));
-    let queues: Vec<SourceQueue> = all
+        .chain(optional)
         .filter(|(source, _)| choice.is_none_or(|choice| choice == *source))
-        .map(|(source, url)| SourceQueue { source, url })
+        .filter_map(|(source, url)| Some(SourceQueue { source, url: url? }))
         .collect();
-    ensure!(
-        !queues.is_empty(),
-        "the stack has no chat platform, so it has no conversations queue (ChatPlatform in samconfig.toml)"
-    );
+    let missing = match choice {
+        Some(Source::Interactions) => {
+            "the stack has no API for calls, so it has no interactions queue (CallsApi in samconfig.toml)"
+        }
+        _ => "the stack has no chat platform, so it has no conversations queue (ChatPlatform in samconfig.toml)",
+    };
+    ensure!(!queues.is_empty(), missing);
     Ok(queues)
 }
 

@@ -6,15 +6,22 @@ use patchbay_simulators::world::World;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::{clients, conversations_queue, deployment, json_of, text_of, world};
+use crate::testing::{clients, conversations_queue, deployment, interactions_queue, json_of, text_of, world};
+
+fn optional(conversations: Option<String>, interactions: Option<String>) -> OptionalQueues {
+    [
+        (Source::Conversations, conversations),
+        (Source::Interactions, interactions),
+    ]
+}
 
 /// All queues of a world with a chat platform.
 fn all() -> Vec<SourceQueue> {
-    chosen(None, &deployment(), Some(conversations_queue())).expect("queues")
+    chosen(None, &deployment(), optional(Some(conversations_queue()), None)).expect("queues")
 }
 
 fn only_dialing() -> Vec<SourceQueue> {
-    chosen(Some(Source::Dialing), &deployment(), None).expect("a queue")
+    chosen(Some(Source::Dialing), &deployment(), optional(None, None)).expect("a queue")
 }
 
 fn queue(world: &World, name: &str) -> Queue {
@@ -142,14 +149,52 @@ async fn list_describes_dead_letters_about_chats() {
 }
 
 #[test]
-fn a_stack_without_a_chat_platform_has_no_conversations_queue() {
-    let names = |choice| {
-        let queues = chosen(choice, &deployment(), None).map_err(|error| error.to_string());
+fn a_dead_letter_about_an_interaction_is_described_without_its_text() {
+    let id = "0192f3a1-7b6c-8d4e-8f2a-3b4c5d6e7f80";
+    let body = json!({
+        "tenant": "main", "id": id, "version": 4, "sent_at": "2026-11-23T00:00:00Z",
+        "due_at": "2026-11-23T00:00:00Z", "work": "send", "attempt": "0000000000000007",
+    });
+    let message = |body: &str| aws_sdk_sqs::types::Message::builder().body(body).build();
+    let letter = letter::DeadLetter::parse(Source::Interactions, &message(&body.to_string()));
+    assert_eq!((letter.queue.name(), letter.work), ("interactions", "send"));
+    assert_eq!(letter.subject_columns(), [id.to_owned(), "-".to_owned()]);
+    let key = letter.interaction().expect("a key");
+    assert_eq!(
+        (key.tenant.to_string(), key.id.to_string()),
+        ("main".to_owned(), id.to_owned())
+    );
+    assert_eq!((letter.dispatch(), letter.conversation()), (None, None));
+    let unreadable = letter::DeadLetter::parse(Source::Interactions, &message("Hello, Ana"));
+    assert_eq!((unreadable.work, unreadable.interaction()), ("unreadable", None));
+    assert!(!json!(unreadable).to_string().contains("Ana"), "{unreadable:?}");
+}
+
+#[test]
+fn a_stack_without_an_optional_feature_does_not_have_its_queue() {
+    let names = |choice, optional| {
+        let queues = chosen(choice, &deployment(), optional).map_err(|error| error.to_string());
         queues.map(|queues| queues.into_iter().map(|queue| queue.source).collect::<Vec<_>>())
     };
-    assert_eq!(names(None), Ok(vec![Source::Dialing, Source::Notifications]));
-    let error = names(Some(Source::Conversations)).expect_err("no queue");
-    assert!(error.contains("ChatPlatform"), "{error}");
+    let none = || optional(None, None);
+    assert_eq!(names(None, none()), Ok(vec![Source::Dialing, Source::Notifications]));
+    for (source, parameter) in [
+        (Source::Conversations, "ChatPlatform"),
+        (Source::Interactions, "CallsApi"),
+    ] {
+        let error = names(Some(source), none()).expect_err("no queue");
+        assert!(error.contains(parameter), "{error}");
+    }
+    let interactions = || optional(None, Some(interactions_queue()));
+    let found = names(None, interactions());
+    assert_eq!(
+        found,
+        Ok(vec![Source::Dialing, Source::Notifications, Source::Interactions])
+    );
+    assert_eq!(
+        names(Some(Source::Interactions), interactions()),
+        Ok(vec![Source::Interactions])
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -37,7 +37,7 @@ struct AuthenticatedRoute {
     function: &'static str,
 }
 
-const AUTHENTICATED_ROUTES: [AuthenticatedRoute; 5] = [
+const AUTHENTICATED_ROUTES: [AuthenticatedRoute; 6] = [
     AuthenticatedRoute {
         check: "api.dispatches",
         method: Method::GET,
@@ -67,6 +67,12 @@ const AUTHENTICATED_ROUTES: [AuthenticatedRoute; 5] = [
         method: Method::GET,
         path: "/v1/bots",
         function: "bot",
+    },
+    AuthenticatedRoute {
+        check: "api.calls",
+        method: Method::GET,
+        path: "/api/v1/calls",
+        function: "calls",
     },
 ];
 
@@ -150,7 +156,11 @@ pub(super) async fn check(
     }
     let base = base.trim_end_matches('/');
     let mut findings = Vec::new();
-    let is_deployed = |route: &&AuthenticatedRoute| route.function != "bot" || settings.chat.is_some();
+    let is_deployed = |route: &&AuthenticatedRoute| match route.function {
+        "bot" => settings.chat.is_some(),
+        "calls" => settings.has_calls,
+        _ => true,
+    };
     for route in AUTHENTICATED_ROUTES.iter().filter(is_deployed) {
         match route.run(clients, base, &settings.fixes).await {
             Ok(finding) => findings.push(finding),

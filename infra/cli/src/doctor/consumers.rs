@@ -93,19 +93,20 @@ fn create_command(settings: &Settings, queue: &Queue<'_>, function: &str, url: &
 #[cfg(test)]
 mod tests {
     use crate::doctor::queues::{
-        DIALER_BATCH_SIZE, DIALER_CONCURRENCY, NOTIFIER_BATCH_SIZE, NOTIFIER_CONCURRENCY, RESPONDER_BATCH_SIZE,
-        RESPONDER_CONCURRENCY,
+        DIALER_BATCH_SIZE, DIALER_CONCURRENCY, MESSENGER_BATCH_SIZE, MESSENGER_CONCURRENCY, NOTIFIER_BATCH_SIZE,
+        NOTIFIER_CONCURRENCY, RESPONDER_BATCH_SIZE, RESPONDER_CONCURRENCY,
     };
 
     #[test]
     fn fix_command_creates_the_mapping_of_the_template() {
         let template = include_str!("../../../template.yaml");
         let line = "            FunctionResponseTypes: [ReportBatchItemFailures]\n";
-        assert_eq!(template.matches(line).count(), 3);
+        assert_eq!(template.matches(line).count(), 4);
         for (queue, batch_size) in [
             ("DialingQueue", DIALER_BATCH_SIZE),
             ("NotificationsQueue", NOTIFIER_BATCH_SIZE),
             ("ConversationsQueue", RESPONDER_BATCH_SIZE),
+            ("InteractionsQueue", MESSENGER_BATCH_SIZE),
         ] {
             let (_, source) = template
                 .split_once(&format!("Queue: !GetAtt {queue}.Arn\n"))
@@ -117,6 +118,7 @@ mod tests {
             ("Dialer", DIALER_CONCURRENCY),
             ("Notifier", NOTIFIER_CONCURRENCY),
             ("Responder", RESPONDER_CONCURRENCY),
+            ("Messenger", MESSENGER_CONCURRENCY),
         ] {
             let line = format!("  {parameter}Concurrency:\n    Type: Number\n    Default: {default}\n");
             assert!(template.contains(&line), "{line}");

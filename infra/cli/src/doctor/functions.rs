@@ -9,12 +9,13 @@ use patchbay::providers::routee::Endpoints;
 use patchbay::providers::twilio::calls as twilio;
 use patchbay::voice::Provider;
 
+use super::calls;
 use super::chat::{self, ChatSettings};
 use super::finding::Finding;
 use super::fix::{FixCommands, shell_word};
 use crate::aws::{Clients, Target};
 use crate::lookup::{Function, LookupError};
-use crate::template;
+use crate::template::{self, CALLS_FUNCTIONS};
 
 /// The functions of the template with the names of their checks.
 static FUNCTIONS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
@@ -45,6 +46,7 @@ fn reason_for_absence(name: &str) -> Option<&'static str> {
     match name {
         "transfer" => Some("not deployed: TwilioAuthTokensParam is not set"),
         name if CHAT_FUNCTIONS.contains(&name) => Some("not deployed: ChatPlatform is none"),
+        name if CALLS_FUNCTIONS.contains(&name) => Some("not deployed: CallsApi is off"),
         _ => None,
     }
 }
@@ -63,6 +65,8 @@ pub(super) struct Settings {
     pub(super) notifications_queue: Option<String>,
     /// None without a chat platform.
     pub(super) conversations_queue: Option<String>,
+    /// None without the API for calls.
+    pub(super) interactions_queue: Option<String>,
     pub(super) public_url: Option<String>,
     pub(super) reference_keys: Option<String>,
     pub(super) webhook_keys: Option<String>,
@@ -83,10 +87,16 @@ pub(super) struct Settings {
     pub(super) dialer_timeout: Option<u32>,
     /// None without a chat platform.
     pub(super) chat: Option<ChatSettings>,
+    /// Whether the API for calls is deployed.
+    pub(super) has_calls: bool,
+    /// None if customers are not contacted over Elemente.
+    pub(super) elemente_credentials: Option<String>,
     /// Time-out of the notifier in seconds.
     pub(super) notifier_timeout: Option<u32>,
     /// Time-out of the responder in seconds.
     pub(super) responder_timeout: Option<u32>,
+    /// Time-out of the messenger in seconds.
+    pub(super) messenger_timeout: Option<u32>,
 }
 
 impl Settings {
@@ -138,6 +148,7 @@ pub(super) async fn check(clients: &Clients, target: &Target) -> Result<(Setting
     findings.extend(check_providers(&found, &fixes));
     let (chat, finding) = chat::read_settings(clients, &found, &fixes);
     findings.extend(finding);
+    findings.extend(calls::check(&found, &fixes));
     let settings = Settings {
         chat,
         ..collect_settings(target, fixes, &found)
@@ -258,6 +269,7 @@ fn check_agreement(found: &[(&str, Function)], fixes: &FixCommands) -> Option<Fi
         variables::DIALING_QUEUE_URL,
         variables::NOTIFICATIONS_QUEUE_URL,
         variables::CONVERSATIONS_QUEUE_URL,
+        variables::INTERACTIONS_QUEUE_URL,
         variables::PUBLIC_URL,
         variables::REFERENCE_KEYS_PARAM,
         variables::TWILIO_AUTH_TOKENS_PARAM,
@@ -353,6 +365,10 @@ fn collect_settings(target: &Target, fixes: FixCommands, found: &[(&str, Functio
             .conversations_queue
             .clone()
             .or_else(|| variable(variables::CONVERSATIONS_QUEUE_URL)),
+        interactions_queue: target
+            .interactions_queue
+            .clone()
+            .or_else(|| variable(variables::INTERACTIONS_QUEUE_URL)),
         public_url: variable(variables::PUBLIC_URL),
         reference_keys: variable(variables::REFERENCE_KEYS_PARAM),
         webhook_keys: variable(variables::WEBHOOK_KEYS_PARAM),
@@ -369,7 +385,10 @@ fn collect_settings(target: &Target, fixes: FixCommands, found: &[(&str, Functio
         retell_keys: variable(variables::RETELL_KEYS_PARAM),
         dialer_timeout: function("dialer").map(|function| function.timeout),
         chat: None,
+        has_calls: function("calls").is_some(),
+        elemente_credentials: variable(variables::ELEMENTE_CREDENTIALS_PARAM),
         notifier_timeout: function("notifier").map(|function| function.timeout),
         responder_timeout: function("responder").map(|function| function.timeout),
+        messenger_timeout: function("messenger").map(|function| function.timeout),
     }
 }

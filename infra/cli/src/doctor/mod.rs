@@ -5,6 +5,7 @@
 //! says.
 
 mod api;
+mod calls;
 mod chat;
 mod concurrency;
 mod consumers;

@@ -1,4 +1,4 @@
-//! Checks of the providers that phone employees: credentials and balance. No call is placed.
+//! Checks of the providers that phone employees or contact customers: credentials and balance. No call is placed.
 
 use patchbay::phone::PhoneNumber;
 use patchbay::providers::routee::{Routee, TokenError};
@@ -21,7 +21,15 @@ const TAKES_EFFECT: &str = "    # the dialer loads them within 5 min";
 
 pub(super) async fn check(clients: &Clients, settings: &Settings, secrets: Secrets) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for provider in &settings.providers {
+    let is_other = |provider: &Provider| {
+        let credentials = match provider {
+            Provider::Routee => &settings.routee_credentials,
+            Provider::Twilio => &settings.twilio_credentials,
+        };
+        credentials.is_some() && !settings.phones_over(*provider)
+    };
+    let others = Provider::ALL.into_iter().filter(is_other);
+    for provider in settings.providers.iter().copied().chain(others) {
         match provider {
             Provider::Routee => findings.push(routee(clients, settings, &secrets).await),
             Provider::Twilio => findings.extend(twilio(clients, settings, &secrets).await),

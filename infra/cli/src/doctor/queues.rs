@@ -31,6 +31,8 @@ pub(super) const DIALER_CONCURRENCY: u32 = 3;
 pub(super) const NOTIFIER_CONCURRENCY: u32 = 2;
 /// Default concurrency of the responder in the template.
 pub(super) const RESPONDER_CONCURRENCY: u32 = 2;
+/// Default concurrency of the messenger in the template.
+pub(super) const MESSENGER_CONCURRENCY: u32 = 2;
 
 /// Messages per invocation of the dialer in the template.
 pub(super) const DIALER_BATCH_SIZE: u32 = 1;
@@ -38,6 +40,8 @@ pub(super) const DIALER_BATCH_SIZE: u32 = 1;
 pub(super) const NOTIFIER_BATCH_SIZE: u32 = 10;
 /// Messages per invocation of the responder in the template.
 pub(super) const RESPONDER_BATCH_SIZE: u32 = 1;
+/// Messages per invocation of the messenger in the template.
+pub(super) const MESSENGER_BATCH_SIZE: u32 = 1;
 
 /// A queue and its consumer.
 pub(super) struct Queue<'a> {
@@ -96,7 +100,19 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> Vec<Finding
         url: Some(url),
         timeout: settings.responder_timeout,
     });
-    let queues = queues.into_iter().chain(conversations);
+    let interactions = settings.interactions_queue.as_deref().map(|url| Queue {
+        name: "interactions",
+        consumer: "messenger",
+        concurrency: MESSENGER_CONCURRENCY,
+        batch_size: MESSENGER_BATCH_SIZE,
+        check: "queue.interactions",
+        consumer_check: "queue.interactions.consumer",
+        backlog_check: "queue.interactions.backlog",
+        dead_check: "queue.interactions.dead-letters",
+        url: Some(url),
+        timeout: settings.messenger_timeout,
+    });
+    let queues = queues.into_iter().chain(conversations).chain(interactions);
     let findings = join_all(queues.map(|queue| async move { examine(clients, settings, &queue).await })).await;
     findings.concat()
 }

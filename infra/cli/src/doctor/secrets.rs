@@ -3,6 +3,7 @@
 use patchbay::chat::signature::SignatureVerifier;
 use patchbay::chat::{ChatClient, Platform};
 use patchbay::config::{self, ConfigError, variables};
+use patchbay::providers::elemente;
 use patchbay::providers::routee::Credentials;
 use patchbay::providers::twilio::calls as twilio;
 use patchbay::providers::{chatwoot, sangoma};
@@ -124,6 +125,7 @@ pub(super) async fn check(clients: &Clients, settings: &Settings) -> (Secrets, V
     findings.extend(agents);
     let (chat, chat_findings) = chat;
     findings.extend(chat_findings);
+    findings.extend(elemente(clients, settings).await);
     let secrets = Secrets {
         references,
         credentials: credentials.flatten(),
@@ -204,8 +206,21 @@ async fn agents(clients: &Clients, settings: &Settings) -> Vec<Finding> {
     findings
 }
 
+/// Checks the credentials for Elemente, if customers are contacted over it.
+async fn elemente(clients: &Clients, settings: &Settings) -> Option<Finding> {
+    let kind = SecretKind {
+        check: "secret.elemente-credentials",
+        description: "Elemente's credentials",
+        source: SecretSource::Prompted("USERNAME:PASSWORD"),
+        parse: |secret| elemente::Credentials::parse(variables::ELEMENTE_CREDENTIALS_PARAM, secret),
+        count_keys: single_key,
+    };
+    let name = settings.elemente_credentials.as_deref()?;
+    Some(kind.run(clients, settings, Some(name)).await.1)
+}
+
 impl<T> SecretKind<T> {
-    /// [`Self::run`], but only if employees are phoned over `provider`.
+    /// [`Self::run`], but only if employees are phoned, or customers contacted, over `provider`.
     async fn run_if_used(
         &self,
         provider: Provider,
@@ -213,7 +228,7 @@ impl<T> SecretKind<T> {
         settings: &Settings,
         name: Setting<'_>,
     ) -> Option<(Option<T>, Finding)> {
-        if !settings.phones_over(provider) {
+        if !settings.phones_over(provider) && name.is_none() {
             return None;
         }
         Some(self.run(clients, settings, name).await)

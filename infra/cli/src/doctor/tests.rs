@@ -1,5 +1,6 @@
 //! Checks of a whole deployment: each fault is reported under its check name, with a fix.
 
+mod calls;
 mod chat;
 mod fixes;
 mod running;
@@ -183,7 +184,7 @@ async fn checks_of_a_missing_stack_are_reported_as_not_made() {
         .collect();
     // All but the optional functions.
     assert_eq!(failed.len(), functions::always_deployed().count(), "{problems:#?}");
-    assert_eq!(failed.len(), template::functions().count() - 3, "{problems:#?}");
+    assert_eq!(failed.len(), template::functions().count() - 6, "{problems:#?}");
     for check in ["table", "queue.dialing", "secret.webhook-keys", "api", "routee"] {
         assert!(
             problems

@@ -76,7 +76,7 @@ pub(super) fn new(example: Example, file: Option<&Path>, output: &mut Output<'_>
     let (name, text, request) = example.parts();
     let file = file.unwrap_or_else(|| Path::new(name));
     let sample = file.with_extension("sample.json");
-    write_example((file, text), (&sample, request))?;
+    write_example(&[(file, text), (&sample, request)])?;
     let (shown, sample) = (file.display(), sample.display());
     if output.is_json() {
         output.json(&json!({ "file": shown.to_string(), "sample": sample.to_string() }))?;

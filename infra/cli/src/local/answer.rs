@@ -31,6 +31,9 @@ pub(super) const SIMULATED_CALL: &str = "/simulated/twilio/call";
 /// Path of what people do on the simulated chat platform.
 pub(super) const SIMULATED_CHAT: &str = "/simulated/chat";
 
+/// Path below which the simulated Elemente answers. Its paths are those of our API for calls.
+pub(super) const SIMULATED_ELEMENTE: &str = "/simulated/elemente";
+
 /// State shared by all requests.
 pub(super) struct ServerState {
     pub(super) world: World,
@@ -76,6 +79,9 @@ async fn answer(state: &ServerState, request: Request<Bytes>) -> Response<Body> 
     if let Some(action) = path.strip_prefix(SIMULATED_CHAT) {
         return simulated_chat(world, action.trim_start_matches('/'), request.method(), request.body());
     }
+    if let Some(request) = without_prefix(&request, SIMULATED_ELEMENTE) {
+        return sent(&HttpClient::new(world.elemente.clone()), request).await;
+    }
     if path == clock::PATH {
         return json_response(StatusCode::OK, &clock::report(&world.clock, state.speed));
     }
@@ -103,12 +109,26 @@ async fn answer(state: &ServerState, request: Request<Bytes>) -> Response<Body> 
     } else {
         world.api()
     };
+    sent(&client, request).await
+}
+
+/// The answer of a simulator or a function.
+async fn sent(client: &HttpClient, request: Request<Bytes>) -> Response<Body> {
     match client.send(request).await {
         Ok(response) => response.map(Body::from),
         Err(SendError::NotSent(_) | SendError::Forbidden(_) | SendError::NoResponse(_)) => {
             empty_response(StatusCode::BAD_GATEWAY)
         }
     }
+}
+
+/// The same request for the rest of its path. None if its path does not begin with `prefix`.
+fn without_prefix(request: &Request<Bytes>, prefix: &str) -> Option<Request<Bytes>> {
+    let target = request.uri().path_and_query()?.as_str().strip_prefix(prefix)?;
+    let uri = target.starts_with('/').then(|| target.parse().ok())??;
+    let mut request = request.clone();
+    *request.uri_mut() = uri;
+    Some(request)
 }
 
 /// The provider that `path` switches, and whether it is up afterwards: `routee/down`, `twilio/up`.

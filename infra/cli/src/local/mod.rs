@@ -2,6 +2,7 @@
 //! curl, for a bot under development, and for your own tests.
 
 mod answer;
+mod customers;
 mod inbox;
 mod origin;
 
@@ -26,7 +27,8 @@ use patchbay_simulators::exchange::{PhoneEvent, PhoneEventKind};
 use patchbay_simulators::twilio::outbound::{API_KEY, OUR_NUMBERS};
 use patchbay_simulators::twilio::{ACCOUNT, AUTH_TOKEN};
 use patchbay_simulators::world::{
-    ChatOptions, Options as WorldOptions, ROUTEE_APPLICATION, TABLE, TOKEN, WEBHOOK_KEY, World,
+    ChatOptions, ELEMENTE_CREDENTIALS, InteractionOptions, Options as WorldOptions, ROUTEE_APPLICATION, TABLE, TOKEN,
+    WEBHOOK_KEY, World,
 };
 use tracing::Level;
 
@@ -34,7 +36,7 @@ use crate::account::{Account, Locations};
 use crate::api::is_loopback;
 use crate::phone_scripts::{self, PhoneScripts};
 use crate::provider_choice::ProviderChoice;
-use answer::{SIMULATED, SIMULATED_CALL, SIMULATED_CHAT, ServerState, handle};
+use answer::{SIMULATED, SIMULATED_CALL, SIMULATED_CHAT, SIMULATED_ELEMENTE, ServerState, handle};
 
 /// Options of `patchbay local`.
 #[derive(Debug, Args)]
@@ -152,6 +154,11 @@ async fn start(options: &Options, url: &str, seed: u64, scripts: &PhoneScripts) 
             secret: options.chat_secret.clone(),
             ..ChatOptions::default()
         },
+        interactions: InteractionOptions {
+            mobiles: customers::mobiles()?,
+            mailboxes: customers::mailboxes(),
+            ..InteractionOptions::default()
+        },
         ..WorldOptions::default()
     })
     .await?;
@@ -164,12 +171,14 @@ async fn start(options: &Options, url: &str, seed: u64, scripts: &PhoneScripts) 
         .shipstation
         .add_shipment("QX-1009", "1Z-999", &serde_json::json!({}));
     let queue = |name: &str| world.aws.sqs().queue(name).map(|queue| queue.url()).unwrap_or_default();
+    let interactions = world.aws.sqs().queue("interactions").map(|queue| queue.url());
     let account = Account::healthy(&Locations {
         public_url: url,
         table: TABLE,
         dialing_queue: &queue("dialing"),
         notifications_queue: &queue("notifications"),
         conversations_queue: &queue("conversations"),
+        interactions_queue: interactions.as_deref(),
         providers_url: url,
         providers: options.provider.providers(),
         chat_secret: options.chat_secret.as_deref(),
@@ -229,6 +238,14 @@ fn print_banner(options: &Options, url: &str, seed: u64, world: &World, scripts:
             format!("POST {url}{SIMULATED_CHAT}/open with {{\"inbox\": 7}}, then …/write with conversation and text"),
         ),
         (
+            "calls",
+            format!("{url}/api/v1/calls, with {url}/v1/agents and …/v1/skills"),
+        ),
+        (
+            "Elemente",
+            format!("{url}{SIMULATED_ELEMENTE}/api/v1/calls, Basic {ELEMENTE_CREDENTIALS}"),
+        ),
+        (
             "outages",
             format!("POST {url}{SIMULATED}routee/down or …/up; the same for twilio"),
         ),
@@ -252,12 +269,16 @@ fn print_banner(options: &Options, url: &str, seed: u64, world: &World, scripts:
         println!("  {:<12} {script}", "phone");
     }
     println!("  {:<12} any other number never picks up", "");
+    for line in customers::lines() {
+        println!("  {:<12} {line}", "customer");
+    }
+    println!("  {:<12} no other customer gets messages or e-mail", "");
     Ok(())
 }
 
 /// The work that continues from the data file.
 fn resumed_work(world: &World) -> String {
-    let messages: usize = ["dialing", "notifications", "conversations"]
+    let messages: usize = ["dialing", "notifications", "conversations", "interactions"]
         .iter()
         .filter_map(|name| world.aws.sqs().queue(name))
         .map(|queue| queue.messages().len())
