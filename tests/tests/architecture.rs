@@ -18,7 +18,7 @@ const OUTSIDE: [&str; 8] = [
 ];
 
 /// The modules of the shared crate, lowest first, and for each the modules of this list that its files may import.
-const MODULES: [(&str, &[&str]); 19] = [
+const MODULES: [(&str, &[&str]); 20] = [
     ("http", &["web"]),
     ("web", &["http"]),
     ("providers", &["http", "web"]),
@@ -29,16 +29,20 @@ const MODULES: [(&str, &[&str]); 19] = [
     ("bot", &["web"]),
     ("queue", &[]),
     ("outbox", &["queue"]),
-    // A connection says to which platform.
-    ("store", &["chat"]),
+    // A connection says to which platform, and an opt-out may be about an e-mail address.
+    ("store", &["chat", "providers"]),
     ("fetch", &["http", "web", "store"]),
     ("bot_source", &["bot", "store", "fetch"]),
     ("caller_note", &["store"]),
     ("engine", &["queue", "store"]),
-    ("conversations", &["queue", "store", "engine"]),
+    ("ledger", &["queue", "store", "engine"]),
     ("tokens", &["web", "store"]),
     ("webhooks", &["store", "engine"]),
-    ("api", &["web", "store", "engine", "conversations", "tokens"]),
+    (
+        "outreach",
+        &["web", "providers", "voice", "messaging", "bot", "store", "ledger"],
+    ),
+    ("api", &["web", "store", "engine", "ledger", "tokens"]),
 ];
 
 /// The modules of the domain that `flow` (rules as data) may import: types that all of the domain uses, and no logic of
@@ -55,13 +59,22 @@ const FLOW_IMPORTS: [&str; 9] = [
     "timestamp",
 ];
 
-/// The providers that phone employees and the chat platforms, and where each may be named in addition to
-/// [`PROVIDER_MODULES`]: in the configuration of functions, and where their webhooks arrive. Twilio also transfers
-/// callers, and signs its requests with secrets of its own.
+/// The providers that phone employees and contact customers, and the chat platforms, and where each may be named in
+/// addition to [`PROVIDER_MODULES`]: in the configuration of functions, where their webhooks arrive, and where the
+/// documents of agents name them. Twilio also transfers callers, and signs its requests with secrets of its own.
 const NAMED_PROVIDERS: [(&str, &[&str]); 4] = [
     ("sangoma", CHAT_PLACES),
     ("chatwoot", CHAT_PLACES),
-    ("routee", &["shared/src/config"]),
+    (
+        "routee",
+        &[
+            "shared/src/config",
+            "shared/src/outreach",
+            "functions/messenger/src/load",
+            "functions/messenger/src/back_ends",
+            "functions/message-event/src/lib",
+        ],
+    ),
     (
         "twilio",
         &[
@@ -70,6 +83,11 @@ const NAMED_PROVIDERS: [(&str, &[&str]); 4] = [
             "shared/src/aws",
             "shared/src/store/context",
             "functions/transfer/src",
+            "shared/src/outreach",
+            "functions/messenger/src/load",
+            "functions/messenger/src/clearance",
+            "functions/messenger/src/back_ends",
+            "functions/message-event/src/lib",
         ],
     ),
 ];

@@ -76,23 +76,26 @@ fn every_route_belongs_to_the_one_imported_api() {
         assert!(api["DefaultRouteSettings"][limit].is_string(), "{api}");
     }
     // API Gateway refuses a limit for a route that the stack does not have.
-    let [condition, with, without] = &template::several(&api["RouteSettings"]["Fn::If"])[..] else {
-        panic!("{api}")
-    };
     let resources = template::resources();
-    for (limited, has_condition) in [(with, true), (without, false)] {
-        let limited = limited.as_object().unwrap();
-        assert!(limited.contains_key("POST /agent4/{ref}/{chain}"), "{limited:?}");
-        for route in limited.keys() {
-            let name = routes.get(route).unwrap_or_else(|| panic!("{route} is not a route"));
-            let function = template::functions()
-                .into_iter()
-                .find(|function| function.name == *name)
-                .unwrap();
-            let needed = &resources[&function.id]["Condition"];
-            let exists = needed.is_null() || has_condition && needed == condition;
-            assert!(exists, "{route} has a limit in stacks that do not have it");
-        }
+    let limited = api["RouteSettings"].as_object().unwrap();
+    assert!(limited.contains_key("POST /agent4/{ref}/{chain}"), "{limited:?}");
+    for (route, limits) in limited {
+        let name = routes.get(route).unwrap_or_else(|| panic!("{route} is not a route"));
+        let functions = template::functions();
+        let function = functions.iter().find(|function| function.name == *name).unwrap();
+        let limits = match &resources[&function.id]["Condition"] {
+            Value::Null => limits,
+            condition => {
+                let chosen = &limits["Fn::If"];
+                assert_eq!(
+                    chosen[0], *condition,
+                    "{route} has a limit in stacks that do not have it"
+                );
+                assert_eq!(chosen[2], json!({ "Ref": "AWS::NoValue" }), "{route}");
+                &chosen[1]
+            }
+        };
+        assert!(limits["ThrottlingRateLimit"].is_string(), "{route}: {limits}");
     }
 }
 
@@ -225,7 +228,7 @@ fn every_alarm_uses_a_metric_with_its_dimensions() {
             .into_iter()
             .filter(|(_, alarm)| alarm["Namespace"] == "patchbay")
     };
-    assert_eq!(ours().count(), 14);
+    assert_eq!(ours().count(), 17);
     for (name, alarm) in ours() {
         let metric = alarm["MetricName"].as_str().unwrap();
         let (_, by) = METRICS.iter().find(|(known, _)| *known == metric).expect(metric);

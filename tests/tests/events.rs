@@ -257,7 +257,7 @@ async fn the_references_in_the_events_have_our_signature() {
 #[tokio::test(start_paused = true)]
 async fn sqs_events_are_consumed() {
     let world = world_with_token().await;
-    for function in ["dialer", "notifier", "responder"] {
+    for function in ["dialer", "notifier", "responder", "messenger"] {
         let event = serde_json::from_str(&event(&format!("{function}.json"))).unwrap();
         let response = world.consume(function, event).await.unwrap();
         assert_eq!(response.batch_item_failures, [], "{function}");
@@ -281,7 +281,9 @@ fn every_event_file_is_used_by_a_test() {
         .collect();
     let source = concat!(
         include_str!("events.rs"),
+        include_str!("calls/events.rs"),
         include_str!("context/events.rs"),
+        include_str!("messages/events.rs"),
         include_str!("transfer/events.rs")
     );
     let unused: Vec<&String> = files

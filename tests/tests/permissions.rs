@@ -14,8 +14,10 @@ use std::time::Duration;
 use common::{
     ask, change, create, dispatch_body, get, keys_event, pass, rings, send, settle, status_event, webhook, world,
 };
+use patchbay::voice::Provider;
 use patchbay_simulators::aws::{Fault, Rule, Service};
 use patchbay_simulators::chat::{ApiFault, Endpoint};
+use patchbay_simulators::messages::Habit;
 use patchbay_simulators::phones::{Behavior, Script, When};
 use patchbay_simulators::twilio::PaymentInput;
 use patchbay_simulators::world::World;
@@ -57,6 +59,7 @@ fn allowed() -> Permissions {
                     ("dynamodb" | "sqs", name) => {
                         resources.entry(name).or_default().insert(action.to_owned());
                     }
+                    ("ses", _) => assert_eq!((function.name.as_str(), action), ("messenger", "SendEmail")),
                     _ => assert!(["logs", "kms"].contains(&service), "{}: {statement}", function.name),
                 }
             }
@@ -108,7 +111,7 @@ fn resource(service: Service, target: &str) -> String {
 }
 
 /// The kinds of partitions of the table, as patterns of a policy.
-const PARTITIONS: [&str; 17] = [
+const PARTITIONS: [&str; 22] = [
     "PACE#*",
     "TOKEN#*",
     "TURN",
@@ -117,12 +120,17 @@ const PARTITIONS: [&str; 17] = [
     "T#*#C",
     "T#*#CHAT",
     "T#*#D#*",
+    "T#*#G",
     "T#*#H#*",
+    "T#*#I#*",
     "T#*#K#*",
     "T#*#L#*",
     "T#*#LIMITS",
+    "T#*#M#*",
     "T#*#O#*",
+    "T#*#S",
     "T#*#TOKENS",
+    "T#*#U#*",
     "T#*#V#*",
     "T#*#W#*",
     "T#*#X#*",
@@ -337,8 +345,8 @@ async fn a_payment() -> World {
     world
 }
 
-/// Lost messages of a ticket and of a chat. Before the sentinel sends the one of a ticket again, it reads the end of the
-/// provider's backlog.
+/// Lost messages of a ticket, of a chat and of an interaction. Before the sentinel sends the one of a ticket again, it
+/// reads the end of the provider's backlog.
 async fn a_lost_message() -> World {
     let world = world([Script::always(Behavior::NeverPicksUp)]).await;
     create(&world, &dispatch_body(1, &json!({ "attempts": 2, "retry_delay": 600 }))).await;
@@ -355,6 +363,19 @@ async fn a_lost_message() -> World {
     pass(&world, 1_200).await;
     let report = world.run_sentinel(Value::Null).await.unwrap();
     assert_eq!(report.conversations.sent_again, 1, "{report:?}");
+    put_agent(&world).await;
+    let ana = common::phone("+12025550143");
+    world
+        .messages
+        .change_mobiles(|mobiles| mobiles.set(ana, Habit::arrives()));
+    let customer = json!({ "firstName": "Ana", "phoneNumber": "+12025550143" });
+    let body = json!({ "agentId": "leo", "skillId": "leo", "channel": "sms", "customerOverride": customer });
+    assert_eq!(ask(&world, "POST", "/api/v1/calls", &body).await.status, 200);
+    pass(&world, 60).await;
+    common::purge(&world, "interactions").await;
+    pass(&world, 5_400).await;
+    let report = world.run_sentinel(Value::Null).await.unwrap();
+    assert_eq!(report.interactions.sent_again, 1, "{report:?}");
     world
 }
 
@@ -457,6 +478,98 @@ async fn a_visitor() -> World {
     world
 }
 
+/// Writes the documents of an agent and a skill, and reads them back.
+async fn put_agent(world: &World) {
+    let agent = json!({
+        "name": "Leo",
+        "prompt": { "initial_message": "Hi {{firstName}}, {{aiName}} here." },
+        "channels": {
+            "sms": { "over": "routee", "from": "+12025550100" },
+            "call": { "over": "twilio", "from": "+12025550100" },
+            "whatsapp": { "over": "twilio", "from": "+12025550100" },
+            "email": { "over": "ses", "from": "leo@example.org" },
+        },
+    });
+    let template = json!({ "template": "HX00000000000000000000000000000001" });
+    let skill = json!({ "name": "Delivery", "subject": "Your order", "answer_minutes": 60, "whatsapp": template });
+    for (kind, document) in [("agents", &agent), ("skills", &skill)] {
+        ask(world, "PUT", &format!("/v1/{kind}/leo"), document).await;
+        for path in [format!("/v1/{kind}"), format!("/v1/{kind}/leo")] {
+            assert_eq!(get(world, &path).await.status, 200, "{path}");
+        }
+    }
+}
+
+/// Customers who get messages and calls, answer, opt out and are forgotten; with every request of the API.
+async fn contacted_customers() -> World {
+    let world = world([]).await;
+    put_agent(&world).await;
+    let contact = async |channel: &str, phone: &str| {
+        let customer = json!({ "firstName": "Ana", "phoneNumber": phone, "email": "ana@example.net" });
+        let body = json!({ "agentId": "leo", "skillId": "leo", "channel": channel, "customerOverride": customer });
+        let answer = ask(&world, "POST", "/api/v1/calls", &body).await;
+        assert_eq!(answer.status, 200, "{channel}: {answer:?}");
+        (answer.text("/id").to_owned(), answer.text("/customerId").to_owned())
+    };
+    // Two calls at once: the second waits for its slot.
+    contact("call", "+12025550144").await;
+    contact("call", "+12025550145").await;
+    contact("email", "+12025550146").await;
+    // The provider says that the customer has opted out.
+    let opted_out = common::phone("+12025550147");
+    world
+        .messages
+        .change_mobiles(|mobiles| mobiles.set(opted_out, Habit::opted_out()));
+    let mia = json!({
+        "name": "Mia", "prompt": { "initial_message": "Hi." },
+        "channels": { "sms": { "over": "twilio", "from": "+12025550100" } },
+    });
+    ask(&world, "PUT", "/v1/agents/mia", &mia).await;
+    let body = json!({
+        "agentId": "mia", "skillId": "leo", "channel": "sms", "customerPhone": "+12025550147",
+    });
+    assert_eq!(ask(&world, "POST", "/api/v1/calls", &body).await.status, 200);
+    contact("whatsapp", "+12025550144").await;
+    let (id, customer) = contact("sms", "+12025550143").await;
+    pass(&world, 60).await;
+    let incoming = common::our_callbacks().incoming_message_url(Provider::Routee, &"main".parse().unwrap());
+    for (number, text) in ["Yes", "STOP", "START"].into_iter().enumerate() {
+        let message = json!({
+            "messageId": format!("0c0ffee0-0000-4000-8000-00000000000{number}"), "from": "+12025550143",
+            "to": "+12025550100", "message": text, "parts": 1, "originatingService": "Sms", "direction": "Inbound",
+            "receivedDate": "2026-01-05T09:10:11Z",
+        });
+        let answer = send(&world, webhook(&incoming, message.to_string())).await;
+        assert_eq!(answer.status, 200, "{text}: {answer:?}");
+    }
+    for path in [
+        "/api/v1/calls".to_owned(),
+        format!("/api/v1/calls/{id}"),
+        format!("/v1/interactions/{id}"),
+    ] {
+        assert_eq!(get(&world, &path).await.status, 200, "{path}");
+    }
+    ask(
+        &world,
+        "PUT",
+        &format!("/api/v1/calls/{id}"),
+        &json!({ "note": "Call back." }),
+    )
+    .await;
+    for method in ["PUT", "GET", "DELETE"] {
+        ask(&world, method, "/v1/opt-outs/+12025550143", &Value::Null).await;
+    }
+    // A message that no version can read.
+    world.aws.sqs().queue("interactions").unwrap().put("{", Duration::ZERO);
+    pass(&world, 7_200).await;
+    let forgotten = ask(&world, "DELETE", &format!("/v1/customers/{customer}"), &Value::Null).await;
+    assert_eq!(forgotten.status, 204, "{forgotten:?}");
+    for kind in ["agents", "skills"] {
+        ask(&world, "DELETE", &format!("/v1/{kind}/leo"), &Value::Null).await;
+    }
+    world
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_template_allows_what_functions_request_and_nothing_else() {
     let mut permissions = Permissions::new();
@@ -471,6 +584,7 @@ async fn the_template_allows_what_functions_request_and_nothing_else() {
         a_lost_message().await,
         a_chat().await,
         a_visitor().await,
+        contacted_customers().await,
     ] {
         add_requests(&mut permissions, &world);
     }
@@ -505,8 +619,8 @@ fn only_functions_that_check_tokens_may_read_them_and_none_may_write_them() {
             let includes_tokens = tokens
                 .iter()
                 .any(|token| allowed.iter().any(|pattern| is_like(pattern, token)));
-            let reads = action == "GetItem"
-                && ["dispatches", "chain-link", "set-context", "get-context", "bot"].contains(&function.as_str());
+            let checks = ["dispatches", "chain-link", "set-context", "get-context", "bot", "calls"];
+            let reads = action == "GetItem" && checks.contains(&function.as_str());
             assert_eq!(includes_tokens, reads, "{function}: {action} {allowed:?}");
         }
     }
@@ -548,7 +662,12 @@ fn a_function_may_read_only_its_own_secrets_and_receive_only_from_its_own_queue(
         let named: BTreeSet<String> = secret_variables
             .flat_map(|(_, value)| texts(value))
             // Of a condition, only the values: not its name, and not the empty alternative.
-            .filter(|text| !text.is_empty() && !text.starts_with("Phones") && !text.starts_with("ChatsOver"))
+            .filter(|text| {
+                !text.is_empty()
+                    && !["PhonesOver", "ChatsOver", "CallsOver"]
+                        .iter()
+                        .any(|name| text.starts_with(name))
+            })
             .map(str::to_owned)
             .collect();
         let mut statements = Vec::new();

@@ -12,14 +12,19 @@ use http::StatusCode;
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::{Dispatch, Phase, State, pending_work};
 use patchbay::http::{HttpClient, Request, ResponseFuture, SendHttp};
-use patchbay::ids::DispatchKey;
+use patchbay::ids::{DispatchKey, InteractionId, InteractionKey};
+use patchbay::interaction::{self, Agent, Channel, Content, Customer, Leg, NewInteraction, Parties, Plan};
+use patchbay::ledger::Interactions;
+use patchbay::queue::Queue;
+use patchbay::secret::Randomness;
 use patchbay::store::PostponeReason;
 use patchbay_simulators::audit::{Breach, audit};
-use patchbay_simulators::aws::{Fault, RequestRecord, Rule, Service};
+use patchbay_simulators::aws::sqs::QueueSettings;
+use patchbay_simulators::aws::{Fault, RequestRecord, Rule, Service, function_clients};
 use patchbay_simulators::phones::{Behavior, Phones, Script, When};
 use patchbay_simulators::routee::{CreateFault, Faults, WebhookFaults};
 use patchbay_simulators::world::{HEARTBEAT_URL, Options, TABLE, World};
-use sentinel::Report;
+use sentinel::{Counts, Report};
 use serde_json::{Value, json};
 
 /// A receiver of heartbeats that answers with this status.
@@ -182,7 +187,7 @@ async fn an_unresolved_dispatch_is_reopened_after_its_message_was_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_all_is_well_a_run_costs_ten_requests_and_a_heartbeat_a_minute() {
+async fn while_all_is_well_a_run_costs_fifteen_requests_and_a_heartbeat_a_minute() {
     let world = watched(phones([]), Some(Duration::from_mins(1))).await;
     pass(&world, 3_600 + 1).await;
     let heartbeats = heartbeats(&world);
@@ -193,8 +198,8 @@ async fn while_all_is_well_a_run_costs_ten_requests_and_a_heartbeat_a_minute() {
         "{:?}",
         apart.collect::<Vec<_>>()
     );
-    // Four shards of the index, and what was sent again; for dispatches and for conversations.
-    assert_eq!(cost(&world, "sentinel"), (10, 0, 1));
+    // Four shards of the index, and what was sent again; for dispatches, conversations and interactions.
+    assert_eq!(cost(&world, "sentinel"), (15, 0, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -480,4 +485,94 @@ async fn an_unreadable_dispatch_is_reported_and_blocks_no_other() {
     );
     assert_eq!(due().await, []);
     assert_eq!(minute(&world).await.dispatches.stuck, 1, "it is still reported");
+}
+
+/// A plan that sends a text at once.
+fn a_text(world: &World) -> NewInteraction {
+    let leg = Leg {
+        channel: Channel::Sms,
+        back_end: "twilio".to_owned(),
+        from: "+12025550100".to_owned(),
+        to: "+12025550143".to_owned(),
+        content: Content::Text {
+            text: "Hello".to_owned(),
+        },
+        attempts: 1,
+        retry_seconds: 60,
+        outcome_seconds: 3_600,
+        answer_seconds: None,
+        is_polled: false,
+    };
+    NewInteraction {
+        parties: Parties {
+            agent: Agent {
+                id: "leo".to_owned(),
+                name: "Leo".to_owned(),
+                phone: "+12025550100".to_owned(),
+                email: String::new(),
+            },
+            skill: "delivery".to_owned(),
+            customer: Customer::default(),
+        },
+        plan: Plan {
+            legs: vec![leg],
+            not_before: world.clock.now(),
+            latest_at: world.clock.now().plus_seconds(86_400),
+        },
+        note: String::new(),
+        blank_variables: Vec::new(),
+        unused_fields: Vec::new(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interaction_whose_message_was_lost_gets_it_again() {
+    let world = world([]).await;
+    // A queue that no function consumes.
+    let lost = world.aws.sqs().create_queue("unconsumed", QueueSettings::default());
+    let (_, sqs) = function_clients(&world.aws);
+    let queue = Queue::new(sqs.clone(), lost.url());
+    let (store, clock) = (world.store.clone(), world.clock.clone());
+    let interactions = Interactions::new(store.clone(), queue.clone(), clock.clone(), Randomness::seeded(7));
+    let key = InteractionKey {
+        tenant: "main".parse().unwrap(),
+        id: InteractionId::new(42),
+    };
+    let decision = interaction::create(key, a_text(&world), interactions.context().unwrap());
+    interactions.create(decision.unwrap()).await.unwrap();
+    assert_eq!(lost.depth(), 1);
+    purge(&world, "unconsumed").await;
+    pass(&world, 600).await;
+
+    let deps = |interactions| sentinel::Deps {
+        store: store.clone(),
+        dialing: Queue::new(sqs.clone(), world.aws.sqs().queue("dialing").unwrap().url()),
+        conversations: None,
+        interactions,
+        clock: clock.clone(),
+        heartbeat: None,
+    };
+    // A stack without the API for calls does not look at interactions.
+    let report = sentinel::handle(&deps(None), Value::Null).await;
+    assert!(report.well, "{report:?}");
+    let report = sentinel::handle(&deps(Some(queue.clone())), Value::Null).await;
+    let found = Counts {
+        stuck: 1,
+        sent_again: 1,
+        held: 0,
+    };
+    assert_eq!((report.well, report.interactions), (false, found), "{report:?}");
+    let messages = lost.messages();
+    let is_send = |body: &str| body.contains(r#""work":"send""#);
+    assert!(messages.iter().all(|message| is_send(&message.body)), "{messages:?}");
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    // It counts as stuck until it moves, but its message is not sent every minute.
+    pass(&world, 60).await;
+    let report = sentinel::handle(&deps(Some(queue)), Value::Null).await;
+    assert_eq!(
+        (report.interactions.stuck, report.interactions.sent_again),
+        (1, 0),
+        "{report:?}"
+    );
+    assert_eq!(lost.messages().len(), 1);
 }

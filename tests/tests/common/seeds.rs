@@ -21,6 +21,8 @@ pub(crate) enum Simulation {
     Transfer,
     /// Customers who chat with a bot and with people.
     Conversation,
+    /// Customers who are contacted over one channel after the other.
+    Interaction,
 }
 
 impl Simulation {
@@ -28,7 +30,8 @@ impl Simulation {
     const fn share(self) -> u64 {
         match self {
             Self::Dispatch => 70,
-            Self::Transfer | Self::Conversation => 15,
+            Self::Transfer | Self::Conversation => 12,
+            Self::Interaction => 6,
         }
     }
 

@@ -4,7 +4,7 @@ use patchbay::conversation::{
     Author, Contact, Conversation, ConversationKey, Direction, Event, EventKind, EventOutcome, Heard, PlatformEvent,
     PlatformMessage, Settings,
 };
-use patchbay::conversations::Conversations;
+use patchbay::ledger::Conversations;
 use patchbay::queue::Queue;
 use patchbay::secret::Randomness;
 use patchbay_simulators::aws::{self, Fault, Rule, Service};
@@ -22,12 +22,8 @@ fn key() -> ConversationKey {
 /// What changes conversations, outside of any function.
 fn conversations(world: &World) -> Conversations {
     let (_, sqs) = aws::function_clients(&world.aws);
-    Conversations {
-        store: world.store.clone(),
-        queue: Queue::new(sqs, world.aws.sqs().queue("conversations").unwrap().url()),
-        clock: world.clock.clone(),
-        random: Randomness::seeded(1),
-    }
+    let queue = Queue::new(sqs, world.aws.sqs().queue("conversations").unwrap().url());
+    Conversations::new(world.store.clone(), queue, world.clock.clone(), Randomness::seeded(1))
 }
 
 /// A customer's message.
@@ -60,7 +56,7 @@ fn wrote(id: u64) -> Event {
 }
 
 async fn stored(world: &World) -> Conversation {
-    world.store.conversation(&key()).await.unwrap().unwrap()
+    world.store.load_subject::<Conversation>(&key()).await.unwrap().unwrap()
 }
 
 /// The ids of the messages that wait for an answer.
@@ -80,7 +76,7 @@ async fn concurrent_events_are_applied_one_after_the_other() {
         conversations.apply(&key, |_| wrote(3)),
     );
     for applied in [one, two, three] {
-        assert_eq!(applied.unwrap().outcome, EventOutcome::Applied);
+        assert_eq!(applied.unwrap().unwrap().outcome, EventOutcome::Applied);
     }
     let stored = stored(&world).await;
     assert_eq!(stored.version, 3);
@@ -97,12 +93,12 @@ async fn a_commit_whose_answer_is_lost_counts_once() {
         .service(Service::DynamoDb)
         .operation("TransactWriteItems");
     world.aws.faults().plan(lost);
-    let applied = conversations.apply(&key(), |_| wrote(1)).await.unwrap();
+    let applied = conversations.apply(&key(), |_| wrote(1)).await.unwrap().unwrap();
     assert_eq!(applied.outcome, EventOutcome::Applied);
     let stored = stored(&world).await;
     assert_eq!((stored.version, pending(&stored)), (1, vec!["1"]));
     // The platform reports the message again.
-    let again = conversations.apply(&key(), |_| wrote(1)).await.unwrap();
+    let again = conversations.apply(&key(), |_| wrote(1)).await.unwrap().unwrap();
     assert_ne!(again.outcome, EventOutcome::Applied);
 }
 
@@ -113,5 +109,5 @@ async fn nothing_is_committed_when_the_messages_cannot_be_sent() {
     let outage = Rule::new(Fault::InternalError).service(Service::Sqs);
     world.aws.faults().plan(outage.times(u32::MAX));
     conversations.apply(&key(), |_| wrote(1)).await.unwrap_err();
-    assert_eq!(world.store.conversation(&key()).await.unwrap(), None);
+    assert_eq!(world.store.load_subject::<Conversation>(&key()).await.unwrap(), None);
 }

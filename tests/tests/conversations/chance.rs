@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use patchbay::chat::Platform;
-use patchbay::conversation::{Entry, Fact};
+use patchbay::conversation::{ChangeReason, Conversation, Entry, Fact, Holder};
 use patchbay_simulators::aws::sqs::Disorder;
 use patchbay_simulators::aws::{Fault, Rates, Rule, Service};
 use patchbay_simulators::chat::audit::{Audit, Breach, Texts, audit};
@@ -190,6 +190,11 @@ impl Simulator {
         let mut audit = audit(&self.world.chat, &self.texts());
         let unclear = self.unclear_posts().await;
         audit.breaches.retain(|breach| !self.is_explained(breach, &unclear));
+        let given_back = self.given_back_early().await;
+        audit.breaches.retain(|breach| match breach {
+            Breach::Unanswered(id, message) => !given_back.contains(&(*id, message.to_string())),
+            _ => true,
+        });
         if !audit.breaches.is_empty() && std::env::var("PATCHBAY_SEED").is_ok() {
             self.print_story().await;
         }
@@ -209,6 +214,27 @@ impl Simulator {
         unclear
     }
 
+    /// The messages that came before a person gave the conversation back while it was still being handed over: that
+    /// person has seen them.
+    async fn given_back_early(&self) -> Vec<(u64, String)> {
+        let mut all = Vec::new();
+        for conversation in self.world.chat.conversations() {
+            let mut earlier = Vec::new();
+            for entry in self.timeline(conversation.id).await {
+                match entry.fact {
+                    Fact::CustomerWrote { message, .. } => earlier.push((conversation.id, message.to_string())),
+                    Fact::HolderChanged(change)
+                        if change.from == Holder::HandingOff && change.reason == ChangeReason::GivenBack =>
+                    {
+                        all.append(&mut earlier);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        all
+    }
+
     /// Whether the timeline says why: a function that died just before a post left it unclear whether it was made, and
     /// an unclear post is never repeated.
     fn is_explained(&self, breach: &Breach, unclear: &[(u64, String)]) -> bool {
@@ -224,13 +250,15 @@ impl Simulator {
         match breach {
             Breach::Unanswered(id, message) | Breach::Silence(id, message) => is_about(*id, *message),
             Breach::NoHandOverMessage(id) => has(*id, HAND_OVER),
+            // The customer ended the wait, and the message that says so is the unclear one.
+            Breach::PostWhileWaiting(id, _) => has(*id, ENDED),
             _ => false,
         }
     }
 
     async fn timeline(&self, id: u64) -> Vec<Entry> {
         let key = crate::key(id);
-        let page = self.world.store.conversation_timeline(&key, None, 500);
+        let page = self.world.store.timeline_of::<Conversation>(&key, None, 500);
         page.await.unwrap().entries
     }
 

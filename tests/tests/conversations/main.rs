@@ -66,7 +66,7 @@ pub(crate) async fn stored(world: &World, id: u64) -> Conversation {
 
 /// The stored conversation, if the bot knows it.
 pub(crate) async fn stored_if_any(world: &World, id: u64) -> Option<Conversation> {
-    world.store.conversation(&key(id)).await.unwrap()
+    world.store.load_subject(&key(id)).await.unwrap()
 }
 
 pub(crate) fn key(id: u64) -> ConversationKey {

@@ -6,8 +6,8 @@ use patchbay::chat::Platform;
 use patchbay::conversation::{Conversation, ConversationKey, Entry, Fact, Holder};
 use patchbay::ids::Tenant;
 use patchbay::store::{
-    ChatConnection, ConversationCommit, ConversationSummary, DeleteDocumentResult, DocumentKey, DocumentKind,
-    Precondition, PutDocumentResult,
+    ChatConnection, ConversationSummary, DeleteDocumentResult, DocumentKey, DocumentKind, Precondition,
+    PutDocumentResult, VersionCommit,
 };
 use patchbay_simulators::aws::Service;
 use patchbay_simulators::world::World;
@@ -46,9 +46,9 @@ fn entry(conversation: &Conversation, index: u8, world: &World) -> Entry {
     }
 }
 
-async fn commit(world: &World, next: &Conversation, entries: &[Entry]) -> ConversationCommit {
+async fn commit(world: &World, next: &Conversation, entries: &[Entry]) -> VersionCommit<Conversation> {
     let now = world.clock.now();
-    world.store.commit_conversation(next, entries, now).await.unwrap()
+    world.store.commit_version(next, entries, now).await.unwrap()
 }
 
 /// Requests to DynamoDB so far.
@@ -62,17 +62,20 @@ fn requests(world: &World) -> usize {
 #[tokio::test(start_paused = true)]
 async fn a_committed_conversation_is_read_back() {
     let world = world([]).await;
-    assert_eq!(world.store.conversation(&key("1201")).await.unwrap(), None);
+    assert_eq!(
+        world.store.load_subject::<Conversation>(&key("1201")).await.unwrap(),
+        None
+    );
     let one = first(&world, "1201");
-    assert_eq!(commit(&world, &one, &[]).await, ConversationCommit::Committed);
-    assert_eq!(world.store.conversation(&key("1201")).await.unwrap(), Some(one.clone()));
+    assert_eq!(commit(&world, &one, &[]).await, VersionCommit::Committed);
+    assert_eq!(world.store.load_subject(&key("1201")).await.unwrap(), Some(one.clone()));
     let two = Conversation {
         holder: Holder::Human,
         ..next(&one, &world)
     };
     let entries = [entry(&two, 0, &world)];
-    assert_eq!(commit(&world, &two, &entries).await, ConversationCommit::Committed);
-    assert_eq!(world.store.conversation(&key("1201")).await.unwrap(), Some(two));
+    assert_eq!(commit(&world, &two, &entries).await, VersionCommit::Committed);
+    assert_eq!(world.store.load_subject(&key("1201")).await.unwrap(), Some(two));
 }
 
 #[tokio::test(start_paused = true)]
@@ -97,10 +100,14 @@ async fn an_outdated_commit_writes_nothing_and_returns_the_current_state() {
     for outdated in [&one, &two] {
         for entries in [vec![], vec![entry(outdated, 0, &world)]] {
             let result = commit(&world, outdated, &entries).await;
-            assert_eq!(result, ConversationCommit::Conflict(Some(Box::new(two.clone()))));
+            assert_eq!(result, VersionCommit::Conflict(Some(Box::new(two.clone()))));
         }
     }
-    let timeline = world.store.conversation_timeline(&key("1201"), None, 10).await.unwrap();
+    let timeline = world
+        .store
+        .timeline_of::<Conversation>(&key("1201"), None, 10)
+        .await
+        .unwrap();
     assert_eq!(timeline.entries, []);
 }
 
@@ -109,7 +116,7 @@ async fn a_commit_of_a_conversation_that_has_expired_is_a_conflict() {
     let world = world([]).await;
     let two = next(&first(&world, "1201"), &world);
     for entries in [vec![], vec![entry(&two, 0, &world)]] {
-        assert_eq!(commit(&world, &two, &entries).await, ConversationCommit::Conflict(None));
+        assert_eq!(commit(&world, &two, &entries).await, VersionCommit::Conflict(None));
     }
 }
 
@@ -129,7 +136,7 @@ async fn a_timeline_is_read_page_by_page_in_order() {
         let key = key("1201");
         let page = world
             .store
-            .conversation_timeline(&key, cursor.as_deref(), 4)
+            .timeline_of::<Conversation>(&key, cursor.as_deref(), 4)
             .await
             .unwrap();
         read.extend(page.entries);
@@ -151,7 +158,15 @@ async fn conversations_are_listed_by_day_newest_first_with_their_holder() {
     let handed_over = Conversation {
         holder: Holder::Waiting,
         holder_since: world.clock.now(),
-        ..next(&world.store.conversation(&key("1202")).await.unwrap().unwrap(), &world)
+        ..next(
+            &world
+                .store
+                .load_subject::<Conversation>(&key("1202"))
+                .await
+                .unwrap()
+                .unwrap(),
+            &world,
+        )
     };
     commit(&world, &handed_over, &[]).await;
     let day = world.clock.now().day();

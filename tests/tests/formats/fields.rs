@@ -23,7 +23,11 @@ use patchbay::dispatch::state::Webhook;
 use patchbay::dispatch::{
     Acceptance, Attempt, Dispatch, Employee, Entry, Fact, NewDispatch, Phase, Policy, Progress, State, Ticket, Wait,
 };
-use patchbay::store::{ChatConnection, SavedCall, TokenEntry, VisitorContact, VisitorRequest};
+use patchbay::interaction::{
+    Agent, Attempt as InteractionAttempt, CallDetails, Closing, Customer, Interaction, KeyOption, Leg, Parties,
+    PastAttempt, Plan, ThreadMessage, Transcript,
+};
+use patchbay::store::{ChatConnection, SavedCall, StoredCustomer, TokenEntry, VisitorContact, VisitorRequest};
 
 use crate::fixtures::{list, names};
 use crate::shape;
@@ -104,6 +108,27 @@ fields! {
     topic: Topic { name, title, inbox, priority, initial_message }
     visitor_request: VisitorRequest { fingerprint, at, state }
     visitor_contact: VisitorContact { id, inbox, source }
+    interaction: Interaction {
+        key, version, created_at, updated_at, fingerprint, parties, plan, state, state_since, attempt, past, is_reached,
+        closes, thread, seen, note, transcript,
+    }
+    parties: Parties { agent, skill, customer }
+    agent: Agent { id, name, phone, email }
+    customer: Customer { id, name, phone, email, language }
+    interaction_plan: Plan { legs, not_before, latest_at }
+    leg: Leg {
+        channel, back_end, from, to, content, attempts, retry_seconds, outcome_seconds, answer_seconds, is_polled,
+    }
+    key_option: KeyOption { key, offer, reply, action }
+    interaction_attempt: InteractionAttempt {
+        id, leg, phase, tries, earlier, provider_id, progress, polls, is_answered, call,
+    }
+    call_details: CallDetails { seconds, recording }
+    past_attempt: PastAttempt { id, leg, provider_id, outcome, at, call }
+    closing: Closing { id, at }
+    thread_message: ThreadMessage { id, at, channel, by, text, progress, attempt }
+    transcript: Transcript { attempt, text }
+    stored_customer: StoredCustomer { id, created_at, first_name, last_name, name, phone, email, language }
 }
 
 /// The same for enums; the names of their variants are in [`crate::kinds`].

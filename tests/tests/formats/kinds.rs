@@ -10,6 +10,8 @@ use patchbay::dispatch::{
     Acceptance, Attempt, AvoidReason, CallLookup, CallStatus, DispatchPriority, Ending, Event, Fact, Limit,
     NoAnswerReason, NotPlaced, Phase, Route, State, Unavailable, Wait, WaitReason,
 };
+use patchbay::interaction;
+use patchbay::outreach::agent::Over;
 use patchbay::store::VisitorRequestState;
 use patchbay::web::reference::Purpose;
 
@@ -86,6 +88,10 @@ kinds! {
         Purpose::ChatEvents => "chat-events",
         Purpose::Widget => "widget",
         Purpose::Visitor => "visitor",
+        Purpose::Message => "message",
+        Purpose::IncomingMessage => "incoming-message",
+        Purpose::EmailEvents => "email-events",
+        Purpose::OptOut => "opt-out",
     }
     state, STATES: State {
         State::Calling(Attempt { phase: Phase::Planned, .. }) => "calling-planned",
@@ -315,5 +321,121 @@ kinds! {
         chat::PlatformStatus::Resolved => "resolved",
         chat::PlatformStatus::Snoozed => "snoozed",
         chat::PlatformStatus::Other => "other",
+    }
+    interaction_state, INTERACTION_STATES: interaction::State {
+        interaction::State::Scheduled => "scheduled",
+        interaction::State::Sending => "sending",
+        interaction::State::Sent => "sent",
+        interaction::State::Open => "open",
+        interaction::State::Ended { .. } => "ended",
+        interaction::State::Unknown => "unknown",
+    }
+    end_reason, END_REASONS: interaction::EndReason {
+        interaction::EndReason::Completed => "completed",
+        interaction::EndReason::Resolved => "resolved",
+        interaction::EndReason::Closed => "closed",
+        interaction::EndReason::NoAnswer => "no answer",
+        interaction::EndReason::Busy => "busy",
+        interaction::EndReason::Voicemail => "voicemail",
+        interaction::EndReason::Failed => "failed",
+        interaction::EndReason::Canceled => "canceled",
+        interaction::EndReason::Expired => "expired",
+        interaction::EndReason::OptedOut => "opted out",
+        interaction::EndReason::Refused => "refused",
+        interaction::EndReason::OutsideHours => "outside hours",
+        interaction::EndReason::Unclear => "unclear",
+    }
+    channel, CHANNELS: interaction::Channel {
+        interaction::Channel::Call => "call",
+        interaction::Channel::Sms => "sms",
+        interaction::Channel::Whatsapp => "whatsapp",
+        interaction::Channel::Email => "email",
+        interaction::Channel::Webchat => "webchat",
+    }
+    back_end, BACK_ENDS: Over {
+        Over::Twilio => "twilio",
+        Over::Routee => "routee",
+        Over::Ses => "ses",
+        Over::Elemente => "elemente",
+    }
+    content, CONTENTS: interaction::Content {
+        interaction::Content::Text { .. } => "text",
+        interaction::Content::Template { .. } => "template",
+        interaction::Content::Email { .. } => "email",
+        interaction::Content::Announcement { .. } => "announcement",
+        interaction::Content::Conversation { .. } => "conversation",
+    }
+    key_action, KEY_ACTIONS: interaction::KeyAction {
+        interaction::KeyAction::Answer => "answer",
+        interaction::KeyAction::Repeat => "repeat",
+        interaction::KeyAction::OptOut => "opt out",
+    }
+    phase, PHASES: interaction::Phase {
+        interaction::Phase::Planned { .. } => "planned",
+        interaction::Phase::Begun { .. } => "begun",
+        interaction::Phase::Sent { .. } => "sent",
+        interaction::Phase::Unclear { .. } => "unclear",
+        interaction::Phase::Delivered { .. } => "delivered",
+        interaction::Phase::Over { .. } => "over",
+    }
+    progress, PROGRESSES: interaction::Progress {
+        interaction::Progress::Accepted => "accepted",
+        interaction::Progress::Underway => "underway",
+        interaction::Progress::Delivered => "delivered",
+        interaction::Progress::Read => "read",
+        interaction::Progress::Answered => "answered",
+    }
+    outcome, OUTCOMES: interaction::AttemptOutcome {
+        interaction::AttemptOutcome::Delivered => "delivered",
+        interaction::AttemptOutcome::Answered => "answered",
+        interaction::AttemptOutcome::TalkedTo => "talked to",
+        interaction::AttemptOutcome::NoKey => "no key",
+        interaction::AttemptOutcome::NoAnswer => "no answer",
+        interaction::AttemptOutcome::Busy => "busy",
+        interaction::AttemptOutcome::Voicemail => "voicemail",
+        interaction::AttemptOutcome::Failed { .. } => "failed",
+        interaction::AttemptOutcome::NotAccepted { .. } => "not accepted",
+        interaction::AttemptOutcome::Refused { .. } => "refused",
+        interaction::AttemptOutcome::OptedOut => "opted out",
+        interaction::AttemptOutcome::Expired => "expired",
+        interaction::AttemptOutcome::OutsideHours { .. } => "outside hours",
+        interaction::AttemptOutcome::Canceled => "canceled",
+        interaction::AttemptOutcome::Superseded => "superseded",
+        interaction::AttemptOutcome::NoReport => "no report",
+        interaction::AttemptOutcome::Unclear => "unclear",
+    }
+    sender, SENDERS: interaction::Sender {
+        interaction::Sender::Agent => "agent",
+        interaction::Sender::Customer => "customer",
+    }
+    interaction_fact, INTERACTION_FACTS: interaction::Fact {
+        interaction::Fact::Created { .. } => "created",
+        interaction::Fact::Planned { .. } => "planned",
+        interaction::Fact::Postponed { .. } => "postponed",
+        interaction::Fact::Sending { .. } => "sending",
+        interaction::Fact::NotSent { .. } => "not-sent",
+        interaction::Fact::Unclear { .. } => "unclear",
+        interaction::Fact::Sent { .. } => "sent",
+        interaction::Fact::SentAfterAll { .. } => "sent-after-all",
+        interaction::Fact::Progressed { .. } => "progressed",
+        interaction::Fact::AttemptEnded { .. } => "attempt-ended",
+        interaction::Fact::Recorded { .. } => "recorded",
+        interaction::Fact::Transcribed { .. } => "transcribed",
+        interaction::Fact::SettledLate { .. } => "settled-late",
+        interaction::Fact::Received { .. } => "received",
+        interaction::Fact::StateChanged { .. } => "state-changed",
+        interaction::Fact::NoteChanged { .. } => "note-changed",
+        interaction::Fact::AgentChanged { .. } => "agent-changed",
+    }
+    interaction_work, INTERACTION_WORKS: interaction::Work {
+        interaction::Work::Send { .. } => "send",
+        interaction::Work::Watch { .. } => "watch",
+        interaction::Work::Poll { .. } => "poll",
+        interaction::Work::OutcomeDue { .. } => "outcome due",
+        interaction::Work::AnswerDue { .. } => "answer due",
+        interaction::Work::Close { .. } => "close",
+        interaction::Work::HangUp { .. } => "hang up",
+        interaction::Work::Report { .. } => "report",
+        interaction::Work::Receive { .. } => "receive",
     }
 }

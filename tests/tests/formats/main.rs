@@ -1,5 +1,5 @@
-//! Compatibility of formats: items of the table, messages, references in URLs, link documents, answers, webhooks and
-//! names of the stack.
+//! Compatibility of formats: items of the table, messages, references in URLs, documents, answers, webhooks and names of
+//! the stack.
 //!
 //! `tests/formats/` has examples of all of them, written by this version or an earlier one. The tests compare them with
 //! the code in both directions: every example is read and written back unchanged, and what is written today looks like
@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | `items/KIND.json`, `answers/KIND.json` | by shape: paths, and the form of each value | `PATCHBAY_ACCEPT_FORMATS=1` |
 //! | `earlier/KIND.json` | not compared, only read | `PATCHBAY_ACCEPT_FORMATS=1`, see below |
-//! | `messages.json`, `notices.json`, `chat-messages.json`, `references.json`, `webhooks.json`, `words.json`, `chat-words.json`, `links/`, `bots/` | exactly | people |
+//! | `messages.json`, `notices.json`, `chat-messages.json`, `interaction-messages.json`, `references.json`, `webhooks.json`, `words.json`, `chat-words.json`, `interaction-words.json`, `links/`, `bots/`, `agents/`, `skills/` | exactly | people |
 //! | `stack.json` | every name in it must still exist, see [`stack`] | people |
 //!
 //! A format may change together with its fixtures: `PATCHBAY_ACCEPT_FORMATS=1 cargo test --workspace --test formats`
@@ -23,12 +23,15 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
+mod agents;
 mod bots;
 mod chats;
 #[path = "../common/mod.rs"]
 mod common;
 mod fields;
 mod fixtures;
+mod interaction_messages;
+mod interactions;
 mod items;
 mod kinds;
 mod links;

@@ -1,4 +1,5 @@
-//! References in URLs that others keep: those in a portal for years, those of a call as long as the call lasts.
+//! References in URLs that others keep, and in the tags of e-mails: those in a portal for years, those of a call as long
+//! as the call lasts.
 //!
 //! The strings are compared exactly: if one changes, the URLs that were handed out before stop working.
 
@@ -6,8 +7,12 @@ use std::collections::BTreeMap;
 
 use patchbay::clock::Timestamp;
 use patchbay::context::{PaymentOutcome, PaymentStatus, Processor};
-use patchbay::ids::{AttemptId, DispatchId, DispatchKey, DocumentName, Nonce, Tenant};
+use patchbay::ids::{AttemptId, DispatchId, DispatchKey, DocumentName, InteractionId, InteractionKey, Nonce, Tenant};
+use patchbay::outreach::callbacks::{MessageReference, OptOutReference};
+use patchbay::outreach::email_tags;
+use patchbay::providers::ses::{EmailAddress, TagValue, Tags};
 use patchbay::secret::{Secret, hex};
+use patchbay::store::AddressHash;
 use patchbay::voice::Provider;
 use patchbay::voice::callbacks::AttemptReference;
 use patchbay::web::callbacks::CallbackUrls;
@@ -51,6 +56,21 @@ fn reference(claimed_version: Option<u64>) -> AttemptReference {
         },
         claimed_version,
     }
+}
+
+/// The attempt that sent a message.
+fn message() -> MessageReference {
+    MessageReference {
+        interaction: InteractionKey {
+            tenant: tenant(),
+            id: InteractionId::new(0x2a),
+        },
+        attempt: Nonce::new(0x9f8a),
+    }
+}
+
+fn email() -> EmailAddress {
+    EmailAddress::parse("ana@example.net").unwrap()
 }
 
 /// A call with every optional field of its URL, or with none.
@@ -118,6 +138,22 @@ fn written() -> Vec<(String, Value)> {
         "statuses, of Twilio's".into(),
         urls.status_url(Provider::Twilio, &dispatch, attempt, Some(19)),
     );
+    let MessageReference { interaction, attempt } = message();
+    for (provider, suffix) in [(Provider::Routee, ""), (Provider::Twilio, ", of Twilio's")] {
+        let status = urls.message_status_url(provider, &interaction, attempt);
+        add(format!("message status{suffix}"), status);
+        add(
+            format!("incoming messages{suffix}"),
+            urls.incoming_message_url(provider, &tenant()),
+        );
+    }
+    add("e-mail events".into(), urls.email_events_url(&tenant()));
+    let tags = email_tags::write(&interaction, attempt).unwrap();
+    add("tag of an e-mail".into(), tags.interaction.as_str().to_owned());
+    add(
+        "opt-out button".into(),
+        urls.opt_out_url(&interaction, attempt, &email()),
+    );
     add("chain".into(), urls.chain_url(&tenant(), &chain()));
     add("transfer".into(), urls.transfer_url(&tenant()));
     add("payment".into(), urls.payment_url(&transfer(true)));
@@ -181,6 +217,24 @@ fn references_that_were_handed_out_are_accepted() {
                 );
             }
         }
+        for (provider, suffix) in [(Provider::Routee, ""), (Provider::Twilio, ", of Twilio's")] {
+            let status = reference_of(&format!("message status{suffix}"));
+            assert_eq!(urls.check_message_status(provider, &status), Ok(message()));
+            let incoming = reference_of(&format!("incoming messages{suffix}"));
+            assert_eq!(urls.check_incoming_message(provider, &incoming), Ok(tenant()));
+        }
+        let tags = Tags {
+            interaction: TagValue::parse(&reference_of("tag of an e-mail")).unwrap(),
+            attempt: 1,
+        };
+        let MessageReference { interaction, attempt } = message();
+        assert_eq!(email_tags::read(&tags), Some((interaction, attempt)));
+        assert_eq!(urls.check_email_events(&reference_of("e-mail events")), Ok(tenant()));
+        let opt_out = OptOutReference {
+            message: message(),
+            address: AddressHash::from(&email()),
+        };
+        assert_eq!(urls.check_opt_out(&reference_of("opt-out button")), Ok(opt_out));
         assert_eq!(urls.check_chain(&reference_of("chain"), &chain()), Ok(tenant()));
         assert_eq!(urls.check_transfer(&reference_of("transfer")), Ok(tenant()));
         assert_eq!(urls.check_payment(&reference_of("payment")), Ok(transfer(true)));

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use patchbay::clock::Timestamp;
+use patchbay::ids::InteractionId;
 use serde_json::Value;
 
 use crate::fixtures::{are_accepted, list, names, write};
@@ -29,8 +30,10 @@ pub(crate) const MAPS: [&str; 13] = [
     "initial_message",
 ];
 /// Values that belong to others, and may be any JSON: kind and path.
-const FREE: [(&str, &str); 7] = [
+const FREE: [(&str, &str); 9] = [
+    ("agent", "doc"),
     ("bot", "doc"),
+    ("skill", "doc"),
     ("conversation", "doc.steps[].action.request"),
     ("conversation", "doc.hand_over.plan.call.dispatch.request"),
     ("conversation", "doc.hand_over.plan.then.call.dispatch.request"),
@@ -130,7 +133,12 @@ fn key_form(text: &str) -> String {
             Some(inner) => (inner, &part[inner.len()..]),
             None => (part, ""),
         };
-        let whole = part_form(part);
+        let is_uuid = part.parse::<InteractionId>().is_ok();
+        let whole = if is_uuid {
+            Some("{uuid}".to_owned())
+        } else {
+            part_form(part)
+        };
         let words = || {
             part.split('-')
                 .map(|word| part_form(word).unwrap_or_else(|| word.to_owned()))

@@ -12,7 +12,7 @@ use crate::shape::MAPS;
 
 const NEW_FIELD: &str = "field_of_a_later_version";
 /// Kinds whose `doc` is a struct of ours. A chain is its author's document, and is refused if it needs a later version.
-const KINDS_WITH_DOC: [&str; 8] = [
+const KINDS_WITH_DOC: [&str; 10] = [
     "dispatch",
     "entry",
     "delivery",
@@ -21,6 +21,8 @@ const KINDS_WITH_DOC: [&str; 8] = [
     "conversation",
     "chat",
     "visitor",
+    "interaction",
+    "customer",
 ];
 /// Variants whose contents are written as the only field of an object. A later version adds fields to the contents.
 const VARIANTS: [&str; 6] = ["begun", "call", "dispatch", "hand_over", "human", "queue"];
@@ -108,6 +110,7 @@ fn unknown_fields_of_a_message_are_ignored() {
     ignores_unknown_fields::<Message>("messages.json");
     ignores_unknown_fields::<Notice>("notices.json");
     ignores_unknown_fields::<patchbay::conversation::Message>("chat-messages.json");
+    ignores_unknown_fields::<patchbay::interaction::Message>("interaction-messages.json");
 }
 
 #[test]

@@ -22,7 +22,7 @@ mod platform;
 mod questions;
 mod records;
 mod setup;
-mod signature;
+pub(crate) mod signature;
 mod state;
 mod stored;
 mod switches;

@@ -22,7 +22,7 @@ pub(super) fn sign(secret: &str, at: Timestamp, body: &str) -> String {
         .fold("sha256=".to_owned(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
+pub(crate) fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
     let mut block = if key.len() > BLOCK {
         Sha256::digest(key).to_vec()
     } else {

@@ -31,7 +31,7 @@ impl State {
         let expected = format!("Basic {}", STANDARD.encode(&self.credentials));
         let given = request.headers().get(header::AUTHORIZATION);
         if given.and_then(|value| value.to_str().ok()) != Some(expected.as_str()) {
-            return self.error(401, "Unauthorized");
+            return self.unauthorized();
         }
         let Some(rest) = request.uri().path().strip_prefix(CALLS) else {
             return self.error(404, "Not Found");
@@ -213,6 +213,14 @@ impl State {
             ListForm::One => objects.pop().unwrap_or_else(|| json!({})),
         };
         json_answer(StatusCode::OK, &body)
+    }
+
+    /// The status is not documented; HTTP demands the header with it.
+    fn unauthorized(&self) -> Response {
+        let mut response = self.error(401, "Unauthorized");
+        let scheme = header::HeaderValue::from_static("Basic");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        response
     }
 
     pub(super) fn error(&self, status: u16, message: &str) -> Response {

@@ -16,7 +16,7 @@ use super::switches::{CodeForm, DateFraction};
 use crate::exchange::Outage;
 
 /// The outcome of a request.
-pub(super) enum Reply {
+pub(crate) enum Reply {
     Json(u16, Value),
     /// A response whose body is invalid JSON.
     Garbage(u16),
@@ -151,13 +151,13 @@ impl Routee {
     }
 
     /// An error response whose code is the HTTP status followed by `module_and_serial` (2.3).
-    pub(super) fn error(&self, status: u16, module_and_serial: &str, message: &str) -> Reply {
+    pub(crate) fn error(&self, status: u16, module_and_serial: &str, message: &str) -> Reply {
         let code = self.code(&format!("{status}{module_and_serial}"));
         Reply::Json(status, json!({ "code": code, "developerMessage": message }))
     }
 
     /// The response to an internal error. In the provider's documentation its code has ten digits.
-    pub(super) fn internal_error(&self) -> Reply {
+    pub(crate) fn internal_error(&self) -> Reply {
         Reply::Json(
             500,
             json!({ "code": self.code("5000000000"), "developerMessage": "Unexpected error" }),
@@ -175,7 +175,7 @@ impl Routee {
     }
 
     /// The response to a request with one validation problem.
-    pub(super) fn invalid_because(&self, field: &str, message: &str) -> Reply {
+    pub(crate) fn invalid_because(&self, field: &str, message: &str) -> Reply {
         let mut problems = Problems::default();
         problems.add(field, message);
         self.invalid(problems)
@@ -194,7 +194,7 @@ impl Routee {
     }
 
     /// A date in the provider's format.
-    pub(super) fn date(&self, at: Timestamp) -> String {
+    pub(crate) fn date(&self, at: Timestamp) -> String {
         // `Display` always writes three fractional digits and `Z`.
         let full = at.to_string();
         let millis = full.trim_end_matches('Z');

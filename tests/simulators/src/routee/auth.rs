@@ -84,7 +84,7 @@ impl Routee {
     }
 
     /// The error response if the request has no valid token.
-    pub(super) fn bearer_problem(&self, request: &Request) -> Option<Reply> {
+    pub(crate) fn bearer_problem(&self, request: &Request) -> Option<Reply> {
         let now = self.now();
         // Existing clients also send `bearer`.
         let is_valid = authorization(request).is_some_and(|(scheme, value)| {

@@ -30,6 +30,7 @@ use patchbay::clock::{Clock, Timestamp};
 use patchbay::http::{HttpClient, Request, ResponseFuture, SendHttp};
 use patchbay::phone::PhoneNumber;
 
+pub(crate) use self::api::Reply;
 pub use self::faults::{ApiFault, CreateFault, Endpoint, Faults, OutOfMoney, Target};
 pub use self::records::{CallRecord, RequestRecord, Status, Unexpected, WebhookKind, WebhookOutcome, WebhookRecord};
 use self::state::{Command, State};

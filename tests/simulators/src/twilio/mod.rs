@@ -10,7 +10,7 @@ mod call;
 mod document;
 pub mod outbound;
 mod pay;
-mod posting;
+pub(crate) mod posting;
 mod records;
 
 use std::fmt;

@@ -88,18 +88,18 @@ enum TryResult {
 
 /// A webhook to send.
 #[derive(Clone, Debug, Default)]
-pub(super) struct OutgoingRequest {
-    pub(super) url: String,
-    pub(super) form: Vec<(String, String)>,
+pub(crate) struct OutgoingRequest {
+    pub(crate) url: String,
+    pub(crate) form: Vec<(String, String)>,
     /// Idempotency tokens, one for each try. The last one repeats. If empty, the header is not sent.
-    pub(super) tokens: Vec<String>,
+    pub(crate) tokens: Vec<String>,
     /// The faults of each try. Further tries have none.
-    pub(super) attempt_faults: Vec<AttemptFaults>,
+    pub(crate) attempt_faults: Vec<AttemptFaults>,
 }
 
 /// Posts a signed form, with retries. Returns a record of the last try, as in Twilio's call log, and the number of
 /// tries.
-pub(super) async fn post(twilio: &Twilio, outgoing: &OutgoingRequest) -> (RequestRecord, usize) {
+pub(crate) async fn post(twilio: &Twilio, outgoing: &OutgoingRequest) -> (RequestRecord, usize) {
     let (url, fragment) = outgoing.url.split_once('#').unwrap_or((&outgoing.url, ""));
     let overrides = if twilio.switches().calls.overrides_honored {
         ConnectionOverrides::read(fragment)

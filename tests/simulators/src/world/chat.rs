@@ -12,11 +12,11 @@ use patchbay::chat::signature::SignatureVerifier;
 use patchbay::chat::{ChatClient, Platform};
 use patchbay::conversation::PlatformId;
 use patchbay::conversation::widget::Widget;
-use patchbay::conversations::Conversations;
 use patchbay::engine::Engine;
 use patchbay::fetch::Fetcher;
 use patchbay::http::HttpClient;
 use patchbay::ids::{DocumentName, Tenant};
+use patchbay::ledger::Conversations;
 use patchbay::providers::{chatwoot, sangoma};
 use patchbay::secret::{Randomness, Secret};
 use patchbay::store::{ChatConnection, DocumentKey, DocumentKind, Precondition};
@@ -112,12 +112,8 @@ impl ChatParts<'_> {
 
     /// What changes conversations, with the clock of another machine.
     fn conversations(&self, clocks: &mut Clocks, random: &Randomness) -> Conversations {
-        Conversations {
-            store: self.engine.store.clone(),
-            queue: self.queues.sender(&self.queues.conversations),
-            clock: clocks.next_clock(),
-            random: random.clone(),
-        }
+        let queue = self.queues.sender(&self.queues.conversations);
+        Conversations::new(self.engine.store.clone(), queue, clocks.next_clock(), random.clone())
     }
 
     /// A client of the platform.

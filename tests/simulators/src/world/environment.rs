@@ -30,6 +30,7 @@ pub(super) struct Queues {
     pub(super) dialing: aws::sqs::Queue,
     pub(super) notifications: aws::sqs::Queue,
     pub(super) conversations: aws::sqs::Queue,
+    pub(super) interactions: aws::sqs::Queue,
     pub(super) client: aws_sdk_sqs::Client,
 }
 
@@ -41,16 +42,18 @@ impl Queues {
         notifications_visibility: Duration,
     ) -> Result<Self, JournalError> {
         let create = |name, visibility| aws.sqs().create_queue_with_dlq(name, visibility, MAX_RECEIVES);
-        let (dialing, notifications, conversations) = (
+        let (dialing, notifications, conversations, interactions) = (
             create("dialing", VISIBILITY),
             create("notifications", notifications_visibility),
             create("conversations", VISIBILITY),
+            create("interactions", VISIBILITY),
         );
         aws.sqs().restore()?;
         Ok(Self {
             dialing,
             notifications,
             conversations,
+            interactions,
             client,
         })
     }

@@ -49,6 +49,12 @@ const NOTIFIER_POLLING: Polling = Polling {
     max_concurrency: NOTIFIERS,
 };
 
+/// The messenger receives one message at a time.
+const MESSENGER_POLLING: Polling = Polling {
+    batch_size: 1,
+    max_concurrency: 5,
+};
+
 /// The responder receives one message at a time.
 const RESPONDER_POLLING: Polling = Polling {
     batch_size: 1,
@@ -132,7 +138,7 @@ pub(super) fn get_context_deps(engine: &Engine) -> get_context::Deps {
 }
 
 /// Verifies that a request comes from the simulated Twilio.
-fn signatures() -> SignatureVerifier {
+pub(super) fn signatures() -> SignatureVerifier {
     SignatureVerifier::new(Secret::new(twilio::AUTH_TOKEN), None).with_shared_keys([SharedKey {
         id: twilio::SHARED_KEY.0.to_owned(),
         secret: Secret::new(twilio::SHARED_KEY.1),
@@ -194,6 +200,7 @@ pub(super) fn sentinel_deps(
         store: engine.store.clone(),
         dialing: engine.dialing.clone(),
         conversations: Some(queues.sender(&queues.conversations)),
+        interactions: Some(queues.sender(&queues.interactions)),
         clock: engine.clock.clone(),
         heartbeat: heartbeat
             .transpose()
@@ -218,6 +225,8 @@ pub(super) fn run_sentinel_every(interval: Duration, aws: Aws, sentinel: Arc<sen
 pub(super) struct Api {
     pub(super) aws: Aws,
     pub(super) bot: Arc<bot::Deps>,
+    pub(super) calls: Arc<::calls::Deps>,
+    pub(super) message_event: Arc<message_event::Deps>,
     pub(super) chains: Arc<chain_link::Deps>,
     pub(super) dispatches: Arc<dispatches::Deps>,
     pub(super) collect: Arc<collect_event::Deps>,
@@ -232,13 +241,15 @@ impl Api {
         aws: &Aws,
         engine: &Engine,
         clocks: &mut Clocks,
-        callbacks: &CallbackUrls,
-        settings: voice::Settings,
+        (callbacks, settings): (&CallbackUrls, voice::Settings),
         (abilities, chains, bot): (Abilities, chain_link::Deps, bot::Deps),
+        (calls, message_event): (::calls::Deps, message_event::Deps),
     ) -> Self {
         Self {
             aws: aws.clone(),
             bot: Arc::new(bot),
+            calls: Arc::new(calls),
+            message_event: Arc::new(message_event),
             chains: Arc::new(chains),
             dispatches: Arc::new(dispatches::Deps {
                 engine: clocks.on_next_machine(engine),
@@ -275,6 +286,11 @@ impl Api {
         let outcome = match function {
             Some(name @ "dispatches") => aws.invoke(name, dispatches::handle(&self.dispatches, request)).await,
             Some(name @ "bot") => aws.invoke(name, bot::handle(&self.bot, request)).await,
+            Some(name @ "calls") => aws.invoke(name, ::calls::handle(&self.calls, request)).await,
+            Some(name @ "message-event") => {
+                aws.invoke(name, message_event::handle(&self.message_event, request))
+                    .await
+            }
             Some(name @ "chain-link") => aws.invoke(name, chain_link::handle(&self.chains, request)).await,
             Some(name @ "collect-event") => aws.invoke(name, collect_event::handle(&self.collect, request)).await,
             Some(name @ "status-callback") => aws.invoke(name, status_callback::handle(&self.status, request)).await,
@@ -311,6 +327,18 @@ pub(super) fn function_of(method: &Method, path: &str) -> Option<&'static str> {
         ["v1", "bots" | "conversations" | "chat", ..]
         | ["sangoma" | "chatwoot", "bot" | "events", _]
         | ["chat", ..] => Some("bot"),
+        ["api", "v1", "calls", ..]
+        | [
+            "v1",
+            "interactions" | "customers" | "agents" | "skills" | "opt-outs",
+            ..,
+        ] => Some("calls"),
+        [
+            "routee" | "twilio",
+            "message-status" | "messages" | "announcement-status" | "announcement-keys",
+            ..,
+        ]
+        | ["ses", ..] => Some("message-event"),
         ["routee" | "twilio", "collect", ..] => Some("collect-event"),
         ["routee" | "twilio", "status", ..] => Some("status-callback"),
         ["twilio", "transfer" | "payment" | "handback", ..] => Some("transfer"),
@@ -349,6 +377,8 @@ pub(super) struct Workers {
     pub(super) notifiers: Arc<[Arc<notifier::Deps>]>,
     /// One for each machine that responders run on. Each caches bots separately.
     pub(super) responders: Arc<[Arc<responder::Deps>]>,
+    /// One for each machine that messengers run on. Each machine has its own clock.
+    pub(super) messengers: Arc<[Arc<messenger::Deps>]>,
 }
 
 impl Workers {
@@ -357,6 +387,10 @@ impl Workers {
         let dialer = self.dialers.get(turn % self.dialers.len().max(1));
         let notifier = self.notifiers.get(turn % self.notifiers.len().max(1));
         let responder = self.responders.get(turn % self.responders.len().max(1));
+        let messenger = self.messengers.get(turn % self.messengers.len().max(1));
+        if let ("messenger", Some(messenger)) = (function, messenger) {
+            return self.aws.invoke(function, messenger::handle(messenger, event)).await;
+        }
         match (function, dialer, notifier, responder) {
             ("dialer", Some(dialer), ..) => self.aws.invoke(function, dialer::handle(dialer, event)).await,
             ("notifier", _, Some(notifier), _) => self.aws.invoke(function, notifier::handle(notifier, event)).await,
@@ -371,6 +405,7 @@ impl Workers {
             self.poll(queues.dialing, DIALER_POLLING, "dialer"),
             self.poll(queues.notifications, NOTIFIER_POLLING, "notifier"),
             self.poll(queues.conversations, RESPONDER_POLLING, "responder"),
+            self.poll(queues.interactions, MESSENGER_POLLING, "messenger"),
         ]
     }
 

@@ -7,6 +7,7 @@
 pub mod chat;
 mod environment;
 mod functions;
+mod interactions;
 mod routing;
 
 use std::collections::HashMap;
@@ -32,14 +33,19 @@ use self::environment::{Clocks, Environment, Network, Queues, open_table, signer
 use self::functions::{
     Api, NOTIFIERS, Workers, abilities, accounts, dialer_deps, notifier_deps, run_sentinel_every, sentinel_deps,
 };
+pub use self::interactions::{ELEMENTE_CREDENTIALS, InteractionOptions};
+use self::interactions::{InteractionParts, Reach};
 use self::routing::{ProviderRouter, Requester};
 use crate::aws::{self, Aws, InvocationOutcome};
 use crate::back_ends::{self, BackEnds};
 use crate::chat::Chat;
+use crate::elemente::Elemente;
 use crate::exchange::{CallId, Exchange, PlacedCall, Provider};
 use crate::journal::JournalError;
+use crate::messages::Messages;
 use crate::phones::Phones;
 use crate::routee::{Routee, Switches};
+use crate::ses::Ses;
 use crate::shipstation::ShipStation;
 use crate::twilio::{self, Twilio};
 
@@ -112,6 +118,8 @@ pub struct Options {
     pub secrets: HashMap<String, Secret>,
     /// The chat platform.
     pub chat: ChatOptions,
+    /// The customers that interactions are with.
+    pub interactions: InteractionOptions,
 }
 
 impl Default for Options {
@@ -136,6 +144,7 @@ impl Default for Options {
             back_ends: None,
             secrets: HashMap::new(),
             chat: ChatOptions::default(),
+            interactions: InteractionOptions::default(),
         }
     }
 }
@@ -195,6 +204,12 @@ pub struct World {
     pub chat: Chat,
     /// Twilio: its calls with callers and with employees.
     pub twilio: Twilio,
+    /// The network of text messages, with the customers' phones.
+    pub messages: Messages,
+    /// Amazon SES, with the customers' mailboxes.
+    pub ses: Ses,
+    /// Elemente, whose own agents contact customers.
+    pub elemente: Elemente,
     /// Access to the table, for assertions.
     pub store: Store,
     /// The signer of the webhooks to requesters.
@@ -231,6 +246,7 @@ fn callback_urls(public_url: &str) -> CallbackUrls {
 
 impl World {
     /// Creates and starts a world. Must be called inside a tokio runtime.
+    #[expect(clippy::too_many_lines, reason = "one list: every part is made from those before it")]
     pub async fn start(options: Options) -> Result<Self, WorldError> {
         let Environment {
             aws,
@@ -247,6 +263,8 @@ impl World {
         let queues = Queues::create(&aws, sqs, VISIBILITY.mul_f64(real_time))?;
 
         let network = Network::new(&options, &clock, seed);
+        let interaction_clocks = Clocks::new(&clock, options.skew, seed.rotate_left(1));
+        let reach = Reach::new(&options, &interaction_clocks, &network);
         let requester = Requester::new(&clock);
         let signing_clock = signing_clock(&options, &clock);
         let webhooks = options.requester.unwrap_or_else(|| HttpClient::new(requester.clone()));
@@ -290,13 +308,24 @@ impl World {
         };
         let (bot, responders) = chat.functions(Clocks::new(&clock, options.skew, !seed), !seed)?;
         let fixed = (abilities.clone(), chains, bot);
-        let functions = Api::new(&aws, &engine, &mut clocks, &callbacks, options.voice, fixed);
+        let interactions = InteractionParts {
+            aws: &aws,
+            reach: &reach,
+            engine: &engine,
+            queues: &queues,
+            callbacks: &callbacks,
+            voice: options.voice,
+        };
+        let (calls, events, messengers) = interactions.functions(interaction_clocks, seed.rotate_left(1))?;
+        let events = (calls, events);
+        let functions = Api::new(&aws, &engine, &mut clocks, (&callbacks, options.voice), fixed, events);
         let workers = Workers {
             aws: aws.clone(),
             dialers,
             turn: Arc::default(),
             notifiers,
             responders,
+            messengers,
         };
         let api = HttpClient::new(functions.clone());
         let router = ProviderRouter::from_providers(&options.public_url, &api, options.other_hosts, &journal)?;
@@ -306,6 +335,7 @@ impl World {
             twilio,
             chat,
         } = network.connect(&router, &journal)?;
+        reach.connect(&router, &callbacks)?;
         let mut tasks = workers.poll_all(queues);
         if let Some(interval) = options.sentinel {
             tasks.push(run_sentinel_every(interval, aws.clone(), Arc::clone(&sentinel)));
@@ -322,6 +352,9 @@ impl World {
             back_ends,
             chat,
             twilio,
+            messages: reach.messages,
+            ses: reach.ses,
+            elemente: reach.elemente,
             store,
             signer,
             api,
@@ -435,10 +468,11 @@ impl World {
 
     /// Whether the world is idle: no message is queued, no call is live, and nobody is chatting.
     pub fn is_idle(&self) -> bool {
-        let queues = ["dialing", "notifications", "conversations"];
+        let queues = ["dialing", "notifications", "conversations", "interactions"];
         let empty = |name: &&str| self.aws.sqs().queue(name).is_none_or(|queue| queue.is_empty());
         let no_calls = self.routee.live_calls().is_empty() && self.twilio.live_calls().is_empty();
-        queues.iter().all(empty) && no_calls && self.chat.is_idle()
+        let nobody_writes = self.chat.is_idle() && self.messages.is_idle() && self.ses.is_idle();
+        queues.iter().all(empty) && no_calls && nobody_writes
     }
 
     /// Waits until the world is idle, for at most `limit`. False if it is not idle by then.

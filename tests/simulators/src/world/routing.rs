@@ -45,7 +45,7 @@ impl ProviderRouter {
     pub(super) fn is_for_api(&self, uri: &http::Uri) -> bool {
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         let origin = format!("{}://{authority}", uri.scheme_str().unwrap_or_default());
-        let is_callback = ["/routee/", "/twilio/", "/sangoma/", "/chatwoot/"]
+        let is_callback = ["/routee/", "/twilio/", "/sangoma/", "/chatwoot/", "/ses/"]
             .iter()
             .any(|prefix| uri.path().starts_with(prefix));
         origin == self.origin || (is_callback && self.earlier_origins.contains(&origin))

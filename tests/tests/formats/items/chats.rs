@@ -7,7 +7,7 @@ use patchbay::conversation::widget::Widget;
 use patchbay::ids::Tenant;
 use patchbay::secret::sha256_hex;
 use patchbay::store::{
-    ChatConnection, ConversationCommit, VisitorContact, VisitorRequest, VisitorRequestBegin, VisitorRequestKey,
+    ChatConnection, VersionCommit, VisitorContact, VisitorRequest, VisitorRequestBegin, VisitorRequestKey,
     VisitorRequestState,
 };
 use patchbay_simulators::world::World;
@@ -33,14 +33,11 @@ pub(super) async fn run(items: &mut WrittenValues) {
         let entries = if number == 0 { entries() } else { Vec::new() };
         let mut stored = conversation.clone();
         stored.version = 1;
-        let committed = world.store.commit_conversation(&stored, &[], world.clock.now()).await;
-        assert_eq!(committed.unwrap(), ConversationCommit::Committed);
+        let committed = world.store.commit_version(&stored, &[], world.clock.now()).await;
+        assert_eq!(committed.unwrap(), VersionCommit::Committed);
         stored.version = 2;
-        let committed = world
-            .store
-            .commit_conversation(&stored, &entries, world.clock.now())
-            .await;
-        assert_eq!(committed.unwrap(), ConversationCommit::Committed);
+        let committed = world.store.commit_version(&stored, &entries, world.clock.now()).await;
+        assert_eq!(committed.unwrap(), VersionCommit::Committed);
         record_items(&world, items).await;
     }
     let world = world([]).await;

@@ -2,6 +2,7 @@
 
 mod chats;
 mod contexts;
+mod interactions;
 mod journeys;
 pub(crate) mod readers;
 mod stories;
@@ -13,6 +14,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use patchbay::conversation as chat;
 use patchbay::dispatch::delivery::Delivery;
 use patchbay::dispatch::{Dispatch, Entry};
+use patchbay::interaction::{self, Interaction};
 use patchbay_simulators::aws::{clients, retries};
 use patchbay_simulators::world::{TABLE, World};
 use serde::de::DeserializeOwned;
@@ -25,7 +27,7 @@ use crate::shape::{WrittenValues, assert_unchanged};
 const DOCUMENTS: [&str; 3] = ["doc", "calls", "health"];
 
 /// Kinds that have no variants.
-const OTHER_KINDS: [&str; 18] = [
+const OTHER_KINDS: [&str; 27] = [
     "visitor-contact",
     "visitor-request",
     "visitor-count",
@@ -44,6 +46,15 @@ const OTHER_KINDS: [&str; 18] = [
     "token-line",
     "kept-call",
     "context-held",
+    "agent",
+    "skill",
+    "customer",
+    "customer-interaction",
+    "customer-phone",
+    "customer-email",
+    "thread-sms",
+    "thread-whatsapp",
+    "opt-out-of-email",
 ];
 
 /// Every kind of item.
@@ -54,6 +65,8 @@ pub(crate) fn all_kinds() -> Vec<String> {
         .chain(prefixed("entry", kinds::FACTS))
         .chain(prefixed("delivery", kinds::DELIVERIES))
         .chain(prefixed("chat-entry", kinds::CHAT_FACTS))
+        .chain(prefixed("interaction", kinds::INTERACTION_STATES))
+        .chain(prefixed("interaction-entry", kinds::INTERACTION_FACTS))
         .chain(OTHER_KINDS.map(str::to_owned))
         .collect()
 }
@@ -70,7 +83,13 @@ pub(crate) fn kind_of(item: &Value) -> String {
     let text = |name: &str| item[name].as_str().unwrap();
     let kind = match text("sk").split('#').next().unwrap() {
         "D" => return format!("dispatch-{}", kinds::state(&doc::<Dispatch>(item).state)),
-        "E" if is_of_chat(item) => return format!("chat-entry-{}", kinds::chat_fact(&doc::<chat::Entry>(item).fact)),
+        "E" if letter_of(item) == "V" => {
+            return format!("chat-entry-{}", kinds::chat_fact(&doc::<chat::Entry>(item).fact));
+        }
+        "E" if letter_of(item) == "I" => {
+            let fact = doc::<interaction::Entry>(item).fact;
+            return format!("interaction-entry-{}", kinds::interaction_fact(&fact));
+        }
         "E" => return format!("entry-{}", kinds::fact(&doc::<Entry>(item).fact)),
         "W" => return format!("delivery-{}", kinds::delivery(&doc::<Delivery>(item).outcome)),
         "H" if text("pk") == "TURN" => "turn",
@@ -80,8 +99,19 @@ pub(crate) fn kind_of(item: &Value) -> String {
         "P" => "pacing-slot",
         "C" => "chain",
         "B" => "bot",
+        "G" => "agent",
+        "S" => "skill",
         "V" => "conversation",
+        "I" if letter_of(item) == "U" => "customer-interaction",
+        "I" => {
+            let state = doc::<Interaction>(item).state;
+            return format!("interaction-{}", kinds::interaction_state(&state));
+        }
+        "U" => "customer",
+        "ADDRESS" if interactions::is_of_email(item) => "customer-email",
+        "ADDRESS" => "customer-phone",
         "CHAT" => "chat-connection",
+        "O" if interactions::is_of_email(item) => "opt-out-of-email",
         "O" => "opt-out",
         "R" => "visitor-request",
         "CONTACT" => "visitor-contact",
@@ -91,15 +121,16 @@ pub(crate) fn kind_of(item: &Value) -> String {
         "X" => "context",
         "T" => "token",
         _ if text("pk").ends_with("#TOKENS") => "token-line",
+        _ if letter_of(item) == "M" => return format!("thread-{}", interactions::channel_of(item)),
         "A" => "kept-call",
         _ => panic!("an item of an unknown kind: {item:#}"),
     };
     kind.to_owned()
 }
 
-/// Whether an item is in the partition of a conversation.
-pub(crate) fn is_of_chat(item: &Value) -> bool {
-    item["pk"].as_str().unwrap().split('#').nth(2) == Some("V")
+/// The letter in the partition of an item of a tenant: what the partition is about.
+pub(crate) fn letter_of(item: &Value) -> &str {
+    item["pk"].as_str().unwrap().split('#').nth(2).unwrap_or_default()
 }
 
 /// An item in the form of a fixture: plain JSON, with documents as JSON instead of strings.
@@ -179,6 +210,7 @@ async fn everything_written_today_has_the_shape_of_its_fixtures() {
     journeys::run(&mut items, &mut answers).await;
     contexts::run(&mut items).await;
     chats::run(&mut items).await;
+    interactions::run(&mut items).await;
     let mut faults = items.faults("items", &all_kinds());
     let states = [
         "Calling",
@@ -221,9 +253,15 @@ fn every_item_of_the_stores_documentation_is_known() {
         "`CHAT`",
         "`V`",
         "`E#{entry}`",
+        "`I`",
+        "`E#{entry}`",
+        "`U`",
+        "`I#{interaction}`",
+        "`ADDRESS`",
         "`R`",
         "`CONTACT`",
         "`N#{minute}`",
+        "the hash of our sender, or `ANY`",
         "`O`",
         "`A`",
         "`X`",

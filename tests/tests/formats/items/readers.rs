@@ -1,6 +1,8 @@
 //! Puts every item of `tests/formats/items/` and `tests/formats/earlier/` into a table, and reads it with every
 //! function that reads such an item.
 
+mod interactions;
+
 use patchbay::access::TokenRecord;
 use patchbay::bot::Bot;
 use patchbay::chain::Document;
@@ -10,11 +12,14 @@ use patchbay::conversation::{self, Conversation, ConversationKey};
 use patchbay::dispatch::delivery::Delivery;
 use patchbay::dispatch::{Dispatch, Entry};
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, ProviderName, Tenant};
+use patchbay::interaction::{self, Interaction};
+use patchbay::outreach::agent::Agent;
+use patchbay::outreach::skill::Skill;
 use patchbay::secret::sha256_hex;
 use patchbay::store::{
     ChatConnection, ConversationSummary, DispatchSummary, DocumentKey, DocumentKind, DocumentLookup, ProbeClaim,
-    SavedCall, Store, StoredDocument, TokenEntry, VisitorContact, VisitorRequest, VisitorRequestBegin,
-    VisitorRequestState,
+    SavedCall, Store, StoredCustomer, StoredDocument, Subject, TokenEntry, VisitorContact, VisitorRequest,
+    VisitorRequestBegin, VisitorRequestState,
 };
 use patchbay_simulators::world::World;
 use serde::Serialize;
@@ -22,7 +27,7 @@ use serde_json::{Value, json};
 
 use super::chats::{EMAIL, visitor_keys};
 use super::journeys::{CALLER, CHAIN};
-use super::{all_kinds, doc, is_of_chat, kind_of, put};
+use super::{all_kinds, doc, kind_of, letter_of, put};
 use crate::common::{phone, world};
 use crate::fixtures::{list, names};
 
@@ -96,10 +101,13 @@ pub(crate) fn written_again(item: &Value) -> Value {
     match kind_of(item).split('-').next().unwrap() {
         "dispatch" => to_json(&doc::<Dispatch>(item)),
         "conversation" => to_json(&doc::<Conversation>(item)),
-        "chat" if is_of_chat(item) => to_json(&doc::<conversation::Entry>(item)),
+        "chat" if letter_of(item) == "V" => to_json(&doc::<conversation::Entry>(item)),
         "chat" => to_json(&doc::<ChatConnection>(item)),
         "visitor" if text(item, "sk") == "R" => to_json(&doc::<VisitorRequest>(item)),
         "visitor" if text(item, "sk") == "CONTACT" => to_json(&doc::<VisitorContact>(item)),
+        "interaction" if text(item, "sk") == "I" => to_json(&doc::<Interaction>(item)),
+        "interaction" => to_json(&doc::<interaction::Entry>(item)),
+        "customer" if text(item, "sk") == "U" => to_json(&doc::<StoredCustomer>(item)),
         "entry" => to_json(&doc::<Entry>(item)),
         "delivery" => to_json(&doc::<Delivery>(item)),
         "token" if text(item, "sk") == "T" => to_json(&doc::<TokenRecord>(item)),
@@ -115,7 +123,8 @@ async fn read(world: &World, item: &Value) {
     let store = &world.store;
     match text(item, "sk").split('#').next().unwrap() {
         "D" => dispatch(store, item).await,
-        "E" if is_of_chat(item) => chat_entry(store, item).await,
+        "E" if letter_of(item) == "V" => chat_entry(store, item).await,
+        "E" if letter_of(item) == "I" => interactions::entry(store, item).await,
         "E" => entry(store, item).await,
         "V" => conversation(store, item).await,
         "CHAT" => {
@@ -128,7 +137,12 @@ async fn read(world: &World, item: &Value) {
             assert_eq!(contact, Some(doc(item)));
         }
         "N" => assert!(item["count"].as_u64().is_some(), "{item:#}"),
-        "O" => assert!(store.is_opted_out(&tenant(), &phone(CALLER)).await.unwrap()),
+        "O" => interactions::opt_out(store, item).await,
+        "I" if letter_of(item) == "U" => interactions::link(store, item).await,
+        "I" => interactions::interaction(store, item).await,
+        "U" => interactions::customer(store, item).await,
+        "ADDRESS" => interactions::address(world, item).await,
+        _ if letter_of(item) == "M" => interactions::thread(store, item).await,
         "W" => delivery(store, item).await,
         "H" if text(item, "pk") == "TURN" => turn(store, item).await,
         "H" => silence(store, item).await,
@@ -140,6 +154,8 @@ async fn read(world: &World, item: &Value) {
         }
         "C" => document(store, item, DocumentKind::Chain).await,
         "B" => document(store, item, DocumentKind::Bot).await,
+        "G" => document(store, item, DocumentKind::Agent).await,
+        "S" => document(store, item, DocumentKind::Skill).await,
         "X" => context(store, item).await,
         "T" => token(store, item).await,
         "A" => kept_call(store, item).await,
@@ -172,35 +188,30 @@ async fn dispatch(store: &Store, item: &Value) {
         updated_at: text(item, "updated_at").to_owned(),
     };
     assert_eq!(page.unwrap().lines, [line], "it is not listed");
-    due(store, item, &loaded).await;
+    due(store, item, &loaded, loaded.state.is_over()).await;
 }
 
-/// A dispatch that is not over is found by the time at which it is due.
-async fn due(store: &Store, item: &Value, dispatch: &Dispatch) {
+/// What is not over is found by the time at which it is due.
+async fn due<S: Subject>(store: &Store, item: &Value, subject: &S, is_over: bool) {
     let Some(place) = item.get("due_pk").and_then(Value::as_str) else {
-        assert!(dispatch.state.is_over(), "no check would find it again: {item:#}");
+        assert!(is_over, "no check would find it again: {item:#}");
         return;
     };
     let at = Timestamp::parse(text(item, "due_sk")).unwrap();
-    let resent = store.resent::<Dispatch>(10).await.unwrap();
-    if place == "DUE#again" {
-        assert_eq!((&resent[0].subject, resent[0].check_at), (&dispatch.key, at));
+    let resent = store.resent::<S>(10).await.unwrap();
+    let shard = place.strip_prefix(S::INDEX_PREFIX).unwrap();
+    if shard == "again" {
+        assert_eq!((&resent[0].subject, resent[0].check_at), (subject.key(), at));
         return;
     }
-    let shard = place.strip_prefix("DUE#").unwrap().parse().unwrap();
+    let shard = shard.parse().unwrap();
     assert_eq!(
-        store.due::<Dispatch>(shard, at, 10).await.unwrap(),
-        std::slice::from_ref(&dispatch.key),
+        store.due::<S>(shard, at, 10).await.unwrap(),
+        std::slice::from_ref(subject.key()),
         "it is not due"
     );
-    assert!(
-        store
-            .due::<Dispatch>(shard, at.plus_millis(-1), 10)
-            .await
-            .unwrap()
-            .is_empty(),
-        "it is due too early"
-    );
+    let earlier = store.due::<S>(shard, at.plus_millis(-1), 10).await.unwrap();
+    assert!(earlier.is_empty(), "it is due too early");
 }
 
 async fn entry(store: &Store, item: &Value) {
@@ -309,7 +320,7 @@ fn conversation_of(item: &Value) -> ConversationKey {
 
 async fn conversation(store: &Store, item: &Value) {
     let key = conversation_of(item);
-    let loaded = store.conversation(&key).await.unwrap().unwrap();
+    let loaded = store.load_subject::<Conversation>(&key).await.unwrap().unwrap();
     assert_eq!(loaded, doc(item));
     assert_eq!(loaded.key, key);
     assert_eq!(item["version"], json!(loaded.version));
@@ -330,7 +341,7 @@ async fn chat_entry(store: &Store, item: &Value) {
     let entry: conversation::Entry = doc(item);
     assert_eq!(entry.id, name_of(item));
     let page = store
-        .conversation_timeline(&conversation_of(item), None, 10)
+        .timeline_of::<Conversation>(&conversation_of(item), None, 10)
         .await
         .unwrap();
     assert_eq!(page.entries, [entry]);
@@ -377,6 +388,8 @@ async fn document(store: &Store, item: &Value, kind: DocumentKind) {
     let refused = match kind {
         DocumentKind::Chain => patchbay::chain::Chain::from_stored(&item["doc"]).err(),
         DocumentKind::Bot => Bot::from_stored(&item["doc"]).err(),
+        DocumentKind::Agent => Agent::from_stored(&item["doc"]).err(),
+        DocumentKind::Skill => Skill::from_stored(&item["doc"]).err(),
     };
     assert!(refused.is_none(), "a stored document is refused: {refused:?}");
 }

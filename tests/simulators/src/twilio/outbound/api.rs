@@ -148,7 +148,7 @@ impl Twilio {
     }
 
     /// Whether a request has valid credentials: the account's SID and auth token, or the API key.
-    pub(super) fn is_authenticated(&self, request: &Request, account: &str) -> bool {
+    pub(crate) fn is_authenticated(&self, request: &Request, account: &str) -> bool {
         let given = request
             .headers()
             .get(AUTHORIZATION)
@@ -290,7 +290,7 @@ pub(super) fn internal_error() -> Reply {
 }
 
 /// A time in the format of the API and of callbacks: `Tue, 04 Mar 2025 15:02:09 +0000`.
-pub(super) fn rfc_2822(at: Timestamp) -> String {
+pub(crate) fn rfc_2822(at: Timestamp) -> String {
     let utc = at.utc();
     let (day, month) = (utc.weekday().to_string(), utc.month().to_string());
     format!(

@@ -24,6 +24,7 @@ use std::sync::{MutexGuard, PoisonError};
 use patchbay::http::{Request, ResponseFuture, SendHttp};
 use patchbay::phone::PhoneNumber;
 
+pub(crate) use self::api::rfc_2822;
 pub use self::faults::{ApiFault, CallFaults, CreateFault, Endpoint, Target};
 pub use self::records::{ApiRequest, OutboundCall, Status, Unexpected, Webhook, WebhookKind};
 use self::state::Command;
