@@ -6,8 +6,8 @@
 
 use lambda_http::{Request, RequestExt as _};
 use patchbay::dispatch::script::Script;
-use patchbay::interaction::announcement::Announcement;
-use patchbay::interaction::{Channel, Interaction, KeyAction, KeyOption, Leg, Reply, Work};
+use patchbay::interaction::announcement::{self, Announcement};
+use patchbay::interaction::{Channel, Interaction, KeyAction, KeyOption, Reply, Work};
 use patchbay::outreach::callbacks::{MessageCallback, MessageReference};
 use patchbay::outreach::{inbound, reports};
 use patchbay::voice::callbacks::WRONG_KEYS_PARAM;
@@ -58,20 +58,28 @@ pub(crate) async fn receive_keys(deps: &Deps, request: &Request) -> Answer {
         keys,
         wrong_keys: wrong_keys.unwrap_or(0),
     };
+    let is_begin = query.first(BEGIN_PARAM).is_some();
     let deadline = Instant::now() + TIME_LIMIT;
-    let interaction = load(deps, &call.about, deadline).await?;
-    let leg = interaction
-        .as_ref()
-        .and_then(|interaction| leg_of(interaction, &call.about));
-    // The interaction has expired from the table, which takes months: there is nothing left to say.
-    let (Some(interaction), Some(announcement)) = (&interaction, leg.and_then(|leg| Announcement::of(&leg.content)))
-    else {
-        return Ok(provider.acknowledge().into_response());
-    };
-    let script = if query.first(BEGIN_PARAM).is_some() {
-        announcement.opening()
-    } else {
-        call.answer(deps, &announcement, interaction, deadline).await
+    let script = match load(deps, &call.about, deadline).await {
+        Ok(interaction) => {
+            let leg = interaction
+                .as_ref()
+                .and_then(|interaction| inbound::leg_of(interaction, call.about.attempt));
+            // The interaction has expired from the table, which takes months: there is nothing left to say.
+            let (Some(interaction), Some(announcement)) =
+                (&interaction, leg.and_then(|leg| Announcement::of(&leg.content)))
+            else {
+                return Ok(provider.acknowledge().into_response());
+            };
+            if is_begin {
+                announcement.opening()
+            } else {
+                call.answer(deps, &announcement, interaction, deadline).await
+            }
+        }
+        // What the customer is to hear is unknown. The provider retries.
+        Err(_) if is_begin => return Err(Problem::unavailable(1)),
+        Err(error) => call.save_unread(deps, &error).await,
     };
     let url = callbacks.announcement_keys_url(provider, &call.about.interaction, call.about.attempt);
     let url = if call.wrong_keys == 0 {
@@ -82,11 +90,8 @@ pub(crate) async fn receive_keys(deps: &Deps, request: &Request) -> Answer {
     Ok(provider.render(script, &url, &deps.settings).into_response())
 }
 
-/// The interaction of a call.
-///
-/// # Errors
-/// 503 when the interaction cannot be loaded: what the customer is to hear is unknown. The provider retries.
-async fn load(deps: &Deps, call: &MessageReference, deadline: Instant) -> Result<Option<Interaction>, Problem> {
+/// The interaction of a call, or why it cannot be read.
+async fn load(deps: &Deps, call: &MessageReference, deadline: Instant) -> Result<Option<Interaction>, String> {
     let loading: Boxed<'_, _> = Box::pin(deps.interactions.load(&call.interaction));
     let error = match timeout_at(deadline, loading).await {
         Ok(Ok(interaction)) => return Ok(interaction),
@@ -94,14 +99,7 @@ async fn load(deps: &Deps, call: &MessageReference, deadline: Instant) -> Result
         Err(_) => "DynamoDB did not answer in time".to_owned(),
     };
     tracing::error!(interaction = %call.interaction.id, error, "cannot read an announcement: DynamoDB is unavailable");
-    Err(Problem::unavailable(1))
-}
-
-fn leg_of<'a>(interaction: &'a Interaction, call: &MessageReference) -> Option<&'a Leg> {
-    let current = interaction.attempt.iter().map(|attempt| (attempt.id, attempt.leg));
-    let past = interaction.past.iter().map(|past| (past.id, past.leg));
-    let (_, leg) = current.chain(past).find(|(id, _)| *id == call.attempt)?;
-    interaction.leg(leg)
+    Err(error)
 }
 
 /// A call in which keys were pressed.
@@ -138,19 +136,38 @@ impl Call {
         }
     }
 
+    /// Saves a key on the queue although nobody knows yet what it means: the messenger reads that from the announcement.
+    async fn save_unread(&self, deps: &Deps, error: &str) -> Script {
+        if let Some(key) = announcement::last_key(&self.keys) {
+            self.queue(deps, self.reply(deps, key, false), error).await;
+        }
+        announcement::one_moment_unread()
+    }
+
+    /// The same key of one call is one answer: providers repeat keys.
+    fn reply(&self, deps: &Deps, key: char, is_opt_out: bool) -> Reply {
+        let attempt = self.about.attempt;
+        Reply {
+            id: format!("{attempt}-{key}"),
+            channel: Channel::Call,
+            attempt: Some(attempt),
+            text: key.to_string(),
+            at: deps.interactions.clock.now(),
+            is_opt_out,
+        }
+    }
+
+    /// Without the queue a key is lost, unless the customer presses it again, for which they are asked.
+    async fn queue(&self, deps: &Deps, reply: Reply, error: &str) {
+        let work = Work::Receive { reply: Box::new(reply) };
+        drop(deps.queue(&self.about.interaction, work, error).await);
+    }
+
     /// Stores an answer, or saves it on the queue. The error says that it may not be confirmed.
     async fn store(&self, deps: &Deps, option: &KeyOption, called: &Interaction, deadline: Instant) -> Result<(), ()> {
         let MessageReference { interaction, attempt } = &self.about;
         let is_opt_out = option.action == KeyAction::OptOut;
-        let reply = Reply {
-            // A provider repeats keys: the same key of one call is one answer.
-            id: format!("{attempt}-{}", option.key),
-            channel: Channel::Call,
-            attempt: Some(*attempt),
-            text: option.key.to_string(),
-            at: deps.interactions.clock.now(),
-            is_opt_out,
-        };
+        let reply = self.reply(deps, option.key, is_opt_out);
         let storing: Boxed<'_, _> = Box::pin(async {
             if is_opt_out {
                 inbound::note_opt_out(&deps.interactions, called, *attempt).await?;
@@ -166,9 +183,7 @@ impl Call {
             Ok(Err(error)) => error.to_string(),
             Err(_) => "DynamoDB or SQS did not answer in time".to_owned(),
         };
-        let work = Work::Receive { reply: Box::new(reply) };
-        // Without the queue it is lost, unless the customer presses the key again, for which they are asked.
-        drop(deps.queue(interaction, work, &error).await);
+        self.queue(deps, reply, &error).await;
         Err(())
     }
 }

@@ -19,8 +19,10 @@ use std::pin::Pin;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 pub use back_ends::{BackEnds, CallSettings, EmailBackEnd};
 use patchbay::clock::Timestamp;
-use patchbay::ids::Nonce;
-use patchbay::interaction::{AttemptOutcome, Event, EventOutcome, Interaction, Message, Work};
+use patchbay::interaction::announcement::Announcement;
+use patchbay::interaction::{
+    AttemptOutcome, Channel, Event, EventOutcome, Interaction, KeyAction, Message, Reply, Work,
+};
 use patchbay::ledger::{AppliedChange, Interactions, LedgerError};
 use patchbay::message::{self, FailureKind, QueueMessage as _};
 use patchbay::outbox::{EnqueueError, Outbox};
@@ -88,9 +90,6 @@ async fn process(deps: &Deps, message: &Message) -> Result<(), Failure> {
     let Some(interaction) = deps.fenced(message).await? else {
         return Ok(());
     };
-    if let Some(attempt) = opted_out(&message.work) {
-        inbound::note_opt_out(&deps.interactions, &interaction, attempt).await?;
-    }
     let event = match &message.work {
         Work::Send { attempt } => return boxed(send::send(deps, message, interaction, *attempt)).await,
         Work::Poll { attempt, polls } => {
@@ -111,25 +110,48 @@ async fn process(deps: &Deps, message: &Message) -> Result<(), Failure> {
         Work::Watch { attempt } => Event::SendWatched { attempt: *attempt },
         Work::AnswerDue { attempt } => Event::AnswerDue { attempt: *attempt },
         Work::Close { closing } => Event::Closed { closing: *closing },
-        Work::Report { attempt, report } => Event::Reported {
-            attempt: *attempt,
-            report: (**report).clone(),
-        },
-        Work::Receive { reply } => Event::Replied {
-            reply: (**reply).clone(),
+        Work::Report { attempt, report } => {
+            if report.outcome == Some(AttemptOutcome::OptedOut) {
+                inbound::note_opt_out(&deps.interactions, &interaction, *attempt).await?;
+            }
+            Event::Reported {
+                attempt: *attempt,
+                report: (**report).clone(),
+            }
+        }
+        Work::Receive { reply } => match received(deps, &interaction, reply).await? {
+            Some(reply) => Event::Replied { reply },
+            None => return Ok(()),
         },
     };
     deps.apply(message, interaction, event).await
 }
 
-/// The attempt whose receiver does not want to be contacted any more, as a webhook learned while the table was
-/// unavailable. What customers write is on the list before it is put on the queue.
-fn opted_out(work: &Work) -> Option<Nonce> {
-    match work {
-        Work::Report { attempt, report } if report.outcome == Some(AttemptOutcome::OptedOut) => Some(*attempt),
-        Work::Receive { reply } if reply.is_opt_out => reply.attempt,
-        _ => None,
+/// What a customer wrote or pressed, as a webhook saved it while the table was unavailable. What a key means was perhaps
+/// unknown then: it is read from the announcement, and an opt-out is put on the list. `None` for a key that is no answer.
+/// What customers write is on the list before it is on the queue.
+async fn received(deps: &Deps, interaction: &Interaction, reply: &Reply) -> Result<Option<Reply>, Failure> {
+    let (Channel::Call, Some(attempt)) = (reply.channel, reply.attempt) else {
+        return Ok(Some(reply.clone()));
+    };
+    let leg = inbound::leg_of(interaction, attempt);
+    let announcement = leg.and_then(|leg| Announcement::of(&leg.content));
+    let action = announcement.and_then(|announcement| announcement.pressed(&reply.text));
+    let is_opt_out = match action.map(|option| option.action) {
+        Some(KeyAction::Answer) => false,
+        Some(KeyAction::OptOut) => true,
+        Some(KeyAction::Repeat) | None => {
+            tracing::info!(%attempt, "a key that is no answer");
+            return Ok(None);
+        }
+    };
+    if is_opt_out {
+        inbound::note_opt_out(&deps.interactions, interaction, attempt).await?;
     }
+    Ok(Some(Reply {
+        is_opt_out,
+        ..reply.clone()
+    }))
 }
 
 impl Deps {

@@ -108,8 +108,8 @@ fn attempt_of(interaction: &Interaction, provider_id: &str) -> Option<Nonce> {
     all.find(|(_, id)| *id == Some(provider_id)).map(|(attempt, _)| attempt)
 }
 
-/// The leg of an attempt.
-fn leg_of(interaction: &Interaction, attempt: Nonce) -> Option<&Leg> {
+/// The leg of an attempt, under any of the ids that it had; `None` for an attempt of another interaction.
+pub fn leg_of(interaction: &Interaction, attempt: Nonce) -> Option<&Leg> {
     let current = interaction.attempt.iter();
     let mut current = current.filter(|current| current.id == attempt || current.earlier.contains(&attempt));
     let mut past = interaction.past.iter().filter(|past| past.id == attempt);

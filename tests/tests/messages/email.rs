@@ -1,6 +1,6 @@
 //! Events of Amazon SES about e-mails.
 
-use patchbay::ids::{InteractionKey, Nonce};
+use patchbay::ids::{InteractionId, InteractionKey, Nonce};
 use patchbay::interaction::Progress;
 use patchbay::outreach::email_tags;
 use patchbay_simulators::aws::{Fault, Rule, Service};
@@ -185,4 +185,22 @@ async fn during_an_outage_events_are_saved_on_the_queue_or_repeated() {
     let soft = event(&key, attempt, "Bounce", "bounce", &bounce("Transient"));
     assert_eq!(line.ses(&soft).await.status, 503);
     assert_eq!(line.queued("report").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_complaint_counts_although_the_interaction_is_gone() {
+    let line = Line::new().await;
+    let (key, attempt) = line.sent(1, vec![email_leg()]).await;
+    let complaint = json!({
+        "feedbackId": "f3", "timestamp": "2026-11-26T10:00:00.000Z",
+        "complainedRecipients": [{ "emailAddress": "ana@example.net" }],
+    });
+    // It has expired from the table.
+    let gone = InteractionKey {
+        id: InteractionId::new(4_711),
+        ..key
+    };
+    line.ses(&event(&gone, attempt, "Complaint", "complaint", &complaint))
+        .await;
+    assert!(line.is_opted_out(EMAIL).await);
 }

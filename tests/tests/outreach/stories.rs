@@ -1,7 +1,10 @@
 //! One customer at a time.
 
-use patchbay::interaction::{Channel, Entry, Fact, Interaction, Sender};
+use std::time::Duration;
+
+use patchbay::interaction::{Channel, Entry, Fact, Interaction, Message, Sender, Work};
 use patchbay::messaging;
+use patchbay_simulators::aws::{Fault, Rule, Service};
 use patchbay_simulators::exchange::Provider;
 use patchbay_simulators::messages::{Answer, CreateFault, Habit, Habits, Mobiles, Target, WebhookFault};
 use patchbay_simulators::phones::{Behavior, Phones, When};
@@ -398,4 +401,88 @@ async fn a_text_is_not_valid_longer_than_its_interaction() {
     let (_, validity) = fields.find(|(name, _)| *name == "ValidityPeriod").unwrap();
     let seconds: u32 = validity.parse().unwrap();
     assert!((200..=300).contains(&seconds), "{seconds}");
+}
+
+/// A call in which a key is pressed while the webhooks cannot reach the table.
+async fn pressed_without_the_table(key: &str) -> (World, String) {
+    let behavior = Behavior::presses(key, When::OptionsSay(1));
+    let world = world(mobile(Habit::arrives()), phones(ANA, behavior)).await;
+    let keys = json!([
+        { "key": "1", "offer": "Press 1 to confirm." },
+        { "key": "2", "offer": "Press 2 to hear it again.", "action": "repeat" },
+        { "key": "9", "offer": "Press 9 to get no more calls.", "action": "opt_out" },
+    ]);
+    put_skill(&world, json!({ "call": { "keys": keys }, "then": ["sms"] })).await;
+    let id = contact(&world, "call", ANA, MAIL).await;
+    let now = world.clock.now();
+    let outage = Rule::new(Fault::InternalError)
+        .service(Service::DynamoDb)
+        .function("message-event");
+    world.aws.faults().plan(outage.during(now..now.plus_seconds(120)));
+    settle(&world).await;
+    (world, id)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_counts_although_the_table_could_not_be_reached() {
+    let (world, id) = pressed_without_the_table("1").await;
+    assert_eq!(outcomes(&load(&world, &id).await), [("call", "answered")]);
+    let (world, id) = pressed_without_the_table("9").await;
+    assert_eq!(state(&load(&world, &id).await), "opted_out");
+    let again = contact(&world, "sms", ANA, MAIL).await;
+    settle(&world).await;
+    assert_eq!((state(&load(&world, &again).await), texts(&world)), ("opted_out", 0));
+    for key in ["2", "5"] {
+        let (world, id) = pressed_without_the_table(key).await;
+        assert_eq!(
+            outcomes(&load(&world, &id).await),
+            [("call", "no_key"), ("sms", "delivered")],
+            "{key}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chat_that_another_back_end_leads_ends_with_its_interaction() {
+    let world = writing(InteractionOptions::default()).await;
+    let agent = json!({
+        "name": "Leo", "channels": { "sms": { "over": "elemente", "agent_id": "a-1", "skill_id": "s-1" } },
+    });
+    ask(&world, "PUT", "/v1/agents/leo", &agent).await;
+    put_skill(&world, json!({})).await;
+    let id = contact(&world, "sms", ANA, MAIL).await;
+    pass(&world, 5).await;
+    let canceled = ask(
+        &world,
+        "PUT",
+        &format!("/api/v1/calls/{id}"),
+        &json!({ "status": "canceled" }),
+    )
+    .await;
+    assert_eq!(canceled.status, 200, "{canceled:?}");
+    settle(&world).await;
+    let statuses = world
+        .elemente
+        .interactions()
+        .into_iter()
+        .map(|theirs| theirs.set_status);
+    assert_eq!(statuses.collect::<Vec<_>>(), [Some("canceled".to_owned())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_delivered_twice_takes_no_answers_from_a_newer_interaction() {
+    let world = writing(mobile(Habit::arrives().then(Habit::answers("Yes", 300)))).await;
+    put_skill(&world, json!({ "answer_minutes": 60 })).await;
+    let older = contact(&world, "sms", ANA, MAIL).await;
+    pass(&world, 60).await;
+    let newer = contact(&world, "sms", ANA, MAIL).await;
+    pass(&world, 60).await;
+    let sent = load(&world, &older).await;
+    let attempt = sent.attempt.unwrap().id;
+    let again = Message::at_once(sent.key, Work::Send { attempt }, world.clock.now());
+    let queue = world.aws.sqs().queue("interactions").unwrap();
+    queue.put(serde_json::to_string(&again).unwrap(), Duration::ZERO);
+    pass(&world, 600).await;
+    assert_eq!(state(&load(&world, &newer).await), "open");
+    assert_eq!((state(&load(&world, &older).await), texts(&world)), ("sent", 2));
 }

@@ -83,9 +83,9 @@ impl<'a> Announcement<'a> {
         listening(steps)
     }
 
-    /// The key that was pressed last, among those that are offered; providers may repeat earlier ones before it.
+    /// What the last key means; `None` if it is not offered.
     pub fn pressed(&self, keys: &str) -> Option<&'a KeyOption> {
-        let last = keys.chars().rev().find(char::is_ascii_digit)?;
+        let last = last_key(keys)?;
         self.keys.iter().find(|option| option.key == last)
     }
 
@@ -132,6 +132,24 @@ impl<'a> Announcement<'a> {
     const fn sentences(&self) -> &'static Sentences {
         sentences(self.language)
     }
+}
+
+/// The key that was pressed last. Providers may repeat earlier ones before it.
+pub fn last_key(keys: &str) -> Option<char> {
+    keys.chars().rev().find(char::is_ascii_digit)
+}
+
+/// As [`Announcement::one_moment`], while the announcement cannot be read: in English, and without what the keys mean.
+pub fn one_moment_unread() -> Script {
+    let unread = Announcement {
+        text: "",
+        keys: &[],
+        language: Language::default(),
+    };
+    listening(vec![
+        unread.say(unread.sentences().one_moment.to_owned(), true),
+        silence(REPEAT_SECONDS),
+    ])
 }
 
 /// The voice for a language tag: of the same region, else of the same language, else English.

@@ -193,6 +193,21 @@ mod tests {
     }
 
     #[test]
+    fn what_a_forgotten_customer_writes_is_not_kept() {
+        let forgotten = forget(&ended(), NOW).expect("a change");
+        let reply = Reply {
+            id: "SM9".to_owned(),
+            channel: Channel::Sms,
+            attempt: None,
+            text: "secret".to_owned(),
+            at: NOW,
+            is_opt_out: false,
+        };
+        let decision = decide(&forgotten, &Event::Replied { reply }, context(99));
+        assert_eq!((decision.next, decision.entries.len()), (None, 0));
+    }
+
+    #[test]
     fn nothing_about_the_customer_remains() {
         let ended = ended();
         let before = serde_json::to_string(&ended).expect("JSON");
