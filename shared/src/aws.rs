@@ -46,6 +46,8 @@ use crate::web::callbacks::CallbackUrls;
 
 /// Names of environment variables that every AWS SDK knows.
 const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
+const SES_ENDPOINT_URL: &str = "AWS_ENDPOINT_URL_SESV2";
+const SSM_ENDPOINT_URL: &str = "AWS_ENDPOINT_URL_SSM";
 const FIPS: &str = "AWS_USE_FIPS_ENDPOINT";
 const DUAL_STACK: &str = "AWS_USE_DUALSTACK_ENDPOINT";
 
@@ -97,9 +99,10 @@ fn is_enabled(name: &'static str) -> bool {
     optional(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
-/// The base URL of a service for which we sign requests ourselves.
-fn endpoint(service: &str, region: &str) -> String {
-    optional(ENDPOINT_URL)
+/// The base URL of a service for which we sign requests ourselves. `own` is the variable that overrides only this one.
+fn endpoint(service: &str, own: &'static str, region: &str) -> String {
+    optional(own)
+        .or_else(|| optional(ENDPOINT_URL))
         .unwrap_or_else(|| partition::endpoint(service, region, is_enabled(FIPS), is_enabled(DUAL_STACK)))
 }
 
@@ -112,7 +115,8 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Reads the environment variables that Lambda sets. `AWS_ENDPOINT_URL` overrides the endpoints of all services;
+    /// Reads the environment variables that Lambda sets. `AWS_ENDPOINT_URL` overrides the endpoints of all services,
+    /// `AWS_ENDPOINT_URL_SESV2` and similar variables that of one;
     /// `AWS_USE_FIPS_ENDPOINT` and `AWS_USE_DUALSTACK_ENDPOINT` are supported.
     ///
     /// # Errors
@@ -121,7 +125,7 @@ impl Aws {
         let (credentials, region) = (credentials()?, required("AWS_REGION")?);
         let http_client = https_client();
         let ssm = Ssm::new(ssm::Settings {
-            endpoint: endpoint("ssm", &region),
+            endpoint: endpoint("ssm", SSM_ENDPOINT_URL, &region),
             region: region.clone(),
             credentials: credentials.clone(),
             http_client: http_client.clone(),
@@ -255,10 +259,11 @@ impl Aws {
     /// What changes interactions, on the system clock.
     ///
     /// # Errors
-    /// When the variable of the table or of the queue is not set.
+    /// When a variable of the table or of a queue is not set.
     pub fn interactions(&self) -> Result<Interactions, ConfigError> {
         let (store, queue) = (self.store()?, self.queue(INTERACTIONS_QUEUE_URL)?);
-        Ok(Interactions::new(store, queue, Clock::system(), Randomness::default()))
+        let interactions = Interactions::new(store, queue, Clock::system(), Randomness::default());
+        Ok(interactions.with_notifications(self.notifications()?))
     }
 
     /// The settings of a client for Amazon SES.
@@ -268,7 +273,7 @@ impl Aws {
     pub fn ses(&self) -> Result<ses::Settings, ConfigError> {
         let region = required("AWS_REGION")?;
         Ok(ses::Settings {
-            endpoint: endpoint("email", &region),
+            endpoint: endpoint("email", SES_ENDPOINT_URL, &region),
             region,
             credentials: credentials()?,
             subject: ses::SubjectForm::default(),

@@ -2,8 +2,8 @@
 //! writes to the same context.
 
 use crate::clock::Timestamp;
-use crate::context::draft::MAX_MEMORY;
-use crate::context::{ContextDraft, SetOptions};
+use crate::context::entry::bounded;
+use crate::context::{ContextDraft, MemoryChange, MemoryEntry, NewContext, SetOptions};
 use crate::ids::{Nonce, Tenant};
 use crate::phone::PhoneNumber;
 use crate::store::{Store, StoreError};
@@ -47,38 +47,44 @@ impl CallerNote<'_> {
         let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         let draft = ContextDraft {
             caller: Some(caller.as_str().to_owned()),
-            memory: Some(truncate(parts.join("\n"))),
+            memory: Some(bounded(parts.join("\n"))),
             ..ContextDraft::default()
         };
-        let new = draft.check(None, SetOptions::default()).map_err(|errors| {
-            let names: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
-            NoteError::Invalid(names.join(", "))
-        })?;
+        let new = checked(draft)?;
         store.set_context(tenant, &new, generation, now).await?;
         Ok(())
     }
 }
 
-/// Truncates a memory to the maximum length: a truncated note is better than none.
-fn truncate(mut memory: String) -> String {
-    let mut end = memory.len().min(MAX_MEMORY);
-    while !memory.is_char_boundary(end) {
-        end -= 1;
-    }
-    memory.truncate(end);
-    memory
+/// Adds an entry to the memory of a caller, in place of what it said before. What others wrote stays. Otherwise as
+/// [`CallerNote::write`]; it may be repeated.
+///
+/// # Errors
+/// When DynamoDB fails, or too many others write to the same context.
+pub async fn add_entry(
+    store: &Store,
+    tenant: &Tenant,
+    caller: &PhoneNumber,
+    entry: MemoryEntry,
+    generation: Nonce,
+    now: Timestamp,
+) -> Result<(), NoteError> {
+    let draft = ContextDraft {
+        caller: Some(caller.as_str().to_owned()),
+        memory: Some(String::new()),
+        ..ContextDraft::default()
+    };
+    let new = NewContext {
+        memory: MemoryChange::Add(entry),
+        ..checked(draft)?
+    };
+    store.set_context(tenant, &new, generation, now).await?;
+    Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn memory_is_truncated_between_characters() {
-        assert_eq!(truncate("row F".to_owned()), "row F");
-        let long = "ä".repeat(MAX_MEMORY);
-        let truncated = truncate(format!("x{long}"));
-        assert_eq!(truncated.len(), MAX_MEMORY - 1);
-        assert!(truncated.ends_with('ä'));
-    }
+fn checked(draft: ContextDraft) -> Result<NewContext, NoteError> {
+    draft.check(None, SetOptions::default()).map_err(|errors| {
+        let names: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
+        NoteError::Invalid(names.join(", "))
+    })
 }

@@ -87,6 +87,8 @@ use variables::{PUBLIC_URL, RETELL_KEYS_PARAM, VAPI_SECRETS_PARAM};
 
 /// Minimum length of a signing key, in characters.
 const MIN_KEY_CHARS: usize = 32;
+/// Begins a reference key that was rotated out.
+const RETIRED_PREFIX: &str = "retired:";
 
 /// Why a function cannot start, or cannot use its secrets.
 #[derive(Debug, thiserror::Error)]
@@ -200,15 +202,20 @@ fn twilio_keys(name: &'static str, value: &Secret) -> Result<TwilioKeys, ConfigE
     Ok((current, previous, keys))
 }
 
-/// Callback references that are signed with the keys in `value`.
+/// Callback references that are signed with the keys in `value`: the current key, perhaps the previous one, and after
+/// them those that were rotated out, each with the prefix `retired:`.
 pub fn reference_signer(name: &'static str, value: &Secret) -> Result<ReferenceSigner, ConfigError> {
-    let (current, previous) = current_and_previous(name, value)?;
+    let keys = value.expose().split(',').map(str::trim);
+    let (retired, in_use): (Vec<&str>, Vec<&str>) = keys.partition(|key| key.starts_with(RETIRED_PREFIX));
+    let retired = retired.into_iter().filter_map(|key| key.strip_prefix(RETIRED_PREFIX));
+    let retired: Vec<Secret> = retired.map(|key| Secret::new(key.trim())).collect();
+    let (current, previous) = current_and_previous(name, &Secret::new(in_use.join(",")))?;
     let long_enough = |key: &Secret| key.expose().chars().count() >= MIN_KEY_CHARS;
-    if !long_enough(&current) || !previous.as_ref().is_none_or(long_enough) {
+    if ![&current].into_iter().chain(&previous).chain(&retired).all(long_enough) {
         let expected = "must name a parameter with one or two keys of at least 32 characters";
         return Err(ConfigError::Invalid { name, expected });
     }
-    Ok(ReferenceSigner::new(current, previous))
+    Ok(ReferenceSigner::new(current, previous).with_retired(retired))
 }
 
 /// The signer of outgoing webhooks, with the keys in `value`.
@@ -274,6 +281,7 @@ mod tests {
     };
     use super::*;
     use crate::providers::routee::Credentials;
+    use crate::web::reference::Purpose;
 
     const KEY: &str = "0123456789abcdef0123456789abcdef";
     const WEBHOOK_KEY: &str = "whsec_bG9jYWwga2V5LCBuby1vbmUncyBzZWNyZXQ=";
@@ -378,6 +386,24 @@ mod tests {
                 with(text),
                 "PATCHBAY_REFERENCE_KEYS_PARAM must name a parameter with one or two keys of at least 32 characters",
             );
+        }
+    }
+
+    #[test]
+    fn retired_reference_keys_follow_those_in_use() {
+        let with = |text: &str| reference_signer(REFERENCE_KEYS_PARAM, &Secret::new(text));
+        let old = KEY.replacen(|_: char| true, "o", 1);
+        let signed = with(&old).expect("a key").sign(Purpose::OptOut, "acme", "");
+        let check = |text: &str| with(text).expect("keys").check(Purpose::OptOut, &signed, "").is_ok();
+        assert!(!check(KEY));
+        assert!(check(&format!("{KEY},retired:{old}")));
+        assert!(check(&format!("{KEY}, {KEY}, retired: {KEY}, retired: {old}")));
+        for text in [
+            &format!("{KEY},retired:short"),
+            &format!("retired:{KEY}"),
+            &format!("{KEY},{KEY},{KEY}"),
+        ] {
+            assert!(with(text).is_err(), "{text}");
         }
     }
 

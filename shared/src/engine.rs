@@ -7,11 +7,10 @@
 
 use std::borrow::Cow;
 use std::pin::Pin;
-use std::time::Duration;
 
 use crate::aws_error::ErrorKind;
 use crate::clock::Clock;
-use crate::dispatch::work::{Message, Notice, Work};
+use crate::dispatch::work::{Message, Work};
 use crate::dispatch::{
     self, Decision, DecisionContext, Dispatch, EmployeeLease, Entry, Event, EventOutcome, Fact, NewDispatch, decide,
 };
@@ -20,13 +19,10 @@ use crate::queue::{Queue, QueueError};
 use crate::secret::Randomness;
 use crate::store::{CommitResult, Store, StoreError};
 use crate::telemetry::{self, Unit};
+use crate::webhook::Notice;
 
 /// Attempts to decide and commit before giving up. An attempt fails only because another writer made progress.
 const MAX_COMMIT_ATTEMPTS: u8 = 8;
-
-/// Time limit for a send to the `notifications` queue. Meanwhile a provider may be waiting for our response, with an
-/// employee on the line.
-const NOTIFICATIONS_TIMEOUT: Duration = Duration::from_millis(700);
 
 type SendFuture<'a> = Pin<Box<dyn Future<Output = Result<(), QueueError>> + Send + 'a>>;
 
@@ -92,7 +88,7 @@ impl Engine {
         fingerprint: String,
     ) -> Result<(Dispatch, bool), EngineError> {
         let decision = dispatch::create(key.clone(), spec, fingerprint, self.context()?);
-        self.send(&decision).await?;
+        self.send(&key, &decision).await?;
         match self.commit(&key, &decision, None).await? {
             CommitResult::Committed => decision
                 .next
@@ -133,7 +129,7 @@ impl Engine {
         let mut event = Cow::Borrowed(event);
         for _ in 0..MAX_COMMIT_ATTEMPTS {
             let decision = decide(&dispatch, &event, self.context()?);
-            self.send(&decision).await?;
+            self.send(&key, &decision).await?;
             match self.commit(&key, &decision, status).await? {
                 CommitResult::Committed => {
                     let dispatch = decision.next.unwrap_or(dispatch);
@@ -160,18 +156,14 @@ impl Engine {
     /// Sends the messages of a decision, to both queues in parallel; a queue with no messages gets no request. No call
     /// waits for a webhook: if the `notifications` queue fails or is slow, the dialer gets the notices and forwards
     /// them.
-    async fn send(&self, decision: &Decision) -> Result<(), QueueError> {
+    async fn send(&self, key: &DispatchKey, decision: &Decision) -> Result<(), QueueError> {
         let now = self.clock.now();
-        // Type-erased boxes: the SDK's futures are nested more deeply than the compiler's limit.
+        // A type-erased box: the SDK's futures are nested more deeply than the compiler's limit.
         let dialing: SendFuture<'_> = Box::pin(self.dialing.send(&decision.messages, now));
-        let notices: SendFuture<'_> = Box::pin(self.notifications.send(&decision.notices, now));
-        let (dialing, notices) = tokio::join!(dialing, tokio::time::timeout(NOTIFICATIONS_TIMEOUT, notices));
+        let notices = self.notifications.send_notices(&decision.notices, now);
+        let (dialing, notices) = tokio::join!(dialing, notices);
         dialing?;
-        let reason = match notices {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "time-out".to_owned(),
-        };
+        let Err(reason) = notices else { return Ok(()) };
         tracing::error!(
             reason,
             "cannot send to the notifications queue: the dialer will forward the notices"
@@ -185,7 +177,7 @@ impl Engine {
             let entry = notice.entry.clone();
             Message {
                 version,
-                ..Message::at_once(notice.dispatch.clone(), Work::Notify { entry }, now)
+                ..Message::at_once(key.clone(), Work::Notify { entry }, now)
             }
         });
         self.dialing.send(&forwarded.collect::<Vec<_>>(), now).await
@@ -199,12 +191,11 @@ impl Engine {
             return Ok(self.store.put_entry(key, entry).await?);
         }
         let now = self.clock.now();
-        let notices = [Notice::first(key.clone(), entry.id.clone(), now)];
-        let notice: SendFuture<'_> = Box::pin(self.notifications.send(&notices, now));
-        let limited = tokio::time::timeout(NOTIFICATIONS_TIMEOUT, notice);
-        let (sent, new) = tokio::join!(limited, Box::pin(self.store.put_entry(key, entry)));
-        if !matches!(sent, Ok(Ok(()))) {
-            tracing::warn!(dispatch = %key.id, entry = entry.id, ?sent, "the webhook about a call status may be lost");
+        let notices = [Notice::first(key.clone().into(), entry.id.clone(), now)];
+        let sending = self.notifications.send_notices(&notices, now);
+        let (sent, new) = tokio::join!(sending, Box::pin(self.store.put_entry(key, entry)));
+        if let Err(reason) = sent {
+            tracing::warn!(dispatch = %key.id, entry = entry.id, reason, "the webhook about a call status may be lost");
         }
         Ok(new?)
     }

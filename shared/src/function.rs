@@ -1,4 +1,4 @@
-//! Entry points for a function's `main`: [`web`], [`consumer`] and [`scheduled`].
+//! Entry points for a function's `main`: [`web`], [`web_with_events`], [`consumer`] and [`scheduled`].
 //!
 //! Each takes the name of the function's crate (`env!("CARGO_CRATE_NAME")`), which may log below `info` like the shared
 //! crate; `load`, which runs once, before the first event; and the handler. Secrets are read at the first event, and
@@ -42,6 +42,33 @@ where
     let deps = load()?;
     let handle = &handle;
     gateway::run(|request| deps.answer(move |deps| handle(deps, request))).await
+}
+
+/// An event could not be stored. Lambda repeats it, and then moves it to the function's dead-letter queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the event could not be stored")]
+pub struct NotStored;
+
+/// Answers requests to the API, and receives the events of AWS that a rule sends to the function, as JSON.
+///
+/// # Errors
+/// As [`web`].
+pub async fn web_with_events<D, F, R, const N: usize>(
+    function: &'static str,
+    load: Load<Keyring<D, N>>,
+    handle: impl Fn(Arc<D>, Request) -> F + Sync,
+    receive: impl Fn(Arc<D>, Box<str>) -> R,
+) -> Result<(), Error>
+where
+    D: Send + Sync,
+    F: Future<Output = Response<Body>> + Send,
+    R: Future<Output = Result<(), NotStored>>,
+{
+    telemetry::init(function);
+    let deps = &load()?;
+    let (handle, receive) = (&handle, &receive);
+    let answer = |request| deps.answer(move |deps| handle(deps, request));
+    gateway::run_with_events(answer, async |event| Ok(receive(deps.current().await?, event).await?)).await
 }
 
 /// Consumes a queue of `Work` messages. While the secrets cannot be read, the [`Outbox`] sends every message again with

@@ -19,6 +19,7 @@ use crate::queue::{Queue, QueueError};
 use crate::secret::Randomness;
 use crate::store::{Store, StoreError, VersionCommit, Versioned};
 use crate::telemetry::{self, Unit};
+use crate::webhook::Notice;
 
 /// Attempts to decide and commit before giving up. An attempt fails only because another writer made progress.
 const MAX_COMMIT_ATTEMPTS: u8 = 8;
@@ -46,6 +47,15 @@ pub trait Rules: Versioned {
     fn before_first_event(key: &Self::Key, now: Timestamp) -> Option<Self>;
     /// The metric that counts a fact.
     fn metric(fact: &Self::Fact) -> Option<&'static str>;
+
+    /// The notices for the requester's webhook about entries of the commit that makes this state, to be sent at `now`.
+    fn notices(&self, _entries: &[Entry<Self::Fact>], _now: Timestamp) -> Vec<Notice> {
+        Vec::new()
+    }
+    /// The work that sends a notice after the `notifications` queue did not accept it; none if there are no notices.
+    fn notify(_notice: &Notice) -> Option<Self::Work> {
+        None
+    }
 }
 
 impl Rules for Conversation {
@@ -86,11 +96,21 @@ impl Rules for Interaction {
         None
     }
 
+    fn notices(&self, entries: &[interaction::Entry], now: Timestamp) -> Vec<Notice> {
+        self.notices(entries, now)
+    }
+
+    fn notify(notice: &Notice) -> Option<interaction::Work> {
+        let entry = notice.entry.clone();
+        Some(interaction::Work::Notify { entry })
+    }
+
     fn metric(fact: &interaction::Fact) -> Option<&'static str> {
         use interaction::Fact;
         match fact {
+            // Not the state: after another channel it is known that something was sent, and of this one it is not.
+            Fact::Unclear { .. } => Some("InteractionsUnclear"),
             Fact::StateChanged { to, .. } => match to {
-                State::Unknown => Some("InteractionsUnclear"),
                 State::Ended { reason } if reason == &EndReason::Completed => Some("InteractionsCompleted"),
                 State::Ended { reason } if is_failure(*reason) => Some("InteractionsFailed"),
                 _ => None,
@@ -98,6 +118,7 @@ impl Rules for Interaction {
             Fact::AttemptEnded { outcome, .. } => match outcome {
                 AttemptOutcome::Refused { .. } | AttemptOutcome::NotAccepted { .. } => Some("MessagesRefused"),
                 AttemptOutcome::OptedOut => Some("OptOuts"),
+                AttemptOutcome::NoReport => Some("MessagesWithoutReport"),
                 _ => None,
             },
             _ => None,
@@ -107,7 +128,10 @@ impl Rules for Interaction {
 
 /// Whether an interaction that ended so did not do what it was created for, for a reason that is not the customer's.
 const fn is_failure(reason: EndReason) -> bool {
-    matches!(reason, EndReason::Failed | EndReason::Refused | EndReason::Unclear)
+    matches!(
+        reason,
+        EndReason::Failed | EndReason::Refused | EndReason::Unclear | EndReason::Expired
+    )
 }
 
 /// Why an event could not be applied. Applying it again is safe: consumers discard messages that were never committed.
@@ -167,6 +191,8 @@ pub struct Ledger<S> {
     pub store: Store,
     /// The queue of their messages.
     pub queue: Queue,
+    /// The `notifications` queue, consumed by the notifier; none for a kind without webhooks.
+    pub notifications: Option<Queue>,
     /// The source of the current time.
     pub clock: Clock,
     /// The source of the nonces of each decision.
@@ -179,15 +205,39 @@ pub type Conversations = Ledger<Conversation>;
 /// The ledger of the interactions. Its queue is `interactions`, consumed by the messenger.
 pub type Interactions = Ledger<Interaction>;
 
+impl Interactions {
+    /// Sends an entry of the timeline to the notifier, because the `notifications` queue did not accept it at first. The
+    /// notice bears the time of the first attempt to send it: a duplicate of `message` makes the same notice, and
+    /// duplicate notices are delivered once.
+    ///
+    /// # Errors
+    /// Why it is unknown whether the notice was sent. To repeat it multiplies nothing.
+    pub async fn forward_notice(&self, message: &interaction::Message, entry: &str) -> Result<(), String> {
+        let subject = message.subject.clone().into();
+        let notice = Notice::first(subject, entry.to_owned(), message.sent_at);
+        self.notify(&[notice], self.clock.now()).await
+    }
+}
+
 impl<S: Rules> Ledger<S> {
-    /// A ledger.
+    /// A ledger without a queue for notices.
     pub const fn new(store: Store, queue: Queue, clock: Clock, random: Randomness) -> Self {
         Self {
             store,
             queue,
+            notifications: None,
             clock,
             random,
             kind: PhantomData,
+        }
+    }
+
+    /// The same, with the queue for notices to requesters.
+    #[must_use]
+    pub fn with_notifications(self, notifications: Queue) -> Self {
+        Self {
+            notifications: Some(notifications),
+            ..self
         }
     }
 
@@ -295,9 +345,38 @@ impl<S: Rules> Ledger<S> {
         })
     }
 
+    /// Sends the messages of a decision, and its notices in parallel. Nobody waits for a webhook: if the `notifications`
+    /// queue fails or is slow, the consumer of our queue gets the notices and forwards them.
     async fn send(&self, decision: &DecisionOf<S>) -> Result<(), QueueError> {
-        let sending: Boxed<'_, _> = Box::pin(self.queue.send(&decision.messages, self.clock.now()));
+        let now = self.clock.now();
+        let sending: Boxed<'_, _> = Box::pin(self.queue.send(&decision.messages, now));
+        let Some(next) = &decision.next else {
+            return sending.await;
+        };
+        let notices = next.notices(&decision.entries, now);
+        let (sent, notified) = tokio::join!(sending, self.notify(&notices, now));
+        sent?;
+        let Err(reason) = notified else { return Ok(()) };
+        tracing::error!(
+            reason,
+            "cannot send to the notifications queue: the notices will be forwarded"
+        );
+        let works = notices.iter().filter_map(S::notify);
+        let messages = works.map(|work| Envelope {
+            version: next.version(),
+            ..Envelope::at_once(next.key().clone(), work, now)
+        });
+        let messages: Vec<_> = messages.collect();
+        let sending: Boxed<'_, _> = Box::pin(self.queue.send(&messages, now));
         sending.await
+    }
+
+    async fn notify(&self, notices: &[Notice], now: Timestamp) -> Result<(), String> {
+        match &self.notifications {
+            _ if notices.is_empty() => Ok(()),
+            Some(queue) => queue.send_notices(notices, now).await,
+            None => Err("there is no such queue".to_owned()),
+        }
     }
 
     /// Commits. If the request fails, its effect is unknown, so this loads the subject to check.
@@ -327,5 +406,45 @@ impl<S: Rules> Ledger<S> {
         for name in decision.entries.iter().filter_map(|entry| S::metric(&entry.fact)) {
             telemetry::emf(now, &[], &[(name, Unit::Count, 1.0)], &[]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interaction::{Channel, Fact};
+
+    fn ended(outcome: AttemptOutcome) -> Fact {
+        Fact::AttemptEnded {
+            attempt: Nonce::new(1),
+            channel: Channel::Sms,
+            outcome,
+        }
+    }
+
+    fn reaches(to: State) -> Fact {
+        let from = State::Sent;
+        Fact::StateChanged { from, to }
+    }
+
+    #[test]
+    fn what_is_unclear_counts_once_whatever_the_state_is() {
+        let unclear = Fact::Unclear {
+            attempt: Nonce::new(1),
+            reason: String::new(),
+        };
+        assert_eq!(Interaction::metric(&unclear), Some("InteractionsUnclear"));
+        assert_eq!(Interaction::metric(&reaches(State::Unknown)), None);
+    }
+
+    #[test]
+    fn what_nobody_reported_and_what_came_too_late_counts() {
+        let no_report = ended(AttemptOutcome::NoReport);
+        assert_eq!(Interaction::metric(&no_report), Some("MessagesWithoutReport"));
+        for reason in EndReason::ALL {
+            let is_counted = Interaction::metric(&reaches(State::ended(reason))) == Some("InteractionsFailed");
+            assert_eq!(is_counted, is_failure(reason), "{reason}");
+        }
+        assert!(is_failure(EndReason::Expired) && !is_failure(EndReason::NoAnswer));
     }
 }

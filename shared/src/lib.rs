@@ -33,7 +33,7 @@
 pub use patchbay_domain::flow;
 pub use patchbay_domain::{
     access, context, conversation, dispatch, field, ids, interaction, json_number, lenient_json, message, opt_out,
-    percent, phone, secret, speech, target,
+    percent, phone, secret, speech, target, webhook,
 };
 
 pub mod api;

@@ -1,6 +1,8 @@
 //! Sends messages to SQS queues, whatever the messages are about.
 
+use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
@@ -10,12 +12,17 @@ use serde::Serialize;
 use crate::aws_error::{AwsError, ErrorKind};
 use crate::clock::Timestamp;
 use crate::message::QueueMessage;
+use crate::webhook::Notice;
 
 /// SQS's maximum delay of a message, in seconds. A message with a longer delay is sent again on arrival until it is
 /// due.
 pub const MAX_DELAY: i64 = 900;
 /// SQS's maximum number of messages in one request.
 const MAX_BATCH: usize = 10;
+
+/// Time limit for a send to the `notifications` queue. Meanwhile a provider may be waiting for our response, with a
+/// person on the line.
+const NOTICES_TIMEOUT: Duration = Duration::from_millis(700);
 
 /// Message attribute of a dead letter that holds the reason for it.
 pub const REASON: &str = "reason";
@@ -116,6 +123,17 @@ impl Queue {
             bodies = rest;
         }
         Ok(())
+    }
+
+    /// Sends the notices of a decision to this `notifications` queue, within a short time: nothing else waits for a
+    /// webhook. The error says why it is unknown whether they were sent.
+    pub(crate) async fn send_notices(&self, notices: &[Notice], now: Timestamp) -> Result<(), String> {
+        // A type-erased box: the SDK's futures are nested more deeply than the compiler's limit.
+        let sending: Pin<Box<dyn Future<Output = _> + Send + '_>> = Box::pin(self.send(notices, now));
+        match tokio::time::timeout(NOTICES_TIMEOUT, sending).await {
+            Ok(sent) => sent.map_err(|error| error.to_string()),
+            Err(_) => Err("time-out".to_owned()),
+        }
     }
 
     /// Sends `body` unchanged to this dead-letter queue, with the reason why it cannot be consumed.

@@ -111,7 +111,7 @@ impl Unit {
 
 /// Every metric and its dimensions besides the stack. Alarms and the dashboard use these names; an alarm on other
 /// dimensions would silently receive no data.
-pub const METRICS: [(&str, &[&str]); 26] = [
+pub const METRICS: [(&str, &[&str]); 27] = [
     ("MessageFailures", &[]),
     ("CallsNotAnswered", &[]),
     ("OutOfMoney", &[]),
@@ -133,6 +133,7 @@ pub const METRICS: [(&str, &[&str]); 26] = [
     ("InteractionsFailed", &[]),
     ("InteractionsUnclear", &[]),
     ("MessagesRefused", &[]),
+    ("MessagesWithoutReport", &[]),
     ("OptOuts", &[]),
     ("RefusedSteps", &[]),
     ("UnclearSteps", &[]),

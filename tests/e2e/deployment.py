@@ -20,6 +20,8 @@ SAMPLES = {
 }
 # One request path for every route of the template, and the function that must receive it.
 ROUTES = [(method, path.format(**SAMPLES) + "?api_token=x&limit=20", function) for method, path, function in routes()]
+# The methods whose requests have no body.
+BODILESS = ("GET", "HEAD", "DELETE")
 # The parameters that each voice provider requires. A provider that is not listed gets none.
 REQUIRED = {
     "routee": {"RouteeFrom": "12025550100"},
@@ -142,6 +144,12 @@ def check_resources(aws, outputs):
     rule = aws.client("events").describe_rule(Name=f"{STACK}-sentinel")
     check("the sentinel runs every minute", (rule["ScheduleExpression"], rule["State"]) == ("rate(1 minute)", "ENABLED"),
           rule)
+    destinations = aws.client("sesv2").get_configuration_set_event_destinations(
+        ConfigurationSetName=PARAMETERS["SesConfigurationSet"])["EventDestinations"]
+    check("Amazon SES publishes to EventBridge what needs no change of the e-mails", [
+        (set(one["MatchingEventTypes"]) & {"SEND", "DELIVERY", "BOUNCE", "COMPLAINT", "OPEN", "CLICK"},
+         one["EventBridgeDestination"]["EventBusArn"].rpartition("/")[2]) for one in destinations if one["Enabled"]]
+          == [({"SEND", "DELIVERY", "BOUNCE", "COMPLAINT"}, "default")], destinations)
 
 
 def check_single_providers(aws):
@@ -178,7 +186,7 @@ def check_single_providers(aws):
             check(f"the responder has the secrets of {platform} only", secrets == {"PATCHBAY_CHATWOOT_TOKENS_PARAM"},
                   settings)
         for method, path, function in ROUTES:
-            status, answer = api(method, path, None if method in ("GET", "DELETE") else {})
+            status, answer = api(method, path, None if method in BODILESS else {})
             expected = 404 if function in missing else 200
             if status != expected:
                 check(f"{method} {path}", False, (status, answer))
@@ -273,10 +281,12 @@ def check_permissions(aws):
                 allowed[resource] = actions
         expected = allowed_actions(template, name)
         check(f"{name}: {', '.join(sorted(expected))}", allowed == expected, allowed)
-        # MiniStack requires more than AWS: a request for several parameters needs access to all parameters, and a batch
-        # of messages needs a separate permission. Added after the check of what the template allows.
+        # MiniStack requires more than AWS: a request for several parameters needs access to all parameters, a batch of
+        # messages needs a separate permission, and an e-mail one for every sender. Added after the check of what the
+        # template allows.
         more = [("ssm:GetParameters", "*") for actions in expected.values() if "GetParameters" in actions]
         more += [("sqs:SendMessageBatch", arns[name][1]) for name in expected if "SendMessage" in expected[name]]
+        more += [("ses:SendEmail", "*")] if name == "messenger" else []
         if not more:
             continue
         aws.client("iam").put_role_policy(RoleName=role, PolicyName="emulator", PolicyDocument=json.dumps({
@@ -288,8 +298,10 @@ def check_stubs(aws, outputs):
     stage("Every route leads to its function")
     api = Api(aws, outputs["ApiUrl"])
     for method, path, function in ROUTES:
-        status, answer = api(method, path, None if method in ("GET", "DELETE") else {})
-        check(f"{method} {path}", (status, answer) == (200, {"function": f"{STACK}-{function}"}), (status, answer))
+        status, answer = api(method, path, None if method in BODILESS else {})
+        # The answer to HEAD has no body.
+        expected = "" if method == "HEAD" else {"function": f"{STACK}-{function}"}
+        check(f"{method} {path}", (status, answer) == (200, expected), (status, answer))
     for method, path in (("DELETE", "/v1/dispatches"), ("POST", "/v1/other"), ("GET", "/routee/status/a.b.c.d")):
         check(f"{method} {path} leads nowhere", api(method, path)[0] == 404)
     stage("Every queue invokes its function, and the schedule invokes the sentinel")

@@ -16,6 +16,7 @@ from checks import check, stage
 from cold import check_cold_starts
 from deployment import (check_deletion, check_permissions, check_resources, check_settings, check_single_providers,
                         check_stubs)
+from emails import check_email
 from kills import check_kills
 from main_job import check_main_job, put_token
 from outages import check_outages
@@ -109,6 +110,7 @@ def main():
                         api = check_main_job(aws, outputs, routee, requester)
                         check_agents(aws, outputs)
                         check_chat(aws, outputs, sangoma)
+                        check_email(aws, outputs)
                         # After the voice agents, because its events use the same callers.
                         check_watch(aws, outputs, put_token)
                         check_outages(aws, outputs, api, routee, twilio, requester)

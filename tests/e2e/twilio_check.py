@@ -9,7 +9,7 @@
 
 Every TwiML document that patchbay makes is built again with the library's classes, and must be the same. Its voices,
 languages and attributes must be in the lists of the Node library. Both libraries must validate our signatures. Requests
-signed by the Python library must be accepted, and tampered ones rejected.
+signed by the Python library must be accepted, and tampered ones rejected. For messages see twilio_messages.py.
 """
 
 import argparse
@@ -32,6 +32,7 @@ from twilio.request_validator import HMAC_SHA256, SIGNATURE_SETTINGS_HEADER, Req
 from twilio.twiml import voice_response as twiml
 
 from twilio_calls import signature
+from twilio_messages import check_messages
 
 # As `patchbay local` prints them.
 AUTH_TOKEN = "made-up-auth-token-000001"
@@ -316,11 +317,12 @@ def main():
     signed, wrong = check_our_signatures(options.twiml / "signed.json", options.node_modules)
     wait_for(options.api)
     count, refused = check_callbacks(options.api)
-    failures += wrong + check_signatures(options.api) + refused
+    messages, wrong_messages = check_messages(options.api, REFERENCE_KEY, AUTH_TOKEN, post)
+    failures += wrong + check_signatures(options.api) + refused + wrong_messages
     for failure in failures:
         print(f"FAILED {failure}", file=sys.stderr)
-    print(f"{len(documents)} documents, {signed} of our signatures and {39 + count} requests checked: "
-          f"{len(failures)} failures")
+    print(f"{len(documents)} documents, {signed} of our signatures, {39 + count} requests and {messages} facts about messages "
+          f"checked: {len(failures)} failures")
     return 1 if failures else 0
 
 

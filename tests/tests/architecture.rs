@@ -37,12 +37,15 @@ const MODULES: [(&str, &[&str]); 20] = [
     ("engine", &["queue", "store"]),
     ("ledger", &["queue", "store", "engine"]),
     ("tokens", &["web", "store"]),
-    ("webhooks", &["store", "engine"]),
+    ("webhooks", &["queue", "store"]),
     (
         "outreach",
         &["web", "providers", "voice", "messaging", "bot", "store", "ledger"],
     ),
-    ("api", &["web", "store", "engine", "ledger", "tokens"]),
+    (
+        "api",
+        &["web", "queue", "store", "engine", "ledger", "tokens", "webhooks"],
+    ),
 ];
 
 /// The modules of the domain that `flow` (rules as data) may import: types that all of the domain uses, and no logic of
@@ -93,6 +96,8 @@ const NAMED_PROVIDERS: [(&str, &[&str]); 4] = [
 ];
 const CHAT_PLACES: &[&str] = &[
     "shared/src/config",
+    "shared/src/outreach",
+    "functions/messenger/src/back_ends",
     "shared/src/store/connection",
     "functions/bot/src/lib",
 ];

@@ -13,6 +13,8 @@ use template::Function;
 
 const SETTINGS: &str = include_str!("../../samconfig.toml");
 const README: &str = include_str!("../../infra/README.md");
+const SIZES: &str = include_str!("../e2e/sizes.json");
+const COUNTS: &str = include_str!("../e2e/counts.json");
 
 /// The most characters of a stack's name, as README documents.
 const MAX_STACK_NAME_CHARACTERS: usize = 48;
@@ -97,6 +99,64 @@ fn every_route_belongs_to_the_one_imported_api() {
         };
         assert!(limits["ThrottlingRateLimit"].is_string(), "{route}: {limits}");
     }
+}
+
+#[test]
+fn ses_reports_to_message_event_and_only_api_and_rule_invoke_it() {
+    let resources = template::resources();
+    let properties = |name: &str| {
+        assert!(
+            ["HearsOfEmail", "CreatesConfigurationSet"].contains(&resources[name]["Condition"].as_str().unwrap()),
+            "{name}"
+        );
+        resources[name]["Properties"].clone()
+    };
+    let destination = properties("EmailEvents")["EventDestination"].clone();
+    let bus = destination["EventBridgeDestination"]["EventBusArn"]["Fn::Sub"]
+        .as_str()
+        .unwrap();
+    assert!(bus.ends_with(":event-bus/default"), "{bus}");
+    let kinds = template::several(&destination["MatchingEventTypes"]);
+    for kind in [
+        "send",
+        "delivery",
+        "bounce",
+        "complaint",
+        "reject",
+        "renderingFailure",
+        "deliveryDelay",
+    ] {
+        assert!(kinds.contains(&json!(kind)), "{kind}");
+    }
+    // These two would change the e-mails.
+    for kind in ["open", "click"] {
+        assert!(!kinds.contains(&json!(kind)), "{kind}");
+    }
+    let rule = properties("EmailEventsRule");
+    let pattern = json!({ "source": ["aws.ses"], "detail-type": [{ "prefix": "Email " }] });
+    assert_eq!(rule["EventPattern"], pattern);
+    let dead_letters = json!({ "Fn::GetAtt": "InteractionsDeadLetters.Arn" });
+    assert_eq!(rule["Targets"][0]["Arn"], json!({ "Fn::GetAtt": "MessageEvent.Arn" }));
+    assert_eq!(rule["Targets"][0]["DeadLetterConfig"]["Arn"], dead_letters);
+    let function = &resources["MessageEvent"]["Properties"];
+    assert_eq!(function["DeadLetterQueue"]["TargetArn"], dead_letters);
+
+    // SAM adds those for the routes, each for the API of the stack.
+    let permissions = template::of_type("AWS::Lambda::Permission");
+    let [(name, _)] = &permissions[..] else {
+        panic!("{permissions:?}")
+    };
+    let permission = properties(name);
+    assert_eq!(permission["FunctionName"], json!({ "Ref": "MessageEvent" }));
+    assert_eq!(permission["Principal"], "events.amazonaws.com");
+    let source = json!({ "Fn::GetAtt": "EmailEventsRule.Arn" });
+    assert_eq!(permission["SourceArn"], source);
+    let [(name, _)] = &template::of_type("AWS::SQS::QueuePolicy")[..] else {
+        panic!("policies of queues")
+    };
+    let statement = properties(name)["PolicyDocument"]["Statement"].clone();
+    assert_eq!(statement.as_array().unwrap().len(), 1);
+    assert_eq!(statement[0]["Condition"]["ArnEquals"]["aws:SourceArn"], source);
 }
 
 #[test]
@@ -228,7 +288,7 @@ fn every_alarm_uses_a_metric_with_its_dimensions() {
             .into_iter()
             .filter(|(_, alarm)| alarm["Namespace"] == "patchbay")
     };
-    assert_eq!(ours().count(), 17);
+    assert_eq!(ours().count(), 20);
     for (name, alarm) in ours() {
         let metric = alarm["MetricName"].as_str().unwrap();
         let (_, by) = METRICS.iter().find(|(known, _)| *known == metric).expect(metric);
@@ -239,6 +299,20 @@ fn every_alarm_uses_a_metric_with_its_dimensions() {
             .collect();
         assert_eq!(dimensions, written, "{name}");
     }
+}
+
+#[test]
+fn a_section_that_an_alarm_names_exists() {
+    let mut named = 0;
+    for (name, alarm) in alarms() {
+        let text = alarm["AlarmDescription"].as_str().unwrap();
+        for rest in text.split("See \"").skip(1) {
+            let (section, _) = rest.split_once("\" in infra/README.md").expect(&name);
+            assert!(README.contains(&format!("\n### {section}\n")), "{name}: {section}");
+            named += 1;
+        }
+    }
+    assert!(named >= 4, "{named}");
 }
 
 #[test]
@@ -264,14 +338,18 @@ fn alarms_and_dashboard_name_the_log_lines_of_a_failed_function() {
 }
 
 #[test]
-fn the_alarm_on_receivers_queries_the_metric_by_host() {
-    let (_, query) = template::TEXT.split_once("SELECT SUM(").expect("a query");
-    let (metric, rest) = query.split_once(") FROM SCHEMA(").expect("a metric");
-    let (schema, rest) = rest.split_once(')').expect("a schema");
-    let (_, by) = METRICS.iter().find(|(known, _)| *known == metric).expect(metric);
-    let written: Vec<&str> = ["patchbay", "Stack"].into_iter().chain(by.iter().copied()).collect();
-    assert_eq!(schema.split(", ").collect::<Vec<_>>(), written);
-    assert!(rest.contains("GROUP BY Host ORDER BY SUM() DESC"), "{rest}");
+fn alarms_on_hosts_and_platforms_query_the_metric_by_them() {
+    let queries: Vec<&str> = template::TEXT.split("SELECT SUM(").skip(1).collect();
+    assert_eq!(queries.len(), 2);
+    for query in queries {
+        let (metric, rest) = query.split_once(") FROM SCHEMA(").expect("a metric");
+        let (schema, rest) = rest.split_once(')').expect("a schema");
+        let (_, by) = METRICS.iter().find(|(known, _)| *known == metric).expect(metric);
+        let written: Vec<&str> = ["patchbay", "Stack"].into_iter().chain(by.iter().copied()).collect();
+        assert_eq!(schema.split(", ").collect::<Vec<_>>(), written);
+        let group = format!("GROUP BY {} ORDER BY SUM() DESC", by.join(", "));
+        assert!(rest.contains(&group), "{rest}");
+    }
 }
 
 /// The lines of each list of parameters in the settings, including those that are commented out.
@@ -312,6 +390,55 @@ fn every_parameter_in_the_settings_is_quoted_and_in_a_section_for_all_commands()
         !README.contains("--guided\n") && !README.contains("--guided "),
         "README deploys with --guided"
     );
+}
+
+/// A number in a table of the page, with or without a unit.
+fn number(cell: &str) -> f64 {
+    let digits: String = cell.chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
+    digits.parse().unwrap()
+}
+
+#[test]
+fn the_page_has_the_accepted_size_and_cost_of_every_function() {
+    let read = |text: &str| serde_json::from_str::<Value>(text).unwrap()["x86_64"].clone();
+    let (sizes, counts) = (read(SIZES), read(COUNTS));
+    let (_, table) = README.split_once("| | zipped | instructions to start").unwrap();
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let mut listed = BTreeSet::new();
+    for row in rows {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let name = cells[1].split(',').next().unwrap();
+        let name = if name == "an empty function" {
+            "empty-function"
+        } else {
+            name
+        };
+        let zipped = (cells[2], sizes[name].as_f64().map(|bytes| bytes / 1e6));
+        let count =
+            |cell: usize, what: &str, unit: f64| (cells[cell], Some(counts[what][name].as_f64().unwrap() / unit));
+        for (written, accepted) in [
+            zipped,
+            count(3, "instructions of the start", 1e3),
+            count(4, "instructions of the first invocation", 1e3),
+            count(5, "page faults", 1.0),
+            count(6, "KiB of memory", 1024.0),
+        ] {
+            // Not to the digit, so that a small change of what is accepted needs no change of the page.
+            let Some(accepted) = accepted else {
+                assert_eq!((name, written), ("empty-function", ""));
+                continue;
+            };
+            let written = number(written);
+            assert!(
+                (written / accepted - 1.0).abs() <= 0.1,
+                "{name}: {written} instead of {accepted}"
+            );
+        }
+        listed.insert(name.to_owned());
+    }
+    let mut all = template::names();
+    all.insert("empty-function".to_owned());
+    assert_eq!(listed, all);
 }
 
 #[test]

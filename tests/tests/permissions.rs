@@ -20,7 +20,7 @@ use patchbay_simulators::chat::{ApiFault, Endpoint};
 use patchbay_simulators::messages::Habit;
 use patchbay_simulators::phones::{Behavior, Script, When};
 use patchbay_simulators::twilio::PaymentInput;
-use patchbay_simulators::world::World;
+use patchbay_simulators::world::{PUBLIC_URL, World};
 use serde_json::{Value, json};
 
 /// The actions or partitions by function and resource.
@@ -30,7 +30,8 @@ type Permissions = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 /// in this process, but in `tests/e2e/run`, with the real functions.
 const NOT_SIMULATED: [&str; 4] = ["DeleteMessage", "GetParameters", "GetQueueAttributes", "ReceiveMessage"];
 
-/// The permissions in the template, without [`NOT_SIMULATED`].
+/// The permissions in the template, without [`NOT_SIMULATED`], and without that for a dead-letter queue to which Lambda
+/// itself sends the events that a function failed to handle.
 fn allowed() -> Permissions {
     let mut permissions = Permissions::new();
     for function in template::functions() {
@@ -41,7 +42,10 @@ fn allowed() -> Permissions {
                 .iter()
                 .map(|action| action.as_str().unwrap().split_once(':').unwrap());
             let actions: Vec<_> = actions.filter(|(_, action)| !NOT_SIMULATED.contains(action)).collect();
-            for (&(service, action), resource) in iproduct(&actions, &template::several(&statement["Resource"])) {
+            let dead_letters = &function.properties["DeadLetterQueue"]["TargetArn"];
+            let targets = template::several(&statement["Resource"]);
+            let targets: Vec<_> = targets.into_iter().filter(|target| target != dead_letters).collect();
+            for (&(service, action), resource) in iproduct(&actions, &targets) {
                 match (service, name_of(resource)) {
                     ("dynamodb", name) if name == "table" => {
                         let condition = statement["Condition"].as_object().unwrap();
@@ -153,6 +157,31 @@ fn kind(partition: &str) -> String {
         [one] => (*one).to_owned(),
         _ => partition.to_owned(),
     }
+}
+
+/// A customer is forgotten while the messenger writes what is remembered of what they answered.
+async fn forgotten_meanwhile(world: &World, customer: String) {
+    pass(world, 10).await;
+    let lost = Rule::new(Fault::LostAnswer).service(Service::DynamoDb);
+    world
+        .aws
+        .faults()
+        .plan(lost.function("messenger").operation("UpdateItem"));
+    let incoming = common::our_callbacks().incoming_message_url(Provider::Routee, &"main".parse().unwrap());
+    let message = json!({
+        "messageId": "0c0ffee0-0000-4000-8000-000000000009", "from": "+12025550148", "to": "+12025550100",
+        "message": "Yes", "parts": 1, "originatingService": "Sms", "direction": "Inbound",
+        "receivedDate": "2026-01-05T09:10:11Z",
+    });
+    assert_eq!(send(world, webhook(&incoming, message.to_string())).await.status, 200);
+    // The messenger waits for the answer, which never comes.
+    world.clock.sleep(Duration::from_millis(500)).await;
+    let forgotten = ask(world, "DELETE", &format!("/v1/customers/{customer}"), &Value::Null).await;
+    assert_eq!(forgotten.status, 204, "{forgotten:?}");
+    pass(world, 30).await;
+    let by = json!({ "caller": "+12025550148" });
+    let context = ask(world, "POST", "/voice/api/v1/twilio/get-context", &by).await;
+    assert!(!context.json.to_string().contains("Interaction"), "{context:?}");
 }
 
 /// Adds the requests of a world's functions.
@@ -478,6 +507,47 @@ async fn a_visitor() -> World {
     world
 }
 
+/// A customer who got a link to our own chat page by e-mail, writes there, and opts out.
+async fn an_invited_visitor() -> World {
+    let world = world([]).await;
+    world.put_bot("support", "{}").await.unwrap();
+    let widget = json!({ "title": "Help", "topics": [{ "name": "orders", "title": "Orders", "inbox": "9" }] });
+    world.put_widget(serde_json::from_value(widget).unwrap()).await.unwrap();
+    let agent = json!({
+        "name": "Leo",
+        "prompt": { "initial_message": "Hi {{firstName}}." },
+        "channels": {
+            "email": { "over": "ses", "from": "leo@example.org" },
+            "webchat": { "over": "sangoma", "from": "orders" },
+        },
+    });
+    let webchat = json!({ "link_by": "email", "text": "{{link}}" });
+    let skill = json!({ "name": "Delivery", "subject": "Your order", "webchat": webchat });
+    ask(&world, "PUT", "/v1/agents/leo", &agent).await;
+    ask(&world, "PUT", "/v1/skills/leo", &skill).await;
+    let customer = json!({ "firstName": "Ana", "email": "ana@example.net" });
+    let body = json!({ "agentId": "leo", "skillId": "leo", "channel": "webchat", "customerOverride": customer });
+    let answer = ask(&world, "POST", "/api/v1/calls", &body).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    pass(&world, 60).await;
+    let email = world.ses.emails().pop().unwrap();
+    let (page, token) = email.text.split_once('#').unwrap();
+    let path = format!("{}/messages", page.strip_prefix(PUBLIC_URL).unwrap());
+    for (id, text) in [("0123456789abcdef", "Hello"), ("fedcba9876543210", "STOP")] {
+        let request = common::request("POST", &path)
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {}", token.trim()));
+        let body = json!({ "id": id, "text": text }).to_string();
+        assert_eq!(
+            send(&world, request.body(body.into()).unwrap()).await.status,
+            200,
+            "{text}"
+        );
+        settle(&world).await;
+    }
+    world
+}
+
 /// Writes the documents of an agent and a skill, and reads them back.
 async fn put_agent(world: &World) {
     let agent = json!({
@@ -491,7 +561,10 @@ async fn put_agent(world: &World) {
         },
     });
     let template = json!({ "template": "HX00000000000000000000000000000001" });
-    let skill = json!({ "name": "Delivery", "subject": "Your order", "answer_minutes": 60, "whatsapp": template });
+    let webhook = json!({ "url": "https://requester.example.org/hook", "strategy": "OnStatus" });
+    let skill = json!({
+        "name": "Delivery", "subject": "Your order", "answer_minutes": 60, "whatsapp": template, "webhook": webhook,
+    });
     for (kind, document) in [("agents", &agent), ("skills", &skill)] {
         ask(world, "PUT", &format!("/v1/{kind}/leo"), document).await;
         for path in [format!("/v1/{kind}"), format!("/v1/{kind}/leo")] {
@@ -505,12 +578,17 @@ async fn contacted_customers() -> World {
     let world = world([]).await;
     put_agent(&world).await;
     let contact = async |channel: &str, phone: &str| {
-        let customer = json!({ "firstName": "Ana", "phoneNumber": phone, "email": "ana@example.net" });
+        // Customers with the same address are one customer.
+        let email = format!("{}@example.net", &phone[1..]);
+        let customer = json!({ "firstName": "Ana", "phoneNumber": phone, "email": email });
         let body = json!({ "agentId": "leo", "skillId": "leo", "channel": channel, "customerOverride": customer });
         let answer = ask(&world, "POST", "/api/v1/calls", &body).await;
         assert_eq!(answer.status, 200, "{channel}: {answer:?}");
         (answer.text("/id").to_owned(), answer.text("/customerId").to_owned())
     };
+    // The context of this customer expires, but is not deleted yet when they answer.
+    let context = json!({ "caller": "+12025550143", "memory": "Sits in row F.", "ttl": 60 });
+    ask(&world, "POST", "/voice/api/v1/twilio/set-context", &context).await;
     // Two calls at once: the second waits for its slot.
     contact("call", "+12025550144").await;
     contact("call", "+12025550145").await;
@@ -542,6 +620,23 @@ async fn contacted_customers() -> World {
         let answer = send(&world, webhook(&incoming, message.to_string())).await;
         assert_eq!(answer.status, 200, "{text}: {answer:?}");
     }
+    for (id, text, fault) in [(4, "STOP", 0), (5, "START", u32::MAX)] {
+        // The messenger applies what could not be stored at once.
+        let outage = Rule::new(Fault::InternalError)
+            .service(Service::DynamoDb)
+            .function("message-event");
+        world.aws.faults().plan(outage.times(fault));
+        let message = json!({
+            "messageId": format!("0c0ffee0-0000-4000-8000-00000000000{id}"), "from": "+12025550143",
+            "to": "+12025550100", "message": text, "parts": 1, "originatingService": "Sms", "direction": "Inbound",
+            "receivedDate": "2026-01-05T09:10:11Z",
+        });
+        let answer = send(&world, webhook(&incoming, message.to_string())).await;
+        assert_eq!(answer.status, 200, "{text}: {answer:?}");
+        world.aws.faults().clear();
+        pass(&world, 60).await;
+    }
+    forgotten_meanwhile(&world, contact("sms", "+12025550148").await.1).await;
     for path in [
         "/api/v1/calls".to_owned(),
         format!("/api/v1/calls/{id}"),
@@ -549,6 +644,13 @@ async fn contacted_customers() -> World {
     ] {
         assert_eq!(get(&world, &path).await.status, 200, "{path}");
     }
+    let webhooks = get(&world, &format!("/v1/interactions/{id}/webhooks")).await;
+    let sending_again = format!(
+        "/v1/interactions/{id}/webhooks/{}/resend",
+        webhooks.text("/webhooks/0/id")
+    );
+    let resent = ask(&world, "POST", &sending_again, &Value::Null).await;
+    assert_eq!(resent.status, 202, "{sending_again}: {webhooks:?} {resent:?}");
     ask(
         &world,
         "PUT",
@@ -584,6 +686,7 @@ async fn the_template_allows_what_functions_request_and_nothing_else() {
         a_lost_message().await,
         a_chat().await,
         a_visitor().await,
+        an_invited_visitor().await,
         contacted_customers().await,
     ] {
         add_requests(&mut permissions, &world);

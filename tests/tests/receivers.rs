@@ -9,9 +9,9 @@ use std::time::Duration;
 use common::{ask, pass};
 use futures_util::future::join_all;
 use patchbay::clock::Timestamp;
-use patchbay::dispatch::delivery::{Delivery, DeliveryStatus};
 use patchbay::ids::{DispatchId, DispatchKey};
 use patchbay::store::{ProbeClaim, UnresponsiveReceiver};
+use patchbay::webhook::{Delivery, DeliveryStatus};
 use patchbay_simulators::aws::{Fault, Rule, Service};
 use patchbay_simulators::world::{Options, World};
 use serde_json::{Value, json};
@@ -175,11 +175,11 @@ async fn record_delivery(world: &World, resent: u32, failures: u8, outcome: Deli
         answer: format!("{resent} {failures}"),
         outcome,
     };
-    world.store.put_delivery(&key(), "a", &delivery).await.unwrap();
+    world.store.put_delivery(&key().into(), "a", &delivery).await.unwrap();
 }
 
 async fn answer(world: &World) -> String {
-    let (mut all, _) = world.store.first_deliveries(&key()).await.unwrap();
+    let (mut all, _) = world.store.first_deliveries(&key().into()).await.unwrap();
     assert_eq!(all.len(), 1);
     all.remove(0).answer
 }

@@ -518,8 +518,12 @@ fn a_text(world: &World) -> NewInteraction {
             legs: vec![leg],
             not_before: world.clock.now(),
             latest_at: world.clock.now().plus_seconds(86_400),
+            remember: false,
+            time_zone: None,
+            hours_bypass: None,
         },
         note: String::new(),
+        webhook: None,
         blank_variables: Vec::new(),
         unused_fields: Vec::new(),
     }

@@ -22,7 +22,7 @@ use patchbay::bot_source::BotSource;
 use patchbay::chat::signature::SignatureVerifier;
 use patchbay::chat::{ChatClient, Platform};
 use patchbay::ids::Tenant;
-use patchbay::ledger::Conversations;
+use patchbay::ledger::{Conversations, Interactions};
 use patchbay::phone::CallingCode;
 use patchbay::web::body;
 use patchbay::web::callbacks::CallbackUrls;
@@ -35,6 +35,8 @@ use crate::events::Source;
 pub struct Deps {
     /// Changes conversations, and sends to the `conversations` queue.
     pub conversations: Conversations,
+    /// Learns what customers write who come by the link of an agent; none in a stack that contacts no customers.
+    pub interactions: Option<Interactions>,
     /// Finds the bots of conversations.
     pub bots: BotSource,
     /// Verifies the references in the URLs of webhooks.

@@ -10,11 +10,17 @@ use patchbay::web::body::{self, json_response};
 use patchbay::web::problem::Problem;
 
 use crate::documents::load_agent;
-use crate::feedback::{feedback, word_of};
+use crate::feedback::word_of;
 use crate::{Answer, Deps, bad_request};
 
 /// The statuses that a request can set. All others follow from what happens.
-const SETTABLE: [Word; 4] = [Word::Closed, Word::Close, Word::Resolved, Word::Canceled];
+const SETTABLE: [Word; 5] = [
+    Word::Closed,
+    Word::Close,
+    Word::Resolved,
+    Word::Completed,
+    Word::Canceled,
+];
 
 pub(crate) async fn change(deps: &Deps, request: &Request, id: &str) -> Answer {
     let tenant = deps.tenant(request, Scope::CallsWrite).await?;
@@ -41,7 +47,7 @@ pub(crate) async fn change(deps: &Deps, request: &Request, id: &str) -> Answer {
     for request in requests {
         current = apply(deps, current, request).await?;
     }
-    Ok(json_response(StatusCode::OK, &feedback(&current)))
+    Ok(json_response(StatusCode::OK, &deps.feedback(&current)))
 }
 
 async fn apply(deps: &Deps, interaction: Interaction, request: interaction::Request) -> Result<Interaction, Problem> {
@@ -52,7 +58,7 @@ async fn apply(deps: &Deps, interaction: Interaction, request: interaction::Requ
     let state = applied.subject.state;
     match (&request, applied.outcome) {
         (interaction::Request::End(reason), EventOutcome::Ignored(IgnoreReason::Ended))
-            if state.end_reason() != Some(*reason) =>
+            if *reason == EndReason::Canceled && state.end_reason() != Some(*reason) =>
         {
             return Err(has_ended(&applied.subject));
         }
@@ -65,7 +71,7 @@ async fn apply(deps: &Deps, interaction: Interaction, request: interaction::Requ
     Ok(applied.subject)
 }
 
-/// How the interaction is to end; `None` if it has this status already.
+/// How the interaction is to end; `None` if it has this status already, or has ended in another way.
 fn end_of(word: Word, interaction: &Interaction) -> Result<Option<EndReason>, Problem> {
     let channel = interaction.channel().unwrap_or(Channel::Call);
     if word.selects(interaction.state, channel) {
@@ -76,15 +82,18 @@ fn end_of(word: Word, interaction: &Interaction) -> Result<Option<EndReason>, Pr
         let detail = format!("cannot be set: expected one of {}", words.join(", "));
         return Err(Problem::invalid_field("status", detail));
     }
-    if interaction.state.is_terminal() {
-        return Err(has_ended(interaction));
+    // A client that wraps up what is over already gets what it wants, and its note is kept. One that cancels wants something
+    // not to happen that perhaps has.
+    match (interaction.state.is_terminal(), word) {
+        (true, Word::Canceled) => Err(has_ended(interaction)),
+        (true, _) => Ok(None),
+        (false, _) => Ok(word.state().end_reason()),
     }
-    Ok(word.state().end_reason())
 }
 
 fn has_ended(interaction: &Interaction) -> Problem {
     let word = word_of(interaction);
     Problem::conflict(format!(
-        "the interaction has ended with the status {word}: it can no longer be changed"
+        "the interaction has ended with the status {word}: it can no longer be canceled"
     ))
 }

@@ -3,12 +3,15 @@
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use patchbay::access::Scope;
+use patchbay::clock::Timestamp;
+use patchbay::context::ContextKey;
 use patchbay::ids::{InteractionKey, Tenant};
 use patchbay::interaction::{self, EndReason, Event, Interaction};
 use patchbay::ledger::{Interactions, LedgerError};
 use patchbay::message::WRITER_LIFETIME_SECONDS;
+use patchbay::phone::PhoneNumber;
 use patchbay::providers::elemente::{CreateRequest, Customer};
-use patchbay::store::{CustomerId, CustomerInteraction, StoredCustomer};
+use patchbay::store::{CustomerId, CustomerInteraction, Store, StoredCustomer};
 use patchbay::web::problem::Problem;
 
 use crate::{Answer, Deps};
@@ -135,5 +138,24 @@ async fn forget_interaction(deps: &Deps, tenant: &Tenant, link: &CustomerInterac
     for leg in ended.plan.legs.iter().filter(|leg| !leg.to.is_empty()) {
         store.forget_threads(tenant, leg.channel, &leg.to).await?;
     }
-    Ok(store.forget_interaction(&ended, clock.now()).await?)
+    // What voice agents share about the caller has what was remembered of the interaction.
+    let caller = PhoneNumber::parse(&ended.parties.customer.phone).ok();
+    let context = caller.map(|caller| ContextKey {
+        tenant: tenant.clone(),
+        caller,
+    });
+    erase(store, context.as_ref(), clock.now()).await?;
+    if !store.forget_interaction(&ended, clock.now()).await? {
+        return Ok(false);
+    }
+    // The messenger may have written to it in between. From now on it sees that the customer is forgotten.
+    erase(store, context.as_ref(), clock.now()).await?;
+    Ok(true)
+}
+
+async fn erase(store: &Store, context: Option<&ContextKey>, now: Timestamp) -> Result<(), Problem> {
+    if let Some(context) = context {
+        store.delete_context(context, now).await?;
+    }
+    Ok(())
 }

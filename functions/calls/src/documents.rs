@@ -7,6 +7,7 @@ use patchbay::ids::{DocumentName, Tenant};
 use patchbay::ledger::Interactions;
 use patchbay::outreach::agent::{self, Agent};
 use patchbay::outreach::skill::{self, Skill};
+use patchbay::providers::elemente::CreateRequest;
 use patchbay::store::{DocumentKey, DocumentKind};
 use patchbay::web::problem::Problem;
 use serde_json::{Map, Value};
@@ -46,8 +47,9 @@ impl Documents {
     ///
     /// # Errors
     /// 422 that names each of them that does not exist or cannot be read; 503 when DynamoDB is unavailable.
-    pub(crate) async fn load(deps: &Deps, tenant: &Tenant, agent: &str, skill: &str) -> Result<Self, Problem> {
-        let (agent, skill) = tokio::join!(load_agent(deps, tenant, agent), load_skill(deps, tenant, skill));
+    pub(crate) async fn load(deps: &Deps, tenant: &Tenant, request: &CreateRequest) -> Result<Self, Problem> {
+        let agent = load_agent(deps, tenant, &request.agent_id);
+        let (agent, skill) = tokio::join!(agent, load_skill(deps, tenant, &request.skill_id));
         match (agent?, skill?) {
             (Ok((agent_id, agent)), Ok((skill_id, skill))) => Ok(Self {
                 agent_id,

@@ -1,12 +1,13 @@
 //! An interaction as Elemente's API answers.
 
 use patchbay::ids::Nonce;
-use patchbay::interaction::{AttemptOutcome, CallDetails, Channel, Interaction, Progress, Sender, ThreadMessage};
-use patchbay::outreach::agent::Over;
+use patchbay::interaction::{AttemptOutcome, Channel, Interaction, Progress, Sender, ThreadMessage};
 use patchbay::providers::elemente::{Feedback, FeedbackMessage, Word};
 
+use crate::recordings::Recordings;
+
 /// The answer about an interaction.
-pub fn feedback(interaction: &Interaction) -> Feedback {
+pub fn feedback(interaction: &Interaction, recordings: &Recordings<'_>) -> Feedback {
     let parties = &interaction.parties;
     let (agent, customer) = (&parties.agent, &parties.customer);
     Feedback {
@@ -24,7 +25,7 @@ pub fn feedback(interaction: &Interaction) -> Feedback {
             .transcript
             .as_ref()
             .map_or_else(String::new, |transcript| transcript.text.clone()),
-        recording_url: recording_url(interaction).unwrap_or_default(),
+        recording_url: recordings.url(interaction).unwrap_or_default(),
         messages: interaction
             .thread
             .iter()
@@ -72,21 +73,6 @@ fn message_status(interaction: &Interaction, message: &ThreadMessage) -> &'stati
 fn has_failed(interaction: &Interaction, attempt: Nonce) -> bool {
     let mut past = interaction.past.iter().filter(|past| past.id == attempt);
     past.any(|past| matches!(past.outcome, AttemptOutcome::Failed { .. }))
-}
-
-/// The URL of the last recording, if it is one that may be shown: Elemente's. Those of other providers need a secret.
-fn recording_url(interaction: &Interaction) -> Option<String> {
-    let past = interaction.past.iter().map(|past| (past.leg, &past.call));
-    let current = interaction.attempt.iter().map(|attempt| (attempt.leg, &attempt.call));
-    let mut urls = past.chain(current).filter_map(|(leg, call)| {
-        let leg = interaction.leg(leg)?;
-        (leg.back_end == Over::Elemente.name()).then(|| https_url(call))?
-    });
-    urls.next_back().map(str::to_owned)
-}
-
-fn https_url(call: &CallDetails) -> Option<&str> {
-    call.recording.as_deref().filter(|url| url.starts_with("https://"))
 }
 
 /// How long the session took: the calls, or else from the first message of the thread to the last.

@@ -16,6 +16,7 @@ use patchbay::web::problem::Problem;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::feedback::feedback;
+use crate::recordings::Recordings;
 use crate::{Answer, Deps};
 
 /// Most interactions on a page.
@@ -159,8 +160,8 @@ impl Page {
         self.lines.len() >= PAGE || self.bytes >= PAGE_BYTES
     }
 
-    fn add(&mut self, interaction: &Interaction) {
-        match to_raw_value(&feedback(interaction)) {
+    fn add(&mut self, interaction: &Interaction, recordings: &Recordings<'_>) {
+        match to_raw_value(&feedback(interaction, recordings)) {
             Ok(line) => {
                 self.bytes += line.get().len();
                 self.lines.push(line);
@@ -196,7 +197,7 @@ async fn fill(
             let loaded = load_all(deps, tenant, chunk).await?;
             for (line, interaction) in chunk.iter().zip(loaded) {
                 if let Some(interaction) = interaction.filter(|interaction| filter.selects_interaction(interaction)) {
-                    page.add(&interaction);
+                    page.add(&interaction, &deps.recordings());
                 }
                 if page.is_full() {
                     return Ok(Some(after_line(line)));

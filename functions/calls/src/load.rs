@@ -1,23 +1,23 @@
 //! Builds the dependencies of the deployed function from its environment.
 
 use patchbay::aws::Aws;
-use patchbay::config::ConfigError;
+use patchbay::config::{ConfigError, targets};
 use patchbay::keyring::Keyring;
 
 use crate::Deps;
 
 impl Deps {
-    /// Reads the environment variables; none of them names a secret.
+    /// Reads the environment variables; and the key that they name.
     ///
     /// # Errors
     /// When a variable is missing or invalid.
-    pub fn load() -> Result<Keyring<Self, 0>, ConfigError> {
+    pub fn load() -> Result<Keyring<Self, 1>, ConfigError> {
         let aws = Aws::load()?;
-        let interactions = aws.interactions()?;
-        aws.keyring([], move |[]| {
-            Ok(Self {
-                interactions: interactions.clone(),
-            })
+        let (interactions, targets) = (aws.interactions()?, targets()?);
+        aws.callbacks_keyring(move |callbacks| Self {
+            interactions: interactions.clone(),
+            callbacks,
+            targets: targets.clone(),
         })
     }
 }

@@ -3,12 +3,11 @@
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use patchbay::access::Scope;
-use patchbay::clock::Timestamp;
 use patchbay::ledger::Interactions;
-use patchbay::store::{Address, AddressHash};
+use patchbay::store::{Address, AddressHash, OptOut, OptOutChange, OptOutRecord, OptOutSource};
 use patchbay::web::body::json_response;
 use patchbay::web::problem::Problem;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::{Answer, Deps};
 
@@ -22,30 +21,38 @@ pub(crate) async fn one(deps: &Deps, request: &Request, address: &str) -> Answer
     let address = Address::parse(address).map_err(|error| Problem::invalid_field("address", error.to_string()))?;
     let address = AddressHash::from(&address);
     let Interactions { store, clock, .. } = &deps.interactions;
-    let stored = store.opt_out(&tenant, &address).await?;
+    let (source, now) = (OptOutSource::Api, clock.now());
     match *request.method() {
         Method::PUT => {
-            // It counts from the first time on.
-            if let Some(stored) = stored {
-                return Ok(opted_out(stored.at));
-            }
-            let now = clock.now();
-            store.put_opt_out(&tenant, &address, now).await?;
+            let change = OptOutChange::opt_out(source, now);
+            store.change_opt_out(&tenant, &address, &change).await?;
             tracing::info!(%tenant, "opt-out recorded");
-            Ok(opted_out(now))
         }
         Method::DELETE => {
-            store.remove_opt_out(&tenant, &address).await?;
+            let change = OptOutChange::end(source, now);
+            store.change_opt_out(&tenant, &address, &change).await?;
             tracing::info!(%tenant, "opt-out removed");
             let mut response = Response::new(Body::Empty);
             *response.status_mut() = StatusCode::NO_CONTENT;
-            Ok(response)
+            return Ok(response);
         }
-        _ => stored.map(|stored| opted_out(stored.at)).ok_or_else(Problem::not_found),
+        _ => {}
     }
+    let OptOutRecord { opt_out, changes, .. } = store.opt_out_record(&tenant, &address).await?;
+    let opt_out = opt_out.ok_or_else(Problem::not_found)?;
+    let view = View {
+        opted_out: true,
+        opt_out,
+        changes,
+    };
+    Ok(json_response(StatusCode::OK, &view))
 }
 
-/// The address is not part of the answer: what is stored is its hash.
-fn opted_out(at: Timestamp) -> Response<Body> {
-    json_response(StatusCode::OK, &json!({ "opted_out": true, "at": at }))
+/// The answer. The address is not part of it: what is stored is its hash.
+#[derive(Serialize)]
+struct View {
+    opted_out: bool,
+    #[serde(flatten)]
+    opt_out: OptOut,
+    changes: Vec<OptOutChange>,
 }

@@ -1,5 +1,6 @@
 //! JSON view of an interaction, shared by the API and the `patchbay` command.
 
+use patchbay::api::webhooks::WebhookSummary;
 use patchbay::clock::Timestamp;
 use patchbay::ids::{InteractionId, Nonce};
 use patchbay::interaction::{
@@ -7,6 +8,7 @@ use patchbay::interaction::{
     Progress, ThreadMessage,
 };
 use patchbay::store::TimelinePage;
+use patchbay::webhook::Delivery;
 use serde::Serialize;
 
 /// Most timeline entries in one response.
@@ -43,8 +45,14 @@ pub struct InteractionView<'a> {
     /// What was said in the last call that has a transcript.
     #[serde(skip_serializing_if = "Option::is_none")]
     transcript: Option<&'a str>,
+    /// Where the last recorded call can be listened to, for an hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recording: Option<String>,
     /// Seconds of all calls.
     talk_seconds: u32,
+    /// Where its events go, and how many went there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook: Option<WebhookSummary<'a>>,
     /// What happened, oldest first.
     #[serde(skip_serializing_if = "Option::is_none")]
     timeline: Option<&'a [Entry]>,
@@ -112,10 +120,25 @@ impl<'a> InteractionView<'a> {
                 .transcript
                 .as_ref()
                 .map(|transcript| transcript.text.as_str()),
+            recording: None,
             talk_seconds: interaction.talk_seconds(),
+            webhook: webhook(interaction, None),
             timeline: None,
             timeline_next_cursor: None,
         }
+    }
+
+    /// The view with the webhook and its deliveries: those that were attempted, and whether there are more.
+    #[must_use]
+    pub fn with_webhook(mut self, interaction: &'a Interaction, deliveries: &'a (Vec<Delivery>, bool)) -> Self {
+        self.webhook = webhook(interaction, Some(deliveries));
+        self
+    }
+
+    /// The view with the URL of the recording.
+    #[must_use]
+    pub fn with_recording(self, recording: Option<String>) -> Self {
+        Self { recording, ..self }
     }
 
     /// The view with a page of the timeline.
@@ -125,6 +148,14 @@ impl<'a> InteractionView<'a> {
         self.timeline_next_cursor = page.next_cursor.as_deref();
         self
     }
+}
+
+fn webhook<'a>(
+    interaction: &'a Interaction,
+    deliveries: Option<&'a (Vec<Delivery>, bool)>,
+) -> Option<WebhookSummary<'a>> {
+    let webhook = interaction.webhook.as_ref()?;
+    Some(WebhookSummary::new(webhook, deliveries))
 }
 
 fn ended<'a>(interaction: &'a Interaction, past: &'a PastAttempt) -> AttemptView<'a> {

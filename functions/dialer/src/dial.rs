@@ -7,13 +7,13 @@ use patchbay::clock::Timestamp;
 use patchbay::dispatch::limits::CallLimits;
 use patchbay::dispatch::policy::OnVoicemail;
 use patchbay::dispatch::script::{self, Script};
-use patchbay::dispatch::state::Strategy;
 use patchbay::dispatch::work::{Message, Work};
 use patchbay::dispatch::{Attempt, Dispatch, DispatchPriority, Event, EventOutcome, NewDispatch, NotPlaced, Phase};
 use patchbay::ids::{AttemptId, ProviderName};
 use patchbay::store::{PhoneStatus, Priority, SlotReservation};
 use patchbay::telemetry::{self, Unit};
 use patchbay::voice::{Account, OutboundCall, PlaceError};
+use patchbay::webhook::Strategy;
 
 use crate::route::ChosenRoute;
 use crate::{Deps, Failure};

@@ -14,7 +14,7 @@ use std::pin::Pin;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use patchbay::clock::Timestamp;
-use patchbay::dispatch::work::{Message, Notice, Work};
+use patchbay::dispatch::work::{Message, Work};
 use patchbay::dispatch::{Dispatch, Event, Fact};
 use patchbay::engine::{Applied, Engine, EngineError};
 use patchbay::ids::ProviderName;
@@ -25,6 +25,7 @@ use patchbay::store::StoreError;
 use patchbay::telemetry::{self, Unit};
 use patchbay::voice::{Account, Accounts};
 use patchbay::web::callbacks::CallbackUrls;
+use patchbay::webhook::Notice;
 use tracing::Instrument as _;
 
 /// Dependencies of the function.
@@ -190,7 +191,7 @@ impl Deps {
     /// duplicate notices are delivered once.
     async fn forward_to_notifier(&self, message: &Message, entry: &str) -> Result<(), Failure> {
         let now = self.engine.clock.now();
-        let notice = Notice::first(message.subject.clone(), entry.to_owned(), message.sent_at);
+        let notice = Notice::first(message.subject.clone().into(), entry.to_owned(), message.sent_at);
         // On failure the caller sends this message again. That multiplies nothing, even if the notice was sent after
         // all: the notice is a different message.
         let sent = self.engine.notifications.send(&[notice], now).await;

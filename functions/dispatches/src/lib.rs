@@ -1,16 +1,15 @@
 //! API for dispatches: create, read, list, cancel, resolve, preview; and their webhooks.
 
 mod create;
-mod cursor;
 mod list;
 mod load;
 pub mod view;
-pub mod webhooks;
 
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, RequestExt, Response};
 use patchbay::access::Scope;
-use patchbay::api::{self, dispatches::Abilities};
+use patchbay::api::paging::timeline_cursor;
+use patchbay::api::{self, dispatches::Abilities, webhooks};
 use patchbay::dispatch::{Dispatch, Event, EventOutcome};
 use patchbay::engine::Engine;
 use patchbay::ids::{DispatchKey, Tenant};
@@ -68,11 +67,14 @@ async fn route(deps: &Deps, request: &Request) -> ApiResult {
         }
         (&Method::GET, ["dispatches", id, "webhooks"]) => {
             let tenant = deps.tenant(request, Scope::DispatchesRead).await?;
-            webhooks::list(deps, request, tenant, id).await
+            let dispatch = dispatch_of(deps, tenant, id).await?;
+            webhooks::list(&deps.engine.store, &dispatch, request).await
         }
         (&Method::POST, ["dispatches", id, "webhooks", webhook, "resend"]) => {
             let tenant = deps.tenant(request, Scope::DispatchesWrite).await?;
-            webhooks::resend(deps, tenant, id, webhook).await
+            let dispatch = dispatch_of(deps, tenant, id).await?;
+            let queues = (&deps.engine.store, &deps.engine.notifications);
+            webhooks::resend(queues, &dispatch, webhook, deps.engine.clock.now()).await
         }
         (_, ["dispatches"]) => Err(Problem::method_not_allowed("GET, POST")),
         (
@@ -97,13 +99,13 @@ impl Deps {
 async fn show(deps: &Deps, request: &Request, tenant: Tenant, id: &str) -> ApiResult {
     let query = request.query_string_parameters();
     let name = "timeline_cursor";
-    let after = query.first(name).map(|text| cursor::parse(name, text)).transpose()?;
+    let after = query.first(name).map(|text| timeline_cursor(name, text)).transpose()?;
     let dispatch = dispatch_of(deps, tenant, id).await?;
     let (store, key) = (&deps.engine.store, &dispatch.key);
     let timeline = store.timeline(key, after, view::TIMELINE_LIMIT).await;
     let timeline = timeline?;
     let deliveries = match dispatch.spec.webhook {
-        Some(_) => store.first_deliveries(key).await?,
+        Some(_) => store.first_deliveries(&key.clone().into()).await?,
         None => (Vec::new(), false),
     };
     let history = view::History {

@@ -1,18 +1,16 @@
 //! JSON view of a dispatch, shared by the API and the `patchbay` command.
 
+use patchbay::api::webhooks::WebhookSummary;
 use patchbay::clock::Timestamp;
-use patchbay::dispatch::delivery::Delivery;
 use patchbay::dispatch::plan::Plan;
 use patchbay::dispatch::policy::Policy;
 use patchbay::dispatch::script::{self, Script};
-use patchbay::dispatch::state::Webhook;
 use patchbay::dispatch::{Dispatch, DispatchPriority, Employee, Entry, State, Ticket};
 use patchbay::ids::{AttemptId, DispatchId};
 use patchbay::store::TimelinePage;
+use patchbay::webhook::Delivery;
 use serde::Serialize;
 use serde_json::{Map, Value};
-
-use crate::webhooks::DeliverySummary;
 
 /// Most timeline entries in one response.
 pub const TIMELINE_LIMIT: i32 = 500;
@@ -52,14 +50,6 @@ pub struct History<'a> {
     pub timeline: &'a TimelinePage,
     /// Deliveries of its webhooks, and whether there are more than these.
     pub deliveries: &'a (Vec<Delivery>, bool),
-}
-
-#[derive(Debug, Serialize)]
-struct WebhookSummary<'a> {
-    #[serde(flatten)]
-    webhook: &'a Webhook,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    deliveries: Option<DeliverySummary<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -137,10 +127,10 @@ pub fn dispatch_view<'a>(dispatch: &'a Dispatch, history: Option<History<'a>>, n
         employees: &spec.employees,
         policy: &spec.policy,
         priority: spec.priority,
-        webhook: spec.webhook.as_ref().map(|webhook| WebhookSummary {
-            webhook,
-            deliveries: history.map(|history| DeliverySummary::new(&history.deliveries.0, history.deliveries.1)),
-        }),
+        webhook: spec
+            .webhook
+            .as_ref()
+            .map(|webhook| WebhookSummary::new(webhook, history.map(|history| history.deliveries))),
         attempts: dispatch.progress.attempts,
         round: dispatch.progress.round,
         accepted: accepted(dispatch),

@@ -7,27 +7,29 @@
 use lambda_http::{Request, RequestExt as _};
 use patchbay::dispatch::script::Script;
 use patchbay::interaction::announcement::{self, Announcement};
-use patchbay::interaction::{Channel, Interaction, KeyAction, KeyOption, Reply, Work};
-use patchbay::outreach::callbacks::{MessageCallback, MessageReference};
+use patchbay::interaction::{Interaction, KeyAction, KeyOption, Reply, Work};
+use patchbay::outreach::callbacks::{AttemptCallback, MessageCallback, MessageReference};
 use patchbay::outreach::{inbound, reports};
 use patchbay::voice::callbacks::WRONG_KEYS_PARAM;
 use patchbay::voice::{BEGIN_PARAM, Provider};
 use patchbay::web::problem::Problem;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use crate::{Answer, Boxed, Deps, TIME_LIMIT, status};
+use crate::{Answer, Deps, by, deadline, status};
 
 /// Wrong keys that are answered by offering the keys again.
 const MAX_WRONG_KEYS: u8 = 3;
 
 /// Records how far a call got.
 pub(crate) async fn receive_status(deps: &Deps, request: &Request) -> Answer {
-    let callback = deps.callbacks.verify_announcement_status(request, &deps.signatures)?;
+    let callback = deps
+        .callbacks
+        .verify_attempt(request, &deps.signatures, AttemptCallback::CallStatus)?;
     let (provider, call) = (callback.provider, &callback.about);
     let (interaction, attempt) = (call.interaction.id, call.attempt);
     match provider.report(callback.body) {
         Ok(report) => match reports::call_report(&report) {
-            Some(read) => status::apply(deps, call, &read, &report.name).await?,
+            Some(read) => status::apply(deps, call, &read, &report.name, deadline()).await?,
             None => {
                 tracing::info!(%interaction, %attempt, status = report.name, "a status of a call says nothing final");
             }
@@ -43,7 +45,8 @@ pub(crate) async fn receive_status(deps: &Deps, request: &Request) -> Answer {
 /// Applies keys, and answers with what the customer hears next.
 pub(crate) async fn receive_keys(deps: &Deps, request: &Request) -> Answer {
     let MessageCallback { provider, about, body } =
-        deps.callbacks.verify_announcement_keys(request, &deps.signatures)?;
+        deps.callbacks
+            .verify_attempt(request, &deps.signatures, AttemptCallback::Keys)?;
     let callbacks = deps.callbacks.with_fallback_base(request, &[provider.as_str()]);
     // Only the provider has this reference, so an unreadable body counts as no key, and the call goes on.
     let keys = provider.keys(body).unwrap_or_else(|error| {
@@ -59,12 +62,12 @@ pub(crate) async fn receive_keys(deps: &Deps, request: &Request) -> Answer {
         wrong_keys: wrong_keys.unwrap_or(0),
     };
     let is_begin = query.first(BEGIN_PARAM).is_some();
-    let deadline = Instant::now() + TIME_LIMIT;
+    let deadline = deadline();
     let script = match load(deps, &call.about, deadline).await {
         Ok(interaction) => {
             let leg = interaction
                 .as_ref()
-                .and_then(|interaction| inbound::leg_of(interaction, call.about.attempt));
+                .and_then(|interaction| interaction.leg_of(call.about.attempt));
             // The interaction has expired from the table, which takes months: there is nothing left to say.
             let (Some(interaction), Some(announcement)) =
                 (&interaction, leg.and_then(|leg| Announcement::of(&leg.content)))
@@ -92,14 +95,10 @@ pub(crate) async fn receive_keys(deps: &Deps, request: &Request) -> Answer {
 
 /// The interaction of a call, or why it cannot be read.
 async fn load(deps: &Deps, call: &MessageReference, deadline: Instant) -> Result<Option<Interaction>, String> {
-    let loading: Boxed<'_, _> = Box::pin(deps.interactions.load(&call.interaction));
-    let error = match timeout_at(deadline, loading).await {
-        Ok(Ok(interaction)) => return Ok(interaction),
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "DynamoDB did not answer in time".to_owned(),
-    };
-    tracing::error!(interaction = %call.interaction.id, error, "cannot read an announcement: DynamoDB is unavailable");
-    Err(error)
+    let loaded = by(deadline, deps.interactions.load(&call.interaction)).await;
+    loaded.inspect_err(|error| {
+        tracing::error!(interaction = %call.interaction.id, error, "cannot read an announcement: DynamoDB is unavailable");
+    })
 }
 
 /// A call in which keys were pressed.
@@ -144,17 +143,8 @@ impl Call {
         announcement::one_moment_unread()
     }
 
-    /// The same key of one call is one answer: providers repeat keys.
     fn reply(&self, deps: &Deps, key: char, is_opt_out: bool) -> Reply {
-        let attempt = self.about.attempt;
-        Reply {
-            id: format!("{attempt}-{key}"),
-            channel: Channel::Call,
-            attempt: Some(attempt),
-            text: key.to_string(),
-            at: deps.interactions.clock.now(),
-            is_opt_out,
-        }
+        inbound::key_reply(self.about.attempt, key, deps.interactions.clock.now(), is_opt_out)
     }
 
     /// Without the queue a key is lost, unless the customer presses it again, for which they are asked.
@@ -168,22 +158,22 @@ impl Call {
         let MessageReference { interaction, attempt } = &self.about;
         let is_opt_out = option.action == KeyAction::OptOut;
         let reply = self.reply(deps, option.key, is_opt_out);
-        let storing: Boxed<'_, _> = Box::pin(async {
+        let storing = async {
             if is_opt_out {
                 inbound::note_opt_out(&deps.interactions, called, *attempt).await?;
             }
-            inbound::apply_reply(&deps.interactions, interaction, &reply, None).await
-        });
-        let error = match timeout_at(deadline, storing).await {
-            Ok(Ok(outcome)) => {
+            inbound::apply_reply(&deps.interactions, interaction, &reply).await
+        };
+        match by(deadline, storing).await {
+            Ok(outcome) => {
                 let provider = self.provider.as_str();
                 tracing::info!(interaction = %interaction.id, %attempt, provider, ?outcome, "key applied");
-                return Ok(());
+                Ok(())
             }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "DynamoDB or SQS did not answer in time".to_owned(),
-        };
-        self.queue(deps, reply, &error).await;
-        Err(())
+            Err(error) => {
+                self.queue(deps, reply, &error).await;
+                Err(())
+            }
+        }
     }
 }

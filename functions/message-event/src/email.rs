@@ -1,19 +1,21 @@
-//! `POST /ses/events/{ref}`: what Amazon SES reports about e-mails, posted by Amazon `EventBridge`.
+//! What Amazon SES reports about e-mails, by way of Amazon `EventBridge`: sent by a rule of the stack, or, from another
+//! account or region, posted to `/ses/events/{ref}`.
 //!
-//! Nothing in the body is signed. The URL has a reference of ours, and an event counts only for an attempt whose id it
-//! names: 64 random bits that SES got with the e-mail.
+//! Nothing in an event is signed. Only the rule may invoke the function, and the URL has a reference of ours. An event
+//! counts only for an attempt whose id it names: 64 random bits that SES got with the e-mail.
 
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request};
-use patchbay::ids::{Nonce, Tenant};
+use patchbay::ids::{InteractionKey, Nonce, Tenant};
 use patchbay::interaction::{AttemptOutcome, Interaction, Progress, Report};
 use patchbay::outreach::callbacks::MessageReference;
 use patchbay::outreach::{email_tags, inbound};
 use patchbay::providers::ses::{Bounce, BounceCause, EmailEvent, Occurrence, ReceivedEvent, read_events};
 use patchbay::web::problem::Problem;
 use patchbay::web::{body, media};
+use tokio::time::Instant;
 
-use crate::{Answer, Boxed, Deps, TIME_LIMIT, status, unavailable};
+use crate::{Answer, Deps, by, deadline, status, unavailable};
 
 /// Largest event, in bytes: that of `EventBridge`. An event has all headers of its e-mail.
 const MAX_BODY: usize = 256 * 1024;
@@ -25,14 +27,7 @@ pub(crate) async fn receive(deps: &Deps, request: &Request, reference: &str) -> 
     let tenant = deps.callbacks.check_email_events(reference);
     let tenant = tenant.map_err(|_| Problem::bad_reference())?;
     let body = body::bytes_up_to(request, MAX_BODY)?;
-    match read_events(body) {
-        Ok(events) => {
-            for event in events {
-                take(deps, &tenant, event).await?;
-            }
-        }
-        Err(error) => tracing::warn!(%tenant, %error, "cannot read an event of SES: ignored"),
-    }
+    take_all(deps, Some(&tenant), body).await?;
     Ok(media::response(
         StatusCode::OK,
         "text/plain; charset=utf-8",
@@ -40,48 +35,75 @@ pub(crate) async fn receive(deps: &Deps, request: &Request, reference: &str) -> 
     ))
 }
 
+/// Applies events, of one tenant only if it is given.
+pub(crate) async fn take_all(deps: &Deps, tenant: Option<&Tenant>, body: &[u8]) -> Result<(), Problem> {
+    match read_events(body) {
+        Ok(events) => {
+            let deadline = deadline();
+            for event in events {
+                take(deps, tenant, event, deadline).await?;
+            }
+        }
+        Err(error) => tracing::warn!(tenant = tenant.map(display), %error, "cannot read an event of SES: ignored"),
+    }
+    Ok(())
+}
+
 /// Applies an event.
-async fn take(deps: &Deps, tenant: &Tenant, event: ReceivedEvent) -> Result<(), Problem> {
+async fn take(deps: &Deps, tenant: Option<&Tenant>, event: ReceivedEvent, deadline: Instant) -> Result<(), Problem> {
     let event = match event {
         ReceivedEvent::Email(event) => event,
         ReceivedEvent::Irrelevant { name } => {
-            tracing::info!(%tenant, event = name, "an event of SES is about no e-mail of ours");
+            tracing::info!(
+                tenant = tenant.map(display),
+                event = name,
+                "an event of SES is about no e-mail of ours"
+            );
             return Ok(());
         }
     };
     // Others may send through the same account, and other tenants.
     let ours = event.tags.as_ref().and_then(email_tags::read);
-    let Some((interaction, attempt)) = ours.filter(|(key, _)| key.tenant == *tenant) else {
-        tracing::info!(%tenant, "an event of SES is about an e-mail that this tenant did not send");
+    let is_of_tenant = |key: &InteractionKey| tenant.is_none_or(|tenant| key.tenant == *tenant);
+    let Some((interaction, attempt)) = ours.filter(|(key, _)| is_of_tenant(key)) else {
+        tracing::info!(
+            tenant = tenant.map(display),
+            "an event of SES is about an e-mail that was not sent here"
+        );
         return Ok(());
     };
     let message = MessageReference { interaction, attempt };
     let report = report_of(&event);
     if report.as_ref().and_then(|report| report.outcome.as_ref()) == Some(&AttemptOutcome::OptedOut) {
-        note_opt_out(deps, &message, &event).await?;
+        note_opt_out(deps, &message, &event, deadline).await?;
     }
     match report {
         None => Ok(()),
-        Some(report) if is_soft_bounce(&event) => apply_soft_bounce(deps, &message, &report).await,
-        Some(report) => status::apply(deps, &message, &report, name_of(&event.what)).await,
+        Some(report) if is_soft_bounce(&event) => apply_soft_bounce(deps, &message, &report, deadline).await,
+        Some(report) => status::apply(deps, &message, &report, name_of(&event.what), deadline).await,
     }
 }
 
 /// Puts the recipient on the list, also if the interaction does not know them any more: it may have been forgotten.
-async fn note_opt_out(deps: &Deps, message: &MessageReference, event: &EmailEvent) -> Result<(), Problem> {
+async fn note_opt_out(
+    deps: &Deps,
+    message: &MessageReference,
+    event: &EmailEvent,
+    deadline: Instant,
+) -> Result<(), Problem> {
     let Some(recipient) = &event.recipient else {
         return Ok(());
     };
-    let noting: Boxed<'_, _> = Box::pin(inbound::note_recipient_opt_out(&deps.interactions, message, recipient));
-    match tokio::time::timeout(TIME_LIMIT, noting).await {
-        Ok(Ok(())) => Ok(()),
-        failed => {
-            let interaction = message.interaction.id;
-            tracing::error!(%interaction, ?failed, "cannot store an opt-out by e-mail: asking EventBridge to repeat it");
-            Err(unavailable())
-        }
-    }
+    let noting = inbound::note_recipient_opt_out(&deps.interactions, message, recipient);
+    by(deadline, noting).await.map_err(|error| {
+        let (interaction, provider_id) = (message.interaction.id, event.message.as_str());
+        tracing::error!(%interaction, provider_id, error, "cannot store an opt-out by e-mail: it has to be repeated");
+        unavailable()
+    })
 }
+
+/// Why SES sends nothing to an address.
+const SUPPRESSED: &str = "the address is on the suppression list of SES";
 
 /// The report in an event; `None` if it says nothing about the way of the e-mail. Images and links are loaded by
 /// programs, too: they prove nothing.
@@ -95,7 +117,9 @@ fn report_of(event: &EmailEvent) -> Option<Report> {
             (None, Some(AttemptOutcome::OptedOut))
         }
         Occurrence::Bounced(bounce) => (None, failed(bounce_detail(bounce))),
-        Occurrence::Complained { .. } => (None, Some(AttemptOutcome::OptedOut)),
+        // Nothing was sent, and nobody complained now: perhaps the opt-out has been ended since, but not at SES.
+        Occurrence::Complained { suppressed: true } => (None, failed(SUPPRESSED.to_owned())),
+        Occurrence::Complained { suppressed: false } => (None, Some(AttemptOutcome::OptedOut)),
         Occurrence::Rejected => (None, failed("SES found a virus".to_owned())),
         Occurrence::RenderingFailed => (None, failed("SES could not fill in the template".to_owned())),
         Occurrence::Opened | Occurrence::Clicked | Occurrence::SubscriptionChanged => return None,
@@ -113,7 +137,7 @@ fn bounce_detail(bounce: &Bounce) -> String {
         BounceCause::NoMailbox => "there is no such mailbox",
         BounceCause::MailboxFull => "the mailbox is full",
         BounceCause::Content => "the content was refused",
-        BounceCause::Suppressed => "the address is on the suppression list of SES",
+        BounceCause::Suppressed => SUPPRESSED,
         BounceCause::Unsubscribed => "the recipient unsubscribed at SES",
         BounceCause::Other => "the e-mail bounced",
     };
@@ -128,21 +152,26 @@ const fn is_soft_bounce(event: &EmailEvent) -> bool {
 }
 
 /// A bounce that is not for good counts only before a delivery: afterwards it is likely an automatic reply. The queue
-/// could not tell, so `EventBridge` is asked to repeat what cannot be applied.
-async fn apply_soft_bounce(deps: &Deps, message: &MessageReference, report: &Report) -> Result<(), Problem> {
+/// could not tell, so what cannot be applied has to be repeated.
+async fn apply_soft_bounce(
+    deps: &Deps,
+    message: &MessageReference,
+    report: &Report,
+    deadline: Instant,
+) -> Result<(), Problem> {
     let (interaction, attempt) = (message.interaction.id, message.attempt);
     let report_in = |interaction: &Interaction| Report {
         outcome: report.outcome.clone().filter(|_| !is_delivered(interaction, attempt)),
         ..report.clone()
     };
-    let applying: Boxed<'_, _> = Box::pin(inbound::apply_report(&deps.interactions, message, report_in));
-    match tokio::time::timeout(TIME_LIMIT, applying).await {
-        Ok(Ok(outcome)) => {
-            tracing::info!(%interaction, %attempt, ?outcome, "bounce of an e-mail applied");
+    let provider_id = report.provider_id.as_deref();
+    match by(deadline, inbound::apply_report(&deps.interactions, message, report_in)).await {
+        Ok(outcome) => {
+            tracing::info!(%interaction, %attempt, provider_id, ?outcome, "bounce of an e-mail applied");
             Ok(())
         }
-        failed => {
-            tracing::error!(%interaction, %attempt, ?failed, "cannot store a bounce: asking EventBridge to repeat it");
+        Err(error) => {
+            tracing::error!(%interaction, %attempt, provider_id, error, "cannot store a bounce: it has to be repeated");
             Err(unavailable())
         }
     }

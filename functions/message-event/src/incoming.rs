@@ -1,22 +1,18 @@
 //! `POST /{provider}/messages/{ref}`: what customers write by SMS and `WhatsApp`.
 //!
-//! A message names no interaction. It belongs to the newest one that wrote to this customer from the number that they
-//! answer; without one, only its words about opt-outs count.
+//! A message names no interaction, and to find it takes the table. So while that is unavailable, the whole message is
+//! saved on the queue, with the time at which it came.
 
 use lambda_http::Request;
-use patchbay::clock::Timestamp;
-use patchbay::ids::{InteractionKey, Tenant};
-use patchbay::interaction::{Channel, Reply, Work};
+use patchbay::ids::{InteractionId, InteractionKey, Tenant};
+use patchbay::interaction::{Channel, Incoming, Reply, Work};
 use patchbay::messaging::{self, IncomingMessage};
 use patchbay::opt_out::OptOutWord;
 use patchbay::outreach::callbacks::MessageCallback;
 use patchbay::outreach::inbound;
-use patchbay::phone::PhoneNumber;
-use patchbay::store::StoreError;
 use patchbay::web::problem::Problem;
-use tokio::time::{Instant, timeout_at};
 
-use crate::{Answer, Boxed, Deps, TIME_LIMIT, unavailable};
+use crate::{Answer, Deps, deadline};
 
 pub(crate) async fn receive(deps: &Deps, request: &Request) -> Answer {
     let MessageCallback {
@@ -36,78 +32,41 @@ pub(crate) async fn receive(deps: &Deps, request: &Request) -> Answer {
 
 /// Records a message: on the list of opt-outs, in its thread, and in its interaction.
 async fn take(deps: &Deps, tenant: &Tenant, message: &IncomingMessage) -> Result<(), Problem> {
-    let deadline = Instant::now() + TIME_LIMIT;
-    let now = deps.interactions.clock.now();
     let word = message.opt_out_word();
-    let noting: Boxed<'_, _> = Box::pin(note(deps, tenant, message, word, now));
-    let noted = match timeout_at(deadline, noting).await {
-        Ok(noted) => noted.map_err(|error| error.to_string()),
-        Err(_) => Err("DynamoDB did not answer in time".to_owned()),
+    let incoming = Incoming {
+        reply: Reply {
+            id: message.id.clone(),
+            channel: channel_of(message),
+            attempt: None,
+            text: text_of(message),
+            at: deps.interactions.clock.now(),
+            is_opt_out: word == Some(OptOutWord::Stop),
+        },
+        from: message.from.clone(),
+        to: message.to.clone(),
+        replied_to: message.replied_to.clone(),
+        is_opt_in: word == Some(OptOutWord::Start),
     };
-    let interaction = noted.map_err(|error| {
-        tracing::error!(%tenant, error, "cannot store an incoming message: asking the provider to retry");
-        unavailable()
-    })?;
-    let Some(key) = interaction else {
-        tracing::info!(%tenant, ?word, "an incoming message belongs to no interaction");
+    let key = InteractionKey {
+        tenant: tenant.clone(),
+        // Nobody knows it yet.
+        id: InteractionId::new(0),
+    };
+    let saved = Work::Incoming {
+        message: Box::new(incoming.clone()),
+    };
+    let taking = inbound::take_incoming(&deps.interactions, tenant, &incoming);
+    let Some(taken) = deps.apply_or_queue(&key, saved, deadline(), taking).await? else {
         return Ok(());
     };
-    let reply = Reply {
-        id: message.id.clone(),
-        channel: channel_of(message),
-        attempt: None,
-        text: text_of(message),
-        at: now,
-        is_opt_out: word == Some(OptOutWord::Stop),
+    let provider_id = &message.id;
+    let Some(taken) = taken else {
+        tracing::info!(%tenant, provider_id, ?word, "an incoming message belongs to no interaction");
+        return Ok(());
     };
-    answer(deps, &key, reply, message.replied_to.as_deref(), deadline).await
-}
-
-/// Records what a message means without its interaction, and finds that.
-async fn note(
-    deps: &Deps,
-    tenant: &Tenant,
-    message: &IncomingMessage,
-    word: Option<OptOutWord>,
-    now: Timestamp,
-) -> Result<Option<InteractionKey>, StoreError> {
-    let store = &deps.interactions.store;
-    let (ours, channel) = (message.to.as_ref().map(PhoneNumber::as_str), channel_of(message));
-    let customer = message.from.as_str();
-    let thread = store.thread(tenant, channel, ours, customer).await?;
-    let last_start = thread.as_ref().and_then(|thread| thread.last_start.as_deref());
-    // A repeated START must not end an opt-out that came after it.
-    let is_start = word == Some(OptOutWord::Start) && last_start != Some(message.id.as_str());
-    if word == Some(OptOutWord::Stop) {
-        store.put_opt_out(tenant, &message.from, now).await?;
-    }
-    let start = is_start.then_some(message.id.as_str());
-    store.put_received(tenant, channel, ours, customer, start, now).await?;
-    if is_start {
-        // After it is known as handled: a retry must not undo a STOP that came in between.
-        store.remove_opt_out(tenant, &message.from).await?;
-    }
-    Ok(thread.and_then(|thread| thread.interaction))
-}
-
-async fn answer(
-    deps: &Deps,
-    key: &InteractionKey,
-    reply: Reply,
-    replied_to: Option<&str>,
-    deadline: Instant,
-) -> Result<(), Problem> {
-    let applying: Boxed<'_, _> = Box::pin(inbound::apply_reply(&deps.interactions, key, &reply, replied_to));
-    let error = match timeout_at(deadline, applying).await {
-        Ok(Ok(outcome)) => {
-            tracing::info!(interaction = %key.id, ?outcome, "message of the customer applied");
-            return Ok(());
-        }
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "DynamoDB or SQS did not answer in time".to_owned(),
-    };
-    let work = Work::Receive { reply: Box::new(reply) };
-    deps.queue(key, work, &error).await
+    let (interaction, outcome) = (taken.interaction, taken.outcome);
+    tracing::info!(%tenant, %interaction, provider_id, ?word, ?outcome, "message of the customer applied");
+    Ok(())
 }
 
 const fn channel_of(message: &IncomingMessage) -> Channel {

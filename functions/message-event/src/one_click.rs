@@ -9,10 +9,11 @@ use lambda_http::{Body, Request, Response};
 use patchbay::interaction::{AttemptOutcome, Event, Interaction, Report, Work};
 use patchbay::outreach::callbacks::OptOutReference;
 use patchbay::providers::ses::one_click::{self, OneClick};
+use patchbay::store::{OptOutChange, OptOutSource};
 use patchbay::web::problem::Problem;
 use patchbay::web::{body, media};
 
-use crate::{Answer, Boxed, Deps, TIME_LIMIT, unavailable};
+use crate::{Answer, Deps, by, deadline, unavailable};
 
 /// The page with the button, which makes the same request as a mail program, and the page that confirms it.
 const PAGE: &str = include_str!("one_click/page.html");
@@ -41,14 +42,13 @@ async fn stop(deps: &Deps, reference: &OptOutReference) -> Result<(), Problem> {
     let message = &reference.message;
     let (key, attempt) = (&message.interaction, message.attempt);
     let (store, now) = (&deps.interactions.store, deps.interactions.clock.now());
-    let putting: Boxed<'_, _> = Box::pin(store.put_opt_out(&key.tenant, &reference.address, now));
-    match tokio::time::timeout(TIME_LIMIT, putting).await {
-        Ok(Ok(())) => {}
-        failed => {
-            tracing::error!(interaction = %key.id, ?failed, "cannot store an opt-out: asking the customer to repeat it");
-            return Err(unavailable());
-        }
-    }
+    let change = OptOutChange::opt_out(OptOutSource::Button, now).about(key.id);
+    let deadline = deadline();
+    let putting = store.change_opt_out(&key.tenant, &reference.address, &change);
+    by(deadline, putting).await.map_err(|error| {
+        tracing::error!(interaction = %key.id, error, "cannot store an opt-out: asking the customer to repeat it");
+        unavailable()
+    })?;
     let report = Report {
         outcome: Some(AttemptOutcome::OptedOut),
         ..Report::default()
@@ -57,19 +57,16 @@ async fn stop(deps: &Deps, reference: &OptOutReference) -> Result<(), Problem> {
         attempt,
         report: report.clone(),
     };
-    let applying: Boxed<'_, _> = Box::pin(deps.interactions.apply(key, event));
-    let error = match tokio::time::timeout(TIME_LIMIT, applying).await {
-        Ok(Ok(applied)) => {
-            let outcome = applied.map(|applied| applied.outcome);
-            tracing::info!(interaction = %key.id, %attempt, ?outcome, "opt-out by button applied");
-            return Ok(());
-        }
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "DynamoDB or SQS did not answer in time".to_owned(),
+    let work = Work::Report {
+        attempt,
+        report: Box::new(report.clone()),
     };
-    let report = Box::new(report);
+    let applying = deps.interactions.apply(key, event);
     // The list is checked before every message: whether or not the interaction ends, the customer gets no e-mail.
-    drop(deps.queue(key, Work::Report { attempt, report }, &error).await);
+    if let Ok(Some(applied)) = deps.apply_or_queue(key, work, deadline, applying).await {
+        let outcome = applied.map(|applied| applied.outcome);
+        tracing::info!(interaction = %key.id, %attempt, ?outcome, "opt-out by button applied");
+    }
     Ok(())
 }
 

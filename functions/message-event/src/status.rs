@@ -3,21 +3,24 @@
 use lambda_http::Request;
 use patchbay::interaction::{AttemptOutcome, Report, Work};
 use patchbay::messaging::{self, MessageStatus, StatusReport};
-use patchbay::outreach::callbacks::MessageReference;
+use patchbay::outreach::callbacks::{AttemptCallback, MessageReference};
 use patchbay::outreach::{inbound, reports};
 use patchbay::web::problem::Problem;
+use tokio::time::Instant;
 
-use crate::{Answer, Boxed, Deps, TIME_LIMIT, unavailable};
+use crate::{Answer, Deps, deadline, unavailable};
 
 pub(crate) async fn receive(deps: &Deps, request: &Request) -> Answer {
-    let callback = deps.callbacks.verify_message_status(request, &deps.signatures)?;
+    let callback = deps
+        .callbacks
+        .verify_attempt(request, &deps.signatures, AttemptCallback::MessageStatus)?;
     let (provider, message) = (callback.provider, &callback.about);
     let (interaction, attempt) = (message.interaction.id, message.attempt);
     match messaging::status_report(provider, callback.body) {
         Ok(status) if status.status == MessageStatus::Unknown => {
             tracing::info!(%interaction, %attempt, status = status.name, "an unknown status of a message says nothing");
         }
-        Ok(status) => apply(deps, message, &report_of(&status), &status.name).await?,
+        Ok(status) => apply(deps, message, &report_of(&status), &status.name, deadline()).await?,
         // Only the provider has this reference, and a retry would send the same body. So it is acknowledged.
         Err(error) => {
             tracing::warn!(%interaction, %attempt, %error, "cannot read the status of a message: ignored");
@@ -43,24 +46,29 @@ fn report_of(status: &StatusReport) -> Report {
 ///
 /// # Errors
 /// 503 if the provider has to repeat the report.
-pub(crate) async fn apply(deps: &Deps, message: &MessageReference, report: &Report, name: &str) -> Result<(), Problem> {
+pub(crate) async fn apply(
+    deps: &Deps,
+    message: &MessageReference,
+    report: &Report,
+    name: &str,
+    deadline: Instant,
+) -> Result<(), Problem> {
     let (interaction, attempt) = (message.interaction.id, message.attempt);
-    let applying: Boxed<'_, _> = Box::pin(inbound::apply_report(&deps.interactions, message, |_| report.clone()));
-    let error = match tokio::time::timeout(TIME_LIMIT, applying).await {
-        Ok(Ok(outcome)) => {
-            tracing::info!(%interaction, %attempt, status = name, ?outcome, "status of a message applied");
-            return Ok(());
-        }
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "DynamoDB or SQS did not answer in time".to_owned(),
-    };
     let work = Work::Report {
         attempt,
         report: Box::new(report.clone()),
     };
-    deps.queue(&message.interaction, work, &error).await?;
-    if report.outcome == Some(AttemptOutcome::OptedOut) {
-        return Err(unavailable());
+    let applying = inbound::apply_report(&deps.interactions, message, |_| report.clone());
+    match deps
+        .apply_or_queue(&message.interaction, work, deadline, applying)
+        .await?
+    {
+        Some(outcome) => {
+            let provider_id = report.provider_id.as_deref();
+            tracing::info!(%interaction, %attempt, provider_id, status = name, ?outcome, "status of a message applied");
+            Ok(())
+        }
+        None if report.outcome == Some(AttemptOutcome::OptedOut) => Err(unavailable()),
+        None => Ok(()),
     }
-    Ok(())
 }

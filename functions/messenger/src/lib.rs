@@ -7,17 +7,19 @@
 //! - `send`: claim, send, record. `clearance`: whether a customer may be contacted now.
 //! - `back_ends`: those who send, one file each.
 //! - `look_up`: asks a back end for the status of an attempt.
+//! - `remember`: what the shared context of the caller remembers of an interaction.
 
 mod back_ends;
 mod clearance;
 mod load;
 mod look_up;
+mod remember;
 mod send;
 
 use std::pin::Pin;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-pub use back_ends::{BackEnds, CallSettings, EmailBackEnd};
+pub use back_ends::{BackEnds, CallSettings, EmailBackEnd, Setup};
 use patchbay::clock::Timestamp;
 use patchbay::interaction::announcement::Announcement;
 use patchbay::interaction::{
@@ -28,6 +30,7 @@ use patchbay::message::{self, FailureKind, QueueMessage as _};
 use patchbay::outbox::{EnqueueError, Outbox};
 use patchbay::outreach::inbound;
 use patchbay::store::StoreError;
+use patchbay::telemetry::{self, Unit};
 use patchbay::web::callbacks::CallbackUrls;
 use tracing::Instrument as _;
 
@@ -53,6 +56,10 @@ pub(crate) enum Failure {
     Store(#[from] StoreError),
     #[error(transparent)]
     Enqueue(#[from] EnqueueError),
+    #[error("cannot send to the notifications queue: {0}")]
+    Notifications(String),
+    #[error("a back end cannot be queried, or does not end a call: {0}")]
+    BackEnd(String),
 }
 
 impl message::Failure for Failure {
@@ -63,6 +70,7 @@ impl message::Failure for Failure {
             // The send may have succeeded. Sending the message again could double it.
             Self::Enqueue(error) if error.is_transient => FailureKind::NotSent,
             Self::Enqueue(_) => FailureKind::Permanent,
+            Self::Notifications(_) | Self::BackEnd(_) => FailureKind::Transient,
         }
     }
 }
@@ -87,10 +95,18 @@ async fn process(deps: &Deps, message: &Message) -> Result<(), Failure> {
     if was_postponed && message.due_at > deps.interactions.clock.now() {
         return deps.resend(message, message.due_at).await;
     }
+    if let Work::Incoming { message: incoming } = &message.work {
+        let tenant = &message.subject.tenant;
+        let taken = boxed(inbound::take_incoming(&deps.interactions, tenant, incoming)).await?;
+        tracing::info!(%tenant, provider_id = incoming.reply.id, ?taken, "message of a customer applied");
+        return Ok(());
+    }
     let Some(interaction) = deps.fenced(message).await? else {
         return Ok(());
     };
     let event = match &message.work {
+        // Taken above: it has no interaction yet.
+        Work::Incoming { .. } => return Ok(()),
         Work::Send { attempt } => return boxed(send::send(deps, message, interaction, *attempt)).await,
         Work::Poll { attempt, polls } => {
             let report = boxed(look_up::ask(deps, &interaction, *attempt)).await?;
@@ -101,12 +117,21 @@ async fn process(deps: &Deps, message: &Message) -> Result<(), Failure> {
             }
         }
         Work::OutcomeDue { attempt } => {
-            return boxed(look_up::settle_before_due(deps, message, interaction, *attempt)).await;
+            let (attempt, due) = (*attempt, Event::OutcomeDue { attempt: *attempt });
+            return boxed(look_up::settle_before_due(deps, message, interaction, attempt, due)).await;
+        }
+        Work::AnswerDue { attempt } if look_up::is_key_awaited(&interaction, *attempt) => {
+            let (attempt, due) = (*attempt, Event::AnswerDue { attempt: *attempt });
+            return boxed(look_up::settle_before_due(deps, message, interaction, attempt, due)).await;
         }
         Work::HangUp { leg, provider_id } => {
-            boxed(look_up::hang_up(deps, &interaction, *leg, provider_id)).await;
-            return Ok(());
+            return boxed(look_up::hang_up(deps, message, interaction, *leg, provider_id)).await;
         }
+        Work::Notify { entry } => {
+            let forwarded = deps.interactions.forward_notice(message, entry).await;
+            return forwarded.map_err(Failure::Notifications);
+        }
+        Work::Remember => return boxed(remember::remember(deps, &interaction)).await,
         Work::Watch { attempt } => Event::SendWatched { attempt: *attempt },
         Work::AnswerDue { attempt } => Event::AnswerDue { attempt: *attempt },
         Work::Close { closing } => Event::Closed { closing: *closing },
@@ -134,7 +159,7 @@ async fn received(deps: &Deps, interaction: &Interaction, reply: &Reply) -> Resu
     let (Channel::Call, Some(attempt)) = (reply.channel, reply.attempt) else {
         return Ok(Some(reply.clone()));
     };
-    let leg = inbound::leg_of(interaction, attempt);
+    let leg = interaction.leg_of(attempt);
     let announcement = leg.and_then(|leg| Announcement::of(&leg.content));
     let action = announcement.and_then(|announcement| announcement.pressed(&reply.text));
     let is_opt_out = match action.map(|option| option.action) {
@@ -195,6 +220,12 @@ impl Deps {
                 Ok(None)
             }
         }
+    }
+
+    /// Counts something that somebody has to know.
+    fn count(&self, metric: &str) {
+        let now = self.interactions.clock.now();
+        telemetry::emf(now, &[], &[(metric, Unit::Count, 1.0)], &[]);
     }
 
     /// Sends a message again, due at `due_at`.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use patchbay::aws::Aws;
+use patchbay::chat::Platform;
 use patchbay::clock::Clock;
 use patchbay::config::variables::{
     ELEMENTE_CREDENTIALS_PARAM, REFERENCE_KEYS_PARAM, ROUTEE_AUTH_URL, ROUTEE_CONNECT_URL, ROUTEE_CREDENTIALS_PARAM,
@@ -23,7 +24,7 @@ use patchbay::voice::{Provider, Settings, call_interval};
 use patchbay::web::callbacks::CallbackUrls;
 use patchbay::web::outbound::Outbound;
 
-use crate::{BackEnds, CallSettings, Deps, EmailBackEnd};
+use crate::{BackEnds, CallSettings, Deps, EmailBackEnd, Setup};
 
 /// Time-out of one request to a provider. A token and a message, and the writes around them, fit into the function's
 /// 30 s.
@@ -31,6 +32,7 @@ const TIMEOUT: Duration = Duration::from_secs(6);
 /// Names of environment variables, see [`patchbay::config`].
 const CONFIGURATION_SET: &str = "PATCHBAY_SES_CONFIGURATION_SET";
 const ELEMENTE_URL: &str = "PATCHBAY_ELEMENTE_URL";
+const CHAT_PLATFORM: &str = "PATCHBAY_CHAT_PLATFORM";
 
 /// The parameters with the secrets of the back ends. Each may lack.
 const SECRETS: [&str; 3] = [
@@ -56,6 +58,7 @@ impl Deps {
             routee_interval: call_interval(Provider::Routee)?,
             twilio_interval: call_interval(Provider::Twilio)?,
         };
+        let chat = optional(CHAT_PLATFORM).as_deref().and_then(Platform::named);
         let fallback = outbox.clone();
         let [twilio, routee, elemente] = SECRETS;
         let keyring = aws.keyring_with_optional(
@@ -71,6 +74,7 @@ impl Deps {
                         calls,
                         email: email.clone(),
                         elemente: built(elemente, |secret| elemente_client(&http, secret)),
+                        chat,
                     },
                     callbacks: CallbackUrls::new(&url, reference_signer(REFERENCE_KEYS_PARAM, keys)?),
                 })
@@ -80,17 +84,18 @@ impl Deps {
     }
 }
 
-/// What is built from a secret; `None` without a secret. An invalid one leaves out its back end only: the others still
-/// send.
-fn built<T>(secret: &Secret, build: impl Fn(&Secret) -> Result<T, ConfigError>) -> Option<T> {
+/// What is built from a secret. An invalid one stops its back end only: the others still send.
+fn built<T>(secret: &Secret, build: impl Fn(&Secret) -> Result<T, ConfigError>) -> Setup<T> {
     if secret.expose().is_empty() {
-        return None;
+        return Setup::Missing;
     }
-    let result = build(secret);
-    if let Err(error) = &result {
-        tracing::error!(%error, "leaving out a back end whose secret is invalid: fix the secret");
+    match build(secret) {
+        Ok(back_end) => Setup::Ready(back_end),
+        Err(error) => {
+            tracing::error!(%error, "the secret of a back end is invalid: what is sent over it waits until it is repaired");
+            Setup::Unusable
+        }
     }
-    result.ok()
 }
 
 fn twilio_account(http: &HttpClient, secret: &Secret) -> Result<Account, ConfigError> {

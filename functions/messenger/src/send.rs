@@ -13,6 +13,7 @@ use patchbay::messaging::ServiceId;
 use patchbay::outreach::inbound;
 use patchbay::store::Address;
 
+use crate::back_ends::chat_link;
 use crate::clearance::{WhatsAppWindow, addresses, clearance};
 use crate::{Deps, Failure, boxed};
 
@@ -35,7 +36,7 @@ pub(crate) async fn send(
 ) -> Result<(), Failure> {
     let now = deps.interactions.clock.now();
     let (leg, due_at) = match planned(&interaction, attempt) {
-        Some((leg, due_at)) => (leg.clone(), due_at),
+        Some((leg, due_at)) => (sent_leg(deps, &interaction, leg, now), due_at),
         // Sent, or not wanted any more. Nothing may point to it again, and no slot is taken.
         None => return Ok(()),
     };
@@ -62,7 +63,7 @@ pub(crate) async fn send(
         return Ok(());
     };
     let result = boxed(send_once(deps, &interaction, &leg, attempt, window)).await;
-    log(&leg, attempt, &result);
+    log(deps, &leg, attempt, &result);
     if result == SendResult::OptedOut
         && let Err(error) = inbound::note_opt_out(&deps.interactions, &interaction, attempt).await
     {
@@ -71,6 +72,15 @@ pub(crate) async fn send(
     }
     record(deps, interaction, attempt, &result).await?;
     Ok(())
+}
+
+/// What is sent for a leg: the message with the link, if it is a web chat on our own page.
+fn sent_leg(deps: &Deps, interaction: &Interaction, leg: &Leg, now: Timestamp) -> Leg {
+    if deps.back_ends.has_chat(leg) {
+        chat_link::message(&deps.callbacks, interaction, leg.clone(), now)
+    } else {
+        leg.clone()
+    }
 }
 
 /// The leg of an attempt of which nothing was sent, and when it is due.
@@ -169,12 +179,20 @@ async fn record(
     deps.interactions.apply_to(interaction, ends).await
 }
 
-fn log(leg: &Leg, attempt: Nonce, result: &SendResult) {
+/// Logs a result, and counts the failures of providers: a refusal for good is counted when it is committed.
+fn log(deps: &Deps, leg: &Leg, attempt: Nonce, result: &SendResult) {
     let (channel, back_end) = (leg.channel.name(), &leg.back_end);
     match result {
-        SendResult::Sent { .. } => tracing::info!(%attempt, channel, back_end, "attempt sent"),
+        SendResult::Sent { provider_id, .. } => {
+            tracing::info!(%attempt, channel, back_end, provider_id, "attempt sent");
+        }
         SendResult::Failed { detail, .. } => {
             tracing::warn!(%attempt, channel, back_end, reason = detail, "attempt not sent: it is tried again");
+            deps.count("ProviderErrors");
+        }
+        SendResult::OutOfMoney { detail } => {
+            tracing::error!(%attempt, channel, back_end, reason = detail, "the provider's account is empty: it is tried again");
+            deps.count("OutOfMoney");
         }
         SendResult::Refused { detail } => {
             tracing::error!(%attempt, channel, back_end, reason = detail, "attempt refused");
@@ -182,6 +200,7 @@ fn log(leg: &Leg, attempt: Nonce, result: &SendResult) {
         SendResult::OptedOut => tracing::info!(%attempt, channel, back_end, "the customer has opted out"),
         SendResult::Unclear { detail } => {
             tracing::error!(%attempt, channel, back_end, reason = detail, "it is unknown whether an attempt was sent");
+            deps.count("ProviderErrors");
         }
     }
 }

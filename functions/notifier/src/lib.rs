@@ -10,11 +10,11 @@
 //! - **Postponed**: the receiver is unresponsive ([`receivers`]). Sent again, and no failure is counted.
 //! - **Given up**: 24 h are over, the receiver answered 410 Gone, or the target is not allowed. Sent to the dead-letter
 //!   queue, whose alarm fires, with the reason and marked as given up. After a redrive the delivery starts over.
-//! - **Superseded**: a call status that is out of date by the time it could be delivered. Dropped.
+//! - **Superseded**: a status of an attempt that is out of date by the time it could be delivered. Dropped.
 //! - **Our own failure** (DynamoDB, SQS, secrets): sent again for as long as it takes; see [`patchbay::outbox`]. A
 //!   message that is not a notice goes to the dead-letter queue.
 //!
-//! The state of each delivery ([`patchbay::dispatch::delivery::Delivery`]) is written after everything that had to be
+//! The state of each delivery ([`Delivery`]) is written after everything that had to be
 //! sent. So a duplicate notice is delivered once, with two exceptions: the sandbox died between the POST and the write,
 //! or two copies were consumed at the same moment. The receiver detects those duplicates by the header `webhook-id`.
 
@@ -29,17 +29,16 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use patchbay::clock::{Clock, Timestamp};
-use patchbay::dispatch::delivery::{Delivery, DeliveryStatus, event_id};
-use patchbay::dispatch::work::Notice;
-use patchbay::dispatch::{Dispatch, Entry, Phase};
+use patchbay::dispatch::{self, Dispatch, Phase};
 use patchbay::http::HttpClient;
 use patchbay::message::{self, FailureKind};
 use patchbay::outbox::{EnqueueError, MessageQueue, Outbox};
 use patchbay::queue::Queue;
-use patchbay::store::{NoticeSubject, Store};
+use patchbay::store::{NoticedEntry, Store};
 use patchbay::telemetry::{self, Unit};
 use patchbay::web::standard_webhooks::Signer;
 use patchbay::web::target::Targets;
+use patchbay::webhook::{Delivery, DeliveryStatus, Notice, SubjectKey, event_id};
 use tracing::Instrument as _;
 use url::Url;
 
@@ -62,7 +61,7 @@ const URGENT: Duration = Duration::from_mins(1);
 /// Dependencies of the function.
 #[derive(Clone, Debug)]
 pub struct Deps<S = Store, Q = Queue> {
-    /// Loads dispatches and timelines; stores deliveries and unresponsive receivers.
+    /// Loads dispatches, interactions and timelines; stores deliveries and unresponsive receivers.
     pub store: S,
     /// Consumes the `notifications` queue.
     pub outbox: Outbox<Q>,
@@ -116,8 +115,8 @@ pub async fn handle<S: Table, Q: MessageQueue>(deps: &Deps<S, Q>, event: SqsEven
     let work = |notice: Notice| async {
         let span = tracing::info_span!(
             "notice",
-            tenant = %notice.dispatch.tenant,
-            dispatch = %notice.dispatch.id,
+            tenant = %notice.subject.tenant(),
+            subject = %notice.subject.id(),
             entry = %notice.entry,
             failures = notice.failures,
         );
@@ -131,8 +130,7 @@ pub async fn handle<S: Table, Q: MessageQueue>(deps: &Deps<S, Q>, event: SqsEven
 /// An event to deliver.
 struct PendingDelivery<'a> {
     notice: &'a Notice,
-    dispatch: &'a Dispatch,
-    entry: &'a Entry,
+    noticed: &'a NoticedEntry,
     /// State of its delivery before this attempt; none before the first.
     before: Option<&'a Delivery>,
     /// The `webhook-id` that the receiver sees.
@@ -179,26 +177,24 @@ impl<S: Table, Q: MessageQueue> Deps<S, Q> {
         if notice.due_at > now.plus_millis(SLACK) {
             return self.send(&notice).await;
         }
-        let Some((dispatch, entry, before)) = self.load_subject(&notice).await? else {
+        let Some((noticed, before)) = self.load_subject(&notice).await? else {
             return Ok(());
         };
         if before.as_ref().is_some_and(|before| before.settles(&notice)) {
             tracing::info!("dropped a duplicate notice: this attempt was already made");
             return Ok(());
         }
-        let webhook = dispatch.spec.webhook.as_ref();
-        let Some(webhook) = webhook.filter(|webhook| entry.notifies(webhook.strategy)) else {
+        let Some(webhook) = noticed.webhook() else {
             return Ok(());
         };
         let event = PendingDelivery {
             notice: &notice,
-            dispatch: &dispatch,
-            entry: &entry,
+            noticed: &noticed,
             before: before.as_ref(),
-            id: event_id(&notice.dispatch, &notice.entry),
+            id: event_id(&notice.subject, &notice.entry),
         };
         if !notice.manual && self.is_superseded(&event).await? {
-            tracing::info!(webhook = event.id, "call status superseded: not delivered");
+            tracing::info!(webhook = event.id, "status superseded: not delivered");
             let report = AttemptReport::not_posted(String::new());
             self.record_delivery(&event, notice.failures, &report, DeliveryStatus::Superseded)
                 .await;
@@ -207,32 +203,34 @@ impl<S: Table, Q: MessageQueue> Deps<S, Q> {
         self.attempt_delivery(&event, &webhook.url).await
     }
 
-    /// Loads the dispatch and the entry that `notice` is about, and the state of its delivery, once the commit that it
-    /// belongs to has been made. None when there is nothing to do (yet).
-    async fn load_subject(&self, notice: &Notice) -> Result<Option<(Dispatch, Entry, Option<Delivery>)>, Failure> {
+    /// Loads the entry that `notice` is about, and the state of its delivery, once the commit that it belongs to has been
+    /// made. None when there is nothing to do (yet).
+    async fn load_subject(&self, notice: &Notice) -> Result<Option<(NoticedEntry, Option<Delivery>)>, Failure> {
         let load = || async {
             let subject = self.store.subject(notice).await;
-            let NoticeSubject {
-                dispatch,
-                entry,
-                delivery,
-            } = subject.map_err(|error| Failure::store(&error))?;
-            // Requires both: items that are read together may be from before and after one commit.
-            Ok(dispatch.zip(entry).map(|(dispatch, entry)| (dispatch, entry, delivery)))
+            let subject = subject.map_err(|error| Failure::store(&error))?;
+            Ok(subject.entry.map(|entry| (entry, subject.delivery)))
         };
         self.outbox.await_commit(notice, load).await
     }
 
-    /// Whether the event is a call status, and the call has got further since.
+    /// Whether the event is a status of an attempt, and the attempt has got further since.
     async fn is_superseded(&self, event: &PendingDelivery<'_>) -> Result<bool, Failure> {
-        let (Some(status), Some(attempt)) = (event.entry.fact.call_status(), event.entry.fact.attempt()) else {
+        match event.noticed {
+            NoticedEntry::Dispatch(dispatch, entry) => self.is_superseded_call(dispatch, entry).await,
+            NoticedEntry::Interaction(interaction, entry) => Ok(interaction.has_superseded(entry)),
+        }
+    }
+
+    async fn is_superseded_call(&self, dispatch: &Dispatch, entry: &dispatch::Entry) -> Result<bool, Failure> {
+        let (Some(status), Some(attempt)) = (entry.fact.call_status(), entry.fact.attempt()) else {
             return Ok(false);
         };
-        let current = event.dispatch.attempt_with_id(attempt);
+        let current = dispatch.attempt_with_id(attempt);
         if current.is_none_or(|attempt| matches!(attempt.phase, Phase::Ended { .. })) {
             return Ok(true);
         }
-        let statuses = self.store.statuses(&event.notice.dispatch, attempt).await;
+        let statuses = self.store.statuses(&dispatch.key, attempt).await;
         let statuses = statuses.map_err(|error| Failure::store(&error))?;
         Ok(statuses
             .iter()
@@ -241,7 +239,7 @@ impl<S: Table, Q: MessageQueue> Deps<S, Q> {
     }
 
     async fn attempt_delivery(&self, event: &PendingDelivery<'_>, url: &str) -> Result<(), Failure> {
-        let Some(body) = payload(event.dispatch, event.entry) else {
+        let Some(body) = payload(event.noticed) else {
             return Ok(());
         };
         let url = match Url::parse(url) {
@@ -257,7 +255,7 @@ impl<S: Table, Q: MessageQueue> Deps<S, Q> {
         let host = url
             .port()
             .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        let receiver: Receiver = (event.notice.dispatch.tenant.clone(), host);
+        let receiver: Receiver = (event.notice.subject.tenant().clone(), host);
         let probe_lock = match self.admit(&receiver, event.is_urgent(self.clock.now())).await {
             Admission::Allowed(probe_lock) => probe_lock,
             Admission::Postponed(unresponsive) => {
@@ -376,9 +374,10 @@ impl<S: Table, Q: MessageQueue> Deps<S, Q> {
         outcome: DeliveryStatus,
     ) {
         let posts = event.before.map_or(0, |before| before.posts);
-        let answer = match report.excerpt.as_str() {
-            "" => report.reason.clone(),
-            excerpt => format!("{}: {excerpt}", report.reason),
+        let answer = match (&event.notice.subject, report.excerpt.as_str()) {
+            // The receiver may repeat what the customer wrote, which has to go when they are forgotten: it is not kept.
+            (SubjectKey::Interaction(_), _) | (_, "") => report.reason.clone(),
+            (SubjectKey::Dispatch(_), excerpt) => format!("{}: {excerpt}", report.reason),
         };
         let delivery = Delivery {
             resent: event.notice.resent,

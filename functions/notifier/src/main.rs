@@ -1,8 +1,8 @@
 //! Consumes the `notifications` queue: delivers webhooks to requesters.
 
 use notifier::{Deps, handle};
-use patchbay::dispatch::work::Notice;
 use patchbay::function::{self, Error};
+use patchbay::webhook::Notice;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

@@ -4,11 +4,10 @@ use std::future::Future;
 
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::Entry;
-use patchbay::dispatch::delivery::Delivery;
-use patchbay::dispatch::work::Notice;
 use patchbay::ids::{AttemptId, DispatchKey, Tenant};
 use patchbay::message::Failure;
 use patchbay::store::{NoticeSubject, ProbeClaim, Store, StoreError, UnresponsiveReceiver};
+use patchbay::webhook::{Delivery, Notice};
 
 /// Reads the subjects of notices; stores deliveries and unresponsive receivers. The methods are those of [`Store`].
 #[expect(missing_docs, reason = "the methods are those of the store")]
@@ -72,7 +71,7 @@ impl Table for Store {
     type Error = StoreError;
 
     async fn subject(&self, notice: &Notice) -> Result<NoticeSubject, StoreError> {
-        Self::subject(self, &notice.dispatch, &notice.entry).await
+        Self::subject(self, &notice.subject, &notice.entry).await
     }
 
     async fn statuses(&self, dispatch: &DispatchKey, attempt: AttemptId) -> Result<Vec<Entry>, StoreError> {
@@ -80,7 +79,7 @@ impl Table for Store {
     }
 
     async fn put_delivery(&self, notice: &Notice, delivery: &Delivery) -> Result<(), StoreError> {
-        Self::put_delivery(self, &notice.dispatch, &notice.entry, delivery).await
+        Self::put_delivery(self, &notice.subject, &notice.entry, delivery).await
     }
 
     async fn unresponsive_receiver(

@@ -4,9 +4,9 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use patchbay::clock::Timestamp;
-use patchbay::dispatch::work::Notice;
 use patchbay::secret::sha256_hex;
 use patchbay::store::UnresponsiveReceiver;
+use patchbay::webhook::Notice;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
@@ -129,15 +129,16 @@ mod tests {
 
     use super::*;
     use patchbay::ids::{DispatchId, DispatchKey};
+    use patchbay::webhook::SubjectKey;
 
     const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
     fn notice(failures: u8) -> Notice {
         Notice {
-            dispatch: DispatchKey {
+            subject: SubjectKey::Dispatch(DispatchKey {
                 tenant: "acme".parse().expect("tenant"),
                 id: DispatchId::new(7),
-            },
+            }),
             entry: "000001-x".to_owned(),
             first_at: START,
             due_at: START,

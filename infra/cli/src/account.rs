@@ -10,7 +10,7 @@ use patchbay_simulators::aws::REGION;
 use patchbay_simulators::chat::{CREDENTIALS, TENANT_DOMAIN};
 use patchbay_simulators::twilio::outbound::API_KEY;
 use patchbay_simulators::twilio::{ACCOUNT, AUTH_TOKEN};
-use patchbay_simulators::world::{REFERENCE_KEY, ROUTEE_APPLICATION, WEBHOOK_KEY};
+use patchbay_simulators::world::{ELEMENTE_CREDENTIALS, REFERENCE_KEY, ROUTEE_APPLICATION, WEBHOOK_KEY};
 use serde_json::{Value, json};
 
 use crate::template::{self, CALLS_FUNCTIONS};
@@ -133,7 +133,7 @@ impl Account {
             secret("twilio-auth-tokens", AUTH_TOKEN),
             secret("sangoma-credentials", &format!("{client_id}:{client_secret}")),
             secret("twilio-credentials", &format!("{ACCOUNT}:{}:{}", API_KEY.0, API_KEY.1)),
-            secret("elemente-credentials", "user:password"),
+            secret("elemente-credentials", ELEMENTE_CREDENTIALS),
         ];
         Self {
             functions: template::functions()

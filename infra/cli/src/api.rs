@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use clap::Args;
+use http::header::LINK;
 use http::{Method, Uri};
 use patchbay::http::{HttpClient, Response};
 use patchbay::secret::Secret;
@@ -91,6 +92,15 @@ impl Api {
         self.send(Method::GET, path, &[], Bytes::new()).await
     }
 
+    /// The JSON at `path`, which is a page of a list, and the query of the next one, which a `Link` header has.
+    pub(crate) async fn page(&self, path: &str) -> anyhow::Result<(Value, Option<String>)> {
+        let response = self.request(Method::GET, path, &[], Bytes::new()).await?;
+        let link = response.headers().get(LINK).and_then(|link| link.to_str().ok());
+        let next = link.and_then(|link| link.strip_prefix('<')?.split_once(">; rel=\"next\""));
+        let next = next.map(|(query, _)| query.to_owned());
+        Ok((parse_response(&response)?, next.filter(|query| query.starts_with('?'))))
+    }
+
     /// Posts JSON to `path`.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         let headers = [("content-type", "application/json".to_owned())];
@@ -106,6 +116,16 @@ impl Api {
         headers: &[(&str, String)],
         body: Bytes,
     ) -> anyhow::Result<Value> {
+        parse_response(&self.request(method, path, headers, body).await?)
+    }
+
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, String)],
+        body: Bytes,
+    ) -> anyhow::Result<Response> {
         let url = format!("{}{path}", self.base);
         let mut request = http::Request::builder()
             .method(method)
@@ -116,7 +136,7 @@ impl Api {
         }
         let request = request.body(body).context("--api or the token is not valid")?;
         let response = self.http.send(request).await;
-        parse_response(&response.with_context(|| format!("cannot reach {url}"))?)
+        response.with_context(|| format!("cannot reach {url}"))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::aws::{Clients, Target, block_on};
 use crate::output::{Output, counted};
 use crate::timeline;
 
-mod webhooks;
+pub(crate) mod webhooks;
 
 /// Timeline entries per request.
 const PAGE: i32 = view::TIMELINE_LIMIT;
@@ -202,7 +202,7 @@ async fn load(store: &Store, key: &DispatchKey) -> anyhow::Result<Dispatch> {
 async fn show(store: &Store, clock: &Clock, key: &DispatchKey, output: &mut Output<'_>) -> anyhow::Result<()> {
     let dispatch = load(store, key).await?;
     let page = load_timeline(store, key).await?;
-    let deliveries = store.first_deliveries(key).await?;
+    let deliveries = store.first_deliveries(&key.clone().into()).await?;
     let now = clock.now();
     if output.is_json() {
         let past = History {

@@ -13,6 +13,7 @@ mod dlq;
 mod doctor;
 mod documents;
 mod input;
+mod interaction;
 mod limits;
 mod link;
 mod local;
@@ -72,6 +73,8 @@ enum Command {
     OptOut(opt_out::Options),
     /// List, show and cancel dispatches, list and resend their webhooks
     Dispatch(dispatch::Options),
+    /// Contact customers through the API of a deployment, and show the outcome
+    Interaction(interaction::Options),
     /// List dead letters and move them back to their queues
     Dlq(dlq::Options),
     /// Check a deployment: report what is wrong and how to fix it
@@ -114,6 +117,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Limits(options) => with_output(options.target.output, &|output| limits::run(options, output)),
         Command::OptOut(options) => with_output(options.target.output, &|output| opt_out::run(options, output)),
         Command::Dispatch(options) => with_output(options.target.output, &|output| dispatch::run(options, output)),
+        Command::Interaction(options) => with_output(options.output, &|output| interaction::run(options, output)),
         Command::Dlq(options) => with_output(options.target.output, &|output| dlq::run(options, output)),
         Command::Doctor(options) => with_output(options.target.output, &|output| doctor::run(options, output)),
         Command::Url(options) => with_output(options.target.output, &|output| url::run(options, output)),
@@ -196,6 +200,12 @@ mod tests {
             ),
             ("patchbay token create --tenant Acme", "not a tenant"),
             ("patchbay dispatch show 4711", "not a dispatch id"),
+            ("patchbay interaction show 4711", "not an interaction id"),
+            ("patchbay interaction list --status happy", "not a status"),
+            (
+                "patchbay interaction resend 6b1f0000-0000-4000-8000-0000000000aa a/b",
+                "not a webhook-id",
+            ),
             ("patchbay dispatch list --limit 0", "0 is not in 1..=1000"),
             (
                 "patchbay dlq redrive --queue callz",

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use patchbay::clock::Clock;
 use patchbay::ids::Tenant;
 use patchbay::phone::PhoneNumber;
-use patchbay::store::{Address, Store};
+use patchbay::store::{Address, OptOutChange, OptOutRecord, OptOutSource, Store};
 use serde_json::json;
 
 use crate::aws::{Clients, Target, block_on};
@@ -72,27 +72,64 @@ async fn execute(
     command: &Command,
     output: &mut Output<'_>,
 ) -> anyhow::Result<()> {
-    let (address, is_opted_out) = match command {
-        Command::Add { address } => {
-            store.put_opt_out(tenant, address, clock.now()).await?;
-            (address, true)
-        }
-        Command::Remove { address } => {
-            store.remove_opt_out(tenant, address).await?;
-            (address, false)
-        }
-        Command::Check { address } => (address, store.is_opted_out(tenant, address).await?),
+    let (source, now) = (OptOutSource::Operator, clock.now());
+    let (address, change) = match command {
+        Command::Add { address } => (address, Some(OptOutChange::opt_out(source, now))),
+        Command::Remove { address } => (address, Some(OptOutChange::end(source, now))),
+        Command::Check { address } => (address, None),
     };
+    if let Some(change) = change {
+        store.change_opt_out(tenant, address, &change).await?;
+    }
+    let OptOutRecord { opt_out, changes, .. } = store.opt_out_record(tenant, address).await?;
+    let is_opted_out = opt_out.is_some();
     let (name, address) = match address {
         Address::Phone(number) => ("number", number.as_str()),
         Address::Email(address) => ("email", address.as_str()),
     };
     if output.is_json() {
-        let document = json!({ "tenant": tenant.to_string(), name: address, "opted_out": is_opted_out });
+        let document = json!({
+            "tenant": tenant.to_string(),
+            name: address,
+            "opted_out": is_opted_out,
+            "since": opt_out.map(|opt_out| opt_out.at),
+            "changes": changes,
+        });
         return Ok(output.json(&document)?);
     }
+    let since = opt_out.map_or_else(String::new, |opt_out| format!(" since {}", opt_out.at));
     let may = if is_opted_out { "must not be" } else { "may be" };
-    Ok(output.line(format!("{tenant}: {address} {may} contacted"))?)
+    output.line(format!("{tenant}: {address} {may} contacted{since}"))?;
+    for change in &changes {
+        output.line(line(change))?;
+    }
+    Ok(())
+}
+
+/// A change, for people.
+fn line(change: &OptOutChange) -> String {
+    let what = if change.opted_out {
+        "opt-out"
+    } else {
+        "end of the opt-out"
+    };
+    let how = match change.by {
+        OptOutSource::Word => "a word in a message",
+        OptOutSource::Chat => "a word in a web chat",
+        OptOutSource::Key => "a key in a call",
+        OptOutSource::Button => "the button of an e-mail",
+        OptOutSource::Provider => "the provider",
+        OptOutSource::Api => "a request to the API",
+        OptOutSource::Operator => "this command",
+    };
+    let message = change
+        .message
+        .as_ref()
+        .map_or_else(String::new, |id| format!(", message {id}"));
+    let interaction = change
+        .interaction
+        .map_or_else(String::new, |id| format!(", interaction {id}"));
+    format!("  {}  {what} by {how}{message}{interaction}", change.at)
 }
 
 #[cfg(test)]
@@ -154,12 +191,19 @@ pub(crate) mod tests {
         let tenant = "main".parse().expect("a tenant");
         for (line, expected) in [
             ("check", "main: +12025550143 may be contacted\n"),
-            ("add", "main: +12025550143 must not be contacted\n"),
+            (
+                "add",
+                "main: +12025550143 must not be contacted since TIME\n  TIME  opt-out by this command\n",
+            ),
+            (
+                "remove",
+                "main: +12025550143 may be contacted\n  TIME  opt-out by this command\n  TIME  end of the opt-out by this command\n",
+            ),
         ] {
             let command = parse(&format!("{line} {NUMBER}")).expect(line);
             let text =
                 text_of(async |output| execute(&world.store, &world.clock, &tenant, &command, output).await).await;
-            assert_eq!(text, expected);
+            assert_eq!(text.replace(&world.clock.now().to_string(), "TIME"), expected);
         }
     }
 
@@ -175,8 +219,8 @@ pub(crate) mod tests {
             let command = parse(&format!("{line} {address}")).expect(line);
             let report =
                 json_of(async |output| execute(&world.store, &world.clock, &tenant, &command, output).await).await;
-            let expected = json!({ "tenant": "main", "email": address, "opted_out": is_opted_out });
-            assert_eq!(report, expected);
+            let found = (&report["tenant"], &report["email"], &report["opted_out"]);
+            assert_eq!(found, (&json!("main"), &json!(address), &json!(is_opted_out)));
         }
     }
 

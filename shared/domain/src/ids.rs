@@ -12,8 +12,17 @@ use crate::timestamp::Timestamp;
 
 /// The text is not an identifier of this kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a {0}")]
+#[error("not {article} {0}", article = article(.0))]
 pub struct InvalidId(&'static str);
+
+/// The indefinite article of a noun.
+fn article(noun: &str) -> &'static str {
+    if noun.starts_with(['a', 'e', 'i', 'o']) {
+        "an"
+    } else {
+        "a"
+    }
+}
 
 impl InvalidId {
     pub(crate) const PLATFORM_ID: Self = Self("id of a chat platform");

@@ -54,6 +54,19 @@ pub struct Entry<F> {
     pub fact: F,
 }
 
+/// Sequence numbers for each version: more than a commit has entries, because a transaction has at most 100 writes.
+const SEQUENCES_PER_VERSION: u64 = 1_000;
+
+impl<F> Entry<F> {
+    /// Its sequence number: the higher of two entries of one timeline happened later. `None` if its id is none that
+    /// this program makes.
+    pub fn sequence(&self) -> Option<u64> {
+        let (version, index) = self.id.split_once('-')?;
+        let (version, index): (u64, u64) = (version.parse().ok()?, index.parse().ok()?);
+        version.checked_mul(SEQUENCES_PER_VERSION)?.checked_add(index)
+    }
+}
+
 /// The entries of the commit that creates `version`.
 pub(crate) fn entries<F>(version: u64, at: Timestamp, facts: Vec<F>) -> Vec<Entry<F>> {
     let facts = facts.into_iter().enumerate();
@@ -85,4 +98,33 @@ pub(crate) fn messages<K: Clone, W: PartialEq>(
         work,
     };
     new.chain(extra).map(message).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_entries_have_higher_sequence_numbers() {
+        let at = Timestamp::from_millis(1_800_000_000_000);
+        let sequences = |version| {
+            let all = entries(version, at, vec![(); 100]);
+            all.iter().map(Entry::sequence).collect::<Vec<_>>()
+        };
+        let all: Vec<_> = [1, 2, 10_000_000_000].into_iter().flat_map(sequences).collect();
+        assert_eq!((all.first(), all.get(101)), (Some(&Some(1_000)), Some(&Some(2_001))));
+        assert!(all.is_sorted_by(|a, b| a < b), "{all:?}");
+    }
+
+    #[test]
+    fn a_foreign_id_has_no_sequence_number() {
+        for id in ["", "7", "a-1", "1-", "1-b", "18446744073709551615-000"] {
+            let entry = Entry {
+                id: id.to_owned(),
+                at: Timestamp::from_millis(0),
+                fact: (),
+            };
+            assert_eq!(entry.sequence(), None, "{id}");
+        }
+    }
 }

@@ -12,6 +12,7 @@
 //! - [`interaction`]: an agent contacts a customer, over one channel after the other.
 //! - [`opt_out`]: recognizes the words with which a customer ends our messages.
 //! - [`access`]: scopes of API tokens. [`target`]: which URLs may be fetched.
+//! - [`webhook`]: where a requester receives the events of a dispatch or an interaction.
 //! - [`percent`]: percent-encoding sets for the parts of a URL.
 //! - [`ids`], [`timestamp`], [`secret`], [`field`]: types that all of them use.
 
@@ -35,3 +36,4 @@ pub mod secret;
 pub mod speech;
 pub mod target;
 pub mod timestamp;
+pub mod webhook;

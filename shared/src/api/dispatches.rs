@@ -1,7 +1,5 @@
 //! Whether this stack can carry out a request for a dispatch, wherever the request comes from.
 
-use url::Url;
-
 use crate::dispatch::{DispatchRequest, NewDispatch};
 use crate::field::FieldError;
 use crate::ids::ProviderName;
@@ -25,11 +23,7 @@ impl Abilities {
         let spec = request.check()?;
         self.check_providers(&spec)?;
         if let Some(webhook) = &spec.webhook {
-            let invalid = |detail: String| vec![FieldError::new("webhook.url", detail)];
-            let url = Url::parse(&webhook.url).map_err(|error| invalid(format!("must be a URL: {error}")))?;
-            self.targets
-                .check_url(&url)
-                .map_err(|error| invalid(error.to_string()))?;
+            webhook.check_target(&self.targets).map_err(|error| vec![error])?;
         }
         Ok(spec)
     }

@@ -10,6 +10,7 @@ pub mod dispatches;
 pub mod documents;
 pub mod idempotency;
 pub mod paging;
+pub mod webhooks;
 
 use http::HeaderMap;
 use lambda_http::{Request, RequestExt as _};
@@ -23,6 +24,7 @@ use crate::store::{Store, StoreError};
 use crate::tokens::Tokens;
 use crate::web::auth::{Token, authorize};
 use crate::web::problem::Problem;
+use crate::webhooks::ResendError;
 
 /// Seconds after which a client may retry, for `Retry-After`.
 const RETRY_AFTER_SECONDS: u16 = 1;
@@ -44,6 +46,13 @@ impl From<LedgerError> for Problem {
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         tracing::error!(%error, kind = ?error.kind(), "a dispatch could not be changed");
+        Self::unavailable(RETRY_AFTER_SECONDS)
+    }
+}
+
+impl From<ResendError> for Problem {
+    fn from(error: ResendError) -> Self {
+        tracing::error!(%error, "a webhook could not be sent again");
         Self::unavailable(RETRY_AFTER_SECONDS)
     }
 }

@@ -40,6 +40,21 @@ pub fn cursor<T: FromStr>(request: &Request) -> Result<Option<T>, Problem> {
     cursor.map_err(|_| invalid_cursor())
 }
 
+/// The parameter `name` of a request as a cursor into a timeline: the id of an entry, 1 to 100 letters, digits and hyphens.
+///
+/// # Errors
+/// 422 when it is malformed.
+pub fn timeline_cursor<'a>(name: &str, text: &'a str) -> Result<&'a str, Problem> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    if text.is_empty() || text.len() > 100 || !text.bytes().all(allowed) {
+        return Err(Problem::invalid_field(
+            name,
+            "must be a cursor from a previous response",
+        ));
+    }
+    Ok(text)
+}
+
 fn invalid_cursor() -> Problem {
     Problem::invalid_field("cursor", "is not a cursor that a list has returned")
 }

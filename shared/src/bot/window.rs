@@ -114,6 +114,11 @@ impl CallingWindow {
     }
 }
 
+/// Whether this is the IANA name of a time zone.
+pub fn is_time_zone(name: &str) -> bool {
+    zone(name).is_ok()
+}
+
 fn zone(name: &str) -> Result<TimeZone, CallingWindowError> {
     let zone = TimeZone::get(name).ok();
     // `Etc/Unknown` is a name without a zone; the library gives it the time of UTC.

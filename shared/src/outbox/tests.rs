@@ -1,8 +1,9 @@
 //! The outbox with messages about any subject, and the JSON of messages about a dispatch.
 
 use super::*;
-use crate::dispatch::work::{Message, Notice, Work};
+use crate::dispatch::work::{Message, Work};
 use crate::dispatch::{Ending, Event, NotPlaced};
+use crate::webhook::Notice;
 
 #[test]
 fn backoff_doubles_from_one_second_to_a_minute() {
@@ -110,7 +111,7 @@ fn every_retried_message_round_trips() {
         );
     }
     let notice = Notice {
-        dispatch,
+        subject: dispatch.into(),
         entry: "x".into(),
         first_at: now,
         due_at: now,

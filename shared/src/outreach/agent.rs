@@ -12,6 +12,7 @@ use super::document::{self, Written, check_text, required_line};
 use crate::bot::language::is_tag;
 use crate::flow::Issue;
 use crate::flow::source::field;
+use crate::ids::DocumentName;
 use crate::interaction::Channel;
 use crate::messaging::{self, Sender};
 use crate::providers::elemente::{MAX_ID_CHARS, MAX_INITIAL_MESSAGE_CHARS, MAX_PROMPT_CHARS};
@@ -41,7 +42,7 @@ pub struct ChannelSender {
     /// The back end.
     pub over: Over,
     /// The sender as the back end names it: a phone number, the id of a messaging service, a sender name, an e-mail
-    /// address; for Elemente the two ids that [`elemente_ids`] takes apart.
+    /// address, a topic of the chat page; for Elemente the two ids that [`elemente_ids`] takes apart.
     pub from: String,
 }
 
@@ -58,11 +59,22 @@ pub enum Over {
     Ses,
     /// Elemente, whose own agent leads the conversation: every channel.
     Elemente,
+    /// Sangoma: web chat, on our own chat page.
+    Sangoma,
+    /// Chatwoot: web chat, on our own chat page.
+    Chatwoot,
 }
 
 impl Over {
     /// All back ends.
-    pub const ALL: [Self; 4] = [Self::Twilio, Self::Routee, Self::Ses, Self::Elemente];
+    pub const ALL: [Self; 6] = [
+        Self::Twilio,
+        Self::Routee,
+        Self::Ses,
+        Self::Elemente,
+        Self::Sangoma,
+        Self::Chatwoot,
+    ];
 
     /// The word in documents and in plans.
     pub const fn name(self) -> &'static str {
@@ -71,6 +83,8 @@ impl Over {
             Self::Routee => "routee",
             Self::Ses => "ses",
             Self::Elemente => "elemente",
+            Self::Sangoma => "sangoma",
+            Self::Chatwoot => "chatwoot",
         }
     }
 
@@ -82,7 +96,7 @@ impl Over {
     /// The back ends that can send over `channel`.
     pub const fn possible(channel: Channel) -> &'static [Self] {
         match channel {
-            Channel::Webchat => &[Self::Elemente],
+            Channel::Webchat => &[Self::Sangoma, Self::Chatwoot, Self::Elemente],
             Channel::Call | Channel::Sms => &[Self::Twilio, Self::Routee, Self::Elemente],
             Channel::Whatsapp => &[Self::Twilio, Self::Elemente],
             Channel::Email => &[Self::Ses, Self::Elemente],
@@ -157,7 +171,7 @@ struct Channels {
     /// E-mail, over `ses` or `elemente`.
     #[serde(default)]
     email: Option<SenderFields>,
-    /// Web chat, over `elemente`.
+    /// Web chat, over `sangoma`, `chatwoot` or `elemente`.
     #[serde(default)]
     webchat: Option<SenderFields>,
 }
@@ -171,7 +185,8 @@ struct SenderFields {
     #[cfg_attr(feature = "schema", schemars(required))]
     over: Option<Over>,
     /// The sender: a phone number such as `+12025550100`, for SMS over `twilio` or the id of a messaging service, for
-    /// calls and SMS over `routee` or a sender name, for `ses` an e-mail address. Not for `elemente`.
+    /// calls and SMS over `routee` or a sender name, for `ses` an e-mail address, for `sangoma` and `chatwoot` a topic of
+    /// the chat page. Not for `elemente`.
     #[serde(default)]
     from: Option<String>,
     /// Only for `elemente`: the id of its agent.
@@ -197,7 +212,7 @@ impl Channels {
 impl document::Fields for Fields {
     type Checked = Agent;
 
-    fn check(&self, issues: &mut Vec<Issue>) -> Agent {
+    fn check(&self, _: bool, issues: &mut Vec<Issue>) -> Agent {
         let Prompt {
             initial_message,
             prompt,
@@ -296,6 +311,11 @@ fn sender(channel: Channel, over: Over, from: &str) -> Result<String, String> {
     if channel == Channel::Email {
         let address = EmailAddress::parse(from).map_err(|error| error.to_string())?;
         return Ok(address.as_str().to_owned());
+    }
+    if channel == Channel::Webchat {
+        let topic: Result<DocumentName, _> = from.parse();
+        let topic = topic.map_err(|_| "must be the name of a topic of the chat page".to_owned())?;
+        return Ok(topic.to_string());
     }
     let message_channel = match channel {
         Channel::Whatsapp => messaging::Channel::WhatsApp,

@@ -1,5 +1,5 @@
 //! Callback URLs of messages: those to which providers report how far a message got, those to which they post what
-//! customers write, and the opt-out button of an e-mail.
+//! customers write, and the opt-out button of an e-mail. Also the URLs of recordings.
 //!
 //! The URL of a status ends in `{tenant}.{interaction id}.{attempt}.{tag}`, that of an incoming message in
 //! `{tenant}.{tag}`. Both are valid for one provider only: Routee signs nothing, so its URLs must not pass as Twilio's.
@@ -9,6 +9,7 @@ use std::str::FromStr;
 use http::Method;
 use lambda_http::Request;
 
+use crate::clock::Timestamp;
 use crate::ids::{InteractionKey, Nonce, Tenant};
 use crate::providers::ses::EmailAddress;
 use crate::providers::twilio::signature::SignatureVerifier;
@@ -19,17 +20,33 @@ use crate::web::callbacks::CallbackUrls;
 use crate::web::problem::Problem;
 use crate::web::reference::{BadReference, Purpose};
 
-/// Last segment but one of the URLs to which a provider reports statuses.
-const STATUS: &str = "message-status";
-/// Last segment but one of the URLs to which a provider posts the keys of an announcement.
-const KEYS: &str = "announcement-keys";
-/// Last segment but one of the URLs to which a provider reports statuses of an announcement.
-const CALL_STATUS: &str = "announcement-status";
 /// Last segment but one of the URLs to which a provider posts what customers write.
 const INCOMING: &str = "messages";
 /// Makes Twilio retry an incoming message up to three times after any failure, within its total of 15 s. It is a URL
 /// fragment, which Twilio neither sends nor signs (twilio/CONTRACT.md 6).
 const RETRY_FRAGMENT: &str = "#rc=3&rp=all";
+
+/// What a provider posts about an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttemptCallback {
+    /// How far its message got.
+    MessageStatus,
+    /// How far its call got.
+    CallStatus,
+    /// The keys that the customer pressed in its call.
+    Keys,
+}
+
+impl AttemptCallback {
+    /// The last segment but one of the URL.
+    const fn segment(self) -> &'static str {
+        match self {
+            Self::MessageStatus => "message-status",
+            Self::CallStatus => "announcement-status",
+            Self::Keys => "announcement-keys",
+        }
+    }
+}
 
 /// An attempt of an interaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +66,17 @@ pub struct OptOutReference {
     pub address: AddressHash,
 }
 
+/// The recording behind a URL of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordingReference {
+    /// The interaction.
+    pub interaction: InteractionKey,
+    /// The attempt that made the call.
+    pub attempt: Nonce,
+    /// When the URL stops to work.
+    pub expires_at: Timestamp,
+}
+
 /// A verified webhook of a message provider: what its URL says, and its body.
 #[derive(Debug)]
 pub struct MessageCallback<'a, T> {
@@ -63,20 +91,27 @@ pub struct MessageCallback<'a, T> {
 impl CallbackUrls {
     /// The URL to which a provider posts the statuses of the message that an attempt sent.
     pub fn message_status_url(&self, provider: Provider, interaction: &InteractionKey, attempt: Nonce) -> String {
-        self.attempt_url(provider, STATUS, interaction, attempt)
+        self.attempt_url(provider, AttemptCallback::MessageStatus, interaction, attempt)
     }
 
     /// The URL to which a provider posts the keys that a customer presses in the call of an attempt.
     pub fn announcement_keys_url(&self, provider: Provider, interaction: &InteractionKey, attempt: Nonce) -> String {
-        self.attempt_url(provider, KEYS, interaction, attempt)
+        self.attempt_url(provider, AttemptCallback::Keys, interaction, attempt)
     }
 
     /// The URL to which a provider posts the statuses of the call of an attempt.
     pub fn announcement_status_url(&self, provider: Provider, interaction: &InteractionKey, attempt: Nonce) -> String {
-        self.attempt_url(provider, CALL_STATUS, interaction, attempt)
+        self.attempt_url(provider, AttemptCallback::CallStatus, interaction, attempt)
     }
 
-    fn attempt_url(&self, provider: Provider, kind: &str, interaction: &InteractionKey, attempt: Nonce) -> String {
+    fn attempt_url(
+        &self,
+        provider: Provider,
+        kind: AttemptCallback,
+        interaction: &InteractionKey,
+        attempt: Nonce,
+    ) -> String {
+        let kind = kind.segment();
         let text = attempt_text(interaction, attempt);
         let reference = self.references.sign(Purpose::Message, &text, provider.as_str());
         format!("{}/{}/{kind}/{reference}", self.base, provider.as_str())
@@ -107,51 +142,33 @@ impl CallbackUrls {
         format!("{}/ses/one-click/{reference}", self.base)
     }
 
-    /// Verifies a status of a message: the reference at the end of its path, and the signature if the provider signs its
-    /// requests.
+    /// The URL under which a person listens to the recording of the call of an attempt, until `expires_at`.
+    pub fn recording_url(&self, interaction: &InteractionKey, attempt: Nonce, expires_at: Timestamp) -> String {
+        let text = format!("{}.{}", attempt_text(interaction, attempt), expires_at.seconds());
+        let reference = self.references.sign(Purpose::Recording, &text, "");
+        format!("{}/recordings/{reference}", self.base)
+    }
+
+    /// Verifies a request about an attempt: the reference at the end of its path, and the signature if the provider signs
+    /// its requests.
     ///
     /// # Errors
     /// 405 for a method other than POST, 404 for a reference that was not signed with one of our keys for this
     /// provider, 403 for a missing or invalid provider signature, 413 if the body is too large.
-    pub fn verify_message_status<'a>(
+    pub fn verify_attempt<'a>(
         &self,
         request: &'a Request,
         signatures: &SignatureVerifier,
+        kind: AttemptCallback,
     ) -> Result<MessageCallback<'a, MessageReference>, Problem> {
-        let check = |provider, reference: &str| self.check_message_status(provider, reference);
-        self.verify_message_callback(request, signatures, STATUS, check)
-    }
-
-    /// Verifies keys that a customer pressed in the call of an attempt.
-    ///
-    /// # Errors
-    /// As [`Self::verify_message_status`].
-    pub fn verify_announcement_keys<'a>(
-        &self,
-        request: &'a Request,
-        signatures: &SignatureVerifier,
-    ) -> Result<MessageCallback<'a, MessageReference>, Problem> {
-        let check = |provider, reference: &str| self.check_message_status(provider, reference);
-        self.verify_message_callback(request, signatures, KEYS, check)
-    }
-
-    /// Verifies a status of the call of an attempt.
-    ///
-    /// # Errors
-    /// As [`Self::verify_message_status`].
-    pub fn verify_announcement_status<'a>(
-        &self,
-        request: &'a Request,
-        signatures: &SignatureVerifier,
-    ) -> Result<MessageCallback<'a, MessageReference>, Problem> {
-        let check = |provider, reference: &str| self.check_message_status(provider, reference);
-        self.verify_message_callback(request, signatures, CALL_STATUS, check)
+        let check = |provider, reference: &str| self.check_attempt(provider, reference);
+        self.verify_message_callback(request, signatures, kind.segment(), check)
     }
 
     /// Verifies a message that a customer wrote.
     ///
     /// # Errors
-    /// As [`Self::verify_message_status`].
+    /// As [`Self::verify_attempt`].
     pub fn verify_incoming_message<'a>(
         &self,
         request: &'a Request,
@@ -187,11 +204,11 @@ impl CallbackUrls {
         Ok(MessageCallback { provider, about, body })
     }
 
-    /// Verifies a reference of [`Self::message_status_url`].
+    /// Verifies the reference of a URL about an attempt.
     ///
     /// # Errors
     /// The reference was not signed with one of our keys, or was made for another provider.
-    pub fn check_message_status(&self, provider: Provider, reference: &str) -> Result<MessageReference, BadReference> {
+    pub fn check_attempt(&self, provider: Provider, reference: &str) -> Result<MessageReference, BadReference> {
         let text = self.references.check(Purpose::Message, reference, provider.as_str())?;
         let mut parts = text.split('.');
         let message = parse_attempt(&mut parts).ok_or(BadReference)?;
@@ -228,6 +245,23 @@ impl CallbackUrls {
         let message = parse_attempt(&mut parts).ok_or(BadReference)?;
         let address = next(&mut parts).ok_or(BadReference)?;
         end_of(parts, OptOutReference { message, address })
+    }
+
+    /// Verifies a reference of [`Self::recording_url`]. It may have expired.
+    ///
+    /// # Errors
+    /// The reference was not signed with one of our keys.
+    pub fn check_recording(&self, reference: &str) -> Result<RecordingReference, BadReference> {
+        let text = self.references.check(Purpose::Recording, reference, "")?;
+        let mut parts = text.split('.');
+        let message = parse_attempt(&mut parts).ok_or(BadReference)?;
+        let seconds: u32 = next(&mut parts).ok_or(BadReference)?;
+        let recording = RecordingReference {
+            interaction: message.interaction,
+            attempt: message.attempt,
+            expires_at: Timestamp::from_millis(i64::from(seconds) * 1_000),
+        };
+        end_of(parts, recording)
     }
 }
 
@@ -320,11 +354,8 @@ mod tests {
             interaction: acme.clone(),
             attempt: Nonce::new(7),
         };
-        assert_eq!(urls.check_message_status(Provider::Routee, last(&status)), Ok(expected));
-        assert_eq!(
-            urls.check_message_status(Provider::Twilio, last(&status)),
-            Err(BadReference)
-        );
+        assert_eq!(urls.check_attempt(Provider::Routee, last(&status)), Ok(expected));
+        assert_eq!(urls.check_attempt(Provider::Twilio, last(&status)), Err(BadReference));
         let incoming = urls.incoming_message_url(Provider::Routee, &acme.tenant);
         assert_eq!(
             urls.check_incoming_message(Provider::Routee, last(&incoming)),
@@ -353,11 +384,31 @@ mod tests {
     }
 
     #[test]
+    fn url_of_a_recording_has_its_expiry_and_is_valid_for_nothing_else() {
+        let (urls, longest) = (urls("k"), key(&"a".repeat(32), u128::MAX));
+        let expires_at = Timestamp::from_millis(1_795_464_000_000);
+        let url = urls.recording_url(&longest, Nonce::new(u64::MAX), expires_at);
+        assert!(url.starts_with("https://hooks.example.org/recordings/"), "{url}");
+        assert!(last(&url).len() <= Purpose::Recording.max_len());
+        let found = urls.check_recording(last(&url)).expect("a reference");
+        assert_eq!(
+            (found.interaction, found.attempt, found.expires_at),
+            (longest, Nonce::new(u64::MAX), expires_at)
+        );
+        let later = url.replacen(".1795464000.", ".1895464000.", 1);
+        assert_ne!(later, url);
+        assert_eq!(urls.check_recording(last(&later)), Err(BadReference));
+        assert_eq!(urls.check_opt_out(last(&url)), Err(BadReference));
+        let status = urls.message_status_url(Provider::Routee, &key("acme", 1), Nonce::new(7));
+        assert_eq!(urls.check_recording(last(&status)), Err(BadReference));
+    }
+
+    #[test]
     fn longest_reference_to_a_message_is_accepted() {
         let (urls, longest) = (urls("k"), key(&"a".repeat(32), u128::MAX));
         let url = urls.message_status_url(Provider::Twilio, &longest, Nonce::new(u64::MAX));
         assert_eq!(last(&url).len(), Purpose::Message.max_len());
-        assert!(urls.check_message_status(Provider::Twilio, last(&url)).is_ok());
+        assert!(urls.check_attempt(Provider::Twilio, last(&url)).is_ok());
     }
 
     proptest! {
@@ -378,8 +429,9 @@ mod tests {
             let urls = urls("k");
             for text in [&text, &dotted] {
                 prop_assert_eq!(urls.check_opt_out(text), Err(BadReference));
+                prop_assert_eq!(urls.check_recording(text), Err(BadReference));
                 prop_assert_eq!(urls.check_email_events(text), Err(BadReference));
-                prop_assert_eq!(urls.check_message_status(Provider::Routee, text), Err(BadReference));
+                prop_assert_eq!(urls.check_attempt(Provider::Routee, text), Err(BadReference));
                 prop_assert_eq!(urls.check_incoming_message(Provider::Twilio, text), Err(BadReference));
             }
         }

@@ -23,7 +23,10 @@ pub trait Fields: fmt::Debug + Default + DeserializeOwned {
     type Checked: Clone + fmt::Debug + Send + Sync;
 
     /// Reports what is wrong with the fields, and tells what they mean. The result counts only if nothing is wrong.
-    fn check(&self, issues: &mut Vec<Issue>) -> Self::Checked;
+    ///
+    /// A rule that was added after the first release must not refuse a document that `is_stored`: that would stop what is
+    /// planned with it.
+    fn check(&self, is_stored: bool, issues: &mut Vec<Issue>) -> Self::Checked;
 }
 
 /// A document with the fields `F`, as it was written.
@@ -60,9 +63,9 @@ impl<F: Fields> flow::Document for Written<F> {
     fn scratch(&self) {}
 
     fn check<'a>(&'a self, checker: &mut Checker<'a, NoReply>) {
-        let (fields, mut issues) = read::<F>(&self.value);
+        let (fields, mut issues) = read::<F>(&self.value, checker.is_stored());
         let mut further = Vec::new();
-        fields.check(&mut further);
+        fields.check(checker.is_stored(), &mut further);
         further.retain(|issue| !issues.iter().any(|wrong| concerns(&wrong.path, &issue.path)));
         issues.append(&mut further);
         for issue in issues {
@@ -70,8 +73,8 @@ impl<F: Fields> flow::Document for Written<F> {
         }
     }
 
-    fn prepare(&self, _: &Templates, _: bool, issues: &mut Vec<Issue>) -> F::Checked {
-        read::<F>(&self.value).0.check(issues)
+    fn prepare(&self, _: &Templates, is_stored: bool, issues: &mut Vec<Issue>) -> F::Checked {
+        read::<F>(&self.value, is_stored).0.check(is_stored, issues)
     }
 }
 
@@ -87,8 +90,8 @@ pub(super) fn from_stored<F: Fields>(value: &Value) -> Result<F::Checked, Vec<Is
 /// The fields that have the right form, and what is wrong with the form of the others.
 ///
 /// What is wrong is taken out until the rest can be read. A list is taken out as a whole, because its other elements
-/// would move.
-fn read<F: Fields>(value: &Value) -> (F, Vec<Issue>) {
+/// would move. A field that nobody knows is wrong only in a new document: a later version may have stored it.
+fn read<F: Fields>(value: &Value, is_stored: bool) -> (F, Vec<Issue>) {
     // Otherwise a list would be read as the values of the fields, in their order.
     if !value.is_object() {
         return (F::default(), vec![Issue::new("", "must be an object")]);
@@ -101,7 +104,10 @@ fn read<F: Fields>(value: &Value) -> (F, Vec<Issue>) {
             Err(error) => error,
         };
         let path = error.path().clone();
-        issues.push(Issue::new(text_of(&path), describe(&error.into_inner().to_string())));
+        let message = error.into_inner().to_string();
+        if !(is_stored && message.starts_with("unknown field")) {
+            issues.push(Issue::new(text_of(&path), describe(&message)));
+        }
         if !take_out(&mut value, &path) {
             break;
         }
@@ -271,6 +277,51 @@ pub(super) mod testing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A document with a rule that is newer than some stored ones.
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Shop {
+        name: Option<String>,
+        #[serde(default)]
+        rooms: Vec<Room>,
+    }
+
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Room {
+        seats: u32,
+    }
+
+    impl Fields for Shop {
+        type Checked = (String, Vec<u32>);
+
+        fn check(&self, is_stored: bool, issues: &mut Vec<Issue>) -> Self::Checked {
+            let name = self.name.clone().unwrap_or_default();
+            if name.len() > 5 && !is_stored {
+                issues.push(Issue::new("name", "must be short"));
+            }
+            (name, self.rooms.iter().map(|room| room.seats).collect())
+        }
+    }
+
+    fn stored(document: &Value) -> Result<(String, Vec<u32>), Vec<Issue>> {
+        from_stored::<Shop>(document)
+    }
+
+    #[test]
+    fn a_newer_rule_and_a_field_of_a_later_version_do_not_refuse_what_is_stored() {
+        let document = serde_json::json!({ "name": "Corner shop", "awning": true, "rooms": [] });
+        assert_eq!(stored(&document), Ok(("Corner shop".to_owned(), Vec::new())));
+        let paths = |result: Result<CompiledDocument<Written<Shop>>, Vec<Issue>>| -> Vec<String> {
+            let issues = result.err().unwrap_or_default();
+            issues.into_iter().map(|issue| issue.path).collect()
+        };
+        assert_eq!(paths(CompiledDocument::from_value(&document)), ["awning", "name"]);
+        // What is malformed cannot be used, no matter who stored it.
+        let malformed = serde_json::json!({ "name": 5 });
+        assert_eq!(stored(&malformed).map_err(|issues| issues.len()), Err(1));
+    }
 
     #[test]
     fn only_the_same_value_or_a_part_of_it_is_concerned() {

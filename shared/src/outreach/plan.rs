@@ -7,14 +7,15 @@ mod tests;
 use std::collections::BTreeMap;
 
 use self::fill::{Filler, Template};
-use super::agent::{Agent, Over};
-use super::skill::{self, Skill};
+use super::agent::{Agent, Over, elemente_ids};
+use super::extensions::Extensions;
+use super::skill::{self, ChatLink, Skill};
 use crate::clock::Timestamp;
 use crate::dispatch::script;
 use crate::field::FieldError;
 use crate::interaction::limits::MAX_PLAN_BYTES;
 use crate::interaction::template::Variables;
-use crate::interaction::{self, Channel, Content, KeyOption, Leg, NewInteraction, Parties, Plan};
+use crate::interaction::{self, Channel, Content, KeyOption, LINK, Leg, NewInteraction, Parties, Plan};
 use crate::providers::elemente::{AgentOverride, CreateRequest, Customer, MAX_INITIAL_MESSAGE_CHARS, MAX_PROMPT_CHARS};
 use crate::providers::ses::Subject;
 use crate::providers::twilio::messages::MAX_BODY_CHARS;
@@ -38,6 +39,8 @@ const DEFAULT_LANGUAGE: &str = "en-US";
 const MAX_EMAIL_CHARS: usize = 10_000;
 /// Longest subject, in characters, before it is cut to what a header holds.
 const MAX_SUBJECT_CHARS: usize = 5_000;
+/// Longest text on each side of the link to a web chat, in characters: both and the link fit into an SMS.
+const MAX_LINK_PART_CHARS: usize = 500;
 /// Longest value of a variable of a `WhatsApp` template, in characters.
 const MAX_VARIABLE_CHARS: usize = 1_600;
 
@@ -61,6 +64,8 @@ pub struct Sources<'a> {
     pub customer_id: &'a str,
     /// The customer: override over `customer*` over what is stored.
     pub customer: &'a Customer,
+    /// What the request says in fields of our own.
+    pub extensions: &'a Extensions,
 }
 
 /// The interaction that `request` asks for.
@@ -93,17 +98,25 @@ pub fn plan(request: &CreateRequest, sources: &Sources<'_>, now: Timestamp) -> R
     if !errors.is_empty() {
         return Err(errors);
     }
-    set_times(&mut legs, sources.skill);
+    let extensions = sources.extensions;
+    let not_before = extensions.not_before(now);
+    let expires_at = not_before.plus_seconds(seconds(sources.skill.expires_minutes));
+    let latest_at = extensions.latest_at.unwrap_or(expires_at);
+    set_times(&mut legs, sources.skill, latest_at.since(not_before).as_secs());
     let mut unused_fields = unused_fields(&request.agent_override, &legs);
     unused_fields.extend(left_out);
     let new = NewInteraction {
         parties: parties(request, sources, &legs),
         plan: Plan {
             legs,
-            not_before: now,
-            latest_at: now.plus_seconds(seconds(sources.skill.expires_minutes)),
+            not_before,
+            latest_at,
+            remember: sources.skill.remember,
+            time_zone: extensions.time_zone.clone(),
+            hours_bypass: extensions.hours_bypass.clone(),
         },
         note: String::new(),
+        webhook: extensions.webhook.clone().or_else(|| sources.skill.webhook.clone()),
         blank_variables,
         unused_fields,
     };
@@ -120,6 +133,10 @@ fn channels(requested: Channel, skill: &Skill) -> impl Iterator<Item = Channel> 
 /// Makes legs.
 struct Drafts<'a> {
     sources: Sources<'a>,
+    /// The agent's override.
+    given: &'a AgentOverride,
+    /// The name of the agent, as customers read or hear it.
+    agent_name: &'a str,
     /// The language in which announcements are spoken.
     language: &'a str,
     initial_message: Option<Template<'a>>,
@@ -138,6 +155,8 @@ impl<'a> Drafts<'a> {
         let languages = [&given.language, &sources.customer.language, &agent.language];
         Self {
             sources,
+            given,
+            agent_name: agent_name(request, &sources),
             language: languages
                 .into_iter()
                 .find_map(Option::as_deref)
@@ -171,7 +190,7 @@ impl<'a> Drafts<'a> {
                 channel,
                 back_end: sender.over.name().to_owned(),
                 from: sender.from.clone(),
-                to: address(customer, channel).unwrap_or_default(),
+                to: address(customer, carrier(&content, channel)).unwrap_or_default(),
                 content,
                 attempts: ATTEMPTS,
                 retry_seconds: 0,
@@ -194,12 +213,13 @@ impl<'a> Drafts<'a> {
     /// What is sent; `None` if the back end cannot send over this channel.
     fn content(&mut self, channel: Channel, over: Over) -> Option<Result<Content, Vec<FieldError>>> {
         match (over, channel) {
-            (Over::Elemente, _) => Some(self.conversation()),
+            (Over::Elemente, _) => Some(self.conversation(channel)),
             (Over::Twilio | Over::Routee, Channel::Call) => Some(self.announcement()),
             (Over::Twilio | Over::Routee, Channel::Sms) => Some(self.text()),
             (Over::Twilio, Channel::Whatsapp) => Some(self.whatsapp()),
             (Over::Ses, Channel::Email) => Some(self.email()),
-            (Over::Twilio | Over::Routee | Over::Ses, _) => None,
+            (Over::Sangoma | Over::Chatwoot, Channel::Webchat) => Some(self.chat_link()),
+            (Over::Twilio | Over::Routee | Over::Ses | Over::Sangoma | Over::Chatwoot, _) => None,
         }
     }
 
@@ -250,17 +270,99 @@ impl<'a> Drafts<'a> {
         Ok(Content::Email { subject, text })
     }
 
+    /// The message with the link goes by the channel that the skill names, from the agent's sender there. The platform knows
+    /// its customers by their e-mail addresses, whatever that channel is.
+    fn chat_link(&mut self) -> Result<Content, Vec<FieldError>> {
+        let Sources {
+            agent, skill, customer, ..
+        } = self.sources;
+        let Some(link) = &skill.webchat else {
+            let detail = "the skill does not say how the link to a web chat is sent";
+            return Err(vec![FieldError::new(SKILL, detail)]);
+        };
+        let addresses = [Channel::Email, link.by].map(|channel| customer.check_address(channel).err());
+        let mut errors: Vec<FieldError> = addresses.into_iter().flatten().collect();
+        errors.dedup();
+        let sender = agent
+            .senders
+            .get(&link.by)
+            .filter(|sender| sender.over != Over::Elemente);
+        if sender.is_none() {
+            let detail = format!(
+                "the agent has no back end that sends the link of a web chat by {}",
+                link.by
+            );
+            errors.push(FieldError::new("channel", detail));
+        }
+        let subject = match link.by {
+            Channel::Email => self.subject(),
+            _ => Ok(String::new()),
+        };
+        let texts = both(self.link_text(link), self.message(MAX_INITIAL_MESSAGE_CHARS));
+        let (Some(sender), true) = (sender, errors.is_empty()) else {
+            errors.extend(subject.err().into_iter().chain(texts.err().into_iter().flatten()));
+            return Err(errors);
+        };
+        let ((text, initial_message), subject) = (texts?, subject.map_err(|error| vec![error])?);
+        Ok(Content::ChatLink {
+            by: link.by,
+            over: sender.over.name().to_owned(),
+            sender: sender.from.clone(),
+            subject,
+            text,
+            initial_message,
+        })
+    }
+
+    fn link_text(&mut self, link: &ChatLink) -> Result<String, FieldError> {
+        let mut part = |text| {
+            let template = of_skill(text, "the skill's text with the link ");
+            let filled = self.filler.fill(template, MAX_LINK_PART_CHARS)?;
+            // A customer may be called like that.
+            Ok(filled.replace(LINK, " "))
+        };
+        Ok(format!("{}{LINK}{}", part(&link.before)?, part(&link.after)?))
+    }
+
     /// Without texts it is what the back end's own agent makes of it.
-    fn conversation(&mut self) -> Result<Content, Vec<FieldError>> {
+    fn conversation(&mut self, channel: Channel) -> Result<Content, Vec<FieldError>> {
         let mut filled = |text: Option<Template<'_>>, max_chars| {
             text.map_or_else(|| Ok(String::new()), |text| self.filler.fill(text, max_chars))
         };
         let initial_message = filled(self.initial_message, MAX_INITIAL_MESSAGE_CHARS);
         let (initial_message, prompt) = both(initial_message, filled(self.prompt, MAX_PROMPT_CHARS))?;
+        let request = self.request(channel);
         Ok(Content::Conversation {
             initial_message,
             prompt,
+            request: Some(Box::new(request.to_json())),
         })
+    }
+
+    /// What Elemente is asked for, without the texts: the same request with its own ids. If there are no texts, those of its
+    /// agent count, which may need any field of the customer.
+    fn request(&self, channel: Channel) -> CreateRequest {
+        let Sources { agent, customer, .. } = self.sources;
+        let sender = agent.senders.get(&channel);
+        let ids = sender.and_then(|sender| elemente_ids(&sender.from));
+        let (agent_id, skill_id) = ids.unwrap_or_default();
+        let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        CreateRequest {
+            agent_id: agent_id.to_owned(),
+            channel,
+            skill_id: skill_id.to_owned(),
+            customer_override: customer.clone(),
+            given_customer: Customer {
+                name: text(&customer.full_name()),
+                ..customer.clone()
+            },
+            agent_override: AgentOverride {
+                name: text(self.agent_name),
+                initial_message: None,
+                prompt: None,
+                ..self.given.clone()
+            },
+        }
     }
 
     /// What the customer reads.
@@ -321,6 +423,14 @@ fn agent_name<'a>(request: &'a CreateRequest, sources: &Sources<'a>) -> &'a str 
     given.unwrap_or(&sources.agent.name)
 }
 
+/// The channel over which a leg reaches the customer.
+const fn carrier(content: &Content, channel: Channel) -> Channel {
+    match content {
+        Content::ChatLink { by, .. } => *by,
+        _ => channel,
+    }
+}
+
 /// Where the customer is reached. A visitor who opens a web chat is there.
 fn address(customer: &Customer, channel: Channel) -> Option<String> {
     match channel {
@@ -338,13 +448,14 @@ const fn longest_outcome_seconds(channel: Channel) -> u32 {
 }
 
 /// Divides the time of the skill among its legs, and lets those expect an answer that can have one.
-fn set_times(legs: &mut [Leg], skill: &Skill) {
+fn set_times(legs: &mut [Leg], skill: &Skill, open_seconds: u64) {
     let count = u32::try_from(legs.len()).unwrap_or(u32::MAX);
     let following = count.saturating_sub(1);
     let answer_seconds = skill.answer_minutes.map(seconds);
     // What is left when the customer has had their time to answer over every channel but the last.
     let answers = answer_seconds.unwrap_or(0).saturating_mul(following);
-    let outcomes = seconds(skill.expires_minutes).saturating_sub(answers);
+    let open_seconds = u32::try_from(open_seconds).unwrap_or(u32::MAX);
+    let outcomes = open_seconds.saturating_sub(answers);
     let share = outcomes.checked_div(count).unwrap_or(0).max(MIN_OUTCOME_SECONDS);
     for (index, leg) in legs.iter_mut().enumerate() {
         if let Content::Announcement { .. } = leg.content {
@@ -360,7 +471,9 @@ fn set_times(legs: &mut [Leg], skill: &Skill) {
             // A key, until the call is over.
             Content::Announcement { keys, .. } if keys.is_empty() => None,
             Content::Announcement { .. } => Some(0),
-            Content::Text { .. } | Content::Template { .. } | Content::Email { .. } => answer_seconds,
+            Content::Text { .. } | Content::Template { .. } | Content::Email { .. } | Content::ChatLink { .. } => {
+                answer_seconds
+            }
         };
     }
 }
@@ -419,10 +532,10 @@ fn is_email(over: &str, _: &str) -> bool {
 
 /// The fields of the agent's override that have no effect on these legs.
 fn unused_fields(given: &AgentOverride, legs: &[Leg]) -> Vec<String> {
-    // No back end can be told a sender that the agent does not have, a picture or a voice.
+    // Only an agent of Elemente can be told a sender that the agent does not have, a picture or a voice.
+    let is_led = legs.iter().any(is_conversation);
     let is_sender = |phone: &String| legs.iter().any(|leg| leg.from == *phone);
     let has_foreign_phone = given.phone.as_ref().is_some_and(|phone| !is_sender(phone));
-    let has_unused_prompt = given.prompt.is_some() && !legs.iter().any(is_conversation);
     let speaks = legs
         .iter()
         .any(|leg| matches!(leg.content, Content::Announcement { .. }));
@@ -432,13 +545,13 @@ fn unused_fields(given: &AgentOverride, legs: &[Leg]) -> Vec<String> {
         (given.language.is_some() && !speaks, "agentOverride.language"),
         (given.voice_stability.is_some(), "agentOverride.voiceStability"),
         (given.voice_speed.is_some(), "agentOverride.voiceSpeed"),
-        (has_unused_prompt, PROMPT),
+        (given.prompt.is_some(), PROMPT),
         (
             given.routing_conditions.is_some(),
             "agentOverride.prompt.routingConditions",
         ),
     ];
-    let unused = fields.into_iter().filter(|(is_unused, _)| *is_unused);
+    let unused = fields.into_iter().filter(|(is_given, _)| *is_given && !is_led);
     unused.map(|(_, field)| field.to_owned()).collect()
 }
 

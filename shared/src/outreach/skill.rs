@@ -4,6 +4,7 @@ mod call;
 mod hours;
 #[cfg(test)]
 mod tests;
+mod webchat;
 
 use std::collections::BTreeMap;
 
@@ -12,11 +13,14 @@ use serde_json::Value;
 
 pub use self::call::Calls;
 pub use self::hours::{Hours, HoursZone, NoWindow};
+pub use self::webchat::ChatLink;
 use super::document::{self, Written, check_text, required_line};
 use crate::flow::Issue;
 use crate::flow::source::{element, field};
 use crate::interaction::Channel;
 use crate::messaging::TemplateId;
+use crate::target::Targets;
+use crate::webhook::{Strategy, Webhook};
 
 /// Longest name of a skill, in characters.
 const MAX_NAME_CHARS: usize = 200;
@@ -42,6 +46,8 @@ pub struct Skill {
     pub subject: Option<String>,
     /// What is sent over `WhatsApp` when the customer has not written for 24 hours.
     pub whatsapp: Option<Template>,
+    /// How customers get the link to a web chat on our own page.
+    pub webchat: Option<ChatLink>,
     /// What announcements by phone offer.
     pub calls: Calls,
     /// When customers may be contacted; any time if there are none.
@@ -54,6 +60,10 @@ pub struct Skill {
     pub expires_minutes: u32,
     /// Whether a request is refused if its texts use variables that it does not define.
     pub strict: bool,
+    /// Whether voice agents learn the outcome from the shared context of the caller.
+    pub remember: bool,
+    /// The webhook that receives the events of interactions whose request names none.
+    pub webhook: Option<Webhook>,
 }
 
 /// A message template that the platform has approved.
@@ -92,6 +102,9 @@ pub struct Fields {
     /// What is sent over `WhatsApp` when the customer has not written for 24 hours. Without it nothing is sent then.
     #[serde(default)]
     whatsapp: Option<TemplateFields>,
+    /// How customers get the link to a web chat. Required for web chat over `sangoma` or `chatwoot`.
+    #[serde(default)]
+    webchat: Option<webchat::Fields>,
     /// What a call over `twilio` or `routee` offers after the text. When left out, the text is only read out, once.
     #[serde(default)]
     call: call::Fields,
@@ -111,6 +124,26 @@ pub struct Fields {
     /// Whether to refuse requests whose texts use variables that nobody defines. Otherwise such variables are blank.
     #[serde(default)]
     strict: bool,
+    /// Whether the customer's phone number gets a note for the voice agents who talk to them next: who contacted them,
+    /// and what they answered. Yes when left out.
+    #[serde(default)]
+    remember: Option<bool>,
+    /// The webhook that receives the events of interactions whose request names none. Nobody is notified when left out.
+    #[serde(default)]
+    webhook: Option<WebhookFields>,
+}
+
+/// Where a bot or a program receives the events of an interaction.
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Webhook"))]
+#[serde(deny_unknown_fields)]
+struct WebhookFields {
+    /// An https URL with a public address.
+    #[cfg_attr(feature = "schema", schemars(required))]
+    url: Option<String>,
+    /// Which events it receives: `OnCompletion`, `OnChange` or `OnStatus`. `OnChange` when left out.
+    #[serde(default)]
+    strategy: Option<String>,
 }
 
 /// A message template that `WhatsApp` has approved.
@@ -129,7 +162,7 @@ struct TemplateFields {
 impl document::Fields for Fields {
     type Checked = Skill;
 
-    fn check(&self, issues: &mut Vec<Issue>) -> Skill {
+    fn check(&self, _: bool, issues: &mut Vec<Issue>) -> Skill {
         let name = required_line(self.name.as_deref(), MAX_NAME_CHARS, "name", issues);
         if let Some(subject) = &self.subject {
             check_text(subject, MAX_SUBJECT_CHARS, "subject", issues);
@@ -142,12 +175,15 @@ impl document::Fields for Fields {
             name,
             subject: self.subject.clone(),
             whatsapp: self.whatsapp.as_ref().and_then(|template| template.check(issues)),
+            webchat: self.webchat.as_ref().and_then(|link| link.check("webchat", issues)),
             calls: self.call.check("call", issues),
             hours: self.hours.as_ref().map(|hours| hours.check("hours", issues)),
             then,
             answer_minutes: self.answer_minutes,
             expires_minutes,
             strict: self.strict,
+            remember: self.remember.unwrap_or(true),
+            webhook: self.webhook.as_ref().and_then(|webhook| webhook.check(issues)),
         }
     }
 }
@@ -204,6 +240,32 @@ impl TemplateFields {
         });
         let variables = self.variables.clone();
         template.ok().map(|template| Template { template, variables })
+    }
+}
+
+impl WebhookFields {
+    /// Which private addresses are allowed is the stack's to say, when an interaction begins.
+    fn check(&self, issues: &mut Vec<Issue>) -> Option<Webhook> {
+        let strategy = match self.strategy.as_deref() {
+            None => Some(Strategy::default()),
+            Some(name) => Strategy::named(name),
+        };
+        if strategy.is_none() {
+            let detail = "must be one of OnCompletion, OnChange and OnStatus";
+            issues.push(Issue::new("webhook.strategy", detail));
+        }
+        let webhook = Webhook {
+            url: self.url.as_deref().unwrap_or_default().trim().to_owned(),
+            strategy: strategy?,
+        };
+        let checked = webhook
+            .check_length()
+            .and_then(|()| webhook.check_target(&Targets::any()));
+        if let Err(error) = checked {
+            issues.push(Issue::new(error.field, error.detail));
+            return None;
+        }
+        Some(webhook)
     }
 }
 

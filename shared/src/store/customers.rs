@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 
 use super::commit::{failed, refused};
+use super::deliveries::DELIVERY_PREFIX;
 use super::items::{
     DOC, ENTRY_PREFIX, Item, PARTITION_KEY, SORT_KEY, json, key, millis_of, number, read_doc, text, text_of,
 };
@@ -264,16 +265,18 @@ impl Store {
         self.write_unless_refused(writes).await
     }
 
-    /// Replaces an interaction that has ended by what remains when its customer is forgotten, and deletes its timeline.
-    /// Returns false if it has not ended, or somebody else changed it. Two requests, and one for each entry.
+    /// Replaces an interaction that has ended by what remains when its customer is forgotten, and deletes its timeline
+    /// and the deliveries of its webhooks. Returns false if it has not ended, or somebody else changed it. Three requests,
+    /// and one for each entry and delivery.
     pub async fn forget_interaction(&self, interaction: &Interaction, now: Timestamp) -> Result<bool, StoreError> {
         let Some(remains) = forget::forget(interaction, now) else {
             return Ok(false);
         };
-        // The entries first: once the interaction is blank, they are certainly gone.
+        // The entries first: once the interaction is blank, they are certainly gone, and no webhook about one is delivered.
         let item = Interaction::item_key(&interaction.key);
-        self.erase_items(text_of(&item, PARTITION_KEY)?, Some(ENTRY_PREFIX))
-            .await?;
+        let partition = text_of(&item, PARTITION_KEY)?;
+        self.erase_items(partition, Some(ENTRY_PREFIX)).await?;
+        self.erase_items(partition, Some(DELIVERY_PREFIX)).await?;
         let result = self.commit_version(&remains, &[], now).await?;
         Ok(result == VersionCommit::Committed)
     }

@@ -1,4 +1,4 @@
-//! Webhook deliveries of a dispatch, and receivers that do not respond.
+//! Webhook deliveries of dispatches and interactions, and receivers that do not respond.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -9,20 +9,21 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
+use super::due::Subject;
 use super::items::{
-    DISPATCH, DOC, ENTRY_PREFIX, Item, PARTITION_KEY, SORT_KEY, dispatch_partition, json, key, millis_of, number,
-    read_doc, text, text_of,
+    DOC, ENTRY_PREFIX, Item, PARTITION_KEY, SORT_KEY, json, key, millis_of, number, read_doc, text, text_of,
 };
 use super::{RETENTION_SECONDS, Store, StoreError};
 use crate::aws_error::{AwsError, ErrorKind};
 use crate::clock::Timestamp;
-use crate::dispatch::delivery::Delivery;
-use crate::dispatch::{Dispatch, Entry};
-use crate::ids::{DispatchKey, Tenant};
+use crate::dispatch::{self, Dispatch};
+use crate::ids::Tenant;
+use crate::interaction::{self, Interaction};
+use crate::webhook::{Delivery, SubjectKey, Webhook};
 
 /// Prefix of the sort keys of deliveries.
-const DELIVERY_PREFIX: &str = "W#";
-/// Maximum number of deliveries read for the summary of a dispatch. Only the longest dispatches have more.
+pub(super) const DELIVERY_PREFIX: &str = "W#";
+/// Maximum number of deliveries read for the summary of a dispatch or an interaction. Only the longest have more.
 const FIRST_DELIVERIES: i32 = 500;
 /// Sort key of an unresponsive receiver.
 const RECEIVER: &str = "H";
@@ -32,12 +33,30 @@ const RECEIVER_RETENTION_SECONDS: i64 = 2 * 86_400;
 /// Everything that a notice refers to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NoticeSubject {
-    /// The dispatch, if it exists.
-    pub dispatch: Option<Dispatch>,
-    /// The entry of its timeline, if it exists.
-    pub entry: Option<Entry>,
+    /// The entry of a timeline, if it exists, and so does what it is about.
+    pub entry: Option<NoticedEntry>,
     /// The delivery of the entry's webhook, once it has been tried.
     pub delivery: Option<Delivery>,
+}
+
+/// An entry of a timeline, and what it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoticedEntry {
+    /// Of a dispatch.
+    Dispatch(Box<Dispatch>, dispatch::Entry),
+    /// Of an interaction.
+    Interaction(Box<Interaction>, interaction::Entry),
+}
+
+impl NoticedEntry {
+    /// The webhook, if it receives the entry.
+    pub fn webhook(&self) -> Option<&Webhook> {
+        let (webhook, event) = match self {
+            Self::Dispatch(dispatch, entry) => (&dispatch.spec.webhook, dispatch.event(entry)),
+            Self::Interaction(interaction, entry) => (&interaction.webhook, interaction.event(entry)),
+        };
+        webhook.as_ref().filter(|_| event.is_some())
+    }
 }
 
 /// A receiver that has let requests time out and has not responded since.
@@ -66,15 +85,17 @@ pub enum ProbeClaim {
 
 impl Store {
     /// Loads everything that a notice refers to (a consistent read). One request.
-    pub async fn subject(&self, dispatch: &DispatchKey, entry: &str) -> Result<NoticeSubject, StoreError> {
-        let sorts = [
-            DISPATCH.to_owned(),
-            format!("{ENTRY_PREFIX}{entry}"),
-            format!("{DELIVERY_PREFIX}{entry}"),
-        ];
-        let keys = sorts.iter().map(|sort| key(dispatch_partition(dispatch), sort));
+    pub async fn subject(&self, subject: &SubjectKey, entry: &str) -> Result<NoticeSubject, StoreError> {
+        let entry_key = |prefix: &str| Ok(key(partition_of(subject)?, &format!("{prefix}{entry}")));
+        let keys: Result<Vec<Item>, StoreError> = [
+            Ok(subject_key(subject)),
+            entry_key(ENTRY_PREFIX),
+            entry_key(DELIVERY_PREFIX),
+        ]
+        .into_iter()
+        .collect();
         let keys = KeysAndAttributes::builder()
-            .set_keys(Some(keys.collect()))
+            .set_keys(Some(keys?))
             .consistent_read(true)
             .build()?;
         let output = self
@@ -90,26 +111,26 @@ impl Store {
                 cause: AwsError::new(ErrorKind::Throttled, "throttled: some items were not read"),
             });
         }
-        let mut found = NoticeSubject::default();
+        let (mut about, mut entry, mut delivery) = (None, None, None);
         for item in output.responses().into_iter().flat_map(HashMap::values).flatten() {
             match text_of(item, SORT_KEY)? {
-                DISPATCH => found.dispatch = Some(read_doc(item)?),
-                sort if sort.starts_with(ENTRY_PREFIX) => found.entry = Some(read_doc(item)?),
-                _ => found.delivery = delivery_of(item),
+                sort if sort.starts_with(ENTRY_PREFIX) => entry = Some(item),
+                sort if sort.starts_with(DELIVERY_PREFIX) => delivery = delivery_of(item),
+                _ => about = Some(item),
             }
         }
-        Ok(found)
+        // Both: items that are read together may be from before and after one commit.
+        let entry = about.zip(entry).map(|(about, entry)| noticed(subject, about, entry));
+        Ok(NoticeSubject {
+            entry: entry.transpose()?,
+            delivery,
+        })
     }
 
     /// Writes the delivery of `entry`, unless the stored one is more advanced. A final outcome is more advanced than
     /// any retry, and is written once. One request.
-    pub async fn put_delivery(
-        &self,
-        dispatch: &DispatchKey,
-        entry: &str,
-        delivery: &Delivery,
-    ) -> Result<(), StoreError> {
-        let mut item = key(dispatch_partition(dispatch), &format!("{DELIVERY_PREFIX}{entry}"));
+    pub async fn put_delivery(&self, subject: &SubjectKey, entry: &str, delivery: &Delivery) -> Result<(), StoreError> {
+        let mut item = key(partition_of(subject)?, &format!("{DELIVERY_PREFIX}{entry}"));
         let over = delivery.outcome.is_final();
         item.insert("resent".into(), number(delivery.resent));
         item.insert("failures".into(), number(delivery.failures));
@@ -152,13 +173,13 @@ impl Store {
     /// The deliveries of the entries in a range of names, each with its entry's name. One request per MB.
     pub async fn deliveries(
         &self,
-        dispatch: &DispatchKey,
+        subject: &SubjectKey,
         entries: RangeInclusive<&str>,
     ) -> Result<Vec<(String, Delivery)>, StoreError> {
         let mut found = Vec::new();
         let mut start = None;
         loop {
-            let query = self.deliveries_query(dispatch, &entries).set_exclusive_start_key(start);
+            let query = self.deliveries_query(subject, &entries)?.set_exclusive_start_key(start);
             let page = query
                 .send()
                 .await
@@ -174,10 +195,11 @@ impl Store {
         }
     }
 
-    /// The first deliveries of a dispatch that have been tried, and whether there are more. One request.
-    pub async fn first_deliveries(&self, dispatch: &DispatchKey) -> Result<(Vec<Delivery>, bool), StoreError> {
+    /// The first deliveries of a dispatch or an interaction that have been tried, and whether there are more. One
+    /// request.
+    pub async fn first_deliveries(&self, subject: &SubjectKey) -> Result<(Vec<Delivery>, bool), StoreError> {
         // Names consist of digits, letters and hyphens, which all sort before a tilde.
-        let query = self.deliveries_query(dispatch, &(""..="~")).limit(FIRST_DELIVERIES);
+        let query = self.deliveries_query(subject, &(""..="~"))?.limit(FIRST_DELIVERIES);
         let page = query
             .send()
             .await
@@ -186,17 +208,23 @@ impl Store {
         Ok((found, page.last_evaluated_key.is_some()))
     }
 
-    fn deliveries_query(&self, dispatch: &DispatchKey, entries: &RangeInclusive<&str>) -> QueryFluentBuilder {
-        self.client
+    fn deliveries_query(
+        &self,
+        subject: &SubjectKey,
+        entries: &RangeInclusive<&str>,
+    ) -> Result<QueryFluentBuilder, StoreError> {
+        let query = self
+            .client
             .query()
             .table_name(&self.table)
             .consistent_read(true)
             .key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :last")
             .expression_attribute_names("#pk", PARTITION_KEY)
             .expression_attribute_names("#sk", SORT_KEY)
-            .expression_attribute_values(":pk", text(dispatch_partition(dispatch)))
+            .expression_attribute_values(":pk", text(partition_of(subject)?))
             .expression_attribute_values(":first", text(format!("{DELIVERY_PREFIX}{}", entries.start())))
-            .expression_attribute_values(":last", text(format!("{DELIVERY_PREFIX}{}", entries.end())))
+            .expression_attribute_values(":last", text(format!("{DELIVERY_PREFIX}{}", entries.end())));
+        Ok(query)
     }
 
     /// The state of the receiver at `host` (with its port, if it has one) for this tenant; `None` unless it is
@@ -336,6 +364,26 @@ impl Store {
     pub async fn clear_unresponsive(&self, tenant: &Tenant, host: &str) -> Result<(), StoreError> {
         self.delete(receiver_key(tenant, host)).await
     }
+}
+
+/// The primary key of a dispatch or an interaction.
+fn subject_key(subject: &SubjectKey) -> Item {
+    match subject {
+        SubjectKey::Dispatch(key) => Dispatch::item_key(key),
+        SubjectKey::Interaction(key) => Interaction::item_key(key),
+    }
+}
+
+/// The partition that its entries and deliveries are in, too.
+fn partition_of(subject: &SubjectKey) -> Result<String, StoreError> {
+    Ok(text_of(&subject_key(subject), PARTITION_KEY)?.to_owned())
+}
+
+fn noticed(subject: &SubjectKey, about: &Item, entry: &Item) -> Result<NoticedEntry, StoreError> {
+    Ok(match subject {
+        SubjectKey::Dispatch(_) => NoticedEntry::Dispatch(Box::new(read_doc(about)?), read_doc(entry)?),
+        SubjectKey::Interaction(_) => NoticedEntry::Interaction(Box::new(read_doc(about)?), read_doc(entry)?),
+    })
 }
 
 /// The item that failed the condition of an update; `None` if there is no such item.

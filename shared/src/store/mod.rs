@@ -74,7 +74,7 @@ pub use connection::ChatConnection;
 pub use context::{CallEnd, OutcomeWrite, PaymentAdmission};
 pub use conversations::ConversationSummary;
 pub use customers::{CustomerId, CustomerInteraction, StoredCustomer};
-pub use deliveries::{NoticeSubject, ProbeClaim, UnresponsiveReceiver};
+pub use deliveries::{NoticeSubject, NoticedEntry, ProbeClaim, UnresponsiveReceiver};
 pub use documents::{
     DeleteDocumentResult, DocumentKey, DocumentKind, DocumentLookup, DocumentPage, DocumentSummary, Precondition,
     PutDocumentResult, StoredDocument,
@@ -85,12 +85,14 @@ pub use interactions::InteractionSummary;
 pub use items::{INDEX_BY_DAY, INDEX_BY_DUE, PARTITION_KEY, SORT_KEY};
 pub use lease::PhoneStatus;
 pub use list::{DispatchSummary, ListItem, Page};
-pub use opt_outs::{Address, AddressHash, InvalidAddressHash, InvalidOptOutAddress, OptOut};
-pub use pacing::{Priority, SlotReservation, VersionedProviderState};
+pub use opt_outs::{
+    Address, AddressHash, InvalidAddressHash, InvalidOptOutAddress, OptOut, OptOutChange, OptOutRecord, OptOutSource,
+};
+pub use pacing::{Priority, SHARE, SlotReservation, VersionedProviderState};
 pub use read::TimelinePage;
 pub use retry::{client, with_retries};
 pub use setup::TableSetup;
-pub use threads::Thread;
+pub use threads::{Thread, Written};
 pub use token::TokenEntry;
 pub use versioned::{Listing, VersionCommit, Versioned};
 pub use visitors::{VisitorContact, VisitorRequest, VisitorRequestBegin, VisitorRequestKey, VisitorRequestState};

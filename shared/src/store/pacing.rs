@@ -7,6 +7,9 @@
 //! A call whose slot was taken ([`Store::is_slot_taken`]) reserves another one. Every urgent call also moves the end of
 //! the backlog by one slot, so the backlog never ends before the urgent slots do; this wastes one slot per urgent call.
 //!
+//! A backlog that never becomes short would hold up the calls that yield to it without limit. So one of them gets the next slot
+//! once in [`SHARE`] slots, as an urgent call does ([`Store::reserve_share`]).
+//!
 //! The item also contains the provider's [`Health`], so that choosing a provider takes one read.
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -29,6 +32,10 @@ const FREE: &str = "free_at";
 const URGENT: &str = "urgent_free_at";
 /// Attribute: the provider's health.
 const HEALTH: &str = "health";
+/// Attribute: when a call that yields to the backlog last got one of its slots.
+const SHARED: &str = "shared_at";
+/// One in so many slots of a long backlog is for calls that yield to it.
+pub const SHARE: i64 = 20;
 /// Backlog beyond which a retry reserves no slot.
 const RETRY_BACKLOG_MILLIS: i64 = 2_000;
 /// Attempts to reserve a slot in competition with concurrent writers.
@@ -181,6 +188,33 @@ impl Store {
             }
         }
         Ok(None)
+    }
+
+    /// Reserves the next slot for a call that yields to a long backlog, if none of those has got one for [`SHARE`] slots.
+    /// The slot is not taken by an urgent call. One request, four if there is a slot.
+    pub async fn reserve_share(
+        &self,
+        provider: &str,
+        interval: i64,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let before = now.plus_millis(-interval.saturating_mul(SHARE));
+        let update = self.client.update_item().table_name(&self.table);
+        let update = update
+            .set_key(Some(pace_key(provider)))
+            .update_expression("SET #shared = :now")
+            .condition_expression("attribute_not_exists(#shared) OR #shared <= :before")
+            .expression_attribute_names("#shared", SHARED)
+            .expression_attribute_values(":now", number(now.millis()))
+            .expression_attribute_values(":before", number(before.millis()))
+            .return_values(ReturnValue::UpdatedNew);
+        if send_update(update).await?.is_none() {
+            return Ok(None);
+        }
+        match self.reserve_slot(provider, interval, Priority::Urgent, now).await? {
+            SlotReservation::Reserved(at) => Ok(Some(at)),
+            SlotReservation::RetryAt(_) => Ok(None),
+        }
     }
 
     /// Whether an urgent call has taken the slot at `slot`, which was reserved by a normal call. One request.

@@ -20,8 +20,8 @@ use crate::secret::sha256_hex;
 
 /// Sort key of a request.
 const REQUEST: &str = "R";
-/// How long a request is kept, in seconds: longer than the token of the visitor is valid.
-const KEPT_SECONDS: i64 = 2 * 86_400;
+/// How long a request is kept, in seconds: longer than the token of a visitor, or the link of an agent, is valid.
+const KEPT_SECONDS: i64 = 9 * 86_400;
 /// Sort key of a customer.
 const CONTACT: &str = "CONTACT";
 /// How long a customer is remembered after their last conversation, in seconds.
@@ -170,6 +170,12 @@ impl Store {
             Ok(()) => Ok(VisitorRequestBegin::Begun),
             Err(reasons) => not_begun(&reasons, request.at),
         }
+    }
+
+    /// A visitor's request (a consistent read), if it was begun. One request.
+    pub async fn visitor_request(&self, of: &VisitorRequestKey<'_>) -> Result<Option<VisitorRequest>, StoreError> {
+        let item = self.get(of.item()).await?;
+        item.map(|item| read_doc(&item)).transpose()
     }
 
     /// Replaces the record of a visitor's request, for one whose result is known. One request.

@@ -8,6 +8,8 @@
 //! So every event is sanitized before `lambda_http` converts it, in one pass and regardless of its content. The path is
 //! encoded once as a URI path. In the query, characters that no URI may have are encoded. The URI gets neither scheme
 //! nor host; [`domain`] returns the domain as API Gateway reports it, which no client controls.
+//!
+//! A function may get events of `EventBridge` besides: [`run_with_events`].
 
 use std::convert::Infallible;
 
@@ -16,11 +18,12 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::HOST;
 use http::{HeaderName, HeaderValue, Response};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
-use lambda_http::lambda_runtime::{self, Error, LambdaEvent};
+use lambda_http::lambda_runtime::{self, Context, Error, LambdaEvent};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Body, Request, RequestExt as _, Service as _, service_fn};
 use percent_encoding::utf8_percent_encode;
-use serde::{Deserialize, Deserializer, de};
+use serde::de::{self, IgnoredAny};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -36,22 +39,54 @@ const MAX_URI_PART: usize = 16_384;
 ///
 /// # Errors
 /// The Lambda runtime cannot be reached.
-pub async fn run<F, Fut>(mut handler: F) -> Result<(), Error>
+pub async fn run<F, Fut>(handler: F) -> Result<(), Error>
 where
-    F: FnMut(Request) -> Fut,
+    F: Fn(Request) -> Fut,
     Fut: Future<Output = Response<Body>> + Send,
 {
-    let respond = |event: LambdaEvent<Event>| {
-        let LambdaEvent { payload, context } = event;
-        let domain = payload.domain.clone();
-        let mut adapter = Adapter::from(service_fn(|mut request: Request| {
-            request.extensions_mut().insert(domain.clone());
-            let response = handler(request);
-            async { Ok::<_, Infallible>(response.await) }
-        }));
-        adapter.call(LambdaEvent::new(payload.into(), context))
+    let handler = &handler;
+    let respond = async |event: LambdaEvent<Event>| answer(handler, event.payload, event.context).await;
+    lambda_runtime::run(service_fn(respond)).await
+}
+
+/// As [`run`], and runs `receive` for every event that did not come through API Gateway, with its JSON. Only a principal
+/// that the function's policy lists can send one: a client of the API decides about the body of a request, never about
+/// the event around it.
+///
+/// # Errors
+/// The Lambda runtime cannot be reached.
+pub async fn run_with_events<F, Fut, R, Received>(handler: F, receive: R) -> Result<(), Error>
+where
+    F: Fn(Request) -> Fut,
+    Fut: Future<Output = Response<Body>> + Send,
+    R: Fn(Box<str>) -> Received,
+    Received: Future<Output = Result<(), Error>>,
+{
+    let (handler, receive) = (&handler, &receive);
+    let respond = async |event: LambdaEvent<Invocation>| match event.payload {
+        Invocation::Request(request) => {
+            let answer = answer(handler, *request, event.context).await?;
+            Ok::<_, Error>(serde_json::to_value(answer)?)
+        }
+        Invocation::Event(json) => receive(json).await.map(|()| Value::Null),
     };
     lambda_runtime::run(service_fn(respond)).await
+}
+
+/// Lets `handler` answer a request.
+async fn answer<F, Fut>(handler: &F, event: Event, context: Context) -> Result<impl Serialize + use<F, Fut>, Error>
+where
+    F: Fn(Request) -> Fut,
+    Fut: Future<Output = Response<Body>> + Send,
+{
+    let domain = event.domain.clone();
+    let mut adapter = Adapter::from(service_fn(|mut request: Request| {
+        request.extensions_mut().insert(domain.clone());
+        let response = handler(request);
+        async { Ok::<_, Infallible>(response.await) }
+    }));
+    let answer = adapter.call(LambdaEvent::new(event.into(), context)).await;
+    answer.map_err(|never| match never {})
 }
 
 /// The domain of a request, as API Gateway reports it. Never taken from a header, which a client controls.
@@ -98,6 +133,11 @@ struct Event {
 }
 
 impl Event {
+    fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        let read = serde_json::from_str(text).or_else(|_| parse_without_invalid_headers(text));
+        read.map(Self::new)
+    }
+
     fn new(mut event: ApiGatewayV2httpRequest) -> Self {
         let domain = event.request_context.domain_name.take();
         Self {
@@ -116,8 +156,32 @@ impl From<Event> for LambdaRequest {
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Box::<RawValue>::deserialize(deserializer)?;
-        let read = serde_json::from_str(text.get()).or_else(|_| parse_without_invalid_headers(text.get()));
-        read.map(Self::new).map_err(de::Error::custom)
+        Self::parse(text.get()).map_err(de::Error::custom)
+    }
+}
+
+/// What a function with [`run_with_events`] is invoked with.
+#[derive(Debug)]
+enum Invocation {
+    Request(Box<Event>),
+    Event(Box<str>),
+}
+
+impl<'de> Deserialize<'de> for Invocation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// What only an event of API Gateway has.
+        #[derive(Deserialize)]
+        struct Probe {
+            #[serde(rename = "requestContext")]
+            request_context: Option<IgnoredAny>,
+        }
+        let text = Box::<RawValue>::deserialize(deserializer)?;
+        let is_request = serde_json::from_str(text.get()).is_ok_and(|probe: Probe| probe.request_context.is_some());
+        if !is_request {
+            return Ok(Self::Event(text.into()));
+        }
+        let request = Event::parse(text.get()).map_err(de::Error::custom)?;
+        Ok(Self::Request(Box::new(request)))
     }
 }
 
@@ -275,6 +339,29 @@ mod tests {
             let event = event("/a", "", &json!({})).replace("api.example.org", invalid);
             let request = parse_event(&event).expect("an event");
             assert_eq!((domain(&request), request.uri().path()), (None, "/a"), "{invalid}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_a_client_sends_makes_its_request_an_event() {
+        let forged = r#"{"source":"aws.ses","detail-type":"Email Delivered","detail":{}}"#;
+        let mut request: Value = serde_json::from_str(&event(
+            "/ses/events/x",
+            "detail-type=Email",
+            &json!({
+                "detail-type": "Email Delivered", "source": "aws.ses",
+            }),
+        ))
+        .expect("an event");
+        request["body"] = json!(forged);
+        let invocation: Invocation = serde_json::from_str(&request.to_string()).expect("an invocation");
+        assert!(matches!(invocation, Invocation::Request(_)), "{invocation:?}");
+        for published in [forged, "{}", "[]", "null", r#"{"requestContext":null}"#] {
+            let invocation = serde_json::from_str(published).expect("an invocation");
+            let Invocation::Event(json) = invocation else {
+                panic!("{published}: {invocation:?}")
+            };
+            assert_eq!(*json, *published);
         }
     }
 

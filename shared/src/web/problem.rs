@@ -189,6 +189,11 @@ impl Problem {
         }
     }
 
+    /// The kind.
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// The body is not JSON.
     pub fn invalid_json(detail: impl Into<String>) -> Self {
         Self::new(Kind::InvalidJson, detail)

@@ -13,7 +13,7 @@ const DERIVED_DOMAIN: &[u8] = b"patchbay derived v1\n";
 /// Bytes of the MAC that the tag keeps: 128 bits are unguessable, and the URL stays short.
 const TAG_BYTES: usize = 16;
 
-/// The text is not a reference that we signed for this purpose with the current or previous key.
+/// The text is not a reference that we signed for this purpose with a key that still counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid reference")]
 pub struct BadReference;
@@ -39,6 +39,8 @@ pub enum Purpose {
     Widget,
     /// A visitor of that page takes part in one conversation.
     Visitor,
+    /// A customer to whom an agent wrote opens that page.
+    ChatLink,
     /// A provider reports on the message of an attempt.
     Message,
     /// A provider posts what customers write to a tenant.
@@ -47,11 +49,13 @@ pub enum Purpose {
     EmailEvents,
     /// The opt-out button of an e-mail.
     OptOut,
+    /// A person listens to the recording of a call.
+    Recording,
 }
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Attempt,
         Self::Chain,
         Self::Transfer,
@@ -61,10 +65,12 @@ impl Purpose {
         Self::ChatEvents,
         Self::Widget,
         Self::Visitor,
+        Self::ChatLink,
         Self::Message,
         Self::IncomingMessage,
         Self::EmailEvents,
         Self::OptOut,
+        Self::Recording,
     ];
 
     /// Domain separator: the prefix of the signed text, so that no tag is valid for another purpose.
@@ -79,11 +85,19 @@ impl Purpose {
             Self::ChatEvents => b"patchbay chat events v1\n",
             Self::Widget => b"patchbay chat page v1\n",
             Self::Visitor => b"patchbay chat visitor v1\n",
+            Self::ChatLink => b"patchbay chat link v1\n",
             Self::Message => b"patchbay message v1\n",
             Self::IncomingMessage => b"patchbay incoming message v1\n",
             Self::EmailEvents => b"patchbay email events v1\n",
             Self::OptOut => b"patchbay opt-out v1\n",
+            Self::Recording => b"patchbay recording v1\n",
         }
+    }
+
+    /// Whether a reference works although its key was rotated out. Customers keep the e-mails with their buttons, and an
+    /// opt-out that does not work breaks the law.
+    const fn outlives_keys(self) -> bool {
+        matches!(self, Self::OptOut)
     }
 
     /// Longest reference that is verified, in bytes. Longer ones are rejected at once.
@@ -101,6 +115,10 @@ impl Purpose {
             | Self::EmailEvents => 32 + 1 + 2 * TAG_BYTES,
             // Tenant, interaction id, nonce of the attempt, tag, and the dots between them.
             Self::Message => 32 + 1 + 36 + 1 + 16 + 1 + 2 * TAG_BYTES,
+            // Tenant, interaction id, the second in which it expires, tag, and the dots between them.
+            Self::ChatLink => 32 + 1 + 36 + 1 + 12 + 1 + 2 * TAG_BYTES,
+            // As for a message, with the second in which it expires.
+            Self::Recording => 32 + 1 + 36 + 1 + 16 + 1 + 12 + 1 + 2 * TAG_BYTES,
             // The same with the hash of an address.
             Self::OptOut => 32 + 1 + 36 + 1 + 16 + 1 + 64 + 1 + 2 * TAG_BYTES,
             // A tenant, two ids of a platform and a time, as JSON in base64; a tag, and the dot between them.
@@ -116,13 +134,25 @@ impl Purpose {
 pub struct ReferenceSigner {
     current: Secret,
     previous: Option<Secret>,
+    retired: Vec<Secret>,
 }
 
 impl ReferenceSigner {
     /// Signs with `current`. Accepts signatures of `current` and `previous`, so that the key can be rotated during live
     /// calls.
     pub const fn new(current: Secret, previous: Option<Secret>) -> Self {
-        Self { current, previous }
+        Self {
+            current,
+            previous,
+            retired: Vec::new(),
+        }
+    }
+
+    /// The same, with keys that were rotated out. They still verify what is in somebody's mailbox for years and does no
+    /// harm if it is forged.
+    #[must_use]
+    pub fn with_retired(self, retired: Vec<Secret>) -> Self {
+        Self { retired, ..self }
     }
 
     /// Signs a reference to `text`, which must be safe in a URL without escaping. The signature also covers `bound_to`,
@@ -134,14 +164,15 @@ impl ReferenceSigner {
     /// Verifies `reference` and returns its text.
     ///
     /// # Errors
-    /// The text is not a reference, or its tag was not made for this purpose and `bound_to` with the current or previous
-    /// key.
+    /// The text is not a reference, or its tag was not made for this purpose and `bound_to` with a key that verifies it.
     pub fn check<'a>(&self, purpose: Purpose, reference: &'a str, bound_to: &str) -> Result<&'a str, BadReference> {
         if reference.len() > purpose.max_len() {
             return Err(BadReference);
         }
         let (text, given) = reference.rsplit_once('.').ok_or(BadReference)?;
-        let matches = self.any_key(|key| tag(key, purpose, text, bound_to).as_bytes().ct_eq(given.as_bytes()));
+        let matches = self.any_key(purpose, |key| {
+            tag(key, purpose, text, bound_to).as_bytes().ct_eq(given.as_bytes())
+        });
         if matches { Ok(text) } else { Err(BadReference) }
     }
 
@@ -156,13 +187,14 @@ impl ReferenceSigner {
         hmac_sha256(key, &[DERIVED_DOMAIN, what.as_bytes(), b"\n", text.as_bytes()])
     }
 
-    /// Whether the current or the previous key passes `test`.
+    /// Whether one of the keys that verify references for `purpose` passes `test`.
     ///
-    /// It always tries both keys, so that the timing does not reveal which one matched. It skips an empty key: that is
+    /// It always tries all of them, so that the timing does not reveal which one matched. It skips an empty key: that is
     /// a configuration error, and anyone could sign with it.
-    fn any_key(&self, test: impl Fn(&Secret) -> Choice) -> bool {
-        let keys = [Some(&self.current), self.previous.as_ref()];
-        let keys = keys.into_iter().flatten().filter(|key| !key.expose().is_empty());
+    fn any_key(&self, purpose: Purpose, test: impl Fn(&Secret) -> Choice) -> bool {
+        let keys = [Some(&self.current), self.previous.as_ref()].into_iter().flatten();
+        let retired = self.retired.iter().filter(|_| purpose.outlives_keys());
+        let keys = keys.chain(retired).filter(|key| !key.expose().is_empty());
         bool::from(keys.fold(Choice::from(0), |found, key| found | test(key)))
     }
 }
@@ -223,6 +255,23 @@ mod tests {
         assert!(check(references("new", Some("old"))));
         assert!(!check(references("new", None)));
         assert!(!check(references("newer", Some("new"))));
+    }
+
+    #[test]
+    fn retired_key_verifies_opt_outs_only() {
+        for purpose in Purpose::ALL {
+            let signed = references("old", None).sign(purpose, "acme", "");
+            let keys = references("newest", Some("new"));
+            assert_eq!(keys.check(purpose, &signed, ""), Err(BadReference), "{purpose:?}");
+            let keys = keys.with_retired(["older", "old", ""].map(Secret::new).to_vec());
+            let is_accepted = keys.check(purpose, &signed, "").is_ok();
+            assert_eq!(is_accepted, purpose == Purpose::OptOut, "{purpose:?}");
+            let empty = references("", None).sign(purpose, "acme", "");
+            assert_eq!(keys.check(purpose, &empty, ""), Err(BadReference), "{purpose:?}");
+            // It signs nothing.
+            let signed = keys.sign(purpose, "acme", "");
+            assert_eq!(references("newest", None).check(purpose, &signed, ""), Ok("acme"));
+        }
     }
 
     #[test]

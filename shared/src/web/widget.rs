@@ -10,7 +10,7 @@ use super::callbacks::CallbackUrls;
 use super::reference::{BadReference, Purpose};
 use crate::clock::Timestamp;
 use crate::conversation::{ConversationKey, PlatformId};
-use crate::ids::Tenant;
+use crate::ids::{InteractionKey, Tenant};
 
 /// How long a visitor's token is valid, in seconds.
 pub const VISITOR_SECONDS: u32 = 86_400;
@@ -42,7 +42,52 @@ impl Visitor {
     }
 }
 
+/// What the link in an agent's message permits: taking part in the chat of one interaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChatInvitation {
+    /// The interaction.
+    pub interaction: InteractionKey,
+    /// When the link expires.
+    pub expires_at: Timestamp,
+}
+
 impl CallbackUrls {
+    /// The link with which a customer opens the chat page. What it permits is behind the `#`, so no server and no log gets
+    /// it with the request for the page, and to fetch the link changes nothing.
+    pub fn chat_link(&self, invitation: &ChatInvitation) -> String {
+        let ChatInvitation {
+            interaction: InteractionKey { tenant, id },
+            expires_at,
+        } = invitation;
+        let text = format!("{tenant}.{id}.{}", expires_at.seconds());
+        let token = self.references.sign(Purpose::ChatLink, &text, "");
+        format!("{}#{token}", self.widget_url(tenant))
+    }
+
+    /// What a request with the token of a link is permitted.
+    ///
+    /// # Errors
+    /// The token is missing, was not signed with one of our keys, or has expired.
+    pub fn chat_invitation(&self, headers: &HeaderMap, now: Timestamp) -> Result<ChatInvitation, BadReference> {
+        let text = self.references.check(Purpose::ChatLink, bearer(headers)?, "")?;
+        let parts: Vec<&str> = text.split('.').collect();
+        let [tenant, id, expires] = parts.as_slice() else {
+            return Err(BadReference);
+        };
+        let seconds: u32 = expires.parse().map_err(|_| BadReference)?;
+        let invitation = ChatInvitation {
+            interaction: InteractionKey {
+                tenant: tenant.parse().map_err(|_| BadReference)?,
+                id: id.parse().map_err(|_| BadReference)?,
+            },
+            expires_at: Timestamp::from_millis(i64::from(seconds) * 1_000),
+        };
+        if invitation.expires_at <= now {
+            return Err(BadReference);
+        }
+        Ok(invitation)
+    }
+
     /// The URL of a tenant's chat page. It is valid as long as the key that signed it.
     pub fn widget_url(&self, tenant: &Tenant) -> String {
         let reference = self.references.sign(Purpose::Widget, &tenant.to_string(), "");
@@ -71,11 +116,7 @@ impl CallbackUrls {
     /// # Errors
     /// The token is missing, was not signed with one of our keys, or has expired.
     pub fn visitor(&self, headers: &HeaderMap, now: Timestamp) -> Result<Visitor, BadReference> {
-        let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = header.and_then(|header| header.split_once(' '));
-        let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let (_, token) = token.ok_or(BadReference)?;
-        let text = self.references.check(Purpose::Visitor, token.trim(), "")?;
+        let text = self.references.check(Purpose::Visitor, bearer(headers)?, "")?;
         let json = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadReference)?;
         let visitor: Visitor = serde_json::from_slice(&json).map_err(|_| BadReference)?;
         if visitor.expires_at <= now {
@@ -84,6 +125,14 @@ impl CallbackUrls {
             Ok(visitor)
         }
     }
+}
+
+/// The token of a request.
+fn bearer(headers: &HeaderMap) -> Result<&str, BadReference> {
+    let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = header.and_then(|header| header.split_once(' '));
+    let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    token.map(|(_, token)| token.trim()).ok_or(BadReference)
 }
 
 #[cfg(test)]
@@ -141,6 +190,35 @@ mod tests {
             assert_eq!(at(-1), Ok(visitor.clone()));
             assert_eq!(at(0), Err(BadReference));
         }
+    }
+
+    #[test]
+    fn a_link_permits_the_chat_of_one_interaction_until_it_expires() {
+        let invitation = ChatInvitation {
+            interaction: InteractionKey {
+                tenant: "acme".parse().expect("a tenant"),
+                id: "0190a3c2-7b1e-7d4f-8a6b-2c3d4e5f6071".parse().expect("an id"),
+            },
+            expires_at: Timestamp::from_millis(1_800_000_000_000),
+        };
+        let link = urls().chat_link(&invitation);
+        let (page, token) = link.split_once('#').expect("the token is behind the page");
+        assert_eq!(page, urls().widget_url(&invitation.interaction.tenant));
+        let at = |token: &str, millis| {
+            let headers = headers(&format!("Bearer {token}"));
+            urls().chat_invitation(&headers, invitation.expires_at.plus_millis(millis))
+        };
+        assert_eq!(at(token, -1), Ok(invitation.clone()));
+        assert_eq!(at(token, 0), Err(BadReference));
+        for forged in [token.replacen("acme", "other", 1), token.replacen(".18", ".19", 1)] {
+            assert_ne!(forged, token);
+            assert_eq!(at(&forged, -1), Err(BadReference));
+        }
+        let as_visitor = headers(&format!("Bearer {token}"));
+        assert_eq!(
+            urls().visitor(&as_visitor, Timestamp::from_millis(0)),
+            Err(BadReference)
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Size limits: every decision fits into one DynamoDB transaction, one item and one SQS message.
 
 use patchbay::dispatch::employee::{Duty, MAX_EMPLOYEES};
-use patchbay::dispatch::state::{Strategy, Webhook};
 use patchbay::dispatch::{Employee, Ending, Event, NewDispatch, Policy};
+use patchbay::webhook::{Strategy, Webhook};
 
 use crate::story::{Story, person, spec, start};
 

@@ -1,8 +1,8 @@
 //! The requester: cancel and resolve, and the notices that are sent.
 
-use patchbay::dispatch::state::{Strategy, Webhook};
 use patchbay::dispatch::work::Work;
 use patchbay::dispatch::{CallStatus, Ending, Entry, Event, EventOutcome, Fact, NewDispatch, Policy, Route, State};
+use patchbay::webhook::{Strategy, Webhook};
 
 use crate::story::{PROVIDER, Story, people, spec};
 

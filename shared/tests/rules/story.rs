@@ -1,13 +1,14 @@
 //! A story: a dispatch, the events that happen to it, and everything that was decided on the way.
 
 use patchbay::clock::Timestamp;
-use patchbay::dispatch::work::{Message, Notice, Work};
+use patchbay::dispatch::work::{Message, Work};
 use patchbay::dispatch::{
     CallLookup, Decision, DecisionContext, Dispatch, DispatchPriority, Employee, Ending, Entry, Event, EventOutcome,
     Fact, NewDispatch, NotPlaced, Phase, Policy, Route, State, Ticket, WaitReason, create, decide,
 };
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, ProviderName};
 use patchbay::phone::PhoneNumber;
+use patchbay::webhook::Notice;
 
 /// The provider that places the calls.
 pub(crate) const PROVIDER: ProviderName = ProviderName::known("voice");

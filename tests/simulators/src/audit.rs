@@ -8,10 +8,10 @@ use std::fmt;
 
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::decide::LEASE_MARGIN_SECONDS;
-use patchbay::dispatch::delivery::event_id;
 use patchbay::dispatch::{Dispatch, Entry, Fact, NoAnswerReason, State, script};
 use patchbay::ids::{AttemptId, DispatchKey};
 use patchbay::store::StoreError;
+use patchbay::webhook::event_id;
 
 use crate::aws::sqs::{MessageEnd, MessageHistory};
 use crate::exchange::PlacedCall;
@@ -178,7 +178,7 @@ fn check_webhooks(world: &World, tickets: &[Ticket<'_>]) -> Vec<Breach> {
             if let Some(number) = entry.sequence.filter(|number| !sequences.insert(*number)) {
                 breaches.push(Breach::DuplicateSequence(key.clone(), number));
             }
-            let was_delivered = delivered.remove(&event_id(key, &entry.id)).is_some();
+            let was_delivered = delivered.remove(&event_id(&key.clone().into(), &entry.id)).is_some();
             if !was_delivered && entry.fact.call_status().is_none() {
                 let event = entry.fact.event_type().unwrap_or_default();
                 breaches.push(Breach::MissingWebhook(key.clone(), format!("{event} ({})", entry.id)));

@@ -2,9 +2,9 @@
 
 use http::StatusCode;
 use patchbay::dispatch::Entry;
-use patchbay::dispatch::delivery::event_id;
 use patchbay::http::{HttpClient, Request, Response, ResponseFuture, SendHttp};
 use patchbay::ids::DispatchKey;
+use patchbay::webhook::event_id;
 use patchbay::webhooks;
 use patchbay_simulators::aws::{Fault, Rule, Service};
 use patchbay_simulators::phones::{Behavior, Script, When};
@@ -101,16 +101,14 @@ async fn every_webhook_is_listed_with_the_receivers_answer_and_the_number_of_pos
 async fn webhooks_are_listed_in_pages_and_the_summary_reports_more() {
     let (world, key) = accepted([]).await;
     let dispatch = world.store.load(&key).await.unwrap().unwrap();
-    let first = webhooks::events(&world.store, &dispatch, None)
-        .await
-        .unwrap()
-        .events
-        .remove(0)
-        .entry;
-    let delivery = world.store.first_deliveries(&key).await.unwrap().0.remove(0);
+    let first = webhooks::events(&world.store, &dispatch, None).await.unwrap();
+    let first = &first.events[0].event.entry;
+    let first = world.store.entry(&key, first).await.unwrap().unwrap();
+    let subject = key.clone().into();
+    let delivery = world.store.first_deliveries(&subject).await.unwrap().0.remove(0);
     for n in 0..600 {
         let id = format!("z{n:05}");
-        world.store.put_delivery(&key, &id, &delivery).await.unwrap();
+        world.store.put_delivery(&subject, &id, &delivery).await.unwrap();
         let entry = Entry { id, ..first.clone() };
         assert!(world.store.put_entry(&key, &entry).await.unwrap());
     }
@@ -136,7 +134,7 @@ async fn webhooks_are_listed_in_pages_and_the_summary_reports_more() {
         (&json!(true), &json!(500))
     );
     // A webhook of the last page is found by its id.
-    assert_eq!(resend(&world, &key, &event_id(&key, "z00599")).await.status, 202);
+    assert_eq!(resend(&world, &key, &event_id(&subject, "z00599")).await.status, 202);
 }
 
 #[tokio::test(start_paused = true)]

@@ -36,7 +36,6 @@ async fn other_words_are_refused_with_those_that_are_possible() {
     let api = Api::start().await;
     let id = api.create(&sms()).await;
     for word in [
-        "completed",
         "failed",
         "busy",
         "answer",
@@ -50,7 +49,7 @@ async fn other_words_are_refused_with_those_that_are_possible() {
         let detail = answer.text("/errors/0/detail");
         assert_eq!(
             detail,
-            "cannot be set: expected one of closed, close, resolved, canceled"
+            "cannot be set: expected one of closed, close, resolved, completed, canceled"
         );
     }
     let unknown = change(&api, &id, &json!({ "status": "done" })).await;
@@ -71,7 +70,7 @@ async fn the_status_that_it_has_already_may_be_sent_along() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_has_ended_cannot_end_in_another_way() {
+async fn one_that_has_ended_cannot_be_canceled() {
     let api = Api::start().await;
     let id = api.create(&sms()).await;
     change(&api, &id, &json!({ "status": "resolved" })).await;
@@ -86,6 +85,18 @@ async fn one_that_has_ended_cannot_end_in_another_way() {
     // A note may still be added.
     assert_eq!(change(&api, &id, &json!({ "note": "late" })).await.status, 200);
     assert_eq!(api.load(&id).await.note, "late");
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrapping_up_what_has_ended_shows_how_it_ended_and_keeps_the_note() {
+    let api = Api::start().await;
+    let id = api.create(&sms()).await;
+    change(&api, &id, &json!({ "status": "canceled" })).await;
+    for word in ["resolved", "completed", "closed"] {
+        let answer = change(&api, &id, &json!({ "note": word, "status": word })).await;
+        assert_eq!((answer.status, answer.text("/status")), (200, "canceled"), "{answer:?}");
+        assert_eq!(api.load(&id).await.note, word);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -308,6 +308,88 @@ async fn unknown_fields_are_kept_in_the_timeline_and_have_no_effect() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn wrong_fields_of_ours_are_named_with_those_of_elemente() {
+    let api = Api::start().await;
+    let body = sms_with(&json!({
+        "channel": "fax", "scheduleAt": "soon", "latestAt": "2020-01-01T00:00:00Z", "timeZone": "Mars/Olympus",
+        "bypassHours": { "reason": " " }, "webhook": { "url": "ftp://example.org", "strategy": "Never" },
+    }));
+    let answer = api.post(&body).await;
+    let fields = [
+        "channel",
+        "scheduleAt",
+        "timeZone",
+        "bypassHours.reason",
+        "webhook.strategy",
+        "webhook.url",
+        "latestAt",
+    ];
+    assert_eq!(answer.is_problem(422, "invalid-field"), fields, "{answer:?}");
+    assert_eq!(api.queue().history().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fields_of_ours_are_in_the_plan() {
+    let api = Api::start().await;
+    let at = api.world.clock.now().plus_seconds(7_200);
+    let fields = json!({
+        "scheduleAt": at, "latestAt": at.plus_seconds(60), "timeZone": "America/Denver",
+        "bypassHours": { "reason": "agreed" }, "webhook": { "url": "https://example.org/hook" },
+    });
+    let id = api.create(&sms_with(&fields)).await;
+    let interaction = api.load(&id).await;
+    assert_eq!(
+        (interaction.plan.not_before, interaction.plan.latest_at),
+        (at, at.plus_seconds(60))
+    );
+    assert_eq!(
+        interaction.webhook.map(|webhook| webhook.url),
+        Some("https://example.org/hook".to_owned())
+    );
+    let facts = api.facts(&id).await;
+    let Some(Fact::Created { unused_fields, .. }) = facts.first() else {
+        unreachable!("{facts:?}")
+    };
+    assert_eq!(unused_fields, &Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeat_after_the_latest_time_is_a_repeat() {
+    let api = Api::start().await;
+    let latest = api.world.clock.now().plus_seconds(60);
+    let body = sms_with(&json!({ "latestAt": latest }));
+    let first = api.post_once("T-1", &body).await;
+    assert_eq!(first.status, 200, "{first:?}");
+    api.pass(120).await;
+    let again = api.post_once("T-1", &body).await;
+    assert_eq!((again.status, again.text("/id")), (200, first.text("/id")), "{again:?}");
+    api.post_once("T-2", &body).await.is_problem(422, "invalid-field");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_preview_shows_the_plan_names_what_would_be_blank_and_changes_nothing() {
+    let api = Api::start().await;
+    let before = api.world.store.clone();
+    let path = "/v1/interactions/preview";
+    let answer = api.ask("POST", path, &sms()).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.text("/plan/legs/0/channel"), "sms");
+    let blank = sms_with(&json!({ "agentOverride": { "prompt": { "initialMessage": "Hi {{Nobody}}" } } }));
+    let refused = api.ask("POST", path, &blank).await;
+    assert_eq!(
+        refused.is_problem(422, "invalid-field"),
+        ["agentOverride.prompt.initialMessage"]
+    );
+    assert!(refused.text("/errors/0/detail").contains("Nobody"), "{refused:?}");
+    api.ask("GET", path, &Value::Null)
+        .await
+        .is_problem(405, "method-not-allowed");
+    assert_eq!(api.queue().history().len(), 0);
+    let customer = before.find_customer(&crate::tenant(), Some("+12025550143"), None).await;
+    assert_eq!(customer.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn fall_back_channels_follow_in_the_order_of_the_skill() {
     let api = Api::start().await;
     let skill = json!({ "name": "Plan", "subject": "Hello", "then": ["webchat", "email"], "answer_minutes": 5 });

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use patchbay::clock::Timestamp;
 use patchbay::interaction::{Channel, Clearance, EndReason, Event, Interaction, Reply, SendResult, State};
-use patchbay::store::Address;
+use patchbay::store::{Address, OptOutChange, OptOutSource};
 use patchbay_simulators::aws::{self, Fault, Rule, Service};
 use serde_json::{Value, json};
 
@@ -76,7 +76,11 @@ async fn nothing_about_a_forgotten_customer_remains_but_the_opt_out() {
     let address = Address::parse(PHONE).unwrap();
     api.world
         .store
-        .put_opt_out(&tenant(), &address, api.world.clock.now())
+        .change_opt_out(
+            &tenant(),
+            &address,
+            &OptOutChange::opt_out(OptOutSource::Api, api.world.clock.now()),
+        )
         .await
         .unwrap();
     let private = ["Ana", "12025550143", "ana@example.org", "Anita"];

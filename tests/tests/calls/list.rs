@@ -88,6 +88,7 @@ async fn both_notations_of_a_date_range_select_the_same() {
         format!("?dateRange={json}"),
         format!("?dateRange[from]={from}&dateRange[to]={to}"),
         format!("?dateRange%5Bfrom%5D={from}&dateRange%5Bto%5D={to}"),
+        format!("?from={from}&to={to}"),
     ] {
         assert_eq!(list(&api, &query).await, expected, "{query}");
     }

@@ -1,5 +1,6 @@
 //! The API for calls and messages to customers, as a client uses it: requests as API Gateway delivers them, the handler
-//! of the function, and a simulated table and queue. Nothing here sends: no function consumes the queue.
+//! of the function, and a simulated table and queue. Nothing here sends: no function consumes the queue. Webhooks to
+//! requesters are delivered.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
@@ -14,7 +15,9 @@ mod events;
 mod forget;
 mod list;
 mod opt_outs;
+mod recordings;
 mod view;
+mod webhooks;
 
 use std::time::Duration;
 
@@ -29,13 +32,14 @@ use patchbay::queue::Queue;
 use patchbay::secret::Randomness;
 use patchbay::web::auth::token_hash;
 use patchbay::web::gateway::parse_event;
+use patchbay::web::target::Targets;
 use patchbay_simulators::aws::sqs::{self, QueueSettings};
 use patchbay_simulators::aws::{self, InvocationOutcome, Service};
 use patchbay_simulators::gateway;
 use patchbay_simulators::world::World;
 use serde_json::{Value, json};
 
-use crate::common::{Answer, request, with_token, world};
+use crate::common::{Answer, our_callbacks, request, with_token, world};
 
 /// The agent and the skill of most requests. Their ids are UUIDs, as Elemente's.
 pub(crate) const AGENT: &str = "6b1f0000-0000-4000-8000-000000000001";
@@ -53,10 +57,17 @@ impl Api {
         let world = world([]).await;
         let (_, sqs) = aws::function_clients(&world.aws);
         let queue = world.aws.sqs().create_queue("calls-test", QueueSettings::default());
-        let queue = Queue::new(sqs, queue.url());
+        let queue = Queue::new(sqs.clone(), queue.url());
         let (store, clock) = (world.store.clone(), world.clock.clone());
+        let notifications = world.aws.sqs().queue("notifications").unwrap();
+        let notifications = Queue::new(sqs, notifications.url());
         let interactions = Interactions::new(store, queue, clock, Randomness::seeded(7));
-        let deps = Deps { interactions };
+        let interactions = interactions.with_notifications(notifications);
+        let deps = Deps {
+            interactions,
+            callbacks: our_callbacks(),
+            targets: Targets::any(),
+        };
         Self { world, deps }
     }
 

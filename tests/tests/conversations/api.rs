@@ -1,6 +1,7 @@
 //! The API for bots, conversations and calls.
 
 use patchbay::chat::Platform;
+use patchbay::store::{OptOutChange, OptOutSource};
 use patchbay_simulators::chat::{ApiFault, Endpoint};
 use patchbay_simulators::world::{ChatOptions, Options, World};
 use serde_json::{Value, json};
@@ -121,13 +122,25 @@ async fn a_number_whose_owner_has_opted_out_is_not_called() {
     let (tenant, number) = ("main".parse().unwrap(), phone("+12025550143"));
     world
         .store
-        .put_opt_out(&tenant, &number, world.clock.now())
+        .change_opt_out(
+            &tenant,
+            &number,
+            &OptOutChange::opt_out(OptOutSource::Api, world.clock.now()),
+        )
         .await
         .unwrap();
     let body = json!({ "queue": "support_en", "destination": "+12025550143" });
     call(&world, "queue", &body).await.is_problem(409, "opted-out");
     assert_eq!(world.chat.calls().len(), 0);
-    world.store.remove_opt_out(&tenant, &number).await.unwrap();
+    world
+        .store
+        .change_opt_out(
+            &tenant,
+            &number,
+            &OptOutChange::end(OptOutSource::Api, world.clock.now()),
+        )
+        .await
+        .unwrap();
     assert_eq!(call(&world, "queue", &body).await.status, 202);
 }
 

@@ -6,8 +6,8 @@ use patchbay::chat::Platform;
 use patchbay::conversation::{Conversation, ConversationKey, Entry, Fact, Holder};
 use patchbay::ids::Tenant;
 use patchbay::store::{
-    ChatConnection, ConversationSummary, DeleteDocumentResult, DocumentKey, DocumentKind, Precondition,
-    PutDocumentResult, VersionCommit,
+    ChatConnection, ConversationSummary, DeleteDocumentResult, DocumentKey, DocumentKind, OptOutChange, OptOutSource,
+    Precondition, PutDocumentResult, VersionCommit,
 };
 use patchbay_simulators::aws::Service;
 use patchbay_simulators::world::World;
@@ -229,7 +229,11 @@ async fn an_opt_out_counts_for_one_number_of_one_tenant_until_it_is_removed() {
     for _ in 0..2 {
         world
             .store
-            .put_opt_out(&main, &number, world.clock.now())
+            .change_opt_out(
+                &main,
+                &number,
+                &OptOutChange::opt_out(OptOutSource::Api, world.clock.now()),
+            )
             .await
             .unwrap();
         assert!(is_opted_out(&main, "+1 (202) 555-0143").await);
@@ -237,7 +241,11 @@ async fn an_opt_out_counts_for_one_number_of_one_tenant_until_it_is_removed() {
         assert!(!is_opted_out(&tenant("other"), "+12025550143").await);
     }
     for _ in 0..2 {
-        world.store.remove_opt_out(&main, &number).await.unwrap();
+        world
+            .store
+            .change_opt_out(&main, &number, &OptOutChange::end(OptOutSource::Api, world.clock.now()))
+            .await
+            .unwrap();
         assert!(!is_opted_out(&main, "+12025550143").await);
     }
 }

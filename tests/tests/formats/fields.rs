@@ -13,13 +13,11 @@ use patchbay::conversation::{
     Contact, Conversation, CustomerMessage, Entry as ChatEntry, FormProgress, HandOver, HandOverPlan, HolderChange,
     Lease, Offer, SentMessage, Session, Step, TranscriptLine, Turn,
 };
-use patchbay::dispatch::delivery::Delivery;
 use patchbay::dispatch::employee::{Duty, QuietHours};
 use patchbay::dispatch::health::{Health, ProviderOutage};
 use patchbay::dispatch::limits::CallLimits;
 use patchbay::dispatch::policy::TextOverrides;
 use patchbay::dispatch::route::{Avoidance, BypassedProvider, Deferrals};
-use patchbay::dispatch::state::Webhook;
 use patchbay::dispatch::{
     Acceptance, Attempt, Dispatch, Employee, Entry, Fact, NewDispatch, Phase, Policy, Progress, State, Ticket, Wait,
 };
@@ -28,6 +26,7 @@ use patchbay::interaction::{
     PastAttempt, Plan, ThreadMessage, Transcript,
 };
 use patchbay::store::{ChatConnection, SavedCall, StoredCustomer, TokenEntry, VisitorContact, VisitorRequest};
+use patchbay::webhook::{Delivery, Webhook};
 
 use crate::fixtures::{list, names};
 use crate::shape;
@@ -110,21 +109,21 @@ fields! {
     visitor_contact: VisitorContact { id, inbox, source }
     interaction: Interaction {
         key, version, created_at, updated_at, fingerprint, parties, plan, state, state_since, attempt, past, is_reached,
-        closes, thread, seen, note, transcript,
+        closes, thread, seen, note, transcript, webhook,
     }
     parties: Parties { agent, skill, customer }
     agent: Agent { id, name, phone, email }
     customer: Customer { id, name, phone, email, language }
-    interaction_plan: Plan { legs, not_before, latest_at }
+    interaction_plan: Plan { legs, not_before, latest_at, remember, time_zone, hours_bypass }
     leg: Leg {
         channel, back_end, from, to, content, attempts, retry_seconds, outcome_seconds, answer_seconds, is_polled,
     }
     key_option: KeyOption { key, offer, reply, action }
     interaction_attempt: InteractionAttempt {
-        id, leg, phase, tries, earlier, provider_id, progress, polls, is_answered, call,
+        id, leg, phase, tries, earlier, sent_before, provider_id, progress, polls, is_answered, call,
     }
     call_details: CallDetails { seconds, recording }
-    past_attempt: PastAttempt { id, leg, provider_id, outcome, at, call }
+    past_attempt: PastAttempt { id, leg, provider_id, outcome, at, call, earlier }
     closing: Closing { id, at }
     thread_message: ThreadMessage { id, at, channel, by, text, progress, attempt }
     transcript: Transcript { attempt, text }

@@ -1,8 +1,9 @@
 //! Messages about interactions, with every field and word that they may have.
 
 use patchbay::ids::Nonce;
-use patchbay::interaction::{AttemptOutcome, Channel, Message, Progress, Reply, Report, Work};
+use patchbay::interaction::{AttemptOutcome, Channel, Incoming, Message, Progress, Reply, Report, Work};
 use patchbay::outbox::QueuedMessage;
+use patchbay::phone::PhoneNumber;
 
 use crate::fixtures::assert_all_seen;
 use crate::interactions::{AT, CURRENT, LATER, PROGRESSES, PROVIDER_ID, key, outcomes, some, text};
@@ -63,6 +64,26 @@ fn replies() -> Vec<(String, Reply)> {
         .collect()
 }
 
+/// A message of which nothing more is known, and one with every field.
+fn incoming() -> Vec<(String, Incoming)> {
+    let (_, reply) = replies().remove(0);
+    let phone = |text| PhoneNumber::from_e164(text).unwrap();
+    let little = Incoming {
+        reply,
+        from: phone("+12025550143"),
+        to: None,
+        replied_to: None,
+        is_opt_in: false,
+    };
+    let everything = Incoming {
+        to: Some(phone("+12025550100")),
+        replied_to: Some(text(PROVIDER_ID)),
+        is_opt_in: true,
+        ..little.clone()
+    };
+    vec![(text("little"), little), (text("everything"), everything)]
+}
+
 fn works() -> Vec<(String, Work)> {
     let attempt = CURRENT;
     let others = [
@@ -76,6 +97,10 @@ fn works() -> Vec<(String, Work)> {
             leg: 3,
             provider_id: text("CA00000000000000000000000000000001"),
         },
+        Work::Notify {
+            entry: text("0000000012-001"),
+        },
+        Work::Remember,
     ];
     let others = others
         .into_iter()
@@ -88,7 +113,11 @@ fn works() -> Vec<(String, Work)> {
         let reply = Box::new(reply);
         (format!("receive: {name}"), Work::Receive { reply })
     });
-    others.chain(reports).chain(replies).collect()
+    let incoming = incoming().into_iter().map(|(name, message)| {
+        let message = Box::new(message);
+        (format!("incoming: {name}"), Work::Incoming { message })
+    });
+    others.chain(reports).chain(replies).chain(incoming).collect()
 }
 
 #[test]

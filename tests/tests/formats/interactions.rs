@@ -10,6 +10,7 @@ use patchbay::interaction::{
     Transcript,
 };
 use patchbay::outreach::agent::Over;
+use patchbay::webhook::{Strategy, Webhook};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -135,6 +136,19 @@ fn contents() -> Vec<(Channel, Over, Content)> {
             Content::Conversation {
                 initial_message: read(),
                 prompt: text("Tell Sam when the order arrives."),
+                request: Some(Box::new(json!({ "channel": "webchat", "agentId": "1" }))),
+            },
+        ),
+        (
+            Channel::Webchat,
+            Over::Sangoma,
+            Content::ChatLink {
+                by: Channel::Email,
+                over: text("ses"),
+                sender: text("leo@example.org"),
+                subject: text("Your order 4711"),
+                text: text("Chat with us: {{link}}"),
+                initial_message: read(),
             },
         ),
     ]
@@ -144,6 +158,7 @@ fn contents() -> Vec<(Channel, Over, Content)> {
 const fn addresses(channel: Channel, over: Over) -> (&'static str, &'static str) {
     match (channel, over) {
         (Channel::Email, _) => ("leo@example.org", "sam@example.org"),
+        (_, Over::Sangoma) => ("orders", "sam@example.org"),
         (_, Over::Elemente) => (
             "6b1f0000-0000-4000-8000-000000000004 6b1f0000-0000-4000-8000-000000000005",
             "+12025550143",
@@ -173,11 +188,14 @@ fn legs() -> Vec<Leg> {
     contents().into_iter().enumerate().map(leg).collect()
 }
 
-const fn plan(legs: Vec<Leg>) -> Plan {
+fn plan(legs: Vec<Leg>) -> Plan {
     Plan {
         legs,
         not_before: AT,
         latest_at: LAST,
+        remember: true,
+        time_zone: Some(text("Europe/Berlin")),
+        hours_bypass: Some(text("agreed on the phone")),
     }
 }
 
@@ -214,6 +232,7 @@ fn attempt(phase: Phase, progress: Option<Progress>) -> Attempt {
         phase,
         tries: 2,
         earlier: vec![Nonce::new(5), Nonce::new(6)],
+        sent_before: Some(Nonce::new(1)),
         provider_id: some(PROVIDER_ID),
         progress,
         polls: 3,
@@ -237,6 +256,7 @@ fn past() -> Vec<PastAttempt> {
             } else {
                 CallDetails::default()
             },
+            earlier: if is_first { vec![Nonce::new(4)] } else { Vec::new() },
         }
     };
     (1..).zip(outcomes()).map(past).collect()
@@ -283,6 +303,10 @@ fn full(state: State, attempt: Option<Attempt>) -> Interaction {
             attempt: 0,
             text: text("Hello."),
         }),
+        webhook: Some(Webhook {
+            url: text("https://hooks.example.org/"),
+            strategy: Strategy::OnStatus,
+        }),
     }
 }
 
@@ -311,6 +335,7 @@ fn few(state: State, attempt: Option<Attempt>) -> Interaction {
         seen: Vec::new(),
         note: String::new(),
         transcript: None,
+        webhook: None,
         ..full(state, attempt)
     }
 }
@@ -343,19 +368,21 @@ pub(crate) fn interactions() -> Vec<Interaction> {
     in_progress.chain(planned).chain(without_attempt).collect()
 }
 
+fn created(attempt: Option<Nonce>) -> Fact {
+    let names = |name: &str| attempt.iter().map(|_| text(name)).collect();
+    Fact::Created {
+        channels: Channel::ALL.to_vec(),
+        attempt,
+        due_at: LATER,
+        blank_variables: names("Order No"),
+        unused_fields: names("agentOverride.phone"),
+        hours_bypass: attempt.map(|_| text("agreed on the phone")),
+    }
+}
+
 /// Every fact, in each of its forms.
-fn facts() -> Vec<Fact> {
+pub(crate) fn facts() -> Vec<Fact> {
     let attempt = CURRENT;
-    let created = |attempt: Option<Nonce>| {
-        let names = |name: &str| attempt.iter().map(|_| text(name)).collect();
-        Fact::Created {
-            channels: Channel::ALL.to_vec(),
-            attempt,
-            due_at: LATER,
-            blank_variables: names("Order No"),
-            unused_fields: names("agentOverride.phone"),
-        }
-    };
     let received = |flag| Fact::Received {
         message: text(PROVIDER_ID),
         channel: Channel::Sms,
@@ -404,9 +431,17 @@ fn facts() -> Vec<Fact> {
             attempt,
             recording: text("RE00000000000000000000000000000001"),
         },
+        Fact::HungUp {
+            provider_id: text(PROVIDER_ID),
+        },
+        Fact::HangUpFailed {
+            provider_id: text(PROVIDER_ID),
+            reason: text("no answer"),
+        },
         Fact::Transcribed { attempt },
         Fact::SettledLate {
             attempt,
+            channel: None,
             outcome: AttemptOutcome::Delivered,
         },
         received(true),
@@ -418,7 +453,21 @@ fn facts() -> Vec<Fact> {
             agent: text("6b1f0000-0000-4000-8000-000000000003"),
         },
     ];
-    facts.extend(PROGRESSES.map(|progress| Fact::Progressed { attempt, progress }));
+    facts.push(Fact::SettledLate {
+        attempt,
+        channel: Some(Channel::Sms),
+        outcome: AttemptOutcome::Delivered,
+    });
+    facts.extend(PROGRESSES.map(|progress| Fact::Progressed {
+        attempt,
+        channel: None,
+        progress,
+    }));
+    facts.push(Fact::Progressed {
+        attempt,
+        channel: Some(Channel::Sms),
+        progress: Progress::Delivered,
+    });
     facts.extend(outcomes().into_iter().map(ended));
     let states = states();
     let changes = states.iter().zip(states.iter().skip(1));

@@ -2,7 +2,6 @@
 //! and the tests then require a fixture of it.
 
 use patchbay::conversation as chat;
-use patchbay::dispatch::delivery::DeliveryStatus;
 use patchbay::dispatch::policy::{OnVoicemail, RepeatContent};
 use patchbay::dispatch::timeline::Exhaustion;
 use patchbay::dispatch::work::Work;
@@ -14,6 +13,7 @@ use patchbay::interaction;
 use patchbay::outreach::agent::Over;
 use patchbay::store::VisitorRequestState;
 use patchbay::web::reference::Purpose;
+use patchbay::webhook::DeliveryStatus;
 
 /// Defines a function that names a variant, and the list of all these names.
 macro_rules! kinds {
@@ -88,10 +88,12 @@ kinds! {
         Purpose::ChatEvents => "chat-events",
         Purpose::Widget => "widget",
         Purpose::Visitor => "visitor",
+        Purpose::ChatLink => "chat-link",
         Purpose::Message => "message",
         Purpose::IncomingMessage => "incoming-message",
         Purpose::EmailEvents => "email-events",
         Purpose::OptOut => "opt-out",
+        Purpose::Recording => "recording",
     }
     state, STATES: State {
         State::Calling(Attempt { phase: Phase::Planned, .. }) => "calling-planned",
@@ -357,12 +359,15 @@ kinds! {
         Over::Routee => "routee",
         Over::Ses => "ses",
         Over::Elemente => "elemente",
+        Over::Sangoma => "sangoma",
+        Over::Chatwoot => "chatwoot",
     }
     content, CONTENTS: interaction::Content {
         interaction::Content::Text { .. } => "text",
         interaction::Content::Template { .. } => "template",
         interaction::Content::Email { .. } => "email",
         interaction::Content::Announcement { .. } => "announcement",
+        interaction::Content::ChatLink { .. } => "chat link",
         interaction::Content::Conversation { .. } => "conversation",
     }
     key_action, KEY_ACTIONS: interaction::KeyAction {
@@ -419,6 +424,8 @@ kinds! {
         interaction::Fact::SentAfterAll { .. } => "sent-after-all",
         interaction::Fact::Progressed { .. } => "progressed",
         interaction::Fact::AttemptEnded { .. } => "attempt-ended",
+        interaction::Fact::HungUp { .. } => "hung-up",
+        interaction::Fact::HangUpFailed { .. } => "hang-up-failed",
         interaction::Fact::Recorded { .. } => "recorded",
         interaction::Fact::Transcribed { .. } => "transcribed",
         interaction::Fact::SettledLate { .. } => "settled-late",
@@ -437,5 +444,8 @@ kinds! {
         interaction::Work::HangUp { .. } => "hang up",
         interaction::Work::Report { .. } => "report",
         interaction::Work::Receive { .. } => "receive",
+        interaction::Work::Incoming { .. } => "incoming",
+        interaction::Work::Notify { .. } => "notify",
+        interaction::Work::Remember => "remember",
     }
 }

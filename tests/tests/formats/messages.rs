@@ -2,20 +2,22 @@
 
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::route::BypassedProvider;
-use patchbay::dispatch::work::{Message, Notice, Work};
+use patchbay::dispatch::work::{Message, Work};
 use patchbay::dispatch::{AvoidReason, CallLookup, Ending, Event, Limit, NotPlaced, Route};
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, ProviderName};
 use patchbay::outbox::QueuedMessage;
+use patchbay::webhook::Notice;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::fixtures::{assert_all_seen, assert_fixture, json};
-use crate::kinds;
+use crate::{interactions, kinds};
 
 const SENT: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 const DUE: Timestamp = Timestamp::from_millis(1_800_000_030_250);
 const ENTRY: &str = "000003-1800000000000-0000000000000007-00";
+const INTERACTION_ENTRY: &str = "0000000003-001";
 
 fn subject() -> DispatchKey {
     DispatchKey {
@@ -199,7 +201,7 @@ fn messages() -> Vec<(String, QueuedMessage<Message>)> {
 
 fn notices() -> Vec<(String, QueuedMessage<Notice>)> {
     let notice = |failures, resent, manual| Notice {
-        dispatch: subject(),
+        subject: subject().into(),
         entry: ENTRY.to_owned(),
         first_at: SENT,
         due_at: DUE,
@@ -207,13 +209,19 @@ fn notices() -> Vec<(String, QueuedMessage<Notice>)> {
         resent,
         manual,
     };
-    let first = Notice::first(subject(), ENTRY.to_owned(), SENT);
+    let first = Notice::first(subject().into(), ENTRY.to_owned(), SENT);
+    let of_interaction = Notice {
+        subject: interactions::key().into(),
+        entry: INTERACTION_ENTRY.to_owned(),
+        ..notice(5, 2, true)
+    };
     let all = [
         ("first", first, 0),
         ("after failures", notice(5, 0, false), 0),
         ("redriven", notice(0, 1, false), 0),
         ("asked for", notice(0, 2, true), 0),
         ("could not be consumed", notice(5, 2, true), 7),
+        ("about an interaction", of_interaction, 7),
     ];
     all.into_iter()
         .map(|(name, message, retries)| (name.to_owned(), QueuedMessage { message, retries }))

@@ -219,7 +219,7 @@ fn references_that_were_handed_out_are_accepted() {
         }
         for (provider, suffix) in [(Provider::Routee, ""), (Provider::Twilio, ", of Twilio's")] {
             let status = reference_of(&format!("message status{suffix}"));
-            assert_eq!(urls.check_message_status(provider, &status), Ok(message()));
+            assert_eq!(urls.check_attempt(provider, &status), Ok(message()));
             let incoming = reference_of(&format!("incoming messages{suffix}"));
             assert_eq!(urls.check_incoming_message(provider, &incoming), Ok(tenant()));
         }

@@ -1,8 +1,9 @@
 //! A reader ignores fields that a later version adds: functions of two versions run side by side during an update, and
 //! an update may be rolled back.
 
-use patchbay::dispatch::work::{Message, Notice};
+use patchbay::dispatch::work::Message;
 use patchbay::outbox::QueuedMessage;
+use patchbay::webhook::Notice;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 

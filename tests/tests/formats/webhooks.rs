@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use notifier::payload::payload;
-use patchbay::dispatch::delivery::event_id;
+use notifier::payload::dispatch::payload;
 use patchbay::dispatch::{Dispatch, Entry};
+use patchbay::webhook::event_id;
 use serde_json::Value;
 
 use crate::fixtures::{json, list, names};
@@ -17,7 +17,7 @@ fn every_webhook_has_the_body_of_its_fixture() {
     let mut faults = Vec::new();
     for case in fixture["webhooks"].as_array().unwrap() {
         let entry: Entry = serde_json::from_value(case["entry"].clone()).unwrap();
-        let id = event_id(&dispatch.key, &entry.id);
+        let id = event_id(&dispatch.key.clone().into(), &entry.id);
         if case["id"] != id {
             faults.push(format!("the id of {} is {id}", entry.id));
         }

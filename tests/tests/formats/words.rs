@@ -3,11 +3,11 @@
 use patchbay::access::Scope;
 use patchbay::context::{PaymentStatus, TransactionType};
 use patchbay::dispatch::policy::{OnVoicemail, RepeatContent};
-use patchbay::dispatch::state::Strategy;
 use patchbay::dispatch::timeline::Exhaustion;
 use patchbay::dispatch::{
     AvoidReason, CallStatus, DispatchPriority, Gender, Language, Limit, NoAnswerReason, Unavailable, WaitReason,
 };
+use patchbay::webhook::Strategy;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

@@ -1,8 +1,10 @@
 //! Events of Amazon SES about e-mails.
 
+use patchbay::function::NotStored;
 use patchbay::ids::{InteractionId, InteractionKey, Nonce};
 use patchbay::interaction::Progress;
 use patchbay::outreach::email_tags;
+use patchbay::providers::ses::EmailAddress;
 use patchbay_simulators::aws::{Fault, Rule, Service};
 use serde_json::{Value, json};
 
@@ -125,6 +127,21 @@ async fn a_complaint_is_an_opt_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_complaint_because_of_the_list_of_ses_is_no_new_opt_out() {
+    let line = Line::new().await;
+    let (key, attempt) = line.sent(1, vec![asking(email_leg()), sms()]).await;
+    let complaint = json!({
+        "feedbackId": "f2", "timestamp": "2026-11-26T10:00:00.000Z", "complaintSubType": "OnAccountSuppressionList",
+        "complainedRecipients": [{ "emailAddress": "ana@example.net" }],
+    });
+    let event = event(&key, attempt, "Complaint", "complaint", &complaint);
+    assert_eq!(line.ses(&event).await.status, 200);
+    assert!(!line.is_opted_out(EMAIL).await);
+    // Nothing was sent, so the next channel follows.
+    assert_eq!(outcomes(&line.load(&key).await), ["failed"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn events_of_others_and_nonsense_are_acknowledged_and_change_nothing() {
     let line = Line::new().await;
     let (key, attempt) = line.sent(1, vec![email_leg()]).await;
@@ -185,6 +202,49 @@ async fn during_an_outage_events_are_saved_on_the_queue_or_repeated() {
     let soft = event(&key, attempt, "Bounce", "bounce", &bounce("Transient"));
     assert_eq!(line.ses(&soft).await.status, 503);
     assert_eq!(line.queued("report").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rule_of_the_stack_sends_events_of_every_tenant() {
+    let line = Line::new().await;
+    let (key, attempt) = line.sent(1, vec![email_leg()]).await;
+    let delivered = event(&key, attempt, "Delivery", "delivery", &delivery());
+    for copy in [&delivered, &delivered] {
+        assert_eq!(message_event::receive(&line.deps, &copy.to_string()).await, Ok(()));
+        assert_eq!(outcomes(&line.load(&key).await), ["delivered"]);
+    }
+    let other = InteractionKey {
+        tenant: "other".parse().unwrap(),
+        id: InteractionId::new(9),
+    };
+    let complaint = json!({ "complainedRecipients": [{ "emailAddress": "ana@example.net" }] });
+    let complaint = event(&other, attempt, "Complaint", "complaint", &complaint).to_string();
+    assert_eq!(message_event::receive(&line.deps, &complaint).await, Ok(()));
+    let email = EmailAddress::parse(EMAIL).unwrap();
+    assert!(line.world.store.is_opted_out(&other.tenant, &email).await.unwrap());
+    assert!(!line.is_opted_out(EMAIL).await);
+    for nonsense in [
+        "",
+        "{",
+        "null",
+        "{}",
+        r#"{"source":"aws.ses","detail-type":"Email Delivered"}"#,
+    ] {
+        assert_eq!(message_event::receive(&line.deps, nonsense).await, Ok(()), "{nonsense}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn lambda_repeats_an_event_that_was_neither_stored_nor_queued() {
+    let line = Line::new().await;
+    let (key, attempt) = line.sent(1, vec![email_leg()]).await;
+    let soft = event(&key, attempt, "Bounce", "bounce", &bounce("Transient")).to_string();
+    let outage = Rule::new(Fault::InternalError).service(Service::DynamoDb);
+    line.world.aws.faults().plan(outage.times(u32::MAX));
+    assert_eq!(message_event::receive(&line.deps, &soft).await, Err(NotStored));
+    line.world.aws.faults().clear();
+    assert_eq!(message_event::receive(&line.deps, &soft).await, Ok(()));
+    assert_eq!(outcomes(&line.load(&key).await), ["failed"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,6 +8,8 @@ mod common;
 mod email;
 mod events;
 mod incoming;
+#[path = "../common/lines.rs"]
+mod lines;
 mod one_click;
 mod status;
 mod threads;
@@ -116,8 +118,12 @@ impl Line {
                 legs,
                 not_before: now,
                 latest_at: now.plus_seconds(86_400),
+                remember: false,
+                time_zone: None,
+                hours_bypass: None,
             },
             note: String::new(),
+            webhook: None,
             blank_variables: Vec::new(),
             unused_fields: Vec::new(),
         };

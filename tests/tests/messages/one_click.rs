@@ -103,10 +103,11 @@ async fn a_click_that_cannot_be_stored_is_not_confirmed() {
     assert_eq!(line.request("POST", &url, json!({}), BUTTON).await.status, 503);
     line.world.aws.faults().clear();
     assert!(!line.is_opted_out(EMAIL).await);
-    // The list counts even if the interaction cannot be changed: it is looked at before every message.
-    let outage = Rule::new(Fault::InternalError).operation("TransactWriteItems");
+    // The list counts even if the interaction cannot be read: it is looked at before every message.
+    let outage = Rule::new(Fault::InternalError).operation("GetItem");
     line.world.aws.faults().plan(outage.times(u32::MAX));
     assert_eq!(line.request("POST", &url, json!({}), BUTTON).await.status, 200);
+    line.world.aws.faults().clear();
     assert!(line.is_opted_out(EMAIL).await);
     assert_eq!(line.queued("report").len(), 1);
 }

@@ -2,7 +2,7 @@
 
 use patchbay::ids::{InteractionId, InteractionKey};
 use patchbay::interaction::Channel;
-use patchbay::store::{Store, Thread};
+use patchbay::store::{Store, Thread, Written};
 
 use crate::common::world;
 use crate::{CUSTOMER, OURS, main_tenant};
@@ -20,7 +20,15 @@ async fn find(store: &Store, ours: Option<&str>, customer: &str) -> Option<Threa
 }
 
 async fn interaction(store: &Store, ours: Option<&str>) -> Option<InteractionKey> {
-    find(store, ours, CUSTOMER).await?.interaction
+    newest(&find(store, ours, CUSTOMER).await?)
+}
+
+fn newest(thread: &Thread) -> Option<InteractionKey> {
+    let id = thread.written.first()?.interaction;
+    Some(InteractionKey {
+        tenant: main_tenant(),
+        id,
+    })
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,7 +74,7 @@ async fn an_address_is_the_same_however_it_is_written() {
             "leo@example.org"
         };
         let found = store.thread(&main_tenant(), channel, Some(ours), same).await;
-        assert_eq!(found.unwrap().unwrap().interaction, Some(key(1)), "{customer}");
+        assert_eq!(found.unwrap().as_ref().and_then(newest), Some(key(1)), "{customer}");
     }
     // Another tenant, and another channel, have their own.
     let other = "other".parse().unwrap();
@@ -88,7 +96,7 @@ async fn sending_and_receiving_do_not_overwrite_each_other() {
     let world = world([]).await;
     let (store, now) = (&world.store, world.clock.now());
     store
-        .put_received(&main_tenant(), Channel::Sms, Some(OURS), CUSTOMER, Some("SM1"), now)
+        .put_received(&main_tenant(), Channel::Sms, Some(OURS), CUSTOMER, now)
         .await
         .unwrap();
     let later = now.plus_seconds(60);
@@ -97,15 +105,16 @@ async fn sending_and_receiving_do_not_overwrite_each_other() {
         .await
         .unwrap();
     let expected = Thread {
-        interaction: Some(key(1)),
-        last_sent_at: Some(later),
+        written: vec![Written {
+            interaction: key(1).id,
+            at: later,
+        }],
         last_received_at: Some(now),
-        last_start: Some("SM1".to_owned()),
     };
     assert_eq!(find(store, Some(OURS), CUSTOMER).await, Some(expected.clone()));
     let last = later.plus_seconds(60);
     store
-        .put_received(&main_tenant(), Channel::Sms, Some(OURS), CUSTOMER, None, last)
+        .put_received(&main_tenant(), Channel::Sms, Some(OURS), CUSTOMER, last)
         .await
         .unwrap();
     let last_received_at = Some(last);
@@ -113,5 +122,50 @@ async fn sending_and_receiving_do_not_overwrite_each_other() {
         last_received_at,
         ..expected
     };
+    assert_eq!(find(store, Some(OURS), CUSTOMER).await, Some(expected.clone()));
+    // One that was saved on the queue meanwhile.
+    store
+        .put_received(&main_tenant(), Channel::Sms, Some(OURS), CUSTOMER, now)
+        .await
+        .unwrap();
     assert_eq!(find(store, Some(OURS), CUSTOMER).await, Some(expected));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thread_keeps_its_last_five_interactions() {
+    let world = world([]).await;
+    let (store, now) = (&world.store, world.clock.now());
+    for (second, id) in [(0, 1), (1, 2), (2, 1), (3, 3), (4, 4), (5, 5), (6, 3), (7, 6), (8, 7)] {
+        let at = now.plus_seconds(second);
+        store
+            .put_thread(&main_tenant(), Channel::Sms, Some(OURS), CUSTOMER, &key(id), at)
+            .await
+            .unwrap();
+    }
+    let written = find(store, Some(OURS), CUSTOMER).await.unwrap().written;
+    let ids: Vec<_> = written.iter().map(|written| written.interaction).collect();
+    assert_eq!(ids, [7, 6, 3, 5, 4].map(InteractionId::new));
+    // One that wrote long before them changes nothing.
+    store
+        .put_thread(&main_tenant(), Channel::Sms, Some(OURS), CUSTOMER, &key(8), now)
+        .await
+        .unwrap();
+    assert_eq!(find(store, Some(OURS), CUSTOMER).await.unwrap().written, written);
+}
+
+#[tokio::test(start_paused = true)]
+async fn interactions_that_write_at_the_same_time_are_all_kept() {
+    let world = world([]).await;
+    let (store, now) = (&world.store, world.clock.now());
+    let put = async |id| {
+        store
+            .put_thread(&main_tenant(), Channel::Sms, Some(OURS), CUSTOMER, &key(id), now)
+            .await
+            .unwrap();
+    };
+    tokio::join!(put(1), put(2), put(3));
+    let written = find(store, Some(OURS), CUSTOMER).await.unwrap().written;
+    let mut ids: Vec<_> = written.iter().map(|written| written.interaction).collect();
+    ids.sort();
+    assert_eq!(ids, [1, 2, 3].map(InteractionId::new));
 }

@@ -1,13 +1,14 @@
 //! Random interactions over every channel: customers with habits, faults of providers, webhooks, the queue, the table and
-//! the functions. Afterwards the providers' own records are audited.
+//! the functions. Afterwards the providers' own records are audited, and what the requester received.
 //!
 //! To replay a seed: `PATCHBAY_SEED=n cargo test --workspace --test outreach chance`.
 
 use std::ops::Range;
 use std::time::Duration;
 
+use patchbay::interaction::{Fact, Interaction};
 use patchbay_simulators::aws::sqs::Disorder;
-use patchbay_simulators::aws::{Rates, Service};
+use patchbay_simulators::aws::{Fault, Rates, Rule, Service};
 use patchbay_simulators::messages::{self, Habit, Mobiles};
 use patchbay_simulators::phones::{Behavior, Phones, Script, When};
 use patchbay_simulators::rng::Rng;
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::common::phone;
 use crate::seeds::{self, Simulation};
-use crate::{contact, load, put_agent, put_skill, state};
+use crate::{contact, load, outcomes, put_agent, put_skill, state, webhooks};
 
 /// How long faults happen.
 const FAULTY: Duration = Duration::from_mins(30);
@@ -36,6 +37,12 @@ fn mail(customer: u64) -> String {
     format!("customer{customer}@example.net")
 }
 
+/// The interaction in a status URL, whose last part is tenant, interaction and attempt, and a signature.
+fn interaction_of(url: &str) -> String {
+    let reference = url.rsplit('/').next().unwrap_or_default();
+    reference.split('.').take(2).collect::<Vec<_>>().join(".")
+}
+
 struct Simulator {
     world: World,
     rng: Rng,
@@ -47,6 +54,7 @@ struct Simulator {
 struct Audit {
     breaches: Vec<String>,
     sent: usize,
+    webhooks: usize,
     ends: Vec<&'static str>,
 }
 
@@ -113,6 +121,8 @@ impl Simulator {
         if self.rng.flip() {
             skill["whatsapp"] = json!({ "template": "HX00000000000000000000000000000001" });
         }
+        let strategy = self.rng.pick("OnChange", &["OnCompletion", "OnStatus"]);
+        skill["webhook"] = webhooks::webhook(strategy);
         skill
     }
 
@@ -122,6 +132,11 @@ impl Simulator {
             self.world.messages.change_faults(|current| *current = faults);
             let faults = ses::Faults::random(&mut self.rng, 0.08);
             self.world.ses.change_faults(|current| *current = faults);
+        }
+        if self.rng.flip() {
+            let lost = self.rng.pick(Fault::LostAnswer, &[Fault::Refused]);
+            let lost = Rule::new(lost).service(Service::Http).function("notifier");
+            self.world.aws.faults().plan(lost.times(8));
         }
         if self.rng.flip() {
             return;
@@ -193,6 +208,12 @@ impl Simulator {
                 .into_iter()
                 .map(|attempt| format!("mailed twice: {attempt}")),
         );
+        for message in texts.sent_again(GRACE, interaction_of) {
+            breaches.push(format!(
+                "a text that had been sent was sent again: {} at {}",
+                message.to, message.at
+            ));
+        }
         for message in texts.after_opt_out(GRACE) {
             breaches.push(format!("a text after an opt-out: {} at {}", message.to, message.at));
         }
@@ -200,17 +221,29 @@ impl Simulator {
         if lost > 0 {
             breaches.push(format!("{lost} messages belong to no attempt"));
         }
+        breaches.extend(webhooks::breaches(&self.world, &self.ids).await);
         let mut ends = Vec::new();
         for id in &self.ids {
             let interaction = load(&self.world, id).await;
             if !interaction.state.is_terminal() {
                 breaches.push(format!("{id} is idle, and has not ended: {:?}", interaction.state));
             }
+            let timeline = self.world.store.timeline_of::<Interaction>(&interaction.key, None, 500);
+            let timeline = timeline.await.unwrap().entries;
+            // The next try had begun when a provider told that it had sent what it seemed to refuse.
+            let deceived = timeline
+                .iter()
+                .filter(|entry| matches!(entry.fact, Fact::SentAfterAll { .. }));
+            let deceived = deceived.count();
             for past in &interaction.past {
                 let leg = interaction.leg(past.leg).unwrap();
-                let calls = usize::from(leg.attempts);
+                let calls = usize::from(leg.attempts) + deceived;
                 if interaction.attempts_over(past.leg) > calls {
-                    breaches.push(format!("{id} has more than {calls} attempts over {}", leg.channel));
+                    breaches.push(format!(
+                        "{id} has more than {calls} attempts over {}: {:?}",
+                        leg.channel,
+                        outcomes(&interaction)
+                    ));
                 }
             }
             ends.push(state(&interaction));
@@ -218,6 +251,7 @@ impl Simulator {
         Audit {
             breaches,
             sent: texts.messages.len() + mails.emails.len(),
+            webhooks: self.world.notifications().len(),
             ends,
         }
     }
@@ -233,6 +267,8 @@ fn play_all(seeds: Range<u64>) {
     if audits.len() >= 80 {
         let sent: usize = audits.iter().map(|audit| audit.sent).sum();
         assert!(sent > 80, "{sent} messages prove little");
+        let webhooks: usize = audits.iter().map(|audit| audit.webhooks).sum();
+        assert!(webhooks > 400, "{webhooks} webhooks prove little");
         for end in ["completed", "opted_out", "failed", "no_answer"] {
             assert!(
                 audits.iter().any(|audit| audit.ends.contains(&end)),

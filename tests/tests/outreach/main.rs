@@ -6,9 +6,13 @@
 mod chance;
 #[path = "../common/mod.rs"]
 mod common;
+mod outages;
+mod schedule;
 #[path = "../common/seeds.rs"]
 mod seeds;
 mod stories;
+mod webchat;
+mod webhooks;
 
 use patchbay::ids::InteractionKey;
 use patchbay::interaction::{AttemptOutcome, Interaction};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use patchbay::interaction::{Channel, Entry, Fact, Interaction, Message, Sender, Work};
 use patchbay::messaging;
+use patchbay::store::Priority;
 use patchbay_simulators::aws::{Fault, Rule, Service};
 use patchbay_simulators::exchange::Provider;
 use patchbay_simulators::messages::{Answer, CreateFault, Habit, Habits, Mobiles, Target, WebhookFault};
@@ -74,6 +75,52 @@ async fn an_answer_lands_in_the_interaction_and_ends_the_plan() {
     assert!(world.ses.emails().is_empty(), "the plan goes on after an answer");
 }
 
+/// The memory of the caller's context, as a voice agent reads it.
+async fn memory(world: &World, number: &str) -> String {
+    let by = json!({ "caller": number });
+    let answer = ask(world, "POST", "/voice/api/v1/twilio/get-context", &by).await;
+    answer.json["memory"].as_str().unwrap_or_default().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_voice_agent_knows_what_the_customer_answered() {
+    let world = writing(mobile(Habit::answers("Yes, tomorrow.", 40))).await;
+    put_skill(&world, json!({ "answer_minutes": 60 })).await;
+    let context = json!({ "caller": ANA, "memory": "Sits in row F." });
+    ask(&world, "POST", "/voice/api/v1/twilio/set-context", &context).await;
+    // What is remembered waits for the table, however long it is unavailable.
+    let throttled = Rule::new(Fault::Throttled)
+        .service(Service::DynamoDb)
+        .function("messenger");
+    let id = contact(&world, "sms", ANA, MAIL).await;
+    pass(&world, 30).await;
+    world.aws.faults().plan(throttled.operation("UpdateItem").times(12));
+    pass(&world, 600).await;
+    let open = memory(&world, ANA).await;
+    for part in [
+        &format!("Interaction {id}: the agent Leo"),
+        "\"Yes, tomorrow.\"",
+        "Sits in row F.",
+    ] {
+        assert!(open.contains(part), "no {part} in {open}");
+    }
+    settle(&world).await;
+    let ended = memory(&world, ANA).await;
+    assert!(ended.contains("It has ended: completed."), "{ended}");
+    assert_eq!(ended.matches("Interaction ").count(), 1, "{ended}");
+    assert!(ended.ends_with("\n\nSits in row F."), "{ended}");
+
+    put_skill(&world, json!({ "remember": false })).await;
+    contact(&world, "sms", ANA, MAIL).await;
+    settle(&world).await;
+    assert_eq!(memory(&world, ANA).await, ended);
+
+    let shown = get(&world, &format!("/api/v1/calls/{id}")).await;
+    let customer = format!("/v1/customers/{}", shown.text("/customerId"));
+    assert_eq!(ask(&world, "DELETE", &customer, &json!(null)).await.status, 204);
+    assert_eq!(memory(&world, ANA).await, "");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_customer_who_does_not_answer_is_written_to_over_the_next_channel() {
     let mut interactions = mobile(Habit::arrives());
@@ -132,6 +179,109 @@ async fn a_key_that_opts_out_ends_all_contact() {
     let again = contact(&world, "sms", ANA, MAIL).await;
     settle(&world).await;
     assert_eq!((state(&load(&world, &again).await), texts(&world)), ("opted_out", 0));
+}
+
+/// Two keys, of which one opts out.
+fn two_keys() -> serde_json::Value {
+    json!([
+        { "key": "1", "offer": "Press 1 to confirm." },
+        { "key": "9", "offer": "Press 9 to get no more calls.", "action": "opt_out" },
+    ])
+}
+
+/// A call over Routee in which a key is pressed, and none of whose keys is reported.
+async fn pressed_unreported(key: &str) -> World {
+    let behavior = Behavior::presses(key, When::OptionsSay(1));
+    let world = world(mobile(Habit::arrives()), phones(ANA, behavior)).await;
+    put_agent(&world, "routee").await;
+    put_skill(&world, json!({ "call": { "keys": two_keys() }, "then": ["sms"] })).await;
+    world.routee.change_faults(|faults| faults.collect.lose_for_good = 1.0);
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_whose_report_is_lost_counts() {
+    for lost_statuses in [0.0, 1.0] {
+        for (key, end) in [("1", "completed"), ("9", "opted_out"), ("5", "completed")] {
+            let world = pressed_unreported(key).await;
+            let lose = |faults: &mut patchbay_simulators::routee::Faults| faults.status.lose_for_good = lost_statuses;
+            world.routee.change_faults(lose);
+            let id = contact(&world, "call", ANA, MAIL).await;
+            settle(&world).await;
+            let sent = usize::from(key == "5");
+            assert_eq!((state(&load(&world, &id).await), texts(&world)), (end, sent), "{key}");
+            if key == "9" {
+                let again = contact(&world, "sms", ANA, MAIL).await;
+                settle(&world).await;
+                assert_eq!((state(&load(&world, &again).await), texts(&world)), ("opted_out", 0));
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_key_is_asked_for_until_the_provider_answers() {
+    let world = pressed_unreported("9").await;
+    let now = world.clock.now();
+    let queries = Rule::new(Fault::InternalError).service(Service::Http).operation("GET");
+    world.aws.faults().plan(queries.during(now..now.plus_seconds(900)));
+    let id = contact(&world, "call", ANA, MAIL).await;
+    settle(&world).await;
+    assert_eq!((state(&load(&world, &id).await), texts(&world)), ("opted_out", 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_was_sent_although_the_provider_refused_it_is_not_sent_again() {
+    for over in ["twilio", "routee"] {
+        let world = writing(mobile(Habit::answers("Yes", 30))).await;
+        put_agent(&world, over).await;
+        put_skill(&world, json!({ "answer_minutes": 60 })).await;
+        world.messages.fail_next_create(CreateFault::ThrottledAndSent);
+        let id = contact(&world, "sms", ANA, MAIL).await;
+        settle(&world).await;
+        let interaction = load(&world, &id).await;
+        assert_eq!(outcomes(&interaction), [("sms", "answered")], "{over}");
+        assert_eq!(texts(&world), 1, "{over}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_whose_result_and_reports_are_lost_is_found() {
+    let world = writing(mobile(Habit::arrives())).await;
+    put_skill(&world, json!({ "then": ["email"] })).await;
+    world.messages.fail_next_create(CreateFault::NoAnswer { sent: true });
+    world.messages.change_faults(|faults| faults.status.lose_for_good = 1.0);
+    let id = contact(&world, "sms", ANA, MAIL).await;
+    settle(&world).await;
+    let interaction = load(&world, &id).await;
+    assert_eq!(outcomes(&interaction), [("sms", "delivered")]);
+    assert_eq!((texts(&world), world.ses.audit().emails.len()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn customers_are_called_also_while_calls_to_employees_never_end() {
+    let world = world(InteractionOptions::default(), phones(ANA, Behavior::silent(2))).await;
+    put_skill(&world, json!({})).await;
+    let (store, interval) = (world.store.clone(), 1_000);
+    let reserve = || store.reserve_slot("twilio", interval, Priority::First, world.clock.now());
+    for _ in 0..120 {
+        reserve().await.unwrap();
+    }
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(contact(&world, "call", ANA, MAIL).await);
+    }
+    // As many calls to employees as the pace allows, for five minutes.
+    for _ in 0..300 {
+        reserve().await.unwrap();
+        pass(&world, 1).await;
+    }
+    for id in ids {
+        assert_eq!(state(&load(&world, &id).await), "completed");
+    }
+    // No more than their share: the backlog grows by each slot and the one that is given up for it.
+    let end = world.store.backlog_end("twilio").await.unwrap().unwrap();
+    assert!(end <= world.clock.now().plus_seconds(120 + 2 * 3 + 1), "{end}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -22,6 +22,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::form::{id_error, text_error};
+use super::link::Guest;
 use super::once::{self, Begin};
 use super::texts::{text, texts};
 use super::view::{Cursor, MAX_ENTRIES, View};
@@ -46,7 +47,11 @@ struct NewMessage {
 
 /// `POST /chat/{ref}/messages`.
 pub(super) async fn send(deps: &Deps, request: &Request, tenant: &Tenant) -> Answer {
-    let visitor = visitor(deps, request, tenant)?;
+    let guest = Guest::of(deps, request, tenant).await?;
+    let known = match guest {
+        None => Some(visitor(deps, request, tenant)?),
+        Some(_) => None,
+    };
     let new: NewMessage = body::json(request)?;
     let mut errors = Vec::from_iter(id_error(&new.id));
     if let Some(error) = text_error(&new.text) {
@@ -56,7 +61,16 @@ pub(super) async fn send(deps: &Deps, request: &Request, tenant: &Tenant) -> Ans
     if !errors.is_empty() {
         return Err(Problem::invalid_fields(errors));
     }
-    let id = send_once(deps, &visitor, &new.id, new.text.trim(), Contact::default()).await?;
+    let text = new.text.trim();
+    let visitor = match (known, &guest) {
+        (Some(visitor), _) => visitor,
+        (None, Some(guest)) => match guest.take(&new.id, text).await? {
+            Some(visitor) => visitor,
+            None => return Ok(json_response(StatusCode::OK, &json!({ "id": null }))),
+        },
+        (None, None) => return Err(Problem::not_found()),
+    };
+    let id = send_once(deps, &visitor, &new.id, text, Contact::default()).await?;
     Ok(json_response(StatusCode::OK, &json!({ "id": id })))
 }
 
@@ -142,7 +156,14 @@ async fn expect_event(deps: &Deps, visitor: &Visitor, message: &PlatformId, text
 
 /// `GET /chat/{ref}/messages?after=`: what was said after the cursor; 304 while it is nothing.
 pub(super) async fn read(deps: &Deps, request: &Request, tenant: &Tenant) -> Answer {
-    let visitor = visitor(deps, request, tenant)?;
+    let guest = Guest::of(deps, request, tenant).await?;
+    let visitor = match &guest {
+        None => visitor(deps, request, tenant)?,
+        Some(guest) => match guest.visitor().await? {
+            Some(visitor) => visitor,
+            None => return Ok(guest.view()),
+        },
+    };
     let query = request.query_string_parameters();
     let cursor = Cursor::parse(query.first("after").unwrap_or_default());
     let cursor = cursor.ok_or_else(|| Problem::invalid_field("after", "must be a cursor from a previous response"))?;
@@ -152,7 +173,8 @@ pub(super) async fn read(deps: &Deps, request: &Request, tenant: &Tenant) -> Ans
         .await?;
     let now = deps.conversations.clock.now();
     let started_seconds_ago = i64::from(VISITOR_SECONDS) - (visitor.expires_at.seconds() - now.seconds());
-    let view = View::new(&page, &cursor, now, started_seconds_ago);
+    let initial_message = guest.as_ref().map(Guest::initial_message);
+    let view = View::new(&page, &cursor, now, started_seconds_ago).with_initial_message(initial_message);
     let etag = format!("\"{}\"", view.cursor());
     let mut response = if view.is_empty() && has_etag(request.headers(), &etag) {
         unchanged(view.poll_after())

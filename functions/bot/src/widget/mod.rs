@@ -13,6 +13,7 @@
 
 mod contact;
 mod form;
+mod link;
 mod messages;
 mod once;
 mod page;

@@ -11,7 +11,7 @@ use patchbay::web::problem::Problem;
 use crate::Deps;
 
 /// Seconds after which the function that began a request can no longer be running: API Gateway allows 30.
-const RUN_SECONDS: u32 = 35;
+pub(super) const RUN_SECONDS: u32 = 35;
 /// Seconds after which a page tries again while another function carries out its request.
 const BUSY_SECONDS: u16 = 2;
 

@@ -71,7 +71,7 @@ pub(super) async fn start(deps: &Deps, request: &Request, tenant: &Tenant) -> An
 }
 
 /// Creates the conversation, and records the result.
-async fn create(
+pub(super) async fn create(
     deps: &Deps,
     of: &VisitorRequestKey<'_>,
     form: &CheckedForm<'_>,

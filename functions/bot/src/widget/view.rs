@@ -47,6 +47,9 @@ pub(super) struct View<'a> {
     cursor: &'a str,
     /// Seconds until the next read.
     poll_after: u16,
+    /// What an agent wrote first, for a customer who came by its link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    initial_message: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -150,6 +153,14 @@ impl<'a> View<'a> {
                 Some(_) => 0,
                 None => u16::try_from(poll).unwrap_or_default(),
             },
+            initial_message: None,
+        }
+    }
+
+    pub(super) fn with_initial_message(self, initial_message: Option<&'a str>) -> Self {
+        Self {
+            initial_message,
+            ..self
         }
     }
 

@@ -6,7 +6,7 @@ use patchbay::outreach::agent::elemente_ids;
 use patchbay::outreach::reports::elemente_report;
 use patchbay::providers::elemente::{AgentOverride, Change, CreateRequest, Customer, Elemente, Word};
 
-use super::refused;
+use super::{BackEndError, refused};
 
 pub(super) async fn send(client: &Elemente, interaction: &Interaction, leg: &Leg) -> SendResult {
     let request = match request(interaction, leg) {
@@ -24,15 +24,24 @@ pub(super) async fn send(client: &Elemente, interaction: &Interaction, leg: &Leg
     }
 }
 
-/// The request as Elemente reads it. All variables are filled in, so the custom fields are not needed any more.
+/// The request as Elemente reads it.
 fn request(interaction: &Interaction, leg: &Leg) -> Result<CreateRequest, String> {
     let Content::Conversation {
         initial_message,
         prompt,
+        request,
     } = &leg.content
     else {
         return Err("not a conversation of an agent".to_owned());
     };
+    if let Some(request) = request {
+        let read = CreateRequest::parse(request.to_string().as_bytes());
+        let (mut request, _) = read.map_err(|error| error.to_string())?;
+        request.agent_override.initial_message = some(initial_message);
+        request.agent_override.prompt = some(prompt);
+        return Ok(request);
+    }
+    // Planned by an earlier version, which kept only what follows.
     let Some((agent_id, skill_id)) = elemente_ids(&leg.from) else {
         return Err("the agent's ids at Elemente are missing".to_owned());
     };
@@ -63,22 +72,17 @@ fn some(text: &str) -> Option<String> {
     Some(text.to_owned()).filter(|text| !text.is_empty())
 }
 
-pub(super) async fn look_up(client: &Elemente, leg: &Leg, id: &str) -> Option<Report> {
-    match client.interaction(id).await {
-        Ok(feedback) => Some(elemente_report(&feedback, leg.channel)),
-        Err(error) => {
-            tracing::warn!(%error, "an interaction at Elemente could not be looked up");
-            None
-        }
-    }
+pub(super) async fn look_up(client: &Elemente, leg: &Leg, id: &str) -> Result<Option<Report>, BackEndError> {
+    let feedback = client.interaction(id).await?;
+    Ok(Some(elemente_report(&feedback, leg.channel)))
 }
 
 /// Ends a call: no operation is documented for it, so its status is set.
-pub(super) async fn cancel(client: &Elemente, id: &str) -> Result<(), String> {
+pub(super) async fn cancel(client: &Elemente, id: &str) -> Result<(), BackEndError> {
     let change = Change {
         status: Some(Word::Canceled),
         ..Change::default()
     };
-    let updated = client.update(id, "", change).await;
-    updated.map(drop).map_err(|error| error.to_string())
+    client.update(id, "", change).await?;
+    Ok(())
 }

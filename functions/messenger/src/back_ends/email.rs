@@ -2,9 +2,10 @@
 
 use patchbay::ids::Nonce;
 use patchbay::interaction::{Content, Interaction, Leg, SendResult};
-use patchbay::outreach::email_tags;
+use patchbay::outreach::{email_tags, receiver};
 use patchbay::providers::ses::{
-    BodyText, ConfigurationSet, DisplayName, Email, EmailAddress, Html, OptOutUrl, Sender, Ses, SesError, Subject,
+    BodyText, ConfigurationSet, DisplayName, Email, EmailAddress, Html, OptOutUrl, Refusal, Sender, Ses, SesError,
+    Subject,
 };
 use patchbay::web::callbacks::CallbackUrls;
 
@@ -52,7 +53,7 @@ impl EmailBackEnd {
         };
         let text = BodyText::new(text).map_err(|error| error.to_string())?;
         let from = EmailAddress::parse(&leg.from).map_err(|error| format!("the agent's address: {error}"))?;
-        let to = EmailAddress::parse(&leg.to).map_err(|error| format!("the customer's address: {error}"))?;
+        let to = receiver::email(leg).map_err(|error| error.to_string())?;
         let opt_out = callbacks.opt_out_url(&interaction.key, attempt, &to);
         Ok(Email {
             from: Sender {
@@ -64,11 +65,20 @@ impl EmailBackEnd {
             subject: Subject::new(subject).ok_or_else(|| "the subject is empty".to_owned())?,
             html: Some(Html::from_text(&text)),
             text,
-            opt_out: OptOutUrl::parse(&opt_out).ok(),
+            opt_out: opt_out_button(&opt_out)?,
             tags: email_tags::write(&interaction.key, attempt).map_err(|error| error.to_string())?,
             configuration_set: self.configuration_set.clone(),
         })
     }
+}
+
+/// The opt-out button. Mail programs take only https, so a server on this machine sends e-mails without it. Any other
+/// e-mail without it is not sent.
+fn opt_out_button(url: &str) -> Result<Option<OptOutUrl>, String> {
+    if url.starts_with("http://") {
+        return Ok(None);
+    }
+    OptOutUrl::parse(url).map(Some).map_err(|error| error.to_string())
 }
 
 fn result_of(error: &SesError) -> SendResult {
@@ -80,6 +90,14 @@ fn result_of(error: &SesError) -> SendResult {
                 detail,
             }
         }
+        // An operator has to change something, as where credentials are wrong. Nothing is lost meanwhile.
+        SesError::Refused {
+            reason: Refusal::Configuration,
+            ..
+        } => SendResult::Failed {
+            retry_after: None,
+            detail,
+        },
         SesError::Refused { .. } => refused(detail),
         SesError::Unclear { .. } => SendResult::Unclear { detail },
     }

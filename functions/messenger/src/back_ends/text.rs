@@ -3,13 +3,16 @@
 use patchbay::clock::Timestamp;
 use patchbay::ids::Nonce;
 use patchbay::interaction::{self, Channel, Interaction, Leg, Report, SendResult};
-use patchbay::messaging::{self, Account, Content, FailureReason, MessageError, OutgoingMessage, Sender};
+use patchbay::messaging::{self, Account, Content, FailureReason, LookupError, MessageError, OutgoingMessage, Sender};
+use patchbay::outreach::receiver;
 use patchbay::outreach::reports::{message_progress, message_report};
-use patchbay::phone::PhoneNumber;
 use patchbay::web::callbacks::CallbackUrls;
 
-use super::refused;
+use super::{BackEndError, refused};
 use crate::clearance::WhatsAppWindow;
+
+/// How long before its result was given up a message may have been sent.
+const UNCLEAR_MILLIS: i64 = 120_000;
 
 pub(super) async fn send(
     account: &Account,
@@ -20,10 +23,10 @@ pub(super) async fn send(
     window: WhatsAppWindow,
     now: Timestamp,
 ) -> SendResult {
-    let (from, to, content) = match (sender(leg), PhoneNumber::parse(&leg.to), content(leg, window)) {
+    let (from, to, content) = match (sender(leg), receiver::phone(leg), content(leg, window)) {
         (Ok(from), Ok(to), Ok(content)) => (from, to, content),
         (Err(detail), ..) | (.., Err(detail)) => return refused(detail),
-        (_, Err(error), _) => return refused(format!("the customer's phone number is invalid: {error}")),
+        (_, Err(error), _) => return refused(error.to_string()),
     };
     let message = OutgoingMessage {
         from: &from,
@@ -38,6 +41,39 @@ pub(super) async fn send(
             provider_id: sent.id,
         },
         Err(error) => result_of(error),
+    }
+}
+
+/// The message whose send was unclear since `at`, if the provider has one that looks like it. One with the same text from
+/// the same sender in these minutes is as good: the customer has it.
+pub(super) async fn find_unclear(
+    account: &Account,
+    interaction: &Interaction,
+    leg: &Leg,
+    at: Timestamp,
+) -> Option<Report> {
+    let (from, to) = (sender(leg).ok()?, receiver::phone(leg).ok()?);
+    let content = content(leg, WhatsAppWindow::Closed).ok()?;
+    let message = OutgoingMessage {
+        from: &from,
+        to: &to,
+        content: &content,
+        status_url: String::new(),
+        validity_seconds: None,
+    };
+    let is_known = |id: &str| {
+        interaction
+            .past
+            .iter()
+            .any(|past| past.provider_id.as_deref() == Some(id))
+    };
+    let since = at.plus_millis(-UNCLEAR_MILLIS);
+    match account.find_unclear(&message, since, at, is_known).await {
+        Ok(found) => found.map(|sent| message_report(&sent.status, Some(sent.id))),
+        Err(error) => {
+            tracing::warn!(%error, "a message could not be looked for");
+            None
+        }
     }
 }
 
@@ -80,6 +116,9 @@ fn result_of(error: MessageError) -> SendResult {
     match error {
         MessageError::TryLater { retry_after, detail } => SendResult::Failed { retry_after, detail },
         MessageError::Refused { failure, .. } if failure.reason == FailureReason::OptedOut => SendResult::OptedOut,
+        MessageError::Refused { failure, detail } if failure.reason == FailureReason::OutOfMoney => {
+            SendResult::OutOfMoney { detail }
+        }
         // Too many messages now, not for good.
         MessageError::Refused { failure, detail } if failure.reason == FailureReason::Overloaded => {
             SendResult::Failed {
@@ -92,12 +131,9 @@ fn result_of(error: MessageError) -> SendResult {
     }
 }
 
-pub(super) async fn look_up(account: &Account, id: &str) -> Option<Report> {
+pub(super) async fn look_up(account: &Account, id: &str) -> Result<Option<Report>, BackEndError> {
     match account.look_up(id).await {
-        Ok(status) => Some(message_report(&status?, Some(id.to_owned()))),
-        Err(error) => {
-            tracing::warn!(%error, "a message could not be looked up");
-            None
-        }
+        Ok(status) => Ok(status.map(|status| message_report(&status, Some(id.to_owned())))),
+        Err(LookupError { is_transient, detail }) => Err(BackEndError { is_transient, detail }),
     }
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use crate::handle::{next, no_answer};
 use crate::silent::many;
 use crate::support::{self, Answer, START, accepted, message, notice, record, world};
-use patchbay::dispatch::work::Notice;
+use patchbay::ids::{DispatchId, DispatchKey};
 use patchbay::message::FailureKind;
 use patchbay::outbox::QueuedMessage;
+use patchbay::webhook::{Notice, SubjectKey};
 
 const NONE: [&str; 0] = [];
 
@@ -35,7 +36,7 @@ async fn a_notice_that_arrives_before_its_commit_waits_and_is_dropped_if_the_com
         world.deps.clock.sleep(Duration::from_millis(150)).await;
         world.deps.store.entries.lock().expect("not poisoned").push(accepted());
     };
-    let fresh = Notice::first(support::dispatch().key, accepted().id, world.deps.clock.now());
+    let fresh = Notice::first(support::dispatch().key.into(), accepted().id, world.deps.clock.now());
     let (failed, ()) = tokio::join!(world.handle(vec![message("m-2", &fresh)]), late);
     assert_eq!(
         (failed, world.receiver.visits(), world.sent()),
@@ -154,7 +155,10 @@ async fn a_notice_stays_on_the_queue_when_dynamodb_does_not_answer() {
 async fn an_entry_without_its_dispatch_is_looked_for_again() {
     let world = world(vec![accepted()], &[]);
     let mut half = notice(&accepted());
-    half.dispatch.id = patchbay::ids::DispatchId::new(4_711);
+    half.subject = SubjectKey::Dispatch(DispatchKey {
+        id: DispatchId::new(4_711),
+        ..support::dispatch().key
+    });
     assert_eq!(world.handle(vec![message("m-1", &half)]).await, NONE);
     assert_eq!((world.receiver.visits(), world.sent().len()), (0, 1));
 }

@@ -5,11 +5,9 @@ use std::time::Duration;
 use crate::support::{
     self, Answer, PROVIDER, START, World, accepted, attempt, called, entry, message, notice, signer, world,
 };
-use patchbay::dispatch::delivery::DeliveryStatus;
-use patchbay::dispatch::state::Strategy;
-use patchbay::dispatch::work::Notice;
 use patchbay::dispatch::{Attempt, Entry, Fact, NoAnswerReason, Phase, State};
 use patchbay::message::FailureKind;
+use patchbay::webhook::{DeliveryStatus, Notice, Strategy};
 
 const NONE: [&str; 0] = [];
 
@@ -60,7 +58,7 @@ async fn a_webhook_is_posted_once_with_a_valid_signature() {
     let body: serde_json::Value = serde_json::from_slice(request.body()).expect("JSON");
     assert_eq!(
         Some(body),
-        notifier::payload::payload(&support::dispatch(), &accepted())
+        notifier::payload::dispatch::payload(&support::dispatch(), &accepted())
     );
 }
 

@@ -6,6 +6,8 @@ mod failing;
 #[cfg(test)]
 mod handle;
 #[cfg(test)]
+mod interactions;
+#[cfg(test)]
 mod misbehaving;
 #[cfg(test)]
 mod payload;

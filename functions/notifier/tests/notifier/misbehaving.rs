@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use patchbay::dispatch::delivery::{Delivery, DeliveryStatus};
 use patchbay::http::HttpClient;
 use patchbay::web::outbound::Outbound;
 use patchbay::web::target::Targets;
+use patchbay::webhook::{Delivery, DeliveryStatus};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 

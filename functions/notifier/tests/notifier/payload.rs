@@ -1,7 +1,7 @@
 //! Exact bodies of the webhooks to requesters.
 
 use crate::support::{PROVIDER, START, attempt, called, dispatch, entry};
-use notifier::payload::payload;
+use notifier::payload::dispatch::payload;
 use patchbay::dispatch::timeline::Exhaustion;
 use patchbay::dispatch::{Fact, NoAnswerReason, Unavailable, WaitReason};
 use serde_json::{Value, json};

@@ -7,8 +7,7 @@ use crate::handle::next;
 use crate::support::{self, Answer, World, accepted, message, world};
 use notifier::receivers;
 use patchbay::dispatch::Entry;
-use patchbay::dispatch::delivery::DeliveryStatus;
-use patchbay::dispatch::work::Notice;
+use patchbay::webhook::{DeliveryStatus, Notice};
 
 const NONE: [&str; 0] = [];
 
@@ -24,7 +23,7 @@ pub(crate) fn many(count: usize) -> Vec<Entry> {
 /// Delivers the first notice of an entry, sent now. Returns whether it was posted.
 async fn is_posted(world: &World, entry: &Entry) -> bool {
     let before = world.receiver.visits();
-    let first = Notice::first(support::dispatch().key, entry.id.clone(), world.deps.clock.now());
+    let first = Notice::first(support::dispatch().key.into(), entry.id.clone(), world.deps.clock.now());
     assert_eq!(world.handle(vec![message("m-1", &first)]).await, NONE);
     world.receiver.visits() > before
 }
@@ -79,7 +78,7 @@ async fn one_webhook_of_a_batch_probes_an_unresponsive_receiver() {
     }
     world.deps.clock.sleep(Duration::from_mins(2)).await;
     let batch = entries[threshold..].iter().map(|entry| {
-        let first = Notice::first(support::dispatch().key, entry.id.clone(), world.deps.clock.now());
+        let first = Notice::first(support::dispatch().key.into(), entry.id.clone(), world.deps.clock.now());
         message(&entry.id, &first)
     });
     let batch = batch.collect();
@@ -107,7 +106,11 @@ async fn a_manual_resend_is_attempted_although_the_receiver_is_unresponsive() {
     assert!(!is_posted(&world, &entries[3]).await);
     let redriven = Notice {
         resent: 1,
-        ..Notice::first(support::dispatch().key, entries[4].id.clone(), world.deps.clock.now())
+        ..Notice::first(
+            support::dispatch().key.into(),
+            entries[4].id.clone(),
+            world.deps.clock.now(),
+        )
     };
     world.handle(vec![message("m-0", &redriven)]).await;
     assert_eq!(
@@ -118,7 +121,11 @@ async fn a_manual_resend_is_attempted_although_the_receiver_is_unresponsive() {
     let manual_notice = Notice {
         resent: 1,
         manual: true,
-        ..Notice::first(support::dispatch().key, entries[3].id.clone(), world.deps.clock.now())
+        ..Notice::first(
+            support::dispatch().key.into(),
+            entries[3].id.clone(),
+            world.deps.clock.now(),
+        )
     };
     world.handle(vec![message("m-1", &manual_notice)]).await;
     assert_eq!(world.receiver.visits(), threshold + 1);
@@ -143,7 +150,7 @@ fn manual_notice(world: &World, entry: &Entry) -> Notice {
     Notice {
         resent: 1,
         manual: true,
-        ..Notice::first(support::dispatch().key, entry.id.clone(), world.deps.clock.now())
+        ..Notice::first(support::dispatch().key.into(), entry.id.clone(), world.deps.clock.now())
     }
 }
 
@@ -244,7 +251,11 @@ async fn a_failed_read_of_a_receiver_is_not_repeated_for_each_webhook() {
 #[tokio::test(start_paused = true)]
 async fn a_duplicate_of_a_postponed_notice_is_dropped() {
     let (world, entries) = unresponsive_world(&[]).await;
-    let first = Notice::first(support::dispatch().key, entries[0].id.clone(), world.deps.clock.now());
+    let first = Notice::first(
+        support::dispatch().key.into(),
+        entries[0].id.clone(),
+        world.deps.clock.now(),
+    );
     world.handle(vec![message("m-1", &first)]).await;
     world.handle(vec![message("m-1", &first)]).await;
     let sent = world.sent();
@@ -291,7 +302,7 @@ async fn the_state_of_a_receiver_is_read_once_a_second_at_most() {
         .lock()
         .expect("not poisoned")
         .extend(batch.iter().cloned());
-    let first = |entry: &Entry| Notice::first(support::dispatch().key, entry.id.clone(), world.deps.clock.now());
+    let first = |entry: &Entry| Notice::first(support::dispatch().key.into(), entry.id.clone(), world.deps.clock.now());
     world
         .handle(batch.iter().map(|entry| message(&entry.id, &first(entry))).collect())
         .await;

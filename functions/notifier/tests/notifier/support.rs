@@ -12,19 +12,18 @@ use notifier::ports;
 use notifier::receivers::Receivers;
 use patchbay::clock::{Clock, Timestamp};
 use patchbay::dispatch::DispatchPriority;
-use patchbay::dispatch::delivery::Delivery;
-use patchbay::dispatch::state::{Strategy, Webhook};
-use patchbay::dispatch::work::Notice;
 use patchbay::dispatch::{CallStatus, Dispatch, Employee, Entry, Fact, NewDispatch, Policy, Progress, State, Ticket};
 use patchbay::http::{HttpClient, Request, Response, ResponseFuture, SendError, SendHttp};
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, ProviderName, Tenant};
+use patchbay::interaction::{self, Interaction};
 use patchbay::message::{Failure, FailureKind};
 use patchbay::outbox::{EnqueueError, MessageQueue, Outbox, QueuedMessage};
 use patchbay::phone::PhoneNumber;
 use patchbay::secret::Secret;
-use patchbay::store::{NoticeSubject, ProbeClaim, UnresponsiveReceiver};
+use patchbay::store::{NoticeSubject, NoticedEntry, ProbeClaim, UnresponsiveReceiver};
 use patchbay::web::standard_webhooks::{Signer, SigningKey};
 use patchbay::web::target::Targets;
+use patchbay::webhook::{Delivery, Notice, Strategy, SubjectKey, Webhook};
 
 /// Time at which every test starts.
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -107,11 +106,13 @@ pub(crate) fn accepted() -> Entry {
     })
 }
 
-/// Store with one dispatch and its timeline entries, and what the notifier writes.
+/// Store with one dispatch and perhaps one interaction, their timeline entries, and what the notifier writes.
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) dispatch: Dispatch,
     pub(crate) entries: Mutex<Vec<Entry>>,
+    pub(crate) interaction: Option<Interaction>,
+    pub(crate) interaction_entries: Vec<interaction::Entry>,
     pub(crate) deliveries: Mutex<BTreeMap<String, Delivery>>,
     /// Keyed by host.
     pub(crate) unresponsive: Mutex<BTreeMap<String, UnresponsiveReceiver>>,
@@ -147,6 +148,16 @@ impl Table {
         self.broken.map_or(Ok(()), |kind| Err(Unavailable(kind)))
     }
 
+    fn of_interaction(&self, notice: &Notice) -> Option<NoticedEntry> {
+        let interaction = self.interaction.as_ref()?;
+        let SubjectKey::Interaction(key) = &notice.subject else {
+            return None;
+        };
+        let entry = self.interaction_entries.iter().find(|entry| entry.id == notice.entry)?;
+        let found = Some(interaction).filter(|found| found.key == *key)?;
+        Some(NoticedEntry::Interaction(Box::new(found.clone()), entry.clone()))
+    }
+
     fn receiver_state(&self, host: &str) -> Option<UnresponsiveReceiver> {
         self.unresponsive.lock().expect("not poisoned").get(host).cloned()
     }
@@ -162,9 +173,13 @@ impl ports::Table for Table {
         }
         let entries = self.entries.lock().expect("not poisoned");
         let deliveries = self.deliveries.lock().expect("not poisoned");
+        let dispatch = Some(&self.dispatch).filter(|found| SubjectKey::Dispatch(found.key.clone()) == notice.subject);
+        let entry = entries.iter().find(|entry| entry.id == notice.entry);
+        let of_dispatch = dispatch.zip(entry);
+        let of_dispatch =
+            of_dispatch.map(|(dispatch, entry)| NoticedEntry::Dispatch(Box::new(dispatch.clone()), entry.clone()));
         Ok(NoticeSubject {
-            dispatch: Some(self.dispatch.clone()).filter(|found| found.key == notice.dispatch),
-            entry: entries.iter().find(|entry| entry.id == notice.entry).cloned(),
+            entry: of_dispatch.or_else(|| self.of_interaction(notice)),
             delivery: deliveries.get(&notice.entry).cloned(),
         })
     }
@@ -374,6 +389,8 @@ pub(crate) fn world(entries: Vec<Entry>, script: &[Answer]) -> World {
             store: Table {
                 dispatch: dispatch(),
                 entries: Mutex::new(entries),
+                interaction: None,
+                interaction_entries: Vec::new(),
                 deliveries: Mutex::default(),
                 unresponsive: Mutex::default(),
                 probe_lock: Mutex::default(),
@@ -445,7 +462,7 @@ impl World {
 
 /// The first notice of an entry.
 pub(crate) fn notice(entry: &Entry) -> Notice {
-    Notice::first(dispatch().key, entry.id.clone(), START)
+    Notice::first(dispatch().key.into(), entry.id.clone(), START)
 }
 
 pub(crate) fn record(id: &str, body: &str) -> SqsMessage {

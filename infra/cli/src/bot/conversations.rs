@@ -11,6 +11,7 @@ use super::timeline;
 use crate::api::{Api, ApiOptions, field, text};
 use crate::aws::block_on;
 use crate::output::Output;
+use crate::timeline::{Days, load, moment};
 
 /// Options of `patchbay bot conversations`.
 #[derive(Debug, Args)]
@@ -102,33 +103,22 @@ async fn newest(api: &Api, limit: usize) -> anyhow::Result<Vec<Value>> {
 }
 
 async fn show(api: &Api, id: &PlatformId, output: &mut Output<'_>) -> anyhow::Result<()> {
-    let mut conversation = api.get(&path(id)).await?;
-    let mut entries = timeline_of(&conversation);
-    let mut cursor = text(&conversation, "timeline_next_cursor").to_owned();
-    while !cursor.is_empty() {
-        let page = api.get(&format!("{}?timeline_cursor={cursor}", path(id))).await?;
-        entries.extend(timeline_of(&page));
-        text(&page, "timeline_next_cursor").clone_into(&mut cursor);
-    }
+    let conversation = load(api, &path(id)).await?;
     if output.is_json() {
-        if let Some(fields) = conversation.as_object_mut() {
-            fields.remove("timeline_next_cursor");
-            fields.insert("timeline".to_owned(), Value::Array(entries));
-        }
         return Ok(output.json(&conversation)?);
     }
     print_header(&conversation, output)?;
     output.line("")?;
-    let mut day = String::new();
-    for entry in &entries {
-        print_entry(entry, &mut day, output)?;
+    let mut days = Days::default();
+    for entry in field(&conversation, "timeline").as_array().into_iter().flatten() {
+        let lines = match timeline::read(entry) {
+            Some(entry) => timeline::lines(&entry),
+            // Written by a newer version of patchbay.
+            None => vec![timeline::note(text(entry, "fact"))],
+        };
+        days.print(entry, &lines, output)?;
     }
     Ok(())
-}
-
-fn timeline_of(conversation: &Value) -> Vec<Value> {
-    let entries = conversation.get("timeline").and_then(Value::as_array);
-    entries.cloned().unwrap_or_default()
 }
 
 /// Prints who the customer is, who answers, and what is under way.
@@ -165,26 +155,6 @@ fn print_header(conversation: &Value, output: &mut Output<'_>) -> anyhow::Result
     Ok(())
 }
 
-/// Prints an entry, with a heading for each day. Times are UTC.
-fn print_entry(entry: &Value, day: &mut String, output: &mut Output<'_>) -> anyhow::Result<()> {
-    let at = moment(text(entry, "at"));
-    let (date, time) = at.split_once(' ').unwrap_or_default();
-    if date != day {
-        output.line(style(date).bold().to_string())?;
-        date.clone_into(day);
-    }
-    let lines = match timeline::read(entry) {
-        Some(entry) => timeline::lines(&entry),
-        // Written by a newer version of patchbay.
-        None => vec![timeline::note(text(entry, "fact"))],
-    };
-    for (index, line) in lines.iter().enumerate() {
-        let time = if index == 0 { time } else { "" };
-        output.line(format!("  {}  {line}", style(format!("{time:<8}")).dim()))?;
-    }
-    Ok(())
-}
-
 async fn change(api: &Api, id: &PlatformId, change: &str, output: &mut Output<'_>) -> anyhow::Result<()> {
     let conversation = api.post(&format!("{}/{change}", path(id)), &json!({})).await?;
     if output.is_json() {
@@ -196,11 +166,6 @@ async fn change(api: &Api, id: &PlatformId, change: &str, output: &mut Output<'_
 
 fn path(id: &PlatformId) -> String {
     format!("/v1/conversations/{id}")
-}
-
-/// A moment without its fraction of a second.
-fn moment(text: &str) -> String {
-    text.replacen('T', " ", 1).chars().take(19).collect()
 }
 
 fn colored(holder: &str) -> String {

@@ -10,7 +10,7 @@ mod document;
 mod inboxes;
 mod page;
 mod platform;
-mod timeline;
+pub(crate) mod timeline;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -61,7 +61,7 @@ pub(super) fn step(action: &StepAction) -> String {
 }
 
 /// A message with the name of its author in front. Its lines are aligned.
-pub(super) fn message(name: &str, text: &str) -> Vec<String> {
+pub(crate) fn message(name: &str, text: &str) -> Vec<String> {
     if text.is_empty() {
         return message(name, "(no text)");
     }
@@ -83,12 +83,12 @@ fn answered(by: &str, messages: usize, error: Option<&str>) -> Vec<String> {
 }
 
 /// Something that happened, in the background.
-pub(super) fn note(text: &str) -> String {
+pub(crate) fn note(text: &str) -> String {
     style(format!("· {text}")).dim().to_string()
 }
 
 /// Something that went wrong.
-pub(super) fn problem(text: &str) -> String {
+pub(crate) fn problem(text: &str) -> String {
     style(format!("✗ {text}")).red().to_string()
 }
 
@@ -157,7 +157,7 @@ const fn drop_reason(reason: DropReason) -> &'static str {
 }
 
 /// A text without control characters. It comes from a customer or a platform, and a terminal would obey them.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let shown = |c: char| if c.is_control() { ' ' } else { c };
     text.chars().map(shown).collect()
 }

@@ -2,18 +2,20 @@
 
 use anyhow::Context as _;
 use console::style;
-use dispatches::webhooks::WebhookView;
+use patchbay::api::webhooks::WebhookView;
 use patchbay::clock::Timestamp;
 use patchbay::dispatch::Dispatch;
-use patchbay::dispatch::delivery::{Delivery, DeliveryStatus};
 use patchbay::engine::Engine;
 use patchbay::ids::DispatchKey;
 use patchbay::store::Store;
+use patchbay::webhook::{Delivery, DeliveryStatus};
 use patchbay::webhooks::{self, WebhookEvent};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::load;
+use crate::api::{field, text};
 use crate::output::{Output, counted};
+use crate::timeline::moment;
 
 /// Prints the delivery status of the webhooks in one line; nothing before the first attempt.
 pub(super) fn summary(
@@ -54,7 +56,7 @@ const fn next_at(delivery: &Delivery) -> Option<Timestamp> {
 pub(super) async fn list(store: &Store, key: &DispatchKey, output: &mut Output<'_>) -> anyhow::Result<()> {
     let dispatch = load(store, key).await?;
     let events = load_events(store, &dispatch).await?;
-    let webhooks: Vec<WebhookView<'_>> = events.iter().map(|event| WebhookView::new(&dispatch, event)).collect();
+    let webhooks: Vec<WebhookView<'_>> = events.iter().map(WebhookView::new).collect();
     if output.is_json() {
         return Ok(output.json(&json!({ "webhooks": webhooks }))?);
     }
@@ -70,7 +72,7 @@ pub(super) async fn list(store: &Store, key: &DispatchKey, output: &mut Output<'
         webhook.strategy
     ))?;
     for webhook in &webhooks {
-        output.line(format_webhook(webhook))?;
+        output.line(format_webhook(&serde_json::to_value(webhook)?))?;
     }
     Ok(())
 }
@@ -82,34 +84,31 @@ async fn load_events(store: &Store, dispatch: &Dispatch) -> anyhow::Result<Vec<W
         events.extend(page.events);
         after = page.next_cursor;
         if after.is_none() {
-            events.sort_by_key(|event: &WebhookEvent| event.entry.sequence);
+            events.sort_by_key(|webhook: &WebhookEvent| webhook.event.sequence);
             return Ok(events);
         }
     }
 }
 
-fn format_webhook(webhook: &WebhookView<'_>) -> String {
-    let status = style(webhook.status);
-    let status = match webhook.status {
+/// A webhook, as the API returns it, in one line.
+pub(crate) fn format_webhook(webhook: &Value) -> String {
+    let status = style(text(webhook, "status"));
+    let status = match text(webhook, "status") {
         "Delivered" => status.green(),
         "Failed" => status.red(),
         "Retrying" => status.yellow(),
         _ => status.dim(),
     };
-    let next = webhook
-        .next_at
-        .map(|at| format!(", next attempt at {}", at.to_the_second()));
-    let answer = webhook.answer.map(|answer| format!(": {answer}"));
+    let optional = |name: &str| field(webhook, name).as_str();
+    let next = optional("next_at").map(|at| format!(", next attempt at {}", moment(at)));
+    let answer = optional("answer").map(|answer| format!(": {answer}"));
+    let posts = field(webhook, "posts").as_u64().unwrap_or_default();
     format!(
         "  {}  {}  {:<22} {status} after {}{}{}",
-        style(webhook.happened_at.to_the_second()).dim(),
-        webhook.id,
-        webhook.event_type,
-        counted(
-            usize::try_from(webhook.posts).unwrap_or(usize::MAX),
-            "attempt",
-            "attempts"
-        ),
+        style(moment(text(webhook, "happened_at"))).dim(),
+        text(webhook, "id"),
+        text(webhook, "type"),
+        counted(usize::try_from(posts).unwrap_or(usize::MAX), "attempt", "attempts"),
         answer.unwrap_or_default(),
         next.unwrap_or_default(),
     )
@@ -123,7 +122,8 @@ pub(super) async fn resend(
     output: &mut Output<'_>,
 ) -> anyhow::Result<()> {
     let dispatch = load(&engine.store, key).await?;
-    let resent = webhooks::resend(engine, &dispatch, webhook).await?;
+    let (store, now) = (&engine.store, engine.clock.now());
+    let resent = webhooks::resend(store, &engine.notifications, &dispatch, webhook, now).await?;
     resent.with_context(|| {
         format!(
             "{} has no webhook {webhook}: `patchbay dispatch webhooks {}` lists them",

@@ -7,10 +7,11 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message as SqsMessage, MessageSystemAttributeName};
 use patchbay::clock::Timestamp;
 use patchbay::conversation::{self, ConversationKey};
-use patchbay::dispatch::work::{Message, Notice, Work};
+use patchbay::dispatch::work::{Message, Work};
 use patchbay::ids::{AttemptId, DispatchKey, InteractionKey};
 use patchbay::interaction;
 use patchbay::queue::{QueueError, REASON};
+use patchbay::webhook::{Notice, SubjectKey};
 use serde::Serialize;
 
 use super::{QueuePair, Source};
@@ -58,6 +59,9 @@ enum Subject {
     Interaction {
         tenant: String,
         interaction: String,
+        /// Id of the timeline entry that the message is about.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        entry: Option<String>,
     },
 }
 
@@ -67,7 +71,11 @@ impl DeadLetter {
         let (work, subject) = match source {
             Source::Dialing => serde_json::from_str::<Message>(body).map_or(UNREADABLE, |message| dialing(&message)),
             Source::Notifications => serde_json::from_str::<Notice>(body).map_or(UNREADABLE, |notice| {
-                let subject = Subject::dispatch(&notice.dispatch, None, Some(notice.entry));
+                let entry = Some(notice.entry);
+                let subject = match &notice.subject {
+                    SubjectKey::Dispatch(key) => Subject::dispatch(key, None, entry),
+                    SubjectKey::Interaction(key) => Subject::interaction(key, entry),
+                };
                 ("notify", Some(subject))
             }),
             Source::Conversations => {
@@ -129,7 +137,10 @@ impl DeadLetter {
     }
 
     pub(super) fn interaction(&self) -> Option<InteractionKey> {
-        let Some(Subject::Interaction { tenant, interaction }) = &self.subject else {
+        let Some(Subject::Interaction {
+            tenant, interaction, ..
+        }) = &self.subject
+        else {
             return None;
         };
         Some(InteractionKey {
@@ -165,14 +176,24 @@ fn chat(message: &conversation::Message) -> (&'static str, Option<Subject>) {
 }
 
 fn contact(message: &interaction::Message) -> (&'static str, Option<Subject>) {
-    let subject = Subject::Interaction {
-        tenant: message.subject.tenant.to_string(),
-        interaction: message.subject.id.to_string(),
+    let entry = match &message.work {
+        interaction::Work::Notify { entry } => Some(entry.clone()),
+        // Nobody knows yet which interaction the customer's message belongs to.
+        interaction::Work::Incoming { .. } => return (message.work.name(), None),
+        _ => None,
     };
-    (message.work.name(), Some(subject))
+    (message.work.name(), Some(Subject::interaction(&message.subject, entry)))
 }
 
 impl Subject {
+    fn interaction(key: &InteractionKey, entry: Option<String>) -> Self {
+        Self::Interaction {
+            tenant: key.tenant.to_string(),
+            interaction: key.id.to_string(),
+            entry,
+        }
+    }
+
     fn dispatch(dispatch: &DispatchKey, attempt: Option<AttemptId>, entry: Option<String>) -> Self {
         Self::Dispatch {
             tenant: dispatch.tenant.to_string(),

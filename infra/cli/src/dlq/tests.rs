@@ -171,6 +171,27 @@ fn a_dead_letter_about_an_interaction_is_described_without_its_text() {
 }
 
 #[test]
+fn a_notice_about_an_interaction_is_described() {
+    let id = "0192f3a1-7b6c-8d4e-8f2a-3b4c5d6e7f80";
+    let notice = json!({
+        "tenant": "main", "id": id, "entry": "0000000003-001", "first_at": "2026-11-23T00:00:00Z",
+        "due_at": "2026-11-23T00:00:00Z", "failures": 255,
+    });
+    let work = json!({
+        "tenant": "main", "id": id, "version": 3, "sent_at": "2026-11-23T00:00:00Z",
+        "due_at": "2026-11-23T00:00:00Z", "work": "notify", "entry": "0000000003-001",
+    });
+    for (source, body) in [(Source::Notifications, notice), (Source::Interactions, work)] {
+        let message = aws_sdk_sqs::types::Message::builder().body(body.to_string()).build();
+        let letter = letter::DeadLetter::parse(source, &message);
+        assert_eq!(letter.work, "notify");
+        let key = letter.interaction().expect("a key");
+        assert_eq!((key.id.to_string(), letter.dispatch()), (id.to_owned(), None));
+        assert_eq!(json!(letter)["entry"], json!("0000000003-001"));
+    }
+}
+
+#[test]
 fn a_stack_without_an_optional_feature_does_not_have_its_queue() {
     let names = |choice, optional| {
         let queues = chosen(choice, &deployment(), optional).map_err(|error| error.to_string());

@@ -11,6 +11,7 @@ use patchbay::providers::twilio::webhook::Form;
 use patchbay::voice::Provider;
 use patchbay_simulators::aws;
 use patchbay_simulators::exchange::Outage;
+use patchbay_simulators::messages::Messages;
 use patchbay_simulators::twilio::{CallerScript, PaymentInput};
 use patchbay_simulators::world::World;
 use patchbay_simulators::world::chat::is_for_chat;
@@ -104,6 +105,8 @@ async fn answer(state: &ServerState, request: Request<Bytes>) -> Response<Body> 
         HttpClient::new(world.chat.clone())
     } else if is_routee {
         HttpClient::new(world.routee.clone())
+    } else if Messages::serves(&request) {
+        HttpClient::new(world.messages.clone())
     } else if path.starts_with("/2010-04-01/") {
         HttpClient::new(world.twilio.clone())
     } else {

@@ -1,6 +1,7 @@
 //! The request to set a context, and its validation.
 
 use super::caller;
+use super::entry::MemoryEntry;
 use super::price::Price;
 use super::{CallId, ContextData, DEFAULT_TTL, Purchase, TTL_RANGE, TransactionType};
 use crate::field::FieldError;
@@ -63,6 +64,8 @@ pub enum MemoryChange {
     Keep,
     /// Replaces the memory.
     Replace(String),
+    /// Adds an entry, and keeps what others wrote.
+    Add(MemoryEntry),
 }
 
 /// Details about the caller that come with a note; none leaves a detail unchanged.

@@ -3,7 +3,7 @@
 //! An agent *sets* what it knows about a caller before it transfers the call; the next agent *gets* it by the caller's
 //! number. In between, our own transfer may take a payment and record its [`PaymentOutcome`].
 //!
-//! - [`draft`]: the request to set a context, and its validation.
+//! - [`draft`]: the request to set a context, and its validation. [`entry`]: one paragraph of a memory.
 //! - [`caller`]: phone numbers that can identify a caller.
 //! - [`purchase`], [`price`], [`outcome`]: what is to be paid, and the outcome of the payment.
 //!
@@ -13,6 +13,7 @@
 pub mod caller;
 mod card;
 pub mod draft;
+pub mod entry;
 pub mod outcome;
 pub mod price;
 pub mod purchase;
@@ -27,6 +28,7 @@ use crate::phone::PhoneNumber;
 use crate::timestamp::Timestamp;
 
 pub use draft::{CallerDetails, ContextDraft, MemoryChange, NewContext, SetContent, SetOptions};
+pub use entry::MemoryEntry;
 pub use outcome::{DroppedField, PaymentOutcome, PaymentStatus, Processor};
 pub use price::Price;
 pub use purchase::{Purchase, PurchaseChange, TransactionType};

@@ -6,9 +6,10 @@ use super::event::EventOutcome;
 use super::route::{AvoidReason, Avoidance};
 use super::state::{Attempt, Dispatch, Phase, State, Wait, WaitReason};
 use super::timeline::{Entry, Exhaustion, Fact, NoAnswerReason};
-use crate::dispatch::work::{Message, Notice, Work};
+use crate::dispatch::work::{Message, Work};
 use crate::ids::AttemptId;
 use crate::timestamp::Timestamp;
+use crate::webhook::Notice;
 
 /// A decision under construction: the next state of the dispatch, and the side effects collected so far.
 pub(super) struct DecisionBuilder<'a> {
@@ -84,7 +85,7 @@ impl<'a> DecisionBuilder<'a> {
         };
         let notices = entries.iter().filter(is_notified);
         let notices = notices
-            .map(|entry| Notice::first(dispatch.clone(), entry.id.clone(), sent_at))
+            .map(|entry| Notice::first(dispatch.clone().into(), entry.id.clone(), sent_at))
             .collect();
         let next = changed.then_some(self.next);
         Decision {

@@ -7,9 +7,10 @@ use super::policy::OnVoicemail;
 use super::route::{self, AvoidReason, Deferrals, Route};
 use super::state::{Acceptance, Attempt, Dispatch, NewDispatch, Phase, Progress, State, WaitReason};
 use super::timeline::{Entry, Fact, NoAnswerReason};
-use crate::dispatch::work::{Message, Notice, Work};
+use crate::dispatch::work::{Message, Work};
 use crate::ids::{AttemptId, DispatchKey, Nonce};
 use crate::timestamp::Timestamp;
+use crate::webhook::Notice;
 
 /// How long we wait for a late key after a call is reported over, before we ask the provider for the keys that it saw:
 /// the key that ended the call may still be on its way.

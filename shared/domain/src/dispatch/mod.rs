@@ -7,7 +7,6 @@
 pub mod availability;
 mod builder;
 pub mod decide;
-pub mod delivery;
 pub mod employee;
 pub mod event;
 pub mod health;

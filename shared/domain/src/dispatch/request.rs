@@ -7,15 +7,14 @@ use serde::Deserialize;
 use super::employee::{Duty, Employee, Gender, Language, MAX_EMPLOYEES, QuietHours};
 use super::policy::Policy;
 use super::script;
-use super::state::{DispatchPriority, NewDispatch, Webhook};
+use super::state::{DispatchPriority, NewDispatch};
 use super::ticket::{MAX_REFERENCE_CHARS, MAX_TEXT_CHARS, Ticket};
 use crate::field::FieldError;
 use crate::phone::PhoneNumber;
+use crate::webhook::Webhook;
 
 /// Maximum length of an employee's id or name, in characters.
 const MAX_NAME_CHARS: usize = 80;
-/// Maximum length of a webhook's URL, in characters.
-const MAX_URL_CHARS: usize = 2_000;
 /// Maximum number of duty periods of one employee.
 const MAX_DUTIES: usize = 31;
 
@@ -99,16 +98,8 @@ impl DispatchRequest {
                 format!("must have from 1 to {MAX_EMPLOYEES} entries"),
             ));
         }
-        if self
-            .webhook
-            .as_ref()
-            .is_some_and(|webhook| webhook.url.chars().count() > MAX_URL_CHARS)
-        {
-            errors.push(FieldError::new(
-                "webhook.url",
-                format!("must have at most {MAX_URL_CHARS} characters"),
-            ));
-        }
+        let webhook = self.webhook.as_ref().map(Webhook::check_length);
+        errors.extend(webhook.and_then(Result::err));
         let mut employees = Vec::with_capacity(self.employees.len().min(MAX_EMPLOYEES));
         let (mut ids, mut phones) = (BTreeSet::new(), BTreeMap::new());
         for (index, request) in self.employees.into_iter().enumerate().take(MAX_EMPLOYEES) {

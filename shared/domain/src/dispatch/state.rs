@@ -11,18 +11,7 @@ use super::route::{Avoidance, Deferrals};
 use super::ticket::Ticket;
 use crate::ids::{AttemptId, DispatchKey, Nonce, ProviderName};
 use crate::timestamp::Timestamp;
-
-/// Which events the requester's webhook receives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Strategy {
-    /// Every outcome of an attempt, and every change of the dispatch as a whole.
-    #[default]
-    OnChange,
-    /// Only events about the dispatch as a whole.
-    OnCompletion,
-    /// As `OnChange`, and every status of a call under way: queued, initiated, ringing, picked up.
-    OnStatus,
-}
+use crate::webhook::Webhook;
 
 /// Priority of a ticket's calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -41,16 +30,6 @@ impl DispatchPriority {
     fn is_normal(&self) -> bool {
         *self == Self::Normal
     }
-}
-
-/// The webhook that receives the events of a dispatch.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Webhook {
-    /// An https URL with a public address.
-    pub url: String,
-    /// Which events it receives.
-    #[serde(default)]
-    pub strategy: Strategy,
 }
 
 /// The part of a dispatch that is fixed when it is created.

@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::availability::Unavailable;
 use super::event::Ending;
 use super::route::BypassedProvider;
-use super::state::{Strategy, WaitReason};
+use super::state::{Dispatch, WaitReason};
 use crate::ids::{AttemptId, Nonce, ProviderName};
 use crate::secret::sha256_hex;
 use crate::timestamp::Timestamp;
+use crate::webhook::{self, Strategy};
 
 /// Why an attempt ended without a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -326,6 +327,22 @@ pub enum Fact {
     Expired,
     /// **Resolved** by the requester.
     Resolved,
+}
+
+impl Dispatch {
+    /// The event of an entry of the timeline, if the webhook receives it.
+    pub fn event(&self, entry: &Entry) -> Option<webhook::Event> {
+        let webhook = self.spec.webhook.as_ref()?;
+        if !entry.notifies(webhook.strategy) {
+            return None;
+        }
+        Some(webhook::Event {
+            entry: entry.id.clone(),
+            event_type: entry.fact.event_type()?,
+            sequence: entry.sequence,
+            at: entry.at,
+        })
+    }
 }
 
 impl Fact {

@@ -39,6 +39,11 @@ impl<'a> Announcement<'a> {
         })
     }
 
+    /// Whether there is a key that can be pressed.
+    pub const fn has_keys(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
     /// What is played when the customer picks up. It listens from the start: somebody who knows the question may answer
     /// it at once.
     pub fn opening(&self) -> Script {
@@ -87,6 +92,18 @@ impl<'a> Announcement<'a> {
     pub fn pressed(&self, keys: &str) -> Option<&'a KeyOption> {
         let last = last_key(keys)?;
         self.keys.iter().find(|option| option.key == last)
+    }
+
+    /// What the keys of a whole call mean, as a provider lists them after it; `None` if none is an answer. An opt-out
+    /// counts whatever else was pressed.
+    pub fn pressed_in_call(&self, keys: &str) -> Option<&'a KeyOption> {
+        let options = || {
+            keys.chars()
+                .rev()
+                .filter_map(|key| self.keys.iter().find(|option| option.key == key))
+        };
+        let opt_out = options().find(|option| option.action == KeyAction::OptOut);
+        opt_out.or_else(|| options().find(|option| option.action == KeyAction::Answer))
     }
 
     /// The most seconds that a call takes from the moment the customer picks up, if no key is pressed.
@@ -235,6 +252,26 @@ mod tests {
         assert_eq!(action("19"), Some(KeyAction::OptOut));
         for keys in ["", "#", "5", "x", "15"] {
             assert_eq!(action(keys), None, "{keys}");
+        }
+    }
+
+    #[test]
+    fn an_opt_out_in_a_call_counts_whatever_else_was_pressed() {
+        let content = content(three(), "en-US");
+        let announcement = Announcement::of(&content).expect("an announcement");
+        let key = |keys: &str| announcement.pressed_in_call(keys).map(|option| option.key);
+        for (keys, expected) in [
+            ("1", Some('1')),
+            ("21", Some('1')),
+            ("1,2", Some('1')),
+            ("15", Some('1')),
+            ("91", Some('9')),
+            ("19", Some('9')),
+            ("", None),
+            ("2", None),
+            ("5#", None),
+        ] {
+            assert_eq!(key(keys), expected, "{keys}");
         }
     }
 

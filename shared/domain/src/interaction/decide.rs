@@ -4,7 +4,7 @@
 //! - `sending`: attempts until the provider has them. `reports`: what becomes of them.
 //! - `replies`: what the customer writes. `requests`: what people and bots request through the API.
 
-mod builder;
+pub(super) mod builder;
 mod replies;
 mod reports;
 mod requests;
@@ -23,6 +23,7 @@ use super::work::Message;
 use crate::ids::{InteractionKey, Nonce};
 use crate::ledger::{self, DecisionContext};
 use crate::timestamp::Timestamp;
+use crate::webhook::Webhook;
 
 /// Something that happens to an interaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +72,13 @@ pub enum Event {
     AnswerDue {
         /// The attempt.
         attempt: Nonce,
+    },
+    /// A function has ended a call, or has given that up.
+    HangUpEnded {
+        /// The provider's id of the call.
+        provider_id: String,
+        /// Why the call may go on, if it may.
+        failure: Option<String>,
     },
     /// The customer wrote, or pressed a key.
     Replied {
@@ -139,6 +147,8 @@ pub struct NewInteraction {
     pub plan: Plan,
     /// A note.
     pub note: String,
+    /// The webhook that receives the events, if any.
+    pub webhook: Option<Webhook>,
     /// Variables that no field defines.
     pub blank_variables: Vec<String>,
     /// Fields of the request that have no effect.
@@ -180,9 +190,11 @@ pub fn create(key: InteractionKey, new: NewInteraction, context: DecisionContext
         seen: Vec::new(),
         note: cut(&new.note, MAX_NOTE_CHARS),
         transcript: None,
+        webhook: new.webhook,
     };
     let mut builder = Builder::new(&before, context);
     builder.record(Fact::Created {
+        hours_bypass: before.plan.hours_bypass.clone(),
         channels,
         attempt: first,
         due_at,
@@ -217,6 +229,7 @@ pub fn decide(interaction: &Interaction, event: &Event, context: DecisionContext
         Event::Polled { attempt, polls, report } => builder.polled(*attempt, *polls, report.as_ref()),
         Event::OutcomeDue { attempt } => builder.outcome_due(*attempt),
         Event::AnswerDue { attempt } => builder.answer_due(*attempt),
+        Event::HangUpEnded { provider_id, failure } => builder.hang_up_ended(provider_id, failure.as_deref()),
         Event::Replied { reply } => builder.replied(reply),
         Event::Closed { closing } => builder.closed(*closing),
         Event::Requested { request } => builder.requested(request),

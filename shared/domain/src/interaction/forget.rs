@@ -19,6 +19,8 @@ pub fn forget(interaction: &Interaction, now: Timestamp) -> Option<Interaction> 
     next.parties.customer = Customer::default();
     next.plan = Plan {
         legs: legs.collect(),
+        time_zone: None,
+        hours_bypass: None,
         ..next.plan
     };
     next.past = past.collect();
@@ -27,6 +29,8 @@ pub fn forget(interaction: &Interaction, now: Timestamp) -> Option<Interaction> 
     next.seen.clear();
     next.note.clear();
     next.transcript = None;
+    // Its URL may name the customer; and there is nothing more to tell.
+    next.webhook = None;
     Some(next)
 }
 
@@ -60,6 +64,7 @@ mod tests {
         Agent, Channel, Clearance, DecisionContext, EndReason, KeyAction, KeyOption, NewInteraction, Parties, Report,
         SendResult, State,
     };
+    use crate::webhook::{Strategy, Webhook};
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -143,8 +148,15 @@ mod tests {
                 legs: legs(),
                 not_before: NOW,
                 latest_at: NOW.plus_seconds(3_600),
+                remember: false,
+                time_zone: None,
+                hours_bypass: None,
             },
             note: "secret".to_owned(),
+            webhook: Some(Webhook {
+                url: "https://hooks.example.org/secret".to_owned(),
+                strategy: Strategy::OnChange,
+            }),
             blank_variables: Vec::new(),
             unused_fields: Vec::new(),
         };

@@ -23,12 +23,17 @@ pub const MAX_DETAIL_CHARS: usize = 200;
 pub const MAX_RECEIVED_CHARS: usize = 10_000;
 /// Bytes of an id or name that a provider gave. A longer one is replaced by its hash.
 pub const MAX_NAME_BYTES: usize = 200;
+/// Bytes of the URL of a recording: a signed one is long. A longer one is replaced by its hash.
+pub const MAX_RECORDING_BYTES: usize = 2_000;
 /// Bytes of the plan and the parties as JSON.
 pub const MAX_PLAN_BYTES: usize = 100_000;
 /// Names of variables and fields in the entry about the creation, of each kind.
 pub const MAX_REMARKS: usize = 50;
-/// Tries to send one attempt. Afterwards the plan goes on.
+/// Tries to send one attempt while another channel follows. Afterwards the plan goes on with that one. The last channel is
+/// tried until the latest time.
 pub const MAX_TRIES: u16 = 10;
+/// Earlier ids of an attempt that are kept, so that a report about a try that seemed to have failed is recognized.
+pub const MAX_EARLIER: usize = 20;
 
 /// How long a function may take to send. No function runs longer than 30 seconds.
 pub const SEND_SECONDS: u32 = 60;
@@ -38,7 +43,7 @@ pub const MAX_BACKOFF_SECONDS: u32 = 300;
 pub const MAX_RETRY_AFTER_SECONDS: u32 = 3_600;
 /// How long after the end of a call a key that was pressed in it, or a verdict that a machine picked up, may arrive.
 pub const GRACE_SECONDS: u32 = 15;
-/// How long an interaction may wait for its time.
+/// How far ahead an interaction can be scheduled. Until then its message is sent again every 15 minutes.
 pub const MAX_SCHEDULE_SECONDS: u32 = 30 * 86_400;
 /// How long a conversation stays open after its last message.
 pub const IDLE_SECONDS: u32 = 86_400;

@@ -5,7 +5,7 @@
 //! was, so it can be sent again. Consumers are fenced, so a duplicate does nothing.
 
 use super::limits::{GRACE_SECONDS, LAST_POLL_SECONDS, POLL_SECONDS, SEND_SECONDS};
-use super::plan::Leg;
+use super::plan::{Content, Leg};
 use super::state::{Attempt, Interaction, Phase};
 use super::work::Work;
 use crate::timestamp::Timestamp;
@@ -43,15 +43,16 @@ fn next_step(attempt: &Attempt, leg: &Leg) -> (Work, Timestamp) {
     }
 }
 
-/// What is unclear is asked for at every provider; what is sent only where the provider does not report by itself. Until
-/// the outcome is due: afterwards the plan goes on without an answer.
+/// What is sent is asked for where the provider does not report by itself; of what is unclear only a text, which can be
+/// recognized by what it says. Until the outcome is due: afterwards the plan goes on without an answer.
 fn poll(attempt: &Attempt, leg: &Leg) -> Option<(Work, Timestamp)> {
     let since = match attempt.phase {
-        Phase::Unclear { at } => at,
+        Phase::Unclear { at } if matches!(leg.content, Content::Text { .. }) => at,
         Phase::Sent { at } if leg.is_polled => at,
         Phase::Planned { .. }
         | Phase::Begun { .. }
         | Phase::Sent { .. }
+        | Phase::Unclear { .. }
         | Phase::Delivered { .. }
         | Phase::Over { .. } => return None,
     };

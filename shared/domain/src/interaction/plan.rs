@@ -61,6 +61,15 @@ pub struct Plan {
     pub not_before: Timestamp,
     /// Nothing is sent from then on.
     pub latest_at: Timestamp,
+    /// Whether the shared context of the caller is to remember the outcome. Items of earlier versions say nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub remember: bool,
+    /// The IANA name of the customer's time zone, if the requester knows it. Otherwise the zones follow from their number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// Why the skill's hours do not count, if they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours_bypass: Option<String>,
 }
 
 /// One channel of a plan.
@@ -90,6 +99,9 @@ pub struct Leg {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_polled: bool,
 }
+
+/// Stands for the link in the text of [`Content::ChatLink`]: it is signed when the message is sent.
+pub const LINK: &str = "{{link}}";
 
 /// What is sent, complete: all variables are filled in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,12 +137,31 @@ pub enum Content {
         /// The language in which it is spoken.
         language: String,
     },
+    /// A message with a link to a web chat.
+    ChatLink {
+        /// The channel by which it goes.
+        by: Channel,
+        /// The back end that sends it.
+        over: String,
+        /// The sender there.
+        sender: String,
+        /// The subject of an e-mail; otherwise empty.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        subject: String,
+        /// What the customer reads, with [`LINK`] in place of the link.
+        text: String,
+        /// What the agent says first, in the chat.
+        initial_message: String,
+    },
     /// A conversation that the back end's own agent leads.
     Conversation {
         /// What it says first.
         initial_message: String,
         /// What it is to do.
         prompt: String,
+        /// What the back end receives besides these texts, in the words of its own API.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<Box<serde_json::Value>>,
     },
 }
 
@@ -142,7 +173,7 @@ impl Content {
             | Self::Template { text, .. }
             | Self::Email { text, .. }
             | Self::Announcement { text, .. } => text,
-            Self::Conversation { initial_message, .. } => initial_message,
+            Self::ChatLink { initial_message, .. } | Self::Conversation { initial_message, .. } => initial_message,
         }
     }
 }

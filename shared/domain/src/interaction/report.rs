@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::status::{Channel, EndReason};
 use crate::ids::Nonce;
+use crate::phone::PhoneNumber;
 use crate::timestamp::Timestamp;
 
 /// How far the provider has got. Reports arrive in any order, and only a further one counts.
@@ -115,6 +116,7 @@ impl AttemptOutcome {
                 | Self::NotAccepted { .. }
                 | Self::Refused { .. }
                 | Self::OutsideHours { .. }
+                | Self::Expired
                 | Self::NoReport
                 | Self::Unclear
         )
@@ -221,6 +223,24 @@ pub struct Reply {
     pub is_opt_out: bool,
 }
 
+/// A message of a customer, before it is known which interaction it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incoming {
+    /// The message.
+    pub reply: Reply,
+    /// The customer.
+    pub from: PhoneNumber,
+    /// Our number; `None` if it is a short code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<PhoneNumber>,
+    /// The provider's id of the message of ours that it answers, if the channel tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replied_to: Option<String>,
+    /// Whether the customer wants to be contacted again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_opt_in: bool,
+}
+
 /// The result of a request to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SendResult {
@@ -238,6 +258,11 @@ pub enum SendResult {
         /// Why, without secrets and personal data.
         detail: String,
     },
+    /// Certainly without effect: the account with the provider is empty. A later try may succeed.
+    OutOfMoney {
+        /// Why, without secrets and personal data.
+        detail: String,
+    },
     /// Certainly without effect, and no later try can succeed.
     Refused {
         /// Why, without secrets and personal data.
@@ -252,14 +277,31 @@ pub enum SendResult {
     },
 }
 
+impl SendResult {
+    /// Why nothing was sent; `None` if it was, may have been, or must not be.
+    pub fn failure(&self) -> Option<&str> {
+        match self {
+            Self::Failed { detail, .. } | Self::OutOfMoney { detail } | Self::Refused { detail } => Some(detail),
+            Self::Sent { .. } | Self::OptedOut | Self::Unclear { .. } => None,
+        }
+    }
+}
+
 /// Whether an attempt may be sent now; decided at the moment of sending, never at creation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Clearance {
     /// It may.
     Granted,
-    /// Not now.
+    /// Not at this hour.
     Later {
         /// When it may at the earliest.
+        at: Timestamp,
+        /// Why, for the timeline.
+        reason: String,
+    },
+    /// Not yet, whatever the hour: others come first, or something has to be repaired.
+    Held {
+        /// When it is tried again.
         at: Timestamp,
         /// Why, for the timeline.
         reason: String,

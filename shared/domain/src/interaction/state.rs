@@ -7,6 +7,7 @@ use super::report::{AttemptOutcome, Progress};
 use super::status::{Channel, State};
 use crate::ids::{InteractionKey, Nonce};
 use crate::timestamp::Timestamp;
+use crate::webhook::Webhook;
 
 /// An agent contacts a customer: one item, versioned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +57,9 @@ pub struct Interaction {
     /// What was said in the last call that has a transcript.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transcript: Option<Transcript>,
+    /// The webhook that receives its events, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Webhook>,
 }
 
 /// What was said in a call.
@@ -71,6 +75,16 @@ impl Interaction {
     /// The leg of an attempt. Every attempt has one.
     pub fn leg(&self, index: usize) -> Option<&Leg> {
         self.plan.legs.get(index)
+    }
+
+    /// The leg of an attempt, under any of the ids that it had; `None` for one of another interaction.
+    pub fn leg_of(&self, attempt: Nonce) -> Option<&Leg> {
+        let current = self.attempt.iter();
+        let mut current = current.filter(|current| current.id == attempt || current.earlier.contains(&attempt));
+        let past = self.past.iter();
+        let mut past = past.filter(|past| past.id == attempt || past.earlier.contains(&attempt));
+        let leg = current.next().map(|current| current.leg);
+        self.leg(leg.or_else(|| past.next().map(|past| past.leg))?)
     }
 
     /// The channel that was asked for: that of the first leg.
@@ -113,6 +127,10 @@ pub struct Attempt {
     /// The ids that it had in these tries.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<Nonce>,
+    /// One of these tries that turned out to have been sent while the next one was under way. It is among the ended
+    /// attempts, and goes on if the one that is under way fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_before: Option<Nonce>,
     /// The provider's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_id: Option<String>,
@@ -139,6 +157,7 @@ impl Attempt {
             phase: Phase::Planned { due_at },
             tries: 0,
             earlier: Vec::new(),
+            sent_before: None,
             provider_id: None,
             progress: None,
             polls: 0,
@@ -222,6 +241,9 @@ pub struct PastAttempt {
     /// For a call: what the provider says about it.
     #[serde(default, skip_serializing_if = "CallDetails::is_empty")]
     pub call: CallDetails,
+    /// The ids that it had in tries that seemed to have no effect.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Nonce>,
 }
 
 /// The end of an open conversation.

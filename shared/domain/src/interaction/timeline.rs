@@ -30,6 +30,9 @@ pub enum Fact {
         /// Fields of the request that have no effect.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         unused_fields: Vec<String>,
+        /// Why the skill's hours do not count, if they do not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hours_bypass: Option<String>,
     },
     /// An attempt was planned after another one.
     Planned {
@@ -93,6 +96,9 @@ pub enum Fact {
     Progressed {
         /// The attempt.
         attempt: Nonce,
+        /// Its channel; entries of earlier versions have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel: Option<Channel>,
         /// How far.
         progress: Progress,
     },
@@ -105,11 +111,24 @@ pub enum Fact {
         /// How it ended.
         outcome: AttemptOutcome,
     },
+    /// The provider ended a call because we asked it to, or the call was over already.
+    HungUp {
+        /// The provider's id of the call.
+        provider_id: String,
+    },
+    /// A call that nobody wants any more could not be ended.
+    HangUpFailed {
+        /// The provider's id of the call.
+        provider_id: String,
+        /// What the provider answered, or the error instead of an answer.
+        reason: String,
+    },
     /// The provider recorded a call.
     Recorded {
         /// The attempt.
         attempt: Nonce,
-        /// The provider's name for the recording.
+        /// The provider's name for the recording; not part of what requesters see.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
         recording: String,
     },
     /// A call has a transcript.
@@ -121,6 +140,9 @@ pub enum Fact {
     SettledLate {
         /// The attempt.
         attempt: Nonce,
+        /// Its channel; entries of earlier versions have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel: Option<Channel>,
         /// How it ended.
         outcome: AttemptOutcome,
     },

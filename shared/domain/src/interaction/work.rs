@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::report::{Reply, Report};
+use super::report::{Incoming, Reply, Report};
 use crate::ids::{InteractionKey, Nonce};
 use crate::message::Envelope;
 
@@ -45,7 +45,7 @@ pub enum Work {
         /// The timer.
         closing: Nonce,
     },
-    /// End a call that is still going on. Best effort: nothing depends on it.
+    /// End a call that is still going on.
     HangUp {
         /// The index of its leg.
         leg: usize,
@@ -64,6 +64,19 @@ pub enum Work {
         /// The message.
         reply: Box<Reply>,
     },
+    /// Find the interaction of a customer's message, and apply it, which a webhook could not do itself. The subject of
+    /// the message names the tenant only.
+    Incoming {
+        /// The message.
+        message: Box<Incoming>,
+    },
+    /// Send an entry of the timeline to the notifier, after the `notifications` queue did not accept it.
+    Notify {
+        /// The id of the entry.
+        entry: String,
+    },
+    /// Write what is remembered of the interaction to the shared context of the caller.
+    Remember,
 }
 
 impl Work {
@@ -79,6 +92,9 @@ impl Work {
             Self::HangUp { .. } => "hang_up",
             Self::Report { .. } => "report",
             Self::Receive { .. } => "receive",
+            Self::Incoming { .. } => "incoming",
+            Self::Notify { .. } => "notify",
+            Self::Remember => "remember",
         }
     }
 }

@@ -1,7 +1,9 @@
 //! What holds for every decision.
 
 use patchbay_domain::interaction::limits::{MAX_PAST, MAX_SEEN, MAX_THREAD};
-use patchbay_domain::interaction::{Decision, EventOutcome, Fact, Interaction, Phase, State, Work, all_pending_work};
+use patchbay_domain::interaction::{
+    Attempt, Decision, EventOutcome, Fact, Interaction, Phase, State, Work, all_pending_work,
+};
 use patchbay_domain::timestamp::Timestamp;
 
 /// Checks a decision. The error says what is wrong with it.
@@ -84,9 +86,19 @@ fn attempts(before: &Interaction, next: &Interaction, decision: &Decision) -> Re
         _ => None,
     });
     let (old, new) = (before.attempt.as_ref(), next.attempt.as_ref());
+    let sent_after_all = decision.entries.iter().find_map(|entry| match &entry.fact {
+        Fact::SentAfterAll { attempt } => Some(*attempt),
+        _ => None,
+    });
+    // A try that was sent after all takes the place of the one that is planned.
+    let retaken = |old: &Attempt| {
+        let is_planned = matches!(old.phase, Phase::Planned { .. });
+        sent_after_all.filter(|id| is_planned && old.earlier.contains(id))
+    };
+    let old_id = old.map(|old| retaken(old).unwrap_or(old.id));
     let is_gone = |id| new.is_none_or(|new| new.id != id);
-    if let Some(old) = old.filter(|old| is_gone(old.id)) {
-        let has_one_end = (ended == [old.id]) != (replaced == Some(old.id));
+    if let Some(old) = old_id.filter(|old| is_gone(*old)) {
+        let has_one_end = (ended == [old]) != (replaced == Some(old));
         expect(has_one_end, "an attempt that is gone has ended, or is tried again")?;
     } else {
         expect(ended.is_empty(), "an attempt that is there has not ended")?;
@@ -129,7 +141,7 @@ fn messages(before: &Interaction, next: &Interaction, decision: &Decision) -> Re
             .any(|message| message.work == work && message.due_at == due_at);
         expect(is_on_its_way || is_sent, "what is due has a message")?;
     }
-    let is_fenced = |work: &Work| !matches!(work, Work::Report { .. } | Work::Receive { .. });
+    let is_fenced = |work: &Work| !matches!(work, Work::Report { .. } | Work::Receive { .. } | Work::Incoming { .. });
     let fits = decision
         .messages
         .iter()

@@ -7,6 +7,7 @@
 )]
 
 mod bounds;
+mod events;
 mod invariants;
 mod plan;
 mod replies;

@@ -323,9 +323,12 @@ fn a_provider_without_callbacks_is_asked() {
 
 #[test]
 fn nobody_is_asked_any_more_when_the_outcome_is_due() {
-    let mut story = Story::of([sms()]);
-    let attempt = story.begin();
-    story.ends(unclear());
+    let leg = Leg {
+        is_polled: true,
+        ..sms()
+    };
+    let mut story = Story::sent([leg]);
+    let attempt = story.attempt();
     for polls in 0..5 {
         let report = None;
         story.applies(&Event::Polled { attempt, polls, report });
@@ -335,16 +338,34 @@ fn nobody_is_asked_any_more_when_the_outcome_is_due() {
 }
 
 #[test]
-fn what_is_unclear_is_asked_for_at_every_provider() {
+fn a_text_that_is_unclear_is_looked_for_and_nothing_else() {
+    for (leg, is_asked) in [(sms(), true), (email(), false), (call(), false)] {
+        let mut story = Story::of([leg]);
+        let attempt = story.begin();
+        assert!(!story.works.iter().any(|(work, _)| matches!(work, Work::Poll { .. })));
+        story.ends(unclear());
+        let poll = (Work::Poll { attempt, polls: 0 }, start().plus_seconds(15));
+        assert_eq!(story.works.contains(&poll), is_asked);
+    }
+}
+
+#[test]
+fn a_text_that_is_found_was_sent() {
     let mut story = Story::of([sms()]);
     let attempt = story.begin();
-    assert!(!story.works.iter().any(|(work, _)| matches!(work, Work::Poll { .. })));
     story.ends(unclear());
-    assert!(
-        story
-            .works
-            .contains(&(Work::Poll { attempt, polls: 0 }, start().plus_seconds(15)))
-    );
+    story.pass(15);
+    let report = Some(Report {
+        provider_id: Some("SM1".to_owned()),
+        ..progress(Progress::Underway)
+    });
+    story.applies(&Event::Polled {
+        attempt,
+        polls: 0,
+        report,
+    });
+    assert!(matches!(story.phase(), Phase::Sent { .. }), "{:?}", story.phase());
+    assert_eq!(story.state(), State::Sent);
 }
 
 #[test]

@@ -1,15 +1,17 @@
 //! Attempts, until the provider has them.
 
 use patchbay_domain::ids::Nonce;
-use patchbay_domain::interaction::limits::{MAX_LEGS, MAX_PLAN_BYTES, MAX_TRIES, SEND_SECONDS};
+use patchbay_domain::interaction::limits::{
+    MAX_BACKOFF_SECONDS, MAX_EARLIER, MAX_LEGS, MAX_PLAN_BYTES, MAX_TRIES, SEND_SECONDS,
+};
 use patchbay_domain::interaction::{
     AttemptOutcome, Channel, Clearance, DecisionContext, EndReason, Event, EventOutcome, Fact, IgnoreReason, Phase,
-    Progress, Sender, State, Work, create,
+    Progress, Reply, Report, Request, SendResult, Sender, State, Work, create,
 };
 
 use crate::story::{
-    LATEST_SECONDS, OUTCOME_SECONDS, Story, accepted, email, failed, key, new, notice, outcome, progress, refused, sms,
-    start, unclear,
+    LATEST_SECONDS, OUTCOME_SECONDS, Story, accepted, call, delivered, email, failed, key, new, notice, outcome,
+    progress, refused, reply, sms, start, talked_to, unclear, undelivered,
 };
 
 #[test]
@@ -186,7 +188,7 @@ fn an_opted_out_customer_is_not_contacted_over_any_channel() {
             story.begins(Clearance::OptedOut);
         } else {
             story.begin();
-            story.ends(patchbay_domain::interaction::SendResult::OptedOut);
+            story.ends(SendResult::OptedOut);
         }
         assert_eq!(story.end(), EndReason::OptedOut);
     }
@@ -292,17 +294,213 @@ fn a_provider_that_is_down_does_not_hold_up_the_plan() {
     assert!(story.now < start().plus_seconds(1_800));
 }
 
+/// Tries to send until the plan goes on with another channel, or ends. Returns how often it was tried.
+fn try_in_vain(story: &mut Story, result: &SendResult) -> u16 {
+    let channel = story.channel();
+    let mut tries = 0;
+    while story.interaction.attempt.is_some() && story.channel() == channel {
+        if let Phase::Planned { due_at } = story.phase() {
+            story.now = due_at;
+        }
+        story.begin();
+        story.ends(result.clone());
+        tries += 1;
+    }
+    tries
+}
+
 #[test]
-fn a_report_about_a_try_that_seemed_to_fail_stops_the_next_one() {
+fn the_last_channel_is_tried_until_the_latest_time() {
+    let detail = "the account has no money".to_owned();
+    for result in [failed(None), SendResult::OutOfMoney { detail }] {
+        let mut story = Story::of([sms(), email()]);
+        assert_eq!(try_in_vain(&mut story, &result), MAX_TRIES);
+        let tries = try_in_vain(&mut story, &result);
+        assert!((250..300).contains(&tries), "{tries}");
+        assert!(story.now >= start().plus_seconds(LATEST_SECONDS - MAX_BACKOFF_SECONDS));
+        assert_eq!(story.end(), EndReason::Failed);
+        assert_eq!(story.outcomes(), ["not_accepted", "not_accepted"]);
+    }
+}
+
+#[test]
+fn what_was_down_for_hours_is_sent_afterwards() {
+    let mut story = Story::of([sms()]);
+    while story.now < start().plus_seconds(6 * 3_600) {
+        story.begin();
+        story.ends(failed(None));
+        let Phase::Planned { due_at } = story.phase() else {
+            panic!("{:?}", story.phase())
+        };
+        assert!(due_at.since(story.now).as_secs() <= u64::from(MAX_BACKOFF_SECONDS));
+        story.now = due_at;
+    }
+    let earlier = story.interaction.attempt.as_ref().map(|attempt| attempt.earlier.len());
+    assert_eq!(earlier, Some(MAX_EARLIER));
+    story.send();
+    assert_eq!(story.state(), State::Sent);
+}
+
+#[test]
+fn what_waits_for_its_turn_beyond_the_latest_time_expires_and_is_not_outside_of_hours() {
+    let held = |seconds| Clearance::Held {
+        at: start().plus_seconds(seconds),
+        reason: "other calls come first".to_owned(),
+    };
+    let mut story = Story::of([sms()]);
+    story.begins(held(600));
+    let due_at = start().plus_seconds(600);
+    assert_eq!(story.phase(), Phase::Planned { due_at });
+    story.pass(600);
+    story.begins(held(LATEST_SECONDS));
+    assert_eq!((story.end(), story.outcomes()), (EndReason::Expired, vec!["expired"]));
+    // Another channel may still be in time.
+    let mut story = Story::of([sms(), email()]);
+    story.begins(held(LATEST_SECONDS));
+    assert_eq!(story.channel(), Channel::Email);
+    story.send();
+    assert_eq!(story.state(), State::Sent);
+}
+
+#[test]
+fn how_the_end_of_a_call_went_is_in_the_timeline() {
+    let mut story = Story::sent([call()]);
+    story.requests(Request::End(EndReason::Canceled));
+    let provider_id = "SM1".to_owned();
+    let reason = "no connection".to_owned();
+    for (failure, expected) in [
+        (
+            Some(reason.clone()),
+            Fact::HangUpFailed {
+                provider_id: provider_id.clone(),
+                reason,
+            },
+        ),
+        (
+            None,
+            Fact::HungUp {
+                provider_id: provider_id.clone(),
+            },
+        ),
+    ] {
+        let provider_id = provider_id.clone();
+        story.applies(&Event::HangUpEnded { provider_id, failure });
+        assert_eq!(story.facts.last(), Some(&expected));
+    }
+    assert_eq!(story.end(), EndReason::Canceled);
+}
+
+/// A call that the provider refused and placed nevertheless.
+fn placed_after_all() -> (Story, Nonce) {
+    let mut story = Story::of([call(), sms()]);
+    let attempt = story.begin();
+    story.ends(failed(None));
+    (story, attempt)
+}
+
+#[test]
+fn a_try_that_was_sent_after_all_is_not_made_again_and_all_its_reports_count() {
     let mut story = Story::of([sms()]);
     let attempt = story.begin();
     story.ends(failed(None));
+    let planned = story.attempt();
     let report = progress(Progress::Underway);
     story.applies(&Event::Reported { attempt, report });
-    assert!(matches!(story.phase(), Phase::Sent { .. }), "{:?}", story.phase());
     assert!(story.facts.contains(&Fact::SentAfterAll { attempt }));
+    assert_eq!(story.attempt(), attempt, "its id is what the provider reports to");
+    let clearance = Clearance::Granted;
+    let again = Event::SendBegins {
+        attempt: planned,
+        clearance,
+    };
+    story.pass(60);
+    story.ignores(&again, IgnoreReason::Stale);
+    let report = delivered();
+    story.applies(&Event::Reported { attempt, report });
+    assert!(matches!(story.phase(), Phase::Delivered { .. }), "{:?}", story.phase());
+    let report = outcome(undelivered());
+    story.applies(&Event::Reported { attempt, report });
+    assert_eq!((story.end(), story.outcomes()), (EndReason::Failed, vec!["failed"]));
+}
+
+#[test]
+fn a_key_in_a_call_that_seemed_not_to_be_placed_counts() {
+    let (mut story, attempt) = placed_after_all();
+    let reply = Reply {
+        attempt: Some(attempt),
+        ..reply("key", Channel::Call, "1", story.now)
+    };
+    story.applies(&Event::Replied { reply });
+    assert!(matches!(story.phase(), Phase::Sent { .. }), "{:?}", story.phase());
+    let report = talked_to();
+    story.applies(&Event::Reported { attempt, report });
+    assert_eq!(
+        (story.end(), story.outcomes()),
+        (EndReason::Completed, vec!["answered"])
+    );
+}
+
+#[test]
+fn reports_about_a_try_count_also_while_the_next_one_is_under_way() {
+    let mut story = Story::of([notice(), email()]);
+    let attempt = story.begin();
+    story.ends(failed(None));
+    story.pass(5);
+    story.begin();
     let report = progress(Progress::Underway);
-    story.ignores(&Event::Reported { attempt, report }, IgnoreReason::Stale);
+    story.applies(&Event::Reported { attempt, report });
+    assert!(matches!(story.phase(), Phase::Begun { .. }), "{:?}", story.phase());
+    let report = delivered();
+    story.applies(&Event::Reported { attempt, report });
+    assert_eq!(story.outcomes(), ["delivered"]);
+    // It arrived, so the next try is not repeated, and no e-mail follows.
+    story.ends(failed(None));
+    assert_eq!(story.end(), EndReason::Completed);
+}
+
+#[test]
+fn a_try_that_was_sent_after_all_goes_on_when_the_next_one_fails() {
+    for result in [failed(None), refused()] {
+        let mut story = Story::of([sms(), email()]);
+        let attempt = story.begin();
+        story.ends(failed(None));
+        story.pass(5);
+        story.begin();
+        let report = delivered();
+        story.applies(&Event::Reported { attempt, report });
+        assert_eq!(story.outcomes(), ["delivered"]);
+        story.ends(result);
+        assert_eq!((story.attempt(), story.outcomes()), (attempt, vec![]));
+        assert!(matches!(story.phase(), Phase::Delivered { .. }), "{:?}", story.phase());
+    }
+}
+
+#[test]
+fn reports_about_a_try_count_also_after_the_attempt_was_given_up() {
+    let mut story = Story::of([notice(), email()]);
+    let attempt = story.begin();
+    story.ends(failed(None));
+    story.pass(5);
+    story.begin();
+    story.ends(refused());
+    assert_eq!((story.channel(), story.outcomes()), (Channel::Email, vec!["refused"]));
+    let report = delivered();
+    story.applies(&Event::Reported { attempt, report });
+    assert_eq!(story.outcomes(), ["refused", "delivered", "superseded"]);
+    assert_eq!(story.end(), EndReason::Completed);
+}
+
+#[test]
+fn a_call_that_was_placed_after_all_and_is_not_wanted_any_more_is_hung_up() {
+    let (mut story, attempt) = placed_after_all();
+    story.requests(Request::End(EndReason::Canceled));
+    let report = Report {
+        provider_id: Some("CA1".to_owned()),
+        ..progress(Progress::Underway)
+    };
+    story.applies(&Event::Reported { attempt, report });
+    let is_hung_up = |(work, _): &(Work, _)| matches!(work, Work::HangUp { provider_id, .. } if provider_id == "CA1");
+    assert!(story.works.iter().any(is_hung_up));
 }
 
 #[test]

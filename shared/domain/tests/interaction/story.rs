@@ -3,9 +3,9 @@
 use patchbay_domain::ids::{InteractionId, InteractionKey, Nonce};
 use patchbay_domain::interaction::limits::GRACE_SECONDS;
 use patchbay_domain::interaction::{
-    Agent, AttemptOutcome, Channel, Clearance, Content, Customer, DecisionContext, EndReason, Event, EventOutcome,
-    Fact, IgnoreReason, Interaction, Leg, NewInteraction, Parties, Phase, Plan, Progress, Reply, Report, Request,
-    SendResult, State, Work, create, decide,
+    Agent, AttemptOutcome, Channel, Clearance, Content, Customer, DecisionContext, EndReason, Entry, Event,
+    EventOutcome, Fact, IgnoreReason, Interaction, Leg, NewInteraction, Parties, Phase, Plan, Progress, Reply, Report,
+    Request, SendResult, State, Work, create, decide,
 };
 use patchbay_domain::timestamp::Timestamp;
 
@@ -99,8 +99,12 @@ pub(crate) fn new(legs: Vec<Leg>) -> NewInteraction {
             legs,
             not_before: start(),
             latest_at: start().plus_seconds(LATEST_SECONDS),
+            remember: false,
+            time_zone: None,
+            hours_bypass: None,
         },
         note: String::new(),
+        webhook: None,
         blank_variables: Vec::new(),
         unused_fields: Vec::new(),
     }
@@ -110,6 +114,7 @@ pub(crate) struct Story {
     pub(crate) interaction: Interaction,
     pub(crate) now: Timestamp,
     pub(crate) facts: Vec<Fact>,
+    pub(crate) entries: Vec<Entry>,
     pub(crate) works: Vec<(Work, Timestamp)>,
     decisions: u64,
 }
@@ -126,7 +131,8 @@ impl Story {
             nonce: Nonce::new(1),
         };
         let decision = create(key(), new, context).expect("a small plan");
-        let facts = decision.entries.iter().map(|entry| entry.fact.clone()).collect();
+        let entries = decision.entries;
+        let facts = entries.iter().map(|entry| entry.fact.clone()).collect();
         let works = decision
             .messages
             .into_iter()
@@ -135,6 +141,7 @@ impl Story {
             interaction: decision.next.expect("a new interaction"),
             now: start(),
             facts,
+            entries,
             works: works.collect(),
             decisions: 1,
         }
@@ -158,7 +165,9 @@ impl Story {
         if let Err(error) = invariants::check(&self.interaction, &decision, self.now) {
             panic!("{error}: {event:?} in {:#?}", self.interaction);
         }
-        self.facts.extend(decision.entries.into_iter().map(|entry| entry.fact));
+        self.facts
+            .extend(decision.entries.iter().map(|entry| entry.fact.clone()));
+        self.entries.extend(decision.entries);
         let works = decision
             .messages
             .into_iter()

@@ -38,6 +38,12 @@ struct World {
     begun: Vec<Nonce>,
     ended: Vec<Nonce>,
     failed: Vec<Nonce>,
+    /// Attempts that were sent although the provider said that they were not.
+    deceived: Vec<Nonce>,
+    /// Those of them about which something has arrived since.
+    known: Vec<Nonce>,
+    /// The earlier try of an attempt.
+    earlier: BTreeMap<Nonce, Nonce>,
     /// Calls that were hung up, by the id that the provider gave them.
     hung_up: Vec<String>,
     /// Attempts whose end the provider has reported.
@@ -76,6 +82,9 @@ impl World {
             begun: Vec::new(),
             ended: Vec::new(),
             failed: Vec::new(),
+            deceived: Vec::new(),
+            known: Vec::new(),
+            earlier: BTreeMap::new(),
             hung_up: Vec::new(),
             reported: Vec::new(),
             is_out_by_key: false,
@@ -106,9 +115,11 @@ impl World {
             }
         }
         for begun in &self.begun {
-            let all = self.ended.iter().chain(&self.failed);
-            let ends = all.filter(|ended| *ended == begun).count();
-            expect(ends == 1, "every attempt has one end")?;
+            let count = |list: &[Nonce]| list.iter().filter(|id| *id == begun).count();
+            let (ends, failures) = (count(&self.ended), count(&self.failed));
+            let is_known = self.known.contains(begun);
+            let has_one_end = ends + failures == 1 || (is_known && ends == 1 && failures == 1);
+            expect(has_one_end, "every attempt has one end")?;
         }
         self.check_calls()?;
         Ok(self)
@@ -149,8 +160,11 @@ impl World {
             match &entry.fact {
                 Fact::Sending { attempt, .. } => self.begun.push(*attempt),
                 Fact::AttemptEnded { attempt, .. } => self.ended.push(*attempt),
-                Fact::NotSent { attempt, .. } => {
-                    let had_effect = self.sends.contains_key(attempt);
+                Fact::NotSent { attempt, next, .. } => {
+                    let had_effect = self.sends.contains_key(attempt) && !self.deceived.contains(attempt);
+                    if !self.sends.contains_key(next) {
+                        self.earlier.insert(*next, *attempt);
+                    }
                     expect(!had_effect, "nothing is sent twice, also not under another id")?;
                     self.failed.push(*attempt);
                 }
@@ -219,7 +233,12 @@ impl World {
             Work::OutcomeDue { attempt } => Event::OutcomeDue { attempt },
             Work::AnswerDue { attempt } => Event::AnswerDue { attempt },
             Work::Close { closing } => Event::Closed { closing },
-            Work::HangUp { .. } | Work::Report { .. } | Work::Receive { .. } => return Ok(()),
+            Work::HangUp { .. }
+            | Work::Report { .. }
+            | Work::Receive { .. }
+            | Work::Incoming { .. }
+            | Work::Notify { .. }
+            | Work::Remember => return Ok(()),
         };
         if let EventOutcome::NotYet(at) = self.apply(&event)? {
             self.queue.push((work, at));
@@ -239,13 +258,24 @@ impl World {
             EventOutcome::Send => {}
         }
         expect(!was_stopped, "nothing is sent after an answer or the end")?;
+        let mut tries = std::iter::successors(Some(attempt), |id| self.earlier.get(id).copied());
+        expect(
+            !tries.any(|id| self.known.contains(&id)),
+            "what was sent after all is not sent again",
+        )?;
         expect(self.now < self.interaction.plan.latest_at, "nothing is sent too late")?;
         // Between the commit and the request other things happen.
         if self.choose(6) == 5 {
             self.customer_or_person()?;
         }
         let result = match self.choose(8) {
-            5 => failed(None),
+            5 => {
+                if self.choose(2) == 1 {
+                    self.effect(attempt);
+                    self.deceived.push(attempt);
+                }
+                failed(None)
+            }
             6 => refused(),
             7 => return self.send_unclear(attempt),
             _ => {
@@ -326,7 +356,14 @@ impl World {
             self.reported.push(attempt);
             self.is_reached |= *outcome == AttemptOutcome::OptedOut;
         }
-        self.apply(&Event::Reported { attempt, report }).map(drop)
+        let is_deceived = self.deceived.contains(&attempt) && self.failed.contains(&attempt);
+        self.apply(&Event::Reported { attempt, report })?;
+        if is_deceived {
+            self.known.push(attempt);
+        }
+        let current = self.interaction.attempt.iter().map(|attempt| attempt.id);
+        let mut all = current.chain(self.interaction.past.iter().map(|past| past.id));
+        expect(all.any(|id| id == attempt), "every report finds its attempt")
     }
 
     fn customer_or_person(&mut self) -> Check {
@@ -360,12 +397,16 @@ impl World {
 
     fn clearance(&mut self) -> Clearance {
         let reason = String::new();
-        match self.choose(12) {
+        match self.choose(13) {
             8 => Clearance::Later {
                 at: self.now.plus_seconds(7_200),
                 reason,
             },
             9 => Clearance::NoHour { reason },
+            12 => Clearance::Held {
+                at: self.now.plus_seconds(300),
+                reason,
+            },
             10 => Clearance::Denied { reason },
             11 => Clearance::OptedOut,
             _ => Clearance::Granted,

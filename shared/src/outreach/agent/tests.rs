@@ -43,6 +43,7 @@ fn example_says_what_it_means() {
             (Channel::Sms, Over::Twilio, "+12025550100"),
             (Channel::Whatsapp, Over::Twilio, "+12025550100"),
             (Channel::Email, Over::Ses, "leo@example.org"),
+            (Channel::Webchat, Over::Sangoma, "orders"),
         ]
     );
     let stored = serde_json::to_value(document.document()).expect("JSON");
@@ -101,6 +102,7 @@ fn each_channel_goes_over_its_back_ends_only() {
     let sender = |over: Over| match over {
         Over::Elemente => json!({ "over": over.name(), "agent_id": "1", "skill_id": "2" }),
         Over::Ses => json!({ "over": over.name(), "from": "leo@example.org" }),
+        Over::Sangoma | Over::Chatwoot => json!({ "over": over.name(), "from": "support" }),
         Over::Twilio | Over::Routee => json!({ "over": over.name(), "from": "+12025550100" }),
     };
     let valid = Channel::ALL.map(|channel| {
@@ -114,7 +116,7 @@ fn each_channel_goes_over_its_back_ends_only() {
         ("sms", "twilio routee elemente"),
         ("whatsapp", "twilio elemente"),
         ("email", "ses elemente"),
-        ("webchat", "elemente"),
+        ("webchat", "elemente sangoma chatwoot"),
     ];
     assert_eq!(valid, expected.map(|(channel, over)| (channel, over.to_owned())));
 }
@@ -135,6 +137,12 @@ fn sender_is_one_that_the_back_end_has() {
         (Channel::Email, "ses", "leo@example.org\r\nBcc: ana@example.org", None),
         (Channel::Email, "ses", "+12025550100", None),
         (Channel::Email, "ses", "", None),
+        (Channel::Webchat, "sangoma", "orders", Some("orders")),
+        (Channel::Webchat, "chatwoot", "orders", Some("orders")),
+        (Channel::Webchat, "sangoma", "Our orders", None),
+        (Channel::Webchat, "sangoma", "", None),
+        (Channel::Webchat, "twilio", "orders", None),
+        (Channel::Sms, "sangoma", "orders", None),
     ] {
         let agent = with(channel, &json!({ "over": over, "from": from }));
         let found = agent.map(|agent| agent.senders.get(&channel).map(|sender| sender.from.clone()));

@@ -5,6 +5,7 @@ use crate::flow::CompiledDocument;
 use crate::ids::{InteractionId, InteractionKey, Nonce};
 use crate::interaction::DecisionContext;
 use crate::outreach::{agent, skill};
+use crate::webhook::{Strategy, Webhook};
 
 /// The published example, with values of our own.
 const EXAMPLE: &str = include_str!("../../providers/elemente/fixtures/create_example.json");
@@ -53,6 +54,15 @@ fn now() -> Timestamp {
 }
 
 fn planned(request: &CreateRequest, agent: &Agent, skill: &Skill) -> Result<NewInteraction, Vec<FieldError>> {
+    extended(request, agent, skill, &Extensions::default())
+}
+
+fn extended(
+    request: &CreateRequest,
+    agent: &Agent,
+    skill: &Skill,
+    extensions: &Extensions,
+) -> Result<NewInteraction, Vec<FieldError>> {
     let customer = request.customer(Customer::default());
     let sources = Sources {
         agent_id: "leo",
@@ -61,6 +71,7 @@ fn planned(request: &CreateRequest, agent: &Agent, skill: &Skill) -> Result<NewI
         skill,
         customer_id: "customer-1",
         customer: &customer,
+        extensions,
     };
     plan(request, &sources, now())
 }
@@ -90,6 +101,14 @@ fn published_example_is_planned_as_a_call_over_elemente() {
         "call: {ELEMENTE}, sms: {{over: twilio, from: '+12025550100'}}"
     ));
     let new = planned(&example(&json!({})), &agent, &skill("")).expect("a plan");
+    // The request itself, with Elemente's ids.
+    let mut forwarded = example(&json!({ "agentId": "1", "skillId": "Delivery reminder" }));
+    forwarded.given_customer = Customer {
+        name: Some("Sam Roe".to_owned()),
+        ..forwarded.customer_override.clone()
+    };
+    forwarded.agent_override.initial_message = None;
+    forwarded.agent_override.prompt = None;
     let expected = Leg {
         channel: Channel::Call,
         back_end: "elemente".to_owned(),
@@ -98,6 +117,7 @@ fn published_example_is_planned_as_a_call_over_elemente() {
         content: Content::Conversation {
             initial_message: EXAMPLE_TEXT.to_owned(),
             prompt: "Tell Sam that the order of 19.5 arrives on .".to_owned(),
+            request: Some(Box::new(forwarded.to_json())),
         },
         attempts: 1,
         retry_seconds: 0,
@@ -111,15 +131,7 @@ fn published_example_is_planned_as_a_call_over_elemente() {
         (now(), now().plus_seconds(86_400))
     );
     assert_eq!(new.blank_variables, ["Delivery Date"]);
-    let unused = [
-        "agentOverride.phone",
-        "agentOverride.imageURL",
-        "agentOverride.language",
-        "agentOverride.voiceStability",
-        "agentOverride.voiceSpeed",
-        "agentOverride.prompt.routingConditions",
-    ];
-    assert_eq!(new.unused_fields, unused);
+    assert_eq!(new.unused_fields, Vec::<String>::new());
     let expected = Parties {
         agent: interaction::Agent {
             id: "leo".to_owned(),
@@ -318,6 +330,97 @@ fn whatsapp_has_the_template_of_the_skill_next_to_its_text() {
     assert_eq!(first(&new).content, Content::Text { text });
 }
 
+/// An agent that writes from a chat page, and can send the link to it.
+fn chatting() -> Agent {
+    agent(
+        "sms: {over: routee, from: Leo}, email: {over: ses, from: leo@example.org}, \
+         webchat: {over: sangoma, from: orders}",
+    )
+}
+
+#[test]
+fn link_to_a_web_chat_goes_by_the_channel_of_the_skill() {
+    for (fields, by, over, sender, to, subject) in [
+        ("link_by: sms", Channel::Sms, "routee", "Leo", "+12025550143", ""),
+        (
+            "link_by: email",
+            Channel::Email,
+            "ses",
+            "leo@example.org",
+            "ana@example.org",
+            "Your order, Ana",
+        ),
+    ] {
+        let skill = skill(&format!(
+            "subject: 'Your order, {{{{firstName}}}}', answer_minutes: 60, \
+             webchat: {{{fields}, text: '{{{{firstName}}}}: {{{{link}}}}!'}}"
+        ));
+        let new = planned(&request("webchat"), &chatting(), &skill).expect("a plan");
+        let expected = Leg {
+            channel: Channel::Webchat,
+            back_end: "sangoma".to_owned(),
+            from: "orders".to_owned(),
+            to: to.to_owned(),
+            content: Content::ChatLink {
+                by,
+                over: over.to_owned(),
+                sender: sender.to_owned(),
+                subject: subject.to_owned(),
+                text: format!("Ana: {LINK}!"),
+                initial_message: "Hi Ana".to_owned(),
+            },
+            attempts: 1,
+            retry_seconds: 0,
+            outcome_seconds: MESSAGE_OUTCOME_SECONDS,
+            answer_seconds: Some(3_600),
+            is_polled: false,
+        };
+        assert_eq!(new.plan.legs, [expected]);
+        // A value that looks like the link is none.
+        let customer = json!({ "firstName": LINK, "phoneNumber": "+12025550143", "email": "ana@example.org" });
+        let body = json!({ "channel": "webchat", "agentOverride": null, "customerOverride": customer });
+        let new = planned(&example(&body), &chatting(), &skill).expect("a plan");
+        let Content::ChatLink { text, .. } = &first(&new).content else {
+            panic!("{:?}", first(&new).content)
+        };
+        assert_eq!(text, &format!(" : {LINK}!"));
+    }
+}
+
+#[test]
+fn everything_that_a_link_to_a_web_chat_lacks_is_reported() {
+    let by_sms = skill("webchat: {link_by: sms, text: '{{link}}'}");
+    let by_email = skill("webchat: {link_by: email, text: '{{link}}'}");
+    let nobody = example(&json!({
+        "channel": "webchat", "agentOverride": null, "customerOverride": {}, "customerPhone": null, "customerEmail": null,
+    }));
+    let fields = |request: &CreateRequest, agent: &Agent, skill: &Skill| {
+        let found = errors(request, agent, skill);
+        found.into_iter().map(|(field, _)| field).collect::<Vec<_>>()
+    };
+    let (phone, email) = ("customerOverride.phoneNumber", "customerOverride.email");
+    // The platform knows customers by their e-mail addresses.
+    assert_eq!(fields(&nobody, &chatting(), &by_sms), [email, phone]);
+    assert_eq!(
+        fields(&nobody, &chatting(), &by_email),
+        [email, SKILL],
+        "and no subject"
+    );
+    assert_eq!(fields(&request("webchat"), &chatting(), &skill("")), [SKILL]);
+    for sms in ["", &format!("sms: {ELEMENTE},")] {
+        let agent = agent(&format!("{sms} webchat: {{over: chatwoot, from: orders}}"));
+        assert_eq!(fields(&request("webchat"), &agent, &by_sms), ["channel"], "{sms}");
+    }
+    let silent = Agent {
+        initial_message: None,
+        ..chatting()
+    };
+    assert_eq!(fields(&request("webchat"), &silent, &by_sms), [INITIAL_MESSAGE]);
+    let then = skill("then: [webchat]");
+    let new = planned(&request("sms"), &chatting(), &then).expect("a plan");
+    assert_eq!(new.unused_fields, ["skill.then.webchat"]);
+}
+
 #[test]
 fn subject_of_an_email_is_one_line() {
     let agent = agent("email: {over: ses, from: leo@example.org}");
@@ -383,17 +486,58 @@ fn every_field_of_a_customer_is_a_variable_and_none_is_filled_in_twice() {
 }
 
 #[test]
+fn request_says_when_where_and_at_which_hours_and_who_is_notified() {
+    let agent = agent("sms: {over: routee, from: Leo}, email: {over: ses, from: leo@example.org}");
+    let skill = skill("subject: x, then: [email], expires_minutes: 60, webhook: {url: 'https://example.org/skill'}");
+    let webhook = |path: &str| Webhook {
+        url: format!("https://example.org/{path}"),
+        strategy: Strategy::OnChange,
+    };
+    let later = |seconds: u32| now().plus_seconds(seconds);
+    let plain = planned(&request("sms"), &agent, &skill).expect("a plan");
+    assert_eq!(plain.webhook, Some(webhook("skill")));
+    let given = Extensions {
+        schedule_at: Some(later(600)),
+        time_zone: Some("America/Denver".to_owned()),
+        hours_bypass: Some("agreed".to_owned()),
+        webhook: Some(webhook("request")),
+        latest_at: None,
+    };
+    let new = extended(&request("sms"), &agent, &skill, &given).expect("a plan");
+    assert_eq!(
+        (new.plan.not_before, new.plan.latest_at),
+        (later(600), later(600 + 3_600))
+    );
+    assert_eq!(new.plan.time_zone.as_deref(), Some("America/Denver"));
+    assert_eq!(new.plan.hours_bypass.as_deref(), Some("agreed"));
+    assert_eq!(new.webhook, Some(webhook("request")));
+    // A report is due within a share of the time that there is.
+    let seconds = |new: &NewInteraction| first(new).outcome_seconds;
+    assert_eq!((seconds(&plain), seconds(&new)), (1_800, 1_800));
+    let given = Extensions {
+        latest_at: Some(later(1_000)),
+        ..given
+    };
+    let new = extended(&request("sms"), &agent, &skill, &given).expect("a plan");
+    assert_eq!((new.plan.latest_at, seconds(&new)), (later(1_000), 200));
+}
+
+#[test]
 fn elemente_needs_no_text_and_a_prompt_that_nobody_uses_is_not_read() {
     let call = silent(&format!("call: {ELEMENTE}, sms: {{over: routee, from: Leo}}"));
     let new = planned(&request("call"), &call, &skill("then: [sms]")).expect("a plan");
-    let (initial_message, prompt) = (String::new(), String::new());
-    assert_eq!(
-        first(&new).content,
-        Content::Conversation {
-            initial_message,
-            prompt
-        }
-    );
+    let Content::Conversation {
+        initial_message,
+        prompt,
+        request: Some(forwarded),
+    } = &first(&new).content
+    else {
+        panic!("{new:?}");
+    };
+    assert_eq!((initial_message.as_str(), prompt.as_str()), ("", ""));
+    // Its own texts may need what the request says of the customer.
+    assert_eq!(forwarded["customerOverride"]["firstName"], "Ana");
+    assert_eq!(forwarded["agentOverride"], json!({ "name": "Mia" }));
     assert_eq!(new.unused_fields, ["skill.then.sms"]);
     let agent = Agent {
         prompt: Some("{{gone}}".to_owned()),

@@ -59,14 +59,16 @@ pub enum NoWindow {
 }
 
 impl Hours {
-    /// The window in which a customer with this number may be contacted, over whatever channel.
+    /// The window in which a customer with this number may be contacted, over whatever channel. `time_zone` is that of the
+    /// customer, if it is known: their number may lie in several.
     ///
     /// # Errors
     /// No hour is known to be a good one: nothing may be sent.
-    pub fn window(&self, phone: Option<&PhoneNumber>) -> Result<CallingWindow, NoWindow> {
-        match &self.zone {
-            HoursZone::Named(zone) => Ok(CallingWindow::new(iter::once(zone.as_str()), &self.periods)?),
-            HoursZone::Callee => {
+    pub fn window(&self, phone: Option<&PhoneNumber>, time_zone: Option<&str>) -> Result<CallingWindow, NoWindow> {
+        match (&self.zone, time_zone) {
+            (HoursZone::Named(zone), _) => Ok(CallingWindow::new(iter::once(zone.as_str()), &self.periods)?),
+            (HoursZone::Callee, Some(zone)) => Ok(CallingWindow::new(iter::once(zone), &self.periods)?),
+            (HoursZone::Callee, None) => {
                 let zones = zones_of(phone.ok_or(NoWindow::NoNumber)?).ok_or(NoWindow::NoZone)?;
                 Ok(CallingWindow::new(zones.names().iter().copied(), &self.periods)?)
             }

@@ -50,8 +50,80 @@ fn example_says_what_it_means() {
         (skill.answer_minutes, skill.expires_minutes, skill.strict),
         (Some(60), 1_440, false)
     );
+    let webhook = skill.webhook.as_ref().expect("a webhook");
+    assert_eq!(
+        (webhook.url.as_str(), webhook.strategy),
+        ("https://bot.example.org/hook", Strategy::OnChange)
+    );
     let stored = serde_json::to_value(document.document()).expect("JSON");
     assert_eq!(Skill::from_stored(&stored).as_ref(), Ok(skill));
+}
+
+#[test]
+fn a_webhook_needs_a_url_and_may_name_its_strategy() {
+    let webhook = |fields: Value| {
+        let skill = read(&json!({ "name": "x", "webhook": fields }));
+        let paths = |issues: Vec<Issue>| issues.into_iter().map(|issue| issue.path).collect::<Vec<_>>();
+        skill.map(|skill| skill.webhook.expect("a webhook")).map_err(paths)
+    };
+    let url = "https://hooks.example.org/a?b=c";
+    let with = |strategy| Webhook {
+        url: url.to_owned(),
+        strategy,
+    };
+    assert_eq!(webhook(json!({ "url": url })), Ok(with(Strategy::OnChange)));
+    for strategy in [Strategy::OnChange, Strategy::OnCompletion, Strategy::OnStatus] {
+        let name = serde_json::to_value(strategy).expect("a name");
+        assert_eq!(webhook(json!({ "url": url, "strategy": name })), Ok(with(strategy)));
+    }
+    let long = format!("https://hooks.example.org/{}", "a".repeat(2_000));
+    for (fields, path) in [
+        (json!({}), "webhook.url"),
+        (json!({ "url": "hooks.example.org" }), "webhook.url"),
+        (json!({ "url": "ftp://hooks.example.org/" }), "webhook.url"),
+        (json!({ "url": long }), "webhook.url"),
+        (json!({ "url": url, "strategy": "onchange" }), "webhook.strategy"),
+        (json!({ "url": url, "secret": "x" }), "webhook.secret"),
+    ] {
+        assert_eq!(webhook(fields), Err(vec![path.to_owned()]));
+    }
+}
+
+#[test]
+fn text_of_a_web_chat_has_its_link_once() {
+    let webchat = |fields: &Value| {
+        let skill = read(&json!({ "name": "x", "webchat": fields }));
+        let paths = |issues: Vec<Issue>| issues.into_iter().map(|issue| issue.path).collect::<Vec<_>>();
+        skill.map(|skill| skill.webchat.expect("a web chat")).map_err(paths)
+    };
+    for by in [Channel::Sms, Channel::Whatsapp, Channel::Email] {
+        let expected = ChatLink {
+            by,
+            before: "Hi {{firstName}}: ".to_owned(),
+            after: " Leo".to_owned(),
+        };
+        let fields = json!({ "link_by": by.name(), "text": "Hi {{firstName}}: {{link}} Leo" });
+        assert_eq!(webchat(&fields), Ok(expected));
+    }
+    let (by, text) = ("webchat.link_by", "webchat.text");
+    for (fields, expected) in [
+        (json!({}), vec![by, text]),
+        (json!({ "link_by": "call", "text": "{{link}}" }), vec![by]),
+        (json!({ "link_by": "webchat", "text": "{{link}}" }), vec![by]),
+        (json!({ "link_by": "sms", "text": "Hi" }), vec![text]),
+        (json!({ "link_by": "sms", "text": "{{link}} {{link}}" }), vec![text]),
+        (
+            json!({ "link_by": "sms", "text": format!("{{{{link}}}}{}", "a".repeat(500)) }),
+            vec![text],
+        ),
+        (
+            json!({ "link_by": "sms", "text": "{{link}}", "subject": "x" }),
+            vec!["webchat.subject"],
+        ),
+    ] {
+        let expected = expected.into_iter().map(str::to_owned).collect();
+        assert_eq!(webchat(&fields), Err(expected), "{fields}");
+    }
 }
 
 #[test]
@@ -60,12 +132,15 @@ fn a_name_is_enough() {
         name: "Reminder".to_owned(),
         subject: None,
         whatsapp: None,
+        webchat: None,
         calls: Calls::default(),
         hours: None,
         then: Vec::new(),
         answer_minutes: None,
         expires_minutes: 1_440,
         strict: false,
+        remember: true,
+        webhook: None,
     };
     assert_eq!(read(&json!({ "name": "Reminder" })), Ok(expected));
 }
@@ -152,11 +227,16 @@ fn window_is_that_of_the_customers_number_or_of_the_named_zone() {
     // Monday, 2026-11-30: 09:00 in Washington is 14:00 UTC, 09:00 in Berlin 08:00 UTC.
     let customer = PhoneNumber::from_e164("+12025550143").expect("a number");
     let callee = hours("callee", "09:00", "20:00").expect("hours");
-    let window = callee.window(Some(&customer)).expect("a window");
+    let window = callee.window(Some(&customer), None).expect("a window");
     assert!(!window.is_open(at("2026-11-30T13:59:59Z")) && window.is_open(at("2026-11-30T14:00:00Z")));
+    // 09:00 in Denver, where the requester says that the customer is.
+    let window = callee
+        .window(Some(&customer), Some("America/Denver"))
+        .expect("a window");
+    assert!(!window.is_open(at("2026-11-30T15:59:59Z")) && window.is_open(at("2026-11-30T16:00:00Z")));
     let named = hours("Europe/Berlin", "09:00", "20:00").expect("hours");
     for phone in [None, Some(&customer)] {
-        let window = named.window(phone).expect("a window");
+        let window = named.window(phone, Some("Asia/Tokyo")).expect("a window");
         assert!(!window.is_open(at("2026-11-30T07:59:59Z")) && window.is_open(at("2026-11-30T08:00:00Z")));
     }
 }
@@ -164,12 +244,12 @@ fn window_is_that_of_the_customers_number_or_of_the_named_zone() {
 #[test]
 fn without_a_known_zone_there_is_no_window() {
     let callee = hours("callee", "00:00", "24:00").expect("hours");
-    assert_eq!(callee.window(None).err(), Some(NoWindow::NoNumber));
+    assert_eq!(callee.window(None, None).err(), Some(NoWindow::NoNumber));
     // International freephone: nobody has this number.
     let nowhere = PhoneNumber::from_e164("+80000000000").expect("a number");
-    assert_eq!(callee.window(Some(&nowhere)).err(), Some(NoWindow::NoZone));
+    assert_eq!(callee.window(Some(&nowhere), None).err(), Some(NoWindow::NoZone));
     let named = hours("UTC", "00:00", "24:00").expect("hours");
-    assert!(named.window(Some(&nowhere)).is_ok());
+    assert!(named.window(Some(&nowhere), None).is_ok());
 }
 
 #[test]

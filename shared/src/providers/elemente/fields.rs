@@ -6,9 +6,9 @@ use crate::field::FieldError;
 use crate::lenient_json::REPLACEMENT;
 
 /// Most errors in one answer.
-pub(super) const MAX_ERRORS: usize = 50;
+pub(crate) const MAX_ERRORS: usize = 50;
 /// Most unknown fields that are listed.
-pub(super) const MAX_IGNORED: usize = 20;
+pub(crate) const MAX_IGNORED: usize = 20;
 /// Longest path of an unknown field, in characters: its name is the client's text.
 const MAX_PATH_CHARS: usize = 200;
 
@@ -34,16 +34,16 @@ impl IgnoredFields {
 
 /// What a text may consist of.
 #[derive(Clone, Copy)]
-pub(super) struct TextRule {
+pub(crate) struct TextRule {
     /// Most characters.
-    pub(super) max_chars: usize,
+    pub(crate) max_chars: usize,
     /// Checks the text, and tells what is expected otherwise.
-    pub(super) check: fn(&str) -> Result<(), &'static str>,
+    pub(crate) check: fn(&str) -> Result<(), &'static str>,
 }
 
 impl TextRule {
     /// Prose: any text.
-    pub(super) const fn prose(max_chars: usize) -> Self {
+    pub(crate) const fn prose(max_chars: usize) -> Self {
         Self {
             max_chars,
             check: |_| Ok(()),
@@ -51,12 +51,12 @@ impl TextRule {
     }
 
     /// A text on one line.
-    pub(super) const fn line(max_chars: usize) -> Self {
+    pub(crate) const fn line(max_chars: usize) -> Self {
         Self { max_chars, check: line }
     }
 
     /// A text that identifies a person or thing: with a character that cannot be read it would identify another one.
-    pub(super) const fn identifying(max_chars: usize, check: fn(&str) -> Result<(), &'static str>) -> Self {
+    pub(crate) const fn identifying(max_chars: usize, check: fn(&str) -> Result<(), &'static str>) -> Self {
         Self { max_chars, check }
     }
 }
@@ -69,7 +69,7 @@ fn line(text: &str) -> Result<(), &'static str> {
 }
 
 /// Checks a text that identifies something, and has no other form.
-pub(super) fn readable(text: &str) -> Result<(), &'static str> {
+pub(crate) fn readable(text: &str) -> Result<(), &'static str> {
     if text.chars().any(|c| c.is_control() || c == REPLACEMENT) {
         return Err("must have no control characters and no characters that cannot be read");
     }
@@ -78,14 +78,14 @@ pub(super) fn readable(text: &str) -> Result<(), &'static str> {
 
 /// What was collected while a request was read.
 #[derive(Default)]
-pub(super) struct Findings {
+pub(crate) struct Findings {
     errors: Vec<FieldError>,
-    pub(super) ignored: IgnoredFields,
+    pub(crate) ignored: IgnoredFields,
 }
 
 impl Findings {
     /// Adds an error. An answer has [`MAX_ERRORS`] of them at most.
-    pub(super) fn error(&mut self, path: impl Into<String>, detail: impl Into<String>) {
+    pub(crate) fn error(&mut self, path: impl Into<String>, detail: impl Into<String>) {
         if self.errors.len() < MAX_ERRORS {
             self.errors.push(FieldError::new(path, detail));
         }
@@ -95,7 +95,7 @@ impl Findings {
     ///
     /// # Errors
     /// All errors.
-    pub(super) fn finish<T>(self, value: Option<T>) -> Result<(T, IgnoredFields), Vec<FieldError>> {
+    pub(crate) fn finish<T>(self, value: Option<T>) -> Result<(T, IgnoredFields), Vec<FieldError>> {
         match value {
             Some(value) if self.errors.is_empty() => Ok((value, self.ignored)),
             _ => Err(self.errors),
@@ -104,14 +104,14 @@ impl Findings {
 }
 
 /// An object at `path`.
-pub(super) struct Object<'a> {
+pub(crate) struct Object<'a> {
     fields: &'a Map<String, Value>,
     path: String,
 }
 
 impl<'a> Object<'a> {
     /// The object `value` at `path`. Fields that are not `known` are noted as ignored.
-    pub(super) fn read(value: &'a Value, path: &str, known: &[&str], findings: &mut Findings) -> Option<Self> {
+    pub(crate) fn read(value: &'a Value, path: &str, known: &[&str], findings: &mut Findings) -> Option<Self> {
         let Value::Object(fields) = value else {
             findings.error(
                 if path.is_empty() { "(body)" } else { path },
@@ -130,7 +130,7 @@ impl<'a> Object<'a> {
     }
 
     /// The path of a field.
-    pub(super) fn path_of(&self, name: &str) -> String {
+    pub(crate) fn path_of(&self, name: &str) -> String {
         if self.path.is_empty() {
             return name.to_owned();
         }
@@ -138,34 +138,34 @@ impl<'a> Object<'a> {
     }
 
     /// The value of a field. A missing field and null are the same.
-    pub(super) fn value(&self, name: &str) -> Option<&'a Value> {
+    pub(crate) fn value(&self, name: &str) -> Option<&'a Value> {
         self.fields.get(name).filter(|value| !value.is_null())
     }
 
     /// The object in a field, if it is there.
-    pub(super) fn object(&self, name: &str, known: &[&str], findings: &mut Findings) -> Option<Object<'a>> {
+    pub(crate) fn object(&self, name: &str, known: &[&str], findings: &mut Findings) -> Option<Object<'a>> {
         Object::read(self.value(name)?, &self.path_of(name), known, findings)
     }
 
     /// A text that may be missing. A blank text counts as missing: forms send those for what nobody filled in.
-    pub(super) fn text(&self, name: &str, rule: TextRule, findings: &mut Findings) -> Option<String> {
+    pub(crate) fn text(&self, name: &str, rule: TextRule, findings: &mut Findings) -> Option<String> {
         self.blank_or_text(name, rule, findings)
             .filter(|text| !text.trim().is_empty())
     }
 
     /// A text that may be missing or blank.
-    pub(super) fn blank_or_text(&self, name: &str, rule: TextRule, findings: &mut Findings) -> Option<String> {
+    pub(crate) fn blank_or_text(&self, name: &str, rule: TextRule, findings: &mut Findings) -> Option<String> {
         text_at(self.value(name)?, &self.path_of(name), rule, findings)
     }
 
     /// Whether a field is there, whatever it has, and is not blank.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         let is_blank = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
         self.value(name).is_some_and(|value| !is_blank(value))
     }
 
     /// A text that must be there and must not be blank.
-    pub(super) fn required_text(&self, name: &str, rule: TextRule, findings: &mut Findings) -> Option<String> {
+    pub(crate) fn required_text(&self, name: &str, rule: TextRule, findings: &mut Findings) -> Option<String> {
         if !self.has(name) {
             findings.error(self.path_of(name), "is missing");
             return None;
@@ -174,7 +174,7 @@ impl<'a> Object<'a> {
     }
 
     /// A number that may be missing.
-    pub(super) fn number(&self, name: &str, findings: &mut Findings) -> Option<f64> {
+    pub(crate) fn number(&self, name: &str, findings: &mut Findings) -> Option<f64> {
         let value = self.value(name)?;
         let number = value.as_f64();
         if number.is_none() {
@@ -185,7 +185,7 @@ impl<'a> Object<'a> {
 }
 
 /// The text `value` at `path`; `None` after an error.
-pub(super) fn text_at(value: &Value, path: &str, rule: TextRule, findings: &mut Findings) -> Option<String> {
+pub(crate) fn text_at(value: &Value, path: &str, rule: TextRule, findings: &mut Findings) -> Option<String> {
     let Value::String(text) = value else {
         findings.error(path, mismatch("a string", value));
         return None;
@@ -208,7 +208,7 @@ pub(super) fn text_at(value: &Value, path: &str, rule: TextRule, findings: &mut 
 }
 
 /// What was expected, and the type of what was found. Never the value: it may be a phone number.
-pub(super) fn mismatch(expected: &str, found: &Value) -> String {
+pub(crate) fn mismatch(expected: &str, found: &Value) -> String {
     let found = match found {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",

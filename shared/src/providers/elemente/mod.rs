@@ -4,7 +4,7 @@
 mod answer;
 mod client;
 mod customer;
-mod fields;
+pub(crate) mod fields;
 mod query;
 mod request;
 mod status;

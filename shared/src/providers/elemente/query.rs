@@ -16,10 +16,12 @@ use crate::lenient_json::{self, Selection};
 pub const MAX_HOURS: f64 = 8_784.0;
 const SECONDS_PER_HOUR: f64 = 3_600.0;
 /// The parameters.
-const PARAMETERS: [&str; 7] = [
+const PARAMETERS: [&str; 9] = [
     "dateRange",
     "dateRange[from]",
     "dateRange[to]",
+    "from",
+    "to",
     "hrs",
     "status",
     "channel",
@@ -80,7 +82,7 @@ fn midnight(day: Date) -> Timestamp {
     Timestamp::from_millis(midnight.unix_timestamp().saturating_mul(1_000))
 }
 
-/// How a client writes a date range. Neither is documented; as a server we read both.
+/// How a client writes a date range. None is documented; as a server we read all three.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DateRangeStyle {
     /// `dateRange={"from":"2026-11-01","to":"2026-11-30"}`.
@@ -88,6 +90,8 @@ pub enum DateRangeStyle {
     Json,
     /// `dateRange[from]=2026-11-01&dateRange[to]=2026-11-30`.
     Brackets,
+    /// `from=2026-11-01&to=2026-11-30`: what `OpenAPI` means by an object without a style.
+    Exploded,
 }
 
 impl ListQuery {
@@ -118,6 +122,10 @@ impl ListQuery {
                 query.append_pair("dateRange", &Value::Object(days.collect()).to_string());
             }
             DateRangeStyle::Json => {}
+            DateRangeStyle::Exploded => {
+                query.extend_pairs(from.map(|day| ("from", day)));
+                query.extend_pairs(to.map(|day| ("to", day)));
+            }
             DateRangeStyle::Brackets => {
                 query.extend_pairs(from.map(|day| ("dateRange[from]", day)));
                 query.extend_pairs(to.map(|day| ("dateRange[to]", day)));
@@ -154,8 +162,8 @@ impl QueryReader {
         self.seen.push(name.to_owned());
         match name {
             "dateRange" => self.date_range(value),
-            "dateRange[from]" => self.query.date_range.from = self.day(name, value),
-            "dateRange[to]" => self.query.date_range.to = self.day(name, value),
+            "dateRange[from]" | "from" => self.query.date_range.from = self.day(name, value),
+            "dateRange[to]" | "to" => self.query.date_range.to = self.day(name, value),
             "hrs" => self.hours(value),
             "status" => {
                 self.query.status = Word::parse(value);
@@ -232,10 +240,11 @@ impl QueryReader {
     }
 
     fn finish(mut self) -> Result<ListQuery, Vec<FieldError>> {
-        let in_brackets = self.seen.iter().any(|name| name.starts_with("dateRange["));
+        let notations: [&[&str]; 3] = [&["dateRange"], &["dateRange[from]", "dateRange[to]"], &["from", "to"]];
+        let is_used = |names: &&&[&str]| names.iter().any(|name| self.seen.iter().any(|seen| seen == name));
         // They may contradict each other.
-        if in_brackets && self.seen.iter().any(|name| name == "dateRange") {
-            self.error("dateRange", "is given in two notations");
+        if notations.iter().filter(is_used).count() > 1 {
+            self.error("dateRange", "is given in more than one notation");
         }
         let DateRange { from, to } = self.query.date_range;
         if from.zip(to).is_some_and(|(from, to)| to < from) {
@@ -424,7 +433,7 @@ mod tests {
             },
             ..ListQuery::default()
         };
-        for style in [DateRangeStyle::Json, DateRangeStyle::Brackets] {
+        for style in [DateRangeStyle::Json, DateRangeStyle::Brackets, DateRangeStyle::Exploded] {
             for query in [&full, &half, &ListQuery::default()] {
                 assert_eq!(
                     ListQuery::parse(&query.to_query(style)).as_ref(),

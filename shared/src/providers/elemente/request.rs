@@ -118,14 +118,23 @@ impl CreateRequest {
     /// # Errors
     /// All invalid fields at once.
     pub fn parse(body: &[u8]) -> Result<(Self, IgnoredFields), BadRequest> {
+        Self::parse_with(body, &[])
+    }
+
+    /// As [`Self::parse`]; somebody else reads the fields in `others`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn parse_with(body: &[u8], others: &[&str]) -> Result<(Self, IgnoredFields), BadRequest> {
         let body = lenient_json::select(body, Selection::All)?;
         let mut findings = Findings::default();
-        let request = Self::read(&body, &mut findings);
+        let request = Self::read(&body, others, &mut findings);
         findings.finish(request).map_err(BadRequest::Fields)
     }
 
-    fn read(body: &Value, findings: &mut Findings) -> Option<Self> {
-        let body = Object::read(body, "", &CREATE, findings)?;
+    fn read(body: &Value, others: &[&str], findings: &mut Findings) -> Option<Self> {
+        let known = [&CREATE, others].concat();
+        let body = Object::read(body, "", &known, findings)?;
         let agent_id = body.required_text("agentId", ID, findings);
         let channel = read_channel(&body, findings);
         let skill_id = body.required_text("skillId", ID, findings);

@@ -94,8 +94,10 @@ impl Store {
                 item.extend(fingerprint.map(|fingerprint| (fingerprint_name(&fingerprint), set.new_purchase())));
             }
         }
-        if let MemoryChange::Replace(memory) = &set.new.memory {
-            item.insert(MEMORY.into(), text(memory));
+        match &set.new.memory {
+            MemoryChange::Keep => {}
+            MemoryChange::Replace(memory) => drop(item.insert(MEMORY.into(), text(memory))),
+            MemoryChange::Add(entry) => drop(item.insert(MEMORY.into(), text(entry.added_to("")))),
         }
         if let Some(call) = set.new.call {
             item.insert("call".into(), text(call.to_string()));
@@ -224,17 +226,35 @@ impl SetOperation<'_> {
         update.value(":caller", text(self.of.caller.as_str()));
         update.value(":one", number(1));
         update.set("#caller = :caller");
-        if let MemoryChange::Replace(memory) = &self.new.memory {
-            update.name("#memory", MEMORY);
-            update.value(":memory", text(memory));
-            update.set("#memory = :memory");
-        }
+        self.set_memory(&mut update, seen);
         self.index(&mut update);
         match &self.new.content {
             SetContent::Purchase { another, .. } => self.set_purchase(&mut update, *another)?,
             SetContent::Note(_) => self.note(&mut update, seen)?,
         }
         Ok(update)
+    }
+
+    /// Changes the memory. An entry is added to the memory that the previous attempt found, if it is still that.
+    fn set_memory(&self, update: &mut ConditionalUpdate, seen: Option<&Item>) {
+        let memory = match &self.new.memory {
+            MemoryChange::Keep => return,
+            MemoryChange::Replace(memory) => memory.clone(),
+            MemoryChange::Add(entry) => {
+                let found = seen.and_then(|item| item.get(MEMORY)?.as_s().ok());
+                update.only_if(match found {
+                    Some(_) => "#memory = :found",
+                    None => "attribute_not_exists(#memory)",
+                });
+                if let Some(found) = found {
+                    update.value(":found", text(found));
+                }
+                entry.added_to(found.map_or("", String::as_str))
+            }
+        };
+        update.name("#memory", MEMORY);
+        update.value(":memory", text(memory));
+        update.set("#memory = :memory");
     }
 
     /// Sets the call by which the index finds the context. A note without a call leaves it unchanged.

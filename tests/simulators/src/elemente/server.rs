@@ -194,6 +194,10 @@ impl State {
                 let day = |name: &str| parameter(name).map(str::to_owned);
                 (day("dateRange[from]"), day("dateRange[to]"))
             }
+            DateRangeForm::Exploded => {
+                let day = |name: &str| parameter(name).map(str::to_owned);
+                (day("from"), day("to"))
+            }
         };
         let hours = parameter("hrs").and_then(|text| text.parse::<f64>().ok());
         let selected = self.interactions.iter().filter(|interaction| {

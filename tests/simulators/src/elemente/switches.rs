@@ -58,12 +58,14 @@ question! {
 }
 
 question! {
-    /// The notation of `dateRange` that is read (elemente 5.2). The other one is ignored.
+    /// The notation of `dateRange` that is read (elemente 5.2). The others are ignored.
     DateRangeForm {
         /// JSON text.
         Json,
         /// `dateRange[from]=` and `dateRange[to]=`.
         Brackets,
+        /// `from=` and `to=`.
+        Exploded,
     }
 }
 

@@ -35,6 +35,7 @@ fn configured(server: &Elemente, switches: &Switches) -> Client {
     client(server).with_date_range_style(match switches.date_range {
         DateRangeForm::Json => DateRangeStyle::Json,
         DateRangeForm::Brackets => DateRangeStyle::Brackets,
+        DateRangeForm::Exploded => DateRangeStyle::Exploded,
     })
 }
 

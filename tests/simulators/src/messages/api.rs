@@ -226,7 +226,7 @@ impl Messages {
     fn faulty(&self, provider: Provider, fault: CreateFault) -> Reply {
         let routee = &self.0.routee;
         match (fault, provider) {
-            (CreateFault::TooManyRequests, _) => self.too_many_requests(provider),
+            (CreateFault::TooManyRequests | CreateFault::ThrottledAndSent, _) => self.too_many_requests(provider),
             (CreateFault::Refused(code), Provider::Twilio) => twilio_error(400, code, "Refused"),
             (CreateFault::Refused(_), Provider::Routee) => routee.invalid_because("to", "is not valid").into(),
             (CreateFault::NoMoney, Provider::Twilio) => twilio_error(400, 20_005, "Account not active"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use patchbay::clock::Timestamp;
 
-use super::records::{Message, OptOut};
+use super::records::{Message, OptOut, Webhook};
 use crate::script_runner::later_by;
 
 /// Everything that was sent, over all providers and channels, in the order of sending.
@@ -15,6 +15,8 @@ pub struct Audit {
     pub messages: Vec<Message>,
     /// The customers who opted out, in the order in which they did.
     pub opt_outs: Vec<OptOut>,
+    /// The webhooks, in the order of sending.
+    pub webhooks: Vec<Webhook>,
 }
 
 impl Audit {
@@ -36,6 +38,26 @@ impl Audit {
             .filter(|(_, messages)| messages.len() > 1)
             .map(|(url, _)| url)
             .collect()
+    }
+
+    /// The messages that were sent although patchbay had known for at least `grace` that an earlier one to the same
+    /// customer, of the same interaction and channel, had been sent: a callback of it was accepted. `interaction` tells
+    /// to which interaction a status URL belongs.
+    pub fn sent_again(&self, grace: Duration, interaction: impl Fn(&str) -> String) -> Vec<&Message> {
+        let of = |message: &Message| message.status_url.as_deref().map(&interaction);
+        let is_known_before = |earlier: &Message, at: Timestamp| {
+            self.webhooks.iter().any(|webhook| {
+                let is_accepted = webhook.id == earlier.id && webhook.answer == Some(200);
+                is_accepted && later_by(webhook.at, grace) < at
+            })
+        };
+        let is_again = |message: &&Message| {
+            self.messages.iter().any(|earlier| {
+                let is_same = earlier.channel == message.channel && earlier.to == message.to;
+                is_same && of(earlier) == of(message) && is_known_before(earlier, message.at)
+            })
+        };
+        self.messages.iter().filter(is_again).collect()
     }
 
     /// The messages that belong to no attempt: nobody would ever learn their outcome.

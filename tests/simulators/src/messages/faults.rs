@@ -45,6 +45,8 @@ impl Target {
 pub enum CreateFault {
     /// 429, no message. [`super::Switches::retry_after`] sets the header.
     TooManyRequests,
+    /// 429 as well, but the message is sent.
+    ThrottledAndSent,
     /// 400, no message: with this code at Twilio, as a bad number at Routee.
     Refused(u32),
     /// The account has no money: 400, no message.
@@ -112,7 +114,7 @@ impl CreateFault {
         match self {
             Self::TooManyRequests | Self::Refused(_) | Self::NoMoney | Self::NotSent | Self::Unauthorized => false,
             Self::InternalError { sent } | Self::Unavailable { sent } | Self::NoAnswer { sent } => sent,
-            Self::Malformed | Self::WebhookFirst => true,
+            Self::ThrottledAndSent | Self::Malformed | Self::WebhookFirst => true,
         }
     }
 }
@@ -122,6 +124,7 @@ impl Faults {
     pub fn random(rng: &mut Rng, rate: f64) -> Self {
         let create = [
             CreateFault::TooManyRequests,
+            CreateFault::ThrottledAndSent,
             CreateFault::Refused(rng.pick(21_211, &[21_408, 21_611, 21_612])),
             CreateFault::NoMoney,
             CreateFault::InternalError { sent: true },

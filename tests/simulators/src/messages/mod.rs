@@ -138,6 +138,7 @@ impl Messages {
         Audit {
             messages: state.messages.clone(),
             opt_outs: state.opt_outs.clone(),
+            webhooks: state.webhooks.clone(),
         }
     }
 

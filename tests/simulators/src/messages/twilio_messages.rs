@@ -18,7 +18,7 @@ use super::{Messages, SERVICE};
 use crate::exchange::Provider;
 use crate::script_runner::later_by;
 use crate::twilio::ACCOUNT;
-use crate::twilio::outbound::rfc_2822;
+use crate::twilio::outbound::{page_link, rfc_2822};
 
 const WHATSAPP: &str = "whatsapp:";
 /// The fields of a create request that have an effect here.
@@ -209,7 +209,7 @@ impl Messages {
     /// `GET /Messages.json`, newest first. Of the filters, only the addresses have an effect.
     pub(super) fn list_messages(&self, request: &Request) -> Reply {
         let query = Form::parse(request.uri().query().unwrap_or_default().as_bytes());
-        let known = ["To", "From", "PageSize", "Page"];
+        let known = ["To", "From", "PageSize", "Page", "PageToken"];
         for (name, _) in query.fields().filter(|(name, _)| !known.contains(name)) {
             self.lock().unexpected.push(Unexpected::Field(name.to_owned()));
         }
@@ -230,7 +230,7 @@ impl Messages {
         found.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         let start = page.saturating_mul(size);
         let messages: Vec<&Value> = found.iter().skip(start).take(size).map(|(_, json)| json).collect();
-        let link = |page: usize| format!("/2010-04-01/Accounts/{ACCOUNT}/Messages.json?PageSize={size}&Page={page}");
+        let link = |page: usize| page_link("Messages", &query, size, page);
         Reply::Json(
             200,
             json!({

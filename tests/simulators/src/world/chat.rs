@@ -16,7 +16,7 @@ use patchbay::engine::Engine;
 use patchbay::fetch::Fetcher;
 use patchbay::http::HttpClient;
 use patchbay::ids::{DocumentName, Tenant};
-use patchbay::ledger::Conversations;
+use patchbay::ledger::{Conversations, Interactions};
 use patchbay::providers::{chatwoot, sangoma};
 use patchbay::secret::{Randomness, Secret};
 use patchbay::store::{ChatConnection, DocumentKey, DocumentKind, Precondition};
@@ -73,7 +73,7 @@ impl ChatParts<'_> {
     /// depends on how many chats there are.
     pub(super) fn functions(&self, mut clocks: Clocks, seed: u64) -> Result<Functions, WorldError> {
         let random = Randomness::seeded(seed);
-        let bot = self.bot(self.conversations(&mut clocks, &random))?;
+        let bot = self.bot(self.conversations(&mut clocks, &random), &random)?;
         let machines = 0..clocks.machines();
         let responders = machines.map(|_| {
             let conversations = self.conversations(&mut clocks, &random);
@@ -82,9 +82,15 @@ impl ChatParts<'_> {
         Ok((bot, responders.collect::<Result<_, _>>()?))
     }
 
-    fn bot(&self, conversations: Conversations) -> Result<bot::Deps, WorldError> {
+    fn bot(&self, conversations: Conversations, random: &Randomness) -> Result<bot::Deps, WorldError> {
         let secrets = self.options.secret.iter().map(Secret::new);
         Ok(bot::Deps {
+            interactions: Some(Interactions::new(
+                conversations.store.clone(),
+                self.queues.sender(&self.queues.interactions),
+                conversations.clock.clone(),
+                random.clone(),
+            )),
             bots: BotSource::new(conversations.store.clone(), conversations.clock.clone()),
             conversations,
             callbacks: self.callbacks.clone(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::config::Credentials;
+use patchbay::chat::Platform;
 use patchbay::engine::Engine;
 use patchbay::http::HttpClient;
 use patchbay::ids::Tenant;
@@ -13,6 +14,7 @@ use patchbay::providers::{elemente as elemente_client, routee, ses as ses_client
 use patchbay::secret::{Randomness, Secret};
 use patchbay::voice;
 use patchbay::web::callbacks::CallbackUrls;
+use patchbay::web::target::Targets;
 
 use super::environment::{Clocks, Network, Queues};
 use super::functions::signatures;
@@ -92,6 +94,7 @@ pub(super) struct InteractionParts<'a> {
     pub(super) queues: &'a Queues,
     pub(super) callbacks: &'a CallbackUrls,
     pub(super) voice: voice::Settings,
+    pub(super) chat: Platform,
 }
 
 /// The functions behind the API, and that behind the queue, once for each machine that it runs on.
@@ -104,6 +107,8 @@ impl InteractionParts<'_> {
         let random = Randomness::seeded(seed);
         let calls = calls::Deps {
             interactions: self.interactions(&mut clocks, &random),
+            callbacks: self.callbacks.clone(),
+            targets: Targets::any(),
         };
         let events = message_event::Deps {
             interactions: self.interactions(&mut clocks, &random),
@@ -123,14 +128,15 @@ impl InteractionParts<'_> {
         Ok(messenger::Deps {
             outbox: self.queues.outbox(&self.queues.interactions, &interactions.clock),
             back_ends: messenger::BackEnds {
-                twilio: Some(self.twilio()),
-                routee: Some(self.routee()),
+                twilio: messenger::Setup::Ready(self.twilio()),
+                routee: messenger::Setup::Ready(self.routee()),
                 calls: messenger::CallSettings {
                     scripts: self.voice,
                     ..messenger::CallSettings::default()
                 },
                 email: Some(self.email()?),
-                elemente: Some(self.elemente()?),
+                elemente: messenger::Setup::Ready(self.elemente()?),
+                chat: Some(self.chat),
             },
             callbacks: self.callbacks.clone(),
             interactions,
@@ -140,7 +146,9 @@ impl InteractionParts<'_> {
     /// What changes interactions, with the clock of another machine.
     fn interactions(&self, clocks: &mut Clocks, random: &Randomness) -> Interactions {
         let queue = self.queues.sender(&self.queues.interactions);
+        let notifications = self.queues.sender(&self.queues.notifications);
         Interactions::new(self.engine.store.clone(), queue, clocks.next_clock(), random.clone())
+            .with_notifications(notifications)
     }
 
     /// A client of both message APIs. What is no message goes on to the providers' simulators.

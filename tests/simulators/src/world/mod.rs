@@ -11,6 +11,7 @@ mod interactions;
 mod routing;
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -315,6 +316,7 @@ impl World {
             queues: &queues,
             callbacks: &callbacks,
             voice: options.voice,
+            chat: options.chat.platform,
         };
         let (calls, events, messengers) = interactions.functions(interaction_clocks, seed.rotate_left(1))?;
         let events = (calls, events);
@@ -326,6 +328,7 @@ impl World {
             notifiers,
             responders,
             messengers,
+            has_malformed_secrets: Arc::default(),
         };
         let api = HttpClient::new(functions.clone());
         let router = ProviderRouter::from_providers(&options.public_url, &api, options.other_hosts, &journal)?;
@@ -413,6 +416,13 @@ impl World {
     pub async fn run_sentinel(&self, event: serde_json::Value) -> Option<sentinel::Report> {
         let outcome = self.aws.invoke("sentinel", sentinel::handle(&self.sentinel, event));
         outcome.await.done()
+    }
+
+    /// Makes the secrets of Twilio, Routee and Elemente in the messenger malformed, or repairs them.
+    pub fn spoil_secrets(&self, are_malformed: bool) {
+        self.workers
+            .has_malformed_secrets
+            .store(are_malformed, Ordering::Relaxed);
     }
 
     /// An HTTP client whose requests all go to the API.

@@ -7,8 +7,8 @@ use patchbay::conversation::widget::Widget;
 use patchbay::ids::Tenant;
 use patchbay::secret::sha256_hex;
 use patchbay::store::{
-    ChatConnection, VersionCommit, VisitorContact, VisitorRequest, VisitorRequestBegin, VisitorRequestKey,
-    VisitorRequestState,
+    ChatConnection, OptOutChange, OptOutSource, VersionCommit, VisitorContact, VisitorRequest, VisitorRequestBegin,
+    VisitorRequestKey, VisitorRequestState,
 };
 use patchbay_simulators::world::World;
 use serde_json::json;
@@ -45,7 +45,11 @@ pub(super) async fn run(items: &mut WrittenValues) {
     visitors(&world, items).await;
     bot(&world).await;
     let (tenant, now) = (tenant(), world.clock.now());
-    world.store.put_opt_out(&tenant, &phone(CALLER), now).await.unwrap();
+    world
+        .store
+        .change_opt_out(&tenant, &phone(CALLER), &OptOutChange::opt_out(OptOutSource::Api, now))
+        .await
+        .unwrap();
     record_items(&world, items).await;
 }
 

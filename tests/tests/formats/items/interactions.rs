@@ -6,7 +6,7 @@ use patchbay::ids::Tenant;
 use patchbay::interaction::Channel;
 use patchbay::providers::ses::EmailAddress;
 use patchbay::secret::sha256_hex;
-use patchbay::store::{CustomerId, StoredCustomer, VersionCommit};
+use patchbay::store::{CustomerId, OptOutChange, OptOutSource, StoredCustomer, VersionCommit};
 use serde_json::Value;
 
 use super::chats::EMAIL;
@@ -48,7 +48,15 @@ pub(super) async fn run(items: &mut WrittenValues) {
         assert_eq!(answer.status, 200, "{answer:?}");
     }
     let (address, now) = (EmailAddress::parse(EMAIL_AS_WRITTEN).unwrap(), world.clock.now());
-    world.store.put_opt_out(&tenant(), &address, now).await.unwrap();
+    let by_word = |change: OptOutChange| change.in_message("SM00000000000000000000000000000002").about(key().id);
+    let said = [
+        by_word(OptOutChange::opt_out(OptOutSource::Word, now)),
+        OptOutChange::end(OptOutSource::Operator, now.plus_seconds(60)),
+        OptOutChange::opt_out(OptOutSource::Provider, now.plus_seconds(120)).about(key().id),
+    ];
+    for change in said {
+        world.store.change_opt_out(&tenant(), &address, &change).await.unwrap();
+    }
     record_items(&world, items).await;
 }
 
@@ -111,8 +119,7 @@ async fn threads(items: &mut WrittenValues) {
                 put.await.unwrap();
             }
             if is_answered {
-                let start = is_ours.then_some("SM00000000000000000000000000000002");
-                let put = store.put_received(&tenant, channel, ours, CALLER, start, now);
+                let put = store.put_received(&tenant, channel, ours, CALLER, now);
                 put.await.unwrap();
             }
             record_items(&world, items).await;

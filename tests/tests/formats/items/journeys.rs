@@ -39,6 +39,7 @@ async fn slots(world: &World) {
     for priority in [Priority::First, Priority::First, Priority::Urgent] {
         store.reserve_slot("routee", 1_000, priority, now).await.unwrap();
     }
+    store.reserve_share("routee", 1_000, now).await.unwrap();
     let routee = ProviderName::known("routee");
     for _ in 0..FAILURES {
         let known = store.provider_state(&routee).await.unwrap();

@@ -12,9 +12,9 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use patchbay::conversation as chat;
-use patchbay::dispatch::delivery::Delivery;
 use patchbay::dispatch::{Dispatch, Entry};
 use patchbay::interaction::{self, Interaction};
+use patchbay::webhook::Delivery;
 use patchbay_simulators::aws::{clients, retries};
 use patchbay_simulators::world::{TABLE, World};
 use serde::de::DeserializeOwned;
@@ -27,7 +27,7 @@ use crate::shape::{WrittenValues, assert_unchanged};
 const DOCUMENTS: [&str; 3] = ["doc", "calls", "health"];
 
 /// Kinds that have no variants.
-const OTHER_KINDS: [&str; 27] = [
+const OTHER_KINDS: [&str; 29] = [
     "visitor-contact",
     "visitor-request",
     "visitor-count",
@@ -55,6 +55,8 @@ const OTHER_KINDS: [&str; 27] = [
     "thread-sms",
     "thread-whatsapp",
     "opt-out-of-email",
+    "opt-out-history-of-email",
+    "opt-out-history",
 ];
 
 /// Every kind of item.
@@ -92,6 +94,8 @@ pub(crate) fn kind_of(item: &Value) -> String {
         }
         "E" => return format!("entry-{}", kinds::fact(&doc::<Entry>(item).fact)),
         "W" => return format!("delivery-{}", kinds::delivery(&doc::<Delivery>(item).outcome)),
+        "H" if letter_of(item) == "O" && interactions::is_of_email(item) => "opt-out-history-of-email",
+        "H" if letter_of(item) == "O" => "opt-out-history",
         "H" if text("pk") == "TURN" => "turn",
         "H" => "silent-receiver",
         "L" => "lease",
@@ -210,7 +214,7 @@ async fn everything_written_today_has_the_shape_of_its_fixtures() {
     journeys::run(&mut items, &mut answers).await;
     contexts::run(&mut items).await;
     chats::run(&mut items).await;
-    interactions::run(&mut items).await;
+    Box::pin(interactions::run(&mut items)).await;
     let mut faults = items.faults("items", &all_kinds());
     let states = [
         "Calling",

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use patchbay::clock::Timestamp;
-use patchbay::dispatch::delivery::{Delivery, DeliveryStatus};
 use patchbay::dispatch::route::BypassedProvider;
 use patchbay::dispatch::{
     CallLookup, Decision, DecisionContext, Dispatch, DispatchRequest, Ending, Event, Limit, NewDispatch, NotPlaced,
@@ -12,6 +11,7 @@ use patchbay::dispatch::{
 };
 use patchbay::ids::{AttemptId, DispatchId, DispatchKey, Nonce, ProviderName};
 use patchbay::store::{CommitResult, PostponeReason};
+use patchbay::webhook::{Delivery, DeliveryStatus};
 use patchbay_simulators::world::World;
 use serde_json::{Value, json};
 
@@ -428,8 +428,8 @@ async fn webhooks(story: &mut Story<'_>) {
             answer: answer.to_owned(),
             outcome,
         };
-        let key = &story.dispatch.key;
-        story.world.store.put_delivery(key, &entry, &delivery).await.unwrap();
+        let key = story.dispatch.key.clone().into();
+        story.world.store.put_delivery(&key, &entry, &delivery).await.unwrap();
     }
     record_items(&story.world, story.items).await;
     let path = format!("/v1/dispatches/{}", story.dispatch.key.id);

@@ -31,6 +31,9 @@ let cursor = "";
 let failures = 0;
 let unansweredSince = null;
 let isStarting = false;
+// The token of the link in a message, and whether the page shows what that began with.
+const invitation = location.hash.slice(1);
+let isGreeted = false;
 let wake = () => {};
 
 function recall() {
@@ -252,6 +255,7 @@ async function send() {
 async function receive() {
   const answer = await request(`messages?after=${cursor}`, null, { "if-none-match": `"${cursor}"` });
   if (answer.status === 200) {
+    greet(answer.json.initial_message);
     for (const entry of answer.json.entries.filter(({ id }) => !shown.has(id))) {
       shown.add(entry.id);
       if (entry.state) changeState(entry);
@@ -264,6 +268,14 @@ async function receive() {
   const isWriting = state === "bot" && unansweredSince && Date.now() - unansweredSince < 30_000;
   find("writing").hidden = !isWriting;
   return answer;
+}
+
+// Shows what the agent wrote whose link led here.
+function greet(text) {
+  if (!text || isGreeted) return;
+  isGreeted = true;
+  remember({ initial: text });
+  place(newLine("bot", texts.bot, text), list.firstChild);
 }
 
 function expire() {
@@ -307,6 +319,8 @@ function showMessage({ from, name, text, at, message }) {
     place(newLine(from, from === "bot" ? texts.bot : (name ?? texts.person), text || texts.attachment, at));
     return;
   }
+  // The platform has it as the first message of the chat.
+  if (isGreeted && text.trim() === memory.initial) return;
   unansweredSince = Date.now();
   if (state === "finished") showState("bot");
   const isSame = (item) => (item.message ? item.message === message : item.text.trim() === text.trim());
@@ -436,6 +450,8 @@ document.addEventListener("visibilitychange", () => document.hidden || wake());
 
 prepareForm();
 recall();
+if (invitation && memory.token !== invitation) remember({ ...NOTHING, token: invitation });
+addEventListener("hashchange", () => location.reload());
 if (memory.token) showChat();
 else {
   showForm();

@@ -5,6 +5,7 @@ use crate::ids::Nonce;
 use crate::interaction::limits::{
     MAX_ATTEMPTS, MAX_DETAIL_CHARS, MAX_NAME_BYTES, MAX_PAST, MAX_TEXT_CHARS, MAX_THREAD,
 };
+use crate::interaction::memory::remembered;
 use crate::interaction::pending::all_pending_work;
 use crate::interaction::plan::{Content, Leg};
 use crate::interaction::report::AttemptOutcome;
@@ -62,6 +63,9 @@ impl<'a> Builder<'a> {
                 to: self.next.state,
             });
         }
+        if self.is_worth_remembering() {
+            self.extra.push(Work::Remember);
+        }
         let (version, at) = (self.next.version, self.context.now);
         let (before, needed) = (all_pending_work(self.before), all_pending_work(&self.next));
         Decision {
@@ -70,6 +74,13 @@ impl<'a> Builder<'a> {
             next: Some(self.next),
             outcome,
         }
+    }
+
+    /// Whether the next agent should know more than before: the customer answered, or it has ended.
+    fn is_worth_remembering(&self) -> bool {
+        let has_answered = self.facts.iter().any(|fact| matches!(fact, Fact::Received { .. }));
+        let has_ended = self.next.state.is_terminal() && !self.before.state.is_terminal();
+        (has_answered || has_ended) && remembered(&self.next).is_some()
     }
 
     // Parts of a decision.
@@ -149,20 +160,26 @@ impl<'a> Builder<'a> {
             channel,
             outcome: outcome.clone(),
         });
-        self.next.past.push(PastAttempt {
+        self.keep(PastAttempt {
             id: attempt.id,
             leg: attempt.leg,
             provider_id: attempt.provider_id.clone(),
             outcome: outcome.clone(),
             at: self.context.now,
             call: attempt.call.clone(),
+            earlier: attempt.earlier.clone(),
         });
-        let excess = self.next.past.len().saturating_sub(MAX_PAST);
-        self.next.past.drain(..excess);
         if is_ended_by_us(outcome) && !matches!(attempt.phase, Phase::Over { .. }) {
             self.hang_up(attempt.leg, attempt.provider_id.as_deref());
         }
         Some(attempt)
+    }
+
+    /// Keeps an attempt that is not in progress any more.
+    pub(super) fn keep(&mut self, past: PastAttempt) {
+        self.next.past.push(past);
+        let excess = self.next.past.len().saturating_sub(MAX_PAST);
+        self.next.past.drain(..excess);
     }
 
     /// Ends a call, or a conversation that the back end's own agent leads, if it is one and its id is known. Otherwise it
@@ -234,9 +251,11 @@ impl<'a> Builder<'a> {
             return false;
         }
         past.outcome = outcome.clone();
-        let attempt = past.id;
+        let (attempt, leg) = (past.id, past.leg);
+        let channel = self.next.leg(leg).map(|leg| leg.channel);
         self.record(Fact::SettledLate {
             attempt,
+            channel,
             outcome: outcome.clone(),
         });
         true
@@ -269,7 +288,12 @@ pub(super) const fn is_ended_by_us(outcome: &AttemptOutcome) -> bool {
 
 /// An id or name of a provider, bounded: a longer one is replaced by its hash.
 pub(super) fn bounded(name: &str) -> String {
-    if name.len() <= MAX_NAME_BYTES {
+    bounded_to(name, MAX_NAME_BYTES)
+}
+
+/// The same, with another bound.
+pub(super) fn bounded_to(name: &str, bytes: usize) -> String {
+    if name.len() <= bytes {
         return name.to_owned();
     }
     sha256_hex(name.as_bytes())
@@ -288,7 +312,7 @@ const fn rank(state: State) -> u8 {
 }
 
 /// At most this many characters.
-pub(super) fn cut(text: &str, chars: usize) -> String {
+pub(in crate::interaction) fn cut(text: &str, chars: usize) -> String {
     text.chars().take(chars).collect()
 }
 

@@ -27,6 +27,9 @@ impl Builder<'_> {
             return self.commit();
         }
         let attempt = reply.attempt.or_else(|| self.newest_over(reply.channel));
+        if let Some(id) = attempt {
+            self.sent_after_all(id);
+        }
         if reply.is_opt_out {
             let is_key_of_this_call =
                 reply.channel == Channel::Call && attempt.is_some_and(|id| matches!(self.place_of(id), Place::Current));
@@ -119,7 +122,7 @@ impl Builder<'_> {
                 self.settle_past(index, &AttemptOutcome::Answered);
                 self.end_others();
             }
-            Place::Retried(_) | Place::Nowhere => self.end_others(),
+            Place::Nowhere => self.end_others(),
         }
     }
 
@@ -136,7 +139,7 @@ impl Builder<'_> {
                 self.settle_past(index, &AttemptOutcome::Answered);
                 self.supersede();
             }
-            Place::Retried(_) | Place::Nowhere => self.supersede(),
+            Place::Nowhere => self.supersede(),
         }
         self.await_more();
     }

@@ -1,24 +1,24 @@
 //! What a provider says about attempts that it has, or may have.
 
-use super::builder::{Builder, bounded, cut, detail, ignored, not_yet};
+use super::builder::{Builder, bounded_to, cut, detail, ignored, not_yet};
 use super::{Decision, IgnoreReason};
 use crate::ids::Nonce;
-use crate::interaction::limits::{GRACE_SECONDS, MAX_TRANSCRIPT_CHARS};
+use crate::interaction::limits::{GRACE_SECONDS, MAX_RECORDING_BYTES, MAX_TRANSCRIPT_CHARS};
 use crate::interaction::report::{AttemptOutcome, Progress, Report};
-use crate::interaction::state::{CallDetails, Phase, Transcript};
+use crate::interaction::state::{CallDetails, PastAttempt, Phase, Transcript};
 use crate::interaction::status::{EndReason, State};
 use crate::interaction::timeline::Fact;
 
 /// One method for each event.
 impl Builder<'_> {
     pub(super) fn reported(mut self, id: Nonce, report: &Report) -> Decision {
+        let is_unexpected = self.sent_after_all(id);
         let has_changed = match self.place_of(id) {
             Place::Current => self.apply(id, report),
-            Place::Retried(current) => self.sent_after_all(current, id, report),
             Place::Past(index) => self.apply_late(index, report),
             Place::Nowhere => false,
         };
-        if has_changed {
+        if is_unexpected || has_changed {
             self.commit()
         } else {
             ignored(IgnoreReason::Stale)
@@ -93,8 +93,6 @@ impl Builder<'_> {
 pub(super) enum Place {
     /// In progress.
     Current,
-    /// It is an earlier try of the attempt in progress, which has this id now.
-    Retried(Nonce),
     /// Among those that have ended, at this index.
     Past(usize),
     /// It was never ours, or is forgotten.
@@ -104,13 +102,8 @@ pub(super) enum Place {
 /// Parts of these decisions.
 impl Builder<'_> {
     pub(super) fn place_of(&self, id: Nonce) -> Place {
-        if let Some(attempt) = &self.next.attempt {
-            if attempt.id == id {
-                return Place::Current;
-            }
-            if attempt.earlier.contains(&id) {
-                return Place::Retried(attempt.id);
-            }
+        if self.current(id).is_some() {
+            return Place::Current;
         }
         let index = self.next.past.iter().position(|past| past.id == id);
         index.map_or(Place::Nowhere, Place::Past)
@@ -138,6 +131,29 @@ impl Builder<'_> {
         match &report.outcome {
             Some(outcome) => self.apply_outcome(id, outcome) || has_changed,
             None => has_changed,
+        }
+    }
+
+    /// The try that was under way failed, but an earlier one had been sent: that one is the attempt in progress again.
+    pub(super) fn resume(&mut self, failed: Nonce, index: usize, reason: String) {
+        let now = self.now();
+        let past = self.next.past.remove(index);
+        self.record(Fact::NotSent {
+            attempt: failed,
+            next: past.id,
+            due_at: now,
+            reason,
+        });
+        self.change(|attempt| {
+            attempt.earlier.push(failed);
+            attempt.id = past.id;
+            attempt.sent_before = None;
+            attempt.phase = Phase::Sent { at: now };
+            attempt.provider_id = past.provider_id;
+            attempt.call = past.call;
+        });
+        if past.outcome.weight() > 0 {
+            self.apply_outcome(past.id, &past.outcome);
         }
     }
 
@@ -200,15 +216,44 @@ impl Builder<'_> {
         }
     }
 
-    /// A try that seemed to have had no effect had one. The next try is not made, unless it has begun.
-    fn sent_after_all(&mut self, current: Nonce, earlier: Nonce, report: &Report) -> bool {
-        let is_planned = matches!(self.phase(current), Some(Phase::Planned { .. }));
-        self.record(Fact::SentAfterAll { attempt: earlier });
-        self.change(|attempt| attempt.earlier.retain(|id| *id != earlier));
-        if is_planned {
-            self.accept(current, report.provider_id.as_deref(), None);
-            self.apply(current, report);
-        }
+    /// Something shows that a try had an effect although it seemed to have none: from now on it has a place. It takes that
+    /// of the next try, which is not made then; one that has begun stays. Returns whether `id` is such a try.
+    pub(super) fn sent_after_all(&mut self, id: Nonce) -> bool {
+        let now = self.now();
+        let current = self.next.attempt.as_mut();
+        let leg = if let Some(attempt) = current.filter(|attempt| attempt.earlier.contains(&id)) {
+            attempt.earlier.retain(|earlier| *earlier != id);
+            if matches!(attempt.phase, Phase::Planned { .. }) {
+                attempt.id = id;
+                // What shows it settles the rest.
+                attempt.phase = Phase::Begun { at: now };
+                self.record(Fact::SentAfterAll { attempt: id });
+                return true;
+            }
+            attempt.sent_before = Some(id);
+            attempt.leg
+        } else {
+            let past = self.next.past.iter_mut().find(|past| past.earlier.contains(&id));
+            let Some(past) = past else { return false };
+            past.earlier.retain(|earlier| *earlier != id);
+            past.leg
+        };
+        self.record(Fact::SentAfterAll { attempt: id });
+        // A call that rings although nobody wants it any more is hung up.
+        let is_unwanted = self.next.is_reached || self.next.state.is_terminal();
+        self.keep(PastAttempt {
+            id,
+            leg,
+            provider_id: None,
+            outcome: if is_unwanted {
+                AttemptOutcome::Superseded
+            } else {
+                AttemptOutcome::NoReport
+            },
+            at: now,
+            call: CallDetails::default(),
+            earlier: Vec::new(),
+        });
         true
     }
 
@@ -228,7 +273,8 @@ impl Builder<'_> {
         let seconds = report.talk_seconds.unwrap_or(0);
         let is_longer = seconds > call.seconds;
         call.seconds = call.seconds.max(seconds);
-        let recording = report.recording.as_deref().map(bounded);
+        let recording = report.recording.as_deref();
+        let recording = recording.map(|name| bounded_to(name, MAX_RECORDING_BYTES));
         let Some(recording) = recording.filter(|name| call.recording.is_none() && !name.is_empty()) else {
             return is_transcribed || is_longer;
         };
@@ -279,9 +325,14 @@ impl Builder<'_> {
         }
         // Where a key is expected, perhaps a machine listens.
         let is_conversation = progress == Progress::Answered && leg.answer_seconds.is_none();
+        let channel = Some(leg.channel);
         self.change(|attempt| attempt.progress = Some(progress));
         self.progress_in_thread(id, Some(progress));
-        self.record(Fact::Progressed { attempt: id, progress });
+        self.record(Fact::Progressed {
+            attempt: id,
+            channel,
+            progress,
+        });
         if is_conversation {
             self.advance(State::Open);
         }

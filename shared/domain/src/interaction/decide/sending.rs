@@ -3,7 +3,7 @@
 use super::builder::{Builder, bounded, detail, ignored, is_ended_by_us, not_yet};
 use super::{Decision, IgnoreReason};
 use crate::ids::Nonce;
-use crate::interaction::limits::{MAX_BACKOFF_SECONDS, MAX_RETRY_AFTER_SECONDS, MAX_TRIES, SEND_SECONDS};
+use crate::interaction::limits::{MAX_BACKOFF_SECONDS, MAX_EARLIER, MAX_RETRY_AFTER_SECONDS, MAX_TRIES, SEND_SECONDS};
 use crate::interaction::report::{AttemptOutcome, Clearance, Progress, SendResult};
 use crate::interaction::state::{Phase, Sender, ThreadMessage};
 use crate::interaction::status::{Channel, State};
@@ -45,7 +45,11 @@ impl Builder<'_> {
                 });
                 return self.send();
             }
-            Clearance::Later { at, reason } => self.postpone(id, *at, reason),
+            Clearance::Later { at, reason } => {
+                let otherwise = AttemptOutcome::OutsideHours { detail: detail(reason) };
+                self.postpone(id, *at, reason, &otherwise);
+            }
+            Clearance::Held { at, reason } => self.postpone(id, *at, reason, &AttemptOutcome::Expired),
             Clearance::NoHour { reason } => self.end_attempt(&AttemptOutcome::OutsideHours { detail: detail(reason) }),
             Clearance::OptedOut => self.end_attempt(&AttemptOutcome::OptedOut),
             Clearance::Denied { reason } => self.end_attempt(&AttemptOutcome::Refused { detail: detail(reason) }),
@@ -60,17 +64,14 @@ impl Builder<'_> {
         match (attempt.phase, result) {
             (Phase::Begun { .. }, _) => self.end_send(id, result),
             // It ended after it had been given up, or a report was faster than the answer.
-            (Phase::Planned { .. }, _) | (_, SendResult::Failed { .. } | SendResult::Refused { .. }) => {
-                return ignored(IgnoreReason::Stale);
-            }
-            (_, SendResult::OptedOut | SendResult::Unclear { .. }) => return ignored(IgnoreReason::Stale),
-            (_, SendResult::Sent { provider_id, progress }) => {
+            (phase, SendResult::Sent { provider_id, progress }) if !matches!(phase, Phase::Planned { .. }) => {
                 let is_known = attempt.provider_id.is_some();
                 if is_known && !matches!(attempt.phase, Phase::Unclear { .. }) {
                     return ignored(IgnoreReason::Duplicate);
                 }
                 self.accept(id, Some(provider_id), *progress);
             }
+            _ => return ignored(IgnoreReason::Stale),
         }
         self.commit()
     }
@@ -89,17 +90,26 @@ impl Builder<'_> {
         self.unclear(id, "the function ended before the result was recorded");
         self.commit()
     }
+
+    pub(super) fn hang_up_ended(mut self, provider_id: &str, failure: Option<&str>) -> Decision {
+        let provider_id = bounded(provider_id);
+        self.record(match failure.map(detail) {
+            None => Fact::HungUp { provider_id },
+            Some(reason) => Fact::HangUpFailed { provider_id, reason },
+        });
+        self.commit()
+    }
 }
 
 /// Parts of these decisions.
 impl Builder<'_> {
-    /// Waits for a permitted hour, if there is one in time.
-    fn postpone(&mut self, attempt: Nonce, at: Timestamp, reason: &str) {
+    /// Waits until then, if that is in time, and ends with this outcome otherwise.
+    fn postpone(&mut self, attempt: Nonce, at: Timestamp, reason: &str, otherwise: &AttemptOutcome) {
         let reason = detail(reason);
         // A hint that is not in the future would make a loop.
         let due_at = at.max(self.now().plus_seconds(1));
         if due_at >= self.next.plan.latest_at {
-            return self.end_attempt(&AttemptOutcome::OutsideHours { detail: reason });
+            return self.end_attempt(otherwise);
         }
         self.change(|attempt| attempt.phase = Phase::Planned { due_at });
         self.record(Fact::Postponed {
@@ -110,18 +120,29 @@ impl Builder<'_> {
     }
 
     fn end_send(&mut self, id: Nonce, result: &SendResult) {
+        if let (Some(why), Some(index)) = (result.failure(), self.sent_before()) {
+            return self.resume(id, index, detail(why));
+        }
         match result {
             SendResult::Sent { provider_id, progress } => self.accept(id, Some(provider_id), *progress),
             SendResult::Failed {
                 retry_after,
                 detail: why,
             } => self.send_again(id, *retry_after, why),
+            SendResult::OutOfMoney { detail: why } => self.send_again(id, None, why),
             SendResult::Refused { detail: why } => {
                 self.end_attempt(&AttemptOutcome::Refused { detail: detail(why) });
             }
             SendResult::OptedOut => self.end_attempt(&AttemptOutcome::OptedOut),
             SendResult::Unclear { detail: why } => self.unclear(id, why),
         }
+    }
+
+    /// Where the earlier try of the attempt in progress is that was sent after all, if it still matters.
+    fn sent_before(&self) -> Option<usize> {
+        let sent = self.next.attempt.as_ref()?.sent_before;
+        let sent = sent.filter(|_| !self.next.is_reached)?;
+        self.next.past.iter().position(|past| past.id == sent)
     }
 
     /// The provider has the attempt in progress. One that nobody wants any more is a call to hang up: the customer
@@ -191,12 +212,16 @@ impl Builder<'_> {
 
     /// Plans another try of the same attempt, if it is wanted and in time. It gets a new id: a late report about this
     /// try must not be taken for one about the next.
+    ///
+    /// A provider that is down must not hold up another channel. Without one, what is not sent now is tried for as long
+    /// as it may be sent: an outage of hours loses nothing.
     fn send_again(&mut self, id: Nonce, retry_after: Option<u32>, why: &str) {
-        let tries = self.current(id).map_or(0, |(attempt, _)| attempt.tries);
-        let tries = tries.saturating_add(1);
+        let Some((attempt, _)) = self.current(id) else { return };
+        let tries = attempt.tries.saturating_add(1);
+        let goes_on = tries >= MAX_TRIES && self.next.leg(attempt.leg + 1).is_some();
         let stated = retry_after.unwrap_or(0).min(MAX_RETRY_AFTER_SECONDS);
         let due_at = self.now().plus_seconds(backoff(tries).max(stated));
-        if self.next.is_reached || tries >= MAX_TRIES || due_at >= self.next.plan.latest_at {
+        if self.next.is_reached || goes_on || due_at >= self.next.plan.latest_at {
             return self.end_attempt(&AttemptOutcome::NotAccepted { detail: detail(why) });
         }
         let next = self.fresh_id();
@@ -208,6 +233,8 @@ impl Builder<'_> {
         });
         self.change(|attempt| {
             attempt.earlier.push(id);
+            let excess = attempt.earlier.len().saturating_sub(MAX_EARLIER);
+            attempt.earlier.drain(..excess);
             attempt.id = next;
             attempt.tries = tries;
             attempt.phase = Phase::Planned { due_at };
@@ -238,7 +265,10 @@ impl Builder<'_> {
                 });
                 true
             }
-            SendResult::Failed { .. } | SendResult::Refused { .. } | SendResult::OptedOut => false,
+            SendResult::Failed { .. }
+            | SendResult::OutOfMoney { .. }
+            | SendResult::Refused { .. }
+            | SendResult::OptedOut => false,
         };
         if has_changed {
             self.commit()

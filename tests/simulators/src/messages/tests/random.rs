@@ -23,7 +23,8 @@ async fn simulate(seed: u64) -> (Vec<Message>, Vec<Received>) {
             .map_or(0, Vec::len);
         match class(&sent).as_str() {
             "sent" => assert_eq!(count, 1, "{seed} {nth}"),
-            "unclear" => assert!(count <= 1, "{seed} {nth}"),
+            // A provider may send what it seemed to refuse because of too many requests.
+            class if class == "unclear" || class.starts_with("later") => assert!(count <= 1, "{seed} {nth}"),
             _ => assert_eq!(count, 0, "{seed} {nth} {sent:?}"),
         }
         net.clock.sleep(Duration::from_mins(1)).await;

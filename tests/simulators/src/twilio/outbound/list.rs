@@ -122,20 +122,23 @@ impl TimeFilter {
     }
 }
 
+/// The link to a page of a list, with the filters of `query`.
+pub(crate) fn page_link(list: &str, query: &Form, size: usize, page: usize) -> String {
+    let paging = ["Page", "PageSize", "PageToken"];
+    let filters = query.fields().filter(|(name, _)| !paging.contains(name));
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(filters)
+        .append_pair("PageSize", &size.to_string())
+        .append_pair("Page", &page.to_string())
+        .append_pair("PageToken", &format!("PACA{page:032x}"))
+        .finish();
+    format!("/2010-04-01/Accounts/{ACCOUNT}/{list}.json?{query}")
+}
+
 fn page_json(found: &[Value], query: &Form, uri: &str, (size, page): (usize, usize)) -> Value {
     let start = page.saturating_mul(size);
     let calls: Vec<&Value> = found.iter().skip(start).take(size).collect();
-    let link = |page: usize| {
-        let paging = ["Page", "PageSize", "PageToken"];
-        let filters = query.fields().filter(|(name, _)| !paging.contains(name));
-        let query = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(filters)
-            .append_pair("PageSize", &size.to_string())
-            .append_pair("Page", &page.to_string())
-            .append_pair("PageToken", &format!("PACA{page:032x}"))
-            .finish();
-        format!("/2010-04-01/Accounts/{ACCOUNT}/Calls.json?{query}")
-    };
+    let link = |page: usize| page_link("Calls", query, size, page);
     json!({
         "calls": calls,
         "first_page_uri": link(0),

@@ -26,6 +26,7 @@ use patchbay::phone::PhoneNumber;
 
 pub(crate) use self::api::rfc_2822;
 pub use self::faults::{ApiFault, CallFaults, CreateFault, Endpoint, Target};
+pub(crate) use self::list::page_link;
 pub use self::records::{ApiRequest, OutboundCall, Status, Unexpected, Webhook, WebhookKind};
 use self::state::Command;
 pub(super) use self::state::State;

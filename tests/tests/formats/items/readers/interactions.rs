@@ -2,7 +2,7 @@
 
 use patchbay::interaction::{self, Channel, Interaction};
 use patchbay::providers::ses::EmailAddress;
-use patchbay::store::{CustomerInteraction, InteractionSummary, Store, StoredCustomer, Thread};
+use patchbay::store::{Address, CustomerInteraction, InteractionSummary, Store, StoredCustomer, Thread, Written};
 use patchbay_simulators::world::World;
 use serde_json::{Value, json};
 
@@ -75,15 +75,28 @@ pub(super) async fn thread(store: &Store, item: &Value) {
     let found = store.thread(&tenant(), channel, ours, CALLER).await.unwrap();
     let has = |name: &str| item.get(name).is_some();
     let expected = Thread {
-        interaction: has("interaction").then(|| {
+        written: if has("interaction") {
             assert_eq!(text(item, "interaction"), key().id.to_string());
-            key()
-        }),
-        last_sent_at: has("sent_at").then(|| timestamp(item, "sent_at")),
+            let (interaction, at) = (key().id, timestamp(item, "sent_at"));
+            vec![Written { interaction, at }]
+        } else {
+            Vec::new()
+        },
         last_received_at: has("received_at").then(|| timestamp(item, "received_at")),
-        last_start: has("start").then(|| text(item, "start").to_owned()),
     };
     assert_eq!(found, Some(expected), "{}", kind_of(item));
+}
+
+/// What the owner of an address said, without which nothing is recorded about it.
+pub(super) async fn opt_out_history(store: &Store, item: &Value) {
+    let email = EmailAddress::parse(EMAIL_AS_WRITTEN).unwrap();
+    let address = if is_of_email(item) {
+        Address::Email(email)
+    } else {
+        Address::Phone(phone(CALLER))
+    };
+    let record = store.opt_out_record(&tenant(), &address).await.unwrap();
+    assert_eq!(json!({ "changes": record.changes }), doc::<Value>(item), "{item:#}");
 }
 
 /// An address that must not be contacted, and no other one.
@@ -91,10 +104,13 @@ pub(super) async fn opt_out(store: &Store, item: &Value) {
     let email = EmailAddress::parse(EMAIL_AS_WRITTEN).unwrap();
     let opt_outs = [
         (
-            store.opt_out(&tenant(), &phone(CALLER)).await.unwrap(),
+            store.opt_out_record(&tenant(), &phone(CALLER)).await.unwrap().opt_out,
             !is_of_email(item),
         ),
-        (store.opt_out(&tenant(), &email).await.unwrap(), is_of_email(item)),
+        (
+            store.opt_out_record(&tenant(), &email).await.unwrap().opt_out,
+            is_of_email(item),
+        ),
     ];
     for (found, is_expected) in opt_outs {
         assert_eq!(found, is_expected.then(|| doc(item)), "{item:#}");

@@ -1,4 +1,4 @@
-//! Bodies of the webhooks to requesters.
+//! Bodies of the webhooks about dispatches.
 //!
 //! | `type` | `data.status` | when |
 //! |---|---|---|

@@ -1,17 +1,17 @@
-//! Webhooks of a dispatch: `GET …/webhooks` and `POST …/webhooks/{webhook}/resend`.
+//! Webhooks of a dispatch or an interaction: `GET …/webhooks` and `POST …/webhooks/{webhook}/resend`.
 
-use lambda_http::http::StatusCode;
-use lambda_http::{Request, RequestExt as _};
-use patchbay::clock::Timestamp;
-use patchbay::dispatch::Dispatch;
-use patchbay::dispatch::delivery::{Delivery, DeliveryStatus, event_id};
-use patchbay::ids::Tenant;
-use patchbay::web::body::json_response;
-use patchbay::web::problem::Problem;
-use patchbay::webhooks::{self, WebhookEvent};
+use http::StatusCode;
+use lambda_http::{Body, Request, RequestExt as _, Response};
 use serde::Serialize;
 
-use crate::{ApiResult, Deps, cursor, dispatch_of};
+use super::paging::timeline_cursor;
+use crate::clock::Timestamp;
+use crate::queue::Queue;
+use crate::store::Store;
+use crate::web::body::json_response;
+use crate::web::problem::Problem;
+use crate::webhook::{Delivery, DeliveryStatus, Webhook};
+use crate::webhooks::{self, Source, WebhookEvent};
 
 /// Status of a webhook that the notifier has not attempted yet.
 const PENDING: &str = "Pending";
@@ -20,7 +20,7 @@ const PENDING: &str = "Pending";
 #[derive(Debug, Serialize)]
 pub struct WebhookView<'a> {
     /// The `webhook-id` that the receiver sees.
-    pub id: String,
+    pub id: &'a str,
     /// Type of the event, such as `dispatch.accepted`.
     #[serde(rename = "type")]
     pub event_type: &'static str,
@@ -50,7 +50,26 @@ struct List<'a> {
     next_cursor: Option<String>,
 }
 
-/// Counts of a dispatch's webhooks by status.
+/// Where the events go, and how many went there.
+#[derive(Debug, Serialize)]
+pub struct WebhookSummary<'a> {
+    #[serde(flatten)]
+    webhook: &'a Webhook,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deliveries: Option<DeliverySummary<'a>>,
+}
+
+impl<'a> WebhookSummary<'a> {
+    /// Summary of a webhook, with the deliveries that were attempted if they were loaded, and whether there are more.
+    pub fn new(webhook: &'a Webhook, deliveries: Option<&'a (Vec<Delivery>, bool)>) -> Self {
+        Self {
+            webhook,
+            deliveries: deliveries.map(|(deliveries, more)| DeliverySummary::new(deliveries, *more)),
+        }
+    }
+}
+
+/// Counts of webhooks by status.
 #[derive(Debug, Serialize)]
 pub struct DeliverySummary<'a> {
     /// Whether there are more webhooks than are counted here; the list returns all of them.
@@ -75,15 +94,15 @@ struct LastResponse<'a> {
 }
 
 impl<'a> WebhookView<'a> {
-    /// View of one webhook of `dispatch`.
-    pub fn new(dispatch: &Dispatch, event: &'a WebhookEvent) -> Self {
-        let WebhookEvent { entry, delivery } = event;
+    /// View of one webhook.
+    pub fn new(webhook: &'a WebhookEvent) -> Self {
+        let WebhookEvent { id, event, delivery } = webhook;
         let delivery = delivery.as_ref();
         Self {
-            id: event_id(&dispatch.key, &entry.id),
-            event_type: entry.fact.event_type().unwrap_or_default(),
-            sequence: entry.sequence,
-            happened_at: entry.at,
+            id,
+            event_type: event.event_type,
+            sequence: event.sequence,
+            happened_at: event.at,
             status: delivery.map_or(PENDING, |delivery| delivery.outcome.name()),
             posts: delivery.map_or(0, |delivery| delivery.posts),
             answer: delivery
@@ -122,34 +141,40 @@ const fn next_at(delivery: &Delivery) -> Option<Timestamp> {
     }
 }
 
-pub(crate) async fn list(deps: &Deps, request: &Request, tenant: Tenant, id: &str) -> ApiResult {
+/// The answer to `GET …/webhooks`.
+///
+/// # Errors
+/// 400 for a wrong cursor; 503 when DynamoDB is unavailable.
+pub async fn list<S: Source>(store: &Store, source: &S, request: &Request) -> Result<Response<Body>, Problem> {
     let query = request.query_string_parameters();
-    let after = query
-        .first("cursor")
-        .map(|text| cursor::parse("cursor", text))
-        .transpose()?;
-    let dispatch = dispatch_of(deps, tenant, id).await?;
-    let page = webhooks::events(&deps.engine.store, &dispatch, after).await?;
+    let after = query.first("cursor");
+    let after = after.map(|text| timeline_cursor("cursor", text)).transpose()?;
+    let page = webhooks::events(store, source, after).await?;
     let body = List {
-        webhooks: page
-            .events
-            .iter()
-            .map(|event| WebhookView::new(&dispatch, event))
-            .collect(),
+        webhooks: page.events.iter().map(WebhookView::new).collect(),
         next_cursor: page.next_cursor,
     };
     Ok(json_response(StatusCode::OK, &body))
 }
 
-pub(crate) async fn resend(deps: &Deps, tenant: Tenant, id: &str, webhook: &str) -> ApiResult {
-    let dispatch = dispatch_of(deps, tenant, id).await?;
-    let resent = webhooks::resend(&deps.engine, &dispatch, webhook).await?;
-    let event = resent.ok_or_else(Problem::not_found)?;
-    tracing::info!(dispatch = %dispatch.key.id, webhook, "webhook resent by the requester");
+/// The answer to `POST …/webhooks/{webhook}/resend`: sends the webhook with this id again.
+///
+/// # Errors
+/// 404 if there is no such webhook; 503 when DynamoDB or SQS is unavailable.
+pub async fn resend<S: Source>(
+    (store, notifications): (&Store, &Queue),
+    source: &S,
+    id: &str,
+    now: Timestamp,
+) -> Result<Response<Body>, Problem> {
+    let resent = webhooks::resend(store, notifications, source, id, now).await?;
+    let webhook = resent.ok_or_else(Problem::not_found)?;
+    let subject = source.subject();
+    tracing::info!(tenant = %subject.tenant(), subject = %subject.id(), webhook = id, "webhook resent by the requester");
     let body = WebhookView {
         status: PENDING,
         next_at: None,
-        ..WebhookView::new(&dispatch, &event)
+        ..WebhookView::new(&webhook)
     };
     Ok(json_response(StatusCode::ACCEPTED, &body))
 }

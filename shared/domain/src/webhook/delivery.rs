@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::work::Notice;
-use crate::ids::DispatchKey;
+use super::SubjectKey;
+use super::notice::Notice;
 use crate::secret::sha256_hex;
 use crate::timestamp::Timestamp;
 
@@ -77,8 +77,8 @@ impl Delivery {
 }
 
 /// The id of an event: the same for every delivery of it, so that a receiver can detect duplicates.
-pub fn event_id(dispatch: &DispatchKey, entry: &str) -> String {
-    let text = format!("patchbay webhook v1\n{}\n{}\n{entry}", dispatch.tenant, dispatch.id);
+pub fn event_id(subject: &SubjectKey, entry: &str) -> String {
+    let text = format!("patchbay webhook v1\n{}\n{}\n{entry}", subject.tenant(), subject.id());
     let digest = sha256_hex(text.as_bytes());
     format!("msg_{}", digest.get(..32).unwrap_or(&digest))
 }
@@ -86,15 +86,22 @@ pub fn event_id(dispatch: &DispatchKey, entry: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::DispatchId;
+    use crate::ids::{DispatchId, DispatchKey, InteractionId, InteractionKey};
 
     const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-    fn key(tenant: &str) -> DispatchKey {
-        DispatchKey {
+    fn key(tenant: &str) -> SubjectKey {
+        SubjectKey::Dispatch(DispatchKey {
             tenant: tenant.parse().expect("a tenant"),
             id: DispatchId::new(7),
-        }
+        })
+    }
+
+    fn interaction() -> SubjectKey {
+        SubjectKey::Interaction(InteractionKey {
+            tenant: "acme".parse().expect("a tenant"),
+            id: InteractionId::new(7),
+        })
     }
 
     #[test]
@@ -103,6 +110,7 @@ mod tests {
         assert_eq!(name("acme", "a"), name("acme", "a"));
         assert_ne!(name("acme", "a"), name("acme", "b"));
         assert_ne!(name("acme", "a"), name("b", "a"));
+        assert_ne!(name("acme", "a"), event_id(&interaction(), "a"));
         // The signed text joins its parts with full stops, so the id must not contain one.
         let plain = |rest: &str| rest.bytes().all(|b| b.is_ascii_alphanumeric());
         assert!(name("acme", "a.b").strip_prefix("msg_").is_some_and(plain));
