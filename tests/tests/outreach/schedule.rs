@@ -116,3 +116,15 @@ async fn hours_are_bypassed_for_a_reason_that_is_kept() {
     let view = get(&world, &format!("/v1/interactions/{id}")).await;
     assert_eq!(view.text("/plan/hours_bypass"), "agreed on the phone");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_bypass_needs_no_skill_any_more() {
+    let world = reachable().await;
+    put_skill(&world, json!({})).await;
+    let fields = json!({ "scheduleAt": later(&world, 1), "bypassHours": { "reason": "agreed on the phone" } });
+    let id = contact(&world, &fields).await;
+    let deleted = ask(&world, "DELETE", "/v1/skills/delivery", &Value::Null).await;
+    assert_eq!(deleted.status, 204, "{deleted:?}");
+    settle(&world).await;
+    assert_eq!(state(&load(&world, &id).await), "completed");
+}

@@ -291,12 +291,12 @@ async fn stop_by_sms_holds_for_every_later_interaction() {
     let first = contact(&world, "sms", ANA, MAIL).await;
     settle(&world).await;
     assert_eq!(state(&load(&world, &first).await), "opted_out");
-    for channel in ["sms", "call", "whatsapp"] {
+    for channel in ["sms", "call", "whatsapp", "email"] {
         let id = contact(&world, channel, ANA, MAIL).await;
         settle(&world).await;
         assert_eq!(state(&load(&world, &id).await), "opted_out", "{channel}");
     }
-    assert_eq!(texts(&world), 1);
+    assert_eq!((texts(&world), world.ses.emails().len()), (1, 0));
     // START ends the block of the provider and ours.
     let start = Answer::new("START", 1);
     world
